@@ -1,0 +1,164 @@
+"""The one error tree: every failure that persisty reports has a stable code, an HTTP status and typed details.
+
+The codes are part of the public interface: REST sends them as `code` in a problem document (RFC 9457), GraphQL as
+`extensions.code`, AppSync as `errorType`. Nothing outside this module invents a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """One thing wrong with an input.
+
+    `path` is a JSON pointer into what was sent (`/items/3/age`; the empty pointer is the whole input), `expected`
+    and `found` are short human-readable descriptions, never secrets or whole values.
+    """
+
+    path: str
+    message: str
+    expected: str | None = None
+    found: str | None = None
+
+
+class PersistyError(Exception):
+    """Base of all errors raised on purpose. `details` are JSON-able extras specific to the code."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, message: str = "", *, faults: Sequence[Fault] = (), **details: Any) -> None:
+        self.message = message or self.title
+        self.faults = tuple(faults)
+        self.details = details
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *(f"  {fault.path or '/'}: {fault.message}" for fault in self.faults)])
+
+
+class InvalidDeclaration(PersistyError):
+    """A `@stored` class, an index, a key or an App contradicts itself. Raised while the module is imported."""
+
+    code, status, title = "invalid_declaration", 500, "Invalid declaration"
+
+
+class InvalidInput(PersistyError):
+    """An item, changes or edits break the declaration; `faults` lists everything that is wrong."""
+
+    code, status, title = "invalid_input", 422, "Invalid input"
+
+
+class InvalidQuery(PersistyError):
+    """A filter, an order or a limit that cannot be asked; `faults` lists everything that is wrong."""
+
+    code, status, title = "invalid_query", 400, "Invalid query"
+
+
+class InvalidCursor(PersistyError):
+    """A cursor that is malformed or belongs to another query."""
+
+    code, status, title = "invalid_cursor", 400, "Invalid cursor"
+
+
+class MalformedJson(PersistyError):
+    """The body is not JSON."""
+
+    code, status, title = "malformed_json", 400, "Malformed JSON"
+
+
+class MalformedGraphql(PersistyError):
+    """A GraphQL document that does not parse or does not fit the schema."""
+
+    code, status, title = "malformed_graphql", 400, "Malformed GraphQL"
+
+
+class Unauthenticated(PersistyError):
+    code, status, title = "unauthenticated", 401, "Unauthenticated"
+
+
+class Forbidden(PersistyError):
+    code, status, title = "forbidden", 403, "Forbidden"
+
+
+class NotFound(PersistyError):
+    """A route or an item that does not exist, or that the caller may not see."""
+
+    code, status, title = "not_found", 404, "Not found"
+
+
+class MethodNotAllowed(PersistyError):
+    """`details["allow"]` lists the methods the route does answer."""
+
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
+
+
+class Conflict(PersistyError):
+    """The key, or a unique value, is taken. Nothing was written."""
+
+    code, status, title = "conflict", 409, "Conflict"
+
+
+class PreconditionFailed(PersistyError):
+    """The `when` of a write was false. `item` is the item as it was at that moment. Nothing was written."""
+
+    code, status, title = "precondition_failed", 412, "Precondition failed"
+
+    def __init__(self, message: str = "", *, item: Any = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.item = item
+
+
+class PayloadTooLarge(PersistyError):
+    code, status, title = "payload_too_large", 413, "Payload too large"
+
+
+class BatchTooLarge(PersistyError):
+    """More keys or edits than one call takes, or than the engine can write atomically. Nothing was written."""
+
+    code, status, title = "batch_too_large", 413, "Batch too large"
+
+
+class UnsupportedMediaType(PersistyError):
+    code, status, title = "unsupported_media_type", 415, "Unsupported media type"
+
+
+class Aborted(PersistyError):
+    """Not written because another edit of the same atomic batch failed."""
+
+    code, status, title = "aborted", 424, "Aborted"
+
+
+class Unsupported(PersistyError):
+    """The engine lacks the capability that was asked for."""
+
+    code, status, title = "unsupported", 501, "Unsupported"
+
+
+class Throttled(PersistyError):
+    """The engine kept refusing for load after bounded retries."""
+
+    code, status, title = "throttled", 503, "Throttled"
+
+
+class BackendUnavailable(PersistyError):
+    """The engine could not be reached, or kept failing after bounded retries."""
+
+    code, status, title = "backend_unavailable", 503, "Backend unavailable"
+
+
+class InternalError(PersistyError):
+    """Anything unforeseen, as the outside sees it: no message of the cause, no stack trace."""
+
+    code, status, title = "internal_error", 500, "Internal error"
+
+
+def all_errors(root: type[PersistyError] = PersistyError) -> list[type[PersistyError]]:
+    """Every error class below `root`, by code: the source of the error table in the docs and in OpenAPI."""
+    found = {error.code: error for error in root.__subclasses__()}
+    return [found[code] for code in sorted(found)]
