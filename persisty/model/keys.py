@@ -1,0 +1,61 @@
+"""Keys: how the key attributes of an item become its one string key, and back.
+
+A key of one attribute is that value's text. A composite key joins the percent-encoded texts with `~`, which percent
+encoding never leaves in a part, so that `("a~b", "c")` and `("a", "b~c")` stay apart. Only the canonical spelling of a
+key names an item: `parse` answers None for `007` where the attribute is an integer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from .types import TO_TEXT, Kind
+
+SEPARATOR = "~"
+
+KeyValues = tuple[Any, ...]
+"""The typed values of the key attributes, in key order."""
+
+
+def _quote(part: str) -> str:
+    return quote(part, safe="").replace(SEPARATOR, "%7E")
+
+
+class KeyConfig(msgspec.Struct, frozen=True):
+    """The attributes that make the key. The first is the partition key on DynamoDB, the second the sort key."""
+
+    attributes: tuple[str, ...]
+
+
+class KeyCodec(msgspec.Struct, frozen=True):
+    """String key ⇄ typed values, compiled once per item type."""
+
+    parts: tuple[tuple[Callable[[Any], str], Any], ...]  # (value to text, msgspec type) per attribute
+
+    def text(self, values: KeyValues) -> str:
+        """The key of these values."""
+        if len(self.parts) == 1:
+            return self.parts[0][0](values[0])
+        return SEPARATOR.join(_quote(to_text(value)) for (to_text, _), value in zip(self.parts, values, strict=True))
+
+    def parse(self, key: str) -> KeyValues | None:
+        """The values of a key; None where no item can have that key."""
+        texts = [key] if len(self.parts) == 1 else [unquote(part) for part in key.split(SEPARATOR)]
+        if len(texts) != len(self.parts):
+            return None
+        try:
+            values = tuple(
+                msgspec.convert(text, kind, strict=False) for text, (_, kind) in zip(texts, self.parts, strict=True)
+            )
+            return values if key and self.text(values) == key else None
+        except (msgspec.ValidationError, ValueError, OverflowError):
+            return None
+
+
+def key_codec(parts: tuple[tuple[Kind, Any], ...]) -> KeyCodec:
+    """Compile the codec for attributes of these (kind, type)."""
+    return KeyCodec(tuple((TO_TEXT[kind], annotation) for kind, annotation in parts))

@@ -1,0 +1,82 @@
+"""`StoreMeta`: everything known about a stored item, frozen. Runtime, surfaces and plan are all computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ..errors import InvalidDeclaration
+from .generators import Generator
+from .indexes import Index
+from .keys import KeyCodec, KeyConfig, KeyValues
+from .types import PRIMITIVE, SORTABLE, Kind, identity
+
+T = TypeVar("T")
+
+
+class Attribute(Struct, frozen=True):
+    """One attribute of an item.
+
+    `type` is the annotation without None, with all constraints, as msgspec converts to it; `get` reads the value from an
+    item. `required`: a create must give it. `creatable`/`updatable`: a caller of a surface may give it.
+    """
+
+    name: str
+    kind: Kind
+    type: Any
+    get: Callable[[Any], Any]
+    optional: bool = False
+    required: bool = False
+    creatable: bool = True
+    updatable: bool = True
+    generator: Generator | None = None
+    default: Any = None
+    description: str | None = None
+
+    @property
+    def sortable(self) -> bool:
+        return self.kind in SORTABLE
+
+    @property
+    def primitive(self) -> Callable[[Any], Any]:
+        """Value → a Python value that orders as every engine orders it."""
+        return PRIMITIVE.get(self.kind, identity)
+
+
+class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
+    """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
+
+    `access` is the item's rule (`persisty.security`), kept opaque here.
+    """
+
+    name: str
+    item: type[T]
+    attributes: Mapping[str, Attribute]
+    key: KeyConfig
+    key_codec: KeyCodec
+    indexes: tuple[Index, ...] = ()
+    access: Any = None
+    description: str | None = None
+
+    @property
+    def key_attributes(self) -> tuple[Attribute, ...]:
+        return tuple(self.attributes[name] for name in self.key.attributes)
+
+    def key_values(self, item: T) -> KeyValues:
+        """The typed values of the item's key attributes."""
+        attributes = self.attributes
+        return tuple([attributes[name].get(item) for name in self.key.attributes])
+
+    def key_of(self, item: T) -> str:
+        """The item's string key."""
+        return self.key_codec.text(self.key_values(item))
+
+
+def meta_of(item: Any) -> StoreMeta[Any]:
+    """The meta of a `@stored` class; `InvalidDeclaration` for anything else."""
+    meta = getattr(item, "__persisty__", None)
+    if not isinstance(meta, StoreMeta):
+        raise InvalidDeclaration(f"{item!r} is not a @stored class")
+    return meta

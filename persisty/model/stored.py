@@ -1,0 +1,293 @@
+"""`@stored`: a class with annotations becomes an item: a msgspec Struct whose class attributes are filter expressions.
+
+The flow: read the annotations, turn each into an `Attribute`, check the whole declaration and report every mistake at
+once, build the Struct, and hang the frozen `StoreMeta` on it as `__persisty__`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints, overload
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from ..errors import Fault, InvalidDeclaration
+from ..naming import snake
+from .expressions import AttributeExpression
+from .generators import CREATED, UPDATED, UUID4, Generator
+from .indexes import Index
+from .keys import KeyConfig, key_codec
+from .meta import Attribute, StoreMeta
+from .types import IMPLICIT, KEYABLE, NORMALISE, Kind, bare, kind_of, unwrap
+
+T = TypeVar("T")
+
+CONVENTIONS: dict[tuple[str, type], Generator] = {
+    ("id", UUID): UUID4,
+    ("created_at", datetime): CREATED,
+    ("updated_at", datetime): UPDATED,
+}
+"""(attribute, type) → the generator an attribute of that name and type has unless it says otherwise."""
+
+
+class _Spec(Struct, frozen=True):
+    """What `Attr(...)` said about an attribute."""
+
+    default: Any = UNSET
+    factory: Callable[[], Any] | None = None
+    generator: Generator | None = None
+    creatable: bool | None = None
+    updatable: bool | None = None
+    description: str | None = None
+
+
+def Attr(  # noqa: N802 - reads as a type in a declaration, like SQLModel's and pydantic's Field
+    *,
+    default: Any = UNSET,
+    factory: Callable[[], Any] | None = None,
+    generator: Generator | None = None,
+    creatable: bool | None = None,
+    updatable: bool | None = None,
+    description: str | None = None,
+) -> Any:
+    """More about an attribute than its annotation says.
+
+    `default` and `factory` fill what a create leaves out; `generator` (see `persisty.model.generators`) makes the value.
+    `creatable=False` and `updatable=False` keep callers of REST and GraphQL from giving it; generated attributes are
+    neither unless their generator lets callers bring a value.
+    """
+    return _Spec(default, factory, generator, creatable, updatable, description)
+
+
+@overload
+def stored(cls: type[T], /) -> type[T]: ...
+@overload
+def stored(
+    *,
+    name: str | None = None,
+    key: str | tuple[str, ...] = "id",
+    indexes: Iterable[Index] = (),
+    access: Any = None,
+) -> Callable[[type[T]], type[T]]: ...
+
+
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(Attr,))
+def stored(
+    cls: type[T] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    key: str | tuple[str, ...] = "id",
+    indexes: Iterable[Index] = (),
+    access: Any = None,
+) -> Any:
+    """Declare an item.
+
+    `name` of the store (default: the class's, in snake case); `key`: the attribute, or the attributes in order, that
+    make the string key; `indexes`; `access`: who may do what through REST and GraphQL (default: nobody, see
+    `persisty.security`). Raises `InvalidDeclaration` listing every mistake.
+    """
+
+    def declare(target: type[T]) -> type[T]:
+        keys = (key,) if isinstance(key, str) else tuple(key)
+        return _declare(target, name or snake(target.__name__), KeyConfig(keys), tuple(indexes), access)
+
+    return declare if cls is None else declare(cls)
+
+
+def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...], access: Any) -> type[T]:
+    faults: list[Fault] = []
+    hints = _hints(cls, faults)
+    drafts = {attribute: _draft(cls, attribute, hint, key, faults) for attribute, hint in hints.items()}
+    _check_names(name, drafts, faults)
+    _check_key(key, drafts, faults)
+    _check_indexes(indexes, drafts, faults)
+    if faults:
+        raise InvalidDeclaration(f"{cls.__qualname__} cannot be stored", faults=faults)
+    item = _build(cls, drafts)
+    attributes = {
+        attribute: msgspec.structs.replace(draft, get=item.__dict__[attribute].get)
+        for attribute, draft in drafts.items()
+    }
+    item.__persisty__ = StoreMeta(  # type: ignore[attr-defined]
+        name=name,
+        item=item,
+        attributes=types.MappingProxyType(attributes),
+        key=key,
+        key_codec=key_codec(tuple((attributes[part].kind, attributes[part].type) for part in key.attributes)),
+        indexes=indexes,
+        access=access,
+        description=cls.__doc__.strip() if cls.__doc__ else None,
+    )
+    return item
+
+
+def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError, SyntaxError) as error:
+        faults.append(Fault("", f"annotations cannot be resolved: {error}"))
+        return {}
+    return {attribute: hint for attribute, hint in hints.items() if not attribute.startswith("_")}
+
+
+def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault]) -> Attribute:
+    """The attribute without its getter, which exists only once the Struct is built."""
+    inner, optional = unwrap(hint)
+    kind = kind_of(inner)
+    inner = _constrain(inner, IMPLICIT.get(kind, {}))
+    if name in key.attributes and kind is Kind.STRING:
+        inner = _constrain(inner, {"min_length": 1})
+    given = getattr(cls, name, UNSET)
+    spec = given if isinstance(given, _Spec) else _Spec(default=given)
+    generator = spec.generator or CONVENTIONS.get((name, bare(inner)))
+    if generator and (spec.default is not UNSET or spec.factory):
+        faults.append(Fault(f"/{name}", "has both a generator and a default"))
+    if spec.default is not UNSET and spec.factory:
+        faults.append(Fault(f"/{name}", "has both a default and a factory"))
+    default = _default(name, inner, optional, spec, faults)
+    try:
+        msgspec.json.Decoder(inner)
+    except (TypeError, ValueError) as error:
+        faults.append(Fault(f"/{name}", f"has a type that cannot be stored: {error}", found=str(hint)))
+    settable = generator is None or generator.given
+    return Attribute(
+        name=name,
+        kind=kind,
+        type=inner,
+        get=_no_getter,
+        optional=optional,
+        required=default is UNSET and generator is None,
+        creatable=settable if spec.creatable is None else spec.creatable,
+        updatable=name not in key.attributes and (generator is None if spec.updatable is None else spec.updatable),
+        generator=generator,
+        default=None if default is UNSET else default,
+        description=spec.description or _description(inner),
+    )
+
+
+def _default(name: str, inner: Any, optional: bool, spec: _Spec, faults: list[Fault]) -> Any:
+    """The value, or a factory (any callable), for a create that gives none; UNSET where there is none."""
+    if spec.factory is not None:
+        return spec.factory
+    if spec.default is UNSET or spec.default is None:
+        if spec.default is None and not optional:
+            faults.append(Fault(f"/{name}", "defaults to None but is not optional"))
+        return None if optional else UNSET
+    try:
+        value = msgspec.convert(spec.default, inner)
+        if kind_of(inner) in NORMALISE:
+            value = NORMALISE[kind_of(inner)](value)
+    except (TypeError, ValueError) as error:
+        faults.append(Fault(f"/{name}", f"has a default that breaks its own type: {error}"))
+        return UNSET
+    if isinstance(spec.default, list | dict | set | bytearray):
+        faults.append(Fault(f"/{name}", "has a mutable default: use Attr(factory=...)"))
+    return value
+
+
+def _metas(annotation: Any) -> list[msgspec.Meta]:
+    return [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+
+
+def _constrain(annotation: Any, constraints: Mapping[str, Any]) -> Any:
+    """Add the constraints that the declaration does not set itself (msgspec refuses one set twice)."""
+    metas = _metas(annotation)
+    missing = {
+        name: value
+        for name, value in constraints.items()
+        if all(getattr(meta, other) is None for meta in metas for other in (name, STRICTER.get(name, name)))
+    }
+    return Annotated[annotation, msgspec.Meta(**missing)] if missing else annotation
+
+
+def _description(annotation: Any) -> str | None:
+    return next((meta.description for meta in _metas(annotation) if meta.description), None)
+
+
+def _no_getter(item: Any) -> Any:
+    raise InvalidDeclaration("the item class is not built yet")
+
+
+def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
+    if not name.isidentifier() or name != snake(name):
+        faults.append(Fault("", "has a store name that is not in snake case", found=name))
+    if not drafts and not faults:
+        faults.append(Fault("", "has no annotated attributes"))
+    for attribute in drafts:
+        if "__" in attribute:
+            faults.append(Fault(f"/{attribute}", "has a double underscore, which separates operators in queries"))
+        if attribute in RESERVED:
+            faults.append(Fault(f"/{attribute}", "has a name that queries use for themselves"))
+
+
+STRICTER = {"ge": "gt", "le": "lt"}
+"""Constraint → the other spelling of the same side, which msgspec does not take beside it."""
+NOT_COPIED = frozenset({"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"})
+"""What a class body holds that belongs to the class and not to its namesake."""
+RESERVED = frozenset({"and", "or", "not", "limit", "cursor", "order"})
+
+
+def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
+    if not key.attributes or len(set(key.attributes)) < len(key.attributes):
+        faults.append(Fault("", "has a key that names no attribute, or one twice"))
+    for part in key.attributes:
+        attribute = drafts.get(part)
+        if attribute is None:
+            faults.append(Fault(f"/{part}", "is in the key but is not an attribute"))
+        elif attribute.kind not in KEYABLE:
+            faults.append(Fault(f"/{part}", f"is in the key but is a {attribute.kind}", expected=_kinds(KEYABLE)))
+        elif attribute.optional:
+            faults.append(Fault(f"/{part}", "is in the key but may be None"))
+        elif attribute.generator and attribute.generator.update:
+            faults.append(Fault(f"/{part}", "is in the key but changes on update"))
+
+
+def _check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
+    if len(set(indexes)) < len(indexes):
+        faults.append(Fault("", "has the same index twice"))
+    for index in indexes:
+        where = f"index {index.name}"
+        if not 1 <= len(index.attributes) <= 5 or len(set(index.attributes)) < len(index.attributes):
+            faults.append(Fault("", f"{where} must name 1 to 5 different attributes"))  # a GSI: 1 partition + 4 sort
+        for part in index.attributes:
+            if part not in drafts:
+                faults.append(Fault(f"/{part}", f"is in {where} but is not an attribute"))
+            elif not drafts[part].sortable:
+                faults.append(Fault(f"/{part}", f"is in {where} but is {drafts[part].kind}, which has no order"))
+
+
+def _kinds(kinds: Iterable[Kind]) -> str:
+    return ", ".join(sorted(kinds))
+
+
+def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
+    """A Struct with the class's own methods, whose slots are wrapped into filter expressions."""
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for name, draft in drafts.items():
+        annotation = draft.type | None if draft.optional else draft.type
+        if draft.required:
+            fields.append((name, annotation))
+        elif draft.generator:
+            fields.append((name, annotation | UnsetType, UNSET))
+        elif callable(draft.default):
+            fields.append((name, annotation, msgspec.field(default_factory=draft.default)))
+        else:
+            fields.append((name, annotation, msgspec.field(default=draft.default)))
+    built: type[Any] = msgspec.defstruct(
+        cls.__name__,
+        fields,
+        bases=(*(parent for parent in cls.__bases__ if parent is not object), Struct),
+        module=cls.__module__,
+        namespace={name: value for name, value in vars(cls).items() if name not in drafts and name not in NOT_COPIED},
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    for name in drafts:
+        slot = vars(built)[name]
+        setattr(built, name, AttributeExpression(name, slot.__get__, slot.__set__))
+    return built

@@ -1,0 +1,177 @@
+"""The kinds of value an attribute can have, and the tables of what each kind can do.
+
+A `Kind` decides how a value is checked, compared and spelled as text; backends keep one encoder per kind. Supporting a
+new type means a new row in each table here and in each backend.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import types
+import typing
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Union, get_args, get_origin
+from uuid import UUID
+
+from msgspec import UnsetType
+
+
+class Kind(enum.StrEnum):
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    DATE = "date"
+    UUID = "uuid"
+    DECIMAL = "decimal"
+    ENUM = "enum"
+    BYTES = "bytes"
+    JSON = "json"
+
+
+KINDS: dict[type, Kind] = {
+    str: Kind.STRING,
+    bool: Kind.BOOLEAN,
+    int: Kind.INTEGER,
+    float: Kind.FLOAT,
+    datetime: Kind.DATETIME,
+    date: Kind.DATE,
+    UUID: Kind.UUID,
+    Decimal: Kind.DECIMAL,
+    bytes: Kind.BYTES,
+}
+
+EVERY = frozenset(Kind)
+SORTABLE = EVERY - {Kind.JSON}
+"""Kinds with a total order that every engine agrees on (text by code point, enums by their value)."""
+KEYABLE = frozenset({Kind.STRING, Kind.INTEGER, Kind.UUID, Kind.DATETIME, Kind.DATE, Kind.ENUM})
+"""Kinds that can be part of a key: each value has exactly one spelling as text."""
+TEXT = frozenset({Kind.STRING})
+
+OPERATORS: dict[str, frozenset[Kind]] = {
+    "eq": SORTABLE,
+    "ne": SORTABLE,
+    "lt": SORTABLE - {Kind.BOOLEAN, Kind.ENUM},
+    "le": SORTABLE - {Kind.BOOLEAN, Kind.ENUM},
+    "gt": SORTABLE - {Kind.BOOLEAN, Kind.ENUM},
+    "ge": SORTABLE - {Kind.BOOLEAN, Kind.ENUM},
+    "oneof": SORTABLE,
+    "contains": TEXT,
+    "startswith": TEXT,
+    "endswith": TEXT,
+    "icontains": TEXT,
+    "null": EVERY,
+}
+"""Operator → the kinds it applies to."""
+
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+FLOAT_MIN, FLOAT_MAX = 1e-130, 1e125
+"""Magnitudes that every engine stores exactly: DynamoDB numbers reach from 1e-130 to 9.9e125."""
+DECIMAL_DIGITS = 38
+"""Significant digits of a Decimal: DynamoDB's limit, PostgreSQL and SQLite take more."""
+
+IMPLICIT: dict[Kind, dict[str, Any]] = {
+    Kind.INTEGER: {"ge": INTEGER_MIN, "le": INTEGER_MAX},
+    Kind.DATETIME: {"tz": True},
+}
+"""Arguments of `msgspec.Meta` that msgspec checks for every attribute of the kind, whatever the declaration says."""
+
+
+def unwrap(annotation: Any) -> tuple[Any, bool]:
+    """Split `T | None` into (`T`, True); `Annotated` on the outside stays with `T`."""
+    if get_origin(annotation) is Annotated:
+        inner, *metas = get_args(annotation)
+        bare, optional = unwrap(inner)
+        return Annotated[bare, *metas], optional  # type: ignore[return-value]
+    if get_origin(annotation) in (Union, types.UnionType):
+        arms = [arm for arm in get_args(annotation) if arm is not UnsetType]
+        rest = tuple(arm for arm in arms if arm is not type(None))
+        return Union[rest], len(rest) < len(arms)
+    return annotation, False
+
+
+def bare(annotation: Any) -> Any:
+    """The annotation without `Annotated`."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def kind_of(annotation: Any) -> Kind:
+    """The kind of an annotation without None. Anything that is not a scalar is stored as JSON."""
+    target = bare(annotation)
+    if isinstance(target, type) and issubclass(target, enum.Enum):
+        return Kind.ENUM
+    if get_origin(target) is typing.Literal:
+        return Kind.JSON
+    return KINDS.get(target, Kind.JSON)
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _finite(value: float) -> float:
+    magnitude = abs(value)
+    if magnitude == 0 or FLOAT_MIN <= magnitude <= FLOAT_MAX:
+        return value + 0.0  # -0.0 becomes 0.0: no engine keeps the sign of zero
+    what = "finite number" if not math.isfinite(value) else f"magnitude from {FLOAT_MIN} to {FLOAT_MAX}, or 0"
+    raise ValueError(f"Expected a {what}")
+
+
+def _exact(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise ValueError("Expected a finite decimal")
+    if not value:
+        return Decimal(0)
+    normal = value.normalize() if len(value.as_tuple().digits) <= 28 else _strip(value)
+    if len(normal.as_tuple().digits) > DECIMAL_DIGITS or not -130 <= normal.adjusted() <= 125:
+        raise ValueError(f"Expected a decimal of at most {DECIMAL_DIGITS} digits between 1E-130 and 9.9E+125")
+    return normal
+
+
+def _strip(value: Decimal) -> Decimal:
+    """Drop trailing zeros without rounding to the context's precision, which `normalize` would do."""
+    sign, digits, exponent = value.as_tuple()
+    count = len(digits)
+    while count > 1 and digits[count - 1] == 0:
+        count -= 1
+    return Decimal((sign, digits[:count], int(exponent) + len(digits) - count))
+
+
+NORMALISE: dict[Kind, Callable[[Any], Any]] = {Kind.DATETIME: _utc, Kind.FLOAT: _finite, Kind.DECIMAL: _exact}
+"""Kind → what makes equal values identical after msgspec accepted them; raises `ValueError` for what no engine keeps."""
+
+
+def datetime_text(value: datetime) -> str:
+    """Fixed width, microseconds, `Z`: sorts as text in the order of time."""
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _enum_text(value: enum.Enum) -> str:
+    return str(value.value)
+
+
+TO_TEXT: dict[Kind, Callable[[Any], str]] = {
+    Kind.STRING: str,
+    Kind.INTEGER: str,
+    Kind.UUID: str,
+    Kind.DATETIME: datetime_text,
+    Kind.DATE: date.isoformat,
+    Kind.ENUM: _enum_text,
+}
+"""Keyable kind → the one spelling of a value in a key."""
+
+
+def identity(value: Any) -> Any:
+    return value
+
+
+def _value(value: enum.Enum) -> Any:
+    return value.value
+
+
+PRIMITIVE: dict[Kind, Callable[[Any], Any]] = {Kind.UUID: str, Kind.ENUM: _value}
+"""Kind → a Python value that orders as every engine orders it; kinds that are absent order as they are."""

@@ -1,0 +1,183 @@
+"""From what a caller gives to what a store keeps: typed, normalised, and with every fault named at once.
+
+The fast path is one msgspec conversion of the whole item. Only when that fails is each attribute looked at on its own,
+so that the caller hears of every fault and not just of the first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from ..errors import Fault, InvalidInput
+from .generators import Add
+from .meta import Attribute, StoreMeta
+from .types import NORMALISE
+
+T = TypeVar("T")
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<at>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
+
+
+def pointer(*steps: object) -> str:
+    """A JSON pointer (RFC 6901) below the root."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def fault_of(error: Exception, path: str) -> Fault:
+    """The fault behind msgspec's message, with its place below `path`."""
+    match = _AT.match(str(error))
+    what, at = (match["what"], match["at"] or "") if match else (str(error), "")
+    steps = [step["name"] or step["index"].replace("...", "*") for step in _STEP.finditer(at)]
+    shape = _EXPECTED.match(what)
+    expected, found = (shape["expected"], shape["found"]) if shape else (None, None)
+    return Fault(path + pointer(*steps), what.replace("`", ""), _plain(expected), _plain(found))
+
+
+def _plain(text: str | None) -> str | None:
+    return text.replace("`", "") if text else None
+
+
+@cache
+def _getters(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    return tuple((name, attribute.get) for name, attribute in meta.attributes.items())
+
+
+@cache
+def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[str, Attribute, Callable[[Any], Any]], ...]:
+    return tuple(
+        (name, attribute, NORMALISE[attribute.kind])
+        for name, attribute in meta.attributes.items()
+        if attribute.kind in NORMALISE
+    )
+
+
+@cache
+def _on_create(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    return tuple(
+        (name, attribute.generator.create)
+        for name, attribute in meta.attributes.items()
+        if attribute.generator and attribute.generator.create
+    )
+
+
+@cache
+def _on_update(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    return tuple(
+        (name, attribute.generator.update)
+        for name, attribute in meta.attributes.items()
+        if attribute.generator and attribute.generator.update
+    )
+
+
+def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *, client: bool = False) -> T:
+    """A complete, valid item from an item or a mapping: generators run for what is not given.
+
+    `client` marks a caller of a surface, who may give only creatable attributes. Raises `InvalidInput` with every fault.
+    """
+    if isinstance(given, meta.item):
+        values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
+    elif isinstance(given, Mapping):
+        values = dict(given)
+        if client and (faults := _forbidden(meta, values, path, "creatable")):
+            raise InvalidInput(faults=[*faults, *_faults(meta, values, path)])
+    else:
+        raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
+    for name, generate in _on_create(meta):
+        if name not in values:
+            values[name] = generate()
+    try:
+        item = msgspec.convert(values, meta.item)
+        for _, attribute, normalise in _normalisers(meta):
+            value = attribute.get(item)
+            if value is not None:
+                setattr(item, attribute.name, normalise(value))
+        return item
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise InvalidInput(faults=_faults(meta, values, path) or [fault_of(error, path)]) from error
+
+
+def changes_of(
+    meta: StoreMeta[Any], given: Mapping[str, Any], path: str = "", *, client: bool = False
+) -> dict[str, Any]:
+    """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`."""
+    if not isinstance(given, Mapping):
+        raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
+    faults = _forbidden(meta, given, path, "updatable") if client else []
+    changes: dict[str, Any] = {}
+    for name, value in given.items():
+        attribute = meta.attributes.get(name)
+        if attribute is None:
+            faults.append(_unknown(meta, name, path))
+        elif name in meta.key.attributes:
+            if not client:
+                faults.append(Fault(path + pointer(name), "The key of an item never changes"))
+        else:
+            try:
+                changes[name] = typed(attribute, value)
+            except (msgspec.ValidationError, ValueError, TypeError) as error:
+                faults.append(fault_of(error, path + pointer(name)))
+    if faults:
+        raise InvalidInput(faults=faults)
+    for name, generate in _on_update(meta):
+        if name not in changes:
+            changes[name] = generate()
+    return changes
+
+
+def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
+    """The value as the attribute keeps it, or msgspec's `ValidationError`/`ValueError`. None passes if optional."""
+    if value is None:
+        if attribute.optional:
+            return None
+        raise ValueError(f"Expected {attribute.kind}, got null")
+    value = msgspec.convert(value, attribute.type, strict=strict)
+    normalise = NORMALISE.get(attribute.kind)
+    return normalise(value) if normalise else value
+
+
+def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:
+    """A copy of the item with the changes applied: what an engine does in place."""
+    values = {
+        name: (meta.attributes[name].get(item) or 0) + value.amount if isinstance(value, Add) else value
+        for name, value in changes.items()
+    }
+    return msgspec.structs.replace(item, **values)  # type: ignore[type-var]
+
+
+def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str) -> list[Fault]:
+    """Each attribute on its own: the slow path."""
+    faults = [_unknown(meta, name, path) for name in values if name not in meta.attributes]
+    for name, attribute in meta.attributes.items():
+        if name not in values:
+            if attribute.required:
+                faults.append(Fault(path + pointer(name), "Missing", str(attribute.kind), "nothing"))
+            continue
+        try:
+            typed(attribute, values[name])
+        except (msgspec.ValidationError, ValueError, TypeError) as error:
+            faults.append(fault_of(error, path + pointer(name)))
+    return faults
+
+
+def _forbidden(meta: StoreMeta[Any], given: Mapping[str, Any], path: str, flag: str) -> list[Fault]:
+    return [
+        Fault(path + pointer(name), f"Not {flag}: the server decides it", "nothing")
+        for name in given
+        if name in meta.attributes and not getattr(meta.attributes[name], flag)
+    ]
+
+
+def _unknown(meta: StoreMeta[Any], name: object, path: str) -> Fault:
+    return Fault(path + pointer(name), "Unknown attribute", "one of " + ", ".join(meta.attributes))
+
+
+def _name(value: Any) -> str:
+    return "null" if value is None else type(value).__name__

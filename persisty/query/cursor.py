@@ -1,0 +1,46 @@
+"""Cursors: a position as opaque, url-safe text that only the query it came from accepts.
+
+The text is base64url of JSON `[fingerprint, {attribute: value}]`. The fingerprint is a hash of the store, the filter and
+the order; the values are read back with the attributes' own types, so a forged cursor can be wrong but not harmful: the
+filter of the query still decides what is seen.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidCursor
+from ..model.expressions import Filter, OrderBy
+from ..model.meta import StoreMeta
+from ..model.validation import typed
+
+
+def _fingerprint(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...]) -> str:
+    return blake2b(repr((meta.name, where, order)).encode(), digest_size=6).hexdigest()
+
+
+def encode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...], position: Mapping[str, Any]) -> str:
+    raw = msgspec.json.encode((_fingerprint(meta, where, order), position))
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...], cursor: str) -> dict[str, Any]:
+    """The position; `InvalidCursor` for anything that this query did not give out."""
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        fingerprint, values = msgspec.json.decode(raw, type=tuple[str, dict[str, Any]])
+        if fingerprint != _fingerprint(meta, where, order):
+            raise InvalidCursor("The cursor belongs to another query")
+        return {name: _value(meta, name, value) for name, value in values.items()}
+    except (binascii.Error, msgspec.MsgspecError, ValueError, TypeError, KeyError) as error:
+        raise InvalidCursor() from error
+
+
+def _value(meta: StoreMeta[Any], name: str, value: Any) -> Any:
+    return typed(meta.attributes[name], value)

@@ -1,0 +1,216 @@
+"""Check a filter or an order against an item and bring it into the one shape that backends compile.
+
+After `resolve_filter` every attribute exists, every value has the attribute's type and is not None, `And`/`Or` are flat
+and hold more than one filter (but for the constants `ALL` and `NOTHING`), and `Not` wraps only operators that have no
+opposite; it is true for null. Backends rely on that and check nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from ..errors import Fault, InvalidQuery
+from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy
+from ..model.meta import Attribute, StoreMeta
+from ..model.types import OPERATORS
+from ..model.validation import fault_of, pointer, typed
+
+Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
+
+
+def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/where") -> Filter:
+    """The filter in normal form; `InvalidQuery` with every fault. None means every item."""
+    if where is None or where == ALL:
+        return ALL
+    faults: list[Fault] = []
+    resolved = _resolve(meta, where, path, False, faults)
+    if faults:
+        raise InvalidQuery(faults=faults)
+    return resolved
+
+
+def compare(
+    attribute: Attribute | None, name: str, operator: str, value: Any, path: str, faults: list[Fault], *, strict: bool = True
+) -> Filter:
+    """One comparison in normal form. `strict=False` also reads values spelled as text, as URLs do."""
+    if attribute is None:
+        faults.append(Fault(path, "Unknown attribute", found=name))
+        return NOTHING
+    kinds = OPERATORS.get(operator)
+    if kinds is None:
+        faults.append(Fault(path, "Unknown operator", "one of " + ", ".join(OPERATORS), operator))
+        return NOTHING
+    if attribute.kind not in kinds:
+        known = [other for other, applies in OPERATORS.items() if attribute.kind in applies]
+        faults.append(Fault(path, f"Not for {attribute.kind} attributes", "one of " + ", ".join(known), operator))
+        return NOTHING
+    try:
+        return SHAPES.get(operator, _plain)(attribute, operator, value, strict)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        faults.append(fault_of(error, path))
+        return NOTHING
+
+
+def _typed(attribute: Attribute, value: Any, strict: bool) -> Any:
+    """A value to compare with: of the attribute's type, but free of its constraints (`age__lt=200` is a fair question)."""
+    return typed(attribute if value is None else _unconstrained(attribute), value, strict=strict)
+
+
+def _unconstrained(attribute: Attribute) -> Attribute:
+    bare = getattr(attribute.type, "__origin__", attribute.type)
+    return attribute if bare is attribute.type else msgspec.structs.replace(attribute, type=bare)
+
+
+def _plain(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, _value(attribute, value, strict))
+
+
+def _value(attribute: Attribute, value: Any, strict: bool) -> Any:
+    if value is None:
+        raise ValueError(f"Expected {attribute.kind}, got null")
+    return _typed(attribute, value, strict)
+
+
+def _equality(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    if value is None:
+        return Compare(attribute.name, "null", operator == "eq")
+    return _plain(attribute, operator, value, strict)
+
+
+def _oneof(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"Expected an array of {attribute.kind}")
+    given = list(value)
+    values = tuple(dict.fromkeys(_value(attribute, one, strict) for one in given if one is not None))
+    terms: list[Filter] = [Compare(attribute.name, "null", True)] if len(given) > sum(v is not None for v in given) else []
+    if len(values) == 1:
+        terms.append(Compare(attribute.name, "eq", values[0]))
+    elif values:
+        terms.append(Compare(attribute.name, operator, values))
+    return combine(Or, terms)
+
+
+def _text(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, msgspec.convert(value, str))
+
+
+def _null(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, msgspec.convert(value, bool, strict=strict))
+
+
+SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
+    "eq": _equality,
+    "ne": _equality,
+    "oneof": _oneof,
+    "contains": _text,
+    "startswith": _text,
+    "endswith": _text,
+    "icontains": _text,
+    "null": _null,
+}
+"""Operator → how its value is read; the others take one value of the attribute's type."""
+
+OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
+
+
+def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
+    match where:
+        case Compare(name, operator, value):
+            attribute = meta.attributes.get(name)
+            found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
+            return _opposite(found, attribute) if negate and attribute else found
+        case And(filters):
+            parts = [_resolve(meta, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
+            return combine(Or if negate else And, parts)
+        case Or(filters):
+            parts = [_resolve(meta, one, path + pointer("or", i), negate, faults) for i, one in enumerate(filters)]
+            return combine(And if negate else Or, parts)
+        case Not(inner):
+            return _resolve(meta, inner, path + pointer("not"), not negate, faults)
+    faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
+    return NOTHING
+
+
+def _opposite(where: Filter, attribute: Attribute) -> Filter:
+    """True exactly where `where` is false, null included."""
+    match where:
+        case Compare(name, "null", value):
+            return Compare(name, "null", not value)
+        case Compare(name, ("eq" | "ne") as operator, value):
+            return Compare(name, OPPOSITES[operator], value)
+        case Compare(name, operator, value) if operator in OPPOSITES:
+            opposite = Compare(name, OPPOSITES[operator], value)
+            return Or((opposite, Compare(name, "null", True))) if attribute.optional else opposite
+        case Compare():
+            return Not(where)
+        case And(filters):
+            return combine(Or, [_opposite(one, attribute) for one in filters])
+        case Or(filters):
+            return combine(And, [_opposite(one, attribute) for one in filters])
+        case Not(inner):
+            return inner
+    raise InvalidQuery(f"Not a filter: {where!r}")
+
+
+def combine(connective: type[And] | type[Or], filters: Iterable[Filter]) -> Filter:
+    """The filters joined, flattened, with constants and repetitions folded away."""
+    neutral, absorbing = (ALL, NOTHING) if connective is And else (NOTHING, ALL)
+    flat: dict[Filter | int, Filter] = {}
+    for one in filters:
+        if one == absorbing:
+            return absorbing
+        if one != neutral:
+            for part in one.filters if isinstance(one, connective) else (one,):
+                flat[_identity(part)] = part
+    parts = tuple(flat.values())
+    return parts[0] if len(parts) == 1 else connective(parts) if parts else neutral
+
+
+def _identity(where: Filter) -> Filter | int:
+    try:
+        hash(where)
+    except TypeError:
+        return id(where)
+    return where
+
+
+def resolve_order(meta: StoreMeta[Any], order: Order, path: str = "/order") -> tuple[OrderBy, ...]:
+    """The order made total by the key; () where none is asked. `InvalidQuery` with every fault.
+
+    A term is `Message.created_at.desc()`, `Message.created_at`, or text: `"created_at"`, `"-created_at"`.
+    """
+    if order is None:
+        return ()
+    terms = [order] if isinstance(order, str | OrderBy | AttributeExpression) else list(order)
+    faults: list[Fault] = []
+    total: dict[str, OrderBy] = {}
+    for position, term in enumerate(terms):
+        one = _order_by(term)
+        attribute = meta.attributes.get(one.attribute) if one else None
+        where = path + pointer(position)
+        if one is None or attribute is None:
+            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(meta.attributes), str(term)))
+        elif not attribute.sortable:
+            faults.append(Fault(where, f"Not sortable: {attribute.kind}", found=one.attribute))
+        else:
+            total.setdefault(one.attribute, one)
+    if faults:
+        raise InvalidQuery(faults=faults)
+    if total:
+        for name in meta.key.attributes:
+            total.setdefault(name, OrderBy(name))
+    return tuple(total.values())
+
+
+def _order_by(term: OrderBy | AttributeExpression | str) -> OrderBy | None:
+    match term:
+        case OrderBy():
+            return term
+        case AttributeExpression():
+            return OrderBy(term.name)
+        case str():
+            return OrderBy(term.removeprefix("-"), term.startswith("-"))
+    return None
