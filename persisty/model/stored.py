@@ -45,7 +45,7 @@ class _Spec(Struct, frozen=True):
     description: str | None = None
 
 
-def Attr(  # noqa: N802 - reads as a type in a declaration, like SQLModel's and pydantic's Field
+def Attr(
     *,
     default: Any = UNSET,
     factory: Callable[[], Any] | None = None,
@@ -113,7 +113,7 @@ def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...]
         attribute: msgspec.structs.replace(draft, get=item.__dict__[attribute].get)
         for attribute, draft in drafts.items()
     }
-    item.__persisty__ = StoreMeta(  # type: ignore[attr-defined]
+    item.__persisty__ = StoreMeta(
         name=name,
         item=item,
         attributes=types.MappingProxyType(attributes),
@@ -227,7 +227,9 @@ def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]
 
 STRICTER = {"ge": "gt", "le": "lt"}
 """Constraint → the other spelling of the same side, which msgspec does not take beside it."""
-NOT_COPIED = frozenset({"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"})
+NOT_COPIED = frozenset(
+    {"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
+)
 """What a class body holds that belongs to the class and not to its namesake."""
 RESERVED = frozenset({"and", "or", "not", "limit", "cursor", "order"})
 

@@ -86,11 +86,11 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) is Annotated:
         inner, *metas = get_args(annotation)
         bare, optional = unwrap(inner)
-        return Annotated[bare, *metas], optional  # type: ignore[return-value]
+        return Annotated[bare, *metas], optional
     if get_origin(annotation) in (Union, types.UnionType):
         arms = [arm for arm in get_args(annotation) if arm is not UnsetType]
         rest = tuple(arm for arm in arms if arm is not type(None))
-        return Union[rest], len(rest) < len(arms)
+        return Union[rest], len(rest) < len(arms)  # noqa: UP007 - built at run time
     return annotation, False
 
 

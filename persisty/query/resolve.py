@@ -33,7 +33,14 @@ def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/whe
 
 
 def compare(
-    attribute: Attribute | None, name: str, operator: str, value: Any, path: str, faults: list[Fault], *, strict: bool = True
+    attribute: Attribute | None,
+    name: str,
+    operator: str,
+    value: Any,
+    path: str,
+    faults: list[Fault],
+    *,
+    strict: bool = True,
 ) -> Filter:
     """One comparison in normal form. `strict=False` also reads values spelled as text, as URLs do."""
     if attribute is None:
@@ -82,10 +89,12 @@ def _equality(attribute: Attribute, operator: str, value: Any, strict: bool) -> 
 
 def _oneof(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ValueError(f"Expected an array of {attribute.kind}")
+        raise TypeError(f"Expected an array of {attribute.kind}")
     given = list(value)
     values = tuple(dict.fromkeys(_value(attribute, one, strict) for one in given if one is not None))
-    terms: list[Filter] = [Compare(attribute.name, "null", True)] if len(given) > sum(v is not None for v in given) else []
+    terms: list[Filter] = (
+        [Compare(attribute.name, "null", True)] if len(given) > sum(v is not None for v in given) else []
+    )
     if len(values) == 1:
         terms.append(Compare(attribute.name, "eq", values[0]))
     elif values:
@@ -155,7 +164,7 @@ def _opposite(where: Filter, attribute: Attribute) -> Filter:
     raise InvalidQuery(f"Not a filter: {where!r}")
 
 
-def combine(connective: type[And] | type[Or], filters: Iterable[Filter]) -> Filter:
+def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
     """The filters joined, flattened, with constants and repetitions folded away."""
     neutral, absorbing = (ALL, NOTHING) if connective is And else (NOTHING, ALL)
     flat: dict[Filter | int, Filter] = {}

@@ -1,0 +1,125 @@
+"""`App`: the items and actions that belong together, and the engine they are kept in. There is no global registry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from . import settings
+from .backends import connect
+from .errors import Fault, InvalidDeclaration
+from .model.meta import StoreMeta, meta_of
+from .naming import kebab
+from .store.backend import Engine
+from .store.store import Store
+
+T = TypeVar("T")
+
+Action = Callable[..., Any] | str
+"""A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
+
+
+class App:
+    """Items, the actions beside them, and the engine underneath.
+
+    `url` is where items are kept (see `persisty.backends`); without it `PERSISTY_URL`, and without that a SQLite file
+    named after the app in the working directory. Opening is lazy: declaring an app touches nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        items: Iterable[type[Any]],
+        actions: Iterable[Action] = (),
+        url: str | None = None,
+        stage: str | None = None,
+    ) -> None:
+        metas = [meta_of(item) for item in items]
+        faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
+        names = [meta.name for meta in metas]
+        faults += [
+            Fault("/items", f"Two items are named {twice}") for twice in {n for n in names if names.count(n) > 1}
+        ]
+        if faults:
+            raise InvalidDeclaration("The app contradicts itself", faults=faults)
+        self.name = name
+        self.metas: Mapping[str, StoreMeta[Any]] = MappingProxyType({meta.name: meta for meta in metas})
+        self._actions = tuple(actions)
+        configured = settings.load()
+        self.stage = stage or configured.stage
+        self._url = url or configured.url or f"sqlite:///{name}.db"
+        self._engine: Engine | None = None
+        self._stores: dict[str, Store[Any]] = {name: self._store(meta) for name, meta in self.metas.items()}
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, connected when it is first needed."""
+        if self._engine is None:
+            self._engine = connect(self._url, app=self.name, stage=self.stage)
+        return self._engine
+
+    @property
+    def actions(self) -> tuple[Callable[..., Any], ...]:
+        """The functions marked by servey's `@action`; modules named in the declaration are imported now."""
+        return tuple(function for action in self._actions for function in _functions(action))
+
+    def store(self, item: type[T] | str) -> Store[T]:
+        """The store of an item, by its class or its name. `InvalidDeclaration` if it is not one of the app's."""
+        name = item if isinstance(item, str) else meta_of(item).name
+        store = self._stores.get(name)
+        if store is None or (not isinstance(item, str) and store.meta.item is not item):
+            raise InvalidDeclaration(f"{name} is not an item of {self.name}")
+        return store
+
+    def use(self, url: str) -> None:
+        """Keep items somewhere else from now on; stores that were handed out follow."""
+        self.close()
+        self._url = url
+
+    def prepare(self) -> None:
+        """Create the tables and indexes that the engine lacks."""
+        self.engine.prepare(tuple(self.metas.values()))
+
+    def close(self) -> None:
+        """Let go of the engine; the next call opens it anew."""
+        for store in self._stores.values():
+            store.disconnect()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _store(self, meta: StoreMeta[T]) -> Store[T]:
+        return Store(meta, lambda: self.engine.open(meta))
+
+
+def _functions(action: Action) -> list[Callable[..., Any]]:
+    if isinstance(action, str):
+        module = import_module(action)
+        return [value for value in vars(module).values() if hasattr(value, "__servey_action__")]
+    if not hasattr(action, "__servey_action__"):
+        raise InvalidDeclaration(f"{action!r} is not marked by servey's @action")
+    return [action]
+
+
+def load_app(spec: str) -> App:
+    """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
+    module_name, _, attribute = spec.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        app = getattr(import_module(module_name), attribute or "app", None)
+    except ModuleNotFoundError as error:
+        if error.name and not module_name.startswith(error.name):
+            raise
+        raise InvalidDeclaration(f"There is no module {module_name}") from error
+    if not isinstance(app, App):
+        raise InvalidDeclaration(f"{spec} is not an App")
+    return app

@@ -1,0 +1,39 @@
+"""Engines by URL. A driver is imported when its scheme is first asked for, never before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ..errors import Fault, InvalidDeclaration
+from ..store.backend import Engine
+
+SCHEMES: dict[str, str] = {
+    "memory": "persisty.backends.memory",
+    "sqlite": "persisty.backends.sql.engine",
+    "dynamodb": "persisty.backends.dynamodb.engine",
+}
+"""URL scheme → the module whose `connect(url, app, stage)` opens it."""
+
+EXTRAS: dict[str, str] = {"sqlite": "sql", "dynamodb": "aws"}
+"""URL scheme → the extra of the package that brings its driver."""
+
+
+def connect(url: str, *, app: str, stage: str) -> Engine:
+    """The engine of a URL such as `memory://`, `sqlite:///messenger.db`, `dynamodb://eu-west-1`.
+
+    `app` and `stage` name what an engine shares with others (DynamoDB's tables). `InvalidDeclaration` for an unknown
+    scheme or a driver that is not installed.
+    """
+    scheme = url.partition("://")[0]
+    if scheme not in SCHEMES:
+        fault = Fault("/url", "Unknown scheme", "one of " + ", ".join(SCHEMES), scheme)
+        raise InvalidDeclaration("No engine for this URL", faults=[fault])
+    try:
+        module = import_module(SCHEMES[scheme])
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("persisty"):
+            raise
+        extra = EXTRAS.get(scheme, scheme)
+        raise InvalidDeclaration(f"{scheme} needs {error.name}: pip install 'persisty[{extra}]'") from error
+    engine: Engine = module.connect(url, app=app, stage=stage)
+    return engine

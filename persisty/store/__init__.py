@@ -1,0 +1,1 @@
+"""The store: eight verbs over a narrow backend port."""

@@ -1,0 +1,43 @@
+"""The edits of `edit_batch` and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ..errors import PersistyError
+from ..model.expressions import Filter
+
+T = TypeVar("T")
+
+
+class Create(Struct, frozen=True):
+    item: Any
+
+
+class Update(Struct, frozen=True):
+    key: Any
+    changes: Mapping[str, Any]
+    when: Filter | None = None
+
+
+class Delete(Struct, frozen=True):
+    key: Any
+    when: Filter | None = None
+
+
+Edit = Create | Update | Delete
+
+
+class EditResult(Struct, Generic[T], frozen=True):
+    """What became of one edit: `item` as created or updated, or the `error` that kept it from being done."""
+
+    item: T | None = None
+    error: PersistyError | None = None
+
+    @property
+    def code(self) -> str:
+        """`ok`, or the error's code."""
+        return self.error.code if self.error else "ok"
