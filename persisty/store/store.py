@@ -156,7 +156,7 @@ class Store(Generic[T]):
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """The items of up to 100 keys, in their positions, None where there is none."""
         given = list(keys)
-        _check_size(given)
+        check_batch(given)
         values = [self._key(key, pointer("keys", position)) for position, key in enumerate(given)]
         asked = [one for one in values if one is not None]
         found = iter(self.backend.read(asked) if asked else ())
@@ -169,7 +169,7 @@ class Store(Generic[T]):
         `atomic`: all are done or none is; then an update or delete of a missing item counts as a failure too.
         """
         given = list(batch)
-        _check_size(given)
+        check_batch(given)
         writes = self._writes(given)
         present = [one for one in writes if one is not None]
         if atomic and len(present) < len(writes):
@@ -250,6 +250,7 @@ def _edit_result(result: WriteResult | None) -> edits.EditResult[Any]:
     return edits.EditResult(error=_error(result))
 
 
-def _check_size(batch: Sequence[Any]) -> None:
+def check_batch(batch: Sequence[Any]) -> None:
+    """`BatchTooLarge` for more than a batch holds."""
     if len(batch) > MAX_BATCH:
         raise BatchTooLarge(f"A batch holds at most {MAX_BATCH}", limit=MAX_BATCH, found=len(batch))

@@ -1,0 +1,1 @@
+"""Messenger: the example app."""

@@ -1,0 +1,37 @@
+"""Users and the messages they write: the declaration that `make run` serves and `make deploy` deploys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from persisty import VERSION, App, Attr, Index, public, stored
+
+
+@stored(indexes=[Index("username")], access=public)
+class User:
+    """Somebody who writes messages."""
+
+    id: UUID
+    username: Annotated[str, Meta(min_length=1, max_length=255)]
+    full_name: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+@stored(indexes=[Index("author_id", "created_at")], access=public)
+class Message:
+    """What a user wrote."""
+
+    id: UUID
+    text: Annotated[str, Meta(min_length=1, max_length=1000)]
+    author_id: UUID
+    version: int = Attr(generator=VERSION)
+    created_at: datetime
+    updated_at: datetime
+
+
+app = App("messenger", items=[User, Message], actions=["examples.messenger.actions"])

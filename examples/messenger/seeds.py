@@ -1,0 +1,33 @@
+"""Seeds: what a fresh messenger starts with. Run twice, it adds nothing: the keys are fixed and a create never overwrites."""
+
+from __future__ import annotations
+
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from persisty import App, Create
+
+from .app import Message, User
+
+USERS = {"ann": "Ann Archer", "ben": "Ben Baker", "cleo": None}
+MESSAGES = (
+    ("ann", "Hello, is anybody here?"),
+    ("ben", "I am. What is this?"),
+    ("ann", "A messenger, declared in thirty lines."),
+    ("cleo", "And it is deployed with one command."),
+    ("ben", "Show me."),
+)
+
+
+def seed(app: App) -> int:
+    """Store the seeds that are missing; gives how many were."""
+    users = [Create(User(id=_id(name), username=name, full_name=full)) for name, full in USERS.items()]
+    messages = [
+        Create(Message(id=_id(f"{position}"), text=text, author_id=_id(author)))
+        for position, (author, text) in enumerate(MESSAGES)
+    ]
+    results = [*app.store(User).edit_batch(users), *app.store(Message).edit_batch(messages)]
+    return sum(result.code == "ok" for result in results)
+
+
+def _id(name: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"messenger/{name}")

@@ -1,0 +1,1 @@
+"""The surfaces: operations, and REST, OpenAPI, GraphQL and servey derived from them."""

@@ -1,0 +1,81 @@
+"""Custom actions: functions marked by servey's `@action` with a web trigger become operations beside the stores' own.
+
+Imported only when an action, or the whole list of operations, is needed: a Lambda that serves stores never loads this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import msgspec
+
+from ..application import App
+from ..errors import Fault, Forbidden, InvalidInput
+from ..model.validation import fault_of, pointer
+from ..naming import kebab
+from .operations import Arguments, Operation, Parameter, store_operations, unknown_members
+
+
+def action_operations(app: App) -> dict[str, Operation]:
+    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules."""
+    found = (_action_operation(function) for function in app.actions)
+    return {operation.name: operation for operation in found if operation is not None}
+
+
+def _action_operation(function: Callable[..., Any]) -> Operation | None:
+    action = function.__servey_action__  # type: ignore[attr-defined]
+    # a web trigger is told by its shape: recognising one needs no import of servey
+    trigger = next((one for one in action.triggers if hasattr(one, "method") and hasattr(one, "path")), None)
+    if trigger is None:
+        return None
+    hints = get_type_hints(function, include_extras=True)
+    signature = inspect.signature(function)
+    parameters = tuple(
+        Parameter(
+            name, hints.get(name, Any), one.default is one.empty, None if one.default is one.empty else one.default
+        )
+        for name, one in signature.parameters.items()
+    )
+    method = trigger.method.value.upper()
+    return Operation(
+        name=action.name,
+        mutation=method not in ("GET", "HEAD"),
+        method=method,
+        path=trigger.path or f"/actions/{kebab(action.name)}",
+        parameters=parameters,
+        result=hints.get("return", Any),
+        call=lambda arguments: _call_action(function, action, parameters, arguments),
+        function=function,
+        description=action.description,
+    )
+
+
+def _call_action(
+    function: Callable[..., Any], action: Any, parameters: tuple[Parameter, ...], arguments: Arguments
+) -> Any:
+    """Convert the arguments to the function's types, all faults at once, and call it."""
+    if not action.access_control.is_executable(None):
+        raise Forbidden(f"{action.name} may not be called")
+    known = tuple(one.name for one in parameters)
+    faults = unknown_members(arguments, known, "")
+    values: dict[str, Any] = {}
+    for parameter in parameters:
+        if parameter.name in arguments:
+            try:
+                values[parameter.name] = msgspec.convert(arguments[parameter.name], parameter.shape)
+            except (msgspec.ValidationError, ValueError, TypeError) as error:
+                faults.append(fault_of(error, pointer(parameter.name)))
+        elif parameter.required:
+            faults.append(Fault(pointer(parameter.name), "Missing"))
+    if faults:
+        raise InvalidInput(faults=faults)
+    result = function(**values)
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def operations(app: App) -> dict[str, Operation]:
+    """Everything the app offers, by name."""
+    return {**store_operations(app), **action_operations(app)}

@@ -1,0 +1,271 @@
+"""Operations: what an app offers to the outside, in one table from which every surface is derived.
+
+An `Operation` is called with JSON-like arguments by name and answers with items, pages and plain values. REST, OpenAPI,
+GraphQL, AppSync, the plan and servey's actions all read the same records, so they offer the same things. Here are the
+stores' own; `persisty.api.actions` adds the custom actions, and `operations(app)` there gives them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ..application import App
+from ..errors import Fault, Forbidden, InvalidInput, InvalidQuery
+from ..model.expressions import ALL, Filter
+from ..model.meta import StoreMeta
+from ..model.validation import changes_of, new_item, pointer
+from ..naming import camel, kebab
+from ..query.parse import filter_of_json
+from ..store import edits
+from ..store.store import DEFAULT_LIMIT, MAX_BATCH, Store, check_batch
+
+Arguments = Mapping[str, Any]
+
+
+class Parameter(Struct, frozen=True):
+    """One argument. `shape` names a type of the store (`key`, `create`, `where`, …), or is a Python annotation."""
+
+    name: str
+    shape: Any
+    required: bool = False
+    default: Any = None
+    description: str | None = None
+
+
+class Operation(Struct, frozen=True):
+    """Something a caller can ask for.
+
+    `name` is `message_read`; `mutation` tells whether it may write; `method` and `path` place it in HTTP (`{key}` is a
+    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name.
+    """
+
+    name: str
+    mutation: bool
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+    result: Any
+    call: Callable[[Arguments], Any]
+    verb: str | None = None
+    meta: StoreMeta[Any] | None = None
+    function: Callable[..., Any] | None = None
+    description: str | None = None
+
+    @property
+    def field(self) -> str:
+        """Its name as a GraphQL root field: `messageRead`."""
+        return camel(self.name)
+
+
+class Verb(Struct, frozen=True):
+    """A verb of every store: a row of `VERBS`."""
+
+    mutation: bool
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+    result: str
+    call: Callable[[Store[Any], Arguments], Any]
+    description: str
+
+
+def _where(store: Store[Any], given: Any, path: str = "/where") -> Filter:
+    """A filter as it is, or read from its JSON form."""
+    return given if isinstance(given, Filter) else filter_of_json(store.meta, given, path)
+
+
+def _create(store: Store[Any], arguments: Arguments) -> Any:
+    return store.create(new_item(store.meta, _object(arguments.get("item"), "/item"), client=True))
+
+
+def _read(store: Store[Any], arguments: Arguments) -> Any:
+    return store.read(arguments["key"])
+
+
+def _update(store: Store[Any], arguments: Arguments) -> Any:
+    changes = _object(arguments.get("changes"), "/changes")
+    changes_of(store.meta, changes, client=True)
+    return store.update(arguments["key"], changes, when=_where(store, arguments.get("when"), "/when"))
+
+
+def _delete(store: Store[Any], arguments: Arguments) -> bool:
+    return store.delete(arguments["key"], when=_where(store, arguments.get("when"), "/when"))
+
+
+def _search(store: Store[Any], arguments: Arguments) -> Any:
+    limit = arguments.get("limit")
+    return store.search(
+        _where(store, arguments.get("where")),
+        order=arguments.get("order") or None,
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        cursor=arguments.get("cursor"),
+    )
+
+
+def _count(store: Store[Any], arguments: Arguments) -> int:
+    return store.count(_where(store, arguments.get("where")))
+
+
+def _read_batch(store: Store[Any], arguments: Arguments) -> list[Any]:
+    return store.read_batch(_array(arguments.get("keys"), "/keys"))
+
+
+def _edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResult[Any]]:
+    """All faults of all edits at once, and none of another verb than the access rule allows."""
+    given = _array(arguments.get("edits"), "/edits")
+    check_batch(given)
+    faults: list[Fault] = []
+    batch: list[edits.Edit] = []
+    for position, edit in enumerate(given):
+        try:
+            batch.append(_edit(store, edit, pointer("edits", position)))
+        except (InvalidInput, InvalidQuery) as error:
+            faults.extend(error.faults)
+    if faults:
+        raise InvalidInput(faults=faults)
+    return store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+
+
+def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
+    chosen = {verb: body for verb, body in _object(given, path).items() if body is not None}
+    if len(chosen) != 1 or not chosen.keys() <= EDITS.keys():
+        expected = "exactly one of " + ", ".join(EDITS)
+        raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
+    [(verb, body)] = chosen.items()
+    if not store.meta.access or not store.meta.access.allows(verb):
+        raise Forbidden(f"{verb} of {store.meta.name} is not offered")
+    return EDITS[verb](store, _object(body, path + pointer(verb)), path + pointer(verb))
+
+
+def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    return edits.Create(new_item(store.meta, body, path, client=True))
+
+
+def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    faults = [*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)]
+    changes = body.get("changes")
+    try:
+        changes_of(store.meta, _object(changes, path + "/changes"), path + "/changes", client=True)
+    except InvalidInput as error:
+        faults.extend(error.faults)
+    when: Filter = ALL
+    try:
+        when = _where(store, body.get("when"), path + "/when")
+    except InvalidQuery as error:
+        faults.extend(error.faults)
+    if faults:
+        raise InvalidInput(faults=faults)
+    return edits.Update(body["key"], _object(changes, path), when)
+
+
+def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    if faults := [*unknown_members(body, ("key", "when"), path), *_keyless(body, path)]:
+        raise InvalidInput(faults=faults)
+    return edits.Delete(body["key"], _where(store, body.get("when"), path + "/when"))
+
+
+EDITS: dict[str, Callable[[Store[Any], Arguments, str], edits.Edit]] = {
+    "create": _edit_create,
+    "update": _edit_update,
+    "delete": _edit_delete,
+}
+"""An edit of a batch is an object with one of these members."""
+
+
+def unknown_members(body: Arguments, known: tuple[str, ...], path: str) -> list[Fault]:
+    """A fault for each member of `body` that is not `known`."""
+    return [
+        Fault(path + pointer(name), "Unknown member", "one of " + ", ".join(known))
+        for name in body
+        if name not in known
+    ]
+
+
+def _keyless(body: Arguments, path: str) -> list[Fault]:
+    key = body.get("key")
+    found = "null" if key is None else type(key).__name__
+    return [] if isinstance(key, str) else [Fault(path + "/key", "Expected str", "str", found)]
+
+
+def _object(given: Any, path: str) -> Arguments:
+    if isinstance(given, Mapping):
+        return given
+    raise InvalidInput(faults=[Fault(path, "Expected an object", "object", type(given).__name__)])
+
+
+def _array(given: Any, path: str) -> list[Any]:
+    if isinstance(given, list):
+        return given
+    raise InvalidInput(faults=[Fault(path, "Expected an array", "array", type(given).__name__)])
+
+
+KEY = Parameter("key", "key", required=True, description="The item's string key")
+WHERE = Parameter("where", "where", description="Only items that match")
+WHEN = Parameter("when", "where", description="Only if the item matches; else `precondition_failed`")
+
+VERBS: dict[str, Verb] = {
+    "create": Verb(
+        True, "POST", "/api/{store}", (Parameter("item", "create", required=True),), "item", _create,
+        "Store a new item.",
+    ),
+    "read": Verb(False, "GET", "/api/{store}/{key}", (KEY,), "item?", _read, "The item of a key."),
+    "update": Verb(
+        True, "PATCH", "/api/{store}/{key}", (KEY, Parameter("changes", "update", required=True), WHEN), "item?",
+        _update, "Change some attributes of an item.",
+    ),
+    "delete": Verb(True, "DELETE", "/api/{store}/{key}", (KEY, WHEN), "deleted", _delete, "Delete an item."),
+    "search": Verb(
+        False, "GET", "/api/{store}",
+        (
+            WHERE,
+            Parameter("order", "order", description="Attributes to sort by; ties end on the key"),
+            Parameter("limit", int, default=DEFAULT_LIMIT, description="Matches a page holds"),
+            Parameter("cursor", str, description="Continues the page it came from"),
+        ),
+        "page", _search, "The items that match, a page at a time.",
+    ),
+    "count": Verb(False, "GET", "/api/{store}-count", (WHERE,), "count", _count, "How many items match."),
+    "read_batch": Verb(
+        False, "GET", "/api/{store}-batch",
+        (Parameter("keys", "keys", required=True, description=f"Up to {MAX_BATCH} keys"),), "items?", _read_batch,
+        "The items of some keys, null where there is none.",
+    ),
+    "edit_batch": Verb(
+        True, "POST", "/api/{store}-batch",
+        (
+            Parameter("edits", "edits", required=True, description=f"Up to {MAX_BATCH} edits"),
+            Parameter("atomic", bool, default=False, description="All or nothing"),
+        ),
+        "results", _edit_batch, "Create, update and delete some items; each edit has its own result.",
+    ),
+}  # fmt: skip
+"""The verbs of every store and where they stand in HTTP and GraphQL."""
+
+
+def store_operations(app: App) -> dict[str, Operation]:
+    """The operations of the app's stores, by name: those that each item's access rule allows."""
+    return {
+        f"{meta.name}_{verb}": _store_operation(app.store(meta.name), verb, row)
+        for meta in app.metas.values()
+        for verb, row in VERBS.items()
+        if meta.access is not None and meta.access.allows(verb)
+    }
+
+
+def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
+    call = row.call
+    return Operation(
+        name=f"{store.meta.name}_{verb}",
+        mutation=row.mutation,
+        method=row.method,
+        path=row.path.replace("{store}", kebab(store.meta.name)),
+        parameters=row.parameters,
+        result=row.result,
+        call=lambda arguments: call(store, arguments),
+        verb=verb,
+        meta=store.meta,
+        description=row.description,
+    )
