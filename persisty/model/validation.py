@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
-from .generators import Add
+from .generators import Add, now
 from .meta import Attribute, StoreMeta
 from .types import NORMALISE
 
@@ -61,20 +61,30 @@ def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[str, Attribute, Callable[[
 
 @cache
 def _on_create(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    return tuple(
-        (name, attribute.generator.create)
-        for name, attribute in meta.attributes.items()
-        if attribute.generator and attribute.generator.create
-    )
+    return _generators(meta, "create")
 
 
 @cache
 def _on_update(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
-    return tuple(
-        (name, attribute.generator.update)
-        for name, attribute in meta.attributes.items()
-        if attribute.generator and attribute.generator.update
-    )
+    return _generators(meta, "update")
+
+
+def _generators(meta: StoreMeta[Any], phase: str) -> tuple[tuple[str, Callable[[], Any]], ...]:
+    found = ((name, getattr(attribute.generator, phase, None)) for name, attribute in meta.attributes.items())
+    return tuple((name, generate) for name, generate in found if generate is not None)
+
+
+def _generate(values: dict[str, Any], generators: tuple[tuple[str, Callable[[], Any]], ...]) -> None:
+    """Fill in what is missing. One write happens at one moment: all its timestamps are equal."""
+    moment = None
+    for name, generate in generators:
+        if name in values:
+            continue
+        if generate is now:
+            moment = moment or now()
+            values[name] = moment
+        else:
+            values[name] = generate()
 
 
 def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *, client: bool = False) -> T:
@@ -90,9 +100,7 @@ def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *
             raise InvalidInput(faults=[*faults, *_faults(meta, values, path)])
     else:
         raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
-    for name, generate in _on_create(meta):
-        if name not in values:
-            values[name] = generate()
+    _generate(values, _on_create(meta))
     try:
         item = msgspec.convert(values, meta.item)
         for _, attribute, normalise in _normalisers(meta):
@@ -126,9 +134,7 @@ def changes_of(
                 faults.append(fault_of(error, path + pointer(name)))
     if faults:
         raise InvalidInput(faults=faults)
-    for name, generate in _on_update(meta):
-        if name not in changes:
-            changes[name] = generate()
+    _generate(changes, _on_update(meta))
     return changes
 
 
