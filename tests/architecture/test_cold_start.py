@@ -1,0 +1,59 @@
+"""What must never load: a Lambda pays for every import at each cold start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+NEVER = {
+    "aws_cdk", "jsii", "constructs", "sqlalchemy", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore",
+    "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
+    "persisty.api.openapi", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
+}  # fmt: skip
+"""Modules that none of `STARTS` may load; a start may name exceptions."""
+
+STARTS: dict[str, tuple[str, frozenset[str]]] = {
+    "the package": ("import persisty", frozenset()),
+    "an app": ("from examples.messenger.app import app", frozenset()),
+    "the REST surface": (
+        "from examples.messenger.app import app\nfrom persisty.api.rest import Rest\nRest(app)",
+        frozenset(),
+    ),
+    "the AppSync surface": (
+        "from examples.messenger.app import app\nfrom persisty.api.graphql.appsync import AppSync\nAppSync(app)",
+        frozenset(),
+    ),
+    "the DynamoDB engine": (
+        "from examples.messenger.app import app, User\n"
+        "app.use('dynamodb://eu-west-1?endpoint=http://localhost:1')\n"
+        "app.store(User).backend",
+        frozenset(),
+    ),
+    "the REST function": ("import lambdas.rest", frozenset({"dataclasses", "asyncio"})),  # Powertools' Logger brings them
+    "the AppSync function": ("import lambdas.appsync", frozenset({"dataclasses", "asyncio"})),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
+    code, allowed = STARTS[start]
+    environment = {
+        "PERSISTY_APP": "examples.messenger.app:app",
+        "PERSISTY_URL": "dynamodb://eu-west-1",
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "PATH": "",
+    }
+    script = f"{code}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    loaded = set(run.stdout.split())
+    assert loaded & (NEVER - allowed) == set()
