@@ -30,3 +30,33 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: value for name, value in given.items() if value})
+
+
+class AwsEnvironment(Struct, frozen=True):
+    """What AWS's own variables say. The keys are credentials: never log or show this."""
+
+    region: str | None = None
+    endpoint: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    session_token: str | None = None
+
+
+AWS_VARIABLES: dict[str, tuple[str, ...]] = {
+    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "endpoint": ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"),
+    "access_key_id": ("AWS_ACCESS_KEY_ID",),
+    "secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+    "session_token": ("AWS_SESSION_TOKEN",),
+}
+"""Field → the variables that give it, the first that is set."""
+
+
+def aws(environ: Mapping[str, str] | None = None) -> AwsEnvironment:
+    """AWS's variables of this process, or of the mapping given."""
+    source = os.environ if environ is None else environ
+    given = {
+        field: next((source[name] for name in names if source.get(name)), None)
+        for field, names in AWS_VARIABLES.items()
+    }
+    return AwsEnvironment(**given)

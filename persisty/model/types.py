@@ -122,23 +122,22 @@ def _finite(value: float) -> float:
 
 
 def _exact(value: Decimal) -> Decimal:
+    """One spelling per number: no trailing zeros after the point, and no exponent where the digits fit without one."""
     if not value.is_finite():
         raise ValueError("Expected a finite decimal")
+    sign, digits, exponent = value.as_tuple()
+    power, count = int(exponent), len(digits)
+    while count > 1 and digits[count - 1] == 0 and power < 0:
+        count, power = count - 1, power + 1
     if not value:
         return Decimal(0)
-    normal = value.normalize() if len(value.as_tuple().digits) <= 28 else _strip(value)
-    if len(normal.as_tuple().digits) > DECIMAL_DIGITS or not -130 <= normal.adjusted() <= 125:
+    while count > 1 and digits[count - 1] == 0 and count + power > DECIMAL_DIGITS:
+        count, power = count - 1, power + 1
+    if count > DECIMAL_DIGITS or not -130 <= power + count - 1 <= 125:
         raise ValueError(f"Expected a decimal of at most {DECIMAL_DIGITS} digits between 1E-130 and 9.9E+125")
-    return normal
-
-
-def _strip(value: Decimal) -> Decimal:
-    """Drop trailing zeros without rounding to the context's precision, which `normalize` would do."""
-    sign, digits, exponent = value.as_tuple()
-    count = len(digits)
-    while count > 1 and digits[count - 1] == 0:
-        count -= 1
-    return Decimal((sign, digits[:count], int(exponent) + len(digits) - count))
+    if power > 0 and count + power <= DECIMAL_DIGITS:
+        return Decimal((sign, digits[:count] + (0,) * power, 0))
+    return Decimal((sign, digits[:count], power))
 
 
 NORMALISE: dict[Kind, Callable[[Any], Any]] = {Kind.DATETIME: _utc, Kind.FLOAT: _finite, Kind.DECIMAL: _exact}

@@ -34,7 +34,10 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
         "app.store(User).backend",
         frozenset(),
     ),
-    "the REST function": ("import lambdas.rest", frozenset({"dataclasses", "asyncio"})),  # Powertools' Logger brings them
+    "the REST function": (
+        "import lambdas.rest",
+        frozenset({"dataclasses", "asyncio"}),
+    ),  # Powertools' Logger brings them
     "the AppSync function": ("import lambdas.appsync", frozenset({"dataclasses", "asyncio"})),
 }
 

@@ -107,10 +107,14 @@ def test_stacks_import_the_plan_and_lambdas_import_persisty_only() -> None:
             assert _part(module) in (None, "plan", "naming", "errors"), f"{path}:{node.lineno}: {module}"
     for path in _sources("lambdas"):
         for module, node in _imports(path, ast.parse(path.read_text())):
-            assert module.partition(".")[0] not in {"aws_cdk", "constructs", "stacks"}, f"{path}:{node.lineno}: {module}"
+            assert module.partition(".")[0] not in {"aws_cdk", "constructs", "stacks"}, (
+                f"{path}:{node.lineno}: {module}"
+            )
 
 
-@pytest.mark.parametrize("path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_imports_stand_at_the_top(path: Path) -> None:
     tree = ast.parse(path.read_text())
     inside = {
@@ -126,7 +130,9 @@ def test_imports_stand_at_the_top(path: Path) -> None:
             assert (where, module.partition(".")[0]) in LAZY, f"{where}:{node.lineno}: imports {module} in a function"
 
 
-@pytest.mark.parametrize("path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", _sources("persisty", "stacks", "lambdas"), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_a_module_says_what_it_is_for_stays_short_and_never_asserts_on_input(path: Path) -> None:
     text = path.read_text()
     tree = ast.parse(text)

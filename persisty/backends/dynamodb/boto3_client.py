@@ -1,0 +1,62 @@
+"""The boto3 transport: botocore's low-level client, for moto's `mock_aws` and as the reference the other is held to."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ...errors import BackendUnavailable
+from .http import CONNECT_TIMEOUT, READ_TIMEOUT
+from .transport import ATTEMPTS, TRANSIENT, AwsError, exhausted
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+class Boto3Transport:
+    def __init__(self, endpoint: str | None, region: str) -> None:
+        config = Config(
+            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+        )
+        self._client: Any = boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
+
+    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        method = getattr(self._client, _WORD.sub("_", operation).lower())
+        try:
+            answer: dict[str, Any] = _binary(method(**_binary(payload, _to_bytes)), _to_text)
+        except ClientError as error:
+            body: dict[str, Any] = _binary(error.response, _to_text)
+            refused = AwsError(body["Error"]["Code"], body["Error"].get("Message", ""), body)
+            if refused.kind in TRANSIENT:
+                raise exhausted(refused) from error
+            raise refused from error
+        except BotoCoreError as error:
+            raise BackendUnavailable(f"DynamoDB cannot be reached: {error}") from error
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _to_bytes(value: Any) -> Any:
+    return b64decode(value) if isinstance(value, str) else value
+
+
+def _to_text(value: Any) -> Any:
+    return b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _binary(value: Any, convert: Any) -> Any:
+    """The payload with its binary values converted: boto3 takes and gives bytes, the port base64 text."""
+    if isinstance(value, dict):
+        if len(value) == 1 and "B" in value:
+            return {"B": convert(value["B"])}
+        return {name: _binary(one, convert) for name, one in value.items()}
+    return [_binary(one, convert) for one in value] if isinstance(value, list) else value

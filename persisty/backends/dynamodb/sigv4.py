@@ -1,0 +1,68 @@
+"""AWS Signature Version 4 for one service and one shape of request: a POST of JSON to `/`.
+
+Source: "Signing AWS API requests" in the AWS Identity and Access Management User Guide. The tests hold it equal to
+botocore's signer over generated requests.
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+
+from msgspec import Struct
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+CONTENT_TYPE = "application/x-amz-json-1.0"
+
+
+class Credentials(Struct, frozen=True):
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+class Signer:
+    """Signs requests to one host. The key derived from the secret lasts a day and is kept that long."""
+
+    def __init__(self, host: str, region: str, service: str = "dynamodb") -> None:
+        self._host, self._region, self._service = host, region, service
+        self._key: tuple[str, str, bytes] = ("", "", b"")
+
+    def headers(self, target: str, body: bytes, credentials: Credentials, moment: str) -> str:
+        """The signed header lines, each ending in CRLF. `moment` is UTC as `20261123T101500Z`."""
+        token = credentials.session_token
+        if token:
+            signed = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
+            security = f"x-amz-security-token:{token}\n"
+        else:
+            signed, security = "content-type;host;x-amz-date;x-amz-target", ""
+        canonical = (
+            f"POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{self._host}\nx-amz-date:{moment}\n{security}"
+            f"x-amz-target:{target}\n\n{signed}\n{sha256(body).hexdigest()}"
+        )
+        day = moment[:8]
+        scope = f"{day}/{self._region}/{self._service}/aws4_request"
+        to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = _hmac(self._signing_key(credentials.secret_access_key, day), to_sign).hex()
+        security_line = f"X-Amz-Security-Token: {token}\r\n" if token else ""
+        return (
+            f"Host: {self._host}\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Date: {moment}\r\nX-Amz-Target: {target}\r\n"
+            f"{security_line}Authorization: {ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
+            f"SignedHeaders={signed}, Signature={signature}\r\n"
+        )
+
+    def _signing_key(self, secret: str, day: str) -> bytes:
+        kept_secret, kept_day, key = self._key
+        if kept_secret != secret or kept_day != day:
+            key = _hmac(f"AWS4{secret}".encode(), day)
+            for part in (self._region, self._service, "aws4_request"):
+                key = _hmac(key, part)
+            self._key = (secret, day, key)
+        return key
