@@ -1,0 +1,78 @@
+"""`persisty`: the entry of the command line, and the table of its commands.
+
+A command is a module of this package with a function `command`, and a row in `COMMANDS`. Only the module of the command
+that was asked for is imported, so that help is quick and no command pays for the imports of another.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+from ..errors import InvalidDeclaration, PersistyError
+
+try:
+    import typer
+except ModuleNotFoundError as error:
+    raise SystemExit(f"The command line needs {error.name}: pip install 'persisty[cli]'") from error
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "import": ("import_file", "Import a CSV or JSON lines file into a store."),
+}
+"""Command → (its module in `persisty.cli`, its line in the help)."""
+
+USAGE = 2
+"""Exit code of a call that cannot be carried out as it was written; nothing was read or changed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments (default: the process's) name, and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        commands(given)(args=given, prog_name="persisty")
+    except PersistyError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(USAGE if isinstance(error, InvalidDeclaration) else 1)
+
+
+def commands(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the one command that the arguments ask for loaded; of the others only name and help."""
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    line = typer.Typer(
+        help="Declare data once; have it stored, served and deployed.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    line.callback()(_options)
+    for name, (module, summary) in COMMANDS.items():
+        if name == asked:
+            line.command(name, short_help=summary)(_load(module))
+        else:
+            line.command(name, help=summary)(_not_loaded)
+    return line
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("persisty"))
+        raise typer.Exit
+
+
+def _options(
+    _: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Options before the command."""
+
+
+def _load(module: str) -> Callable[..., Any]:
+    command: Callable[..., Any] = import_module(f"{__package__}.{module}").command
+    return command
+
+
+def _not_loaded() -> None:
+    """Stands for a command in the list; `commands` always loads the one that runs."""
