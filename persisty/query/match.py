@@ -74,6 +74,7 @@ def _comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
 @total_ordering
 class _Descending:
     __slots__ = ("value",)
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Any) -> None:
         self.value = value

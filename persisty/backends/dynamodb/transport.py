@@ -54,7 +54,7 @@ class Transport(Protocol):
 
 def backoff(attempt: int) -> float:
     """Seconds to wait before retry number `attempt`, counted from 0."""
-    return random() * min(BACKOFF_CAP, BACKOFF * 2**attempt)
+    return float(random() * min(BACKOFF_CAP, BACKOFF * 2**attempt))
 
 
 def retrying(attempt_call: Callable[[int], Any]) -> Any:
@@ -70,7 +70,7 @@ def retrying(attempt_call: Callable[[int], Any]) -> Any:
     raise BackendUnavailable()
 
 
-class Retry(Exception):  # noqa: N818 - a signal between an attempt and `retrying`
+class Retry(Exception):
     """This attempt failed in a way that another may not; `error` is what it ends in if none is left."""
 
     def __init__(self, error: PersistyError, *, at_once: bool = False) -> None:
@@ -84,10 +84,18 @@ def exhausted(error: AwsError) -> PersistyError:
     return kind(f"DynamoDB: {error.message or error.kind}")
 
 
+VALIDATIONS: dict[str, Callable[[], PersistyError]] = {
+    "tarting key": InvalidCursor,
+    "ExclusiveStartKey": InvalidCursor,
+    "tem size": lambda: InvalidInput("The item is larger than DynamoDB stores (400 KB)"),
+}
+"""Part of a ValidationException's message → what it means to a caller."""
+
+
 def as_error(error: AwsError) -> PersistyError:
     """The typed error of a refusal that no caller handles."""
-    if error.kind == "ValidationException" and "tarting key" in error.message or "ExclusiveStartKey" in error.message:
-        return InvalidCursor()
-    if error.kind == "ValidationException" and "tem size" in error.message:
-        return InvalidInput("The item is larger than DynamoDB stores (400 KB)")
+    if error.kind == "ValidationException":
+        known = next((made for mark, made in VALIDATIONS.items() if mark in error.message), None)
+        if known is not None:
+            return known()
     return BackendUnavailable(f"DynamoDB: {error.kind}: {error.message}")

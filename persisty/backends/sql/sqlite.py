@@ -72,7 +72,9 @@ class SqliteConnection:
             self._raw.close()
 
 
-class _typed:  # noqa: N801 - a context manager, cheaper than a generator on a path of microseconds
+class _typed:
+    """Driver errors become typed ones. A class: on a path of microseconds a generator is too dear."""
+
     def __enter__(self) -> None:
         return None
 

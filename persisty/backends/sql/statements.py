@@ -90,7 +90,7 @@ def _startswith(column: Any, bind: Bind, bounded: bool) -> Any:
     return and_(lower, column < bind()) if bounded else lower
 
 
-ZERO = literal_column("0")
+ZERO: ColumnElement[int] = literal_column("0")
 COMPARISONS: dict[str, Callable[..., Any]] = {
     "eq": lambda column, bind: column == bind(),
     "ne": lambda column, bind: column.is_distinct_from(bind()),

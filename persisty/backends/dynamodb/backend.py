@@ -1,0 +1,307 @@
+"""The DynamoDB backend: conditions travel with the writes, and queries are filled up to their limit.
+
+```
+Put      PutItem     if attribute_not_exists(key)                                    taken → EXISTS
+Patch    UpdateItem  if attribute_exists(key) and when   ALL_NEW   failed, ALL_OLD → the current item, or MISSING
+Delete   DeleteItem  if attribute_exists(key) and when             likewise
+atomic   TransactWriteItems of the same conditions
+```
+
+What a condition says that DynamoDB cannot decide (`endswith`, `icontains`) is decided here over the item as it was read,
+and the write is made conditional on every attribute that was looked at being unchanged: the race is lost, not won twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import sleep
+from typing import Any, Generic, TypeVar
+
+from ...errors import BackendUnavailable, BatchTooLarge, InvalidCursor
+from ...model.expressions import ALL, And, Compare, Filter, OrderBy
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...query.keyset import beyond, position_of
+from ...query.match import matcher, sort_key
+from ...query.resolve import combine
+from ...store.backend import Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from .codec import Wire, WireCodec
+from .expressions import attributes_of, split
+from .parallel import in_parallel
+from .planner import AccessPath, QueryPlan, access_paths, plan
+from .requests import OPERATIONS, Requests
+from .transport import (
+    ATTEMPTS,
+    CONDITION_FAILED,
+    THROTTLES,
+    TRANSACTION_CANCELED,
+    AwsError,
+    Transport,
+    as_error,
+    backoff,
+    exhausted,
+)
+
+T = TypeVar("T")
+MAX_READ, MAX_ATOMIC = 100, 100
+"""Keys a BatchGetItem and actions a TransactWriteItems take."""
+DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
+
+
+class DynamoDbBackend(Generic[T]):
+    def __init__(self, meta: StoreMeta[T], table: str, transport: Transport) -> None:
+        self.meta = meta
+        self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC)
+        self._transport = transport
+        self._codec = WireCodec(meta)
+        self._requests = Requests(meta, self._codec, table)
+        self._paths = access_paths(meta, self._codec)
+
+    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        if len(keys) == 1:
+            wire = self._call("GetItem", self._requests.read(keys[0])).get("Item")
+            return [None if wire is None else self._codec.item(wire)]
+        found: dict[KeyValues, T] = {}
+        distinct = list(dict.fromkeys(keys))
+        for start in range(0, len(distinct), MAX_READ):
+            for item in self._read_some(distinct[start : start + MAX_READ]):
+                found[self.meta.key_values(item)] = item
+        return [found.get(key) for key in keys]
+
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        if len(writes) == 1:
+            return [self._one(writes[0])]
+        if atomic:
+            return self._transact(writes)
+        groups: dict[KeyValues, list[int]] = {}
+        for position, write in enumerate(writes):
+            groups.setdefault(self._key(write), []).append(position)  # writes of one item stay in order
+        results: list[WriteResult] = [ABORTED] * len(writes)
+
+        def run(positions: list[int]) -> None:
+            for position in positions:
+                results[position] = self._one(writes[position])
+
+        in_parallel(run, list(groups.values()))
+        return results
+
+    def query(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int) -> Page[T]:
+        following = beyond(self.meta, order, after) if order and after is not None else ALL
+        chosen = plan(self.meta, self._paths, where, order, following)
+        start = None if after is None or order else self._start(chosen, after)
+        matches = self._matches(chosen, limit, start)
+        if not order:
+            found = [
+                item for _, item in zip(range(limit + 1), (one for one, wanted in matches if wanted), strict=False)
+            ]
+        elif chosen.ordered:
+            found = sorted(self._complete_ties(chosen, matches, limit), key=sort_key(self.meta, order))
+        else:
+            found = heapq.nsmallest(limit + 1, (one for one, wanted in matches if wanted), sort_key(self.meta, order))
+        page = found[:limit]
+        return Page(page, self._position(chosen, order, page[-1]) if len(found) > limit else None)
+
+    def count(self, where: Filter) -> int:
+        chosen = plan(self.meta, self._paths, where, (), ALL)
+        native, local = split(self.meta, chosen.rest, self._hidden(chosen))
+        if local != ALL:
+            return sum(wanted for _, wanted in self._matches(chosen, None, None))
+        operation, payload = self._requests.query(chosen, native)
+        return sum(page["Count"] for page in self._pages(operation, {**payload, "Select": "COUNT"}))
+
+    # Reading
+
+    def _read_some(self, keys: Sequence[KeyValues]) -> Iterator[T]:
+        """One BatchGetItem, and again for what it left unprocessed."""
+        table = self._requests.table
+        request: Any = {table: {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}}
+        for attempt in range(ATTEMPTS):
+            answer = self._call("BatchGetItem", {"RequestItems": request})
+            yield from map(self._codec.item, answer["Responses"].get(table, ()))
+            request = answer.get("UnprocessedKeys")
+            if not request:
+                return
+            sleep(backoff(attempt))
+        raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
+
+    def _matches(self, chosen: QueryPlan, limit: int | None, start: Wire | None) -> Iterator[tuple[T, bool]]:
+        """The items of a plan as they come, each with whether it matches what DynamoDB did not decide."""
+        native, local = split(self.meta, chosen.rest, self._hidden(chosen))
+        operation, payload = self._requests.query(chosen, native)
+        if limit is not None and (chosen.ordered and native == ALL):
+            payload["Limit"] = limit + 2  # one more tells that there is more, another that its ties are complete
+        if start is not None:
+            payload["ExclusiveStartKey"] = start
+        wanted = matcher(self.meta, local)
+        for page in self._pages(operation, payload):
+            for wire in page["Items"]:
+                item = self._codec.item(wire)
+                yield item, wanted(item)
+
+    def _pages(self, operation: str, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._call(operation, payload)
+            yield page
+            last = page.get("LastEvaluatedKey")
+            if not last:
+                return
+            payload = {**payload, "ExclusiveStartKey": last}
+
+    def _complete_ties(self, chosen: QueryPlan, matches: Iterator[tuple[T, bool]], limit: int) -> list[T]:
+        """More than `limit` matches in the path's order, with all that tie with the last of them: DynamoDB does not
+        say how ties are ordered, so they are sorted here once they are complete."""
+        group = [self.meta.attributes[name].get for name in chosen.grouping]
+        found: list[T] = []
+        for item, wanted in matches:
+            if len(found) > limit and [get(item) for get in group] != [get(found[limit]) for get in group]:
+                break
+            if wanted:
+                found.append(item)
+        return found
+
+    def _hidden(self, chosen: QueryPlan) -> frozenset[str]:
+        """Key attributes of the queried path: a filter expression may not mention them."""
+        return frozenset() if chosen.path is None else frozenset((chosen.path.partition, *chosen.path.sorts))
+
+    def _position(self, chosen: QueryPlan, order: tuple[OrderBy, ...], last: T) -> dict[str, Any]:
+        position = position_of(self.meta, order, last)
+        if not order and chosen.path is not None and chosen.path.index is not None:
+            for name in (chosen.path.partition, *chosen.path.sorts):
+                position[name] = self.meta.attributes[name].get(last)
+        return position
+
+    def _start(self, chosen: QueryPlan, after: Mapping[str, Any]) -> Wire:
+        """The key after which an unordered query goes on."""
+        path: AccessPath | None = chosen.path
+        names = () if path is None or path.index is None else (path.partition, *path.sorts)
+        try:
+            start = self._codec.key(tuple(after[name] for name in self.meta.key.attributes))
+            return {**start, **{name: self._codec.value(name, after[name]) for name in names}}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidCursor() from error
+
+    # Writing
+
+    def _key(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+    def _one(self, write: Write) -> WriteResult:
+        if isinstance(write, Put):
+            return self._conditional(write, ALL)
+        native, local = split(self.meta, write.when)
+        if local == ALL:
+            return self._conditional(write, native)
+        return self._optimistic(write, local)
+
+    def _conditional(self, write: Write, when: Filter) -> WriteResult:
+        payload = self._requests.write(write, when)
+        if isinstance(write, Patch):
+            payload["ReturnValues"] = "ALL_NEW"
+        try:
+            answer = self._transport.call(OPERATIONS[type(write)][0], payload)
+        except AwsError as error:
+            if error.kind != CONDITION_FAILED:
+                raise as_error(error) from error
+            return self._refused(write, error.body.get("Item"))
+        if isinstance(write, Patch):
+            return WriteResult(Outcome.DONE, self._codec.item(answer["Attributes"]))
+        return WriteResult(Outcome.DONE, write.item) if isinstance(write, Put) else DONE
+
+    def _refused(self, write: Write, current: Wire | None) -> WriteResult:
+        if isinstance(write, Put):
+            return EXISTS
+        return WriteResult(Outcome.FAILED, self._codec.item(current)) if current else MISSING
+
+    def _optimistic(self, write: Patch | Delete, local: Filter) -> WriteResult:
+        """Decide over the item as read, and write only if nothing that was looked at has changed since."""
+        for attempt in range(ATTEMPTS):
+            [current] = self.read((write.key,))
+            if current is None:
+                return MISSING
+            if not matcher(self.meta, write.when)(current):
+                return WriteResult(Outcome.FAILED, current)
+            result = self._conditional(write, self._unchanged(current, write.when))
+            if result.outcome is not Outcome.FAILED:
+                return result
+            sleep(backoff(attempt))
+        raise BackendUnavailable("DynamoDB: the item changed at every attempt")
+
+    def _unchanged(self, item: T, where: Filter) -> Filter:
+        def same(name: str) -> Filter:
+            value = self.meta.attributes[name].get(item)
+            return Compare(name, "null", True) if value is None else Compare(name, "eq", value)
+
+        return combine(And, map(same, sorted(attributes_of(where))))
+
+    def _transact(self, writes: Sequence[Write]) -> list[WriteResult]:
+        if len(writes) > MAX_ATOMIC:
+            raise BatchTooLarge(f"DynamoDB writes at most {MAX_ATOMIC} items atomically", limit=MAX_ATOMIC)
+        for attempt in range(ATTEMPTS):
+            whens, failed = self._decide(writes)
+            if failed is not None:
+                return failed
+            actions = [
+                {OPERATIONS[type(write)][1]: self._requests.write(write, when)}
+                for write, when in zip(writes, whens, strict=True)
+            ]
+            try:
+                self._transport.call("TransactWriteItems", {"TransactItems": actions})
+            except AwsError as error:
+                if error.kind != TRANSACTION_CANCELED:
+                    raise as_error(error) from error
+                results = self._canceled(writes, error)
+                if results is not None:
+                    return results
+                sleep(backoff(attempt))
+                continue
+            return self._committed(writes)
+        raise exhausted(AwsError("ThrottlingException", "the transaction kept conflicting with others", {}))
+
+    def _decide(self, writes: Sequence[Write]) -> tuple[list[Filter], list[WriteResult] | None]:
+        """Each write's condition as DynamoDB decides it; what it cannot is decided over the items as read."""
+        whens: list[Filter] = []
+        results = [ABORTED] * len(writes)
+        for position, write in enumerate(writes):
+            when = ALL if isinstance(write, Put) else write.when
+            if not isinstance(write, Put) and split(self.meta, when)[1] != ALL:
+                [current] = self.read((write.key,))
+                if current is None:
+                    results[position] = MISSING
+                elif not matcher(self.meta, when)(current):
+                    results[position] = WriteResult(Outcome.FAILED, current)
+                else:
+                    when = self._unchanged(current, when)
+            whens.append(when)
+        return whens, results if any(one is not ABORTED for one in results) else None
+
+    def _canceled(self, writes: Sequence[Write], error: AwsError) -> list[WriteResult] | None:
+        """What became of each write of a cancelled transaction; None if it only met with another and may be tried again."""
+        reasons: Sequence[Mapping[str, Any]] = error.body.get("CancellationReasons") or ()
+        codes = [reason.get("Code") for reason in reasons]
+        if "ConditionalCheckFailed" in codes:
+            return [
+                self._refused(write, reason.get("Item")) if reason.get("Code") == "ConditionalCheckFailed" else ABORTED
+                for write, reason in zip(writes, reasons, strict=True)
+            ]
+        if all(code in (None, "None", "TransactionConflict", "ThrottlingError", *THROTTLES) for code in codes):
+            return None
+        first = next(reason for reason in reasons if reason.get("Code") not in (None, "None"))
+        raise as_error(AwsError("ValidationException", str(first.get("Message")), {})) from error
+
+    def _committed(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """A transaction does not return what it wrote: new items of patches are read, the others are known."""
+        patched = [write.key for write in writes if isinstance(write, Patch)]
+        new = iter(self.read(patched) if patched else ())
+        answers: dict[type, Callable[[Any], WriteResult]] = {
+            Put: lambda write: WriteResult(Outcome.DONE, write.item),
+            Patch: lambda write: WriteResult(Outcome.DONE, next(new)),
+            Delete: lambda write: DONE,
+        }
+        return [answers[type(write)](write) for write in writes]
+
+    def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._transport.call(operation, payload)
+        except AwsError as error:
+            raise as_error(error) from error

@@ -1,0 +1,141 @@
+"""Filters as DynamoDB expressions, with every name and value as a placeholder.
+
+`native` tells what DynamoDB can decide; the rest of a filter is split off by `split` and evaluated by the matcher.
+Source of the grammar: "Condition and filter expressions, operators, and functions" in the DynamoDB Developer Guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...model.expressions import ALL, And, Compare, Filter, Not, Or
+from ...model.meta import StoreMeta
+from ...model.types import Kind
+from ...query.resolve import combine
+from .codec import WireCodec
+
+MAX_IN = 100
+"""Operands that IN takes."""
+
+
+class Expression:
+    """Collects the placeholders of one request."""
+
+    def __init__(self, meta: StoreMeta[Any], codec: WireCodec) -> None:
+        self._meta, self._codec = meta, codec
+        self.names: dict[str, str] = {}
+        self.values: dict[str, dict[str, Any]] = {}
+        self._placed: dict[str, str] = {}
+
+    def name(self, attribute: str) -> str:
+        place = self._placed.get(attribute)
+        if place is None:
+            place = self._placed[attribute] = f"#{len(self._placed)}"
+            self.names[place] = attribute
+        return place
+
+    def value(self, attribute: str, value: Any) -> str:
+        return self.raw(self._codec.value(attribute, value))
+
+    def raw(self, wire: dict[str, Any]) -> str:
+        place = f":{len(self.values)}"
+        self.values[place] = wire
+        return place
+
+    def condition(self, where: Filter) -> str:
+        """The text of a filter that is `native`; empty for one that is always true."""
+        match where:
+            case And(filters):
+                return " AND ".join(self._grouped(one) for one in filters)
+            case Or(()):
+                key = self.name(self._meta.key.attributes[0])
+                return f"attribute_exists({key}) AND attribute_not_exists({key})"
+            case Or(filters):
+                return " OR ".join(self._grouped(one) for one in filters)
+            case Not(Compare(name, _, _) as inner):
+                return f"attribute_not_exists({self.name(name)}) OR NOT {self._grouped(inner)}"
+            case Compare(name, operator, value):
+                return COMPARISONS[operator](self, name, value)
+        raise TypeError(f"not a resolved filter: {where!r}")
+
+    def payload(self) -> dict[str, Any]:
+        """The placeholders, as members of a request."""
+        members: dict[str, Any] = {}
+        if self.names:
+            members["ExpressionAttributeNames"] = self.names
+        if self.values:
+            members["ExpressionAttributeValues"] = self.values
+        return members
+
+    def _grouped(self, where: Filter) -> str:
+        return f"({self.condition(where)})"
+
+    def _binary(self, name: str, sign: str, value: Any) -> str:
+        return f"{self.name(name)} {sign} {self.value(name, value)}"
+
+    def _ne(self, name: str, value: Any) -> str:
+        different = self._binary(name, "<>", value)
+        optional = self._meta.attributes[name].optional
+        return f"attribute_not_exists({self.name(name)}) OR {different}" if optional else different
+
+    def _oneof(self, name: str, values: tuple[Any, ...]) -> str:
+        chunks = [values[start : start + MAX_IN] for start in range(0, len(values), MAX_IN)]
+        return " OR ".join(
+            f"{self.name(name)} IN ({', '.join(self.value(name, value) for value in chunk)})" for chunk in chunks
+        )
+
+    def _null(self, name: str, null: bool) -> str:
+        return f"attribute_{'not_' if null else ''}exists({self.name(name)})"
+
+    def _text(self, function: str, name: str, text: str) -> str:
+        return f"{function}({self.name(name)}, {self.value(name, text)})" if text else self._null(name, False)
+
+
+COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
+    "eq": lambda self, name, value: self._binary(name, "=", value),
+    "ne": Expression._ne,
+    "lt": lambda self, name, value: self._binary(name, "<", value),
+    "le": lambda self, name, value: self._binary(name, "<=", value),
+    "gt": lambda self, name, value: self._binary(name, ">", value),
+    "ge": lambda self, name, value: self._binary(name, ">=", value),
+    "oneof": Expression._oneof,
+    "null": Expression._null,
+    "startswith": lambda self, name, text: self._text("begins_with", name, text),
+    "contains": lambda self, name, text: self._text("contains", name, text),
+}
+"""Operator → its text. What has no row here is evaluated locally."""
+
+
+def native(meta: StoreMeta[Any], where: Filter) -> bool:
+    """Can DynamoDB decide this filter?"""
+    match where:
+        case And(filters) | Or(filters):
+            return all(native(meta, one) for one in filters)
+        case Not(inner):
+            return native(meta, inner)
+        case Compare(name, operator, value):
+            if meta.attributes[name].kind is Kind.STRING and operator == "contains":
+                return "\0" not in value  # the escape of texts is no part of them
+            return operator in COMPARISONS
+    return False
+
+
+def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozenset()) -> tuple[Filter, Filter]:
+    """(what DynamoDB decides, what is left). `hidden` names attributes that this expression may not mention."""
+    parts = where.filters if isinstance(where, And) else (where,)
+    theirs = [one for one in parts if native(meta, one) and not attributes_of(one) & hidden]
+    ours = [one for one in parts if one not in theirs]
+    return combine(And, theirs), combine(And, ours) if ours else ALL
+
+
+def attributes_of(where: Filter) -> frozenset[str]:
+    """The attributes a filter looks at."""
+    match where:
+        case And(filters) | Or(filters):
+            return frozenset().union(*map(attributes_of, filters))
+        case Not(inner):
+            return attributes_of(inner)
+        case Compare(name, _, _):
+            return frozenset({name})
+    return frozenset()

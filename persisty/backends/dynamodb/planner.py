@@ -1,0 +1,142 @@
+"""The planner: which table or index answers a query, with which key condition, and what is left to filter and sort.
+
+A table or index can be queried when the filter pins its partition key; its sort attributes are then used from left to
+right, equalities first, one range last. An index holds only items whose attributes in it are not null, so it is used
+only where the filter or the declaration says that they are not. Without one, the table is scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from ...model.expressions import And, Compare, Filter, OrderBy
+from ...model.meta import StoreMeta
+from ...query.resolve import combine
+from .codec import SORT, WireCodec
+
+RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
+
+
+class AccessPath(Struct, frozen=True):
+    """A table (`index` None) or an index: its partition key, and its sort attributes in order."""
+
+    index: str | None
+    partition: str
+    sorts: tuple[str, ...]
+
+
+class QueryPlan(Struct, frozen=True):
+    """How a query is answered.
+
+    `path` None scans the table. `conditions` make the key condition, `rest` is the filter without them. `ordered` tells
+    that the path gives items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie.
+    """
+
+    path: AccessPath | None
+    conditions: tuple[Compare, ...]
+    rest: Filter
+    ordered: bool
+    backward: bool = False
+    grouping: tuple[str, ...] = ()
+
+
+def access_paths(meta: StoreMeta[Any], codec: WireCodec) -> tuple[AccessPath, ...]:
+    """The table, then its indexes."""
+    partition, *sorts = codec.schema
+    table = AccessPath(None, partition, tuple(name for name in sorts if name != SORT))
+    return (table, *(AccessPath(one.name, one.attributes[0], one.attributes[1:]) for one in meta.indexes))
+
+
+def plan(
+    meta: StoreMeta[Any], paths: Iterable[AccessPath], where: Filter, order: tuple[OrderBy, ...], following: Filter
+) -> QueryPlan:
+    """The cheapest plan. `following` is what lies beyond a cursor; it may narrow a range, and stays in `rest` too."""
+    best = QueryPlan(None, (), combine(And, [where, following]), not order)
+    best_score = (0, False, 0)
+    for path in paths:
+        found = _through(meta, path, where, order, following)
+        if found is not None:
+            score = (1, found.ordered, len(found.conditions))
+            if score > best_score:
+                best, best_score = found, score
+    return best
+
+
+def _through(
+    meta: StoreMeta[Any], path: AccessPath, where: Filter, order: tuple[OrderBy, ...], following: Filter
+) -> QueryPlan | None:
+    parts = [one for one in (where.filters if isinstance(where, And) else (where,)) if isinstance(one, Compare)]
+    equal = {one.attribute: one for one in parts if one.operator == "eq"}
+    if path.partition not in equal:
+        return None
+    if path.index is not None and not all(_present(meta, name, parts) for name in path.sorts):
+        return None
+    conditions = [equal[path.partition]]
+    sorts = list(path.sorts)
+    while sorts and sorts[0] in equal:
+        conditions.append(equal[sorts.pop(0)])
+    ordered, backward, grouping = _serves(meta, order, frozenset(equal), sorts)
+    used: list[Compare] = []
+    if sorts:
+        bounds = [one for one in parts if one.attribute == sorts[0] and one.operator in RANGES]
+        used = _range(bounds)
+        if ordered and order and not used:
+            used = _range(_bounds(following, sorts[0]))
+    taken = [*conditions, *(one for one in used if one in parts)]
+    rest = combine(And, [*(one for one in _parts(where) if one not in taken), following])
+    return QueryPlan(path, (*conditions, *used), rest, ordered, backward, grouping)
+
+
+def _parts(where: Filter) -> tuple[Filter, ...]:
+    return where.filters if isinstance(where, And) else (where,)
+
+
+def _present(meta: StoreMeta[Any], name: str, parts: list[Compare]) -> bool:
+    """Every item that matches has this attribute."""
+    if not meta.attributes[name].optional:
+        return True
+    return any(
+        (one.attribute == name and one.operator not in ("ne", "null")) or one == Compare(name, "null", False)
+        for one in parts
+    )
+
+
+def _serves(
+    meta: StoreMeta[Any], order: tuple[OrderBy, ...], pinned: frozenset[str], sorts: list[str]
+) -> tuple[bool, bool, tuple[str, ...]]:
+    """Does a path with these free sort attributes give this order? (ordered, backward, attributes whose ties remain)"""
+    open_terms = [one for one in order if one.attribute not in pinned]
+    key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
+    leading = open_terms[: len(open_terms) - len(key)]
+    if open_terms[len(leading) :] != key or any(one.descending for one in key):
+        return False, False, ()
+    names = [one.attribute for one in leading]
+    if names != sorts[: len(names)] or len({one.descending for one in leading}) > 1:
+        return not open_terms, False, ()
+    return True, bool(leading and leading[0].descending), tuple(names)
+
+
+def _range(bounds: list[Compare]) -> list[Compare]:
+    """What one key condition takes of these bounds: a prefix, one end, or both ends as a pair that makes BETWEEN."""
+    by_operator = {one.operator: one for one in bounds}
+    if "ge" in by_operator and "le" in by_operator:
+        return [by_operator["ge"], by_operator["le"]]
+    return bounds[:1] if bounds and not (bounds[0].operator == "startswith" and not bounds[0].value) else []
+
+
+def _bounds(following: Filter, name: str) -> list[Compare]:
+    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what lies further."""
+    for one in _all(following):
+        if one.attribute == name and one.operator in ("lt", "gt"):
+            return [Compare(name, "le" if one.operator == "lt" else "ge", one.value)]
+    return []
+
+
+def _all(where: Filter) -> Iterable[Compare]:
+    if isinstance(where, Compare):
+        yield where
+    for one in getattr(where, "filters", ()):
+        yield from _all(one)

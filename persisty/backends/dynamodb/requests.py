@@ -1,0 +1,94 @@
+"""The requests of one table: frozen inputs in, payloads out. Nothing here talks to DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.expressions import ALL, Compare, Filter
+from ...model.generators import Add
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...store.backend import Delete, Patch, Put, Write
+from .codec import WireCodec
+from .expressions import Expression
+from .planner import QueryPlan
+
+KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+OPERATIONS: dict[type, tuple[str, str]] = {
+    Put: ("PutItem", "Put"),
+    Patch: ("UpdateItem", "Update"),
+    Delete: ("DeleteItem", "Delete"),
+}
+"""Write → its operation, and its name inside a transaction."""
+
+
+class Requests:
+    def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
+        self._meta, self._codec, self.table = meta, codec, table
+
+    def read(self, key: KeyValues) -> dict[str, Any]:
+        return {"TableName": self.table, "Key": self._codec.key(key), "ConsistentRead": True}
+
+    def write(self, write: Write, when: Filter = ALL) -> dict[str, Any]:
+        """A single conditional write; `when` is the part of its condition that DynamoDB decides."""
+        expression = Expression(self._meta, self._codec)
+        members: dict[str, Any] = {"TableName": self.table}
+        partition = expression.name(self._codec.schema[0])
+        if isinstance(write, Put):
+            members["Item"] = self._codec.wire(write.item)
+            members["ConditionExpression"] = f"attribute_not_exists({partition})"
+        else:
+            members["Key"] = self._codec.key(write.key)
+            text = expression.condition(when)
+            members["ConditionExpression"] = f"attribute_exists({partition})" + (f" AND ({text})" if text else "")
+            members["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if isinstance(write, Patch) and (update := self._update(write.changes, expression)):
+            members["UpdateExpression"] = update
+        return {**members, **expression.payload()}
+
+    def _update(self, changes: Mapping[str, Any], expression: Expression) -> str:
+        sets, removes = [], []
+        for name, value in changes.items():
+            place = expression.name(name)
+            if value is None:
+                removes.append(place)
+            elif isinstance(value, Add):
+                sets.append(f"{place} = {place} + {expression.raw({'N': str(value.amount)})}")
+            else:
+                sets.append(f"{place} = {expression.value(name, value)}")
+        clauses = [("SET", sets), ("REMOVE", removes)]
+        return " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses if parts)
+
+    def query(self, plan: QueryPlan, native: Filter) -> tuple[str, dict[str, Any]]:
+        """(`Query` or `Scan`, payload) of a plan; `native` is the part of its rest that DynamoDB decides."""
+        expression = Expression(self._meta, self._codec)
+        members: dict[str, Any] = {"TableName": self.table}
+        if plan.path is not None:
+            members["KeyConditionExpression"] = self._key_condition(plan, expression)
+            if plan.backward:
+                members["ScanIndexForward"] = False
+        if plan.path is not None and plan.path.index is not None:
+            members["IndexName"] = plan.path.index
+        else:
+            members["ConsistentRead"] = True
+        if text := expression.condition(native):
+            members["FilterExpression"] = text
+        return "Scan" if plan.path is None else "Query", {**members, **expression.payload()}
+
+    def _key_condition(self, plan: QueryPlan, expression: Expression) -> str:
+        pairs = [one for one in plan.conditions if one.operator in ("ge", "le")]
+        between = pairs if len(pairs) == 2 else []
+        terms = [self._key_term(one, expression) for one in plan.conditions if one not in between]
+        if between:
+            low, high = sorted(between, key=lambda one: one.operator)  # ge before le
+            name = expression.name(low.attribute)
+            ends = [expression.value(one.attribute, one.value) for one in (low, high)]
+            terms.append(f"{name} BETWEEN {ends[0]} AND {ends[1]}")
+        return " AND ".join(terms)
+
+    def _key_term(self, one: Compare, expression: Expression) -> str:
+        name, value = expression.name(one.attribute), expression.value(one.attribute, one.value)
+        if one.operator == "startswith":
+            return f"begins_with({name}, {value})"
+        return f"{name} {KEY_CONDITIONS[one.operator]} {value}"
