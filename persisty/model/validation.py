@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
 from .generators import Add, now
+from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 from .types import NORMALISE
 
@@ -147,6 +148,16 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     value = msgspec.convert(value, attribute.type, strict=strict)
     normalise = NORMALISE.get(attribute.kind)
     return normalise(value) if normalise else value
+
+
+def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:
+    """The typed values of a key given as values, one for each key attribute. Raises `InvalidInput`."""
+    attributes = meta.key_attributes
+    try:
+        return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        wanted = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
+        raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({wanted})")]) from error
 
 
 def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:

@@ -24,7 +24,7 @@ from ..errors import (
 from ..model.expressions import NOTHING, Filter
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, new_item, pointer
+from ..model.validation import changes_of, key_values, new_item, pointer
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.resolve import Order, resolve_filter, resolve_order
 from . import edits
@@ -166,11 +166,14 @@ class Store(Generic[T]):
         """Do up to 100 edits in order; each has its own result in its position.
 
         Invalid input in any of them raises `InvalidInput` for all, with every fault, before anything is written.
-        `atomic`: all are done or none is; then an update or delete of a missing item counts as a failure too.
+        `atomic`: all are done or none is; then an update or delete of a missing item counts as a failure too, and no two
+        edits may name the same key.
         """
         given = list(batch)
         check_batch(given)
         writes = self._writes(given)
+        if atomic:
+            self._check_distinct(writes)
         present = [one for one in writes if one is not None]
         if atomic and len(present) < len(writes):
             return [_edit_result(None if one is None else WriteResult(Outcome.ABORTED)) for one in writes]
@@ -184,12 +187,7 @@ class Store(Generic[T]):
     def _key(self, key: Any, path: str = "/key") -> KeyValues | None:
         """The typed key values; None where no item can have that key."""
         if not isinstance(key, str):
-            values = key if isinstance(key, tuple) else (key,)
-            try:
-                key = self.meta.key_codec.text(values)
-            except (TypeError, ValueError, AttributeError):
-                fault = Fault(path, f"Not a key of {self.meta.name}", "text, or the values of the key attributes")
-                raise InvalidInput(faults=[fault]) from None
+            return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
         return self.meta.key_codec.parse(key)
 
     def _writes(self, batch: Sequence[edits.Edit]) -> list[Write | None]:
@@ -220,6 +218,19 @@ class Store(Generic[T]):
                 values = self._key(key, path + "/key")
                 return None if values is None else Delete(values, condition)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
+
+    def _check_distinct(self, writes: Sequence[Write | None]) -> None:
+        seen: set[KeyValues] = set()
+        faults: list[Fault] = []
+        for position, write in enumerate(writes):
+            if write is None:
+                continue
+            key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+            if key in seen:
+                faults.append(Fault(pointer("edits", position, "key"), "An atomic batch names a key once"))
+            seen.add(key)
+        if faults:
+            raise InvalidInput(faults=faults)
 
     def _settled(self, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""

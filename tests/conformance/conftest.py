@@ -1,0 +1,105 @@
+"""One `engine` for each engine there is, and stores of fresh, empty tables on it.
+
+Nothing here skips: an engine that cannot be opened fails every test of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from persisty import App, Store
+
+from .items import Cell, Note, Reading, Specimen
+
+ENGINES = ("memory", "sqlite", "dynamodb-direct", "dynamodb-boto3")
+_stages = (f"s{number}" for number in itertools.count())
+
+OpenStore = Callable[[type[Any]], Store[Any]]
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """A moto server of this process, and credentials that nobody owns."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def url(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where the engine keeps its items. A SQLite file is made for each app, see `opened`."""
+    if engine.startswith("dynamodb-"):
+        endpoint = request.getfixturevalue("moto_endpoint")
+        return f"dynamodb://us-east-1?endpoint={endpoint}&transport={engine.removeprefix('dynamodb-')}"
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}"
+    return "memory://"
+
+
+def opened(url: str, *items: type[Any]) -> App:
+    """An app over empty tables: a file or a stage of its own."""
+    stage = next(_stages)
+    if url.startswith("sqlite:"):
+        url = f"{url}/{stage}.db"
+    app = App("conformance", items=items, url=url, stage=stage)
+    app.prepare()
+    return app
+
+
+@pytest.fixture
+def open_store(url: str) -> Iterator[OpenStore]:
+    """Item → its store, empty."""
+    apps: list[App] = []
+
+    def open_one(item: type[Any]) -> Store[Any]:
+        apps.append(opened(url, item))
+        return apps[-1].store(item)
+
+    yield open_one
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
+def notes(open_store: OpenStore) -> Store[Note]:
+    return open_store(Note)
+
+
+@pytest.fixture
+def specimens(open_store: OpenStore) -> Store[Specimen]:
+    return open_store(Specimen)
+
+
+@pytest.fixture
+def readings(open_store: OpenStore) -> Store[Reading]:
+    return open_store(Reading)
+
+
+@pytest.fixture
+def cells(open_store: OpenStore) -> Store[Cell]:
+    return open_store(Cell)
+
+
+@pytest.fixture
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

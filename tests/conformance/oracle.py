@@ -1,0 +1,74 @@
+"""What the right answer is, written over plain dicts and sharing nothing with persisty's own evaluation.
+
+Filters are taken as the caller writes them (`Specimen.count > 3`), before persisty resolves them. Null is an absent or
+None value: comparisons with it are false, `ne` is true, `~` is plain negation of that. Nulls sort last either way.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from persisty.model.expressions import And, Compare, Filter, Not, Or
+
+Row = dict[str, Any]
+
+
+def comparable(value: Any) -> Any:
+    """What engines compare: an enum by its value, a UUID by its text."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    return str(value) if isinstance(value, UUID) else value
+
+
+def holds(where: Filter, row: Row) -> bool:
+    if isinstance(where, And):
+        return all(holds(one, row) for one in where.filters)
+    if isinstance(where, Or):
+        return any(holds(one, row) for one in where.filters)
+    if isinstance(where, Not):
+        return not holds(where.filter, row)
+    if not isinstance(where, Compare):
+        raise TypeError(where)
+    return _compare(where.operator, row.get(where.attribute), where.value)
+
+
+def _compare(operator: str, found: Any, given: Any) -> bool:
+    if operator == "null":
+        return (found is None) == given
+    if operator == "ne":
+        return found is not None if given is None else found is None or bool(found != given)
+    if operator == "eq" and given is None:
+        return found is None
+    if operator == "oneof":
+        return any(found is None if one is None else found is not None and found == one for one in given)
+    if found is None:
+        return False
+    a, b = comparable(found), comparable(given)
+    if operator == "eq":
+        return bool(a == b)
+    if operator in ("lt", "le", "gt", "ge"):
+        below, same = bool(a < b), bool(a == b)
+        return {"lt": below, "le": below or same, "gt": not below and not same, "ge": not below}[operator]
+    if operator == "startswith":
+        return bool(a[: len(b)] == b)
+    if operator == "endswith":
+        return not b or bool(a[-len(b) :] == b)
+    if operator == "contains":
+        return any(a[i : i + len(b)] == b for i in range(len(a) + 1))
+    if operator == "icontains":
+        return b.casefold() in a.casefold()
+    raise ValueError(operator)
+
+
+def ordered(rows: Iterable[Row], order: Iterable[str], key: Iterable[str]) -> list[Row]:
+    """The rows by `order` (`"-at"` descends), ties by `key`: one stable sort for each term, the last one first."""
+    found = list(rows)
+    for term in reversed([*order, *key]):
+        name = term.removeprefix("-")
+        known = [row for row in found if row.get(name) is not None]
+        known.sort(key=lambda row: comparable(row[name]), reverse=term.startswith("-"))  # noqa: B023 - used at once
+        found = known + [row for row in found if row.get(name) is None]
+    return found

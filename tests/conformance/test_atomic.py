@@ -1,0 +1,106 @@
+"""edit_batch(atomic=True): all or nothing."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from persisty import Create, Delete, InvalidInput, PreconditionFailed, Store, Update
+
+from .items import Cell, Note
+
+
+def snapshot(notes: Store[Note]) -> list[Note]:
+    return list(notes.search_all(order="id"))
+
+
+def test_an_atomic_batch_does_everything(notes: Store[Note]) -> None:
+    a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
+    fresh = uuid4()
+    results = notes.edit_batch(
+        [
+            Create(Note(id=fresh, text="new")),
+            Update(a.id, {"text": "A"}, when=Note.version == 1),
+            Delete(b.id, when=Note.text == "b"),
+        ],
+        atomic=True,
+    )
+    assert [one.code for one in results] == ["ok", "ok", "ok"]
+    assert [one.item for one in results] == [notes.read(fresh), notes.read(a.id), None]
+    assert results[1].item is not None
+    assert (results[1].item.text, results[1].item.version) == ("A", 2)
+    assert notes.count() == 2
+
+
+def test_a_hundred_edits_are_atomic(notes: Store[Note]) -> None:
+    results = notes.edit_batch([Create(Note(rank=n)) for n in range(100)], atomic=True)
+    assert [one.item.rank for one in results if one.item] == list(range(100))
+    taken = results[50].item
+    assert taken is not None
+    again = [Create(Note(rank=n)) for n in range(99)] + [Create(Note(id=taken.id))]
+    codes = [one.code for one in notes.edit_batch(again, atomic=True)]
+    assert codes == ["aborted"] * 99 + ["conflict"]
+    assert notes.count() == 100
+
+
+def test_a_conflict_aborts_the_others_and_nothing_is_written(notes: Store[Note]) -> None:
+    a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
+    before = snapshot(notes)
+    results = notes.edit_batch(
+        [Create(Note()), Update(a.id, {"text": "A"}), Create(Note(id=b.id)), Delete(uuid4()), Create(Note())],
+        atomic=True,
+    )
+    assert [one.code for one in results] == ["aborted", "aborted", "conflict", "not_found", "aborted"]
+    assert [one.item for one in results] == [None] * 5
+    assert snapshot(notes) == before
+
+
+def test_a_false_condition_aborts_the_others_and_carries_the_current_item(notes: Store[Note]) -> None:
+    a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
+    before = snapshot(notes)
+    results = notes.edit_batch(
+        [
+            Update(a.id, {"text": "A"}),
+            Delete(b.id, when=Note.text == "x"),
+        ],
+        atomic=True,
+    )
+    assert [one.code for one in results] == ["aborted", "precondition_failed"]
+    assert isinstance(results[1].error, PreconditionFailed)
+    assert results[1].error.item == b
+    assert snapshot(notes) == before
+
+
+@pytest.mark.parametrize("key", [uuid4(), "no uuid"], ids=["missing", "impossible"])
+def test_a_missing_item_aborts_the_others(notes: Store[Note], key: object) -> None:
+    a = notes.create(Note(text="a"))
+    for guilty in (Update(key, {"text": "x"}), Delete(key)):
+        results = notes.edit_batch([Create(Note()), guilty, Delete(a.id)], atomic=True)
+        assert [one.code for one in results] == ["aborted", "not_found", "aborted"]
+        assert snapshot(notes) == [a]
+
+
+def test_an_atomic_batch_of_one(notes: Store[Note]) -> None:
+    note = notes.create(Note())
+    assert [one.code for one in notes.edit_batch([Create(Note(id=note.id))], atomic=True)] == ["conflict"]
+    assert [one.code for one in notes.edit_batch([Delete(uuid4())], atomic=True)] == ["not_found"]
+    assert [one.code for one in notes.edit_batch([Delete(note.id)], atomic=True)] == ["ok"]
+    assert notes.count() == 0
+
+
+def test_an_atomic_batch_names_a_key_once(notes: Store[Note]) -> None:
+    note = notes.create(Note(text="a"))
+    with pytest.raises(InvalidInput) as caught:
+        notes.edit_batch([Create(Note()), Update(note.id, {"text": "b"}), Delete(str(note.id))], atomic=True)
+    assert [fault.path for fault in caught.value.faults] == ["/edits/2/key"]
+    assert snapshot(notes) == [note]
+
+
+def test_atomic_batches_over_keys_of_three_parts(cells: Store[Cell]) -> None:
+    first = cells.create(Cell(sheet="s", row=1, column="a"))
+    results = cells.edit_batch(
+        [Create(Cell(sheet="s", row=2, column="a")), Create(Cell(sheet="s", row=1, column="a", text="x"))], atomic=True
+    )
+    assert [one.code for one in results] == ["aborted", "conflict"]
+    assert list(cells.search_all()) == [first]

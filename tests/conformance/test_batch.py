@@ -1,0 +1,120 @@
+"""read_batch and edit_batch where each edit stands for itself."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from persisty import BatchTooLarge, Create, Delete, InvalidInput, PreconditionFailed, Store, Update
+
+from .items import Note
+
+
+def test_read_batch_keeps_positions_with_missing_impossible_and_repeated_keys(notes: Store[Note]) -> None:
+    a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
+    assert notes.read_batch([b.id, uuid4(), a.id, "no uuid", str(b.id), b.id]) == [b, None, a, None, b, b]
+    assert notes.read_batch(["no uuid"]) == [None]
+    assert notes.read_batch([]) == []
+
+
+def test_read_batch_of_a_hundred(notes: Store[Note]) -> None:
+    made = [one.item for one in notes.edit_batch(Create(Note(rank=n)) for n in range(100))]
+    assert [one.rank for one in made if one] == list(range(100))
+    assert notes.read_batch(one.id for one in reversed(made) if one) == made[::-1]
+
+
+def test_edit_batch_answers_in_order_with_a_code_for_each(notes: Store[Note]) -> None:
+    a, b, c = (notes.create(Note(text=text)) for text in "abc")
+    fresh = uuid4()
+    results = notes.edit_batch(
+        [
+            Create(Note(id=fresh, text="new")),
+            Create(Note(id=a.id, text="again")),
+            Update(b.id, {"text": "B"}),
+            Update(uuid4(), {"text": "x"}),
+            Update("no uuid", {"text": "x"}),
+            Update(a.id, {"text": "x"}, when=Note.rank > 0),
+            Delete(c.id),
+            Delete(uuid4()),
+            Delete(a.id, when=Note.text == "b"),
+        ]
+    )
+    codes = "ok conflict ok not_found not_found precondition_failed ok not_found precondition_failed"
+    assert [one.code for one in results] == codes.split()
+    assert results[0].item == notes.read(fresh)
+    assert results[2].item == notes.read(b.id)
+    assert results[2].item.text == "B"  # type: ignore[union-attr]
+    assert [one.item for one in results[3:]] == [None] * 6
+    failed = results[5].error
+    assert isinstance(failed, PreconditionFailed)
+    assert failed.item == a
+    assert notes.read_batch([a.id, c.id]) == [a, None]
+    assert notes.count() == 3
+
+
+def test_edits_of_one_key_happen_in_order(notes: Store[Note]) -> None:
+    key = uuid4()
+    results = notes.edit_batch(
+        [
+            Delete(key),
+            Create(Note(id=key, rank=1)),
+            Create(Note(id=key, rank=2)),
+            Update(key, {"rank": 3}, when=Note.rank == 1),
+            Update(key, {"rank": 4}, when=Note.rank == 1),
+            Delete(key),
+            Create(Note(id=key, rank=5)),
+        ]
+    )
+    codes = "not_found ok conflict ok precondition_failed ok ok"
+    assert [one.code for one in results] == codes.split()
+    assert notes.read(key).rank == 5  # type: ignore[union-attr]
+
+
+def test_create_in_a_batch_never_overwrites(notes: Store[Note]) -> None:
+    kept = [notes.create(Note(text=f"kept {n}")) for n in range(30)]
+    results = notes.edit_batch(Create(Note(id=one.id, text="overwritten")) for one in kept)
+    assert {one.code for one in results} == {"conflict"}
+    assert notes.read_batch(one.id for one in kept) == kept
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_invalid_input_in_one_edit_refuses_all_with_every_fault(notes: Store[Note], atomic: bool) -> None:
+    note = notes.create(Note(text="a"))
+    with pytest.raises(InvalidInput) as caught:
+        notes.edit_batch(
+            [
+                Create(Note(text="fine")),
+                Create({"rank": "high", "text": "x" * 2001}),
+                Update(note.id, {"colour": "red"}),
+                Delete(note.id, when=Note.rank == "high"),  # type: ignore[arg-type]
+                Update(None, {"rank": 1}),
+                "not an edit",  # type: ignore[list-item]
+            ],
+            atomic=atomic,
+        )
+    assert [fault.path for fault in caught.value.faults] == [
+        "/edits/1/item/text",
+        "/edits/1/item/rank",
+        "/edits/2/changes/colour",
+        "/edits/3/when/rank/eq",
+        "/edits/4/key",
+        "/edits/5",
+    ]
+    assert notes.count() == 1
+    assert notes.read(note.id) == note
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_an_empty_batch_does_nothing(notes: Store[Note], atomic: bool) -> None:
+    assert notes.edit_batch([], atomic=atomic) == []
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_batch_over_a_hundred_is_refused_before_anything_is_written(notes: Store[Note], atomic: bool) -> None:
+    with pytest.raises(BatchTooLarge) as caught:
+        notes.edit_batch((Create(Note()) for _ in range(101)), atomic=atomic)
+    assert caught.value.details == {"limit": 100, "found": 101}
+    with pytest.raises(BatchTooLarge):
+        notes.read_batch(uuid4() for _ in range(101))
+    assert notes.count() == 0
