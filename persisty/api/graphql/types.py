@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import re
 from functools import cache
+from inspect import cleandoc
 from typing import Any, get_args, get_origin
 
 from msgspec import NODEFAULT, UNSET, Struct, inspect
@@ -147,7 +148,7 @@ def is_name(text: str) -> bool:
 def leaf_of(attribute: Attribute) -> Leaf:
     """The GraphQL type of an attribute."""
     if attribute.kind is Kind.INTEGER:
-        return _integer(_info(attribute.type))
+        return _integer(inspect.type_info(attribute.type))
     if attribute.kind is Kind.ENUM:
         return enum_leaf(_bare(attribute.type))
     if attribute.kind is Kind.JSON:
@@ -182,10 +183,21 @@ def item_record(meta: StoreMeta[Any]) -> Record:
 def annotation_ref(annotation: Any) -> Ref:
     """The GraphQL type of what a custom action takes or answers. What has no better spelling travels as AWSJSON."""
     try:
-        info = _info(annotation)
+        hash(annotation)
+    except TypeError:
+        return _annotation_ref(annotation)
+    return _known_ref(annotation)
+
+
+def _annotation_ref(annotation: Any) -> Ref:
+    try:
+        info = inspect.type_info(annotation)
     except (TypeError, ValueError):  # msgspec cannot describe it: a union of classes, a type variable
         return Ref(ANY, nullable=True)
     return _ref(info, {})
+
+
+_known_ref = cache(_annotation_ref)
 
 
 def _ref(info: inspect.Type, seen: dict[Any, Record]) -> Ref:
@@ -281,18 +293,12 @@ def integer_leaf(low: int, high: int) -> Leaf:
     return next((leaf for least, greatest, leaf in INTEGERS if least <= low and high <= greatest), LONG)
 
 
-def _info(annotation: Any) -> inspect.Type:
-    return inspect.type_info(annotation)
-
-
 def _bare(annotation: Any) -> Any:
     return getattr(annotation, "__origin__", annotation)
 
 
 def _doc(cls: Any) -> str | None:
     """The docstring that somebody wrote: dataclasses write themselves one that repeats their signature."""
-    text = getattr(cls, "__doc__", None)
-    name = getattr(cls, "__name__", "")
-    if not text or text.startswith(f"{name}(") or (isinstance(cls, type) and text == cls.__base__.__doc__):
-        return None
-    return str(text).strip()
+    cls = get_origin(cls) or cls
+    text = cls.__doc__
+    return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

@@ -90,7 +90,8 @@ class DynamoDbBackend(Generic[T]):
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = plan(self.meta, self._paths, where, order, following)
         start = None if after is None or order else self._start(chosen, after)
-        matches = self._matches(chosen, limit, start)
+        exact = chosen.ordered and chosen.rest == following
+        matches = self._matches(chosen, limit if exact else None, start)
         if not order:
             found = [
                 item for _, item in zip(range(limit + 1), (one for one, wanted in matches if wanted), strict=False)
@@ -126,10 +127,13 @@ class DynamoDbBackend(Generic[T]):
         raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
 
     def _matches(self, chosen: QueryPlan, limit: int | None, start: Wire | None) -> Iterator[tuple[T, bool]]:
-        """The items of a plan as they come, each with whether it matches what DynamoDB did not decide."""
+        """The items of a plan as they come, each with whether it matches what DynamoDB did not decide.
+
+        `limit`: so many matches are wanted, and nothing but the key condition keeps an item from being one.
+        """
         native, local = split(self.meta, chosen.rest, self._hidden(chosen))
         operation, payload = self._requests.query(chosen, native)
-        if limit is not None and (chosen.ordered and native == ALL):
+        if limit is not None:
             payload["Limit"] = limit + 2  # one more tells that there is more, another that its ties are complete
         if start is not None:
             payload["ExclusiveStartKey"] = start

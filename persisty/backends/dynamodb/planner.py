@@ -82,9 +82,8 @@ def _through(
     used: list[Compare] = []
     if sorts:
         bounds = [one for one in parts if one.attribute == sorts[0] and one.operator in RANGES]
-        used = _range(bounds)
-        if ordered and order and not used:
-            used = _range(_bounds(following, sorts[0]))
+        resume = _resume(following, sorts[0]) if ordered and order else None
+        used = _range(meta, bounds, resume)
     taken = [*conditions, *(one for one in used if one in parts)]
     rest = combine(And, [*(one for one in _parts(where) if one not in taken), following])
     return QueryPlan(path, (*conditions, *used), rest, ordered, backward, grouping)
@@ -119,20 +118,34 @@ def _serves(
     return True, bool(leading and leading[0].descending), tuple(names)
 
 
-def _range(bounds: list[Compare]) -> list[Compare]:
-    """What one key condition takes of these bounds: a prefix, one end, or both ends as a pair that makes BETWEEN."""
-    by_operator = {one.operator: one for one in bounds}
-    if "ge" in by_operator and "le" in by_operator:
-        return [by_operator["ge"], by_operator["le"]]
-    return bounds[:1] if bounds and not (bounds[0].operator == "startswith" and not bounds[0].value) else []
+def _range(meta: StoreMeta[Any], bounds: list[Compare], resume: Compare | None) -> list[Compare]:
+    """What one key condition takes of these bounds: one end, both ends as a pair that makes BETWEEN, or a prefix.
+
+    BETWEEN includes its ends; where a bound does not, it stays in the rest of the filter as well.
+    """
+    low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
+    high = next((one for one in bounds if one.operator in ("lt", "le")), None)
+    if resume is not None:  # a cursor lies within the bounds, so its side is the tighter one
+        low, high = (resume, high) if resume.operator == "ge" else (low, resume)
+    if low is not None and high is not None:
+        primitive = meta.attributes[low.attribute].primitive
+        if primitive(low.value) > primitive(high.value):
+            return [low]  # nothing lies between; DynamoDB refuses such a pair
+        return [Compare(low.attribute, "ge", low.value), Compare(high.attribute, "le", high.value)]
+    found = (
+        low
+        if low is not None
+        else high
+        if high is not None
+        else next((one for one in bounds if one.operator == "startswith" and one.value), None)
+    )
+    return [] if found is None else [found]
 
 
-def _bounds(following: Filter, name: str) -> list[Compare]:
+def _resume(following: Filter, name: str) -> Compare | None:
     """The range that "beyond the cursor" implies for the first term of the order: its ties, and what lies further."""
-    for one in _all(following):
-        if one.attribute == name and one.operator in ("lt", "gt"):
-            return [Compare(name, "le" if one.operator == "lt" else "ge", one.value)]
-    return []
+    found = next((one for one in _all(following) if one.attribute == name and one.operator in ("lt", "gt")), None)
+    return None if found is None else Compare(name, "le" if found.operator == "lt" else "ge", found.value)
 
 
 def _all(where: Filter) -> Iterable[Compare]:
