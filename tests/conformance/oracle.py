@@ -69,6 +69,6 @@ def ordered(rows: Iterable[Row], order: Iterable[str], key: Iterable[str]) -> li
     for term in reversed([*order, *key]):
         name = term.removeprefix("-")
         known = [row for row in found if row.get(name) is not None]
-        known.sort(key=lambda row: comparable(row[name]), reverse=term.startswith("-"))  # noqa: B023 - used at once
+        known.sort(key=lambda row: comparable(row[name]), reverse=term.startswith("-"))
         found = known + [row for row in found if row.get(name) is None]
     return found
