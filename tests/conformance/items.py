@@ -91,3 +91,11 @@ class Cell:
     row: int
     column: str
     text: str | None = None
+
+
+@stored(key="name")
+class Tally:
+    """A counter that may be null, and no timestamps."""
+
+    name: str
+    hits: int | None = Attr(generator=VERSION)

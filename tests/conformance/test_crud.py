@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ import pytest
 
 from persisty import Conflict, InvalidInput, Store
 
-from .items import Cell, Note, Reading
+from .items import Cell, Note, Reading, Tally
 
 
 def test_create_returns_the_complete_item_and_read_finds_it(notes: Store[Note]) -> None:
@@ -101,6 +102,15 @@ def test_update_of_nothing_where_nothing_is_generated(readings: Store[Reading]) 
     reading = readings.create(Reading(device=key[0], at=key[1], value=1.5))
     assert readings.update(key, {}) == reading
     assert readings.update(("b", key[1]), {}) is None
+
+
+def test_a_version_that_was_set_to_null_counts_from_zero(open_store: Callable[[type], Store[Any]]) -> None:
+    tallies = open_store(Tally)
+    tallies.create(Tally(name="a"))
+    assert tallies.update("a", {}).hits == 2
+    assert tallies.update("a", {"hits": None}).hits is None
+    assert tallies.update("a", {}).hits == 1
+    assert tallies.read("a").hits == 1
 
 
 def test_update_of_a_missing_item_is_none_and_creates_nothing(notes: Store[Note]) -> None:

@@ -22,6 +22,9 @@ OPERATIONS: dict[type, tuple[str, str]] = {
 }
 """Write → its operation, and its name inside a transaction."""
 
+NOTHING_STORED = "persisty_nothing"
+"""An attribute that no item has: a transaction takes no update without an expression, so one of nothing removes this."""
+
 
 class Requests:
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
@@ -43,8 +46,8 @@ class Requests:
             text = expression.condition(when)
             members["ConditionExpression"] = f"attribute_exists({partition})" + (f" AND ({text})" if text else "")
             members["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if isinstance(write, Patch) and (update := self._update(write.changes, expression)):
-            members["UpdateExpression"] = update
+        if isinstance(write, Patch):
+            members["UpdateExpression"] = self._update(write.changes, expression)
         return {**members, **expression.payload()}
 
     def _update(self, changes: Mapping[str, Any], expression: Expression) -> str:
@@ -54,9 +57,12 @@ class Requests:
             if value is None:
                 removes.append(place)
             elif isinstance(value, Add):
-                sets.append(f"{place} = {place} + {expression.raw({'N': str(value.amount)})}")
+                stored = f"if_not_exists({place}, {expression.raw({'N': '0'})})"
+                sets.append(f"{place} = {stored} + {expression.raw({'N': str(value.amount)})}")
             else:
                 sets.append(f"{place} = {expression.value(name, value)}")
+        if not sets and not removes:
+            removes.append(expression.name(NOTHING_STORED))
         clauses = [("SET", sets), ("REMOVE", removes)]
         return " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses if parts)
 

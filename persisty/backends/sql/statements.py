@@ -160,7 +160,7 @@ class Statements:
 
     def _update(self, bind: Bind, changes: tuple[tuple[str, bool], ...], when: Shape) -> ClauseElement:
         columns = self._table.c
-        values = {name: columns[name] + bind() if added else bind() for name, added in changes}
+        values = {name: func.coalesce(columns[name], ZERO) + bind() if added else bind() for name, added in changes}
         values = values or {self._meta.key.attributes[0]: columns[self._meta.key.attributes[0]]}
         changed = update(self._table).values(values).where(self._key_is(bind), self._where(when, bind))
         return changed.returning(*self._columns)
