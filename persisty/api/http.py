@@ -1,0 +1,65 @@
+"""A request and a response as every host sees them: ASGI server, API Gateway, tests. Adapters convert, nothing else.
+
+Because the surfaces know only these two, the same request gives the same bytes through every host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, UnsupportedMediaType
+
+MAX_BODY = 1 << 20
+"""Bytes a request body may have unless the host says otherwise."""
+MAX_PARAMETERS = 200
+"""Parameters a query string may have."""
+
+JSON = {"content-type": "application/json"}
+PROBLEM = {"content-type": "application/problem+json"}
+
+
+class Request(Struct, frozen=True):
+    """`path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it; `query` is the raw query string; names of
+    `headers` are in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""
+        if not self.query:
+            return []
+        try:
+            return parse_qsl(self.query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise InvalidQuery(faults=[Fault("", f"Malformed query string: {error}")]) from error
+
+
+class Response(Struct, frozen=True):
+    """Names of `headers` are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
+    """The request's body, decoded. Raises the typed error of whatever is wrong with it."""
+    if len(request.body) > max_body:
+        raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
+    try:
+        return msgspec.json.decode(request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(f"The body is not JSON: {error}") from error
