@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_type_hints
 
 import msgspec
@@ -72,8 +73,19 @@ def _call_action(
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:
         raise InvalidInput(faults=faults)
-    result = function(**values)
-    return asyncio.run(result) if inspect.iscoroutine(result) else result
+    return _settled(function(**values))
+
+
+def _settled(result: Any) -> Any:
+    """The result, awaited where the function is asynchronous; in a thread of its own where this one runs a loop."""
+    if not inspect.iscoroutine(result):
+        return result
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(result)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, result).result()
 
 
 def operations(app: App) -> dict[str, Operation]:

@@ -8,21 +8,24 @@ stores' own; `persisty.api.actions` adds the custom actions, and `operations(app
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from ..application import App
 from ..errors import Fault, Forbidden, InvalidInput, InvalidQuery
-from ..model.expressions import ALL, Filter
+from ..model.expressions import Filter
 from ..model.meta import StoreMeta
 from ..model.validation import changes_of, new_item, pointer
 from ..naming import camel, kebab
-from ..query.parse import filter_of_json
+from ..query.parse import filter_of_json, filter_of_parameters
+from ..query.resolve import resolve_order
 from ..store import edits
-from ..store.store import DEFAULT_LIMIT, MAX_BATCH, Store, check_batch
+from ..store.store import DEFAULT_LIMIT, MAX_BATCH, Store, check_batch, check_limit
 
 Arguments = Mapping[str, Any]
+X = TypeVar("X")
 
 
 class Parameter(Struct, frozen=True):
@@ -72,9 +75,34 @@ class Verb(Struct, frozen=True):
     description: str
 
 
+class _Faults(list[Fault]):
+    """What is wrong with an input, gathered from several checks so that the caller hears of all of it."""
+
+    worst: type[InvalidInput | InvalidQuery] = InvalidQuery
+
+    def gather(self, check: Callable[[], X]) -> X | None:
+        """The check's answer, or None where it found faults."""
+        try:
+            return check()
+        except (InvalidInput, InvalidQuery) as error:
+            self.extend(error.faults)
+            if isinstance(error, InvalidInput):
+                self.worst = InvalidInput
+            return None
+
+    def settle(self, kind: type[InvalidInput | InvalidQuery] | None = None) -> None:
+        """Raise if there are faults."""
+        if self:
+            raise (kind or self.worst)(faults=self)
+
+
 def _where(store: Store[Any], given: Any, path: str = "/where") -> Filter:
-    """A filter as it is, or read from its JSON form."""
-    return given if isinstance(given, Filter) else filter_of_json(store.meta, given, path)
+    """A filter as it is, or read from the parameters of a URL or from its JSON form."""
+    if isinstance(given, Filter):
+        return given
+    return (
+        filter_of_parameters(store.meta, given) if isinstance(given, list) else filter_of_json(store.meta, given, path)
+    )
 
 
 def _create(store: Store[Any], arguments: Arguments) -> Any:
@@ -87,8 +115,11 @@ def _read(store: Store[Any], arguments: Arguments) -> Any:
 
 def _update(store: Store[Any], arguments: Arguments) -> Any:
     changes = _object(arguments.get("changes"), "/changes")
-    changes_of(store.meta, changes, client=True)
-    return store.update(arguments["key"], changes, when=_where(store, arguments.get("when"), "/when"))
+    faults = _Faults()
+    faults.gather(lambda: changes_of(store.meta, changes, client=True))
+    when = faults.gather(lambda: _where(store, arguments.get("when"), "/when"))
+    faults.settle()
+    return store.update(arguments["key"], changes, when=when)
 
 
 def _delete(store: Store[Any], arguments: Arguments) -> bool:
@@ -96,13 +127,14 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
 
 
 def _search(store: Store[Any], arguments: Arguments) -> Any:
-    limit = arguments.get("limit")
-    return store.search(
-        _where(store, arguments.get("where")),
-        order=arguments.get("order") or None,
-        limit=DEFAULT_LIMIT if limit is None else limit,
-        cursor=arguments.get("cursor"),
-    )
+    order = arguments.get("order") or None
+    limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
+    faults = _Faults()
+    where = faults.gather(lambda: _where(store, arguments.get("where")))
+    faults.gather(lambda: resolve_order(store.meta, order))
+    faults.gather(lambda: check_limit(limit))
+    faults.settle()
+    return store.search(where, order=order, limit=limit, cursor=arguments.get("cursor"))
 
 
 def _count(store: Store[Any], arguments: Arguments) -> int:
@@ -117,15 +149,12 @@ def _edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResul
     """All faults of all edits at once, and none of another verb than the access rule allows."""
     given = _array(arguments.get("edits"), "/edits")
     check_batch(given)
-    faults: list[Fault] = []
-    batch: list[edits.Edit] = []
+    faults = _Faults()
+    batch: list[Any] = []
     for position, edit in enumerate(given):
-        try:
-            batch.append(_edit(store, edit, pointer("edits", position)))
-        except (InvalidInput, InvalidQuery) as error:
-            faults.extend(error.faults)
-    if faults:
-        raise InvalidInput(faults=faults)
+        path = pointer("edits", position)
+        batch.append(faults.gather(partial(_edit, store, edit, path)))
+    faults.settle(InvalidInput)
     return store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
 
 
@@ -145,26 +174,19 @@ def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
 
 
 def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
-    faults = [*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)]
-    changes = body.get("changes")
-    try:
-        changes_of(store.meta, _object(changes, path + "/changes"), path + "/changes", client=True)
-    except InvalidInput as error:
-        faults.extend(error.faults)
-    when: Filter = ALL
-    try:
-        when = _where(store, body.get("when"), path + "/when")
-    except InvalidQuery as error:
-        faults.extend(error.faults)
-    if faults:
-        raise InvalidInput(faults=faults)
-    return edits.Update(body["key"], _object(changes, path), when)
+    faults = _Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
+    changes = faults.gather(lambda: _object(body.get("changes"), path + "/changes"))
+    faults.gather(lambda: changes and changes_of(store.meta, changes, path + "/changes", client=True))
+    when = faults.gather(lambda: _where(store, body.get("when"), path + "/when"))
+    faults.settle(InvalidInput)
+    return edits.Update(body["key"], changes or {}, when)
 
 
 def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
-    if faults := [*unknown_members(body, ("key", "when"), path), *_keyless(body, path)]:
-        raise InvalidInput(faults=faults)
-    return edits.Delete(body["key"], _where(store, body.get("when"), path + "/when"))
+    faults = _Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
+    when = faults.gather(lambda: _where(store, body.get("when"), path + "/when"))
+    faults.settle(InvalidInput)
+    return edits.Delete(body["key"], when)
 
 
 EDITS: dict[str, Callable[[Store[Any], Arguments, str], edits.Edit]] = {

@@ -126,9 +126,7 @@ class Store(Generic[T]):
         """
         resolved = self._where(where)
         total = resolve_order(self.meta, order)
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-            fault = Fault("/limit", f"Expected 1 to {MAX_LIMIT}", f"1 to {MAX_LIMIT}", str(limit)[:32])
-            raise InvalidQuery(faults=[fault])
+        check_limit(limit)
         after = None if cursor is None else decode_cursor(self.meta, resolved, total, cursor)
         if resolved == NOTHING:
             return ResultPage([])
@@ -175,6 +173,8 @@ class Store(Generic[T]):
         if atomic:
             self._check_distinct(writes)
         present = [one for one in writes if one is not None]
+        if atomic:
+            self._check_distinct(writes)
         if atomic and len(present) < len(writes):
             return [_edit_result(None if one is None else WriteResult(Outcome.ABORTED)) for one in writes]
         done = iter(self.backend.write(present, atomic=atomic) if present else ())
@@ -232,6 +232,19 @@ class Store(Generic[T]):
         if faults:
             raise InvalidInput(faults=faults)
 
+    def _check_distinct(self, writes: Sequence[Write | None]) -> None:
+        """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none."""
+        seen: set[KeyValues] = set()
+        faults: list[Fault] = []
+        for position, write in enumerate(writes):
+            if write is not None:
+                key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+                if key in seen:
+                    faults.append(Fault(pointer("edits", position), "The same item twice in an atomic batch"))
+                seen.add(key)
+        if faults:
+            raise InvalidInput(faults=faults)
+
     def _settled(self, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""
         if result.outcome is Outcome.DONE:
@@ -259,6 +272,13 @@ def _edit_result(result: WriteResult | None) -> edits.EditResult[Any]:
     if result.outcome is Outcome.DONE:
         return edits.EditResult(result.item)
     return edits.EditResult(error=_error(result))
+
+
+def check_limit(limit: Any) -> None:
+    """`InvalidQuery` for what is not a number of items a page may hold."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+        fault = Fault("/limit", f"Expected 1 to {MAX_LIMIT}", f"1 to {MAX_LIMIT}", str(limit)[:32])
+        raise InvalidQuery(faults=[fault])
 
 
 def check_batch(batch: Sequence[Any]) -> None:

@@ -1,0 +1,294 @@
+"""REST: a request becomes an operation's arguments, its answer or error becomes a response. No host is known here.
+
+Routes are dictionaries built once: fixed paths, and paths that end in a key. Custom actions and the OpenAPI document are
+loaded when somebody asks for them, so that a Lambda's cold start pays for the stores alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from ..application import App
+from ..errors import (
+    Aborted,
+    Fault,
+    InvalidDeclaration,
+    InvalidInput,
+    InvalidQuery,
+    MethodNotAllowed,
+    NotFound,
+)
+from ..store.edits import EditResult
+from .http import JSON, MAX_BODY, PROBLEM, Request, Response, json_body
+from .operations import Operation, store_operations
+from .problem import as_error, problem
+
+Handler = Callable[[Request, str], Response]
+Routes = dict[str, dict[str, Handler]]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+PAGING = ("order", "limit", "cursor")
+
+
+class Rest:
+    """The REST surface of an app."""
+
+    def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
+        self._app, self._max_body = app, max_body
+        self._fixed: Routes = {
+            "/health": {"GET": self._health},
+            "/openapi.json": {"GET": self._openapi},
+        }
+        self._keyed: Routes = {}
+        self._actions: Routes | None = None
+        for operation in store_operations(app).values():
+            self._add(operation)
+
+    def handle(self, request: Request) -> Response:
+        """The response to a request. Never raises: every error is a problem document."""
+        try:
+            methods, key = self._route(request.path)
+            handler = methods.get(request.method)
+            if handler is not None:
+                return handler(request, key)
+            if request.method == "HEAD" and "GET" in methods:
+                full = methods["GET"](request, key)
+                return Response(full.status, {**full.headers, "content-length": str(len(full.body))})
+            raise MethodNotAllowed(allow=_allowed(methods))
+        except Exception as error:
+            return refusal(error)
+
+    def _route(self, path: str) -> tuple[Mapping[str, Handler], str]:
+        methods = self._fixed.get(path)
+        if methods is not None:
+            return methods, ""
+        if path.startswith("/api/"):
+            store, _, key = path[5:].partition("/")
+            methods = self._keyed.get(store)
+            if methods is not None and key:
+                return methods, key
+        if self._actions is None:
+            self._actions = self._load_actions()
+        methods = self._actions.get(path)
+        if methods is None:
+            raise NotFound("There is nothing at this path")
+        return methods, ""
+
+    def _add(self, operation: Operation) -> None:
+        path, _, _ = operation.path.partition("/{key}")
+        place = self._keyed.setdefault(path.removeprefix("/api/"), {}) if operation.path.endswith("/{key}") else None
+        place = self._fixed.setdefault(path, {}) if place is None else place
+        if operation.method in place:
+            raise InvalidDeclaration(f"{operation.method} {operation.path} is offered twice")
+        make = HANDLERS[operation.verb or ""]
+        place[operation.method] = make(self, operation)
+
+    def _load_actions(self) -> Routes:
+        routes: Routes = {}
+        for operation in import_module("persisty.api.actions").action_operations(self._app).values():
+            routes.setdefault(operation.path, {})[operation.method] = self._action(operation)
+        return routes
+
+    def _health(self, request: Request, key: str) -> Response:
+        return ok({"status": "ok"})
+
+    def _openapi(self, request: Request, key: str) -> Response:
+        return ok(import_module("persisty.api.openapi").document(self._app))
+
+    # One method a verb makes its handler.
+
+    def _create(self, operation: Operation) -> Handler:
+        meta, call = _meta(operation), operation.call
+
+        def create(request: Request, key: str) -> Response:
+            _no_parameters(request)
+            item = call({"item": self._object(request)})
+            location = f"{operation.path}/{quote(meta.key_of(item), safe='~')}"
+            return Response(201, {**JSON, "location": location}, _encode(item))
+
+        return create
+
+    def _read(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def read(request: Request, key: str) -> Response:
+            _no_parameters(request)
+            return _found(call({"key": key}))
+
+        return read
+
+    def _update(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def update(request: Request, key: str) -> Response:
+            given = request.parameters()
+            return _found(call({"key": key, "changes": self._object(request), "when": given}))
+
+        return update
+
+    def _delete(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def delete(request: Request, key: str) -> Response:
+            if not call({"key": key, "when": request.parameters()}):
+                raise NotFound()
+            return Response(204, {})
+
+        return delete
+
+    def _search(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def search(request: Request, key: str) -> Response:
+            return ok(call(_search_arguments(request)))
+
+        return search
+
+    def _count(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def count(request: Request, key: str) -> Response:
+            return ok({"count": call({"where": request.parameters()})})
+
+        return count
+
+    def _read_batch(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def read_batch(request: Request, key: str) -> Response:
+            given = request.parameters()
+            if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
+                raise InvalidQuery(faults=strangers)
+            return ok({"items": call({"keys": [value for _, value in given]})})
+
+        return read_batch
+
+    def _edit_batch(self, operation: Operation) -> Handler:
+        call = operation.call
+
+        def edit_batch(request: Request, key: str) -> Response:
+            _no_parameters(request)
+            body = self._object(request)
+            faults = [
+                Fault(f"/{name}", "Unknown member", "edits, atomic") for name in body.keys() - {"edits", "atomic"}
+            ]
+            if not isinstance(body.get("atomic", False), bool):
+                faults.append(Fault("/atomic", "Expected bool", "bool", type(body["atomic"]).__name__))
+            if faults:
+                raise InvalidInput(faults=faults)
+            results: list[EditResult[Any]] = call(body)
+            documents = [_edit_document(result) for result in results]
+            guilty = next((one.error for one in results if one.error and not isinstance(one.error, Aborted)), None)
+            if body.get("atomic") and guilty is not None:
+                return _problem({**problem(guilty), "results": documents})
+            return ok({"results": documents})
+
+        return edit_batch
+
+    def _action(self, operation: Operation) -> Handler:
+        """Arguments of a custom action come from the body, or from the query string where the method has no body."""
+        call, reads = operation.call, not operation.mutation or operation.method == "DELETE"
+        shapes = {parameter.name: parameter.shape for parameter in operation.parameters}
+
+        def act(request: Request, key: str) -> Response:
+            if reads:
+                return ok(call(_from_text(shapes, request.parameters())))
+            return ok(call(self._object(request) if shapes or request.body else {}))
+
+        return act
+
+    def _object(self, request: Request) -> Mapping[str, Any]:
+        body = json_body(request, self._max_body)
+        if isinstance(body, dict):
+            return body
+        raise InvalidInput(faults=[Fault("", "Expected an object", "object", type(body).__name__)])
+
+
+HANDLERS: dict[str, Callable[[Rest, Operation], Handler]] = {
+    "create": Rest._create,
+    "read": Rest._read,
+    "update": Rest._update,
+    "delete": Rest._delete,
+    "search": Rest._search,
+    "count": Rest._count,
+    "read_batch": Rest._read_batch,
+    "edit_batch": Rest._edit_batch,
+}
+"""Verb → what makes the handler of one of its operations."""
+
+
+def ok(content: Any) -> Response:
+    return Response(200, JSON, _encode(content))
+
+
+def refusal(error: Exception) -> Response:
+    """The problem document of an error."""
+    return _problem(problem(as_error(error)))
+
+
+def _problem(document: dict[str, Any]) -> Response:
+    headers = {**PROBLEM, "allow": document["allow"]} if "allow" in document else PROBLEM
+    return Response(document["status"], headers, _encode(document))
+
+
+def _meta(operation: Operation) -> Any:
+    return operation.meta
+
+
+def _found(item: Any) -> Response:
+    if item is None:
+        raise NotFound()
+    return ok(item)
+
+
+def _allowed(methods: Mapping[str, Handler]) -> str:
+    return ", ".join(sorted({*methods, *({"HEAD"} if "GET" in methods else ())}))
+
+
+def _no_parameters(request: Request) -> None:
+    if given := request.parameters():
+        raise InvalidQuery(faults=[Fault(f"/{name}", "Unknown parameter") for name, _ in given])
+
+
+def _search_arguments(request: Request) -> dict[str, Any]:
+    """The arguments of a search: what is not about paging is the filter."""
+    where: list[tuple[str, str]] = []
+    order: list[str] = []
+    arguments: dict[str, Any] = {"where": where, "order": order}
+    for name, value in request.parameters():
+        if name == "order":
+            order += [term for term in value.split(",") if term]
+        elif name not in PAGING:
+            where.append((name, value))
+        elif name in arguments:
+            raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
+        else:
+            arguments[name] = _whole(value) if name == "limit" else value
+    return arguments
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _from_text(shapes: Mapping[str, Any], given: list[tuple[str, str]]) -> dict[str, Any]:
+    """Arguments spelled as text, converted to what the function declares where they can be; faults come later."""
+    arguments: dict[str, Any] = {}
+    for name, value in given:
+        try:
+            arguments[name] = msgspec.convert(value, shapes.get(name, str), strict=False)
+        except (msgspec.ValidationError, TypeError):
+            arguments[name] = value
+    return arguments
+
+
+def _edit_document(result: EditResult[Any]) -> dict[str, Any]:
+    """One edit's outcome: `code` `ok` with the item (absent for a delete), or the problem of why it was not done."""
+    if result.error is not None:
+        return problem(result.error)
+    return {"code": result.code} if result.item is None else {"code": result.code, "item": result.item}
