@@ -1,0 +1,63 @@
+"""The pages a person opens: a front page, the REST documentation, GraphiQL. Everything they load comes from this server.
+
+Scripts and styles of Swagger UI and GraphiQL are copied into `static/` from their npm packages when the package is
+built (`ui/build.mjs`); a content security policy keeps every page from loading anything from elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HERE = Path(__file__).parent
+PAGES = {"/": "index.html", "/docs": "docs.html", "/graphiql": "graphiql.html"}
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+"""GraphiQL and Swagger UI set style attributes, which is why inline styles (and only they) are allowed."""
+
+HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+def routes() -> list[BaseRoute]:
+    """The routes of the pages and of what they load."""
+    pages: list[BaseRoute] = [Route(path, _page(HERE / "pages" / name)) for path, name in PAGES.items()]
+    files = [Mount("/pages", _files("pages")), Mount("/static", _files("static"))]
+    return [*pages, *files]
+
+
+def _page(file: Path) -> ASGIApp:
+    async def page(request: Request) -> Response:
+        return FileResponse(file, media_type="text/html")
+
+    return page  # type: ignore[return-value]
+
+
+def _files(folder: str) -> ASGIApp:
+    return StaticFiles(directory=HERE / folder, check_dir=False)
+
+
+class SecureHeaders:
+    """Adds the security headers to every response of the pages."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, secured)
