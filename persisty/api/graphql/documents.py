@@ -1,0 +1,221 @@
+"""From the text of a query to a checked document: parsed, held to the limits, and valid for the schema.
+
+What is wrong is told in the codes that every surface has: a value that does not fit its argument is `invalid_input` or
+`invalid_query` with the same path as over REST, everything else about a document is `malformed_graphql`. AppSync refuses
+such requests itself; arguments that reach its function all the same get these codes from the operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLInputType,
+    GraphQLSchema,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    Undefined,
+    ValidationContext,
+    ValueNode,
+    ValuesOfCorrectTypeRule,
+    VariableNode,
+    VisitorAction,
+    is_input_type,
+    is_non_null_type,
+    parse,
+    specified_rules,
+    type_from_ast,
+    validate,
+)
+from graphql.language import SKIP
+from graphql.utilities import validate_input_literal, validate_input_value
+
+from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, MalformedGraphql, PersistyError
+from ...model.validation import pointer
+from ..operations import Operation
+from .limits import Limits, excesses
+from .resolve import error_extensions
+
+MAX_ERRORS = 50
+"""Errors of one document, or of its variables, that are told."""
+
+OPERATION = "operation"
+"""Where a root field of the schema keeps its operation: a key of the field's extensions."""
+
+
+class Rejected(Exception):
+    """A document, or its variables, that cannot be executed. `errors` say why, each with its code."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+def malformed(message: str, nodes: Any = None) -> GraphQLError:
+    """An error of the document itself."""
+    return GraphQLError(message, nodes, extensions=error_extensions(MalformedGraphql()))
+
+
+def prepare(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
+    """The document, ready to be executed. Raises `Rejected`."""
+    try:
+        document = parse(text, max_tokens=limits.tokens)
+    except GraphQLError as error:
+        raise Rejected([_coded(error)]) from None
+    if told := excesses(document, limits):
+        raise Rejected([malformed(one) for one in told])
+    if errors := validate(schema, document, RULES, max_errors=MAX_ERRORS):
+        raise Rejected([_coded(error) for error in errors])
+    return document
+
+
+def check_variables(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, given: Mapping[str, Any]
+) -> None:
+    """Raise `Rejected` if a value for a variable is missing or does not fit."""
+    errors: list[GraphQLError] = []
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        expected = type_from_ast(schema, definition.type)
+        value = given.get(name, Undefined)
+        needed = is_non_null_type(expected) and definition.default_value is None
+        if is_input_type(expected) and (needed or value is not Undefined):
+            report = _Report(errors.append, definition, *_use(schema, document, name))
+            validate_input_value(value, expected, report)
+    if errors:
+        raise Rejected(errors[:MAX_ERRORS])
+
+
+def _coded(error: GraphQLError) -> GraphQLError:
+    if not error.extensions:
+        error.extensions = error_extensions(MalformedGraphql())
+    return error
+
+
+# values that do not fit
+
+QUERY_ARGUMENTS: dict[str, type[PersistyError]] = {
+    "where": InvalidQuery,
+    "when": InvalidQuery,
+    "order": InvalidQuery,
+    "limit": InvalidQuery,
+    "cursor": InvalidCursor,
+}
+"""Argument of a store's operation → the error of a value that does not fit; it is `InvalidInput` for any other."""
+
+_TELLS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"to include required field '(?P<name>\w+)'"), "Missing"),
+    (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
+    (re.compile(r"of non-null type .* (not to be None|to be provided)"), "Missing"),
+)
+"""What graphql-core says → what a fault says; the name belongs to the path."""
+_VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
+"""graphql-core repeats the value, which may be long and private."""
+
+
+class _Report:
+    """Turns graphql-core's error about a value into one with code and path."""
+
+    def __init__(
+        self, tell: Any, node: Node, operation: Operation | None, argument: str | None, within: Iterable[Any] = ()
+    ) -> None:
+        self._tell, self._node, self._operation = tell, node, operation
+        self._argument, self._within = argument, tuple(within)
+
+    def __call__(self, error: GraphQLError, path: list[str | int]) -> None:
+        if self._argument is None:  # of a directive, or the default of a variable
+            self._tell(malformed(error.message, error.nodes or self._node))
+            return
+        kind: type[PersistyError] = InvalidInput
+        if self._operation is not None and self._operation.meta is not None:
+            kind = QUERY_ARGUMENTS.get(self._argument, InvalidInput)
+        fault = _fault(error.message, [self._argument, *self._within, *path])
+        extensions = error_extensions(kind(faults=[fault]))
+        self._tell(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
+
+
+def _fault(message: str, path: list[Any]) -> Fault:
+    for pattern, tells in _TELLS:
+        if found := pattern.search(message):
+            return Fault(pointer(*path, *found.groupdict().values()), tells)
+    return Fault(pointer(*path), _VALUE.sub("", message))
+
+
+class _ValuesRule(ValuesOfCorrectTypeRule):
+    """graphql-core's rule, extended by where a wrong value stands."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self._field = ""
+        self._argument: str | None = None
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        self._field = node.name.value
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        self._argument = None if self.context.get_directive() else node.name.value
+
+    def leave_argument(self, *_: Any) -> None:
+        self._argument = None
+
+    def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
+        if input_type:
+            operation = _operation(self.context.schema, self._field)
+            validate_input_literal(node, input_type, _Report(self.report_error, node, operation, self._argument))
+        return SKIP
+
+
+RULES = [_ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
+
+
+def _operation(schema: GraphQLSchema, field: str) -> Operation | None:
+    for root in (schema.query_type, schema.mutation_type):
+        if root is not None and field in root.fields:
+            found: Operation | None = root.fields[field].extensions.get(OPERATION)
+            return found
+    return None
+
+
+def _use(
+    schema: GraphQLSchema, document: DocumentNode, variable: str
+) -> tuple[Operation | None, str | None, list[Any]]:
+    """Where a variable is used first: the operation, the argument, and the path inside the argument's value."""
+    for field in _fields(document):
+        for argument in field.arguments or ():
+            path = _path_to(argument.value, variable)
+            if path is not None:
+                return _operation(schema, field.name.value), argument.name.value, path
+    return None, None, []
+
+
+def _path_to(value: ValueNode, variable: str) -> list[Any] | None:
+    if isinstance(value, VariableNode):
+        return [] if value.name.value == variable else None
+    inside: Iterable[tuple[Any, ValueNode]] = ()
+    if isinstance(value, ListValueNode):
+        inside = enumerate(value.values)
+    elif isinstance(value, ObjectValueNode):
+        inside = ((field.name.value, field.value) for field in value.fields)
+    for step, part in inside:
+        path = _path_to(part, variable)
+        if path is not None:
+            return [step, *path]
+    return None
+
+
+def _fields(document: DocumentNode) -> Iterator[FieldNode]:
+    left: list[Any] = list(reversed(document.definitions))
+    while left:
+        node = left.pop()
+        if isinstance(node, FieldNode):
+            yield node
+        selections = getattr(node, "selection_set", None)
+        left.extend(reversed(selections.selections if selections else ()))

@@ -1,0 +1,95 @@
+"""GraphQL over HTTP: a request in, a response out, for any host.
+
+Follows the GraphQL-over-HTTP specification. A request that never becomes a GraphQL request (method, media type, size, JSON,
+no query) is answered as over REST, by a problem document with its 4xx. From then on the answer is a GraphQL response: with
+200 as application/json; a client that accepts application/graphql-response+json gets 400 where nothing was executed.
+Queries may come by GET, mutations only by POST as JSON, which no foreign page can send without asking. No batching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from ...application import App
+from ...errors import Fault, InvalidQuery, MalformedGraphql, MalformedJson, MethodNotAllowed
+from ..actions import operations
+from ..http import JSON, MAX_BODY, Request, Response, json_body
+from ..rest import refusal
+from .limits import Limits
+from .schema import GraphqlSchema
+
+RESPONSE_JSON = "application/graphql-response+json"
+ALLOWED = ("GET", "POST")
+
+
+class GraphqlEndpoint:
+    """The GraphQL surface of an app, at whatever path the host gives it."""
+
+    def __init__(self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None) -> None:
+        self._max_body = max_body
+        self.schema = GraphqlSchema(operations(app).values(), limits)
+
+    def handle(self, request: Request) -> Response:
+        """The response to a request. Never raises."""
+        try:
+            read = READERS.get(request.method)
+            if read is None:
+                raise MethodNotAllowed(allow=", ".join(ALLOWED))
+            text, variables, name = _checked(read(request, self._max_body))
+            answer = self.schema.execute(text, variables, name, read_only=request.method == "GET")
+            return _response(request, answer)
+        except Exception as error:  # the edge of the program: a document of the problem, whatever it is
+            return refusal(error)
+
+
+def _posted(request: Request, max_body: int) -> Any:
+    return json_body(request, max_body)
+
+
+def _asked(request: Request, max_body: int) -> Any:
+    """The parameters of a query by GET, `variables` in JSON."""
+    found: dict[str, Any] = {}
+    for name, value in request.parameters():
+        if name in found:
+            raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
+        found[name] = value
+    if found.get("variables"):
+        try:
+            found["variables"] = msgspec.json.decode(found["variables"])
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedJson(f"The variables are not JSON: {error}") from error
+    return {name: value for name, value in found.items() if value != ""}
+
+
+READERS: dict[str, Callable[[Request, int], Any]] = {"GET": _asked, "POST": _posted}
+
+MEMBERS: dict[str, type] = {"variables": dict, "operationName": str, "extensions": dict}
+"""Members of a request beside `query` and the types they have, where they are there."""
+
+
+def _checked(given: Any) -> tuple[str, Mapping[str, Any], str | None]:
+    """The query, its variables and the operation to execute."""
+    if not isinstance(given, dict):
+        fault = Fault("", "Expected one request; several in an array are not taken", "object", type(given).__name__)
+        raise MalformedGraphql(faults=[fault])
+    faults = [
+        Fault(f"/{name}", f"Expected {kind.__name__}", found=type(given[name]).__name__)
+        for name, kind in MEMBERS.items()
+        if given.get(name) is not None and not isinstance(given[name], kind)
+    ]
+    text = given.get("query")
+    if not isinstance(text, str):
+        faults.insert(0, Fault("/query", "Expected the text of a query", found=type(text).__name__))
+    if faults or not isinstance(text, str):
+        raise MalformedGraphql("Not a GraphQL request", faults=faults)
+    return text, given.get("variables") or {}, given.get("operationName")
+
+
+def _response(request: Request, answer: dict[str, Any]) -> Response:
+    body = msgspec.json.encode(answer)
+    if RESPONSE_JSON not in request.headers.get("accept", ""):
+        return Response(200, JSON, body)
+    return Response(200 if "data" in answer else 400, {"content-type": RESPONSE_JSON}, body)

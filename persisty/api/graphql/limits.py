@@ -1,0 +1,81 @@
+"""What a document may cost before anybody looks at it closer: a small text can ask for very much."""
+
+from __future__ import annotations
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True):
+    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread.
+
+    Introspection may go as deep as it has to.
+    """
+
+    tokens: int = 5_000
+    depth: int = 12
+    fields: int = 1_000
+    aliases: int = 50
+
+
+class _Cost(Struct, frozen=True):
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+
+
+_Fragments = dict[str, SelectionSetNode]
+
+
+def excesses(document: DocumentNode, limits: Limits) -> list[str]:
+    """What the document has too much of, in words."""
+    fragments = {
+        one.name.value: one.selection_set for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+    }
+    known: dict[str, _Cost] = {}
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    try:
+        costs = [_cost(one.selection_set, fragments, known) for one in operations]
+    except RecursionError:
+        return ["The document is nested too deeply"]
+    found = (
+        ("levels", limits.depth, max((one.depth for one in costs), default=0)),
+        ("fields", limits.fields, sum(one.fields for one in costs)),
+        ("aliases", limits.aliases, sum(one.aliases for one in costs)),
+    )
+    return [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+
+
+def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
+    """What a selection costs. A fragment is counted once and remembered, else spreading would cost time itself."""
+    depth = fields = aliases = 0
+    for one in selections.selections if selections else ():
+        if isinstance(one, FieldNode):
+            part = _cost(one.selection_set, fragments, known)
+            below = 0 if one.name.value.startswith("__") else part.depth + 1
+            fields, aliases = fields + 1, aliases + (one.alias is not None)
+        elif isinstance(one, FragmentSpreadNode):
+            part = _fragment_cost(one.name.value, fragments, known)
+            below = part.depth
+        elif isinstance(one, InlineFragmentNode):
+            part = _cost(one.selection_set, fragments, known)
+            below = part.depth
+        else:
+            continue
+        depth, fields, aliases = max(depth, below), fields + part.fields, aliases + part.aliases
+    return _Cost(depth, fields, aliases)
+
+
+def _fragment_cost(name: str, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
+    if name not in known:
+        known[name] = _Cost()  # a fragment that spreads itself ends here; validation refuses it
+        known[name] = _cost(fragments.get(name), fragments, known)
+    return known[name]

@@ -1,0 +1,231 @@
+"""One call of an operation as GraphQL makes it: its arguments in, JSON out. The hosted endpoint and AppSync both end here.
+
+GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), JSON and long integers
+are text, and a null may mean that something is absent. That is undone here, and the result is spelled as its type says.
+Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ...errors import Fault, InvalidInput, PersistyError
+from ...model.meta import StoreMeta
+from ...model.validation import pointer
+from ...query.parse import CONNECTIVES
+from ...store.edits import EditResult
+from ...store.store import ResultPage
+from ..operations import Arguments, Operation, Parameter, unknown_members
+from ..problem import problem
+from .types import Field, Ref, annotation_ref, item_record
+from .values import answer, given, given_fields, item_answer
+
+ASCENDING, DESCENDING = "_asc", "_desc"
+"""How the values of an order's enum end."""
+
+
+def resolve(operation: Operation, arguments: Arguments) -> Any:
+    """Call the operation and give its result as JSON-able builtins. Raises `PersistyError` for what is wrong."""
+    try:
+        called_with = _called_with(operation, arguments)
+        result = operation.call(called_with)
+    except RecursionError:
+        if operation.meta is None:
+            raise  # an action's own
+        raise InvalidInput(faults=[Fault("", "Nested too deeply")]) from None
+    except PersistyError as error:
+        error.faults = tuple(_placed(operation, fault) for fault in error.faults)
+        raise
+    return _answered(operation, result)
+
+
+BODIES: dict[str | None, str] = {"create": "item", "update": "changes"}
+"""Verb → the argument that is the whole body over REST, where paths of faults begin in it."""
+
+
+def _placed(operation: Operation, fault: Fault) -> Fault:
+    """The fault with a path that begins in the arguments, as GraphQL sends them."""
+    body = BODIES.get(operation.verb)
+    first = fault.path[1:].partition("/")[0]
+    if body is None or any(first == parameter.name for parameter in operation.parameters):
+        return fault
+    return msgspec.structs.replace(fault, path=pointer(body) + fault.path)
+
+
+def error_extensions(error: PersistyError) -> dict[str, Any]:
+    """What a GraphQL error says beside its message: the problem document without its words, the item as GraphQL has it."""
+    said = problem(error)
+    item = said.pop("item", None)
+    said = msgspec.to_builtins({name: value for name, value in said.items() if name not in ("title", "detail")})
+    return said if item is None else {**said, "item": item_answer(item)}
+
+
+def order_value(value: Any) -> Any:
+    """`created_at_desc` → `-created_at`."""
+    if not isinstance(value, str):
+        return value
+    return "-" + value.removesuffix(DESCENDING) if value.endswith(DESCENDING) else value.removesuffix(ASCENDING)
+
+
+def _order(meta: StoreMeta[Any], value: Any) -> Any:
+    return [order_value(one) for one in value] if isinstance(value, list) else order_value(value)
+
+
+def _create(meta: StoreMeta[Any], value: Any) -> Any:
+    return given_fields(_fields(meta), value)
+
+
+def _update(meta: StoreMeta[Any], value: Any) -> Any:
+    return given_fields(_fields(meta), value, keep_null=True)
+
+
+def _where(meta: StoreMeta[Any], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_where(meta, one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    refs = _refs(meta)
+    plain: dict[str, Any] = {}
+    for name, one in value.items():
+        if name in CONNECTIVES or name == "not":
+            if one is not None:
+                plain[name] = _where(meta, one)
+        elif name in refs and isinstance(one, Mapping):
+            plain[name] = {operator: _operand(refs[name], operand) for operator, operand in one.items()}
+        else:
+            plain[name] = one
+    return plain
+
+
+def _operand(ref: Ref, value: Any) -> Any:
+    return [given(ref, one) for one in value] if isinstance(value, list) else given(ref, value)
+
+
+def _edits(meta: StoreMeta[Any], value: Any) -> Any:
+    if not isinstance(value, list):
+        return [_edit(meta, value)]  # GraphQL takes one for a list of one
+    return [_edit(meta, one) for one in value]
+
+
+def _edit(meta: StoreMeta[Any], value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    plain = {name: one for name, one in value.items() if one is not None}
+    if "create" in plain:
+        plain["create"] = _create(meta, plain["create"])
+    for verb in ("update", "delete"):
+        if isinstance(body := plain.get(verb), Mapping):
+            plain[verb] = {name: EDIT[name](meta, one) if name in EDIT else one for name, one in body.items()}
+    if isinstance(body := plain.get("update"), dict) and not may_give(meta, "update"):
+        body.setdefault("changes", {})
+    return plain
+
+
+def may_give(meta: StoreMeta[Any], shape: str) -> bool:
+    """Whether a create or an update of the item can be given anything."""
+    return any(getattr(attribute, INPUTS[shape]) for attribute in meta.attributes.values())
+
+
+EDIT: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {"changes": _update, "when": _where}
+
+GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
+    "create": _create,
+    "update": _update,
+    "where": _where,
+    "order": _order,
+    "edits": _edits,
+}
+"""Shape of a store's parameter → its plain JSON; the shapes that are absent are plain already."""
+
+INPUTS: dict[Any, str] = {"create": "creatable", "update": "updatable"}
+"""Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
+
+CHECKED: dict[Any, type] = {"key": str, "where": Mapping, bool: bool}
+"""Shapes whose type GraphQL checks and the operation does not."""
+
+
+def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
+    """The operation's arguments. Null means absent but for an action's parameter that takes None."""
+    known = tuple(parameter.name for parameter in operation.parameters)
+    faults = unknown_members(arguments, known, "")
+    values: dict[str, Any] = {}
+    for parameter in operation.parameters:
+        value = arguments.get(parameter.name)
+        if operation.meta is None:
+            ref = annotation_ref(parameter.shape)
+            if value is not None or (ref.nullable and (parameter.required or parameter.name in arguments)):
+                values[parameter.name] = given(ref, value)
+        elif value is not None:
+            values[parameter.name] = _plain(operation.meta, parameter, value, faults)
+        elif parameter.shape in INPUTS and not may_give(operation.meta, parameter.shape):
+            values[parameter.name] = {}
+        if parameter.required and parameter.name not in values:
+            faults.append(Fault(pointer(parameter.name), "Missing"))
+    if faults:
+        raise InvalidInput(faults=faults)
+    return values
+
+
+def _plain(meta: StoreMeta[Any], parameter: Parameter, value: Any, faults: list[Fault]) -> Any:
+    shape = parameter.shape
+    wanted = CHECKED.get(shape)
+    if wanted is not None and not isinstance(value, wanted):
+        faults.append(Fault(pointer(parameter.name), f"Expected {wanted.__name__}", found=type(value).__name__))
+    return GIVEN[shape](meta, value) if shape in GIVEN else value
+
+
+def _items(found: list[Any]) -> list[Any]:
+    return [None if item is None else item_answer(item) for item in found]
+
+
+def _item(found: Any) -> Any:
+    return None if found is None else item_answer(found)
+
+
+def _page(page: ResultPage[Any]) -> dict[str, Any]:
+    return {"items": _items(page.items), "cursor": page.cursor}
+
+
+def _results(results: list[EditResult[Any]]) -> list[dict[str, Any]]:
+    return [_result(result) for result in results]
+
+
+def _result(result: EditResult[Any]) -> dict[str, Any]:
+    error = result.error
+    return {
+        "code": result.code,
+        "message": None if error is None else error.message,
+        "item": _item(result.item if error is None else getattr(error, "item", None)),
+        "faults": None if error is None or not error.faults else msgspec.to_builtins(error.faults),
+    }
+
+
+ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "item": _item,
+    "item?": _item,
+    "page": _page,
+    "items?": _items,
+    "results": _results,
+}
+"""Shape of a store's result → its JSON; the shapes that are absent are JSON already."""
+
+
+def _answered(operation: Operation, result: Any) -> Any:
+    if operation.meta is None:
+        return answer(annotation_ref(operation.result), result)
+    spell = ANSWERS.get(operation.result)
+    return spell(result) if spell else result
+
+
+@cache
+def _fields(meta: StoreMeta[Any]) -> tuple[Field, ...]:
+    return item_record(meta).fields
+
+
+@cache
+def _refs(meta: StoreMeta[Any]) -> dict[str, Ref]:
+    return {field.name: field.ref for field in _fields(meta)}

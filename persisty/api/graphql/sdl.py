@@ -1,0 +1,339 @@
+"""The schema text, from the operations: one schema for the hosted endpoint and for AppSync.
+
+AppSync differs in what its parser takes, not in any type: it brings the AWS scalars and takes them for duplicates when they
+are declared; descriptions are `#` comments there (its parser has not always known the quoted ones), and none stands beside
+an argument or an enum value, where a comment with the word null has failed. Defaults of arguments are told in words only:
+AppSync does not hand declared ones to a resolver, the operations supply their own.
+
+Building fails with `InvalidDeclaration` that lists every clash of names and every name that GraphQL does not take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ...errors import Fault, InvalidDeclaration
+from ...model.meta import StoreMeta
+from ...model.types import OPERATORS, SORTABLE, Kind
+from ...naming import pascal
+from ...store.store import ResultPage
+from ..operations import EDITS, Operation, Parameter
+from .resolve import ASCENDING, DESCENDING, may_give
+from .types import (
+    AWS_SCALARS,
+    BOOLEAN,
+    LONG,
+    Field,
+    Leaf,
+    ListOf,
+    Record,
+    Ref,
+    annotation_ref,
+    is_name,
+    item_record,
+    leaf_of,
+)
+
+BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID", "Query", "Mutation", "Subscription"})
+LISTED = frozenset({"oneof"})
+"""Operators that take a list."""
+
+OPERATOR_INPUTS: dict[Kind, str] = {
+    Kind.UUID: "ID",
+    Kind.DATETIME: "DateTime",
+    Kind.DATE: "Date",
+    Kind.DECIMAL: "Decimal",
+    Kind.BYTES: "Bytes",
+    Kind.JSON: "Json",
+}
+"""Kind → the beginning of the name of its operators' input; for other kinds it is the GraphQL type's name."""
+
+
+def sdl(operations: Iterable[Operation], *, appsync: bool = False) -> str:
+    """The schema of these operations in GraphQL's schema language."""
+    return _Schema(appsync).text(tuple(operations))
+
+
+class _Line(Struct, frozen=True):
+    """A field, an argument or an input field: `name: type`, arguments in parentheses."""
+
+    name: str
+    type: str
+    description: str | None = None
+    arguments: tuple[_Line, ...] = ()
+
+
+class _Schema:
+    """The types defined so far, by name, and what is wrong with them."""
+
+    def __init__(self, appsync: bool) -> None:
+        self._appsync = appsync
+        self._types: dict[str, str] = {}
+        self._begun: set[tuple[Record, bool]] = set()
+        self._faults: list[Fault] = []
+
+    def text(self, operations: Sequence[Operation]) -> str:
+        fields = [(operation, self._root_field(operation)) for operation in operations]
+        self._check_unique([(line.name, operation.name) for operation, line in fields])
+        queries = [line for operation, line in fields if not operation.mutation]
+        mutations = [line for operation, line in fields if operation.mutation]
+        if not queries:  # GraphQL has no schema without a query
+            queries = [_Line("nothing", "Boolean", "This app offers no queries")]
+        roots = [self._body("type", "Query", queries)]
+        if mutations:
+            roots.append(self._body("type", "Mutation", mutations))
+        if self._faults:
+            raise InvalidDeclaration("The operations do not fit into one GraphQL schema", faults=self._faults)
+        scalars = [] if self._appsync else [self._described(f"scalar {n}", d) for n, d in AWS_SCALARS.items()]
+        entry = "schema {\n  query: Query\n" + ("  mutation: Mutation\n" if mutations else "") + "}"
+        return "\n\n".join([entry, *scalars, *roots, *(self._types[name] for name in sorted(self._types))]) + "\n"
+
+    # fields
+
+    def _root_field(self, operation: Operation) -> _Line:
+        arguments = tuple(
+            line for parameter in operation.parameters if (line := self._argument(operation, parameter)) is not None
+        )
+        self._check_name(operation.field, f"/{operation.name}")
+        return _Line(operation.field, self._result(operation), operation.description, arguments)
+
+    def _result(self, operation: Operation) -> str:
+        """Nullable at the root: a field that fails must not take its neighbours' answers with it."""
+        if operation.meta is None:
+            return self._reference(annotation_ref(operation.result)).removesuffix("!")
+        return RESULTS[operation.result](self, operation.meta)
+
+    def _argument(self, operation: Operation, parameter: Parameter) -> _Line | None:
+        meta = operation.meta
+        if meta is not None and parameter.shape in PARAMETERS:
+            name = PARAMETERS[parameter.shape](self, meta)
+            required = parameter.required
+        else:
+            ref = annotation_ref(parameter.shape)
+            name = self._reference(Ref(ref.type, True), given=True)
+            required = parameter.required and not ref.nullable
+        if name is None:
+            return None
+        self._check_name(parameter.name, f"/{operation.name}/{parameter.name}")
+        return _Line(parameter.name, name + "!" * required, _with_default(parameter))
+
+    # types of stores
+
+    def item(self, meta: StoreMeta[Any]) -> str:
+        return self._record(item_record(meta), given=False)
+
+    def page(self, meta: StoreMeta[Any]) -> str:
+        return self._reference(annotation_ref(ResultPage[meta.item])).removesuffix("!")  # type: ignore[name-defined]
+
+    def results(self, meta: StoreMeta[Any]) -> str:
+        faults = self._reference(annotation_ref(list[Fault])).removesuffix("!")
+        lines = (
+            _Line("code", "String!", "`ok`, or the code of the error that kept the edit from being done"),
+            _Line("message", "String"),
+            _Line("item", self.item(meta), "As created or updated; the current one where `when` was false"),
+            _Line("faults", faults),
+        )
+        return f"[{self._define('type', pascal(meta.name) + 'EditResult', lines)}!]"
+
+    def create(self, meta: StoreMeta[Any]) -> str | None:
+        """The attributes a caller may give; None where there are none: GraphQL has no empty input."""
+        lines = [
+            _Line(name, self._leaf(leaf_of(one)) + "!" * one.required, one.description)
+            for name, one in meta.attributes.items()
+            if one.creatable
+        ]
+        return self._define("input", pascal(meta.name) + "Create", lines) if may_give(meta, "create") else None
+
+    def update(self, meta: StoreMeta[Any]) -> str | None:
+        lines = [
+            _Line(name, self._leaf(leaf_of(one)), one.description)
+            for name, one in meta.attributes.items()
+            if one.updatable
+        ]
+        return self._define("input", pascal(meta.name) + "Update", lines) if may_give(meta, "update") else None
+
+    def where(self, meta: StoreMeta[Any]) -> str:
+        name = pascal(meta.name) + "Where"
+        lines = [
+            _Line("and", f"[{name}!]"),
+            _Line("or", f"[{name}!]"),
+            _Line("not", name),
+            *(_Line(one, self._operators(meta.attributes[one].kind, leaf)) for one, leaf in _leaves(meta)),
+        ]
+        return self._define("input", name, lines, "What stands beside each other is joined by and.")
+
+    def order(self, meta: StoreMeta[Any]) -> str:
+        sortable = [name for name, one in meta.attributes.items() if one.kind in SORTABLE]
+        values = [name + direction for name in sortable for direction in (ASCENDING, DESCENDING)]
+        return f"[{self._enum(pascal(meta.name) + 'Order', values, 'Nulls come last in both directions.')}!]"
+
+    def edits(self, meta: StoreMeta[Any]) -> str:
+        name = pascal(meta.name)
+        when = _Line("when", self.where(meta))
+        changes = self.update(meta)
+        bodies = {
+            "create": self.create(meta),
+            "update": self._define(
+                "input",
+                name + "EditUpdate",
+                [_Line("key", "ID!"), *([_Line("changes", changes + "!")] if changes else []), when],
+            ),
+            "delete": self._define("input", name + "EditDelete", [_Line("key", "ID!"), when]),
+        }
+        offered = [verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)]
+        lines = [_Line(verb, body) for verb in offered or EDITS if (body := bodies[verb]) is not None]
+        return f"[{self._define('input', name + 'Edit', lines, 'Exactly one of its members.')}!]"
+
+    def _operators(self, kind: Kind, leaf: Leaf) -> str:
+        """The input that holds the operators of a kind; attributes of one kind and type share it."""
+        own = OPERATOR_INPUTS.get(kind) or ("Long" if leaf is LONG else leaf.name)
+        if kind is Kind.ENUM and not leaf.values:
+            own = f"{own}Enum"
+        value = self._leaf(leaf)
+        types = {name: f"[{value}]" if name in LISTED else value for name, kinds in OPERATORS.items() if kind in kinds}
+        lines = [_Line(name, "Boolean" if name == "null" else type_) for name, type_ in types.items()]
+        return self._define("input", own + "Operators", lines)
+
+    # types in general
+
+    def _reference(self, ref: Ref, *, given: bool = False) -> str:
+        """The spelling of a type in its place; what it needs is defined on the way."""
+        match ref.type:
+            case Leaf() as leaf:
+                name = self._leaf(leaf)
+            case ListOf(item):
+                name = f"[{self._reference(item, given=given)}]"
+            case Record() as record:
+                name = self._record(record, given=given)
+        return name if ref.nullable else name + "!"
+
+    def _leaf(self, leaf: Leaf) -> str:
+        return self._enum(leaf.name, leaf.values, leaf.description) if leaf.values else leaf.name
+
+    def _enum(self, name: str, values: Sequence[str], description: str | None) -> str:
+        return self._enter(name, "\n".join([f"enum {name} {{", *(f"  {value}" for value in values), "}"]), description)
+
+    def _record(self, record: Record, *, given: bool) -> str:
+        name = record.name + "Input" * given
+        if (record, given) in self._begun:  # it contains itself
+            return name
+        self._begun.add((record, given))
+        lines = [self._member(field, given=given) for field in record.fields]
+        return self._define("input" if given else "type", name, lines, record.description)
+
+    def _member(self, field: Field, *, given: bool) -> _Line:
+        ref = Ref(field.ref.type, field.ref.nullable or (given and not field.required))
+        return _Line(field.name, self._reference(ref, given=given), field.description)
+
+    def _define(self, keyword: str, name: str, lines: Iterable[_Line], description: str | None = None) -> str:
+        return self._enter(name, self._body(keyword, name, lines), description)
+
+    def _enter(self, name: str, body: str, description: str | None) -> str:
+        """Keep a definition. Two that are equal are one; two that differ are a clash."""
+        text = self._described(body, description)
+        if self._types.setdefault(name, text) != text or name in BUILT_IN:
+            self._fault(f"/{name}", "Two different types have this name in GraphQL")
+        elif name.startswith("AWS"):
+            self._fault(f"/{name}", "Names that begin with AWS belong to AppSync")
+        self._check_name(name, f"/{name}")
+        return name
+
+    def _body(self, keyword: str, name: str, lines: Iterable[_Line]) -> str:
+        rows = list(lines)
+        for line in rows:
+            self._check_name(line.name, f"/{name}/{line.name}")
+        return "\n".join([f"{keyword} {name} {{", *(row for line in rows for row in self._rows(line)), "}"])
+
+    def _rows(self, line: _Line) -> Iterator[str]:
+        yield from self._comment(line.description, "  ")
+        if not line.arguments:
+            yield f"  {line.name}: {line.type}"
+        elif self._appsync or not any(argument.description for argument in line.arguments):
+            arguments = ", ".join(f"{argument.name}: {argument.type}" for argument in line.arguments)
+            yield f"  {line.name}({arguments}): {line.type}"
+        else:
+            yield f"  {line.name}("
+            for argument in line.arguments:
+                yield from self._comment(argument.description, "    ")
+                yield f"    {argument.name}: {argument.type}"
+            yield f"  ): {line.type}"
+
+    def _described(self, body: str, description: str | None) -> str:
+        return "\n".join([*self._comment(description, ""), body])
+
+    def _comment(self, description: str | None, indent: str) -> Iterator[str]:
+        text = "".join(one for one in description or "" if one.isprintable() or one == "\n").strip()
+        if text:
+            rows = [f"# {row}".rstrip() for row in text.split("\n")]
+            if not self._appsync:
+                rows = _quoted(text)
+            yield from (indent + row if row else "" for row in rows)
+
+    # faults
+
+    def _check_name(self, name: str, path: str) -> None:
+        if not is_name(name):
+            self._fault(path, "GraphQL does not take this as a name", name)
+
+    def _check_unique(self, fields: Sequence[tuple[str, str]]) -> None:
+        """Over queries and mutations together: AppSync's function is told a field's name only."""
+        names = [name for name, _ in fields]
+        for name, operation in fields:
+            if names.count(name) > 1:
+                self._fault(f"/{operation}", "Another operation has the same name in GraphQL", name)
+
+    def _fault(self, path: str, message: str, found: str | None = None) -> None:
+        fault = Fault(path, message, found=found)
+        if fault not in self._faults:
+            self._faults.append(fault)
+
+
+def _leaves(meta: StoreMeta[Any]) -> Iterator[tuple[str, Leaf]]:
+    return ((name, leaf_of(attribute)) for name, attribute in meta.attributes.items())
+
+
+def _quoted(text: str) -> list[str]:
+    """A description as GraphQL's block string, on one line where it can be."""
+    safe = text.replace('"""', '\\"""')
+    if "\n" in safe or safe[-1] in '"\\':
+        return ['"""', *safe.split("\n"), '"""']
+    return [f'"""{safe}"""']
+
+
+def _with_default(parameter: Parameter) -> str | None:
+    """The description, with the default in words."""
+    if parameter.default is None:
+        return parameter.description
+    default = f"Default: {msgspec.json.encode(parameter.default).decode()}"
+    return f"{parameter.description}. {default}" if parameter.description else default
+
+
+def _of(name: str) -> Callable[[_Schema, StoreMeta[Any]], str]:
+    return lambda schema, meta: name
+
+
+PARAMETERS: dict[Any, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
+    "key": _of("ID"),
+    "keys": _of("[ID!]"),
+    "create": _Schema.create,
+    "update": _Schema.update,
+    "where": _Schema.where,
+    "order": _Schema.order,
+    "edits": _Schema.edits,
+}
+"""Shape of a store's parameter → its type, defined on the way."""
+
+RESULTS: dict[str, Callable[[_Schema, StoreMeta[Any]], str]] = {
+    "item": _Schema.item,
+    "item?": _Schema.item,
+    "deleted": _of(BOOLEAN.name),
+    "page": _Schema.page,
+    "count": _of("Int"),
+    "items?": lambda schema, meta: f"[{schema.item(meta)}]",
+    "results": _Schema.results,
+}
+"""Shape of a store's result → its type."""

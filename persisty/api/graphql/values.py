@@ -1,0 +1,123 @@
+"""Values between GraphQL and the operations: the spelling that `types.py` promises, both ways.
+
+`answer` turns what an operation gives into the JSON of its GraphQL type; `given` turns what GraphQL gives into the plain
+JSON that operations take. Neither checks: a value that does not fit passes as it is, and whoever takes it reports the fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ...model.meta import StoreMeta, meta_of
+from .types import Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+
+_DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
+
+
+def json_text(value: Any) -> str:
+    """A value as AWSJSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def _digits(value: Any) -> str:
+    return str(msgspec.to_builtins(value))
+
+
+ANSWERS: dict[Form, Callable[[Any], Any]] = {
+    Form.DIGITS: _digits,
+    Form.STRUCTURE: json_text,
+    Form.ANY: json_text,
+}
+"""Form → the GraphQL spelling of a value; the forms that are absent keep the JSON that REST has."""
+
+
+def answer(ref: Ref, value: Any) -> Any:
+    """A result as its GraphQL type spells it."""
+    if value is None or value is UNSET:
+        return None
+    match ref.type:
+        case Leaf(form=form):
+            return ANSWERS.get(form, msgspec.to_builtins)(value)
+        case ListOf(item):
+            return [answer(item, one) for one in value]
+        case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
+            return item_answer(value)
+        case Record(fields=fields):
+            return {field.name: answer(field.ref, _member(value, field.attribute)) for field in fields}
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def item_answer(item: Any) -> dict[str, Any]:
+    """An item as its GraphQL type spells it."""
+    values: dict[str, Any] = msgspec.to_builtins(item)
+    for name, get, spell in _respelled(meta_of(item)):
+        value = get(item)
+        if value is not None:
+            values[name] = spell(value)
+    return values
+
+
+@cache
+def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]:
+    """The attributes whose GraphQL spelling is not the JSON that REST has."""
+    leaves = ((name, attribute.get, leaf_of(attribute).form) for name, attribute in meta.attributes.items())
+    return tuple((name, get, ANSWERS[form]) for name, get, form in leaves if form in ANSWERS)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _long(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+def _structure(value: Any) -> Any:
+    """AppSync and the hosted scalar have parsed the text already; text that is still there can only be JSON of its own."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return value
+
+
+GIVEN: dict[Form, Callable[[Any], Any]] = {Form.WHOLE: _whole, Form.DIGITS: _long, Form.STRUCTURE: _structure}
+"""Form → the plain JSON of what GraphQL gives; the forms that are absent are plain JSON already."""
+
+
+def given(ref: Ref, value: Any) -> Any:
+    """A parameter of an action as plain JSON."""
+    if value is None:
+        return None
+    match ref.type:
+        case Leaf(form=form):
+            return GIVEN[form](value) if form in GIVEN else value
+        case ListOf(item):
+            return [given(item, one) for one in value] if isinstance(value, list) else value
+        case Record(fields=fields):
+            return given_fields(fields, value)
+
+
+def given_fields(fields: tuple[Field, ...], value: Any, *, keep_null: bool = False) -> Any:
+    """The members as plain JSON. A null where Python has a default but no None means the default, unless `keep_null`."""
+    if not isinstance(value, Mapping):
+        return value
+    known = {field.name: field for field in fields}
+    plain: dict[str, Any] = {}
+    for name, one in value.items():
+        field = known.get(name)
+        if field is None:
+            plain[name] = one  # nobody's: whoever takes it says so
+        elif one is not None or keep_null or field.required or field.ref.nullable:
+            plain[name] = given(field.ref, one)
+    return plain
