@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
     raise SystemExit(f"The command line needs {error.name}: pip install 'persisty[cli]'") from error
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""

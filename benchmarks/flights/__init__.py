@@ -1,0 +1,1 @@
+"""OpenFlights' airlines, airports and routes: three real, dirty files, declared, imported and asked."""

@@ -1,0 +1,237 @@
+"""`persisty import`: a CSV or JSON lines file into a store, with every row of it accounted for.
+
+What can be checked before the first row is read is checked then (exit code 2). After that the file streams through
+`persisty.transfer`, and a row that is not stored goes to the rejects file with its reasons (exit code 1).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Self
+
+import msgspec
+import typer
+from msgspec import Struct
+from typer import BadParameter, Option
+
+from .. import settings
+from ..application import App, load_app
+from ..errors import InvalidInput, PersistyError
+from ..model.meta import StoreMeta
+from ..naming import snake
+from ..store.store import MAX_BATCH
+from ..transfer.csv_rows import SKIP, CsvRows, Dialect
+from ..transfer.load import Rejected, Settled, load
+from ..transfer.rows import Row, json_rows
+from ..transfer.values import typed_values
+from .progress import progress
+
+FORMATS: dict[str, tuple[str, str]] = {
+    ".csv": ("csv", ","),
+    ".tsv": ("csv", "\t"),
+    ".jsonl": ("jsonl", ""),
+    ".ndjson": ("jsonl", ""),
+}
+"""Extension of a file → (its format, its delimiter), unless options say otherwise."""
+
+
+def command(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(metavar="[APP] STORE FILE", help="APP is module:attribute, by default $PERSISTY_APP."),
+    ],
+    file_format: Annotated[
+        str | None, Option("--format", metavar="csv|jsonl", help="By default what the extension of FILE says.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        Option(metavar="a,b,_,c", help="Columns of a CSV file whose first row does not name them; _ is left out."),
+    ] = None,
+    delimiter: Annotated[
+        str | None, Option(metavar="CHAR", help="Between the fields of CSV; by default a comma, in .tsv a tab.")
+    ] = None,
+    escape: Annotated[
+        str | None, Option(metavar="CHAR", help=r"In CSV, makes the character after it text, such as \ does.")
+    ] = None,
+    null: Annotated[
+        list[str] | None, Option(metavar="TEXT", help=r"Field of CSV that means null, such as \N or ''. Repeatable.")
+    ] = None,
+    true: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means true. Repeatable.")] = None,
+    false: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means false. Repeatable.")] = None,
+    url: Annotated[str | None, Option(help="The engine, such as sqlite:///my.db; by default the app's own.")] = None,
+    prepare: Annotated[bool, Option("--prepare", help="First create the tables that are missing.")] = False,
+    batch: Annotated[int, Option(min=1, max=MAX_BATCH, help="Rows to write at once.")] = MAX_BATCH,
+    rejects: Annotated[
+        Path | None,
+        Option(help="Where rejected rows are written as JSON lines, if any; by default FILE.rejected.jsonl."),
+    ] = None,
+) -> None:
+    """Import a CSV or JSON lines file into a store.
+
+    Exits with 0 if every row was stored, with 1 if some were rejected or the engine failed, and with 2 if nothing was
+    done because the call is not right.
+    """
+    app, meta, path = _targets(arguments, url)
+    kind, separator = _format(path, file_format)
+    csv_only = {"--columns": columns, "--delimiter": delimiter, "--escape": escape, "--null": null}
+    if kind != "csv" and (given := [name for name, value in csv_only.items() if value]):
+        raise BadParameter(f"{', '.join(given)}: only for CSV")
+    truths = dict.fromkeys(true or (), True) | dict.fromkeys(false or (), False)
+    typed = typed_values(meta, truths=truths, json_text=kind == "csv")
+    try:
+        with _opened(path) as stream:
+            rows: Iterable[Row] = json_rows(stream)
+            if kind == "csv":
+                rows = _csv(stream, meta, columns, _dialect(delimiter or separator, escape, null))
+            with _Rejects(path, rejects) as refused:
+                store = app.store(meta.item)
+                _ = store.backend  # an engine that cannot be opened is a fault of the call
+                if prepare:
+                    app.prepare()
+                outcome = _run(load(store, rows, typed, batch=batch), path, stream, refused)
+    finally:
+        app.close()
+    _report(outcome, path, meta, refused)
+
+
+class _Outcome(Struct):
+    """What has become of the rows so far. `stopped`: the error that ended the import before the file did."""
+
+    imported: int = 0
+    codes: Counter[str] = msgspec.field(default_factory=Counter)
+    seconds: float = 0.0
+    stopped: PersistyError | None = None
+
+    @property
+    def rejected(self) -> int:
+        return self.codes.total()
+
+    @property
+    def read(self) -> int:
+        return self.imported + self.rejected
+
+
+class _Rejects:
+    """The file of rejected rows, opened before anything is read and removed again if it stays empty."""
+
+    def __init__(self, source: Path, path: Path | None) -> None:
+        self.path = path or source.with_name(source.name + ".rejected.jsonl")
+        if self.path.exists() and self.path.samefile(source):
+            raise BadParameter("The rejected rows would overwrite the file that is read", param_hint="--rejects")
+        try:
+            self._stream = self.path.open("wb")
+        except OSError as error:
+            raise BadParameter(f"{self.path}: {error.strerror}", param_hint="--rejects") from error
+        self._encoder = msgspec.json.Encoder()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        empty = self._stream.tell() == 0 if self.path.is_file() else False
+        self._stream.close()
+        if empty:
+            self.path.unlink()
+
+    def write(self, rejected: Iterable[Rejected]) -> None:
+        """Append rows; they are in the file when this returns."""
+        for one in rejected:
+            self._stream.write(self._encoder.encode(one) + b"\n")
+        self._stream.flush()
+
+
+def _targets(arguments: list[str], url: str | None) -> tuple[App, StoreMeta[Any], Path]:
+    """The app, the item and the file that the positional arguments name."""
+    if len(arguments) not in (2, 3):
+        raise BadParameter("Expected [APP] STORE FILE")
+    spec = arguments[0] if len(arguments) == 3 else settings.load().app
+    if not spec:
+        raise BadParameter("Expected APP STORE FILE, or STORE FILE with PERSISTY_APP set")
+    app = load_app(spec)
+    if url:
+        app.use(url)
+    meta = app.metas.get(snake(arguments[-2]))
+    if meta is None:
+        known = ", ".join(app.metas)
+        raise BadParameter(f"{app.name} has no store {arguments[-2]}; it has {known}", param_hint="STORE")
+    return app, meta, Path(arguments[-1])
+
+
+def _format(path: Path, given: str | None) -> tuple[str, str]:
+    """The format of a file and its delimiter, by the option or the extension."""
+    kinds = {kind for kind, _ in FORMATS.values()}
+    by_extension = FORMATS.get(path.suffix.lower())
+    if given is None and by_extension is None:
+        raise BadParameter(
+            f"Not told by the name {path.name}: one of {', '.join(sorted(kinds))}", param_hint="--format"
+        )
+    if given is not None and given not in kinds:
+        raise BadParameter(f"{given} is not one of {', '.join(sorted(kinds))}", param_hint="--format")
+    kind = given or (by_extension[0] if by_extension else "")
+    return kind, by_extension[1] if by_extension and by_extension[0] == kind else ","
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise BadParameter(f"{path}: {error.strerror}", param_hint="FILE") from error
+
+
+def _dialect(delimiter: str, escape: str | None, null: list[str] | None) -> Dialect:
+    try:
+        return Dialect(delimiter, escape, frozenset(null or ()))
+    except ValueError as error:
+        raise BadParameter(str(error)) from error
+
+
+def _csv(stream: BinaryIO, meta: StoreMeta[Any], columns: str | None, dialect: Dialect) -> CsvRows:
+    """The rows of a CSV file whose columns fit the item."""
+    try:
+        rows = CsvRows(stream, dialect, tuple(columns.split(",")) if columns is not None else None)
+    except InvalidInput as error:
+        raise BadParameter(str(error), param_hint="FILE") from error
+    names = [name for name in rows.columns if name != SKIP]
+    problems = {
+        "no attributes of the item": [name for name in names if name not in meta.attributes],
+        "named twice": sorted({name for name in names if names.count(name) > 1}),
+        "missing": [name for name, one in meta.attributes.items() if one.required and name not in names],
+    }
+    if found := [f"{what}: {', '.join(map(repr, which))}" for what, which in problems.items() if which]:
+        known = ", ".join(meta.attributes)
+        raise BadParameter(f"{'; '.join(found)} ({meta.name} has {known})", param_hint="columns")
+    return rows
+
+
+def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rejects) -> _Outcome:
+    """Work through the file; whatever ends it early is part of the outcome."""
+    outcome, start = _Outcome(), time.perf_counter()
+    with progress(path.name, path.stat().st_size) as report:
+        try:
+            for some in settled:
+                outcome.imported += some.imported
+                if some.rejected:
+                    outcome.codes.update(one.code for one in some.rejected)
+                    refused.write(some.rejected)
+                report(stream.tell(), outcome.read)
+        except PersistyError as error:
+            outcome.stopped = error
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejects) -> None:
+    """Print the summary and leave with the exit code that fits it."""
+    speed = f"{outcome.seconds:.1f} s, {outcome.read / max(outcome.seconds, 1e-9):,.0f} rows/s"
+    counts = f"{outcome.read:,} read, {outcome.imported:,} imported, {outcome.rejected:,} rejected"
+    typer.echo(f"{path.name} into {meta.name}: {counts} ({speed})")
+    if outcome.rejected:
+        reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())
+        typer.echo(f"{reasons}: see {refused.path}")
+    if outcome.stopped is not None:
+        typer.echo(f"Error: stopped; what comes after these rows is not settled. {outcome.stopped}", err=True)
+    if outcome.rejected or outcome.stopped is not None:
+        raise typer.Exit(1)

@@ -1,0 +1,98 @@
+"""Rows into a store, batch by batch: the last stage of an import.
+
+A row is validated once, by the store, in the batch that writes it. Only a batch that holds an invalid row is written
+again without it, so that no row suffers from its neighbours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import Fault, InvalidInput, PersistyError
+from ..store.edits import Create
+from ..store.store import MAX_BATCH, Store
+from .rows import Row
+
+_PLACE = re.compile(r"/edits/(?P<edit>\d+)/item(?P<within>/.*)?")
+
+
+class Rejected(Struct, frozen=True):
+    """A row that was not stored, why, and as it was given."""
+
+    line: int
+    code: str
+    faults: tuple[Fault, ...]
+    row: Any
+
+
+class Settled(Struct, frozen=True):
+    """What became of some rows: each is either imported or rejected."""
+
+    imported: int
+    rejected: list[Rejected]
+
+
+def load(
+    store: Store[Any],
+    rows: Iterable[Row],
+    typed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    *,
+    batch: int = MAX_BATCH,
+) -> Iterator[Settled]:
+    """Create an item for each row, and tell what became of each batch of up to `batch` rows, in the order of the file.
+
+    Raises the engine's own errors (`BackendUnavailable`, `Throttled`); then the rows of that batch are not settled.
+    """
+    remaining = iter(rows)
+    while some := list(islice(remaining, batch)):
+        readable = [row for row in some if row.error is None]
+        rejected = [_rejected(row, row.error) for row in some if row.error is not None]
+        rejected += [_rejected(row, error) for row, error in _create(store, readable, typed)]
+        rejected.sort(key=_line)
+        yield Settled(len(some) - len(rejected), rejected)
+
+
+def _create(
+    store: Store[Any], rows: list[Row], typed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> list[tuple[Row, PersistyError]]:
+    """Create what is valid; the rows that were not stored, with their errors."""
+    refused: list[tuple[Row, PersistyError]] = []
+    edits = [Create(typed(row.given)) for row in rows]
+    try:
+        results = store.edit_batch(edits) if edits else []
+    except InvalidInput as error:
+        invalid = _by_edit(error)
+        refused += [(rows[edit], one) for edit, one in invalid.items()]
+        rows = [row for edit, row in enumerate(rows) if edit not in invalid]
+        valid = [one for edit, one in enumerate(edits) if edit not in invalid]
+        results = store.edit_batch(valid) if valid else []
+    refused += [(row, result.error) for row, result in zip(rows, results, strict=True) if result.error is not None]
+    return refused
+
+
+def _by_edit(error: InvalidInput) -> dict[int, InvalidInput]:
+    """The faults of a batch as one error per edit, with paths into its item. Re-raises what is no edit's fault."""
+    faults: dict[int, list[Fault]] = {}
+    for fault in error.faults:
+        place = _PLACE.fullmatch(fault.path)
+        if place is None:
+            raise error
+        within = Fault(place["within"] or "", fault.message, fault.expected, fault.found)
+        faults.setdefault(int(place["edit"]), []).append(within)
+    if not faults:
+        raise error
+    return {edit: InvalidInput(faults=found) for edit, found in faults.items()}
+
+
+def _rejected(row: Row, error: PersistyError) -> Rejected:
+    faults = error.faults or (Fault("", error.message),)
+    return Rejected(row.line, error.code, faults, row.given)
+
+
+def _line(rejected: Rejected) -> int:
+    return rejected.line

@@ -1,0 +1,121 @@
+"""Rows as they stand in a file: the first stage of an import, shared by all formats.
+
+A reader never stops at a row that it cannot read: it gives the row with the error in it, so that whoever imports can
+account for every row. Memory is bounded by `MAX_ROW`, whatever the file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import Fault, InvalidInput, MalformedJson, PayloadTooLarge, PersistyError
+
+MAX_ROW = 1 << 20
+"""Bytes a row may have."""
+EXCERPT = 1_000
+"""Characters that are kept of a row that is longer."""
+BOM = b"\xef\xbb\xbf"
+
+
+class Row(Struct, frozen=True):
+    """One row: the number of its first line and what it gives, attribute → value, or as near to that as could be read.
+
+    With an `error` the row could not be read, and `given` is its text, its cells or its JSON value as they stand.
+    """
+
+    line: int
+    given: Any
+    error: PersistyError | None = None
+
+
+class Line(Struct, frozen=True):
+    """A numbered line with its line end; not `whole` if it is longer than `MAX_ROW` and this is its beginning."""
+
+    number: int
+    content: bytes
+    whole: bool = True
+
+    @property
+    def text(self) -> str:
+        """The line as text. `UnicodeDecodeError` if it is not UTF-8."""
+        return self.content.decode()
+
+
+class Lines:
+    """The lines of a stream, the last ones returnable: a reader that looked ahead in vain gives them back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._number = 0
+        self._returned: list[Line] = []
+
+    def __iter__(self) -> Iterator[Line]:
+        while (line := self.take()) is not None:
+            yield line
+
+    def take(self) -> Line | None:
+        """The next line, None at the end."""
+        if self._returned:
+            return self._returned.pop()
+        content = self._stream.readline(MAX_ROW)
+        if not content:
+            return None
+        self._number += 1
+        if self._number == 1:
+            content = content.removeprefix(BOM)
+        if len(content) < MAX_ROW or content.endswith(b"\n"):
+            return Line(self._number, content)
+        while (rest := self._stream.readline(MAX_ROW)) and not rest.endswith(b"\n"):
+            pass
+        return Line(self._number, content, whole=False)
+
+    def put_back(self, lines: list[Line]) -> None:
+        """Give the lines again, in this order."""
+        self._returned.extend(reversed(lines))
+
+
+def unreadable(line: Line) -> Row | None:
+    """The row of a line that is no text, or is too long to be looked at; None for any other."""
+    if not line.whole:
+        message = f"Longer than {MAX_ROW:,} bytes; this is its beginning"
+        return Row(line.number, _excerpt(line.content), PayloadTooLarge(faults=[Fault("", message)]))
+    try:
+        line.content.decode()
+    except UnicodeDecodeError as error:
+        fault = Fault("", f"Not UTF-8 at byte {error.start}", "UTF-8")
+        return Row(line.number, as_text(line.content), InvalidInput(faults=[fault]))
+    return None
+
+
+def as_text(content: bytes) -> str:
+    """A line for the eyes: bytes that are not UTF-8 are spelled out."""
+    return content.decode(errors="backslashreplace").rstrip("\r\n")
+
+
+def _excerpt(content: bytes) -> str:
+    return as_text(content[: 4 * EXCERPT])[:EXCERPT]
+
+
+def json_rows(stream: BinaryIO) -> Iterator[Row]:
+    """The rows of a file of JSON lines: one object each. Blank lines are no rows."""
+    decode = msgspec.json.Decoder().decode
+    for line in Lines(stream):
+        if line.content.isspace():
+            continue
+        if (row := unreadable(line)) is not None:
+            yield row
+            continue
+        try:
+            given = decode(line.content)
+        except (msgspec.DecodeError, RecursionError) as error:
+            yield Row(line.number, as_text(line.content), MalformedJson(faults=[Fault("", str(error), "JSON")]))
+            continue
+        if isinstance(given, dict):
+            yield Row(line.number, given)
+        else:
+            fault = Fault("", "Expected an object", "object", type(given).__name__)
+            yield Row(line.number, given, InvalidInput(faults=[fault]))
