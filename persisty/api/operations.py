@@ -177,14 +177,14 @@ def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
     faults = _Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
     changes = faults.gather(lambda: _object(body.get("changes"), path + "/changes"))
     faults.gather(lambda: changes and changes_of(store.meta, changes, path + "/changes", client=True))
-    when = faults.gather(lambda: _where(store, body.get("when"), path + "/when"))
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when"))
     faults.settle(InvalidInput)
     return edits.Update(body["key"], changes or {}, when)
 
 
 def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
     faults = _Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
-    when = faults.gather(lambda: _where(store, body.get("when"), path + "/when"))
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when"))
     faults.settle(InvalidInput)
     return edits.Delete(body["key"], when)
 
