@@ -28,18 +28,17 @@ def typed_values(
     text for a JSON attribute is JSON (CSV has no other way). Null leaves out an attribute that cannot be null, so that
     its default or generator counts, if it has one.
     """
-    readers = {
-        name: reader for name, one in meta.attributes.items() if (reader := _reader(one, truths or {}, json_text))
-    }
+    readers = [
+        (name, reader) for name, one in meta.attributes.items() if (reader := _reader(one, truths or {}, json_text))
+    ]
     needed = {name for name, one in meta.attributes.items() if not one.optional}
 
     def typed(given: Mapping[str, Any]) -> Values:
-        values: Values = {}
-        for name, value in given.items():
-            if value is None and name in needed:
-                continue
-            reader = readers.get(name)
-            values[name] = reader(value) if reader is not None and isinstance(value, str) else value
+        values = {name: value for name, value in given.items() if value is not None or name not in needed}
+        for name, read in readers:
+            text = values.get(name)
+            if isinstance(text, str):
+                values[name] = read(text)
         return values
 
     return typed

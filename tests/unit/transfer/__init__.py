@@ -1,0 +1,1 @@
+"""Rows of files: read, typed and loaded, without a command line."""

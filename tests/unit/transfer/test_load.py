@@ -1,0 +1,113 @@
+"""Rows into a store: each is imported or rejected, and none because of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import pytest
+from msgspec import Meta
+
+from persisty import App, BackendUnavailable, Create, EditResult, Fault, Store, stored
+from persisty.errors import InvalidInput
+from persisty.transfer.load import Settled, load
+from persisty.transfer.rows import Row
+
+
+@stored
+class Thing:
+    id: str
+    count: Annotated[int, Meta(ge=0, le=99)]
+
+
+@pytest.fixture
+def store() -> Store[Thing]:
+    return App("load", items=[Thing], url="memory://").store(Thing)
+
+
+def as_given(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return row
+
+
+def things(*ids: str) -> list[Row]:
+    return [Row(line, {"id": id_, "count": 1}) for line, id_ in enumerate(ids, 1)]
+
+
+def total(settled: list[Settled]) -> tuple[int, list[tuple[int, str]]]:
+    rejected = [one for some in settled for one in some.rejected]
+    return sum(some.imported for some in settled), [(one.line, one.code) for one in rejected]
+
+
+def test_every_row_is_stored_in_batches_of_the_size_asked(store: Store[Thing]) -> None:
+    settled = list(load(store, things(*map(str, range(25))), as_given, batch=10))
+    assert [some.imported for some in settled] == [10, 10, 5]
+    assert store.count() == 25
+
+
+def test_an_invalid_row_is_rejected_with_every_fault_and_its_neighbours_are_stored(store: Store[Thing]) -> None:
+    rows = things("a", "b", "c", "d")
+    rows[1] = Row(2, {"id": "", "count": 100})
+    rows[2] = Row(3, {"color": "red"})
+    [settled] = load(store, rows, as_given)
+    assert settled.imported == 2
+    second, third = settled.rejected
+    assert (second.line, second.code, second.row) == (2, "invalid_input", {"id": "", "count": 100})
+    assert [fault.path for fault in second.faults] == ["/id", "/count"]
+    assert sorted(fault.path for fault in third.faults) == ["/color", "/count", "/id"]
+    assert [item.id for item in store.search(order="id")] == ["a", "d"]
+
+
+def test_a_taken_key_is_rejected_and_the_first_item_stays(store: Store[Thing]) -> None:
+    store.create({"id": "old", "count": 7})
+    settled = list(load(store, [*things("a", "old", "a"), Row(4, {"id": "a", "count": 5})], as_given, batch=3))
+    assert total(settled) == (1, [(2, "conflict"), (3, "conflict"), (4, "conflict")])
+    assert {item.id: item.count for item in store.search()} == {"old": 7, "a": 1}
+    assert all(one.faults for some in settled for one in some.rejected)
+
+
+def test_rows_that_could_not_be_read_are_rejected_in_their_place(store: Store[Thing]) -> None:
+    unread = InvalidInput(faults=[Fault("", "Not UTF-8")])
+    rows = [
+        Row(1, "x", unread),
+        Row(2, {"id": "a", "count": 1}),
+        Row(3, {"id": "b", "count": -1}),
+        Row(4, "y", unread),
+    ]
+    settled = list(load(store, rows, as_given))
+    assert total(settled) == (1, [(1, "invalid_input"), (3, "invalid_input"), (4, "invalid_input")])
+
+
+def test_a_batch_of_nothing_but_unreadable_rows_writes_nothing(store: Store[Thing]) -> None:
+    rows = [Row(line, "x", InvalidInput()) for line in (1, 2)]
+    assert total(list(load(store, rows, as_given))) == (0, [(1, "invalid_input"), (2, "invalid_input")])
+
+
+def test_valid_rows_are_validated_once_in_the_batch_that_writes_them() -> None:
+    class Counting(Store[Thing]):
+        batches: list[int] = []
+
+        def edit_batch(self, batch: Any, *, atomic: bool = False) -> list[EditResult[Thing]]:
+            given = list(batch)
+            assert all(isinstance(edit, Create) for edit in given)
+            self.batches.append(len(given))
+            return super().edit_batch(given, atomic=atomic)
+
+    app = App("load", items=[Thing], url="memory://")
+    counting = Counting(app.metas["thing"], lambda: app.engine.open(app.metas["thing"]))
+    rows = things(*map(str, range(30)))
+    rows[15] = Row(16, {"id": "bad", "count": -1})
+    list(load(counting, rows, as_given, batch=10))
+    assert counting.batches == [10, 10, 9, 10]
+
+
+def test_an_engine_that_fails_ends_the_import_with_its_error_after_what_is_settled(store: Store[Thing]) -> None:
+    class Failing(Store[Thing]):
+        def edit_batch(self, batch: Any, *, atomic: bool = False) -> list[EditResult[Thing]]:
+            if store.count():
+                raise BackendUnavailable
+            return store.edit_batch(batch, atomic=atomic)
+
+    settled = load(Failing(store.meta, lambda: store.backend), things("a", "b"), as_given, batch=1)
+    assert next(settled).imported == 1
+    with pytest.raises(BackendUnavailable):
+        next(settled)
