@@ -1,0 +1,52 @@
+"""Fixtures for the tests of an app: one line in a conftest gives every test the app on DynamoDB as moto plays it.
+
+```python
+app = app_fixture("shop.app:app")
+```
+
+The tests then run the same backend as production, its conditions, expressions and limits included, through botocore's
+client, which is where moto steps in. Needs the extra `testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from .application import App, load_app
+
+URL = "dynamodb://us-east-1?transport=boto3"
+REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
+"""Variables of a developer's shell that would lead the tests to something other than moto."""
+
+
+def app_fixture(
+    app: App | str, *, seed: Callable[[App], Any] | None = None, name: str | None = None, autouse: bool = False
+) -> Any:
+    """A pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module.
+
+    It is the very object that the app's own modules use. In each test it starts with its tables and no items, but for
+    those that `seed` stores, and afterwards it is back where it was. Inside the test all of AWS is moto's. The fixture's
+    name is that of the variable it is assigned to, unless `name` is given.
+    """
+
+    @pytest.fixture(name=name, autouse=autouse)
+    def fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
+        opened = load_app(app) if isinstance(app, str) else app
+        before = opened.url
+        for variable in REDIRECTS:
+            monkeypatch.delenv(variable, raising=False)
+        with mock_aws():
+            opened.use(URL)
+            try:
+                opened.prepare()
+                if seed is not None:
+                    seed(opened)
+                yield opened
+            finally:
+                opened.use(before)
+
+    return fixture
