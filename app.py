@@ -1,0 +1,23 @@
+"""The CDK app: App → Plan → stacks. `cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local`."""
+
+import aws_cdk as cdk
+
+from persisty.application import load_app
+from persisty.plan import plan_of
+from stacks.api_stack import ApiStack
+from stacks.constructs.code import Target
+from stacks.data_stack import DataStack
+
+cdk_app = cdk.App()
+spec = cdk_app.node.get_context("app")
+app = load_app(spec)
+app.stage = cdk_app.node.get_context("stage")
+plan = plan_of(app, spec)
+target = Target.parse(cdk_app.node.get_context("target"))
+
+data = DataStack(cdk_app, f"{plan.prefix}-Data", plan)
+ApiStack(cdk_app, f"{plan.prefix}-Api", plan, target).add_dependency(data)
+cdk.Tags.of(cdk_app).add("app", plan.app)
+cdk.Tags.of(cdk_app).add("stage", plan.stage)
+
+cdk_app.synth()

@@ -1,0 +1,21 @@
+"""The root fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments}` and takes the envelope apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from persisty import settings
+from persisty.api.graphql.appsync import AppSync
+from persisty.application import load_app
+
+configured = settings.load()
+logger = Logger(service="persisty", level=configured.log_level)
+surface = AppSync(load_app(configured.app or ""))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one event. The surface never raises, so neither does this."""
+    return surface.handle(event)

@@ -1,0 +1,176 @@
+"""The plan of a deployment: what an app needs on AWS, as plain data. No CDK, no I/O.
+
+It is computed from the same metas, operations and names as the runtime, so what is deployed is what runs. `stacks/` turns
+each row into a construct and decides nothing but how.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from .api.actions import action_operations
+from .api.graphql.sdl import sdl
+from .api.operations import Operation, store_operations
+from .application import App
+from .backends.dynamodb.codec import WireCodec
+from .model.meta import StoreMeta
+from .naming import pascal, table_name
+
+READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
+QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")
+
+VERB_ACTIONS: dict[str, tuple[str, ...]] = {
+    "read": ("dynamodb:GetItem",),
+    "read_batch": READ_ACTIONS,
+    "search": QUERY_ACTIONS,
+    "count": QUERY_ACTIONS,
+    "create": ("dynamodb:PutItem",),
+    "update": ("dynamodb:UpdateItem", "dynamodb:GetItem"),
+    "delete": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
+    "edit_batch": (*READ_ACTIONS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+}
+"""Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide."""
+
+
+class KeyAttribute(Struct, frozen=True):
+    """`type` is DynamoDB's: S, N or B."""
+
+    name: str
+    type: str
+
+
+class Index(Struct, frozen=True):
+    name: str
+    partition: KeyAttribute
+    sorts: tuple[KeyAttribute, ...]
+
+
+class Table(Struct, frozen=True):
+    """`store` is the item's name, `name` the table's."""
+
+    store: str
+    name: str
+    partition: KeyAttribute
+    sort: KeyAttribute | None
+    indexes: tuple[Index, ...]
+
+
+class Grant(Struct, frozen=True):
+    """DynamoDB actions on the table of a store; those in `QUERY_ACTIONS` on its indexes too."""
+
+    store: str
+    actions: tuple[str, ...]
+
+
+class Function(Struct, frozen=True):
+    name: str
+    handler: str
+    description: str
+    environment: dict[str, str]
+    grants: tuple[Grant, ...]
+
+
+class Route(Struct, frozen=True):
+    """A route of the HTTP API; method `ANY` is every one."""
+
+    method: str
+    path: str
+    function: str
+
+
+class Field(Struct, frozen=True):
+    """A root field of the GraphQL API and the function that resolves it."""
+
+    type: str
+    name: str
+    function: str
+
+
+class Plan(Struct, frozen=True):
+    app: str
+    stage: str
+    tables: tuple[Table, ...]
+    functions: tuple[Function, ...]
+    routes: tuple[Route, ...]
+    fields: tuple[Field, ...]
+    sdl: str
+
+    @property
+    def prefix(self) -> str:
+        """What the stacks' names start with: `Messenger-dev`."""
+        return f"{pascal(self.app)}-{self.stage}"
+
+
+FUNCTIONS: dict[str, tuple[str, str]] = {
+    "rest": ("lambdas.rest.handler", "REST of {app}"),
+    "appsync": ("lambdas.appsync.handler", "Root fields of the GraphQL API of {app}"),
+}
+"""Function → its handler and description."""
+
+
+def plan_of(app: App, spec: str) -> Plan:
+    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it."""
+    stores, actions = store_operations(app), action_operations(app)
+    return Plan(
+        app=app.name,
+        stage=app.stage,
+        tables=tuple(_table(app, meta) for meta in app.metas.values()),
+        functions=tuple(
+            Function(
+                name=name,
+                handler=handler,
+                description=description.format(app=app.name),
+                environment={"PERSISTY_APP": spec, "PERSISTY_URL": "dynamodb://", "PERSISTY_STAGE": app.stage},
+                grants=_grants(app, stores, whole=bool(app.actions)),
+            )
+            for name, (handler, description) in FUNCTIONS.items()
+        ),
+        routes=_routes(app, actions),
+        fields=tuple(_field(operation) for operation in (*stores.values(), *actions.values())),
+        sdl=sdl((*stores.values(), *actions.values()), appsync=True),
+    )
+
+
+def _table(app: App, meta: StoreMeta[Any]) -> Table:
+    codec = WireCodec(meta)
+    partition, *sort = (KeyAttribute(name, codec.tag(name)) for name in codec.schema)
+    indexes = tuple(
+        Index(index.name, *_index_key(tuple(KeyAttribute(name, codec.tag(name)) for name in index.attributes)))
+        for index in meta.indexes
+    )
+    return Table(meta.name, table_name(app.name, app.stage, meta.name), partition, sort[0] if sort else None, indexes)
+
+
+def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAttribute, ...]]:
+    return key[0], key[1:]
+
+
+def _grants(app: App, stores: dict[str, Operation], *, whole: bool) -> tuple[Grant, ...]:
+    """What the offered verbs take. Custom actions are the app's own code and may use every verb of every store."""
+    grants: list[Grant] = []
+    for meta in app.metas.values():
+        offered = [operation.verb for operation in stores.values() if operation.meta is meta]
+        verbs = list(VERB_ACTIONS) if whole else [verb for verb in offered if verb]
+        actions = dict.fromkeys(action for verb in verbs for action in VERB_ACTIONS[verb])
+        if actions:
+            grants.append(Grant(meta.name, tuple(sorted(actions))))
+    return tuple(grants)
+
+
+def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
+    """A few routes with wildcards rather than one an operation: an HTTP API takes 300."""
+    fixed = [
+        Route("ANY", "/api/{proxy+}", "rest"),
+        Route("GET", "/health", "rest"),
+        Route("GET", "/openapi.json", "rest"),
+    ]
+    if any(operation.path.startswith("/actions/") for operation in actions.values()):
+        fixed.append(Route("ANY", "/actions/{proxy+}", "rest"))
+    elsewhere = [one for one in actions.values() if not one.path.startswith(("/actions/", "/api/"))]
+    return (*fixed, *(Route(operation.method, operation.path, "rest") for operation in elsewhere))
+
+
+def _field(operation: Operation) -> Field:
+    return Field("Mutation" if operation.mutation else "Query", operation.field, "appsync")

@@ -1,0 +1,161 @@
+"""What answers: the functions with their layers, an HTTP API for REST, an AppSync API for GraphQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as http
+from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambdas
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from persisty.naming import pascal
+from persisty.plan import QUERY_ACTIONS, Function, Plan
+
+from .constructs.code import Target, dependency_layer, function_code, runtime_layer
+
+RESOLVER = Path(__file__).parent / "constructs" / "resolver.js"
+TIMEOUT, MEMORY = 28, 1024
+"""Seconds, within the 30 that both APIs wait; MB, of which CPU is a share: less makes cold starts longer."""
+RATE, BURST = 500, 1000
+"""Requests a second that the HTTP API lets through before it answers 429."""
+KEY_LIFE = 11
+"""Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
+
+
+class ApiStack(cdk.Stack):
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        plan: Plan,
+        target: Target,
+        **options: Any,
+    ) -> None:
+        super().__init__(scope, id, description=f"APIs of {plan.app}, stage {plan.stage}", **options)
+        self._plan, self._target = plan, target
+        self._architecture = (
+            lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
+        )
+        self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
+        self._layers = [
+            self._layer("Dependencies", dependency_layer(target)),
+            self._layer("Runtime", runtime_layer(target)),
+        ]
+        self._functions = {function.name: self._function(function) for function in plan.functions}
+        self._http_api()
+        self._graphql_api()
+
+    def _layer(self, name: str, folder: Path) -> lambdas.LayerVersion:
+        return lambdas.LayerVersion(
+            self,
+            name,
+            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
+            compatible_architectures=[self._architecture],
+            compatible_runtimes=[self._runtime],
+            description=f"{name} of {self._plan.app}",
+        )
+
+    def _function(self, function: Function) -> lambdas.Function:
+        name = pascal(function.name)
+        folder = function_code(function.environment["PERSISTY_APP"], self._target)
+        made = lambdas.Function(
+            self,
+            name,
+            description=function.description,
+            handler=function.handler,
+            runtime=self._runtime,
+            architecture=self._architecture,
+            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
+            layers=self._layers,
+            memory_size=MEMORY,
+            timeout=cdk.Duration.seconds(TIMEOUT),
+            environment=function.environment,
+            log_group=logs.LogGroup(
+                self, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
+            ),
+        )
+        for grant in function.grants:
+            table = next(one for one in self._plan.tables if one.store == grant.store)
+            # by name, not by reference: an export would keep a table from ever leaving its stack
+            arn = self.format_arn(service="dynamodb", resource="table", resource_name=table.name)
+            made.add_to_role_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
+            asked = [action for action in grant.actions if action in QUERY_ACTIONS]
+            if asked and table.indexes:
+                names = [f"{arn}/index/{index.name}" for index in table.indexes]
+                made.add_to_role_policy(iam.PolicyStatement(actions=asked, resources=names))
+        return made
+
+    def _http_api(self) -> None:
+        api = http.HttpApi(self, "Http", api_name=self._plan.prefix, create_default_stage=False)
+        http.HttpStage(
+            self,
+            "HttpStage",
+            http_api=api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=http.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
+        )
+        integrations = {
+            name: HttpLambdaIntegration(f"{pascal(name)}Integration", function)
+            for name, function in self._functions.items()
+        }
+        for route in self._plan.routes:
+            api.add_routes(
+                path=route.path, methods=[http.HttpMethod(route.method)], integration=integrations[route.function]
+            )
+        cdk.CfnOutput(self, "HttpUrl", value=api.api_endpoint, description="REST")
+
+    def _graphql_api(self) -> None:
+        plan = self._plan
+        schema = Path(cdk.FileSystem.mkdtemp("sdl")) / "schema.graphql"
+        schema.write_text(plan.sdl)
+        key = appsync.ApiKeyConfig(name=plan.prefix, expires=cdk.Expiration.at_date(_key_expiry()))
+        api = appsync.GraphqlApi(
+            self,
+            "Graphql",
+            name=plan.prefix,
+            definition=appsync.Definition.from_file(str(schema)),
+            authorization_config=appsync.AuthorizationConfig(
+                default_authorization=appsync.AuthorizationMode(
+                    authorization_type=appsync.AuthorizationType.API_KEY, api_key_config=key
+                )
+            ),
+            log_config=appsync.LogConfig(
+                field_log_level=appsync.FieldLogLevel.ERROR, retention=logs.RetentionDays.ONE_MONTH
+            ),
+            query_depth_limit=20,
+        )
+        sources = {
+            name: api.add_lambda_data_source(f"{pascal(name)}Source", self._functions[name])
+            for name in dict.fromkeys(field.function for field in plan.fields)
+        }
+        code = appsync.Code.from_inline(RESOLVER.read_text())
+        for field in plan.fields:
+            sources[field.function].create_resolver(
+                f"{field.type}{field.name}",
+                type_name=field.type,
+                field_name=field.name,
+                runtime=appsync.FunctionRuntime.JS_1_0_0,
+                code=code,
+            )
+        cdk.CfnOutput(self, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
+        cdk.CfnOutput(self, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """The folder's name carries the hash of what it was built from: CDK need not hash it again."""
+    return {"asset_hash": folder.name, "asset_hash_type": cdk.AssetHashType.CUSTOM}
+
+
+def _key_expiry() -> datetime:
+    """The first of a month: the template stays the same until the next one."""
+    today = datetime.now(UTC)
+    months = today.year * 12 + today.month - 1 + KEY_LIFE
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)

@@ -1,0 +1,52 @@
+"""What is kept: a DynamoDB table an item. It outlives the app that made it: tables are retained when the stack goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from persisty.naming import pascal
+from persisty.plan import KeyAttribute, Plan, Table
+
+TYPES = {
+    "S": dynamodb.AttributeType.STRING,
+    "N": dynamodb.AttributeType.NUMBER,
+    "B": dynamodb.AttributeType.BINARY,
+}
+
+
+class DataStack(cdk.Stack):
+    def __init__(self, scope: Construct, id: str, plan: Plan, **options: Any) -> None:  # noqa: A002 - CDK's name
+        super().__init__(scope, id, description=f"Tables of {plan.app}, stage {plan.stage}", **options)
+        for table in plan.tables:
+            self._table(table)
+
+    def _table(self, table: Table) -> None:
+        # Table and not TableV2: emulators deploy the former only
+        made = dynamodb.Table(
+            self,
+            pascal(table.store),
+            table_name=table.name,
+            partition_key=_attribute(table.partition),
+            sort_key=_attribute(table.sort) if table.sort else None,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.DEFAULT,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        for index in table.indexes:
+            made.add_global_secondary_index(
+                index_name=index.name,
+                partition_keys=[_attribute(index.partition)],
+                sort_keys=[_attribute(sort) for sort in index.sorts],
+                projection_type=dynamodb.ProjectionType.ALL,
+            )
+
+
+def _attribute(key: KeyAttribute) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=key.name, type=TYPES[key.type])
