@@ -38,11 +38,11 @@ from graphql import (
 from graphql.language import SKIP
 from graphql.utilities import validate_input_literal, validate_input_value
 
-from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, MalformedGraphql, PersistyError
+from ...errors import Fault, InvalidInput, MalformedGraphql, PersistyError
 from ...model.validation import pointer
 from ..operations import Operation
 from .limits import Limits, excesses
-from .resolve import error_extensions
+from .resolve import ARGUMENT_ERRORS, error_extensions
 
 MAX_ERRORS = 50
 """Errors of one document, or of its variables, that are told."""
@@ -102,15 +102,6 @@ def _coded(error: GraphQLError) -> GraphQLError:
 
 # values that do not fit
 
-QUERY_ARGUMENTS: dict[str, type[PersistyError]] = {
-    "where": InvalidQuery,
-    "when": InvalidQuery,
-    "order": InvalidQuery,
-    "limit": InvalidQuery,
-    "cursor": InvalidCursor,
-}
-"""Argument of a store's operation → the error of a value that does not fit; it is `InvalidInput` for any other."""
-
 _TELLS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"to include required field '(?P<name>\w+)'"), "Missing"),
     (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
@@ -136,7 +127,7 @@ class _Report:
             return
         kind: type[PersistyError] = InvalidInput
         if self._operation is not None and self._operation.meta is not None:
-            kind = QUERY_ARGUMENTS.get(self._argument, InvalidInput)
+            kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
         fault = _fault(error.message, [self._argument, *self._within, *path])
         extensions = error_extensions(kind(faults=[fault]))
         self._tell(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))

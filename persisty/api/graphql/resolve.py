@@ -8,12 +8,13 @@ Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
-from ...errors import Fault, InvalidInput, PersistyError
+from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta
 from ...model.validation import pointer
 from ...query.parse import CONNECTIVES
@@ -144,37 +145,60 @@ GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
 INPUTS: dict[Any, str] = {"create": "creatable", "update": "updatable"}
 """Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
 
-CHECKED: dict[Any, type] = {"key": str, "where": Mapping, bool: bool}
+CHECKED: dict[Any, tuple[type, str]] = {
+    "key": (str, "a string"),
+    "where": (Mapping, "an object"),
+    bool: (bool, "a boolean"),
+}
 """Shapes whose type GraphQL checks and the operation does not."""
+
+ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
+    "where": InvalidQuery,
+    "when": InvalidQuery,
+    "order": InvalidQuery,
+    "limit": InvalidQuery,
+    "cursor": InvalidCursor,
+}
+"""Argument of a store's operation → the error of a value that is no such thing; for any other it is `InvalidInput`."""
 
 
 def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
-    """The operation's arguments. Null means absent but for an action's parameter that takes None."""
-    known = tuple(parameter.name for parameter in operation.parameters)
-    faults = unknown_members(arguments, known, "")
+    """The operation's arguments as it takes them. Raises with every fault."""
+    faults = unknown_members(arguments, tuple(parameter.name for parameter in operation.parameters), "")
+    kinds: set[type[PersistyError]] = {InvalidInput} if faults else set()
     values: dict[str, Any] = {}
+    take = _taken if operation.meta is None else partial(_taken_by_store, operation.meta)
     for parameter in operation.parameters:
-        value = arguments.get(parameter.name)
-        if operation.meta is None:
-            ref = annotation_ref(parameter.shape)
-            if value is not None or (ref.nullable and (parameter.required or parameter.name in arguments)):
-                values[parameter.name] = given(ref, value)
-        elif value is not None:
-            values[parameter.name] = _plain(operation.meta, parameter, value, faults)
-        elif parameter.shape in INPUTS and not may_give(operation.meta, parameter.shape):
-            values[parameter.name] = {}
-        if parameter.required and parameter.name not in values:
-            faults.append(Fault(pointer(parameter.name), "Missing"))
+        name = parameter.name
+        taken = take(parameter, arguments)
+        if taken is not UNSET:
+            values[name] = taken
+        wanted, word = (object, "") if operation.meta is None else CHECKED.get(parameter.shape, (object, ""))
+        if name in values and not isinstance(taken, wanted):
+            faults.append(Fault(pointer(name), f"Expected {word}", word, type(taken).__name__))
+            kinds.add(ARGUMENT_ERRORS.get(name, InvalidInput))
+        elif parameter.required and name not in values:
+            faults.append(Fault(pointer(name), "Missing"))
+            kinds.add(InvalidInput)
     if faults:
-        raise InvalidInput(faults=faults)
+        raise (kinds.pop() if len(kinds) == 1 else InvalidInput)(faults=faults)
     return values
 
 
-def _plain(meta: StoreMeta[Any], parameter: Parameter, value: Any, faults: list[Fault]) -> Any:
-    shape = parameter.shape
-    wanted = CHECKED.get(shape)
-    if wanted is not None and not isinstance(value, wanted):
-        faults.append(Fault(pointer(parameter.name), f"Expected {wanted.__name__}", found=type(value).__name__))
+def _taken(parameter: Parameter, arguments: Arguments) -> Any:
+    """The value for an action's parameter; UNSET where there is none: a null for one that has a default but no None."""
+    ref = annotation_ref(parameter.shape)
+    value = arguments.get(parameter.name)
+    if value is None and not (ref.nullable and (parameter.required or parameter.name in arguments)):
+        return UNSET
+    return given(ref, value)
+
+
+def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Arguments) -> Any:
+    """The value for a parameter of a store's verb; UNSET where there is none, as null means everywhere here."""
+    shape, value = parameter.shape, arguments.get(parameter.name)
+    if value is None:
+        return {} if shape in INPUTS and not may_give(meta, shape) else UNSET
     return GIVEN[shape](meta, value) if shape in GIVEN else value
 
 

@@ -172,21 +172,22 @@ class _Schema:
         return f"[{self._enum(pascal(meta.name) + 'Order', values, 'Nulls come last in both directions.')}!]"
 
     def edits(self, meta: StoreMeta[Any]) -> str:
-        name = pascal(meta.name)
-        when = _Line("when", self.where(meta))
-        changes = self.update(meta)
-        bodies = {
-            "create": self.create(meta),
-            "update": self._define(
-                "input",
-                name + "EditUpdate",
-                [_Line("key", "ID!"), *([_Line("changes", changes + "!")] if changes else []), when],
-            ),
-            "delete": self._define("input", name + "EditDelete", [_Line("key", "ID!"), when]),
-        }
+        """One member for each verb that the access rule allows."""
         offered = [verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)]
-        lines = [_Line(verb, body) for verb in offered or EDITS if (body := bodies[verb]) is not None]
-        return f"[{self._define('input', name + 'Edit', lines, 'Exactly one of its members.')}!]"
+        members = [(verb, EDIT_BODIES[verb](self, meta)) for verb in offered]
+        lines = [_Line(verb, body) for verb, body in members if body is not None]
+        if not lines:  # GraphQL has no empty input; this edit answers `forbidden`
+            lines = [_Line("delete", self.edit_delete(meta))]
+        return f"[{self._define('input', pascal(meta.name) + 'Edit', lines, 'Exactly one of its members.')}!]"
+
+    def edit_update(self, meta: StoreMeta[Any]) -> str:
+        changes = self.update(meta)
+        lines = [_Line("key", "ID!"), *([_Line("changes", changes + "!")] if changes else [])]
+        return self._define("input", pascal(meta.name) + "EditUpdate", [*lines, _Line("when", self.where(meta))])
+
+    def edit_delete(self, meta: StoreMeta[Any]) -> str:
+        lines = [_Line("key", "ID!"), _Line("when", self.where(meta))]
+        return self._define("input", pascal(meta.name) + "EditDelete", lines)
 
     def _operators(self, kind: Kind, leaf: Leaf) -> str:
         """The input that holds the operators of a kind; attributes of one kind and type share it."""
@@ -326,6 +327,13 @@ PARAMETERS: dict[Any, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
     "edits": _Schema.edits,
 }
 """Shape of a store's parameter → its type, defined on the way."""
+
+EDIT_BODIES: dict[str, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
+    "create": _Schema.create,
+    "update": _Schema.edit_update,
+    "delete": _Schema.edit_delete,
+}
+"""Verb of an edit → the type of its body."""
 
 RESULTS: dict[str, Callable[[_Schema, StoreMeta[Any]], str]] = {
     "item": _Schema.item,

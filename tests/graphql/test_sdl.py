@@ -1,0 +1,260 @@
+"""The schema text: complete, valid, free of clashes, and of nothing that AppSync lacks."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_schema,
+    parse,
+    validate_schema,
+)
+from msgspec import Meta
+from servey.action.action import action
+from servey.trigger.web_trigger import WEB_GET, WEB_POST
+
+from persisty import Access, App, Attr, InvalidDeclaration, public, stored
+from persisty.api.actions import operations
+from persisty.api.graphql.sdl import sdl
+from persisty.model.types import OPERATORS
+
+from . import gallery
+
+APPSYNC_SCALARS = {
+    "ID", "String", "Int", "Float", "Boolean", "AWSDate", "AWSTime", "AWSDateTime", "AWSTimestamp", "AWSEmail", "AWSJSON",
+    "AWSURL", "AWSPhone", "AWSIPAddress",
+}  # fmt: skip
+
+
+class Clashing(enum.Enum):
+    A = "a"
+
+
+@dataclass
+class AWSThing:
+    a: int
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema(sdl(operations(gallery.app).values()))
+
+
+def arguments_of(field: object) -> dict[str, str]:
+    return {name: str(argument.type) for name, argument in getattr(field, "args", {}).items()}
+
+
+def faults_of(app: App) -> list[str]:
+    with pytest.raises(InvalidDeclaration) as raised:
+        sdl(operations(app).values())
+    return [fault.path for fault in raised.value.faults]
+
+
+def test_every_operation_is_a_root_field_of_the_right_kind(schema: GraphQLSchema) -> None:
+    assert validate_schema(schema) == []
+    offered = operations(gallery.app)
+    assert schema.query_type is not None and schema.mutation_type is not None
+    assert set(schema.query_type.fields) == {one.field for one in offered.values() if not one.mutation}
+    assert set(schema.mutation_type.fields) == {one.field for one in offered.values() if one.mutation}
+    for one in offered.values():
+        root = schema.mutation_type if one.mutation else schema.query_type
+        left_out = {"changes"} if one.name == "membership_update" else set()
+        assert set(root.fields[one.field].args) == {parameter.name for parameter in one.parameters} - left_out
+
+
+def test_what_no_access_rule_offers_is_absent(schema: GraphQLSchema) -> None:
+    assert "Secret" not in schema.type_map
+    assert "notOffered" not in schema.query_type.fields  # type: ignore[union-attr]
+    assert "factCreate" not in schema.mutation_type.fields  # type: ignore[union-attr]
+    assert set(schema.type_map["LeavingEdit"].fields) == {"delete"}  # type: ignore[union-attr]
+
+
+def test_the_attributes_have_the_types_of_their_kinds(schema: GraphQLSchema) -> None:
+    item = schema.type_map["Specimen"]
+    assert isinstance(item, GraphQLObjectType)
+    assert {name: str(field.type) for name, field in item.fields.items()} == {
+        "id": "ID!", "text": "String!", "count": "Int", "wide": "Float", "long": "String", "ratio": "Float",
+        "done": "Boolean!", "at": "AWSDateTime", "day": "AWSDate", "ref": "ID", "price": "String", "status": "Status!",
+        "shade": "String", "level": "Int", "blob": "String", "tags": "AWSJSON!", "extra": "AWSJSON",
+        "anything": "AWSJSON", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
+    }  # fmt: skip
+
+
+def test_inputs_take_only_what_a_caller_may_give(schema: GraphQLSchema) -> None:
+    create, update = schema.type_map["SpecimenCreate"], schema.type_map["SpecimenUpdate"]
+    assert isinstance(create, GraphQLInputObjectType) and isinstance(update, GraphQLInputObjectType)
+    assert {"version", "created_at", "updated_at"}.isdisjoint(create.fields)
+    assert set(create.fields) - set(update.fields) == {"id"}
+    assert [name for name, field in create.fields.items() if str(field.type).endswith("!")] == ["text"]
+    assert not [name for name, field in update.fields.items() if str(field.type).endswith("!")]
+
+
+def test_a_where_offers_exactly_the_operators_of_each_kind(schema: GraphQLSchema) -> None:
+    where = schema.type_map["SpecimenWhere"]
+    assert isinstance(where, GraphQLInputObjectType)
+    assert {"and", "or", "not"} == set(where.fields) - set(gallery.Specimen.__persisty__.attributes)  # type: ignore[attr-defined]
+    for name, attribute in gallery.Specimen.__persisty__.attributes.items():  # type: ignore[attr-defined]
+        operators = where.fields[name].type
+        assert isinstance(operators, GraphQLInputObjectType)
+        assert set(operators.fields) == {one for one, kinds in OPERATORS.items() if attribute.kind in kinds}, name
+
+
+def test_an_order_names_every_sortable_attribute_in_both_directions(schema: GraphQLSchema) -> None:
+    order = schema.type_map["SpecimenOrder"]
+    assert isinstance(order, GraphQLEnumType)
+    names = {value.rpartition("_")[0] for value in order.values}
+    assert names == set(gallery.Specimen.__persisty__.attributes) - {"tags", "extra", "anything"}  # type: ignore[attr-defined]
+    assert set(order.values) == {name + direction for name in names for direction in ("_asc", "_desc")}
+
+
+def test_only_scalars_that_appsync_has_are_used(schema: GraphQLSchema) -> None:
+    used = {name for name, one in schema.type_map.items() if isinstance(one, GraphQLScalarType)}
+    assert used <= APPSYNC_SCALARS
+    assert not [name for name, one in schema.type_map.items() if name.startswith("AWS") and name not in used]
+
+
+def test_the_schema_for_appsync_has_the_same_types_and_nothing_that_its_parser_refuses(schema: GraphQLSchema) -> None:
+    text = sdl(operations(gallery.app).values(), appsync=True)
+    parse(text)
+    assert "scalar " not in text, "AppSync takes a declared AWS scalar for a duplicate"
+    assert '"' not in text, "quoted descriptions and default values have been refused"
+    assert not re.search(r"=", text.replace("#", "")), "AppSync does not hand declared defaults to resolvers"
+    for found in re.finditer(r"^enum \w+ \{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE):
+        assert "#" not in found[1], "a comment beside an enum value breaks the parser if it has the word null"
+    scalars = "\n".join(f"scalar {name}" for name in ("AWSDate", "AWSDateTime", "AWSJSON"))
+    other = build_schema(scalars + "\n" + text)
+    assert set(other.type_map) == set(schema.type_map)
+    for name, one in schema.type_map.items():
+        fields = getattr(one, "fields", {})
+        other_fields = getattr(other.type_map[name], "fields", {})
+        assert {f: str(field.type) for f, field in fields.items()} == {
+            f: str(field.type) for f, field in other_fields.items()
+        }
+        for f, field in fields.items():
+            assert arguments_of(field) == arguments_of(other_fields[f])
+
+
+def test_descriptions_come_from_the_docs(schema: GraphQLSchema) -> None:
+    types = schema.type_map
+    assert types["Specimen"].description == "One attribute of every kind."
+    assert types["Specimen"].fields["text"].description == "What it says"  # type: ignore[union-attr]
+    assert types["Status"].description == "How far it is."
+    search = schema.query_type.fields["specimenSearch"]  # type: ignore[union-attr]
+    assert search.args["limit"].description == "Matches a page holds. Default: 25"
+    assert schema.mutation_type.fields["echo"].description == "Give back what was given."  # type: ignore[union-attr]
+
+
+def test_descriptions_survive_quotes_and_odd_characters() -> None:
+    @stored(access=public)
+    class Quoted:
+        id: UUID
+        a: str = Attr(default="", description='ends with a "quote"')
+        b: str = Attr(default="", description='has """ in it, and \\ at the end \\')
+        c: str = Attr(default="", description="bell \x07 and\nsecond line")
+
+    fields = build_schema(sdl(operations(App("quoted", items=[Quoted])).values())).type_map["Quoted"].fields  # type: ignore[union-attr]
+    assert fields["a"].description == 'ends with a "quote"'
+    assert fields["b"].description == 'has """ in it, and \\ at the end \\'
+    assert fields["c"].description == "bell  and\nsecond line"
+
+
+def test_an_app_that_offers_nothing_still_has_a_schema() -> None:
+    schema = build_schema(sdl(operations(App("empty", items=[])).values()))
+    assert validate_schema(schema) == []
+    assert schema.mutation_type is None
+
+
+def test_integers_are_as_wide_as_their_declared_bounds() -> None:
+    @stored(access=public)
+    class Numbers:
+        id: UUID
+        plain: int
+        fits: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+        above: Annotated[int, Meta(le=2**31)]
+        below: Annotated[int, Meta(gt=-(2**31) - 2)]
+        exact: Annotated[int, Meta(le=2**53 - 1)]
+        beyond: Annotated[int, Meta(lt=2**53 + 1)]
+        deep: Annotated[int, Meta(ge=-(2**53))]
+
+    fields = build_schema(sdl(operations(App("numbers", items=[Numbers])).values())).type_map["Numbers"].fields  # type: ignore[union-attr]
+    assert [str(fields[name].type) for name in Numbers.__persisty__.attributes] == [  # type: ignore[attr-defined]
+        "ID!", "Int!", "Int!", "Float!", "Float!", "Float!", "String!", "String!",
+    ]  # fmt: skip
+
+
+# what does not fit into one schema
+
+
+def test_a_store_whose_types_have_the_names_of_another_stores_types_is_a_fault() -> None:
+    @stored(access=public)
+    class Note:
+        id: UUID
+
+    @stored(access=public)
+    class NotePage:
+        id: UUID
+        text: str
+
+    assert faults_of(App("clash", items=[Note, NotePage])) == ["/NotePage"]
+
+
+def test_all_clashes_are_told_at_once() -> None:
+    @stored(name="clashing", access=public)
+    class Stored:
+        id: UUID
+        kind: Clashing
+
+    @stored(name="query", access=public)
+    class Query:
+        id: UUID
+
+    assert set(faults_of(App("clash", items=[Stored, Query]))) == {"/Clashing", "/Query"}
+
+
+def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutation() -> None:
+    @action(triggers=WEB_GET)
+    def do_it() -> int:
+        return 1
+
+    @action(triggers=WEB_POST)
+    def doIt() -> int:
+        return 1
+
+    assert set(faults_of(App("clash", items=[], actions=[do_it, doIt]))) == {"/do_it", "/doIt"}
+
+
+def test_names_that_graphql_does_not_take_are_faults() -> None:
+    @stored(access=public)
+    class Odd:
+        id: UUID
+        größe: int = 0
+
+    assert "/Odd/größe" in faults_of(App("odd", items=[Odd]))
+
+
+def test_a_type_of_an_action_must_not_begin_with_aws() -> None:
+    @action(triggers=WEB_GET)
+    def thing() -> AWSThing:
+        return AWSThing(1)
+
+    assert faults_of(App("aws", items=[], actions=[thing])) == ["/AWSThing"]
+
+
+def test_an_item_of_which_nothing_may_be_given_needs_no_input() -> None:
+    @stored(access=Access(frozenset({"create", "read", "edit_batch"})))
+    class Ticket:
+        id: UUID = Attr(creatable=False)
+
+    schema = build_schema(sdl(operations(App("tickets", items=[Ticket])).values()))
+    assert validate_schema(schema) == []
+    assert schema.mutation_type.fields["ticketCreate"].args == {}  # type: ignore[union-attr]
