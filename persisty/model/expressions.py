@@ -104,7 +104,7 @@ class AttributeExpression:
 
     def oneof(self, values: Collection[Any]) -> Filter:
         """The value is one of `values`; never true for an empty collection."""
-        return Compare(self.name, "oneof", tuple(values))
+        return Compare(self.name, "oneof", values if isinstance(values, str | bytes) else tuple(values))
 
     def contains(self, text: str) -> Filter:
         """The text occurs in the value, case-sensitively."""

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from .types import TO_TEXT, Kind
+from .types import TO_TEXT, Kind, unicode
 
 SEPARATOR = "~"
 
@@ -48,6 +48,7 @@ class KeyCodec(msgspec.Struct, frozen=True):
         if len(texts) != len(self.parts):
             return None
         try:
+            unicode(key)
             values = tuple(
                 msgspec.convert(text, kind, strict=False) for text, (_, kind) in zip(texts, self.parts, strict=True)
             )

@@ -19,14 +19,17 @@ T = TypeVar("T")
 class Attribute(Struct, frozen=True):
     """One attribute of an item.
 
-    `type` is the annotation without None, with all constraints, as msgspec converts to it; `get` reads the value from an
-    item. `required`: a create must give it. `creatable`/`updatable`: a caller of a surface may give it.
+    `type` is the annotation without None, with all constraints, as msgspec converts to it; `operand` is the type of what
+    it is compared with, free of the declaration's constraints. `normalise` makes equal values identical. `get` reads the
+    value from an item. `required`: a create must give it. `creatable`/`updatable`: a caller of a surface may give it.
     """
 
     name: str
     kind: Kind
     type: Any
+    operand: Any
     get: Callable[[Any], Any]
+    normalise: Callable[[Any], Any] | None = None
     optional: bool = False
     required: bool = False
     creatable: bool = True

@@ -22,7 +22,7 @@ from .generators import CREATED, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
 from .meta import Attribute, StoreMeta
-from .types import IMPLICIT, KEYABLE, NORMALISE, Kind, bare, kind_of, unwrap
+from .types import IMPLICIT, KEYABLE, Kind, bare, kind_of, normaliser, unwrap
 
 T = TypeVar("T")
 
@@ -149,16 +149,20 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         faults.append(Fault(f"/{name}", "has both a generator and a default"))
     if spec.default is not UNSET and spec.factory:
         faults.append(Fault(f"/{name}", "has both a default and a factory"))
-    default = _default(name, inner, optional, spec, faults)
+    normalise = None
     try:
         msgspec.json.Decoder(inner)
+        normalise = normaliser(kind, inner)
     except (TypeError, ValueError) as error:
         faults.append(Fault(f"/{name}", f"has a type that cannot be stored: {error}", found=str(hint)))
+    default = _default(name, inner, optional, spec, normalise, faults)
     settable = generator is None or generator.given
     return Attribute(
         name=name,
         kind=kind,
         type=inner,
+        operand=_constrain(bare(inner), IMPLICIT.get(kind, {})),
+        normalise=normalise,
         get=_no_getter,
         optional=optional,
         required=default is UNSET and generator is None,
@@ -170,7 +174,14 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
     )
 
 
-def _default(name: str, inner: Any, optional: bool, spec: _Spec, faults: list[Fault]) -> Any:
+def _default(
+    name: str,
+    inner: Any,
+    optional: bool,
+    spec: _Spec,
+    normalise: Callable[[Any], Any] | None,
+    faults: list[Fault],
+) -> Any:
     """The value, or a factory (any callable), for a create that gives none; UNSET where there is none."""
     if spec.factory is not None:
         return spec.factory
@@ -180,8 +191,8 @@ def _default(name: str, inner: Any, optional: bool, spec: _Spec, faults: list[Fa
         return None if optional else UNSET
     try:
         value = msgspec.convert(spec.default, inner)
-        if kind_of(inner) in NORMALISE:
-            value = NORMALISE[kind_of(inner)](value)
+        if normalise is not None:
+            value = normalise(value)
     except (TypeError, ValueError) as error:
         faults.append(Fault(f"/{name}", f"has a default that breaks its own type: {error}"))
         return UNSET

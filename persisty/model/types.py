@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
+import msgspec
 from msgspec import UnsetType
 
 
@@ -109,8 +110,21 @@ def kind_of(annotation: Any) -> Kind:
     return KINDS.get(target, Kind.JSON)
 
 
+def unicode(value: str) -> str:
+    """The text, if it is one: Python's may hold lone surrogates, which UTF-8 cannot spell."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("Expected Unicode text, got lone surrogates") from None
+    return value
+
+
 def _utc(value: datetime) -> datetime:
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Expected a datetime of the years 1 to 9999 in UTC") from None
 
 
 def _finite(value: float) -> float:
@@ -140,8 +154,29 @@ def _exact(value: Decimal) -> Decimal:
     return Decimal((sign, digits[:count], power))
 
 
-NORMALISE: dict[Kind, Callable[[Any], Any]] = {Kind.DATETIME: _utc, Kind.FLOAT: _finite, Kind.DECIMAL: _exact}
+NORMALISE: dict[Kind, Callable[[Any], Any]] = {
+    Kind.STRING: unicode,
+    Kind.DATETIME: _utc,
+    Kind.FLOAT: _finite,
+    Kind.DECIMAL: _exact,
+}
 """Kind → what makes equal values identical after msgspec accepted them; raises `ValueError` for what no engine keeps."""
+
+
+def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
+    """The row of `NORMALISE`. What is kept as JSON becomes what its JSON reads as, so that a create returns what a read
+    will: a tuple in `dict[str, Any]` becomes a list, a float that is no number becomes null."""
+    if kind is not Kind.JSON:
+        return NORMALISE.get(kind)
+    decode = msgspec.json.Decoder(annotation).decode
+
+    def through_json(value: Any) -> Any:
+        try:
+            return decode(msgspec.json.encode(value))
+        except RecursionError:
+            raise ValueError("Expected JSON, got a value that contains itself or is nested too deeply") from None
+
+    return through_json
 
 
 def datetime_text(value: datetime) -> str:

@@ -18,7 +18,6 @@ from ..errors import Fault, InvalidInput
 from .generators import Add, now
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
-from .types import NORMALISE
 
 T = TypeVar("T")
 
@@ -52,12 +51,8 @@ def _getters(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], ..
 
 
 @cache
-def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[str, Attribute, Callable[[Any], Any]], ...]:
-    return tuple(
-        (name, attribute, NORMALISE[attribute.kind])
-        for name, attribute in meta.attributes.items()
-        if attribute.kind in NORMALISE
-    )
+def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[Attribute, Callable[[Any], Any]], ...]:
+    return tuple((one, one.normalise) for one in meta.attributes.values() if one.normalise is not None)
 
 
 @cache
@@ -104,7 +99,7 @@ def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *
     _generate(values, _on_create(meta))
     try:
         item = msgspec.convert(values, meta.item)
-        for _, attribute, normalise in _normalisers(meta):
+        for attribute, normalise in _normalisers(meta):
             value = attribute.get(item)
             if value is not None:
                 setattr(item, attribute.name, normalise(value))
@@ -146,8 +141,13 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
             return None
         raise ValueError(f"Expected {attribute.kind}, got null")
     value = msgspec.convert(value, attribute.type, strict=strict)
-    normalise = NORMALISE.get(attribute.kind)
-    return normalise(value) if normalise else value
+    return attribute.normalise(value) if attribute.normalise else value
+
+
+def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
+    """A value to compare with: of the attribute's type, but free of its constraints (`age__lt=200` is a fair question)."""
+    value = msgspec.convert(value, attribute.operand, strict=strict)
+    return attribute.normalise(value) if attribute.normalise else value
 
 
 def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:

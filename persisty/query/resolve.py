@@ -16,7 +16,7 @@ from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS
-from ..model.validation import fault_of, pointer, typed
+from ..model.validation import fault_of, operand, pointer
 
 Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
 
@@ -61,16 +61,6 @@ def compare(
         return NOTHING
 
 
-def _typed(attribute: Attribute, value: Any, strict: bool) -> Any:
-    """A value to compare with: of the attribute's type, but free of its constraints (`age__lt=200` is a fair question)."""
-    return typed(attribute if value is None else _unconstrained(attribute), value, strict=strict)
-
-
-def _unconstrained(attribute: Attribute) -> Attribute:
-    bare = getattr(attribute.type, "__origin__", attribute.type)
-    return attribute if bare is attribute.type else msgspec.structs.replace(attribute, type=bare)
-
-
 def _plain(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
     return Compare(attribute.name, operator, _value(attribute, value, strict))
 
@@ -78,7 +68,7 @@ def _plain(attribute: Attribute, operator: str, value: Any, strict: bool) -> Fil
 def _value(attribute: Attribute, value: Any, strict: bool) -> Any:
     if value is None:
         raise ValueError(f"Expected {attribute.kind}, got null")
-    return _typed(attribute, value, strict)
+    return operand(attribute, value, strict=strict)
 
 
 def _equality(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
@@ -103,7 +93,7 @@ def _oneof(attribute: Attribute, operator: str, value: Any, strict: bool) -> Fil
 
 
 def _text(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
-    return Compare(attribute.name, operator, msgspec.convert(value, str))
+    return Compare(attribute.name, operator, _value(attribute, value, True))
 
 
 def _null(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:

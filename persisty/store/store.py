@@ -170,8 +170,6 @@ class Store(Generic[T]):
         given = list(batch)
         check_batch(given)
         writes = self._writes(given)
-        if atomic:
-            self._check_distinct(writes)
         present = [one for one in writes if one is not None]
         if atomic:
             self._check_distinct(writes)
@@ -218,19 +216,6 @@ class Store(Generic[T]):
                 values = self._key(key, path + "/key")
                 return None if values is None else Delete(values, condition)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
-
-    def _check_distinct(self, writes: Sequence[Write | None]) -> None:
-        seen: set[KeyValues] = set()
-        faults: list[Fault] = []
-        for position, write in enumerate(writes):
-            if write is None:
-                continue
-            key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
-            if key in seen:
-                faults.append(Fault(pointer("edits", position, "key"), "An atomic batch names a key once"))
-            seen.add(key)
-        if faults:
-            raise InvalidInput(faults=faults)
 
     def _check_distinct(self, writes: Sequence[Write | None]) -> None:
         """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none."""

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from persisty import App, Store
 
+from .dirty import rows
 from .items import Cell, Note, Reading, Specimen
 
 ENGINES = ("memory", "sqlite", "dynamodb-direct", "dynamodb-boto3")
@@ -103,3 +104,14 @@ def cells(open_store: OpenStore) -> Store[Cell]:
 def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def dirty(url: str) -> Iterator[Store[Specimen]]:
+    """The dirty rows, stored. Tests only read them."""
+    app = opened(url, Specimen)
+    store = app.store(Specimen)
+    for row in rows():
+        store.create(row)
+    yield store
+    app.close()

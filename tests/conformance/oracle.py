@@ -43,7 +43,10 @@ def _compare(operator: str, found: Any, given: Any) -> bool:
     if operator == "eq" and given is None:
         return found is None
     if operator == "oneof":
-        return any(found is None if one is None else found is not None and found == one for one in given)
+        return any(
+            found is None if one is None else found is not None and comparable(found) == comparable(one)
+            for one in given
+        )
     if found is None:
         return False
     a, b = comparable(found), comparable(given)

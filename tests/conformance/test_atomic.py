@@ -93,7 +93,7 @@ def test_an_atomic_batch_names_a_key_once(notes: Store[Note]) -> None:
     note = notes.create(Note(text="a"))
     with pytest.raises(InvalidInput) as caught:
         notes.edit_batch([Create(Note()), Update(note.id, {"text": "b"}), Delete(str(note.id))], atomic=True)
-    assert [fault.path for fault in caught.value.faults] == ["/edits/2/key"]
+    assert [fault.path for fault in caught.value.faults] == ["/edits/2"]
     assert snapshot(notes) == [note]
 
 
