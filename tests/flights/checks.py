@@ -1,0 +1,62 @@
+"""What an import must have done, on any engine."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from persisty import Store
+
+from . import plain
+from .conftest import Files, Import
+from .questions import Question
+
+PAGE = 97
+"""A page size that no result here is a multiple of."""
+
+
+def plain_row(store: Store[Any], item: Any) -> plain.PlainRow:
+    values = {name: getattr(item, name) for name in store.meta.attributes}
+    return {name: value.value if isinstance(value, enum.Enum) else value for name, value in values.items()}
+
+
+def check_rejections(done: Import, store: str, files: Files) -> None:
+    """Every line of the file is imported or rejected, and what is rejected says everything that is wrong with it."""
+    wrong = {line: faults for line, row in enumerate(files.rows[store], 1) if (faults := plain.faults(store, row))}
+    read = (files.folder / f"{store}s.dat").read_bytes().count(b"\n")
+    assert done.code == (1 if wrong else 0), done.errors
+    assert (done.count("read"), done.count("rejected")) == (read, len(wrong))
+    assert done.count("imported") == len(files.right[store]) == read - len(wrong)
+    assert {row["line"]: {fault["path"] for fault in row["faults"]} for row in done.rejected} == wrong
+    assert [row["line"] for row in done.rejected] == sorted(wrong)
+    assert {row["code"] for row in done.rejected} <= {"invalid_input"}
+    assert all(fault["message"] for row in done.rejected for fault in row["faults"])
+
+
+def check_all_are_stored(store: Store[Any], files: Files) -> None:
+    """The store holds the right rows of its file, value by value, and no others."""
+    key = store.meta.key.attributes
+    right = {tuple(row[name] for name in key): row for row in files.right[store.meta.name]}
+    found = [plain_row(store, item) for item in store.search_all()]
+    assert store.count() == len(found) == len(right)
+    assert [row for row in found if row != right[tuple(row[name] for name in key)]] == []
+
+
+def check_question(store: Store[Any], question: Question, rows: list[plain.PlainRow]) -> None:
+    """The answer is that of plain Python, in its order: the first of it, page by page, and counted."""
+    expected = plain.ordered(filter(question.wanted, rows), *question.order)
+    order = list(question.order)
+    assert bool(expected) is not question.empty
+    if question.top:
+        found = store.search(question.where, order=order, limit=question.top)
+        assert [plain_row(store, item) for item in found] == expected[: question.top]
+        return
+    assert store.count(question.where) == len(expected)
+    pages = []
+    cursor = None
+    while not pages or cursor:
+        page = store.search(question.where, order=order, limit=PAGE, cursor=cursor)
+        pages.append([plain_row(store, item) for item in page])
+        cursor = page.cursor
+    assert [row for page in pages for row in page] == expected
+    assert [len(page) for page in pages[:-1]] == [PAGE] * (len(pages) - 1)

@@ -1,0 +1,60 @@
+"""The airports into DynamoDB, as a moto server plays it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from benchmarks.flights.app import Airport
+from benchmarks.flights.app import app as flights
+from persisty import App
+
+from .checks import check_all_are_stored, check_question, check_rejections
+from .conftest import Files, Import, import_file
+from .questions import QUESTIONS
+
+
+@pytest.fixture(scope="module")
+def url(files: Files) -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        yield f"dynamodb://us-east-1?endpoint=http://localhost:{server.get_host_and_port()[1]}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def imported(url: str, files: Files, tmp_path_factory: pytest.TempPathFactory) -> Import:
+    return import_file(files, "airport", url, tmp_path_factory.mktemp("flights"))
+
+
+@pytest.fixture(scope="module")
+def app(imported: Import, url: str) -> Iterator[App]:
+    before = flights.url
+    flights.use(url)
+    yield flights
+    flights.use(before)
+
+
+def test_every_airport_is_counted_and_each_wrong_one_rejected_for_what_is_wrong(imported: Import, files: Files) -> None:
+    check_rejections(imported, "airport", files)
+
+
+def test_every_right_airport_is_stored_as_it_stands_in_the_file(app: App, files: Files) -> None:
+    check_all_are_stored(app.store(Airport), files)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_about_airports_has_the_answer_of_plain_python(name: str, app: App, files: Files) -> None:
+    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"])
+
+
+def test_airports_are_read_by_key_in_the_positions_asked(app: App, files: Files) -> None:
+    asked = [row["id"] for row in files.rows["airport"][:90]]
+    right = {row["id"]: row["name"] for row in files.right["airport"]}
+    found = app.store(Airport).read_batch([*asked, 999_999, asked[0]])
+    assert [one and one.name for one in found] == [*(right.get(id_) for id_ in asked), None, right[asked[0]]]
