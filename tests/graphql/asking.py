@@ -15,6 +15,7 @@ from graphql import (
     execute_sync,
     get_named_type,
     is_object_type,
+    is_required_argument,
     parse,
     validate,
 )
@@ -117,14 +118,15 @@ def _selection(field: GraphQLField, depth: int) -> str:
 
 
 def document_of(schema: GraphQLSchema, name: str, arguments: Any) -> str:
-    """A document that asks for all of a field, each argument by a variable of its own."""
+    """A document that asks for all of a field, each argument (required ones too) by a variable of its own."""
     kind = "query" if schema.query_type and name in schema.query_type.fields else "mutation"
     root = schema.query_type if kind == "query" else schema.mutation_type
     assert root is not None
-    types = {argument: root.fields[name].args[argument].type for argument in arguments}
+    known = root.fields[name].args
+    types = {
+        one: argument.type for one, argument in known.items() if one in arguments or is_required_argument(argument)
+    }
     declared = ", ".join(f"${one}: {type_}" for one, type_ in types.items())
     passed = ", ".join(f"{one}: ${one}" for one in types)
     head = f"{kind} ({declared})" if types else kind
     return f"{head} {{ {name}{f'({passed})' if passed else ''} {everything_of(schema, name)} }}"
-
-
