@@ -16,7 +16,7 @@ plan = plan_of(app, spec)
 target = Target.parse(cdk_app.node.get_context("target"))
 
 data = DataStack(cdk_app, f"{plan.prefix}-Data", plan)
-ApiStack(cdk_app, f"{plan.prefix}-Api", plan, target).add_dependency(data)
+ApiStack(cdk_app, f"{plan.prefix}-Api", plan, target).add_stack_dependency(data)
 cdk.Tags.of(cdk_app).add("app", plan.app)
 cdk.Tags.of(cdk_app).add("stage", plan.stage)
 

@@ -127,9 +127,6 @@ class ApiStack(cdk.Stack):
                     authorization_type=appsync.AuthorizationType.API_KEY, api_key_config=key
                 )
             ),
-            log_config=appsync.LogConfig(
-                field_log_level=appsync.FieldLogLevel.ERROR, retention=logs.RetentionDays.ONE_MONTH
-            ),
             query_depth_limit=20,
         )
         sources = {

@@ -33,7 +33,7 @@ class DataStack(cdk.Stack):
             partition_key=_attribute(table.partition),
             sort_key=_attribute(table.sort) if table.sort else None,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=dynamodb.TableEncryption.DEFAULT,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
