@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
 from persisty import App, Store
 
@@ -28,16 +30,24 @@ OpenStore = Callable[[type[Any]], Store[Any]]
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     """A moto server of this process, and credentials that nobody owns."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
+    moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+    def one_at_a_time(environ: Any, start_response: Any) -> list[bytes]:
+        """DynamoDB decides each request atomically; moto checks a condition and then writes."""
+        with turn:
+            return list(moto(environ, start_response))
+
+    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    server.stop()
+        yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
 
 
 @pytest.fixture(scope="session", params=ENGINES)

@@ -48,7 +48,7 @@ def _json(value: Any) -> str:
 COLUMNS: dict[Kind, ColumnKind] = {
     Kind.STRING: ColumnKind(Text()),
     Kind.INTEGER: ColumnKind(BigInteger()),
-    Kind.FLOAT: ColumnKind(Float()),
+    Kind.FLOAT: ColumnKind(Float(), None, float),  # SQLite's RETURNING gives 1 for 1.0
     Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
     Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat),
     Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),

@@ -1,0 +1,208 @@
+"""What goes in comes out: every kind of value, exactly; and what no engine keeps is refused with its path."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal, localcontext
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from persisty import Create, InvalidInput, Store
+
+from .dirty import DOMAINS, TOKYO, rows
+from .items import Color, Place, Specimen
+
+EXACT_TYPES: dict[str, type] = {
+    "text": str,
+    "count": int,
+    "ratio": float,
+    "done": bool,
+    "at": datetime,
+    "day": date,
+    "ref": UUID,
+    "price": Decimal,
+    "color": Color,
+    "blob": bytes,
+    "extra": dict,
+    "place": Place,
+}
+VALUES = [(name, value) for name, values in DOMAINS.items() for value in values]
+
+
+def same(found: Any, given: Any) -> bool:
+    return bool(found == given) and type(found) is type(given)
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda one: ascii(one)[:40])
+def test_a_value_comes_back_as_it_went_in(specimens: Store[Specimen], name: str, value: Any) -> None:
+    made = specimens.create({"id": "made", name: value})
+    specimens.create({"id": "changed"})
+    changed = specimens.update("changed", {name: value})
+    assert changed is not None
+    assert same(getattr(made, name), value)
+    assert same(getattr(changed, name), value)
+    for item in (specimens.read("made"), *specimens.read_batch(["made", "changed"]), *specimens.search()):
+        assert item is not None
+        assert same(getattr(item, name), value)
+        assert repr(getattr(item, name)) == repr(getattr(made, name))
+    cleared = specimens.update("changed", {name: None})
+    assert cleared is not None
+    assert getattr(cleared, name) is None
+    assert specimens.read("changed") == cleared
+
+
+def test_dirty_rows_come_back_whole(specimens: Store[Specimen]) -> None:
+    made = []
+    for start in range(0, 101, 50):
+        made += [one.item for one in specimens.edit_batch(map(Create, rows()[start : start + 50]))]
+    given = {row["id"]: row for row in rows()}
+    assert len(made) == len(given)
+    for item in made:
+        assert item == specimens.read(item.id)
+        for name, value in given[item.id].items():
+            assert same(getattr(item, name), value) or getattr(item, name) == value
+    assert sorted(specimens.search_all(), key=lambda one: one.id) == sorted(made, key=lambda one: one.id)
+
+
+def test_values_have_their_declared_types(dirty: Store[Specimen]) -> None:
+    for item in dirty.search_all():
+        for name, kind in EXACT_TYPES.items():
+            assert getattr(item, name) is None or type(getattr(item, name)) is kind
+        assert item.at is None or item.at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (Decimal("1.10"), Decimal("1.1")),
+        (Decimal("1E+2"), Decimal(100)),
+        (Decimal("-0.00"), Decimal(0)),
+        (Decimal(12345678901234567890123456789012345678), Decimal(12345678901234567890123456789012345678)),
+        (Decimal("0.12345678901234567890123456789012345678"), Decimal("0.12345678901234567890123456789012345678")),
+        (Decimal("1" + "0" * 60), Decimal("1E+60")),
+    ],
+    ids=str,
+)
+def test_equal_decimals_are_kept_alike_to_the_last_digit(
+    specimens: Store[Specimen], given: Decimal, kept: Decimal
+) -> None:
+    with localcontext(prec=5):  # a caller's context rounds nothing of what is stored
+        made = specimens.create({"id": "one", "price": given})
+        found = specimens.read("one")
+    assert found is not None
+    assert made.price == found.price == kept
+    assert str(made.price) == str(found.price)
+
+
+def test_the_sign_of_zero_is_not_kept(specimens: Store[Specimen]) -> None:
+    made = specimens.create({"id": "one", "ratio": -0.0})
+    found = specimens.read("one")
+    assert found is not None
+    assert str(made.ratio) == str(found.ratio) == "0.0"
+
+
+def test_a_datetime_is_kept_in_utc(specimens: Store[Specimen]) -> None:
+    made = specimens.create({"id": "one", "at": datetime(2026, 1, 1, 9, tzinfo=TOKYO)})
+    assert made.at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert made.at.tzinfo is UTC
+    assert specimens.read("one") == made
+
+
+def test_what_create_returns_is_what_read_returns_for_nested_values(specimens: Store[Specimen]) -> None:
+    made = specimens.create(
+        {
+            "id": "one",
+            "extra": {
+                "tuple": (1, 2),
+                "when": datetime(2026, 1, 1, tzinfo=TOKYO),
+                "price": Decimal("1.10"),
+                "nan": float("nan"),
+            },
+            "place": {"city": "Bern", "height": 540},
+        }
+    )
+    assert made.extra == {"tuple": [1, 2], "when": "2026-01-01T00:00:00+09:00", "price": "1.10", "nan": None}
+    assert made.place == Place("Bern", 540.0)
+    assert specimens.read("one") == made
+    changed = specimens.update("one", {"extra": {"tuple": (3,)}})
+    assert changed is not None
+    assert changed.extra == {"tuple": [3]}
+    assert specimens.read("one") == changed
+
+
+circular: dict[str, Any] = {}
+circular["self"] = circular
+
+REFUSED: dict[str, list[Any]] = {
+    "text": [5, b"x", "\ud800", "a\udfffb", ["x"]],
+    "count": ["5", 1.5, True, 2**63, -(2**63) - 1, 10**400, Decimal(1)],
+    "ratio": ["1.5", float("nan"), float("inf"), -float("inf"), 1e-131, 1e126, True, 10**400],
+    "done": [1, "true", 0.0],
+    "at": [datetime(2026, 1, 1), date(2026, 1, 1), "yesterday", "2026-01-01", 0, datetime(1, 1, 1, tzinfo=TOKYO)],
+    "day": [datetime(2026, 1, 1, tzinfo=UTC), "2026-02-30", 0],
+    "ref": ["x", 5, "6ba7b810-9dad-11d1-80b4"],
+    "price": ["x", Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("1E+126"), Decimal("1E-131"), Decimal("1" * 39)],
+    "color": ["purple", "RED", 1],
+    "level": [0, "LOW", 2.5],
+    "blob": [5, "not base64!", ["x"]],
+    "tags": ["x", [1], [None], {"a": 1}, ["\ud800"], None],
+    "extra": [[], "x", {1: 2}, {"a": object()}, {"a": "\ud800"}, circular],
+    "place": [{"city": 5}, {}, {"city": "x", "height": "high"}, "Bern"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in REFUSED.items() for value in values],
+    ids=lambda one: ascii(one)[:40],
+)
+def test_what_no_engine_keeps_is_refused_with_its_path(specimens: Store[Specimen], name: str, value: Any) -> None:
+    specimens.create({"id": "kept"})
+    for write in (
+        lambda: specimens.create({"id": "bad", name: value}),
+        lambda: specimens.update("kept", {name: value}),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            write()
+        [fault] = caught.value.faults
+        assert fault.path == f"/{name}" or fault.path.startswith(f"/{name}/")
+        assert fault.message
+    assert [one.id for one in specimens.search()] == ["kept"]
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+ROW = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.none() | TEXT,
+        "count": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "ratio": st.none() | st.floats(-1e125, 1e125).filter(lambda one: one == 0 or abs(one) >= 1e-130),
+        "done": st.none() | st.booleans(),
+        "at": st.none() | st.datetimes(timezones=st.just(UTC)),
+        "day": st.none() | st.dates(),
+        "ref": st.none() | st.uuids(),
+        "price": st.none()
+        | st.decimals(allow_nan=False, allow_infinity=False, places=8, min_value=-(10**20), max_value=10**20),
+        "color": st.none() | st.sampled_from(Color),
+        "blob": st.none() | st.binary(max_size=30),
+        "tags": st.lists(TEXT, max_size=3),
+        "extra": st.none()
+        | st.dictionaries(TEXT, st.recursive(st.none() | st.booleans() | TEXT, st.lists), max_size=3),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=ROW, changes=ROW)
+def test_generated_items_round_trip(specimens: Store[Specimen], row: dict[str, Any], changes: dict[str, Any]) -> None:
+    specimens.delete("one")
+    made = specimens.create({"id": "one", **row})
+    assert specimens.read("one") == made
+    assert all(getattr(made, name) == value for name, value in row.items())
+    changed = specimens.update("one", changes)
+    assert specimens.read("one") == changed
+    assert all(getattr(changed, name) == value for name, value in {**row, **changes}.items())
