@@ -1,0 +1,1 @@
+"""The plan of an app against what the app really does: keys, grants, routes and fields."""

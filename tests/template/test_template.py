@@ -1,0 +1,1 @@
+"""What `cdk synth` writes for the example: wiring against the operations, privileges, retention, protection."""
