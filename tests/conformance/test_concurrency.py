@@ -38,8 +38,9 @@ def test_of_many_creates_of_one_key_exactly_one_wins(notes: Store[Note]) -> None
             except Conflict:
                 return None
 
-        [winner] = [one for one in at_once(create) if one is not None]
-        assert notes.read(key) == winner
+        winners = [one for one in at_once(create) if one is not None]
+        assert len(winners) == 1
+        assert notes.read(key) == winners[0]
     assert notes.count() == 10
 
 

@@ -120,7 +120,9 @@ def test_an_optimistic_lock_by_version(notes: Store[Note]) -> None:
     assert notes.update(note.id, {"text": "b"}, when=Note.version == note.version).version == 2
     with pytest.raises(PreconditionFailed) as caught:
         notes.update(note.id, {"text": "c"}, when=Note.version == note.version)
-    assert (caught.value.item.text, caught.value.item.version) == ("b", 2)
+    current = notes.read(note.id)
+    assert caught.value.item == current
+    assert (current.text, current.version) == ("b", 2)
 
 
 def test_an_optimistic_lock_by_time_sees_a_microsecond(notes: Store[Note]) -> None:
