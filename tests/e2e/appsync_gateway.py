@@ -1,0 +1,97 @@
+"""AppSync in small, made of the template that was deployed: its schema, its resolvers' own JavaScript, its data source.
+
+graphql-core parses, validates and completes; every root field runs the resolver's `request` in Node, invokes the function
+that the template wires to it, and runs the resolver's `response`. What AppSync would do with an error is done here: its
+type and info stand beside the message.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from graphql import GraphQLError, build_schema, graphql_sync
+
+AWS_SCALARS = (
+    "AWSDate",
+    "AWSDateTime",
+    "AWSJSON",
+    "AWSTime",
+    "AWSTimestamp",
+    "AWSEmail",
+    "AWSURL",
+    "AWSPhone",
+    "AWSIPAddress",
+)
+STUB = """
+export const util = { error: (message, type, data, info) => { throw { message, type, data, info }; } };
+"""
+RUN = """
+import * as resolver from "./resolver.mjs";
+import { readFileSync } from "node:fs";
+const { step, context } = JSON.parse(readFileSync(0, "utf8"));
+let out;
+try { out = { value: resolver[step](context) }; } catch (error) { out = { error }; }
+process.stdout.write(JSON.stringify(out));
+"""
+
+Invoke = Callable[[dict[str, Any]], Any]
+
+
+class AppSyncGateway:
+    """`ask(query, variables)` answers as AppSync would. `functions` invokes the function of a logical id."""
+
+    def __init__(self, template: Mapping[str, Any], functions: Mapping[str, Invoke], folder: Path) -> None:
+        by_type: dict[str, dict[str, Any]] = {}
+        for name, resource in template["Resources"].items():
+            by_type.setdefault(resource["Type"], {})[name] = resource["Properties"]
+        [schema] = by_type["AWS::AppSync::GraphQLSchema"].values()
+        text: str = schema["Definition"]
+        self._schema = build_schema(text + "".join(f"\nscalar {name}" for name in AWS_SCALARS))
+        self._functions = functions
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "utils.mjs").write_text(STUB)
+        (folder / "run.mjs").write_text(RUN)
+        sources = {one["Name"]: one for one in by_type["AWS::AppSync::DataSource"].values()}
+        for resolver in by_type["AWS::AppSync::Resolver"].values():
+            self._wire(resolver, sources)
+
+    def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` in `extensions`."""
+        return dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
+
+    def _wire(self, resolver: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
+        field = self._schema.get_type(resolver["TypeName"]).fields[resolver["FieldName"]]  # type: ignore[union-attr]
+        name = resolver["DataSourceName"]
+        source = sources[name if isinstance(name, str) else self._named(name, sources)]
+        function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
+        invoke = next(call for start, call in self._functions.items() if function.startswith(start))
+        code = resolver["Code"].replace('"@aws-appsync/utils"', '"./utils.mjs"')
+
+        def resolve(source: Any, info: Any, **arguments: Any) -> Any:
+            context = {"arguments": arguments, "info": {"fieldName": info.field_name, "selectionSetList": []}}
+            request = self._run(code, "request", context)
+            return self._run(code, "response", {**context, "result": invoke(request["payload"])})
+
+        field.resolve = resolve
+
+    def _named(self, reference: Mapping[str, Any], sources: Mapping[str, Any]) -> str:
+        [logical, _] = reference["Fn::GetAtt"]
+        return next(name for name in sources if logical.endswith(name) or name in logical)
+
+    def _run(self, code: str, step: str, context: Any) -> Any:
+        (self._folder / "resolver.mjs").write_text(code)
+        given = json.dumps({"step": step, "context": context})
+        run = subprocess.run(
+            ["node", self._folder / "run.mjs"], input=given, capture_output=True, text=True, check=True
+        )
+        out = json.loads(run.stdout)
+        if "error" in out:
+            error = out["error"]
+            extensions = {"errorType": error.get("type"), "errorInfo": error.get("info")}
+            raise GraphQLError(error.get("message") or str(error), extensions=extensions)
+        return out.get("value")

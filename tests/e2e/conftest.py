@@ -1,0 +1,30 @@
+"""One assembly, synthesised by the real CDK CLI for this machine, deployed to each emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .deployment import Deployment, synthesise
+from .emulators import ministack_server, moto_server
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("assembly") / "cdk.out"
+    synthesise(folder, "local")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def on_moto(assembly: Path) -> Iterator[Deployment]:
+    with moto_server() as url:
+        yield Deployment(assembly, url)
+
+
+@pytest.fixture(scope="session")
+def on_ministack(assembly: Path) -> Iterator[Deployment]:
+    with ministack_server() as url:
+        yield Deployment(assembly, url)

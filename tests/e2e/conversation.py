@@ -1,0 +1,119 @@
+"""What a caller of the deployed example says, and what must come back, whatever stands between the two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+Send = Callable[[str, str, str, bytes | None], tuple[int, dict[str, str], Any]]
+"""(method, path, query string, body) → (status, headers with lower-case names, decoded body)."""
+Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""(query, variables) → `{"data": …, "errors": […]}`, each error with its code in `extensions`."""
+
+AUTHOR = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
+TEXTS = [f"note {number:02}" for number in range(12)]
+
+
+def rest(send: Send) -> None:
+    """Create, read, search with filter, order and cursor, update, conflict, invalid input, delete."""
+
+    def call(method: str, path: str, body: Any = None, **query: Any) -> tuple[int, dict[str, str], Any]:
+        return send(method, path, urlencode(query), None if body is None else json.dumps(body).encode())
+
+    assert call("GET", "/health")[::2] == (200, {"status": "ok"})
+    status, headers, first = call("POST", "/api/message", {"text": TEXTS[0], "author_id": AUTHOR})
+    assert status == 201
+    assert headers["location"] == f"/api/message/{first['id']}"
+    assert first["version"] == 1
+    assert call("GET", f"/api/message/{first['id']}")[::2] == (200, first)
+    edits = [{"create": {"text": text, "author_id": AUTHOR}} for text in TEXTS[1:]]
+    status, _, answer = call("POST", "/api/message-batch", {"edits": edits})
+    assert (status, [one["code"] for one in answer["results"]]) == (200, ["ok"] * 11)
+
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    pages = 0
+    while True:
+        status, _, page = call("GET", "/api/message", author_id=AUTHOR, order="-text", limit=5, **cursor)
+        assert status == 200
+        found += [item["text"] for item in page["items"]]
+        pages += 1
+        if page["cursor"] is None:
+            break
+        cursor = {"cursor": page["cursor"]}
+    assert (found, pages) == (TEXTS[::-1], 3)
+    foreign = call("GET", "/api/message", author_id=AUTHOR, order="text", limit=5, **cursor)
+    assert (foreign[0], foreign[2]["code"]) == (400, "invalid_cursor")
+    status, _, page = call("GET", "/api/message", author_id=AUTHOR, text__contains="1", order="created_at")
+    assert sorted(item["text"] for item in page["items"]) == ["note 01", "note 10", "note 11"]
+    assert call("GET", "/api/message-count", author_id=AUTHOR, text__ge="note 06")[2] == {"count": 6}
+
+    again = call("POST", "/api/message", {"id": first["id"], "text": "again", "author_id": AUTHOR})
+    assert (again[0], again[2]["code"]) == (409, "conflict")
+    status, _, changed = call("PATCH", f"/api/message/{first['id']}", {"text": "new"}, version=1)
+    assert (status, changed["text"], changed["version"]) == (200, "new", 2)
+    status, _, stale = call("PATCH", f"/api/message/{first['id']}", {"text": "newer"}, version=1)
+    assert (status, stale["code"], stale["item"]) == (412, "precondition_failed", changed)
+    status, headers, wrong = call("POST", "/api/message", {"text": "", "version": 7, "wrong": 1})
+    assert (status, headers["content-type"]) == (422, "application/problem+json")
+    assert {one["path"] for one in wrong["faults"]} == {"/text", "/version", "/wrong", "/author_id"}
+    assert call("GET", "/api/message", text__foo="x")[2]["code"] == "invalid_query"
+    assert call("DELETE", f"/api/message/{first['id']}")[0] == 204
+    assert call("GET", f"/api/message/{first['id']}")[0] == 404
+    status, _, counted = call("GET", "/actions/statistics")
+    assert (status, counted["messages"]) == (200, 11)
+    status, _, batch = call("GET", "/api/message-batch", key="nothing")
+    assert (status, batch) == (200, {"items": [None]})
+    for item in call("GET", "/api/message", author_id=AUTHOR)[2]["items"]:
+        assert call("DELETE", f"/api/message/{item['id']}")[0] == 204
+
+
+CREATE = "mutation($item: MessageCreate!) { messageCreate(item: $item) { id text version author_id created_at } }"
+SEARCH = """query($where: MessageWhere, $order: [MessageOrder!], $limit: Int, $cursor: String) {
+  messageSearch(where: $where, order: $order, limit: $limit, cursor: $cursor) { items { text } cursor } }"""
+UPDATE = """mutation($key: ID!, $changes: MessageUpdate!, $when: MessageWhere) {
+  messageUpdate(key: $key, changes: $changes, when: $when) { text version } }"""
+
+
+def graphql(ask: Ask) -> None:
+    """The same over GraphQL."""
+
+    def data(query: str, **variables: Any) -> Any:
+        answer = ask(query, variables)
+        assert not answer.get("errors"), answer
+        [value] = answer["data"].values()
+        return value
+
+    def code(query: str, **variables: Any) -> str:
+        answer = ask(query, variables)
+        [error] = answer["errors"]
+        extensions = error["extensions"]
+        return str(extensions.get("code") or extensions.get("errorType"))
+
+    made = [data(CREATE, item={"text": text, "author_id": AUTHOR}) for text in TEXTS]
+    key = made[0]["id"]
+    read = "query($key: ID!) { messageRead(key: $key) { id text version author_id created_at } }"
+    assert data(read, key=key) == made[0]
+    where = {"author_id": {"eq": AUTHOR}, "or": [{"text": {"startswith": "note"}}, {"text": {"eq": "x"}}]}
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = data(SEARCH, where=where, order=["text_desc"], limit=5, cursor=cursor)
+        found += [item["text"] for item in page["items"]]
+        if page["cursor"] is None:
+            break
+        cursor = page["cursor"]
+    assert found == TEXTS[::-1]
+    assert code(SEARCH, where=where, order=["text_asc"], limit=5, cursor=cursor or "bm9uc2Vuc2U") == "invalid_cursor"
+    assert code(CREATE, item={"id": key, "text": "again", "author_id": AUTHOR}) == "conflict"
+    assert code(CREATE, item={"text": "", "author_id": AUTHOR}) == "invalid_input"
+    assert data(UPDATE, key=key, changes={"text": "new"}, when={"version": {"eq": 1}}) == {"text": "new", "version": 2}
+    assert code(UPDATE, key=key, changes={"text": "newer"}, when={"version": {"eq": 1}}) == "precondition_failed"
+    assert data("query($where: MessageWhere) { messageCount(where: $where) }", where=where) == 11
+    edits = [{"delete": {"key": one["id"]}} for one in made] + [{"delete": {"key": key}}]
+    batch = "mutation($edits: [MessageEdit!]!) { messageEditBatch(edits: $edits) { code } }"
+    assert [one["code"] for one in data(batch, edits=edits)][:12] == ["ok"] * 12
+    assert data("query($keys: [ID!]!) { messageReadBatch(keys: $keys) { id } }", keys=[key]) == [None]
+    assert data("{ statistics { messages } }") == {"messages": 0}

@@ -1,0 +1,85 @@
+"""The real CDK CLI: synth, bootstrap, deploy; and what lies in a deployed account afterwards."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from .emulators import ACCOUNT, REGION, aws_environment
+
+ROOT = Path(__file__).parents[2]
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+API_STACK, DATA_STACK = "Messenger-dev-Api", "Messenger-dev-Data"
+
+
+def cdk(*arguments: str, environment: dict[str, str]) -> str:
+    """Run the CDK CLI; its output, or a failure that shows it."""
+    run = subprocess.run(
+        [CDK, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    if run.returncode != 0:
+        raise AssertionError(f"cdk {' '.join(arguments)} failed\n{run.stdout}\n{run.stderr}")
+    return run.stdout + run.stderr
+
+
+def synthesise(assembly: Path, target: str) -> None:
+    """`cdk synth` of the example into a folder."""
+    environment = aws_environment("http://localhost:1")
+    cdk("synth", "--quiet", "--context", f"target={target}", "--output", str(assembly), environment=environment)
+
+
+class Deployment:
+    """The example, deployed from an assembly into the account at a URL."""
+
+    def __init__(self, assembly: Path, url: str) -> None:
+        self.url = url
+        self.environment = aws_environment(url)
+        where = f"aws://{ACCOUNT}/{REGION}"
+        cdk("bootstrap", "--app", str(assembly), where, environment=self.environment)
+        everything = ("deploy", "--all", "--require-approval", "never")
+        self.log = cdk(*everything, "--app", str(assembly), environment=self.environment)
+        self.template: dict[str, Any] = json.loads((assembly / f"{API_STACK}.template.json").read_text())
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Logical id → properties of the resources of a type, as the template that was deployed has them."""
+        found = self.template["Resources"].items()
+        return {name: resource["Properties"] for name, resource in found if resource["Type"] == kind}
+
+    def unpack(self, function: str, folder: Path) -> None:
+        """The code and layers of a function, as they lie in the account's bucket: `task/` and `opt/`."""
+        properties = next(
+            one for name, one in self.resources("AWS::Lambda::Function").items() if name.startswith(function)
+        )
+        self._unzip(properties["Code"], folder / "task")
+        layers = self.resources("AWS::Lambda::LayerVersion")
+        for layer in properties["Layers"]:
+            self._unzip(layers[layer["Ref"]]["Content"], folder / "opt")
+
+    def variables(self, function: str) -> dict[str, str]:
+        """The environment of a function as the account has it."""
+        listed = self.client("lambda").list_functions()["Functions"]
+        found = next(one for one in listed if f"-{function}" in one["FunctionName"])
+        variables: dict[str, str] = found["Environment"]["Variables"]
+        return variables
+
+    def _unzip(self, place: dict[str, Any], folder: Path) -> None:
+        bucket = place["S3Bucket"]
+        name = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}" if isinstance(bucket, dict) else bucket
+        body = self.client("s3").get_object(Bucket=name, Key=place["S3Key"])["Body"].read()
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            archive.extractall(folder)
