@@ -15,7 +15,7 @@ from typing import Annotated, Any, BinaryIO, Self
 import msgspec
 import typer
 from msgspec import Struct
-from typer import BadParameter, Option
+from typer import Argument, BadParameter, Option
 
 from .. import settings
 from ..application import App, load_app
@@ -41,7 +41,9 @@ FORMATS: dict[str, tuple[str, str]] = {
 def command(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="[APP] STORE FILE", help="APP is module:attribute, by default $PERSISTY_APP."),
+        Argument(
+            metavar="[APP] STORE FILE", help="APP is module:attribute and may be left out if $PERSISTY_APP is set."
+        ),
     ],
     file_format: Annotated[
         str | None, Option("--format", metavar="csv|jsonl", help="By default what the extension of FILE says.")
@@ -71,8 +73,10 @@ def command(
 ) -> None:
     """Import a CSV or JSON lines file into a store.
 
-    Exits with 0 if every row was stored, with 1 if some were rejected or the engine failed, and with 2 if nothing was
-    done because the call is not right.
+    For example: persisty import shop.app:app product products.csv
+
+    A row that is not stored is written to the rejects file with its reasons. Exits with 0 if every row was stored, with
+    1 if some were rejected or the engine failed, and with 2 if nothing was done because the call is not right.
     """
     app, meta, path = _targets(arguments, url)
     kind, separator = _format(path, file_format)

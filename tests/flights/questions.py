@@ -1,4 +1,7 @@
-"""Ten questions about airports: each asked of a store, and answered by plain Python."""
+"""Ten questions about airports: each asked of a store, and answered by plain Python.
+
+Those with an operator that DynamoDB lacks also have one that it knows: moto takes a millisecond for each row it returns.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ def _negative_or_none(value: float | None) -> bool:
 
 QUESTIONS: dict[str, Question] = {
     "the ten highest": Question(
-        Airport.altitude >= -10_000,
-        lambda row: row["altitude"] >= -10_000,
+        Airport.altitude > 5_000,
+        lambda row: row["altitude"] > 5_000,
         ("-altitude", "id"),
         top=10,
     ),
@@ -52,14 +55,15 @@ QUESTIONS: dict[str, Question] = {
         ),
         ("-latitude", "id"),
     ),
-    "names by what is in them, in any case": Question(
-        Airport.name.icontains("int'l") | Airport.name.icontains("SÃO") | Airport.name.contains('"'),
-        lambda row: "int'l" in row["name"].casefold() or "são" in row["name"].casefold() or '"' in row["name"],
+    "names of a country by what is in them, in any case": Question(
+        (Airport.name.icontains("INTL") | Airport.name.icontains("SÃO") | Airport.name.contains('"'))
+        & (Airport.country == "Brazil"),
+        lambda row: any(text in row["name"].casefold() for text in ("intl", "são", '"')) and row["country"] == "Brazil",
         ("name", "id"),
     ),
     "names by how they end, and not by how they begin": Question(
-        Airport.name.endswith("Heliport") & ~Airport.name.startswith("C"),
-        lambda row: row["name"].endswith("Heliport") and not row["name"].startswith("C"),
+        Airport.name.endswith("Heliport") & ~Airport.name.startswith("C") & (Airport.altitude < 30),
+        lambda row: row["name"].endswith("Heliport") and not row["name"].startswith("C") and row["altitude"] < 30,
         ("-name", "id"),
     ),
     "another summer time or none known, west of Greenwich": Question(
