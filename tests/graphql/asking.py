@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 from graphql import (
     GraphQLError,
     GraphQLField,
@@ -55,7 +56,8 @@ class Hosted:
 class StandIn:
     """What AppSync does: parse, validate and coerce by its schema, send each root field to the function, pick the selection.
 
-    AWSJSON arrives parsed; an error of the envelope becomes the field's, `code` as errorType, `info` as errorInfo.
+    AWSJSON arrives parsed, and is written where a result is a structure; an error of the envelope becomes the field's,
+    `code` as errorType, `info` as errorInfo.
     """
 
     def __init__(self, appsync: AppSync, app: App) -> None:
@@ -64,6 +66,7 @@ class StandIn:
         self.schema: GraphQLSchema = build_schema(scalars + "\n" + sdl(operations(app).values(), appsync=True))
         for name, read in READS.items():
             self.schema.type_map[name].coerce_input_value = read  # type: ignore[union-attr]
+        self.schema.type_map["AWSJSON"].coerce_output_value = write_json  # type: ignore[union-attr]
         for root in (self.schema.query_type, self.schema.mutation_type):
             for name, field in (root.fields if root else {}).items():
                 field.resolve = self._resolver(name)
@@ -85,6 +88,10 @@ class StandIn:
             return envelope["data"]
 
         return resolve
+
+
+def write_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _iso(kind: Any) -> Callable[[Any], Any]:

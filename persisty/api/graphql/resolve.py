@@ -1,7 +1,7 @@
 """One call of an operation as GraphQL makes it: its arguments in, JSON out. The hosted endpoint and AppSync both end here.
 
-GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), JSON and long integers
-are text, and a null may mean that something is absent. That is undone here, and the result is spelled as its type says.
+GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), long integers are text,
+and a null may mean that something is absent. That is undone here, and the result is spelled as its type says.
 Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
 """
 

@@ -27,6 +27,7 @@ from graphql import (
 from msgspec import Meta
 
 from ...errors import MethodNotAllowed, PersistyError, Unsupported
+from ...model.types import identity
 from ..operations import Operation
 from ..problem import as_error
 from .documents import OPERATION, Rejected, check_variables, malformed, prepare
@@ -107,10 +108,10 @@ def _cause(error: GraphQLError) -> PersistyError:
 
 def _executable(text: str, operations: Iterable[Operation]) -> GraphQLSchema:
     schema = build_schema(text)
-    for name, parse in SCALARS.items():
+    for name, (read, write) in SCALARS.items():
         scalar = schema.type_map[name]
         if isinstance(scalar, GraphQLScalarType):
-            scalar.coerce_input_value = parse
+            scalar.coerce_input_value, scalar.coerce_output_value = read, write
     for operation in operations:
         root = schema.mutation_type if operation.mutation else schema.query_type
         if isinstance(root, GraphQLObjectType):
@@ -128,7 +129,7 @@ def _resolver(operation: Operation) -> Callable[..., Any]:
 
 
 def _json(value: Any) -> Any:
-    """AWSJSON as AppSync takes it: text, handed on parsed."""
+    """AWSJSON as AppSync takes it: text only, handed on parsed."""
     if isinstance(value, str):
         try:
             return msgspec.json.decode(value)
@@ -153,9 +154,13 @@ def _spelled(name: str, kind: Any) -> Callable[[Any], Any]:
     return parse
 
 
-SCALARS: dict[str, Callable[[Any], Any]] = {
-    "AWSJSON": _json,
-    "AWSDateTime": _spelled("AWSDateTime", Annotated[datetime, Meta(tz=True)]),
-    "AWSDate": _spelled("AWSDate", date),
+def _json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+SCALARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "AWSJSON": (_json, _json_text),
+    "AWSDateTime": (_spelled("AWSDateTime", Annotated[datetime, Meta(tz=True)]), identity),
+    "AWSDate": (_spelled("AWSDate", date), identity),
 }
-"""Scalar → what reads its values; answers are spelled already."""
+"""Scalar → what reads its values and what writes them."""

@@ -34,9 +34,9 @@ class Form(enum.Enum):
     DIGITS = "digits"
     """An integer that travels as a String."""
     STRUCTURE = "structure"
-    """An array or object that travels as JSON text."""
+    """An array or object: AWSJSON."""
     ANY = "any"
-    """Any JSON, text included, that travels as JSON text."""
+    """Any JSON, text included: AWSJSON."""
 
 
 class Leaf(Struct, frozen=True):

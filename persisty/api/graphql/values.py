@@ -2,6 +2,9 @@
 
 `answer` turns what an operation gives into the JSON of its GraphQL type; `given` turns what GraphQL gives into the plain
 JSON that operations take. Neither checks: a value that does not fit passes as it is, and whoever takes it reports the fault.
+
+AWSJSON is text on the wire only: whoever executes the request (the hosted schema's scalar, or AppSync) parses it on the way
+in and writes it on the way out, so that both are given the structure here.
 """
 
 from __future__ import annotations
@@ -20,21 +23,17 @@ from .types import Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
-def json_text(value: Any) -> str:
-    """A value as AWSJSON."""
-    return msgspec.json.encode(value).decode()
+def plain_json(value: Any) -> Any:
+    """A value as JSON has it, in builtins: keys are text, and numbers that JSON lacks are null."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _digits(value: Any) -> str:
     return str(msgspec.to_builtins(value))
 
 
-ANSWERS: dict[Form, Callable[[Any], Any]] = {
-    Form.DIGITS: _digits,
-    Form.STRUCTURE: json_text,
-    Form.ANY: json_text,
-}
-"""Form → the GraphQL spelling of a value; the forms that are absent keep the JSON that REST has."""
+ANSWERS: dict[Form, Callable[[Any], Any]] = {Form.DIGITS: _digits, Form.STRUCTURE: plain_json, Form.ANY: plain_json}
+"""Form → the GraphQL spelling of an attribute's value; the forms that are absent are spelled as REST has them."""
 
 
 def answer(ref: Ref, value: Any) -> Any:
@@ -43,7 +42,7 @@ def answer(ref: Ref, value: Any) -> Any:
         return None
     match ref.type:
         case Leaf(form=form):
-            return ANSWERS.get(form, msgspec.to_builtins)(value)
+            return ANSWERS.get(form, plain_json)(value)
         case ListOf(item):
             return [answer(item, one) for one in value]
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
@@ -82,7 +81,7 @@ def _long(value: Any) -> Any:
 
 
 def _structure(value: Any) -> Any:
-    """AppSync and the hosted scalar have parsed the text already; text that is still there can only be JSON of its own."""
+    """It was parsed already; what is text even so can only be JSON that was written twice."""
     if not isinstance(value, str):
         return value
     try:
