@@ -1,0 +1,349 @@
+"""The OpenAPI 3.1 document, from the operations: every route, parameter, body and refusal that REST has, and no other.
+
+Loaded when somebody asks for it. Schemas of values are msgspec's, which validates with the same types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..application import App
+from ..errors import PersistyError, all_errors
+from ..model.meta import Attribute, StoreMeta
+from ..model.types import OPERATORS, bare, identity
+from ..naming import pascal
+from ..store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from .actions import operations
+from .operations import Operation
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/{name}"
+
+QUERY = ("invalid_query",)
+BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invalid_input")
+ALWAYS = ("internal_error", "throttled", "backend_unavailable")
+
+REFUSALS: dict[str, tuple[str, ...]] = {
+    "create": (*QUERY, *BODY, "conflict"),
+    "read": (*QUERY, "not_found"),
+    "update": (*QUERY, *BODY, "not_found", "precondition_failed"),
+    "delete": (*QUERY, "not_found", "precondition_failed"),
+    "search": (*QUERY, "invalid_cursor"),
+    "count": QUERY,
+    "read_batch": (*QUERY, "batch_too_large"),
+    "edit_batch": (*QUERY, *BODY, "batch_too_large", "forbidden", "conflict", "not_found", "precondition_failed"),
+}
+"""Verb → the codes it may be refused with, beside `ALWAYS`."""
+
+
+def document(app: App) -> dict[str, Any]:
+    """The document of an app's REST surface."""
+    offered = operations(app)
+    schemas = _Schemas(offered.values())
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in offered.values():
+        make = ROUTES.get(operation.verb or "", _action)
+        described = {
+            "operationId": operation.name,
+            "tags": [operation.meta.name if operation.meta else "actions"],
+            **({"summary": operation.description.partition("\n")[0]} if operation.description else {}),
+            **make(operation, schemas),
+        }
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    paths["/health"] = {
+        "get": {
+            "operationId": "health",
+            "tags": ["server"],
+            "summary": "Is the server there?",
+            "responses": {"200": _content({"type": "object", "properties": {"status": {"const": "ok"}}})},
+        }
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": app.name, "version": "1"},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas.components},
+    }
+
+
+class _Schemas:
+    """The schemas of every type that the operations mention, each once, by reference."""
+
+    def __init__(self, offered: Iterable[Operation]) -> None:
+        metas = {one.meta.name: one.meta for one in offered if one.meta}
+        types = [attribute.type for meta in metas.values() for attribute in meta.attributes.values()]
+        bares = [bare(annotation) for annotation in types]
+        mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
+        every = [*types, *bares, *mentioned]
+        found, self.components = msgspec.json.schema_components(every, ref_template=REF)
+        self._found = list(zip(every, found, strict=True))
+        self.components["Problem"] = _problem()
+        for meta in metas.values():
+            self._item(meta)
+
+    def of(self, annotation: Any) -> Schema:
+        """The schema of a type among those given."""
+        return next(schema for known, schema in self._found if known is annotation or known == annotation)
+
+    def attribute(self, attribute: Attribute, *, optional: bool | None = None) -> Schema:
+        schema = dict(self.of(attribute.type))
+        if attribute.description:
+            schema["description"] = attribute.description
+        if attribute.optional if optional is None else optional:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+    def _item(self, meta: StoreMeta[Any]) -> None:
+        name, attributes = pascal(meta.name), meta.attributes.values()
+        creatable = [one for one in attributes if one.creatable]
+        self.components[name] = _object(
+            {one.name: self.attribute(one) for one in attributes}, required=list(meta.attributes)
+        ) | ({"description": meta.description} if meta.description else {})
+        self.components[f"{name}Create"] = _object(
+            {one.name: self.attribute(one) for one in creatable},
+            required=[one.name for one in creatable if one.required],
+        )
+        self.components[f"{name}Update"] = _object(
+            {one.name: self.attribute(one) for one in attributes if one.updatable}
+        )
+        self.components[f"{name}Page"] = _object(
+            {"items": {"type": "array", "items": _ref(name)}, "cursor": {"type": ["string", "null"]}},
+            required=["items", "cursor"],
+        )
+        where = {"type": "object", "description": "attribute → operator → value, and `and`, `or`, `not`"}
+        key = {"type": "string", "description": "The item's string key"}
+        edits = {
+            "create": _ref(f"{name}Create"),
+            "update": _object(
+                {"key": key, "changes": _ref(f"{name}Update"), "when": where}, required=["key", "changes"]
+            ),
+            "delete": _object({"key": key, "when": where}, required=["key"]),
+        }
+        offered = {verb: schema for verb, schema in edits.items() if meta.access and meta.access.allows(verb)}
+        self.components[f"{name}Edit"] = {"oneOf": [_object({v: one}, required=[v]) for v, one in offered.items()]}
+        done = {"code": {"const": "ok"}, "item": _ref(name)}
+        self.components[f"{name}EditResult"] = {
+            "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, _ref("Problem")]
+        }
+
+
+def _annotations(operation: Operation) -> list[Any]:
+    return [*(one.shape for one in operation.parameters), operation.result]
+
+
+def _object(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
+    schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": REF.format(name=name)}
+
+
+def _problem() -> Schema:
+    fault = {
+        "path": {"type": "string", "description": "JSON pointer into what was sent"},
+        "message": {"type": "string"},
+        "expected": {"type": "string"},
+        "found": {"type": "string"},
+    }
+    properties = {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"enum": [error.code for error in all_errors()]},
+        "detail": {"type": "string"},
+        "faults": {"type": "array", "items": {"type": "object", "properties": fault, "required": ["path", "message"]}},
+    }
+    described = "A problem document (RFC 9457); a code may add members of its own"
+    return {
+        "type": "object",
+        "description": described,
+        "properties": properties,
+        "required": ["title", "status", "code"],
+    }
+
+
+def _content(schema: Schema, description: str = "Done", **more: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}, **more}
+
+
+def _responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What a route answers: when it is done, and by status all the codes that it may be refused with."""
+    errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
+    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "forbidden"))
+    by_status: dict[int, list[type[PersistyError]]] = {}
+    for code in (*codes, *ALWAYS):
+        by_status.setdefault(errors[code].status, []).append(errors[code])
+    refused = {
+        str(status): {
+            "description": ", ".join(error.code for error in found),
+            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+        }
+        for status, found in sorted(by_status.items())
+    }
+    return {**done, **refused}
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _name(operation: Operation) -> str:
+    return pascal(operation.meta.name) if operation.meta else ""
+
+
+def _key(operation: Operation) -> dict[str, Any]:
+    return {"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _filters(operation: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
+    """A parameter for each attribute and operator: `author_id`, `created_at__gt`, …"""
+    meta = operation.meta
+    if meta is None:
+        return []
+    parameters: list[dict[str, Any]] = []
+    for attribute in meta.attributes.values():
+        plain = schemas.of(bare(attribute.type))
+        for operator, kinds in OPERATORS.items():
+            if attribute.kind in kinds:
+                name = attribute.name if operator == "eq" else f"{attribute.name}__{operator}"
+                schema = OPERANDS.get(operator, identity)(plain)
+                parameters.append({"name": name, "in": "query", "schema": schema})
+    return parameters
+
+
+OPERANDS: dict[str, Callable[[Schema], Schema]] = {
+    "oneof": lambda plain: {"type": "array", "items": plain},
+    "null": lambda plain: {"type": "boolean"},
+    "contains": lambda plain: {"type": "string"},
+    "startswith": lambda plain: {"type": "string"},
+    "endswith": lambda plain: {"type": "string"},
+    "icontains": lambda plain: {"type": "string"},
+}
+"""Operator → the schema of what it compares with, where that is not the attribute's own."""
+
+
+def _paging(operation: Operation) -> list[dict[str, Any]]:
+    meta = operation.meta
+    sortable = [one.name for one in meta.attributes.values() if one.sortable] if meta else []
+    terms = [*sortable, *(f"-{name}" for name in sortable)]
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    return [
+        {
+            "name": "order",
+            "in": "query",
+            "explode": False,
+            "description": "Attributes to sort by, `-` before those that descend; ties end on the key",
+            "schema": {"type": "array", "items": {"enum": terms}},
+        },
+        {"name": "limit", "in": "query", "schema": limit},
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "Continues the page it came from",
+            "schema": {"type": "string"},
+        },
+    ]
+
+
+def _create(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    location = {"Location": {"schema": {"type": "string"}, "description": "The path of the new item"}}
+    return {
+        "requestBody": _body(_ref(f"{name}Create")),
+        "responses": _responses(operation, {"201": _content(_ref(name), "Created", headers=location)}),
+    }
+
+
+def _read(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    done = {"200": _content(_ref(_name(operation)), "The item")}
+    return {"parameters": [_key(operation)], "responses": _responses(operation, done)}
+
+
+def _update(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    return {
+        "description": "The parameters are a condition: the item is changed only if it matches them.",
+        "parameters": [_key(operation), *_filters(operation, schemas)],
+        "requestBody": _body(_ref(f"{name}Update")),
+        "responses": _responses(operation, {"200": _content(_ref(name), "The item as it is now")}),
+    }
+
+
+def _delete(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    return {
+        "description": "The parameters are a condition: the item is deleted only if it matches them.",
+        "parameters": [_key(operation), *_filters(operation, schemas)],
+        "responses": _responses(operation, {"204": {"description": "Deleted"}}),
+    }
+
+
+def _search(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    done = {"200": _content(_ref(f"{_name(operation)}Page"), "A page of matches")}
+    return {
+        "parameters": [*_paging(operation), *_filters(operation, schemas)],
+        "responses": _responses(operation, done),
+    }
+
+
+def _count(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    counted = _object({"count": {"type": "integer", "minimum": 0}}, required=["count"])
+    return {
+        "parameters": _filters(operation, schemas),
+        "responses": _responses(operation, {"200": _content(counted, "The number of matches")}),
+    }
+
+
+def _read_batch(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    items = {"type": "array", "items": {"anyOf": [_ref(_name(operation)), {"type": "null"}]}}
+    keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
+    return {
+        "parameters": [{"name": "key", "in": "query", "schema": keys}],
+        "responses": _responses(operation, {"200": _content(_object({"items": items}, required=["items"]))}),
+    }
+
+
+def _edit_batch(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    edits = {"type": "array", "items": _ref(f"{name}Edit"), "maxItems": MAX_BATCH}
+    atomic = {"type": "boolean", "default": False, "description": "All or nothing"}
+    results = {"type": "array", "items": _ref(f"{name}EditResult")}
+    done = _content(_object({"results": results}, required=["results"]), "Each edit's result, in order")
+    return {
+        "requestBody": _body(_object({"edits": edits, "atomic": atomic}, required=["edits"])),
+        "responses": _responses(operation, {"200": done}),
+    }
+
+
+def _action(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    """Arguments in the query string where the method has no body, else in the body."""
+    parameters = {one.name: schemas.of(one.shape) for one in operation.parameters}
+    required = [one.name for one in operation.parameters if one.required]
+    done = {"200": _content(schemas.of(operation.result))}
+    described: dict[str, Any] = {"responses": _responses(operation, done)}
+    if operation.mutation and operation.method != "DELETE":
+        if parameters:
+            described["requestBody"] = _body(_object(parameters, required=required))
+    else:
+        described["parameters"] = [
+            {"name": name, "in": "query", "required": name in required, "schema": schema}
+            for name, schema in parameters.items()
+        ]
+    return described
+
+
+ROUTES: dict[str, Callable[[Operation, _Schemas], dict[str, Any]]] = {
+    "create": _create,
+    "read": _read,
+    "update": _update,
+    "delete": _delete,
+    "search": _search,
+    "count": _count,
+    "read_batch": _read_batch,
+    "edit_batch": _edit_batch,
+}
+"""Verb → what describes its route."""
