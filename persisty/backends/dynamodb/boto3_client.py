@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -29,15 +30,17 @@ class Boto3Transport:
     def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
         try:
-            answer: dict[str, Any] = _binary(method(**_binary(payload, _to_bytes)), _to_text)
+            answer: dict[str, Any] = _binary(method(**_binary(payload, b64decode)), _to_text)
         except ClientError as error:
             body: dict[str, Any] = _binary(error.response, _to_text)
-            refused = AwsError(body["Error"]["Code"], body["Error"].get("Message", ""), body)
-            if refused.kind in TRANSIENT:
+            said, about = body["Error"], body.get("ResponseMetadata", {})
+            retried = about.get("RetryAttempts", 0) > 0
+            refused = AwsError(said.get("Code", ""), said.get("Message", ""), body, in_doubt=retried)
+            if refused.kind in TRANSIENT or about.get("HTTPStatusCode", 0) >= 500:
                 raise exhausted(refused) from error
             raise refused from error
         except BotoCoreError as error:
-            raise BackendUnavailable(f"DynamoDB cannot be reached: {error}") from error
+            raise BackendUnavailable("DynamoDB cannot be reached") from error
         answer.pop("ResponseMetadata", None)
         return answer
 
@@ -45,18 +48,14 @@ class Boto3Transport:
         self._client.close()
 
 
-def _to_bytes(value: Any) -> Any:
-    return b64decode(value) if isinstance(value, str) else value
+def _to_text(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
-def _to_text(value: Any) -> Any:
-    return b64encode(value).decode() if isinstance(value, bytes) else value
-
-
-def _binary(value: Any, convert: Any) -> Any:
+def _binary(value: Any, convert: Callable[[Any], Any]) -> Any:
     """The payload with its binary values converted: boto3 takes and gives bytes, the port base64 text."""
     if isinstance(value, dict):
-        if len(value) == 1 and "B" in value:
+        if len(value) == 1 and isinstance(value.get("B"), str | bytes):
             return {"B": convert(value["B"])}
         return {name: _binary(one, convert) for name, one in value.items()}
     return [_binary(one, convert) for one in value] if isinstance(value, list) else value

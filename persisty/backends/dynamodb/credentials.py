@@ -24,15 +24,22 @@ def provider(environment: AwsEnvironment) -> Provider:
 def _chain() -> Provider:
     """botocore's chain (profiles, SSO, containers, instances). Refreshing is botocore's: each call asks it again."""
     try:
+        import botocore.exceptions
         import botocore.session
     except ModuleNotFoundError as error:
         raise BackendUnavailable("No AWS credentials in the environment, and botocore is not installed") from error
-    found: Any = botocore.session.get_session().get_credentials()
+    try:
+        found: Any = botocore.session.get_session().get_credentials()
+    except botocore.exceptions.BotoCoreError as error:
+        raise BackendUnavailable("AWS credentials cannot be loaded") from error
     if found is None:
         raise BackendUnavailable("No AWS credentials were found")
 
     def current() -> Credentials:
-        frozen = found.get_frozen_credentials()
+        try:
+            frozen = found.get_frozen_credentials()
+        except botocore.exceptions.BotoCoreError as error:
+            raise BackendUnavailable("AWS credentials cannot be refreshed") from error
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     return current

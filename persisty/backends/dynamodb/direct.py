@@ -22,10 +22,13 @@ from ...errors import BackendUnavailable
 from .credentials import Provider
 from .http import Answer, HttpError, Pool
 from .sigv4 import Signer
-from .transport import TRANSIENT, AwsError, Retry, exhausted, retrying
+from .transport import THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying
 
 TARGET = "DynamoDB_20120810."
 SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
+"""Errors that a wrong clock causes, among other things."""
+CLOCK_TOLERANCE = 60.0
+"""Seconds that a clock may be off without being the cause; AWS accepts 5 minutes."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -40,23 +43,24 @@ class DirectTransport:
     def __init__(self, endpoint: str, region: str, credentials: Provider) -> None:
         parts = urlsplit(endpoint)
         host, secure = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        usual = 443 if secure else 80
+        port = parts.port or usual
+        named = f"[{host}]" if ":" in host else host
         self._pool = Pool(host, port, _tls(host) if secure else None)
-        self._signer = Signer(host if parts.port is None else f"{host}:{port}", region)
+        self._signer = Signer(named if port == usual else f"{named}:{port}", region)
         self._credentials = credentials
         self._skew = 0.0
 
     def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        if operation == "TransactWriteItems":
-            payload.setdefault("ClientRequestToken", str(uuid4()))  # a retry of the same call has one effect
+        if operation == "TransactWriteItems":  # a retry of the same call has one effect
+            payload = {"ClientRequestToken": str(uuid4()), **payload}
         body = _encode(payload)
-        answer: dict[str, Any] = retrying(lambda attempt: self._attempt(operation, body, attempt))
-        return answer
+        return retrying(lambda: self._attempt(operation, body))
 
     def close(self) -> None:
         self._pool.close()
 
-    def _attempt(self, operation: str, body: bytes, attempt: int) -> dict[str, Any]:
+    def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
         try:
             answer = self._pool.exchange(self._request(TARGET + operation, body))
         except HttpError as error:
@@ -71,10 +75,10 @@ class DirectTransport:
             refused = _refusal(answer)
         except msgspec.MsgspecError as error:
             raise Retry(BackendUnavailable(f"DynamoDB answered {answer.status} without JSON")) from error
-        if refused.kind in SKEW and attempt == 0 and self._correct_clock(answer.date):
-            raise Retry(BackendUnavailable(f"DynamoDB: {refused.message}"), at_once=True)
+        if refused.kind in SKEW and self._correct_clock(answer.date):
+            raise Retry(as_error(refused), at_once=True, in_doubt=False)
         if refused.kind in TRANSIENT or answer.status >= 500:
-            raise Retry(exhausted(refused)) from refused
+            raise Retry(exhausted(refused), in_doubt=refused.kind not in THROTTLES) from refused
         raise refused
 
     def _request(self, target: str, body: bytes) -> bytes:
@@ -85,13 +89,12 @@ class DirectTransport:
 
     def _correct_clock(self, date: str | None) -> bool:
         """Take the server's time for ours from now on; False where that would change nothing."""
-        if date is None:
+        try:
+            told = import_module("email.utils").parsedate_to_datetime(date).timestamp()
+        except (TypeError, ValueError):
             return False
-        parsed = import_module("email.utils").parsedate_to_datetime(date)
-        skew = parsed.timestamp() - time()
-        worth = abs(skew - self._skew) > 60
-        self._skew = skew
-        return bool(worth)
+        before, self._skew = self._skew, told - time()
+        return abs(self._skew - before) > CLOCK_TOLERANCE
 
 
 def _refusal(answer: Answer) -> AwsError:

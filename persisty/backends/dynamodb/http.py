@@ -13,13 +13,15 @@ from time import monotonic
 
 from msgspec import Struct
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 15.0
-"""Seconds."""
+CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 6.0
+"""Seconds. DynamoDB answers the largest page in one; all attempts together stay within what API Gateway waits."""
 IDLE_CHECK = 1.0
 """Seconds after which an idle connection is looked at before it is used: the other side may have closed it, as it does
 while a Lambda function is frozen."""
 MAX_IDLE = 32
 """Connections kept for later."""
+MAX_HEAD, MAX_BODY = 65_536, 67_108_864
+"""Bytes: DynamoDB's answers hold at most 16 MB of items, which JSON makes somewhat more."""
 
 
 class HttpError(Exception):
@@ -43,7 +45,7 @@ class Connection:
         self._buffer = b""
         self.used = 0.0
         self.keep = True
-        self.answered = False
+        self._answered = False
 
     def stale(self) -> bool:
         """Closed, or talking out of turn."""
@@ -53,55 +55,68 @@ class Connection:
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request and read its answer; `HttpError` or `OSError` if that fails."""
-        first = not self.answered
-        self._socket.sendall(request)
         try:
+            self._socket.sendall(request)
             head = self._until(b"\r\n\r\n")
-        except (HttpError, ConnectionError) as error:
-            raise HttpError("connection lost", reused=not first and not self._buffer) from error
-        lines = head.split(b"\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
+        except TimeoutError:
+            raise
+        except (HttpError, OSError) as error:
+            raise HttpError("connection lost", reused=self._answered and not self._buffer) from error
         try:
-            status = int(lines[0].split(b" ", 2)[1])
-            body = self._body(headers)
+            answer = self._answer(head)
         except (IndexError, ValueError) as error:
             raise HttpError("not an HTTP answer") from error
-        crc32, date = headers.get(b"x-amz-crc32"), headers.get(b"date")
-        self.keep = headers.get(b"connection", b"").lower() != b"close" and not lines[0].startswith(b"HTTP/1.0")
-        self.answered, self.used = True, monotonic()
-        return Answer(status, body, int(crc32) if crc32 else None, date.decode("latin-1") if date else None)
+        self._answered, self.used = True, monotonic()
+        return answer
 
     def close(self) -> None:
         self._socket.close()
 
+    def _answer(self, head: bytes) -> Answer:
+        first, *lines = head.split(b"\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+        status = int(first.split(b" ", 2)[1])
+        crc32, date = headers.get(b"x-amz-crc32"), headers.get(b"date")
+        body = self._body(headers)
+        close = headers.get(b"connection", b"").lower() == b"close" or not first.startswith(b"HTTP/1.1")
+        self.keep = not close and not self._buffer
+        return Answer(status, body, int(crc32) if crc32 else None, date.decode("latin-1") if date else None)
+
     def _body(self, headers: dict[bytes, bytes]) -> bytes:
         if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
-            body = b""
+            chunks: list[bytes] = []
             while size := int(self._until(b"\r\n").split(b";")[0], 16):
-                body += self._exactly(size)
+                chunks.append(self._exactly(size))
                 self._exactly(2)
             while self._until(b"\r\n"):
                 pass
-            return body
+            return b"".join(chunks)
         return self._exactly(int(headers[b"content-length"])) if b"content-length" in headers else b""
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:
-            self._fill()
+            if len(self._buffer) > MAX_HEAD:
+                raise HttpError("not an HTTP answer")
+            self._buffer += self._received()
         found, _, self._buffer = self._buffer.partition(mark)
         return found
 
     def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._fill()
-        found, self._buffer = self._buffer[:size], self._buffer[size:]
-        return found
+        if not 0 <= size <= MAX_BODY:
+            raise ValueError(size)
+        parts, missing = [self._buffer], size - len(self._buffer)
+        while missing > 0:
+            parts.append(self._received())
+            missing -= len(parts[-1])
+        whole = b"".join(parts)  # once: a large answer comes in many pieces
+        self._buffer = whole[size:]
+        return whole if len(whole) == size else whole[:size]
 
-    def _fill(self) -> None:
+    def _received(self) -> bytes:
         received = self._socket.recv(262_144)
         if not received:
             raise HttpError("connection lost")
-        self._buffer += received
+        return received
 
 
 class Pool:
@@ -115,8 +130,10 @@ class Pool:
         connection = self._take()
         try:
             answer = connection.exchange(request)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, HttpError) and error.reused:
+                self.close()  # what closed one idle connection, a Lambda's freeze say, closed the others
             raise
         if connection.keep and len(self._idle) < MAX_IDLE:
             self._idle.append(connection)
@@ -142,4 +159,8 @@ class Pool:
         plain = socket.create_connection((self._host, self._port), CONNECT_TIMEOUT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.settimeout(READ_TIMEOUT)
-        return Connection(self._wrap(plain) if self._wrap else plain)
+        try:
+            return Connection(self._wrap(plain) if self._wrap else plain)
+        except BaseException:
+            plain.close()
+            raise

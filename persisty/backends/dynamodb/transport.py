@@ -6,12 +6,15 @@ botocore. Payloads are DynamoDB's low-level JSON (`{"S": "text"}`), binary value
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from random import random
 from time import sleep
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ...errors import BackendUnavailable, InvalidCursor, InvalidInput, PersistyError, Throttled
+from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError, Throttled
+
+X = TypeVar("X")
 
 ATTEMPTS = 5
 """Times a call is tried before it ends in a typed error."""
@@ -34,10 +37,14 @@ TRANSIENT = THROTTLES | {"InternalServerError", "InternalFailure", "ServiceUnava
 
 
 class AwsError(Exception):
-    """DynamoDB refused a call. `kind` is the error's short name, `body` all it said: `Item`, `CancellationReasons`."""
+    """DynamoDB refused a call. `kind` is the error's short name, `body` all it said: `Item`, `CancellationReasons`.
 
-    def __init__(self, kind: str, message: str, body: Mapping[str, Any]) -> None:
-        self.kind, self.message, self.body = kind, message, body
+    `in_doubt`: an attempt before the refused one may have been carried out without its answer arriving, so that a
+    condition may be false because this very call made it so.
+    """
+
+    def __init__(self, kind: str, message: str, body: Mapping[str, Any], *, in_doubt: bool = False) -> None:
+        self.kind, self.message, self.body, self.in_doubt = kind, message, body, in_doubt
         super().__init__(f"{kind}: {message}")
 
 
@@ -57,45 +64,69 @@ def backoff(attempt: int) -> float:
     return float(random() * min(BACKOFF_CAP, BACKOFF * 2**attempt))
 
 
-def retrying(attempt_call: Callable[[int], Any]) -> Any:
+class Retry(Exception):
+    """This attempt failed in a way that another may not.
+
+    `error` is what it ends in if none is left. `in_doubt`: DynamoDB may have carried the attempt out all the same.
+    """
+
+    def __init__(self, error: PersistyError, *, at_once: bool = False, in_doubt: bool = True) -> None:
+        self.error, self.at_once, self.in_doubt = error, at_once, in_doubt
+        super().__init__(str(error))
+
+
+def retrying(attempt_call: Callable[[], X]) -> X:
     """Call until it gives something other than a `Retry`, at most `ATTEMPTS` times with backoff in between."""
+    in_doubt = False
     for attempt in range(ATTEMPTS):
         try:
-            return attempt_call(attempt)
+            return attempt_call()
+        except AwsError as refused:
+            refused.in_doubt = in_doubt
+            raise
         except Retry as retry:
             if attempt == ATTEMPTS - 1:
                 raise retry.error from retry.__cause__
+            in_doubt = in_doubt or retry.in_doubt
             if not retry.at_once:
                 sleep(backoff(attempt))
     raise BackendUnavailable()
 
 
-class Retry(Exception):
-    """This attempt failed in a way that another may not; `error` is what it ends in if none is left."""
-
-    def __init__(self, error: PersistyError, *, at_once: bool = False) -> None:
-        self.error, self.at_once = error, at_once
-        super().__init__(str(error))
-
-
 def exhausted(error: AwsError) -> PersistyError:
     """The error of a transient fault that stayed."""
     kind = Throttled if error.kind in THROTTLES else BackendUnavailable
-    return kind(f"DynamoDB: {error.message or error.kind}")
+    return kind(f"DynamoDB: {error.kind}")
 
 
-VALIDATIONS: dict[str, Callable[[], PersistyError]] = {
-    "tarting key": InvalidCursor,
-    "ExclusiveStartKey": InvalidCursor,
-    "tem size": lambda: InvalidInput("The item is larger than DynamoDB stores (400 KB)"),
-}
-"""Part of a ValidationException's message → what it means to a caller."""
+def _invalid(message: str) -> Callable[[], PersistyError]:
+    return lambda: InvalidInput(message, faults=[Fault("", message)])
+
+
+REFUSALS: tuple[tuple[str, re.Pattern[str], Callable[[], PersistyError]], ...] = tuple(
+    (kind, re.compile(mark, re.IGNORECASE), made)
+    for kind, mark, made in (
+        ("ValidationException", "starting key|exclusive ?start ?key", InvalidCursor),
+        ("ValidationException", "item size", _invalid("DynamoDB stores items of at most 400 KB")),
+        ("ValidationException", "payload size", lambda: BatchTooLarge("DynamoDB writes at most 4 MB atomically")),
+        (
+            "ValidationException",
+            "size limit|must be under 2048|empty binary",
+            _invalid("DynamoDB takes keys of 1 to 2048 bytes, of 1024 bytes as what sorts; those of indexes included"),
+        ),
+        (
+            "ResourceNotFoundException",
+            "",
+            lambda: BackendUnavailable("DynamoDB: a table or an index is missing; `App.prepare` creates them"),
+        ),
+    )
+)
+"""(kind, part of the message, what it means to a caller)."""
 
 
 def as_error(error: AwsError) -> PersistyError:
-    """The typed error of a refusal that no caller handles."""
-    if error.kind == "ValidationException":
-        known = next((made for mark, made in VALIDATIONS.items() if mark in error.message), None)
-        if known is not None:
-            return known()
-    return BackendUnavailable(f"DynamoDB: {error.kind}: {error.message}")
+    """The typed error of a refusal that no caller handles. What AWS said stays in the cause: it names accounts and roles."""
+    for kind, mark, made in REFUSALS:
+        if kind == error.kind and mark.search(error.message):
+            return made()
+    return BackendUnavailable(f"DynamoDB: {error.kind}")
