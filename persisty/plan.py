@@ -20,6 +20,8 @@ from .naming import pascal, table_name
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")
+INDEX_ACTIONS = ("dynamodb:Query",)
+"""What is asked of a table's indexes too: only tables are scanned."""
 
 VERB_ACTIONS: dict[str, tuple[str, ...]] = {
     "read": ("dynamodb:GetItem",),
@@ -29,9 +31,10 @@ VERB_ACTIONS: dict[str, tuple[str, ...]] = {
     "create": ("dynamodb:PutItem",),
     "update": ("dynamodb:UpdateItem", "dynamodb:GetItem"),
     "delete": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
-    "edit_batch": (*READ_ACTIONS, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+    "edit_batch": READ_ACTIONS,
 }
-"""Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide."""
+"""Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide;
+the edits of a batch take what their own verbs take, and are offered only where those are."""
 
 
 class KeyAttribute(Struct, frozen=True):
@@ -58,7 +61,7 @@ class Table(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """DynamoDB actions on the table of a store; those in `QUERY_ACTIONS` on its indexes too."""
+    """DynamoDB actions on the table of a store; those in `INDEX_ACTIONS` on its indexes too."""
 
     store: str
     actions: tuple[str, ...]

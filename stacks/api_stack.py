@@ -16,7 +16,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.naming import pascal
-from persisty.plan import QUERY_ACTIONS, Function, Plan
+from persisty.plan import INDEX_ACTIONS, Function, Plan
 
 from .constructs.code import Target, dependency_layer, function_code, runtime_layer
 
@@ -65,7 +65,10 @@ class ApiStack(cdk.Stack):
     def _function(self, function: Function) -> lambdas.Function:
         name = pascal(function.name)
         folder = function_code(function.environment["PERSISTY_APP"], self._target)
-        made = lambdas.Function(
+        log_group = logs.LogGroup(
+            self, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        return lambdas.Function(
             self,
             name,
             description=function.description,
@@ -77,20 +80,26 @@ class ApiStack(cdk.Stack):
             memory_size=MEMORY,
             timeout=cdk.Duration.seconds(TIMEOUT),
             environment=function.environment,
-            log_group=logs.LogGroup(
-                self, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
-            ),
+            log_group=log_group,
+            role=self._role(f"{name}Role", function, log_group),
         )
+
+    def _role(self, id: str, function: Function, log_group: logs.LogGroup) -> iam.Role:  # noqa: A002 - CDK's name
+        """What the function may do: write its own log, and what the plan grants. AWS's managed policy for functions
+        would let it write every log of the account."""
+        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        tables = {table.store: table for table in self._plan.tables}
         for grant in function.grants:
-            table = next(one for one in self._plan.tables if one.store == grant.store)
+            table = tables[grant.store]
             # by name, not by reference: an export would keep a table from ever leaving its stack
             arn = self.format_arn(service="dynamodb", resource="table", resource_name=table.name)
-            made.add_to_role_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
-            asked = [action for action in grant.actions if action in QUERY_ACTIONS]
+            role.add_to_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
+            asked = [action for action in grant.actions if action in INDEX_ACTIONS]
             if asked and table.indexes:
-                names = [f"{arn}/index/{index.name}" for index in table.indexes]
-                made.add_to_role_policy(iam.PolicyStatement(actions=asked, resources=names))
-        return made
+                indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
+                role.add_to_policy(iam.PolicyStatement(actions=asked, resources=indexes))
+        return role
 
     def _http_api(self) -> None:
         api = http.HttpApi(self, "Http", api_name=self._plan.prefix, create_default_stage=False)

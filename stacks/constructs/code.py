@@ -10,9 +10,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 
 from msgspec import Struct
 
@@ -20,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".cache" / "code"
 RUNTIME_LEFT_OUT = ("hosting", "cli", "testing.py", "transfer", "plan.py", "sql", "memory.py", "__pycache__")
 """Parts of persisty that no function imports."""
+CODE_LEFT_OUT = ("__pycache__", "*.db", "*.db-shm", "*.db-wal")
+"""What an app leaves beside its code when it runs here."""
 
 PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
 """Architecture as Lambda names it → the platform of its wheels."""
@@ -73,7 +77,7 @@ def runtime_layer(target: Target) -> Path:
         shutil.copytree(source, folder / "python" / "persisty", ignore=shutil.ignore_patterns(*RUNTIME_LEFT_OUT))
         _compile(folder, target)
 
-    return _built("runtime", _files(source), build, target)
+    return _built("runtime", _files(source, RUNTIME_LEFT_OUT), build, target)
 
 
 def function_code(spec: str, target: Target) -> Path:
@@ -84,30 +88,47 @@ def function_code(spec: str, target: Target) -> Path:
     def build(folder: Path) -> None:
         for source in sources:
             if source.is_dir():
-                shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+                shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns(*CODE_LEFT_OUT))
             else:
                 shutil.copy(source, folder / source.name)
         _compile(folder, target)
 
-    return _built("functions", [file for source in sources for file in _files(source)], build, target)
+    return _built("functions", [file for source in sources for file in _files(source, CODE_LEFT_OUT)], build, target)
 
 
-def _files(source: Path) -> list[Path]:
-    return sorted(source.rglob("*.py")) if source.is_dir() else [source]
+def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
+    """What is copied of a source: the file, or the files of a folder without those left out."""
+    if not source.is_dir():
+        return [source]
+    found = sorted(file for file in source.rglob("*") if file.is_file())
+    return [file for file in found if not any(map(_among(left_out), file.relative_to(source).parts))]
+
+
+def _among(patterns: Sequence[str]) -> Callable[[str], bool]:
+    return lambda name: any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], target: Target) -> Path:
-    """The folder built from these sources for this target; built now if it is not there."""
+    """The folder built from these sources for this target; built now if it is not there.
+
+    It is built beside its place and then moved there at once, so that of two processes neither sees half a folder.
+    """
     digest = sha256(repr(target).encode())
-    for source in sources:
+    for source in (Path(__file__), *sources):
         digest.update(str(source.relative_to(ROOT)).encode() + b"\0" + source.read_bytes())
     folder = BUILT / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
-        unfinished = folder.with_suffix(".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        build(unfinished)
-        unfinished.rename(folder)
+        BUILT.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(mkdtemp(prefix=f".{name}-", dir=BUILT))
+        try:
+            build(unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(folder)
+        except OSError:
+            if not folder.exists():  # else another process built the same first
+                raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
