@@ -12,7 +12,7 @@ from .conftest import Files, Import
 from .questions import Question
 
 PAGE = 97
-"""A page size that no result here is a multiple of."""
+"""A size of pages for which many results here take several, the last of them short."""
 
 
 def plain_row(store: Store[Any], item: Any) -> plain.PlainRow:
@@ -42,8 +42,8 @@ def check_all_are_stored(store: Store[Any], files: Files) -> None:
     assert [row for row in found if row != right[tuple(row[name] for name in key)]] == []
 
 
-def check_question(store: Store[Any], question: Question, rows: list[plain.PlainRow]) -> None:
-    """The answer is that of plain Python, in its order: the first of it, page by page, and counted."""
+def check_question(store: Store[Any], question: Question, rows: list[plain.PlainRow], *, size: int) -> None:
+    """The answer is that of plain Python, in its order: the first of it, in pages of this size, and counted."""
     expected = plain.ordered(filter(question.wanted, rows), *question.order)
     order = list(question.order)
     assert bool(expected) is not question.empty
@@ -55,8 +55,8 @@ def check_question(store: Store[Any], question: Question, rows: list[plain.Plain
     pages = []
     cursor = None
     while not pages or cursor:
-        page = store.search(question.where, order=order, limit=PAGE, cursor=cursor)
+        page = store.search(question.where, order=order, limit=size, cursor=cursor)
         pages.append([plain_row(store, item) for item in page])
         cursor = page.cursor
     assert [row for page in pages for row in page] == expected
-    assert [len(page) for page in pages[:-1]] == [PAGE] * (len(pages) - 1)
+    assert [len(page) for page in pages[:-1]] == [size] * (len(pages) - 1)

@@ -11,7 +11,7 @@ from benchmarks.flights.app import Airport
 from benchmarks.flights.app import app as flights
 from persisty import App
 
-from .checks import check_all_are_stored, check_question, check_rejections
+from .checks import PAGE, check_all_are_stored, check_question, check_rejections
 from .conftest import Files, Import, import_file
 from .questions import QUESTIONS
 
@@ -50,7 +50,12 @@ def test_every_right_airport_is_stored_as_it_stands_in_the_file(app: App, files:
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_about_airports_has_the_answer_of_plain_python(name: str, app: App, files: Files) -> None:
-    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"])
+    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=1_000)
+
+
+@pytest.mark.parametrize("name", ["a country by its cities, through the index", "without a code, in a known zone"])
+def test_the_same_answer_comes_in_pages_of_the_index_and_of_the_whole_table(name: str, app: App, files: Files) -> None:
+    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=PAGE)
 
 
 def test_airports_are_read_by_key_in_the_positions_asked(app: App, files: Files) -> None:

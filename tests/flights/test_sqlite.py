@@ -15,7 +15,7 @@ from benchmarks.flights.app import app as flights
 from persisty import App
 
 from . import plain
-from .checks import check_all_are_stored, check_question, check_rejections
+from .checks import PAGE, check_all_are_stored, check_question, check_rejections
 from .conftest import Files, Import, import_file, import_json
 from .questions import QUESTIONS
 
@@ -64,7 +64,7 @@ def test_every_right_row_is_stored_as_it_stands_in_the_file(item: type[Any], app
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_about_airports_has_the_answer_of_plain_python(name: str, app: App, files: Files) -> None:
-    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"])
+    check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=PAGE)
 
 
 def test_a_route_is_read_by_its_composite_key(app: App, files: Files) -> None:
