@@ -2,8 +2,8 @@
 
 AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, …}` and turns the
 envelope, `{"data": …}` or `{"error": {"code", "message", "info"}}`, into a result or an error of the field (`code` as
-errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. Stores' operations are known from the start; the custom actions' modules are imported when
-a field that is none of theirs is first asked for.
+errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. Stores' operations
+are known from the start; the custom actions' modules are imported when a field that is none of theirs is first asked for.
 """
 
 from __future__ import annotations
