@@ -13,7 +13,7 @@ import msgspec
 from ..application import App
 from ..errors import PersistyError, all_errors
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import OPERATORS, bare, identity
+from ..model.types import OPERATORS, bare
 from ..naming import pascal
 from ..store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from .actions import operations
@@ -114,6 +114,10 @@ class _Schemas:
             {"items": {"type": "array", "items": _ref(name)}, "cursor": {"type": ["string", "null"]}},
             required=["items", "cursor"],
         )
+        if meta.access and meta.access.allows("edit_batch"):
+            self._edits(meta, name)
+
+    def _edits(self, meta: StoreMeta[Any], name: str) -> None:
         where = {"type": "object", "description": "attribute → operator → value, and `and`, `or`, `not`"}
         key = {"type": "string", "description": "The item's string key"}
         edits = {
@@ -123,8 +127,8 @@ class _Schemas:
             ),
             "delete": _object({"key": key, "when": where}, required=["key"]),
         }
-        offered = {verb: schema for verb, schema in edits.items() if meta.access and meta.access.allows(verb)}
-        self.components[f"{name}Edit"] = {"oneOf": [_object({v: one}, required=[v]) for v, one in offered.items()]}
+        offered = [_object({verb: edit}, required=[verb]) for verb, edit in edits.items() if meta.access.allows(verb)]
+        self.components[f"{name}Edit"] = {"oneOf": offered} if offered else {"not": {}}
         done = {"code": {"const": "ok"}, "item": _ref(name)}
         self.components[f"{name}EditResult"] = {
             "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, _ref("Problem")]
@@ -211,7 +215,8 @@ def _filters(operation: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
         for operator, kinds in OPERATORS.items():
             if attribute.kind in kinds:
                 name = attribute.name if operator == "eq" else f"{attribute.name}__{operator}"
-                schema = OPERANDS.get(operator, identity)(plain)
+                operand = OPERANDS.get(operator)
+                schema = operand(plain) if operand else plain
                 parameters.append({"name": name, "in": "query", "schema": schema})
     return parameters
 

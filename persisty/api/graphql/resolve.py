@@ -73,7 +73,7 @@ def order_value(value: Any) -> Any:
 
 
 def _order(meta: StoreMeta[Any], value: Any) -> Any:
-    return [order_value(one) for one in value] if isinstance(value, list) else order_value(value)
+    return [order_value(one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _create(meta: StoreMeta[Any], value: Any) -> Any:

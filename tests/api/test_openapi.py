@@ -1,0 +1,91 @@
+"""The OpenAPI document is valid, and what it says is so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from persisty import App
+from persisty.api.openapi import document
+from persisty.errors import all_errors
+
+from .conftest import Caller
+from .test_rest import BAD
+
+
+@pytest.fixture
+def openapi(app: App, call: Caller) -> dict[str, Any]:
+    status, found = call("GET", "/openapi.json")
+    assert (status, found) == (200, json.loads(json.dumps(document(app))))
+    described: dict[str, Any] = found
+    return described
+
+
+def validator(openapi: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": openapi["components"]})
+
+
+def test_the_document_is_valid(openapi: dict[str, Any]) -> None:
+    validate(openapi)
+
+
+def test_every_route_is_described_and_nothing_else(openapi: dict[str, Any]) -> None:
+    assert set(openapi["paths"]) == {
+        "/health",
+        *(f"/api/{store}{rest}" for store in ("thing", "place") for rest in ("", "/{key}", "-count", "-batch")),
+        *("/api/rule", "/api/rule/{key}", "/api/rule-count", "/api/rule-batch"),
+        *("/actions/add", "/actions/repeat", "/actions/forbidden", "/actions/broken"),
+    }
+    assert set(openapi["paths"]["/api/rule"]) == {"get"}
+
+
+def test_every_error_code_is_in_the_problem_schema(openapi: dict[str, Any]) -> None:
+    codes = openapi["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert set(codes) == {error.code for error in all_errors()}
+
+
+def test_answers_fit_their_schemas(openapi: dict[str, Any], call: Caller) -> None:
+    _, item = call(
+        "POST", "/api/thing", {"name": "x", "price": "2.50", "ratio": 1.5, "born": "2020-01-01", "colour": "red"}
+    )
+    for method, path, body in (
+        ("POST", "/api/thing", {"name": "y"}),
+        ("GET", f"/api/thing/{item['id']}", None),
+        ("PATCH", f"/api/thing/{item['id']}", {"raw": "AA=="}),
+        ("GET", "/api/thing", None),
+        ("GET", "/api/thing-count", None),
+        ("GET", "/api/thing-batch", None),
+        ("POST", "/api/thing-batch", {"edits": [{"create": {"name": "z"}}, {"delete": {"key": "nothing"}}]}),
+    ):
+        status, answer = call(method, path, body)
+        described = openapi["paths"][path.replace(item["id"], "{key}")][method.lower()]
+        schema = described["responses"][str(status)]["content"]["application/json"]["schema"]
+        validator(openapi, schema).validate(answer)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in BAD if case[4] not in (404, 405)], ids=lambda case: f"{case[5]} {case[1]}"
+)
+def test_refusals_are_described_with_their_status_and_fit_the_problem_schema(
+    openapi: dict[str, Any], call: Caller, case: tuple[Any, ...]
+) -> None:
+    method, path, body, query, status, code, _ = case
+    _, problem = call(method, path, body, query)
+    template = path if path in openapi["paths"] else "/api/thing/{key}"
+    described = openapi["paths"][template][method.lower()]["responses"][str(status)]
+    assert code in described["description"]
+    validator(openapi, described["content"]["application/problem+json"]["schema"]).validate(problem)
+
+
+def test_what_the_create_schema_accepts_is_created_and_what_it_refuses_is_refused(
+    openapi: dict[str, Any], call: Caller
+) -> None:
+    schema = openapi["paths"]["/api/thing"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    check = validator(openapi, schema)
+    for body in ({"name": "x"}, {"name": "x", "tags": []}, {"name": ""}, {}, {"name": "x", "version": 1}, {"name": 1}):
+        status, _ = call("POST", "/api/thing", body)
+        assert (status == 201) == check.is_valid(body), body

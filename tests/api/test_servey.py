@@ -1,0 +1,53 @@
+"""Operations as servey's Actions: their names and signatures, and the same answers as REST gives."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from servey.action.action import Action
+from servey.trigger.web_trigger import WebTrigger
+
+from persisty import App
+from persisty.api.actions import operations
+from persisty.api.servey import servey_actions
+
+from .conftest import Caller
+
+
+@pytest.fixture
+def actions(app: App) -> dict[str, Action]:
+    return {one.name: one for one in servey_actions(app)}
+
+
+def test_every_operation_is_an_action_with_its_web_trigger(app: App, actions: dict[str, Action]) -> None:
+    offered = operations(app)
+    assert set(actions) == {*offered, "not_offered"}
+    for name, operation in offered.items():
+        [trigger] = [one for one in actions[name].triggers if isinstance(one, WebTrigger)]
+        assert trigger.method.value.upper() == operation.method
+
+
+def test_signatures_are_complete_and_typed(actions: dict[str, Action]) -> None:
+    for action in actions.values():
+        signature = inspect.signature(action.fn)
+        assert signature.return_annotation is not inspect.Signature.empty
+        assert all(one.annotation is not inspect.Parameter.empty for one in signature.parameters.values())
+
+
+def test_actions_answer_what_rest_answers(actions: dict[str, Action], call: Caller) -> None:
+    kind: Any = inspect.signature(actions["thing_create"].fn).parameters["item"].annotation
+    made = actions["thing_create"].fn(item=kind(name="x", weight=3))
+    status, item = call("GET", f"/api/thing/{made.id}")
+    assert (status, item["name"], item["weight"], item["version"]) == (200, "x", 3, 1)
+    changed = actions["thing_update"].fn(key=str(made.id), changes={"weight": 4}, when={"weight": {"eq": 3}})
+    assert (changed.weight, changed.version) == (4, 2)
+    page = actions["thing_search"].fn(where={"name": {"eq": "x"}}, limit=5)
+    assert ([one.id for one in page.items], page.cursor) == ([made.id], None)
+    assert actions["thing_count"].fn() == 1
+    assert actions["thing_read"].fn(key="nothing") is None
+    assert actions["thing_read_batch"].fn(keys=["nothing", str(made.id)])[1].id == made.id
+    results = actions["thing_edit_batch"].fn(edits=[{"delete": {"key": str(made.id)}}, {"delete": {"key": "nothing"}}])
+    assert [one["code"] for one in results] == ["ok", "not_found"]
+    assert actions["add"].fn(left=1).total == 2
