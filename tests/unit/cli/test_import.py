@@ -203,9 +203,12 @@ def test_an_engine_that_fails_midway_ends_with_1_and_what_is_settled(
 ) -> None:
     file.write_text("id,price\n" + "".join(f"p{number},{number - 1}\n" for number in range(10)))
     real, calls = Store.edit_batch, iter((True, True, True, False))
+    rejects = file.with_name("products.csv.rejected.jsonl")
+    written_by_then: list[dict[str, Any]] = []
 
     def failing(self: Any, batch: Any, *, atomic: bool = False) -> Any:
         if not next(calls):
+            written_by_then.extend(lines_of(rejects))
             raise BackendUnavailable("The engine is gone")
         return real(self, batch, atomic=atomic)
 
@@ -215,7 +218,8 @@ def test_an_engine_that_fails_midway_ends_with_1_and_what_is_settled(
     assert (done.code, counts(done)) == (1, (6, 5, 1))
     assert "The engine is gone" in done.err
     assert "Traceback" not in done.err
-    assert len(lines_of(file.with_name("products.csv.rejected.jsonl"))) == 1
+    assert [one["line"] for one in written_by_then] == [2]
+    assert lines_of(rejects) == written_by_then
     assert len(products(url)) == 5
 
 

@@ -165,11 +165,17 @@ def test_an_endless_line_is_rejected_in_bounded_memory() -> None:
 
 
 def test_quotes_that_never_close_are_looked_for_in_bounded_memory_and_cost_one_row() -> None:
-    lines = 300_000
-    found = CsvRows(io.BytesIO(b'1,"open\n' + b"2,3\n" * lines), PLAIN, ("a", "b"))
-    broken = next(iter(found))
+    line = b"2," + b"3" * 1_000 + b"\n"
+    count = 16 * MAX_ROW // len(line)
+    content = io.BytesIO(b'1,"open\n' + line * count)
+    tracemalloc.start()
+    found = iter(CsvRows(content, PLAIN, ("a", "b")))
+    broken = next(found)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert message(broken) == "A quote is not closed"
-    assert sum(1 for row in found if row.error is None) == lines
+    assert sum(1 for row in found if row.error is None) == count
+    assert peak < 4 * MAX_ROW
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(['"', '""', ",", "\r\n", "\\", "N", "\\N"])
