@@ -52,7 +52,7 @@ def check_question(store: Store[Any], question: Question, rows: list[plain.Plain
         assert [plain_row(store, item) for item in found] == expected[: question.top]
         return
     assert store.count(question.where) == len(expected)
-    pages = []
+    pages: list[list[plain.PlainRow]] = []
     cursor = None
     while not pages or cursor:
         page = store.search(question.where, order=order, limit=size, cursor=cursor)

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,9 +41,6 @@ class Files(NamedTuple):
     right: dict[str, list[plain.PlainRow]]
 
 
-RunImport = Callable[..., Import]
-
-
 def run_import(rejects: Path, *options: str) -> Import:
     """Run the command in a process of its own."""
     command = [sys.executable, "-m", "persisty", *options]
@@ -65,11 +61,18 @@ def import_json(path: Path, store: str, url: str) -> Import:
     return run_import(rejects, "import", APP, store, str(path), "--url", url, "--prepare")
 
 
-@pytest.fixture(scope="session")
-def files() -> Files:
+def require_files() -> Path:
+    """The folder of the files. Skips the module that asks for it, and says so, where nobody has told which it is."""
     folder = os.environ.get("OPENFLIGHTS_DIR")
     if not folder:
-        pytest.skip("OPENFLIGHTS_DIR is not set: it names the folder of OpenFlights' airlines, airports and routes")
-    rows = {store: plain.read(Path(folder), store) for store in plain.COLUMNS}
+        reason = "OPENFLIGHTS_DIR is not set: it names the folder of airlines.dat, airports.dat and routes.dat"
+        pytest.skip(reason, allow_module_level=True)
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def files() -> Files:
+    folder = require_files()
+    rows = {store: plain.read(folder, store) for store in plain.COLUMNS}
     right = {store: [row for row in all_ if not plain.faults(store, row)] for store, all_ in rows.items()}
-    return Files(Path(folder), rows, right)
+    return Files(folder, rows, right)

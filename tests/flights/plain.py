@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,6 @@ def ordered(rows: Iterable[PlainRow], *terms: str) -> list[PlainRow]:
     for term in reversed(terms):
         name = term.removeprefix("-")
         there = [row for row in result if row[name] is not None]
-        there.sort(key=lambda row, name=name: row[name], reverse=term.startswith("-"))
+        there.sort(key=itemgetter(name), reverse=term.startswith("-"))
         result = there + [row for row in result if row[name] is None]
     return result

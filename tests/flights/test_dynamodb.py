@@ -12,8 +12,10 @@ from benchmarks.flights.app import app as flights
 from persisty import App
 
 from .checks import PAGE, check_all_are_stored, check_question, check_rejections
-from .conftest import Files, Import, import_file
+from .conftest import Files, Import, import_file, require_files
 from .questions import QUESTIONS
+
+require_files()
 
 
 @pytest.fixture(scope="module")

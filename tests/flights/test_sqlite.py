@@ -16,8 +16,10 @@ from persisty import App
 
 from . import plain
 from .checks import PAGE, check_all_are_stored, check_question, check_rejections
-from .conftest import Files, Import, import_file, import_json
+from .conftest import Files, Import, import_file, import_json, require_files
 from .questions import QUESTIONS
+
+require_files()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_plain_lines_come_now_and_then_without_colour_or_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     shown = io.StringIO()
     with progress("rows [1].csv", 1000, Console(file=shown)) as report:
         for step in range(1, 21):

@@ -6,6 +6,7 @@ import csv
 import io
 import tracemalloc
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,7 +105,7 @@ def test_the_delimiter_may_be_a_sign_of_regular_expressions() -> None:
 @pytest.mark.parametrize(
     "dialect", [{"delimiter": ""}, {"delimiter": ",,"}, {"delimiter": '"'}, {"escape": ","}, {"escape": "\n"}]
 )
-def test_signs_that_cannot_be_told_apart_are_no_dialect(dialect: dict[str, str]) -> None:
+def test_signs_that_cannot_be_told_apart_are_no_dialect(dialect: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Dialect(**dialect)
 
