@@ -34,7 +34,6 @@ from .requests import OPERATIONS, Requests
 from .transport import (
     ATTEMPTS,
     CONDITION_FAILED,
-    THROTTLES,
     TRANSACTION_CANCELED,
     AwsError,
     Transport,
@@ -46,6 +45,11 @@ from .transport import (
 T = TypeVar("T")
 MAX_READ, MAX_ATOMIC = 100, 100
 """Keys a BatchGetItem and actions a TransactWriteItems take."""
+LOOKAHEAD, GROWTH = 8, 4
+"""A query with a filter looks at so many times its limit, then at so many times more with each request: DynamoDB charges
+for what it looks at, and a request costs a round trip."""
+CONFLICTS = frozenset({None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons of a cancelled transaction that say nothing against another attempt."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
 
 
@@ -60,10 +64,12 @@ class DynamoDbBackend(Generic[T]):
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         if len(keys) == 1:
+            if not self._codec.storable(keys[0]):
+                return [None]
             wire = self._call("GetItem", self._requests.read(keys[0])).get("Item")
             return [None if wire is None else self._codec.item(wire)]
         found: dict[KeyValues, T] = {}
-        distinct = list(dict.fromkeys(keys))
+        distinct = [key for key in dict.fromkeys(keys) if self._codec.storable(key)]
         for start in range(0, len(distinct), MAX_READ):
             for item in self._read_some(distinct[start : start + MAX_READ]):
                 found[self.meta.key_values(item)] = item
@@ -91,7 +97,9 @@ class DynamoDbBackend(Generic[T]):
         chosen = plan(self.meta, self._paths, where, order, following)
         start = None if after is None or order else self._start(chosen, after)
         exact = chosen.ordered and chosen.rest == following
-        matches = self._matches(chosen, limit if exact else None, start)
+        enough = limit + 2  # one more tells that there is more, another that its ties are complete
+        look = (enough if exact else enough * LOOKAHEAD) if chosen.ordered else None
+        matches = self._matches(chosen, look, start)
         if not order:
             found = [
                 item for _, item in zip(range(limit + 1), (one for one, wanted in matches if wanted), strict=False)
@@ -117,24 +125,28 @@ class DynamoDbBackend(Generic[T]):
         """One BatchGetItem, and again for what it left unprocessed."""
         table = self._requests.table
         request: Any = {table: {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}}
-        for attempt in range(ATTEMPTS):
+        attempt = 0
+        while attempt < ATTEMPTS:
             answer = self._call("BatchGetItem", {"RequestItems": request})
-            yield from map(self._codec.item, answer["Responses"].get(table, ()))
+            found = answer["Responses"].get(table, ())
+            yield from map(self._codec.item, found)
             request = answer.get("UnprocessedKeys")
             if not request:
                 return
-            sleep(backoff(attempt))
+            if not found:  # else they did not fit into 16 MB
+                sleep(backoff(attempt))
+                attempt += 1
         raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
 
-    def _matches(self, chosen: QueryPlan, limit: int | None, start: Wire | None) -> Iterator[tuple[T, bool]]:
+    def _matches(self, chosen: QueryPlan, look: int | None, start: Wire | None) -> Iterator[tuple[T, bool]]:
         """The items of a plan as they come, each with whether it matches what DynamoDB did not decide.
 
-        `limit`: so many matches are wanted, and nothing but the key condition keeps an item from being one.
+        `look`: how many items the first request looks at; None for as many as there are, all of them being wanted.
         """
         native, local = split(self.meta, chosen.rest, self._hidden(chosen))
         operation, payload = self._requests.query(chosen, native)
-        if limit is not None:
-            payload["Limit"] = limit + 2  # one more tells that there is more, another that its ties are complete
+        if look is not None:
+            payload["Limit"] = look
         if start is not None:
             payload["ExclusiveStartKey"] = start
         wanted = matcher(self.meta, local)
@@ -151,6 +163,8 @@ class DynamoDbBackend(Generic[T]):
             if not last:
                 return
             payload = {**payload, "ExclusiveStartKey": last}
+            if "Limit" in payload:
+                payload["Limit"] *= GROWTH
 
     def _complete_ties(self, chosen: QueryPlan, matches: Iterator[tuple[T, bool]], limit: int) -> list[T]:
         """More than `limit` matches in the path's order, with all that tie with the last of them: DynamoDB does not
@@ -193,10 +207,12 @@ class DynamoDbBackend(Generic[T]):
     def _one(self, write: Write) -> WriteResult:
         if isinstance(write, Put):
             return self._conditional(write, ALL)
+        if not self._codec.storable(write.key):
+            return MISSING
         native, local = split(self.meta, write.when)
         if local == ALL:
             return self._conditional(write, native)
-        return self._optimistic(write, local)
+        return self._optimistic(write, native, local)
 
     def _conditional(self, write: Write, when: Filter) -> WriteResult:
         payload = self._requests.write(write, when)
@@ -207,7 +223,10 @@ class DynamoDbBackend(Generic[T]):
         except AwsError as error:
             if error.kind != CONDITION_FAILED:
                 raise as_error(error) from error
-            return self._refused(write, error.body.get("Item"))
+            current = error.body.get("Item")
+            if isinstance(write, Put) and error.in_doubt and current and self._codec.item(current) == write.item:
+                return WriteResult(Outcome.DONE, write.item)  # it is there because the attempt before put it there
+            return self._refused(write, current)
         if isinstance(write, Patch):
             return WriteResult(Outcome.DONE, self._codec.item(answer["Attributes"]))
         return WriteResult(Outcome.DONE, write.item) if isinstance(write, Put) else DONE
@@ -217,15 +236,16 @@ class DynamoDbBackend(Generic[T]):
             return EXISTS
         return WriteResult(Outcome.FAILED, self._codec.item(current)) if current else MISSING
 
-    def _optimistic(self, write: Patch | Delete, local: Filter) -> WriteResult:
+    def _optimistic(self, write: Patch | Delete, native: Filter, local: Filter) -> WriteResult:
         """Decide over the item as read, and write only if nothing that was looked at has changed since."""
+        holds = matcher(self.meta, write.when)
         for attempt in range(ATTEMPTS):
             [current] = self.read((write.key,))
             if current is None:
                 return MISSING
-            if not matcher(self.meta, write.when)(current):
+            if not holds(current):
                 return WriteResult(Outcome.FAILED, current)
-            result = self._conditional(write, self._unchanged(current, write.when))
+            result = self._conditional(write, combine(And, [native, self._unchanged(current, local)]))
             if result.outcome is not Outcome.FAILED:
                 return result
             sleep(backoff(attempt))
@@ -264,20 +284,24 @@ class DynamoDbBackend(Generic[T]):
 
     def _decide(self, writes: Sequence[Write]) -> tuple[list[Filter], list[WriteResult] | None]:
         """Each write's condition as DynamoDB decides it; what it cannot is decided over the items as read."""
-        whens: list[Filter] = []
-        results = [ABORTED] * len(writes)
-        for position, write in enumerate(writes):
-            when = ALL if isinstance(write, Put) else write.when
-            if not isinstance(write, Put) and split(self.meta, when)[1] != ALL:
-                [current] = self.read((write.key,))
-                if current is None:
-                    results[position] = MISSING
-                elif not matcher(self.meta, when)(current):
-                    results[position] = WriteResult(Outcome.FAILED, current)
-                else:
-                    when = self._unchanged(current, when)
-            whens.append(when)
+        parts = [(ALL, ALL) if isinstance(write, Put) else split(self.meta, write.when) for write in writes]
+        undecided = [position for position, (_, local) in enumerate(parts) if local != ALL]
+        whens = [native for native, _ in parts]
+        results = [ABORTED if self._possible(write) else MISSING for write in writes]
+        read = self.read([self._key(writes[position]) for position in undecided]) if undecided else ()
+        for position, current in zip(undecided, read, strict=True):
+            native, local = parts[position]
+            if current is None:
+                results[position] = MISSING
+            elif not matcher(self.meta, And((native, local)))(current):
+                results[position] = WriteResult(Outcome.FAILED, current)
+            else:
+                whens[position] = combine(And, [native, self._unchanged(current, local)])
         return whens, results if any(one is not ABORTED for one in results) else None
+
+    def _possible(self, write: Write) -> bool:
+        """May there be an item to write to? (A `Put` that cannot be is invalid, which DynamoDB says.)"""
+        return isinstance(write, Put) or self._codec.storable(write.key)
 
     def _canceled(self, writes: Sequence[Write], error: AwsError) -> list[WriteResult] | None:
         """What became of each write of a cancelled transaction; None if it only met with another and may be tried again."""
@@ -288,7 +312,7 @@ class DynamoDbBackend(Generic[T]):
                 self._refused(write, reason.get("Item")) if reason.get("Code") == "ConditionalCheckFailed" else ABORTED
                 for write, reason in zip(writes, reasons, strict=True)
             ]
-        if all(code in (None, "None", "TransactionConflict", "ThrottlingError", *THROTTLES) for code in codes):
+        if CONFLICTS.issuperset(codes):
             return None
         first = next(reason for reason in reasons if reason.get("Code") not in (None, "None"))
         raise as_error(AwsError("ValidationException", str(first.get("Message")), {})) from error

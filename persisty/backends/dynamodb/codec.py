@@ -1,8 +1,8 @@
 """Item ⇄ DynamoDB's wire JSON, compiled once per item: one row per kind with its type tag and two functions.
 
 Every value at the top of an item is kept as a type that can be an index key (S, N, B), so that an index declared later
-never changes how stored data is read: booleans are numbers, and text that is empty (no index key may be) or starts with
-U+0000 gets a U+0000 before it, which keeps the order of texts. Null is the absence of the attribute.
+never changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start
+with a zero get a zero before them, which keeps their order. Null is the absence of the attribute.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from ...model.types import NORMALISE, Kind, bare, datetime_text
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
 
+MAX_PARTITION, MAX_SORT = 2048, 1024
+"""Bytes of a partition key, and of all that sorts under it."""
+
 Wire = dict[str, dict[str, Any]]
 Convert = Callable[[Any], Any]
 
@@ -38,7 +41,12 @@ def unescape(text: str) -> str:
 
 
 def _base64(value: bytes) -> str:
-    return b64encode(value).decode()
+    return b64encode(value if value and value[0] else b"\0" + value).decode()
+
+
+def _bytes(text: str) -> bytes:
+    value = b64decode(text)
+    return value[1:] if value and not value[0] else value
 
 
 def _json(value: Any) -> str:
@@ -73,7 +81,7 @@ WIRE: dict[Kind, WireKind] = {
     Kind.DATE: WireKind("S", date.isoformat, date.fromisoformat),
     Kind.UUID: WireKind("S", str, partial(msgspec.convert, type=UUID)),
     Kind.DECIMAL: WireKind("N", str, _decimal),
-    Kind.BYTES: WireKind("B", _base64, b64decode),
+    Kind.BYTES: WireKind("B", _base64, _bytes),
 }
 """Enums and JSON depend on the attribute and have no row: see `wire_kind`."""
 
@@ -139,6 +147,11 @@ class WireCodec:
         if self._joined:
             return {names[0]: self.value(names[0], key[0]), SORT: self._sort(key)}
         return {name: self.value(name, value) for name, value in zip(names, key, strict=True)}
+
+    def storable(self, key: KeyValues) -> bool:
+        """Is the key within DynamoDB's limits? There is no item with one that is not."""
+        sizes = [len(value.encode()) for one in self.key(key).values() for value in one.values()]
+        return all(size <= limit for size, limit in zip(sizes, (MAX_PARTITION, MAX_SORT), strict=False))
 
     def _sort(self, key: KeyValues) -> dict[str, Any]:
         parts = self._meta.key_codec.text(key).partition("~")[2]

@@ -5,7 +5,7 @@ Region and endpoint default to AWS's own variables; `transport` is `direct` (def
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from time import sleep
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ... import settings
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration
+from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import table_name
 from .backend import DynamoDbBackend
@@ -39,9 +40,10 @@ class DynamoDbEngine:
         return DynamoDbBackend(meta, self._table(meta), self.transport)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        created = [meta for meta in metas if self._create(meta)]
-        for meta in created:
-            self._wait(self._table(meta))
+        for meta in metas:
+            self._create(meta)
+        for meta in metas:
+            self._add_indexes(meta, self._wait(self._table(meta)))
 
     def close(self) -> None:
         self.transport.close()
@@ -49,44 +51,64 @@ class DynamoDbEngine:
     def _table(self, meta: StoreMeta[Any]) -> str:
         return table_name(self._app, self._stage, meta.name)
 
-    def _create(self, meta: StoreMeta[Any]) -> bool:
+    def _create(self, meta: StoreMeta[Any]) -> None:
         codec = WireCodec(meta)
-        used = {*codec.schema, *(name for index in meta.indexes for name in index.attributes)}
         payload: dict[str, Any] = {
             "TableName": self._table(meta),
             "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": [
-                {"AttributeName": name, "AttributeType": codec.tag(name)} for name in sorted(used)
-            ],
+            "AttributeDefinitions": definitions(meta, codec),
             "KeySchema": key_schema(codec.schema),
         }
         if meta.indexes:
-            payload["GlobalSecondaryIndexes"] = [
-                {
-                    "IndexName": index.name,
-                    "KeySchema": key_schema(index.attributes),
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-                for index in meta.indexes
-            ]
+            payload["GlobalSecondaryIndexes"] = [gsi(index) for index in meta.indexes]
         try:
             self.transport.call("CreateTable", payload)
         except AwsError as error:
-            if error.kind == "ResourceInUseException":
-                return False
-            raise as_error(error) from error
-        return True
-
-    def _wait(self, table: str) -> None:
-        for _ in range(CREATE_ATTEMPTS):
-            try:
-                answer = self.transport.call("DescribeTable", {"TableName": table})
-            except AwsError as error:
+            if error.kind != "ResourceInUseException":  # else it is there, or another process creates it just now
                 raise as_error(error) from error
-            if answer["Table"]["TableStatus"] == "ACTIVE":
-                return
+
+    def _add_indexes(self, meta: StoreMeta[Any], table: Mapping[str, Any]) -> None:
+        """Create the indexes that an existing table lacks, one at a time, as DynamoDB wants it."""
+        existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
+        for index in meta.indexes:
+            if index.name not in existing:
+                payload = {
+                    "TableName": self._table(meta),
+                    "AttributeDefinitions": definitions(meta, WireCodec(meta)),
+                    "GlobalSecondaryIndexUpdates": [{"Create": gsi(index)}],
+                }
+                self._call("UpdateTable", payload)
+                self._wait(self._table(meta))
+
+    def _wait(self, name: str) -> Mapping[str, Any]:
+        """The description of a table, once it and its indexes can be used."""
+        for _ in range(CREATE_ATTEMPTS):
+            table: Mapping[str, Any] = self._call("DescribeTable", {"TableName": name})["Table"]
+            states = [table["TableStatus"], *(one["IndexStatus"] for one in table.get("GlobalSecondaryIndexes", ()))]
+            if set(states) == {"ACTIVE"}:
+                return table
             sleep(CREATE_WAIT)
-        raise BackendUnavailable(f"The table {table} did not become active")
+        raise BackendUnavailable(f"The table {name} did not become active")
+
+    def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.transport.call(operation, payload)
+        except AwsError as error:
+            raise as_error(error) from error
+
+
+def definitions(meta: StoreMeta[Any], codec: WireCodec) -> list[dict[str, str]]:
+    """The attributes that keys are made of, the table's and those of its indexes, with their types."""
+    used = {*codec.schema, *(name for index in meta.indexes for name in index.attributes)}
+    return [{"AttributeName": name, "AttributeType": codec.tag(name)} for name in sorted(used)]
+
+
+def gsi(index: Index) -> dict[str, Any]:
+    return {
+        "IndexName": index.name,
+        "KeySchema": key_schema(index.attributes),
+        "Projection": {"ProjectionType": "ALL"},
+    }
 
 
 def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
@@ -108,11 +130,25 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         faults.append(Fault("/url", "No region, neither here nor in AWS_REGION", "dynamodb://eu-west-1"))
     if transport not in TRANSPORTS:
         faults.append(Fault("/url/transport", "Unknown transport", "one of " + ", ".join(TRANSPORTS), transport))
+    endpoint = options.get("endpoint") or environment.endpoint
+    if endpoint is not None and not _is_origin(endpoint):
+        faults.append(Fault("/url/endpoint", "Not an endpoint", "http://localhost:8000", endpoint[:64]))
     if faults or not region:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
-    endpoint = options.get("endpoint") or environment.endpoint
     if transport == "boto3":
         client: Transport = import_module("persisty.backends.dynamodb.boto3_client").Boto3Transport(endpoint, region)
         return DynamoDbEngine(client, app, stage)
-    direct = DirectTransport(endpoint or f"https://dynamodb.{region}.amazonaws.com", region, provider(environment))
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    direct = DirectTransport(endpoint or f"https://dynamodb.{region}.{domain}", region, provider(environment))
     return DynamoDbEngine(direct, app, stage)
+
+
+def _is_origin(endpoint: str) -> bool:
+    """Scheme, host and perhaps a port, and nothing more."""
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return False
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc or port == 0
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not extra

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...model.expressions import ALL, And, Compare, Filter, Not, Or
+from ...model.expressions import And, Compare, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.resolve import combine
@@ -17,6 +17,9 @@ from .codec import WireCodec
 
 MAX_IN = 100
 """Operands that IN takes."""
+MAX_WEIGHT = 64
+"""Comparisons that one expression may hold; the operands of an IN count an eighth. DynamoDB takes 300 operators and 4 KB:
+a comparison makes up to 4 of the one and 48 bytes of the other, an operand 6 bytes."""
 
 
 class Expression:
@@ -123,10 +126,26 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
 
 def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozenset()) -> tuple[Filter, Filter]:
     """(what DynamoDB decides, what is left). `hidden` names attributes that this expression may not mention."""
-    parts = where.filters if isinstance(where, And) else (where,)
-    theirs = [one for one in parts if native(meta, one) and not attributes_of(one) & hidden]
-    ours = [one for one in parts if one not in theirs]
-    return combine(And, theirs), combine(And, ours) if ours else ALL
+    theirs: list[Filter] = []
+    ours: list[Filter] = []
+    room = float(MAX_WEIGHT)
+    for one in where.filters if isinstance(where, And) else (where,):
+        fits = native(meta, one) and not attributes_of(one) & hidden and weight(one) <= room
+        (theirs if fits else ours).append(one)
+        room -= weight(one) if fits else 0
+    return combine(And, theirs), combine(And, ours)
+
+
+def weight(where: Filter) -> float:
+    """How much of an expression a filter takes, see `MAX_WEIGHT`."""
+    match where:
+        case And(filters) | Or(filters):
+            return sum(map(weight, filters))
+        case Not(inner):
+            return weight(inner)
+        case Compare(_, "oneof", values):
+            return 1 + len(values) / 8
+    return 1
 
 
 def attributes_of(where: Filter) -> frozenset[str]:

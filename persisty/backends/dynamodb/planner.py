@@ -15,7 +15,7 @@ from msgspec import Struct
 from ...model.expressions import And, Compare, Filter, OrderBy
 from ...model.meta import StoreMeta
 from ...query.resolve import combine
-from .codec import SORT, WireCodec
+from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 
@@ -70,23 +70,31 @@ def _through(
 ) -> QueryPlan | None:
     parts = [one for one in (where.filters if isinstance(where, And) else (where,)) if isinstance(one, Compare)]
     equal = {one.attribute: one for one in parts if one.operator == "eq"}
-    if path.partition not in equal:
+    if path.partition not in equal or not _short(equal[path.partition], MAX_PARTITION):
         return None
     if path.index is not None and not all(_present(meta, name, parts) for name in path.sorts):
         return None
     conditions = [equal[path.partition]]
     sorts = list(path.sorts)
-    while sorts and sorts[0] in equal:
+    while sorts and sorts[0] in equal and _short(equal[sorts[0]], MAX_SORT):
         conditions.append(equal[sorts.pop(0)])
     ordered, backward, grouping = _serves(meta, order, frozenset(equal), sorts)
     used: list[Compare] = []
     if sorts:
-        bounds = [one for one in parts if one.attribute == sorts[0] and one.operator in RANGES]
+        bounds = [
+            one for one in parts if one.attribute == sorts[0] and one.operator in RANGES and _short(one, MAX_SORT)
+        ]
         resume = _resume(following, sorts[0]) if ordered and order else None
         used = _range(meta, bounds, resume)
     taken = [*conditions, *(one for one in used if one in parts)]
     rest = combine(And, [*(one for one in _parts(where) if one not in taken), following])
     return QueryPlan(path, (*conditions, *used), rest, ordered, backward, grouping)
+
+
+def _short(one: Compare, limit: int) -> bool:
+    """May the value stand in a key condition? Its encoding is longer than itself by one byte at most."""
+    value = one.value
+    return len(value.encode() if isinstance(value, str) else value) < limit if isinstance(value, str | bytes) else True
 
 
 def _parts(where: Filter) -> tuple[Filter, ...]:
@@ -110,8 +118,8 @@ def _serves(
     open_terms = [one for one in order if one.attribute not in pinned]
     key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
     leading = open_terms[: len(open_terms) - len(key)]
-    if open_terms[len(leading) :] != key or any(one.descending for one in key):
-        return False, False, ()
+    if open_terms[len(leading) :] != key or any(one.descending for one in key) or (key and not leading):
+        return False, False, ()  # where everything ties, everything would be read in pages as small as the limit
     names = [one.attribute for one in leading]
     if names != sorts[: len(names)] or len({one.descending for one in leading}) > 1:
         return not open_terms, False, ()

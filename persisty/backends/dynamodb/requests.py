@@ -45,7 +45,7 @@ class Requests:
             members["Key"] = self._codec.key(write.key)
             text = expression.condition(when)
             members["ConditionExpression"] = f"attribute_exists({partition})" + (f" AND ({text})" if text else "")
-            members["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        members["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         if isinstance(write, Patch):
             members["UpdateExpression"] = self._update(write.changes, expression)
         return {**members, **expression.payload()}
