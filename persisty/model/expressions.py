@@ -17,10 +17,10 @@ class Filter(Struct, frozen=True):
     """A predicate over one item. Combine with `&`, `|`, `~`; never use it as a truth value."""
 
     def __and__(self, other: Filter) -> Filter:
-        return And((self, other))
+        return And((*self.filters, other) if isinstance(self, And) else (self, other))
 
     def __or__(self, other: Filter) -> Filter:
-        return Or((self, other))
+        return Or((*self.filters, other) if isinstance(self, Or) else (self, other))
 
     def __invert__(self) -> Filter:
         return Not(self)

@@ -180,8 +180,12 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
 
 
 def datetime_text(value: datetime) -> str:
-    """Fixed width, microseconds, `Z`: sorts as text in the order of time."""
-    return value.isoformat(timespec="microseconds")[:26] + "Z"
+    """A datetime in UTC at fixed width, microseconds, `Z`: sorts as text in the order of time."""
+    text: str = msgspec.to_builtins(value)  # several times faster than isoformat, but leaves out a fraction of zero
+    return text if len(text) == DATETIME_WIDTH else text[:-1] + ".000000Z"
+
+
+DATETIME_WIDTH = len("2026-01-01T00:00:00.000000Z")
 
 
 def _enum_text(value: enum.Enum) -> str:
@@ -191,7 +195,7 @@ def _enum_text(value: enum.Enum) -> str:
 TO_TEXT: dict[Kind, Callable[[Any], str]] = {
     Kind.STRING: str,
     Kind.INTEGER: str,
-    Kind.UUID: str,
+    Kind.UUID: msgspec.to_builtins,
     Kind.DATETIME: datetime_text,
     Kind.DATE: date.isoformat,
     Kind.ENUM: _enum_text,

@@ -101,8 +101,8 @@ def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *
         item = msgspec.convert(values, meta.item)
         for attribute, normalise in _normalisers(meta):
             value = attribute.get(item)
-            if value is not None:
-                setattr(item, attribute.name, normalise(value))
+            if value is not None and (normal := normalise(value)) is not value:
+                setattr(item, attribute.name, normal)
         return item
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         raise InvalidInput(faults=_faults(meta, values, path) or [fault_of(error, path)]) from error

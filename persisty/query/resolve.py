@@ -7,7 +7,7 @@ opposite; it is true for null. Backends rely on that and check nothing again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -18,6 +18,9 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS
 from ..model.validation import fault_of, operand, pointer
 
+MAX_COMPARISONS, MAX_VALUES = 200, 1_000
+"""What a filter may hold. Every engine has limits of its own behind these: SQLite's expressions are 1,000 deep."""
+
 Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
 
 
@@ -27,9 +30,29 @@ def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/whe
         return ALL
     faults: list[Fault] = []
     resolved = _resolve(meta, where, path, False, faults)
+    if not faults:
+        faults = _too_large(resolved, path)
     if faults:
         raise InvalidQuery(faults=faults)
     return resolved
+
+
+def _too_large(where: Filter, path: str) -> list[Fault]:
+    found = [*_comparisons(where)]
+    values = sum(len(one.value) for one in found if one.operator == "oneof")
+    sizes = (("comparisons", len(found), MAX_COMPARISONS), ("values in oneof", values, MAX_VALUES))
+    return [Fault(path, f"Too many {what}", f"at most {most}", str(size)) for what, size, most in sizes if size > most]
+
+
+def _comparisons(where: Filter) -> Iterator[Compare]:
+    match where:
+        case Compare():
+            yield where
+        case Not(inner):
+            yield from _comparisons(inner)
+        case And(filters) | Or(filters):
+            for one in filters:
+                yield from _comparisons(one)
 
 
 def compare(

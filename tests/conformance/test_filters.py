@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -227,6 +229,25 @@ def test_generated_filters_agree_with_the_oracle(dirty: Store[Specimen], where: 
     wanted = sorted(row["id"] for row in ROWS if holds(where, row))
     assert names(dirty.search(where, limit=200)) == wanted
     assert dirty.count(where) == len(wanted)
+
+
+def test_a_large_filter_is_answered_and_one_too_large_is_refused(dirty: Store[Specimen]) -> None:
+    texts = [*TEXTS, *map(str, range(2000, 2200))][:200]
+    every = reduce(or_, [Specimen.text == text for text in texts])
+    wanted = sorted(row["id"] for row in ROWS)
+    assert names(dirty.search(every, limit=200)) == wanted
+    assert dirty.count(~every) == 0
+    numbers = [str(number) for number in range(999)]
+    assert dirty.count(Specimen.text.oneof([*numbers, "%"])) == dirty.count(
+        Specimen.text.oneof(["0", "9", "10", "100", "%"])
+    )
+    for where, what in (
+        (every | (Specimen.count == 1), "comparisons"),
+        (Specimen.text.oneof([*numbers, "%", "_"]), "values in oneof"),
+    ):
+        with pytest.raises(InvalidQuery) as caught:
+            dirty.search(where)
+        assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/where", f"Too many {what}")]
 
 
 BAD: dict[str, tuple[Any, str]] = {

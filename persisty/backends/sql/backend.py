@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
@@ -43,7 +44,7 @@ class SqlBackend(Generic[T]):
         rows = self._connection.rows(statement.text, statement.arguments(values))
         if len(keys) == 1:
             return [self._codec.item(rows[0]) if rows else None]
-        found = {self.meta.key_values(item): item for item in map(self._codec.item, rows)}
+        found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
         return [found.get(key) for key in keys]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
@@ -52,7 +53,9 @@ class SqlBackend(Generic[T]):
         results: list[WriteResult] = []
         try:
             with self._connection.transaction():
-                results.extend(map(self._in_transaction, writes))
+                for kind, group in groupby(writes, type):
+                    some = list(group)
+                    results.extend(self._create(some) if kind is Put else map(self._in_transaction, some))
                 if atomic and any(result.outcome is not Outcome.DONE for result in results):
                     raise _RolledBackError
         except _RolledBackError:
@@ -67,7 +70,7 @@ class SqlBackend(Generic[T]):
         statement = self._statements.get("query", shape_of(wanted, self._codec, values), total)
         values.append(limit + 1)
         rows = self._connection.rows(statement.text, statement.arguments(values))
-        items = [self._codec.item(row) for row in rows[:limit]]
+        items = self._codec.items(rows[:limit])
         return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
 
     def count(self, where: Filter) -> int:
@@ -83,6 +86,14 @@ class SqlBackend(Generic[T]):
             return result
         with self._connection.transaction():
             return self._in_transaction(write)
+
+    def _create(self, puts: Sequence[Any]) -> list[WriteResult]:
+        """Puts in a transaction: all in one go, and only if a key was taken, one by one."""
+        statement = self._statements.get("insert")
+        rows = [statement.arguments(self._codec.row(put.item)) for put in puts]
+        if self._connection.each_changed(statement.text, rows):
+            return [WriteResult(Outcome.DONE, put.item) for put in puts]
+        return list(map(self._in_transaction, puts))
 
     def _in_transaction(self, write: Write) -> WriteResult:
         """The write, and if it did nothing, why: nothing can change in between."""

@@ -55,6 +55,17 @@ class SqliteConnection:
         with _typed(), self.lock:
             return self._raw.execute(text, arguments).rowcount
 
+    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> bool:
+        """Inside a transaction, run a statement for each of the arguments. True if each changed its row; else nothing
+        is changed."""
+        with _typed(), self.lock:
+            self._raw.execute("SAVEPOINT each_of_them")
+            done = self._raw.executemany(text, arguments).rowcount == len(arguments)
+            if not done:
+                self._raw.execute("ROLLBACK TO each_of_them")
+            self._raw.execute("RELEASE each_of_them")
+            return done
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. The write lock is taken at the start, so nothing in between can change what was read."""
@@ -62,10 +73,11 @@ class SqliteConnection:
             self.rows("BEGIN IMMEDIATE")
             try:
                 yield
+                self.rows("COMMIT")
             except BaseException:
-                self.rows("ROLLBACK")
+                if self._raw.in_transaction:  # a full disk, for one, has ended it already
+                    self.rows("ROLLBACK")
                 raise
-            self.rows("COMMIT")
 
     def close(self) -> None:
         with self.lock:

@@ -39,13 +39,16 @@ Bind = Callable[[], BindParameter[Any]]
 
 
 class Statement(Struct, frozen=True):
-    """SQL text, and for each of its placeholders the position of its value among those that the shape takes."""
+    """SQL text, and for each of its placeholders the position of its value among those that the shape takes.
+
+    `order` None: they are in the order of the placeholders.
+    """
 
     text: str
-    order: tuple[int, ...]
+    order: tuple[int, ...] | None
 
-    def arguments(self, values: Sequence[Any]) -> list[Any]:
-        return [values[position] for position in self.order]
+    def arguments(self, values: Sequence[Any]) -> Sequence[Any]:
+        return values if self.order is None else [values[position] for position in self.order]
 
 
 def successor(prefix: str) -> str | None:
@@ -128,7 +131,8 @@ class Statements:
 
     def _compile(self, statement: ClauseElement) -> Statement:
         compiled: Any = statement.compile(dialect=self._dialect)
-        return Statement(str(compiled), tuple(int(name[1:]) for name in compiled.positiontup or ()))
+        order = tuple(int(name[1:]) for name in compiled.positiontup or ())
+        return Statement(str(compiled), None if order == tuple(range(len(order))) else order)
 
     def _key_is(self, bind: Bind) -> ColumnElement[bool]:
         return and_(*(self._table.c[name] == bind() for name in self._meta.key.attributes))
