@@ -73,7 +73,7 @@ class DirectTransport:
             if answer.status == 200:
                 return _decode(answer.body)
             refused = _refusal(answer)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Retry(BackendUnavailable(f"DynamoDB answered {answer.status} without JSON")) from error
         if refused.kind in SKEW and self._correct_clock(answer.date):
             raise Retry(as_error(refused), at_once=True, in_doubt=False)

@@ -1,0 +1,309 @@
+"""The direct transport against a server that misbehaves on purpose."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persisty.backends.dynamodb import http, transport
+from persisty.backends.dynamodb.direct import DirectTransport
+from persisty.backends.dynamodb.sigv4 import Credentials
+from persisty.backends.dynamodb.transport import ATTEMPTS, BACKOFF, BACKOFF_CAP, AwsError, backoff
+from persisty.errors import BackendUnavailable, PersistyError, Throttled
+
+from .scripted import Reply, Scripted, answer, hang_up, raw, refusal, scripted, silence, then_hang_up
+
+ITEM = {"Item": {"id": {"S": "1"}}}
+GET: dict[str, Any] = {"TableName": "t", "Key": {"id": {"S": "1"}}}
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the transport would have waited, without waiting."""
+    waits: list[float] = []
+    monkeypatch.setattr(transport, "sleep", waits.append)
+    return waits
+
+
+def direct(server: Scripted) -> DirectTransport:
+    return DirectTransport(server.endpoint, "eu-west-1", lambda: Credentials("id", "secret"))
+
+
+def test_an_answer_is_decoded_and_its_connection_used_again(slept: list[float]) -> None:
+    with scripted(answer(ITEM), answer({})) as server:
+        client = direct(server)
+        assert client.call("GetItem", GET) == ITEM
+        assert client.call("GetItem", GET) == {}
+        assert (server.connections, slept) == (1, [])
+        head, body = server.requests[0]
+        assert "X-Amz-Target: DynamoDB_20120810.GetItem" in head
+        assert body == GET
+        client.close()
+
+
+def test_a_refusal_is_raised_with_all_it_said_and_not_retried() -> None:
+    refused = refusal("ConditionalCheckFailedException", "The conditional request failed", Item=ITEM["Item"])
+    with scripted(refused) as server:
+        with pytest.raises(AwsError) as caught:
+            direct(server).call("PutItem", {})
+        assert (caught.value.kind, caught.value.message) == (
+            "ConditionalCheckFailedException",
+            "The conditional request failed",
+        )
+        assert caught.value.body["Item"] == ITEM["Item"]
+        assert not caught.value.in_doubt
+        assert len(server.requests) == 1
+
+
+PASSING: dict[str, Reply] = {
+    "throttled": refusal("ProvisionedThroughputExceededException"),
+    "throttled, whole account": refusal("ThrottlingException"),
+    "another transaction": refusal("TransactionInProgressException"),
+    "internal error": refusal("InternalServerError", status=500),
+    "unavailable": refusal("ServiceUnavailable", status=503),
+    "an unknown 500": refusal("Novelty", status=500),
+    "a proxy's page": answer(b"<html>Bad gateway</html>", 502),
+    "closed before the answer": hang_up,
+    "closed in the head": raw(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "closed in the body": raw(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"Item"'),
+    "no HTTP": raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "no status": raw(b"HTTP/1.1\r\n\r\n"),
+    "a length that is no number": raw(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{}"),
+    "a negative length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"),
+    "an absurd length": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}"),
+    "a head without end": raw(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000),
+    "a checksum that is no number": raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amz-crc32: no\r\n\r\n{}"),
+    "a wrong checksum": answer(ITEM, checksum=1),
+    "half a JSON": answer(b'{"Item": {'),
+    "JSON that is no object": answer(b"[1]"),
+    "JSON that is no Unicode": answer(b'{"a": "\xff"}'),
+}
+"""Faults that pass, each of which another attempt repairs."""
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_passing_fault_is_retried_after_a_wait(fault: str, slept: list[float]) -> None:
+    with scripted(PASSING[fault], PASSING[fault], answer(ITEM)) as server:
+        assert direct(server).call("GetItem", GET) == ITEM
+        assert len(server.requests) == 3
+        assert len(slept) == 2
+        assert {tuple(sorted(body)) for _, body in server.requests} == {("Key", "TableName")}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_stays_ends_in_a_typed_error_with_its_cause(fault: str) -> None:
+    with scripted(*[PASSING[fault]] * (ATTEMPTS + 1)) as server:
+        with pytest.raises(PersistyError) as caught:
+            direct(server).call("GetItem", GET)
+        throttle = "throttled" in fault or "transaction" in fault
+        assert type(caught.value) is (Throttled if throttle else BackendUnavailable)
+        assert len(server.requests) == ATTEMPTS
+        assert caught.value.__cause__ is not None or "checksum" in fault
+
+
+def test_a_silent_server_times_out_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
+    with scripted(silence(1), answer(ITEM)) as server:
+        assert direct(server).call("GetItem", GET) == ITEM
+
+
+def test_nobody_listening_ends_in_backend_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(BackendUnavailable):
+        DirectTransport(f"http://127.0.0.1:{port}", "eu-west-1", lambda: Credentials("id", "secret")).call("Scan", {})
+
+
+def test_a_server_without_tls_where_tls_is_expected_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
+    with scripted(*[raw(b"HTTP/1.1 200 OK\r\n\r\n")] * ATTEMPTS) as server:
+        endpoint = server.endpoint.replace("http:", "https:")
+        with pytest.raises(BackendUnavailable):
+            DirectTransport(endpoint, "eu-west-1", lambda: Credentials("id", "secret")).call("Scan", {})
+
+
+def test_connections_that_went_stale_cost_one_retry_at_once(slept: list[float]) -> None:
+    """As after a Lambda's freeze: three idle connections, all of them closed by the other side meanwhile."""
+    barrier = threading.Barrier(3)
+
+    def together(connection: socket.socket) -> bool:
+        barrier.wait()
+        return then_hang_up(answer({}))(connection)
+
+    with scripted(together, together, together, answer(ITEM)) as server:
+        client = direct(server)
+        threads = [threading.Thread(target=client.call, args=("GetItem", GET)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert server.connections == 3
+        time.sleep(0.05)  # their closing arrives
+        assert client.call("GetItem", GET) == ITEM
+        assert (server.connections, slept) == (4, [])
+
+
+def test_a_connection_idle_for_long_is_looked_at_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "IDLE_CHECK", 0.0)
+    with scripted(then_hang_up(answer({})), answer(ITEM)) as server:
+        client = direct(server)
+        client.call("GetItem", GET)
+        time.sleep(0.05)
+        assert client.call("GetItem", GET) == ITEM
+        assert len(server.requests) == 2
+
+
+def test_an_answer_that_says_close_is_not_kept() -> None:
+    with scripted(answer({}, close=True), answer(ITEM)) as server:
+        client = direct(server)
+        client.call("GetItem", GET)
+        assert client.call("GetItem", GET) == ITEM
+        assert server.connections == 2
+
+
+def test_words_out_of_turn_are_no_answer() -> None:
+    stray = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n"
+
+    def twice(connection: socket.socket) -> bool:
+        connection.sendall(stray + b'{"Item":null}')
+        return True
+
+    with scripted(twice, answer(ITEM)) as server:
+        client = direct(server)
+        assert client.call("GetItem", GET) == {}
+        assert client.call("GetItem", GET) == ITEM
+
+
+def test_chunks_are_joined() -> None:
+    chunked = (
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2;x=y\r\n1}\r\n0\r\nTrailer: z\r\n\r\n'
+    )
+    with scripted(raw(chunked)) as server:
+        assert direct(server).call("GetItem", GET) == {"a": 1}
+
+
+def test_a_large_answer_in_many_pieces_is_joined() -> None:
+    large = {"Items": [{"id": {"S": "ü" * 1000}} for _ in range(100)]}
+
+    def piecewise(connection: socket.socket) -> bool:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return answer(large)(connection)
+
+    with scripted(piecewise) as server:
+        assert direct(server).call("Scan", {}) == large
+
+
+@pytest.mark.parametrize("kind", ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"])
+def test_a_wrong_clock_is_corrected_once_and_for_all(kind: str, slept: list[float]) -> None:
+    there = time.time() + 7200
+    with scripted(hang_up, refusal(kind, "Signature expired", date=there), answer(ITEM), answer({})) as server:
+        client = direct(server)
+        assert client.call("GetItem", GET) == ITEM
+        assert client.call("GetItem", GET) == {}
+        moments = [head.split("X-Amz-Date: ")[1][:11] for head, _ in server.requests]
+        assert moments[2] == moments[3] == time.strftime("%Y%m%dT%H", time.gmtime(there))
+        assert moments[1] != moments[2]
+        assert len(slept) == 1  # after the lost connection, none for the clock
+
+
+def test_a_wrong_secret_is_no_matter_of_the_clock() -> None:
+    with scripted(refusal("InvalidSignatureException", "does not match")) as server:
+        with pytest.raises(AwsError) as caught:
+            direct(server).call("GetItem", GET)
+        assert caught.value.kind == "InvalidSignatureException"
+        assert len(server.requests) == 1
+
+
+def test_a_transaction_keeps_its_token_over_retries_and_none_over_calls() -> None:
+    with scripted(hang_up, answer({}), answer({})) as server:
+        client = direct(server)
+        payload: dict[str, Any] = {"TransactItems": []}
+        client.call("TransactWriteItems", payload)
+        client.call("TransactWriteItems", payload)
+        first, again, second = (body["ClientRequestToken"] for _, body in server.requests)
+        assert first == again != second
+        assert payload == {"TransactItems": []}
+
+
+DOUBTS: dict[str, tuple[Reply, bool]] = {
+    "a throttle": (PASSING["throttled"], False),
+    "a lost answer": (hang_up, True),
+    "an internal error": (PASSING["internal error"], True),
+}
+
+
+@pytest.mark.parametrize("before", DOUBTS)
+def test_a_refusal_after_an_attempt_that_may_have_worked_is_in_doubt(before: str) -> None:
+    reply, in_doubt = DOUBTS[before]
+    with scripted(reply, refusal("ConditionalCheckFailedException")) as server:
+        with pytest.raises(AwsError) as caught:
+            direct(server).call("PutItem", {})
+        assert caught.value.in_doubt is in_doubt
+
+
+def test_waits_are_random_and_bounded() -> None:
+    for attempt in range(12):
+        waits = [backoff(attempt) for _ in range(200)]
+        bound = min(BACKOFF_CAP, BACKOFF * 2**attempt)
+        assert 0 <= min(waits) < bound / 4
+        assert bound * 3 / 4 < max(waits) <= bound
+
+
+def test_many_threads_share_a_transport() -> None:
+    names = [f"{number}" for number in range(64)]
+    lock = threading.Lock()
+    found: set[str] = set()
+
+    with scripted() as server:
+
+        def one(connection: socket.socket, stream: Any) -> bool:
+            length = 0
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                if line.lower().startswith(b"content-length"):
+                    length = int(line.split(b":")[1])
+            body = stream.read(length)
+            return bool(body) and answer(body)(connection)
+
+        server._one = one  # type: ignore[method-assign]
+        client = direct(server)
+
+        def call(name: str) -> None:
+            for turn in range(5):
+                payload = {"name": f"{name}-{turn}"}
+                assert client.call("Echo", payload) == payload
+            with lock:
+                found.add(name)
+
+        threads = [threading.Thread(target=call, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == set(names)
+    assert server.connections <= len(names) * 5
+
+
+def test_the_transport_loads_no_client_library() -> None:
+    with scripted(answer(ITEM)) as server:
+        script = (
+            "import sys\n"
+            "from persisty.backends.dynamodb.engine import connect\n"
+            f"engine = connect('dynamodb://eu-west-1?endpoint={server.endpoint}', app='a', stage='b')\n"
+            "assert engine.transport.call('GetItem', {}) == {'Item': {'id': {'S': '1'}}}\n"
+            "print(*sys.modules)"
+        )
+        environment = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret", "PATH": ""}
+        root = Path(__file__).parents[3]
+        run = subprocess.run(
+            [sys.executable, "-c", script], cwd=root, env=environment, capture_output=True, text=True, check=False
+        )
+    assert run.returncode == 0, run.stderr
+    loaded = set(run.stdout.split())
+    assert not loaded & {"botocore", "boto3", "urllib3", "requests", "http.client", "ssl", "json", "asyncio"}
