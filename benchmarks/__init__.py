@@ -1,1 +1,1 @@
-"""Measurements against peers, and the real data that persisty is tried on. `make bench` runs the measurements."""
+"""Measurements against the peers, as ratios of one run: `make bench`."""

@@ -23,7 +23,7 @@ from .model.expressions import Filter, OrderBy
 from .model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, VERSION, Generator
 from .model.indexes import Index
 from .model.meta import StoreMeta, meta_of
-from .model.stored import Attr, stored
+from .model.stored import GENERATED, Attr, stored
 from .security.access import Access, private, public, read_only
 from .store.edits import Create, Delete, EditResult, Update
 from .store.store import ResultPage, Store
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CREATED",
+    "GENERATED",
     "UPDATED",
     "UUID4",
     "UUID4_TEXT",

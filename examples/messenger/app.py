@@ -8,30 +8,30 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from persisty import VERSION, App, Attr, Index, public, stored
+from persisty import GENERATED, VERSION, App, Attr, Index, public, stored
 
 
 @stored(indexes=[Index("username")], access=public)
 class User:
     """Somebody who writes messages."""
 
-    id: UUID
+    id: UUID = GENERATED
     username: Annotated[str, Meta(min_length=1, max_length=255)]
     full_name: str | None = None
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = GENERATED
+    updated_at: datetime = GENERATED
 
 
 @stored(indexes=[Index("author_id", "created_at")], access=public)
 class Message:
     """What a user wrote."""
 
-    id: UUID
+    id: UUID = GENERATED
     text: Annotated[str, Meta(min_length=1, max_length=1000)]
     author_id: UUID
     version: int = Attr(generator=VERSION)
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime = GENERATED
+    updated_at: datetime = GENERATED
 
 
 app = App("messenger", items=[User, Message], actions=["examples.messenger.actions"])

@@ -25,8 +25,9 @@ def seed(app: App) -> int:
         Create(Message(id=_id(f"{position}"), text=text, author_id=_id(author)))
         for position, (author, text) in enumerate(MESSAGES)
     ]
-    results = [*app.store(User).edit_batch(users), *app.store(Message).edit_batch(messages)]
-    return sum(result.code == "ok" for result in results)
+    done = [result.code for result in app.store(User).edit_batch(users)]
+    done += [result.code for result in app.store(Message).edit_batch(messages)]
+    return done.count("ok")
 
 
 def _id(name: str) -> UUID:

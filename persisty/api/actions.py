@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from ..application import App
-from ..errors import Fault, Forbidden, InvalidInput
+from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from .operations import Arguments, Operation, Parameter, store_operations, unknown_members
@@ -90,4 +90,7 @@ def _settled(result: Any) -> Any:
 
 def operations(app: App) -> dict[str, Operation]:
     """Everything the app offers, by name."""
-    return {**store_operations(app), **action_operations(app)}
+    stores, actions = store_operations(app), action_operations(app)
+    if twice := sorted(stores.keys() & actions.keys()):
+        raise InvalidDeclaration(f"Actions are named as operations of stores: {', '.join(twice)}")
+    return {**stores, **actions}

@@ -49,7 +49,8 @@ def command(
 def _listen(host: str, port: int) -> socket.socket:
     """The socket, bound before anything else is done: a port in use is told at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # with its protocol named: asyncio turns Nagle's delay off only for sockets that say they are TCP
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

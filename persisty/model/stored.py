@@ -43,6 +43,12 @@ class _Spec(Struct, frozen=True):
     creatable: bool | None = None
     updatable: bool | None = None
     description: str | None = None
+    generated: bool = False
+
+
+GENERATED: Any = _Spec(generated=True)
+"""`created_at: datetime = GENERATED` says what the bare annotation means too: the generator that convention gives an
+attribute of this name and type. Written out, a type checker knows that no caller has to give a value."""
 
 
 def Attr(
@@ -75,7 +81,8 @@ def stored(
 ) -> Callable[[type[T]], type[T]]: ...
 
 
-@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(Attr,))
+# Attr is no field specifier: to a type checker `version: int = Attr(...)` is an attribute that need not be given
+@dataclass_transform(kw_only_default=True, eq_default=True)
 def stored(
     cls: type[T] | None = None,
     /,
@@ -145,6 +152,9 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
     given = getattr(cls, name, UNSET)
     spec = given if isinstance(given, _Spec) else _Spec(default=given)
     generator = spec.generator or CONVENTIONS.get((name, bare(inner)))
+    if spec.generated and generator is None:
+        known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
+        faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
     if generator and (spec.default is not UNSET or spec.factory):
         faults.append(Fault(f"/{name}", "has both a generator and a default"))
     if spec.default is not UNSET and spec.factory:

@@ -206,6 +206,8 @@ def resolve_order(meta: StoreMeta[Any], order: Order, path: str = "/order") -> t
     """
     if order is None:
         return ()
+    if not isinstance(order, Iterable | OrderBy | AttributeExpression):
+        raise InvalidQuery(faults=[Fault(path, "Not an order", "attributes", type(order).__name__)])
     terms = [order] if isinstance(order, str | OrderBy | AttributeExpression) else list(order)
     faults: list[Fault] = []
     total: dict[str, OrderBy] = {}

@@ -11,12 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 NEVER = {
-    "aws_cdk", "jsii", "constructs", "sqlalchemy", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore",
+    "aws_cdk", "jsii", "constructs", "sqlalchemy", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore", "botocore.session", "botocore.client",
     "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
     "persisty.api.openapi", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
 }  # fmt: skip
 """Modules that none of `STARTS` may load; a start may name exceptions."""
 
+POWERTOOLS = frozenset({"dataclasses", "asyncio", "botocore"})
+"""What Powertools' Logger brings; of botocore it loads only the bare package, to name itself to it."""
 STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the package": ("import persisty", frozenset()),
     "an app": ("from examples.messenger.app import app", frozenset()),
@@ -36,9 +38,9 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "the REST function": (
         "import lambdas.rest",
-        frozenset({"dataclasses", "asyncio"}),
-    ),  # Powertools' Logger brings them
-    "the AppSync function": ("import lambdas.appsync", frozenset({"dataclasses", "asyncio"})),
+        POWERTOOLS,
+    ),
+    "the AppSync function": ("import lambdas.appsync", POWERTOOLS),
 }
 
 

@@ -1,0 +1,109 @@
+"""A DynamoDB that answers every call at once with the same words, so that only the client is measured.
+
+`python -m benchmarks.echo PORT`, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+ID = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
+PAGE = 25
+
+
+def item(number: int) -> dict[str, dict[str, str]]:
+    """A message as it lies in its table."""
+    return {
+        "id": {"S": f"6f2f3ac6-3b51-4e0f-8c8a-{number:012d}"},
+        "text": {"S": f"message number {number}, of a usual length"},
+        "author_id": {"S": ID},
+        "version": {"N": "1"},
+        "created_at": {"S": f"2026-01-01T00:00:{59 - number % 60:02}.000001Z"},
+        "updated_at": {"S": "2026-01-01T00:00:00.000001Z"},
+    }
+
+
+ANSWERS = {
+    "PutItem": {},
+    "GetItem": {"Item": item(1)},
+    "UpdateItem": {"Attributes": item(1)},
+    "DeleteItem": {},
+    "Query": {"Items": [item(number) for number in range(PAGE)], "Count": PAGE, "ScannedCount": PAGE},
+    "DescribeTable": {
+        "Table": {"TableName": "t", "TableStatus": "ACTIVE", "KeySchema": [], "AttributeDefinitions": []}
+    },
+}
+
+
+def _response(operation: str) -> bytes:
+    body = json.dumps(ANSWERS[operation], separators=(",", ":")).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: echo\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        f"x-amz-crc32: {zlib.crc32(body)}\r\nx-amzn-RequestId: 0000\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _serve(connection: socket.socket, responses: dict[bytes, bytes]) -> None:
+    buffer = b""
+    while True:
+        while b"\r\n\r\n" not in buffer:
+            received = connection.recv(65536)
+            if not received:
+                return
+            buffer += received
+        head, _, buffer = buffer.partition(b"\r\n\r\n")
+        headers = {
+            name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        }
+        length = int(headers.get(b"content-length", b"0"))
+        while len(buffer) < length:
+            buffer += connection.recv(65536)
+        buffer = buffer[length:]
+        connection.sendall(responses[headers[b"x-amz-target"].rpartition(b".")[2]])
+
+
+def main(port: int) -> None:
+    responses = {operation.encode(): _response(operation) for operation in ANSWERS}
+    listening = socket.create_server(("127.0.0.1", port), backlog=64)
+    while True:
+        connection, _ = listening.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_serve, args=(connection, responses), daemon=True).start()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """The URL of such a server."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", str(port)])
+    try:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(5)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""The peers' side of measurements that need a server of their own."""
