@@ -61,8 +61,13 @@ class AppSyncGateway:
             self._wire(resolver, sources)
 
     def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
-        """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` in `extensions`."""
-        return dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
+        """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` beside the message."""
+        answer: dict[str, Any] = dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
+        if "errors" in answer:
+            answer["errors"] = [
+                {**error, **error.get("extensions", {}), "extensions": None} for error in answer["errors"]
+            ]
+        return answer
 
     def _wire(self, resolver: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         field = self._schema.get_type(resolver["TypeName"]).fields[resolver["FieldName"]]  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 Send = Callable[[str, str, str, bytes | None], tuple[int, dict[str, str], Any]]
 """(method, path, query string, body) → (status, headers with lower-case names, decoded body)."""
 Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
-"""(query, variables) → `{"data": …, "errors": […]}`, each error with its code in `extensions`."""
+"""(query, variables) → `{"data": …, "errors": […]}`; a code is in `extensions` when hosted, `errorType` from AppSync."""
 
 AUTHOR = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 TEXTS = [f"note {number:02}" for number in range(12)]
@@ -77,8 +77,8 @@ UPDATE = """mutation($key: ID!, $changes: MessageUpdate!, $when: MessageWhere) {
   messageUpdate(key: $key, changes: $changes, when: $when) { text version } }"""
 
 
-def graphql(ask: Ask) -> None:
-    """The same over GraphQL."""
+def graphql(ask: Ask, *, faults: bool = True) -> None:
+    """The same over GraphQL. `faults` is false where what answers leaves out all of an error but its type."""
 
     def data(query: str, **variables: Any) -> Any:
         answer = ask(query, variables)
@@ -86,11 +86,11 @@ def graphql(ask: Ask) -> None:
         [value] = answer["data"].values()
         return value
 
-    def code(query: str, **variables: Any) -> str:
-        answer = ask(query, variables)
-        [error] = answer["errors"]
-        extensions = error["extensions"]
-        return str(extensions.get("code") or extensions.get("errorType"))
+    def refused(query: str, **variables: Any) -> tuple[str, list[str]]:
+        """The code and where the faults are."""
+        [error] = ask(query, variables)["errors"]
+        info = error.get("extensions") or error.get("errorInfo") or {}
+        return error.get("errorType") or info["code"], [fault["path"] for fault in info.get("faults", ())]
 
     made = [data(CREATE, item={"text": text, "author_id": AUTHOR}) for text in TEXTS]
     key = made[0]["id"]
@@ -106,14 +106,18 @@ def graphql(ask: Ask) -> None:
             break
         cursor = page["cursor"]
     assert found == TEXTS[::-1]
-    assert code(SEARCH, where=where, order=["text_asc"], limit=5, cursor=cursor or "bm9uc2Vuc2U") == "invalid_cursor"
-    assert code(CREATE, item={"id": key, "text": "again", "author_id": AUTHOR}) == "conflict"
-    assert code(CREATE, item={"text": "", "author_id": AUTHOR}) == "invalid_input"
+    foreign = data(SEARCH, where=where, order=["text_desc"], limit=5)["cursor"]
+    assert refused(SEARCH, where=where, order=["text_asc"], limit=5, cursor=foreign) == ("invalid_cursor", [])
+    assert refused(SEARCH, where=where, limit=0) == ("invalid_query", ["/limit"] * faults)
+    assert refused(CREATE, item={"id": key, "text": "again", "author_id": AUTHOR}) == ("conflict", [])
+    wrong = refused(CREATE, item={"text": "", "author_id": "nobody"})
+    assert wrong == ("invalid_input", ["/item/text", "/item/author_id"] * faults)
     assert data(UPDATE, key=key, changes={"text": "new"}, when={"version": {"eq": 1}}) == {"text": "new", "version": 2}
-    assert code(UPDATE, key=key, changes={"text": "newer"}, when={"version": {"eq": 1}}) == "precondition_failed"
+    stale = refused(UPDATE, key=key, changes={"text": "newer"}, when={"version": {"eq": 1}})
+    assert stale == ("precondition_failed", [])
     assert data("query($where: MessageWhere) { messageCount(where: $where) }", where=where) == 11
     edits = [{"delete": {"key": one["id"]}} for one in made] + [{"delete": {"key": key}}]
     batch = "mutation($edits: [MessageEdit!]!) { messageEditBatch(edits: $edits) { code } }"
-    assert [one["code"] for one in data(batch, edits=edits)][:12] == ["ok"] * 12
+    assert [one["code"] for one in data(batch, edits=edits)] == ["ok"] * 12 + ["not_found"]
     assert data("query($keys: [ID!]!) { messageReadBatch(keys: $keys) { id } }", keys=[key]) == [None]
     assert data("{ statistics { messages } }") == {"messages": 0}

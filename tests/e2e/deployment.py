@@ -16,6 +16,8 @@ from .emulators import ACCOUNT, REGION, aws_environment
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 API_STACK, DATA_STACK = "Messenger-dev-Api", "Messenger-dev-Data"
+ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+"""The bucket that `cdk bootstrap` makes for code."""
 
 
 def cdk(*arguments: str, environment: dict[str, str]) -> str:
@@ -42,6 +44,8 @@ class Deployment:
         self.environment = aws_environment(url)
         where = f"aws://{ACCOUNT}/{REGION}"
         cdk("bootstrap", "--app", str(assembly), where, environment=self.environment)
+        # bootstrap's bucket refuses plain HTTP, which is all that an emulator speaks
+        self.client("s3").delete_bucket_policy(Bucket=ASSETS)
         everything = ("deploy", "--all", "--require-approval", "never")
         self.log = cdk(*everything, "--app", str(assembly), environment=self.environment)
         self.template: dict[str, Any] = json.loads((assembly / f"{API_STACK}.template.json").read_text())
@@ -70,16 +74,25 @@ class Deployment:
         for layer in properties["Layers"]:
             self._unzip(layers[layer["Ref"]]["Content"], folder / "opt")
 
+    def outputs(self) -> dict[str, str]:
+        """What the deployed API stack tells of itself."""
+        [stack] = self.client("cloudformation").describe_stacks(StackName=API_STACK)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def function(self, function: str) -> dict[str, Any]:
+        """The configuration of a function as the account has it."""
+        listed = self.client("lambda").list_functions()["Functions"]
+        found: dict[str, Any] = next(one for one in listed if f"-{function}" in one["FunctionName"])
+        return found
+
     def variables(self, function: str) -> dict[str, str]:
         """The environment of a function as the account has it."""
-        listed = self.client("lambda").list_functions()["Functions"]
-        found = next(one for one in listed if f"-{function}" in one["FunctionName"])
-        variables: dict[str, str] = found["Environment"]["Variables"]
+        variables: dict[str, str] = self.function(function)["Environment"]["Variables"]
         return variables
 
     def _unzip(self, place: dict[str, Any], folder: Path) -> None:
         bucket = place["S3Bucket"]
-        name = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}" if isinstance(bucket, dict) else bucket
+        name = ASSETS if isinstance(bucket, dict) else bucket
         body = self.client("s3").get_object(Bucket=name, Key=place["S3Key"])["Body"].read()
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             archive.extractall(folder)

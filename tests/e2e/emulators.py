@@ -55,12 +55,19 @@ def moto_server() -> Iterator[str]:
 
 @contextmanager
 def ministack_server() -> Iterator[str]:
-    """The URL of a ministack server that lives as long as the context."""
+    """The URL of a ministack server that lives as long as the context. It enforces IAM: a function may do what its role
+    allows and nothing else."""
     command = os.environ.get("MINISTACK") or (str(MINISTACK) if MINISTACK.exists() else shutil.which("ministack"))
     if not command:
         pytest.fail("ministack is not installed: `make test` does it")
     port = free_port()
-    settings = {"GATEWAY_PORT": str(port), "EDGE_PORT": str(port), "MINISTACK_ACCOUNT_ID": ACCOUNT}
+    root = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    settings = {
+        "GATEWAY_PORT": str(port),
+        "EDGE_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "AUTH": "true",
+    } | root
     with _process([command], settings, f"http://localhost:{port}/_ministack/health") as url:
         yield url.removesuffix("/_ministack/health")
 
@@ -83,7 +90,7 @@ def _process(command: list[str], settings: dict[str, str], health: str) -> Itera
 def _wait(running: subprocess.Popen[bytes], url: str) -> None:
     for _ in range(240):
         if running.poll() is not None:
-            pytest.fail(f"{running.args} ended with {running.returncode}")
+            pytest.fail(f"{running.args!r} ended with {running.returncode}")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
@@ -91,4 +98,4 @@ def _wait(running: subprocess.Popen[bytes], url: str) -> None:
             return
         except OSError:
             time.sleep(0.25)
-    pytest.fail(f"{running.args} did not answer at {url}")
+    pytest.fail(f"{running.args!r} did not answer at {url}")

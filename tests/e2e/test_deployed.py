@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -81,22 +82,63 @@ def test_the_appsync_function_answers_what_the_template_wires_to_it(
     conversation.graphql(gateway.ask)
 
 
-def test_the_api_of_ministack_answers_plain_http(on_ministack: Deployment) -> None:
-    [api] = on_ministack.client("apigatewayv2").get_apis()["Items"]
-    # a URL whose host is a name below localhost resolves nowhere: this is the same API by path
-    base = f"{on_ministack.url}/_aws/execute-api/{api['ApiId']}/$default"
+def _http(method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, dict[str, str], Any]:
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            status, given, content = response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        status, given, content = error.code, error.headers, error.read()
+    return status, {name.lower(): value for name, value in given.items()}, json.loads(content) if content else None
+
+
+def _sender(deployment: Deployment) -> conversation.Send:
+    """Requests to the deployed HTTP API. The host of its URL resolves nowhere, and ministack answers `/health` of every
+    host itself: this is the same API by path."""
+    api = urlsplit(deployment.outputs()["HttpUrl"]).netloc.partition(".")[0]
+    base = f"{deployment.url}/_aws/execute-api/{api}/$default"
 
     def send(method: str, path: str, query: str, body: bytes | None) -> tuple[int, dict[str, str], Any]:
-        url = f"{base}{path}" + (f"?{query}" if query else "")
-        request = urllib.request.Request(url, data=body, method=method, headers=JSON if body is not None else {})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:
-                status, given, content = response.status, response.headers, response.read()
-        except urllib.error.HTTPError as error:
-            status, given, content = error.code, error.headers, error.read()
-        return status, {name.lower(): value for name, value in given.items()}, json.loads(content) if content else None
+        headers = JSON if body is not None else {}
+        return _http(method, base + path + (f"?{query}" if query else ""), headers, body)
 
-    conversation.rest(send)
+    return send
+
+
+def test_the_http_api_answers_at_its_url(on_ministack: Deployment) -> None:
+    conversation.rest(_sender(on_ministack))
+
+
+def test_the_graphql_api_answers_at_its_url(on_ministack: Deployment) -> None:
+    outputs, client = on_ministack.outputs(), on_ministack.client("appsync")
+    [key] = client.list_api_keys(apiId=outputs["GraphqlApiId"])["apiKeys"]
+    place = urlsplit(outputs["GraphqlUrl"])
+    headers = {**JSON, "Host": place.netloc, "x-api-key": key["id"]}
+
+    def ask(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        answer: dict[str, Any] = _http("POST", on_ministack.url + place.path, headers, body)[2]
+        return answer
+
+    conversation.graphql(ask, faults=False)  # ministack drops errorInfo
+
+
+def test_a_function_may_do_only_what_its_role_grants(on_ministack: Deployment) -> None:
+    send, iam = _sender(on_ministack), on_ministack.client("iam")
+    function = on_ministack.function("Rest")
+    role = function["Role"].rpartition("/")[2]
+    [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    assert send("GET", "/api/user", "", None)[0] == 200
+    kept = [one for one in policy["Statement"] if "dynamodb:Scan" not in one["Action"]]
+    document = json.dumps({**policy, "Statement": kept})
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+    try:
+        status, _, problem = send("GET", "/api/user", "", None)
+        assert (status, problem["code"]) == (503, "backend_unavailable")
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+    assert send("GET", "/api/user", "", None)[0] == 200
 
 
 def test_the_same_conversations_hold_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
