@@ -142,7 +142,7 @@ def weight(where: Filter) -> float:
         case And(filters) | Or(filters):
             return sum(map(weight, filters))
         case Not(inner):
-            return weight(inner)
+            return weight(inner) + 0.5
         case Compare(_, "oneof", values):
             return 1 + len(values) / 8
     return 1
