@@ -1,1 +1,274 @@
 """The plan of an app against what the app really does: keys, grants, routes and fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from graphql import GraphQLInputObjectType, GraphQLObjectType, build_schema
+
+from persisty import Access, App, Attr, Index, PreconditionFailed, private, public, read_only, stored
+from persisty.api.actions import operations
+from persisty.api.operations import VERBS
+from persisty.backends.dynamodb.engine import DynamoDbEngine
+from persisty.plan import Plan, plan_of
+from persisty.testing import app_fixture
+from tests.graphql.gallery import app as gallery
+
+
+@stored(access=public, indexes=[Index("kind", "at", "size"), Index("parent")])
+class Thing:
+    id: UUID
+    kind: str
+    size: int
+    at: datetime
+    done: bool = False
+    parent: bytes | None = None
+
+
+@stored(key=("shelf", "row"), access=read_only)
+class Slot:
+    shelf: str
+    row: int
+
+
+@stored(key=("a", "b", "c"), access=Access(frozenset({"create"})))
+class Triple:
+    a: str
+    b: int
+    c: str
+
+
+@stored(access=private)
+class Hidden:
+    id: UUID
+
+
+SHOP = App("shop", items=[Thing, Slot, Triple, Hidden], url="memory://", stage="test")
+SPEC = "shop:app"
+
+
+class Recorder:
+    """A transport that keeps what it was asked, and passes it on where there is something to pass it to."""
+
+    def __init__(self, transport: Any = None) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._transport = transport
+
+    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append((operation, payload))
+        if self._transport is None:
+            return {"Table": {"TableStatus": "ACTIVE", "TableName": payload["TableName"]}}
+        answer: dict[str, Any] = self._transport.call(operation, payload)
+        return answer
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _plan(app: App = SHOP) -> Plan:
+    return plan_of(app, SPEC)
+
+
+def test_tables_are_those_that_the_engine_creates_for_itself() -> None:
+    recorder = Recorder()
+    DynamoDbEngine(recorder, "shop", "test").prepare(tuple(SHOP.metas.values()))
+    created = {payload["TableName"]: payload for operation, payload in recorder.calls if operation == "CreateTable"}
+    tables = {table.name: table for table in _plan().tables}
+    assert (
+        created.keys() == tables.keys() == {"shop-test-thing", "shop-test-slot", "shop-test-triple", "shop-test-hidden"}
+    )
+    for name, payload in created.items():
+        table = tables[name]
+        types = {one["AttributeName"]: one["AttributeType"] for one in payload["AttributeDefinitions"]}
+        sort = [] if table.sort is None else [table.sort]
+        assert payload["KeySchema"] == _schema(table.partition, *sort)
+        assert payload.get("GlobalSecondaryIndexes", []) == [
+            {
+                "IndexName": index.name,
+                "KeySchema": _schema(index.partition, *index.sorts),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+            for index in table.indexes
+        ]
+        planned = [table.partition, *sort, *(key for index in table.indexes for key in (index.partition, *index.sorts))]
+        assert types == {key.name: key.type for key in planned}
+
+
+def _schema(partition: Any, *sorts: Any) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition.name, "KeyType": "HASH"},
+        *({"AttributeName": sort.name, "KeyType": "RANGE"} for sort in sorts),
+    ]
+
+
+def test_a_key_of_three_parts_is_planned_as_partition_and_joined_sort_key() -> None:
+    [triple] = [table for table in _plan().tables if table.store == "triple"]
+    assert (triple.partition.name, triple.partition.type) == ("a", "S")
+    assert triple.sort is not None
+    assert triple.sort.type == "S"
+
+
+VERB_CALLS: dict[str, list[dict[str, Any]]] = {
+    "create": [{"item": {"kind": "a", "size": 1, "at": "2026-01-01T00:00:00Z"}}],
+    "read": [{"key": "{key}"}],
+    "update": [
+        {"key": "{key}", "changes": {"size": 2}},
+        {"key": "{key}", "changes": {"size": 2}, "when": {"size": {"ge": 0}}},
+        {"key": "{key}", "changes": {"size": 2}, "when": {"kind": {"icontains": "A"}}},
+    ],
+    "delete": [{"key": "{key}", "when": {"kind": {"endswith": "x"}}}, {"key": "{key}"}],
+    "search": [
+        {},
+        {"where": {"kind": {"eq": "a"}}, "order": ["at"]},
+        {"where": {"size": {"gt": 0}}, "order": ["size"]},
+    ],
+    "count": [{}, {"where": {"kind": {"eq": "a"}}}, {"where": {"kind": {"icontains": "A"}}}],
+    "read_batch": [{"keys": ["{key}"]}, {"keys": ["{key}", "{other}"]}],
+    "edit_batch": [
+        {"edits": [{"create": {"kind": "b", "size": 1, "at": "2026-01-01T00:00:00Z"}}] * 2},
+        {
+            "edits": [
+                {"update": {"key": "{key}", "changes": {"size": 3}}},
+                {"update": {"key": "{other}", "changes": {"size": 3}}},
+                {"create": {"kind": "b", "size": 1, "at": "2026-01-01T00:00:00Z"}},
+            ],
+            "atomic": True,
+        },
+        {
+            "edits": [
+                {"update": {"key": "{key}", "changes": {"size": 3}, "when": {"kind": {"icontains": "A"}}}},
+                {"delete": {"key": "{other}"}},
+            ],
+            "atomic": True,
+        },
+        {"edits": [{"update": {"key": "{key}", "changes": {"size": 3}}}, {"delete": {"key": "{key}"}}]},
+    ],
+}
+"""Verb of `Thing` → arguments that bring out every request it may make."""
+
+IN_TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
+"""Part of a transaction → the operation whose permission it takes. Source: "Using IAM with transactions", DynamoDB
+Developer Guide."""
+
+
+@stored(access=public, indexes=[Index("kind", "at", "size"), Index("parent")])
+class Live:
+    """`Thing` again, kept on moto."""
+
+    id: UUID
+    kind: str
+    size: int
+    at: datetime
+    parent: bytes | None = None
+
+
+LIVE = App("live", items=[Live], url="memory://", stage="test")
+live = app_fixture(LIVE)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: str) -> None:
+    store = live.store(Live)
+    key, other = (store.create({"kind": "a", "size": 1, "at": "2026-01-01T00:00:00Z"}).id for _ in range(2))
+    recorder = Recorder(live.engine.transport)  # type: ignore[attr-defined]
+    live.engine.transport = recorder  # type: ignore[attr-defined]
+    store.disconnect()
+    call = operations(live)[f"live_{verb}"].call
+    for arguments in VERB_CALLS[verb]:
+        text = msgspec.json.encode(arguments).decode().replace("{key}", str(key)).replace("{other}", str(other))
+        with suppress(PreconditionFailed):  # what is refused was asked too
+            call(msgspec.json.decode(text))
+    asked = {f"dynamodb:{name}" for operation, payload in recorder.calls for name in _permissions(operation, payload)}
+    assert asked == _granted(verb)
+    indexes = [payload for _, payload in recorder.calls if "IndexName" in payload]
+    assert all(operation == "Query" for operation, payload in recorder.calls if payload in indexes)
+
+
+def _permissions(operation: str, payload: dict[str, Any]) -> Iterator[str]:
+    if operation != "TransactWriteItems":
+        yield operation
+    else:
+        yield from (IN_TRANSACTION[name] for action in payload["TransactItems"] for name in action)
+
+
+def _granted(verb: str) -> set[str]:
+    """The actions of a plan whose only item offers this verb (a batch: and what may stand in it)."""
+    verbs = {verb, *(("create", "update", "delete") if verb == "edit_batch" else ())}
+
+    @stored(access=Access(frozenset(verbs)))
+    class Only:
+        id: UUID
+        text: str = Attr(default="")
+
+    [rest, appsync] = _plan(App("only", items=[Only], url="memory://")).functions
+    assert rest.grants == appsync.grants
+    [grant] = rest.grants
+    return set(grant.actions)
+
+
+def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:
+    for function in _plan().functions:
+        assert {grant.store for grant in function.grants} == {"thing", "slot", "triple"}
+        grants = {grant.store: grant.actions for grant in function.grants}
+        assert grants["triple"] == ("dynamodb:PutItem",)
+        assert not {action for action in grants["slot"] if action.endswith(("PutItem", "UpdateItem", "DeleteItem"))}
+
+
+def test_custom_actions_may_use_every_verb_of_every_store() -> None:
+    assert gallery.actions
+    for function in _plan(gallery).functions:
+        assert {grant.store for grant in function.grants} == gallery.metas.keys()
+        assert all("dynamodb:DeleteItem" in grant.actions for grant in function.grants)
+
+
+@pytest.mark.parametrize("app", [SHOP, gallery], ids=lambda app: app.name)
+def test_every_rest_path_has_one_route(app: App) -> None:
+    plan = _plan(app)
+    for operation in operations(app).values():
+        path = operation.path.replace("{key}", "some-key")
+        routes = [
+            route for route in plan.routes if route.method in ("ANY", operation.method) and _matches(route.path, path)
+        ]
+        assert [route.function for route in routes] == ["rest"], path
+    assert {"/health", "/openapi.json"} < {route.path for route in plan.routes}
+    assert len({(route.method, route.path) for route in plan.routes}) == len(plan.routes)
+
+
+def _matches(route: str, path: str) -> bool:
+    prefix, greedy, _ = route.partition("{proxy+}")
+    return path.startswith(prefix) and path != prefix if greedy else path == route
+
+
+@pytest.mark.parametrize("app", [SHOP, gallery], ids=lambda app: app.name)
+def test_fields_and_schema_and_operations_are_the_same_set(app: App) -> None:
+    plan = _plan(app)
+    scalars = "".join(f"\nscalar {name}" for name in ("AWSDateTime", "AWSDate", "AWSJSON"))
+    schema = build_schema(plan.sdl + scalars)
+    in_schema = {
+        (root.name, field)
+        for root in (schema.query_type, schema.mutation_type)
+        if isinstance(root, GraphQLObjectType)
+        for field in root.fields
+    }
+    assert {(field.type, field.name) for field in plan.fields} == in_schema
+    assert {field.name for field in plan.fields} == {operation.field for operation in operations(app).values()}
+    assert all(type_.fields for type_ in schema.type_map.values() if isinstance(type_, GraphQLInputObjectType))
+
+
+def test_a_plan_is_plain_data() -> None:
+    plan = _plan()
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+    with pytest.raises(AttributeError):
+        plan.app = "other"
+
+
+def test_functions_are_told_which_app_where_and_which_stage() -> None:
+    for function in _plan().functions:
+        assert function.environment == {"PERSISTY_APP": SPEC, "PERSISTY_URL": "dynamodb://", "PERSISTY_STAGE": "test"}
