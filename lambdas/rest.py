@@ -30,11 +30,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def request_of(event: dict[str, Any]) -> Request:
-    """The request in an event. HTTP APIs give the path decoded and the query string as it was sent."""
+    """The request in an event. HTTP APIs give the query string as it was sent, and the path decoded but for `%25`, which
+    then stands for nothing but a percent sign."""
     body = event.get("body") or ""
     return Request(
         method=event["requestContext"]["http"]["method"],
-        path=event["rawPath"],
+        path=event["rawPath"].replace("%25", "%"),
         query=event.get("rawQueryString") or "",
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),

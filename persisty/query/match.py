@@ -42,6 +42,8 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
     """Item → does the resolved filter hold?"""
     match where:
+        case And(()):
+            return _always
         case And(filters):
             parts = [matcher(meta, one) for one in filters]
             return lambda item: all(part(item) for part in parts)
@@ -54,6 +56,10 @@ def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
         case Compare(name, op, value):
             return _comparison(meta.attributes[name], op, value)
     raise TypeError(f"not a resolved filter: {where!r}")
+
+
+def _always(item: Any) -> bool:
+    return True
 
 
 def _comparison(attribute: Attribute, op: str, value: Any) -> Predicate:

@@ -117,6 +117,14 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
+def shelf(url: str) -> Iterator[Store[Specimen]]:
+    """A store that tests share: each puts its own keys into it."""
+    app = opened(url, Specimen)
+    yield app.store(Specimen)
+    app.close()
+
+
+@pytest.fixture(scope="session")
 def dirty(url: str) -> Iterator[Store[Specimen]]:
     """The dirty rows, stored. Tests only read them."""
     app = opened(url, Specimen)

@@ -81,7 +81,7 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
 """Attribute → values worth having; each occurs in some row."""
 
 
-def rows(count: int = 100) -> list[dict[str, Any]]:
+def rows(count: int = 64) -> list[dict[str, Any]]:
     """Rows in which every value of every domain occurs, in an order that is the same every time."""
     random = Random(2026)
     columns: dict[str, list[Any]] = {"id": [f"{number:03}" for number in range(count)]}

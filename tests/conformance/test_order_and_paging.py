@@ -67,16 +67,14 @@ def test_an_order_is_total_with_nulls_last_and_ties_on_the_key(dirty: Store[Spec
     assert all(key(a) < key(b) for a, b in pairwise(found))
 
 
-@pytest.mark.parametrize("limit", [7, 33, 101])
-@pytest.mark.parametrize(
-    "order", [("text",), ("-at",), ("-done", "price"), ("level", "-ratio"), ("blob",), ("-ref",)], ids="/".join
-)
+@pytest.mark.parametrize("limit", [13, 65])
+@pytest.mark.parametrize("order", [("text",), ("-at",), ("-done", "price"), ("level", "-ratio")], ids="/".join)
 def test_pages_join_to_the_whole_in_order(dirty: Store[Specimen], order: tuple[str, ...], limit: int) -> None:
     wanted = [row["id"] for row in ordered(ROWS, order, ["id"])]
     assert [one.id for one in walk(dirty, None, order, limit)] == wanted
 
 
-@pytest.mark.parametrize("limit", [1, 3, 10, 100])
+@pytest.mark.parametrize("limit", [1, 4, 100])
 @pytest.mark.parametrize("order", [None, "at", "-at", ("at", "-id"), ("price", "-at")], ids=str)
 def test_pages_through_an_index(dirty: Store[Specimen], order: Any, limit: int) -> None:
     where = (Specimen.color == Color.RED) & Specimen.at.is_null(False)
@@ -90,7 +88,7 @@ def test_pages_through_an_index(dirty: Store[Specimen], order: Any, limit: int) 
 
 
 def test_without_an_order_pages_have_each_item_once(dirty: Store[Specimen]) -> None:
-    for limit in (9, 50, 101):
+    for limit in (16, 65):
         found = [one.id for one in walk(dirty, None, None, limit)]
         assert sorted(found) == sorted(row["id"] for row in ROWS)
 
@@ -105,9 +103,9 @@ TERMS = st.sampled_from(SORTABLE).flatmap(lambda name: st.sampled_from([name, f"
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(where=FILTERS, order=st.lists(TERMS, min_size=1, max_size=3), limit=st.integers(15, 60))
+@given(where=FILTERS, order=st.lists(TERMS, min_size=1, max_size=3), limit=st.integers(15, 40))
 def test_generated_queries_page_as_the_oracle_says(
     dirty: Store[Specimen], where: Filter, order: list[str], limit: int
 ) -> None:

@@ -105,7 +105,7 @@ class DynamoDbBackend(Generic[T]):
                 item for _, item in zip(range(limit + 1), (one for one, wanted in matches if wanted), strict=False)
             ]
         elif chosen.ordered:
-            found = sorted(self._complete_ties(chosen, matches, limit), key=sort_key(self.meta, order))
+            found = self._complete_ties(chosen, matches, limit, order)
         else:
             found = heapq.nsmallest(limit + 1, (one for one, wanted in matches if wanted), sort_key(self.meta, order))
         page = found[:limit]
@@ -166,17 +166,24 @@ class DynamoDbBackend(Generic[T]):
             if "Limit" in payload:
                 payload["Limit"] *= GROWTH
 
-    def _complete_ties(self, chosen: QueryPlan, matches: Iterator[tuple[T, bool]], limit: int) -> list[T]:
-        """More than `limit` matches in the path's order, with all that tie with the last of them: DynamoDB does not
-        say how ties are ordered, so they are sorted here once they are complete."""
+    def _complete_ties(
+        self, chosen: QueryPlan, matches: Iterator[tuple[T, bool]], limit: int, order: tuple[OrderBy, ...]
+    ) -> list[T]:
+        """More than `limit` matches in the order, with all that tie with the last of them: DynamoDB does not say how
+        ties are ordered, so where there are any they are sorted here, once they are complete."""
         group = [self.meta.attributes[name].get for name in chosen.grouping]
         found: list[T] = []
+        last: list[Any] | None = None
+        tied = False
         for item, wanted in matches:
-            if len(found) > limit and [get(item) for get in group] != [get(found[limit]) for get in group]:
+            value = [get(item) for get in group]
+            if len(found) > limit and value != last:
                 break
             if wanted:
+                tied = tied or value == last
+                last = value
                 found.append(item)
-        return found
+        return sorted(found, key=sort_key(self.meta, order)) if tied else found
 
     def _hidden(self, chosen: QueryPlan) -> frozenset[str]:
         """Key attributes of the queried path: a filter expression may not mention them."""
