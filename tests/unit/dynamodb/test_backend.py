@@ -1,0 +1,419 @@
+"""The backend over a transport that answers from a script: how many calls, which, and what becomes of each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from persisty.backends.dynamodb import backend as backend_module
+from persisty.backends.dynamodb.backend import DynamoDbBackend
+from persisty.backends.dynamodb.codec import WireCodec
+from persisty.backends.dynamodb.transport import ATTEMPTS, AwsError
+from persisty.errors import (
+    BackendUnavailable,
+    BatchTooLarge,
+    InvalidCursor,
+    InvalidInput,
+    PersistyError,
+    Throttled,
+)
+from persisty.model.expressions import ALL
+from persisty.model.generators import Add
+from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
+
+from .items import THING, Thing
+
+T: Any = Thing
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WIRE = WireCodec(THING)
+Answer = dict[str, Any] | Exception | Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def thing(key: str = "1", **values: Any) -> Any:
+    return Thing(**{"id": key, "owner": "me", "at": NOW, **values})
+
+
+class Script:
+    """A transport. `calls` are what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers = list(answers)
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append((operation, payload))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, dict) else answer(payload)
+
+    def close(self) -> None:
+        raise AssertionError("a backend does not close the engine's transport")
+
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _ in self.calls]
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waits: list[float] = []
+    monkeypatch.setattr(backend_module, "sleep", waits.append)
+    return waits
+
+
+def over(*answers: Answer) -> tuple[DynamoDbBackend[Any], Script]:
+    script = Script(*answers)
+    return DynamoDbBackend(THING, "things", script), script
+
+
+def where(given: Any) -> Any:
+    return resolve_filter(THING, given)
+
+
+def condition_failed(item: Any = None, *, in_doubt: bool = False) -> AwsError:
+    body = {} if item is None else {"Item": WIRE.wire(item)}
+    return AwsError("ConditionalCheckFailedException", "The conditional request failed", body, in_doubt=in_doubt)
+
+
+def canceled(*reasons: dict[str, Any]) -> AwsError:
+    return AwsError("TransactionCanceledException", "Transaction cancelled", {"CancellationReasons": list(reasons)})
+
+
+NONE = {"Code": "None"}
+
+
+def test_each_verb_is_one_call_with_its_condition() -> None:
+    item, newer = thing(), thing(count=1)
+    backend, script = over({}, {"Item": WIRE.wire(item)}, {"Attributes": WIRE.wire(newer)}, {})
+    assert backend.write([Put(item)], atomic=False) == [WriteResult(Outcome.DONE, item)]
+    assert backend.read([("1",)]) == [item]
+    changes = {"count": Add(1), "text": None, "done": True}
+    assert backend.write([Patch(("1",), changes, where(T.count == 0))], atomic=False) == [
+        WriteResult(Outcome.DONE, newer)
+    ]
+    assert backend.write([Delete(("1",))], atomic=True) == [WriteResult(Outcome.DONE)]
+    assert script.operations == ["PutItem", "GetItem", "UpdateItem", "DeleteItem"]
+    put, get, update, delete = (payload for _, payload in script.calls)
+    assert put["ConditionExpression"] == "attribute_not_exists(#0)"
+    assert get == {"TableName": "things", "Key": {"id": {"S": "1"}}, "ConsistentRead": True}
+    assert update["ConditionExpression"] == "attribute_exists(#0) AND (#1 = :0)"
+    assert update["UpdateExpression"] == "SET #1 = if_not_exists(#1, :1) + :2, #3 = :3 REMOVE #2"
+    assert update["ExpressionAttributeNames"] == {"#0": "id", "#1": "count", "#2": "text", "#3": "done"}
+    assert update["ExpressionAttributeValues"] == {
+        ":0": {"N": "0"},
+        ":1": {"N": "0"},
+        ":2": {"N": "1"},
+        ":3": {"N": "1"},
+    }
+    assert (update["ReturnValues"], update["ReturnValuesOnConditionCheckFailure"]) == ("ALL_NEW", "ALL_OLD")
+    assert delete["ConditionExpression"] == "attribute_exists(#0)"
+
+
+REFUSED: dict[str, tuple[Any, Any, WriteResult]] = {
+    "a put of a taken key": (Put(thing()), thing(count=5), WriteResult(Outcome.EXISTS)),
+    "a put of a taken key with an equal item": (Put(thing()), thing(), WriteResult(Outcome.EXISTS)),
+    "a patch of a missing item": (Patch(("1",), {"count": 2}), None, WriteResult(Outcome.MISSING)),
+    "a patch whose condition is false": (
+        Patch(("1",), {"count": 2}, where(T.count == 0)),
+        thing(count=5),
+        WriteResult(Outcome.FAILED, thing(count=5)),
+    ),
+    "a delete of a missing item": (Delete(("1",)), None, WriteResult(Outcome.MISSING)),
+    "a delete whose condition is false": (
+        Delete(("1",), where(T.count == 0)),
+        thing(count=5),
+        WriteResult(Outcome.FAILED, thing(count=5)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_failed_condition_is_an_outcome_and_needs_no_second_read(name: str) -> None:
+    write, current, outcome = REFUSED[name]
+    backend, script = over(condition_failed(current))
+    assert backend.write([write], atomic=False) == [outcome]
+    assert len(script.calls) == 1
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_failed_condition_is_the_same_outcome_in_a_transaction(name: str) -> None:
+    write, current, outcome = REFUSED[name]
+    reason = {"Code": "ConditionalCheckFailed"} | ({} if current is None else {"Item": WIRE.wire(current)})
+    backend, script = over(canceled(NONE, reason))
+    assert backend.write([Put(thing("2")), write], atomic=True) == [WriteResult(Outcome.ABORTED), outcome]
+    assert script.operations == ["TransactWriteItems"]
+
+
+def test_a_put_whose_first_answer_was_lost_is_no_conflict_with_itself() -> None:
+    backend, _ = over(condition_failed(thing(), in_doubt=True), condition_failed(thing(count=9), in_doubt=True))
+    assert backend.write([Put(thing())], atomic=False) == [WriteResult(Outcome.DONE, thing())]
+    assert backend.write([Put(thing())], atomic=False) == [WriteResult(Outcome.EXISTS)]
+
+
+def test_a_committed_transaction_reads_what_it_patched_and_nothing_else() -> None:
+    newer = thing("2", count=8)
+    backend, script = over({}, {"Item": WIRE.wire(newer)})
+    results = backend.write([Put(thing("1")), Patch(("2",), {"count": Add(1)}), Delete(("3",))], atomic=True)
+    assert results == [
+        WriteResult(Outcome.DONE, thing("1")),
+        WriteResult(Outcome.DONE, newer),
+        WriteResult(Outcome.DONE),
+    ]
+    assert script.operations == ["TransactWriteItems", "GetItem"]
+    assert [list(action) for action in script.calls[0][1]["TransactItems"]] == [["Put"], ["Update"], ["Delete"]]
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_met_another_is_tried_again(code: str, slept: list[float]) -> None:
+    backend, script = over(canceled(NONE, {"Code": code}), {})
+    results = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+    assert [one.outcome for one in results] == [Outcome.DONE] * 2
+    assert (len(script.calls), len(slept)) == (2, 1)
+
+
+def test_a_transaction_that_keeps_meeting_others_is_throttled() -> None:
+    backend, script = over(*[canceled({"Code": "TransactionConflict"}, NONE) for _ in range(ATTEMPTS)])
+    with pytest.raises(Throttled):
+        backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+    assert len(script.calls) == ATTEMPTS
+
+
+def test_a_transaction_with_an_item_too_large_is_invalid_input() -> None:
+    backend, _ = over(canceled(NONE, {"Code": "ValidationError", "Message": "Item size has exceeded the maximum"}))
+    with pytest.raises(InvalidInput):
+        backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+
+
+def test_an_atomic_batch_of_more_than_100_is_too_large_before_anything_is_asked() -> None:
+    backend, script = over()
+    with pytest.raises(BatchTooLarge):
+        backend.write([Put(thing(f"{number}")) for number in range(101)], atomic=True)
+    assert script.calls == []
+
+
+ENDS = where(T.owner.endswith("e") & (T.count == 0))
+
+
+def test_a_condition_that_dynamodb_cannot_decide_is_decided_over_the_item_as_read() -> None:
+    backend, script = over({"Item": WIRE.wire(thing())}, {"Attributes": WIRE.wire(thing(count=1))})
+    assert backend.write([Patch(("1",), {"count": 1}, ENDS)], atomic=False) == [
+        WriteResult(Outcome.DONE, thing(count=1))
+    ]
+    assert script.operations == ["GetItem", "UpdateItem"]
+    write = script.calls[1][1]
+    assert write["ConditionExpression"] == "attribute_exists(#0) AND ((#1 = :0) AND (#2 = :1))"
+    assert write["ExpressionAttributeNames"] == {"#0": "id", "#1": "count", "#2": "owner"}
+    assert [write["ExpressionAttributeValues"][place] for place in (":0", ":1")] == [{"N": "0"}, {"S": "me"}]
+
+
+def test_a_race_that_is_lost_is_run_again_and_may_then_fail() -> None:
+    other = thing(owner="you")
+    backend, script = over({"Item": WIRE.wire(thing())}, condition_failed(other), {"Item": WIRE.wire(other)})
+    assert backend.write([Delete(("1",), ENDS)], atomic=False) == [WriteResult(Outcome.FAILED, other)]
+    assert script.operations == ["GetItem", "DeleteItem", "GetItem"]
+
+
+def test_a_race_that_is_always_lost_ends() -> None:
+    backend, script = over(*[{"Item": WIRE.wire(thing())}, condition_failed(thing(count=3))] * ATTEMPTS)
+    with pytest.raises(BackendUnavailable):
+        backend.write([Delete(("1",), ENDS)], atomic=False)
+    assert len(script.calls) == 2 * ATTEMPTS
+
+
+def test_in_a_transaction_too_and_with_one_read_for_all() -> None:
+    wires = [WIRE.wire(thing("1")), WIRE.wire(thing("2"))]
+    backend, script = over({"Responses": {"things": wires}}, {})
+    writes = [Delete(("1",), ENDS), Put(thing("3")), Delete(("2",), ENDS)]
+    assert [one.outcome for one in backend.write(writes, atomic=True)] == [Outcome.DONE] * 3
+    assert script.operations == ["BatchGetItem", "TransactWriteItems"]
+    refused, script = over({"Responses": {"things": [WIRE.wire(thing("1", owner="you"))]}})
+    assert refused.write(writes, atomic=True) == [
+        WriteResult(Outcome.FAILED, thing("1", owner="you")),
+        WriteResult(Outcome.ABORTED),
+        WriteResult(Outcome.MISSING),
+    ]
+    assert script.operations == ["BatchGetItem"]
+
+
+def test_a_key_that_no_item_can_have_costs_no_call() -> None:
+    backend, script = over({"Item": WIRE.wire(thing())})
+    long = ("x" * 2049,)
+    assert backend.read([long]) == [None]
+    assert backend.read([long, long]) == [None, None]
+    writes = [Patch(long, {"count": 1}), Delete(long, ENDS), Delete(long)]
+    assert backend.write(writes, atomic=False) == [WriteResult(Outcome.MISSING)] * 3
+    assert backend.write([Put(thing()), Delete(long)], atomic=True) == [
+        WriteResult(Outcome.ABORTED),
+        WriteResult(Outcome.MISSING),
+    ]
+    assert script.calls == []
+
+
+def _stored(payload: dict[str, Any]) -> dict[str, Any]:
+    keys = payload["RequestItems"]["things"]["Keys"]
+    return {"Responses": {"things": [WIRE.wire(thing(key["id"]["S"])) for key in reversed(keys)]}}
+
+
+def test_reads_come_by_the_hundred_each_key_once_in_their_positions() -> None:
+    backend, script = over(_stored, _stored, _stored)
+    keys = [(f"{number % 250}",) for number in range(300)]
+    assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
+    assert [len(payload["RequestItems"]["things"]["Keys"]) for _, payload in script.calls] == [100, 100, 50]
+
+
+def _some(payload: dict[str, Any], count: int) -> dict[str, Any]:
+    keys = payload["RequestItems"]["things"]["Keys"]
+    answer = _stored({"RequestItems": {"things": {"Keys": keys[:count]}}})
+    return {**answer, "UnprocessedKeys": {"things": {"Keys": keys[count:]}}} if keys[count:] else answer
+
+
+def test_keys_left_unprocessed_for_size_are_asked_again_at_once(slept: list[float]) -> None:
+    backend, script = over(*[lambda payload: _some(payload, 4)] * 20)
+    keys = [(f"{number}",) for number in range(80)]
+    assert [one and one.id for one in backend.read(keys)] == [key for (key,) in keys]
+    assert (len(script.calls), slept) == (20, [])
+
+
+def test_keys_left_unprocessed_for_load_are_asked_again_after_a_wait_and_not_for_ever(slept: list[float]) -> None:
+    backend, script = over(*[lambda payload: _some(payload, 0)] * ATTEMPTS)
+    with pytest.raises(Throttled):
+        backend.read([("1",), ("2",)])
+    assert (len(script.calls), len(slept)) == (ATTEMPTS, ATTEMPTS)
+
+
+def _page(count: int, last: bool = False) -> Answer:
+    items = [WIRE.wire(thing(f"{number}", owner="me")) for number in range(count)]
+    return {"Items": items, "Count": count} | ({} if last else {"LastEvaluatedKey": {"id": {"S": f"{count}"}}})
+
+
+def test_a_page_looks_at_no_more_than_it_needs() -> None:
+    backend, script = over(_page(12))
+    page = backend.query(ALL, (), None, 10)
+    assert (len(page.items), page.position) == (10, {"id": "9"})
+    assert [(operation, payload["Limit"]) for operation, payload in script.calls] == [("Scan", 12)]
+
+
+def test_a_filter_looks_at_more_each_time() -> None:
+    backend, script = over(_page(0), _page(0), _page(2, last=True))
+    page = backend.query(where(T.count > 5), (), None, 10)
+    assert (len(page.items), page.position) == (2, None)
+    assert [payload["Limit"] for _, payload in script.calls] == [96, 384, 1536]
+
+
+def test_a_query_that_sorts_here_reads_as_much_as_a_request_gives() -> None:
+    backend, script = over(_page(3), _page(3, last=True))
+    page = backend.query(ALL, resolve_order(THING, "-id"), None, 1)
+    assert [one.id for one in page.items] == ["2"]
+    assert [payload.get("Limit") for _, payload in script.calls] == [None, None]
+
+
+def test_an_unordered_page_of_an_index_goes_on_from_its_keys() -> None:
+    first, script = over({"Items": [WIRE.wire(thing(f"{number}")) for number in range(3)]})
+    position = first.query(where(T.owner == "me"), (), None, 2).position
+    assert position == {"id": "1", "owner": "me", "at": NOW}
+    assert script.calls[0][1]["IndexName"] == "by-owner-at"
+    assert "ConsistentRead" not in script.calls[0][1]
+    second, script = over({"Items": []})
+    assert second.query(where(T.owner == "me"), (), position, 2).items == []
+    start = script.calls[0][1]["ExclusiveStartKey"]
+    assert start == {"id": {"S": "1"}, "owner": {"S": "me"}, "at": {"S": "2026-01-01T00:00:00.000000Z"}}
+
+
+@pytest.mark.parametrize(
+    "position", [{}, {"id": "1"}, {"id": 1, "owner": "me", "at": NOW}, {"id": "1", "owner": "me", "at": None}]
+)
+def test_a_position_that_does_not_fit_is_an_invalid_cursor(position: dict[str, Any]) -> None:
+    backend, script = over()
+    with pytest.raises(InvalidCursor):
+        backend.query(where(T.owner == "me"), (), position, 2)
+    assert script.calls == []
+
+
+def test_counting_gets_no_items_where_dynamodb_decides() -> None:
+    backend, script = over({"Count": 3, "LastEvaluatedKey": {"id": {"S": "1"}}}, {"Count": 4})
+    assert backend.count(where(T.count > 5)) == 7
+    assert [payload["Select"] for _, payload in script.calls] == ["COUNT"] * 2
+    here, script = over(_page(4, last=True))
+    assert here.count(where(T.owner.endswith("e"))) == 4
+    assert "Select" not in script.calls[0][1]
+
+
+def test_writes_of_one_item_stay_in_order_and_all_are_tried() -> None:
+    order: list[str] = []
+
+    def noted(payload: dict[str, Any]) -> dict[str, Any]:
+        order.append(payload.get("Item", payload.get("Key"))["id"]["S"])
+        return {"Attributes": WIRE.wire(thing())}
+
+    backend, script = over(*[noted] * 40)
+    writes: list[Any] = [Put(thing(f"{number}")) for number in range(20)]
+    writes += [Delete((f"{number}",)) for number in range(20)]
+    assert [one.outcome for one in backend.write(writes, atomic=False)] == [Outcome.DONE] * 40
+    kinds = [
+        [
+            operation
+            for operation, payload in script.calls
+            if payload.get("Item", payload.get("Key"))["id"]["S"] == f"{number}"
+        ]
+        for number in range(20)
+    ]
+    assert kinds == [["PutItem", "DeleteItem"]] * 20
+
+
+def test_an_error_among_parallel_writes_is_raised_after_all_were_tried() -> None:
+    answers: Sequence[Answer] = [Throttled() if number == 3 else {} for number in range(10)]
+    backend, script = over(*answers)
+    with pytest.raises(Throttled):
+        backend.write([Put(thing(f"{number}")) for number in range(10)], atomic=False)
+    assert len(script.calls) == 10
+
+
+ERRORS: tuple[tuple[str, str, type[PersistyError]], ...] = (
+    ("ValidationException", "Item size has exceeded the maximum allowed size", InvalidInput),
+    ("ValidationException", "Item size to update has exceeded the maximum allowed size", InvalidInput),
+    ("ValidationException", "Hash primary key values must be under 2048 bytes, and range primary", InvalidInput),
+    ("ValidationException", "One or more parameter values were invalid: Size limit exceeded", InvalidInput),
+    (
+        "ValidationException",
+        "One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes",
+        InvalidInput,
+    ),
+    (
+        "ValidationException",
+        "Aggregated size of all range keys has exceeded the size limit of 1024 bytes",
+        InvalidInput,
+    ),
+    ("ValidationException", "Transaction payload size cannot exceed 4MB. Payload Size: 4290067", BatchTooLarge),
+    ("ValidationException", "The provided starting key is invalid", InvalidCursor),
+    ("ValidationException", "Exclusive Start Key must have same size as table's key schema", InvalidCursor),
+    ("ValidationException", "Something about arn:aws:dynamodb:eu-west-1:123456789012", BackendUnavailable),
+    ("AccessDeniedException", "arn:aws:sts::123456789012:assumed-role/x is not authorized", BackendUnavailable),
+    ("ResourceNotFoundException", "Requested resource not found", BackendUnavailable),
+)
+"""Texts as DynamoDB and DynamoDB Local word them."""
+
+
+@pytest.mark.parametrize(("kind", "message", "expected"), ERRORS)
+def test_a_refusal_becomes_a_typed_error_that_does_not_show_the_account(
+    kind: str, message: str, expected: type[PersistyError]
+) -> None:
+    calls: tuple[Callable[[DynamoDbBackend[Any]], Any], ...] = (
+        lambda backend: backend.write([Put(thing())], atomic=False),
+        lambda backend: backend.write([Put(thing("1")), Put(thing("2"))], atomic=True),
+        lambda backend: backend.query(ALL, (), None, 1),
+        lambda backend: backend.read([("1",)]),
+        lambda backend: backend.read([("1",), ("2",)]),
+        lambda backend: backend.count(ALL),
+    )
+    for call in calls:
+        backend, _ = over(AwsError(kind, message, {}))
+        with pytest.raises(PersistyError) as caught:
+            call(backend)
+        assert type(caught.value) is expected
+        assert "123456789012" not in str(caught.value)
+        assert isinstance(caught.value.__cause__, AwsError)
