@@ -14,7 +14,7 @@ from .emulators import ministack_server, moto_server
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("assembly") / "cdk.out"
-    synthesise(folder, "local")
+    synthesise(folder, "target=local")
     return folder
 
 

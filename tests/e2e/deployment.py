@@ -30,10 +30,10 @@ def cdk(*arguments: str, environment: dict[str, str]) -> str:
     return run.stdout + run.stderr
 
 
-def synthesise(assembly: Path, target: str) -> None:
-    """`cdk synth` of the example into a folder."""
-    environment = aws_environment("http://localhost:1")
-    cdk("synth", "--quiet", "--context", f"target={target}", "--output", str(assembly), environment=environment)
+def synthesise(assembly: Path, *context: str) -> None:
+    """`cdk synth` of the example into a folder, with context such as `target=local`."""
+    given = [word for pair in context for word in ("--context", pair)]
+    cdk("synth", "--quiet", "--output", str(assembly), *given, environment=aws_environment("http://localhost:1"))
 
 
 class Deployment:

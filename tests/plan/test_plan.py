@@ -266,7 +266,7 @@ def test_a_plan_is_plain_data() -> None:
     plan = _plan()
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     with pytest.raises(AttributeError):
-        plan.app = "other"
+        plan.app = "other"  # type: ignore[misc]
 
 
 def test_functions_are_told_which_app_where_and_which_stage() -> None:

@@ -1,1 +1,284 @@
 """What `cdk synth` writes for the example: wiring against the operations, privileges, retention, protection."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, build_schema
+
+from examples.messenger.app import app
+from persisty.api.actions import operations
+from persisty.plan import KeyAttribute, Plan, plan_of
+
+Template = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return plan_of(app, "examples.messenger.app:app")
+
+
+def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """Logical id → resource."""
+    return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
+
+
+def properties(template: Template, kind: str) -> list[dict[str, Any]]:
+    return [resource["Properties"] for resource in of_type(template, kind).values()]
+
+
+def text(value: Any) -> str:
+    """An intrinsic function as one readable string: what is joined, with references as `<name>`."""
+    match value:
+        case str():
+            return value
+        case {"Fn::Join": [separator, parts]}:
+            return str(separator).join(map(text, parts))
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+    raise AssertionError(f"no text: {value}")
+
+
+def statements(template: Template) -> Iterator[dict[str, Any]]:
+    for policy in (*properties(template, "AWS::IAM::Policy"), *properties(template, "AWS::IAM::ManagedPolicy")):
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+# Data
+
+
+def test_every_item_has_a_table_that_is_kept_encrypted_and_recoverable(data: Template, plan: Plan) -> None:
+    tables = {
+        resource["Properties"]["TableName"]: resource for resource in of_type(data, "AWS::DynamoDB::Table").values()
+    }
+    assert tables.keys() == {table.name for table in plan.tables}
+    for table in plan.tables:
+        made = tables[table.name]
+        assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert made["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert made["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+        assert made["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_tables_and_indexes_have_the_keys_of_the_plan(data: Template, plan: Plan) -> None:
+    made = {one["TableName"]: one for one in properties(data, "AWS::DynamoDB::Table")}
+    for table in plan.tables:
+        found = made[table.name]
+        types = {one["AttributeName"]: one["AttributeType"] for one in found["AttributeDefinitions"]}
+        assert _key(found, types) == [table.partition, *([table.sort] if table.sort else [])]
+        indexes = {index["IndexName"]: _key(index, types) for index in found.get("GlobalSecondaryIndexes", [])}
+        assert indexes == {index.name: [index.partition, *index.sorts] for index in table.indexes}
+
+
+def _key(found: dict[str, Any], types: dict[str, str]) -> list[KeyAttribute]:
+    ordered = sorted(found["KeySchema"], key=lambda one: one["KeyType"] != "HASH")
+    return [KeyAttribute(one["AttributeName"], types[one["AttributeName"]]) for one in ordered]
+
+
+# GraphQL
+
+
+def test_every_operation_is_a_field_that_appsync_resolves_by_the_function(api: Template) -> None:
+    resolvers = properties(api, "AWS::AppSync::Resolver")
+    wired = {(one["TypeName"], one["FieldName"]) for one in resolvers}
+    offered = {("Mutation" if one.mutation else "Query", one.field) for one in operations(app).values()}
+    assert wired == offered
+    assert len(resolvers) == len(wired)
+    [source] = properties(api, "AWS::AppSync::DataSource")
+    function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
+    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.appsync.handler"
+    [source_id] = of_type(api, "AWS::AppSync::DataSource")
+    for one in resolvers:
+        assert one["DataSourceName"] in (source["Name"], {"Fn::GetAtt": [source_id, "Name"]})
+        assert (one["Kind"], one["Runtime"]) == ("UNIT", {"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"})
+        assert len(one["Code"].encode()) < 32_768  # AppSync's limit
+
+
+def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -> None:
+    [schema] = properties(api, "AWS::AppSync::GraphQLSchema")
+    declared = "".join(f"\nscalar {name}" for name in ("AWSDateTime", "AWSDate", "AWSJSON"))
+    built = build_schema(schema["Definition"] + declared)
+    fields = {
+        (root.name, name)
+        for root in (built.query_type, built.mutation_type)
+        if isinstance(root, GraphQLObjectType)
+        for name in root.fields
+    }
+    assert fields == {(one["TypeName"], one["FieldName"]) for one in properties(api, "AWS::AppSync::Resolver")}
+
+
+def test_the_graphql_api_asks_for_a_key_that_lasts_months_but_ends(api: Template) -> None:
+    [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
+    assert graphql["AuthenticationType"] == "API_KEY"
+    assert graphql["QueryDepthLimit"] > 0
+    [key] = properties(api, "AWS::AppSync::ApiKey")
+    assert key["Expires"] % 86_400 == 0
+
+
+# REST
+
+
+def test_every_route_goes_through_one_integration_to_the_rest_function(api: Template, plan: Plan) -> None:
+    routes = {one["RouteKey"]: text(one["Target"]) for one in properties(api, "AWS::ApiGatewayV2::Route")}
+    assert routes.keys() == {f"{route.method} {route.path}" for route in plan.routes}
+    [(name, integration)] = of_type(api, "AWS::ApiGatewayV2::Integration").items()
+    assert set(routes.values()) == {f"integrations/<{name}>"}
+    function = integration["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
+    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.rest.handler"
+    assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
+    invokers = properties(api, "AWS::Lambda::Permission")
+    assert {one["FunctionName"]["Fn::GetAtt"][0] for one in invokers} == {function}
+    assert all("SourceArn" in one for one in invokers)
+
+
+def test_the_http_api_is_throttled(api: Template) -> None:
+    [stage] = properties(api, "AWS::ApiGatewayV2::Stage")
+    limits = stage["DefaultRouteSettings"]
+    assert limits["ThrottlingRateLimit"] > 0
+    assert limits["ThrottlingBurstLimit"] > 0
+
+
+# Privileges
+
+
+def test_no_statement_allows_every_action_or_every_resource(api: Template, data: Template) -> None:
+    found = [*statements(api), *statements(data)]
+    assert found
+    versions = {f"<{name}.Arn>:*" for name in of_type(api, "AWS::Lambda::Function")}
+    for statement in found:
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, statement
+        for resource in map(text, as_list(statement["Resource"])):
+            assert "*" not in resource or resource in versions, (
+                statement
+            )  # AppSync may call any version of its function
+
+
+def test_no_role_carries_a_policy_of_somebody_else(api: Template) -> None:
+    roles = properties(api, "AWS::IAM::Role")
+    assert roles
+    for role in roles:
+        assert "ManagedPolicyArns" not in role
+        [trusted] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trusted["Principal"]["Service"] in {"lambda.amazonaws.com", "appsync.amazonaws.com"}
+
+
+def test_each_function_has_exactly_the_grants_of_the_plan(api: Template, plan: Plan) -> None:
+    tables = {table.store: table for table in plan.tables}
+    for function in plan.functions:
+        [made] = [one for one in properties(api, "AWS::Lambda::Function") if one["Handler"] == function.handler]
+        allowed: set[tuple[str, str]] = set()
+        for policy in properties(api, "AWS::IAM::Policy"):
+            if policy["Roles"] == [{"Ref": made["Role"]["Fn::GetAtt"][0]}]:
+                allowed |= {
+                    (action, text(resource).rpartition(":table/")[2])
+                    for statement in policy["PolicyDocument"]["Statement"]
+                    for action in as_list(statement["Action"])
+                    for resource in as_list(statement["Resource"])
+                    if action.startswith("dynamodb:")
+                }
+        expected = {(action, tables[grant.store].name) for grant in function.grants for action in grant.actions}
+        expected |= {
+            ("dynamodb:Query", f"{tables[grant.store].name}/index/{index.name}")
+            for grant in function.grants
+            for index in tables[grant.store].indexes
+        }
+        assert allowed == expected
+
+
+# Functions
+
+
+def test_functions_log_for_a_month_and_answer_before_the_apis_give_up(api: Template) -> None:
+    groups = of_type(api, "AWS::Logs::LogGroup")
+    for function in properties(api, "AWS::Lambda::Function"):
+        group = groups[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["Properties"]["RetentionInDays"] == 30
+        assert function["Timeout"] < 30
+        assert function["Environment"]["Variables"]["PERSISTY_URL"] == "dynamodb://"
+
+
+def test_functions_run_on_arm64_and_python_3_13_unless_told_otherwise(api: Template) -> None:
+    for function in properties(api, "AWS::Lambda::Function"):
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert len(function["Layers"]) == 2
+    for layer in properties(api, "AWS::Lambda::LayerVersion"):
+        assert (layer["CompatibleRuntimes"], layer["CompatibleArchitectures"]) == (["python3.13"], ["arm64"])
+
+
+def folder(assembly: Path, api: Template, kind: str, start: str) -> Path:
+    """The folder of the assembly that becomes the zip of a function or layer."""
+    place = next(
+        resource["Properties"].get("Content") or resource["Properties"]["Code"]
+        for name, resource in of_type(api, kind).items()
+        if name.startswith(start)
+    )
+    return assembly / f"asset.{Path(place['S3Key']).stem}"
+
+
+def test_the_dependency_layer_holds_wheels_of_its_target_and_no_sdk(assembly: Path, api: Template) -> None:
+    layer = folder(assembly, api, "AWS::Lambda::LayerVersion", "Dependencies") / "python"
+    names = {path.name for path in layer.iterdir()}
+    assert {"msgspec", "aws_lambda_powertools", "servey"} < names
+    assert not names & {"boto3", "botocore", "aws_cdk", "jsii", "sqlalchemy", "starlette", "persisty", "pip"}
+    binaries = [path.name for path in layer.rglob("*.so")]
+    assert binaries
+    foreign = [name for name in binaries if "x86_64" in name or ("cpython-" in name and "cpython-313" not in name)]
+    assert foreign == []
+
+
+def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
+    package = folder(assembly, api, "AWS::Lambda::LayerVersion", "Runtime") / "python" / "persisty"
+    names = {path.name for path in package.iterdir()}
+    assert {"__init__.py", "application.py", "api", "model", "backends"} < names
+    assert not names & {"cli", "hosting", "testing.py", "plan.py"}
+    assert {path.name for path in (package / "backends").iterdir()} == {"__init__.py", "dynamodb"}
+
+
+def test_the_functions_zip_holds_handlers_and_the_apps_package_and_nothing_else(assembly: Path, api: Template) -> None:
+    code = folder(assembly, api, "AWS::Lambda::Function", "Rest")
+    assert {path.name for path in code.iterdir()} == {"lambdas", "examples"}
+    assert not [path for path in code.rglob("*") if path.suffix not in {"", ".py", ".pyc", ".txt"}]
+
+
+def test_outputs_tell_where_to_call(api: Template) -> None:
+    assert api["Outputs"].keys() == {"HttpUrl", "GraphqlUrl", "GraphqlApiId"}
+
+
+def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
+    templates = sorted(assembly.glob("*.template.json"))
+    assert len(templates) == 2
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "cfn-lint",
+        "--ignore-checks",
+        "W3005",
+        "--format",
+        "json",
+        "--regions",
+    ]
+    run = subprocess.run([*command, "eu-west-1", "--", *templates], capture_output=True, text=True, check=False)
+    found = [f"{one['Rule']['Id']} {one['Message']}" for one in json.loads(run.stdout or "[]")]
+    assert (run.returncode, found, run.stderr) == (0, [], "")
+
+
+def test_what_cdk_runs_is_pinned_to_what_is_tested() -> None:
+    tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().split() if "==" in line)
+    for name in ("requirements.txt", "lambdas/requirements.txt"):
+        lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
+        assert lines
+        for line in lines:
+            package, _, version = line.partition("==")
+            assert tested.get(package, tested.get(package.replace("-", "_"))) == version, line

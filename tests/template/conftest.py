@@ -1,0 +1,35 @@
+"""The assembly of `cdk synth` with no argument."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.deployment import API_STACK, DATA_STACK, synthesise
+
+Template = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template") / "cdk.out"
+    synthesise(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(assembly: Path) -> Template:
+    return _template(assembly, API_STACK)
+
+
+@pytest.fixture(scope="session")
+def data(assembly: Path) -> Template:
+    return _template(assembly, DATA_STACK)
+
+
+def _template(assembly: Path, stack: str) -> Template:
+    template: Template = json.loads((assembly / f"{stack}.template.json").read_text())
+    return template
