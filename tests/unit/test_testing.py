@@ -1,0 +1,67 @@
+"""`persisty.testing`: an app on moto in one line, the same object that its own modules use."""
+
+from __future__ import annotations
+
+import pytest
+
+from examples.messenger.app import Message, User
+from examples.messenger.app import app as messenger
+from examples.messenger.seeds import seed
+from persisty import App, Conflict
+from persisty.backends.dynamodb.backend import DynamoDbBackend
+from persisty.testing import app_fixture
+
+pytest_plugins = ["pytester"]
+
+app = app_fixture("examples.messenger.app:app")
+seeded = app_fixture(messenger, seed=seed)
+BEFORE = messenger.url
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_each_test_starts_with_empty_stores_on_dynamodb(app: App, turn: str) -> None:
+    assert app is messenger
+    users = app.store(User)
+    assert isinstance(users.backend, DynamoDbBackend)
+    assert users.count() == 0
+    ann = users.create({"username": "ann"})
+    assert users.search(User.username == "ann").items == [ann]
+    with pytest.raises(Conflict):
+        users.create(ann)
+
+
+def test_seeds_are_stored_before_the_test(seeded: App) -> None:
+    assert seeded.store(Message).count() > 0
+
+
+def test_afterwards_the_app_is_back_where_it_was() -> None:
+    assert messenger.url == BEFORE
+
+
+def test_variables_of_a_developers_shell_lead_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:1")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    found: App = request.getfixturevalue("app")
+    assert found.store(User).count() == 0
+
+
+def test_one_line_in_a_conftest_is_enough(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        "from persisty.testing import app_fixture\napp = app_fixture('shop:shop')",
+    )
+    pytester.makepyfile(
+        shop=(
+            "from persisty import App, stored\n"
+            "@stored\nclass Order:\n    id: str\n    total: int\n"
+            "shop = App('shop', items=[Order])\n"
+        ),
+        test_shop=(
+            "from shop import Order, shop\n"
+            "def test_one(app):\n    shop.store(Order).create({'id': '1', 'total': 5})\n"
+            "def test_two(app):\n    assert app.store(Order).read('1') is None\n"
+        ),
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
