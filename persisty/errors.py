@@ -79,10 +79,14 @@ class MalformedGraphql(PersistyError):
 
 
 class Unauthenticated(PersistyError):
+    """Who the caller is could not be established."""
+
     code, status, title = "unauthenticated", 401, "Unauthenticated"
 
 
 class Forbidden(PersistyError):
+    """The caller may not do this."""
+
     code, status, title = "forbidden", 403, "Forbidden"
 
 
@@ -115,6 +119,8 @@ class PreconditionFailed(PersistyError):
 
 
 class PayloadTooLarge(PersistyError):
+    """The body is larger than the server takes."""
+
     code, status, title = "payload_too_large", 413, "Payload too large"
 
 
@@ -125,6 +131,8 @@ class BatchTooLarge(PersistyError):
 
 
 class UnsupportedMediaType(PersistyError):
+    """The body is not said to be JSON in UTF-8."""
+
     code, status, title = "unsupported_media_type", 415, "Unsupported media type"
 
 

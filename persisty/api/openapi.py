@@ -64,7 +64,6 @@ def document(app: App) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": app.name, "version": "1"},
-        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {"schemas": schemas.components},
     }

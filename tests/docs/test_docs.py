@@ -1,0 +1,145 @@
+"""What the documentation shows is what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+
+from examples.messenger import seeds
+from examples.messenger.app import Message, User
+from examples.messenger.app import app as messenger
+from persisty import App
+from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.http import Request, Response
+from persisty.api.rest import Rest
+from persisty.errors import all_errors
+from persisty.model.meta import meta_of
+from persisty.query.parse import filter_of_json, filter_of_parameters
+from persisty.query.resolve import resolve_filter
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text()
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for known, code in found if known == language]
+
+
+@pytest.fixture
+def seeded() -> Iterator[App]:
+    kept = messenger.url
+    messenger.use("memory://")
+    seeds.seed(messenger)
+    yield messenger
+    messenger.use(kept)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> None:
+    declaration, verbs = blocks("README.md", "python")
+    checks = "print(store.count(), page.items[0].text, store.read(message.id).text)"
+    script = tmp_path / "script.py"
+    script.write_text(f"{declaration}\napp.use('memory://')\n{verbs}\n{checks}\n")
+    run = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("1 Hello, is anybody here? Hello!\n", "")
+
+
+def test_the_readmes_curl_calls_answer_what_it_shows(seeded: App) -> None:
+    rest = Rest(seeded)
+    [console] = blocks("README.md", "console")
+    calls = re.findall(r"^\$ (curl .*)\n(.*)$", console, re.MULTILINE)
+    assert len(calls) == 2
+    for command, shown in calls:
+        answer = _curl(rest, command)
+        assert MOMENT.sub("…", answer.body.decode()) == MOMENT.sub("…", shown)
+
+
+def _curl(rest: Rest, command: str) -> Response:
+    words = shlex.split(command)[1:]
+    options = {words[i]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("-")}
+    url = next(word for word in words if word.startswith("localhost:8000"))
+    path, _, query = url.removeprefix("localhost:8000").partition("?")
+    name, _, value = options.get("-H", "").partition(": ")
+    headers = {name: value} if name else {}
+    return rest.handle(Request(options.get("-X", "GET"), path, query, headers, options.get("-d", "").encode()))
+
+
+def test_the_readmes_query_answers_what_it_shows(seeded: App) -> None:
+    [query], [shown] = blocks("README.md", "graphql"), blocks("README.md", "json")
+    body = json.dumps({"query": query}).encode()
+    request = Request("POST", "/graphql", "", {"content-type": "application/json"}, body)
+    assert json.loads(GraphqlEndpoint(seeded).handle(request).body) == json.loads(shown)
+
+
+def test_every_error_is_documented_as_it_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.*) \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    expected = [
+        (error.code, str(error.status), (error.__doc__ or "").strip().splitlines()[0]) for error in all_errors()
+    ]
+    assert rows == expected
+
+
+def test_the_errors_example_prints_what_it_shows(seeded: App) -> None:
+    [code], [shown] = blocks("docs/errors.md", "python"), blocks("docs/errors.md", "")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(code, {"store": seeded.store(Message)})
+    assert out.getvalue() == shown
+
+
+def test_each_operator_means_the_same_in_python_in_urls_and_in_graphql() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(.+?)` \| `(.+?)` \| `(.+?)` \|", (ROOT / "docs/filters.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 12
+    for operator, python, url, graphql in rows:
+        item = User if python.startswith("User") else Message
+        meta = meta_of(item)
+        expected = resolve_filter(meta, eval(python, {"User": User, "Message": Message}))
+        quoted = json.loads(re.sub(r"(\w+):", r'"\1":', graphql))
+        assert filter_of_parameters(meta, parse_qsl(url)) == expected, operator
+        assert filter_of_json(meta, quoted) == expected, operator
+
+
+def test_the_testing_pages_example_passes(tmp_path: Path) -> None:
+    conftest, test = blocks("docs/testing.md", "python")
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_shop.py").write_text(test)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
+def test_commands_that_the_pages_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for target in re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
