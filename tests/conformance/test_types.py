@@ -158,8 +158,11 @@ REFUSED: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(name, value) for name, values in REFUSED.items() for value in values],
-    ids=lambda one: ascii(one)[:40],
+    [
+        pytest.param(name, value, id=f"{name}-{at}")
+        for name, values in REFUSED.items()
+        for at, value in enumerate(values)
+    ],
 )
 def test_what_no_engine_keeps_is_refused_with_its_path(shelf: Store[Specimen], name: str, value: Any) -> None:
     kept, bad = shelf.create({}), str(uuid4())
