@@ -58,6 +58,8 @@ def _flag(value: bool) -> str:
 
 
 def _decimal(text: str) -> Decimal:
+    if "E" not in text and "e" not in text and not ("." in text and text[-1] == "0"):
+        return Decimal(text)  # nearly always: DynamoDB gives a number's one spelling, but for powers of ten
     exact: Decimal = NORMALISE[Kind.DECIMAL](Decimal(text))
     return exact
 
@@ -89,10 +91,11 @@ WIRE: dict[Kind, WireKind] = {
 def wire_kind(attribute: Attribute) -> WireKind:
     """The row of the attribute's kind."""
     if attribute.kind is Kind.ENUM:
-        enum = bare(attribute.type)
-        if all(isinstance(member.value, int) for member in enum):
-            return WireKind("N", lambda member: str(member.value), lambda text: enum(int(text)))
-        return WireKind("S", lambda member: escape(member.value), lambda text: enum(unescape(text)))
+        members = tuple(bare(attribute.type))
+        numeric = all(isinstance(member.value, int) for member in members)
+        spelled = {member: str(member.value) if numeric else escape(member.value) for member in members}
+        read = {text: member for member, text in spelled.items()}
+        return WireKind("N" if numeric else "S", spelled.__getitem__, read.__getitem__)
     if attribute.kind is Kind.JSON:
         return WireKind("S", _json, msgspec.json.Decoder(attribute.type).decode)
     return WIRE[attribute.kind]
@@ -104,7 +107,7 @@ class WireCodec:
         self._encoders = tuple(
             (name, meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
         )
-        self._decoders = tuple((name, kind.tag, kind.decode) for name, kind in self._kinds.items())
+        self._decoders = {name: (kind.tag, kind.decode) for name, kind in self._kinds.items()}
         self._item = meta.item
         self._meta = meta
         self._nulls = dict.fromkeys(meta.attributes)
@@ -122,9 +125,11 @@ class WireCodec:
     def item(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
         """The item of an answer."""
         values: dict[str, Any] = self._nulls.copy()
-        for name, tag, decode in self._decoders:
-            if (found := wire.get(name)) is not None:
-                values[name] = decode(found[tag])
+        decoders = self._decoders
+        for name, tagged in wire.items():
+            if name in decoders:  # else it is the joined sort key, or of another version of the declaration
+                tag, decode = decoders[name]
+                values[name] = decode(tagged[tag])
         return self._item(**values)
 
     def wire(self, item: Any) -> Wire:

@@ -130,24 +130,25 @@ def test_a_server_without_tls_where_tls_is_expected_is_unavailable(monkeypatch: 
 
 
 def test_connections_that_went_stale_cost_one_retry_at_once(slept: list[float]) -> None:
-    """As after a Lambda's freeze: three idle connections, all of them closed by the other side meanwhile."""
-    barrier = threading.Barrier(3)
+    """As after a Lambda's freeze: more idle connections than there are attempts, all closed by the other side meanwhile."""
+    idle = ATTEMPTS + 1
+    barrier = threading.Barrier(idle)
 
     def together(connection: socket.socket) -> bool:
         barrier.wait()
         return then_hang_up(answer({}))(connection)
 
-    with scripted(together, together, together, answer(ITEM)) as server:
+    with scripted(*[together] * idle, answer(ITEM)) as server:
         client = direct(server)
-        threads = [threading.Thread(target=client.call, args=("GetItem", GET)) for _ in range(3)]
+        threads = [threading.Thread(target=client.call, args=("GetItem", GET)) for _ in range(idle)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert server.connections == 3
+        assert server.connections == idle
         time.sleep(0.05)  # their closing arrives
         assert client.call("GetItem", GET) == ITEM
-        assert (server.connections, slept) == (4, [])
+        assert (server.connections, slept) == (idle + 1, [])
 
 
 def test_a_connection_idle_for_long_is_looked_at_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
