@@ -114,6 +114,17 @@ def test_a_silent_server_times_out_and_is_asked_again(monkeypatch: pytest.Monkey
         assert direct(server).call("GetItem", GET) == ITEM
 
 
+def test_a_kept_connection_that_falls_silent_is_not_taken_for_a_stale_one(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float]
+) -> None:
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
+    with scripted(answer({}), silence(1), answer(ITEM)) as server:
+        client = direct(server)
+        client.call("GetItem", GET)
+        assert client.call("GetItem", GET) == ITEM
+        assert len(slept) == 1
+
+
 def test_nobody_listening_ends_in_backend_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
