@@ -40,6 +40,7 @@ class AwsEnvironment(Struct, frozen=True):
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
+    ca_bundle: str | None = None
 
 
 AWS_VARIABLES: dict[str, tuple[str, ...]] = {
@@ -48,6 +49,7 @@ AWS_VARIABLES: dict[str, tuple[str, ...]] = {
     "access_key_id": ("AWS_ACCESS_KEY_ID",),
     "secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
     "session_token": ("AWS_SESSION_TOKEN",),
+    "ca_bundle": ("AWS_CA_BUNDLE",),
 }
 """Field → the variables that give it, the first that is set."""
 

@@ -33,20 +33,22 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def _tls(host: str) -> Callable[[socket.socket], socket.socket]:
+def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.socket]:
     """Wraps connections in TLS. ssl costs 20 ms to import and is needed for https only."""
-    context = import_module("ssl").create_default_context()
+    context = import_module("ssl").create_default_context(cafile=ca_bundle)
     return partial(context.wrap_socket, server_hostname=host)
 
 
 class DirectTransport:
-    def __init__(self, endpoint: str, region: str, credentials: Provider) -> None:
+    """`ca_bundle`: a file of certificates to trust instead of the system's."""
+
+    def __init__(self, endpoint: str, region: str, credentials: Provider, ca_bundle: str | None = None) -> None:
         parts = urlsplit(endpoint)
         host, secure = parts.hostname or "", parts.scheme == "https"
         usual = 443 if secure else 80
         port = parts.port or usual
         named = f"[{host}]" if ":" in host else host
-        self._pool = Pool(host, port, _tls(host) if secure else None)
+        self._pool = Pool(host, port, _tls(host, ca_bundle) if secure else None)
         self._signer = Signer(named if port == usual else f"{named}:{port}", region)
         self._credentials = credentials
         self._skew = 0.0

@@ -139,7 +139,11 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         client: Transport = import_module("persisty.backends.dynamodb.boto3_client").Boto3Transport(endpoint, region)
         return DynamoDbEngine(client, app, stage)
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    direct = DirectTransport(endpoint or f"https://dynamodb.{region}.{domain}", region, provider(environment))
+    origin = endpoint or f"https://dynamodb.{region}.{domain}"
+    try:
+        direct = DirectTransport(origin, region, provider(environment), environment.ca_bundle)
+    except OSError as error:
+        raise BackendUnavailable("The certificates of AWS_CA_BUNDLE cannot be read") from error
     return DynamoDbEngine(direct, app, stage)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -72,12 +73,14 @@ def silence(seconds: float) -> Reply:
 class Scripted:
     """`requests` are (head, body) as they came, `connections` how many were opened."""
 
-    def __init__(self, script: Sequence[Reply]) -> None:
+    def __init__(self, script: Sequence[Reply], tls: ssl.SSLContext | None) -> None:
         self._script = iter(script)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.connections = 0
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.endpoint = f"{scheme}://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -93,9 +96,14 @@ class Scripted:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream:
+        try:
+            talking = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+        except OSError:
+            connection.close()
+            return
+        with talking, talking.makefile("rb") as stream:
             try:
-                while self._one(connection, stream):
+                while self._one(talking, stream):
                     pass
             except (OSError, ValueError, StopIteration):
                 pass  # the client went away, or spoke TLS
@@ -112,8 +120,8 @@ class Scripted:
 
 
 @contextmanager
-def scripted(*script: Reply) -> Iterator[Scripted]:
-    server = Scripted(script)
+def scripted(*script: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
+    server = Scripted(script, tls)
     try:
         yield server
     finally:

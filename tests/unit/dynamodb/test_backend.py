@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -343,26 +345,30 @@ def test_counting_gets_no_items_where_dynamodb_decides() -> None:
     assert "Select" not in script.calls[0][1]
 
 
-def test_writes_of_one_item_stay_in_order_and_all_are_tried() -> None:
-    order: list[str] = []
+def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None:
+    ended: list[str] = []
+    both = threading.Barrier(2, timeout=5)
 
-    def noted(payload: dict[str, Any]) -> dict[str, Any]:
-        order.append(payload.get("Item", payload.get("Key"))["id"]["S"])
-        return {"Attributes": WIRE.wire(thing())}
+    def slow(payload: dict[str, Any]) -> dict[str, Any]:
+        both.wait()  # nobody passes before the other item's first write is under way too
+        time.sleep(0.02)
+        ended.append("put " + payload["Item"]["id"]["S"])
+        return {}
 
-    backend, script = over(*[noted] * 40)
-    writes: list[Any] = [Put(thing(f"{number}")) for number in range(20)]
-    writes += [Delete((f"{number}",)) for number in range(20)]
-    assert [one.outcome for one in backend.write(writes, atomic=False)] == [Outcome.DONE] * 40
-    kinds = [
-        [
-            operation
-            for operation, payload in script.calls
-            if payload.get("Item", payload.get("Key"))["id"]["S"] == f"{number}"
-        ]
-        for number in range(20)
-    ]
-    assert kinds == [["PutItem", "DeleteItem"]] * 20
+    def quick(payload: dict[str, Any]) -> dict[str, Any]:
+        ended.append("delete " + payload["Key"]["id"]["S"])
+        return {}
+
+    class Sides(Script):
+        def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+            return (slow if operation == "PutItem" else quick)(payload)
+
+    backend: DynamoDbBackend[Any] = DynamoDbBackend(THING, "things", Sides())
+    results = backend.write([Put(thing("1")), Delete(("1",)), Put(thing("2")), Delete(("2",))], atomic=False)
+    assert [one.outcome for one in results] == [Outcome.DONE] * 4
+    assert results[2].item == thing("2")
+    for key in "12":
+        assert ended.index(f"put {key}") < ended.index(f"delete {key}")
 
 
 def test_an_error_among_parallel_writes_is_raised_after_all_were_tried() -> None:

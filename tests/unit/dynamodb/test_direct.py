@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from persisty.backends.dynamodb import http, transport
 from persisty.backends.dynamodb.direct import DirectTransport
+from persisty.backends.dynamodb.engine import connect
 from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.backends.dynamodb.transport import ATTEMPTS, BACKOFF, BACKOFF_CAP, AwsError, backoff
 from persisty.errors import BackendUnavailable, PersistyError, Throttled
@@ -138,6 +146,62 @@ def test_a_server_without_tls_where_tls_is_expected_is_unavailable(monkeypatch: 
         endpoint = server.endpoint.replace("http:", "https:")
         with pytest.raises(BackendUnavailable):
             DirectTransport(endpoint, "eu-west-1", lambda: Credentials("id", "secret")).call("Scan", {})
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """A server's context for `localhost`, and the file of certificates that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context, str(folder / "certificate.pem")
+
+
+def test_tls_is_kept_alive_and_its_stale_connections_cost_one_retry_at_once(
+    authority: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch, slept: list[float]
+) -> None:
+    context, trusted = authority
+    large = {"Items": [{"id": {"S": "ü" * 1000}} for _ in range(500)]}
+    monkeypatch.setenv("AWS_CA_BUNDLE", trusted)
+    with scripted(answer(ITEM), then_hang_up(answer(large)), answer(ITEM), tls=context) as server:
+        client = connect(f"dynamodb://eu-west-1?endpoint={server.endpoint}", app="a", stage="b").transport
+        assert client.call("GetItem", GET) == ITEM
+        assert client.call("Scan", {}) == large
+        assert server.connections == 1
+        time.sleep(0.05)
+        assert client.call("GetItem", GET) == ITEM
+        assert (server.connections, slept) == (2, [])
+        client.close()
+
+
+def test_a_server_that_nobody_vouches_for_is_not_spoken_to(authority: tuple[ssl.SSLContext, str]) -> None:
+    context, trusted = authority
+    credentials = Credentials("id", "secret")
+    with scripted(tls=context) as server:
+        with pytest.raises(BackendUnavailable):
+            DirectTransport(server.endpoint, "eu-west-1", lambda: credentials).call("GetItem", GET)
+        elsewhere = server.endpoint.replace("localhost", "127.0.0.1")
+        with pytest.raises(BackendUnavailable):
+            DirectTransport(elsewhere, "eu-west-1", lambda: credentials, trusted).call("GetItem", GET)
+        assert server.requests == []
+
+
+def test_certificates_that_cannot_be_read_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "absent.pem"))
+    with pytest.raises(BackendUnavailable, match="AWS_CA_BUNDLE"):
+        connect("dynamodb://eu-west-1", app="a", stage="b")
 
 
 def test_connections_that_went_stale_cost_one_retry_at_once(slept: list[float]) -> None:
