@@ -12,7 +12,7 @@ STAMPS := .cache/stamps
 MINISTACK := .cache/ministack
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test check format unit bench synth deploy lock clean
+.PHONY: run test check format unit bench synth bootstrap deploy lock clean
 
 run: $(STAMPS)/run $(STAMPS)/ui
 	@$(BIN)/persisty serve $(APP) --seed $(SEED) --port $(PORT)
@@ -34,6 +34,10 @@ bench: $(STAMPS)/bench
 
 synth: $(STAMPS)/dev $(STAMPS)/ui
 	@$(CDK) synth --quiet --context app=$(APP) $(CDK_ARGS)
+
+# Once for an account and region: the bucket and roles that the CDK CLI deploys with.
+bootstrap: $(STAMPS)/dev $(STAMPS)/ui
+	@$(CDK) bootstrap --context app=$(APP) $(CDK_ARGS)
 
 deploy: $(STAMPS)/dev $(STAMPS)/ui
 	@$(CDK) deploy --all --require-approval never --context app=$(APP) $(CDK_ARGS)
