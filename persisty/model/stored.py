@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, dataclass_transform, get_type_hints, overload
+from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
 from uuid import UUID
 
 import msgspec
@@ -22,7 +22,7 @@ from .generators import CREATED, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
 from .meta import Attribute, StoreMeta
-from .types import IMPLICIT, KEYABLE, Kind, bare, kind_of, normaliser, unwrap
+from .types import IMPLICIT, KEYABLE, Kind, bare, kind_of, normaliser, unstorable, unwrap
 
 T = TypeVar("T")
 
@@ -100,13 +100,29 @@ def stored(
     """
 
     def declare(target: type[T]) -> type[T]:
-        keys = (key,) if isinstance(key, str) else tuple(key)
-        return _declare(target, name or snake(target.__name__), KeyConfig(keys), tuple(indexes), access)
+        faults: list[Fault] = []
+        names = _several("name", snake(target.__name__) if name is None else name, str, faults)
+        keys = _several("key", key, str, faults)
+        listed = _several("indexes", indexes, Index, faults)
+        if faults:
+            raise InvalidDeclaration(f"{target.__qualname__} cannot be stored", faults=faults)
+        return _declare(target, names[0], KeyConfig(keys), listed, access)
 
     return declare if cls is None else declare(cls)
 
 
+def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> tuple[T, ...]:
+    """One or several of a kind, as a tuple."""
+    found = (given,) if isinstance(given, kind) or not isinstance(given, Iterable) else tuple(given)
+    if not all(isinstance(one, kind) for one in found):
+        faults.append(Fault("", f"has {argument} of the wrong type", kind.__name__, repr(given)[:80]))
+    return found
+
+
 def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...], access: Any) -> type[T]:
+    if inherited := [base.__name__ for base in cls.__mro__[1:] if hasattr(base, "__persisty__")]:
+        fault = Fault("", f"inherits from the stored {inherited[0]}: share attributes by a class that is not stored")
+        raise InvalidDeclaration(f"{cls.__qualname__} cannot be stored", faults=[fault])
     faults: list[Fault] = []
     hints = _hints(cls, faults)
     drafts = {attribute: _draft(cls, attribute, hint, key, faults) for attribute, hint in hints.items()}
@@ -139,7 +155,7 @@ def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
     except (NameError, TypeError, SyntaxError) as error:
         faults.append(Fault("", f"annotations cannot be resolved: {error}"))
         return {}
-    return {attribute: hint for attribute, hint in hints.items() if not attribute.startswith("_")}
+    return {attribute: hint for attribute, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
 
 
 def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault]) -> Attribute:
@@ -161,6 +177,8 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         faults.append(Fault(f"/{name}", "has both a default and a factory"))
     normalise = None
     try:
+        if kind is Kind.JSON and (foreign := unstorable(inner)):
+            raise TypeError(f"there is no JSON of {', '.join(foreign)}")
         msgspec.json.Decoder(inner)
         normalise = normaliser(kind, inner)
     except (TypeError, ValueError) as error:
@@ -242,6 +260,10 @@ def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]
     for attribute in drafts:
         if "__" in attribute:
             faults.append(Fault(f"/{attribute}", "has a double underscore, which separates operators in queries"))
+        if attribute.startswith("_"):
+            faults.append(
+                Fault(f"/{attribute}", "starts with an underscore: annotate it as a ClassVar if it is not stored")
+            )
         if attribute in RESERVED:
             faults.append(Fault(f"/{attribute}", "has a name that queries use for themselves"))
 
@@ -266,6 +288,8 @@ def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fau
             faults.append(Fault(f"/{part}", f"is in the key but is a {attribute.kind}", expected=_kinds(KEYABLE)))
         elif attribute.optional:
             faults.append(Fault(f"/{part}", "is in the key but may be None"))
+        elif attribute.kind is Kind.ENUM and any(member.value == "" for member in bare(attribute.type)):
+            faults.append(Fault(f"/{part}", "is in the key but may be empty"))
         elif attribute.generator and attribute.generator.update:
             faults.append(Fault(f"/{part}", "is in the key but changes on update"))
 

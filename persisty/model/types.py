@@ -9,15 +9,14 @@ from __future__ import annotations
 import enum
 import math
 import types
-import typing
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UnsetType, inspect
 
 
 class Kind(enum.StrEnum):
@@ -83,7 +82,7 @@ IMPLICIT: dict[Kind, dict[str, Any]] = {
 
 
 def unwrap(annotation: Any) -> tuple[Any, bool]:
-    """Split `T | None` into (`T`, True); `Annotated` on the outside stays with `T`."""
+    """Split `T | None` into (`T`, True); `Annotated` on the outside stays with `T`. `Any` may be None too."""
     if get_origin(annotation) is Annotated:
         inner, *metas = get_args(annotation)
         bare, optional = unwrap(inner)
@@ -92,7 +91,10 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
         arms = [arm for arm in get_args(annotation) if arm is not UnsetType]
         rest = tuple(arm for arm in arms if arm is not type(None))
         return Union[rest], len(rest) < len(arms)  # noqa: UP007 - built at run time
-    return annotation, False
+    if get_origin(annotation) is Literal and None in get_args(annotation):
+        rest = tuple(arm for arm in get_args(annotation) if arm is not None)
+        return (Literal[rest], True) if rest else (annotation, True)
+    return annotation, annotation in (Any, type(None))
 
 
 def bare(annotation: Any) -> Any:
@@ -105,9 +107,24 @@ def kind_of(annotation: Any) -> Kind:
     target = bare(annotation)
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return Kind.ENUM
-    if get_origin(target) is typing.Literal:
-        return Kind.JSON
     return KINDS.get(target, Kind.JSON)
+
+
+def unstorable(annotation: Any) -> list[str]:
+    """What inside the annotation has no JSON: classes that msgspec leaves to hooks. Raises `TypeError` as msgspec does."""
+    pending: list[Any] = [inspect.type_info(annotation)]
+    seen: dict[int, Any] = {}
+    found: list[str] = []
+    while pending:
+        info = pending.pop()
+        if isinstance(info, tuple):
+            pending += info
+        elif isinstance(info, inspect.CustomType | inspect.RawType):
+            found.append(getattr(info, "cls", msgspec.Raw).__name__)
+        elif isinstance(info, inspect.Type | inspect.Field) and id(info) not in seen:
+            seen[id(info)] = info
+            pending += [getattr(info, name) for name in info.__struct_fields__]
+    return found
 
 
 def unicode(value: str) -> str:
