@@ -1,0 +1,224 @@
+"""From what a caller gives to what a store keeps, and every fault on the way."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+
+from persisty import VERSION, Attr, Fault, Generator, InvalidInput, meta_of, stored
+from persisty.model.generators import Add
+from persisty.model.validation import changed, changes_of, fault_of, key_values, new_item, operand, pointer, typed
+
+
+class Line(Struct):
+    sku: Annotated[str, Meta(min_length=1)]
+    count: Annotated[int, Meta(ge=1)] = 1
+
+
+@stored
+class Order:
+    id: UUID
+    email: Annotated[str, Meta(pattern="@")]
+    lines: list[Line] = Attr(factory=list)
+    note: Annotated[str, Meta(max_length=5)] | None = None
+    total: Decimal = Decimal(0)
+    rate: Annotated[float, Meta(gt=0)] = 1.0
+    due: date | None = None
+    secret: str = Attr(default="s", creatable=False, updatable=False)
+    version: int = Attr(generator=VERSION)
+    created_at: datetime
+    updated_at: datetime
+
+
+META = meta_of(Order)
+GOOD: dict[str, Any] = {"email": "a@b"}
+
+
+def faults(call: Any) -> list[Fault]:
+    with pytest.raises(InvalidInput) as caught:
+        call()
+    return list(caught.value.faults)
+
+
+def test_a_new_item_is_complete_and_of_one_moment() -> None:
+    before = datetime.now(UTC)
+    item = new_item(META, GOOD)
+    assert isinstance(item, Order)
+    assert item.id.version == 4
+    assert item.version == 1
+    assert before <= item.created_at == item.updated_at <= datetime.now(UTC)
+    assert (item.lines, item.note, item.total, item.secret) == ([], None, Decimal(0), "s")
+
+
+def test_what_is_given_is_not_generated() -> None:
+    key, moment = uuid4(), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    item = new_item(META, {**GOOD, "id": str(key), "created_at": moment, "version": 7})
+    assert (item.id, item.created_at, item.version) == (key, moment, 7)
+    assert item.created_at.tzinfo is UTC
+
+
+def test_an_item_and_a_mapping_give_the_same_and_the_given_item_is_left_alone() -> None:
+    given = Order(email="a@b", lines=[Line("x")], total=Decimal("1.50"))
+    item = new_item(META, given)
+    assert item is not given
+    assert item.lines == given.lines
+    assert item.lines is not given.lines
+    assert (str(item.total), str(given.total)) == ("1.5", "1.50")
+    assert given.id is msgspec.UNSET
+
+
+def test_every_fault_has_its_path_what_was_expected_and_what_was_found() -> None:
+    found = faults(
+        lambda: new_item(
+            META,
+            {
+                "email": "nobody",
+                "lines": [{"sku": "x"}, {"sku": "", "count": 1}],
+                "note": "too long",
+                "total": "NaN",
+                "rate": "fast",
+                "due": "2026-02-30",
+                "a/b~c": 1,
+            },
+            "/items/3",
+        )
+    )
+    assert {fault.path for fault in found} == {
+        "/items/3/email",
+        "/items/3/lines/1/sku",
+        "/items/3/note",
+        "/items/3/total",
+        "/items/3/rate",
+        "/items/3/due",
+        "/items/3/a~1b~0c",
+    }
+    by_path = {fault.path: fault for fault in found}
+    rate = by_path["/items/3/rate"]
+    assert (rate.expected, rate.found) == ("float", "str")
+    assert by_path["/items/3/a~1b~0c"].message == "Unknown attribute"
+    assert "email" in str(by_path["/items/3/a~1b~0c"].expected)
+    assert not any("too long" in str(fault) or "nobody" in str(fault) for fault in found)  # values stay out of faults
+
+
+def test_missing_attributes_are_faults() -> None:
+    assert faults(lambda: new_item(META, {})) == [Fault("/email", "Missing", "string", "nothing")]
+    assert [fault.path for fault in faults(lambda: new_item(META, {"email": None}))] == ["/email"]
+
+
+@pytest.mark.parametrize("given", [None, 5, "text", [GOOD], Line("x")], ids=repr)
+def test_only_items_and_mappings_are_items(given: Any) -> None:
+    [fault] = faults(lambda: new_item(META, given, "/item"))
+    assert (fault.path, fault.expected) == ("/item", "object")
+
+
+def test_a_client_gives_only_what_it_may() -> None:
+    given = {**GOOD, "id": str(uuid4()), "secret": "x", "version": 3, "created_at": "2026-01-01T00:00:00Z", "rate": -1}
+    assert {fault.path for fault in faults(lambda: new_item(META, given, client=True))} == {
+        "/secret",
+        "/version",
+        "/created_at",
+        "/rate",
+    }
+    changes = {"id": str(uuid4()), "secret": "x", "version": 3, "updated_at": None, "rate": -1, "wrong": 1}
+    assert {fault.path for fault in faults(lambda: changes_of(META, changes, client=True))} == {
+        "/id", "/secret", "/version", "/updated_at", "/rate", "/wrong",
+    }  # fmt: skip
+    assert new_item(META, {**GOOD, "id": str(uuid4())}, client=True).secret == "s"
+
+
+def test_changes_are_typed_and_joined_by_what_every_update_changes() -> None:
+    found = changes_of(META, {"note": None, "total": "2.50", "lines": [{"sku": "x"}]})
+    assert found.pop("updated_at") <= datetime.now(UTC)
+    assert found == {"note": None, "total": Decimal("2.5"), "lines": [Line("x")], "version": Add(1)}
+    assert set(changes_of(META, {})) == {"updated_at", "version"}
+    assert changes_of(META, {"version": 9})["version"] == 9
+
+
+def test_all_faults_of_changes_at_once() -> None:
+    found = faults(lambda: changes_of(META, {"id": uuid4(), "email": None, "rate": 0.0, "wrong": 1}, "/changes"))
+    assert [fault.path for fault in found] == ["/changes/id", "/changes/email", "/changes/rate", "/changes/wrong"]
+    [fault] = faults(lambda: changes_of(META, ["note"], "/changes"))  # type: ignore[arg-type]
+    assert fault.path == "/changes"
+
+
+def test_typed_values_obey_constraints_and_operands_do_not() -> None:
+    rate = META.attributes["rate"]
+    assert typed(rate, 1) == operand(rate, 1) == 1.0
+    assert operand(rate, -1) == -1.0
+    with pytest.raises(msgspec.ValidationError):
+        typed(rate, -1)
+    assert typed(META.attributes["note"], None) is None
+    with pytest.raises(ValueError, match="got null"):
+        typed(rate, None)
+    assert typed(META.attributes["version"], "5", strict=False) == 5
+    with pytest.raises(msgspec.ValidationError):
+        typed(META.attributes["version"], "5")
+
+
+def test_key_values_are_checked_by_type() -> None:
+    key = uuid4()
+    assert key_values(META, (key,), "/key") == key_values(META, (str(key),), "/key") == (key,)
+    for wrong in ((), (key, key), (5,), (None,)):
+        [fault] = faults(lambda wrong=wrong: key_values(META, wrong, "/key"))  # type: ignore[misc]
+        assert (fault.path, fault.message) == ("/key", "Not a key of order")
+        assert fault.expected == "text, or (id: uuid)"
+
+
+def test_changed_applies_changes_to_a_copy() -> None:
+    item = new_item(META, GOOD)
+    new = changed(META, item, {"version": Add(2), "note": "x"})
+    assert (new.version, new.note) == (3, "x")
+    assert (item.version, item.note) == (1, None)
+
+
+def test_generators_run_in_their_phases() -> None:
+    calls: list[str] = []
+    both = Generator("both", create=lambda: calls.append("create") or 1, update=lambda: calls.append("update") or 2)
+
+    @stored
+    class Thing:
+        id: str
+        once: int = Attr(generator=Generator("once", create=lambda: 5))
+        always: int = Attr(generator=both)
+
+    meta = meta_of(Thing)
+    item = new_item(meta, Thing(id="x"))
+    assert (item.once, item.always, calls) == (5, 1, ["create"])
+    assert changes_of(meta, {}) == {"always": 2}
+    assert calls == ["create", "update"]
+    assert new_item(meta, Thing(id="x", always=9)).always == 9
+    assert calls == ["create", "update"]
+
+
+def test_a_generator_that_makes_something_invalid_is_told() -> None:
+    @stored
+    class Thing:
+        id: str
+        wrong: int = Attr(generator=Generator("wrong", create=lambda: "x"))
+
+    assert [fault.path for fault in faults(lambda: new_item(meta_of(Thing), {"id": "x"}))] == ["/wrong"]
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("Expected `int`, got `str`", Fault("/x", "Expected int, got str", "int", "str")),
+        ("Expected `str` - at `$.a[2].b`", Fault("/x/a/2/b", "Expected str", "str")),
+        ("Expected `int`, got `null` - at `$[...]`", Fault("/x/*", "Expected int, got null", "int", "null")),
+        ("Something else", Fault("/x", "Something else")),
+        ("", Fault("/x", "")),
+    ],
+)
+def test_faults_of_messages(message: str, fault: Fault) -> None:
+    assert fault_of(ValueError(message), "/x") == fault
+
+
+def test_pointers_escape() -> None:
+    assert pointer() == ""
+    assert pointer("a", 0, "b/c~d") == "/a/0/b~1c~0d"

@@ -1,0 +1,1 @@
+"""The SQL backend's own parts."""
