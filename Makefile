@@ -1,49 +1,50 @@
-# Every target sets up what it needs, once: the stamps below remember it until pyproject.toml or a lock file changes.
+# Every target sets up what it needs, once: a stamp inside of what was set up remembers it, until pyproject.toml or a lock
+# file changes or somebody deletes it.
 
 PYTHON ?= python3
 PORT ?= 8000
 APP ?= examples.messenger.app:app
-SEED ?= examples.messenger.seeds:seed
+SEED ?= $(if $(filter examples.messenger.%,$(APP)),examples.messenger.seeds:seed)
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-STAMPS := .cache/stamps
+PAGES := persisty/hosting/static
 MINISTACK := .cache/ministack
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test check format unit bench synth bootstrap deploy lock clean
+.PHONY: run test check format bench synth bootstrap deploy lock clean
 
-run: $(STAMPS)/run $(STAMPS)/ui
-	@$(BIN)/persisty serve $(APP) --seed $(SEED) --port $(PORT)
+run: $(VENV)/.run $(PAGES)/.built
+	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
 
-test: check $(STAMPS)/ui $(STAMPS)/ministack
+test: check $(PAGES)/.built $(MINISTACK)/.installed
 	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/architecture
 
-check: $(STAMPS)/dev $(STAMPS)/ui
+check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m pytest tests/architecture
 
-format: $(STAMPS)/dev
+format: $(VENV)/.dev
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: $(STAMPS)/bench
+bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks
 
-synth: $(STAMPS)/dev $(STAMPS)/ui
+synth: $(VENV)/.dev $(PAGES)/.built
 	@$(CDK) synth --quiet --context app=$(APP) $(CDK_ARGS)
 
 # Once for an account and region: the bucket and roles that the CDK CLI deploys with.
-bootstrap: $(STAMPS)/dev $(STAMPS)/ui
+bootstrap: $(VENV)/.dev $(PAGES)/.built
 	@$(CDK) bootstrap --context app=$(APP) $(CDK_ARGS)
 
-deploy: $(STAMPS)/dev $(STAMPS)/ui
+deploy: $(VENV)/.dev $(PAGES)/.built
 	@$(CDK) deploy --all --require-approval never --context app=$(APP) $(CDK_ARGS)
 
 # Pins every Python package the targets install, from what is installed and passes.
-lock: $(STAMPS)/bench
+lock: $(VENV)/.bench
 	@$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:
@@ -52,30 +53,33 @@ clean:
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv $(VENV)
 
-$(STAMPS)/run: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@echo "setting up: the server"
 	@$(PIP) install -c constraints.txt -e '.[sql,server,cli]'
-	@mkdir -p $(@D) && touch $@
+	@touch $@
 
-$(STAMPS)/dev: pyproject.toml constraints.txt requirements.txt | $(VENV)/pyvenv.cfg
+$(VENV)/.dev: pyproject.toml constraints.txt requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "setting up: development"
 	@$(PIP) install -c constraints.txt -e '.[dev]'
-	@mkdir -p $(@D) && touch $@ $(STAMPS)/run
+	@touch $@ $(VENV)/.run
 
-$(STAMPS)/bench: $(STAMPS)/dev
+$(VENV)/.bench: $(VENV)/.dev
 	@echo "setting up: the peers to measure against"
 	@$(PIP) install -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
-$(STAMPS)/ui: package-lock.json ui/build.mjs
-	@echo "setting up: the pages and the CDK CLI"
+node_modules/.installed: package-lock.json
+	@echo "setting up: the CDK CLI and the pages"
 	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGES)/.built: node_modules/.installed ui/build.mjs
 	@node ui/build.mjs
-	@mkdir -p $(@D) && touch $@
+	@touch $@
 
 # A development tool with its own pinned botocore, so it lives apart.
-$(STAMPS)/ministack:
+$(MINISTACK)/.installed:
 	@echo "setting up: ministack"
 	@$(PYTHON) -m venv $(MINISTACK)
 	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33
-	@mkdir -p $(@D) && touch $@
+	@touch $@

@@ -19,7 +19,7 @@ from .errors import (
     Throttled,
     Unsupported,
 )
-from .model.expressions import Filter, OrderBy
+from .model.expressions import Filter, OrderBy, attribute
 from .model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, VERSION, Generator
 from .model.indexes import Index
 from .model.meta import StoreMeta, meta_of
@@ -64,6 +64,7 @@ __all__ = [
     "Throttled",
     "Unsupported",
     "Update",
+    "attribute",
     "meta_of",
     "private",
     "public",

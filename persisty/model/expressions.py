@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
+from ..errors import InvalidQuery
+
 
 class Filter(Struct, frozen=True):
     """A predicate over one item. Combine with `&`, `|`, `~`; never use it as a truth value."""
@@ -129,3 +131,11 @@ class AttributeExpression:
 
     def desc(self) -> OrderBy:
         return OrderBy(self.name, descending=True)
+
+
+def attribute(of: Any) -> AttributeExpression:
+    """`Message.text` as what it is on the class, for type checkers, which take it for a `str`:
+    `attribute(Message.text).contains("a")`, `attribute(Message.created_at).desc()`. `InvalidQuery` for anything else."""
+    if isinstance(of, AttributeExpression):
+        return of
+    raise InvalidQuery(f"{type(of).__name__} is not an attribute of a stored class")

@@ -9,15 +9,12 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
-from examples.messenger import seeds
 from examples.messenger.app import Message, User
-from examples.messenger.app import app as messenger
 from persisty import App
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.http import Request, Response
@@ -38,15 +35,6 @@ def blocks(page: str, language: str) -> list[str]:
     return [code for known, code in found if known == language]
 
 
-@pytest.fixture
-def seeded() -> Iterator[App]:
-    kept = messenger.url
-    messenger.use("memory://")
-    seeds.seed(messenger)
-    yield messenger
-    messenger.use(kept)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
@@ -62,8 +50,8 @@ def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> 
     assert (run.stdout, run.stderr) == ("1 Hello, is anybody here? Hello!\n", "")
 
 
-def test_the_readmes_curl_calls_answer_what_it_shows(seeded: App) -> None:
-    rest = Rest(seeded)
+def test_the_readmes_curl_calls_answer_what_it_shows(messenger: App) -> None:
+    rest = Rest(messenger)
     [console] = blocks("README.md", "console")
     calls = re.findall(r"^\$ (curl .*)\n(.*)$", console, re.MULTILINE)
     assert len(calls) == 2
@@ -82,11 +70,11 @@ def _curl(rest: Rest, command: str) -> Response:
     return rest.handle(Request(options.get("-X", "GET"), path, query, headers, options.get("-d", "").encode()))
 
 
-def test_the_readmes_query_answers_what_it_shows(seeded: App) -> None:
+def test_the_readmes_query_answers_what_it_shows(messenger: App) -> None:
     [query], [shown] = blocks("README.md", "graphql"), blocks("README.md", "json")
     body = json.dumps({"query": query}).encode()
     request = Request("POST", "/graphql", "", {"content-type": "application/json"}, body)
-    assert json.loads(GraphqlEndpoint(seeded).handle(request).body) == json.loads(shown)
+    assert json.loads(GraphqlEndpoint(messenger).handle(request).body) == json.loads(shown)
 
 
 def test_every_error_is_documented_as_it_is() -> None:
@@ -97,11 +85,11 @@ def test_every_error_is_documented_as_it_is() -> None:
     assert rows == expected
 
 
-def test_the_errors_example_prints_what_it_shows(seeded: App) -> None:
+def test_the_errors_example_prints_what_it_shows(messenger: App) -> None:
     [code], [shown] = blocks("docs/errors.md", "python"), blocks("docs/errors.md", "")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(code, {"store": seeded.store(Message)})
+        exec(code, {"store": messenger.store(Message)})
     assert out.getvalue() == shown
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from examples.messenger import seeds
 from examples.messenger.app import User
-from examples.messenger.app import app as messenger
 from persisty import App
 from persisty.api.http import Request
 from persisty.api.rest import Rest
@@ -20,15 +18,6 @@ from persisty.hosting.pages import HERE
 from persisty.hosting.server import Server
 
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture
-def app() -> Iterator[App]:
-    kept = messenger.url
-    messenger.use("memory://")
-    seeds.seed(messenger)
-    yield messenger
-    messenger.use(kept)
 
 
 def ask(app: App, method: str, path: str, **options: Any) -> httpx.Response:
@@ -55,29 +44,31 @@ REQUESTS: list[tuple[str, str, str, bytes]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "query", "body"), REQUESTS)
-def test_the_server_gives_the_bytes_of_the_surface(app: App, method: str, path: str, query: str, body: bytes) -> None:
-    expected = Rest(app).handle(Request(method, path, query, JSON, body))
-    answer = ask(app, method, f"{path}?{query}", content=body, headers=JSON)
+def test_the_server_gives_the_bytes_of_the_surface(
+    messenger: App, method: str, path: str, query: str, body: bytes
+) -> None:
+    expected = Rest(messenger).handle(Request(method, path, query, JSON, body))
+    answer = ask(messenger, method, f"{path}?{query}", content=body, headers=JSON)
     assert (answer.status_code, answer.content) == (expected.status, expected.body)
     assert expected.headers.items() <= dict(answer.headers).items()
     assert answer.headers["content-length"] == str(len(expected.body))
 
 
-def test_an_item_created_over_http_is_found_at_its_location(app: App) -> None:
-    made = ask(app, "POST", "/api/user", json={"username": "zoë"})
+def test_an_item_created_over_http_is_found_at_its_location(messenger: App) -> None:
+    made = ask(messenger, "POST", "/api/user", json={"username": "zoë"})
     assert made.status_code == 201
-    assert ask(app, "GET", made.headers["location"]).json() == made.json()
-    assert ask(app, "DELETE", made.headers["location"]).status_code == 204
+    assert ask(messenger, "GET", made.headers["location"]).json() == made.json()
+    assert ask(messenger, "DELETE", made.headers["location"]).status_code == 204
 
 
-def test_graphql_and_custom_actions_answer_beside_rest(app: App) -> None:
+def test_graphql_and_custom_actions_answer_beside_rest(messenger: App) -> None:
     query = "{ userCount statistics { users messages } }"
-    answer = ask(app, "POST", "/graphql", json={"query": query}).json()
+    answer = ask(messenger, "POST", "/graphql", json={"query": query}).json()
     assert answer == {"data": {"userCount": 3, "statistics": {"users": 3, "messages": 5}}}
-    assert ask(app, "GET", "/actions/statistics").json() == {"users": 3, "messages": 5}
+    assert ask(messenger, "GET", "/actions/statistics").json() == {"users": 3, "messages": 5}
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(app: App) -> None:
+def test_a_body_over_the_limit_is_refused_before_it_is_read(messenger: App) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -87,14 +78,14 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(app: App) -> None:
             yield b"x" * 1000
 
     for content in (b"x" * 2001, endless()):
-        answer = ask(app, "POST", "/api/user", content=content, headers=JSON, max_body=2000)
+        answer = ask(messenger, "POST", "/api/user", content=content, headers=JSON, max_body=2000)
         assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
-    assert app.store(User).count() == 3
+    assert messenger.store(User).count() == 3
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/graphiql"])
-def test_pages_name_no_other_host_and_forbid_the_browser_to_ask_one(app: App, path: str) -> None:
-    page = ask(app, "GET", path)
+def test_pages_name_no_other_host_and_forbid_the_browser_to_ask_one(messenger: App, path: str) -> None:
+    page = ask(messenger, "GET", path)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     policy = page.headers["content-security-policy"]
@@ -102,12 +93,12 @@ def test_pages_name_no_other_host_and_forbid_the_browser_to_ask_one(app: App, pa
     assert "http" not in policy
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page.text)
     for asset in re.findall(r"(?:src|href)=\"(/(?:static|pages)/[^\"]+)\"", page.text):
-        found = ask(app, "GET", asset)
+        found = ask(messenger, "GET", asset)
         assert (found.status_code, bool(found.content)) == (200, True), asset
 
 
-def test_files_outside_of_the_pages_are_not_served(app: App) -> None:
+def test_files_outside_of_the_pages_are_not_served(messenger: App) -> None:
     for path in ("/pages/../server.py", "/static/%2e%2e/server.py", "/pages/nothing.css", "/nothing"):
-        answer = ask(app, "GET", path)
+        answer = ask(messenger, "GET", path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
     assert (HERE / "server.py").exists()
