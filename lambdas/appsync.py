@@ -8,11 +8,11 @@ from aws_lambda_powertools import Logger
 
 from persisty import settings
 from persisty.api.graphql.appsync import AppSync
-from persisty.application import load_app
+from persisty.application import deployed_app
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
-surface = AppSync(load_app(configured.app or ""))
+surface = AppSync(deployed_app(configured))
 
 
 @logger.inject_lambda_context

@@ -10,11 +10,11 @@ from aws_lambda_powertools import Logger
 from persisty import settings
 from persisty.api.http import Request
 from persisty.api.rest import Rest
-from persisty.application import load_app
+from persisty.application import deployed_app
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
-surface = Rest(load_app(configured.app or ""))
+surface = Rest(deployed_app(configured))
 
 
 @logger.inject_lambda_context

@@ -109,6 +109,17 @@ def _functions(action: Action) -> list[Callable[..., Any]]:
     return [action]
 
 
+def deployed_app(configured: settings.Settings) -> App:
+    """The app that a deployment runs. Where its items are and its stage are the deployment's to say, whatever the
+    declaration says for a laptop. `InvalidDeclaration` if the settings name no app or no place."""
+    if not configured.app or not configured.url:
+        raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
+    app = load_app(configured.app)
+    app.stage = configured.stage
+    app.use(configured.url)
+    return app
+
+
 def load_app(spec: str) -> App:
     """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
     module_name, _, attribute = spec.partition(":")

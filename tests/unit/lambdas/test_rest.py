@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
+from persisty import InvalidDeclaration
 from persisty.api.http import Request
+from persisty.application import deployed_app
+from persisty.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def rest() -> Any:
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PERSISTY_APP", "examples.messenger.app:app")
+        environment.setenv("PERSISTY_APP", "tests.unit.lambdas.laptop:app")
+        environment.setenv("PERSISTY_URL", "memory://")
+        environment.setenv("PERSISTY_STAGE", "live")
         import lambdas.rest
 
         return lambdas.rest
@@ -48,6 +53,18 @@ def test_a_body_is_bytes_whether_it_came_as_text_or_as_base64(rest: Any) -> None
     encoded = b64encode(b"\xff\x00").decode()
     assert rest.request_of(event("/", body=encoded, isBase64Encoded=True)).body == b"\xff\x00"
     assert rest.request_of(event("/", body=None)).body == b""
+
+
+def test_where_items_are_and_the_stage_are_the_deployments_to_say(rest: Any) -> None:
+    from .laptop import app
+
+    assert (app.url, app.stage) == ("memory://", "live")
+
+
+def test_a_deployment_that_names_no_app_or_no_place_is_refused() -> None:
+    for configured in (Settings(url="memory://"), Settings(app="tests.unit.lambdas.laptop:app")):
+        with pytest.raises(InvalidDeclaration):
+            deployed_app(configured)
 
 
 def test_an_answer_is_what_an_http_api_takes(rest: Any) -> None:
