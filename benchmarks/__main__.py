@@ -13,6 +13,7 @@ from . import dynamodb, rest, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 SUITES = {"dynamodb": dynamodb, "sqlite": sqlite, "rest": rest, "start": start}
 
 
@@ -30,6 +31,18 @@ def main() -> None:
     Console().print(table)
     if len(asked) == len(SUITES):
         RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+        _renew(found)
+
+
+def _renew(found: list[Row]) -> None:
+    """Put the table into the page that shows it."""
+    lines = ["| work | peer | ratio | target | met |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {one.work} | {one.peer} | {one.ratio} | {one.target} | {'yes' if one.met else 'no'} |" for one in found
+    ]
+    before, _, rest = PAGE.read_text().partition("<!-- results -->")
+    after = rest.partition("<!-- end of results -->")[2]
+    PAGE.write_text(f"{before}<!-- results -->\n" + "\n".join(lines) + f"\n<!-- end of results -->{after}")
 
 
 if __name__ == "__main__":

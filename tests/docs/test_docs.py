@@ -126,6 +126,13 @@ def test_the_testing_pages_example_passes(tmp_path: Path) -> None:
     assert "1 passed" in run.stdout, run.stdout + run.stderr
 
 
+def test_the_performance_page_shows_the_results_of_the_last_run() -> None:
+    results = json.loads((ROOT / "benchmarks/results.json").read_text())
+    page = (ROOT / "docs/performance.md").read_text()
+    for one in results:
+        assert f"| {one['work']} | {one['peer']} | {one['ratio']} |" in page
+
+
 def test_commands_that_the_pages_name_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
