@@ -1,0 +1,162 @@
+"""Filters from outside: JSON and the parameters of a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persisty import Filter, InvalidQuery
+from persisty.model.expressions import ALL, NOTHING, Compare, Not
+from persisty.query.parse import MAX_DEPTH, filter_of_json, filter_of_parameters
+from persisty.query.resolve import resolve_filter
+
+from .items import META, Color, Thing
+
+T = Thing
+KEY = str(UUID(int=1))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (None, ALL),
+        ({}, ALL),
+        ({"count": {}}, ALL),
+        ({"count": {"eq": 1}}, T.count == 1),
+        ({"count": {"ge": 1, "lt": 9}}, (T.count >= 1) & (T.count < 9)),
+        ({"id": {"eq": KEY}, "color": {"ne": "red"}}, (T.id == KEY) & (T.color != Color.RED)),
+        ({"at": {"gt": "2026-01-01T01:00:00+01:00"}}, T.at > datetime(2026, 1, 1, tzinfo=UTC)),
+        ({"price": {"le": "1.50"}}, T.price <= Decimal("1.5")),
+        ({"blob": {"eq": "AGE="}}, T.blob == b"\0a"),
+        ({"text": {"null": True}}, T.text.is_null()),
+        ({"text": {"eq": None}}, T.text.is_null()),
+        ({"size": {"oneof": [1, None]}}, T.size.oneof([1, None])),
+        ({"or": [{"count": {"eq": 1}}, {"text": {"contains": "a"}}]}, (T.count == 1) | T.text.contains("a")),
+        ({"and": [{"count": {"eq": 1}}], "text": {"eq": "a"}}, (T.count == 1) & (T.text == "a")),
+        ({"or": []}, NOTHING),
+        ({"and": []}, ALL),
+        ({"not": {"count": {"eq": 1}, "text": {"contains": "a"}}}, ~((T.count == 1) & T.text.contains("a"))),
+        ({"not": {"not": {"text": {"contains": "a"}}}}, T.text.contains("a")),
+        ({"not": {}}, NOTHING),
+    ],
+    ids=str,
+)
+def test_json_filters(given: Any, wanted: Filter) -> None:
+    assert filter_of_json(META, given) == resolve_filter(META, wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "paths"),
+    [
+        ([], ["/where"]),
+        ("x", ["/where"]),
+        ({"count": 1}, ["/where/count"]),
+        ({"colour": {"eq": 1}}, ["/where/colour/eq"]),
+        ({"count": {"equals": 1}}, ["/where/count/equals"]),
+        ({"count": {"eq": "1"}}, ["/where/count/eq"]),
+        ({"or": {"count": {"eq": 1}}}, ["/where/or"]),
+        ({"or": [5, {"count": {"eq": "x"}}], "not": {"size": {"lt": None}}}, ["/where/or/0", "/where/or/1/count/eq", "/where/not/size/lt"]),
+        ({"size": {"oneof": 5}}, ["/where/size/oneof"]),
+        ({"size": {"oneof": [1, "x"]}}, ["/where/size/oneof"]),
+        ({"text": {"null": "yes"}}, ["/where/text/null"]),
+        ({"a/b": {"eq": 1}}, ["/where/a~1b/eq"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_fault_of_a_json_filter(given: Any, paths: list[str]) -> None:
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of_json(META, given)
+    assert [fault.path for fault in caught.value.faults] == paths
+
+
+def test_depth_has_a_limit() -> None:
+    def nested(levels: int) -> Any:
+        found: Any = {"text": {"contains": "a"}}
+        for _ in range(levels):
+            found = {"not": found}
+        return found
+
+    assert filter_of_json(META, nested(MAX_DEPTH - 1)) == Not(Compare("text", "contains", "a"))
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of_json(META, nested(MAX_DEPTH))
+    assert "levels deep" in caught.value.faults[0].message
+    with pytest.raises(InvalidQuery):
+        filter_of_json(META, nested(5000))
+
+
+def is_filter_or_faults(read: Callable[[], Filter]) -> bool:
+    try:
+        found = read()
+    except InvalidQuery as error:
+        return bool(error.faults)
+    return resolve_filter(META, found) == found
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["and", "or", "not", "count", "text", "eq", "null", "oneof", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_filter_or_has_faults(given: Any) -> None:
+    assert is_filter_or_faults(lambda: filter_of_json(META, given))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], ALL),
+        ([("count", "1")], T.count == 1),
+        ([("count__eq", "1")], T.count == 1),
+        ([("count__ge", "1"), ("count__lt", "9")], (T.count >= 1) & (T.count < 9)),
+        ([("text", "1")], T.text == "1"),
+        ([("text", "null")], T.text == "null"),
+        ([("text__null", "true")], T.text.is_null()),
+        ([("text__null", "FALSE")], T.text.is_null(False)),
+        ([("done", "true")], T.done == True),  # noqa: E712
+        ([("size__oneof", "1"), ("count", "5"), ("size__oneof", "2")], (T.count == 5) & T.size.oneof([1, 2])),
+        ([("id", KEY)], T.id == UUID(KEY)),
+        ([("at__lt", "2026-01-01T00:00:00Z")], T.at < datetime(2026, 1, 1, tzinfo=UTC)),
+        ([("price__gt", "-1E+2")], T.price > -100),
+        ([("ratio", "1")], T.ratio == 1.0),
+        ([("color__ne", "blue")], T.color != Color.BLUE),
+        ([("blob", "AGE=")], T.blob == b"\0a"),
+        ([("text__icontains", "")], T.text.icontains("")),
+    ],
+    ids=str,
+)
+def test_parameters(given: Any, wanted: Filter) -> None:
+    assert filter_of_parameters(META, given) == resolve_filter(META, wanted)
+
+
+def test_every_fault_of_parameters() -> None:
+    given = [
+        ("colour", "1"), ("count", "x"), ("count__like", "1"), ("text__null", "maybe"), ("extra", "{}"), ("size__oneof", "x"),
+        ("at", "2026-01-01"), ("ratio__lt", "nan"), ("id", "x"), ("done", "perhaps"), ("color", "purple"), ("day", ""),
+    ]  # fmt: skip
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of_parameters(META, given)
+    assert sorted(fault.path for fault in caught.value.faults) == sorted(f"/{name}" for name, _ in given)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*META.attributes, "count__ge", "text__oneof", "x__y", "__"]), st.text(max_size=8))
+    )
+)
+def test_any_parameters_are_a_filter_or_have_faults(given: list[tuple[str, str]]) -> None:
+    assert is_filter_or_faults(lambda: filter_of_parameters(META, given))
