@@ -1,6 +1,7 @@
 """Keyset paging: the rows beyond a position, as a filter that any engine compiles like any other.
 
-For the order `a desc, key` and the position (a0, k0) that is `a < a0 or a is null or (a = a0 and key > k0)`.
+For the order `a desc, key` and the position (a0, k0) that is `a <= a0 and (a < a0 or key > k0)`, which an engine can look up
+in an index by its first half; where a may be null, `a < a0 or a is null or (a = a0 and key > k0)`.
 """
 
 from __future__ import annotations
@@ -22,20 +23,23 @@ def position_of(meta: StoreMeta[Any], order: tuple[OrderBy, ...], item: Any) -> 
 
 def beyond(meta: StoreMeta[Any], order: tuple[OrderBy, ...], position: Mapping[str, Any]) -> Filter:
     """The items after `position`; `InvalidCursor` where the position lacks an attribute of the order."""
-    ways: list[Filter] = []
-    same: list[Filter] = []
-    for one in order:
+    found: Filter = NOTHING
+    for one in reversed(order):
         if one.attribute not in position:
             raise InvalidCursor()
-        value = position[one.attribute]
-        optional = meta.attributes[one.attribute].optional
-        ways.append(combine(And, [*same, _after(one, value, optional)]))
-        same.append(Compare(one.attribute, "null", True) if value is None else Compare(one.attribute, "eq", value))
-    return combine(Or, ways)
+        found = _after(one, position[one.attribute], meta.attributes[one.attribute].optional, found)
+    return found
 
 
-def _after(one: OrderBy, value: Any, optional: bool) -> Filter:
+def _after(one: OrderBy, value: Any, optional: bool, tied: Filter) -> Filter:
+    """Further by this term, or level with it and `tied`."""
     if value is None:
-        return NOTHING  # nulls are last: beyond them there is only the next term
-    further = Compare(one.attribute, "lt" if one.descending else "gt", value)
-    return Or((further, Compare(one.attribute, "null", True))) if optional else further
+        return combine(And, [Compare(one.attribute, "null", True), tied])  # nulls are last
+    strict, level = ("lt", "le") if one.descending else ("gt", "ge")
+    further = Compare(one.attribute, strict, value)
+    if optional:
+        same = combine(And, [Compare(one.attribute, "eq", value), tied])
+        return combine(Or, [further, Compare(one.attribute, "null", True), same])
+    if tied == NOTHING:
+        return further
+    return combine(And, [Compare(one.attribute, level, value), combine(Or, [further, tied])])
