@@ -23,6 +23,9 @@ def rest(send: Send) -> None:
         return send(method, path, urlencode(query), None if body is None else json.dumps(body).encode())
 
     assert call("GET", "/health")[::2] == (200, {"status": "ok"})
+    status, _, document = call("GET", "/openapi.json")
+    assert status == 200
+    assert "/api/message/{key}" in document["paths"]
     status, headers, first = call("POST", "/api/message", {"text": TEXTS[0], "author_id": AUTHOR})
     assert status == 201
     assert headers["location"] == f"/api/message/{first['id']}"
