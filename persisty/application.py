@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -53,6 +54,7 @@ class App:
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._engine: Engine | None = None
+        self._connecting = threading.Lock()
         self._stores: dict[str, Store[Any]] = {name: self._store(meta) for name, meta in self.metas.items()}
 
     @property
@@ -61,10 +63,12 @@ class App:
 
     @property
     def engine(self) -> Engine:
-        """The engine, connected when it is first needed."""
-        if self._engine is None:
-            self._engine = connect(self._url, app=self.name, stage=self.stage)
-        return self._engine
+        """The engine, connected when it is first needed: once, whichever thread needs it first."""
+        engine = self._engine
+        if engine is None:
+            with self._connecting:
+                engine = self._engine = self._engine or connect(self._url, app=self.name, stage=self.stage)
+        return engine
 
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:

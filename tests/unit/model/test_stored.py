@@ -92,7 +92,7 @@ def test_the_meta_names_the_store_the_key_and_the_attributes_in_order() -> None:
         "created_at", "updated_at", "id", "name", "owner", "size", "price", "tags", "version", "line", "anything", "choice",
     }  # fmt: skip
     with pytest.raises(TypeError):
-        META.attributes["x"] = META.attributes["id"]  # type: ignore[index]
+        META.attributes["x"] = META.attributes["id"]
 
 
 @pytest.mark.parametrize(

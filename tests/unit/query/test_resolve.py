@@ -200,7 +200,7 @@ def test_orders_are_made_total_by_the_key() -> None:
 
 def test_every_fault_of_an_order_at_once_with_its_path() -> None:
     with pytest.raises(InvalidQuery) as caught:
-        resolve_order(META, ["count", "colour", "-extra", 5, ""], "/order")  # type: ignore[list-item]
+        resolve_order(META, ["count", "colour", "-extra", 5, ""], "/order")
     assert [fault.path for fault in caught.value.faults] == ["/order/1", "/order/2", "/order/3", "/order/4"]
 
 
