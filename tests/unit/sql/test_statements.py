@@ -92,7 +92,18 @@ def test_keys_and_declared_indexes_are_used(things: Store[Thing]) -> None:
     ):
         found = plan(things, call)
         assert found.startswith(("SEARCH", "MULTI-INDEX OR")), found
-        assert "USE TEMP B-TREE FOR ORDER BY" not in found
+
+
+def test_an_order_that_an_index_has_is_not_sorted_again(things: Store[Thing]) -> None:
+    for where, order in (
+        (None, "id"),
+        (None, "-id"),
+        (None, None),
+        (Thing.owner == "me", "at"),
+        (Thing.owner == "me", "-at"),
+    ):
+        found = plan(things, lambda where=where, order=order: things.search(where, order=order))
+        assert "USE TEMP B-TREE FOR ORDER BY" not in found, found  # ties may be: "FOR RIGHT PART OF ORDER BY"
 
 
 def test_a_batch_of_composite_keys_is_looked_up() -> None:
