@@ -72,6 +72,7 @@ class Specimen:
     tags: list[str] = Attr(factory=list)
     extra: dict[str, Any] | None = None
     place: Place | None = None
+    anything: Any
 
 
 @stored(key=("device", "at"))

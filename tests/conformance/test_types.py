@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persisty import Create, InvalidInput, Store
+from persisty import Create, InvalidInput, Store, Update
 
 from .dirty import DOMAINS, TOKYO, rows
 from .items import Color, Place, Specimen
@@ -30,30 +30,44 @@ EXACT_TYPES: dict[str, type] = {
     "extra": dict,
     "place": Place,
 }
-VALUES = [(name, value) for name, values in DOMAINS.items() for value in values]
 
 
 def same(found: Any, given: Any) -> bool:
     return bool(found == given) and type(found) is type(given)
 
 
-@pytest.mark.parametrize(("name", "value"), VALUES, ids=lambda one: ascii(one)[:40])
-def test_a_value_comes_back_as_it_went_in(shelf: Store[Specimen], name: str, value: Any) -> None:
-    keys = [str(uuid4()), str(uuid4())]
-    made = shelf.create({"id": keys[0], name: value})
-    shelf.create({"id": keys[1]})
-    changed = shelf.update(keys[1], {name: value})
-    assert changed is not None
-    assert same(getattr(made, name), value)
-    assert same(getattr(changed, name), value)
-    for item in (shelf.read(keys[0]), *shelf.read_batch(keys), *shelf.search(Specimen.id == keys[0])):
-        assert item is not None
-        assert same(getattr(item, name), value)
-        assert repr(getattr(item, name)) == repr(getattr(made, name))
-    cleared = shelf.update(keys[1], {name: None})
+@pytest.mark.parametrize("name", DOMAINS)
+def test_values_come_back_as_they_went_in(shelf: Store[Specimen], name: str) -> None:
+    values = DOMAINS[name]
+    keys, others = ([str(uuid4()) for _ in values] for _ in range(2))
+    creates = [Create({"id": key, name: value}) for key, value in zip(keys, values, strict=True)]
+    made = [one.item for one in shelf.edit_batch(creates)]
+    shelf.edit_batch(Create({"id": key}) for key in others)
+    updates = [Update(key, {name: value}) for key, value in zip(others, values, strict=True)]
+    changed = [one.item for one in shelf.edit_batch(updates)]
+    single = [shelf.read(keys[-1]), *shelf.search(Specimen.id == keys[-1])]
+    assert [one and one.id for one in single] == [keys[-1]] * 2
+    for found in (made, shelf.read_batch(keys), changed, shelf.read_batch(others)):
+        for item, value, first in zip(found, values, made, strict=True):
+            assert item is not None
+            assert same(getattr(item, name), value)
+            assert repr(getattr(item, name)) == repr(getattr(first, name))
+    for item in single:
+        assert same(getattr(item, name), values[-1])
+    cleared = shelf.update(others[-1], {name: None})
     assert cleared is not None
     assert getattr(cleared, name) is None
-    assert shelf.read(keys[1]) == cleared
+    assert shelf.read(others[-1]) == cleared
+
+
+@pytest.mark.parametrize("value", [None, 0, "", "x", [], {"a": None}, [1, 2.5, [True]]], ids=repr)
+def test_anything_may_be_kept_as_json_and_may_be_null(shelf: Store[Specimen], value: Any) -> None:
+    made = shelf.create({"anything": value})
+    assert made.anything == value
+    assert shelf.read(made.id) == made
+    assert bool(shelf.count((Specimen.id == made.id) & Specimen.anything.is_null())) == (value is None)
+    assert shelf.update(made.id, {"anything": None}).anything is None
+    assert shelf.update(made.id, {"anything": value}) == made
 
 
 def test_dirty_rows_come_back_whole(specimens: Store[Specimen]) -> None:
