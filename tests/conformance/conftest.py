@@ -9,7 +9,6 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,12 +107,6 @@ def readings(open_store: OpenStore) -> Store[Reading]:
 @pytest.fixture
 def cells(open_store: OpenStore) -> Store[Cell]:
     return open_store(Cell)
-
-
-@pytest.fixture
-def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(scope="session")
