@@ -28,7 +28,7 @@ MAX_ATOMIC = 10_000
 class MemoryBackend(Generic[T]):
     def __init__(self, meta: StoreMeta[T], items: dict[KeyValues, T], lock: threading.Lock) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC)
+        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True)
         self._items = items
         self._lock = lock
         nested = any(attribute.kind is Kind.JSON for attribute in meta.attributes.values())

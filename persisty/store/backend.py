@@ -74,10 +74,12 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 class Capabilities(Struct, frozen=True):
-    """`embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold."""
+    """`embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold.
+    `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call."""
 
     embedded: bool
     max_atomic: int
+    snapshot_reads: bool = False
 
 
 class Backend(Protocol[T]):

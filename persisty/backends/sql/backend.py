@@ -32,7 +32,7 @@ class _RolledBackError(Exception):
 class SqlBackend(Generic[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: SqliteConnection) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC)
+        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True)
         self._connection = connection
         self._codec = RowCodec(meta)
         self._statements = Statements(meta, table, dialect)
