@@ -26,7 +26,7 @@ from ...query.keyset import beyond, position_of
 from ...query.match import matcher, sort_key
 from ...query.resolve import combine
 from ...store.backend import Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
-from .codec import Wire, WireCodec
+from .codec import Found, Wire, WireCodec
 from .expressions import attributes_of, split
 from .parallel import in_parallel
 from .planner import AccessPath, QueryPlan, access_paths, plan
@@ -34,6 +34,7 @@ from .requests import OPERATIONS, Requests
 from .transport import (
     ATTEMPTS,
     CONDITION_FAILED,
+    JSON,
     TRANSACTION_CANCELED,
     AwsError,
     Transport,
@@ -66,8 +67,8 @@ class DynamoDbBackend(Generic[T]):
         if len(keys) == 1:
             if not self._codec.storable(keys[0]):
                 return [None]
-            wire = self._call("GetItem", self._requests.read(keys[0])).get("Item")
-            return [None if wire is None else self._codec.item(wire)]
+            row = self._call("GetItem", self._requests.read(keys[0]), self._codec.got).Item
+            return [None if row is None else self._codec.item(row)]
         found: dict[KeyValues, T] = {}
         distinct = [key for key in dict.fromkeys(keys) if self._codec.storable(key)]
         for start in range(0, len(distinct), MAX_READ):
@@ -117,7 +118,7 @@ class DynamoDbBackend(Generic[T]):
         if local != ALL:
             return sum(wanted for _, wanted in self._matches(chosen, None, None))
         operation, payload = self._requests.query(chosen, native)
-        return sum(page["Count"] for page in self._pages(operation, {**payload, "Select": "COUNT"}))
+        return sum(page.Count for page in self._pages(operation, {**payload, "Select": "COUNT"}))
 
     # Reading
 
@@ -127,10 +128,10 @@ class DynamoDbBackend(Generic[T]):
         request: Any = {table: {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}}
         attempt = 0
         while attempt < ATTEMPTS:
-            answer = self._call("BatchGetItem", {"RequestItems": request})
-            found = answer["Responses"].get(table, ())
+            answer = self._call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
+            found = answer.Responses.get(table, ())
             yield from map(self._codec.item, found)
-            request = answer.get("UnprocessedKeys")
+            request = answer.UnprocessedKeys
             if not request:
                 return
             if not found:  # else they did not fit into 16 MB
@@ -149,20 +150,18 @@ class DynamoDbBackend(Generic[T]):
             payload["Limit"] = look
         if start is not None:
             payload["ExclusiveStartKey"] = start
-        wanted = matcher(self.meta, local)
+        wanted = None if local == ALL else matcher(self.meta, local)
         for page in self._pages(operation, payload):
-            for wire in page["Items"]:
-                item = self._codec.item(wire)
-                yield item, wanted(item)
+            for item in map(self._codec.item, page.Items):
+                yield item, wanted is None or wanted(item)
 
-    def _pages(self, operation: str, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _pages(self, operation: str, payload: dict[str, Any]) -> Iterator[Found[Any]]:
         while True:
-            page = self._call(operation, payload)
+            page: Found[Any] = self._call(operation, payload, self._codec.found)
             yield page
-            last = page.get("LastEvaluatedKey")
-            if not last:
+            if not page.LastEvaluatedKey:
                 return
-            payload = {**payload, "ExclusiveStartKey": last}
+            payload = {**payload, "ExclusiveStartKey": page.LastEvaluatedKey}
             if "Limit" in payload:
                 payload["Limit"] *= GROWTH
 
@@ -223,25 +222,26 @@ class DynamoDbBackend(Generic[T]):
 
     def _conditional(self, write: Write, when: Filter) -> WriteResult:
         payload = self._requests.write(write, when)
+        shape: Any = JSON
         if isinstance(write, Patch):
-            payload["ReturnValues"] = "ALL_NEW"
+            payload["ReturnValues"], shape = "ALL_NEW", self._codec.updated
         try:
-            answer = self._transport.call(OPERATIONS[type(write)][0], payload)
+            answer = self._transport.call(OPERATIONS[type(write)][0], payload, shape)
         except AwsError as error:
             if error.kind != CONDITION_FAILED:
                 raise as_error(error) from error
             current = error.body.get("Item")
-            if isinstance(write, Put) and error.in_doubt and current and self._codec.item(current) == write.item:
+            if isinstance(write, Put) and error.in_doubt and current and self._codec.read(current) == write.item:
                 return WriteResult(Outcome.DONE, write.item)  # it is there because the attempt before put it there
             return self._refused(write, current)
         if isinstance(write, Patch):
-            return WriteResult(Outcome.DONE, self._codec.item(answer["Attributes"]))
+            return WriteResult(Outcome.DONE, self._codec.item(answer.Attributes))
         return WriteResult(Outcome.DONE, write.item) if isinstance(write, Put) else DONE
 
     def _refused(self, write: Write, current: Wire | None) -> WriteResult:
         if isinstance(write, Put):
             return EXISTS
-        return WriteResult(Outcome.FAILED, self._codec.item(current)) if current else MISSING
+        return WriteResult(Outcome.FAILED, self._codec.read(current)) if current else MISSING
 
     def _optimistic(self, write: Patch | Delete, native: Filter, local: Filter) -> WriteResult:
         """Decide over the item as read, and write only if nothing that was looked at has changed since."""
@@ -335,8 +335,8 @@ class DynamoDbBackend(Generic[T]):
         }
         return [answers[type(write)](write) for write in writes]
 
-    def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, payload: dict[str, Any], shape: Any) -> Any:
         try:
-            return self._transport.call(operation, payload)
+            return self._transport.call(operation, payload, shape)
         except AwsError as error:
             raise as_error(error) from error

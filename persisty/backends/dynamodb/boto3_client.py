@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...errors import BackendUnavailable
 from .http import CONNECT_TIMEOUT, READ_TIMEOUT
-from .transport import ATTEMPTS, TRANSIENT, AwsError, exhausted
+from .transport import ATTEMPTS, JSON, TRANSIENT, AwsError, exhausted
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -27,7 +28,7 @@ class Boto3Transport:
         )
         self._client: Any = boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
 
-    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
         try:
             answer: dict[str, Any] = _binary(method(**_binary(payload, b64decode)), _to_text)
@@ -42,7 +43,7 @@ class Boto3Transport:
         except BotoCoreError as error:
             raise BackendUnavailable("DynamoDB cannot be reached") from error
         answer.pop("ResponseMetadata", None)
-        return answer
+        return answer if shape is JSON else msgspec.convert(answer, shape)
 
     def close(self) -> None:
         self._client.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from time import gmtime, strftime, time
 from typing import Any
@@ -22,15 +22,19 @@ from ...errors import BackendUnavailable
 from .credentials import Provider
 from .http import Answer, HttpError, Pool
 from .sigv4 import Signer
-from .transport import THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying
+from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying
 
 TARGET = "DynamoDB_20120810."
 SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
 """Errors that a wrong clock causes, among other things."""
 CLOCK_TOLERANCE = 60.0
 """Seconds that a clock may be off without being the cause; AWS accepts 5 minutes."""
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
+
+
+@cache
+def _decoder(shape: Any) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(shape).decode
 
 
 def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.socket]:
@@ -53,16 +57,16 @@ class DirectTransport:
         self._credentials = credentials
         self._skew = 0.0
 
-    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
         if operation == "TransactWriteItems":  # a retry of the same call has one effect
             payload = {"ClientRequestToken": str(uuid4()), **payload}
         body = _encode(payload)
-        return retrying(lambda: self._attempt(operation, body))
+        return retrying(lambda: self._attempt(operation, body, shape))
 
     def close(self) -> None:
         self._pool.close()
 
-    def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
+    def _attempt(self, operation: str, body: bytes, shape: Any) -> Any:
         try:
             answer = self._pool.exchange(self._request(TARGET + operation, body))
         except HttpError as error:
@@ -73,7 +77,7 @@ class DirectTransport:
             raise Retry(BackendUnavailable("DynamoDB: the answer's checksum is wrong"))
         try:
             if answer.status == 200:
-                return _decode(answer.body)
+                return _decoder(shape)(answer.body)
             refused = _refusal(answer)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Retry(BackendUnavailable(f"DynamoDB answered {answer.status} without JSON")) from error
@@ -100,6 +104,6 @@ class DirectTransport:
 
 
 def _refusal(answer: Answer) -> AwsError:
-    body: Mapping[str, Any] = _decode(answer.body)
+    body: Mapping[str, Any] = _decoder(JSON)(answer.body)
     kind = str(body.get("__type", "")).rpartition("#")[2]
     return AwsError(kind, str(body.get("message") or body.get("Message") or ""), body)

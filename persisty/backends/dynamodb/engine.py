@@ -92,7 +92,8 @@ class DynamoDbEngine:
 
     def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self.transport.call(operation, payload)
+            answer: dict[str, Any] = self.transport.call(operation, payload)
+            return answer
         except AwsError as error:
             raise as_error(error) from error
 

@@ -1,7 +1,8 @@
 """The port to DynamoDB's wire protocol: `call(operation, payload)`, and what its errors mean.
 
 Two transports implement it, with the same answers and errors: `direct` speaks HTTP itself, `boto3_client` goes through
-botocore. Payloads are DynamoDB's low-level JSON (`{"S": "text"}`), binary values as base64 text, as on the wire.
+botocore. Payloads are DynamoDB's low-level JSON (`{"S": "text"}`), binary values as base64 text, as on the wire. Answers
+come in the shape that the caller names, so that a page is decoded into items' own types without a detour over dicts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError, Throttled
 
 X = TypeVar("X")
+JSON = dict[str, Any]
 
 ATTEMPTS = 5
 """Times a call is tried before it ends in a typed error."""
@@ -51,9 +53,9 @@ class AwsError(Exception):
 class Transport(Protocol):
     """Safe to share between threads."""
 
-    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Answer of an operation such as `GetItem`. Raises `AwsError` for what the caller may handle (a failed
-        condition), and a `PersistyError` once retries are used up."""
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+        """Answer of an operation such as `GetItem` as a `shape`, any type that msgspec decodes to. Raises `AwsError` for
+        what the caller may handle (a failed condition), and a `PersistyError` once retries are used up."""
         ...
 
     def close(self) -> None: ...

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from persisty.backends.dynamodb import backend as backend_module
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.transport import ATTEMPTS, AwsError
+from persisty.backends.dynamodb.transport import ATTEMPTS, JSON, AwsError
 from persisty.errors import (
     BackendUnavailable,
     BatchTooLarge,
@@ -46,12 +47,12 @@ class Script:
         self._answers = list(answers)
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
-    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
         self.calls.append((operation, payload))
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer if isinstance(answer, dict) else answer(payload)
+        return msgspec.convert(answer if isinstance(answer, dict) else answer(payload), shape)
 
     def close(self) -> None:
         raise AssertionError("a backend does not close the engine's transport")
@@ -360,7 +361,7 @@ def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None
         return {}
 
     class Sides(Script):
-        def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
             return (slow if operation == "PutItem" else quick)(payload)
 
     backend: DynamoDbBackend[Any] = DynamoDbBackend(THING, "things", Sides())

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from moto import mock_aws
 
 from persisty.backends.dynamodb.boto3_client import Boto3Transport
+from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.direct import DirectTransport
 from persisty.backends.dynamodb.engine import connect
 from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.backends.dynamodb.transport import AwsError, Transport
 from persisty.errors import BackendUnavailable, Throttled
 
+from .items import THING, Thing
 from .scripted import answer, refusal, scripted
 
 TABLE: dict[str, Any] = {
@@ -110,6 +114,23 @@ def test_the_same_calls_have_the_same_answers_and_errors(moto_endpoint: str) -> 
     assert answers[1] == {"Item": ITEM}
     assert answers[3][2] == ITEM
     assert answers[4]["Attributes"]["B"] == {"B": "/w=="}
+
+
+def test_an_answer_comes_in_the_shape_asked(moto_endpoint: str) -> None:
+    codec = WireCodec(THING)
+    item = Thing(
+        id="1", owner="", at=datetime(2026, 1, 1, tzinfo=UTC), blob=b"\0\xff", ref=UUID(int=1), day=date(1, 2, 3)
+    )
+    for kind, region in (("direct", "eu-north-1"), ("boto3", "eu-south-1")):
+        engine = connect(f"dynamodb://{region}?endpoint={moto_endpoint}&transport={kind}", app="shape", stage="test")
+        engine.prepare([THING])
+        engine.transport.call("PutItem", {"TableName": "shape-test-thing", "Item": codec.wire(item)})
+        key = {"TableName": "shape-test-thing", "Key": {"id": {"S": "1"}}}
+        assert codec.item(engine.transport.call("GetItem", key, codec.got).Item) == item
+        assert engine.transport.call("GetItem", {**key, "Key": {"id": {"S": "2"}}}, codec.got).Item is None
+        [row] = engine.transport.call("Scan", {"TableName": "shape-test-thing"}, codec.found).Items
+        assert codec.item(row) == item
+        engine.close()
 
 
 @pytest.mark.parametrize("kind", ["direct", "boto3"])
