@@ -205,6 +205,8 @@ class WireCodec:
 
     def storable(self, key: KeyValues) -> bool:
         """Is the key within DynamoDB's limits? There is no item with one that is not."""
+        if not self._joined and all(not isinstance(part, str) or len(part) < MAX_SORT // 4 for part in key):
+            return True  # a character has at most 4 bytes
         sizes = [len(value.encode()) for one in self.key(key).values() for value in one.values()]
         return all(size <= limit for size, limit in zip(sizes, (MAX_PARTITION, MAX_SORT), strict=False))
 

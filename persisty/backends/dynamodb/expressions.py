@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...model.expressions import And, Compare, Filter, Not, Or
+from ...model.expressions import ALL, And, Compare, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.resolve import combine
@@ -126,6 +126,8 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
 
 def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozenset()) -> tuple[Filter, Filter]:
     """(what DynamoDB decides, what is left). `hidden` names attributes that this expression may not mention."""
+    if where == ALL:
+        return ALL, ALL
     theirs: list[Filter] = []
     ours: list[Filter] = []
     room = float(MAX_WEIGHT)

@@ -73,17 +73,15 @@ class Connection:
         self._socket.close()
 
     def _answer(self, head: bytes) -> Answer:
-        first, *lines = head.split(b"\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
-        status = int(first.split(b" ", 2)[1])
-        crc32, date = headers.get(b"x-amz-crc32"), headers.get(b"date")
-        body = self._body(headers)
-        close = headers.get(b"connection", b"").lower() == b"close" or not first.startswith(b"HTTP/1.1")
-        self.keep = not close and not self._buffer
+        head = head.lower()
+        status = int(head.split(b" ", 2)[1])
+        crc32, date = _header(head, b"x-amz-crc32"), _header(head, b"date")
+        body = self._body(head)
+        self.keep = head.startswith(b"http/1.1") and _header(head, b"connection") != b"close" and not self._buffer
         return Answer(status, body, int(crc32) if crc32 else None, date.decode("latin-1") if date else None)
 
-    def _body(self, headers: dict[bytes, bytes]) -> bytes:
-        if headers.get(b"transfer-encoding", b"").lower() == b"chunked":
+    def _body(self, head: bytes) -> bytes:
+        if _header(head, b"transfer-encoding") == b"chunked":
             chunks: list[bytes] = []
             while size := int(self._until(b"\r\n").split(b";")[0], 16):
                 chunks.append(self._exactly(size))
@@ -91,7 +89,8 @@ class Connection:
             while self._until(b"\r\n"):
                 pass
             return b"".join(chunks)
-        return self._exactly(int(headers[b"content-length"])) if b"content-length" in headers else b""
+        length = _header(head, b"content-length")
+        return b"" if length is None else self._exactly(int(length))
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:
@@ -117,6 +116,16 @@ class Connection:
         if not received:
             raise HttpError("connection lost")
         return received
+
+
+def _header(head: bytes, name: bytes) -> bytes | None:
+    """The value of a header; all in lower case."""
+    mark = b"\r\n" + name + b":"
+    start = head.find(mark)
+    if start < 0:
+        return None
+    end = head.find(b"\r\n", start + len(mark))
+    return (head[start + len(mark) :] if end < 0 else head[start + len(mark) : end]).strip()
 
 
 class Pool:
