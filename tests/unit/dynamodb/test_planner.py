@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty import StoreMeta
@@ -167,6 +167,7 @@ ORDERS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
 def test_a_plan_asks_for_what_the_query_asks_for(where: Filter, order: list[str], items: list[Any]) -> None:
     resolved, total = resolve_filter(THING, where), resolve_order(THING, order)
@@ -183,6 +184,7 @@ def test_a_plan_asks_for_what_the_query_asks_for(where: Filter, order: list[str]
             assert all(THING.attributes[name].get(item) is not None for name in found.path.sorts)
 
 
+@settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
 def test_a_path_that_is_said_to_be_ordered_is(where: Filter, order: list[str], items: list[Any]) -> None:
     """Items as the path gives them, ties aside, are in the order asked."""

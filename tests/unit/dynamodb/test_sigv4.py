@@ -11,7 +11,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty.backends.dynamodb.sigv4 import CONTENT_TYPE, Credentials, Signer
@@ -54,6 +54,7 @@ def ours(lines: str) -> dict[str, str]:
     return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[:-2].split("\r\n"))}
 
 
+@settings(deadline=None)
 @given(host=HOSTS, region=NAMES, target=SECRETS, body=st.binary(), credentials=CREDENTIALS, at=MOMENTS)
 def test_a_request_is_signed_as_botocore_signs_it(
     host: str, region: str, target: str, body: bytes, credentials: Credentials, at: datetime.datetime
@@ -66,6 +67,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
     assert found["authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
 
 
+@settings(deadline=None)
 @given(first=CREDENTIALS, second=CREDENTIALS, days=st.lists(MOMENTS, min_size=2, max_size=5))
 def test_a_kept_key_signs_for_its_secret_and_its_day_only(
     first: Credentials, second: Credentials, days: list[datetime.datetime]
