@@ -60,12 +60,11 @@ class Recorder:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self._transport = transport
 
-    def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, payload: dict[str, Any], *shape: Any) -> Any:
         self.calls.append((operation, payload))
         if self._transport is None:
             return {"Table": {"TableStatus": "ACTIVE", "TableName": payload["TableName"]}}
-        answer: dict[str, Any] = self._transport.call(operation, payload)
-        return answer
+        return self._transport.call(operation, payload, *shape)
 
     def close(self) -> None:
         if self._transport is not None:

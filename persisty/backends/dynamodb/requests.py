@@ -11,7 +11,7 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...store.backend import Delete, Patch, Put, Write
 from .codec import WireCodec
-from .expressions import Expression
+from .expressions import Expression, Shape, shape_of
 from .planner import QueryPlan
 
 KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -26,29 +26,63 @@ NOTHING_STORED = "persisty_nothing"
 """An attribute that no item has: a transaction takes no update without an expression, so one of nothing removes this."""
 
 
+MAX_CACHED = 1_000
+"""Shapes of conditional writes whose texts a table keeps; past that it starts over."""
+
+
 class Requests:
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
         self._meta, self._codec, self.table = meta, codec, table
+        self._texts: dict[Shape, dict[str, Any]] = {}
 
     def read(self, key: KeyValues) -> dict[str, Any]:
         return {"TableName": self.table, "Key": self._codec.key(key), "ConsistentRead": True}
 
     def write(self, write: Write, when: Filter = ALL) -> dict[str, Any]:
         """A single conditional write; `when` is the part of its condition that DynamoDB decides."""
-        expression = Expression(self._meta, self._codec)
-        members: dict[str, Any] = {"TableName": self.table}
-        partition = expression.name(self._codec.schema[0])
+        members: dict[str, Any] = {"TableName": self.table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         if isinstance(write, Put):
             members["Item"] = self._codec.wire(write.item)
-            members["ConditionExpression"] = f"attribute_not_exists({partition})"
-        else:
-            members["Key"] = self._codec.key(write.key)
-            text = expression.condition(when)
-            members["ConditionExpression"] = f"attribute_exists({partition})" + (f" AND ({text})" if text else "")
-        members["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if isinstance(write, Patch):
-            members["UpdateExpression"] = self._update(write.changes, expression)
-        return {**members, **expression.payload()}
+            members["ConditionExpression"] = "attribute_not_exists(#0)"
+            members["ExpressionAttributeNames"] = {"#0": self._codec.schema[0]}
+            return members
+        members["Key"] = self._codec.key(write.key)
+        values: list[dict[str, Any]] = []
+        changes = write.changes if isinstance(write, Patch) else None
+        shape = (shape_of(when, self._codec, values), changes and self._changed(changes, values), changes is None)
+        texts = self._texts.get(shape)
+        if texts is None:
+            if len(self._texts) >= MAX_CACHED:
+                self._texts.clear()
+            texts = self._texts[shape] = self._compile(when, changes)
+        members.update(texts)
+        if values:
+            members["ExpressionAttributeValues"] = {f":{place}": value for place, value in enumerate(values)}
+        return members
+
+    def _compile(self, when: Filter, changes: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What is the same for every conditional write of a shape: its texts and names, but not its values."""
+        expression = Expression(self._meta, self._codec)
+        partition = expression.name(self._codec.schema[0])
+        text = expression.condition(when)
+        members = {"ConditionExpression": f"attribute_exists({partition})" + (f" AND ({text})" if text else "")}
+        if changes is not None:
+            members["UpdateExpression"] = self._update(changes, expression)
+        return {**members, "ExpressionAttributeNames": expression.names}
+
+    def _changed(self, changes: Mapping[str, Any], values: list[dict[str, Any]]) -> Shape:
+        """The shape of some changes; their values are appended in the order in which `_update` takes them."""
+        shape: list[tuple[str, str]] = []
+        for name, value in changes.items():
+            if value is None:
+                shape.append((name, "remove"))
+            elif isinstance(value, Add):
+                values += ({"N": "0"}, {"N": str(value.amount)})
+                shape.append((name, "add"))
+            else:
+                values.append(self._codec.value(name, value))
+                shape.append((name, "set"))
+        return tuple(shape)
 
     def _update(self, changes: Mapping[str, Any], expression: Expression) -> str:
         sets, removes = [], []
