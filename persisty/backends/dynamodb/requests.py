@@ -49,7 +49,8 @@ class Requests:
         members["Key"] = self._codec.key(write.key)
         values: list[dict[str, Any]] = []
         changes = write.changes if isinstance(write, Patch) else None
-        shape = (shape_of(when, self._codec, values), changes and self._changed(changes, values), changes is None)
+        where = shape_of(when, self._codec, values)
+        shape = (where, None if changes is None else self._changed(changes, values))
         texts = self._texts.get(shape)
         if texts is None:
             if len(self._texts) >= MAX_CACHED:
