@@ -18,6 +18,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 6.0
 IDLE_CHECK = 1.0
 """Seconds after which an idle connection is looked at before it is used: the other side may have closed it, as it does
 while a Lambda function is frozen."""
+RECEIVE = 65_536
+"""Bytes asked for at once. A buffer of 128 KB or more is a mapping of its own, made and undone at every call."""
 MAX_IDLE = 32
 """Connections kept for later."""
 MAX_HEAD, MAX_BODY = 65_536, 67_108_864
@@ -112,7 +114,7 @@ class Connection:
         return whole if len(whole) == size else whole[:size]
 
     def _received(self) -> bytes:
-        received = self._socket.recv(262_144)
+        received = self._socket.recv(RECEIVE)
         if not received:
             raise HttpError("connection lost")
         return received
