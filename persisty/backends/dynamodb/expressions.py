@@ -151,8 +151,10 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
 
 def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozenset()) -> tuple[Filter, Filter]:
     """(what DynamoDB decides, what is left). `hidden` names attributes that this expression may not mention."""
-    if where == ALL:
+    if where is ALL or where == ALL:
         return ALL, ALL
+    if isinstance(where, Compare) and where.operator != "oneof" and where.attribute not in hidden:
+        return (where, ALL) if native(meta, where) else (ALL, where)  # nearly always: `when=Message.version == 1`
     theirs: list[Filter] = []
     ours: list[Filter] = []
     room = float(MAX_WEIGHT)
