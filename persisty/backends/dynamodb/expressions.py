@@ -13,6 +13,7 @@ from ...model.expressions import ALL, And, Compare, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.resolve import combine
+from ...query.shape import Shape, shape
 from .codec import WireCodec
 
 MAX_IN = 100
@@ -110,29 +111,24 @@ COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
 """Operator → its text. What has no row here is evaluated locally."""
 
 
-Shape = tuple[Any, ...]
-
-
 def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> Shape:
     """What the text of a native filter depends on. Its values are appended in the order in which `Expression` takes them."""
-    match where:
-        case And(filters):
-            return ("and", *(shape_of(one, codec, values) for one in filters))
-        case Or(filters):
-            return ("or", *(shape_of(one, codec, values) for one in filters))
-        case Not(inner):
-            return ("not", shape_of(inner, codec, values))
-        case Compare(name, "null", null):
-            return ("null", name, null)
-        case Compare(name, "oneof", given):
-            values.extend(codec.value(name, one) for one in given)
-            return ("oneof", name, len(given))
-        case Compare(name, ("startswith" | "contains") as operator, ""):
-            return (operator, name, "")
-        case Compare(name, operator, value):
-            values.append(codec.value(name, value))
-            return (operator, name)
-    raise TypeError(f"not a resolved filter: {where!r}")
+
+    def leaf(comparison: Compare) -> Shape:
+        match comparison:
+            case Compare(name, "null", null):
+                return ("null", name, null)
+            case Compare(name, "oneof", given):
+                values.extend(codec.value(name, one) for one in given)
+                return ("oneof", name, len(given))
+            case Compare(name, ("startswith" | "contains") as operator, ""):
+                return (operator, name, "")
+            case Compare(name, operator, value):
+                values.append(codec.value(name, value))
+                return (operator, name)
+        raise TypeError(f"not a comparison: {comparison!r}")
+
+    return shape(where, leaf)
 
 
 def native(meta: StoreMeta[Any], where: Filter) -> bool:

@@ -9,9 +9,10 @@ from ...model.expressions import ALL, Compare, Filter
 from ...model.generators import Add
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.shape import Shape
 from ...store.backend import Delete, Patch, Put, Write
 from .codec import WireCodec
-from .expressions import Expression, Shape, shape_of
+from .expressions import Expression, shape_of
 from .planner import QueryPlan
 
 KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}

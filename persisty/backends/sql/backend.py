@@ -15,10 +15,11 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.keyset import beyond, position_of
 from ...query.resolve import combine
+from ...query.shape import Shape
 from ...store.backend import Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
 from .columns import RowCodec
 from .sqlite import SqliteConnection
-from .statements import Shape, Statements, shape_of
+from .statements import Statements, shape_of
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000

@@ -30,11 +30,11 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, ClauseElement
 
-from ...model.expressions import And, Compare, Filter, Not, Or, OrderBy
+from ...model.expressions import Compare, Filter, OrderBy
 from ...model.meta import StoreMeta
+from ...query.shape import Shape, shape
 from .columns import RowCodec
 
-Shape = tuple[Any, ...]
 Bind = Callable[[], BindParameter[Any]]
 
 
@@ -63,29 +63,27 @@ def successor(prefix: str) -> str | None:
 
 def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
     """The shape of a resolved filter; its values, encoded, are appended to `values`."""
-    match where:
-        case And(filters):
-            return ("and", *(shape_of(one, codec, values) for one in filters))
-        case Or(filters):
-            return ("or", *(shape_of(one, codec, values) for one in filters))
-        case Not(inner):
-            return ("not", shape_of(inner, codec, values))
-        case Compare(name, "null", value):
-            return ("null", name, value)
-        case Compare(name, "oneof", value):
-            values.extend(codec.value(name, one) for one in value)
-            return ("oneof", name, len(value))
-        case Compare(name, "startswith", value):
-            upper = successor(value)
-            values.extend([value] if upper is None else [value, upper])
-            return ("startswith", name, upper is not None)
-        case Compare(name, "icontains", value):
-            values.append(value.casefold())
-            return ("icontains", name)
-        case Compare(name, operator, value):
-            values.append(codec.value(name, value))
-            return (operator, name)
-    raise TypeError(f"not a resolved filter: {where!r}")
+
+    def leaf(comparison: Compare) -> Shape:
+        match comparison:
+            case Compare(name, "null", value):
+                return ("null", name, value)
+            case Compare(name, "oneof", value):
+                values.extend(codec.value(name, one) for one in value)
+                return ("oneof", name, len(value))
+            case Compare(name, "startswith", value):
+                upper = successor(value)
+                values.extend([value] if upper is None else [value, upper])
+                return ("startswith", name, upper is not None)
+            case Compare(name, "icontains", value):
+                values.append(value.casefold())
+                return ("icontains", name)
+            case Compare(name, operator, value):
+                values.append(codec.value(name, value))
+                return (operator, name)
+        raise TypeError(f"not a comparison: {comparison!r}")
+
+    return shape(where, leaf)
 
 
 def _startswith(column: Any, bind: Bind, bounded: bool) -> Any:

@@ -1,0 +1,28 @@
+"""The shape of a filter: all of it but its values. Backends compile the text of a statement once for each shape.
+
+The shape of `author_id = a and n > 3` is `("and", ("eq", "author_id"), ("gt", "n"))`. What a comparison's part of it is,
+and in which encoding its values are collected, is the backend's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..model.expressions import And, Compare, Filter, Not, Or
+
+Shape = tuple[Any, ...]
+
+
+def shape(where: Filter, leaf: Callable[[Compare], Shape]) -> Shape:
+    """The shape of a resolved filter; `leaf` is called for each comparison, from left to right."""
+    match where:
+        case And(filters):
+            return ("and", *(shape(one, leaf) for one in filters))
+        case Or(filters):
+            return ("or", *(shape(one, leaf) for one in filters))
+        case Not(inner):
+            return ("not", shape(inner, leaf))
+        case Compare():
+            return leaf(where)
+    raise TypeError(f"not a resolved filter: {where!r}")
