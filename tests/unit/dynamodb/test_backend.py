@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty.backends.dynamodb import backend as backend_module
+from persisty.backends.dynamodb import reads, writes
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import ATTEMPTS, JSON, AwsError
@@ -65,7 +65,8 @@ class Script:
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    monkeypatch.setattr(backend_module, "sleep", waits.append)
+    for module in (reads, writes):
+        monkeypatch.setattr(module, "sleep", waits.append)
     return waits
 
 
