@@ -1,0 +1,1 @@
+"""How large a table and its indexes are, as DescribeTable tells, remembered for minutes."""
