@@ -16,40 +16,71 @@ from .errors import (
     InvalidQuery,
     PersistyError,
     PreconditionFailed,
+    ScanNotAllowed,
     Throttled,
+    TooManyGroups,
     Unsupported,
 )
-from .model.expressions import Filter, OrderBy, attribute
-from .model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, VERSION, Generator
-from .model.indexes import Index
+from .model.expressions import COUNT, Aggregate, Filter, OrderBy, attribute
+from .model.generators import (
+    CREATED,
+    SEQUENCE,
+    SUBJECT,
+    UPDATED,
+    UUID4,
+    UUID4_TEXT,
+    UUID7,
+    UUID7_TEXT,
+    VERSION,
+    Add,
+    Append,
+    Generator,
+    acting_as,
+    add,
+    append,
+)
+from .model.indexes import Index, Unique
 from .model.meta import StoreMeta, meta_of
 from .model.stored import GENERATED, Attr, stored
+from .query.aggregate import Group
+from .query.explain import Explanation
 from .security.access import Access, private, public, read_only
-from .store.edits import Create, Delete, EditResult, Update
+from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.store import ResultPage, Store
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "COUNT",
     "CREATED",
     "GENERATED",
+    "SEQUENCE",
+    "SUBJECT",
     "UPDATED",
     "UUID4",
     "UUID4_TEXT",
+    "UUID7",
+    "UUID7_TEXT",
     "VERSION",
     "Aborted",
     "Access",
+    "Add",
+    "Aggregate",
     "App",
+    "Append",
     "Attr",
     "BackendUnavailable",
     "BatchTooLarge",
+    "BulkResult",
     "Conflict",
     "Create",
     "Delete",
     "EditResult",
+    "Explanation",
     "Fault",
     "Filter",
     "Generator",
+    "Group",
     "Index",
     "InvalidCursor",
     "InvalidDeclaration",
@@ -59,11 +90,17 @@ __all__ = [
     "PersistyError",
     "PreconditionFailed",
     "ResultPage",
+    "ScanNotAllowed",
     "Store",
     "StoreMeta",
     "Throttled",
+    "TooManyGroups",
+    "Unique",
     "Unsupported",
     "Update",
+    "acting_as",
+    "add",
+    "append",
     "attribute",
     "meta_of",
     "private",

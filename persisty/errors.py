@@ -60,6 +60,19 @@ class InvalidQuery(PersistyError):
     code, status, title = "invalid_query", 400, "Invalid query"
 
 
+class ScanNotAllowed(PersistyError):
+    """Every item of a large table would be looked at. `details["items"]`: how many there are; `details["index"]`: the
+    attributes of the index that would answer the query, if one would. `allow_scan=True` lets it be."""
+
+    code, status, title = "scan_not_allowed", 400, "Scan not allowed"
+
+
+class TooManyGroups(PersistyError):
+    """An aggregate made more groups than one answer may have (`details["limit"]`)."""
+
+    code, status, title = "too_many_groups", 422, "Too many groups"
+
+
 class InvalidCursor(PersistyError):
     """A cursor that is malformed or belongs to another query."""
 
@@ -103,7 +116,7 @@ class MethodNotAllowed(PersistyError):
 
 
 class Conflict(PersistyError):
-    """The key, or a unique value, is taken. Nothing was written."""
+    """The key, or a unique value, is taken. Nothing was written. `details["attributes"]`: those whose values are taken."""
 
     code, status, title = "conflict", 409, "Conflict"
 

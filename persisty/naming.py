@@ -36,6 +36,11 @@ def table_name(app: str, stage: str, store: str) -> str:
     return f"{kebab(app)}-{stage}-{kebab(store)}"
 
 
-def index_name(attributes: tuple[str, ...]) -> str:
-    """The index over these attributes: `by-author_id-created_at` (GSI names have at least 3 characters)."""
-    return "-".join(("by", *attributes))
+def index_name(attributes: tuple[str, ...], unique: bool = False) -> str:
+    """The index over these attributes: `by-author_id-created_at` (GSI names have at least 3 characters), or `unique-name`."""
+    return "-".join(("unique" if unique else "by", *attributes))
+
+
+def system_table_name(app: str, stage: str) -> str:
+    """The DynamoDB table of what persisty keeps for an app beside its items: `messenger-dev.system`. No store has a dot."""
+    return f"{kebab(app)}-{stage}.system"

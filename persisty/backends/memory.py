@@ -12,24 +12,36 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from ..model.expressions import Filter, OrderBy
+from ..model.expressions import ALL, Aggregate, Filter, OrderBy
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.types import Kind
 from ..model.validation import changed
+from ..query.aggregate import Accumulator, Group
+from ..query.explain import Explanation
 from ..query.keyset import beyond, position_of
 from ..query.match import matcher, sort_key
-from ..store.backend import Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from ..store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from ..store.outcomes import conflict
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
 
 
+class _Table(Generic[T]):
+    """The items of one store by key, the key that holds each unique value, and the last number of each sequence."""
+
+    def __init__(self) -> None:
+        self.items: dict[KeyValues, T] = {}
+        self.holders: dict[tuple[str, KeyValues], KeyValues] = {}
+        self.sequences: dict[str, int] = {}
+
+
 class MemoryBackend(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], items: dict[KeyValues, T], lock: threading.Lock) -> None:
+    def __init__(self, meta: StoreMeta[T], table: _Table[T], lock: threading.Lock) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True)
-        self._items = items
+        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True, atomic_bulk=True)
+        self._table = table
         self._lock = lock
         nested = any(attribute.kind is Kind.JSON for attribute in meta.attributes.values())
         self._copy = copy.deepcopy if nested else copy.copy
@@ -37,57 +49,136 @@ class MemoryBackend(Generic[T]):
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         with self._lock:
-            found = [self._items.get(key) for key in keys]
+            found = [self._table.items.get(key) for key in keys]
         return [self._copy(item) for item in found]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         with self._lock:
-            before = dict(self._items) if atomic else None
+            before = self._saved() if atomic else None
             results = [self._one(write) for write in writes]
             if before is not None and any(result.outcome is not Outcome.DONE for result in results):
-                self._items.clear()
-                self._items.update(before)
+                self._restore(before)
                 done = WriteResult(Outcome.ABORTED)
                 return [done if result.outcome is Outcome.DONE else result for result in results]
             return results
 
-    def query(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int) -> Page[T]:
+    def query(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
+    ) -> Page[T]:
         total = order or self._key_order
         wanted = matcher(self.meta, where)
         further = matcher(self.meta, beyond(self.meta, total, after)) if after is not None else None
         with self._lock:
-            items = list(self._items.values())
+            items = list(self._table.items.values())
         matches = (item for item in items if wanted(item) and (further is None or further(item)))
         first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
         page = [self._copy(item) for item in first[:limit]]
         return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
 
-    def count(self, where: Filter) -> int:
+    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         wanted = matcher(self.meta, where)
         with self._lock:
-            return sum(map(wanted, self._items.values()))
+            return sum(map(wanted, self._table.items.values()))
+
+    def aggregate(
+        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
+    ) -> list[Group]:
+        wanted, accumulator = matcher(self.meta, where), Accumulator(self.meta, measures, by)
+        with self._lock:
+            for item in filter(wanted, self._table.items.values()):
+                accumulator.add(item)
+        return accumulator.groups()
+
+    def write_all(
+        self,
+        changes: Mapping[str, Any] | None,
+        where: Filter,
+        after: Mapping[str, Any] | None,
+        limit: int | None,
+        *,
+        allow_scan: bool = False,
+    ) -> Bulk:
+        wanted = matcher(self.meta, where)
+        further = matcher(self.meta, beyond(self.meta, self._key_order, after)) if after is not None else None
+        with self._lock:
+            found = [one for one in self._table.items.values() if wanted(one) and (further is None or further(one))]
+            found.sort(key=sort_key(self.meta, self._key_order))
+            some, before = found[:limit], self._saved()
+            for item in some:
+                key = self.meta.key_values(item)
+                result = self._one(Delete(key) if changes is None else Patch(key, changes))
+                if result.outcome is Outcome.EXISTS:
+                    self._restore(before)
+                    raise conflict(self.meta, result)
+        more = len(some) < len(found)
+        return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if more else None)
+
+    def allocate(self, sequence: str, count: int) -> int:
+        with self._lock:
+            last = self._table.sequences.get(sequence, 0)
+            self._table.sequences[sequence] = last + count
+            return last + 1
+
+    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+        return Explanation(
+            "memory", "scan", None, (), ALL, where, "local" if order else None, items=len(self._table.items)
+        )
 
     def _one(self, write: Write) -> WriteResult:
         match write:
             case Put(item):
                 key = self.meta.key_values(item)
-                if key in self._items:
+                if key in self._table.items:
                     return WriteResult(Outcome.EXISTS)
-                self._items[key] = self._copy(item)
-                return WriteResult(Outcome.DONE, item)
+                return self._stored(key, None, self._copy(item)) or WriteResult(Outcome.DONE, item)
             case Patch(key, changes, when):
-                current = self._items.get(key)
+                current = self._table.items.get(key)
                 if current is None or not matcher(self.meta, when)(current):
                     return self._refused(current)
-                self._items[key] = changed(self.meta, current, changes)
-                return WriteResult(Outcome.DONE, self._copy(self._items[key]))
+                new = changed(self.meta, current, changes)
+                return self._stored(key, current, new) or WriteResult(Outcome.DONE, self._copy(new))
             case Delete(key, when):
-                current = self._items.get(key)
+                current = self._table.items.get(key)
                 if current is None or not matcher(self.meta, when)(current):
                     return self._refused(current)
-                del self._items[key]
-                return WriteResult(Outcome.DONE)
+                return self._stored(key, current, None) or WriteResult(Outcome.DONE)
         raise TypeError(f"not a write: {write!r}")
+
+    def _stored(self, key: KeyValues, old: T | None, new: T | None) -> WriteResult | None:
+        """Put an item in the place of another, either of which may be none; nothing is done if a unique value is taken."""
+        held, wanted = self._unique(old), self._unique(new)
+        for one in wanted:
+            if self._table.holders.get(one, key) != key:
+                return WriteResult(Outcome.EXISTS, index=one[0])
+        for one in held:
+            del self._table.holders[one]
+        self._table.holders.update(dict.fromkeys(wanted, key))
+        if new is None:
+            del self._table.items[key]
+        else:
+            self._table.items[key] = new
+        return None
+
+    def _unique(self, item: T | None) -> list[tuple[str, KeyValues]]:
+        """(index, values) of the unique indexes that the item is under."""
+        if item is None:
+            return []
+        read = self.meta.attributes
+        values = [(index.name, tuple(read[name].get(item) for name in index.attributes)) for index in self.meta.uniques]
+        return [one for one in values if None not in one[1]]
+
+    def _saved(self) -> tuple[dict[KeyValues, T], dict[tuple[str, KeyValues], KeyValues]]:
+        return dict(self._table.items), dict(self._table.holders)
+
+    def _restore(self, saved: tuple[dict[KeyValues, T], dict[tuple[str, KeyValues], KeyValues]]) -> None:
+        self._table.items, self._table.holders = saved
 
     def _refused(self, current: T | None) -> WriteResult:
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
@@ -99,11 +190,11 @@ class MemoryEngine:
     embedded = True
 
     def __init__(self) -> None:
-        self._stores: dict[str, dict[KeyValues, Any]] = {}
+        self._stores: dict[str, _Table[Any]] = {}
         self._lock = threading.Lock()
 
     def open(self, meta: StoreMeta[T]) -> MemoryBackend[T]:
-        return MemoryBackend(meta, self._stores.setdefault(meta.name, {}), self._lock)
+        return MemoryBackend(meta, self._stores.setdefault(meta.name, _Table()), self._lock)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Nothing needs to be created."""

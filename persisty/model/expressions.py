@@ -1,13 +1,13 @@
-"""The language that attributes speak: filters and orders as frozen data.
+"""The language that attributes speak: filters, orders and aggregates as frozen data.
 
 `Message.author_id == me` builds a `Compare`, `&`, `|` and `~` combine filters, `Message.created_at.desc()` builds an
-`OrderBy`. Nothing here knows an item's types; `persisty.query` resolves, evaluates and parses these trees and the
+`OrderBy`, `Message.rank.max()` an `Aggregate`. Nothing here knows an item's types; `persisty.query` resolves, evaluates and parses these trees and the
 backends compile them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -32,11 +32,20 @@ class Filter(Struct, frozen=True):
 
 
 class Compare(Filter, frozen=True):
-    """`attribute operator value`; the operators are the keys of `persisty.model.types.OPERATORS`."""
+    """`attribute operator value`; the operators are the keys of `persisty.model.types.OPERATORS`.
+
+    The attribute of a nested object is named with its path: `place.city`.
+    """
 
     attribute: str
     operator: str
     value: Any
+
+
+class Text(Filter, frozen=True):
+    """Every word of `text` occurs, case-folded, in some attribute that is text."""
+
+    text: str
 
 
 class And(Filter, frozen=True):
@@ -64,73 +73,118 @@ class OrderBy(Struct, frozen=True):
     descending: bool = False
 
 
+class Aggregate(Struct, frozen=True):
+    """What is asked of a group of items: `count`, or `min`, `max`, `sum`, `avg` of an attribute."""
+
+    function: str
+    attribute: str | None = None
+
+
+COUNT = Aggregate("count")
+"""How many items there are."""
+
+Fields = Mapping[str, "Fields"]
+"""The fields of a nested object by name, each with its own."""
+
+
 class AttributeExpression:
     """What `Message.author_id` is on the class; on an instance it gives the value.
 
-    It is a data descriptor around the slot that msgspec made, so instances stay plain and fast to encode. `get` reads
-    the slot without the cost of a Python call frame per level.
+    It is a data descriptor around the slot that msgspec made, so instances stay plain and fast to encode. The attribute of
+    a nested object is `Order.address.city`, or `Order.address["name"]` where a method here has the field's name.
     """
 
-    __slots__ = ("get", "name", "set")
+    __slots__ = ("_fields", "_get", "_name", "_set")
     __hash__ = object.__hash__
+    __iter__ = None
 
-    def __init__(self, name: str, get: Callable[[Any], Any], set_: Callable[[Any, Any], None]) -> None:
-        self.name, self.get, self.set = name, get, set_
+    def __init__(
+        self, name: str, get: Callable[[Any], Any], set_: Callable[[Any, Any], None] | None, fields: Fields
+    ) -> None:
+        self._name, self._get, self._set, self._fields = name, get, set_, fields
 
     def __get__(self, item: Any, owner: type | None = None) -> Any:
-        return self if item is None else self.get(item)
+        return self if item is None else self._get(item)
 
     def __set__(self, item: Any, value: Any) -> None:
-        self.set(item, value)
+        if self._set is None:
+            raise AttributeError(f"{self._name} is part of another attribute")
+        self._set(item, value)
+
+    def __getattr__(self, field: str) -> AttributeExpression:
+        if field not in self._fields:
+            raise AttributeError(f"the attribute {self._name} has no field {field}")
+        return AttributeExpression(f"{self._name}.{field}", self._get, None, self._fields[field])
+
+    def __getitem__(self, field: str) -> AttributeExpression:
+        if field not in self._fields:
+            raise KeyError(field)
+        return AttributeExpression(f"{self._name}.{field}", self._get, None, self._fields[field])
 
     def __repr__(self) -> str:
-        return f"<attribute {self.name}>"
+        return f"<attribute {self._name}>"
 
     def __eq__(self, value: object) -> Filter:  # type: ignore[override]
-        return Compare(self.name, "eq", value)
+        return Compare(self._name, "eq", value)
 
     def __ne__(self, value: object) -> Filter:  # type: ignore[override]
-        return Compare(self.name, "ne", value)
+        return Compare(self._name, "ne", value)
 
     def __lt__(self, value: Any) -> Filter:
-        return Compare(self.name, "lt", value)
+        return Compare(self._name, "lt", value)
 
     def __le__(self, value: Any) -> Filter:
-        return Compare(self.name, "le", value)
+        return Compare(self._name, "le", value)
 
     def __gt__(self, value: Any) -> Filter:
-        return Compare(self.name, "gt", value)
+        return Compare(self._name, "gt", value)
 
     def __ge__(self, value: Any) -> Filter:
-        return Compare(self.name, "ge", value)
+        return Compare(self._name, "ge", value)
 
     def oneof(self, values: Collection[Any]) -> Filter:
         """The value is one of `values`; never true for an empty collection."""
-        return Compare(self.name, "oneof", values if isinstance(values, str | bytes) else tuple(values))
+        return Compare(self._name, "oneof", values if isinstance(values, str | bytes) else tuple(values))
 
     def contains(self, text: str) -> Filter:
         """The text occurs in the value, case-sensitively."""
-        return Compare(self.name, "contains", text)
+        return Compare(self._name, "contains", text)
 
     def startswith(self, text: str) -> Filter:
-        return Compare(self.name, "startswith", text)
+        return Compare(self._name, "startswith", text)
 
     def endswith(self, text: str) -> Filter:
-        return Compare(self.name, "endswith", text)
+        return Compare(self._name, "endswith", text)
 
     def icontains(self, text: str) -> Filter:
         """The text occurs in the value when both are case-folded (Unicode)."""
-        return Compare(self.name, "icontains", text)
+        return Compare(self._name, "icontains", text)
 
     def is_null(self, null: bool = True) -> Filter:
         """The value is null (missing and null are the same), or with `False`, that it is not."""
-        return Compare(self.name, "null", null)
+        return Compare(self._name, "null", null)
+
+    def min(self) -> Aggregate:
+        """The least value; None where every value is null."""
+        return Aggregate("min", self._name)
+
+    def max(self) -> Aggregate:
+        """The greatest value; None where every value is null."""
+        return Aggregate("max", self._name)
+
+    def sum(self) -> Aggregate:
+        """The sum of a number; 0 where every value is null."""
+        return Aggregate("sum", self._name)
+
+    def avg(self) -> Aggregate:
+        """The mean of a number's values that are not null; None where there is none."""
+        return Aggregate("avg", self._name)
 
     def asc(self) -> OrderBy:
-        return OrderBy(self.name)
+        return OrderBy(self._name)
 
     def desc(self) -> OrderBy:
-        return OrderBy(self.name, descending=True)
+        return OrderBy(self._name, descending=True)
 
 
 def attribute(of: Any) -> AttributeExpression:
@@ -139,3 +193,8 @@ def attribute(of: Any) -> AttributeExpression:
     if isinstance(of, AttributeExpression):
         return of
     raise InvalidQuery(f"{type(of).__name__} is not an attribute of a stored class")
+
+
+def name_of(expression: AttributeExpression) -> str:
+    """`author_id`, or the path `place.city`."""
+    return expression._name

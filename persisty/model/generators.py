@@ -6,27 +6,54 @@ generator may give an `Add`, which the engine applies to the stored value atomic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from os import urandom
+from time import time_ns
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from msgspec import Struct
 
 
 class Add(Struct, frozen=True):
-    """Add `amount` to the stored number, in the engine."""
+    """Add `amount` to the stored number, in the engine. Null counts as 0."""
 
     amount: int
 
 
+class Append(Struct, frozen=True):
+    """Append `values` to the stored list, in the engine. Null counts as the empty list."""
+
+    values: tuple[Any, ...]
+
+
+def add(amount: int) -> Add:
+    """A change that adds to a whole number: `store.update(key, {"count": add(1)})`. No increment is lost to another's.
+
+    The sum keeps to the attribute's declaration: one that would leave its bounds is refused with `InvalidInput`.
+    """
+    return Add(amount)
+
+
+def append(*values: Any) -> Append:
+    """A change that appends to a list: `store.update(key, {"tags": append("new")})`."""
+    return Append(values)
+
+
 class Generator(Struct, frozen=True):
-    """`create` and `update` make a value; `given` tells whether a caller may give one instead on create."""
+    """`create` and `update` make a value; `given` tells whether a caller may give one instead on create.
+
+    `sequence`: the engine gives the number, when the item is otherwise known to be valid.
+    """
 
     name: str
     create: Callable[[], Any] | None = None
     update: Callable[[], Any] | None = None
     given: bool = False
+    sequence: bool = False
 
 
 def now() -> datetime:
@@ -46,11 +73,47 @@ def _uuid_text() -> str:
     return str(uuid4())
 
 
+def uuid7() -> UUID:
+    """A UUID of the current time and 62 random bits, version 7 of RFC 9562: sorts by time of creation.
+
+    48 bits of milliseconds are followed by 12 of their fraction (the RFC's method 3), a quarter of a microsecond each.
+    """
+    milliseconds, rest = divmod(time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    random = int.from_bytes(urandom(8), "big") >> 2
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random)
+
+
+def _uuid7_text() -> str:
+    return str(uuid7())
+
+
+_subject: ContextVar[str | None] = ContextVar("persisty_subject", default=None)
+
+
+@contextmanager
+def acting_as(subject: str | None) -> Iterator[None]:
+    """Within, `SUBJECT` is this caller, in this thread or task: `with acting_as("ann"): store.create(...)`."""
+    token = _subject.set(subject)
+    try:
+        yield
+    finally:
+        _subject.reset(token)
+
+
 UUID4 = Generator("uuid4", create=uuid4, given=True)
 """A random UUID; a caller may bring its own."""
 UUID4_TEXT = Generator("uuid4_text", create=_uuid_text, given=True)
 """A random UUID as text, for keys declared `str`."""
+UUID7 = Generator("uuid7", create=uuid7, given=True)
+"""A UUID that sorts by time of creation; a caller may bring its own. It tells that time to whoever sees it."""
+UUID7_TEXT = Generator("uuid7_text", create=_uuid7_text, given=True)
+"""The same as text, for keys declared `str`."""
 CREATED = Generator("created", create=now)
 UPDATED = Generator("updated", create=now, update=now)
 VERSION = Generator("version", create=_one, update=_add_one)
 """1 on create, one more on every update, counted by the engine: compare it in `when` for an optimistic lock."""
+SEQUENCE = Generator("sequence", sequence=True)
+"""1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
+SUBJECT = Generator("subject", create=_subject.get)
+"""Who creates the item, see `acting_as`. It never changes afterwards."""

@@ -1,6 +1,8 @@
-"""Indexes: the access paths that a declaration asks every engine to keep."""
+"""Indexes: the access paths that a declaration asks every engine to keep, some of which admit a value only once."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from ..naming import index_name
 
@@ -8,25 +10,37 @@ from ..naming import index_name
 class Index:
     """Items by `attributes`: the first is matched exactly (a GSI's partition key), the others are matched or ordered.
 
-    Written `Index("author_id", "created_at")`. Two indexes over the same attributes are equal.
+    Written `Index("author_id", "created_at")`. Two indexes of a kind over the same attributes are equal.
     """
 
     __slots__ = ("attributes",)
     attributes: tuple[str, ...]
+    unique: ClassVar[bool] = False
 
     def __init__(self, *attributes: str) -> None:
         self.attributes = attributes
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Index) and self.attributes == other.attributes
+        return isinstance(other, Index) and (self.unique, self.attributes) == (other.unique, other.attributes)
 
     def __hash__(self) -> int:
-        return hash(self.attributes)
+        return hash((self.unique, self.attributes))
 
     def __repr__(self) -> str:
-        return f"Index({', '.join(map(repr, self.attributes))})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.attributes))})"
 
     @property
     def name(self) -> str:
-        """`by-author_id-created_at`, in every engine."""
-        return index_name(self.attributes)
+        """`by-author_id-created_at`, or `unique-username`, in every engine."""
+        return index_name(self.attributes, self.unique)
+
+
+class Unique(Index):
+    """An index in which no two items have the same values: `Unique("username")`, `Unique("tenant", "username")`.
+
+    An item with null in any of its attributes is free of it. The engine decides: a create or an update that would repeat
+    the values ends in `Conflict` and writes nothing.
+    """
+
+    __slots__ = ()
+    unique = True

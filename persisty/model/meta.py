@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -22,6 +23,9 @@ class Attribute(Struct, frozen=True):
     `type` is the annotation without None, with all constraints, as msgspec converts to it; `operand` is the type of what
     it is compared with, free of the declaration's constraints. `normalise` makes equal values identical. `get` reads the
     value from an item. `required`: a create must give it. `creatable`/`updatable`: a caller of a surface may give it.
+
+    `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` gives None
+    where anything on the way is null. It can be compared, and only that.
     """
 
     name: str
@@ -37,6 +41,12 @@ class Attribute(Struct, frozen=True):
     generator: Generator | None = None
     default: Any = None
     description: str | None = None
+    path: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The attribute of the item: itself, or the one whose object it is nested in."""
+        return self.name.partition(".")[0]
 
     @property
     def sortable(self) -> bool:
@@ -51,7 +61,7 @@ class Attribute(Struct, frozen=True):
 class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
-    `access` is the item's rule (`persisty.security`), kept opaque here.
+    `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
     """
 
     name: str
@@ -62,6 +72,25 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     indexes: tuple[Index, ...] = ()
     access: Any = None
     description: str | None = None
+    nested: Mapping[str, Attribute] = MappingProxyType({})
+
+    def find(self, name: str) -> Attribute | None:
+        """The attribute of this name, or at this path such as `place.city`; None if there is none."""
+        return self.attributes.get(name) or self.nested.get(name)
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute of a resolved filter's comparison: like `find`, for names that are known to be right."""
+        return self.attributes.get(name) or self.nested[name]
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """The attributes that the engine numbers."""
+        return tuple(one.name for one in self.attributes.values() if one.generator and one.generator.sequence)
+
+    @property
+    def uniques(self) -> tuple[Index, ...]:
+        """The indexes whose values occur once."""
+        return tuple(index for index in self.indexes if index.unique)
 
     @property
     def key_attributes(self) -> tuple[Attribute, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
 from uuid import UUID
 
 import msgspec
@@ -22,7 +22,8 @@ from .generators import CREATED, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
 from .meta import Attribute, StoreMeta
-from .types import IMPLICIT, KEYABLE, Kind, bare, kind_of, normaliser, unstorable, unwrap
+from .nested import fields_of, nested_attributes
+from .types import IMPLICIT, KEYABLE, Kind, bare, constrained, kind_of, metas_of, normaliser, unstorable, unwrap
 
 T = TypeVar("T")
 
@@ -133,9 +134,15 @@ def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...]
         raise InvalidDeclaration(f"{cls.__qualname__} cannot be stored", faults=faults)
     item = _build(cls, drafts)
     attributes = {
-        attribute: msgspec.structs.replace(draft, get=item.__dict__[attribute].get)
+        attribute: msgspec.structs.replace(draft, get=vars(item)[attribute].__get__)
         for attribute, draft in drafts.items()
     }
+    nested = {one.name: one for attribute in attributes.values() for one in nested_attributes(attribute)}
+    for attribute in attributes:
+        slot = vars(item)[attribute]
+        setattr(
+            item, attribute, AttributeExpression(attribute, slot.__get__, slot.__set__, fields_of(attribute, nested))
+        )
     item.__persisty__ = StoreMeta(
         name=name,
         item=item,
@@ -145,6 +152,7 @@ def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...]
         indexes=indexes,
         access=access,
         description=cls.__doc__.strip() if cls.__doc__ else None,
+        nested=types.MappingProxyType(nested),
     )
     return item
 
@@ -162,15 +170,17 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
     """The attribute without its getter, which exists only once the Struct is built."""
     inner, optional = unwrap(hint)
     kind = kind_of(inner)
-    inner = _constrain(inner, IMPLICIT.get(kind, {}))
+    inner = constrained(inner, IMPLICIT.get(kind, {}))
     if name in key.attributes and kind is Kind.STRING:
-        inner = _constrain(inner, {"min_length": 1})
+        inner = constrained(inner, {"min_length": 1})
     given = getattr(cls, name, UNSET)
     spec = given if isinstance(given, _Spec) else _Spec(default=given)
     generator = spec.generator or CONVENTIONS.get((name, bare(inner)))
     if spec.generated and generator is None:
         known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
         faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
+    if generator and generator.sequence and kind is not Kind.INTEGER:
+        faults.append(Fault(f"/{name}", "is a sequence but not an integer", expected="int", found=str(kind)))
     if generator and (spec.default is not UNSET or spec.factory):
         faults.append(Fault(f"/{name}", "has both a generator and a default"))
     if spec.default is not UNSET and spec.factory:
@@ -189,7 +199,7 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         name=name,
         kind=kind,
         type=inner,
-        operand=_constrain(bare(inner), IMPLICIT.get(kind, {})),
+        operand=constrained(bare(inner), IMPLICIT.get(kind, {})),
         normalise=normalise,
         get=_no_getter,
         optional=optional,
@@ -229,23 +239,8 @@ def _default(
     return value
 
 
-def _metas(annotation: Any) -> list[msgspec.Meta]:
-    return [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
-
-
-def _constrain(annotation: Any, constraints: Mapping[str, Any]) -> Any:
-    """Add the constraints that the declaration does not set itself (msgspec refuses one set twice)."""
-    metas = _metas(annotation)
-    missing = {
-        name: value
-        for name, value in constraints.items()
-        if all(getattr(meta, other) is None for meta in metas for other in (name, STRICTER.get(name, name)))
-    }
-    return Annotated[annotation, msgspec.Meta(**missing)] if missing else annotation
-
-
 def _description(annotation: Any) -> str | None:
-    return next((meta.description for meta in _metas(annotation) if meta.description), None)
+    return next((meta.description for meta in metas_of(annotation) if meta.description), None)
 
 
 def _no_getter(item: Any) -> Any:
@@ -268,8 +263,6 @@ def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]
             faults.append(Fault(f"/{attribute}", "has a name that queries use for themselves"))
 
 
-STRICTER = {"ge": "gt", "le": "lt"}
-"""Constraint → the other spelling of the same side, which msgspec does not take beside it."""
 NOT_COPIED = frozenset(
     {"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
@@ -313,7 +306,7 @@ def _kinds(kinds: Iterable[Kind]) -> str:
 
 
 def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
-    """A Struct with the class's own methods, whose slots are wrapped into filter expressions."""
+    """A Struct with the class's own methods."""
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for name, draft in drafts.items():
         annotation = draft.type | None if draft.optional else draft.type
@@ -325,7 +318,7 @@ def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
             fields.append((name, annotation, msgspec.field(default_factory=draft.default)))
         else:
             fields.append((name, annotation, msgspec.field(default=draft.default)))
-    built: type[Any] = msgspec.defstruct(
+    return msgspec.defstruct(
         cls.__name__,
         fields,
         bases=(*(parent for parent in cls.__bases__ if parent is not object), Struct),
@@ -334,7 +327,3 @@ def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
         kw_only=True,
         forbid_unknown_fields=True,
     )
-    for name in drafts:
-        slot = vars(built)[name]
-        setattr(built, name, AttributeExpression(name, slot.__get__, slot.__set__))
-    return built

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -68,6 +68,15 @@ OPERATORS: dict[str, frozenset[Kind]] = {
 }
 """Operator → the kinds it applies to."""
 
+NUMERIC = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL})
+AGGREGATES: dict[str, frozenset[Kind]] = {
+    "min": OPERATORS["lt"] - {Kind.BYTES},
+    "max": OPERATORS["lt"] - {Kind.BYTES},
+    "sum": NUMERIC,
+    "avg": NUMERIC,
+}
+"""Aggregate → the kinds it applies to; `count` needs no attribute."""
+
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 FLOAT_MIN, FLOAT_MAX = 1e-130, 1e125
 """Magnitudes that every engine stores exactly: DynamoDB numbers reach from 1e-130 to 9.9e125."""
@@ -100,6 +109,26 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
 def bare(annotation: Any) -> Any:
     """The annotation without `Annotated`."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+STRICTER = {"ge": "gt", "le": "lt"}
+"""Constraint → the other spelling of the same side, which msgspec does not take beside it."""
+
+
+def metas_of(annotation: Any) -> list[msgspec.Meta]:
+    """The constraints that an annotation carries."""
+    return [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
+
+
+def constrained(annotation: Any, constraints: Mapping[str, Any]) -> Any:
+    """Add the constraints that the declaration does not set itself (msgspec refuses one set twice)."""
+    metas = metas_of(annotation)
+    missing = {
+        name: value
+        for name, value in constraints.items()
+        if all(getattr(meta, other) is None for meta in metas for other in (name, STRICTER.get(name, name)))
+    }
+    return Annotated[annotation, msgspec.Meta(**missing)] if missing else annotation
 
 
 def kind_of(annotation: Any) -> Kind:

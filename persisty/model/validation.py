@@ -15,7 +15,8 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
-from .generators import Add, now
+from .changes import typed_change
+from .generators import Add, Append, now
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 
@@ -125,7 +126,8 @@ def changes_of(
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
         else:
             try:
-                changes[name] = typed(attribute, value)
+                change = isinstance(value, Add | Append)
+                changes[name] = typed_change(attribute, value) if change else typed(attribute, value)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 faults.append(fault_of(error, path + pointer(name)))
     if faults:
@@ -162,11 +164,14 @@ def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyVa
 
 def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:
     """A copy of the item with the changes applied: what an engine does in place."""
-    values = {
-        name: (meta.attributes[name].get(item) or 0) + value.amount if isinstance(value, Add) else value
-        for name, value in changes.items()
-    }
+    values = {name: _changed(meta.attributes[name].get(item), value) for name, value in changes.items()}
     return msgspec.structs.replace(item, **values)  # type: ignore[type-var]
+
+
+def _changed(stored: Any, change: Any) -> Any:
+    if isinstance(change, Add):
+        return (stored or 0) + change.amount
+    return [*(stored or ()), *change.values] if isinstance(change, Append) else change
 
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str) -> list[Fault]:

@@ -54,7 +54,7 @@ def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
             opposite = matcher(meta, inner)
             return lambda item: not opposite(item)
         case Compare(name, op, value):
-            return _comparison(meta.attributes[name], op, value)
+            return _comparison(meta.attribute(name), op, value)
     raise TypeError(f"not a resolved filter: {where!r}")
 
 

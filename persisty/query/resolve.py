@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from ..errors import Fault, InvalidQuery
-from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy
+from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy, Text, name_of
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import OPERATORS
+from ..model.types import OPERATORS, Kind
 from ..model.validation import fault_of, operand, pointer
 
 MAX_COMPARISONS, MAX_VALUES = 200, 1_000
@@ -143,9 +143,11 @@ OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "
 def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
     match where:
         case Compare(name, operator, value):
-            attribute = meta.attributes.get(name)
+            attribute = meta.find(name)
             found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
             return _opposite(found, attribute) if negate and attribute else found
+        case Text(words):
+            return _resolve(meta, _mentions(meta, words, path + "/query", faults), path, negate, faults)
         case And(filters):
             parts = [_resolve(meta, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
             return combine(Or if negate else And, parts)
@@ -156,6 +158,16 @@ def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, fault
             return _resolve(meta, inner, path + pointer("not"), not negate, faults)
     faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
     return NOTHING
+
+
+def _mentions(meta: StoreMeta[Any], text: Any, path: str, faults: list[Fault]) -> Filter:
+    """Each word of the text occurs in one of the item's texts, whatever the case; no words, no condition."""
+    names = [one.name for one in meta.attributes.values() if one.kind is Kind.STRING]
+    if not isinstance(text, str) or not names:
+        what = "Expected text" if names else f"No attribute of {meta.name} is text"
+        faults.append(Fault(path, what, "text", type(text).__name__))
+        return NOTHING
+    return And(tuple(Or(tuple(Compare(name, "icontains", word) for name in names)) for word in text.split()))
 
 
 def _opposite(where: Filter, attribute: Attribute) -> Filter:
@@ -231,12 +243,30 @@ def resolve_order(meta: StoreMeta[Any], order: Order, path: str = "/order") -> t
     return tuple(total.values())
 
 
+def resolve_attributes(
+    meta: StoreMeta[Any], given: Iterable[AttributeExpression | str] | AttributeExpression | str, path: str
+) -> tuple[str, ...]:
+    """The names of attributes, each once; `InvalidQuery` with every fault. At least one."""
+    if not isinstance(given, Iterable | AttributeExpression):
+        raise InvalidQuery(faults=[Fault(path, "Not attributes", "attributes", type(given).__name__)])
+    listed = [given] if isinstance(given, str | AttributeExpression) else list(given)
+    names = [name_of(one) if isinstance(one, AttributeExpression) else one for one in listed]
+    faults = [
+        Fault(path + pointer(position), "Unknown attribute", "one of " + ", ".join(meta.attributes), str(name)[:64])
+        for position, name in enumerate(names)
+        if not isinstance(name, str) or name not in meta.attributes
+    ]
+    if faults or not names:
+        raise InvalidQuery(faults=faults or [Fault(path, "No attributes", "at least one")])
+    return tuple(dict.fromkeys(names))
+
+
 def _order_by(term: OrderBy | AttributeExpression | str) -> OrderBy | None:
     match term:
         case OrderBy():
             return term
         case AttributeExpression():
-            return OrderBy(term.name)
+            return OrderBy(name_of(term))
         case str():
             return OrderBy(term.removeprefix("-"), term.startswith("-"))
     return None

@@ -1,4 +1,4 @@
-"""The port between a `Store` and an engine: four batch-capable primitives, and no word of security, HTTP or generators.
+"""The port between a `Store` and an engine: a few batch-capable primitives, and no word of security, HTTP or generators.
 
 A backend receives what is already right: complete valid items, typed changes, filters in the normal form of
 `persisty.query.resolve`, and orders that are total. Everything a write depends on travels with it as a condition, and
@@ -13,9 +13,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from ..model.expressions import ALL, Filter, OrderBy
+from ..model.expressions import ALL, Aggregate, Filter, OrderBy
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
+from ..query.aggregate import Group
+from ..query.explain import Explanation
 
 T = TypeVar("T")
 
@@ -27,7 +29,10 @@ class Put(Struct, frozen=True):
 
 
 class Patch(Struct, frozen=True):
-    """Update these attributes of an existing item if `when` holds. A value may be an `Add`, None stores null."""
+    """Update these attributes of an existing item if `when` holds.
+
+    A value may be an `Add` or an `Append`, which the engine applies to what it finds; None stores null.
+    """
 
     key: KeyValues
     changes: Mapping[str, Any]
@@ -49,7 +54,7 @@ class Outcome(enum.Enum):
     MISSING = "missing"
     """A Patch or Delete of an item that is not there."""
     EXISTS = "exists"
-    """A Put whose key is taken."""
+    """The key of a Put is taken, or the values of a unique index."""
     FAILED = "failed"
     """The condition `when` was false."""
     ABORTED = "aborted"
@@ -57,10 +62,12 @@ class Outcome(enum.Enum):
 
 
 class WriteResult(Struct, frozen=True):
-    """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write."""
+    """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
+    `index`: the name of the unique index of a write that EXISTS, None where it is the key that is taken."""
 
     outcome: Outcome
     item: Any = None
+    index: str | None = None
 
 
 class Page(Struct, Generic[T], frozen=True):
@@ -73,13 +80,27 @@ class Page(Struct, Generic[T], frozen=True):
     position: dict[str, Any] | None = None
 
 
+class Bulk(Struct, frozen=True):
+    """How many items a `write_all` changed, and where to go on; `position` is None when it has looked at all of them."""
+
+    changed: int
+    position: dict[str, Any] | None = None
+
+
 class Capabilities(Struct, frozen=True):
-    """`embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold.
-    `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call."""
+    """What an engine can do that others cannot.
+
+    `embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold; each
+    unique index of an item may count as a write more. `max_item`: bytes an item may hold, None for as many as there are.
+    `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call.
+    `atomic_bulk`: a `write_all` without a limit is all or nothing.
+    """
 
     embedded: bool
     max_atomic: int
     snapshot_reads: bool = False
+    max_item: int | None = None
+    atomic_bulk: bool = False
 
 
 class Backend(Protocol[T]):
@@ -100,15 +121,59 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def query(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int) -> Page[T]:
+    def query(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
+    ) -> Page[T]:
         """The first `limit` matches beyond the position `after`, in the order; () is the engine's own stable order.
 
-        A page is short only when the result is exhausted. Raises `InvalidCursor` for a position it cannot resume from.
+        A page is short only when the result is exhausted. `select`: the attributes that are wanted; others may be UNSET in
+        the items, but for the key and what the order needs. Raises `InvalidCursor` for a position it cannot resume from,
+        and `ScanNotAllowed` where it would look at more items than it may without `allow_scan`, here and below.
         """
         ...
 
-    def count(self, where: Filter) -> int:
+    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         """How many items match."""
+        ...
+
+    def aggregate(
+        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
+    ) -> list[Group]:
+        """The measures (all but `avg`) of the matches, in groups of equal values of `by`, in any order.
+
+        Without `by` there is one group, even of no items. `TooManyGroups` beyond `MAX_GROUPS`.
+        """
+        ...
+
+    def write_all(
+        self,
+        changes: Mapping[str, Any] | None,
+        where: Filter,
+        after: Mapping[str, Any] | None,
+        limit: int | None,
+        *,
+        allow_scan: bool = False,
+    ) -> Bulk:
+        """Change, or without `changes` delete, the matches beyond a position, each on the condition that it still matches.
+
+        `limit`: about how many items to change in this call; None leaves that to the engine. The engine's own stable order.
+        Raises `Conflict` where a unique value would occur twice; what was changed before stays, except with `atomic_bulk`.
+        """
+        ...
+
+    def allocate(self, sequence: str, count: int) -> int:
+        """The first of `count` consecutive numbers that nobody else gets; 1 at the very first."""
+        ...
+
+    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+        """How a query would be answered. Reads no items."""
         ...
 
 

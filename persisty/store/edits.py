@@ -41,3 +41,11 @@ class EditResult(Struct, Generic[T], frozen=True):
     def code(self) -> str:
         """`ok`, or the error's code."""
         return self.error.code if self.error else "ok"
+
+
+class BulkResult(Struct, frozen=True):
+    """What `update_all` and `delete_all` did: how many items they `changed`, and the `cursor` with which to go on; None when
+    all have been looked at."""
+
+    changed: int
+    cursor: str | None = None

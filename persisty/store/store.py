@@ -1,6 +1,7 @@
-"""`Store`: the eight verbs, each read top to bottom: validate, generate, one conditional backend call, answer.
+"""`Store`: the verbs, each read top to bottom: validate, generate, one conditional backend call, answer.
 
-A verb is one round trip. Whatever a write depends on travels with it, so nothing can happen in between.
+A verb is one round trip, and one more where a sequence has to be asked. Whatever a write depends on travels with it, so
+nothing can happen in between.
 """
 
 from __future__ import annotations
@@ -8,27 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from ..errors import (
-    Aborted,
-    BatchTooLarge,
-    Conflict,
-    Fault,
-    InvalidInput,
-    InvalidQuery,
-    NotFound,
-    PersistyError,
-    PreconditionFailed,
-)
-from ..model.expressions import NOTHING, Filter
+from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery, PersistyError
+from ..model.changes import bounds_of
+from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, Text
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import changes_of, key_values, new_item, pointer
+from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
 from ..query.cursor import decode_cursor, encode_cursor
-from ..query.resolve import Order, resolve_filter, resolve_order
+from ..query.explain import Explanation
+from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, resolve_order
 from . import edits
-from .backend import Backend, Delete, Outcome, Patch, Put, Write, WriteResult
+from .backend import Backend, Delete, Outcome, Put, WriteResult
+from .outcomes import Planned, edit_result, error_of, key_of, patch
 
 T = TypeVar("T")
 
@@ -63,6 +58,7 @@ class Store(Generic[T]):
         self.meta = meta
         self._open = open_backend
         self._backend: Backend[T] | None = None
+        self._sequences = meta.sequences
 
     @property
     def backend(self) -> Backend[T]:
@@ -76,10 +72,14 @@ class Store(Generic[T]):
         self._backend = None
 
     def create(self, item: T | Mapping[str, Any]) -> T:
-        """Store a new item and return it complete. `Conflict` if its key is taken, `InvalidInput` if it is not valid."""
+        """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` if it is
+        not valid."""
         new = new_item(self.meta, item)
-        [result] = self.backend.write((Put(new),), atomic=False)
-        return self._settled(result)
+        if self._sequences:
+            self._number([new])
+        put = Put(new)
+        [result] = self.backend.write((put,), atomic=False)
+        return self._settled(Planned(put), result)
 
     def read(self, key: Any) -> T | None:
         """The item, or None."""
@@ -89,15 +89,17 @@ class Store(Generic[T]):
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | bool | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.
 
-        `when` false raises `PreconditionFailed`, which carries the current item.
+        A change may be `add(n)` or `append(value, …)`, which the engine applies. `when` false raises `PreconditionFailed`,
+        which carries the current item; a unique value that is taken, `Conflict`; a sum out of bounds, `InvalidInput`.
         """
         valid = changes_of(self.meta, changes)
         condition = self._where(when, "/when")
         values = self._key(key)
         if values is None:
             return None
-        [result] = self.backend.write((Patch(values, valid, condition),), atomic=False)
-        return None if result.outcome is Outcome.MISSING else self._settled(result)
+        planned = patch(self.meta, values, valid, condition)
+        [result] = self.backend.write((planned.write,), atomic=False)
+        return None if result.outcome is Outcome.MISSING else self._settled(planned, result)
 
     def delete(self, key: Any, *, when: Filter | bool | None = None) -> bool:
         """Delete an item: True if it was there. `when` false raises `PreconditionFailed`."""
@@ -105,51 +107,141 @@ class Store(Generic[T]):
         values = self._key(key)
         if values is None:
             return False
-        [result] = self.backend.write((Delete(values, condition),), atomic=False)
+        write = Delete(values, condition)
+        [result] = self.backend.write((write,), atomic=False)
         if result.outcome is Outcome.MISSING:
             return False
-        self._settled(result)
+        self._settled(Planned(write, condition), result)
         return True
 
     def search(
         self,
         where: Filter | bool | None = None,
         *,
+        query: str | None = None,
         order: Order = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
+        allow_scan: bool = False,
     ) -> ResultPage[T]:
         """The first `limit` items that match, in the order; short only when there are no more.
 
-        `order`: attributes, `.asc()` or `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the
-        engine's own stable order. `cursor`: from the page before, of the same query.
+        `query`: words, each of which must occur in some text of the item, whatever the case. `order`: attributes, `.asc()` or
+        `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the engine's own stable order. `cursor`:
+        from the page before, of the same query. `allow_scan`: look at every item of a large table, if it comes to that.
         """
-        resolved = self._where(where)
-        total = resolve_order(self.meta, order)
-        check_limit(limit)
-        after = None if cursor is None else decode_cursor(self.meta, resolved, total, cursor)
-        if resolved == NOTHING:
-            return ResultPage([])
-        page = self.backend.query(resolved, total, after, limit)
-        if page.position is None:
-            return ResultPage(page.items)
-        return ResultPage(page.items, encode_cursor(self.meta, resolved, total, page.position))
+        return self._page(self._where(where, query=query), order, limit, cursor, None, allow_scan)
 
-    def search_all(self, where: Filter | bool | None = None, *, order: Order = None) -> Iterator[T]:
+    def select(
+        self,
+        attributes: Iterable[AttributeExpression | str] | AttributeExpression | str,
+        where: Filter | bool | None = None,
+        *,
+        query: str | None = None,
+        order: Order = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        allow_scan: bool = False,
+    ) -> ResultPage[dict[str, Any]]:
+        """Like `search`, with only these attributes of each item, as a dict: `select([Message.text], …)`."""
+        names = resolve_attributes(self.meta, attributes, "/attributes")
+        page = self._page(self._where(where, query=query), order, limit, cursor, names, allow_scan)
+        columns = [(name, self.meta.attributes[name].get) for name in names]
+        return ResultPage([{name: get(item) for name, get in columns} for item in page.items], page.cursor)
+
+    def search_all(
+        self,
+        where: Filter | bool | None = None,
+        *,
+        query: str | None = None,
+        order: Order = None,
+        allow_scan: bool = False,
+    ) -> Iterator[T]:
         """Every item that matches, a page at a time in memory."""
-        resolved, total = self._where(where), resolve_order(self.meta, order)
+        resolved, total = self._where(where, query=query), resolve_order(self.meta, order)
         after: Mapping[str, Any] | None = None
         while resolved != NOTHING:
-            page = self.backend.query(resolved, total, after, MAX_LIMIT)
+            page = self.backend.query(resolved, total, after, MAX_LIMIT, allow_scan=allow_scan)
             yield from page.items
             if page.position is None:
                 return
             after = page.position
 
-    def count(self, where: Filter | bool | None = None) -> int:
+    def count(self, where: Filter | bool | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
         """How many items match."""
-        resolved = self._where(where)
-        return 0 if resolved == NOTHING else self.backend.count(resolved)
+        resolved = self._where(where, query=query)
+        return 0 if resolved == NOTHING else self.backend.count(resolved, allow_scan=allow_scan)
+
+    def count_by(
+        self, attribute: AttributeExpression | Any, where: Filter | bool | None = None, *, allow_scan: bool = False
+    ) -> dict[Any, int]:
+        """Value of the attribute → how many matches have it, in the order of the values, None last."""
+        groups = self.aggregate(COUNT, where=where, by=attribute, allow_scan=allow_scan)
+        return {group.by[0]: group.values[0] for group in groups}
+
+    def aggregate(
+        self,
+        *asked: Aggregate,
+        where: Filter | bool | None = None,
+        by: Iterable[AttributeExpression | str] | AttributeExpression | str = (),
+        query: str | None = None,
+        allow_scan: bool = False,
+    ) -> list[Group]:
+        """What is asked of the matches (`COUNT`, `Item.n.max()`, `.min()`, `.sum()`, `.avg()`), in groups of equal values of
+        `by`, in their order, None last; one group of all without `by`. `TooManyGroups` beyond 10,000.
+
+        Null values count for nothing: `max` of none is None, `sum` of none is 0.
+        """
+        resolved = self._where(where, query=query)
+        resolve_aggregates(self.meta, asked)
+        names = resolve_attributes(self.meta, by, "/by") if by != () else ()
+        check_groups(self.meta, names)
+        if resolved == NOTHING and names:
+            return []
+        measures = measures_of(asked)
+        found = self.backend.aggregate(measures, names, resolved, allow_scan=allow_scan)
+        return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
+
+    def update_all(
+        self,
+        changes: Mapping[str, Any],
+        where: Filter | bool | None = None,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        allow_scan: bool = False,
+    ) -> edits.BulkResult:
+        """Change every item that matches, each on the condition that it still matches then; bounded memory.
+
+        `limit` ends it after about so many items, with a `cursor` to go on from. An error in between carries `cursor` and
+        `changed` in its details. Items whose sums would leave the bounds of an attribute are left as they are.
+        """
+        valid = changes_of(self.meta, changes)
+        resolved = combine(And, [self._where(where), bounds_of(self.meta, valid)])
+        return self._write_all(valid, resolved, limit, cursor, allow_scan)
+
+    def delete_all(
+        self,
+        where: Filter | bool | None = None,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        allow_scan: bool = False,
+    ) -> edits.BulkResult:
+        """Delete every item that matches; like `update_all`. Without a filter that is every item there is."""
+        return self._write_all(None, self._where(where), limit, cursor, allow_scan)
+
+    def explain(
+        self,
+        where: Filter | bool | None = None,
+        *,
+        query: str | None = None,
+        order: Order = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> Explanation:
+        """How the engine would answer a search, what that costs, and which index would make it cheap. Reads no items."""
+        check_limit(limit)
+        return self.backend.explain(self._where(where, query=query), resolve_order(self.meta, order), limit)
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """The items of up to 100 keys, in their positions, None where there is none."""
@@ -169,18 +261,74 @@ class Store(Generic[T]):
         """
         given = list(batch)
         check_batch(given)
-        writes = self._writes(given)
-        present = [one for one in writes if one is not None]
+        planned = self._planned(given)
+        present = [one for one in planned if one is not None]
         if atomic:
-            self._check_distinct(writes)
-        if atomic and len(present) < len(writes):
-            return [_edit_result(None if one is None else WriteResult(Outcome.ABORTED)) for one in writes]
-        done = iter(self.backend.write(present, atomic=atomic) if present else ())
-        return [_edit_result(None if one is None else next(done)) for one in writes]
+            self._check_distinct(planned)
+        if self._sequences:
+            self._number([one.write.item for one in present if isinstance(one.write, Put)])
+        if atomic and len(present) < len(planned):
+            results = iter([WriteResult(Outcome.ABORTED)] * len(present))
+        else:
+            results = iter(self.backend.write([one.write for one in present], atomic=atomic) if present else ())
+        return [
+            edit_result(self.meta, one, None if one is None else next(results), pointer("edits", position, "changes"))
+            for position, one in enumerate(planned)
+        ]
 
-    def _where(self, where: Filter | bool | None, path: str = "/where") -> Filter:
+    def _where(self, where: Filter | bool | None, path: str = "/where", query: str | None = None) -> Filter:
         # to a type checker `Message.author_id == me` is a bool; at run time only a Filter passes resolve_filter
-        return resolve_filter(self.meta, where, path)  # type: ignore[arg-type]
+        resolved = resolve_filter(self.meta, where, path)  # type: ignore[arg-type]
+        return resolved if query is None else resolve_filter(self.meta, And((resolved, Text(query))), path)
+
+    def _page(
+        self,
+        where: Filter,
+        order: Order,
+        limit: int,
+        cursor: str | None,
+        select: tuple[str, ...] | None,
+        allow_scan: bool,
+    ) -> ResultPage[T]:
+        total = resolve_order(self.meta, order)
+        check_limit(limit)
+        after = None if cursor is None else decode_cursor(self.meta, where, total, cursor)
+        if where == NOTHING:
+            return ResultPage([])
+        page = self.backend.query(where, total, after, limit, select=select, allow_scan=allow_scan)
+        if page.position is None:
+            return ResultPage(page.items)
+        return ResultPage(page.items, encode_cursor(self.meta, where, total, page.position))
+
+    def _write_all(
+        self, changes: dict[str, Any] | None, where: Filter, limit: int | None, cursor: str | None, allow_scan: bool
+    ) -> edits.BulkResult:
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])
+        after = None if cursor is None else decode_cursor(self.meta, where, (), cursor)
+        changed = 0
+        while where != NOTHING:
+            left = None if limit is None else limit - changed
+            try:
+                bulk = self.backend.write_all(changes, where, after, left, allow_scan=allow_scan)
+            except PersistyError as error:
+                error.details |= {"changed": changed, "cursor": cursor}
+                raise
+            changed, after = changed + bulk.changed, bulk.position
+            cursor = None if after is None else encode_cursor(self.meta, where, (), after)
+            if after is None or (limit is not None and changed >= limit):
+                break
+        return edits.BulkResult(changed, cursor)
+
+    def _number(self, items: Sequence[T]) -> None:
+        """Give new items the numbers they lack, those of each sequence in one call."""
+        for name in self._sequences:
+            get = self.meta.attributes[name].get
+            lacking = [item for item in items if get(item) is UNSET]
+            if lacking:
+                first = self.backend.allocate(name, len(lacking))
+                for number, item in enumerate(lacking, first):
+                    setattr(item, name, number)
 
     def _key(self, key: Any, path: str = "/key") -> KeyValues | None:
         """The typed key values; None where no item can have that key."""
@@ -188,75 +336,53 @@ class Store(Generic[T]):
             return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
         return self.meta.key_codec.parse(key)
 
-    def _writes(self, batch: Sequence[edits.Edit]) -> list[Write | None]:
+    def _planned(self, batch: Sequence[edits.Edit]) -> list[Planned | None]:
         """The port's writes for the edits, None for a key that no item can have; every fault of every edit at once."""
-        writes: list[Write | None] = []
+        planned: list[Planned | None] = []
         faults: list[Fault] = []
         for position, edit in enumerate(batch):
             path = pointer("edits", position)
             try:
-                writes.append(self._write(edit, path))
+                planned.append(self._plan(edit, path))
             except (InvalidInput, InvalidQuery) as error:
                 faults.extend(error.faults)
         if faults:
             raise InvalidInput(faults=faults)
-        return writes
+        return planned
 
-    def _write(self, edit: edits.Edit, path: str) -> Write | None:
+    def _plan(self, edit: edits.Edit, path: str) -> Planned | None:
         match edit:
             case edits.Create(item):
-                return Put(new_item(self.meta, item, path + "/item"))
+                return Planned(Put(new_item(self.meta, item, path + "/item")))
             case edits.Update(key, changes, when):
                 valid = changes_of(self.meta, changes, path + "/changes")
                 condition = self._where(when, path + "/when")
                 values = self._key(key, path + "/key")
-                return None if values is None else Patch(values, valid, condition)
+                return None if values is None else patch(self.meta, values, valid, condition)
             case edits.Delete(key, when):
                 condition = self._where(when, path + "/when")
                 values = self._key(key, path + "/key")
-                return None if values is None else Delete(values, condition)
+                return None if values is None else Planned(Delete(values, condition), condition)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
 
-    def _check_distinct(self, writes: Sequence[Write | None]) -> None:
+    def _check_distinct(self, planned: Sequence[Planned | None]) -> None:
         """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none."""
         seen: set[KeyValues] = set()
         faults: list[Fault] = []
-        for position, write in enumerate(writes):
-            if write is not None:
-                key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+        for position, one in enumerate(planned):
+            if one is not None and UNSET not in (key := key_of(self.meta, one.write)):
                 if key in seen:
                     faults.append(Fault(pointer("edits", position), "The same item twice in an atomic batch"))
                 seen.add(key)
         if faults:
             raise InvalidInput(faults=faults)
 
-    def _settled(self, result: WriteResult) -> T:
+    def _settled(self, planned: Planned, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""
         if result.outcome is Outcome.DONE:
             item: T = result.item
             return item
-        raise _error(result)
-
-
-def _error(result: WriteResult) -> PersistyError:
-    if result.outcome is Outcome.FAILED:
-        return PreconditionFailed(item=result.item)
-    return ERRORS[result.outcome]()
-
-
-ERRORS: dict[Outcome, type[PersistyError]] = {
-    Outcome.EXISTS: Conflict,
-    Outcome.MISSING: NotFound,
-    Outcome.ABORTED: Aborted,
-}
-
-
-def _edit_result(result: WriteResult | None) -> edits.EditResult[Any]:
-    if result is None:
-        return edits.EditResult(error=NotFound())
-    if result.outcome is Outcome.DONE:
-        return edits.EditResult(result.item)
-    return edits.EditResult(error=_error(result))
+        raise error_of(self.meta, planned, result)
 
 
 def check_limit(limit: Any) -> None:

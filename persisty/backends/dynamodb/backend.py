@@ -24,4 +24,5 @@ class DynamoDbBackend(Generic[T]):
         reads = Reads(meta, codec, requests, transport)
         writes = Writes(meta, codec, requests, transport, reads)
         self.read, self.query, self.count = reads.read, reads.query, reads.count
+        self.aggregate = reads.aggregate
         self.write = writes.write

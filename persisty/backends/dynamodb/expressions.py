@@ -139,6 +139,8 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
         case Not(inner):
             return native(meta, inner)
         case Compare(name, operator, value):
+            if name not in meta.attributes:
+                return False  # it is nested in an object, which is kept as text
             if meta.attributes[name].kind is Kind.STRING and operator == "contains":
                 return "\0" not in value  # the escape of texts is no part of them
             return operator in COMPARISONS
@@ -174,12 +176,12 @@ def weight(where: Filter) -> float:
 
 
 def attributes_of(where: Filter) -> frozenset[str]:
-    """The attributes a filter looks at."""
+    """The attributes of the item that a filter looks at."""
     match where:
         case And(filters) | Or(filters):
             return frozenset().union(*map(attributes_of, filters))
         case Not(inner):
             return attributes_of(inner)
         case Compare(name, _, _):
-            return frozenset({name})
+            return frozenset({name.partition(".")[0]})
     return frozenset()

@@ -8,9 +8,10 @@ from time import sleep
 from typing import Any, Generic, TypeVar
 
 from ...errors import InvalidCursor
-from ...model.expressions import ALL, Filter, OrderBy
+from ...model.expressions import ALL, Aggregate, Filter, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.aggregate import Accumulator, Group
 from ...query.keyset import beyond, position_of
 from ...query.match import matcher, sort_key
 from ...store.backend import Page
@@ -49,7 +50,16 @@ class Reads(Generic[T]):
                 found[self.meta.key_values(item)] = item
         return [found.get(key) for key in keys]
 
-    def query(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int) -> Page[T]:
+    def query(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
+    ) -> Page[T]:
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = plan(self.meta, self._paths, where, order, following)
         start = None if after is None or order else self._start(chosen, after)
@@ -68,13 +78,22 @@ class Reads(Generic[T]):
         page = found[:limit]
         return Page(page, self._position(chosen, order, page[-1]) if len(found) > limit else None)
 
-    def count(self, where: Filter) -> int:
+    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = plan(self.meta, self._paths, where, (), ALL)
         native, local = split(self.meta, chosen.rest, self._hidden(chosen))
         if local != ALL:
             return sum(wanted for _, wanted in self._matches(chosen, None, None))
         operation, payload = self._requests.query(chosen, native)
         return sum(page.Count for page in self._pages(operation, {**payload, "Select": "COUNT"}))
+
+    def aggregate(
+        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
+    ) -> list[Group]:
+        accumulator = Accumulator(self.meta, measures, by)
+        for item, wanted in self._matches(plan(self.meta, self._paths, where, (), ALL), None, None):
+            if wanted:
+                accumulator.add(item)
+        return accumulator.groups()
 
     def _read_some(self, keys: Sequence[KeyValues]) -> Iterator[T]:
         """One BatchGetItem, and again for what it left unprocessed."""

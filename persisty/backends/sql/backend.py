@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
-from sqlalchemy.engine import Dialect
 
-from ...model.expressions import ALL, And, Filter, OrderBy
-from ...model.generators import Add
+from ...errors import TooManyGroups
+from ...model.expressions import ALL, Aggregate, And, Filter, OrderBy
+from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...model.types import Kind
+from ...query.aggregate import MAX_GROUPS, ZEROS, Group
+from ...query.explain import Explanation, advised_index, asked_of
 from ...query.keyset import beyond, position_of
+from ...query.match import sort_key
 from ...query.resolve import combine
 from ...query.shape import Shape
-from ...store.backend import Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
-from .columns import RowCodec
-from .sqlite import SqliteConnection
-from .statements import Statements, shape_of
+from ...store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from ...store.outcomes import conflict
+from .columns import RowCodec, join_json
+from .dialect import Connection, Dialect, UniqueTaken
+from .statements import HALF, Statement, Statements, shape_of
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
 DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
+HOW: dict[type, str] = {Add: "add", Append: "append"}
+"""Change → its row in `statements.CHANGES`; every other value is set."""
 
 
 class _RolledBackError(Exception):
@@ -31,13 +38,20 @@ class _RolledBackError(Exception):
 
 
 class SqlBackend(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: SqliteConnection) -> None:
+    def __init__(
+        self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: Connection, *, embedded: bool
+    ) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True)
+        self.capabilities = Capabilities(
+            embedded=embedded, max_atomic=MAX_ATOMIC, snapshot_reads=True, atomic_bulk=True
+        )
         self._connection = connection
+        self._dialect = dialect
+        self._selected: dict[tuple[str, ...], RowCodec] = {}
         self._codec = RowCodec(meta)
         self._statements = Statements(meta, table, dialect)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
+        self._sort_key = sort_key(meta, self._key_order)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         values = [value for key in keys for value in self._key(key)]
@@ -64,21 +78,129 @@ class SqlBackend(Generic[T]):
             return [aborted if result.outcome is Outcome.DONE else result for result in results]
         return results
 
-    def query(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int) -> Page[T]:
+    def query(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
+    ) -> Page[T]:
         total = order or self._key_order
-        wanted = where if after is None else combine(And, [where, beyond(self.meta, total, after)])
-        values: list[Any] = []
-        statement = self._statements.get("query", shape_of(wanted, self._codec, values), total)
-        values.append(limit + 1)
-        rows = self._connection.rows(statement.text, statement.arguments(values))
-        items = self._codec.items(rows[:limit])
+        codec = self._codec if select is None else self._reading(select, total)
+        statement, arguments = self._queried(where, total, after, limit + 1, codec)
+        rows = self._connection.rows(statement.text, arguments)
+        items = codec.items(rows[:limit])
         return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
 
-    def count(self, where: Filter) -> int:
+    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         values: list[Any] = []
         statement = self._statements.get("count", shape_of(where, self._codec, values))
         [(count,)] = self._connection.rows(statement.text, statement.arguments(values))
         return int(count)
+
+    def aggregate(
+        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
+    ) -> list[Group]:
+        values: list[Any] = []
+        statement = self._statements.get("aggregate", measures, by, shape_of(where, self._codec, values))
+        rows = self._connection.rows(statement.text, statement.arguments(values))
+        if len(rows) > MAX_GROUPS:
+            raise TooManyGroups(limit=MAX_GROUPS)
+        return [self._group(measures, by, iter(row)) for row in rows]
+
+    def write_all(
+        self,
+        changes: Mapping[str, Any] | None,
+        where: Filter,
+        after: Mapping[str, Any] | None,
+        limit: int | None,
+        *,
+        allow_scan: bool = False,
+    ) -> Bulk:
+        values: list[Any] = []
+        parts: tuple[Any, ...] = ("delete_all",)
+        if changes is not None:
+            parts = ("update_all", self._changes(changes, values))
+        wanted = where if after is None else combine(And, [where, beyond(self.meta, self._key_order, after)])
+        statement = self._statements.get(*parts, shape_of(wanted, self._codec, values), limit is not None)
+        try:
+            if limit is None:
+                return Bulk(self._connection.changed(statement.text, statement.arguments(values)))
+            rows = self._connection.rows(statement.text, statement.arguments([*values, limit]))
+        except UniqueTaken as taken:
+            raise conflict(self.meta, self._taken(taken)) from taken
+        if len(rows) < limit:
+            return Bulk(len(rows))
+        keys = self._reading(self.meta.key.attributes, self._key_order).items(rows)
+        return Bulk(len(rows), position_of(self.meta, self._key_order, max(keys, key=self._sort_key)))
+
+    def allocate(self, sequence: str, count: int) -> int:
+        statement = self._statements.get("allocate")
+        arguments = statement.arguments([f"{self.meta.name}.{sequence}", count])
+        [(last,)] = self._connection.rows(statement.text, arguments)
+        return int(last) - count + 1
+
+    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+        statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)
+        rows = self._connection.rows(self._dialect.explain + statement.text, arguments)
+        lines = tuple(str(row[-1]) for row in rows)
+        told = self._dialect.explained(lines)
+        equal, ranged = asked_of(where)
+        advice = advised_index(equal, tuple(one.attribute for one in order), ranged) if told.access == "scan" else None
+        return Explanation(
+            engine=self._dialect.name,
+            access=told.access,
+            index=told.index and told.index.removeprefix(f"{self.meta.name}-"),
+            keys=(),
+            native=where,
+            local=ALL,
+            sorted_by=told.sorted_by if order else None,
+            requests=1,
+            advice=advice,
+            detail=lines,
+        )
+
+    def _queried(
+        self,
+        where: Filter,
+        total: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        rows: int,
+        codec: RowCodec,
+    ) -> tuple[Statement, Sequence[Any]]:
+        wanted = where if after is None else combine(And, [where, beyond(self.meta, total, after)])
+        values: list[Any] = []
+        statement = self._statements.get("query", shape_of(wanted, self._codec, values), total, codec.names)
+        values.append(rows)
+        return statement, statement.arguments(values)
+
+    def _reading(self, select: Sequence[str], order: tuple[OrderBy, ...]) -> RowCodec:
+        """The codec of rows with these attributes, and with those of the order, which ends on the key."""
+        names = tuple(dict.fromkeys((*select, *(one.attribute for one in order))))
+        codec = self._selected.get(names)
+        if codec is None:
+            codec = self._selected[names] = RowCodec(self.meta, names)
+        return codec
+
+    def _group(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], row: Iterator[Any]) -> Group:
+        key = tuple(self._codec.read(name, next(row)) for name in by)
+        return Group(key, tuple(self._measured(one, row) for one in measures))
+
+    def _measured(self, one: Aggregate, row: Iterator[Any]) -> Any:
+        """The value of a measure, of the columns that `Statements` asked for."""
+        value = next(row)
+        if one.function == "count" or one.attribute is None:
+            return int(value)
+        kind = self.meta.attributes[one.attribute].kind
+        if one.function == "sum" and kind is Kind.INTEGER:
+            low = next(row)
+            return 0 if value is None else (int(value) << HALF) + int(low)
+        if one.function == "sum":
+            return ZEROS[kind] if value is None else self._codec.read(one.attribute, value)
+        return self._codec.read(one.attribute, value)
 
     def _one(self, write: Write) -> WriteResult:
         """One write, one statement. Only a write that did nothing is looked at again, to tell why."""
@@ -106,29 +228,48 @@ class SqlBackend(Generic[T]):
 
     def _try(self, write: Write) -> WriteResult | None:
         """The result, or None where a Patch or Delete found nothing to do."""
-        match write:
-            case Put(item):
-                statement = self._statements.get("insert")
-                count = self._connection.changed(statement.text, statement.arguments(self._codec.row(item)))
-                return WriteResult(Outcome.DONE, item) if count else EXISTS
-            case Patch(key, changes, when):
-                values = [self._change(name, value) for name, value in changes.items()]
-                shape = tuple((name, isinstance(value, Add)) for name, value in changes.items())
-                values.extend(self._key(key))
-                statement = self._statements.get("update", shape, self._shape(when, values))
-                rows = self._connection.rows(statement.text, statement.arguments(values))
-                return WriteResult(Outcome.DONE, self._codec.item(rows[0])) if rows else None
-            case Delete(key, when):
-                values = self._key(key)
-                statement = self._statements.get("delete", self._shape(when, values))
-                return DONE if self._connection.changed(statement.text, statement.arguments(values)) else None
+        try:
+            match write:
+                case Put(item):
+                    statement = self._statements.get("insert")
+                    count = self._connection.changed(statement.text, statement.arguments(self._codec.row(item)))
+                    return WriteResult(Outcome.DONE, item) if count else EXISTS
+                case Patch(key, changes, when):
+                    values: list[Any] = []
+                    shape = self._changes(changes, values)
+                    values.extend(self._key(key))
+                    statement = self._statements.get("update", shape, self._shape(when, values))
+                    rows = self._connection.rows(statement.text, statement.arguments(values))
+                    return WriteResult(Outcome.DONE, self._codec.item(rows[0])) if rows else None
+                case Delete(key, when):
+                    values = self._key(key)
+                    statement = self._statements.get("delete", self._shape(when, values))
+                    return DONE if self._connection.changed(statement.text, statement.arguments(values)) else None
+        except UniqueTaken as taken:
+            return self._taken(taken)
         raise TypeError(f"not a write: {write!r}")
+
+    def _taken(self, taken: UniqueTaken) -> WriteResult:
+        names = {index.attributes: index.name for index in self.meta.uniques}
+        return WriteResult(Outcome.EXISTS, index=names.get(taken.attributes))
 
     def _shape(self, when: Filter, values: list[Any]) -> Shape:
         return ("and",) if when is ALL else shape_of(when, self._codec, values)
 
-    def _change(self, name: str, value: Any) -> Any:
-        return value.amount if isinstance(value, Add) else self._codec.value(name, value)
+    def _changes(self, changes: Mapping[str, Any], values: list[Any]) -> tuple[tuple[str, str], ...]:
+        """The shape of some changes; their values are appended."""
+        shape = []
+        for name, value in changes.items():
+            how = HOW.get(type(value), "set")
+            shape.append((name, how))
+            values.append(
+                value.amount
+                if how == "add"
+                else join_json(value.values)
+                if how == "append"
+                else self._codec.value(name, value)
+            )
+        return tuple(shape)
 
     def _key(self, key: KeyValues) -> list[Any]:
         return [self._codec.value(name, value) for name, value in zip(self.meta.key.attributes, key, strict=True)]

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -80,30 +80,47 @@ def table_of(meta: StoreMeta[Any]) -> Table:
     ]
     table = Table(meta.name, MetaData(), *columns, PrimaryKeyConstraint(*meta.key.attributes))
     for index in meta.indexes:
-        Index(f"{meta.name}-{index.name}", *(table.c[name] for name in index.attributes))
+        Index(f"{meta.name}-{index.name}", *(table.c[name] for name in index.attributes), unique=index.unique)
     return table
 
 
-def _constructor(meta: StoreMeta[Any]) -> Callable[..., Any]:
-    """The item of its attributes' values by position: items take them by name only, and a call that spells the names out
-    costs a third of one that passes a dict."""
-    names = [*meta.attributes]
-    if not all(name.isidentifier() and not iskeyword(name) and name != "_item" for name in names):
+SEQUENCES = Table(
+    "persisty_sequence",
+    MetaData(),
+    Column("name", Text(), primary_key=True),
+    Column("last", BigInteger(), nullable=False),
+)
+"""The last number given out of each sequence of a database."""
+
+
+def join_json(values: Iterable[Any]) -> str:
+    """What stands between the brackets of a JSON array of these values."""
+    return _json(list(values))[1:-1]
+
+
+def _constructor(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[..., Any]:
+    """The item of these attributes' values by position, the others being UNSET: items take them by name only, and a call
+    that spells the names out costs a third of one that passes a dict."""
+    if not all(name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset") for name in names):
         raise InvalidDeclaration(f"An attribute of {meta.name} has no Python name")  # it would be code below
+    given = ", ".join(f"{name}={name if name in names else '_unset'}" for name in meta.attributes)
     makes: Callable[..., Any] = eval(
-        f"lambda {', '.join(names)}: _item({', '.join(f'{name}={name}' for name in names)})", {"_item": meta.item}
+        f"lambda {', '.join(names)}: _item({given})", {"_item": meta.item, "_unset": UNSET}
     )
     return makes
 
 
 class RowCodec:
-    """Item ⇄ row, compiled once per item."""
+    """Item ⇄ row of all columns or, for reading only, of those of some attributes. Compiled once."""
 
-    def __init__(self, meta: StoreMeta[Any]) -> None:
-        kinds = {name: column_kind(attribute) for name, attribute in meta.attributes.items()}
-        self.encoders: dict[str, Convert | None] = {name: kind.encode for name, kind in kinds.items()}
-        self._make = _constructor(meta)
+    def __init__(self, meta: StoreMeta[Any], select: Sequence[str] | None = None) -> None:
+        self.names = tuple(meta.attributes) if select is None else tuple(select)
+        kinds = {name: column_kind(meta.attributes[name]) for name in self.names}
+        nested = {name: column_kind(attribute) for name, attribute in meta.nested.items()}
+        self.encoders: dict[str, Convert | None] = {name: kind.encode for name, kind in (kinds | nested).items()}
+        self._make = _constructor(meta, self.names)
         self._columns = tuple((meta.attributes[name].get, kind.encode) for name, kind in kinds.items())
+        self._decoding = {name: kind.decode for name, kind in kinds.items()}
         self._decoders = tuple(
             (position, kind.decode, meta.attributes[name].optional)
             for position, (name, kind) in enumerate(kinds.items())
@@ -120,6 +137,11 @@ class RowCodec:
         """One value as its column keeps it."""
         encode = self.encoders[name]
         return value if value is None or encode is None else encode(value)
+
+    def read(self, name: str, value: Any) -> Any:
+        """One value as its attribute has it."""
+        decode = self._decoding.get(name)
+        return value if value is None or decode is None else decode(value)
 
     def item(self, row: Sequence[Any]) -> Any:
         """The item of a row whose columns are in the order of the attributes."""

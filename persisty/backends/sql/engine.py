@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...errors import BackendUnavailable
 from ...model.meta import StoreMeta
 from .backend import SqlBackend
-from .columns import table_of
-from .sqlite import SqliteConnection
+from .columns import SEQUENCES, table_of
+from .sqlite import SQLITE, SqliteConnection
 
 T = TypeVar("T")
 
@@ -24,19 +23,21 @@ class SqlEngine:
     embedded = True
 
     def __init__(self, path: str) -> None:
-        self._dialect = sqlite.dialect(paramstyle="qmark")
+        self._dialect = SQLITE
         self._connection = SqliteConnection(path)
         self._tables: dict[str, Table] = {}
 
     def open(self, meta: StoreMeta[T]) -> SqlBackend[T]:
         self.prepare((meta,))
-        return SqlBackend(meta, self._tables[meta.name], self._dialect, self._connection)
+        return SqlBackend(meta, self._tables[meta.name], self._dialect, self._connection, embedded=self.embedded)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         for meta in metas:
             if meta.name not in self._tables:
                 table = table_of(meta)
                 self._create(table)
+                if meta.sequences:
+                    self._create(SEQUENCES)
                 self._tables[meta.name] = table
 
     def close(self) -> None:
@@ -52,7 +53,7 @@ class SqlEngine:
                 self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
-        return str(statement.compile(dialect=self._dialect))
+        return str(statement.compile(dialect=self._dialect.compiler))
 
 
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:

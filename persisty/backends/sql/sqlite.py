@@ -6,15 +6,24 @@ never waits longer than a statement takes. Other processes may use the file besi
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import collate, func, literal_column
+from sqlalchemy.dialects import sqlite
+
 from ...errors import BackendUnavailable
+from ...model.meta import Attribute
+from ...model.types import Kind, datetime_text
+from ...query.aggregate import add_up
 from .columns import DECIMAL_COLLATION
+from .dialect import Column, Dialect, Told, UniqueTaken
 
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000")
 
@@ -32,8 +41,70 @@ def _endswith(value: str | None, text: str) -> bool | None:
     return None if value is None else value.endswith(text)
 
 
+def _instant(text: str | None) -> str | None:
+    """A datetime as it stands in JSON, at the fixed width that sorts; without a zone it is UTC."""
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return datetime_text(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+class _DecimalSum:
+    """Exact, unlike SQLite's own, which adds floats."""
+
+    def __init__(self) -> None:
+        self._total = Decimal(0)
+
+    def step(self, value: str | None) -> None:
+        if value is not None:
+            self._total = add_up(self._total, Decimal(value))
+
+    def finalize(self) -> str:
+        return str(self._total)
+
+
+ZERO: Column = literal_column("0")
+
+
+def _nested(column: Column, attribute: Attribute) -> Column:
+    path = "$" + "".join(f'."{step}"' for step in attribute.path).replace("'", "''")
+    value = func.json_extract(column, literal_column(f"'{path}'"))
+    if attribute.kind is Kind.DATETIME:
+        return func.persisty_instant(value)
+    return collate(value, DECIMAL_COLLATION) if attribute.kind is Kind.DECIMAL else value
+
+
+_PLAN = re.compile(
+    r"(?P<how>SCAN|SEARCH) .*?(?: USING (?:COVERING )?(?:INDEX (?P<index>\S+)|.*PRIMARY KEY))?(?: \(.*\))?$"
+)
+
+
+def _told(lines: Sequence[str]) -> Told:
+    """Source of the format: "EXPLAIN QUERY PLAN" in SQLite's documentation."""
+    looks = [found for line in lines if (found := _PLAN.match(line))]
+    scans = any(look["how"] == "SCAN" for look in looks)
+    named = next((look["index"] for look in looks if look["index"]), None)
+    index = None if named is None or named.startswith("sqlite_autoindex_") else named
+    access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
+    return Told(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
+
+
+SQLITE = Dialect(
+    name="sqlite",
+    compiler=sqlite.dialect(paramstyle="qmark"),
+    insert=sqlite.insert,
+    contains=lambda column, text: func.instr(column, text) > ZERO,
+    endswith=lambda column, text: func.persisty_endswith(column, text) > ZERO,
+    icontains=lambda column, text: func.persisty_icontains(column, text) > ZERO,
+    nested=_nested,
+    decimal_sum=func.persisty_sum,
+    explain="EXPLAIN QUERY PLAN ",
+    explained=_told,
+)
+
+
 class SqliteConnection:
-    """The one connection of a process to a file. Raises `BackendUnavailable` for whatever the driver raises."""
+    """The one connection of a process to a file. Raises `BackendUnavailable` for what the driver raises."""
 
     def __init__(self, path: str) -> None:
         self.lock = threading.RLock()
@@ -44,6 +115,8 @@ class SqliteConnection:
             self._raw.create_collation(DECIMAL_COLLATION, _compare_decimals)
             self._raw.create_function("persisty_icontains", 2, _icontains, deterministic=True)
             self._raw.create_function("persisty_endswith", 2, _endswith, deterministic=True)
+            self._raw.create_function("persisty_instant", 1, _instant, deterministic=True)
+            self._raw.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]
 
     def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and fetch what it answers."""
@@ -60,7 +133,10 @@ class SqliteConnection:
         is changed."""
         with _typed(), self.lock:
             self._raw.execute("SAVEPOINT each_of_them")
-            done = self._raw.executemany(text, arguments).rowcount == len(arguments)
+            try:
+                done = self._raw.executemany(text, arguments).rowcount == len(arguments)
+            except sqlite3.IntegrityError:
+                done = False
             if not done:
                 self._raw.execute("ROLLBACK TO each_of_them")
             self._raw.execute("RELEASE each_of_them")
@@ -91,5 +167,8 @@ class _typed:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
+            columns = str(error).partition(": ")[2].split(", ")
+            raise UniqueTaken(tuple(column.rpartition(".")[2] for column in columns)) from error
         if isinstance(error, sqlite3.Error):
             raise BackendUnavailable(f"SQLite: {error}") from error

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     delete,
     false,
     func,
@@ -23,17 +24,19 @@ from sqlalchemy import (
     select,
     text,
     true,
+    tuple_,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.expression import BindParameter, ClauseElement
+from sqlalchemy.sql.expression import BindParameter, ClauseElement, TextClause
 
-from ...model.expressions import Compare, Filter, OrderBy
+from ...model.expressions import Aggregate, Compare, Filter, OrderBy
 from ...model.meta import StoreMeta
+from ...model.types import Kind
+from ...query.aggregate import MAX_GROUPS
 from ...query.shape import Shape, shape
-from .columns import RowCodec
+from .columns import SEQUENCES, RowCodec
+from .dialect import Dialect
 
 Bind = Callable[[], BindParameter[Any]]
 
@@ -86,27 +89,47 @@ def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
     return shape(where, leaf)
 
 
-def _startswith(column: Any, bind: Bind, bounded: bool) -> Any:
+def _startswith(dialect: Dialect, column: Any, bind: Bind, bounded: bool) -> Any:
     lower = column >= bind()
     return and_(lower, column < bind()) if bounded else lower
 
 
 ZERO: ColumnElement[int] = literal_column("0")
+HALF = 32
+"""Bits that integers are split into to be added up: halves of 64 bits cannot overflow, the whole can."""
+LOW: ColumnElement[int] = literal_column(str((1 << HALF) - 1))
 COMPARISONS: dict[str, Callable[..., Any]] = {
-    "eq": lambda column, bind: column == bind(),
-    "ne": lambda column, bind: column.is_distinct_from(bind()),
-    "lt": lambda column, bind: column < bind(),
-    "le": lambda column, bind: column <= bind(),
-    "gt": lambda column, bind: column > bind(),
-    "ge": lambda column, bind: column >= bind(),
-    "null": lambda column, bind, null: column.is_(None) if null else column.is_not(None),
-    "oneof": lambda column, bind, count: column.in_([bind() for _ in range(count)]),
+    "eq": lambda _, column, bind: column == bind(),
+    "ne": lambda _, column, bind: column.is_distinct_from(bind()),
+    "lt": lambda _, column, bind: column < bind(),
+    "le": lambda _, column, bind: column <= bind(),
+    "gt": lambda _, column, bind: column > bind(),
+    "ge": lambda _, column, bind: column >= bind(),
+    "null": lambda _, column, bind, null: column.is_(None) if null else column.is_not(None),
+    "oneof": lambda _, column, bind, count: column.in_([bind() for _ in range(count)]),
     "startswith": _startswith,
-    "contains": lambda column, bind: func.instr(column, bind()) > ZERO,
-    "endswith": lambda column, bind: func.persisty_endswith(column, bind()) > ZERO,
-    "icontains": lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
+    "contains": lambda dialect, column, bind: dialect.contains(column, bind()),
+    "endswith": lambda dialect, column, bind: dialect.endswith(column, bind()),
+    "icontains": lambda dialect, column, bind: dialect.icontains(column, bind()),
 }
 """Operator → the condition over a column; `bind` makes the next placeholder."""
+
+
+def _appended(column: Any, values: BindParameter[Any]) -> Any:
+    """The JSON array with more values, which stand without their brackets: pure text, so that nothing is respelled."""
+    empty = or_(column.is_(None), column == literal_column("'[]'"))
+    longer = func.substr(column, 1, func.length(column) - 1).concat(literal_column("','"))
+    alone = literal_column("'['").concat(values).concat(literal_column("']'"))
+    joined = longer.concat(values).concat(literal_column("']'"))
+    return case((empty, alone), (values == literal_column("''"), column), else_=joined)
+
+
+CHANGES: dict[str, Callable[[Any, Bind], Any]] = {
+    "set": lambda column, bind: bind(),
+    "add": lambda column, bind: func.coalesce(column, ZERO) + bind(),
+    "append": lambda column, bind: _appended(column, bind()),
+}
+"""How an attribute changes → its new value."""
 
 
 class Statements:
@@ -115,6 +138,7 @@ class Statements:
     def __init__(self, meta: StoreMeta[Any], table: Table, dialect: Dialect) -> None:
         self._meta, self._table, self._dialect = meta, table, dialect
         self._columns = [table.c[name] for name in meta.attributes]
+        self._key = [table.c[name] for name in meta.key.attributes]
         self._cache: dict[Shape, Statement] = {}
 
     def get(self, kind: str, *shape: Any) -> Statement:
@@ -128,12 +152,17 @@ class Statements:
         return found
 
     def _compile(self, statement: ClauseElement) -> Statement:
-        compiled: Any = statement.compile(dialect=self._dialect)
+        compiled: Any = statement.compile(dialect=self._dialect.compiler)
         order = tuple(int(name[1:]) for name in compiled.positiontup or ())
         return Statement(str(compiled), None if order == tuple(range(len(order))) else order)
 
     def _key_is(self, bind: Bind) -> ColumnElement[bool]:
-        return and_(*(self._table.c[name] == bind() for name in self._meta.key.attributes))
+        return and_(*(column == bind() for column in self._key))
+
+    def _column(self, name: str) -> Any:
+        attribute = self._meta.attribute(name)
+        column = self._table.c[attribute.root]
+        return self._dialect.nested(column, attribute) if attribute.path else column
 
     def _where(self, shape: Shape, bind: Bind) -> Any:
         match shape:
@@ -142,10 +171,9 @@ class Statements:
             case ("or", *parts):
                 return or_(false(), *(self._where(part, bind) for part in parts))
             case ("not", inner):
-                column = self._table.c[inner[1]]
-                return or_(column.is_(None), not_(self._where(inner, bind)))
+                return or_(self._column(inner[1]).is_(None), not_(self._where(inner, bind)))
             case (operator, name, *extra):
-                return COMPARISONS[operator](self._table.c[name], bind, *extra)
+                return COMPARISONS[operator](self._dialect, self._column(name), bind, *extra)
         raise TypeError(f"not a shape: {shape!r}")
 
     def _ordered(self, one: OrderBy) -> Any:
@@ -155,29 +183,82 @@ class Statements:
 
     def _insert(self, bind: Bind) -> ClauseElement:
         row = {column.name: bind() for column in self._columns}
-        return insert(self._table).values(row).on_conflict_do_nothing()
+        put: ClauseElement = (
+            self._dialect.insert(self._table).values(row).on_conflict_do_nothing(index_elements=self._key)
+        )
+        return put
 
     def _read(self, bind: Bind, count: int) -> ClauseElement:
         return select(*self._columns).where(or_(*(self._key_is(bind) for _ in range(count))))
 
-    def _update(self, bind: Bind, changes: tuple[tuple[str, bool], ...], when: Shape) -> ClauseElement:
-        columns = self._table.c
-        values = {name: func.coalesce(columns[name], ZERO) + bind() if added else bind() for name, added in changes}
-        values = values or {self._meta.key.attributes[0]: columns[self._meta.key.attributes[0]]}
-        changed = update(self._table).values(values).where(self._key_is(bind), self._where(when, bind))
-        return changed.returning(*self._columns)
+    def _changes(self, bind: Bind, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        values = {name: CHANGES[how](self._table.c[name], bind) for name, how in changes}
+        return values or {self._key[0].name: self._key[0]}
+
+    def _update(self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape) -> ClauseElement:
+        changed = update(self._table).values(self._changes(bind, changes))
+        return changed.where(self._key_is(bind), self._where(when, bind)).returning(*self._columns)
 
     def _delete(self, bind: Bind, when: Shape) -> ClauseElement:
         return delete(self._table).where(self._key_is(bind), self._where(when, bind))
 
-    def _query(self, bind: Bind, where: Shape, order: tuple[OrderBy, ...]) -> ClauseElement:
-        found = select(*self._columns).where(self._where(where, bind))
-        rows = bind()
-        limit = text(f"LIMIT :{rows.key}").bindparams(rows)  # `.limit()` would add an OFFSET of its own for SQLite
-        return found.order_by(*map(self._ordered, order)).suffix_with(limit)
+    def _query(self, bind: Bind, where: Shape, order: tuple[OrderBy, ...], names: tuple[str, ...]) -> ClauseElement:
+        found = select(*(self._table.c[name] for name in names)).where(self._where(where, bind))
+        return found.order_by(*map(self._ordered, order)).suffix_with(_limit(bind))
 
     def _count(self, bind: Bind, where: Shape) -> ClauseElement:
         return select(func.count()).select_from(self._table).where(self._where(where, bind))
+
+    def _aggregate(
+        self, bind: Bind, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Shape
+    ) -> ClauseElement:
+        groups = [self._table.c[name] for name in by]
+        asked = [column for one in measures for column in self._measured(one)]
+        found = select(*groups, *asked).select_from(self._table).where(self._where(where, bind))
+        return found.group_by(*groups).suffix_with(text(f"LIMIT {MAX_GROUPS + 1}"))
+
+    def _measured(self, one: Aggregate) -> list[Any]:
+        """The columns of one measure: an integer's sum comes in two halves, see `HALF`."""
+        if one.attribute is None:
+            return [func.count()]
+        column, kind = self._table.c[one.attribute], self._meta.attributes[one.attribute].kind
+        if one.function == "sum" and kind is Kind.INTEGER:
+            return [func.sum(column.op(">>")(literal_column(str(HALF)))), func.sum(column.op("&")(LOW))]
+        if one.function == "sum" and kind is Kind.DECIMAL:
+            return [self._dialect.decimal_sum(column)]
+        return [getattr(func, one.function)(column)]
+
+    def _update_all(
+        self, bind: Bind, changes: tuple[tuple[str, str], ...], where: Shape, limited: bool
+    ) -> ClauseElement:
+        changed = update(self._table).values(self._changes(bind, changes))
+        return self._all(changed, bind, where, limited)
+
+    def _delete_all(self, bind: Bind, where: Shape, limited: bool) -> ClauseElement:
+        return self._all(delete(self._table), bind, where, limited)
+
+    def _all(self, write: Any, bind: Bind, where: Shape, limited: bool) -> ClauseElement:
+        """The write for every match, or for the first of them in the order of the key, which tell their keys."""
+        if not limited:
+            unlimited: ClauseElement = write.where(self._where(where, bind))
+            return unlimited
+        first = select(*self._key).where(self._where(where, bind)).order_by(*self._key).suffix_with(_limit(bind))
+        some: ClauseElement = write.where(tuple_(*self._key).in_(first)).returning(*self._key)
+        return some
+
+    def _allocate(self, bind: Bind) -> ClauseElement:
+        put = self._dialect.insert(SEQUENCES).values(name=bind(), last=bind())
+        last = SEQUENCES.c.last + put.excluded.last
+        more: ClauseElement = put.on_conflict_do_update(index_elements=["name"], set_={"last": last}).returning(
+            SEQUENCES.c.last
+        )
+        return more
+
+
+def _limit(bind: Bind) -> TextClause:
+    """`.limit()` would add an OFFSET of its own for SQLite."""
+    rows = bind()
+    return text(f"LIMIT :{rows.key}").bindparams(rows)
 
 
 KINDS: dict[str, Callable[..., ClauseElement]] = {
@@ -187,6 +268,10 @@ KINDS: dict[str, Callable[..., ClauseElement]] = {
     "delete": Statements._delete,
     "query": Statements._query,
     "count": Statements._count,
+    "aggregate": Statements._aggregate,
+    "update_all": Statements._update_all,
+    "delete_all": Statements._delete_all,
+    "allocate": Statements._allocate,
 }
 MAX_CACHED = 1_000
 """Shapes a table keeps; past that it starts over, so that no stream of odd queries fills the memory."""

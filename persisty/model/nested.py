@@ -1,0 +1,70 @@
+"""Attributes nested in objects: what `place.city` is, where `place` is a dataclass or a Struct of its own.
+
+The fields of such classes are declared, so their values have types and can be compared; what a `dict` holds is not and cannot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from .expressions import Fields
+from .meta import Attribute
+from .types import IMPLICIT, Kind, bare, constrained, kind_of, normaliser, unwrap
+
+
+def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iterator[Attribute]:
+    """The attributes below one that is an object; nothing below one that is not, or is of a class it is itself part of."""
+    cls = bare(attribute.type)
+    if attribute.kind is not Kind.JSON or cls in above:
+        return
+    for field, (spelled, annotation) in _fields(cls).items():
+        inner, optional = unwrap(annotation)
+        kind = kind_of(inner)
+        one = Attribute(
+            name=f"{attribute.name}.{field}",
+            kind=kind,
+            type=inner,
+            operand=constrained(bare(inner), IMPLICIT.get(kind, {})),
+            get=_getter(attribute.get, field, kind),
+            normalise=normaliser(kind, inner),
+            optional=True if attribute.optional else optional,
+            path=(*attribute.path, spelled),
+        )
+        yield one
+        yield from nested_attributes(one, (*above, cls))
+
+
+def fields_of(name: str, nested: Mapping[str, Attribute]) -> Fields:
+    """The names of the fields directly below an attribute, each with its own."""
+    below = [one for one in nested if one.rpartition(".")[0] == name]
+    return {one.rpartition(".")[2]: fields_of(one, nested) for one in below}
+
+
+def _fields(cls: Any) -> dict[str, tuple[str, Any]]:
+    """Field → (its name in JSON, its annotation)."""
+    if not isinstance(cls, type) or getattr(getattr(cls, "__struct_config__", None), "array_like", False):
+        return {}
+    if issubclass(cls, Struct):
+        hints = get_type_hints(cls, include_extras=True)
+        return {one.name: (one.encode_name, hints[one.name]) for one in msgspec.structs.fields(cls)}
+    if dataclasses.is_dataclass(cls):
+        hints = get_type_hints(cls, include_extras=True)
+        return {one.name: (one.name, hints[one.name]) for one in dataclasses.fields(cls)}
+    return {}
+
+
+def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:
+    def get(item: Any) -> Any:
+        return getattr(outer(item), field, None)
+
+    def get_instant(item: Any) -> Any:
+        value = getattr(outer(item), field, None)
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)  # a field may leave its zone open
+
+    return get_instant if kind is Kind.DATETIME else get

@@ -1,0 +1,159 @@
+"""Aggregates: checked against an item, evaluated locally where an engine cannot, and finished from what an engine gives.
+
+Engines answer `count`, `min`, `max` and `sum`; a mean is a sum over a count, so that it is the same on every engine. Sums of
+integers and decimals are exact, a decimal's mean has 38 digits. Sums of floats depend on the order in which an engine adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Context, Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import Fault, InvalidQuery, TooManyGroups
+from ..model.expressions import COUNT, Aggregate
+from ..model.meta import StoreMeta
+from ..model.types import AGGREGATES, DECIMAL_DIGITS, NORMALISE, SORTABLE, Kind
+from ..model.validation import pointer
+
+MAX_GROUPS = 10_000
+"""Groups that one aggregate may make."""
+EXACT = Context(prec=1_000)
+"""Sums of decimals: 38 digits anywhere between 1E-130 and 1E+125 fit, however many are added."""
+ROUNDED = Context(prec=DECIMAL_DIGITS)
+
+
+class Group(Struct, frozen=True):
+    """The values of one group: of the attributes it is grouped `by`, and of what was asked of it."""
+
+    by: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+
+def resolve_aggregates(meta: StoreMeta[Any], given: Sequence[Aggregate], path: str = "/aggregates") -> None:
+    """Check what is asked of groups; `InvalidQuery` with every fault."""
+    faults: list[Fault] = []
+    for position, one in enumerate(given):
+        where = path + pointer(position)
+        if not isinstance(one, Aggregate):
+            faults.append(Fault(where, "Not an aggregate", "such as COUNT or Item.n.max()", type(one).__name__))
+        elif one.function == "count" and one.attribute is None:
+            continue
+        elif one.function not in AGGREGATES:
+            faults.append(Fault(where, "Unknown aggregate", "one of count, " + ", ".join(AGGREGATES), one.function))
+        elif one.attribute is None or one.attribute not in meta.attributes:
+            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(meta.attributes), one.attribute))
+        elif (kind := meta.attributes[one.attribute].kind) not in AGGREGATES[one.function]:
+            faults.append(Fault(where, f"No {one.function} of {kind} attributes", found=one.attribute))
+    if faults or not given:
+        raise InvalidQuery(faults=faults or [Fault(path, "No aggregates", "at least one")])
+
+
+def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
+    """`InvalidQuery` for attributes that items cannot be grouped by."""
+    faults = [
+        Fault(f"/by{pointer(position)}", f"No groups by {meta.attributes[name].kind} attributes", found=name)
+        for position, name in enumerate(by)
+        if meta.attributes[name].kind not in SORTABLE
+    ]
+    if faults:
+        raise InvalidQuery(faults=faults)
+
+
+def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
+    """What an engine has to measure to answer, each once: a mean needs the sum and the count of its values."""
+    measures: dict[Aggregate, None] = {}
+    for one in asked:
+        needed = (
+            [one] if one.function != "avg" else [Aggregate("sum", one.attribute), Aggregate("count", one.attribute)]
+        )
+        measures.update(dict.fromkeys(needed))
+    return tuple(measures)
+
+
+def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
+    """The group with what was asked, made of what was measured."""
+    measured = dict(zip(measures, group.values, strict=True))
+
+    def value(one: Aggregate) -> Any:
+        if one.function != "avg":
+            return measured[one]
+        total, count = measured[Aggregate("sum", one.attribute)], measured[Aggregate("count", one.attribute)]
+        return _mean(total, count) if count else None
+
+    return Group(group.by, tuple(map(value, asked)))
+
+
+def _mean(total: Any, count: int) -> Any:
+    if isinstance(total, Decimal):
+        return NORMALISE[Kind.DECIMAL](ROUNDED.divide(total, Decimal(count)))
+    return total / count  # Python rounds the quotient of two integers correctly, however large they are
+
+
+def sort_groups(meta: StoreMeta[Any], by: Sequence[str], groups: Iterable[Group]) -> list[Group]:
+    """The groups in the order of what they are grouped by, nulls last."""
+    primitives = [meta.attributes[name].primitive for name in by]
+
+    def key(group: Group) -> tuple[Any, ...]:
+        return tuple(
+            (value is None, None if value is None else primitive(value))
+            for primitive, value in zip(primitives, group.by, strict=True)
+        )
+
+    return sorted(groups, key=key)
+
+
+def add_up(left: Any, right: Any) -> Any:
+    """The exact sum of two numbers, floats aside."""
+    return EXACT.add(left, right) if isinstance(left, Decimal) else left + right
+
+
+ZEROS: dict[Kind, Any] = {Kind.INTEGER: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decimal(0)}
+
+
+class Accumulator:
+    """Local evaluation, one item at a time; its memory is bounded by `MAX_GROUPS`."""
+
+    def __init__(self, meta: StoreMeta[Any], measures: Sequence[Aggregate], by: Sequence[str]) -> None:
+        self._by = [meta.attributes[name].get for name in by]
+        self._steps = [_step(meta, one) for one in measures]
+        self._groups: dict[tuple[Any, ...], list[Any]] = {}
+        if not by:
+            self._groups[()] = [start for start, _, _ in self._steps]
+
+    def add(self, item: Any) -> None:
+        key = tuple([get(item) for get in self._by])
+        state = self._groups.get(key)
+        if state is None:
+            if len(self._groups) == MAX_GROUPS:
+                raise TooManyGroups(limit=MAX_GROUPS)
+            state = self._groups[key] = [start for start, _, _ in self._steps]
+        for position, (_, get, step) in enumerate(self._steps):
+            value = get(item)
+            if value is not None:
+                state[position] = step(state[position], value)
+
+    def groups(self) -> list[Group]:
+        """What was measured, not in any order."""
+        return [Group(key, tuple(state)) for key, state in self._groups.items()]
+
+
+def _step(meta: StoreMeta[Any], one: Aggregate) -> tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]:
+    """(value of no items, item → its part, how a part is taken in)."""
+    if one == COUNT:
+        return 0, lambda item: item, lambda count, _: count + 1
+    attribute = meta.attributes[one.attribute or ""]
+    if one.function == "count":
+        return 0, attribute.get, lambda count, _: count + 1
+    if one.function == "sum":
+        return ZEROS[attribute.kind], attribute.get, add_up
+    primitive, least = attribute.primitive, one.function == "min"
+
+    def extreme(so_far: Any, value: Any) -> Any:
+        if so_far is None or ((primitive(value) < primitive(so_far)) is least and value != so_far):
+            return value
+        return so_far
+
+    return None, attribute.get, extreme
