@@ -47,16 +47,18 @@ def _appended(attribute: Attribute, change: Append) -> Append:
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))
 
 
-def bounds_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> Filter:
-    """What must hold of an item so that its sums keep to the declaration: `count <= 9` for adding 1 to one of at most 10.
+def sums_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> list[tuple[Attribute, int]]:
+    """(attribute, amount) of what a caller adds. What a generator adds (a version) cannot reach the end of 64 bits."""
+    return [
+        (meta.attributes[name], value.amount)
+        for name, value in changes.items()
+        if isinstance(value, Add) and not ((generator := meta.attributes[name].generator) and generator.update)
+    ]
 
-    What a generator adds (a version) is left alone: it cannot reach the end of 64 bits.
-    """
-    bounds: list[Filter] = []
-    for name, value in changes.items():
-        attribute = meta.attributes[name]
-        if isinstance(value, Add) and not (attribute.generator and attribute.generator.update):
-            bounds.append(_bound(attribute, value.amount))
+
+def bounds_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> Filter:
+    """What must hold of an item so that its sums keep to the declaration: `count <= 9` for adding 1 to one of at most 10."""
+    bounds = [_bound(attribute, amount) for attribute, amount in sums_of(meta, changes)]
     return bounds[0] if len(bounds) == 1 else And(tuple(bounds)) if bounds else ALL
 
 

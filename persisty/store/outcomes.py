@@ -7,9 +7,8 @@ from typing import Any
 from msgspec import Struct
 
 from ..errors import Aborted, Conflict, Fault, InvalidInput, NotFound, PersistyError, PreconditionFailed
-from ..model.changes import bounds_of
+from ..model.changes import bounds_of, sums_of
 from ..model.expressions import ALL, And, Filter
-from ..model.generators import Add
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
 from ..query.match import matcher
@@ -35,7 +34,7 @@ def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, path: 
     """Why a write was not done."""
     match result.outcome:
         case Outcome.FAILED if _out_of_bounds(meta, planned, result):
-            return InvalidInput(faults=_sums(planned, path))
+            return InvalidInput(faults=_sums(meta, planned, path))
         case Outcome.FAILED:
             return PreconditionFailed(item=result.item)
         case Outcome.EXISTS:
@@ -72,10 +71,9 @@ def _out_of_bounds(meta: StoreMeta[Any], planned: Planned, result: WriteResult) 
     return isinstance(write, Patch) and write.when is not planned.when and matcher(meta, planned.when)(result.item)
 
 
-def _sums(planned: Planned, path: str) -> list[Fault]:
+def _sums(meta: StoreMeta[Any], planned: Planned, path: str) -> list[Fault]:
     changes = planned.write.changes if isinstance(planned.write, Patch) else {}
     return [
-        Fault(path + pointer(name), "The sum would leave the bounds of the attribute", "a sum within its bounds")
-        for name, value in changes.items()
-        if isinstance(value, Add)
+        Fault(path + pointer(attribute.name), "The sum would leave the bounds of the attribute")
+        for attribute, _ in sums_of(meta, changes)
     ]

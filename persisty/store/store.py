@@ -194,7 +194,7 @@ class Store(Generic[T]):
         """
         resolved = self._where(where, query=query)
         resolve_aggregates(self.meta, asked)
-        names = resolve_attributes(self.meta, by, "/by") if by != () else ()
+        names = () if isinstance(by, tuple) and not by else resolve_attributes(self.meta, by, "/by")
         check_groups(self.meta, names)
         if resolved == NOTHING and names:
             return []

@@ -73,14 +73,16 @@ def column_kind(attribute: Attribute) -> ColumnKind:
 
 
 def table_of(meta: StoreMeta[Any]) -> Table:
-    """The table of an item, in key order, with an index for each one declared."""
+    """The table of an item, in key order, with an index for each one declared: every order ends on the key, so every index
+    does that is not unique."""
     columns = [
         Column(name, column_kind(attribute).type, nullable=attribute.optional)
         for name, attribute in meta.attributes.items()
     ]
     table = Table(meta.name, MetaData(), *columns, PrimaryKeyConstraint(*meta.key.attributes))
     for index in meta.indexes:
-        Index(f"{meta.name}-{index.name}", *(table.c[name] for name in index.attributes), unique=index.unique)
+        names = index.attributes if index.unique else dict.fromkeys((*index.attributes, *meta.key.attributes))
+        Index(f"{meta.name}-{index.name}", *(table.c[name] for name in names), unique=index.unique)
     return table
 
 

@@ -95,6 +95,7 @@ def _startswith(dialect: Dialect, column: Any, bind: Bind, bounded: bool) -> Any
 
 
 ZERO: ColumnElement[int] = literal_column("0")
+ONE: ColumnElement[int] = literal_column("1")
 HALF = 32
 """Bits that integers are split into to be added up: halves of 64 bits cannot overflow, the whole can."""
 LOW: ColumnElement[int] = literal_column(str((1 << HALF) - 1))
@@ -118,7 +119,7 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
 def _appended(column: Any, values: BindParameter[Any]) -> Any:
     """The JSON array with more values, which stand without their brackets: pure text, so that nothing is respelled."""
     empty = or_(column.is_(None), column == literal_column("'[]'"))
-    longer = func.substr(column, 1, func.length(column) - 1).concat(literal_column("','"))
+    longer = func.substr(column, ONE, func.length(column) - ONE).concat(literal_column("','"))
     alone = literal_column("'['").concat(values).concat(literal_column("']'"))
     joined = longer.concat(values).concat(literal_column("']'"))
     return case((empty, alone), (values == literal_column("''"), column), else_=joined)
