@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery, OrderBy
-from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or
-from persisty.model.types import OPERATORS
+from persisty import Filter, InvalidQuery, OrderBy, meta_of, stored
+from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or, Text
+from persisty.model.types import OPERATORS, Kind
 from persisty.model.validation import new_item
 from persisty.query.match import matcher, sort_key
-from persisty.query.resolve import combine, resolve_filter, resolve_order
+from persisty.query.resolve import combine, resolve_attributes, resolve_filter, resolve_order
 
 from .items import META, Color, Thing
 
@@ -209,3 +209,40 @@ def test_sort_keys_put_nulls_last_in_both_directions() -> None:
         key = sort_key(META, (OrderBy("size", descending),))
         found = list(dict.fromkeys(item.size for item in sorted(ITEMS, key=key)))
         assert found == wanted
+
+
+def test_a_text_query_is_a_condition_for_each_word_over_every_text() -> None:
+    texts = [name for name, one in META.attributes.items() if one.kind is Kind.STRING]
+
+    def word(text: str) -> Filter:
+        return Or(tuple(Compare(name, "icontains", text) for name in texts))
+
+    assert resolve_filter(META, Text("  Ann  lee ")) == And((word("Ann"), word("lee")))
+    assert resolve_filter(META, Text("ann")) == word("ann")
+    assert resolve_filter(META, Text(" ")) == ALL
+    assert resolve_filter(META, ~Text(" ")) == NOTHING
+
+
+def test_a_text_query_of_something_else_or_of_an_item_without_texts() -> None:
+    @stored
+    class Bare:
+        id: UUID
+
+    for meta, text in ((META, 3), (meta_of(Bare), "ann")):
+        with pytest.raises(InvalidQuery) as caught:
+            resolve_filter(meta, Text(text))  # type: ignore[arg-type]
+        assert [fault.path for fault in caught.value.faults] == ["/where/query"]
+
+
+def test_attributes_to_select() -> None:
+    assert resolve_attributes(META, [Thing.count, "text", "count"], "/attributes") == ("count", "text")
+    assert resolve_attributes(META, "count", "/attributes") == ("count",)
+    for wrong, path in (
+        ([], "/attributes"),
+        (["count", "no"], "/attributes/1"),
+        (3, "/attributes"),
+        ([3], "/attributes/0"),
+    ):
+        with pytest.raises(InvalidQuery) as caught:
+            resolve_attributes(META, wrong, "/attributes")  # type: ignore[arg-type]
+        assert [fault.path for fault in caught.value.faults] == [path]
