@@ -13,8 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...errors import BackendUnavailable
+from ...store.backoff import ATTEMPTS
 from .http import CONNECT_TIMEOUT, READ_TIMEOUT
-from .transport import ATTEMPTS, JSON, TRANSIENT, AwsError, exhausted
+from .transport import JSON, TRANSIENT, AwsError, exhausted
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 

@@ -1,53 +1,77 @@
-"""Reading from a table: items by key, and queries that are filled up to their limit."""
+"""Reading from a table: items by key, queries that are filled up to their limit, counts and aggregates.
+
+```
+keys      GetItem or BatchGetItem, the rest of the filter and the order applied here
+query     the pages of a Query until there are enough matches; as the index gives them, if that is the order asked
+union     the queries of a union side by side: with an order, the first of each are merged; without one, one query's
+          matches come after another's
+scan      the pages of a Scan until there are enough matches; by segments where a large table is seen as a whole
+```
+
+Where no index gives the order, all matches pass through a heap that holds no more than a page.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
 from time import sleep
 from typing import Any, Generic, TypeVar
 
-from ...errors import InvalidCursor
-from ...model.expressions import ALL, Aggregate, Filter, OrderBy
+from ...errors import InvalidCursor, ScanNotAllowed
+from ...model.expressions import ALL, COUNT, And, Aggregate, Filter, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
+from ...query.explain import Explanation
 from ...query.keyset import beyond, position_of
 from ...query.match import matcher, sort_key
 from ...store.backend import Page
-from .codec import Found, Wire, WireCodec
-from .expressions import split
-from .planner import AccessPath, QueryPlan, access_paths, plan
+from .access import QueryPlan, membership, over_values
+from .codec import Wire, WireCodec
+from .costs import Size
+from .explain import advised, explained
+from .expressions import attributes_of
+from .lanes import Fields, Lane, Lanes
+from .parallel import MAX_THREADS, in_parallel, side_by_side
+from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
-from .transport import ATTEMPTS, AwsError, Transport, as_error, backoff, exhausted
+from .statistics import Statistics
+from .transport import ATTEMPTS, AwsError, Transport, backoff, exhausted
 
 T = TypeVar("T")
 MAX_READ = 100
 """Keys a BatchGetItem takes."""
-LOOKAHEAD, GROWTH = 8, 4
-"""A query with a filter looks at so many times its limit, then at so many times more with each request: DynamoDB charges
-for what it looks at, and a request costs a round trip."""
+LOOKAHEAD = 8
+"""A query with a filter looks at so many times its limit at first."""
+SEGMENT = 4 * 1024 * 1024
+"""Bytes of a table that are worth a segment of their own when all of it is scanned."""
 
 
 class Reads(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport) -> None:
+    """`max_scan`: how many items a table may have to be scanned without being allowed to."""
+
+    def __init__(
+        self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport, planner: Planner, max_scan: int
+    ) -> None:
         self.meta = meta
         self._codec = codec
         self._requests = requests
-        self._transport = transport
-        self._paths = access_paths(meta, codec)
+        self._planner = planner
+        self._max_scan = max_scan
+        self._lanes: Lanes[T] = Lanes(meta, codec, requests, transport)
+        self._statistics = Statistics(requests.table, transport)
+        self._values = over_values(meta)
+        self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        whole = self._lanes.fields(None)
         if len(keys) == 1:
-            if not self._codec.storable(keys[0]):
-                return [None]
-            row = self._call("GetItem", self._requests.read(keys[0]), self._codec.got).Item
-            return [None if row is None else self._codec.item(row)]
-        found: dict[KeyValues, T] = {}
+            return [self._read_one(keys[0], whole)]
         distinct = [key for key in dict.fromkeys(keys) if self._codec.storable(key)]
-        for start in range(0, len(distinct), MAX_READ):
-            for item in self._read_some(distinct[start : start + MAX_READ]):
-                found[self.meta.key_values(item)] = item
+        found = {self.meta.key_values(item): item for item in chain.from_iterable(self._batches(distinct, whole))}
         return [found.get(key) for key in keys]
 
     def query(
@@ -61,93 +85,158 @@ class Reads(Generic[T]):
         allow_scan: bool = False,
     ) -> Page[T]:
         following = beyond(self.meta, order, after) if order and after is not None else ALL
-        chosen = plan(self.meta, self._paths, where, order, following)
-        start = None if after is None or order else self._start(chosen, after)
-        exact = chosen.ordered and chosen.rest == following
-        enough = limit + 2  # one more tells that there is more, another that its ties are complete
-        look = (enough if exact else enough * LOOKAHEAD) if chosen.ordered else None
-        matches = self._matches(chosen, look, start)
-        if not order:
-            found = [
-                item for _, item in zip(range(limit + 1), (one for one, wanted in matches if wanted), strict=False)
-            ]
-        elif chosen.ordered:
-            found = self._complete_ties(chosen, matches, limit, order)
-        else:
-            found = heapq.nsmallest(limit + 1, (one for one, wanted in matches if wanted), sort_key(self.meta, order))
+        chosen = self._planner.plan(where, order, following)
+        names = None if select is None else {*select, *(one.attribute for one in order)}
+        start = None if order else after
+        match chosen:
+            case KeyPlan():
+                found = self._of_keys(chosen, order, start, limit, names)
+            case UnionPlan():
+                found = self._of_union(chosen, order, start, limit, names)
+            case _:
+                if not self._bounded(chosen):
+                    self._allow(chosen, where, order, allow_scan)
+                found = self._of_query(chosen, order, start, limit, names)
+        if len(found) <= limit:
+            return Page(found, None)
         page = found[:limit]
-        return Page(page, self._position(chosen, order, page[-1]) if len(found) > limit else None)
+        return Page(page, self._position(chosen, order, page[-1]))
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
-        chosen = plan(self.meta, self._paths, where, (), ALL)
-        native, local = split(self.meta, chosen.rest, self._hidden(chosen))
-        if local != ALL:
-            return sum(wanted for _, wanted in self._matches(chosen, None, None))
-        operation, payload = self._requests.query(chosen, native)
-        return sum(page.Count for page in self._pages(operation, {**payload, "Select": "COUNT"}))
+        chosen = self._planner.plan(where)
+        self._allow(chosen, where, (), allow_scan)
+        if isinstance(chosen, KeyPlan):
+            return sum(map(len, self._matches_of_keys(chosen, self.meta.key.attributes)))
+        counts = [self._lanes.counts(lane) for lane in self._all(chosen, self.meta.key.attributes)]
+        return sum(side_by_side(counts))
 
     def aggregate(
         self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
     ) -> list[Group]:
+        if not by and measures == (COUNT,):
+            return [Group((), (self.count(where, allow_scan=allow_scan),))]
+        chosen = self._planner.plan(where)
+        self._allow(chosen, where, (), allow_scan)
         accumulator = Accumulator(self.meta, measures, by)
-        for item, wanted in self._matches(plan(self.meta, self._paths, where, (), ALL), None, None):
-            if wanted:
-                accumulator.add(item)
+        for item in self._every(chosen, {*by, *(one.attribute for one in measures if one.attribute)}):
+            accumulator.add(item)
         return accumulator.groups()
 
-    def _read_some(self, keys: Sequence[KeyValues]) -> Iterator[T]:
-        """One BatchGetItem, and again for what it left unprocessed."""
-        table = self._requests.table
-        request: Any = {table: {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}}
-        attempt = 0
-        while attempt < ATTEMPTS:
-            answer = self._call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
-            found = answer.Responses.get(table, ())
-            yield from map(self._codec.item, found)
-            request = answer.UnprocessedKeys
-            if not request:
-                return
-            if not found:  # else they did not fit into 16 MB
-                sleep(backoff(attempt))
-                attempt += 1
-        raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
+    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+        chosen = self._planner.plan(where, order)
+        return explained(self._planner, self._requests, chosen, where, order, limit, self._statistics.size())
 
-    def _matches(self, chosen: QueryPlan, look: int | None, start: Wire | None) -> Iterator[tuple[T, bool]]:
-        """The items of a plan as they come, each with whether it matches what DynamoDB did not decide.
+    # What a scan may see
 
-        `look`: how many items the first request looks at; None for as many as there are, all of them being wanted.
-        """
-        native, local = split(self.meta, chosen.rest, self._hidden(chosen))
-        operation, payload = self._requests.query(chosen, native)
-        if look is not None:
-            payload["Limit"] = look
-        if start is not None:
-            payload["ExclusiveStartKey"] = start
-        wanted = None if local == ALL else matcher(self.meta, local)
-        for page in self._pages(operation, payload):
-            for item in map(self._codec.item, page.Items):
-                yield item, wanted is None or wanted(item)
+    def _bounded(self, chosen: QueryPlan) -> bool:
+        """Does a page of it look at no more items than it has?"""
+        return chosen.ordered and chosen.rest == ALL
 
-    def _pages(self, operation: str, payload: dict[str, Any]) -> Iterator[Found[Any]]:
-        while True:
-            page: Found[Any] = self._call(operation, payload, self._codec.found)
-            yield page
-            if not page.LastEvaluatedKey:
-                return
-            payload = {**payload, "ExclusiveStartKey": page.LastEvaluatedKey}
-            if "Limit" in payload:
-                payload["Limit"] *= GROWTH
+    def _allow(self, chosen: Plan, where: Filter, order: tuple[OrderBy, ...], allow_scan: bool) -> None:
+        """`ScanNotAllowed` for a plan that may look at all of a table that is too large for that."""
+        if allow_scan or not isinstance(chosen, QueryPlan) or chosen.path is not None:
+            return
+        items = self._statistics.size().items
+        if items > self._max_scan:
+            index = advised(self._planner, where, order)
+            advice = f"{index!r} would answer the query" if index else "no index would answer the query"
+            raise ScanNotAllowed(
+                f"This would look at all of {items} items: {advice}",
+                items=items,
+                index=None if index is None else list(index.attributes),
+            )
+
+    # A page of each kind of plan: more than `limit` matches, or all there are
+
+    def _of_query(
+        self,
+        chosen: QueryPlan,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        names: set[str] | None,
+    ) -> list[T]:
+        if chosen.ordered:
+            start = None if after is None else self._start(chosen, after)
+            return self._first(chosen, self._lanes.lane(chosen, names), order, limit, start)
+        return heapq.nsmallest(limit + 1, self._every(chosen, names), sort_key(self.meta, order))
+
+    def _of_union(
+        self,
+        chosen: UnionPlan,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        names: set[str] | None,
+    ) -> list[T]:
+        if not order:
+            return self._one_after_another(chosen, after, limit, names)
+        if not all(one.ordered for one in chosen.queries):
+            return heapq.nsmallest(limit + 1, self._every(chosen, names), sort_key(self.meta, order))
+        firsts: list[list[T]] = [[] for _ in chosen.queries]
+
+        def run(position: int) -> None:
+            one = chosen.queries[position]
+            firsts[position] = self._first(one, self._lanes.lane(one, names), order, limit, None)
+
+        in_parallel(run, range(len(firsts)))
+        merged = heapq.merge(*firsts, key=sort_key(self.meta, order))
+        distinct = merged if chosen.disjoint else self._distinct(merged)
+        return list(islice(distinct, limit + 1))
+
+    def _one_after_another(
+        self, chosen: UnionPlan, after: Mapping[str, Any] | None, limit: int, names: set[str] | None
+    ) -> list[T]:
+        """The matches of one query after another's; a few queries run at a time, so that small ones take no time each."""
+        lanes = self._lanes.of_union(chosen, None if names is None else names | self._place(chosen))
+        position, start = (0, None) if after is None else self._resume(chosen, after)
+        found: list[T] = []
+        while position < len(lanes) and len(found) <= limit:
+            group = range(position, min(position + MAX_THREADS, len(lanes)))
+            parts: dict[int, list[T]] = {}
+
+            def run(one: int, parts: dict[int, list[T]] = parts, begin: int = position, at: Wire | None = start) -> None:
+                parts[one] = self._first(chosen.queries[one], lanes[one], (), limit, at if one == begin else None)
+
+            in_parallel(run, group)
+            found += chain.from_iterable(parts[one] for one in group)
+            position, start = group.stop, None
+        return found[: limit + 1]
+
+    def _of_keys(
+        self,
+        chosen: KeyPlan,
+        order: tuple[OrderBy, ...],
+        after: Mapping[str, Any] | None,
+        limit: int,
+        names: set[str] | None,
+    ) -> list[T]:
+        if order:
+            matches = chain.from_iterable(self._matches_of_keys(chosen, names))
+            return heapq.nsmallest(limit + 1, matches, sort_key(self.meta, order))
+        return list(islice(chain.from_iterable(self._matches_of_keys(chosen, names, after)), limit + 1))
+
+    def _first(
+        self, one: QueryPlan, lane: Lane[T], order: tuple[OrderBy, ...], limit: int, start: Wire | None
+    ) -> list[T]:
+        """More than `limit` matches of a query that gives them in the order asked."""
+        enough = limit + 2  # one more tells that there is more, another that its ties are complete
+        exact = lane.wanted is None and "FilterExpression" not in lane.payload
+        items = self._lanes.items(lane, enough if exact else enough * LOOKAHEAD, start)
+        if order:
+            return self._complete_ties(one, items, limit, order)
+        return list(islice((item for item, wanted in items if wanted), limit + 1))
 
     def _complete_ties(
-        self, chosen: QueryPlan, matches: Iterator[tuple[T, bool]], limit: int, order: tuple[OrderBy, ...]
+        self, one: QueryPlan, items: Iterator[tuple[T, bool]], limit: int, order: tuple[OrderBy, ...]
     ) -> list[T]:
         """More than `limit` matches in the order, with all that tie with the last of them: DynamoDB does not say how
         ties are ordered, so where there are any they are sorted here, once they are complete."""
-        group = [self.meta.attributes[name].get for name in chosen.grouping]
+        group = [self.meta.attributes[name].get for name in one.grouping]
         found: list[T] = []
         last: list[Any] | None = None
         tied = False
-        for item, wanted in matches:
+        for item, wanted in items:
             value = [get(item) for get in group]
             if len(found) > limit and value != last:
                 break
@@ -157,29 +246,125 @@ class Reads(Generic[T]):
                 found.append(item)
         return sorted(found, key=sort_key(self.meta, order)) if tied else found
 
-    def _hidden(self, chosen: QueryPlan) -> frozenset[str]:
-        """Key attributes of the queried path: a filter expression may not mention them."""
-        return frozenset() if chosen.path is None else frozenset((chosen.path.partition, *chosen.path.sorts))
+    def _distinct(self, items: Iterable[T]) -> Iterator[T]:
+        """Each item once."""
+        seen: set[KeyValues] = set()
+        for item in items:
+            key = self.meta.key_values(item)
+            if key not in seen:
+                seen.add(key)
+                yield item
 
-    def _position(self, chosen: QueryPlan, order: tuple[OrderBy, ...], last: T) -> dict[str, Any]:
-        position = position_of(self.meta, order, last)
-        if not order and chosen.path is not None and chosen.path.index is not None:
-            for name in (chosen.path.partition, *chosen.path.sorts):
-                position[name] = self.meta.attributes[name].get(last)
-        return position
+    # All matches
 
-    def _start(self, chosen: QueryPlan, after: Mapping[str, Any]) -> Wire:
+    def _every(self, chosen: Plan, names: Iterable[str] | None) -> Iterator[T]:
+        """Every match of a plan, in no order."""
+        if isinstance(chosen, KeyPlan):
+            return chain.from_iterable(self._matches_of_keys(chosen, names))
+        lanes = self._all(chosen, names)
+        return chain.from_iterable(side_by_side([self._lanes.matches(lane) for lane in lanes]))
+
+    def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[Lane[T]]:
+        """The lanes through which all matches come, each once."""
+        if isinstance(chosen, UnionPlan):
+            return self._lanes.of_union(chosen, names)
+        segments = _segments(self._statistics.size()) if chosen.path is None else 1
+        return self._lanes.segments(chosen, segments, names)
+
+    def _matches_of_keys(
+        self, chosen: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
+    ) -> Iterator[list[T]]:
+        """The matches among the items of these keys, in the order of the keys, a batch at a time."""
+        fields = self._lanes.fields(None if names is None else {*names, *attributes_of(chosen.rest)})
+        wanted = matcher(self.meta, chosen.rest)
+        keys = [key for key in chosen.keys if self._codec.storable(key)]
+        if len(keys) == 1 and after is None:
+            item = self._read_one(keys[0], fields)
+            yield [] if item is None or not wanted(item) else [item]
+            return
+        rank = sort_key(self._values, self._key_order)
+        places = {key: rank(dict(zip(self.meta.key.attributes, key, strict=True))) for key in keys}
+        if after is not None:
+            self._check(after, frozenset(self.meta.key.attributes))
+            places = {key: place for key, place in places.items() if place > rank(after)}
+        for batch in self._batches(sorted(places, key=places.__getitem__), fields):
+            found = [item for item in batch if wanted(item)]
+            yield sorted(found, key=lambda item: places[self.meta.key_values(item)])
+
+    def _read_one(self, key: KeyValues, fields: Fields) -> T | None:
+        if not self._codec.storable(key):
+            return None
+        row = self._lanes.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
+        return None if row is None else fields.item(row)
+
+    def _batches(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[list[T]]:
+        """The items of different keys, as many at a time as a request takes."""
+        for start in range(0, len(keys), MAX_READ):
+            yield list(self._read_some(keys[start : start + MAX_READ], fields))
+
+    def _read_some(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[T]:
+        """One BatchGetItem, and again for what it left unprocessed."""
+        request: Any = self._requests.read_batch(keys, fields.names)
+        attempt = 0
+        while attempt < ATTEMPTS:
+            answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
+            found = answer.Responses.get(self._requests.table, ())
+            yield from map(fields.item, found)
+            request = answer.UnprocessedKeys
+            if not request:
+                return
+            if not found:  # else they did not fit into 16 MB
+                sleep(backoff(attempt))
+                attempt += 1
+        raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
+
+    # Positions
+
+    def _place(self, chosen: Plan) -> frozenset[str]:
+        """The attributes that tell where an item stands in an unordered plan: its key, and those of the indexes read."""
+        queries: Sequence[QueryPlan] = ()
+        if not isinstance(chosen, KeyPlan):
+            queries = chosen.queries if isinstance(chosen, UnionPlan) else (chosen,)
+        names = {*self.meta.key.attributes}
+        for one in queries:
+            if one.path is not None:
+                names.update((one.path.partition, *one.path.sorts))
+        return frozenset(names)
+
+    def _position(self, chosen: Plan, order: tuple[OrderBy, ...], last: T) -> dict[str, Any]:
+        if order:
+            return position_of(self.meta, order, last)
+        values = {name: self.meta.attributes[name].get(last) for name in sorted(self._place(chosen))}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _check(self, after: Mapping[str, Any], names: frozenset[str]) -> None:
+        if after.keys() != names or any(value is None for value in after.values()):
+            raise InvalidCursor()
+
+    def _resume(self, chosen: UnionPlan, after: Mapping[str, Any]) -> tuple[int, Wire]:
+        """(the query that the item at a position belongs to, the key after which it goes on)"""
+        if after.keys() - self._place(chosen):
+            raise InvalidCursor()
+        try:
+            belongs = [matcher(self._values, membership(one))(after) for one in chosen.queries]
+        except TypeError as error:
+            raise InvalidCursor() from error
+        if True not in belongs:
+            raise InvalidCursor()
+        position = belongs.index(True)
+        one = chosen.queries[position]
+        return position, self._start(one, {name: after.get(name) for name in self._place(one)})
+
+    def _start(self, one: QueryPlan, after: Mapping[str, Any]) -> Wire:
         """The key after which an unordered query goes on."""
-        path: AccessPath | None = chosen.path
-        names = () if path is None or path.index is None else (path.partition, *path.sorts)
+        self._check(after, self._place(one))
         try:
             start = self._codec.key(tuple(after[name] for name in self.meta.key.attributes))
-            return {**start, **{name: self._codec.value(name, after[name]) for name in names}}
+            return {**start, **{name: self._codec.value(name, value) for name, value in after.items()}}
         except (KeyError, TypeError, AttributeError) as error:
             raise InvalidCursor() from error
 
-    def _call(self, operation: str, payload: dict[str, Any], shape: Any) -> Any:
-        try:
-            return self._transport.call(operation, payload, shape)
-        except AwsError as error:
-            raise as_error(error) from error
+
+def _segments(size: Size) -> int:
+    """How many segments a scan of all of a table has."""
+    return max(1, min(MAX_THREADS, int(size.items * size.average) // SEGMENT))

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from random import random
 from time import sleep
 from typing import Any, Protocol, TypeVar
 
 from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError, Throttled
+from ...store.backoff import ATTEMPTS, backoff
 
 X = TypeVar("X")
 JSON = dict[str, Any]
-
-ATTEMPTS = 5
-"""Times a call is tried before it ends in a typed error."""
-BACKOFF, BACKOFF_CAP = 0.05, 1.0
-"""Seconds: the n-th retry waits a random time up to BACKOFF · 2ⁿ, at most BACKOFF_CAP (full jitter)."""
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELED = "TransactionCanceledException"
@@ -59,11 +54,6 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait before retry number `attempt`, counted from 0."""
-    return float(random() * min(BACKOFF_CAP, BACKOFF * 2**attempt))
 
 
 class Retry(Exception):

@@ -24,20 +24,19 @@ from ...model.meta import StoreMeta
 from ...query.match import matcher
 from ...query.resolve import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.backoff import ATTEMPTS, backoff
 from .codec import Wire, WireCodec
 from .expressions import attributes_of, split
 from .parallel import in_parallel
 from .reads import Reads
 from .requests import OPERATIONS, Requests
 from .transport import (
-    ATTEMPTS,
     CONDITION_FAILED,
     JSON,
     TRANSACTION_CANCELED,
     AwsError,
     Transport,
     as_error,
-    backoff,
     exhausted,
 )
 

@@ -14,7 +14,7 @@ import pytest
 from persisty.backends.dynamodb import reads, writes
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.transport import ATTEMPTS, JSON, AwsError
+from persisty.backends.dynamodb.transport import JSON, AwsError
 from persisty.errors import (
     BackendUnavailable,
     BatchTooLarge,
@@ -27,6 +27,7 @@ from persisty.model.expressions import ALL
 from persisty.model.generators import Add
 from persisty.query.resolve import resolve_filter, resolve_order
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
+from persisty.store.backoff import ATTEMPTS
 
 from .items import THING, Thing
 

@@ -23,8 +23,9 @@ from persisty.backends.dynamodb import http, transport
 from persisty.backends.dynamodb.direct import DirectTransport
 from persisty.backends.dynamodb.engine import connect
 from persisty.backends.dynamodb.sigv4 import Credentials
-from persisty.backends.dynamodb.transport import ATTEMPTS, BACKOFF, BACKOFF_CAP, AwsError, backoff
+from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable, PersistyError, Throttled
+from persisty.store.backoff import ATTEMPTS, BACKOFF, BACKOFF_CAP, backoff
 
 from .scripted import Reply, Scripted, answer, hang_up, raw, refusal, scripted, silence, then_hang_up
 
