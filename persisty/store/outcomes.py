@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from ..errors import Aborted, Conflict, Fault, InvalidInput, NotFound, PersistyError, PreconditionFailed
 from ..model.changes import bounds_of, sums_of
 from ..model.expressions import ALL, And, Filter
+from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
 from ..query.match import matcher
 from ..query.resolve import combine
-from .backend import Outcome, Patch, Put, Write, WriteResult
+from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
 
 
@@ -61,9 +63,32 @@ def edit_result(
     return EditResult(error=error_of(meta, planned, result, path))
 
 
-def key_of(meta: StoreMeta[Any], write: Write) -> tuple[Any, ...]:
-    """The key that a write is about. A number that the engine gives is known to be like no other."""
-    return meta.key_values(write.item) if isinstance(write, Put) else write.key
+def number(backend: Backend[Any], items: Sequence[Any]) -> None:
+    """Give new items the numbers they lack, those of each sequence in one call."""
+    for name in backend.meta.sequences:
+        get = backend.meta.attributes[name].get
+        lacking = [item for item in items if get(item) is UNSET]
+        if lacking:
+            for given, item in enumerate(lacking, backend.allocate(name, len(lacking))):
+                setattr(item, name, given)
+
+
+def check_distinct(meta: StoreMeta[Any], planned: Sequence[Planned | None]) -> None:
+    """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none.
+
+    A key with a number that the engine is yet to give is like no other.
+    """
+    seen: set[KeyValues] = set()
+    faults: list[Fault] = []
+    for position, one in enumerate(planned):
+        if one is None:
+            continue
+        key = meta.key_values(one.write.item) if isinstance(one.write, Put) else one.write.key
+        if key in seen and UNSET not in key:
+            faults.append(Fault(pointer("edits", position), "The same item twice in an atomic batch"))
+        seen.add(key)
+    if faults:
+        raise InvalidInput(faults=faults)
 
 
 def _out_of_bounds(meta: StoreMeta[Any], planned: Planned, result: WriteResult) -> bool:

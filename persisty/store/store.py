@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery, PersistyError
+from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery
 from ..model.changes import bounds_of
 from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, Text
 from ..model.keys import KeyValues
@@ -23,7 +23,8 @@ from ..query.explain import Explanation
 from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, resolve_order
 from . import edits
 from .backend import Backend, Delete, Outcome, Put, WriteResult
-from .outcomes import Planned, edit_result, error_of, key_of, patch
+from .bulk import write_all
+from .outcomes import Planned, check_distinct, edit_result, error_of, number, patch
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Store(Generic[T]):
         not valid."""
         new = new_item(self.meta, item)
         if self._sequences:
-            self._number([new])
+            number(self.backend, [new])
         put = Put(new)
         [result] = self.backend.write((put,), atomic=False)
         return self._settled(Planned(put), result)
@@ -218,7 +219,7 @@ class Store(Generic[T]):
         """
         valid = changes_of(self.meta, changes)
         resolved = combine(And, [self._where(where), bounds_of(self.meta, valid)])
-        return self._write_all(valid, resolved, limit, cursor, allow_scan)
+        return write_all(self.backend, valid, resolved, limit, cursor, allow_scan)
 
     def delete_all(
         self,
@@ -229,7 +230,7 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> edits.BulkResult:
         """Delete every item that matches; like `update_all`. Without a filter that is every item there is."""
-        return self._write_all(None, self._where(where), limit, cursor, allow_scan)
+        return write_all(self.backend, None, self._where(where), limit, cursor, allow_scan)
 
     def explain(
         self,
@@ -264,9 +265,9 @@ class Store(Generic[T]):
         planned = self._planned(given)
         present = [one for one in planned if one is not None]
         if atomic:
-            self._check_distinct(planned)
+            check_distinct(self.meta, planned)
         if self._sequences:
-            self._number([one.write.item for one in present if isinstance(one.write, Put)])
+            number(self.backend, [one.write.item for one in present if isinstance(one.write, Put)])
         if atomic and len(present) < len(planned):
             results = iter([WriteResult(Outcome.ABORTED)] * len(present))
         else:
@@ -299,36 +300,6 @@ class Store(Generic[T]):
         if page.position is None:
             return ResultPage(page.items)
         return ResultPage(page.items, encode_cursor(self.meta, where, total, page.position))
-
-    def _write_all(
-        self, changes: dict[str, Any] | None, where: Filter, limit: int | None, cursor: str | None, allow_scan: bool
-    ) -> edits.BulkResult:
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])
-        after = None if cursor is None else decode_cursor(self.meta, where, (), cursor)
-        changed = 0
-        while where != NOTHING:
-            left = None if limit is None else limit - changed
-            try:
-                bulk = self.backend.write_all(changes, where, after, left, allow_scan=allow_scan)
-            except PersistyError as error:
-                error.details |= {"changed": changed, "cursor": cursor}
-                raise
-            changed, after = changed + bulk.changed, bulk.position
-            cursor = None if after is None else encode_cursor(self.meta, where, (), after)
-            if after is None or (limit is not None and changed >= limit):
-                break
-        return edits.BulkResult(changed, cursor)
-
-    def _number(self, items: Sequence[T]) -> None:
-        """Give new items the numbers they lack, those of each sequence in one call."""
-        for name in self._sequences:
-            get = self.meta.attributes[name].get
-            lacking = [item for item in items if get(item) is UNSET]
-            if lacking:
-                first = self.backend.allocate(name, len(lacking))
-                for number, item in enumerate(lacking, first):
-                    setattr(item, name, number)
 
     def _key(self, key: Any, path: str = "/key") -> KeyValues | None:
         """The typed key values; None where no item can have that key."""
@@ -364,18 +335,6 @@ class Store(Generic[T]):
                 values = self._key(key, path + "/key")
                 return None if values is None else Planned(Delete(values, condition), condition)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
-
-    def _check_distinct(self, planned: Sequence[Planned | None]) -> None:
-        """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none."""
-        seen: set[KeyValues] = set()
-        faults: list[Fault] = []
-        for position, one in enumerate(planned):
-            if one is not None and UNSET not in (key := key_of(self.meta, one.write)):
-                if key in seen:
-                    faults.append(Fault(pointer("edits", position), "The same item twice in an atomic batch"))
-                seen.add(key)
-        if faults:
-            raise InvalidInput(faults=faults)
 
     def _settled(self, planned: Planned, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""
