@@ -1,0 +1,109 @@
+"""What SQLite does itself: plans it tells, sums that do not overflow, lists that grow as text, bulk writes in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from persisty import App, Attr, Conflict, Index, Store, Unique, add, append, stored
+from persisty.model.types import INTEGER_MAX, INTEGER_MIN
+
+
+@stored(key="id", indexes=[Index("topic", "rank"), Unique("email"), Index("rank")])
+class Paper:
+    id: str
+    topic: str = "a"
+    rank: int = 0
+    email: str | None = None
+    price: Decimal | None = None
+    notes: list[Any] = Attr(factory=list)
+    maybe: list[int] | None = None
+
+
+@pytest.fixture
+def papers() -> Iterator[Store[Paper]]:
+    app = App("papers", items=[Paper], url="sqlite://")
+    yield app.store(Paper)
+    app.close()
+
+
+def test_an_index_is_told(papers: Store[Paper]) -> None:
+    found = papers.explain(Paper.topic == "a")
+    assert (found.engine, found.access, found.index, found.sorted_by) == ("sqlite", "index", "by-topic-rank", None)
+    assert found.advice is None
+    assert found.detail
+    assert papers.explain(Paper.email == "x").index == "unique-email"
+
+
+def test_orders_that_an_index_gives_and_one_that_is_sorted(papers: Store[Paper]) -> None:
+    given = papers.explain(Paper.topic == "a", order=Paper.rank)
+    assert (given.index, given.sorted_by) == ("by-topic-rank", "index")
+    back = papers.explain(Paper.rank == 3, order="id")
+    assert (back.index, back.sorted_by) == ("by-rank", "index")  # every index ends on the key
+    assert papers.explain(Paper.topic == "a", order=Paper.price).sorted_by == "engine"
+
+
+def test_a_key_and_a_scan_with_its_advice(papers: Store[Paper]) -> None:
+    assert papers.explain(Paper.id == "x").access == "key"
+    scan = papers.explain((Paper.price == Decimal(1)) & (Paper.topic > "b"))
+    assert (scan.access, scan.index, scan.advice) == ("scan", None, Index("price", "topic"))
+    assert papers.explain(Paper.price > Decimal(1)).advice is None  # no equality, no index for every engine
+    ordered = papers.explain(Paper.price == Decimal(1), order=[Paper.email])
+    assert ordered.advice == Index("price", "email", "id")
+
+
+def test_sums_beyond_64_bits(papers: Store[Paper]) -> None:
+    for key, rank in enumerate((INTEGER_MAX, INTEGER_MAX, INTEGER_MIN, INTEGER_MAX, -1)):
+        papers.create(Paper(id=str(key), rank=rank))
+    [group] = papers.aggregate(Paper.rank.sum(), Paper.rank.avg())
+    total = 3 * INTEGER_MAX + INTEGER_MIN - 1
+    assert group.values == (total, total / 5)
+
+
+def test_sums_of_decimals_are_exact(papers: Store[Paper]) -> None:
+    for key, price in enumerate(("0.1", "0.2", "1E+20", None)):
+        papers.create(Paper(id=str(key), price=Decimal(price) if price else None))
+    [group] = papers.aggregate(Paper.price.sum(), Paper.price.max(), Paper.price.min())
+    assert group.values == (Decimal("100000000000000000000.3"), Decimal("1E+20"), Decimal("0.1"))
+
+
+def test_what_a_list_holds_is_not_respelled_when_it_grows(papers: Store[Paper]) -> None:
+    before: list[Any] = [10**30, 1.0, "\u2028é\0\"'", {"b": [], "a": None}]
+    papers.create(Paper(id="a", notes=before))
+    papers.update("a", {"notes": append("]", [1, "x,y"]), "maybe": append(1)})
+    grown = papers.update("a", {"notes": append(), "maybe": append(2, 3)})
+    assert grown is not None
+    assert grown.notes == [*before, "]", [1, "x,y"]]
+    assert [type(one) for one in grown.notes] == [int, float, str, dict, str, list]
+    assert grown.maybe == [1, 2, 3]
+
+
+def test_a_bulk_write_is_one_statement_and_all_or_nothing(papers: Store[Paper]) -> None:
+    for key in "abcd":
+        papers.create(Paper(id=key, email=None if key == "a" else key))
+    statements: list[str] = []
+    papers.backend._connection._raw.set_trace_callback(statements.append)  # type: ignore[attr-defined]
+    assert papers.update_all({"rank": add(2), "notes": append(1)}, Paper.id > "a").changed == 3
+    assert len(statements) == 1
+    with pytest.raises(Conflict) as caught:
+        papers.update_all({"email": "same", "rank": 9})
+    assert caught.value.details == {"attributes": ["email"], "changed": 0, "cursor": None}
+    assert [(one.rank, one.email) for one in papers.search()] == [(0, None), (2, "b"), (2, "c"), (2, "d")]
+
+
+def test_a_bulk_write_in_parts_goes_on_where_it_ended(papers: Store[Paper]) -> None:
+    for number in range(10):
+        papers.create(Paper(id=f"{number}", rank=number))
+    cursor, changed, parts = None, 0, 0
+    while True:
+        done = papers.update_all({"rank": add(100)}, Paper.id >= "2", limit=3, cursor=cursor)
+        cursor, changed, parts = done.cursor, changed + done.changed, parts + 1
+        if cursor is None:
+            break
+    assert (changed, parts) == (8, 3)
+    assert [one.rank for one in papers.search()] == [0, 1, *range(102, 110)]
+    assert papers.delete_all(Paper.rank > 100, limit=5).changed == 5
+    assert papers.count() == 5
