@@ -22,7 +22,7 @@ from ...query.resolve import combine
 from ...query.shape import Shape
 from ...store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
 from ...store.outcomes import conflict
-from .columns import RowCodec, join_json
+from .columns import RowCodec, index_name
 from .dialect import Connection, Dialect, UniqueTaken
 from .statements import HALF, Statement, Statements, shape_of
 
@@ -48,7 +48,7 @@ class SqlBackend(Generic[T]):
         self._connection = connection
         self._dialect = dialect
         self._selected: dict[tuple[str, ...], RowCodec] = {}
-        self._codec = RowCodec(meta)
+        self._codec = RowCodec(meta, dialect)
         self._statements = Statements(meta, table, dialect)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
         self._sort_key = sort_key(meta, self._key_order)
@@ -153,7 +153,7 @@ class SqlBackend(Generic[T]):
         return Explanation(
             engine=self._dialect.name,
             access=told.access,
-            index=told.index and told.index.removeprefix(f"{self.meta.name}-"),
+            index=next((one.name for one in self.meta.indexes if index_name(self.meta, one) == told.index), None),
             keys=(),
             native=where,
             local=ALL,
@@ -182,7 +182,7 @@ class SqlBackend(Generic[T]):
         names = tuple(dict.fromkeys((*select, *(one.attribute for one in order))))
         codec = self._selected.get(names)
         if codec is None:
-            codec = self._selected[names] = RowCodec(self.meta, names)
+            codec = self._selected[names] = RowCodec(self.meta, self._dialect, names)
         return codec
 
     def _group(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], row: Iterator[Any]) -> Group:
@@ -265,7 +265,7 @@ class SqlBackend(Generic[T]):
             values.append(
                 value.amount
                 if how == "add"
-                else join_json(value.values)
+                else self._codec.value(name, list(value.values))[1:-1]  # what stands between the brackets of the array
                 if how == "append"
                 else self._codec.value(name, value)
             )

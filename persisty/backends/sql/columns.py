@@ -3,86 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from functools import partial
+from hashlib import blake2b
 from keyword import iskeyword
 from typing import Any
-from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Float,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-)
-from sqlalchemy.types import TypeEngine
+from msgspec import UNSET
+from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, Table, Text
 
 from ...errors import InvalidDeclaration
+from ...model import indexes as model
 from ...model.meta import Attribute, StoreMeta
-from ...model.types import Kind, bare, datetime_text
-
-DECIMAL_COLLATION = "persisty_decimal"
-
-Convert = Callable[[Any], Any]
+from ...model.types import Kind, bare
+from .dialect import ColumnKind, Convert, Dialect
 
 
-class ColumnKind(Struct, frozen=True):
-    """`encode`/`decode` never see None; None in their place means that the driver's value is the item's."""
-
-    type: TypeEngine[Any]
-    encode: Convert | None = None
-    decode: Convert | None = None
-
-
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """The value as JSON."""
     return msgspec.json.encode(value).decode()
 
 
-COLUMNS: dict[Kind, ColumnKind] = {
-    Kind.STRING: ColumnKind(Text()),
-    Kind.INTEGER: ColumnKind(BigInteger()),
-    Kind.FLOAT: ColumnKind(Float(), None, float),  # SQLite's RETURNING gives 1 for 1.0
-    Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
-    Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat),
-    Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
-    Kind.UUID: ColumnKind(Text(), msgspec.to_builtins, partial(msgspec.convert, type=UUID)),
-    Kind.DECIMAL: ColumnKind(Text(collation=DECIMAL_COLLATION), str, Decimal),
-    Kind.BYTES: ColumnKind(LargeBinary()),
-}
-"""Enums and JSON depend on the attribute and have no row: see `column_kind`."""
+def _after(first: Convert | None, then: Convert) -> Convert:
+    return then if first is None else lambda value: then(first(value))
 
 
-def column_kind(attribute: Attribute) -> ColumnKind:
+def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
     """The row of the attribute's kind."""
     if attribute.kind is Kind.ENUM:
         enum = bare(attribute.type)
-        whole = all(isinstance(member.value, int) for member in enum)
-        return ColumnKind(BigInteger() if whole else Text(), lambda member: member.value, enum)
+        row = dialect.columns[Kind.INTEGER if all(isinstance(member.value, int) for member in enum) else Kind.STRING]
+        stored = {member: member.value if row.encode is None else row.encode(member.value) for member in enum}
+        return ColumnKind(row.type, stored.__getitem__, _after(row.decode, enum))
+    row = dialect.columns[attribute.kind]
     if attribute.kind is Kind.JSON:
-        return ColumnKind(Text(), _json, msgspec.json.Decoder(attribute.type).decode)
-    return COLUMNS[attribute.kind]
+        return ColumnKind(row.type, row.encode, _after(row.decode, msgspec.json.Decoder(attribute.type).decode))
+    return row
 
 
-def table_of(meta: StoreMeta[Any]) -> Table:
+def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
+    """What an item's index is called in the database. PostgreSQL would cut longer names off, and so make two of them one."""
+    name = f"{meta.name}-{index.name}"
+    whole = name.encode()
+    if len(whole) <= MAX_NAME:
+        return name
+    return f"{whole[:48].decode(errors='ignore')}-{blake2b(whole, digest_size=7).hexdigest()}"
+
+
+MAX_NAME = 63
+"""Bytes of a name that PostgreSQL keeps."""
+
+
+def table_of(meta: StoreMeta[Any], dialect: Dialect) -> Table:
     """The table of an item, in key order, with an index for each one declared: every order ends on the key, so every index
     does that is not unique."""
     columns = [
-        Column(name, column_kind(attribute).type, nullable=attribute.optional)
+        Column(name, column_kind(attribute, dialect).type, nullable=attribute.optional)
         for name, attribute in meta.attributes.items()
     ]
     table = Table(meta.name, MetaData(), *columns, PrimaryKeyConstraint(*meta.key.attributes))
     for index in meta.indexes:
         names = index.attributes if index.unique else dict.fromkeys((*index.attributes, *meta.key.attributes))
-        Index(f"{meta.name}-{index.name}", *(table.c[name] for name in names), unique=index.unique)
+        Index(index_name(meta, index), *(table.c[name] for name in names), unique=index.unique)
     return table
 
 
@@ -93,11 +74,6 @@ SEQUENCES = Table(
     Column("last", BigInteger(), nullable=False),
 )
 """The last number given out of each sequence of a database."""
-
-
-def join_json(values: Iterable[Any]) -> str:
-    """What stands between the brackets of a JSON array of these values."""
-    return _json(list(values))[1:-1]
 
 
 def _constructor(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[..., Any]:
@@ -115,10 +91,11 @@ def _constructor(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[..., An
 class RowCodec:
     """Item ⇄ row of all columns or, for reading only, of those of some attributes. Compiled once."""
 
-    def __init__(self, meta: StoreMeta[Any], select: Sequence[str] | None = None) -> None:
+    def __init__(self, meta: StoreMeta[Any], dialect: Dialect, select: Sequence[str] | None = None) -> None:
+        self.search = dialect.search
         self.names = tuple(meta.attributes) if select is None else tuple(select)
-        kinds = {name: column_kind(meta.attributes[name]) for name in self.names}
-        nested = {name: column_kind(attribute) for name, attribute in meta.nested.items()}
+        kinds = {name: column_kind(meta.attributes[name], dialect) for name in self.names}
+        nested = {name: column_kind(attribute, dialect) for name, attribute in meta.nested.items()}
         self.encoders: dict[str, Convert | None] = {name: kind.encode for name, kind in (kinds | nested).items()}
         self._make = _constructor(meta, self.names)
         self._columns = tuple((meta.attributes[name].get, kind.encode) for name, kind in kinds.items())

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from msgspec import Struct
 from sqlalchemy.engine import Dialect as Compiler
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.types import TypeEngine
 
 from ...model.meta import Attribute
+from ...model.types import Kind
 
 Column = ColumnElement[Any]
+Convert = Callable[[Any], Any]
+
+
+class ColumnKind(Struct, frozen=True):
+    """How a kind of value is kept. `encode`/`decode` never see None; None in their place means that the driver's value is the
+    item's. JSON is encoded to text whole; `decode` leads to the text that msgspec wrote."""
+
+    type: TypeEngine[Any]
+    encode: Convert | None = None
+    decode: Convert | None = None
+
+
+class Search(Struct, frozen=True):
+    """What it takes to look for a text whatever the case: part of the statement's shape, and the values it binds."""
+
+    shape: tuple[Any, ...]
+    values: tuple[str, ...]
 
 
 class Dialect(Struct, frozen=True):
     """One engine's spelling of what SQL has no common one for.
 
-    `compiler` is SQLAlchemy's; `insert` its INSERT, which knows ON CONFLICT. `contains`, `endswith`, `icontains`: (text, text
-    looked for, case-folded for the last) → condition, null for null. `nested`: (column of an object's JSON, attribute) → the
-    nested value, comparable as its kind. `decimal_sum`: the exact sum of a column of decimals. `explain`: the word before a
-    statement that makes the engine tell its plan, and `explained` reads what it then says: (lines) → (access, index, sorted).
+    `compiler` is SQLAlchemy's; `insert` its INSERT, which knows ON CONFLICT. `columns`: a row for each kind but enums, which
+    are kept as what their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
+    (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
+    of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
+    value; sums of decimals are exact, integers do not come. `names`: a statement that lists the columns of a table. `explain`:
+    the word before a statement that makes the engine tell its plan, and `explained` reads what it then says.
     """
 
     name: str
     compiler: Compiler
     insert: Callable[[Any], Any]
+    columns: Mapping[Kind, ColumnKind]
     contains: Callable[[Column, Column], Column]
     endswith: Callable[[Column, Column], Column]
-    icontains: Callable[[Column, Column], Column]
+    search: Callable[[str], Search]
+    icontains: Callable[..., Column]
     nested: Callable[[Column, Attribute], Column]
-    decimal_sum: Callable[[Column], Column]
+    aggregate: Callable[[str, Column, Kind], Column]
+    names: str
     explain: str
     explained: Callable[[Sequence[str]], Told]
 

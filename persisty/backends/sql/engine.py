@@ -1,8 +1,10 @@
-"""SQL engines by URL: `sqlite:///messenger.db` (a file below the working directory), `sqlite://` (in memory)."""
+"""SQL engines: the tables of one database. `sqlite:///messenger.db` is a file below the working directory, `sqlite://` is in
+memory; PostgreSQL's engine is a `SqlEngine` too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Table
@@ -12,45 +14,57 @@ from ...errors import BackendUnavailable
 from ...model.meta import StoreMeta
 from .backend import SqlBackend
 from .columns import SEQUENCES, table_of
+from .dialect import Connection, Dialect
 from .sqlite import SQLITE, SqliteConnection
 
 T = TypeVar("T")
 
 
 class SqlEngine:
-    """The tables of one database. It is embedded, so a table that is missing is created when its store is opened."""
+    """The tables of one database. Where it is embedded, a table that is missing is created when its store is opened."""
 
-    embedded = True
-
-    def __init__(self, path: str) -> None:
-        self._dialect = SQLITE
-        self._connection = SqliteConnection(path)
+    def __init__(self, dialect: Dialect, connection: Connection, *, embedded: bool) -> None:
+        self.embedded = embedded
+        self._dialect = dialect
+        self._connection = connection
         self._tables: dict[str, Table] = {}
+        self._prepared: set[str] = set()
 
     def open(self, meta: StoreMeta[T]) -> SqlBackend[T]:
-        self.prepare((meta,))
-        return SqlBackend(meta, self._tables[meta.name], self._dialect, self._connection, embedded=self.embedded)
+        if self.embedded and meta.name not in self._prepared:
+            self.prepare((meta,))
+        return self._backend(meta, self._table(meta))
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        for meta in metas:
-            if meta.name not in self._tables:
-                table = table_of(meta)
-                self._create(table)
-                if meta.sequences:
-                    self._create(SEQUENCES)
-                self._tables[meta.name] = table
+        with self._preparing():
+            for meta in metas:
+                self._create(self._table(meta))
+            if any(meta.sequences for meta in metas):
+                self._create(SEQUENCES)
+        self._prepared.update(meta.name for meta in metas)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _create(self, table: Table) -> None:
+    def _backend(self, meta: StoreMeta[T], table: Table) -> SqlBackend[T]:
+        return SqlBackend(meta, table, self._dialect, self._connection, embedded=self.embedded)
+
+    @contextmanager
+    def _preparing(self) -> Iterator[None]:
+        """All tables are created, or none is."""
         with self._connection.transaction():
-            self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
-            kept = {name for _, name, *_ in self._connection.rows(f'PRAGMA table_info("{table.name}")')}
-            if missing := [column.name for column in table.columns if column.name not in kept]:
-                raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
-            for index in table.indexes:
-                self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
+            yield
+
+    def _table(self, meta: StoreMeta[Any]) -> Table:
+        return self._tables.setdefault(meta.name, table_of(meta, self._dialect))
+
+    def _create(self, table: Table) -> None:
+        self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
+        kept = {name for (name,) in self._connection.rows(self._dialect.names, (table.name,))}
+        if missing := [column.name for column in table.columns if column.name not in kept]:
+            raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
+        for index in table.indexes:
+            self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
         return str(statement.compile(dialect=self._dialect.compiler))
@@ -58,4 +72,5 @@ class SqlEngine:
 
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:
     """The engine of a `sqlite:` URL; without a path, a database in memory that goes with the engine."""
-    return SqlEngine(url.removeprefix("sqlite://").removeprefix("/") or ":memory:")
+    path = url.removeprefix("sqlite://").removeprefix("/") or ":memory:"
+    return SqlEngine(SQLITE, SqliteConnection(path), embedded=True)

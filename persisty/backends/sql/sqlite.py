@@ -11,20 +11,24 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import collate, func, literal_column
+import msgspec
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, collate, func, literal_column
 from sqlalchemy.dialects import sqlite
 
 from ...errors import BackendUnavailable
 from ...model.meta import Attribute
 from ...model.types import Kind, datetime_text
 from ...query.aggregate import add_up
-from .columns import DECIMAL_COLLATION
-from .dialect import Column, Dialect, Told, UniqueTaken
+from .columns import json_text
+from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
 
+DECIMAL_COLLATION = "persisty_decimal"
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000")
 
 
@@ -64,6 +68,18 @@ class _DecimalSum:
 
 
 ZERO: Column = literal_column("0")
+COLUMNS = {
+    Kind.STRING: ColumnKind(Text()),
+    Kind.INTEGER: ColumnKind(BigInteger()),
+    Kind.FLOAT: ColumnKind(Float(), None, float),  # RETURNING gives 1 for 1.0
+    Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
+    Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat),
+    Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
+    Kind.UUID: ColumnKind(Text(), msgspec.to_builtins, partial(msgspec.convert, type=UUID)),
+    Kind.DECIMAL: ColumnKind(Text(collation=DECIMAL_COLLATION), str, Decimal),
+    Kind.BYTES: ColumnKind(LargeBinary()),
+    Kind.JSON: ColumnKind(Text(), json_text),
+}
 
 
 def _nested(column: Column, attribute: Attribute) -> Column:
@@ -72,6 +88,11 @@ def _nested(column: Column, attribute: Attribute) -> Column:
     if attribute.kind is Kind.DATETIME:
         return func.persisty_instant(value)
     return collate(value, DECIMAL_COLLATION) if attribute.kind is Kind.DECIMAL else value
+
+
+def _aggregate(function: str, column: Column, kind: Kind) -> Column:
+    called = func.persisty_sum if function == "sum" and kind is Kind.DECIMAL else getattr(func, function)
+    return called(column)
 
 
 _PLAN = re.compile(
@@ -93,11 +114,14 @@ SQLITE = Dialect(
     name="sqlite",
     compiler=sqlite.dialect(paramstyle="qmark"),
     insert=sqlite.insert,
+    columns=COLUMNS,
     contains=lambda column, text: func.instr(column, text) > ZERO,
     endswith=lambda column, text: func.persisty_endswith(column, text) > ZERO,
-    icontains=lambda column, text: func.persisty_icontains(column, text) > ZERO,
+    search=lambda folded: Search((), (folded,)),
+    icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
     nested=_nested,
-    decimal_sum=func.persisty_sum,
+    aggregate=_aggregate,
+    names="SELECT name FROM pragma_table_info(?)",
     explain="EXPLAIN QUERY PLAN ",
     explained=_told,
 )

@@ -6,7 +6,7 @@ the key of the cache, and the text of its statement takes the values in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -75,12 +75,14 @@ def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
                 values.extend(codec.value(name, one) for one in value)
                 return ("oneof", name, len(value))
             case Compare(name, "startswith", value):
-                upper = successor(value)
-                values.extend([value] if upper is None else [value, upper])
+                lower = codec.value(name, value)
+                upper = successor(lower)
+                values.extend([lower] if upper is None else [lower, upper])
                 return ("startswith", name, upper is not None)
             case Compare(name, "icontains", value):
-                values.append(value.casefold())
-                return ("icontains", name)
+                search = codec.search(value.casefold())
+                values.extend(search.values)
+                return ("icontains", name, *search.shape)
             case Compare(name, operator, value):
                 values.append(codec.value(name, value))
                 return (operator, name)
@@ -111,7 +113,7 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
     "startswith": _startswith,
     "contains": lambda dialect, column, bind: dialect.contains(column, bind()),
     "endswith": lambda dialect, column, bind: dialect.endswith(column, bind()),
-    "icontains": lambda dialect, column, bind: dialect.icontains(column, bind()),
+    "icontains": lambda dialect, column, bind, *shape: dialect.icontains(column, bind, *shape),
 }
 """Operator → the condition over a column; `bind` makes the next placeholder."""
 
@@ -141,15 +143,16 @@ class Statements:
         self._columns = [table.c[name] for name in meta.attributes]
         self._key = [table.c[name] for name in meta.key.attributes]
         self._cache: dict[Shape, Statement] = {}
+        self.kinds: Mapping[str, Callable[..., ClauseElement]] = KINDS
 
     def get(self, kind: str, *shape: Any) -> Statement:
-        """The statement of a kind (a row of `KINDS`) and shape."""
+        """The statement of a kind (a row of `kinds`) and shape."""
         key = (kind, *shape)
         found = self._cache.get(key)
         if found is None:
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
-            found = self._cache[key] = self._compile(KINDS[kind](self, _binder(), *shape))
+            found = self._cache[key] = self._compile(self.kinds[kind](self, _binder(), *shape))
         return found
 
     def _compile(self, statement: ClauseElement) -> Statement:
@@ -225,9 +228,7 @@ class Statements:
         column, kind = self._table.c[one.attribute], self._meta.attributes[one.attribute].kind
         if one.function == "sum" and kind is Kind.INTEGER:
             return [func.sum(column.op(">>")(literal_column(str(HALF)))), func.sum(column.op("&")(LOW))]
-        if one.function == "sum" and kind is Kind.DECIMAL:
-            return [self._dialect.decimal_sum(column)]
-        return [getattr(func, one.function)(column)]
+        return [self._dialect.aggregate(one.function, column, kind)]
 
     def _update_all(
         self, bind: Bind, changes: tuple[tuple[str, str], ...], where: Shape, limited: bool
@@ -243,7 +244,8 @@ class Statements:
         if not limited:
             unlimited: ClauseElement = write.where(self._where(where, bind))
             return unlimited
-        first = select(*self._key).where(self._where(where, bind)).order_by(*self._key).suffix_with(_limit(bind))
+        found = select(*self._key).where(self._where(where, bind)).order_by(*self._key)
+        first = found.suffix_with(_limit(bind)).with_for_update()  # so that they still match when they are written
         some: ClauseElement = write.where(tuple_(*self._key).in_(first)).returning(*self._key)
         return some
 
