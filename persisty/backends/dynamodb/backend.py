@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
 from ...model.meta import StoreMeta
 from ...store.backend import Capabilities
 from .codec import WireCodec
+from .planner import Planner
 from .reads import Reads
 from .requests import Requests
 from .transport import Transport
@@ -15,14 +18,26 @@ from .writes import MAX_ATOMIC, Writes
 T = TypeVar("T")
 
 
+class Options(Struct, frozen=True):
+    """What the options of a URL say of the tables: how many items one may have to be scanned without `allow_scan`, and how
+    many attributes the engine allows in an index."""
+
+    max_scan: int = 10_000
+    index_attributes: int = 8
+
+
+USUAL = Options()
+
+
 class DynamoDbBackend(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], table: str, transport: Transport) -> None:
+    def __init__(self, meta: StoreMeta[T], table: str, transport: Transport, options: Options = USUAL) -> None:
         self.meta = meta
         self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC)
         codec = WireCodec(meta)
         requests = Requests(meta, codec, table)
-        reads = Reads(meta, codec, requests, transport)
+        planner = Planner(meta, codec, options.index_attributes)
+        reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
         writes = Writes(meta, codec, requests, transport, reads)
         self.read, self.query, self.count = reads.read, reads.query, reads.count
-        self.aggregate = reads.aggregate
+        self.aggregate, self.explain = reads.aggregate, reads.explain
         self.write = writes.write

@@ -8,7 +8,7 @@ with a zero get a zero before them, which keeps their order. Null is the absence
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from ...model.keys import KeyValues
 from ...model.meta import Attribute, StoreMeta
@@ -27,6 +27,9 @@ SORT = "persisty_sort"
 
 MAX_PARTITION, MAX_SORT = 2048, 1024
 """Bytes of a partition key, and of all that sorts under it."""
+
+MAX_PARTIAL = 200
+"""Selections of attributes whose compiled readers a table keeps; past that it starts over."""
 
 W = TypeVar("W")
 Wire = dict[str, dict[str, Any]]
@@ -137,13 +140,13 @@ def _cell(tag: str, type_: Any) -> Any:
     return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
 
 
-def _reader(item: Any, kinds: Mapping[str, WireKind]) -> Convert:
+def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ()) -> Convert:
     """Row → item, as one expression: a third of the time of a loop over the attributes, and most of a page's.
 
     `lambda row: item(id=None if (cell := row.id) is None else decode_id(cell.S), …)`
     """
-    terms: list[str] = []
-    names: dict[str, Any] = {"item": item}
+    terms = [f"{name}=UNSET" for name in unset]
+    names: dict[str, Any] = {"item": item, "UNSET": UNSET}
     for name, kind in kinds.items():  # attribute names: Python has checked that they are identifiers
         names[f"decode_{name}"] = kind.decode
         value = f"cell.{kind.tag}" if kind.decode is None else f"decode_{name}(cell.{kind.tag})"
@@ -166,6 +169,7 @@ class WireCodec:
         self._row = row
         self.item = _reader(meta.item, self._kinds)
         self.got, self.updated, self.found, self.batch = Got[row], Updated[row], Found[row], Batch[row]
+        self._partial: dict[tuple[str, ...], Convert] = {}
         self._meta = meta
         self._joined = len(meta.key.attributes) > 2
 
@@ -181,6 +185,16 @@ class WireCodec:
     def read(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
         """The item of wire JSON, such as a refusal carries."""
         return self.item(msgspec.convert(wire, self._row))
+
+    def partial(self, names: tuple[str, ...]) -> Convert:
+        """Row → an item in which all but these attributes are UNSET."""
+        found = self._partial.get(names)
+        if found is None:
+            if len(self._partial) >= MAX_PARTIAL:
+                self._partial.clear()
+            kinds = {name: self._kinds[name] for name in names}
+            found = self._partial[names] = _reader(self._meta.item, kinds, self._kinds.keys() - kinds.keys())
+        return found
 
     def wire(self, item: Any) -> Wire:
         """The attributes of an item that are not null."""

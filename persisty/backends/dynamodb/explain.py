@@ -1,1 +1,124 @@
 """What `store.explain` tells of a DynamoDB query: its plan in words, what it costs, the index that would make it cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from ...model.expressions import ALL, Compare, Filter, Or, OrderBy
+from ...model.indexes import Index
+from ...model.meta import StoreMeta
+from ...query.explain import Explanation, advised_index
+from ...query.resolve import combine
+from .access import Conjunction, QueryPlan, hidden_attributes, parts_of
+from .codec import WireCodec
+from .costs import NOMINAL, NOMINAL_LIMIT, Cost, Size, cost_of_keys, cost_of_queries
+from .expressions import split
+from .planner import KeyPlan, Plan, Planner, UnionPlan
+
+SIGNS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "startswith": "starts with"}
+MAX_TOLD = 20
+"""Queries or keys of a plan that are told of; the others are counted."""
+
+
+def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Explanation:
+    """The explanation of a page of a query, over a table of this size."""
+    meta, codec, plan = planner.meta, planner.codec, planner.plan(where, order)
+    cost = _cost(plan, where, order, limit, size)
+    queries = _queries(plan)
+    rests = [split(meta, one.rest, hidden_attributes(one)) for one in queries]
+    if isinstance(plan, KeyPlan):
+        rests = [(ALL, plan.rest)]
+        access, keys = "key", [meta.key_codec.text(key) for key in plan.keys]
+        detail = ["GetItem, consistent" if len(keys) == 1 else "BatchGetItem, consistent"]
+    else:
+        access = "union" if isinstance(plan, UnionPlan) else "scan" if plan.path is None else "index"
+        keys = [_condition(codec, one) for one in queries if one.conditions]
+        detail = [_request(one) for one in queries]
+    indexes = {one.path.index for one in queries if one.path is not None}
+    return Explanation(
+        engine="dynamodb",
+        access=access,
+        index=indexes.pop() if len(indexes) == 1 else None,
+        keys=_told(keys),
+        native=combine(Or, [native for native, _ in rests]),
+        local=combine(Or, [local for _, local in rests]),
+        sorted_by=None if not order else "index" if queries and all(one.ordered for one in queries) else "local",
+        requests=cost.requests,
+        read_units=cost.units,
+        items=size.items,
+        advice=advised(planner, where, order),
+        detail=_told(detail),
+    )
+
+
+def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Index | None:
+    """The index that would at least halve a query's cost; None if there is none. Where each arm of an `or` lacks one, the
+    first of them."""
+    meta = planner.meta
+    missing = [one for one in _candidates(meta, where, order) if one not in meta.indexes]
+    if not missing:
+        return None
+    wider = Planner(replace(meta, indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
+    before, after = (
+        _cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL).units for one in (planner, wider)
+    )
+    return missing[0] if after <= before / 2 else None
+
+
+def _candidates(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...]) -> list[Index]:
+    """The indexes that fit a filter and an order: one, or one for each arm of an `or`."""
+    parts = parts_of(where)
+    if (index := _candidate(meta, Conjunction(parts), order)) is not None:
+        return [index]
+    others = [one for one in parts if isinstance(one, Compare)]
+    for one in parts:
+        if isinstance(one, Or):
+            arms = [_candidate(meta, Conjunction((*parts_of(arm), *others)), order) for arm in one.filters]
+            found = [arm for arm in arms if arm is not None]
+            if found and len(found) == len(arms):
+                return list(dict.fromkeys(found))
+    return []
+
+
+def _candidate(meta: StoreMeta[Any], given: Conjunction, order: tuple[OrderBy, ...]) -> Index | None:
+    equal = [name for name in given.equal if name in meta.attributes]
+    pinned = tuple(equal or [name for name in given.several if name in meta.attributes][:1])
+    leading = [one for one in order if one.attribute not in (*pinned, *meta.key.attributes)]
+    present = all(not meta.attributes[one.attribute].optional or one.attribute in given.present for one in leading)
+    ordered = leading if present and len({one.descending for one in leading}) == 1 else []
+    ranged = tuple(name for name in given.ranges if name in meta.attributes)
+    return advised_index(pinned, tuple(one.attribute for one in ordered), ranged)
+
+
+def _cost(plan: Plan, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Cost:
+    if isinstance(plan, KeyPlan):
+        return cost_of_keys(len(plan.keys), size)
+    return cost_of_queries(_queries(plan), where, bool(order), limit, size)
+
+
+def _queries(plan: Plan) -> Sequence[QueryPlan]:
+    if isinstance(plan, KeyPlan):
+        return ()
+    return plan.queries if isinstance(plan, UnionPlan) else (plan,)
+
+
+def _condition(codec: WireCodec, one: QueryPlan) -> str:
+    terms = ((part, *codec.value(part.attribute, part.value).values()) for part in one.conditions)
+    return " and ".join(f"{part.attribute} {SIGNS[part.operator]} {value}" for part, value in terms)
+
+
+def _request(one: QueryPlan) -> str:
+    if one.path is None:
+        return "Scan of the table, consistent"
+    direction = "backward" if one.backward else "forward"
+    if one.path.index is None:
+        return f"Query of the table, {direction}, consistent"
+    return f"Query of {one.path.index}, {direction}, eventually consistent"
+
+
+def _told(lines: Sequence[str]) -> tuple[str, ...]:
+    more = len(lines) - MAX_TOLD
+    return tuple(lines) if more <= 0 else (*lines[:MAX_TOLD], f"and {more} more")

@@ -63,6 +63,10 @@ class Expression:
                 return COMPARISONS[operator](self, name, value)
         raise TypeError(f"not a resolved filter: {where!r}")
 
+    def projection(self, names: tuple[str, ...]) -> str:
+        """The text that asks for these attributes."""
+        return ", ".join(map(self.name, names))
+
     def payload(self) -> dict[str, Any]:
         """The placeholders, as members of a request."""
         members: dict[str, Any] = {}

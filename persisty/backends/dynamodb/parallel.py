@@ -1,9 +1,10 @@
-"""Run independent network calls side by side on a few threads, without the import cost of an executor."""
+"""Independent network calls side by side on a few threads, without the import cost of an executor."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 X = TypeVar("X")
@@ -35,3 +36,60 @@ def in_parallel(run: Callable[[X], None], tasks: Sequence[X]) -> None:
         thread.join()
     if errors:
         raise errors[0]
+
+
+def side_by_side(sources: Sequence[Iterator[X]]) -> Iterator[X]:
+    """What several sources give, in the order in which it comes.
+
+    A few sources run at a time, and no further ahead than one thing each that nobody has taken yet. The first exception of
+    a source ends the others and is raised; so does the end of this iterator.
+    """
+    if len(sources) == 1:
+        yield from sources[0]
+        return
+    waiting = iter(sources)
+    given: deque[X | BaseException] = deque()
+    changed = threading.Condition()
+    running = min(MAX_THREADS, len(sources))
+    most = running
+    stopped = False
+
+    def put(one: X | BaseException) -> bool:
+        with changed:
+            changed.wait_for(lambda: stopped or len(given) < most)
+            given.append(one)
+            changed.notify_all()
+            return not stopped
+
+    def work() -> None:
+        nonlocal running
+        try:
+            while True:
+                with changed:
+                    source = next(waiting, None)
+                if source is None or not all(map(put, source)):
+                    return
+        except BaseException as error:  # carried over to the calling thread
+            put(error)
+        finally:
+            with changed:
+                running -= 1
+                changed.notify_all()
+
+    for _ in range(running):
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        while True:
+            with changed:
+                changed.wait_for(lambda: given or not running)
+                if not given:
+                    return
+                one = given.popleft()
+                changed.notify_all()
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+    finally:
+        with changed:
+            stopped = True
+            changed.notify_all()

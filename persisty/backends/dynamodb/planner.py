@@ -1,163 +1,182 @@
-"""The planner: which table or index answers a query, with which key condition, and what is left to filter and sort.
+"""The planner: by which requests a query is answered, and what is left to filter and sort.
 
-A table or index can be queried when the filter pins its partition key; its sort attributes are then used from left to
-right, equalities first, one range last. An index holds only items whose attributes in it are not null, so it is used
-only where the filter or the declaration says that they are not. Without one, the table is scanned.
+```
+keys      the filter pins whole keys                                 GetItem, BatchGetItem: consistent, a unit an item
+query     a path's partition key is pinned                           Query
+union     `oneof` pins it, or each arm of an `or` has a way in       a Query for each value and arm, merged
+scan      there is no way in                                         Scan
+```
+
+Of several ways the one with the fewest estimated read units is taken. The choice depends on nothing but the filter and the
+order: not on a page's limit, on a cursor or on how large the table is now, so that a cursor meets the plan it came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from itertools import product
+from math import prod
 from typing import Any
 
 from msgspec import Struct
 
-from ...model.expressions import And, Compare, Filter, OrderBy
+from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or, OrderBy
+from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.resolve import combine
-from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
+from .access import MAX_QUERIES, Conjunction, QueryPlan, access_paths, left_of, over_values, parts_of, resumed, ways
+from .codec import WireCodec
+from .costs import Cost, cost_of_keys, cost_of_queries
 
-RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
-
-
-class AccessPath(Struct, frozen=True):
-    """A table (`index` None) or an index: its partition key, and its sort attributes in order."""
-
-    index: str | None
-    partition: str
-    sorts: tuple[str, ...]
+MAX_KEYS = 1_000
+"""Keys that one plan may name."""
 
 
-class QueryPlan(Struct, frozen=True):
-    """How a query is answered.
+class KeyPlan(Struct, frozen=True):
+    """The items of these keys that match `rest`."""
 
-    `path` None scans the table. `conditions` make the key condition, `rest` is the filter without them. `ordered` tells
-    that the path gives items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie.
-    """
-
-    path: AccessPath | None
-    conditions: tuple[Compare, ...]
+    keys: tuple[KeyValues, ...]
     rest: Filter
-    ordered: bool
-    backward: bool = False
-    grouping: tuple[str, ...] = ()
 
 
-def access_paths(meta: StoreMeta[Any], codec: WireCodec) -> tuple[AccessPath, ...]:
-    """The table, then its indexes."""
-    partition, *sorts = codec.schema
-    table = AccessPath(None, partition, tuple(name for name in sorts if name != SORT))
-    return (table, *(AccessPath(one.name, one.attributes[0], one.attributes[1:]) for one in meta.indexes))
+class UnionPlan(Struct, frozen=True):
+    """The matches of several queries, each of which is filtered by all of `where`: an item belongs to the first query whose
+    conditions it fulfils. `disjoint`: no item fulfils those of two."""
+
+    queries: tuple[QueryPlan, ...]
+    disjoint: bool
 
 
-def plan(
-    meta: StoreMeta[Any], paths: Iterable[AccessPath], where: Filter, order: tuple[OrderBy, ...], following: Filter
-) -> QueryPlan:
-    """The cheapest plan. `following` is what lies beyond a cursor; it may narrow a range, and stays in `rest` too."""
-    best = QueryPlan(None, (), combine(And, [where, following]), not order)
-    best_score = (0, False, 0)
-    for path in paths:
-        found = _through(meta, path, where, order, following)
-        if found is not None:
-            score = (1, found.ordered, len(found.conditions))
-            if score > best_score:
-                best, best_score = found, score
-    return best
+Plan = KeyPlan | QueryPlan | UnionPlan
 
 
-def _through(
-    meta: StoreMeta[Any], path: AccessPath, where: Filter, order: tuple[OrderBy, ...], following: Filter
-) -> QueryPlan | None:
-    parts = [one for one in (where.filters if isinstance(where, And) else (where,)) if isinstance(one, Compare)]
-    equal = {one.attribute: one for one in parts if one.operator == "eq"}
-    if path.partition not in equal or not _short(equal[path.partition], MAX_PARTITION):
-        return None
-    if path.index is not None and not all(_present(meta, name, parts) for name in path.sorts):
-        return None
-    conditions = [equal[path.partition]]
-    sorts = list(path.sorts)
-    while sorts and sorts[0] in equal and _short(equal[sorts[0]], MAX_SORT):
-        conditions.append(equal[sorts.pop(0)])
-    ordered, backward, grouping = _serves(meta, order, frozenset(equal), sorts)
-    used: list[Compare] = []
-    if sorts:
-        bounds = [
-            one for one in parts if one.attribute == sorts[0] and one.operator in RANGES and _short(one, MAX_SORT)
-        ]
-        resume = _resume(following, sorts[0]) if ordered and order else None
-        used = _range(meta, bounds, resume)
-    taken = [*conditions, *(one for one in used if one in parts)]
-    rest = combine(And, [*(one for one in _parts(where) if one not in taken), following])
-    return QueryPlan(path, (*conditions, *used), rest, ordered, backward, grouping)
+class _Way(Struct, frozen=True):
+    """Items by `keys`, or by `queries`, whose `rest` is still open."""
+
+    keys: tuple[KeyValues, ...] = ()
+    queries: tuple[QueryPlan, ...] = ()
 
 
-def _short(one: Compare, limit: int) -> bool:
-    """May the value stand in a key condition? Its encoding is longer than itself by one byte at most."""
-    value = one.value
-    return len(value.encode() if isinstance(value, str) else value) < limit if isinstance(value, str | bytes) else True
+class Planner:
+    """`index_attributes`: how many attributes the engine allows in an index."""
+
+    def __init__(self, meta: StoreMeta[Any], codec: WireCodec, index_attributes: int = 8) -> None:
+        self.meta, self.codec, self.index_attributes = meta, codec, index_attributes
+        self._paths = access_paths(meta, codec, index_attributes)
+        self._values = over_values(meta)
+
+    def plan(self, where: Filter, order: tuple[OrderBy, ...] = (), following: Filter = ALL) -> Plan:
+        """The cheapest plan. `following` is what lies beyond a cursor; it may narrow a range, and stays in the rest too."""
+        parts = parts_of(where)
+        pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
+        way = self._best(parts, order, pinned)
+        if way is None:
+            return QueryPlan(None, (), combine(And, [where, following]), not order)
+        if way.keys:
+            return KeyPlan(way.keys, self._rest_of_keys(way.keys, where, following))
+        found = [self._finished(one, where, order, following) for one in way.queries]
+        queries = tuple([one for one in found if one.rest != NOTHING])
+        if len(queries) == 1:
+            return queries[0]
+        return UnionPlan(queries, _disjoint(queries)) if queries else KeyPlan((), NOTHING)
+
+    def _best(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> _Way | None:
+        best: _Way | None = None
+        best_cost: Cost | None = None
+        for way in self._ways(parts, order, pinned):
+            if _perfect(way, parts):
+                return way
+            cost = self._cost(way, parts, order)
+            if best_cost is None or cost < best_cost:
+                best, best_cost = way, cost
+        return best
+
+    def _cost(self, way: _Way, parts: tuple[Filter, ...], order: tuple[OrderBy, ...]) -> Cost:
+        return cost_of_keys(len(way.keys)) if way.keys else cost_of_queries(way.queries, And(parts), bool(order))
+
+    def _ways(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> Iterator[_Way]:
+        given = Conjunction(parts)
+        if keys := self._keys(given):
+            yield _Way(keys)
+        for path in self._paths:
+            for queries in ways(self.meta, path, given, order, pinned):
+                yield _Way(queries=tuple(queries))
+        for one in parts:
+            if isinstance(one, Or) and one.filters and (way := self._of_arms(one, parts, order, pinned)) is not None:
+                yield way
+
+    def _keys(self, given: Conjunction) -> tuple[KeyValues, ...]:
+        """The keys one of which an item must have; none if they are not pinned, or too many."""
+        values: list[tuple[Any, ...]] = []
+        for name in self.meta.key.attributes:
+            equal, several = given.equal.get(name), given.several.get(name)
+            if equal is None and several is None:
+                return ()
+            values.append((equal.value,) if equal is not None else several.value if several is not None else ())
+        return tuple(product(*values)) if prod(map(len, values)) <= MAX_KEYS else ()
+
+    def _of_arms(
+        self, either: Or, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]
+    ) -> _Way | None:
+        """The best ways of all arms together; None if one has none, or if there are too many."""
+        others = [one for one in parts if isinstance(one, Compare)]
+        keys: dict[KeyValues, None] = {}
+        queries: list[QueryPlan] = []
+        for arm in either.filters:
+            way = self._best((*parts_of(arm), *others), order, pinned)
+            if way is None:
+                return None
+            keys.update(dict.fromkeys(way.keys))
+            queries += way.queries
+        if not queries:
+            return _Way(tuple(keys)) if len(keys) <= MAX_KEYS else None
+        queries += [self._query_of_key(key, order) for key in keys if self.codec.storable(key)]
+        distinct = _uncovered(queries)
+        return _Way(queries=distinct) if len(distinct) <= MAX_QUERIES else None
+
+    def _query_of_key(self, key: KeyValues, order: tuple[OrderBy, ...]) -> QueryPlan:
+        """The query of the table that finds an item by its key, or what is joined under the first part of it."""
+        values = dict(zip(self.meta.key.attributes, key, strict=True))
+        table = self._paths[0]
+        conditions = tuple(_equal(name, values[name]) for name in (table.partition, *table.sorts))
+        return QueryPlan(table, conditions, ALL, not order or len(conditions) == len(values))
+
+    def _finished(self, one: QueryPlan, where: Filter, order: tuple[OrderBy, ...], following: Filter) -> QueryPlan:
+        conditions = resumed(self.meta, one, following) if order else one.conditions
+        rest = combine(And, [left_of(self._values, where, conditions), following])
+        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping)
+
+    def _rest_of_keys(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> Filter:
+        """What is not decided by an item's having one of these keys."""
+        names = self.meta.key.attributes
+        rests = [left_of(self._values, where, tuple(map(_equal, names, key))) for key in keys]
+        return combine(And, [rests[0] if all(one == rests[0] for one in rests) else where, following])
 
 
-def _parts(where: Filter) -> tuple[Filter, ...]:
-    return where.filters if isinstance(where, And) else (where,)
+def _equal(name: str, value: Any) -> Compare:
+    return Compare(name, "eq", value)
 
 
-def _present(meta: StoreMeta[Any], name: str, parts: list[Compare]) -> bool:
-    """Every item that matches has this attribute."""
-    if not meta.attributes[name].optional:
-        return True
-    return any(
-        (one.attribute == name and one.operator not in ("ne", "null")) or one == Compare(name, "null", False)
-        for one in parts
-    )
+def _perfect(way: _Way, parts: tuple[Filter, ...]) -> bool:
+    """Is no way cheaper? A key is one, and so is a query that gives just what is asked, as it is asked."""
+    if way.keys:
+        return len(way.keys) == 1
+    [first, *more] = way.queries
+    return not more and first.ordered and all(one in first.conditions for one in parts)
 
 
-def _serves(
-    meta: StoreMeta[Any], order: tuple[OrderBy, ...], pinned: frozenset[str], sorts: list[str]
-) -> tuple[bool, bool, tuple[str, ...]]:
-    """Does a path with these free sort attributes give this order? (ordered, backward, attributes whose ties remain)"""
-    open_terms = [one for one in order if one.attribute not in pinned]
-    key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
-    leading = open_terms[: len(open_terms) - len(key)]
-    if open_terms[len(leading) :] != key or any(one.descending for one in key) or (key and not leading):
-        return False, False, ()  # where everything ties, everything would be read in pages as small as the limit
-    names = [one.attribute for one in leading]
-    if names != sorts[: len(names)] or len({one.descending for one in leading}) > 1:
-        return not open_terms, False, ()
-    return True, bool(leading and leading[0].descending), tuple(names)
+def _uncovered(queries: Sequence[QueryPlan]) -> tuple[QueryPlan, ...]:
+    """The queries without those that find nothing that another does not find."""
+    kept: list[tuple[QueryPlan, frozenset[Compare]]] = []
+    for one in sorted(queries, key=lambda query: len(query.conditions)):
+        conditions = frozenset(one.conditions)
+        if not any(other.path == one.path and covering <= conditions for other, covering in kept):
+            kept.append((one, conditions))
+    return tuple(one for one, _ in kept)
 
 
-def _range(meta: StoreMeta[Any], bounds: list[Compare], resume: Compare | None) -> list[Compare]:
-    """What one key condition takes of these bounds: one end, both ends as a pair that makes BETWEEN, or a prefix.
-
-    BETWEEN includes its ends; where a bound does not, it stays in the rest of the filter as well.
-    """
-    low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
-    high = next((one for one in bounds if one.operator in ("lt", "le")), None)
-    if resume is not None:  # a cursor lies within the bounds, so its side is the tighter one
-        low, high = (resume, high) if resume.operator == "ge" else (low, resume)
-    if low is not None and high is not None:
-        primitive = meta.attributes[low.attribute].primitive
-        if primitive(low.value) > primitive(high.value):
-            return [low]  # nothing lies between; DynamoDB refuses such a pair
-        return [Compare(low.attribute, "ge", low.value), Compare(high.attribute, "le", high.value)]
-    found = (
-        low
-        if low is not None
-        else high
-        if high is not None
-        else next((one for one in bounds if one.operator == "startswith" and one.value), None)
-    )
-    return [] if found is None else [found]
-
-
-def _resume(following: Filter, name: str) -> Compare | None:
-    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what lies further."""
-    found = next((one for one in _all(following) if one.attribute == name and one.operator in ("lt", "gt")), None)
-    return None if found is None else Compare(name, "le" if found.operator == "lt" else "ge", found.value)
-
-
-def _all(where: Filter) -> Iterable[Compare]:
-    if isinstance(where, Compare):
-        yield where
-    for one in getattr(where, "filters", ()):
-        yield from _all(one)
+def _disjoint(queries: Sequence[QueryPlan]) -> bool:
+    """Do all queries pin some attributes to combinations of values of which each occurs once?"""
+    pinned = [{one.attribute: one.value for one in query.conditions if one.operator == "eq"} for query in queries]
+    common = [name for name in pinned[0] if all(name in one for one in pinned)]
+    return len({tuple(one[name] for name in common) for one in pinned}) == len(queries)

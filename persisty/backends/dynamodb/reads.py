@@ -14,14 +14,15 @@ Where no index gives the order, all matches pass through a heap that holds no mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, repeat
 from time import sleep
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct
+
 from ...errors import InvalidCursor, ScanNotAllowed
-from ...model.expressions import ALL, COUNT, And, Aggregate, Filter, OrderBy
+from ...model.expressions import ALL, COUNT, Aggregate, Filter, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
@@ -29,6 +30,7 @@ from ...query.explain import Explanation
 from ...query.keyset import beyond, position_of
 from ...query.match import matcher, sort_key
 from ...store.backend import Page
+from ...store.backoff import ATTEMPTS, backoff
 from .access import QueryPlan, membership, over_values
 from .codec import Wire, WireCodec
 from .costs import Size
@@ -39,7 +41,7 @@ from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
 from .statistics import Statistics
-from .transport import ATTEMPTS, AwsError, Transport, backoff, exhausted
+from .transport import AwsError, Transport, exhausted
 
 T = TypeVar("T")
 MAX_READ = 100
@@ -50,11 +52,28 @@ SEGMENT = 4 * 1024 * 1024
 """Bytes of a table that are worth a segment of their own when all of it is scanned."""
 
 
+class Asked(Struct, frozen=True):
+    """A page: `following` is what lies beyond `after` in the order; without an order, `after` says where to go on. `names`
+    are the attributes that are needed of each item, None for all."""
+
+    order: tuple[OrderBy, ...]
+    after: Mapping[str, Any] | None
+    following: Filter
+    limit: int
+    names: frozenset[str] | None
+
+
 class Reads(Generic[T]):
     """`max_scan`: how many items a table may have to be scanned without being allowed to."""
 
     def __init__(
-        self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport, planner: Planner, max_scan: int
+        self,
+        meta: StoreMeta[T],
+        codec: WireCodec,
+        requests: Requests,
+        transport: Transport,
+        planner: Planner,
+        max_scan: int,
     ) -> None:
         self.meta = meta
         self._codec = codec
@@ -86,28 +105,29 @@ class Reads(Generic[T]):
     ) -> Page[T]:
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = self._planner.plan(where, order, following)
-        names = None if select is None else {*select, *(one.attribute for one in order)}
-        start = None if order else after
+        names = None
+        if select is not None:
+            names = frozenset((*select, *self._place(chosen, order)))
+        asked = Asked(order, after, following, limit, names)
         match chosen:
             case KeyPlan():
-                found = self._of_keys(chosen, order, start, limit, names)
+                found = self._of_keys(chosen, asked)
             case UnionPlan():
-                found = self._of_union(chosen, order, start, limit, names)
+                found = self._of_union(chosen, asked)
             case _:
-                if not self._bounded(chosen):
+                if not (chosen.ordered and chosen.rest == ALL):  # else a page looks at no more items than it has
                     self._allow(chosen, where, order, allow_scan)
-                found = self._of_query(chosen, order, start, limit, names)
+                found = self._of_query(chosen, asked)
         if len(found) <= limit:
             return Page(found, None)
-        page = found[:limit]
-        return Page(page, self._position(chosen, order, page[-1]))
+        return Page(found[:limit], self._position(chosen, order, found[limit - 1]))
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = self._planner.plan(where)
         self._allow(chosen, where, (), allow_scan)
         if isinstance(chosen, KeyPlan):
-            return sum(map(len, self._matches_of_keys(chosen, self.meta.key.attributes)))
-        counts = [self._lanes.counts(lane) for lane in self._all(chosen, self.meta.key.attributes)]
+            return sum(map(len, self._matches_of_keys(chosen, ())))
+        counts = [self._lanes.counts(lane) for lane in self._all(chosen, ())]
         return sum(side_by_side(counts))
 
     def aggregate(
@@ -123,14 +143,7 @@ class Reads(Generic[T]):
         return accumulator.groups()
 
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        chosen = self._planner.plan(where, order)
-        return explained(self._planner, self._requests, chosen, where, order, limit, self._statistics.size())
-
-    # What a scan may see
-
-    def _bounded(self, chosen: QueryPlan) -> bool:
-        """Does a page of it look at no more items than it has?"""
-        return chosen.ordered and chosen.rest == ALL
+        return explained(self._planner, where, order, limit, self._statistics.size())
 
     def _allow(self, chosen: Plan, where: Filter, order: tuple[OrderBy, ...], allow_scan: bool) -> None:
         """`ScanNotAllowed` for a plan that may look at all of a table that is too large for that."""
@@ -148,84 +161,60 @@ class Reads(Generic[T]):
 
     # A page of each kind of plan: more than `limit` matches, or all there are
 
-    def _of_query(
-        self,
-        chosen: QueryPlan,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        names: set[str] | None,
-    ) -> list[T]:
-        if chosen.ordered:
-            start = None if after is None else self._start(chosen, after)
-            return self._first(chosen, self._lanes.lane(chosen, names), order, limit, start)
-        return heapq.nsmallest(limit + 1, self._every(chosen, names), sort_key(self.meta, order))
+    def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
+        if not chosen.ordered:
+            return self._top(self._every(chosen, asked.names), asked)
+        start = None if asked.order or asked.after is None else self._start(chosen, asked.after)
+        return self._first(chosen, self._lanes.lane(chosen, asked.names), asked, start)
 
-    def _of_union(
-        self,
-        chosen: UnionPlan,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        names: set[str] | None,
-    ) -> list[T]:
-        if not order:
-            return self._one_after_another(chosen, after, limit, names)
+    def _of_union(self, chosen: UnionPlan, asked: Asked) -> list[T]:
+        if not asked.order:
+            return self._one_after_another(chosen, asked)
         if not all(one.ordered for one in chosen.queries):
-            return heapq.nsmallest(limit + 1, self._every(chosen, names), sort_key(self.meta, order))
-        firsts: list[list[T]] = [[] for _ in chosen.queries]
+            return self._top(self._every(chosen, asked.names), asked)
+        firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
+        merged = heapq.merge(*firsts, key=sort_key(self.meta, asked.order))
+        return list(islice(merged if chosen.disjoint else self._distinct(merged), asked.limit + 1))
+
+    def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
+        """The matches of one query after another's; a few queries run at a time, so that small ones take no time each."""
+        lanes = self._lanes.of_union(chosen, asked.names)
+        position, start = (0, None) if asked.after is None else self._resume(chosen, asked.after)
+        starts = [start, *[None] * (len(lanes) - position - 1)]
+        waiting = list(zip(chosen.queries[position:], lanes[position:], repeat(asked), starts, strict=False))
+        found: list[T] = []
+        while waiting and len(found) <= asked.limit:
+            found += chain.from_iterable(self._firsts(waiting[:MAX_THREADS]))
+            del waiting[:MAX_THREADS]
+        return found
+
+    def _of_keys(self, chosen: KeyPlan, asked: Asked) -> list[T]:
+        if asked.order:
+            return self._top(chain.from_iterable(self._matches_of_keys(chosen, asked.names)), asked)
+        matches = chain.from_iterable(self._matches_of_keys(chosen, asked.names, asked.after))
+        return list(islice(matches, asked.limit + 1))
+
+    def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
+        return heapq.nsmallest(asked.limit + 1, items, sort_key(self.meta, asked.order))
+
+    def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
+        """`_first` of several, side by side."""
+        given = list(queries)
+        firsts: list[list[T]] = [[] for _ in given]
 
         def run(position: int) -> None:
-            one = chosen.queries[position]
-            firsts[position] = self._first(one, self._lanes.lane(one, names), order, limit, None)
+            firsts[position] = self._first(*given[position])
 
-        in_parallel(run, range(len(firsts)))
-        merged = heapq.merge(*firsts, key=sort_key(self.meta, order))
-        distinct = merged if chosen.disjoint else self._distinct(merged)
-        return list(islice(distinct, limit + 1))
+        in_parallel(run, range(len(given)))
+        return firsts
 
-    def _one_after_another(
-        self, chosen: UnionPlan, after: Mapping[str, Any] | None, limit: int, names: set[str] | None
-    ) -> list[T]:
-        """The matches of one query after another's; a few queries run at a time, so that small ones take no time each."""
-        lanes = self._lanes.of_union(chosen, None if names is None else names | self._place(chosen))
-        position, start = (0, None) if after is None else self._resume(chosen, after)
-        found: list[T] = []
-        while position < len(lanes) and len(found) <= limit:
-            group = range(position, min(position + MAX_THREADS, len(lanes)))
-            parts: dict[int, list[T]] = {}
-
-            def run(one: int, parts: dict[int, list[T]] = parts, begin: int = position, at: Wire | None = start) -> None:
-                parts[one] = self._first(chosen.queries[one], lanes[one], (), limit, at if one == begin else None)
-
-            in_parallel(run, group)
-            found += chain.from_iterable(parts[one] for one in group)
-            position, start = group.stop, None
-        return found[: limit + 1]
-
-    def _of_keys(
-        self,
-        chosen: KeyPlan,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        names: set[str] | None,
-    ) -> list[T]:
-        if order:
-            matches = chain.from_iterable(self._matches_of_keys(chosen, names))
-            return heapq.nsmallest(limit + 1, matches, sort_key(self.meta, order))
-        return list(islice(chain.from_iterable(self._matches_of_keys(chosen, names, after)), limit + 1))
-
-    def _first(
-        self, one: QueryPlan, lane: Lane[T], order: tuple[OrderBy, ...], limit: int, start: Wire | None
-    ) -> list[T]:
+    def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
         """More than `limit` matches of a query that gives them in the order asked."""
-        enough = limit + 2  # one more tells that there is more, another that its ties are complete
-        exact = lane.wanted is None and "FilterExpression" not in lane.payload
-        items = self._lanes.items(lane, enough if exact else enough * LOOKAHEAD, start)
-        if order:
-            return self._complete_ties(one, items, limit, order)
-        return list(islice((item for item, wanted in items if wanted), limit + 1))
+        enough = asked.limit + 2  # one more tells that there is more, another that its ties are complete
+        items = self._lanes.items(lane, enough if one.rest == asked.following else enough * LOOKAHEAD, start)
+        if asked.order:
+            return self._complete_ties(one, items, asked.limit, asked.order)
+        return list(islice((item for item, wanted in items if wanted), asked.limit + 1))
 
     def _complete_ties(
         self, one: QueryPlan, items: Iterator[tuple[T, bool]], limit: int, order: tuple[OrderBy, ...]
@@ -285,7 +274,7 @@ class Reads(Generic[T]):
         rank = sort_key(self._values, self._key_order)
         places = {key: rank(dict(zip(self.meta.key.attributes, key, strict=True))) for key in keys}
         if after is not None:
-            self._check(after, frozenset(self.meta.key.attributes))
+            _check(after, self.meta.key.attributes)
             places = {key: place for key, place in places.items() if place > rank(after)}
         for batch in self._batches(sorted(places, key=places.__getitem__), fields):
             found = [item for item in batch if wanted(item)]
@@ -320,49 +309,47 @@ class Reads(Generic[T]):
 
     # Positions
 
-    def _place(self, chosen: Plan) -> frozenset[str]:
-        """The attributes that tell where an item stands in an unordered plan: its key, and those of the indexes read."""
+    def _place(self, chosen: Plan, order: tuple[OrderBy, ...]) -> Sequence[str]:
+        """The attributes that tell where an item stands: those of the order, which end on the key; in an unordered plan its
+        key, and those of the indexes that are read."""
+        if order:
+            return [one.attribute for one in order]
         queries: Sequence[QueryPlan] = ()
         if not isinstance(chosen, KeyPlan):
             queries = chosen.queries if isinstance(chosen, UnionPlan) else (chosen,)
-        names = {*self.meta.key.attributes}
-        for one in queries:
-            if one.path is not None:
-                names.update((one.path.partition, *one.path.sorts))
-        return frozenset(names)
+        paths = [one.path for one in queries if one.path is not None and one.path.index is not None]
+        names = (name for path in paths for name in (path.partition, *path.sorts))
+        return list(dict.fromkeys((*self.meta.key.attributes, *names)))
 
     def _position(self, chosen: Plan, order: tuple[OrderBy, ...], last: T) -> dict[str, Any]:
         if order:
             return position_of(self.meta, order, last)
-        values = {name: self.meta.attributes[name].get(last) for name in sorted(self._place(chosen))}
+        values = {name: self.meta.attributes[name].get(last) for name in self._place(chosen, order)}
         return {name: value for name, value in values.items() if value is not None}
-
-    def _check(self, after: Mapping[str, Any], names: frozenset[str]) -> None:
-        if after.keys() != names or any(value is None for value in after.values()):
-            raise InvalidCursor()
 
     def _resume(self, chosen: UnionPlan, after: Mapping[str, Any]) -> tuple[int, Wire]:
         """(the query that the item at a position belongs to, the key after which it goes on)"""
-        if after.keys() - self._place(chosen):
-            raise InvalidCursor()
-        try:
-            belongs = [matcher(self._values, membership(one))(after) for one in chosen.queries]
-        except TypeError as error:
-            raise InvalidCursor() from error
-        if True not in belongs:
-            raise InvalidCursor()
-        position = belongs.index(True)
-        one = chosen.queries[position]
-        return position, self._start(one, {name: after.get(name) for name in self._place(one)})
+        for position, one in enumerate(chosen.queries):
+            if matcher(self._values, membership(one))(after):
+                return position, self._start(one, {name: after.get(name) for name in self._place(one, ())})
+        raise InvalidCursor()
 
     def _start(self, one: QueryPlan, after: Mapping[str, Any]) -> Wire:
         """The key after which an unordered query goes on."""
-        self._check(after, self._place(one))
+        names = self._place(one, ())
+        _check(after, names)
         try:
             start = self._codec.key(tuple(after[name] for name in self.meta.key.attributes))
-            return {**start, **{name: self._codec.value(name, value) for name, value in after.items()}}
-        except (KeyError, TypeError, AttributeError) as error:
+            indexed = names[len(self.meta.key.attributes) :]
+            return {**start, **{name: self._codec.value(name, after[name]) for name in indexed}}
+        except (TypeError, AttributeError) as error:
             raise InvalidCursor() from error
+
+
+def _check(after: Mapping[str, Any], names: Sequence[str]) -> None:
+    """`InvalidCursor` for a position that is not made of just these attributes."""
+    if len(after) != len(names) or any(after.get(name) is None for name in names):
+        raise InvalidCursor()
 
 
 def _segments(size: Size) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model.expressions import ALL, Compare, Filter
@@ -11,9 +11,9 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.shape import Shape
 from ...store.backend import Delete, Patch, Put, Write
+from .access import QueryPlan
 from .codec import WireCodec
 from .expressions import Expression, shape_of
-from .planner import QueryPlan
 
 KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 OPERATIONS: dict[type, tuple[str, str]] = {
@@ -36,8 +36,19 @@ class Requests:
         self._meta, self._codec, self.table = meta, codec, table
         self._texts: dict[Shape, dict[str, Any]] = {}
 
-    def read(self, key: KeyValues) -> dict[str, Any]:
-        return {"TableName": self.table, "Key": self._codec.key(key), "ConsistentRead": True}
+    def read(self, key: KeyValues, names: tuple[str, ...] | None = None) -> dict[str, Any]:
+        """A read of one item, or of these attributes of it."""
+        members = {"TableName": self.table, "Key": self._codec.key(key), "ConsistentRead": True}
+        return members if names is None else {**members, **self._projection(names)}
+
+    def read_batch(self, keys: Sequence[KeyValues], names: tuple[str, ...] | None = None) -> dict[str, Any]:
+        """A read of several items, or of these attributes of them."""
+        members = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
+        return {self.table: members if names is None else {**members, **self._projection(names)}}
+
+    def _projection(self, names: tuple[str, ...]) -> dict[str, Any]:
+        expression = Expression(self._meta, self._codec)
+        return {"ProjectionExpression": expression.projection(names), **expression.payload()}
 
     def write(self, write: Write, when: Filter = ALL) -> dict[str, Any]:
         """A single conditional write; `when` is the part of its condition that DynamoDB decides."""
@@ -102,8 +113,11 @@ class Requests:
         clauses = [("SET", sets), ("REMOVE", removes)]
         return " ".join(f"{verb} {', '.join(parts)}" for verb, parts in clauses if parts)
 
-    def query(self, plan: QueryPlan, native: Filter) -> tuple[str, dict[str, Any]]:
-        """(`Query` or `Scan`, payload) of a plan; `native` is the part of its rest that DynamoDB decides."""
+    def query(
+        self, plan: QueryPlan, native: Filter, names: tuple[str, ...] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """(`Query` or `Scan`, payload) of a plan, for whole items or for these attributes of them; `native` is the part of
+        its rest that DynamoDB decides."""
         expression = Expression(self._meta, self._codec)
         members: dict[str, Any] = {"TableName": self.table}
         if plan.path is not None:
@@ -116,6 +130,8 @@ class Requests:
             members["ConsistentRead"] = True
         if text := expression.condition(native):
             members["FilterExpression"] = text
+        if names is not None:
+            members["ProjectionExpression"] = expression.projection(names)
         return "Scan" if plan.path is None else "Query", {**members, **expression.payload()}
 
     def _key_condition(self, plan: QueryPlan, expression: Expression) -> str:

@@ -1,1 +1,48 @@
-"""How large a table and its indexes are, as DescribeTable tells, remembered for minutes."""
+"""How large a table and its indexes are, as DescribeTable tells, remembered for minutes.
+
+DynamoDB itself counts every six hours or so: these are sizes to plan by, not to show.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from msgspec import Struct
+
+from .costs import Size
+from .transport import AwsError, Transport, as_error
+
+REMEMBERED = 300.0
+"""Seconds."""
+UNKNOWN_AVERAGE = 512.0
+"""Bytes of an item where nobody says."""
+
+
+class _Table(Struct):
+    ItemCount: int = 0
+    TableSizeBytes: int = 0
+
+
+class _Description(Struct):
+    Table: _Table
+
+
+class Statistics:
+    """The size of one table, asked when it is first needed. Safe to share between threads."""
+
+    def __init__(self, table: str, transport: Transport) -> None:
+        self._table, self._transport = table, transport
+        self._known: tuple[float, Size] | None = None
+
+    def size(self) -> Size:
+        known, now = self._known, monotonic()
+        if known is not None and now - known[0] < REMEMBERED:
+            return known[1]
+        try:
+            answer: _Description = self._transport.call("DescribeTable", {"TableName": self._table}, _Description)
+        except AwsError as error:
+            raise as_error(error) from error
+        items, total = answer.Table.ItemCount, answer.Table.TableSizeBytes
+        size = Size(items, total / items if items and total else UNKNOWN_AVERAGE)
+        self._known = now, size
+        return size

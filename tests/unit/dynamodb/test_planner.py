@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty import StoreMeta
+from persisty.backends.dynamodb.access import QueryPlan, left_of, membership, over_values
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.planner import QueryPlan, access_paths, plan
-from persisty.model.expressions import ALL, Filter, OrderBy
+from persisty.backends.dynamodb.planner import KeyPlan, Plan, Planner, UnionPlan
+from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, OrderBy
 from persisty.query.keyset import beyond
 from persisty.query.match import matcher
 from persisty.query.resolve import resolve_filter, resolve_order
@@ -29,10 +31,15 @@ OWNER_AT, OWNER_COLOR, TEXT_PRICE, LEVEL = (index.name for index in THING.indexe
 SCAN = None
 
 
-def planned(meta: StoreMeta[Any], where: Any, order: Any = None, after: dict[str, Any] | None = None) -> QueryPlan:
+def planned(meta: StoreMeta[Any], where: Any, order: Any = None, after: dict[str, Any] | None = None) -> Plan:
     total = resolve_order(meta, order)
     following = beyond(meta, total, after) if after else ALL
-    return plan(meta, access_paths(meta, WireCodec(meta)), resolve_filter(meta, where), total, following)
+    return Planner(meta, WireCodec(meta)).plan(resolve_filter(meta, where), total, following)
+
+
+def one_query(found: Plan) -> QueryPlan:
+    assert isinstance(found, QueryPlan)
+    return found
 
 
 def through(found: QueryPlan) -> str | None:
@@ -40,15 +47,51 @@ def through(found: QueryPlan) -> str | None:
     return None if found.path is None else found.path.index or "table"
 
 
+def queries_of(found: Plan) -> list[QueryPlan]:
+    """All queries of a plan that has any."""
+    return [] if isinstance(found, KeyPlan) else [*found.queries] if isinstance(found, UnionPlan) else [found]
+
+
 CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
     # where, order → path, conditions, ordered, backward
     "everything": (None, None, SCAN, [], True, False),
     "everything in order": (None, "at", SCAN, [], False, False),
-    "the key": (T.id == "1", None, "table", ["id eq"], True, False),
-    "the key before an index": ((T.id == "1") & (T.owner == "me"), None, "table", ["id eq"], True, False),
     "a range of the key": (T.id > "1", None, SCAN, [], True, False),
     "an index": (T.owner == "me", None, OWNER_AT, ["owner eq"], True, False),
-    "an or is no equality": ((T.owner == "me") | (T.owner == "you"), None, SCAN, [], True, False),
+    "an or one of whose arms has no way in": ((T.owner == "me") | (T.count == 1), None, SCAN, [], True, False),
+    "more values than a union holds": (T.owner.oneof(f"{n}" for n in range(101)), None, SCAN, [], True, False),
+    "more than a union holds is filtered": (
+        (T.owner == "me") & (T.color == Color.RED) & T.count.oneof(range(101)),
+        None,
+        OWNER_COLOR,
+        ["owner eq", "color eq"],
+        True,
+        False,
+    ),
+    "an or beside a way in": (
+        (T.owner == "me") & ((T.count == 1) | (T.ratio == 0.5)),
+        None,
+        OWNER_AT,
+        ["owner eq"],
+        True,
+        False,
+    ),
+    "a value that another rules out": (
+        (T.owner == "me") & T.owner.oneof(["me", "you"]),
+        None,
+        OWNER_AT,
+        ["owner eq"],
+        True,
+        False,
+    ),
+    "arms of which one holds the other": (
+        ((T.owner == "me") & (T.at > MAY)) | ((T.owner == "me") & (T.ratio > 1)),
+        None,
+        OWNER_AT,
+        ["owner eq"],
+        True,
+        False,
+    ),
     "ordered by the index": (T.owner == "me", "at", OWNER_AT, ["owner eq"], True, False),
     "backward": (T.owner == "me", "-at", OWNER_AT, ["owner eq"], True, True),
     "pinned terms of an order do not matter": (T.owner == "me", ["-owner", "-at"], OWNER_AT, ["owner eq"], True, True),
@@ -85,43 +128,142 @@ CHOICES: dict[str, tuple[Any, Any, str | None, list[str], bool, bool]] = {
     "an index of one attribute": (T.level == Level.HIGH, None, LEVEL, ["level eq"], True, False),
     "null is in no index": (T.level == None, None, SCAN, [], True, False),  # noqa: E711
     "more than a key holds is no condition": (T.owner == "x" * 2048, None, SCAN, [], True, False),
-    "more than a sort key holds is no condition": ((T.id == "1") & (T.text == "x" * 2048), None, "table", ["id eq"], True, False),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_a_query_goes_through(name: str) -> None:
     where, order, path, conditions, ordered, backward = CHOICES[name]
-    found = planned(THING, where, order)
+    found = one_query(planned(THING, where, order))
     assert through(found) == path
     assert [f"{one.attribute} {one.operator}" for one in found.conditions] == conditions
     assert (found.ordered, found.backward) == (ordered, backward)
 
 
 def test_a_prefix_is_a_range() -> None:
-    found = planned(READING, (R.device == "d") & (R.at >= NEW_YEAR), "-at")
+    found = one_query(planned(READING, (R.device == "d") & (R.at >= NEW_YEAR), "-at"))
     assert (through(found), found.ordered, found.backward) == ("table", True, True)
     assert [one.operator for one in found.conditions] == ["eq", "ge"]
-    by_text = planned(THING, (T.owner == "me") & T.color.oneof([Color.RED]), "color")
+    by_text = one_query(planned(THING, (T.owner == "me") & T.color.oneof([Color.RED]), "color"))
     assert [one.operator for one in by_text.conditions] == ["eq", "eq"]
 
 
 def test_a_joined_sort_key_is_no_order() -> None:
-    found = planned(CELL, C.sheet == "s", ["row", "column"])
+    found = one_query(planned(CELL, C.sheet == "s", ["row", "column"]))
     assert (through(found), found.ordered) == ("table", False)
 
 
 def test_a_cursor_narrows_the_range() -> None:
-    found = planned(THING, (T.owner == "me") & (T.at >= NEW_YEAR), "at", {"at": MAY, "id": "7"})
+    found = one_query(planned(THING, (T.owner == "me") & (T.at >= NEW_YEAR), "at", {"at": MAY, "id": "7"}))
     assert [(one.operator, one.value) for one in found.conditions[1:]] == [("ge", MAY)]
-    back = planned(THING, (T.owner == "me") & (T.at >= NEW_YEAR), "-at", {"at": MAY, "id": "7"})
+    back = one_query(planned(THING, (T.owner == "me") & (T.at >= NEW_YEAR), "-at", {"at": MAY, "id": "7"}))
     assert [(one.operator, one.value) for one in back.conditions[1:]] == [("ge", NEW_YEAR), ("le", MAY)]
+
+
+KEYS: dict[str, tuple[StoreMeta[Any], Any, list[tuple[Any, ...]], Filter]] = {
+    # where → keys, what is left to filter
+    "the key": (THING, T.id == "1", [("1",)], ALL),
+    "the key before an index": (THING, (T.id == "1") & (T.owner == "me"), [("1",)], resolve_filter(THING, T.owner == "me")),
+    "several keys": (THING, T.id.oneof(["2", "1"]), [("2",), ("1",)], ALL),
+    "an or of keys": (THING, (T.id == "1") | T.id.oneof(["2", "1"]), [("1",), ("2",)], ALL),
+    "an or of filtered keys": (
+        THING,
+        (T.id == "1") | ((T.id == "2") & (T.count > 1)),
+        [("1",), ("2",)],
+        resolve_filter(THING, (T.id == "1") | ((T.id == "2") & (T.count > 1))),
+    ),
+    "a key that another rules out": (THING, (T.id == "1") & (T.id == "2"), [("2",)], NOTHING),
+    "a key of two parts": (READING, (R.device == "d") & (R.at == MAY), [("d", MAY)], ALL),
+    "several second parts": (READING, (R.device == "d") & R.at.oneof([MAY, NEW_YEAR]), [("d", MAY), ("d", NEW_YEAR)], ALL),
+    "a key of three parts": (CELL, (C.sheet == "s") & (C.row == 1) & C.column.oneof(["a", "b"]), [("s", 1, "a"), ("s", 1, "b")], ALL),
+    "more than a key holds": (THING, T.id == "x" * 3000, [("x" * 3000,)], ALL),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_whole_keys_are_read(name: str) -> None:
+    meta, where, keys, rest = KEYS[name]
+    assert planned(meta, where) == KeyPlan(tuple(keys), rest)
+
+
+def test_more_keys_than_a_plan_names_are_scanned_for() -> None:
+    many = [f"{number}" for number in range(600)]
+    assert isinstance(planned(THING, T.id.oneof(many)), KeyPlan)
+    assert through(one_query(planned(READING, R.device.oneof(many) & R.at.oneof([MAY, NEW_YEAR])))) is SCAN
+
+
+UNIONS: dict[str, tuple[StoreMeta[Any], Any, Any, list[str], bool, bool]] = {
+    # where, order → queries, all ordered, disjoint
+    "one of several partitions": (
+        THING, T.owner.oneof(["a", "b"]), None, ["by-owner-at: owner eq", "by-owner-at: owner eq"], True, True),
+    "in an order that each gives": (
+        THING, T.owner.oneof(["a", "b"]), "-at", ["by-owner-at: owner eq", "by-owner-at: owner eq"], True, True),
+    "in an order that none gives": (
+        THING, T.owner.oneof(["a", "b"]), "price", ["by-owner-at: owner eq", "by-owner-at: owner eq"], False, True),
+    "with a range in each": (
+        THING, T.owner.oneof(["a", "b"]) & (T.at > MAY), None, ["by-owner-at: owner eq, at gt"] * 2, True, True),
+    "one of several sort values": (
+        THING, (T.owner == "me") & T.color.oneof([Color.RED, Color.NONE]) & (T.count > 1), None,
+        ["by-owner-color-count: owner eq, color eq, count gt"] * 2, True, True),
+    "both": (
+        THING, T.owner.oneof(["a", "b"]) & T.color.oneof([Color.RED, Color.NONE]), "count",
+        ["by-owner-color-count: owner eq, color eq"] * 4, True, True),
+    "an or of equalities": (
+        THING, (T.owner == "me") | (T.owner == "you"), "at", ["by-owner-at: owner eq"] * 2, True, True),
+    "an or over two indexes": (
+        THING, (T.owner == "me") | (T.level == Level.HIGH), None, ["by-owner-at: owner eq", "by-level: level eq"], True, False),
+    "an or of a key and an index": (
+        THING, (T.owner == "me") | (T.id == "1"), None, ["by-owner-at: owner eq", "table: id eq"], True, False),
+    "an or inside an or": (
+        THING, (T.owner == "me") | ((T.count > 1) & ((T.owner == "a") | (T.level == Level.LOW))), None,
+        ["by-owner-at: owner eq", "by-owner-at: owner eq", "by-level: level eq"], True, False),
+    "an or whose arms what is beside them completes": (
+        THING, (T.price > 1) & ((T.text == "a") | (T.text == "b")), None, ["by-text-price: text eq, price gt"] * 2, True, True),
+    "several partitions of a table": (
+        READING, R.device.oneof(["a", "b"]) & (R.at > MAY), "at", ["table: device eq, at gt"] * 2, True, True),
+    "part of a key of three": (CELL, C.sheet.oneof(["a", "b"]), None, ["table: sheet eq"] * 2, True, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNIONS)
+def test_a_union_of_queries(name: str) -> None:
+    meta, where, order, queries, ordered, disjoint = UNIONS[name]
+    found = planned(meta, where, order)
+    assert isinstance(found, UnionPlan)
+    told = [
+        f"{through(one)}: {', '.join(f'{it.attribute} {it.operator}' for it in one.conditions)}"
+        for one in found.queries
+    ]
+    assert sorted(told) == sorted(queries)
+    assert (all(one.ordered for one in found.queries), found.disjoint) == (ordered, disjoint)
+
+
+def test_what_the_conditions_of_a_query_decide_is_not_filtered_again() -> None:
+    found = planned(THING, ((T.owner == "a") & (T.count > 5)) | (T.level == Level.HIGH))
+    assert isinstance(found, UnionPlan)
+    by_owner, by_level = found.queries
+    assert by_owner.rest == resolve_filter(THING, (T.count > 5) | (T.level == Level.HIGH))
+    assert by_level.rest == ALL
+    ruled_out = planned(THING, T.owner.oneof(["a", "b"]) & (T.owner != "b"))
+    assert [one.value for one in one_query(ruled_out).conditions] == ["a"]
+
+
+def test_an_engine_that_allows_two_attributes_in_an_index_gets_conditions_on_two() -> None:
+    planner = Planner(THING, WireCodec(THING), index_attributes=2)
+    where = resolve_filter(THING, (T.owner == "me") & (T.color == Color.RED) & (T.count > 5))
+    found = one_query(planner.plan(where))
+    assert (through(found), [one.attribute for one in found.conditions]) == (OWNER_COLOR, ["owner", "color"])
+    assert found.rest == resolve_filter(THING, T.count > 5)
 
 
 WHERES = st.recursive(
     st.sampled_from(
         [
             T.id == "b",
+            T.id.oneof(["a", "c"]),
+            T.owner.oneof(["a", "b"]),
+            T.color.oneof([Color.RED, Color.NONE]),
+            T.count.oneof([0, 2]),
             T.owner == "a",
             T.owner == "b",
             T.at >= NEW_YEAR,
@@ -175,26 +317,30 @@ def test_a_plan_asks_for_what_the_query_asks_for(where: Filter, order: list[str]
     found = planned(THING, resolved, total, position)
     wanted = matcher(THING, resolved)
     beyond_it = matcher(THING, beyond(THING, total, position)) if position else matcher(THING, ALL)
-    conditions = [matcher(THING, one) for one in found.conditions]
-    rest = matcher(THING, found.rest)
     for item in items:
         asked = wanted(item) and beyond_it(item)
-        assert asked == (all(holds(item) for holds in conditions) and rest(item))
-        if asked and found.path is not None:
-            assert all(THING.attributes[name].get(item) is not None for name in found.path.sorts)
+        if isinstance(found, KeyPlan):
+            assert asked == ((item.id,) in found.keys and matcher(THING, found.rest)(item))
+            continue
+        looking = [one for one in queries_of(found) if matcher(THING, membership(one))(item)]
+        assert asked == any(matcher(THING, one.rest)(item) for one in looking)
+        assert not asked or all(matcher(THING, one.rest)(item) for one in looking)  # the first one's is enough
+        if isinstance(found, UnionPlan) and found.disjoint:
+            assert len(looking) <= 1
 
 
 @settings(deadline=None)
 @given(where=WHERES, order=ORDERS, items=THINGS)
 def test_a_path_that_is_said_to_be_ordered_is(where: Filter, order: list[str], items: list[Any]) -> None:
     """Items as the path gives them, ties aside, are in the order asked."""
-    found = planned(THING, where, order)
-    if found.path is None or not found.ordered or not order:
-        return
     total = resolve_order(THING, order)
-    inside = [item for item in items if all(matcher(THING, one)(item) for one in found.conditions)]
-    inside = [item for item in inside if all(THING.attributes[name].get(item) is not None for name in found.path.sorts)]
+    for one in queries_of(planned(THING, where, order)):
+        if one.path is not None and one.ordered and order:
+            inside = filter(matcher(THING, And((membership(one), one.rest))), items)
+            _check_order(one, total, inside)
 
+
+def _check_order(found: QueryPlan, total: tuple[OrderBy, ...], inside: Iterable[Any]) -> None:
     def sorts(item: Any) -> tuple[Any, ...]:
         return tuple(
             THING.attributes[name].primitive(THING.attributes[name].get(item))
@@ -210,3 +356,24 @@ def test_a_path_that_is_said_to_be_ordered_is(where: Filter, order: list[str], i
             if a != b:
                 assert (a > b) is one.descending
                 break
+
+
+ATTRIBUTES = ("owner", "at", "color", "count", "text", "price", "level")
+
+
+@settings(deadline=None)
+@given(
+    where=WHERES,
+    known=st.fixed_dictionaries({}, optional={name: st.integers(0, 7) for name in ATTRIBUTES}),
+    items=THINGS,
+)
+def test_what_is_left_of_a_filter_decides_the_same_among_the_items_that_conditions_find(
+    where: Filter, known: dict[str, int], items: list[Any]
+) -> None:
+    values = {name: THING.attributes[name].get(items[place % len(items)]) for name, place in known.items()}
+    conditions = tuple(Compare(name, "eq", value) for name, value in values.items() if value is not None)
+    resolved = resolve_filter(THING, where)
+    left = matcher(THING, left_of(over_values(THING), resolved, conditions))
+    for item in items:
+        if matcher(THING, And(conditions))(item):
+            assert left(item) == matcher(THING, resolved)(item)
