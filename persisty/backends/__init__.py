@@ -9,12 +9,13 @@ from ..store.backend import Engine
 
 SCHEMES: dict[str, str] = {
     "memory": "persisty.backends.memory",
-    "sqlite": "persisty.backends.sql.engine",
+    "sqlite": "persisty.backends.sql.embedded",
+    "postgresql": "persisty.backends.sql.postgres.engine",
     "dynamodb": "persisty.backends.dynamodb.engine",
 }
 """URL scheme → the module whose `connect(url, app, stage)` opens it."""
 
-EXTRAS: dict[str, str] = {"sqlite": "sql", "dynamodb": "aws"}
+EXTRAS: dict[str, str] = {"sqlite": "sql", "postgresql": "postgresql", "dynamodb": "aws"}
 """URL scheme → the extra of the package that brings its driver."""
 
 

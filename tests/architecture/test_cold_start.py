@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 NEVER = {
-    "aws_cdk", "jsii", "constructs", "sqlalchemy", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore", "botocore.session", "botocore.client",
+    "aws_cdk", "jsii", "constructs", "sqlalchemy", "psycopg", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore", "botocore.session", "botocore.client",
     "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
     "persisty.api.openapi", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
 }  # fmt: skip

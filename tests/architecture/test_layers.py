@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 """A module imports from its own layer's package and from layers above its row in this table, never from below."""
 
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-DRIVERS = {"sqlalchemy", "sqlite3", "boto3", "botocore", "redis", "starlette", "uvicorn", "graphql", "servey"}
+DRIVERS = {"sqlalchemy", "sqlite3", "psycopg", "boto3", "botocore", "redis", "starlette", "uvicorn", "graphql", "servey"}
 DRIVERLESS = ("errors", "naming", "settings", "model", "query", "security", "store", "application")
 LAZY = {
     ("persisty/backends/dynamodb/credentials.py", "botocore"): "credential chain, only where the environment has none",

@@ -17,10 +17,11 @@ from werkzeug.serving import make_server
 
 from persisty import App, Store
 
+from ..postgres import postgres_server
 from .dirty import rows
 from .items import Cell, Note, Reading, Specimen
 
-ENGINES = ("memory", "sqlite", "dynamodb-direct", "dynamodb-boto3")
+ENGINES = ("memory", "sqlite", "postgresql", "dynamodb-direct", "dynamodb-boto3")
 _stages = (f"s{number}" for number in itertools.count())
 
 OpenStore = Callable[[type[Any]], Store[Any]]
@@ -49,6 +50,13 @@ def moto_endpoint() -> Iterator[str]:
     thread.join()
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this process."""
+    with postgres_server() as url:
+        yield url
+
+
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -60,6 +68,8 @@ def url(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
     if engine.startswith("dynamodb-"):
         endpoint = request.getfixturevalue("moto_endpoint")
         return f"dynamodb://us-east-1?endpoint={endpoint}&transport={engine.removeprefix('dynamodb-')}"
+    if engine == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
     if engine == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}"
     return "memory://"
@@ -70,6 +80,8 @@ def opened(url: str, *items: type[Any]) -> App:
     stage = next(_stages)
     if url.startswith("sqlite:"):
         url = f"{url}/{stage}.db"
+    if url.startswith("postgresql:"):
+        url = f"{url}&schema=conformance-{os.getpid()}-{stage}"
     app = App("conformance", items=items, url=url, stage=stage)
     app.prepare()
     return app

@@ -1,9 +1,11 @@
-"""The SQL backend: each primitive is one statement of `Statements`, run on the driver's connection."""
+"""The SQL backend: each primitive is one statement of `Statements`, run on the driver's connection.
+
+What becomes of a write is told differently by an engine in this process (`embedded`) and by one over a network (`postgres`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
@@ -20,7 +22,7 @@ from ...query.keyset import beyond, position_of
 from ...query.match import sort_key
 from ...query.resolve import combine
 from ...query.shape import Shape
-from ...store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from ...store.backend import Bulk, Capabilities, Outcome, Page, WriteResult
 from ...store.outcomes import conflict
 from .columns import RowCodec, index_name
 from .dialect import Connection, Dialect, UniqueTaken
@@ -28,16 +30,19 @@ from .statements import HALF, Statement, Statements, shape_of
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
-DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 HOW: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `statements.CHANGES`; every other value is set."""
 
 
-class _RolledBackError(Exception):
-    """Leaves the transaction of an atomic batch that cannot be done."""
+def undone(results: Sequence[WriteResult]) -> list[WriteResult]:
+    """The results of an atomic batch that was rolled back."""
+    aborted = WriteResult(Outcome.ABORTED)
+    return [aborted if result.outcome is Outcome.DONE else result for result in results]
 
 
 class SqlBackend(Generic[T]):
+    """All of a `Backend` but `write`."""
+
     def __init__(
         self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: Connection, *, embedded: bool
     ) -> None:
@@ -61,22 +66,6 @@ class SqlBackend(Generic[T]):
             return [self._codec.item(rows[0]) if rows else None]
         found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
         return [found.get(key) for key in keys]
-
-    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        if len(writes) == 1:
-            return [self._one(writes[0])]
-        results: list[WriteResult] = []
-        try:
-            with self._connection.transaction():
-                for kind, group in groupby(writes, type):
-                    some = list(group)
-                    results.extend(self._create(some) if kind is Put else map(self._in_transaction, some))
-                if atomic and any(result.outcome is not Outcome.DONE for result in results):
-                    raise _RolledBackError
-        except _RolledBackError:
-            aborted = WriteResult(Outcome.ABORTED)
-            return [aborted if result.outcome is Outcome.DONE else result for result in results]
-        return results
 
     def query(
         self,
@@ -145,8 +134,7 @@ class SqlBackend(Generic[T]):
 
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)
-        rows = self._connection.rows(self._dialect.explain + statement.text, arguments)
-        lines = tuple(str(row[-1]) for row in rows)
+        lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
         told = self._dialect.explained(lines)
         equal, ranged = asked_of(where)
         advice = advised_index(equal, tuple(one.attribute for one in order), ranged) if told.access == "scan" else None
@@ -162,6 +150,9 @@ class SqlBackend(Generic[T]):
             advice=advice,
             detail=lines,
         )
+
+    def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._connection.rows(text, arguments)
 
     def _queried(
         self,
@@ -201,53 +192,6 @@ class SqlBackend(Generic[T]):
         if one.function == "sum":
             return ZEROS[kind] if value is None else self._codec.read(one.attribute, value)
         return self._codec.read(one.attribute, value)
-
-    def _one(self, write: Write) -> WriteResult:
-        """One write, one statement. Only a write that did nothing is looked at again, to tell why."""
-        result = self._try(write)
-        if result is not None:
-            return result
-        with self._connection.transaction():
-            return self._in_transaction(write)
-
-    def _create(self, puts: Sequence[Any]) -> list[WriteResult]:
-        """Puts in a transaction: all in one go, and only if a key was taken, one by one."""
-        statement = self._statements.get("insert")
-        rows = [statement.arguments(self._codec.row(put.item)) for put in puts]
-        if self._connection.each_changed(statement.text, rows):
-            return [WriteResult(Outcome.DONE, put.item) for put in puts]
-        return list(map(self._in_transaction, puts))
-
-    def _in_transaction(self, write: Write) -> WriteResult:
-        """The write, and if it did nothing, why: nothing can change in between."""
-        result = self._try(write)
-        if result is not None:
-            return result
-        [current] = self.read((write.key,))  # type: ignore[union-attr]
-        return MISSING if current is None else WriteResult(Outcome.FAILED, current)
-
-    def _try(self, write: Write) -> WriteResult | None:
-        """The result, or None where a Patch or Delete found nothing to do."""
-        try:
-            match write:
-                case Put(item):
-                    statement = self._statements.get("insert")
-                    count = self._connection.changed(statement.text, statement.arguments(self._codec.row(item)))
-                    return WriteResult(Outcome.DONE, item) if count else EXISTS
-                case Patch(key, changes, when):
-                    values: list[Any] = []
-                    shape = self._changes(changes, values)
-                    values.extend(self._key(key))
-                    statement = self._statements.get("update", shape, self._shape(when, values))
-                    rows = self._connection.rows(statement.text, statement.arguments(values))
-                    return WriteResult(Outcome.DONE, self._codec.item(rows[0])) if rows else None
-                case Delete(key, when):
-                    values = self._key(key)
-                    statement = self._statements.get("delete", self._shape(when, values))
-                    return DONE if self._connection.changed(statement.text, statement.arguments(values)) else None
-        except UniqueTaken as taken:
-            return self._taken(taken)
-        raise TypeError(f"not a write: {write!r}")
 
     def _taken(self, taken: UniqueTaken) -> WriteResult:
         names = {index.attributes: index.name for index in self.meta.uniques}

@@ -87,11 +87,6 @@ class Connection(Protocol):
         """Run a statement and give the number of rows it changed."""
         ...
 
-    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> bool:
-        """Inside a transaction, run a statement for each of the arguments. True if each changed its row; else nothing is
-        changed."""
-        ...
-
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
         ...

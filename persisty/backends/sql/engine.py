@@ -1,9 +1,8 @@
-"""SQL engines: the tables of one database. `sqlite:///messenger.db` is a file below the working directory, `sqlite://` is in
-memory; PostgreSQL's engine is a `SqlEngine` too."""
+"""SQL engines: the tables of one database, created from the declarations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -12,28 +11,29 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...errors import BackendUnavailable
 from ...model.meta import StoreMeta
-from .backend import SqlBackend
+from ...store.backend import Backend
 from .columns import SEQUENCES, table_of
 from .dialect import Connection, Dialect
-from .sqlite import SQLITE, SqliteConnection
 
 T = TypeVar("T")
+MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
 
 
 class SqlEngine:
     """The tables of one database. Where it is embedded, a table that is missing is created when its store is opened."""
 
-    def __init__(self, dialect: Dialect, connection: Connection, *, embedded: bool) -> None:
+    def __init__(self, dialect: Dialect, connection: Connection, make: MakeBackend, *, embedded: bool) -> None:
         self.embedded = embedded
+        self._make = make
         self._dialect = dialect
         self._connection = connection
         self._tables: dict[str, Table] = {}
         self._prepared: set[str] = set()
 
-    def open(self, meta: StoreMeta[T]) -> SqlBackend[T]:
+    def open(self, meta: StoreMeta[T]) -> Backend[T]:
         if self.embedded and meta.name not in self._prepared:
             self.prepare((meta,))
-        return self._backend(meta, self._table(meta))
+        return self._make(meta, self._table(meta))
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         with self._preparing():
@@ -45,9 +45,6 @@ class SqlEngine:
 
     def close(self) -> None:
         self._connection.close()
-
-    def _backend(self, meta: StoreMeta[T], table: Table) -> SqlBackend[T]:
-        return SqlBackend(meta, table, self._dialect, self._connection, embedded=self.embedded)
 
     @contextmanager
     def _preparing(self) -> Iterator[None]:
@@ -68,9 +65,3 @@ class SqlEngine:
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
         return str(statement.compile(dialect=self._dialect.compiler))
-
-
-def connect(url: str, *, app: str, stage: str) -> SqlEngine:
-    """The engine of a `sqlite:` URL; without a path, a database in memory that goes with the engine."""
-    path = url.removeprefix("sqlite://").removeprefix("/") or ":memory:"
-    return SqlEngine(SQLITE, SqliteConnection(path), embedded=True)

@@ -1,0 +1,181 @@
+"""The PostgreSQL backend: one write is one statement, a batch is one transaction sent in one go.
+
+```
+Put      INSERT … ON CONFLICT (key) DO NOTHING         no row: EXISTS; a unique index refuses: EXISTS, by its name
+Patch    UPDATE … RETURNING                            no row: MISSING; with a `when`, see `statements`
+Delete   DELETE                                        likewise
+batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second, when all is known
+```
+
+Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where there
+are unique indexes, that order is the caller's (one edit may free a value for the next); a circle is then broken by the server
+and the batch begun again. An error ends a transaction, so a batch in which a unique value is taken is begun again with a
+savepoint before each write, which tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from psycopg import errors
+from sqlalchemy import Table
+
+from ....errors import BackendUnavailable
+from ....model.expressions import ALL
+from ....model.keys import KeyValues
+from ....model.meta import StoreMeta
+from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ..backend import SqlBackend, undone
+from ..columns import index_name
+from ..dialect import UniqueTaken
+from .connection import PostgresConnection
+from .dialect import POSTGRES
+from .pool import Answer, Session, Statement
+from .statements import PostgresStatements
+
+T = TypeVar("T")
+DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
+BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
+SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
+
+
+class Step(Struct, frozen=True):
+    """A write, its statement, and what the answer means."""
+
+    write: Write
+    statement: Statement
+    result: Callable[[Answer], WriteResult]
+
+
+class PostgresBackend(SqlBackend[T]):
+    def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
+        super().__init__(meta, table, POSTGRES, connection, embedded=False)
+        self._statements = PostgresStatements(meta, table)
+        self._postgres = connection
+        connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
+        self._primitives = [attribute.primitive for attribute in meta.key_attributes]
+
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        steps = list(map(self._step, writes))
+        if len(steps) == 1:
+            return [self._alone(steps[0])]
+        try:
+            return self._postgres.run(lambda session: self._batch(session, steps, atomic))
+        except UniqueTaken:
+            return self._postgres.run(lambda session: self._one_by_one(session, steps, atomic))
+
+    def _alone(self, step: Step) -> WriteResult:
+        try:
+            return self._once(step)
+        except BackendUnavailable as error:
+            if not (isinstance(step.write, Put) and error.details.get("in_doubt")):
+                raise
+        result = self._once(step)
+        if result.outcome is Outcome.EXISTS and self.read((self._key_of(step.write),)) == [step.write.item]:
+            return WriteResult(Outcome.DONE, step.write.item)  # the attempt whose answer was lost put it there
+        return result
+
+    def _once(self, step: Step) -> WriteResult:
+        try:
+            return step.result(self._postgres.run(lambda session: session.run(step.statement)))
+        except UniqueTaken as taken:
+            return self._taken(taken)
+
+    def _batch(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
+        order = self._in_order(steps)
+        inside = [BEGIN, *(steps[position].statement for position in order)]
+        if atomic:
+            answers = session.pipelined(inside, commits=False)
+        else:
+            answers = session.pipelined([*inside, COMMIT], commits=True)
+        told = dict(zip(order, answers[1:], strict=False))
+        results = [step.result(told[position]) for position, step in enumerate(steps)]
+        return self._settle(session, results) if atomic else results
+
+    def _one_by_one(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
+        session.run(BEGIN)
+        results: list[WriteResult] = []
+        for step in steps:
+            try:
+                _, answer, _ = session.pipelined([SAVE, step.statement, KEEP], commits=False)
+                results.append(step.result(answer))
+            except errors.UniqueViolation as error:
+                session.run(UNDO)
+                results.append(self._taken(self._postgres.taken(error)))
+        if atomic:
+            return self._settle(session, results)
+        session.run(COMMIT)
+        return results
+
+    def _settle(self, session: Session, results: list[WriteResult]) -> list[WriteResult]:
+        """Commit if all is done."""
+        if all(result.outcome is Outcome.DONE for result in results):
+            session.run(COMMIT)
+            return results
+        session.run(ROLLBACK)
+        return undone(results)
+
+    def _in_order(self, steps: Sequence[Step]) -> Sequence[int]:
+        """The positions in the order in which they are locked; writes of one item stay as they are."""
+        if self.meta.uniques:
+            return range(len(steps))
+
+        def key(position: int) -> tuple[Any, ...]:
+            values = self._key_of(steps[position].write)
+            return tuple(primitive(value) for primitive, value in zip(self._primitives, values, strict=True))
+
+        return sorted(range(len(steps)), key=key)
+
+    def _key_of(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+    def _step(self, write: Write) -> Step:
+        values: list[Any] = []
+        match write:
+            case Put(item):
+                values.extend(self._codec.row(item))
+                done = WriteResult(Outcome.DONE, item)
+                return self._made(write, ("insert",), values, lambda answer: done if answer.changed else EXISTS)
+            case Patch(key, changes, when):
+                shape = self._changes(changes, values)
+                values.extend(self._key(key))
+                condition = self._shape(when, values)
+                if when == ALL:
+                    return self._made(write, ("update", shape, condition), values, self._updated)
+                return self._made(write, ("update_when", shape, condition), values, self._updated_when)
+            case Delete(key, when):
+                values.extend(self._key(key))
+                condition = self._shape(when, values)
+                if when == ALL:
+                    return self._made(
+                        write, ("delete", condition), values, lambda answer: DONE if answer.changed else MISSING
+                    )
+                return self._made(write, ("delete_when", condition), values, self._deleted_when)
+        raise TypeError(f"not a write: {write!r}")
+
+    def _made(
+        self, write: Write, parts: tuple[Any, ...], values: list[Any], result: Callable[[Answer], WriteResult]
+    ) -> Step:
+        compiled = self._statements.get(*parts)
+        return Step(write, Statement(compiled.text, compiled.arguments(values)), result)
+
+    def _updated(self, answer: Answer) -> WriteResult:
+        return WriteResult(Outcome.DONE, self._codec.item(answer.rows[0])) if answer.rows else MISSING
+
+    def _updated_when(self, answer: Answer) -> WriteResult:
+        if not answer.rows:
+            return MISSING
+        holds, *row = answer.rows[0]
+        return WriteResult(Outcome.DONE if holds else Outcome.FAILED, self._codec.item(row))
+
+    def _deleted_when(self, answer: Answer) -> WriteResult:
+        result = self._updated_when(answer)
+        return DONE if result.outcome is Outcome.DONE else result
+
+    def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """What the server would do if the table were large: a small one it reads whole, whatever its indexes."""
+        with self._postgres.transaction():
+            self._postgres.rows("SET LOCAL enable_seqscan = off")
+            return self._postgres.rows(text, arguments)

@@ -1,0 +1,72 @@
+"""`Connection` over a pool: each statement takes a session for itself, those of a transaction share one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+
+from ..dialect import UniqueTaken
+from .pool import Lost, Pool, Row, Session, Statement, typed
+
+X = TypeVar("X")
+SETTINGS = "SET TimeZone = 'UTC'"
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class PostgresConnection:
+    """`uniques`: SQL name of a unique index → its columns."""
+
+    def __init__(self, conninfo: str, schema: str | None, size: int) -> None:
+        self.uniques: dict[str, tuple[str, ...]] = {}
+        path = f"; SET search_path = {quoted(schema)}" if schema else ""
+        self._pool = Pool(conninfo, SETTINGS + path, size)
+        self._thread = threading.local()
+
+    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[Row]:
+        statement = Statement(text, arguments)
+        return self.run(lambda session: session.run(statement), repeatable=text.startswith("SELECT")).rows
+
+    def changed(self, text: str, arguments: Sequence[Any]) -> int:
+        return self.run(lambda session: session.run(Statement(text, arguments))).changed
+
+    def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
+        """What `work` gives with the session of this thread's transaction, or else with one of its own, see `Pool.run`."""
+        session: Session | None = getattr(self._thread, "session", None)
+        try:
+            return self._pool.run(work, repeatable=repeatable) if session is None else work(session)
+        except errors.UniqueViolation as error:
+            raise self.taken(error) from error
+        except psycopg.Error as error:
+            raise typed(error) from error
+
+    def taken(self, error: errors.UniqueViolation) -> UniqueTaken:
+        """Which unique index refused."""
+        return UniqueTaken(self.uniques.get(error.diag.constraint_name or "", ()))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, of what this thread does in it. Each statement sees what was committed when it began."""
+        try:
+            session = self._pool.take()
+        except Lost as lost:
+            raise typed(lost.__cause__) from lost.__cause__
+        self._thread.session = session
+        try:
+            self.rows("BEGIN")
+            yield
+            self.rows("COMMIT")
+        finally:
+            self._thread.session = None
+            self._pool.give(session)  # which undoes what is not committed
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,148 @@
+"""PostgreSQL's spelling of what SQL has no common one for: kinds of column, text, nested values, plans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
+from typing import Any
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    Date,
+    Double,
+    LargeBinary,
+    Numeric,
+    Text,
+    Uuid,
+    case,
+    cast,
+    collate,
+    func,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import JSON, insert
+from sqlalchemy.dialects.postgresql.base import PGDialect
+
+from ....model.meta import Attribute
+from ....model.types import DECIMAL_DIGITS, Kind
+from ..columns import column_kind, json_text
+from ..dialect import Column, ColumnKind, Dialect, Search, Told
+from .text import escaped, escaped_json, folding, unescaped, unescaped_json
+
+BY_CODE_POINT = "C"
+"""The collation that compares the bytes of UTF-8, whatever the database's own is."""
+WIDE = Context(prec=1_000)
+
+
+def _decimal(text: str) -> Decimal:
+    """A number as `Decimal`s are normalised: PostgreSQL spells out every zero."""
+    value = Decimal(text)
+    plain = len(text.lstrip("-")) <= DECIMAL_DIGITS and ("." not in text or not text.endswith("0"))
+    return value if plain else WIDE.normalize(value)
+
+
+def _json(value: Any) -> str:
+    return escaped_json(json_text(value))
+
+
+COLUMNS = {
+    Kind.STRING: ColumnKind(Text(collation=BY_CODE_POINT), escaped, unescaped),
+    Kind.INTEGER: ColumnKind(BigInteger()),
+    Kind.FLOAT: ColumnKind(Double()),
+    Kind.BOOLEAN: ColumnKind(Boolean()),
+    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True)),
+    Kind.DATE: ColumnKind(Date()),
+    Kind.UUID: ColumnKind(Uuid()),
+    Kind.DECIMAL: ColumnKind(Numeric(), None, _decimal),
+    Kind.BYTES: ColumnKind(LargeBinary()),
+    Kind.JSON: ColumnKind(Text(), _json, unescaped_json),
+}
+
+ZERO: Column = literal_column("0")
+
+
+def _search(folded: str) -> Search:
+    """For a text of other than ASCII: what folds to a character of the text looked for, and each that folds to several."""
+    stored = escaped(folded)
+    singles, become, several = folding(folded)
+    pairs = [escaped(part) for pair in several for part in pair]
+    return Search((folded.isascii(), len(several)), (stored, singles, become, *pairs))
+
+
+def _icontains(column: Column, bind: Any, ascii_only: bool, several: int) -> Column:
+    wanted = bind()
+    text = func.translate(column, bind(), bind())
+    for _ in range(several):
+        text = func.replace(text, bind(), bind())
+    found = func.strpos(text, wanted) > ZERO
+    plain = func.octet_length(column) == func.length(column)
+    lower = func.strpos(func.lower(collate(column, BY_CODE_POINT)), wanted) > ZERO
+    return case((plain, lower if ascii_only else literal_column("false")), else_=found)
+
+
+def _nested(column: Column, attribute: Attribute) -> Column:
+    steps = ",".join('"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"' for step in attribute.path)
+    path: Column = literal_column("'{" + steps.replace("'", "''") + "}'")
+    value = cast(column, JSON).op("#>>", return_type=Text())(path)
+    kind = column_kind(attribute, POSTGRES)
+    if attribute.kind is Kind.BYTES:
+        return func.decode(value, literal_column("'base64'"))
+    if isinstance(kind.type, BigInteger):
+        return cast(value, Numeric)  # what is nested may be larger
+    return collate(value, BY_CODE_POINT) if isinstance(kind.type, Text) else cast(value, kind.type)
+
+
+HEX: Column = literal_column("'hex'")
+
+
+def _aggregate(function: str, column: Column, kind: Kind) -> Column:
+    """PostgreSQL has no least UUID, and before 18 no least bytes: their hexadecimal text is in the same order."""
+    called: Callable[[Column], Column] = getattr(func, function)
+    if function == "sum" or kind not in (Kind.UUID, Kind.BYTES):
+        return called(column)
+    if kind is Kind.UUID:
+        return cast(called(collate(cast(column, Text), BY_CODE_POINT)), Uuid)
+    return func.decode(called(collate(func.encode(column, HEX), BY_CODE_POINT)), HEX)
+
+
+_LOOK = re.compile(
+    r"(?P<how>Seq Scan|Index (?:Only )?Scan|Bitmap Index Scan)(?: Backward)?(?: (?:using|on) (?P<on>\S+))?"
+)
+
+
+def _told(lines: Sequence[str]) -> Told:
+    """Source of the format: "Using EXPLAIN" in PostgreSQL's documentation. An index that is read without a condition is read
+    whole: that is a scan, in the index's order."""
+    looks: list[tuple[str, str]] = []
+    bounded = 0
+    for line in lines:
+        if found := _LOOK.search(line):
+            looks.append((found["how"], (found["on"] or "").strip('"')))
+        bounded += line.lstrip().startswith("Index Cond:")
+    indexes = [on for how, on in looks if how != "Seq Scan"]
+    index = next((on for on in indexes if not on.endswith("_pkey")), None)
+    scans = len(looks) > bounded
+    access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
+    sorts = any(line.lstrip(" ->").startswith(("Sort", "Incremental Sort")) for line in lines)
+    return Told(access, None if scans else index, "engine" if sorts else "index")
+
+
+POSTGRES = Dialect(
+    name="postgresql",
+    compiler=PGDialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
+    insert=insert,
+    columns=COLUMNS,
+    contains=lambda column, text: func.strpos(column, text) > ZERO,
+    endswith=lambda column, text: func.right(column, func.length(text)) == text,
+    search=_search,
+    icontains=_icontains,
+    nested=_nested,
+    aggregate=_aggregate,
+    names="SELECT column_name::text FROM information_schema.columns"
+    " WHERE table_schema = current_schema() AND table_name = $1",
+    explain="EXPLAIN ",
+    explained=_told,
+)

@@ -1,0 +1,66 @@
+"""The engine by URL: `postgresql://user:password@host:5432/database?schema=messenger&pool=10`.
+
+`schema` and `pool` are persisty's, all else is libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
+their items and are in the schema, or else where the role's search path leads first; apps or stages that share a database
+have a schema each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ....errors import Fault, InvalidDeclaration
+from ..engine import SqlEngine
+from .backend import PostgresBackend
+from .connection import PostgresConnection, quoted
+from .dialect import POSTGRES
+
+POOL = 10
+"""Connections an engine opens at most."""
+LIBPQ = {"connect_timeout": "5", "application_name": "persisty", "keepalives_idle": "60", "tcp_user_timeout": "30000"}
+"""What is said to libpq where the URL does not say otherwise. Seconds, but for the last, which are milliseconds."""
+PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
+"""Two that create the same table at once collide, even with IF NOT EXISTS."""
+
+
+class PostgresEngine(SqlEngine):
+    def __init__(self, conninfo: str, schema: str | None, size: int) -> None:
+        self._postgres = PostgresConnection(conninfo, schema, size)
+        self._schema = schema
+        super().__init__(
+            POSTGRES,
+            self._postgres,
+            lambda meta, table: PostgresBackend(meta, table, self._postgres),
+            embedded=False,
+        )
+
+    @contextmanager
+    def _preparing(self) -> Iterator[None]:
+        with super()._preparing():
+            self._postgres.rows(PREPARING)
+            if self._schema:
+                self._postgres.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+            yield
+
+
+def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
+    """The engine of a `postgresql:` URL. Nothing is connected yet."""
+    server, _, query = url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    schema, size = options.pop("schema", None), options.pop("pool", str(POOL))
+    if not size.isdecimal() or not int(size):
+        raise _invalid("Not a number of connections", "pool=1 or more")
+    try:
+        conninfo = make_conninfo("", **LIBPQ | conninfo_to_dict(server) | options)
+    except (psycopg.ProgrammingError, TypeError) as error:
+        raise _invalid("Not what libpq takes", "postgresql://user:password@host:5432/database") from error
+    return PostgresEngine(conninfo, schema or None, int(size))
+
+
+def _invalid(message: str, expected: str) -> InvalidDeclaration:
+    return InvalidDeclaration("No engine for this URL", faults=[Fault("/url", message, expected)])

