@@ -1,0 +1,245 @@
+"""Transactions: atomic batches, and single writes that give or take unique values.
+
+```
+1  read what the writes depend on and DynamoDB cannot decide: values of unique indexes, `endswith`, `icontains`
+2  TransactWriteItems of all the writes and their guard rows, on the condition that what was read is unchanged
+3  cancelled?  by another transaction → wait, again · by what was read → again with the item as it is now
+               by a condition, a key or a guard → the outcome of the write it belongs to, nothing is written
+```
+
+A transaction does not tell what it wrote: new items of patches are read after it, unless the item as it was is known whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import sleep
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ...errors import BatchTooLarge
+from ...model.expressions import And, Compare, Filter
+from ...model.generators import VERSION
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...model.validation import changed
+from ...query.match import matcher
+from ...query.resolve import combine
+from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.backoff import ATTEMPTS, backoff
+from .codec import WireCodec
+from .expressions import attributes_of, split
+from .reads import Reads
+from .requests import OPERATIONS, Requests
+from .system import SystemTable
+from .transport import TRANSACTION_CANCELED, AwsError, Transport, as_error, exhausted
+from .unique import Guards
+
+T = TypeVar("T")
+MAX_ATOMIC = 100
+"""Actions a TransactWriteItems takes."""
+FAILED_CHECK = "ConditionalCheckFailed"
+CONFLICTS = frozenset({None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons of a cancelled transaction that say nothing against another attempt."""
+DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
+
+
+class Action(Struct, frozen=True):
+    """One action of a transaction: of the write at a position, or of a guard of a unique index that it needs."""
+
+    body: dict[str, Any]
+    position: int
+    index: str | None = None
+
+
+class Transactions(Generic[T]):
+    def __init__(
+        self,
+        meta: StoreMeta[T],
+        codec: WireCodec,
+        requests: Requests,
+        transport: Transport,
+        reads: Reads[T],
+        system: SystemTable,
+    ) -> None:
+        self.meta = meta
+        self.guards = Guards(meta, codec)
+        self._codec = codec
+        self._requests = requests
+        self._transport = transport
+        self._read = reads.read
+        self._system = system
+        self._versions = tuple(name for name, one in meta.attributes.items() if one.generator is VERSION)
+
+    def run(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """All the writes or none, as `Backend.write` answers."""
+        if len(writes) > MAX_ATOMIC:
+            raise _too_large()
+        items = self._known(writes)
+        for attempt in range(ATTEMPTS):
+            failed, actions = self._plan(writes, items)
+            if failed is not None:
+                return failed
+            if len(actions) > MAX_ATOMIC:
+                raise _too_large()
+            try:
+                self._transport.call("TransactWriteItems", {"TransactItems": [one.body for one in actions]})
+            except AwsError as error:
+                if error.kind != TRANSACTION_CANCELED:
+                    raise as_error(error) from error
+                results = self._canceled(writes, items, actions, error)
+                if results is not None:
+                    return results
+                sleep(backoff(attempt))
+                continue
+            return self._committed(writes, items)
+        raise exhausted(AwsError("ThrottlingException", "the transaction kept conflicting with others", {}))
+
+    def _known(self, writes: Sequence[Write]) -> dict[int, T | None]:
+        """Position → the item as it is now, for the writes that depend on more than DynamoDB can decide."""
+        needed = {
+            position: write.key
+            for position, write in enumerate(writes)
+            if not isinstance(write, Put)
+            and self._codec.storable(write.key)
+            and (self.guards.concern(write) or split(self.meta, write.when)[1].__class__ is not And or self._local(write))
+        }
+        found = self._read(list(needed.values())) if needed else ()
+        return dict(zip(needed, found, strict=True))
+
+    def _local(self, write: Patch | Delete) -> bool:
+        return split(self.meta, write.when)[1] != And(())
+
+    def _plan(
+        self, writes: Sequence[Write], items: Mapping[int, T | None]
+    ) -> tuple[list[WriteResult] | None, list[Action]]:
+        """The actions; or the results, if it is known already that one cannot be done."""
+        results = [ABORTED] * len(writes)
+        actions: list[Action] = []
+        given_up: dict[str, KeyValues] = {}
+        taken: set[str] = set()
+        for position, write in enumerate(writes):
+            when, failed = self._condition(write, position, items)
+            if failed is not None:
+                results[position] = failed
+                continue
+            body = {OPERATIONS[type(write)][1]: self._requests.write(write, when)}
+            actions.append(Action(body, position))
+            before, after = self._values(write, items.get(position))
+            key = self._key(write)
+            for guard in before.keys() - after.keys():
+                given_up[guard] = key
+                actions.append(Action(self._system.release(guard), position, before[guard]))
+            for guard in after.keys() - before.keys():
+                holder = given_up.get(guard)
+                if guard in taken and holder is None:
+                    results[position] = WriteResult(Outcome.EXISTS, index=after[guard])
+                    continue
+                if holder is not None:  # given up by a write before: the row changes hands in one action
+                    actions = [one for one in actions if one.body != self._system.release(guard)]
+                taken.add(guard)
+                given_up.pop(guard, None)
+                body = self._system.take(guard, self._text(key), None if holder is None else self._text(holder))
+                actions.append(Action(body, position, after[guard]))
+        return (results if any(one is not ABORTED for one in results) else None), actions
+
+    def _condition(
+        self, write: Write, position: int, items: Mapping[int, T | None]
+    ) -> tuple[Filter, WriteResult | None]:
+        """What DynamoDB has to check of a write, and its result if that is known already."""
+        if isinstance(write, Put):
+            return And(()), None
+        if not self._codec.storable(write.key):
+            return And(()), MISSING
+        native, local = split(self.meta, write.when)
+        if position not in items:
+            return native, None
+        item = items[position]
+        if item is None:
+            return native, MISSING
+        if not matcher(self.meta, write.when)(item):
+            return native, WriteResult(Outcome.FAILED, item)
+        return combine(And, [native, *self._unchanged(write, item, local)]), None
+
+    def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
+        """That the item still has the values that the write was decided on."""
+        names = set(attributes_of(local))
+        if self.guards.concern(write):
+            names |= {*self.guards.attributes, *self._versions}
+        values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
+        return [
+            Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values
+        ]
+
+    def _values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
+        """The guards of an item before and after a write, each with its index."""
+        if not self.guards.concern(write):
+            return {}, {}
+        before = {} if item is None else self.guards.of(item)
+        if isinstance(write, Put):
+            return before, self.guards.of(write.item)
+        return before, {} if isinstance(write, Delete) else self.guards.of(changed(self.meta, item, write.changes))
+
+    def _canceled(
+        self, writes: Sequence[Write], items: dict[int, T | None], actions: Sequence[Action], error: AwsError
+    ) -> list[WriteResult] | None:
+        """What became of each write of a cancelled transaction. None if it may be tried again: it only met with another, or
+        with an item that has changed since it was read, which is then in `items`."""
+        reasons: Sequence[Mapping[str, Any]] = error.body.get("CancellationReasons") or ()
+        failed = [
+            (action, reason.get("Item"))
+            for action, reason in zip(actions, reasons, strict=False)
+            if reason.get("Code") == FAILED_CHECK
+        ]
+        if not failed:
+            if CONFLICTS.issuperset(reason.get("Code") for reason in reasons):
+                return None
+            first = next(one for one in reasons if one.get("Code") not in (None, "None"))
+            raise as_error(AwsError("ValidationException", str(first.get("Message")), {})) from error
+        results = [ABORTED] * len(writes)
+        changed_since = False
+        for action, wire in sorted(failed, key=lambda one: one[0].index is not None):
+            position = action.position
+            if action.index is not None:
+                if results[position] is ABORTED:
+                    results[position] = WriteResult(Outcome.EXISTS, index=action.index)
+                continue
+            write = writes[position]
+            if isinstance(write, Put):
+                results[position] = EXISTS
+                continue
+            current = self._codec.read(wire) if wire else None
+            if position in items and current is not None and matcher(self.meta, write.when)(current):
+                items[position], changed_since = current, True
+            else:
+                results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
+        return None if changed_since else results
+
+    def _committed(self, writes: Sequence[Write], items: Mapping[int, T | None]) -> list[WriteResult]:
+        """The results of writes that are done."""
+        results = [DONE if isinstance(write, Delete) else ABORTED for write in writes]
+        unknown: list[tuple[int, KeyValues]] = []
+        for position, write in enumerate(writes):
+            if isinstance(write, Put):
+                results[position] = WriteResult(Outcome.DONE, write.item)
+            elif isinstance(write, Patch):
+                item = items.get(position)
+                if item is not None and self._versions and self.guards.concern(write):  # its version was unchanged
+                    results[position] = WriteResult(Outcome.DONE, changed(self.meta, item, write.changes))
+                else:
+                    unknown.append((position, write.key))
+        for (position, _), item in zip(unknown, self._read([key for _, key in unknown]) if unknown else (), strict=True):
+            results[position] = WriteResult(Outcome.DONE, item)
+        return results
+
+    def _key(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+    def _text(self, key: KeyValues) -> str:
+        return self.meta.key_codec.text(key)
+
+
+def _too_large() -> BatchTooLarge:
+    message = f"DynamoDB writes at most {MAX_ATOMIC} items atomically, and a unique value counts as one more"
+    return BatchTooLarge(message, limit=MAX_ATOMIC)
