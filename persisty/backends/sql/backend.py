@@ -55,6 +55,7 @@ class SqlBackend(Generic[T]):
         self._selected: dict[tuple[str, ...], RowCodec] = {}
         self._codec = RowCodec(meta, dialect)
         self._statements = Statements(meta, table, dialect)
+        self._firsts = {index_name(meta, index): index.attributes[0] for index in meta.indexes}
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
         self._sort_key = sort_key(meta, self._key_order)
 
@@ -135,7 +136,7 @@ class SqlBackend(Generic[T]):
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
-        told = self._dialect.explained(lines)
+        told = self._dialect.explained(lines, self._firsts)
         equal, ranged = asked_of(where)
         advice = advised_index(equal, tuple(one.attribute for one in order), ranged) if told.access == "scan" else None
         return Explanation(

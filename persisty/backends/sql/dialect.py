@@ -42,7 +42,8 @@ class Dialect(Struct, frozen=True):
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
     value; sums of decimals are exact, integers do not come. `names`: a statement that lists the columns of a table. `explain`:
-    the word before a statement that makes the engine tell its plan, and `explained` reads what it then says.
+    the word before a statement that makes the engine tell its plan, and `explained` reads what it then
+    says: (lines, SQL name of an index → its first column).
     """
 
     name: str
@@ -57,7 +58,7 @@ class Dialect(Struct, frozen=True):
     aggregate: Callable[[str, Column, Kind], Column]
     names: str
     explain: str
-    explained: Callable[[Sequence[str]], Told]
+    explained: Callable[[Sequence[str], Mapping[str, str]], Told]
 
 
 class Told(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -100,7 +100,7 @@ _PLAN = re.compile(
 )
 
 
-def _told(lines: Sequence[str]) -> Told:
+def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
     """Source of the format: "EXPLAIN QUERY PLAN" in SQLite's documentation."""
     looks = [found for line in lines if (found := _PLAN.match(line))]
     scans = any(look["how"] == "SCAN" for look in looks)

@@ -18,24 +18,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from psycopg import errors
 from sqlalchemy import Table
 
 from ....errors import BackendUnavailable
-from ....model.expressions import ALL
+from ....model.expressions import ALL, Filter, OrderBy
 from ....model.keys import KeyValues
 from ....model.meta import StoreMeta
+from ....query.explain import Explanation
 from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from ..backend import SqlBackend, undone
 from ..columns import index_name
 from ..dialect import UniqueTaken
-from .connection import PostgresConnection
+from .connection import PostgresConnection, quoted
 from .dialect import POSTGRES
 from .pool import Answer, Session, Statement
 from .statements import PostgresStatements
 
 T = TypeVar("T")
+LARGE = 10_000
+"""Items from which on the server's own choice of a plan is told."""
+COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
 DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
@@ -54,6 +58,7 @@ class PostgresBackend(SqlBackend[T]):
         super().__init__(meta, table, POSTGRES, connection, embedded=False)
         self._statements = PostgresStatements(meta, table)
         self._postgres = connection
+        self._table = table.name
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 
@@ -174,8 +179,18 @@ class PostgresBackend(SqlBackend[T]):
         result = self._updated_when(answer)
         return DONE if result.outcome is Outcome.DONE else result
 
+    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+        return structs.replace(super().explain(where, order, limit), items=self._items())
+
     def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """What the server would do if the table were large: a small one it reads whole, whatever its indexes."""
+        """The plan; of a small table, what it would be if it were large: the server reads those whole, indexes or not."""
         with self._postgres.transaction():
-            self._postgres.rows("SET LOCAL enable_seqscan = off")
+            if (self._items() or 0) < LARGE:
+                self._postgres.rows("SET LOCAL enable_seqscan = off")
+                self._postgres.rows("SET LOCAL random_page_cost = 1")
             return self._postgres.rows(text, arguments)
+
+    def _items(self) -> int | None:
+        """About how many items there are, as the server last counted; None if it never has."""
+        [(items,)] = self._postgres.rows(COUNTED, (quoted(self._table),))
+        return None if items is None or items < 0 else int(items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
@@ -109,24 +109,27 @@ def _aggregate(function: str, column: Column, kind: Kind) -> Column:
 
 
 _LOOK = re.compile(
-    r"(?P<how>Seq Scan|Index (?:Only )?Scan|Bitmap Index Scan)(?: Backward)?(?: (?:using|on) (?P<on>\S+))?"
+    r"(?:Seq Scan|Index (?:Only )?Scan(?: Backward)?(?: using (?P<used>\S+))?|Bitmap Index Scan) on (?P<on>\S+)"
 )
+_NAME = re.compile(r"\w+")
 
 
-def _told(lines: Sequence[str]) -> Told:
-    """Source of the format: "Using EXPLAIN" in PostgreSQL's documentation. An index that is read without a condition is read
-    whole: that is a scan, in the index's order."""
-    looks: list[tuple[str, str]] = []
-    bounded = 0
+def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
+    """Source of the format: "Using EXPLAIN" in PostgreSQL's documentation.
+
+    An index is looked into only where the condition names its first column; else it is read whole, if in its order: a scan.
+    """
+    looks: list[tuple[str, bool]] = []
     for line in lines:
         if found := _LOOK.search(line):
-            looks.append((found["how"], (found["on"] or "").strip('"')))
-        bounded += line.lstrip().startswith("Index Cond:")
-    indexes = [on for how, on in looks if how != "Seq Scan"]
-    index = next((on for on in indexes if not on.endswith("_pkey")), None)
-    scans = len(looks) > bounded
+            looks.append(((found["used"] or found["on"]).strip('"'), False))
+        elif looks and line.lstrip().startswith("Index Cond:"):
+            on = looks[-1][0]
+            looks[-1] = (on, on not in firsts or firsts[on] in _NAME.findall(line))
+    index = next((one for one, _ in looks if one in firsts), None)
+    scans = not all(bounded for _, bounded in looks)
     access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
-    sorts = any(line.lstrip(" ->").startswith(("Sort", "Incremental Sort")) for line in lines)
+    sorts = any(line.lstrip(" ->").startswith(("Sort ", "Incremental Sort ")) for line in lines)
     return Told(access, None if scans else index, "engine" if sorts else "index")
 
 
