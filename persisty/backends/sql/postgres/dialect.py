@@ -95,17 +95,12 @@ def _nested(column: Column, attribute: Attribute) -> Column:
     return collate(value, BY_CODE_POINT) if isinstance(kind.type, Text) else cast(value, kind.type)
 
 
-HEX: Column = literal_column("'hex'")
-
-
 def _aggregate(function: str, column: Column, kind: Kind) -> Column:
-    """PostgreSQL has no least UUID, and before 18 no least bytes: their hexadecimal text is in the same order."""
+    """PostgreSQL has no least UUID, but that of their texts, which are in the same order."""
     called: Callable[[Column], Column] = getattr(func, function)
-    if function == "sum" or kind not in (Kind.UUID, Kind.BYTES):
-        return called(column)
-    if kind is Kind.UUID:
+    if kind is Kind.UUID and function != "count":
         return cast(called(collate(cast(column, Text), BY_CODE_POINT)), Uuid)
-    return func.decode(called(collate(func.encode(column, HEX), BY_CODE_POINT)), HEX)
+    return called(column)
 
 
 _LOOK = re.compile(
