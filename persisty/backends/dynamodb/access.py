@@ -219,12 +219,13 @@ def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ..
 
     def left(one: Filter) -> Filter:
         match one:
-            case Compare(name, _, _):
+            case Compare(name, operator, value):
                 if one in conditions:
                     return ALL
-                if name in known:
-                    return ALL if matcher(values, one)(known) else NOTHING
-                return one
+                if name not in known:
+                    return one
+                holds = value == known[name] if operator == "eq" else matcher(values, one)(known)
+                return ALL if holds else NOTHING
             case And(filters):
                 return combine(And, map(left, filters))
             case Or(filters):

@@ -48,12 +48,8 @@ NOMINAL = Size(1_000_000, 1024)
 NOMINAL_LIMIT = 25
 
 
-class Cost(Struct, frozen=True, order=True):
-    """Least first: read units, then requests."""
-
-    units: float
-    requests: int
-    looked: int
+Cost = tuple[float, int, int]
+"""(read units, requests, items looked at): the least is the best."""
 
 
 def share(where: Filter) -> float:
@@ -79,24 +75,32 @@ def share(where: Filter) -> float:
 
 def cost_of_keys(count: int, size: Size = NOMINAL, batch: int = 100) -> Cost:
     """Items by their keys: each is rounded up to a unit."""
-    return Cost(float(count * max(1, ceil(size.average / UNIT))), ceil(count / batch), count)
+    return float(count * max(1, ceil(size.average / UNIT))), ceil(count / batch), count
 
 
 def cost_of_queries(
-    queries: Sequence[QueryPlan], where: Filter, ordered: bool, limit: int = NOMINAL_LIMIT, size: Size = NOMINAL
+    queries: Sequence[QueryPlan], matching: float, ordered: bool, limit: int = NOMINAL_LIMIT, size: Size = NOMINAL
 ) -> Cost:
-    """A page of queries, or of one, or of a scan. `where` is the whole filter, `ordered` whether an order is asked."""
-    within = [size.items * share(And(one.conditions)) for one in queries]
+    """A page of queries, or of one, or of a scan. `matching` is the share of all items that match the whole filter, `ordered`
+    whether an order is asked."""
+    within = [_share_of_conditions(one) * size.items for one in queries]
     total = sum(within)
-    matches = min(total, max(size.items * share(where), 1.0))
-    enough = (limit + 1) * total / matches if matches else total  # items to look at until there are enough matches
+    if not total:
+        return float(len(queries)), len(queries), 0
+    enough = (limit + 1) * total / min(total, max(size.items * matching, 1.0))  # items to look at for so many matches
     looked = units = 0.0
     requests = 0
     for one, inside in zip(queries, within, strict=True):
-        part = enough * inside / total if total and not ordered else enough
-        mine = min(inside, part) if one.ordered else inside
+        mine = min(inside, enough if ordered else enough * inside / total) if one.ordered else inside
+        bytes_read = mine * size.average
         looked += mine
-        consistency = 1.0 if one.path is None or one.path.index is None else 0.5
-        units += consistency * max(1.0, mine * size.average / UNIT)
-        requests += max(1, ceil(mine * size.average / PAGE))
-    return Cost(units, requests, round(looked))
+        units += max(1.0, bytes_read / UNIT) * (1.0 if one.path is None or one.path.index is None else 0.5)
+        requests += 1 + int(bytes_read // PAGE)
+    return units, requests, round(looked)
+
+
+def _share_of_conditions(one: QueryPlan) -> float:
+    product = 1.0
+    for condition in one.conditions:
+        product *= SHARES[condition.operator]
+    return product

@@ -14,7 +14,7 @@ from ...query.explain import Explanation, advised_index
 from ...query.resolve import combine
 from .access import Conjunction, QueryPlan, hidden_attributes, parts_of
 from .codec import WireCodec
-from .costs import NOMINAL, NOMINAL_LIMIT, Cost, Size, cost_of_keys, cost_of_queries
+from .costs import NOMINAL, NOMINAL_LIMIT, Cost, Size, cost_of_keys, cost_of_queries, share
 from .expressions import split
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 
@@ -26,7 +26,7 @@ MAX_TOLD = 20
 def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Explanation:
     """The explanation of a page of a query, over a table of this size."""
     meta, codec, plan = planner.meta, planner.codec, planner.plan(where, order)
-    cost = _cost(plan, where, order, limit, size)
+    units, requests, _ = _cost(plan, where, order, limit, size)
     queries = _queries(plan)
     rests = [split(meta, one.rest, hidden_attributes(one)) for one in queries]
     if isinstance(plan, KeyPlan):
@@ -46,8 +46,8 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
         native=combine(Or, [native for native, _ in rests]),
         local=combine(Or, [local for _, local in rests]),
         sorted_by=None if not order else "index" if queries and all(one.ordered for one in queries) else "local",
-        requests=cost.requests,
-        read_units=cost.units,
+        requests=requests,
+        read_units=units,
         items=size.items,
         advice=advised(planner, where, order),
         detail=_told(detail),
@@ -62,9 +62,7 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     if not missing:
         return None
     wider = Planner(replace(meta, indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
-    before, after = (
-        _cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL).units for one in (planner, wider)
-    )
+    before, after = (_cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL)[0] for one in (planner, wider))
     return missing[0] if after <= before / 2 else None
 
 
@@ -96,7 +94,7 @@ def _candidate(meta: StoreMeta[Any], given: Conjunction, order: tuple[OrderBy, .
 def _cost(plan: Plan, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Cost:
     if isinstance(plan, KeyPlan):
         return cost_of_keys(len(plan.keys), size)
-    return cost_of_queries(_queries(plan), where, bool(order), limit, size)
+    return cost_of_queries(_queries(plan), share(where), bool(order), limit, size)
 
 
 def _queries(plan: Plan) -> Sequence[QueryPlan]:

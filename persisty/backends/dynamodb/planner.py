@@ -26,7 +26,7 @@ from ...model.meta import StoreMeta
 from ...query.resolve import combine
 from .access import MAX_QUERIES, Conjunction, QueryPlan, access_paths, left_of, over_values, parts_of, resumed, ways
 from .codec import WireCodec
-from .costs import Cost, cost_of_keys, cost_of_queries
+from .costs import Cost, cost_of_keys, cost_of_queries, share
 
 MAX_KEYS = 1_000
 """Keys that one plan may name."""
@@ -83,22 +83,24 @@ class Planner:
     def _best(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> _Way | None:
         best: _Way | None = None
         best_cost: Cost | None = None
+        matching: float | None = None
         for way in self._ways(parts, order, pinned):
             if _perfect(way, parts):
                 return way
-            cost = self._cost(way, parts, order)
+            if matching is None:
+                matching = share(And(parts))
+            cost = cost_of_keys(len(way.keys)) if way.keys else cost_of_queries(way.queries, matching, bool(order))
             if best_cost is None or cost < best_cost:
                 best, best_cost = way, cost
         return best
-
-    def _cost(self, way: _Way, parts: tuple[Filter, ...], order: tuple[OrderBy, ...]) -> Cost:
-        return cost_of_keys(len(way.keys)) if way.keys else cost_of_queries(way.queries, And(parts), bool(order))
 
     def _ways(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> Iterator[_Way]:
         given = Conjunction(parts)
         if keys := self._keys(given):
             yield _Way(keys)
         for path in self._paths:
+            if path.partition not in given.equal and path.partition not in given.several:
+                continue
             for queries in ways(self.meta, path, given, order, pinned):
                 yield _Way(queries=tuple(queries))
         for one in parts:
