@@ -34,7 +34,8 @@ from persisty import (
     append,
     stored,
 )
-from persisty.backends.sql.postgres.pool import Session
+
+from .proxy import Proxy
 
 
 class Size(enum.Enum):
@@ -97,22 +98,12 @@ def papers(app: App) -> Store[Paper]:
 
 
 @pytest.fixture
-def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Grows with every round trip to the server, but for those that open a connection."""
-    made: list[str] = []
-
-    def counted(name: str) -> Any:
-        original = getattr(Session, name)
-
-        def call(session: Session, *arguments: Any, **options: Any) -> Any:
-            made.append(name)
-            return original(session, *arguments, **options)
-
-        return call
-
-    for name in ("run", "pipelined"):
-        monkeypatch.setattr(Session, name, counted(name))
-    return made
+def far(app: App, proxy: Proxy) -> Iterator[Store[Paper]]:
+    """The same papers through a proxy that counts, over a connection that is open."""
+    other = App("papers", items=[Paper], url=proxy.url)
+    other.store(Paper).backend._connection.rows("SELECT 1")
+    yield other.store(Paper)
+    other.close()
 
 
 def raw(app: App) -> psycopg.Connection[Any]:
@@ -123,53 +114,53 @@ def raw(app: App) -> psycopg.Connection[Any]:
     return connection
 
 
-def test_every_verb_is_one_round_trip(papers: Store[Paper], trips: list[str]) -> None:
-    paper = papers.create(Paper(id="a", email="a"))
+def test_every_verb_is_one_round_trip(far: Store[Paper], proxy: Proxy) -> None:
+    paper = far.create(Paper(id="a", email="a"))
     for verb, answer in (
-        (lambda: papers.read("a"), paper),
-        (lambda: papers.read_batch(["a", "b"] * 50), [paper, None] * 50),
-        (lambda: papers.count(Paper.topic == "a"), 1),
-        (lambda: papers.search(Paper.topic == "a").items, [paper]),
-        (lambda: papers.update("b", {"number": 1}), None),
-        (lambda: papers.update("b", {"number": 1}, when=Paper.number == 2), None),
-        (lambda: papers.update("a", {"number": 0}, when=Paper.number == None).number, 0),  # noqa: E711
-        (lambda: papers.update_all({"number": add(1)}).changed, 1),
-        (lambda: papers.delete("b", when=Paper.number == 0), False),
-        (lambda: papers.delete("a", when=Paper.number == 1), True),
-        (lambda: papers.delete("a"), False),
+        (lambda: far.read("a"), paper),
+        (lambda: far.read_batch(["a", "b"] * 50), [paper, None] * 50),
+        (lambda: far.count(Paper.topic == "a"), 1),
+        (lambda: far.search(Paper.topic == "a").items, [paper]),
+        (lambda: far.update("b", {"number": 1}), None),
+        (lambda: far.update("b", {"number": 1}, when=Paper.number == 2), None),
+        (lambda: far.update("a", {"number": 0}, when=Paper.number == None).number, 0),  # noqa: E711
+        (lambda: far.update_all({"number": add(1)}).changed, 1),
+        (lambda: far.delete("b", when=Paper.number == 0), False),
+        (lambda: far.delete("a", when=Paper.number == 1), True),
+        (lambda: far.delete("a"), False),
     ):
-        trips.clear()
+        proxy.turns = 0
         assert verb() == answer
-        assert len(trips) == 1
+        assert proxy.turns == 1
 
 
-def test_a_refusal_is_one_round_trip(papers: Store[Paper], trips: list[str]) -> None:
-    paper = papers.create(Paper(id="a", email="a", number=3))
+def test_a_refusal_is_one_round_trip(far: Store[Paper], proxy: Proxy) -> None:
+    paper = far.create(Paper(id="a", email="a", number=3))
     for verb in (
-        lambda: papers.update("a", {"number": 1}, when=Paper.number == 2),
-        lambda: papers.delete("a", when=Paper.number < 3),
+        lambda: far.update("a", {"number": 1}, when=Paper.number == 2),
+        lambda: far.delete("a", when=Paper.number < 3),
     ):
-        trips.clear()
+        proxy.turns = 0
         with pytest.raises(PreconditionFailed) as refused:
             verb()
         assert refused.value.item == paper
-        assert len(trips) == 1
+        assert proxy.turns == 1
     for new, attributes in ((Paper(id="a"), ["id"]), (Paper(id="b", email="a"), ["email"])):
-        trips.clear()
+        proxy.turns = 0
         with pytest.raises(Conflict) as taken:
-            papers.create(new)
+            far.create(new)
         assert taken.value.details["attributes"] == attributes
-        assert len(trips) == 1
+        assert proxy.turns == 1
 
 
-def test_a_batch_of_a_hundred_is_one_round_trip_and_an_atomic_one_two(papers: Store[Paper], trips: list[str]) -> None:
+def test_a_batch_of_a_hundred_is_one_round_trip_and_an_atomic_one_two(far: Store[Paper], proxy: Proxy) -> None:
     creates = [Create(Paper(id=f"{number:03}", number=0)) for number in range(100)]
     updates = [Update(f"{number:03}", {"number": add(1)}, when=Paper.number == number % 2) for number in range(100)]
     for edits, atomic, done, most in ((creates, False, 100, 1), (updates, False, 50, 1), (creates, True, 0, 2)):
-        trips.clear()
-        assert sum(one.code == "ok" for one in papers.edit_batch(edits, atomic=atomic)) == done
-        assert len(trips) == most
-    assert papers.count(Paper.number == 1) == 50
+        proxy.turns = 0
+        assert sum(one.code == "ok" for one in far.edit_batch(edits, atomic=atomic)) == done
+        assert proxy.turns == most
+    assert far.count(Paper.number == 1) == 50
 
 
 def test_an_edit_that_repeats_a_unique_value_is_told_by_its_index(papers: Store[Paper]) -> None:
@@ -203,7 +194,7 @@ def test_an_edit_that_repeats_a_unique_value_is_told_by_its_index(papers: Store[
     assert papers.count() == 2
 
 
-def test_a_failed_batch_leaves_the_connection_fit_for_use(app: App, trips: list[str]) -> None:
+def test_a_failed_batch_leaves_the_connection_fit_for_use(app: App) -> None:
     papers = app.store(Paper)
     papers.create(Paper(id="a", email="a"))
     [session] = app.engine._postgres._pool._idle

@@ -7,9 +7,9 @@ Delete   DELETE                                        likewise
 batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second, when all is known
 ```
 
-Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where there
-are unique indexes, that order is the caller's (one edit may free a value for the next); a circle is then broken by the server
-and the batch begun again. An error ends a transaction, so a batch in which a unique value is taken is begun again with a
+Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where unique
+values may move, the order is the caller's (one edit may free a value for the next); a circle is then broken by the server and
+the batch begun again. An error ends a transaction, so a batch in which a unique value is taken is begun again with a
 savepoint before each write, which tells which.
 """
 
@@ -60,6 +60,7 @@ class PostgresBackend(SqlBackend[T]):
         self._postgres = connection
         self._table = table.name
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
+        self._moving = {name for index in meta.uniques for name in index.attributes}
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
@@ -124,7 +125,7 @@ class PostgresBackend(SqlBackend[T]):
 
     def _in_order(self, steps: Sequence[Step]) -> Sequence[int]:
         """The positions in the order in which they are locked; writes of one item stay as they are."""
-        if self.meta.uniques:
+        if self._moving and any(map(self._moves, steps)):
             return range(len(steps))
 
         def key(position: int) -> tuple[Any, ...]:
@@ -132,6 +133,10 @@ class PostgresBackend(SqlBackend[T]):
             return tuple(primitive(value) for primitive, value in zip(self._primitives, values, strict=True))
 
         return sorted(range(len(steps)), key=key)
+
+    def _moves(self, step: Step) -> bool:
+        """May it take a unique value, or leave one to another write?"""
+        return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
 
     def _key_of(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key

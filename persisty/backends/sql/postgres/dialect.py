@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Context, Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -50,16 +52,18 @@ def _json(value: Any) -> str:
 
 COLUMNS = {
     Kind.STRING: ColumnKind(Text(collation=BY_CODE_POINT), escaped, unescaped),
-    Kind.INTEGER: ColumnKind(BigInteger()),
-    Kind.FLOAT: ColumnKind(Double()),
-    Kind.BOOLEAN: ColumnKind(Boolean()),
-    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True)),
-    Kind.DATE: ColumnKind(Date()),
-    Kind.UUID: ColumnKind(Uuid()),
-    Kind.DECIMAL: ColumnKind(Numeric(), None, _decimal),
-    Kind.BYTES: ColumnKind(LargeBinary()),
+    Kind.INTEGER: ColumnKind(BigInteger(), str),
+    Kind.FLOAT: ColumnKind(Double(), repr),
+    Kind.BOOLEAN: ColumnKind(Boolean(), str),
+    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True), msgspec.to_builtins),
+    Kind.DATE: ColumnKind(Date(), date.isoformat),
+    Kind.UUID: ColumnKind(Uuid(), msgspec.to_builtins),
+    Kind.DECIMAL: ColumnKind(Numeric(), str, _decimal),
+    Kind.BYTES: ColumnKind(LargeBinary(), lambda value: "\\x" + value.hex()),
     Kind.JSON: ColumnKind(Text(), _json, unescaped_json),
 }
+"""Values are sent as text, whose type the server takes from its place: a statement is prepared once, and not again for each
+set of types that its arguments may have when some of them are null."""
 
 ZERO: Column = literal_column("0")
 

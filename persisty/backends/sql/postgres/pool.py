@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import psycopg
 from msgspec import Struct
 from psycopg import errors
+from psycopg.adapt import Dumper
 from psycopg.raw_cursor import RawCursor
-from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import TextLoader
 
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
@@ -65,6 +65,13 @@ class Lost(Exception):
         super().__init__()
 
 
+class _Number(Dumper):
+    """A whole number as text without a type; the driver would choose one by the number's size."""
+
+    def dump(self, obj: int) -> bytes:
+        return str(obj).encode()
+
+
 class Session:
     """One connection, used by one thread at a time."""
 
@@ -74,13 +81,14 @@ class Session:
             if self.raw.info.parameter_status("server_encoding") != "UTF8":
                 raise BackendUnavailable("PostgreSQL: the encoding of the database is not UTF8")
             self.raw.prepared_max = PREPARED
-            self.raw.adapters.register_dumper(int, Int8Dumper)  # by its size an int would be of one type or another
+            self.raw.adapters.register_dumper(int, _Number)
             self.raw.adapters.register_loader("numeric", TextLoader)
             self.raw.execute(settings)
         except BaseException:
             self.raw.close()
             raise
         self._cursor = self.raw.cursor()
+        self._seen: set[str] = set()
         self._watch = selectors.DefaultSelector()
         self._watch.register(self.raw.fileno(), selectors.EVENT_READ)
 
@@ -90,19 +98,33 @@ class Session:
         return not self.raw.closed and not self._watch.select(0)
 
     def run(self, statement: Statement) -> Answer:
-        return _answer(self._cursor.execute(statement.text, statement.arguments, prepare=True))
+        """Run a statement: one round trip, also when it is the first of its text and has to be prepared."""
+        if statement.text in self._seen:
+            return _answer(self._cursor.execute(statement.text, statement.arguments, prepare=True))
+        if len(self._seen) == PREPARED:
+            self._seen.clear()
+        self._seen.add(statement.text)
+        [answer] = self.pipelined([statement], commits=True)
+        return answer
 
     def pipelined(self, statements: Sequence[Statement], *, commits: bool) -> list[Answer]:
         """Send all the statements, then read all the answers: one round trip. The first error is raised; what was lost of
         statements that commit nothing has done nothing."""
+        sent: list[psycopg.Cursor[Row]] = []
+        first: psycopg.Error | None = None
         try:
             with self.raw.pipeline():
-                sent = [self.raw.cursor().execute(one.text, one.arguments, prepare=True) for one in statements]
-            return list(map(_answer, sent))
+                try:
+                    sent.extend(self.raw.cursor().execute(one.text, one.arguments, prepare=True) for one in statements)
+                except psycopg.Error as error:
+                    first = error  # kept from the pipeline, which would log whatever follows from it
         except psycopg.Error as error:
-            if self.raw.closed and not commits:
-                raise Lost(in_doubt=False) from error
-            raise
+            first = first or error
+        if first is None:
+            return list(map(_answer, sent))
+        if self.raw.closed and not commits:
+            raise Lost(in_doubt=False) from first
+        raise first
 
     def close(self) -> None:
         self._watch.close()

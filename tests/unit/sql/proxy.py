@@ -1,0 +1,67 @@
+"""A proxy before a PostgreSQL server: it counts round trips, and loses answers to what the server has done."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from psycopg.conninfo import conninfo_to_dict
+
+
+class Proxy:
+    """A socket in a folder of its own before the server's.
+
+    `turns`: how often something was asked after something was answered, which is what round trips are. `losing(n)`: the answer
+    to the n-th request from now is lost.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        server, _, schema = url.partition("schema=")
+        target = conninfo_to_dict(server.rstrip("?&"))
+        host, port = target.get("host", "localhost"), int(target.get("port", 5432))
+        self._unix = str(host).startswith("/")
+        self._address: Any = f"{host}/.s.PGSQL.{port}" if self._unix else (host, port)
+        self.url = "postgresql://?" + urlencode(target | {"host": str(folder), "port": 5432, "schema": schema})
+        self._left = self.turns = 0
+        self._lost = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(folder / ".s.PGSQL.5432"))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def losing(self, request: int) -> None:
+        self._left = request
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX if self._unix else socket.AF_INET)
+            server.connect(self._address)
+            threading.Thread(target=self._carry, args=(client, server), daemon=True).start()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        with client, server, contextlib.suppress(OSError):
+            asking = False
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                data = ready[0].recv(1 << 20)
+                if not data or (ready[0] is server and self._lost):
+                    self._lost = False
+                    return
+                if ready[0] is client and not asking:
+                    self.turns += 1
+                    self._left -= 1
+                    self._lost = self._left == 0
+                asking = ready[0] is client
+                (server if asking else client).sendall(data)

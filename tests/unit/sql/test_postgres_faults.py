@@ -1,0 +1,298 @@
+"""PostgreSQL and what goes wrong on the way: dead connections, lost answers, refusals for now, a pool that is used up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+
+from persisty import App, BackendUnavailable, Conflict, Create, Store, Update, add, stored
+from persisty.backends.sql.postgres import pool
+from persisty.backends.sql.postgres.pool import Session
+from persisty.store.backoff import ATTEMPTS
+
+from .proxy import Proxy
+
+
+@stored
+class Thing:
+    id: UUID
+    size: int = 0
+
+
+@pytest.fixture
+def app(schema: str) -> Iterator[App]:
+    app = App("things", items=[Thing], url=schema)
+    app.prepare()
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def things(app: App) -> Store[Thing]:
+    return app.store(Thing)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Grows instead of waiting."""
+    slept: list[float] = []
+    monkeypatch.setattr(pool, "sleep", slept.append)
+    return slept
+
+
+def pool_of(app: App) -> Any:
+    return app.engine._postgres._pool
+
+
+def end(app: App, postgres: str, *sessions: Session) -> None:
+    """The server ends these sessions, and they have had time to hear of it."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for session in sessions:
+            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
+
+
+def test_a_connection_that_died_idle_is_replaced_unseen(
+    app: App, things: Store[Thing], postgres: str, waits: list[float]
+) -> None:
+    made = things.create(Thing())
+    for verb in (
+        lambda: things.update(made.id, {"size": add(1)}).size == 1,
+        lambda: things.edit_batch([Update(made.id, {"size": add(1)}), Create(Thing())], atomic=True)[0].item.size == 2,
+        lambda: things.read(made.id).size == 2,
+        lambda: app.prepare() is None,
+    ):
+        [session] = pool_of(app)._idle
+        end(app, postgres, session)
+        assert verb()
+        assert session.raw.closed
+    assert waits == []
+
+
+def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing], postgres: str) -> None:
+    """The server says that it ended the session, so nothing was done. (Of a statement that is new to a session, which goes
+    through the driver's pipeline, that word is not heard: it is in doubt.)"""
+    made = things.create(Thing())
+    for _ in range(2):
+        things.update(made.id, {"size": add(0)})
+    [session] = pool_of(app)._idle
+    with psycopg.connect(postgres) as other:
+        other.execute(pool_of(app)._settings)
+        other.execute("SELECT FROM thing FOR UPDATE")
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(things.update, made.id, {"size": add(1)})
+            end(app, postgres, session)
+            other.rollback()
+            assert waiting.result().size == 1
+    assert things.read(made.id).size == 1
+
+
+@pytest.fixture
+def proxied(proxy: Proxy, app: App) -> Iterator[tuple[Proxy, Store[Thing]]]:
+    """A proxy, and the same things as seen through it, over a connection that is open already."""
+    far = App("things", items=[Thing], url=proxy.url)
+    far.store(Thing).count()
+    yield proxy, far.store(Thing)
+    far.close()
+
+
+def test_a_read_whose_answer_was_lost_is_repeated(proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]) -> None:
+    proxy, far = proxied
+    made = [things.create(Thing(size=number)) for number in range(3)]
+    for verb, answer in (
+        (lambda: far.read(made[0].id), made[0]),
+        (far.count, 3),
+        (lambda: far.search(order="size").items, made),
+        (lambda: far.aggregate(Thing.size.sum())[0].values, (3,)),
+    ):
+        proxy.losing(1)
+        assert verb() == answer
+
+
+def test_a_create_whose_answer_was_lost_is_recognised_as_its_own(
+    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
+) -> None:
+    proxy, far = proxied
+    proxy.losing(1)
+    made = far.create(Thing(size=5))
+    assert list(things.search()) == [made]
+    other = things.create(Thing(size=7))
+    proxy.losing(1)
+    with pytest.raises(Conflict):
+        far.create(Thing(id=other.id, size=5))
+    assert things.read(other.id) == other
+
+
+def test_a_change_whose_answer_was_lost_is_told_and_not_done_twice(
+    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
+) -> None:
+    proxy, far = proxied
+    made = things.create(Thing())
+    for number, verb in enumerate(
+        (
+            lambda: far.update(made.id, {"size": add(1)}),
+            lambda: far.edit_batch([Update(made.id, {"size": add(1)}), Update(made.id, {"size": add(0)})]),
+            lambda: far.update_all({"size": add(1)}),
+            lambda: far.delete(made.id),
+        ),
+        start=1,
+    ):
+        far.count()
+        proxy.losing(1)
+        with pytest.raises(BackendUnavailable) as lost:
+            verb()
+        assert lost.value.details["in_doubt"]
+        assert things.read(made.id) == (None if number == 4 else Thing(id=made.id, size=number))
+
+
+def test_an_atomic_batch_that_was_cut_off_is_done_once(
+    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
+) -> None:
+    proxy, far = proxied
+    made = things.create(Thing())
+    edits = [Update(made.id, {"size": add(1)}), Create(Thing(size=10))]
+    proxy.losing(1)  # before its COMMIT: nothing was done
+    assert [one.code for one in far.edit_batch(edits, atomic=True)] == ["ok", "ok"]
+    assert (things.read(made.id).size, things.count()) == (1, 2)
+    proxy.losing(2)  # at its COMMIT: who knows
+    with pytest.raises(BackendUnavailable) as lost:
+        far.edit_batch([Update(made.id, {"size": add(1)}), Create(Thing(size=10))], atomic=True)
+    assert lost.value.details["in_doubt"]
+    assert (things.read(made.id).size, things.count()) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [errors.SerializationFailure, errors.DeadlockDetected, errors.InvalidSqlStatementName, errors.CrashShutdown],
+)
+def test_a_refusal_for_now_is_tried_again_a_bounded_number_of_times(
+    things: Store[Thing], waits: list[float], monkeypatch: pytest.MonkeyPatch, refusal: type[psycopg.Error]
+) -> None:
+    calls = []
+    original = Session.run
+    times = 2
+
+    def refused(session: Session, statement: Any) -> Any:
+        calls.append(statement)
+        if len(calls) <= times:
+            raise refusal("scripted")
+        return original(session, statement)
+
+    monkeypatch.setattr(Session, "run", refused)
+    made = things.create(Thing())
+    assert (len(calls), len(waits)) == (3, 2)
+    calls.clear()
+    times = 100
+    with pytest.raises(BackendUnavailable, match=refusal.__name__):
+        things.update(made.id, {"size": 1})
+    assert (len(calls), len(waits)) == (ATTEMPTS, 2 + ATTEMPTS - 1)
+
+
+def test_a_deadlock_is_broken_and_its_batch_begun_again(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    """The batch holds the first item and wants the second; another holds the second and wants the first."""
+    things = app.store(Thing)
+    first, second = sorted((things.create(Thing()) for _ in range(2)), key=lambda one: one.id)
+    with psycopg.connect(pool_of(app)._conninfo) as other:
+        other.execute(pool_of(app)._settings)
+        other.execute("SET deadlock_timeout = '1min'")  # so that it is not this one that is broken
+        other.execute("SELECT FROM thing WHERE id = %s FOR UPDATE", [second.id])
+        with ThreadPoolExecutor(1) as thread, caplog.at_level(logging.WARNING):
+            edits = [Update(one.id, {"size": add(1)}) for one in (first, second)]
+            waiting = thread.submit(things.edit_batch, edits, atomic=True)
+            other.execute("SELECT FROM thing WHERE id = %s FOR UPDATE", [first.id])
+            other.commit()
+            assert [one.item.size for one in waiting.result()] == [1, 1]
+    assert caplog.records == []
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, waits: list[float]) -> None:
+    for url in (f"postgresql:///d?host={tmp_path}", "postgresql://127.0.0.1:1/d"):
+        with pytest.raises(BackendUnavailable, match="cannot be reached"):
+            App("things", items=[Thing], url=url).store(Thing).count()
+    assert len(waits) == 2 * (ATTEMPTS - 1)
+
+
+def test_a_database_of_another_encoding_is_refused(postgres: str, schema: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+        try:
+            url = "postgresql://?" + urlencode(conninfo_to_dict(postgres) | {"dbname": "latin"})
+            with pytest.raises(BackendUnavailable, match="UTF8"):
+                App("things", items=[Thing], url=url).prepare()
+        finally:
+            connection.execute("DROP DATABASE latin WITH (FORCE)")
+
+
+def test_a_pool_opens_as_many_connections_as_it_may_and_no_more(schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App("things", items=[Thing], url=f"{schema}&pool=2&application_name=bounded")
+    app.prepare()
+    things, gate = app.store(Thing), threading.Barrier(6)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bounded'"
+
+    def work(_: int) -> None:
+        gate.wait()
+        for _ in range(20):
+            things.create(Thing())
+            [(count,)] = app.engine._postgres.rows(query)
+            counts.append(count)
+
+    counts: list[int] = []
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(6)))
+    assert set(counts) <= {1, 2}
+    assert things.count() == 120
+    monkeypatch.setattr(pool, "PATIENCE", 0.01)
+    with app.engine._postgres.transaction():  # one, of this thread
+
+        def impatient() -> Any:
+            with app.engine._postgres.transaction(), ThreadPoolExecutor(1) as third:
+                return third.submit(things.count).exception()
+
+        with ThreadPoolExecutor(1) as second:
+            error = second.submit(impatient).result()
+        assert isinstance(error, BackendUnavailable)
+        assert "in use" in str(error)
+    assert things.count() == 120
+    app.close()
+
+
+def test_an_error_in_a_transaction_undoes_it_and_keeps_the_connection(app: App, things: Store[Thing]) -> None:
+    connection = app.engine._postgres
+    things.create(Thing())
+    [session] = pool_of(app)._idle
+
+    def failing(then: Callable[[], Any]) -> None:
+        with connection.transaction():
+            connection.rows("DELETE FROM thing")
+            then()
+
+    with pytest.raises(BackendUnavailable, match="SyntaxError"):
+        failing(lambda: connection.rows("SELEKT"))
+    with pytest.raises(ZeroDivisionError):
+        failing(lambda: 1 / 0)
+    assert things.count() == 1
+    assert pool_of(app)._idle == [session]
+
+
+def test_closing_ends_every_session_also_those_in_use(app: App) -> None:
+    things = app.store(Thing)
+    things.create(Thing())
+    pooled = pool_of(app)
+    [idle] = pooled._idle
+    session = pooled.take()
+    assert session is idle
+    app.close()
+    assert not session.raw.closed
+    pooled.give(session)
+    assert session.raw.closed
+    assert things.count() == 1  # over an engine that is opened anew
