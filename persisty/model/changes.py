@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import msgspec
 
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
 from .meta import Attribute, StoreMeta
-from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, metas_of
+from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_list, metas_of
 
 
 def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
@@ -39,7 +39,7 @@ def _added(attribute: Attribute, change: Add) -> Add:
 
 def _appended(attribute: Attribute, change: Append) -> Append:
     listed = bare(attribute.type)
-    if listed is not list and get_origin(listed) is not list:
+    if not is_list(listed):
         raise ValueError(f"Expected a list to append to, got {attribute.kind}")
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")

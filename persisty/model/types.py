@@ -139,6 +139,12 @@ def kind_of(annotation: Any) -> Kind:
     return KINDS.get(target, Kind.JSON)
 
 
+def is_list(annotation: Any) -> bool:
+    """Is it a list, of whatever, and not another collection?"""
+    target = bare(annotation)
+    return target is list or get_origin(target) is list
+
+
 def unstorable(annotation: Any) -> list[str]:
     """What inside the annotation has no JSON: classes that msgspec leaves to hooks. Raises `TypeError` as msgspec does."""
     pending: list[Any] = [inspect.type_info(annotation)]

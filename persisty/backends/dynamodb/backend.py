@@ -12,10 +12,14 @@ from .codec import WireCodec
 from .planner import Planner
 from .reads import Reads
 from .requests import Requests
+from .system import SystemTable
+from .transactions import MAX_ATOMIC
 from .transport import Transport
-from .writes import MAX_ATOMIC, Writes
+from .writes import Writes
 
 T = TypeVar("T")
+MAX_ITEM = 409_600
+"""Bytes an item may hold."""
 
 
 class Options(Struct, frozen=True):
@@ -30,14 +34,18 @@ USUAL = Options()
 
 
 class DynamoDbBackend(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], table: str, transport: Transport, options: Options = USUAL) -> None:
+    """`table` holds the items, `system` what is kept beside them."""
+
+    def __init__(
+        self, meta: StoreMeta[T], table: str, system: str, transport: Transport, options: Options = USUAL
+    ) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC)
+        self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC, max_item=MAX_ITEM)
         codec = WireCodec(meta)
         requests = Requests(meta, codec, table)
         planner = Planner(meta, codec, options.index_attributes)
         reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
-        writes = Writes(meta, codec, requests, transport, reads)
+        writes = Writes(meta, codec, requests, transport, reads, SystemTable(system, transport))
         self.read, self.query, self.count = reads.read, reads.query, reads.count
         self.aggregate, self.explain = reads.aggregate, reads.explain
-        self.write = writes.write
+        self.write, self.write_all, self.allocate = writes.write, writes.write_all, writes.allocate

@@ -1,14 +1,15 @@
 """Item ⇄ DynamoDB's wire JSON, compiled once per item: one row per kind with its type tag and two functions.
 
-Every value at the top of an item is kept as a type that can be an index key (S, N, B), so that an index declared later
-never changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start
-with a zero get a zero before them, which keeps their order. Null is the absence of the attribute.
+Every value that has an order is kept as a type that can be an index key (S, N, B), so that an index declared later never
+changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start with a
+zero get a zero before them, which keeps their order. Objects are JSON text; a list is one of its values' JSON texts, so that
+DynamoDB can append to it. Null is the absence of the attribute.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -20,7 +21,7 @@ from msgspec import UNSET, Struct
 
 from ...model.keys import KeyValues
 from ...model.meta import Attribute, StoreMeta
-from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text
+from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text, is_list
 
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
@@ -30,6 +31,13 @@ MAX_PARTITION, MAX_SORT = 2048, 1024
 
 MAX_PARTIAL = 200
 """Selections of attributes whose compiled readers a table keeps; past that it starts over."""
+
+
+@cache
+def _cell(tag: str, type_: Any) -> Any:
+    """A tagged value such as `{"S": "text"}`."""
+    return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
+
 
 W = TypeVar("W")
 Wire = dict[str, dict[str, Any]]
@@ -54,6 +62,16 @@ def _bytes(value: bytes) -> bytes:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _listed(values: Sequence[Any]) -> list[dict[str, str]]:
+    """The values of a list, each as JSON: DynamoDB can append to that."""
+    return [{"S": _json(value)} for value in values]
+
+
+def _list_of(annotation: Any) -> Convert:
+    decode = msgspec.json.Decoder(annotation).decode
+    return lambda cells: decode(f"[{','.join([cell.S for cell in cells])}]")
 
 
 def _flag(value: bool) -> str:
@@ -102,6 +120,8 @@ def wire_kind(attribute: Attribute) -> WireKind:
         spelled = {member: str(member.value) if numeric else escape(member.value) for member in members}
         read = {text: member for member, text in spelled.items()}
         return WireKind("N" if numeric else "S", spelled.__getitem__, read.__getitem__)
+    if attribute.kind is Kind.JSON and is_list(attribute.type):
+        return WireKind("L", _listed, _list_of(attribute.type), list[_cell("S", str)])  # type: ignore[misc]
     if attribute.kind is Kind.JSON:
         return WireKind("S", _json, msgspec.json.Decoder(attribute.type).decode)
     return WIRE[attribute.kind]
@@ -132,12 +152,6 @@ class Batch(Struct, Generic[W]):
 
     Responses: dict[str, list[W]]
     UnprocessedKeys: dict[str, Any] = {}
-
-
-@cache
-def _cell(tag: str, type_: Any) -> Any:
-    """A tagged value such as `{"S": "text"}`."""
-    return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
 
 
 def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ()) -> Convert:

@@ -1,10 +1,13 @@
 """DynamoDB engines by URL: `dynamodb://eu-west-1`, `dynamodb://?endpoint=http://localhost:8000&transport=boto3`.
 
-Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`.
+Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`. `max_scan` is how many items
+a table may have to be scanned without `allow_scan`, `index_attributes` how many attributes the engine allows in an index: AWS
+8, DynamoDB Local 2. Longer indexes are made of their first ones.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from time import sleep
@@ -15,15 +18,18 @@ from ... import settings
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
-from ...naming import table_name
-from .backend import DynamoDbBackend
+from ...naming import system_table_name, table_name
+from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .credentials import provider
 from .direct import DirectTransport
+from .system import definition
 from .transport import AwsError, Transport, as_error
 
 T = TypeVar("T")
-OPTIONS = ("endpoint", "transport")
+NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9)}
+"""Options that are numbers, with what they may be: the fields of `Options`."""
+OPTIONS = ("endpoint", "transport", *NUMBERS)
 TRANSPORTS = ("direct", "boto3")
 CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
 """Seconds between looks at a table that is being created, and how often to look."""
@@ -32,16 +38,20 @@ CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
 class DynamoDbEngine:
     embedded = False
 
-    def __init__(self, transport: Transport, app: str, stage: str) -> None:
-        self.transport = transport
+    def __init__(self, transport: Transport, app: str, stage: str, options: Options = USUAL) -> None:
+        self.transport, self.options = transport, options
         self._app, self._stage = app, stage
+        self._system = system_table_name(app, stage)
 
     def open(self, meta: StoreMeta[T]) -> DynamoDbBackend[T]:
-        return DynamoDbBackend(meta, self._table(meta), self.transport)
+        return DynamoDbBackend(meta, self._table(meta), self._system, self.transport, self.options)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         for meta in metas:
             self._create(meta)
+        if any(meta.uniques or meta.sequences for meta in metas):
+            self._create_table(definition(self._system))
+            self._wait(self._system)
         for meta in metas:
             self._add_indexes(meta, self._wait(self._table(meta)))
 
@@ -56,11 +66,14 @@ class DynamoDbEngine:
         payload: dict[str, Any] = {
             "TableName": self._table(meta),
             "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": definitions(meta, codec),
+            "AttributeDefinitions": definitions(meta, codec, self.options),
             "KeySchema": key_schema(codec.schema),
         }
         if meta.indexes:
-            payload["GlobalSecondaryIndexes"] = [gsi(index) for index in meta.indexes]
+            payload["GlobalSecondaryIndexes"] = [gsi(index, self.options) for index in meta.indexes]
+        self._create_table(payload)
+
+    def _create_table(self, payload: dict[str, Any]) -> None:
         try:
             self.transport.call("CreateTable", payload)
         except AwsError as error:
@@ -74,8 +87,8 @@ class DynamoDbEngine:
             if index.name not in existing:
                 payload = {
                     "TableName": self._table(meta),
-                    "AttributeDefinitions": definitions(meta, WireCodec(meta)),
-                    "GlobalSecondaryIndexUpdates": [{"Create": gsi(index)}],
+                    "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
+                    "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
                 }
                 self._call("UpdateTable", payload)
                 self._wait(self._table(meta))
@@ -98,16 +111,17 @@ class DynamoDbEngine:
             raise as_error(error) from error
 
 
-def definitions(meta: StoreMeta[Any], codec: WireCodec) -> list[dict[str, str]]:
+def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> list[dict[str, str]]:
     """The attributes that keys are made of, the table's and those of its indexes, with their types."""
-    used = {*codec.schema, *(name for index in meta.indexes for name in index.attributes)}
+    indexed = (name for index in meta.indexes for name in index.attributes[: options.index_attributes])
+    used = {*codec.schema, *indexed}
     return [{"AttributeName": name, "AttributeType": codec.tag(name)} for name in sorted(used)]
 
 
-def gsi(index: Index) -> dict[str, Any]:
+def gsi(index: Index, options: Options) -> dict[str, Any]:
     return {
         "IndexName": index.name,
-        "KeySchema": key_schema(index.attributes),
+        "KeySchema": key_schema(index.attributes[: options.index_attributes]),
         "Projection": {"ProjectionType": "ALL"},
     }
 
@@ -134,18 +148,26 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
     endpoint = options.get("endpoint") or environment.endpoint
     if endpoint is not None and not _is_origin(endpoint):
         faults.append(Fault("/url/endpoint", "Not an endpoint", "http://localhost:8000", endpoint[:64]))
+    numbers = {
+        name: int(value) for name, value in options.items() if name in NUMBERS and re.fullmatch("[0-9]{1,16}", value)
+    }
+    faults += [
+        Fault(f"/url/{name}", "Not a number it may be", f"{allowed[0]} to {allowed[-1]}", options[name][:64])
+        for name, allowed in NUMBERS.items()
+        if name in options and numbers.get(name, -1) not in allowed
+    ]
     if faults or not region:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
     if transport == "boto3":
         client: Transport = import_module("persisty.backends.dynamodb.boto3_client").Boto3Transport(endpoint, region)
-        return DynamoDbEngine(client, app, stage)
+        return DynamoDbEngine(client, app, stage, Options(**numbers))
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     origin = endpoint or f"https://dynamodb.{region}.{domain}"
     try:
         direct = DirectTransport(origin, region, provider(environment), environment.ca_bundle)
     except OSError as error:
         raise BackendUnavailable("The certificates of AWS_CA_BUNDLE cannot be read") from error
-    return DynamoDbEngine(direct, app, stage)
+    return DynamoDbEngine(direct, app, stage, Options(**numbers))
 
 
 def _is_origin(endpoint: str) -> bool:

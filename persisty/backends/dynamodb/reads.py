@@ -20,9 +20,12 @@ from time import sleep
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...errors import InvalidCursor, ScanNotAllowed
 from ...model.expressions import ALL, COUNT, Aggregate, Filter, OrderBy
+from ...model.generators import Add
+from ...model.indexes import Index
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
@@ -53,12 +56,11 @@ SEGMENT = 4 * 1024 * 1024
 
 
 class Asked(Struct, frozen=True):
-    """A page: `following` is what lies beyond `after` in the order; without an order, `after` says where to go on. `names`
-    are the attributes that are needed of each item, None for all."""
+    """A page. `after` says where to go on without an order; with one the plan knows. `names` are the attributes that are
+    needed of each item, None for all."""
 
     order: tuple[OrderBy, ...]
     after: Mapping[str, Any] | None
-    following: Filter
     limit: int
     names: frozenset[str] | None
 
@@ -78,12 +80,27 @@ class Reads(Generic[T]):
         self.meta = meta
         self._codec = codec
         self._requests = requests
+        self._transport = transport
         self._planner = planner
         self._max_scan = max_scan
         self._lanes: Lanes[T] = Lanes(meta, codec, requests, transport)
         self._statistics = Statistics(requests.table, transport)
         self._values = over_values(meta)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
+
+    def steady(self, changes: Mapping[str, Any]) -> Reads[T]:
+        """Reads by none of the indexes in which an item would move ahead, to be met again, when it is changed so."""
+
+        def moves(index: Index) -> bool:
+            partition, *sorts = index.attributes
+            return not changes.keys().isdisjoint(sorts) or isinstance(changes.get(partition), Add)
+
+        kept = tuple([index for index in self.meta.indexes if not moves(index)])
+        if kept == self.meta.indexes:
+            return self
+        meta = replace(self.meta, indexes=kept)
+        planner = Planner(meta, self._codec, self._planner.index_attributes)
+        return Reads(meta, self._codec, self._requests, self._transport, planner, self._max_scan)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         whole = self._lanes.fields(None)
@@ -108,14 +125,14 @@ class Reads(Generic[T]):
         names = None
         if select is not None:
             names = frozenset((*select, *self._place(chosen, order)))
-        asked = Asked(order, after, following, limit, names)
+        asked = Asked(order, None if order else after, limit, names)
         match chosen:
             case KeyPlan():
                 found = self._of_keys(chosen, asked)
             case UnionPlan():
                 found = self._of_union(chosen, asked)
             case _:
-                if not (chosen.ordered and chosen.rest == ALL):  # else a page looks at no more items than it has
+                if not (chosen.ordered and chosen.exact):  # else a page looks at no more items than it has
                     self._allow(chosen, where, order, allow_scan)
                 found = self._of_query(chosen, asked)
         if len(found) <= limit:
@@ -164,7 +181,7 @@ class Reads(Generic[T]):
     def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
         if not chosen.ordered:
             return self._top(self._every(chosen, asked.names), asked)
-        start = None if asked.order or asked.after is None else self._start(chosen, asked.after)
+        start = None if asked.after is None else self._start(chosen, asked.after)
         return self._first(chosen, self._lanes.lane(chosen, asked.names), asked, start)
 
     def _of_union(self, chosen: UnionPlan, asked: Asked) -> list[T]:
@@ -211,7 +228,7 @@ class Reads(Generic[T]):
     def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
         """More than `limit` matches of a query that gives them in the order asked."""
         enough = asked.limit + 2  # one more tells that there is more, another that its ties are complete
-        items = self._lanes.items(lane, enough if one.rest == asked.following else enough * LOOKAHEAD, start)
+        items = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
         if asked.order:
             return self._complete_ties(one, items, asked.limit, asked.order)
         return list(islice((item for item, wanted in items if wanted), asked.limit + 1))
@@ -329,8 +346,9 @@ class Reads(Generic[T]):
 
     def _resume(self, chosen: UnionPlan, after: Mapping[str, Any]) -> tuple[int, Wire]:
         """(the query that the item at a position belongs to, the key after which it goes on)"""
+        known = after.keys() <= {*self._place(chosen, ())}
         for position, one in enumerate(chosen.queries):
-            if matcher(self._values, membership(one))(after):
+            if known and matcher(self._values, membership(one))(after):
                 return position, self._start(one, {name: after.get(name) for name in self._place(one, ())})
         raise InvalidCursor()
 
@@ -354,4 +372,4 @@ def _check(after: Mapping[str, Any], names: Sequence[str]) -> None:
 
 def _segments(size: Size) -> int:
     """How many segments a scan of all of a table has."""
-    return max(1, min(MAX_THREADS, int(size.items * size.average) // SEGMENT))
+    return max(1, min(MAX_THREADS, size.total // SEGMENT))

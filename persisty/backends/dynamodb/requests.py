@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model.expressions import ALL, Compare, Filter
-from ...model.generators import Add
+from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.shape import Shape
@@ -92,6 +92,9 @@ class Requests:
             elif isinstance(value, Add):
                 values += ({"N": "0"}, {"N": str(value.amount)})
                 shape.append((name, "add"))
+            elif isinstance(value, Append):
+                values += ({"L": []}, self._codec.value(name, value.values))
+                shape.append((name, "append"))
             else:
                 values.append(self._codec.value(name, value))
                 shape.append((name, "set"))
@@ -106,6 +109,9 @@ class Requests:
             elif isinstance(value, Add):
                 stored = f"if_not_exists({place}, {expression.raw({'N': '0'})})"
                 sets.append(f"{place} = {stored} + {expression.raw({'N': str(value.amount)})}")
+            elif isinstance(value, Append):
+                stored = f"if_not_exists({place}, {expression.raw({'L': []})})"
+                sets.append(f"{place} = list_append({stored}, {expression.value(name, value.values)})")
             else:
                 sets.append(f"{place} = {expression.value(name, value)}")
         if not sets and not removes:

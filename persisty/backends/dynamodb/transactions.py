@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from ...errors import BatchTooLarge
-from ...model.expressions import And, Compare, Filter
+from ...model.expressions import ALL, And, Compare, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
@@ -103,13 +103,10 @@ class Transactions(Generic[T]):
             for position, write in enumerate(writes)
             if not isinstance(write, Put)
             and self._codec.storable(write.key)
-            and (self.guards.concern(write) or split(self.meta, write.when)[1].__class__ is not And or self._local(write))
+            and (self.guards.concern(write) or split(self.meta, write.when)[1] != ALL)
         }
         found = self._read(list(needed.values())) if needed else ()
         return dict(zip(needed, found, strict=True))
-
-    def _local(self, write: Patch | Delete) -> bool:
-        return split(self.meta, write.when)[1] != And(())
 
     def _plan(
         self, writes: Sequence[Write], items: Mapping[int, T | None]
@@ -118,28 +115,29 @@ class Transactions(Generic[T]):
         results = [ABORTED] * len(writes)
         actions: list[Action] = []
         given_up: dict[str, KeyValues] = {}
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for position, write in enumerate(writes):
             when, failed = self._condition(write, position, items)
             if failed is not None:
                 results[position] = failed
                 continue
-            body = {OPERATIONS[type(write)][1]: self._requests.write(write, when)}
-            actions.append(Action(body, position))
+            actions.append(Action({OPERATIONS[type(write)][1]: self._requests.write(write, when)}, position))
             before, after = self._values(write, items.get(position))
             key = self._key(write)
             for guard in before.keys() - after.keys():
+                if guard in taken:  # by a write before, which found it held by this one's item
+                    results[taken[guard]] = WriteResult(Outcome.EXISTS, index=before[guard])
                 given_up[guard] = key
                 actions.append(Action(self._system.release(guard), position, before[guard]))
             for guard in after.keys() - before.keys():
-                holder = given_up.get(guard)
+                holder = given_up.pop(guard, None)
                 if guard in taken and holder is None:
                     results[position] = WriteResult(Outcome.EXISTS, index=after[guard])
                     continue
                 if holder is not None:  # given up by a write before: the row changes hands in one action
-                    actions = [one for one in actions if one.body != self._system.release(guard)]
-                taken.add(guard)
-                given_up.pop(guard, None)
+                    release = self._system.release(guard)
+                    actions = [one for one in actions if one.body != release]
+                taken[guard] = position
                 body = self._system.take(guard, self._text(key), None if holder is None else self._text(holder))
                 actions.append(Action(body, position, after[guard]))
         return (results if any(one is not ABORTED for one in results) else None), actions
@@ -149,9 +147,9 @@ class Transactions(Generic[T]):
     ) -> tuple[Filter, WriteResult | None]:
         """What DynamoDB has to check of a write, and its result if that is known already."""
         if isinstance(write, Put):
-            return And(()), None
+            return ALL, None
         if not self._codec.storable(write.key):
-            return And(()), MISSING
+            return ALL, MISSING
         native, local = split(self.meta, write.when)
         if position not in items:
             return native, None
@@ -168,18 +166,18 @@ class Transactions(Generic[T]):
         if self.guards.concern(write):
             names |= {*self.guards.attributes, *self._versions}
         values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
-        return [
-            Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values
-        ]
+        return [Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values]
 
     def _values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
         """The guards of an item before and after a write, each with its index."""
         if not self.guards.concern(write):
             return {}, {}
-        before = {} if item is None else self.guards.of(item)
         if isinstance(write, Put):
-            return before, self.guards.of(write.item)
-        return before, {} if isinstance(write, Delete) else self.guards.of(changed(self.meta, item, write.changes))
+            return {}, self.guards.of(write.item)
+        if item is None:
+            return {}, {}
+        after = self.guards.of(changed(self.meta, item, write.changes)) if isinstance(write, Patch) else {}
+        return self.guards.of(item), after
 
     def _canceled(
         self, writes: Sequence[Write], items: dict[int, T | None], actions: Sequence[Action], error: AwsError
@@ -229,7 +227,9 @@ class Transactions(Generic[T]):
                     results[position] = WriteResult(Outcome.DONE, changed(self.meta, item, write.changes))
                 else:
                     unknown.append((position, write.key))
-        for (position, _), item in zip(unknown, self._read([key for _, key in unknown]) if unknown else (), strict=True):
+        for (position, _), item in zip(
+            unknown, self._read([key for _, key in unknown]) if unknown else (), strict=True
+        ):
             results[position] = WriteResult(Outcome.DONE, item)
         return results
 

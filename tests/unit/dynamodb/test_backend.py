@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty.backends.dynamodb import reads, writes
+from persisty.backends.dynamodb import reads, transactions, writes
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import JSON, AwsError
@@ -66,14 +66,14 @@ class Script:
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    for module in (reads, writes):
+    for module in (reads, transactions, writes):
         monkeypatch.setattr(module, "sleep", waits.append)
     return waits
 
 
 def over(*answers: Answer) -> tuple[DynamoDbBackend[Any], Script]:
     script = Script(*answers)
-    return DynamoDbBackend(THING, "things", script), script
+    return DynamoDbBackend(THING, "things", "app.system", script), script
 
 
 def where(given: Any) -> Any:
@@ -373,7 +373,7 @@ def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None
         def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
             return (slow if operation == "PutItem" else quick)(payload)
 
-    backend: DynamoDbBackend[Any] = DynamoDbBackend(THING, "things", Sides())
+    backend: DynamoDbBackend[Any] = DynamoDbBackend(THING, "things", "app.system", Sides())
     results = backend.write([Put(thing("1")), Delete(("1",)), Put(thing("2")), Delete(("2",))], atomic=False)
     assert [one.outcome for one in results] == [Outcome.DONE] * 4
     assert results[2].item == thing("2")
