@@ -37,7 +37,8 @@ class QueryPlan(Struct, frozen=True):
     """One query of a path, or a scan of the table where `path` is None.
 
     `conditions` make the key condition, `rest` is the filter without what they imply. `ordered` tells that the path gives
-    items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie.
+    items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie. `exact`: what it looks at
+    are matches, but perhaps for some that lie before a cursor.
     """
 
     path: AccessPath | None
@@ -46,6 +47,7 @@ class QueryPlan(Struct, frozen=True):
     ordered: bool
     backward: bool = False
     grouping: tuple[str, ...] = ()
+    exact: bool = False
 
 
 def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) -> tuple[AccessPath, ...]:

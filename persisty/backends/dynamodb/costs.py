@@ -36,14 +36,23 @@ SHARES = {
 NULLS = 0.1
 
 
+USUAL_ITEM = 512.0
+"""Bytes of an item where nobody knows."""
+
+
 class Size(Struct, frozen=True):
-    """How many items a table holds, and the bytes of one on average."""
+    """How many items a table holds, and their bytes; 0 where that is not known."""
 
     items: int
-    average: float
+    total: int
+
+    @property
+    def average(self) -> float:
+        """Bytes of an item."""
+        return self.total / self.items if self.items and self.total else USUAL_ITEM
 
 
-NOMINAL = Size(1_000_000, 1024)
+NOMINAL = Size(1_000_000, 1_000_000 * 1024)
 """The table that plans are chosen for."""
 NOMINAL_LIMIT = 25
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ...model.expressions import ALL, Compare, Filter, Or, OrderBy
+from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...query.explain import Explanation, advised_index
@@ -58,7 +58,7 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     """The index that would at least halve a query's cost; None if there is none. Where each arm of an `or` lacks one, the
     first of them."""
     meta = planner.meta
-    missing = [one for one in _candidates(meta, where, order) if one not in meta.indexes]
+    missing = [one for one in _candidates(planner, where, order) if one not in meta.indexes]
     if not missing:
         return None
     wider = Planner(replace(meta, indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
@@ -66,19 +66,25 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     return missing[0] if after <= before / 2 else None
 
 
-def _candidates(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...]) -> list[Index]:
-    """The indexes that fit a filter and an order: one, or one for each arm of an `or`."""
+def _candidates(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> list[Index]:
+    """The indexes that fit a filter and an order: one, or one for each arm of an `or` that has no way in."""
     parts = parts_of(where)
-    if (index := _candidate(meta, Conjunction(parts), order)) is not None:
+    if (index := _candidate(planner.meta, Conjunction(parts), order)) is not None:
         return [index]
     others = [one for one in parts if isinstance(one, Compare)]
     for one in parts:
         if isinstance(one, Or):
-            arms = [_candidate(meta, Conjunction((*parts_of(arm), *others)), order) for arm in one.filters]
-            found = [arm for arm in arms if arm is not None]
-            if found and len(found) == len(arms):
-                return list(dict.fromkeys(found))
+            arms = [And((*parts_of(arm), *others)) for arm in one.filters]
+            stuck = [arm for arm in arms if _is_scan(planner.plan(arm, order))]
+            found = [_candidate(planner.meta, Conjunction(arm.filters), order) for arm in stuck]
+            needed = [index for index in found if index is not None]
+            if needed and len(needed) == len(found):
+                return list(dict.fromkeys(needed))
     return []
+
+
+def _is_scan(plan: Plan) -> bool:
+    return isinstance(plan, QueryPlan) and plan.path is None
 
 
 def _candidate(meta: StoreMeta[Any], given: Conjunction, order: tuple[OrderBy, ...]) -> Index | None:

@@ -71,7 +71,7 @@ class Planner:
         pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
         way = self._best(parts, order, pinned)
         if way is None:
-            return QueryPlan(None, (), combine(And, [where, following]), not order)
+            return QueryPlan(None, (), combine(And, [where, following]), not order, exact=where == ALL)
         if way.keys:
             return KeyPlan(way.keys, self._rest_of_keys(way.keys, where, following))
         found = [self._finished(one, where, order, following) for one in way.queries]
@@ -144,9 +144,15 @@ class Planner:
         return QueryPlan(table, conditions, ALL, not order or len(conditions) == len(values))
 
     def _finished(self, one: QueryPlan, where: Filter, order: tuple[OrderBy, ...], following: Filter) -> QueryPlan:
-        conditions = resumed(self.meta, one, following) if order else one.conditions
-        rest = combine(And, [left_of(self._values, where, conditions), following])
-        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping)
+        """The query with its `rest`. What lies beyond a cursor is looked at among the items of this query alone: in another
+        partition than the cursor's the same attribute may have any value."""
+        conditions = one.conditions
+        if following != ALL:
+            following = left_of(self._values, following, conditions)
+            conditions = resumed(self.meta, one, following)
+        left = left_of(self._values, where, conditions)
+        rest = combine(And, [left, following]) if following != ALL else left
+        return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL)
 
     def _rest_of_keys(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> Filter:
         """What is not decided by an item's having one of these keys."""

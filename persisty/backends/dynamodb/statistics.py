@@ -14,8 +14,6 @@ from .transport import AwsError, Transport, as_error
 
 REMEMBERED = 300.0
 """Seconds."""
-UNKNOWN_AVERAGE = 512.0
-"""Bytes of an item where nobody says."""
 
 
 class _Table(Struct):
@@ -42,7 +40,6 @@ class Statistics:
             answer: _Description = self._transport.call("DescribeTable", {"TableName": self._table}, _Description)
         except AwsError as error:
             raise as_error(error) from error
-        items, total = answer.Table.ItemCount, answer.Table.TableSizeBytes
-        size = Size(items, total / items if items and total else UNKNOWN_AVERAGE)
+        size = Size(answer.Table.ItemCount, answer.Table.TableSizeBytes)
         self._known = now, size
         return size

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
+from .parcels import Pair, pairs_at
+
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
@@ -16,6 +18,18 @@ def moto_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def pairs(moto_endpoint: str) -> Iterator[dict[str, Pair]]:
+    """Item → the same of them in DynamoDB and in memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        found = pairs_at(moto_endpoint)
+    yield found
+    for pair in found.values():
+        pair.engine.close()
 
 
 @pytest.fixture(autouse=True)

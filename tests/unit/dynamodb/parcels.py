@@ -1,0 +1,168 @@
+"""Items that tie in everything, in DynamoDB behind a transport that notes what is asked, and in memory."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from persisty import Index, StoreMeta, meta_of, stored
+from persisty.backends.dynamodb.backend import DynamoDbBackend
+from persisty.backends.dynamodb.engine import DynamoDbEngine, connect
+from persisty.backends.dynamodb.transport import JSON, Transport
+from persisty.backends.memory import MemoryEngine
+from persisty.model.expressions import Filter
+from persisty.store.backend import Backend, Put
+
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Color(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+    NONE = ""
+
+
+@dataclass
+class Place:
+    city: str
+    floor: int | None = None
+
+
+@stored(
+    indexes=[
+        Index("owner", "at"),
+        Index("owner", "color", "count"),
+        Index("text", "price"),
+        Index("level"),
+    ]
+)
+class Parcel:
+    id: str
+    owner: str
+    at: datetime
+    count: int = 0
+    color: Color = Color.RED
+    text: str | None = None
+    price: Decimal | None = None
+    level: int | None = None
+    place: Place | None = None
+
+
+@stored(key=("device", "at"), indexes=[Index("kind", "value")])
+class Sample:
+    device: str
+    at: datetime
+    kind: str = "a"
+    value: int = 0
+
+
+@stored(key=("sheet", "row", "column"), indexes=[Index("text")])
+class Cell:
+    sheet: str
+    row: int
+    column: str
+    text: str | None = None
+
+
+P: Any = Parcel
+S: Any = Sample
+C: Any = Cell
+CITY = Parcel.place.city  # type: ignore[union-attr]
+PARCEL, SAMPLE, CELL = meta_of(Parcel), meta_of(Sample), meta_of(Cell)
+
+
+def parcels() -> list[Parcel]:
+    """Few values, so that everything ties, in an order that is no attribute's."""
+    return [
+        Parcel(
+            id=f"{number * 37 % 101:03}",
+            owner="abc"[number % 3],
+            at=NEW_YEAR + timedelta(days=number * 7 % 5),
+            count=number * 5 % 4,
+            color=list(Color)[number * 11 % 3],
+            text=[None, "a", "ab", "b"][number * 3 % 4],
+            price=[None, Decimal(1), Decimal("2.5")][number // 4 % 3],
+            level=[None, 1, 2, 3][number // 2 % 4],
+            place=[None, Place("Rome"), Place("Oslo", 3), Place("Rome", 1)][number // 3 % 4],
+        )
+        for number in range(60)
+    ]
+
+
+def samples() -> list[Sample]:
+    return [
+        Sample(device="xyz"[n % 3], at=NEW_YEAR + timedelta(days=n * 7 % 20), kind="ab"[n % 2], value=n % 4)
+        for n in range(20)
+    ]
+
+
+def cells() -> list[Cell]:
+    return [
+        Cell(sheet=s, row=r, column=c, text=[None, "a", "b"][(r + ord(c)) % 3])
+        for s in "st"
+        for r in (-1, 2, 10)
+        for c in "ab"
+    ]
+
+
+class Recorder:
+    """A transport that notes what is asked."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+        self.calls.append((operation, payload))
+        return self._inner.call(operation, payload, shape)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _ in self.calls]
+
+
+class Pair:
+    """The same items in DynamoDB and in memory."""
+
+    def __init__(self, url: str, meta: StoreMeta[Any], items: list[Any]) -> None:
+        self.meta = meta
+        self.engine: DynamoDbEngine = connect(url, app="reads", stage=meta.name)
+        self.recorder = Recorder(self.engine.transport)
+        self.engine.prepare([meta])
+        self.engine.transport = self.recorder
+        self.ours: DynamoDbBackend[Any] = self.engine.open(meta)
+        self.memory: Backend[Any] = MemoryEngine().open(meta)
+        for backend in (self.ours, self.memory):
+            backend.write([Put(item) for item in items], atomic=False)
+        self.fresh()
+
+    def fresh(self) -> Recorder:
+        """Forget what was asked before."""
+        self.recorder.calls.clear()
+        return self.recorder
+
+
+def pairs_at(endpoint: str) -> dict[str, Pair]:
+    """Item → its pair."""
+    url = f"dynamodb://us-east-1?endpoint={endpoint}"
+    rows: dict[StoreMeta[Any], list[Any]] = {PARCEL: parcels(), SAMPLE: samples(), CELL: cells()}
+    return {meta.name: Pair(url, meta, items) for meta, items in rows.items()}
+
+
+def walk(backend: Backend[Any], where: Filter, order: Any, limit: int, **more: Any) -> list[Any]:
+    """Every item page by page; only the last page is short."""
+    found: list[Any] = []
+    after = None
+    while True:
+        page = backend.query(where, order, after, limit, **more)
+        found += page.items
+        if page.position is None:
+            return found
+        assert len(page.items) == limit
+        after = page.position

@@ -1,0 +1,319 @@
+"""What is asked for an answer: how many requests, which, and what is asked of nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from persisty.backends.dynamodb import reads, statistics
+from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
+from persisty.backends.dynamodb.engine import DynamoDbEngine
+from persisty.backends.dynamodb.transport import JSON
+from persisty.errors import InvalidCursor, PersistyError, ScanNotAllowed, TooManyGroups
+from persisty.model.expressions import ALL, COUNT, Aggregate
+from persisty.query import aggregate
+from persisty.query.resolve import resolve_filter, resolve_order
+
+from .parcels import CITY, NEW_YEAR, PARCEL, C, Color, P, Pair, Recorder, S, walk
+
+A_QUERY, TWO, THREE = ["Query"], ["Query"] * 2, ["Query"] * 3
+FILTERED_SCAN = ["DescribeTable", "Scan"]
+
+PAGES: dict[str, tuple[str, Any, Any, int, list[str]]] = {
+    # where, order, limit → requests
+    "a page of an index": ("parcel", P.owner == "a", "-at", 7, A_QUERY),
+    "a filtered page of an index": ("parcel", (P.owner == "a") & (P.count > 0), "at", 3, A_QUERY),
+    "a page of an index, unordered": ("parcel", P.owner == "a", None, 5, A_QUERY),
+    "an order that the index does not give": ("parcel", P.owner == "a", "price", 5, A_QUERY),
+    "a page of a part of the table": ("sample", S.device == "x", "-at", 3, A_QUERY),
+    "a key": ("parcel", P.id == "037", None, 25, ["GetItem"]),
+    "a key that is filtered too": ("parcel", (P.id == "037") & (P.owner == "b") & (CITY == "Rome"), "at", 25, ["GetItem"]),
+    "a key of two parts": ("sample", (S.device == "x") & (S.at == NEW_YEAR), None, 25, ["GetItem"]),
+    "a key of three parts": ("cell", (C.sheet == "s") & (C.row == 2) & (C.column == "a"), None, 25, ["GetItem"]),
+    "several keys": ("parcel", P.id.oneof(["037", "074"]), "at", 25, ["BatchGetItem"]),
+    "an or of keys": ("parcel", (P.id == "037") | ((P.id == "074") & (P.count > 0)), None, 25, ["BatchGetItem"]),
+    "a key that no item can have": ("parcel", P.id == "x" * 3000, None, 25, []),
+    "what contradicts itself": ("parcel", (P.owner == "a") & P.owner.oneof(["b", "c"]), None, 25, []),
+    "several partitions": ("parcel", P.owner.oneof(["a", "b"]), None, 50, TWO),
+    "several partitions in order": ("parcel", P.owner.oneof(["a", "b"]), "-at", 15, TWO),
+    "several partitions sorted here": ("parcel", P.owner.oneof(["a", "b"]), "price", 10, TWO),
+    "several sort values": ("parcel", (P.owner == "a") & P.color.oneof([Color.RED, Color.NONE]), "-count", 20, TWO),
+    "an or over indexes and the table": (
+        "parcel", (P.owner == "a") | (P.level == 2) | (P.id == "037"), None, 50, THREE),
+    "a page of everything": ("parcel", None, None, 5, ["Scan"]),
+    "a filter that no index serves": ("parcel", P.count == 1, None, 5, FILTERED_SCAN),
+    "an order that no index gives": ("parcel", None, "count", 5, FILTERED_SCAN),
+    "a nested attribute": ("parcel", (P.owner == "a") & (CITY == "Rome"), None, 50, A_QUERY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_takes(pairs: dict[str, Pair], name: str) -> None:
+    item, given, terms, limit, operations = PAGES[name]
+    pair = pairs[item]
+    where, order = resolve_filter(pair.meta, given), resolve_order(pair.meta, terms)
+    recorder, backend = opened(pair)
+    page = backend.query(where, order, None, limit)
+    assert sorted(recorder.operations) == operations
+    wanted = pair.memory.query(where, order, None, 1000).items
+    if order:
+        assert page.items == wanted[:limit]
+    assert len(page.items) == min(limit, len(wanted))
+    assert all(item in wanted for item in page.items)
+
+
+def opened(pair: Pair, **options: int) -> tuple[Recorder, DynamoDbBackend[Any]]:
+    """A backend that has asked nothing yet."""
+    recorder = Recorder(pair.recorder)
+    return recorder, DynamoDbEngine(recorder, "reads", pair.meta.name, Options(**options)).open(pair.meta)
+
+
+def asked(recorder: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What was asked, with what a batch asks of the table in place of the batch."""
+    for operation, payload in recorder.calls:
+        yield operation, next(iter(payload["RequestItems"].values())) if operation == "BatchGetItem" else payload
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_reads_by_key_are_consistent_and_those_of_indexes_cannot_be(pairs: dict[str, Pair], name: str) -> None:
+    item, given, terms, limit, _ = PAGES[name]
+    pair = pairs[item]
+    recorder, backend = opened(pair)
+    backend.query(resolve_filter(pair.meta, given), resolve_order(pair.meta, terms), None, limit)
+    for operation, payload in asked(recorder):
+        if operation != "DescribeTable":
+            assert ("IndexName" in payload) is not payload.get("ConsistentRead", False)
+
+
+@pytest.mark.parametrize("terms", [None, "-at", "price"])
+def test_each_page_of_a_union_goes_on_from_the_one_before(pairs: dict[str, Pair], terms: str | None) -> None:
+    pair = pairs["parcel"]
+    where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]) | (P.level == 2))
+    order = resolve_order(PARCEL, terms)
+    for limit in (1, 7, 19, 20, 21, 59, 60):
+        found = [item.id for item in walk(pair.ours, where, order, limit)]
+        wanted = [item.id for item in walk(pair.memory, where, order, 1000)]
+        assert len(found) == len(set(found)) == 60
+        assert not order or found == wanted
+
+
+def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[str, Pair]) -> None:
+    pair = pairs["parcel"]
+    where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]))
+    recorder, backend = opened(pair)
+    page = backend.query(where, (), None, 50)
+    assert {item.owner for item in page.items[:40]} == {"a", "b"}
+    recorder.calls.clear()
+    rest = backend.query(where, (), page.position, 50)
+    assert {item.owner for item in rest.items} == {"c"}
+    assert recorder.operations == ["Query"]
+    assert recorder.calls[0][1]["ExclusiveStartKey"]["owner"] == {"S": "c"}
+
+
+def test_an_item_that_is_gone_still_is_a_position(pairs: dict[str, Pair]) -> None:
+    pair = pairs["parcel"]
+    where = resolve_filter(PARCEL, P.owner.oneof(["a", "b"]))
+    page = pair.ours.query(where, (), None, 7)
+    assert page.position is not None
+    assert page.position.keys() == {"id", "owner", "at"}
+    keys = resolve_filter(PARCEL, P.id.oneof(["000", "037", "074"]))
+    found = pair.ours.query(keys, (), {"id": "030"}, 7)
+    assert [item.id for item in found.items] == ["037", "074"]
+
+
+@pytest.mark.parametrize(
+    ("given", "position"),
+    [
+        (P.owner.oneof(["a", "b"]), {"id": "1", "owner": "c", "at": NEW_YEAR}),
+        (P.owner.oneof(["a", "b"]), {"id": "1", "owner": "a"}),
+        (P.owner.oneof(["a", "b"]), {}),
+        (P.owner == "a", {"id": "1", "owner": "a", "at": NEW_YEAR, "level": 1}),
+        (P.count == 1, {"id": "1", "owner": "a"}),
+        (P.id.oneof(["1", "2"]), {"id": "1", "owner": "a"}),
+        (P.id.oneof(["1", "2"]), {}),
+        ((P.owner == "a") | (P.level == 1), {"id": "1", "level": 1, "owner": "b", "text": "x"}),
+    ],
+)
+def test_a_position_of_another_plan_is_an_invalid_cursor(
+    pairs: dict[str, Pair], given: Any, position: dict[str, Any]
+) -> None:
+    recorder, backend = opened(pairs["parcel"])
+    with pytest.raises(InvalidCursor):
+        backend.query(resolve_filter(PARCEL, given), (), position, 5, allow_scan=True)
+    assert recorder.calls == []
+
+
+COUNTS: dict[str, tuple[Any, list[str], int]] = {
+    # where → requests, how many of them fetch no items
+    "an index": (P.owner == "a", A_QUERY, 1),
+    "several partitions": (P.owner.oneof(["a", "b"]), TWO, 2),
+    "arms that overlap": ((P.owner == "a") | (P.level == 2), TWO, 1),
+    "arms that do not": (((P.owner == "a") & (P.count > 1)) | (P.owner == "b"), TWO, 2),
+    "what is decided here": ((P.owner == "a") & (CITY == "Rome"), A_QUERY, 0),
+    "a key": (P.id == "037", ["GetItem"], 0),
+    "everything": (None, FILTERED_SCAN, 1),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_count_takes(pairs: dict[str, Pair], name: str) -> None:
+    given, operations, counted = COUNTS[name]
+    recorder, backend = opened(pairs["parcel"])
+    where = resolve_filter(PARCEL, given)
+    assert backend.count(where) == pairs["parcel"].memory.count(where)
+    assert sorted(recorder.operations) == operations
+    payloads = [payload for operation, payload in recorder.calls if operation != "DescribeTable"]
+    assert sum(payload.get("Select") == "COUNT" for payload in payloads) == counted
+    assert all(("Select" in payload) is not ("ProjectionExpression" in payload) for payload in payloads)
+
+
+def test_an_aggregate_fetches_what_it_measures_and_no_more(pairs: dict[str, Pair]) -> None:
+    recorder, backend = opened(pairs["parcel"])
+    where = resolve_filter(PARCEL, (P.owner == "a") & P.text.endswith("b"))
+    measures = (COUNT, Aggregate("sum", "price"))
+    theirs = pairs["parcel"].memory.aggregate(measures, ("color",), where)
+    assert sorted(backend.aggregate(measures, ("color",), where), key=repr) == sorted(theirs, key=repr)
+    [(_, payload)] = recorder.calls
+    names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
+    assert sorted(names) == ["color", "id", "price", "text"]
+
+
+def test_an_aggregate_of_too_many_groups_ends(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aggregate, "MAX_GROUPS", 5)
+    with pytest.raises(TooManyGroups):
+        pairs["parcel"].ours.aggregate((COUNT,), ("id",), ALL)
+
+
+def test_what_is_selected_is_what_is_fetched(pairs: dict[str, Pair]) -> None:
+    recorder, backend = opened(pairs["parcel"])
+    for given in (P.owner == "a", P.id == "037", P.id.oneof(["037", "074"])):
+        backend.query(resolve_filter(PARCEL, given), resolve_order(PARCEL, "count"), None, 5, select=("text",))
+    for _, payload in asked(recorder):
+        names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
+        assert sorted(names) == ["count", "id", "text"]
+
+
+SCANS: dict[str, tuple[Any, Any]] = {
+    "a filter": (P.count == 1, None),
+    "an order": (None, "count"),
+    "an arm of an or": ((P.owner == "a") | (P.count == 1), None),
+    "too many values": (P.owner.oneof([str(number) for number in range(101)]), None),
+}
+ADVICE: dict[str, list[str] | None] = {
+    "a filter": ["count"],
+    "an order": None,
+    "an arm of an or": ["count"],
+    "too many values": None,
+}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_a_scan_of_a_large_table_has_to_be_allowed(pairs: dict[str, Pair], name: str) -> None:
+    given, terms = SCANS[name]
+    where, order = resolve_filter(PARCEL, given), resolve_order(PARCEL, terms)
+    recorder, backend = opened(pairs["parcel"], max_scan=59)
+    with pytest.raises(ScanNotAllowed) as caught:
+        backend.query(where, order, None, 5)
+    assert caught.value.details == {"items": 60, "index": ADVICE[name]}
+    assert recorder.operations == ["DescribeTable"]
+    wanted = pairs["parcel"].memory.count(where)
+    assert len(backend.query(where, order, None, 100, allow_scan=True).items) == wanted
+    _, enough = opened(pairs["parcel"], max_scan=60)
+    assert len(enough.query(where, order, None, 100).items) == wanted
+
+
+def test_so_have_counts_and_aggregates_of_everything(pairs: dict[str, Pair]) -> None:
+    _, backend = opened(pairs["parcel"], max_scan=59)
+    for call in (
+        lambda **more: backend.count(ALL, **more),
+        lambda **more: backend.aggregate((COUNT,), (), ALL, **more),
+    ):
+        with pytest.raises(ScanNotAllowed):
+            call()
+        call(allow_scan=True)
+    measures = (Aggregate("max", "count"),)
+    with pytest.raises(ScanNotAllowed):
+        backend.aggregate(measures, (), ALL)
+    assert backend.aggregate(measures, (), ALL, allow_scan=True)[0].values == (3,)
+
+
+def test_what_is_bounded_needs_no_leave(pairs: dict[str, Pair]) -> None:
+    recorder, backend = opened(pairs["parcel"], max_scan=0)
+    assert len(backend.query(ALL, (), None, 5).items) == 5
+    assert len(walk(backend, ALL, (), 25)) == 60
+    assert backend.count(resolve_filter(PARCEL, P.owner == "a")) == 20
+    assert "DescribeTable" not in recorder.operations
+
+
+def test_the_size_of_a_table_is_asked_once(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder, backend = opened(pairs["parcel"])
+    for _ in range(3):
+        backend.count(ALL)
+    assert recorder.operations.count("DescribeTable") == 1
+    later = statistics.monotonic() + statistics.REMEMBERED
+    monkeypatch.setattr(statistics, "monotonic", lambda: later)
+    backend.count(ALL)
+    assert recorder.operations.count("DescribeTable") == 2
+
+
+class Large(Recorder):
+    """A table that says it is large."""
+
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+        answer = super().call(operation, payload, shape)
+        if operation == "DescribeTable":
+            answer.Table.TableSizeBytes = 3 * reads.SEGMENT
+        return answer
+
+
+def test_a_large_table_is_scanned_by_segments_where_all_of_it_is_seen(pairs: dict[str, Pair]) -> None:
+    pair = pairs["parcel"]
+    recorder = Large(pair.recorder)
+    backend = DynamoDbEngine(recorder, "reads", "parcel").open(PARCEL)
+    where, order = resolve_filter(PARCEL, P.count > 0), resolve_order(PARCEL, ["price", "-count"])
+    assert backend.count(where) == pair.memory.count(where)
+    assert backend.query(where, order, None, 9).items == pair.memory.query(where, order, None, 9).items
+    measures = (Aggregate("sum", "count"),)
+    assert backend.aggregate(measures, (), where) == pair.memory.aggregate(measures, (), where)
+    scans = [payload for operation, payload in recorder.calls if operation == "Scan"]
+    assert [scan["TotalSegments"] for scan in scans] == [3] * 9
+    assert sorted(scan["Segment"] for scan in scans) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    recorder.calls.clear()
+    assert len(backend.query(where, (), None, 9).items) == 9
+    assert len(backend.query(ALL, (), None, 9).items) == 9
+    assert all("Segment" not in payload for _, payload in recorder.calls)
+
+
+class Failing(Recorder):
+    """The third query fails."""
+
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+        if len(self.calls) >= 2:
+            raise PersistyError("no more")
+        return super().call(operation, payload, shape)
+
+
+def test_an_error_in_one_query_of_a_union_is_the_unions(pairs: dict[str, Pair]) -> None:
+    where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]))
+    for call in (
+        lambda backend: backend.count(where),
+        lambda backend: backend.query(where, (), None, 50),
+        lambda backend: backend.query(where, resolve_order(PARCEL, "at"), None, 50),
+        lambda backend: backend.query(where, resolve_order(PARCEL, "price"), None, 50),
+    ):
+        backend = DynamoDbEngine(Failing(pairs["parcel"].recorder), "reads", "parcel").open(PARCEL)
+        with pytest.raises(PersistyError, match="no more"):
+            call(backend)
+
+
+def test_keys_are_read_in_their_order_only_until_a_page_is_full(pairs: dict[str, Pair]) -> None:
+    recorder, backend = opened(pairs["parcel"])
+    where = resolve_filter(PARCEL, P.id.oneof([f"{number:03}" for number in reversed(range(250))]))
+    first = backend.query(where, (), None, 2)
+    assert recorder.operations == ["BatchGetItem"]
+    found = walk(backend, where, (), 7)
+    assert found[:2] == first.items
+    assert [item.id for item in found] == sorted(item.id for item in found)
+    assert len(found) == 60
