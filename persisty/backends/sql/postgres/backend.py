@@ -2,6 +2,7 @@
 
 ```
 Put      INSERT … ON CONFLICT (key) DO NOTHING         no row: EXISTS; a unique index refuses: EXISTS, by its name
+Puts     one INSERT of many rows … RETURNING key       a key that is not among them: EXISTS
 Patch    UPDATE … RETURNING                            no row: MISSING; with a `when`, see `statements`
 Delete   DELETE                                        likewise
 batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second, when all is known
@@ -15,7 +16,9 @@ savepoint before each write, which tells which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from msgspec import Struct, structs
@@ -37,6 +40,8 @@ from .pool import Answer, Session, Statement
 from .statements import PostgresStatements
 
 T = TypeVar("T")
+MOST_ROWS = 64
+"""Items that one INSERT puts."""
 LARGE = 10_000
 """Items from which on the server's own choice of a plan is told."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
@@ -52,6 +57,16 @@ class Step(Struct, frozen=True):
     statement: Statement
     result: Callable[[Answer], WriteResult]
 
+    def results(self, answer: Answer) -> list[WriteResult]:
+        return [self.result(answer)]
+
+
+class Call(Struct, frozen=True):
+    """A statement of one write or more, and what its answer means for each."""
+
+    statement: Statement
+    results: Callable[[Answer], list[WriteResult]]
+
 
 class PostgresBackend(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
@@ -60,6 +75,7 @@ class PostgresBackend(SqlBackend[T]):
         self._postgres = connection
         self._table = table.name
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
+        self._keys = self._reading(meta.key.attributes, self._key_order)
         self._moving = {name for index in meta.uniques for name in index.attributes}
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 
@@ -91,14 +107,39 @@ class PostgresBackend(SqlBackend[T]):
 
     def _batch(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
         order = self._in_order(steps)
-        inside = [BEGIN, *(steps[position].statement for position in order)]
-        if atomic:
-            answers = session.pipelined(inside, commits=False)
-        else:
-            answers = session.pipelined([*inside, COMMIT], commits=True)
-        told = dict(zip(order, answers[1:], strict=False))
-        results = [step.result(told[position]) for position, step in enumerate(steps)]
+        calls = list(self._calls([steps[position] for position in order]))
+        inside = [BEGIN, *(call.statement for call in calls)]
+        answers = session.pipelined(inside if atomic else [*inside, COMMIT], commits=not atomic)
+        told = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
+        results = [result for _, result in sorted(zip(order, told, strict=True), key=itemgetter(0))]
         return self._settle(session, results) if atomic else results
+
+    def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
+        """The statements of a batch: creates beside each other are one, of a power of two so that there are few texts."""
+        for kind, group in groupby(steps, lambda step: type(step.write)):
+            some = list(group)
+            while some:
+                size = 1 << (len(some).bit_length() - 1) if kind is Put else 1
+                now, some = some[: min(size, MOST_ROWS)], some[min(size, MOST_ROWS) :]
+                yield self._creating(now) if len(now) > 1 else Call(now[0].statement, now[0].results)
+
+    def _creating(self, steps: Sequence[Step]) -> Call:
+        compiled = self._statements.get("insert_many", len(steps))
+        values = [value for step in steps for value in step.statement.arguments]
+        items = [step.write.item for step in steps]  # type: ignore[union-attr]
+
+        def results(answer: Answer) -> list[WriteResult]:
+            if answer.changed == len(items):
+                return [WriteResult(Outcome.DONE, item) for item in items]
+            made = {self.meta.key_values(one) for one in self._keys.items(answer.rows)}
+            told = []
+            for item in items:
+                key = self.meta.key_values(item)
+                told.append(WriteResult(Outcome.DONE, item) if key in made else EXISTS)
+                made.discard(key)  # of two with one key the first was put
+            return told
+
+        return Call(Statement(compiled.text, compiled.arguments(values)), results)
 
     def _one_by_one(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
         session.run(BEGIN)

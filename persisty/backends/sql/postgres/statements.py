@@ -42,6 +42,13 @@ class PostgresStatements(Statements):
     def _is_found(self, found: CTE) -> ColumnElement[bool]:
         return and_(*(column == found.c[column.key] for column in self._key), found.c[HOLDS])
 
+    def _insert_many(self, bind: Bind, count: int) -> ClauseElement:
+        """Tells the keys of those that were free."""
+        rows = [{column.key: bind() for column in self._columns} for _ in range(count)]
+        put = self._dialect.insert(self._table).values(rows).on_conflict_do_nothing(index_elements=self._key)
+        many: ClauseElement = put.returning(*self._key)
+        return many
+
     def _update_when(self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape) -> ClauseElement:
         values = self._changes(bind, changes)
         found = self._found(bind, when)
@@ -62,6 +69,7 @@ class PostgresStatements(Statements):
 
 MORE_KINDS: Mapping[str, Any] = {
     **KINDS,
+    "insert_many": PostgresStatements._insert_many,
     "update_when": PostgresStatements._update_when,
     "delete_when": PostgresStatements._delete_when,
 }
