@@ -11,7 +11,9 @@ import pytest
 
 from persisty import App, Index, InvalidDeclaration, stored
 from persisty.backends.dynamodb import credentials, engine
+from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.boto3_client import Boto3Transport
+from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.credentials import provider
 from persisty.backends.dynamodb.direct import DirectTransport
 from persisty.backends.dynamodb.engine import connect
@@ -67,6 +69,8 @@ WRONG: dict[str, list[str]] = {
     "dynamodb://eu-west-1?endpoint=http://localhost:99999": ["/url/endpoint"],
     "dynamodb://eu-west-1?endpoint=http://localhost/path": ["/url/endpoint"],
     "dynamodb://eu-west-1?endpoint=http://me:secret@localhost": ["/url/endpoint"],
+    "dynamodb://eu-west-1?max_scan=many&index_attributes=0": ["/url/max_scan", "/url/index_attributes"],
+    "dynamodb://eu-west-1?max_scan=-1&index_attributes=9": ["/url/max_scan", "/url/index_attributes"],
 }
 
 
@@ -75,6 +79,28 @@ def test_every_fault_of_a_url_is_told(url: str) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         connect(url, app="a", stage="b")
     assert [fault.path for fault in caught.value.faults] == WRONG[url]
+
+
+def test_numbers_of_a_url_bound_what_tables_do() -> None:
+    usual = connect("dynamodb://eu-west-1", app="a", stage="b")
+    assert usual.options == Options(max_scan=10_000, index_attributes=8)
+    other = connect("dynamodb://eu-west-1?max_scan=0&index_attributes=2&transport=boto3", app="a", stage="b")
+    assert other.options == Options(max_scan=0, index_attributes=2)
+
+
+def test_longer_indexes_than_the_engine_allows_are_made_of_their_first_attributes() -> None:
+    index = Index("owner", "color", "count")
+    assert [one["AttributeName"] for one in engine.gsi(index, Options())["KeySchema"]] == ["owner", "color", "count"]
+    assert engine.gsi(index, Options(index_attributes=2)) == {
+        "IndexName": "by-owner-color-count",
+        "KeySchema": [
+            {"AttributeName": "owner", "KeyType": "HASH"},
+            {"AttributeName": "color", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    defined = [one["AttributeName"] for one in engine.definitions(THING, WireCodec(THING), Options(index_attributes=1))]
+    assert defined == ["id", "level", "owner", "text"]
 
 
 def test_credentials_of_the_environment_need_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
