@@ -20,12 +20,12 @@ class Create(Struct, frozen=True):
 class Update(Struct, frozen=True):
     key: Any
     changes: Mapping[str, Any]
-    when: Filter | None = None
+    when: Filter | bool | None = None
 
 
 class Delete(Struct, frozen=True):
     key: Any
-    when: Filter | None = None
+    when: Filter | bool | None = None
 
 
 Edit = Create | Update | Delete

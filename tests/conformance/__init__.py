@@ -1,1 +1,1 @@
-"""What holds on every engine, asserted through the public `Store` and `App` only."""
+"""The conformance suite (`persisty.testing.conformance`) over this project's engines, and tests of the suite itself."""

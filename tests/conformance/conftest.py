@@ -1,6 +1,6 @@
-"""One `engine` for each engine there is, and stores of fresh, empty tables on it.
+"""The engines of this project, each by a name under which the suite runs over it.
 
-Nothing here skips: an engine that cannot be opened fails every test of its own.
+One that cannot be opened fails every test of its own.
 """
 
 from __future__ import annotations
@@ -8,23 +8,20 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from persisty import App, Store
+from persisty.backends import connect
+from persisty.store.backend import Engine
+from persisty.testing.conformance.fixtures import OpenEngine
 
 from ..postgres import postgres_server
-from .dirty import rows
-from .items import Cell, Note, Reading, Specimen
 
-ENGINES = ("memory", "sqlite", "postgresql", "dynamodb-direct", "dynamodb-boto3")
 _stages = (f"s{number}" for number in itertools.count())
-
-OpenStore = Callable[[type[Any]], Store[Any]]
 
 
 @pytest.fixture(scope="session")
@@ -57,84 +54,28 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("sqlite"))
+
+
+ENGINES: dict[str, tuple[str | None, str]] = {
+    "memory": (None, "memory://"),
+    "sqlite": ("sqlite_folder", "sqlite:///{place}/{stage}.db"),
+    "postgresql": ("postgres_url", "{place}&schema=conformance-{process}-{stage}"),
+    "dynamodb-moto": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}"),
+    "dynamodb-boto3": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}&transport=boto3"),
+}
+"""Name → the fixture of the server it needs, and the URL of a place of its own there."""
+
+
 @pytest.fixture(scope="session", params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def open_engine(request: pytest.FixtureRequest) -> OpenEngine:
+    server, url = ENGINES[request.param]
+    place = server and request.getfixturevalue(server)
 
+    def opened() -> Engine:
+        stage = next(_stages)
+        return connect(url.format(place=place, stage=stage, process=os.getpid()), app="conformance", stage=stage)
 
-@pytest.fixture(scope="session")
-def url(engine: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the engine keeps its items. A SQLite file is made for each app, see `opened`."""
-    if engine.startswith("dynamodb-"):
-        endpoint = request.getfixturevalue("moto_endpoint")
-        return f"dynamodb://us-east-1?endpoint={endpoint}&transport={engine.removeprefix('dynamodb-')}"
-    if engine == "postgresql":
-        return str(request.getfixturevalue("postgres_url"))
-    if engine == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('sqlite')}"
-    return "memory://"
-
-
-def opened(url: str, *items: type[Any]) -> App:
-    """An app over empty tables: a file or a stage of its own."""
-    stage = next(_stages)
-    if url.startswith("sqlite:"):
-        url = f"{url}/{stage}.db"
-    if url.startswith("postgresql:"):
-        url = f"{url}&schema=conformance-{os.getpid()}-{stage}"
-    app = App("conformance", items=items, url=url, stage=stage)
-    app.prepare()
-    return app
-
-
-@pytest.fixture
-def open_store(url: str) -> Iterator[OpenStore]:
-    """Item → its store, empty."""
-    apps: list[App] = []
-
-    def open_one(item: type[Any]) -> Store[Any]:
-        apps.append(opened(url, item))
-        return apps[-1].store(item)
-
-    yield open_one
-    for app in apps:
-        app.close()
-
-
-@pytest.fixture
-def notes(open_store: OpenStore) -> Store[Note]:
-    return open_store(Note)
-
-
-@pytest.fixture
-def specimens(open_store: OpenStore) -> Store[Specimen]:
-    return open_store(Specimen)
-
-
-@pytest.fixture
-def readings(open_store: OpenStore) -> Store[Reading]:
-    return open_store(Reading)
-
-
-@pytest.fixture
-def cells(open_store: OpenStore) -> Store[Cell]:
-    return open_store(Cell)
-
-
-@pytest.fixture(scope="session")
-def shelf(url: str) -> Iterator[Store[Specimen]]:
-    """A store that tests share: each puts its own keys into it."""
-    app = opened(url, Specimen)
-    yield app.store(Specimen)
-    app.close()
-
-
-@pytest.fixture(scope="session")
-def dirty(url: str) -> Iterator[Store[Specimen]]:
-    """The dirty rows, stored. Tests only read them."""
-    app = opened(url, Specimen)
-    store = app.store(Specimen)
-    for row in rows():
-        store.create(row)
-    yield store
-    app.close()
+    return opened

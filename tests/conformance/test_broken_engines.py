@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty import Filter, OrderBy, Store, meta_of
+from persisty import Aggregate, Filter, OrderBy, Store, meta_of
 from persisty.backends.memory import MemoryEngine
 from persisty.model.expressions import ALL, Compare
-from persisty.store.backend import Backend, Delete, Outcome, Page, Patch, Put, Write, WriteResult
-
-from . import (
+from persisty.query.aggregate import Group
+from persisty.query.explain import Explanation
+from persisty.store.backend import Backend, Bulk, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from persisty.testing.conformance import (
     test_atomic,
     test_batch,
     test_concurrency,
@@ -25,8 +26,11 @@ from . import (
     test_order_and_paging,
     test_types,
 )
-from .dirty import rows
-from .items import Cell, Note, Reading, Specimen
+from persisty.testing.conformance.dirty import rows
+from persisty.testing.conformance.items import Cell, Note, Reading, Specimen
+
+Order = tuple[OrderBy, ...]
+Position = Mapping[str, Any] | None
 
 
 class Sound:
@@ -41,13 +45,25 @@ class Sound:
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write(writes, atomic=atomic)
 
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        return self.inner.query(where, order, after, limit)
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        return self.inner.query(where, order, after, limit, **how)
 
-    def count(self, where: Filter) -> int:
-        return self.inner.count(where)
+    def count(self, where: Filter, **how: Any) -> int:
+        return self.inner.count(where, **how)
+
+    def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
+        return self.inner.aggregate(measures, by, where, **how)
+
+    def write_all(
+        self, changes: Mapping[str, Any] | None, where: Filter, after: Position, limit: int | None, **how: Any
+    ) -> Bulk:
+        return self.inner.write_all(changes, where, after, limit, **how)
+
+    def allocate(self, sequence: str, count: int) -> int:
+        return self.inner.allocate(sequence, count)
+
+    def explain(self, where: Filter, order: Order, limit: int) -> Explanation:
+        return self.inner.explain(where, order, limit)
 
     def key(self, write: Write) -> Any:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
@@ -125,11 +141,9 @@ class DropsMissingFromBatches(Sound):
 
 
 class LimitsBeforeItFilters(Sound):
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        page = self.inner.query(ALL, order, after, limit)
-        wanted = [one for one in page.items if one in self.inner.query(where, order, None, 10_000).items]
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        page = self.inner.query(ALL, order, after, limit, **how)
+        wanted = [one for one in page.items if one in self.inner.query(where, order, None, 10_000, **how).items]
         return Page(wanted, page.position)
 
 
@@ -140,49 +154,39 @@ class PagesByOffset(Sound):
         super().__init__(inner)
         self.offsets: dict[str, int] = {}
 
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
         offset = 0 if after is None else self.offsets[str(dict(after))]
-        page = self.inner.query(where, order, None, offset + limit)
+        page = self.inner.query(where, order, None, offset + limit, **how)
         if page.position is not None:
             self.offsets[str(page.position)] = offset + limit
         return Page(page.items[offset:], page.position)
 
 
 class RepeatsTheCursorRow(Sound):
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit)
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        page = self.inner.query(where, order, after, limit, **how)
         if after is None:
             return page
-        return Page([*self.inner.query(where, order, None, 1).items, *page.items][:limit], page.position)
+        return Page([*self.inner.query(where, order, None, 1, **how).items, *page.items][:limit], page.position)
 
 
 class LeavesTiesOpen(Sound):
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        return self.inner.query(where, tuple(one for one in order if one.attribute != "id"), after, limit)
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        return self.inner.query(where, tuple(one for one in order if one.attribute != "id"), after, limit, **how)
 
 
 class SortsNullsAsSmallest(Sound):
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
         if not order or order[0].descending:
-            return self.inner.query(where, order, after, limit)
-        page = self.inner.query(where, order, after, limit)
+            return self.inner.query(where, order, after, limit, **how)
+        page = self.inner.query(where, order, after, limit, **how)
         get = self.meta.attributes[order[0].attribute].get
         return Page(sorted(page.items, key=lambda one: get(one) is not None), page.position)
 
 
 class GivesAnEmptyLastPage(Sound):
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit)
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        page = self.inner.query(where, order, after, limit, **how)
         if page.position is not None or len(page.items) < limit:
             return page
         names = [one.attribute for one in order] or self.meta.key.attributes
@@ -190,8 +194,8 @@ class GivesAnEmptyLastPage(Sound):
 
 
 class CountsAPage(Sound):
-    def count(self, where: Filter) -> int:
-        return min(self.inner.count(where), 25)
+    def count(self, where: Filter, **how: Any) -> int:
+        return min(self.inner.count(where, **how), 25)
 
 
 def _rewritten(where: Filter, rewrite: Callable[[Compare], Filter]) -> Any:
@@ -208,13 +212,11 @@ class Rewrites(Sound):
     def rewrite(self, one: Compare) -> Filter:
         raise NotImplementedError
 
-    def query(
-        self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None, limit: int
-    ) -> Page[Any]:
-        return self.inner.query(_rewritten(where, self.rewrite), order, after, limit)
+    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
+        return self.inner.query(_rewritten(where, self.rewrite), order, after, limit, **how)
 
-    def count(self, where: Filter) -> int:
-        return self.inner.count(_rewritten(where, self.rewrite))
+    def count(self, where: Filter, **how: Any) -> int:
+        return self.inner.count(_rewritten(where, self.rewrite), **how)
 
 
 class ForgetsThatNullDiffers(Rewrites):

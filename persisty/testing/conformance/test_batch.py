@@ -89,7 +89,7 @@ def test_invalid_input_in_one_edit_refuses_all_with_every_fault(notes: Store[Not
                 Update(note.id, {"colour": "red"}),
                 Delete(note.id, when=Note.rank == "high"),
                 Update(None, {"rank": 1}),
-                "not an edit",
+                "not an edit",  # type: ignore[list-item]
             ],
             atomic=atomic,
         )

@@ -6,10 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from persisty import Conflict, Create, Delete, PreconditionFailed, Store, Update
+from persisty.store.edits import Edit
 
 from .items import Note
 
@@ -55,8 +57,8 @@ def test_of_many_creates_in_batches_exactly_one_of_each_wins(notes: Store[Note])
 
 def test_of_many_deletes_exactly_one_was_the_one(notes: Store[Note]) -> None:
     for _ in range(5):
-        note = notes.create(Note())
-        assert sorted(at_once(lambda _, key=note.id: notes.delete(key))) == [False] * (THREADS - 1) + [True]
+        answers = at_once(partial(lambda key, _: notes.delete(key), notes.create(Note()).id))
+        assert sorted(answers) == [False] * (THREADS - 1) + [True]
 
 
 def test_versions_count_every_update(notes: Store[Note]) -> None:
@@ -70,7 +72,8 @@ def test_under_an_optimistic_lock_no_increment_is_lost(notes: Store[Note]) -> No
     note = notes.create(Note(rank=0))
 
     def increment(number: int) -> int:
-        seen, refused = note, 0
+        seen: Any = note
+        refused = 0
         for _ in range(4):
             while True:
                 try:
@@ -94,7 +97,7 @@ def test_of_many_conditional_deletes_and_updates_one_wins(notes: Store[Note]) ->
         try:
             return notes.update(note.id, {"rank": number + 1}, when=Note.rank == 0) is not None
         except PreconditionFailed as error:
-            return error.item.rank == 0
+            return bool(error.item.rank == 0)
 
     wins = at_once(take)
     assert wins.count(True) == 1
@@ -108,7 +111,7 @@ def test_atomic_batches_move_amounts_without_losing_any(notes: Store[Note]) -> N
         moved = 0
         for _ in range(3):
             one, two = notes.read_batch([a.id, b.id])
-            edits = [
+            edits: list[Edit] = [
                 Update(a.id, {"rank": one.rank - 1}, when=Note.version == one.version),
                 Update(b.id, {"rank": two.rank + 1}, when=Note.version == two.version),
                 Create(Note(topic="moved")),

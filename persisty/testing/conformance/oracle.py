@@ -37,7 +37,7 @@ def holds(where: Filter, row: Row) -> bool:
 
 def _compare(operator: str, found: Any, given: Any) -> bool:
     if operator == "null":
-        return (found is None) == given
+        return (found is None) is given
     if operator == "ne":
         return found is not None if given is None else found is None or bool(found != given)
     if operator == "eq" and given is None:

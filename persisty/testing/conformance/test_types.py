@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
 from typing import Any
@@ -180,10 +181,11 @@ REFUSED: dict[str, list[Any]] = {
 )
 def test_what_no_engine_keeps_is_refused_with_its_path(shelf: Store[Specimen], name: str, value: Any) -> None:
     kept, bad = shelf.create({}), str(uuid4())
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: shelf.create({"id": bad, name: value}),
         lambda: shelf.update(kept.id, {name: value}),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(InvalidInput) as caught:
             write()
         [fault] = caught.value.faults

@@ -17,9 +17,6 @@ from hypothesis import strategies as st
 
 from persisty import Filter, InvalidQuery, Store, meta_of
 from persisty.model.types import OPERATORS
-from persisty.model.validation import new_item
-from persisty.query.match import matcher
-from persisty.query.resolve import resolve_filter
 
 from .dirty import DOMAINS, NEW_YORK, TEXTS, TOKYO, rows
 from .items import Color, Level, Specimen
@@ -161,30 +158,10 @@ def names(found: Any) -> list[str]:
     return sorted(one.id for one in found)
 
 
-def test_every_operator_is_in_the_table() -> None:
-    def operators(where: Any) -> set[str]:
-        parts = (
-            getattr(where, "filters", None) or [where.filter]
-            if hasattr(where, "filter")
-            else getattr(where, "filters", ())
-        )
-        return {where.operator} if hasattr(where, "operator") else set().union(*map(operators, parts))
-
-    assert set().union(*(operators(where) for where, _ in HOLDS.values())) == set(OPERATORS)
-
-
 def expected_rows(name: str) -> list[str]:
     expected = HOLDS[name][1]
     complete = [{**dict.fromkeys(DOMAINS), **row} for row in ROWS]
     return sorted(row["id"] for row in complete if expected(row))
-
-
-@pytest.mark.parametrize("name", HOLDS)
-def test_the_oracle_and_the_matcher_agree(name: str) -> None:
-    where, meta = HOLDS[name][0], meta_of(Specimen)
-    assert sorted(row["id"] for row in ROWS if holds(where, row)) == expected_rows(name)
-    test = matcher(meta, resolve_filter(meta, where))
-    assert names(one for row in ROWS if test(one := new_item(meta, row))) == expected_rows(name)
 
 
 @pytest.mark.parametrize("name", HOLDS)

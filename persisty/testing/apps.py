@@ -1,22 +1,22 @@
-"""Fixtures for the tests of an app: one line in a conftest gives every test the app on DynamoDB as moto plays it.
+"""The fixture for the tests of an app: one line in a conftest gives every test the app on DynamoDB as moto plays it.
 
 ```python
 app = app_fixture("shop.app:app")
 ```
 
 The tests then run the same backend as production, its conditions, expressions and limits included, through botocore's
-client, which is where moto steps in. Needs the extra `testing`.
+client, which is where moto steps in; it is imported when the first test asks for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from .application import App, load_app
+from ..application import App, load_app
 
 URL = "dynamodb://us-east-1?transport=boto3"
 REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
@@ -39,7 +39,7 @@ def app_fixture(
         before = opened.url
         for variable in REDIRECTS:
             monkeypatch.delenv(variable, raising=False)
-        with mock_aws():
+        with import_module("moto").mock_aws():
             opened.use(URL)
             try:
                 opened.prepare()

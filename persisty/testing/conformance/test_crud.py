@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -179,8 +180,6 @@ def test_keys_of_three_parts(cells: Store[Cell]) -> None:
 
 
 def test_a_key_is_the_same_in_every_time_zone(readings: Store[Reading]) -> None:
-    from zoneinfo import ZoneInfo
-
     at = datetime(2026, 7, 1, 12, tzinfo=UTC)
     reading = readings.create(Reading(device="a", at=at.astimezone(ZoneInfo("Asia/Tokyo"))))
     assert reading.at == at

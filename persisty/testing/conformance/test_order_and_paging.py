@@ -151,7 +151,7 @@ def test_order_on_keys_of_two_and_three_parts(readings: Store[Reading], cells: S
 
 
 def some(notes: Store[Note], count: int, **given: Any) -> list[Note]:
-    made = []
+    made: list[Any] = []
     for start in range(0, count, 100):
         batch = [Create(Note(rank=rank, **given)) for rank in range(start, min(start + 100, count))]
         made += [one.item for one in notes.edit_batch(batch)]

@@ -1,0 +1,9 @@
+"""Tests by one line: of an app (`app_fixture`), and of an engine (`persisty.testing.conformance`). Needs the extra `testing`."""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.conformance")  # before it is imported: its asserts are to say what they saw
+
+from .apps import app_fixture  # noqa: E402
+
+__all__ = ["app_fixture"]

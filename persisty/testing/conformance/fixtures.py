@@ -1,0 +1,96 @@
+"""Stores of fresh, empty tables on the engine under test.
+
+Whoever runs the suite gives one fixture, `open_engine`, of the scope `session`: a function without arguments that opens an
+`Engine` over a place of its own, empty. Its parameters, if it has several, are names of engines; each gets every test.
+
+```python
+@pytest.fixture(scope="session", params=["shelf"])
+def open_engine():
+    return ShelfEngine
+```
+
+Nothing here skips: an engine that cannot be opened fails every test of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty import Store, meta_of
+from persisty.store.backend import Capabilities, Engine
+
+from .dirty import rows
+from .items import Cell, Note, Reading, Specimen
+
+OpenEngine = Callable[[], Engine]
+OpenStore = Callable[[type[Any]], Store[Any]]
+CAPABILITIES = "persisty-capabilities"
+"""The property of a test's report under which the matrix finds what the engine can do."""
+
+
+@pytest.fixture(scope="session")
+def capabilities(open_engine: OpenEngine) -> Capabilities:
+    with closing(open_engine()) as engine:
+        return engine.open(meta_of(Note)).capabilities
+
+
+@pytest.fixture(autouse=True)
+def recorded(request: pytest.FixtureRequest, capabilities: Capabilities) -> None:
+    """Every test tells the matrix what the engine says of itself."""
+    request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
+
+
+def open_in(stack: ExitStack, open_engine: OpenEngine, item: type[Any]) -> Store[Any]:
+    """The store of an item in an engine of its own, which the stack closes."""
+    engine, meta = stack.enter_context(closing(open_engine())), meta_of(item)
+    engine.prepare((meta,))
+    return Store(meta, lambda: engine.open(meta))
+
+
+@pytest.fixture
+def open_store(open_engine: OpenEngine) -> Iterator[OpenStore]:
+    """Item → its store, empty."""
+    with ExitStack() as stack:
+        yield lambda item: open_in(stack, open_engine, item)
+
+
+@pytest.fixture
+def notes(open_store: OpenStore) -> Store[Note]:
+    return open_store(Note)
+
+
+@pytest.fixture
+def specimens(open_store: OpenStore) -> Store[Specimen]:
+    return open_store(Specimen)
+
+
+@pytest.fixture
+def readings(open_store: OpenStore) -> Store[Reading]:
+    return open_store(Reading)
+
+
+@pytest.fixture
+def cells(open_store: OpenStore) -> Store[Cell]:
+    return open_store(Cell)
+
+
+@pytest.fixture(scope="session")
+def shelf(open_engine: OpenEngine) -> Iterator[Store[Specimen]]:
+    """A store that tests share: each puts its own keys into it."""
+    with ExitStack() as stack:
+        yield open_in(stack, open_engine, Specimen)
+
+
+@pytest.fixture(scope="session")
+def dirty(open_engine: OpenEngine) -> Iterator[Store[Specimen]]:
+    """The dirty rows, stored. Tests only read them."""
+    with ExitStack() as stack:
+        store: Store[Specimen] = open_in(stack, open_engine, Specimen)
+        for row in rows():
+            store.create(row)
+        yield store
