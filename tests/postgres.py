@@ -6,6 +6,7 @@ runs as nobody. `PERSISTY_TEST_POSTGRES`, the URL of a database that tests may w
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 VARIABLE = "PERSISTY_TEST_POSTGRES"
 STARTING = 20.0
@@ -72,10 +75,11 @@ def _reachable(programs: Path, home: Path, identity: dict[str, Any]) -> Path:
 
 @contextmanager
 def postgres_server(programs: Path | None = None) -> Iterator[str]:
-    """The URL of a running server's empty database. `RuntimeError` where there is none to run."""
+    """The URL of a running server's empty database, which has a query. `RuntimeError` where there is none to run."""
     given = os.environ.get(VARIABLE)
     if given and programs is None:
-        yield given
+        yield given if "?" in given else f"{given}?"
+        _tidy(given)
         return
     with tempfile.TemporaryDirectory(prefix="persisty-postgres-") as folder:
         home, identity = Path(folder), _identity()
@@ -100,6 +104,23 @@ def postgres_server(programs: Path | None = None) -> Iterator[str]:
             yield f"postgresql:///postgres?host={home}&user=persisty"
         finally:
             server.communicate()
+
+
+def schema_in(url: str) -> str:
+    """The URL of an empty schema."""
+    return f"{url}&schema={MINE}{next(_numbers)}"
+
+
+MINE = f"persisty-test-{os.getpid()}-"
+_numbers = itertools.count()
+
+
+def _tidy(url: str) -> None:
+    """Drop the schemas of this process."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        mine = connection.execute("SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE %s", [MINE + "%"])
+        for (name,) in mine.fetchall():
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def _wait(server: subprocess.Popen[bytes], home: Path) -> None:

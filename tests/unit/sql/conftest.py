@@ -1,18 +1,14 @@
-"""A PostgreSQL server of this run, and a schema of its own for each test."""
+"""A PostgreSQL server of this run, a schema of its own for each test, and a proxy before it."""
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ...postgres import postgres_server
+from ...postgres import postgres_server, schema_in
 from .proxy import Proxy
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +19,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def schema(postgres: str) -> str:
-    """The URL of an empty schema."""
-    return f"{postgres}{'&' if '?' in postgres else '?'}schema=unit-{os.getpid()}-{next(_numbers)}"
+    return schema_in(postgres)
 
 
 @pytest.fixture

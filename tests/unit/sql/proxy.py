@@ -12,12 +12,15 @@ from urllib.parse import urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
+WAITS = (b"S", b"Q")
+"""Messages after which a client waits: Sync, Query. Source: "Message Formats" in PostgreSQL's documentation; each is a byte,
+a length of four that counts itself, and so much; only the first of a connection has no byte before its length."""
+
 
 class Proxy:
     """A socket in a folder of its own before the server's.
 
-    `turns`: how often something was asked after something was answered, which is what round trips are. `losing(n)`: the answer
-    to the n-th request from now is lost.
+    `turns`: how often the client waited for an answer. `losing(n)`: the n-th answer from now is lost.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -52,16 +55,24 @@ class Proxy:
 
     def _carry(self, client: socket.socket, server: socket.socket) -> None:
         with client, server, contextlib.suppress(OSError):
-            asking = False
+            unread, started = b"", False
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 data = ready[0].recv(1 << 20)
                 if not data or (ready[0] is server and self._lost):
                     self._lost = False
                     return
-                if ready[0] is client and not asking:
-                    self.turns += 1
-                    self._left -= 1
-                    self._lost = self._left == 0
-                asking = ready[0] is client
-                (server if asking else client).sendall(data)
+                if ready[0] is server:
+                    client.sendall(data)
+                    continue
+                unread += data
+                while len(unread) >= started + 4:
+                    length = int.from_bytes(unread[started : started + 4], "big") + started
+                    if len(unread) < length:
+                        break
+                    if started and unread[:1] in WAITS:
+                        self.turns += 1
+                        self._left -= 1
+                        self._lost = self._lost or self._left == 0
+                    unread, started = unread[length:], True
+                server.sendall(data)
