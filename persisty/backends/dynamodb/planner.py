@@ -58,9 +58,17 @@ class _Way(Struct, frozen=True):
 
 
 class Planner:
-    """`index_attributes`: how many attributes the engine allows in an index."""
+    """`index_attributes`: how many attributes the engine allows in an index. `moving`: attributes that change while a plan is
+    carried out; a union over their values would meet items again."""
 
-    def __init__(self, meta: StoreMeta[Any], codec: WireCodec, index_attributes: int = 8) -> None:
+    def __init__(
+        self,
+        meta: StoreMeta[Any],
+        codec: WireCodec,
+        index_attributes: int = 8,
+        moving: frozenset[str] = frozenset(),
+    ) -> None:
+        self._moving = moving
         self.meta, self.codec, self.index_attributes = meta, codec, index_attributes
         self._paths = access_paths(meta, codec, index_attributes)
         self._values = over_values(meta)
@@ -85,6 +93,8 @@ class Planner:
         best_cost: Cost | None = None
         matching: float | None = None
         for way in self._ways(parts, order, pinned):
+            if len(way.queries) > 1 and self._moving and self._moves(way):
+                continue
             if _perfect(way, parts):
                 return way
             if matching is None:
@@ -93,6 +103,9 @@ class Planner:
             if best_cost is None or cost < best_cost:
                 best, best_cost = way, cost
         return best
+
+    def _moves(self, way: _Way) -> bool:
+        return any(one.path is not None and one.path.partition in self._moving for one in way.queries)
 
     def _ways(self, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]) -> Iterator[_Way]:
         given = Conjunction(parts)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import chain, islice, repeat
 from time import sleep
 from typing import Any, Generic, TypeVar
@@ -80,7 +81,6 @@ class Reads(Generic[T]):
         self.meta = meta
         self._codec = codec
         self._requests = requests
-        self._transport = transport
         self._planner = planner
         self._max_scan = max_scan
         self._lanes: Lanes[T] = Lanes(meta, codec, requests, transport)
@@ -89,18 +89,21 @@ class Reads(Generic[T]):
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
 
     def steady(self, changes: Mapping[str, Any]) -> Reads[T]:
-        """Reads by none of the indexes in which an item would move ahead, to be met again, when it is changed so."""
+        """Reads in which no item moves ahead, to be met again, when it is changed so: by no index that it would move within,
+        and by no union in one part of which it could appear after it has left another."""
 
         def moves(index: Index) -> bool:
             partition, *sorts = index.attributes
             return not changes.keys().isdisjoint(sorts) or isinstance(changes.get(partition), Add)
 
         kept = tuple([index for index in self.meta.indexes if not moves(index)])
-        if kept == self.meta.indexes:
+        moving = frozenset(index.attributes[0] for index in kept) & changes.keys()
+        if kept == self.meta.indexes and not moving:
             return self
+        found = copy(self)
         meta = replace(self.meta, indexes=kept)
-        planner = Planner(meta, self._codec, self._planner.index_attributes)
-        return Reads(meta, self._codec, self._requests, self._transport, planner, self._max_scan)
+        found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
+        return found
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         whole = self._lanes.fields(None)

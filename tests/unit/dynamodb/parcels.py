@@ -130,16 +130,17 @@ class Recorder:
 class Pair:
     """The same items in DynamoDB and in memory."""
 
-    def __init__(self, url: str, meta: StoreMeta[Any], items: list[Any]) -> None:
+    def __init__(self, url: str, meta: StoreMeta[Any], items: list[Any], stage: str = "test") -> None:
         self.meta = meta
-        self.engine: DynamoDbEngine = connect(url, app="reads", stage=meta.name)
+        self.engine: DynamoDbEngine = connect(url, app="reads", stage=stage)
         self.recorder = Recorder(self.engine.transport)
         self.engine.prepare([meta])
         self.engine.transport = self.recorder
         self.ours: DynamoDbBackend[Any] = self.engine.open(meta)
         self.memory: Backend[Any] = MemoryEngine().open(meta)
         for backend in (self.ours, self.memory):
-            backend.write([Put(item) for item in items], atomic=False)
+            for item in items:
+                backend.write([Put(item)], atomic=False)
         self.fresh()
 
     def fresh(self) -> Recorder:
@@ -148,9 +149,13 @@ class Pair:
         return self.recorder
 
 
+def url_of(endpoint: str) -> str:
+    return f"dynamodb://us-east-1?endpoint={endpoint}&partiql=0"
+
+
 def pairs_at(endpoint: str) -> dict[str, Pair]:
     """Item → its pair."""
-    url = f"dynamodb://us-east-1?endpoint={endpoint}"
+    url = url_of(endpoint)
     rows: dict[StoreMeta[Any], list[Any]] = {PARCEL: parcels(), SAMPLE: samples(), CELL: cells()}
     return {meta.name: Pair(url, meta, items) for meta, items in rows.items()}
 

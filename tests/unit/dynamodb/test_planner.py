@@ -256,6 +256,14 @@ def test_an_engine_that_allows_two_attributes_in_an_index_gets_conditions_on_two
     assert found.rest == resolve_filter(THING, T.count > 5)
 
 
+def test_no_union_is_made_over_what_changes_meanwhile() -> None:
+    planner = Planner(THING, WireCodec(THING), moving=frozenset({"owner"}))
+    assert isinstance(planner.plan(resolve_filter(THING, T.level.oneof([Level.LOW, Level.HIGH]))), UnionPlan)
+    assert through(one_query(planner.plan(resolve_filter(THING, T.owner == "a")))) == OWNER_AT
+    for where in (T.owner.oneof(["a", "b"]), (T.owner == "a") | (T.level == Level.LOW)):
+        assert through(one_query(planner.plan(resolve_filter(THING, where)))) is SCAN
+
+
 WHERES = st.recursive(
     st.sampled_from(
         [
