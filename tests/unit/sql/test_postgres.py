@@ -258,6 +258,43 @@ def test_a_conditional_update_decides_over_the_row_that_it_waited_for(app: App) 
         papers.create(Paper(id="a", number=0))
 
 
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_bulk_write_leaves_what_no_longer_matches_when_its_turn_comes(app: App, limit: int | None) -> None:
+    papers = app.store(Paper)
+    papers.edit_batch([Create(Paper(id=key, number=0)) for key in "abc"])
+    with raw(app) as other, ThreadPoolExecutor(1) as thread:
+        other.autocommit = False
+        other.execute("UPDATE paper SET number = 7 WHERE id = 'a'")
+        waiting = thread.submit(papers.update_all, {"topic": "new"}, Paper.number == 0, limit=limit)
+        wait_for_a_lock(app)
+        other.commit()
+        assert waiting.result().changed == 2
+    assert [one.topic for one in papers.search(order="id")] == ["a", "new", "new"]
+
+
+def test_of_many_who_want_one_unique_value_one_gets_it(papers: Store[Paper]) -> None:
+    gate = threading.Barrier(THREADS)
+
+    def work(thread: int) -> list[str]:
+        gate.wait()
+        told: list[str] = []
+        for turn in range(15):
+            key = f"{thread}-{turn}"
+            if thread % 3 == 0:
+                told += [
+                    one.code for one in papers.edit_batch([Create(Paper(id=key)), Update(key, {"email": str(turn)})])
+                ][1:]
+            else:
+                edits = [Create(Paper(id=key, email=str(turn))), Create(Paper(id=f"{key}b", tenant="t"))][: thread % 3]
+                told += [papers.edit_batch(edits, atomic=bool(turn % 2))[0].code]
+        return told
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        codes = [code for some in threads.map(work, range(THREADS)) for code in some]
+    assert (codes.count("ok"), codes.count("conflict")) == (15, 15 * (THREADS - 1))
+    assert papers.count(Paper.email != None) == 15  # noqa: E711
+
+
 def wait_for_a_lock(app: App) -> None:
     """Until some session waits for another's row."""
     with raw(app) as connection:
