@@ -24,10 +24,11 @@ MAX_ITEM = 409_600
 
 class Options(Struct, frozen=True):
     """What the options of a URL say of the tables: how many items one may have to be scanned without `allow_scan`, and how
-    many attributes the engine allows in an index."""
+    many attributes the engine allows in an index. `partiql`: 1 if it knows PartiQL."""
 
     max_scan: int = 10_000
     index_attributes: int = 8
+    partiql: int = 1
 
 
 USUAL = Options()
@@ -45,7 +46,9 @@ class DynamoDbBackend(Generic[T]):
         requests = Requests(meta, codec, table)
         planner = Planner(meta, codec, options.index_attributes)
         reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
-        writes = Writes(meta, codec, requests, transport, reads, SystemTable(system, transport))
+        writes = Writes(
+            meta, codec, requests, transport, reads, SystemTable(system, transport), partiql=bool(options.partiql)
+        )
         self.read, self.query, self.count = reads.read, reads.query, reads.count
         self.aggregate, self.explain = reads.aggregate, reads.explain
         self.write, self.write_all, self.allocate = writes.write, writes.write_all, writes.allocate

@@ -147,6 +147,26 @@ class Found(Struct, Generic[W]):
     LastEvaluatedKey: Wire | None = None
 
 
+class Refused(Struct, Generic[W]):
+    """Why a statement of a batch did nothing, and the item that is there, if it was for its condition."""
+
+    Code: str = ""
+    Item: W | None = None
+
+
+class Executed(Struct, Generic[W]):
+    """What became of one statement of a batch."""
+
+    Item: W | None = None
+    Error: Refused[W] | None = None
+
+
+class ExecutedBatch(Struct, Generic[W]):
+    """Answer of `BatchExecuteStatement`."""
+
+    Responses: list[Executed[W]]
+
+
 class Batch(Struct, Generic[W]):
     """Answer of `BatchGetItem`."""
 
@@ -183,6 +203,7 @@ class WireCodec:
         self._row = row
         self.item = _reader(meta.item, self._kinds)
         self.got, self.updated, self.found, self.batch = Got[row], Updated[row], Found[row], Batch[row]
+        self.executed = ExecutedBatch[row]
         self._partial: dict[tuple[str, ...], Convert] = {}
         self._meta = meta
         self._joined = len(meta.key.attributes) > 2

@@ -2,7 +2,8 @@
 
 Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`. `max_scan` is how many items
 a table may have to be scanned without `allow_scan`, `index_attributes` how many attributes the engine allows in an index: AWS
-8, DynamoDB Local 2. Longer indexes are made of their first ones.
+8, DynamoDB Local 2. Longer indexes are made of their first ones. `partiql` 1 writes batches by PartiQL statements, the default
+of `direct`; 0 writes as many items side by side, the default of `boto3`, because moto does not know such statements.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .system import definition
 from .transport import AwsError, Transport, as_error
 
 T = TypeVar("T")
-NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9)}
+NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
 """Options that are numbers, with what they may be: the fields of `Options`."""
 OPTIONS = ("endpoint", "transport", *NUMBERS)
 TRANSPORTS = ("direct", "boto3")
@@ -159,6 +160,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
     if faults or not region:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
     if transport == "boto3":
+        numbers.setdefault("partiql", 0)
         client: Transport = import_module("persisty.backends.dynamodb.boto3_client").Boto3Transport(endpoint, region)
         return DynamoDbEngine(client, app, stage, Options(**numbers))
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -58,7 +58,7 @@ class Expression:
             case Or(filters):
                 return " OR ".join(self._grouped(one) for one in filters)
             case Not(Compare(name, _, _) as inner):
-                return f"attribute_not_exists({self.name(name)}) OR NOT {self._grouped(inner)}"
+                return f"{self._null(name, True)} OR NOT {self._grouped(inner)}"
             case Compare(name, operator, value):
                 return COMPARISONS[operator](self, name, value)
         raise TypeError(f"not a resolved filter: {where!r}")
@@ -85,13 +85,14 @@ class Expression:
     def _ne(self, name: str, value: Any) -> str:
         different = self._binary(name, "<>", value)
         optional = self._meta.attributes[name].optional
-        return f"attribute_not_exists({self.name(name)}) OR {different}" if optional else different
+        return f"{self._null(name, True)} OR {different}" if optional else different
 
     def _oneof(self, name: str, values: tuple[Any, ...]) -> str:
         chunks = [values[start : start + MAX_IN] for start in range(0, len(values), MAX_IN)]
-        return " OR ".join(
-            f"{self.name(name)} IN ({', '.join(self.value(name, value) for value in chunk)})" for chunk in chunks
-        )
+        return " OR ".join(self._in(name, [self.value(name, value) for value in chunk]) for chunk in chunks)
+
+    def _in(self, name: str, values: list[str]) -> str:
+        return f"{self.name(name)} IN ({', '.join(values)})"
 
     def _null(self, name: str, null: bool) -> str:
         return f"attribute_{'not_' if null else ''}exists({self.name(name)})"
@@ -107,8 +108,8 @@ COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
     "le": lambda self, name, value: self._binary(name, "<=", value),
     "gt": lambda self, name, value: self._binary(name, ">", value),
     "ge": lambda self, name, value: self._binary(name, ">=", value),
-    "oneof": Expression._oneof,
-    "null": Expression._null,
+    "oneof": lambda self, name, values: self._oneof(name, values),
+    "null": lambda self, name, null: self._null(name, null),
     "startswith": lambda self, name, text: self._text("begins_with", name, text),
     "contains": lambda self, name, text: self._text("contains", name, text),
 }

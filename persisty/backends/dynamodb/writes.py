@@ -26,6 +26,7 @@ from ...query.resolve import combine
 from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
 from ...store.outcomes import conflict
+from .batch import MAX_STATEMENTS, Statements, rounds
 from .codec import Wire, WireCodec
 from .expressions import attributes_of, split
 from .parallel import in_parallel
@@ -42,12 +43,16 @@ from .transport import (
 )
 
 T = TypeVar("T")
+Stated = tuple[int, dict[str, Any]]
+"""The position of a write, and its statement; empty where it has none."""
 CHUNK = 500
 """Items that a bulk write changes between two positions to resume from."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
 
 
 class Writes(Generic[T]):
+    """`partiql`: batches are written by PartiQL statements; else by as many single writes, side by side."""
+
     def __init__(
         self,
         meta: StoreMeta[T],
@@ -56,6 +61,8 @@ class Writes(Generic[T]):
         transport: Transport,
         reads: Reads[T],
         system: SystemTable,
+        *,
+        partiql: bool,
     ) -> None:
         self.meta = meta
         self._codec = codec
@@ -64,7 +71,10 @@ class Writes(Generic[T]):
         self._reads = reads
         self._read = reads.read
         self._transactions = Transactions(meta, codec, requests, transport, reads, system)
+        self._guards = self._transactions.guards
         self._unique = bool(meta.uniques)
+        self._partiql = partiql
+        self._statements = Statements(meta, codec, requests.table)
         self._system = system
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
@@ -72,16 +82,13 @@ class Writes(Generic[T]):
             return [self._one(writes[0])]
         if atomic:
             return self._transactions.run(writes)
-        groups: dict[KeyValues, list[int]] = {}
-        for position, write in enumerate(writes):
-            groups.setdefault(self._key(write), []).append(position)  # writes of one item stay in order
-        results: list[WriteResult] = [ABORTED] * len(writes)
-
-        def run(positions: list[int]) -> None:
-            for position in positions:
-                results[position] = self._one(writes[position])
-
-        in_parallel(run, list(groups.values()))
+        results = [ABORTED] * len(writes)
+        guarded = [position for position, write in enumerate(writes) if self._unique and self._guards.concern(write)]
+        others = [position for position in range(len(writes)) if position not in set(guarded)]
+        for positions in rounds([(position, self._key(writes[position])) for position in others]):
+            self._side_by_side(writes, positions, results)
+        for position in guarded:  # in order: one may give up the value that the next takes
+            results[position] = self._one(writes[position])
         return results
 
     def write_all(
@@ -108,11 +115,39 @@ class Writes(Generic[T]):
     def allocate(self, sequence: str, count: int) -> int:
         return self._system.allocate(self.meta.name, sequence, count)
 
+    def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: list[WriteResult]) -> None:
+        """Writes of different items: in statements, and those that these cannot say or do not settle one by one."""
+        single: list[int] = []
+        stated: list[Stated] = []
+        for position in positions:
+            statement = self._statements.of(writes[position]) if self._partiql and len(positions) > 1 else None
+            if statement is None:
+                single.append(position)
+            else:
+                stated.append((position, statement))
+
+        def run(some: list[Stated]) -> None:
+            answer = self._execute([statement for _, statement in some]) if some[0][1] else None
+            for place, (position, _) in enumerate(some):
+                write = writes[position]
+                result = self._statements.result(write, answer.Responses[place]) if answer else None
+                results[position] = self._one(write) if result is None else result
+
+        chunks = [stated[start : start + MAX_STATEMENTS] for start in range(0, len(stated), MAX_STATEMENTS)]
+        alone: list[list[Stated]] = [[(position, {})] for position in single]
+        in_parallel(run, chunks + alone)
+
+    def _execute(self, statements: list[dict[str, Any]]) -> Any:
+        try:
+            return self._transport.call("BatchExecuteStatement", {"Statements": statements}, self._codec.executed)
+        except AwsError as error:
+            raise as_error(error) from error
+
     def _key(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def _one(self, write: Write) -> WriteResult:
-        if self._unique and self._transactions.guards.concern(write):
+        if self._unique and self._guards.concern(write):
             return self._transactions.run((write,))[0]
         if isinstance(write, Put):
             return self._conditional(write, ALL)

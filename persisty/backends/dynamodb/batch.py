@@ -1,0 +1,159 @@
+"""Batches that are not atomic: 25 conditional writes in a request, as PartiQL statements.
+
+```
+Put      INSERT INTO t VALUE {…}                                         DuplicateItem → EXISTS
+Patch    UPDATE t SET … REMOVE … WHERE key AND when RETURNING ALL NEW *  the new item
+Delete   DELETE FROM t WHERE key AND when RETURNING ALL OLD *            no old item → MISSING
+```
+
+BatchWriteItem takes no conditions, so it is of no use here. What a statement cannot say, and a refusal that does not tell
+enough, is left to the writes of single items. Source: "PartiQL for DynamoDB" in the DynamoDB Developer Guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.expressions import ALL, Filter, Or
+from ...model.generators import Add, Append
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...query.shape import Shape
+from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from .codec import Executed, WireCodec
+from .expressions import Expression, shape_of, split
+from .requests import MAX_CACHED, NOTHING_STORED
+
+MAX_STATEMENTS = 25
+"""Statements that one BatchExecuteStatement takes."""
+MAX_TEXT = 8_192
+"""Characters of a statement."""
+
+
+def _quoted(name: str) -> str:
+    return '"' + name + '"'
+
+
+class _Condition(Expression):
+    """A filter as PartiQL: names stand as they are, values are taken in the order of their question marks."""
+
+    def name(self, attribute: str) -> str:
+        return _quoted(attribute)
+
+    def raw(self, wire: dict[str, Any]) -> str:
+        return "?"
+
+    def condition(self, where: Filter) -> str:
+        if where == Or(()):
+            key = self.name(self._meta.key.attributes[0])
+            return f"{key} IS MISSING"
+        return super().condition(where)
+
+    def _null(self, name: str, null: bool) -> str:
+        return f"{self.name(name)} IS {'' if null else 'NOT '}MISSING"
+
+    def _in(self, name: str, values: list[str]) -> str:
+        return f"{self.name(name)} IN [{', '.join(values)}]"
+
+
+class Statements:
+    """The statements of one table, whose texts are kept by shape."""
+
+    def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
+        self._meta, self._codec, self._table = meta, codec, _quoted(table)
+        self._key_is = " AND ".join(f"{_quoted(name)} = ?" for name in codec.schema)
+        self._texts: dict[Shape, str] = {}
+
+    def of(self, write: Write) -> dict[str, Any] | None:
+        """The statement of a write; None for one that PartiQL cannot say."""
+        if isinstance(write, Put):
+            wire = self._codec.wire(write.item)
+            names = tuple(wire)
+            return self._statement(("insert", names), [*wire.values()], write)
+        if not self._codec.storable(write.key):
+            return None
+        native, local = split(self._meta, write.when)
+        if local != ALL:
+            return None
+        values: list[dict[str, Any]] = []
+        changed: Shape | None = ()
+        if isinstance(write, Patch):
+            changed = self._changed(write.changes, values)
+            if changed is None:
+                return None
+        values.extend(self._codec.key(write.key).values())
+        kind = "update" if isinstance(write, Patch) else "delete"
+        return self._statement((kind, changed, shape_of(native, self._codec, values)), values, write, native)
+
+    def result(self, write: Write, answer: Executed[Any]) -> WriteResult | None:
+        """What became of a write; None where the answer does not tell."""
+        if answer.Error is None:
+            if isinstance(write, Put):
+                return WriteResult(Outcome.DONE, write.item)
+            if answer.Item is None:
+                return WriteResult(Outcome.MISSING) if isinstance(write, Delete) else None
+            return WriteResult(Outcome.DONE, self._codec.item(answer.Item) if isinstance(write, Patch) else None)
+        if answer.Error.Code == "DuplicateItem":
+            return WriteResult(Outcome.EXISTS)
+        if answer.Error.Code == "ConditionalCheckFailed" and answer.Error.Item is not None:
+            return WriteResult(Outcome.FAILED, self._codec.item(answer.Error.Item))
+        return None
+
+    def _changed(self, changes: Mapping[str, Any], values: list[dict[str, Any]]) -> Shape | None:
+        """The shape of some changes; their values are appended. None where one starts from an attribute that may be null:
+        PartiQL has no documented way to say what it counts as then."""
+        shape: list[tuple[str, str]] = []
+        for name, value in changes.items():
+            if value is None:
+                shape.append((name, "remove"))
+                continue
+            how = "add" if isinstance(value, Add) else "append" if isinstance(value, Append) else "set"
+            if how != "set" and self._meta.attributes[name].optional:
+                return None
+            given = value.amount if isinstance(value, Add) else value.values if isinstance(value, Append) else value
+            values.append(self._codec.value(name, given))
+            shape.append((name, how))
+        return tuple(shape)
+
+    def _statement(
+        self, shape: Shape, values: list[dict[str, Any]], write: Write, when: Filter = ALL
+    ) -> dict[str, Any] | None:
+        text = self._texts.get(shape)
+        if text is None:
+            if len(self._texts) >= MAX_CACHED:
+                self._texts.clear()
+            text = self._texts[shape] = self._text(shape, write, when)
+        if len(text) > MAX_TEXT:
+            return None
+        return {"Statement": text, "Parameters": values, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+    def _text(self, shape: Shape, write: Write, when: Filter) -> str:
+        if isinstance(write, Put):
+            attributes = ", ".join(f"'{name}': ?" for name in shape[1])
+            return f"INSERT INTO {self._table} VALUE {{{attributes}}}"
+        condition = _Condition(self._meta, self._codec).condition(when)
+        where = self._key_is + (f" AND ({condition})" if condition else "")
+        if isinstance(write, Delete):
+            return f"DELETE FROM {self._table} WHERE {where} RETURNING ALL OLD *"
+        sets = " ".join(CHANGES[how].format(_quoted(name)) for name, how in shape[1] if how != "remove")
+        removes = " ".join(f"REMOVE {_quoted(name)}" for name, how in shape[1] if how == "remove")
+        clauses = " ".join(part for part in (sets, removes) if part) or f"REMOVE {_quoted(NOTHING_STORED)}"
+        return f"UPDATE {self._table} {clauses} WHERE {where} RETURNING ALL NEW *"
+
+
+CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} = list_append({0}, ?)"}
+"""How an attribute changes → its clause."""
+
+
+def rounds(keys: list[tuple[int, KeyValues]]) -> list[list[int]]:
+    """Positions in rounds that hold each key once: one request takes an item once, and an item's writes stay in order."""
+    seen: dict[KeyValues, int] = {}
+    found: list[list[int]] = []
+    for position, key in keys:
+        turn = seen.get(key, 0)
+        seen[key] = turn + 1
+        if turn == len(found):
+            found.append([])
+        found[turn].append(position)
+    return found
