@@ -19,7 +19,8 @@ from .model.meta import StoreMeta
 from .naming import pascal, table_name
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
-QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan")
+QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
+"""A filter by keys is read, and how large a table is decides whether it may be scanned."""
 INDEX_ACTIONS = ("dynamodb:Query",)
 """What is asked of a table's indexes too: only tables are scanned."""
 

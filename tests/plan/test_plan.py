@@ -127,8 +127,16 @@ VERB_CALLS: dict[str, list[dict[str, Any]]] = {
         {},
         {"where": {"kind": {"eq": "a"}}, "order": ["at"]},
         {"where": {"size": {"gt": 0}}, "order": ["size"]},
+        {"where": {"id": {"eq": "{key}"}}},
+        {"where": {"id": {"oneof": ["{key}", "{other}"]}}},
     ],
-    "count": [{}, {"where": {"kind": {"eq": "a"}}}, {"where": {"kind": {"icontains": "A"}}}],
+    "count": [
+        {},
+        {"where": {"kind": {"eq": "a"}}},
+        {"where": {"kind": {"icontains": "A"}}},
+        {"where": {"id": {"eq": "{key}"}}},
+        {"where": {"id": {"oneof": ["{key}", "{other}"]}}},
+    ],
     "read_batch": [{"keys": ["{key}"]}, {"keys": ["{key}", "{other}"]}],
     "edit_batch": [
         {"edits": [{"create": {"kind": "b", "size": 1, "at": "2026-01-01T00:00:00Z"}}] * 2},
