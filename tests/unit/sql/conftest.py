@@ -1,4 +1,4 @@
-"""A PostgreSQL server of this run, a schema of its own for each test, and a proxy before it."""
+"""A PostgreSQL server of this run, a schema of its own for each test, an app in it, and a proxy before it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from persisty import App, Store
+
 from ...postgres import postgres_server, schema_in
+from .papers import Paper, Ticket
 from .proxy import Proxy
 
 
@@ -28,3 +31,25 @@ def proxy(schema: str, tmp_path: Path) -> Iterator[Proxy]:
     made = Proxy(tmp_path, schema)
     yield made
     made.close()
+
+
+@pytest.fixture
+def app(schema: str) -> Iterator[App]:
+    app = App("papers", items=[Paper, Ticket], url=schema)
+    app.prepare()
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def papers(app: App) -> Store[Paper]:
+    return app.store(Paper)
+
+
+@pytest.fixture
+def far(app: App, proxy: Proxy) -> Iterator[Store[Paper]]:
+    """The same papers through a proxy that counts, over a connection that is open."""
+    other = App("papers", items=[Paper], url=proxy.url)
+    other.store(Paper).backend._connection.rows("SELECT 1")
+    yield other.store(Paper)
+    other.close()
