@@ -14,9 +14,10 @@ Where no index gives the order, all matches pass through a heap that holds no mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, islice, repeat
+from operator import eq
 from time import sleep
 from typing import Any, Generic, TypeVar
 
@@ -231,29 +232,26 @@ class Reads(Generic[T]):
     def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
         """More than `limit` matches of a query that gives them in the order asked."""
         enough = asked.limit + 2  # one more tells that there is more, another that its ties are complete
-        items = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
+        pages = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
         if asked.order:
-            return self._complete_ties(one, items, asked.limit, asked.order)
-        return list(islice((item for item, wanted in items if wanted), asked.limit + 1))
+            return self._complete_ties(one, lane, pages, asked)
+        found: list[T] = []
+        while len(found) <= asked.limit and (page := next(pages, None)) is not None:
+            found += lane.chosen(page)
+        return found
 
-    def _complete_ties(
-        self, one: QueryPlan, items: Iterator[tuple[T, bool]], limit: int, order: tuple[OrderBy, ...]
-    ) -> list[T]:
+    def _complete_ties(self, one: QueryPlan, lane: Lane[T], pages: Iterator[list[T]], asked: Asked) -> list[T]:
         """More than `limit` matches in the order, with all that tie with the last of them: DynamoDB does not say how
         ties are ordered, so where there are any they are sorted here, once they are complete."""
-        group = [self.meta.attributes[name].get for name in one.grouping]
+        group = _group(self.meta, one.grouping)
         found: list[T] = []
-        last: list[Any] | None = None
-        tied = False
-        for item, wanted in items:
-            value = [get(item) for get in group]
-            if len(found) > limit and value != last:
+        for page in pages:
+            found += lane.chosen(page)
+            if len(found) > asked.limit and page and group(page[-1]) != group(found[asked.limit]):
                 break
-            if wanted:
-                tied = tied or value == last
-                last = value
-                found.append(item)
-        return sorted(found, key=sort_key(self.meta, order)) if tied else found
+        values = list(map(group, found))
+        tied = any(map(eq, values, islice(values, 1, None)))
+        return sorted(found, key=sort_key(self.meta, asked.order)) if tied else found
 
     def _distinct(self, items: Iterable[T]) -> Iterator[T]:
         """Each item once."""
@@ -365,6 +363,12 @@ class Reads(Generic[T]):
             return {**start, **{name: self._codec.value(name, after[name]) for name in indexed}}
         except (TypeError, AttributeError) as error:
             raise InvalidCursor() from error
+
+
+def _group(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
+    """Item → what is equal for items that tie in these attributes."""
+    gets = [meta.attributes[name].get for name in names]
+    return gets[0] if len(gets) == 1 else lambda item: [get(item) for get in gets]
 
 
 def _check(after: Mapping[str, Any], names: Sequence[str]) -> None:
