@@ -5,9 +5,9 @@ The fields of such classes are declared, so their values have types and can be c
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
+from importlib import import_module
 from typing import Any, get_type_hints
 
 import msgspec
@@ -53,9 +53,10 @@ def _fields(cls: Any) -> dict[str, tuple[str, Any]]:
     if issubclass(cls, Struct):
         hints = get_type_hints(cls, include_extras=True)
         return {one.name: (one.encode_name, hints[one.name]) for one in msgspec.structs.fields(cls)}
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         hints = get_type_hints(cls, include_extras=True)
-        return {one.name: (one.name, hints[one.name]) for one in dataclasses.fields(cls)}
+        fields = import_module("dataclasses").fields(cls)  # whoever declares none need not load it
+        return {one.name: (one.name, hints[one.name]) for one in fields}
     return {}
 
 
