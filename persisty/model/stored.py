@@ -267,7 +267,7 @@ NOT_COPIED = frozenset(
     {"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
 """What a class body holds that belongs to the class and not to its namesake."""
-RESERVED = frozenset({"and", "or", "not", "limit", "cursor", "order"})
+RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order"})
 
 
 def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:

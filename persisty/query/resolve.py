@@ -15,7 +15,7 @@ import msgspec
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy, Text, name_of
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import OPERATORS, Kind
+from ..model.types import OPERATORS, Kind, unicode
 from ..model.validation import fault_of, operand, pointer
 
 MAX_COMPARISONS, MAX_VALUES = 200, 1_000
@@ -147,7 +147,8 @@ def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, fault
             found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
             return _opposite(found, attribute) if negate and attribute else found
         case Text(words):
-            return _resolve(meta, _mentions(meta, words, path + "/query", faults), path, negate, faults)
+            found = mentions(meta, words, path + "/query", faults)
+            return _resolve(meta, found, path, negate, faults)
         case And(filters):
             parts = [_resolve(meta, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
             return combine(Or if negate else And, parts)
@@ -160,14 +161,17 @@ def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, fault
     return NOTHING
 
 
-def _mentions(meta: StoreMeta[Any], text: Any, path: str, faults: list[Fault]) -> Filter:
+def mentions(meta: StoreMeta[Any], text: Any, path: str, faults: list[Fault]) -> Filter:
     """Each word of the text occurs in one of the item's texts, whatever the case; no words, no condition."""
     names = [one.name for one in meta.attributes.values() if one.kind is Kind.STRING]
-    if not isinstance(text, str) or not names:
-        what = "Expected text" if names else f"No attribute of {meta.name} is text"
-        faults.append(Fault(path, what, "text", type(text).__name__))
+    try:
+        if not names:
+            raise ValueError(f"No attribute of {meta.name} is text")
+        words = unicode(msgspec.convert(text, str)).split()
+    except (msgspec.ValidationError, ValueError) as error:
+        faults.append(fault_of(error, path))
         return NOTHING
-    return And(tuple(Or(tuple(Compare(name, "icontains", word) for name in names)) for word in text.split()))
+    return combine(And, [combine(Or, [Compare(name, "icontains", word) for name in names]) for word in words])
 
 
 def _opposite(where: Filter, attribute: Attribute) -> Filter:

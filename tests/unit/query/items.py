@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from persisty import Index, meta_of, stored
 
@@ -16,6 +17,22 @@ from persisty import Index, meta_of, stored
 class Color(enum.Enum):
     RED = "red"
     BLUE = "blue"
+
+
+@dataclass
+class Geo:
+    lat: float
+    lon: float | None = None
+
+
+class Place(Struct, rename="camel"):
+    """Where something is; its JSON has another spelling than Python, and a field with the name of an operator."""
+
+    city: str
+    post_code: str | None = None
+    at: datetime | None = None
+    geo: Geo | None = None
+    eq: int = 0
 
 
 @stored(key=("shelf", "id"), indexes=[Index("color", "count")])
@@ -33,6 +50,8 @@ class Thing:
     color: Color = Color.RED
     blob: bytes | None = None
     extra: dict[str, Any] | None = None
+    place: Place | None = None
+    home: Geo | None = None
 
 
 META = meta_of(Thing)

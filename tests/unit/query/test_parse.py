@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty import Filter, InvalidQuery
-from persisty.model.expressions import ALL, NOTHING, Compare, Not
+from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Text
 from persisty.query.parse import MAX_DEPTH, filter_of_json, filter_of_parameters
 from persisty.query.resolve import resolve_filter
 
 from .items import META, Color, Thing
 
-T = Thing
+T: Any = Thing
+CITY = T.place.city
 KEY = str(UUID(int=1))
 
 
@@ -45,6 +46,25 @@ KEY = str(UUID(int=1))
         ({"not": {"count": {"eq": 1}, "text": {"contains": "a"}}}, ~((T.count == 1) & T.text.contains("a"))),
         ({"not": {"not": {"text": {"contains": "a"}}}}, T.text.contains("a")),
         ({"not": {}}, NOTHING),
+        ({"place": {}}, ALL),
+        ({"place": {"null": True}}, T.place.is_null()),
+        ({"place": {"city": {}}}, ALL),
+        ({"place": {"city": {"eq": "Rome"}}}, CITY == "Rome"),
+        ({"place": {"city": {"null": True}, "null": False}}, And((CITY.is_null(), T.place.is_null(False)))),
+        ({"place": {"postCode": {"oneof": ["1", None]}}}, T.place["post_code"].oneof(["1", None])),
+        ({"place": {"eq": {"ge": 3}}}, T.place["eq"] >= 3),
+        (
+            {"place": {"geo": {"lat": {"lt": 1}, "null": False}}},
+            And((T.place.geo.lat < 1.0, T.place.geo.is_null(False))),
+        ),
+        (
+            {"or": [{"home": {"lat": {"eq": 0}}}, {"not": {"place": {"city": {"ne": "a"}}}}]},
+            (T.home.lat == 0.0) | (CITY == "a"),
+        ),
+        ({"query": "Ann"}, Text("Ann")),
+        ({"query": " "}, ALL),
+        ({"not": {"query": "ann lee"}, "count": {"eq": 1}}, ~Text("ann lee") & (T.count == 1)),
+        ({"or": [{"query": "ann"}, {"count": {"eq": 1}}]}, Text("ann") | (T.count == 1)),
     ],
     ids=str,
 )
@@ -58,7 +78,7 @@ def test_json_filters(given: Any, wanted: Filter) -> None:
         ([], ["/where"]),
         ("x", ["/where"]),
         ({"count": 1}, ["/where/count"]),
-        ({"colour": {"eq": 1}}, ["/where/colour/eq"]),
+        ({"colour": {"eq": 1}}, ["/where/colour"]),
         ({"count": {"equals": 1}}, ["/where/count/equals"]),
         ({"count": {"eq": "1"}}, ["/where/count/eq"]),
         ({"or": {"count": {"eq": 1}}}, ["/where/or"]),
@@ -66,7 +86,21 @@ def test_json_filters(given: Any, wanted: Filter) -> None:
         ({"size": {"oneof": 5}}, ["/where/size/oneof"]),
         ({"size": {"oneof": [1, "x"]}}, ["/where/size/oneof"]),
         ({"text": {"null": "yes"}}, ["/where/text/null"]),
-        ({"a/b": {"eq": 1}}, ["/where/a~1b/eq"]),
+        ({"colour": {}}, ["/where/colour"]),
+        ({"not": None}, ["/where/not"]),
+        ({"and": [None], "or": None}, ["/where/and/0", "/where/or"]),
+        ({"query": None}, ["/where/query"]),
+        ({"or": [{"query": 5}, {"query": "\ud800"}]}, ["/where/or/0/query", "/where/or/1/query"]),
+        ({"place": None}, ["/where/place"]),
+        ({"place": {"city": "Rome", "town": {"eq": "a"}}}, ["/where/place/city", "/where/place/town"]),
+        ({"place": {"post_code": {"eq": "a"}}}, ["/where/place/post_code"]),
+        ({"place": {"eq": 3, "null": None}}, ["/where/place/eq", "/where/place/null"]),
+        ({"place": {"geo": {"lat": {"eq": "x", "contains": "x"}}}}, ["/where/place/geo/lat/eq", "/where/place/geo/lat/contains"]),
+        ({"place": {"city": {"like": "a"}}}, ["/where/place/city/like"]),
+        ({"place": {"city": {"eq": {"eq": "a"}}}}, ["/where/place/city/eq"]),
+        ({"place.city": {"eq": "a"}}, ["/where/place.city"]),
+        ({"extra": {"a": {"eq": 1}}}, ["/where/extra/a"]),
+        ({"a/b": {"eq": 1}}, ["/where/a~1b"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -104,7 +138,26 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["and", "or", "not", "count", "text", "eq", "null", "oneof", "x"]), inner, max_size=3
+            st.sampled_from(
+                [
+                    "and",
+                    "or",
+                    "not",
+                    "count",
+                    "text",
+                    "eq",
+                    "null",
+                    "oneof",
+                    "x",
+                    "query",
+                    "place",
+                    "city",
+                    "geo",
+                    "lat",
+                ]
+            ),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=10,
@@ -136,6 +189,14 @@ def test_any_json_is_a_filter_or_has_faults(given: Any) -> None:
         ([("color__ne", "blue")], T.color != Color.BLUE),
         ([("blob", "AGE=")], T.blob == b"\0a"),
         ([("text__icontains", "")], T.text.icontains("")),
+        ([("place.city", "Rome")], CITY == "Rome"),
+        ([("place.city__startswith", "R"), ("place__null", "false")], CITY.startswith("R") & T.place.is_null(False)),
+        ([("place.postCode__oneof", "1"), ("place.postCode__oneof", "2")], T.place["post_code"].oneof(["1", "2"])),
+        ([("place.geo.lat__ge", "1.5")], T.place.geo.lat >= 1.5),
+        ([("place.at__lt", "2026-01-01T00:00:00Z")], T.place.at < datetime(2026, 1, 1, tzinfo=UTC)),
+        ([("place.eq", "1")], T.place["eq"] == 1),
+        ([("query", "ann"), ("count", "1"), ("query", "lee")], Text("ann") & (T.count == 1) & Text("lee")),
+        ([("query", "")], ALL),
     ],
     ids=str,
 )
@@ -147,6 +208,7 @@ def test_every_fault_of_parameters() -> None:
     given = [
         ("colour", "1"), ("count", "x"), ("count__like", "1"), ("text__null", "maybe"), ("extra", "{}"), ("size__oneof", "x"),
         ("at", "2026-01-01"), ("ratio__lt", "nan"), ("id", "x"), ("done", "perhaps"), ("color", "purple"), ("day", ""),
+        ("place.town", "x"), ("place.post_code", "x"), ("place", "{}"), ("place.geo.lat", "x"), ("text__", "a"), ("query", "\ud800"),
     ]  # fmt: skip
     with pytest.raises(InvalidQuery) as caught:
         filter_of_parameters(META, given)
@@ -155,7 +217,12 @@ def test_every_fault_of_parameters() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([*META.attributes, "count__ge", "text__oneof", "x__y", "__"]), st.text(max_size=8))
+        st.tuples(
+            st.sampled_from(
+                [*META.attributes, "query", "place.city", "place.geo.lat__lt", "count__ge", "text__oneof", "x__y", "__"]
+            ),
+            st.text(max_size=8),
+        )
     )
 )
 def test_any_parameters_are_a_filter_or_have_faults(given: list[tuple[str, str]]) -> None:
