@@ -25,7 +25,7 @@ def url(files: Files) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        yield f"dynamodb://us-east-1?endpoint=http://localhost:{server.get_host_and_port()[1]}"
+        yield f"dynamodb://us-east-1?endpoint=http://localhost:{server.get_host_and_port()[1]}&partiql=0"  # moto has no PartiQL to speak of
     server.stop()
 
 
