@@ -11,15 +11,22 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PAGES := persisty/hosting/static
 MINISTACK := .cache/ministack
+DYNAMODB_LOCAL := .cache/dynamodb-local
+ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
+SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance check format bench synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
 
-test: check $(PAGES)/.built $(MINISTACK)/.installed
-	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/architecture
+test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed
+	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(SPREAD) --engines $(ENGINES) tests --ignore tests/architecture
+
+# The suite that every engine has to pass, and its matrix. `make test` runs it, too.
+conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
+	@$(SPREAD) --engines $(ENGINES) tests/conformance
 
 check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff format --check --quiet .
@@ -82,4 +89,13 @@ $(MINISTACK)/.installed:
 	@echo "setting up: ministack"
 	@$(PYTHON) -m venv $(MINISTACK)
 	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33
+	@touch $@
+
+# AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.
+$(DYNAMODB_LOCAL)/.installed:
+	@echo "setting up: DynamoDB Local"
+	@mkdir -p $(DYNAMODB_LOCAL)
+	@npm pack --silent --pack-destination $(DYNAMODB_LOCAL) amplify-dynamodb-simulator@2.9.30 >/dev/null
+	@tar -xzf $(DYNAMODB_LOCAL)/amplify-dynamodb-simulator-2.9.30.tgz -C $(DYNAMODB_LOCAL) --strip-components=1 package/emulator
+	@rm $(DYNAMODB_LOCAL)/*.tgz
 	@touch $@

@@ -1,6 +1,6 @@
-"""The engines of this project, each by a name under which the suite runs over it.
+"""The servers that engines need, one of each in a process, and `open_engine`, which the suite asks for.
 
-One that cannot be opened fails every test of its own.
+An engine that cannot be opened fails every test of its own.
 """
 
 from __future__ import annotations
@@ -19,14 +19,27 @@ from persisty.backends import connect
 from persisty.store.backend import Engine
 from persisty.testing.conformance.fixtures import OpenEngine
 
+from ..dynamodb_local import dynamodb_local
 from ..postgres import postgres_server
+from .engines import ENGINES
 
 _stages = (f"s{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    """A moto server of this process, and credentials that nobody owns."""
+def credentials() -> Iterator[None]:
+    """Credentials that nobody owns, and none of AWS's variables besides."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint(credentials: None) -> Iterator[str]:
+    """A moto server of this process."""
     moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
 
     def one_at_a_time(environ: Any, start_response: Any) -> list[bytes]:
@@ -37,14 +50,16 @@ def moto_endpoint() -> Iterator[str]:
     server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=MotoRequestHandler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def local_endpoint(credentials: None) -> Iterator[str]:
+    """A DynamoDB Local of this process."""
+    with dynamodb_local() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +72,6 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("sqlite"))
-
-
-ENGINES: dict[str, tuple[str | None, str]] = {
-    "memory": (None, "memory://"),
-    "sqlite": ("sqlite_folder", "sqlite:///{place}/{stage}.db"),
-    "postgresql": ("postgres_url", "{place}&schema=conformance-{process}-{stage}"),
-    "dynamodb-moto": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}"),
-    "dynamodb-boto3": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}&transport=boto3"),
-}
-"""Name → the fixture of the server it needs, and the URL of a place of its own there."""
 
 
 @pytest.fixture(scope="session", params=ENGINES)

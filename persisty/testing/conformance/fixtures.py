@@ -24,13 +24,12 @@ import pytest
 from persisty import Store, meta_of
 from persisty.store.backend import Capabilities, Engine
 
+from ..matrix import CAPABILITIES
 from .dirty import rows
 from .items import Cell, Note, Reading, Specimen
 
 OpenEngine = Callable[[], Engine]
 OpenStore = Callable[[type[Any]], Store[Any]]
-CAPABILITIES = "persisty-capabilities"
-"""The property of a test's report under which the matrix finds what the engine can do."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""A pytest plugin that ends a run of the conformance suite with a line for each engine: `pytest -p persisty.testing.matrix`.
+
+```
+engine      passed  failed  skipped  can
+memory         559       0        0  embedded, max_atomic=10000, snapshot_reads, atomic_bulk
+```
+
+`--engines=memory,sqlite` names the engines that must be in it: one that no test ran for fails the run, since an engine that
+has vanished fails no test. The numbers travel in the tests' reports, so that pytest-xdist may spread them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from msgspec import Struct, field
+
+FIXTURE = "open_engine"
+UNNAMED = "engine"
+"""What an engine is called whose fixture has no parameters."""
+NAME, CAPABILITIES = "persisty-engine", "persisty-capabilities"
+"""Properties of a test's report: the engine's name, and what it says that it can do."""
+OUTCOMES = ("passed", "failed", "skipped")
+
+
+class Line(Struct):
+    """An engine: test → its outcome, the worst of its phases."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    can: str = ""
+
+    def add(self, test: str, outcome: str) -> None:
+        known = self.outcomes.get(test, "passed")
+        self.outcomes[test] = max(known, outcome, key=("passed", "skipped", "failed").index)
+
+
+class Matrix:
+    """The lines of a run, of whichever process its tests ran in."""
+
+    def __init__(self, expected: tuple[str, ...]) -> None:
+        self.expected = expected
+        self.lines: dict[str, Line] = {}
+
+    @property
+    def vanished(self) -> list[str]:
+        ran = {name for name, line in self.lines.items() if set(line.outcomes.values()) != {"skipped"}}
+        return [name for name in self.expected if name not in ran]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = dict(report.user_properties)
+        if NAME not in told:
+            return
+        line = self.lines.setdefault(str(told[NAME]), Line())
+        line.add(report.nodeid, report.outcome)
+        if isinstance(given := told.get(CAPABILITIES), Mapping):
+            line.can = ", ".join(_abilities(given))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.vanished and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.lines and not self.expected:
+            return
+        terminalreporter.section("conformance")
+        names = [*self.expected, *sorted(self.lines.keys() - set(self.expected))]
+        width = max(map(len, names), default=0)
+        terminalreporter.write_line(f"{'engine':{width}}  passed  failed  skipped  can")
+        for name in names:
+            line = self.lines.get(name)
+            if line is None:
+                terminalreporter.write_line(f"{name:{width}}  no tests ran", red=True)
+                continue
+            counts = Counter(line.outcomes.values())
+            passed, failed, skipped = (counts[outcome] for outcome in OUTCOMES)
+            terminalreporter.write_line(
+                f"{name:{width}}  {passed:6}  {failed:6}  {skipped:7}  {line.can}", red=failed > 0
+            )
+
+
+def _abilities(capabilities: Mapping[str, Any]) -> list[str]:
+    return [name if value is True else f"{name}={value}" for name, value in capabilities.items() if value]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("persisty").addoption(
+        "--engines", default="", metavar="NAMES", help="engines that the conformance suite must have run over"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        expected = tuple(filter(None, config.getoption("--engines").split(",")))
+        config.pluginmanager.register(Matrix(expected), "persisty-matrix")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """An engine's name is known before anything of it is opened, so that one which cannot be opened has a line, too."""
+    if FIXTURE in getattr(item, "fixturenames", ()):
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        item.user_properties.append((NAME, str(given.get(FIXTURE, UNNAMED))))
