@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from persisty import App, Attr, Conflict, Index, Store, Unique, add, append, stored
-from persisty.backends.sql.postgres import pool
+from persisty.backends.sql.postgres.session import Session
 from persisty.model.types import INTEGER_MAX, INTEGER_MIN
 
 
@@ -97,8 +97,9 @@ def traced(papers: Store[Paper], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     if raw is not None:
         raw.set_trace_callback(statements.append)
     else:
+        run = Session.run
         monkeypatch.setattr(
-            pool, "_answer", lambda cursor, read=pool._answer: statements.append(cursor) or read(cursor)
+            Session, "run", lambda self, statement: statements.append(statement) or run(self, statement)
         )
     return statements
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from persisty import App, BackendUnavailable, Conflict, Create, Store, Update, add, stored
 from persisty.backends.sql.postgres import pool
-from persisty.backends.sql.postgres.pool import Session
+from persisty.backends.sql.postgres.session import Session
 from persisty.store.backoff import ATTEMPTS
 
+from .papers import raw, wait_for_a_lock
 from .proxy import Proxy
 
 
@@ -55,11 +57,10 @@ def pool_of(app: App) -> Any:
     return app.engine._postgres._pool
 
 
-def end(app: App, postgres: str, *sessions: Session) -> None:
-    """The server ends these sessions, and they have had time to hear of it."""
+def end(postgres: str, session: Session) -> None:
+    """The server ends the session, which has had time to hear of it."""
     with psycopg.connect(postgres, autocommit=True) as connection:
-        for session in sessions:
-            connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
 
 
 def test_a_connection_that_died_idle_is_replaced_unseen(
@@ -73,28 +74,70 @@ def test_a_connection_that_died_idle_is_replaced_unseen(
         lambda: app.prepare() is None,
     ):
         [session] = pool_of(app)._idle
-        end(app, postgres, session)
+        end(postgres, session)
         assert verb()
         assert session.raw.closed
     assert waits == []
 
 
 def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing], postgres: str) -> None:
-    """The server says that it ended the session, so nothing was done. (Of a statement that is new to a session, which goes
-    through the driver's pipeline, that word is not heard: it is in doubt.)"""
-    made = things.create(Thing())
-    for _ in range(2):
-        things.update(made.id, {"size": add(0)})
-    [session] = pool_of(app)._idle
-    with psycopg.connect(postgres) as other:
-        other.execute(pool_of(app)._settings)
-        other.execute("SELECT FROM thing FOR UPDATE")
-        with ThreadPoolExecutor(1) as thread:
-            waiting = thread.submit(things.update, made.id, {"size": add(1)})
-            end(app, postgres, session)
+    """The server says that it ended the session, so nothing was done: neither alone nor in a batch, new or prepared."""
+    made, grown = things.create(Thing()), {"size": add(1)}
+    verbs = (
+        lambda: things.update(made.id, grown).size,
+        lambda: things.update(made.id, grown, when=Thing.size > 0).size,
+        lambda: things.edit_batch([Update(made.id, grown), Create(Thing())])[0].item.size,
+        lambda: things.edit_batch([Update(made.id, grown), Create(Thing())], atomic=True)[0].item.size,
+    )
+    for size, verb in enumerate((*verbs, *verbs), start=1):
+        things.count()
+        [session] = pool_of(app)._idle
+        with raw(app) as other, ThreadPoolExecutor(1) as thread:
+            other.autocommit = False
+            other.execute("SELECT FROM thing FOR UPDATE")
+            waiting = thread.submit(verb)
+            wait_for_a_lock(app)
+            end(postgres, session)
             other.rollback()
-            assert waiting.result().size == 1
-    assert things.read(made.id).size == 1
+            assert waiting.result() == size
+
+
+def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store[Thing]) -> None:
+    made = things.create(Thing())
+    [session] = pool_of(app)._idle
+    with raw(app) as other, ThreadPoolExecutor(1) as thread:
+        other.autocommit = False
+        other.execute("SELECT FROM thing FOR UPDATE")
+
+        def interrupt() -> None:
+            wait_for_a_lock(app)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        thread.submit(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            things.update(made.id, {"size": 1})
+        other.rollback()
+    assert session.raw.closed
+    assert things.read(made.id) == made
+
+
+def test_large_batches_go_both_ways_at_once(schema: str) -> None:
+    """More than the sockets hold: a client that only sends and a server that only answers would wait for each other."""
+
+    @stored(key="id")
+    class Page:
+        id: int
+        text: str = ""
+
+    app = App("pages", items=[Page], url=schema)
+    app.prepare()
+    pages, text = app.store(Page), "x" * 1_000_000
+    assert {one.code for one in pages.edit_batch([Create(Page(id=number)) for number in range(40)])} == {"ok"}
+    changed = pages.edit_batch([Update(number, {"text": text}) for number in range(40)])
+    assert all(one.item.text == text for one in changed)
+    changed = pages.edit_batch([Update(number, {"text": text}, when=Page.text != text) for number in range(40)])
+    assert all(one.error.item.text == text for one in changed)
+    app.close()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from ..columns import index_name
 from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted
 from .dialect import POSTGRES
-from .pool import Answer, Session, Statement
+from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
 from .statements import PostgresStatements
 
 T = TypeVar("T")
@@ -46,7 +46,6 @@ LARGE = 10_000
 """Items from which on the server's own choice of a plan is told."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
 DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
-BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
 
 
@@ -109,7 +108,7 @@ class PostgresBackend(SqlBackend[T]):
         order = self._in_order(steps)
         calls = list(self._calls([steps[position] for position in order]))
         inside = [BEGIN, *(call.statement for call in calls)]
-        answers = session.pipelined(inside if atomic else [*inside, COMMIT], commits=not atomic)
+        answers = session.pipelined(inside if atomic else [*inside, COMMIT])
         told = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
         results = [result for _, result in sorted(zip(order, told, strict=True), key=itemgetter(0))]
         return self._settle(session, results) if atomic else results
@@ -146,7 +145,7 @@ class PostgresBackend(SqlBackend[T]):
         results: list[WriteResult] = []
         for step in steps:
             try:
-                _, answer, _ = session.pipelined([SAVE, step.statement, KEEP], commits=False)
+                _, answer, _ = session.pipelined([SAVE, step.statement, KEEP])
                 results.append(step.result(answer))
             except errors.UniqueViolation as error:
                 session.run(UNDO)

@@ -11,7 +11,8 @@ import psycopg
 from psycopg import errors
 
 from ..dialect import UniqueTaken
-from .pool import Lost, Pool, Row, Session, Statement, typed
+from .pool import Lost, Pool, typed
+from .session import BEGIN, COMMIT, Row, Session, Statement
 
 X = TypeVar("X")
 SETTINGS = "SET TimeZone = 'UTC'"
@@ -61,9 +62,9 @@ class PostgresConnection:
             raise typed(lost.__cause__) from lost.__cause__
         self._thread.session = session
         try:
-            self.rows("BEGIN")
+            self.run(lambda session: session.run(BEGIN))
             yield
-            self.rows("COMMIT")
+            self.run(lambda session: session.run(COMMIT))
         finally:
             self._thread.session = None
             self._pool.give(session)  # which undoes what is not committed

@@ -7,27 +7,19 @@ statement only reads. Where the answer to a write was lost, nobody knows whether
 
 from __future__ import annotations
 
-import selectors
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import sleep
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
-from msgspec import Struct
 from psycopg import errors
-from psycopg.adapt import Dumper
-from psycopg.raw_cursor import RawCursor
-from psycopg.types.string import TextLoader
 
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
 from ....store.backoff import ATTEMPTS, backoff
+from .session import Session
 
 X = TypeVar("X")
-Row = tuple[Any, ...]
-
-PREPARED = 500
-"""Statements that a connection keeps prepared on the server."""
 PATIENCE = 30.0
 """Seconds to wait for a connection that is free."""
 REPEATABLE: tuple[type[psycopg.Error], ...] = (
@@ -37,24 +29,11 @@ REPEATABLE: tuple[type[psycopg.Error], ...] = (
     errors.CrashShutdown,
     errors.CannotConnectNow,
     errors.TooManyConnections,
-    errors.InvalidSqlStatementName,  # a pooler between us and the server gave the connection another server
 )
 """Refusals after which nothing was done and another attempt may succeed."""
 STALE_PLAN = "cached plan must not change result type"
-
-
-class Statement(Struct, frozen=True):
-    """A text and what it takes."""
-
-    text: str
-    arguments: Sequence[Any] = ()
-
-
-class Answer(Struct, frozen=True):
-    """The rows that a statement answered, and how many it changed or gave."""
-
-    rows: list[Row]
-    changed: int
+"""What it says after a table was changed. (And after a pooler gave the session another server it says that it knows no such
+statement.)"""
 
 
 class Lost(Exception):
@@ -63,79 +42,6 @@ class Lost(Exception):
     def __init__(self, in_doubt: bool) -> None:
         self.in_doubt = in_doubt
         super().__init__()
-
-
-class _Number(Dumper):
-    """A whole number as text without a type; the driver would choose one by the number's size."""
-
-    def dump(self, obj: int) -> bytes:
-        return str(obj).encode()
-
-
-class Session:
-    """One connection, used by one thread at a time."""
-
-    def __init__(self, conninfo: str, settings: str) -> None:
-        self.raw = psycopg.connect(conninfo, autocommit=True, cursor_factory=RawCursor)
-        try:
-            if self.raw.info.parameter_status("server_encoding") != "UTF8":
-                raise BackendUnavailable("PostgreSQL: the encoding of the database is not UTF8")
-            self.raw.prepared_max = PREPARED
-            self.raw.adapters.register_dumper(int, _Number)
-            self.raw.adapters.register_loader("numeric", TextLoader)
-            self.raw.execute(settings)
-        except BaseException:
-            self.raw.close()
-            raise
-        self._cursor = self.raw.cursor()
-        self._seen: set[str] = set()
-        self._watch = selectors.DefaultSelector()
-        self._watch.register(self.raw.fileno(), selectors.EVENT_READ)
-
-    @property
-    def alive(self) -> bool:
-        """Not known to be dead. An idle server has nothing to say but its farewell."""
-        return not self.raw.closed and not self._watch.select(0)
-
-    def run(self, statement: Statement) -> Answer:
-        """Run a statement: one round trip, also when it is the first of its text and has to be prepared."""
-        if statement.text in self._seen:
-            return _answer(self._cursor.execute(statement.text, statement.arguments, prepare=True))
-        if len(self._seen) == PREPARED:
-            self._seen.clear()
-        self._seen.add(statement.text)
-        [answer] = self.pipelined([statement], commits=True)
-        return answer
-
-    def pipelined(self, statements: Sequence[Statement], *, commits: bool) -> list[Answer]:
-        """Send all the statements, then read all the answers: one round trip. The first error is raised; what was lost of
-        statements that commit nothing has done nothing."""
-        sent: list[psycopg.Cursor[Row]] = []
-        first: psycopg.Error | None = None
-        try:
-            with self.raw.pipeline():
-                try:
-                    sent.extend(self.raw.cursor().execute(one.text, one.arguments, prepare=True) for one in statements)
-                except psycopg.Error as error:
-                    first = error  # kept from the pipeline, which would log whatever follows from it
-        except psycopg.Error as error:
-            first = first or error
-        if first is None:
-            return list(map(_answer, sent))
-        if self.raw.closed and not commits:
-            raise Lost(in_doubt=False) from first
-        raise first
-
-    def close(self) -> None:
-        self._watch.close()
-        self.raw.close()
-
-
-def _answer(cursor: psycopg.Cursor[Row]) -> Answer:
-    answered = (
-        cursor.pgresult is not None and cursor.pgresult.nfields
-    )  # a third of the time of asking for a `description`
-    return Answer(cursor.fetchall() if answered else [], cursor.rowcount)
 
 
 class Pool:
@@ -184,9 +90,9 @@ class Pool:
         """What was begun and not committed is undone."""
         try:
             if not session.raw.closed:
-                session.raw.rollback()  # asks the server only in a transaction
+                session.rollback()
         except psycopg.Error:
-            session.raw.close()
+            session.close()
         finally:
             if self._closed or session.raw.closed:
                 session.close()
@@ -207,11 +113,11 @@ class Pool:
         except psycopg.Error as error:
             if isinstance(error, REPEATABLE):
                 raise Lost(in_doubt=False) from error
-            if isinstance(error, errors.FeatureNotSupported) and STALE_PLAN in str(error):
+            if isinstance(error, errors.InvalidSqlStatementName) or STALE_PLAN in str(error):
                 session.close()  # with all that it has prepared
                 raise Lost(in_doubt=False) from error
             if error.sqlstate is None and session.raw.closed:
-                raise Lost(in_doubt=True) from error
+                raise Lost(session.in_doubt) from error
             raise
         finally:
             self.give(session)

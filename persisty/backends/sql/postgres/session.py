@@ -1,0 +1,181 @@
+"""One connection to a server, on the driver's thin wrapper of libpq (`psycopg.pq`).
+
+psycopg connects and turns rows into tuples. Its cursors are left out: they take longer than the server does for a read by key,
+ask twice for a statement that is new to them, and do not hear the last word of a server that ends the session. Statements are
+prepared once; several go out in one pipeline, as does one that is new together with its preparation: one round trip each.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from msgspec import Struct
+from psycopg import errors
+from psycopg.adapt import Transformer
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+from psycopg.types.string import TextLoader
+
+from ....errors import BackendUnavailable
+
+Row = tuple[Any, ...]
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+PREPARED = 500
+"""Statements that a session keeps prepared on the server; beyond that it starts over."""
+REFUSALS = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
+
+
+class Statement(Struct, frozen=True):
+    """A text, and the arguments it takes: texts, whole numbers and nulls."""
+
+    text: str
+    arguments: Sequence[str | int | None] = ()
+
+
+class Answer(Struct, frozen=True):
+    """The rows that a statement answered, and how many it changed or gave."""
+
+    rows: list[Row]
+    changed: int
+
+
+BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
+
+
+class Session:
+    """Used by one thread at a time. Raises the driver's errors.
+
+    `in_doubt`: if it is lost now, the server may have done what it was asked last.
+    """
+
+    def __init__(self, conninfo: str, settings: str) -> None:
+        self.raw = psycopg.connect(conninfo, autocommit=True)
+        try:
+            if self.raw.info.parameter_status("server_encoding") != "UTF8":
+                raise BackendUnavailable("PostgreSQL: the encoding of the database is not UTF8")
+            self.raw.adapters.register_loader("numeric", TextLoader)
+            self.raw.execute(settings)
+        except BaseException:
+            self.raw.close()
+            raise
+        self._pq = self.raw.pgconn
+        self._rows = Transformer(self.raw)
+        self._names: dict[str, bytes] = {}
+        self._made = 0
+        self.in_doubt = False
+        self._watch = selectors.DefaultSelector()
+        self._watch.register(self._pq.socket, READ)
+
+    @property
+    def alive(self) -> bool:
+        """Not known to be dead. An idle server has nothing to say but its farewell."""
+        return not self.raw.closed and not self._watch.select(0)
+
+    def run(self, statement: Statement) -> Answer:
+        """What the server answers to a statement."""
+        name = self._names.get(statement.text)
+        if name is None:
+            [answer] = self.pipelined((statement,))
+            return answer
+        self._note((statement,))
+        self._pq.send_query_prepared(name, _encoded(statement.arguments))
+        return self._answer(self._results(1)[0])
+
+    def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
+        """What the server answers to statements that are sent together. After an error the rest are not run; it is raised."""
+        if len(self._names) + len(statements) > PREPARED:
+            self._names.clear()
+            self.raw.execute("DEALLOCATE ALL")
+        self._note(statements)
+        new: dict[str, bytes] = {}
+        asked: list[str | None] = []  # the text that is prepared, None where one is run
+        self._pq.enter_pipeline_mode()
+        for one in statements:
+            name = self._names.get(one.text) or new.get(one.text)
+            if name is None:
+                self._made += 1
+                name = new[one.text] = b"persisty_%d" % self._made
+                self._pq.send_prepare(name, one.text.encode())
+                asked.append(one.text)
+            self._pq.send_query_prepared(name, _encoded(one.arguments))
+            asked.append(None)
+        self._pq.pipeline_sync()
+        results = self._results(len(asked))
+        if self._pq.status == ConnStatus.OK:
+            self._pq.exit_pipeline_mode()
+        answers: list[Answer] = []
+        for text, result in zip(asked, results, strict=False):
+            answer = self._answer(result)
+            if text is None:
+                answers.append(answer)
+            else:
+                self._names[text] = new[text]
+        return answers
+
+    def rollback(self) -> None:
+        """Undo what was begun, if anything was. A session that was interrupted while it waited is of no more use."""
+        status = self._pq.transaction_status
+        if status == TransactionStatus.ACTIVE or self._pq.pipeline_status != PipelineStatus.OFF:
+            self.raw.cancel()
+            self.close()
+        elif status != TransactionStatus.IDLE:
+            self.run(ROLLBACK)
+
+    def close(self) -> None:
+        self._watch.close()
+        self.raw.close()
+
+    def _answer(self, result: PGresult) -> Answer:
+        if result.status in REFUSALS:
+            raise errors.error_from_result(result)
+        changed = result.command_tuples or 0
+        if result.status != ExecStatus.TUPLES_OK:
+            return Answer([], changed)
+        self._rows.set_pgresult(result)
+        return Answer(self._rows.load_rows(0, result.ntuples, tuple), changed)
+
+    def _note(self, statements: Sequence[Statement]) -> None:
+        """Remember whether these may be done if the session is lost: outside of a transaction, or at the end of one."""
+        inside = statements[0] is BEGIN or self._pq.transaction_status != TransactionStatus.IDLE
+        self.in_doubt = not inside or COMMIT in statements
+
+    def _results(self, count: int) -> list[PGresult]:
+        """The results of what was sent: as many as are asked for, or up to an error that ended the session."""
+        results: list[PGresult] = []
+        piped = self._pq.pipeline_status != PipelineStatus.OFF
+        try:
+            while self._pq.flush():
+                self._wait(READ | WRITE)
+            while self._pq.status == ConnStatus.OK:
+                while self._pq.is_busy():
+                    self._wait(READ)
+                result = self._pq.get_result()
+                if result is not None and result.status != ExecStatus.PIPELINE_SYNC:
+                    results.append(result)
+                elif result is not None or not piped:  # None: there are no more; in a pipeline, of this statement
+                    break
+        except psycopg.OperationalError:
+            if not any(result.status in REFUSALS for result in results):
+                raise
+        if len(results) < count and not any(result.status in REFUSALS for result in results):
+            raise psycopg.OperationalError("the connection was lost")
+        return results
+
+    def _wait(self, events: int) -> None:
+        """Until something can be read, which is then taken in, or written. What is to be written may have to wait for that."""
+        if events != READ:
+            self._watch.modify(self._pq.socket, events)
+        [(_, ready)] = self._watch.select()
+        if events != READ:
+            self._watch.modify(self._pq.socket, READ)
+        if ready & READ:
+            self._pq.consume_input()
+
+
+def _encoded(arguments: Sequence[str | int | None]) -> list[bytes | None]:
+    """Without types: the server takes each from its place, so that a text is prepared once whatever is null."""
+    return [None if one is None else str(one).encode() for one in arguments]
