@@ -1,4 +1,8 @@
-"""Client CPU of a verb on DynamoDB: persisty against boto3's low-level client and PynamoDB, all doing the same call."""
+"""Client CPU on DynamoDB: persisty against boto3's low-level client and PynamoDB, all doing the same calls.
+
+Each server answers with pages of one size. What boto3 has no call for is the calls that its users write: a hundred
+conditional writes are a hundred calls, for BatchWriteItem takes no conditions.
+"""
 
 from __future__ import annotations
 
@@ -14,86 +18,167 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from examples.messenger.app import Message, app
+from persisty import Create
 
 from . import echo
-from .measure import Row, cpu, row
+from .measure import Row, cpu, one_core, row
 
-TARGET = 0.15
-CALLS = {"create": 300, "read": 300, "update": 300, "search": 100}
-TABLE, INDEX = "messenger-dev-message", "by-author_id-created_at"
+Verbs = dict[str, Callable[[], object]]
+TARGET = 0.12
+BATCH, SCAN, BULK = 100, 1_000, 500
+WORKS: dict[int, dict[str, tuple[str, int, float | None]]] = {
+    echo.PAGE: {
+        "create": ("create", 300, TARGET),
+        "read": ("read", 300, TARGET),
+        "update": ("update", 300, TARGET),
+        "delete": ("delete", 300, TARGET),
+        "search": (f"search, a page of {echo.PAGE}", 100, TARGET),
+    },
+    BATCH: {
+        "search": (f"search, a page of {BATCH}", 40, TARGET),
+        "read_batch": (f"read_batch of {BATCH}", 40, TARGET),
+        "edit_batch": (f"edit_batch of {BATCH} creates", 5, None),
+    },
+    SCAN: {"scan": (f"full scan of {SCAN:,}", 5, TARGET)},
+    BULK: {"update_all": (f"update_all of {BULK}", 1, None), "delete_all": (f"delete_all of {BULK}", 1, None)},
+}
+"""Items in an answer → verb → (what it is called, calls in a round, the target)."""
+INDEX = "by-author_id-created_at"
 
 
 def rows() -> Iterator[Row]:
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
-    with echo.running() as url:
-        subjects = {"persisty": _persisty(url), "boto3": _boto3(url), "PynamoDB": _pynamodb(url)}
-        for verb, calls in CALLS.items():
-            found = cpu({name: verbs[verb] for name, verbs in subjects.items()}, calls)
-            for peer in ("boto3", "PynamoDB"):
-                yield row(f"DynamoDB {verb}, client CPU", peer, found["persisty"], found[peer], most=TARGET)
+    for items, works in WORKS.items():
+        with one_core(), echo.running(items) as url:
+            subjects = {
+                "persisty": _persisty(url, items),
+                "boto3": _boto3(url, items),
+                "PynamoDB": _pynamodb(url, items),
+                "BatchWriteItem, no conditions": _batch_write(url),
+            }
+            for verb, (name, calls, target) in works.items():
+                found = cpu({peer: verbs[verb] for peer, verbs in subjects.items() if verb in verbs}, calls)
+                for peer in list(found)[1:]:
+                    yield row(f"DynamoDB {name}, client CPU", peer, found["persisty"], found[peer], most=target)
 
 
-def _persisty(url: str) -> dict[str, Callable[[], object]]:
+def _ids(count: int) -> list[str]:
+    return [echo.item(number)["id"]["S"] for number in range(count)]
+
+
+def _persisty(url: str, items: int) -> Verbs:
     app.use(f"dynamodb://us-east-1?endpoint={url}")
     store = app.store(Message)
     author = UUID(echo.ID)
+    keys = _ids(items)
     return {
         "create": lambda: store.create(Message(text="hello", author_id=author)),
         "read": lambda: store.read(echo.ID),
         "update": lambda: store.update(echo.ID, {"text": "new"}, when=Message.version == 1),
-        "search": lambda: store.search(Message.author_id == author, order=Message.created_at.desc(), limit=echo.PAGE),
+        "delete": lambda: store.delete(echo.ID),
+        "search": lambda: store.search(Message.author_id == author, order=Message.created_at.desc(), limit=items),
+        "read_batch": lambda: store.read_batch(keys),
+        "edit_batch": lambda: store.edit_batch([Create(Message(text="hello", author_id=author)) for _ in keys]),
+        "scan": lambda: sum(1 for _ in store.search_all()),
+        "update_all": lambda: store.update_all({"text": "new"}),
+        "delete_all": store.delete_all,
     }
 
 
-def _boto3(url: str) -> dict[str, Callable[[], object]]:
-    client: Any = boto3.client("dynamodb", endpoint_url=url, region_name="us-east-1")
+def _client(url: str) -> Any:
+    return boto3.client("dynamodb", endpoint_url=url, region_name="us-east-1")
+
+
+def _item() -> dict[str, Any]:
+    """A new message as a caller of boto3 spells it."""
+    now = datetime.now(UTC).isoformat()
+    values = {"id": str(uuid4()), "text": "hello", "author_id": echo.ID, "created_at": now, "updated_at": now}
+    return {name: {"S": value} for name, value in values.items()} | {"version": {"N": "1"}}
+
+
+def _boto3(url: str, items: int) -> Verbs:
+    client = _client(url)
+    keys = [{"id": {"S": one}} for one in _ids(items)]
 
     def create() -> object:
-        now = datetime.now(UTC).isoformat()
-        values = {"id": str(uuid4()), "text": "hello", "author_id": echo.ID, "created_at": now, "updated_at": now}
-        item: dict[str, Any] = {name: {"S": value} for name, value in values.items()}
-        item["version"] = {"N": "1"}
         names = {"#k": "id"}
         condition = "attribute_not_exists(#k)"
         return client.put_item(
-            TableName=TABLE, Item=item, ConditionExpression=condition, ExpressionAttributeNames=names
+            TableName=echo.TABLE, Item=_item(), ConditionExpression=condition, ExpressionAttributeNames=names
         )
 
-    def update() -> object:
+    def change(key: dict[str, Any], condition: str, **values: Any) -> object:
         return client.update_item(
-            TableName=TABLE,
-            Key={"id": {"S": echo.ID}},
+            TableName=echo.TABLE,
+            Key=key,
             UpdateExpression="SET #t = :t, #u = :u, #v = #v + :n",
-            ConditionExpression="attribute_exists(#k) AND (#v = :v)",
+            ConditionExpression=condition,
             ExpressionAttributeNames={"#k": "id", "#t": "text", "#u": "updated_at", "#v": "version"},
             ExpressionAttributeValues={
                 ":t": {"S": "new"},
                 ":u": {"S": datetime.now(UTC).isoformat()},
-                ":v": {"N": "1"},
                 ":n": {"N": "1"},
+                **values,
             },
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
+    def delete(key: dict[str, Any]) -> object:
+        return client.delete_item(
+            TableName=echo.TABLE,
+            Key=key,
+            ConditionExpression="attribute_exists(#k)",
+            ExpressionAttributeNames={"#k": "id"},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
     def search() -> object:
         return client.query(
-            TableName=TABLE,
+            TableName=echo.TABLE,
             IndexName=INDEX,
             KeyConditionExpression="#a = :a",
             ExpressionAttributeNames={"#a": "author_id"},
             ExpressionAttributeValues={":a": {"S": echo.ID}},
             ScanIndexForward=False,
-            Limit=echo.PAGE + 2,
+            Limit=items + 2,
         )
 
-    def read() -> object:
-        return client.get_item(TableName=TABLE, Key={"id": {"S": echo.ID}}, ConsistentRead=True)
+    def scan(**projection: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.scan(TableName=echo.TABLE, ConsistentRead=True, **projection)["Items"]
+        return found
 
-    return {"create": create, "read": read, "update": update, "search": search}
+    def keys_of_all() -> list[dict[str, Any]]:
+        return [{"id": one["id"]} for one in scan(ProjectionExpression="id")]
+
+    existing = {"id": {"S": echo.ID}}
+    return {
+        "create": create,
+        "read": lambda: client.get_item(TableName=echo.TABLE, Key=existing, ConsistentRead=True),
+        "update": lambda: change(existing, "attribute_exists(#k) AND (#v = :v)", **{":v": {"N": "1"}}),
+        "delete": lambda: delete(existing),
+        "search": search,
+        "read_batch": lambda: client.batch_get_item(RequestItems={echo.TABLE: {"Keys": keys, "ConsistentRead": True}}),
+        "edit_batch": lambda: [create() for _ in keys],
+        "scan": scan,
+        "update_all": lambda: [change(key, "attribute_exists(#k)") for key in keys_of_all()],
+        "delete_all": lambda: [delete(key) for key in keys_of_all()],
+    }
 
 
-def _pynamodb(url: str) -> dict[str, Callable[[], object]]:
+def _batch_write(url: str) -> Verbs:
+    """Overwrites whatever is there: not the same work, but what there is for it."""
+    client = _client(url)
+
+    def create() -> None:
+        puts = [{"PutRequest": {"Item": _item()}} for _ in range(BATCH)]
+        for start in range(0, BATCH, echo.STATEMENTS):
+            client.batch_write_item(RequestItems={echo.TABLE: puts[start : start + echo.STATEMENTS]})
+
+    return {"edit_batch": create}
+
+
+def _pynamodb(url: str, items: int) -> Verbs:
     class ByAuthor(GlobalSecondaryIndex):  # type: ignore[misc]
         class Meta:
             index_name = INDEX
@@ -104,7 +189,7 @@ def _pynamodb(url: str) -> dict[str, Callable[[], object]]:
 
     class Note(Model):  # type: ignore[misc]
         class Meta:
-            table_name = TABLE
+            table_name = echo.TABLE
             host = url
             region = "us-east-1"
 
@@ -115,6 +200,8 @@ def _pynamodb(url: str) -> dict[str, Callable[[], object]]:
         created_at = UnicodeAttribute()
         updated_at = UnicodeAttribute()
         by_author = ByAuthor()
+
+    keys = _ids(items)
 
     def create() -> object:
         now = datetime.now(UTC).isoformat()
@@ -130,5 +217,8 @@ def _pynamodb(url: str) -> dict[str, Callable[[], object]]:
         "create": create,
         "read": lambda: Note.get(echo.ID, consistent_read=True),
         "update": update,
-        "search": lambda: list(Note.by_author.query(echo.ID, scan_index_forward=False, limit=echo.PAGE)),
+        "delete": lambda: Note(echo.ID).delete(Note.id.exists()),
+        "search": lambda: list(Note.by_author.query(echo.ID, scan_index_forward=False, limit=items)),
+        "read_batch": lambda: list(Note.batch_get(keys, consistent_read=True)),
+        "scan": lambda: list(Note.scan(consistent_read=True)),
     }

@@ -1,6 +1,6 @@
 """A DynamoDB that answers every call at once with the same words, so that only the client is measured.
 
-`python -m benchmarks.echo PORT`, in a process of its own.
+`python -m benchmarks.echo PORT ITEMS`, in a process of its own: its answers hold so many items.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from contextlib import contextmanager
 
 ID = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 PAGE = 25
+STATEMENTS = 25
+"""Statements of a BatchExecuteStatement, which are what its answer answers."""
+TABLE = "messenger-dev-message"
 
 
 def item(number: int) -> dict[str, dict[str, str]]:
@@ -31,20 +34,29 @@ def item(number: int) -> dict[str, dict[str, str]]:
     }
 
 
-ANSWERS = {
-    "PutItem": {},
-    "GetItem": {"Item": item(1)},
-    "UpdateItem": {"Attributes": item(1)},
-    "DeleteItem": {},
-    "Query": {"Items": [item(number) for number in range(PAGE)], "Count": PAGE, "ScannedCount": PAGE},
-    "DescribeTable": {
-        "Table": {"TableName": "t", "TableStatus": "ACTIVE", "KeySchema": [], "AttributeDefinitions": []}
-    },
-}
+def answers(items: int) -> dict[str, dict[str, object]]:
+    """Operation → its answer. A page of a query holds two more than asked for, so that there is more; a scan holds all."""
+    listed = [item(number) for number in range(items + 2)]
+    last = {name: listed[-1][name] for name in ("id", "author_id", "created_at")}
+    return {
+        "PutItem": {},
+        "GetItem": {"Item": item(1)},
+        "UpdateItem": {"Attributes": item(1)},
+        "DeleteItem": {},
+        "Query": {"Items": listed, "Count": items + 2, "ScannedCount": items + 2, "LastEvaluatedKey": last},
+        "Scan": {"Items": listed[:items], "Count": items, "ScannedCount": items},
+        "BatchGetItem": {"Responses": {TABLE: listed[:items]}, "UnprocessedKeys": {}},
+        "BatchWriteItem": {"UnprocessedItems": {}},
+        "BatchExecuteStatement": {"Responses": [{"TableName": TABLE, "Item": item(n)} for n in range(STATEMENTS)]},
+        "TransactWriteItems": {},
+        "DescribeTable": {
+            "Table": {"TableName": TABLE, "TableStatus": "ACTIVE", "KeySchema": [], "AttributeDefinitions": []}
+        },
+    }
 
 
-def _response(operation: str) -> bytes:
-    body = json.dumps(ANSWERS[operation], separators=(",", ":")).encode()
+def _response(answer: object) -> bytes:
+    body = json.dumps(answer, separators=(",", ":")).encode()
     head = (
         "HTTP/1.1 200 OK\r\nServer: echo\r\nContent-Type: application/x-amz-json-1.0\r\n"
         f"x-amz-crc32: {zlib.crc32(body)}\r\nx-amzn-RequestId: 0000\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -71,8 +83,8 @@ def _serve(connection: socket.socket, responses: dict[bytes, bytes]) -> None:
         connection.sendall(responses[headers[b"x-amz-target"].rpartition(b".")[2]])
 
 
-def main(port: int) -> None:
-    responses = {operation.encode(): _response(operation) for operation in ANSWERS}
+def main(port: int, items: int) -> None:
+    responses = {operation.encode(): _response(answer) for operation, answer in answers(items).items()}
     listening = socket.create_server(("127.0.0.1", port), backlog=64)
     while True:
         connection, _ = listening.accept()
@@ -88,10 +100,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running() -> Iterator[str]:
+def running(items: int = PAGE) -> Iterator[str]:
     """The URL of such a server."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", str(port), str(items)])
     try:
         for _ in range(100):
             try:
@@ -106,4 +118,4 @@ def running() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:3]))

@@ -60,11 +60,12 @@ def rows() -> Iterator[Row]:
     for work, rates in found.items():
         best = {name: sorted(measured)[len(measured) // 2] for name, measured in rates.items()}
         yield row(
-            f"REST {work}, req/s ({best['persisty']:,.0f})",
+            f"REST {work}, req/s",
             "FastAPI + SQLModel",
             best["persisty"],
             best["FastAPI + SQLModel"],
             least=TARGET,
+            unit="req/s",
         )
 
 
