@@ -81,7 +81,7 @@ class Planner:
         if way is None:
             return QueryPlan(None, (), combine(And, [where, following]), not order, exact=where == ALL)
         if way.keys:
-            return KeyPlan(way.keys, self._rest_of_keys(way.keys, where, following))
+            return self._keyed(way.keys, where, following)
         found = [self._finished(one, where, order, following) for one in way.queries]
         queries = tuple([one for one in found if one.rest != NOTHING])
         if len(queries) == 1:
@@ -167,11 +167,13 @@ class Planner:
         rest = combine(And, [left, following]) if following != ALL else left
         return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL)
 
-    def _rest_of_keys(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> Filter:
-        """What is not decided by an item's having one of these keys."""
+    def _keyed(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> KeyPlan:
+        """The keys that the filter does not rule out, and what is not decided by an item's having one of them."""
         names = self.meta.key.attributes
-        rests = [left_of(self._values, where, tuple(map(_equal, names, key))) for key in keys]
-        return combine(And, [rests[0] if all(one == rests[0] for one in rests) else where, following])
+        rests = {key: left_of(self._values, where, tuple(map(_equal, names, key))) for key in keys}
+        left = tuple([key for key in keys if rests[key] != NOTHING])
+        same = all(rests[key] == rests[left[0]] for key in left)
+        return KeyPlan(left, combine(And, [rests[left[0]] if same else where, following]) if left else NOTHING)
 
 
 def _equal(name: str, value: Any) -> Compare:
