@@ -193,6 +193,8 @@ class Statements:
         return put
 
     def _read(self, bind: Bind, count: int) -> ClauseElement:
+        if len(self._key) == 1:
+            return select(*self._columns).where(self._key[0].in_([bind() for _ in range(count)]))
         return select(*self._columns).where(or_(*(self._key_is(bind) for _ in range(count))))
 
     def _changes(self, bind: Bind, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:
