@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, islice, repeat
 from operator import eq
-from time import sleep
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...errors import InvalidCursor, ScanNotAllowed
+from ...errors import ScanNotAllowed
 from ...model.expressions import ALL, COUNT, Aggregate, Filter, OrderBy
 from ...model.generators import Add
 from ...model.indexes import Index
@@ -32,25 +31,23 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
 from ...query.explain import Explanation
-from ...query.keyset import beyond, position_of
-from ...query.match import matcher, sort_key
+from ...query.keyset import beyond
+from ...query.match import sort_key
 from ...store.backend import Page
-from ...store.backoff import ATTEMPTS, backoff
-from .access import QueryPlan, membership, over_values
+from .access import QueryPlan
 from .codec import Wire, WireCodec
 from .costs import Size
 from .explain import advised, explained
-from .expressions import attributes_of
-from .lanes import Fields, Lane, Lanes
+from .keyed import Keyed
+from .lanes import Lane, Lanes
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
+from .positions import Positions
 from .requests import Requests
 from .statistics import Statistics
-from .transport import AwsError, Transport, exhausted
+from .transport import Transport
 
 T = TypeVar("T")
-MAX_READ = 100
-"""Keys a BatchGetItem takes."""
 LOOKAHEAD = 8
 """A query with a filter looks at so many times its limit at first."""
 SEGMENT = 4 * 1024 * 1024
@@ -81,13 +78,13 @@ class Reads(Generic[T]):
     ) -> None:
         self.meta = meta
         self._codec = codec
-        self._requests = requests
         self._planner = planner
         self._max_scan = max_scan
         self._lanes: Lanes[T] = Lanes(meta, codec, requests, transport)
+        self._keyed = Keyed(meta, codec, requests, self._lanes)
+        self._positions = Positions(meta, codec)
         self._statistics = Statistics(requests.table, transport)
-        self._values = over_values(meta)
-        self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
+        self.read = self._keyed.read
 
     def steady(self, changes: Mapping[str, Any]) -> Reads[T]:
         """Reads in which no item moves ahead, to be met again, when it is changed so: by no index that it would move within,
@@ -106,14 +103,6 @@ class Reads(Generic[T]):
         found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
         return found
 
-    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        whole = self._lanes.fields(None)
-        if len(keys) == 1:
-            return [self._read_one(keys[0], whole)]
-        distinct = [key for key in dict.fromkeys(keys) if self._codec.storable(key)]
-        found = {self.meta.key_values(item): item for item in chain.from_iterable(self._batches(distinct, whole))}
-        return [found.get(key) for key in keys]
-
     def query(
         self,
         where: Filter,
@@ -128,7 +117,7 @@ class Reads(Generic[T]):
         chosen = self._planner.plan(where, order, following)
         names = None
         if select is not None:
-            names = frozenset((*select, *self._place(chosen, order)))
+            names = frozenset((*select, *self._positions.names(chosen, order)))
         asked = Asked(order, None if order else after, limit, names)
         match chosen:
             case KeyPlan():
@@ -141,13 +130,13 @@ class Reads(Generic[T]):
                 found = self._of_query(chosen, asked)
         if len(found) <= limit:
             return Page(found, None)
-        return Page(found[:limit], self._position(chosen, order, found[limit - 1]))
+        return Page(found[:limit], self._positions.of(chosen, order, found[limit - 1]))
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = self._planner.plan(where)
         self._allow(chosen, where, (), allow_scan)
         if isinstance(chosen, KeyPlan):
-            return sum(map(len, self._matches_of_keys(chosen, ())))
+            return sum(map(len, self._keyed.matches(chosen, ())))
         counts = [self._lanes.counts(lane) for lane in self._all(chosen, ())]
         return sum(side_by_side(counts))
 
@@ -185,7 +174,7 @@ class Reads(Generic[T]):
     def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
         if not chosen.ordered:
             return self._top(self._every(chosen, asked.names), asked)
-        start = None if asked.after is None else self._start(chosen, asked.after)
+        start = None if asked.after is None else self._positions.start(chosen, asked.after)
         return self._first(chosen, self._lanes.lane(chosen, asked.names), asked, start)
 
     def _of_union(self, chosen: UnionPlan, asked: Asked) -> list[T]:
@@ -200,7 +189,7 @@ class Reads(Generic[T]):
     def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
         """The matches of one query after another's; a few queries run at a time, so that small ones take no time each."""
         lanes = self._lanes.of_union(chosen, asked.names)
-        position, start = (0, None) if asked.after is None else self._resume(chosen, asked.after)
+        position, start = (0, None) if asked.after is None else self._positions.resume(chosen, asked.after)
         starts = [start, *[None] * (len(lanes) - position - 1)]
         waiting = list(zip(chosen.queries[position:], lanes[position:], repeat(asked), starts, strict=False))
         found: list[T] = []
@@ -211,8 +200,10 @@ class Reads(Generic[T]):
 
     def _of_keys(self, chosen: KeyPlan, asked: Asked) -> list[T]:
         if asked.order:
-            return self._top(chain.from_iterable(self._matches_of_keys(chosen, asked.names)), asked)
-        matches = chain.from_iterable(self._matches_of_keys(chosen, asked.names, asked.after))
+            return self._top(chain.from_iterable(self._keyed.matches(chosen, asked.names)), asked)
+        if asked.after is not None:
+            self._positions.check(chosen, asked.after)
+        matches = chain.from_iterable(self._keyed.matches(chosen, asked.names, asked.after))
         return list(islice(matches, asked.limit + 1))
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
@@ -267,7 +258,7 @@ class Reads(Generic[T]):
     def _every(self, chosen: Plan, names: Iterable[str] | None) -> Iterator[T]:
         """Every match of a plan, in no order."""
         if isinstance(chosen, KeyPlan):
-            return chain.from_iterable(self._matches_of_keys(chosen, names))
+            return chain.from_iterable(self._keyed.matches(chosen, names))
         lanes = self._all(chosen, names)
         return chain.from_iterable(side_by_side([self._lanes.matches(lane) for lane in lanes]))
 
@@ -278,103 +269,11 @@ class Reads(Generic[T]):
         segments = _segments(self._statistics.size()) if chosen.path is None else 1
         return self._lanes.segments(chosen, segments, names)
 
-    def _matches_of_keys(
-        self, chosen: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
-    ) -> Iterator[list[T]]:
-        """The matches among the items of these keys, in the order of the keys, a batch at a time."""
-        fields = self._lanes.fields(None if names is None else {*names, *attributes_of(chosen.rest)})
-        wanted = matcher(self.meta, chosen.rest)
-        keys = [key for key in chosen.keys if self._codec.storable(key)]
-        if len(keys) == 1 and after is None:
-            item = self._read_one(keys[0], fields)
-            yield [] if item is None or not wanted(item) else [item]
-            return
-        rank = sort_key(self._values, self._key_order)
-        places = {key: rank(dict(zip(self.meta.key.attributes, key, strict=True))) for key in keys}
-        if after is not None:
-            _check(after, self.meta.key.attributes)
-            places = {key: place for key, place in places.items() if place > rank(after)}
-        for batch in self._batches(sorted(places, key=places.__getitem__), fields):
-            found = [item for item in batch if wanted(item)]
-            yield sorted(found, key=lambda item: places[self.meta.key_values(item)])
-
-    def _read_one(self, key: KeyValues, fields: Fields) -> T | None:
-        if not self._codec.storable(key):
-            return None
-        row = self._lanes.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
-        return None if row is None else fields.item(row)
-
-    def _batches(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[list[T]]:
-        """The items of different keys, as many at a time as a request takes."""
-        for start in range(0, len(keys), MAX_READ):
-            yield list(self._read_some(keys[start : start + MAX_READ], fields))
-
-    def _read_some(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[T]:
-        """One BatchGetItem, and again for what it left unprocessed."""
-        request: Any = self._requests.read_batch(keys, fields.names)
-        attempt = 0
-        while attempt < ATTEMPTS:
-            answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
-            found = answer.Responses.get(self._requests.table, ())
-            yield from map(fields.item, found)
-            request = answer.UnprocessedKeys
-            if not request:
-                return
-            if not found:  # else they did not fit into 16 MB
-                sleep(backoff(attempt))
-                attempt += 1
-        raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
-
-    # Positions
-
-    def _place(self, chosen: Plan, order: tuple[OrderBy, ...]) -> Sequence[str]:
-        """The attributes that tell where an item stands: those of the order, which end on the key; in an unordered plan its
-        key, and those of the indexes that are read."""
-        if order:
-            return [one.attribute for one in order]
-        queries: Sequence[QueryPlan] = ()
-        if not isinstance(chosen, KeyPlan):
-            queries = chosen.queries if isinstance(chosen, UnionPlan) else (chosen,)
-        paths = [one.path for one in queries if one.path is not None and one.path.index is not None]
-        names = (name for path in paths for name in (path.partition, *path.sorts))
-        return list(dict.fromkeys((*self.meta.key.attributes, *names)))
-
-    def _position(self, chosen: Plan, order: tuple[OrderBy, ...], last: T) -> dict[str, Any]:
-        if order:
-            return position_of(self.meta, order, last)
-        values = {name: self.meta.attributes[name].get(last) for name in self._place(chosen, order)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _resume(self, chosen: UnionPlan, after: Mapping[str, Any]) -> tuple[int, Wire]:
-        """(the query that the item at a position belongs to, the key after which it goes on)"""
-        known = after.keys() <= {*self._place(chosen, ())}
-        for position, one in enumerate(chosen.queries):
-            if known and matcher(self._values, membership(one))(after):
-                return position, self._start(one, {name: after.get(name) for name in self._place(one, ())})
-        raise InvalidCursor()
-
-    def _start(self, one: QueryPlan, after: Mapping[str, Any]) -> Wire:
-        """The key after which an unordered query goes on."""
-        names = self._place(one, ())
-        _check(after, names)
-        try:
-            start = self._codec.key(tuple(after[name] for name in self.meta.key.attributes))
-            indexed = names[len(self.meta.key.attributes) :]
-            return {**start, **{name: self._codec.value(name, after[name]) for name in indexed}}
-        except (TypeError, AttributeError) as error:
-            raise InvalidCursor() from error
-
 
 def _group(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
     """Item → what is equal for items that tie in these attributes."""
     gets = [meta.attributes[name].get for name in names]
     return gets[0] if len(gets) == 1 else lambda item: [get(item) for get in gets]
-
-
-def _check(after: Mapping[str, Any], names: Sequence[str]) -> None:
-    """`InvalidCursor` for a position that is not made of just these attributes."""
-    if len(after) != len(names) or any(after.get(name) is None for name in names):
-        raise InvalidCursor()
 
 
 def _segments(size: Size) -> int:

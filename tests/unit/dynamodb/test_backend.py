@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty.backends.dynamodb import reads, transactions, writes
+from persisty.backends.dynamodb import keyed, transactions, writes
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import JSON, AwsError
@@ -66,7 +66,7 @@ class Script:
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waits: list[float] = []
-    for module in (reads, transactions, writes):
+    for module in (keyed, transactions, writes):
         monkeypatch.setattr(module, "sleep", waits.append)
     return waits
 
