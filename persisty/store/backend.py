@@ -117,7 +117,8 @@ class Backend(Protocol[T]):
         """Do the writes in order and answer in their positions.
 
         `atomic`: all are DONE or nothing is written; then the guilty carry their outcome, a missing item among them, and
-        the others are ABORTED. More than `max_atomic` writes raise `BatchTooLarge` before anything is written.
+        the others are ABORTED. More than `max_atomic` writes raise `BatchTooLarge` before anything is written, and what the
+        engine cannot store, `InvalidInput`; with several writes its paths begin with the position of the write.
         """
         ...
 

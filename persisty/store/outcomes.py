@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from ..errors import Aborted, Conflict, Fault, InvalidInput, NotFound, PersistyError, PreconditionFailed
 from ..model.changes import bounds_of, sums_of
@@ -89,6 +89,20 @@ def check_distinct(meta: StoreMeta[Any], planned: Sequence[Planned | None]) -> N
         seen.add(key)
     if faults:
         raise InvalidInput(faults=faults)
+
+
+def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple[Fault, ...]:
+    """An engine's faults with the place of the edit they are about, instead of the position of its write."""
+    present = [(position, one.write) for position, one in enumerate(planned) if one is not None]
+
+    def place(path: str) -> str:
+        number, _, rest = (
+            path.removeprefix("/").partition("/") if len(present) > 1 else ("0", "", path.removeprefix("/"))
+        )
+        position, write = present[int(number)]
+        return pointer("edits", position, "item" if isinstance(write, Put) else "changes") + (rest and "/" + rest)
+
+    return tuple(structs.replace(fault, path=place(fault.path)) for fault in faults)
 
 
 def _out_of_bounds(meta: StoreMeta[Any], planned: Planned, result: WriteResult) -> bool:

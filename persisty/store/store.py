@@ -24,7 +24,7 @@ from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, 
 from . import edits
 from .backend import Backend, Delete, Outcome, Put, WriteResult
 from .bulk import write_all
-from .outcomes import Planned, check_distinct, edit_result, error_of, number, patch
+from .outcomes import Planned, check_distinct, edit_result, error_of, located, number, patch
 
 T = TypeVar("T")
 
@@ -271,7 +271,7 @@ class Store(Generic[T]):
         if atomic and len(present) < len(planned):
             results = iter([WriteResult(Outcome.ABORTED)] * len(present))
         else:
-            results = iter(self.backend.write([one.write for one in present], atomic=atomic) if present else ())
+            results = iter(self._written(planned, atomic))
         return [
             edit_result(self.meta, one, None if one is None else next(results), pointer("edits", position, "changes"))
             for position, one in enumerate(planned)
@@ -335,6 +335,15 @@ class Store(Generic[T]):
                 values = self._key(key, path + "/key")
                 return None if values is None else Planned(Delete(values, condition), condition)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
+
+    def _written(self, planned: Sequence[Planned | None], atomic: bool) -> list[WriteResult]:
+        """The results of the edits that have a write."""
+        writes = [one.write for one in planned if one is not None]
+        try:
+            return self.backend.write(writes, atomic=atomic) if writes else []
+        except InvalidInput as error:
+            error.faults = located(error.faults, planned)
+            raise
 
     def _settled(self, planned: Planned, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""

@@ -29,6 +29,7 @@ from ...store.outcomes import conflict
 from .batch import MAX_STATEMENTS, Statements, rounds
 from .codec import Wire, WireCodec
 from .expressions import attributes_of, split
+from .limits import Limits
 from .parallel import in_parallel
 from .reads import Reads
 from .requests import OPERATIONS, Requests
@@ -75,9 +76,11 @@ class Writes(Generic[T]):
         self._unique = bool(meta.uniques)
         self._partiql = partiql
         self._statements = Statements(meta, codec, requests.table)
+        self._limits = Limits(meta, codec)
         self._system = system
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        self._limits.check(writes, atomic=atomic)
         if len(writes) == 1:
             return [self._one(writes[0])]
         if atomic:
