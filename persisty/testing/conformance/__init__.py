@@ -18,12 +18,15 @@ from . import (
     fixtures,
     test_atomic,
     test_batch,
+    test_changes,
     test_concurrency,
     test_conditions,
     test_crud,
     test_filters,
+    test_numbering,
     test_order_and_paging,
     test_types,
+    test_unique,
 )
 
 THEMES: tuple[ModuleType, ...] = (
@@ -34,10 +37,14 @@ THEMES: tuple[ModuleType, ...] = (
     test_order_and_paging,
     test_batch,
     test_atomic,
+    test_unique,
+    test_changes,
+    test_numbering,
     test_concurrency,
 )
 FIXTURES = (
-    "recorded", "capabilities", "open_store", "notes", "specimens", "readings", "cells", "shelf", "dirty",
+    "recorded", "capabilities", "open_store", "notes", "specimens", "readings", "cells", "accounts", "meters", "tickets", "events",
+    "shelf", "dirty",
 )  # fmt: skip
 
 

@@ -77,6 +77,8 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "blob": BLOBS,
     "extra": EXTRAS,
     "place": PLACES,
+    "size": (None, "s", "m", "l"),
+    "grade": (None, -1, 1, 2),
 }
 """Attribute → values worth having; each occurs in some row."""
 

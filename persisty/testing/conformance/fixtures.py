@@ -26,7 +26,7 @@ from persisty.store.backend import Capabilities, Engine
 
 from ..matrix import CAPABILITIES
 from .dirty import rows
-from .items import Cell, Note, Reading, Specimen
+from .items import Account, Cell, Event, Meter, Note, Reading, Specimen, Ticket
 
 OpenEngine = Callable[[], Engine]
 OpenStore = Callable[[type[Any]], Store[Any]]
@@ -76,6 +76,26 @@ def readings(open_store: OpenStore) -> Store[Reading]:
 @pytest.fixture
 def cells(open_store: OpenStore) -> Store[Cell]:
     return open_store(Cell)
+
+
+@pytest.fixture
+def accounts(open_store: OpenStore) -> Store[Account]:
+    return open_store(Account)
+
+
+@pytest.fixture
+def meters(open_store: OpenStore) -> Store[Meter]:
+    return open_store(Meter)
+
+
+@pytest.fixture
+def tickets(open_store: OpenStore) -> Store[Ticket]:
+    return open_store(Ticket)
+
+
+@pytest.fixture
+def events(open_store: OpenStore) -> Store[Event]:
+    return open_store(Event)
 
 
 @pytest.fixture(scope="session")

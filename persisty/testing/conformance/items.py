@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from persisty import UUID4_TEXT, VERSION, Attr, Index, stored
+from persisty import SEQUENCE, UUID4_TEXT, UUID7, VERSION, Attr, Index, Unique, stored
 
 
 class Color(enum.Enum):
@@ -73,6 +73,8 @@ class Specimen:
     extra: dict[str, Any] | None = None
     place: Place | None = None
     anything: Any
+    size: Literal["s", "m", "l"] | None = None
+    grade: Literal[-1, 1, 2] | None = None
 
 
 @stored(key=("device", "at"))
@@ -100,3 +102,43 @@ class Tally:
 
     name: str
     hits: int | None = Attr(generator=VERSION)
+
+
+@stored(indexes=[Unique("name"), Unique("realm", "badge"), Index("rank")])
+class Account:
+    """Values that are nobody else's: of one attribute, and of two, which may be null."""
+
+    id: str
+    name: str | None = None
+    realm: str | None = None
+    badge: int | None = None
+    rank: int = 0
+
+
+@stored(key="name")
+class Meter:
+    """Numbers to add to, within bounds or without, and lists to append to."""
+
+    name: str
+    total: int = 0
+    maybe: int | None = None
+    level: Annotated[int, Meta(ge=-10, le=10)] = 0
+    log: list[str] = Attr(factory=list)
+    anything: list[Any] | None = None
+
+
+@stored(key="number")
+class Ticket:
+    """A number of the engine's as the key, and another beside it."""
+
+    number: int = Attr(generator=SEQUENCE)
+    series: int = Attr(generator=SEQUENCE)
+    title: Annotated[str, Meta(max_length=20)] = ""
+
+
+@stored
+class Event:
+    """A key that sorts by time of creation."""
+
+    id: UUID = Attr(generator=UUID7)
+    rank: int = 0

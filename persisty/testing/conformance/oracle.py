@@ -23,6 +23,13 @@ def comparable(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
+def value_of(row: Row, name: str) -> Any:
+    """`place.city`: the city of the row's place, None without a place."""
+    outer, _, inner = name.partition(".")
+    found = row.get(outer)
+    return getattr(found, inner, None) if inner else found
+
+
 def holds(where: Filter, row: Row) -> bool:
     if isinstance(where, And):
         return all(holds(one, row) for one in where.filters)
@@ -32,7 +39,7 @@ def holds(where: Filter, row: Row) -> bool:
         return not holds(where.filter, row)
     if not isinstance(where, Compare):
         raise TypeError(where)
-    return _compare(where.operator, row.get(where.attribute), where.value)
+    return _compare(where.operator, value_of(row, where.attribute), where.value)
 
 
 def _compare(operator: str, found: Any, given: Any) -> bool:

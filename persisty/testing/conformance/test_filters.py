@@ -13,12 +13,11 @@ from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery, Store, meta_of
-from persisty.model.types import OPERATORS
+from persisty import Filter, InvalidQuery, Store
 
 from .dirty import DOMAINS, NEW_YORK, TEXTS, TOKYO, rows
+from .generated import FILTERS
 from .items import Color, Level, Specimen
 from .oracle import holds
 
@@ -119,9 +118,35 @@ HOLDS: dict[str, tuple[Any, Callable[[dict[str, Any]], bool]]] = {
     "level oneof": (S.level.oneof([Level.HIGH, Level.LOW]), lambda r: r["level"] in (Level.HIGH, Level.LOW)),
     "blob eq": (S.blob == b"\0", lambda r: r["blob"] == b"\0"),
     "blob gt": (S.blob > b"\x7f", lambda r: r["blob"] is not None and r["blob"] > b"\x7f"),
+    "size eq": (S.size == "m", lambda r: r["size"] == "m"),
+    "size is compared as text": (S.size > "l", lambda r: r["size"] in ("m", "s")),
+    "size startswith": (S.size.startswith("s"), lambda r: r["size"] == "s"),
+    "size with what it never is": (S.size.oneof(["xl", "s"]), lambda r: r["size"] == "s"),
+    "grade is compared as a number": (S.grade < 2, lambda r: r["grade"] in (-1, 1)),
+    "grade ne what it never is": (S.grade != 77, lambda r: True),
     "extra is null": (S.extra.is_null(), lambda r: r["extra"] is None),
     "place is not null": (S.place.is_null(False), lambda r: r["place"] is not None),
     "tags is null": (S.tags.is_null(), lambda r: False),
+    "nested eq": (S.place.city == "Zürich", lambda r: r["place"] is not None and r["place"].city == "Zürich"),
+    "nested eq empty": (S.place.city == "", lambda r: r["place"] is not None and r["place"].city == ""),
+    "nested ne is true for null": (S.place.city != "Zürich", lambda r: r["place"] is None or r["place"].city != "Zürich"),
+    "nested lt": (S.place.city < "a", lambda r: r["place"] is not None and r["place"].city < "a"),
+    "nested ge": (S.place.height >= 408.5, lambda r: r["place"] is not None and (r["place"].height or 0) >= 408.5),
+    "nested oneof": (S.place.city.oneof(["", "x"]), lambda r: r["place"] is not None and r["place"].city in ("", "x")),
+    "nested icontains": (S.place.city.icontains("ÜR"), lambda r: r["place"] is not None and "ür" in r["place"].city),
+    "nested null is of the field or of all above": (
+        S.place.height.is_null(),
+        lambda r: r["place"] is None or r["place"].height is None,
+    ),
+    "nested not null": (S.place.height.is_null(False), lambda r: r["place"] is not None and r["place"].height is not None),
+    "nested and indexed": (
+        (S.color == Color.RED) & (S.place.city != ""),
+        lambda r: r["color"] is Color.RED and (r["place"] is None or r["place"].city != ""),
+    ),
+    "not nested": (
+        ~((S.place.city == "Zürich") & (S.count > 0)),
+        lambda r: not (r["place"] is not None and r["place"].city == "Zürich" and (r["count"] or 0) > 0),
+    ),
     "id eq": (S.id == "001", lambda r: r["id"] == "001"),
     "id range": ((S.id >= "010") & (S.id < "020"), lambda r: r["id"][:2] == "01"),
     "key and filter": ((S.id == "001") & (S.text != "x"), lambda r: r["id"] == "001" and r["text"] != "x"),
@@ -177,35 +202,6 @@ def test_every_text_finds_itself(dirty: Store[Specimen], text: str) -> None:
     assert names(dirty.search(Specimen.text == text, limit=200)) == wanted
 
 
-def comparisons() -> st.SearchStrategy[Filter]:
-    def of(name: str, operator: str) -> st.SearchStrategy[Filter]:
-        expression = getattr(Specimen, name)
-        values = st.sampled_from([one for one in DOMAINS[name] if one is not None])
-        if operator == "null":
-            return st.booleans().map(expression.is_null)
-        if operator == "oneof":
-            return st.lists(values | st.none(), max_size=4).map(expression.oneof)
-        method = f"__{operator}__" if operator in ("eq", "ne", "lt", "le", "gt", "ge") else operator
-        return values.map(getattr(expression, method))
-
-    attributes = meta_of(Specimen).attributes
-    pairs = [
-        (name, operator) for name in DOMAINS for operator, kinds in OPERATORS.items() if attributes[name].kind in kinds
-    ]
-    return st.sampled_from(pairs).flatmap(lambda pair: of(*pair))
-
-
-FILTERS = st.recursive(
-    comparisons(),
-    lambda inner: (
-        st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1])
-        | st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1])
-        | inner.map(lambda one: ~one)
-    ),
-    max_leaves=6,
-)
-
-
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -243,6 +239,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "not a number": (S.ratio.oneof([math.nan]), "/where/ratio/oneof"),
     "infinity": (S.ratio < math.inf, "/where/ratio/lt"),
     "operator of another kind": (S.count.contains("1"), "/where/count/contains"),
+    "wrong type of a nested attribute": (S.place.height > "high", "/where/place.height/gt"),
     "json cannot be compared": (S.extra == {}, "/where/extra/eq"),
     "no such enum member": (S.color == "purple", "/where/color/eq"),
     "oneof of a text": (S.text.oneof("ab"), "/where/text/oneof"),

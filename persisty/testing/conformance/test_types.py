@@ -30,6 +30,8 @@ EXACT_TYPES: dict[str, type] = {
     "blob": bytes,
     "extra": dict,
     "place": Place,
+    "size": str,
+    "grade": int,
 }
 
 
@@ -168,6 +170,8 @@ REFUSED: dict[str, list[Any]] = {
     "tags": ["x", [1], [None], {"a": 1}, ["\ud800"], None],
     "extra": [[], "x", {1: 2}, {"a": object()}, {"a": "\ud800"}, circular],
     "place": [{"city": 5}, {}, {"city": "x", "height": "high"}, "Bern"],
+    "size": ["xl", "S", "", 1],
+    "grade": [0, "1", True],
 }  # fmt: skip
 
 

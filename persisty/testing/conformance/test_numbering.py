@@ -1,0 +1,59 @@
+"""Numbers and keys in order of creation: a sequence of the engine's gives none twice, UUIDs of version 7 sort by time."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty import Create, InvalidInput, Store
+
+from .items import Event, Ticket
+from .test_concurrency import THREADS, at_once
+
+
+def test_a_sequence_begins_at_one_and_goes_on(tickets: Store[Ticket]) -> None:
+    for number in range(1, 4):
+        made = tickets.create(Ticket(title=f"ticket {number}"))
+        assert (made.number, made.series) == (number, number)
+        assert tickets.read(number) == tickets.read(str(number)) == made
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_batch_is_numbered_in_its_order(tickets: Store[Ticket], atomic: bool) -> None:
+    for turn in range(2):
+        results = tickets.edit_batch((Create(Ticket(title=str(n))) for n in range(30)), atomic=atomic)
+        made = [one.item for one in results if one.item]
+        assert [(one.number, one.series) for one in made] == [(n, n) for n in range(30 * turn + 1, 30 * turn + 31)]
+        assert [one.title for one in made] == list(map(str, range(30)))
+    assert [one.number for one in tickets.search_all(order="number")] == list(range(1, 61))
+
+
+def test_what_is_refused_takes_no_number_and_what_is_deleted_gives_none_back(tickets: Store[Ticket]) -> None:
+    first = tickets.create(Ticket())
+    with pytest.raises(InvalidInput):
+        tickets.create({"title": "x" * 21})
+    with pytest.raises(InvalidInput):
+        tickets.edit_batch([Create(Ticket()), Create({"title": 5})])
+    assert tickets.create(Ticket()).number == 2
+    assert tickets.delete(2)
+    assert tickets.delete(first.number)
+    assert tickets.create(Ticket()).number == 3
+
+
+def test_no_number_is_given_twice(tickets: Store[Ticket]) -> None:
+    def work(number: int) -> list[Ticket]:
+        made = [tickets.create(Ticket(title=str(number))) for _ in range(5)]
+        return made + [one.item for one in tickets.edit_batch(Create(Ticket()) for _ in range(5)) if one.item]
+
+    made = [one for some in at_once(work) for one in some]
+    assert len(made) == 10 * THREADS
+    for numbers in ([one.number for one in made], [one.series for one in made]):
+        assert sorted(numbers) == list(range(1, 10 * THREADS + 1))
+    assert tickets.count() == 10 * THREADS
+
+
+def test_keys_of_time_sort_by_creation(events: Store[Event]) -> None:
+    made = [events.create(Event(rank=rank)) for rank in range(20)]
+    assert {one.id.version for one in made} == {7}
+    assert [one.rank for one in events.search_all(order="id")] == list(range(20))
+    assert [one.rank for one in events.search(Event.id > made[9].id, order="id", limit=3)] == [10, 11, 12]
+    assert events.read_batch(one.id for one in made) == made
