@@ -114,7 +114,7 @@ def ways(
     while heads and len(heads) <= MAX_QUERIES:
         values = given.choices(free[0], MAX_SORT) if free else ()
         if len(values) != 1:
-            used = _range(meta, given.bounds(free[0])) if free else []
+            used = _range(meta, given.bounds(free[0])) if free and free[0] in given.ranges else []
             served = _serves(meta, order, {*pinned, *(one.attribute for one in heads[0])}, free)
             yield [QueryPlan(path, (*head, *used), ALL, *served) for head in heads]
         heads = [(*head, one) for head in heads for one in values]
