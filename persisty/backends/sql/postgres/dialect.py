@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
@@ -55,8 +55,8 @@ COLUMNS = {
     Kind.INTEGER: ColumnKind(BigInteger(), str),
     Kind.FLOAT: ColumnKind(Double(), repr),
     Kind.BOOLEAN: ColumnKind(Boolean(), str),
-    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True), msgspec.to_builtins),
-    Kind.DATE: ColumnKind(Date(), date.isoformat),
+    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True), msgspec.to_builtins, datetime.fromisoformat),
+    Kind.DATE: ColumnKind(Date(), date.isoformat, date.fromisoformat),
     Kind.UUID: ColumnKind(Uuid(), msgspec.to_builtins),
     Kind.DECIMAL: ColumnKind(Numeric(), str, _decimal),
     Kind.BYTES: ColumnKind(LargeBinary(), lambda value: "\\x" + value.hex()),

