@@ -7,7 +7,7 @@ as a condition on the number before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -15,7 +15,40 @@ import msgspec
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
 from .meta import Attribute, StoreMeta
-from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_list, metas_of
+from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_list, is_literal, metas_of
+
+
+def _is_integer(attribute: Attribute) -> bool:
+    return attribute.kind is Kind.INTEGER and not is_literal(attribute.type)
+
+
+def _is_list(attribute: Attribute) -> bool:
+    return is_list(attribute.type)
+
+
+SPELLED: dict[str, tuple[Callable[[Attribute], bool], Callable[[Any], Add | Append]]] = {
+    "add": (_is_integer, Add),
+    "append": (_is_list, Append),
+}
+"""How JSON spells a change, as the one member of an object → of what attributes, and what it is. An object is no value of
+these, so that nothing else can be meant."""
+
+
+def spelled_change(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
+    """The change that `{"add": 1}` or `{"append": ["x"]}` spells, unchecked, and its word; any other value as it is."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        [(word, operand)] = value.items()
+        applies, change = SPELLED.get(word, (None, None))
+        if applies and change and applies(attribute):
+            return change(operand), word
+    return value, None
+
+
+def change_word(attribute: Attribute) -> str | None:
+    """`add` or `append`, where the attribute takes such a change."""
+    if _is_list(attribute) and any(meta.max_length is not None for meta in metas_of(attribute.type)):
+        return None
+    return next((word for word, (applies, _) in SPELLED.items() if applies(attribute)), None)
 
 
 def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
@@ -26,8 +59,8 @@ def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
 
 
 def _added(attribute: Attribute, change: Add) -> Add:
-    if attribute.kind is not Kind.INTEGER:
-        raise ValueError(f"Expected a whole number to add to, got {attribute.kind}")
+    if not _is_integer(attribute):
+        raise ValueError(f"Expected any whole number to add to, got {attribute.kind}")
     amount = msgspec.convert(change.amount, int)
     if not INTEGER_MIN <= amount <= INTEGER_MAX:
         raise ValueError("Expected an integer of 64 bits")
@@ -43,7 +76,7 @@ def _appended(attribute: Attribute, change: Append) -> Append:
         raise ValueError(f"Expected a list to append to, got {attribute.kind}")
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")
-    values = msgspec.convert(list(change.values), list[get_args(listed) or Any])  # type: ignore[misc]
+    values = msgspec.convert(change.values, list[get_args(listed) or Any])  # type: ignore[misc]
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))
 
 

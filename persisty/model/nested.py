@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from .expressions import Fields
 from .meta import Attribute
-from .types import IMPLICIT, Kind, bare, constrained, kind_of, normaliser, unwrap
+from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, normaliser, unwrap
 
 
 def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iterator[Attribute]:
@@ -30,7 +30,7 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
             name=f"{attribute.name}.{field}",
             kind=kind,
             type=inner,
-            operand=constrained(bare(inner), IMPLICIT.get(kind, {})),
+            operand=constrained(comparable(inner), IMPLICIT.get(kind, {})),
             get=_getter(attribute.get, field, kind),
             normalise=normaliser(kind, inner),
             optional=True if attribute.optional else optional,

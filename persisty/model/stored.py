@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints, overload
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,20 @@ from .indexes import Index
 from .keys import KeyConfig, key_codec
 from .meta import Attribute, StoreMeta
 from .nested import fields_of, nested_attributes
-from .types import IMPLICIT, KEYABLE, Kind, bare, constrained, kind_of, metas_of, normaliser, unstorable, unwrap
+from .types import (
+    IMPLICIT,
+    KEYABLE,
+    Kind,
+    bare,
+    comparable,
+    constrained,
+    is_literal,
+    kind_of,
+    metas_of,
+    normaliser,
+    unstorable,
+    unwrap,
+)
 
 T = TypeVar("T")
 
@@ -199,7 +212,7 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         name=name,
         kind=kind,
         type=inner,
-        operand=constrained(bare(inner), IMPLICIT.get(kind, {})),
+        operand=constrained(comparable(inner), IMPLICIT.get(kind, {})),
         normalise=normalise,
         get=_no_getter,
         optional=optional,
@@ -281,10 +294,17 @@ def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fau
             faults.append(Fault(f"/{part}", f"is in the key but is a {attribute.kind}", expected=_kinds(KEYABLE)))
         elif attribute.optional:
             faults.append(Fault(f"/{part}", "is in the key but may be None"))
-        elif attribute.kind is Kind.ENUM and any(member.value == "" for member in bare(attribute.type)):
+        elif "" in _choices(attribute):
             faults.append(Fault(f"/{part}", "is in the key but may be empty"))
         elif attribute.generator and attribute.generator.update:
             faults.append(Fault(f"/{part}", "is in the key but changes on update"))
+
+
+def _choices(attribute: Attribute) -> list[Any]:
+    """The values of an enum or of literals."""
+    if attribute.kind is Kind.ENUM:
+        return [member.value for member in bare(attribute.type)]
+    return list(get_args(bare(attribute.type))) if is_literal(attribute.type) else []
 
 
 def _check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:

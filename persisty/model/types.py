@@ -121,7 +121,9 @@ def metas_of(annotation: Any) -> list[msgspec.Meta]:
 
 
 def constrained(annotation: Any, constraints: Mapping[str, Any]) -> Any:
-    """Add the constraints that the declaration does not set itself (msgspec refuses one set twice)."""
+    """Add the constraints that the declaration does not set itself (msgspec refuses one set twice, and any of literals)."""
+    if is_literal(annotation):
+        return annotation
     metas = metas_of(annotation)
     missing = {
         name: value
@@ -133,10 +135,23 @@ def constrained(annotation: Any, constraints: Mapping[str, Any]) -> Any:
 
 def kind_of(annotation: Any) -> Kind:
     """The kind of an annotation without None. Anything that is not a scalar is stored as JSON."""
-    target = bare(annotation)
+    target = comparable(annotation)
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return Kind.ENUM
     return KINDS.get(target, Kind.JSON)
+
+
+def is_literal(annotation: Any) -> bool:
+    return get_origin(bare(annotation)) is Literal
+
+
+def comparable(annotation: Any) -> Any:
+    """The type of what a value is compared with: the annotation without its constraints, `str` for `Literal["a", "b"]`."""
+    target = bare(annotation)
+    if is_literal(target):
+        types_of_values = {type(value) for value in get_args(target)}
+        return types_of_values.pop() if len(types_of_values) == 1 else target
+    return target
 
 
 def is_list(annotation: Any) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
-from .changes import typed_change
+from .changes import spelled_change, typed_change
 from .generators import Add, Append, now
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
@@ -112,7 +112,10 @@ def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *
 def changes_of(
     meta: StoreMeta[Any], given: Mapping[str, Any], path: str = "", *, client: bool = False
 ) -> dict[str, Any]:
-    """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`."""
+    """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`.
+
+    `client` marks a caller of a surface, who may give only updatable attributes, and spells an `Add` or `Append` in JSON.
+    """
     if not isinstance(given, Mapping):
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
     faults = _forbidden(meta, given, path, "updatable") if client else []
@@ -125,15 +128,22 @@ def changes_of(
             if not client:
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
         else:
+            told, word = spelled_change(attribute, value) if client else (value, None)
+            check = typed_change if isinstance(told, Add | Append) else typed
             try:
-                change = isinstance(value, Add | Append)
-                changes[name] = typed_change(attribute, value) if change else typed(attribute, value)
+                changes[name] = check(attribute, told)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(fault_of(error, path + pointer(name)))
+                faults.append(fault_of(error, path + pointer(name, *([word] if word else ()))))
     if faults:
         raise InvalidInput(faults=faults)
     _generate(changes, _on_update(meta))
     return changes
+
+
+def as_spelled(meta: StoreMeta[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a caller of a surface as a store takes them, unchecked: `{"count": {"add": 1}}` → `Add(1)`."""
+    known = meta.attributes
+    return {name: spelled_change(known[name], value)[0] if name in known else value for name, value in given.items()}
 
 
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
