@@ -15,8 +15,9 @@ from .api.graphql.sdl import sdl
 from .api.operations import Operation, store_operations
 from .application import App
 from .backends.dynamodb.codec import WireCodec
+from .backends.dynamodb.system import ID
 from .model.meta import StoreMeta
-from .naming import pascal, table_name
+from .naming import pascal, system_table_name, table_name
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
@@ -36,6 +37,22 @@ VERB_ACTIONS: dict[str, tuple[str, ...]] = {
 }
 """Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide;
 the edits of a batch take what their own verbs take, and are offered only where those are."""
+BATCH_ACTIONS = {
+    "create": "dynamodb:PartiQLInsert",
+    "update": "dynamodb:PartiQLUpdate",
+    "delete": "dynamodb:PartiQLDelete",
+}
+"""Verb → what it takes as a statement of a batch."""
+UNIQUE_ACTIONS: dict[str, tuple[str, ...]] = {
+    "create": ("dynamodb:PutItem",),
+    "update": ("dynamodb:PutItem", "dynamodb:DeleteItem"),
+    "delete": ("dynamodb:DeleteItem",),
+}
+"""Verb of a store with unique indexes → what it takes of the system table."""
+SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem",)}
+"""Verb of a store with sequences → what it takes of the system table."""
+SYSTEM = "persisty_system"
+"""What stands for the store of the system table, which has none."""
 
 
 class KeyAttribute(Struct, frozen=True):
@@ -120,7 +137,7 @@ def plan_of(app: App, spec: str) -> Plan:
     return Plan(
         app=app.name,
         stage=app.stage,
-        tables=tuple(_table(app, meta) for meta in app.metas.values()),
+        tables=(*(_table(app, meta) for meta in app.metas.values()), *_system_table(app)),
         functions=tuple(
             Function(
                 name=name,
@@ -151,16 +168,28 @@ def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAt
     return key[0], key[1:]
 
 
+def _system_table(app: App) -> tuple[Table, ...]:
+    """The table of what is kept beside the items, where there is any of that."""
+    if not any(meta.uniques or meta.sequences for meta in app.metas.values()):
+        return ()
+    return (Table(SYSTEM, system_table_name(app.name, app.stage), KeyAttribute(ID, "S"), None, ()),)
+
+
 def _grants(app: App, stores: dict[str, Operation], *, whole: bool) -> tuple[Grant, ...]:
     """What the offered verbs take. Custom actions are the app's own code and may use every verb of every store."""
     grants: list[Grant] = []
+    system: set[str] = set()
     for meta in app.metas.values():
-        offered = [operation.verb for operation in stores.values() if operation.meta is meta]
-        verbs = list(VERB_ACTIONS) if whole else [verb for verb in offered if verb]
-        actions = dict.fromkeys(action for verb in verbs for action in VERB_ACTIONS[verb])
+        offered = {operation.verb for operation in stores.values() if operation.meta is meta}
+        verbs = [verb for verb in VERB_ACTIONS if whole or verb in offered]
+        actions = {action for verb in verbs for action in VERB_ACTIONS[verb]}
+        if "edit_batch" in verbs:
+            actions |= {action for verb, action in BATCH_ACTIONS.items() if verb in verbs}
         if actions:
             grants.append(Grant(meta.name, tuple(sorted(actions))))
-    return tuple(grants)
+        for table, kept in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
+            system |= {action for verb in verbs if kept for action in table.get(verb, ())}
+    return (*grants, Grant(SYSTEM, tuple(sorted(system)))) if system else tuple(grants)
 
 
 def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:

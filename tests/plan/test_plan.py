@@ -12,11 +12,26 @@ import msgspec
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, build_schema
 
-from persisty import Access, App, Attr, Index, PreconditionFailed, private, public, read_only, stored
+from persisty import (
+    SEQUENCE,
+    Access,
+    App,
+    Attr,
+    Index,
+    PreconditionFailed,
+    Unique,
+    private,
+    public,
+    read_only,
+    stored,
+)
 from persisty.api.actions import operations
 from persisty.api.operations import VERBS
+from persisty.backends.dynamodb.backend import Options
+from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
-from persisty.plan import Plan, plan_of
+from persisty.naming import system_table_name
+from persisty.plan import SYSTEM, Plan, plan_of
 from persisty.testing import app_fixture
 from tests.graphql.gallery import app as gallery
 
@@ -64,6 +79,8 @@ class Recorder:
         self.calls.append((operation, payload))
         if self._transport is None:
             return {"Table": {"TableStatus": "ACTIVE", "TableName": payload["TableName"]}}
+        if operation == "BatchExecuteStatement":  # moto does not know it; what is refused is written singly
+            return ExecutedBatch([Executed(Error=Refused("ValidationError")) for _ in payload["Statements"]])
         return self._transport.call(operation, payload, *shape)
 
     def close(self) -> None:
@@ -156,6 +173,7 @@ VERB_CALLS: dict[str, list[dict[str, Any]]] = {
             "atomic": True,
         },
         {"edits": [{"update": {"key": "{key}", "changes": {"size": 3}}}, {"delete": {"key": "{key}"}}]},
+        {"edits": [{"update": {"key": "{key}", "changes": {"size": 3}}}, {"delete": {"key": "{other}"}}]},
     ],
 }
 """Verb of `Thing` → arguments that bring out every request it may make."""
@@ -185,7 +203,7 @@ def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: 
     store = live.store(Live)
     key, other = (store.create({"kind": "a", "size": 1, "at": "2026-01-01T00:00:00Z"}).id for _ in range(2))
     recorder = Recorder(live.engine.transport)  # type: ignore[attr-defined]
-    live.engine.transport = recorder  # type: ignore[attr-defined]
+    live.engine.transport, live.engine.options = recorder, Options(partiql=1)  # type: ignore[attr-defined]
     store.disconnect()
     call = operations(live)[f"live_{verb}"].call
     for arguments in VERB_CALLS[verb]:
@@ -198,11 +216,17 @@ def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: 
     assert all(operation == "Query" for operation, payload in recorder.calls if payload in indexes)
 
 
-def _permissions(operation: str, payload: dict[str, Any]) -> Iterator[str]:
-    if operation != "TransactWriteItems":
+def _permissions(operation: str, payload: dict[str, Any], table: str | None = None) -> Iterator[str]:
+    """What the request takes, on one table or on any."""
+    if operation == "BatchExecuteStatement":
+        yield from (f"PartiQL{one['Statement'].partition(' ')[0].title()}" for one in payload["Statements"])
+    elif operation == "TransactWriteItems":
+        for action in payload["TransactItems"]:
+            [(name, members)] = action.items()
+            if table in (None, members["TableName"]):
+                yield IN_TRANSACTION[name]
+    elif table in (None, payload.get("TableName")):
         yield operation
-    else:
-        yield from (IN_TRANSACTION[name] for action in payload["TransactItems"] for name in action)
 
 
 def _granted(verb: str) -> set[str]:
@@ -220,6 +244,51 @@ def _granted(verb: str) -> set[str]:
     return set(grant.actions)
 
 
+@stored(key="number", access=public, indexes=[Unique("name")])
+class Counted:
+    number: int = Attr(generator=SEQUENCE)
+    name: str | None = None
+
+
+COUNTED = App("counted", items=[Counted], url="memory://", stage="test")
+counted = app_fixture(COUNTED)
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb: str) -> None:
+    store = counted.store(Counted)
+    number = store.create({"name": "a"}).number
+    recorder = Recorder(counted.engine.transport)  # type: ignore[attr-defined]
+    counted.engine.transport = recorder  # type: ignore[attr-defined]
+    store.disconnect()
+    calls = {
+        "create": lambda: store.create({"name": "b"}),
+        "update": lambda: store.update(number, {"name": "c"}),
+        "delete": lambda: store.delete(number),
+    }
+    calls[verb]()
+    system = system_table_name(counted.name, counted.stage)
+    asked = {
+        f"dynamodb:{name}" for operation, payload in recorder.calls for name in _permissions(operation, payload, system)
+    }
+
+    @stored(key="number", access=Access(frozenset({verb})), indexes=[Unique("name")])
+    class Only:
+        number: int = Attr(generator=SEQUENCE)
+        name: str | None = None
+
+    plan = _plan(App("only", items=[Only], url="memory://", stage="test"))
+    assert [table.name for table in plan.tables] == ["only-test-only", "only-test.system"]
+    for function in plan.functions:
+        [grant] = [one for one in function.grants if one.store == SYSTEM]
+        assert set(grant.actions) == asked
+
+
+def test_without_anything_to_keep_beside_the_items_there_is_no_system_table() -> None:
+    assert SYSTEM not in {table.store for table in _plan().tables}
+    assert SYSTEM not in {grant.store for function in _plan().functions for grant in function.grants}
+
+
 def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:
     for function in _plan().functions:
         assert {grant.store for grant in function.grants} == {"thing", "slot", "triple"}
@@ -231,8 +300,9 @@ def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:
 def test_custom_actions_may_use_every_verb_of_every_store() -> None:
     assert gallery.actions
     for function in _plan(gallery).functions:
-        assert {grant.store for grant in function.grants} == gallery.metas.keys()
-        assert all("dynamodb:DeleteItem" in grant.actions for grant in function.grants)
+        grants = {grant.store: grant.actions for grant in function.grants if grant.store != SYSTEM}
+        assert grants.keys() == gallery.metas.keys()
+        assert all("dynamodb:DeleteItem" in actions for actions in grants.values())
 
 
 @pytest.mark.parametrize("app", [SHOP, gallery], ids=lambda app: app.name)
