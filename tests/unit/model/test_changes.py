@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from persisty import VERSION, Add, App, Append, Attr, Conflict, InvalidInput, ad
 from persisty.model.changes import bounds_of
 from persisty.model.expressions import ALL, Compare, Or
 from persisty.model.types import INTEGER_MAX, INTEGER_MIN
-from persisty.model.validation import changed, changes_of
+from persisty.model.validation import as_spelled, changed, changes_of
 from persisty.query.match import matcher
 
 
@@ -30,6 +30,8 @@ class Counter:
     days: list[date] | None = None
     some: Annotated[list[int], Meta(max_length=3)] = Attr(factory=list)
     version: int = Attr(generator=VERSION)
+    notes: dict[str, Any] = Attr(factory=dict)
+    grade: Literal[1, 2] = 1
 
 
 META = meta_of(Counter)
@@ -143,3 +145,47 @@ def test_an_error_in_a_bulk_write_tells_how_far_it_came() -> None:
     with pytest.raises(Conflict) as caught:
         store.update_all({"plain": 1}, cursor=first.cursor)
     assert caught.value.details == {"changed": 0, "cursor": first.cursor}
+
+
+SPELLED: dict[str, Any] = {
+    "plain": {"add": -2},
+    "tags": {"append": ["a", "b"]},
+    "days": {"append": ["2026-01-02"]},
+    "notes": {"add": 1},
+}
+
+
+def test_json_spells_what_is_added_and_appended_where_an_object_can_be_nothing_else() -> None:
+    changes = changes_of(META, SPELLED, client=True)
+    assert changes == {
+        "plain": Add(-2),
+        "tags": Append(("a", "b")),
+        "days": Append((date(2026, 1, 2),)),
+        "notes": {"add": 1},
+        "version": Add(1),
+    }
+    assert changes_of(META, as_spelled(META, SPELLED)) == changes
+
+
+def test_faults_of_what_is_spelled_have_their_whole_path_and_python_spells_it_otherwise() -> None:
+    wrong: dict[str, Any] = {
+        "plain": {"add": "1"},
+        "few": {"add": 2**63},
+        "even": {"add": 1, "append": []},
+        "tags": {"append": ["a", 1]},
+        "days": {"append": "2026-01-02"},
+        "some": {"append": [1]},
+        "ratio": {"add": 1},
+        "grade": {"add": 1},
+        "version": {"add": 1},
+        "nope": {"add": 1},
+    }
+    with pytest.raises(InvalidInput) as caught:
+        changes_of(META, wrong, client=True)
+    assert sorted(fault.path for fault in caught.value.faults) == [
+        "/days/append", "/even", "/few/add", "/grade", "/nope", "/plain/add", "/ratio", "/some/append", "/tags/append/1",
+        "/version",
+    ]  # fmt: skip
+    assert faults({"plain": {"add": 1}}).keys() == {"/plain"}
+    with pytest.raises(InvalidInput):
+        changes_of(META, {"grade": add(1)})

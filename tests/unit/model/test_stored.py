@@ -109,7 +109,7 @@ def test_the_meta_names_the_store_the_key_and_the_attributes_in_order() -> None:
         ("updated_at", Kind.DATETIME, False, False, False, False, UPDATED),
         ("line", Kind.JSON, True, False, True, True, None),
         ("anything", Kind.JSON, True, False, True, True, None),
-        ("choice", Kind.JSON, True, False, True, True, None),
+        ("choice", Kind.STRING, True, False, True, True, None),
     ],
 )
 def test_attributes_are_inferred_from_annotations(
@@ -224,7 +224,11 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "store name type": (lambda: declare(ID, name=5), [("", "name of the wrong type")]),
     "double underscore": (lambda: declare({**ID, "a__b": int}), [("/a__b", "double underscore")]),
     "underscore": (lambda: declare({**ID, "_a": int}), [("/_a", "underscore")]),
-    "reserved": (lambda: declare({**ID, "limit": int, "or": int}), [("/limit", "queries use"), ("/or", "queries use")]),
+    "reserved": (
+        lambda: declare({**ID, "limit": int, "or": int, "query": str}),
+        [("/limit", "queries use"), ("/or", "queries use"), ("/query", "queries use")],
+    ),
+    "literal key that may be empty": (lambda: declare({"id": Literal["", "a"]}), [("/id", "may be empty")]),
     "key missing": (lambda: declare({"name": str}), [("/id", "not an attribute")]),
     "key twice": (lambda: declare(ID, key=("id", "id")), [("", "one twice")]),
     "key of nothing": (lambda: declare(ID, key=()), [("", "names no attribute")]),
@@ -305,3 +309,21 @@ def test_recursive_nested_types_are_stored() -> None:
     assert META.attributes["line"].kind is Kind.JSON
     tool = GardenTool(name="x", line=Line(Point(1), Line(Point(2))))
     assert msgspec.json.decode(msgspec.json.encode(tool.line), type=Line) == tool.line
+
+
+def test_literals_are_text_or_numbers_that_have_few_values() -> None:
+    @stored(key=("size", "grade"), indexes=[Index("grade")])
+    class Shirt:
+        size: Literal["s", "m"]
+        grade: Literal[-1, 2]
+        mixed: Literal["a", 1] | None = None
+
+    meta = meta_of(Shirt)
+    assert {name: (one.kind, one.operand) for name, one in meta.attributes.items()} == {
+        "size": (Kind.STRING, str),
+        "grade": (Kind.INTEGER, Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]),
+        "mixed": (Kind.JSON, Literal["a", 1]),
+    }
+    assert meta.key_of(Shirt(size="m", grade=-1)) == "m~-1"
+    assert meta.key_codec.parse("m~-1") == ("m", -1)
+    assert meta.key_codec.parse("l~-1") is meta.key_codec.parse("m~1") is None
