@@ -33,6 +33,7 @@ from ...query.aggregate import Accumulator, Group
 from ...query.explain import Explanation
 from ...query.keyset import beyond
 from ...query.match import sort_key
+from ...query.resolve import resolve_order
 from ...store.backend import Page
 from .access import QueryPlan
 from .codec import Wire, WireCodec
@@ -145,12 +146,30 @@ class Reads(Generic[T]):
     ) -> list[Group]:
         if not by and measures == (COUNT,):
             return [Group((), (self.count(where, allow_scan=allow_scan),))]
+        if not by and (ends := self._ends(measures, where)) is not None:
+            return [Group((), ends)]
         chosen = self._planner.plan(where)
         self._allow(chosen, where, (), allow_scan)
         accumulator = Accumulator(self.meta, measures, by)
         for item in self._every(chosen, {*by, *(one.attribute for one in measures if one.attribute)}):
             accumulator.add(item)
         return accumulator.groups()
+
+    def _ends(self, measures: tuple[Aggregate, ...], where: Filter) -> tuple[Any, ...] | None:
+        """Least and greatest values, from the ends of indexes that are in their order; None where there are none."""
+        ends: list[Any] = []
+        orders = [
+            resolve_order(self.meta, OrderBy(one.attribute or "", one.function == "max"))
+            for one in measures
+            if one.function in ("min", "max")
+        ]
+        if len(orders) < len(measures) or not all(_through_index(self._planner.plan(where, order)) for order in orders):
+            return None
+        for order in orders:
+            name = order[0].attribute
+            page = self.query(where, order, None, 1, select=(name,))
+            ends.append(self.meta.attributes[name].get(page.items[0]) if page.items else None)
+        return tuple(ends)
 
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         return explained(self._planner, where, order, limit, self._statistics.size())
@@ -268,6 +287,12 @@ class Reads(Generic[T]):
             return self._lanes.of_union(chosen, names)
         segments = _segments(self._statistics.size()) if chosen.path is None else 1
         return self._lanes.segments(chosen, segments, names)
+
+
+def _through_index(plan: Plan) -> bool:
+    """Does a plan take items in the order asked from an index, and nothing but what is asked?"""
+    queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
+    return all(isinstance(one, QueryPlan) and one.path is not None and one.ordered and one.exact for one in queries)
 
 
 def _group(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:

@@ -181,6 +181,27 @@ def test_an_aggregate_fetches_what_it_measures_and_no_more(pairs: dict[str, Pair
     assert sorted(names) == ["color", "id", "price", "text"]
 
 
+ENDS: dict[str, tuple[Any, tuple[Aggregate, ...], list[int | None]]] = {
+    # where, measures → the limit of each query
+    "both ends of an index": (P.owner == "a", (Aggregate("min", "at"), Aggregate("max", "at")), [3, 3]),
+    "of several partitions": (P.owner.oneof(["a", "b"]), (Aggregate("max", "at"),), [3, 3]),
+    "of nothing": (P.owner == "nobody", (Aggregate("max", "at"),), [3]),
+    "what is filtered is read": ((P.owner == "a") & (P.count > 0), (Aggregate("min", "at"),), [None]),
+    "what is no end is read": (P.owner == "a", (Aggregate("min", "at"), Aggregate("sum", "count")), [None]),
+    "what no index orders is read": (P.owner == "a", (Aggregate("max", "price"),), [None]),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_least_and_greatest_values_are_at_the_ends_of_an_index(pairs: dict[str, Pair], name: str) -> None:
+    given, measures, limits = ENDS[name]
+    where = resolve_filter(PARCEL, given)
+    recorder, backend = opened(pairs["parcel"])
+    assert backend.aggregate(measures, (), where) == pairs["parcel"].memory.aggregate(measures, (), where)
+    first = [payload for operation, payload in recorder.calls if "ExclusiveStartKey" not in payload]
+    assert [payload.get("Limit") for payload in first] == limits
+
+
 def test_an_aggregate_of_too_many_groups_ends(pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregate, "MAX_GROUPS", 5)
     with pytest.raises(TooManyGroups):
