@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from persisty import (
     InvalidInput,
     Store,
     Unique,
+    Update,
     append,
     stored,
 )
@@ -211,15 +213,18 @@ def test_names_longer_than_the_server_keeps_do_not_become_one(schema: str) -> No
 
 
 def test_a_key_too_long_for_an_index_is_invalid_input(papers: Store[Paper]) -> None:
-    from random import Random
-
     long = "".join(map(chr, Random(1).choices(range(0x4E00, 0x9FFF), k=3000)))  # so that it cannot be compressed
-    for write in (
-        lambda: papers.create(Paper(id=long)),
-        lambda: papers.edit_batch([Create(Paper(id="x")), Create(Paper(id=long))]),
+    with pytest.raises(InvalidInput) as refused:
+        papers.create(Paper(id=long))
+    assert "2,700 bytes" in refused.value.faults[0].message
+    first, last = Create(Paper(id="x")), Create(Paper(id=long))
+    for batch, atomic, guilty in (
+        ([first, Update("x", {"email": long}), last], False, ["1", "2"]),
+        ([first, last, Update("y", {})], True, ["1"]),
     ):
-        with pytest.raises(InvalidInput, match="2,700 bytes"):
-            write()
+        with pytest.raises(InvalidInput) as refused:
+            papers.edit_batch(batch, atomic=atomic)
+        assert [fault.path.split("/")[2] for fault in refused.value.faults] == guilty
     assert papers.read(long) is None
     assert papers.count() == 0
 

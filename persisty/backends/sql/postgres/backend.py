@@ -10,8 +10,8 @@ batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBAC
 
 Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where unique
 values may move, the order is the caller's (one edit may free a value for the next); a circle is then broken by the server and
-the batch begun again. An error ends a transaction, so a batch in which a unique value is taken is begun again with a
-savepoint before each write, which tells which.
+the batch begun again. An error ends a transaction, so a batch in which a unique value is taken, or that holds what the server
+cannot store, is begun again with a savepoint before each write, which tells which.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from msgspec import Struct, structs
 from psycopg import errors
 from sqlalchemy import Table
 
-from ....errors import BackendUnavailable
+from ....errors import BackendUnavailable, Fault, InvalidInput
 from ....model.expressions import ALL, Filter, OrderBy
 from ....model.keys import KeyValues
 from ....model.meta import StoreMeta
+from ....model.validation import pointer
 from ....query.explain import Explanation
 from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from ..backend import SqlBackend, undone
@@ -36,6 +37,7 @@ from ..columns import index_name
 from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted
 from .dialect import POSTGRES
+from .pool import typed
 from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
 from .statements import PostgresStatements
 
@@ -84,7 +86,7 @@ class PostgresBackend(SqlBackend[T]):
             return [self._alone(steps[0])]
         try:
             return self._postgres.run(lambda session: self._batch(session, steps, atomic))
-        except UniqueTaken:
+        except (UniqueTaken, InvalidInput):
             return self._postgres.run(lambda session: self._one_by_one(session, steps, atomic))
 
     def _alone(self, step: Step) -> WriteResult:
@@ -143,13 +145,20 @@ class PostgresBackend(SqlBackend[T]):
     def _one_by_one(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
         session.run(BEGIN)
         results: list[WriteResult] = []
-        for step in steps:
+        faults: list[Fault] = []
+        for position, step in enumerate(steps):
             try:
                 _, answer, _ = session.pipelined([SAVE, step.statement, KEEP])
                 results.append(step.result(answer))
             except errors.UniqueViolation as error:
                 session.run(UNDO)
                 results.append(self._taken(self._postgres.taken(error)))
+            except errors.ProgramLimitExceeded as error:
+                session.run(UNDO)
+                faults += [Fault(pointer(position), fault.message) for fault in typed(error).faults]
+        if faults:
+            session.run(ROLLBACK)
+            raise InvalidInput(faults=faults)
         if atomic:
             return self._settle(session, results)
         session.run(COMMIT)
