@@ -1,4 +1,7 @@
-"""`make bench`: all measurements in one run, as a table of ratios and as `benchmarks/results.json`."""
+"""`make bench`: all measurements in one run, as a table of ratios and as `benchmarks/results.json`; and round trips, counted.
+
+`python -m benchmarks sqlite` runs one suite and only prints; `python -m benchmarks round_trips` renews that table alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import dynamodb, imports, postgres, rest, sqlite, start
+from . import dynamodb, imports, postgres, rest, round_trips, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -25,24 +28,28 @@ SUITES = {
 }
 
 
+TRIPS = "round_trips"
 COLUMNS = ("work", "peer", "ratio", "target", "met", "measured")
 
 
 def main() -> None:
-    """Run the suites named on the command line, or all of them, which also renews the file."""
-    asked = sys.argv[1:] or list(SUITES)
+    """Run the suites named on the command line, or all of them, which also renews the file and the page."""
+    asked = sys.argv[1:] or [*SUITES, TRIPS]
     found: list[Row] = []
     for name in asked:
-        for row in SUITES[name].rows():
+        for row in SUITES[name].rows() if name in SUITES else ():
             found.append(row)
             print(" · ".join(_cells(row)), file=sys.stderr)
-    table = Table(*COLUMNS)
-    for row in found:
-        table.add_row(*_cells(row))
-    Console().print(table)
-    if len(asked) == len(SUITES):
+    if found:
+        table = Table(*COLUMNS)
+        for row in found:
+            table.add_row(*_cells(row))
+        Console().print(table)
+    if {*SUITES} <= {*asked}:
         RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-        _renew(found)
+        _renew("results", COLUMNS, map(_cells, found))
+    if TRIPS in asked:
+        _renew("round trips", round_trips.COLUMNS, round_trips.table())
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -50,12 +57,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.work, row.peer, str(row.ratio), row.target, met, row.measured
 
 
-def _renew(found: list[Row]) -> None:
-    """Put the table into the page that shows it."""
-    lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *(_line(_cells(one)) for one in found)]
-    before, _, rest = PAGE.read_text().partition("<!-- results -->")
-    after = rest.partition("<!-- end of results -->")[2]
-    PAGE.write_text(f"{before}<!-- results -->\n" + "\n".join(lines) + f"\n<!-- end of results -->{after}")
+def _renew(name: str, columns: Iterable[str], cells: Iterable[Iterable[str]]) -> None:
+    """Put a table into the page that shows it."""
+    lines = [_line(columns), _line("---" for _ in columns), *map(_line, cells)]
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, _, rest = PAGE.read_text().partition(start)
+    PAGE.write_text(before + start + "\n".join([*lines, end]) + rest.partition(end)[2])
 
 
 def _line(cells: Iterable[str]) -> str:
