@@ -8,10 +8,10 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from persisty import GENERATED, VERSION, App, Attr, Index, public, stored
+from persisty import GENERATED, VERSION, App, Attr, Index, Unique, public, stored
 
 
-@stored(indexes=[Index("username")], access=public)
+@stored(indexes=[Unique("username")], access=public)
 class User:
     """Somebody who writes messages."""
 

@@ -33,6 +33,7 @@ def rest(send: Send) -> None:
     assert call("GET", f"/api/message/{first['id']}")[::2] == (200, first)
     edits = [{"create": {"text": text, "author_id": AUTHOR}} for text in TEXTS[1:]]
     status, _, answer = call("POST", "/api/message-batch", {"edits": edits})
+    assert status == 200, answer
     assert (status, [one["code"] for one in answer["results"]]) == (200, ["ok"] * 11)
 
     found: list[str] = []

@@ -34,6 +34,7 @@ def _variables(deployment: Deployment, function: str) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_ENDPOINT_URL_DYNAMODB": deployment.url,
+        "PERSISTY_URL": "dynamodb://?partiql=0",  # moto does not know such statements
     }
 
 

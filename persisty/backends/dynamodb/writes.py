@@ -46,6 +46,8 @@ from .transport import (
 T = TypeVar("T")
 Stated = tuple[int, dict[str, Any]]
 """The position of a write, and its statement; empty where it has none."""
+NO_STATEMENTS = frozenset({"AccessDeniedException", "UnknownOperationException"})
+"""Refusals of a whole batch after which single writes may be accepted. Nothing was done."""
 CHUNK = 500
 """Items that a bulk write changes between two positions to resume from."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
@@ -141,10 +143,14 @@ class Writes(Generic[T]):
         in_parallel(run, chunks + alone)
 
     def _execute(self, statements: list[dict[str, Any]]) -> Any:
+        """The answer; None where the engine does not know such statements, or the role may not say them."""
         try:
             return self._transport.call("BatchExecuteStatement", {"Statements": statements}, self._codec.executed)
         except AwsError as error:
-            raise as_error(error) from error
+            if error.kind not in NO_STATEMENTS:
+                raise as_error(error) from error
+            self._partiql = False
+            return None
 
     def _key(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
