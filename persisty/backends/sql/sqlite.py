@@ -152,19 +152,10 @@ class SqliteConnection:
         with _typed(), self.lock:
             return self._raw.execute(text, arguments).rowcount
 
-    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> bool:
-        """Inside a transaction, run a statement for each of the arguments. True if each changed its row; else nothing
-        is changed."""
+    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> int:
+        """Run a statement for each of the arguments and give the number of rows they changed."""
         with _typed(), self.lock:
-            self._raw.execute("SAVEPOINT each_of_them")
-            try:
-                done = self._raw.executemany(text, arguments).rowcount == len(arguments)
-            except sqlite3.IntegrityError:
-                done = False
-            if not done:
-                self._raw.execute("ROLLBACK TO each_of_them")
-            self._raw.execute("RELEASE each_of_them")
-            return done
+            return self._raw.executemany(text, arguments).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

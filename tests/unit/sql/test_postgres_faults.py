@@ -102,6 +102,15 @@ def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing
             assert waiting.result() == size
 
 
+def test_a_server_that_became_a_replica_is_left(app: App, things: Store[Thing]) -> None:
+    made = things.create(Thing())
+    [session] = pool_of(app)._idle
+    session.raw.execute("SET default_transaction_read_only = on")
+    assert things.read(made.id) == made
+    assert things.update(made.id, {"size": 1}).size == 1
+    assert session.raw.closed
+
+
 def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store[Thing]) -> None:
     made = things.create(Thing())
     [session] = pool_of(app)._idle

@@ -31,9 +31,10 @@ REPEATABLE: tuple[type[psycopg.Error], ...] = (
     errors.TooManyConnections,
 )
 """Refusals after which nothing was done and another attempt may succeed."""
+OUTDATED: tuple[type[psycopg.Error], ...] = (errors.InvalidSqlStatementName, errors.ReadOnlySqlTransaction)
+"""Refusals that a new session may not meet: a pooler in between gave this one another server, or its server became a replica."""
 STALE_PLAN = "cached plan must not change result type"
-"""What it says after a table was changed. (And after a pooler gave the session another server it says that it knows no such
-statement.)"""
+"""What a server says that knows a statement from before a table was changed."""
 
 
 class Lost(Exception):
@@ -113,8 +114,8 @@ class Pool:
         except psycopg.Error as error:
             if isinstance(error, REPEATABLE):
                 raise Lost(in_doubt=False) from error
-            if isinstance(error, errors.InvalidSqlStatementName) or STALE_PLAN in str(error):
-                session.close()  # with all that it has prepared
+            if isinstance(error, OUTDATED) or STALE_PLAN in str(error):
+                session.close()
                 raise Lost(in_doubt=False) from error
             if error.sqlstate is None and session.raw.closed:
                 raise Lost(session.in_doubt) from error
