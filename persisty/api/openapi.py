@@ -12,11 +12,13 @@ import msgspec
 
 from ..application import App
 from ..errors import PersistyError, all_errors
+from ..model.changes import change_word
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import OPERATORS, bare
 from ..naming import pascal
+from ..query.parse import spellings
 from ..store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from .actions import operations
+from .openapi_filters import filter_parameters, filter_schema
 from .operations import Operation
 
 Schema = dict[str, Any]
@@ -29,10 +31,10 @@ ALWAYS = ("internal_error", "throttled", "backend_unavailable")
 REFUSALS: dict[str, tuple[str, ...]] = {
     "create": (*QUERY, *BODY, "conflict"),
     "read": (*QUERY, "not_found"),
-    "update": (*QUERY, *BODY, "not_found", "precondition_failed"),
+    "update": (*QUERY, *BODY, "not_found", "conflict", "precondition_failed"),
     "delete": (*QUERY, "not_found", "precondition_failed"),
-    "search": (*QUERY, "invalid_cursor"),
-    "count": QUERY,
+    "search": (*QUERY, "invalid_cursor", "scan_not_allowed"),
+    "count": (*QUERY, "scan_not_allowed"),
     "read_batch": (*QUERY, "batch_too_large"),
     "edit_batch": (*QUERY, *BODY, "batch_too_large", "forbidden", "conflict", "not_found", "precondition_failed"),
 }
@@ -75,9 +77,9 @@ class _Schemas:
     def __init__(self, offered: Iterable[Operation]) -> None:
         metas = {one.meta.name: one.meta for one in offered if one.meta}
         types = [attribute.type for meta in metas.values() for attribute in meta.attributes.values()]
-        bares = [bare(annotation) for annotation in types]
+        operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
         mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
-        every = [*types, *bares, *mentioned]
+        every = [*types, *operands, *mentioned]
         found, self.components = msgspec.json.schema_components(every, ref_template=REF)
         self._found = list(zip(every, found, strict=True))
         self.components["Problem"] = _problem()
@@ -106,9 +108,7 @@ class _Schemas:
             {one.name: self.attribute(one) for one in creatable},
             required=[one.name for one in creatable if one.required],
         )
-        self.components[f"{name}Update"] = _object(
-            {one.name: self.attribute(one) for one in attributes if one.updatable}
-        )
+        self.components[f"{name}Update"] = _object({one.name: self._change(one) for one in attributes if one.updatable})
         self.components[f"{name}Page"] = _object(
             {"items": {"type": "array", "items": _ref(name)}, "cursor": {"type": ["string", "null"]}},
             required=["items", "cursor"],
@@ -116,8 +116,17 @@ class _Schemas:
         if meta.access and meta.access.allows("edit_batch"):
             self._edits(meta, name)
 
+    def _change(self, attribute: Attribute) -> Schema:
+        """A new value, or a change of the one that is stored."""
+        schema, word = self.attribute(attribute), change_word(attribute)
+        if word is None:
+            return schema
+        change = _object({word: CHANGES[word](self.of(attribute.type))}, required=[word])
+        return {"anyOf": [schema, change]}
+
     def _edits(self, meta: StoreMeta[Any], name: str) -> None:
-        where = {"type": "object", "description": "attribute → operator → value, and `and`, `or`, `not`"}
+        where = _ref(f"{name}Where")
+        self.components[f"{name}Where"] = filter_schema(meta, self.of, where)
         key = {"type": "string", "description": "The item's string key"}
         edits = {
             "create": _ref(f"{name}Create"),
@@ -134,13 +143,20 @@ class _Schemas:
         }
 
 
-def _annotations(operation: Operation) -> list[Any]:
-    return [*(one.shape for one in operation.parameters), operation.result]
-
-
 def _object(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
     schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
     return {**schema, "required": required} if required else schema
+
+
+CHANGES: dict[str, Callable[[Schema], Schema]] = {
+    "add": lambda number: {"type": "integer"},
+    "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
+}
+"""A change of what is stored as JSON spells it → the schema of its operand."""
+
+
+def _annotations(operation: Operation) -> list[Any]:
+    return [*(one.shape for one in operation.parameters), operation.result]
 
 
 def _ref(name: str) -> Schema:
@@ -204,31 +220,7 @@ def _key(operation: Operation) -> dict[str, Any]:
 
 
 def _filters(operation: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
-    """A parameter for each attribute and operator: `author_id`, `created_at__gt`, …"""
-    meta = operation.meta
-    if meta is None:
-        return []
-    parameters: list[dict[str, Any]] = []
-    for attribute in meta.attributes.values():
-        plain = schemas.of(bare(attribute.type))
-        for operator, kinds in OPERATORS.items():
-            if attribute.kind in kinds:
-                name = attribute.name if operator == "eq" else f"{attribute.name}__{operator}"
-                operand = OPERANDS.get(operator)
-                schema = operand(plain) if operand else plain
-                parameters.append({"name": name, "in": "query", "schema": schema})
-    return parameters
-
-
-OPERANDS: dict[str, Callable[[Schema], Schema]] = {
-    "oneof": lambda plain: {"type": "array", "items": plain},
-    "null": lambda plain: {"type": "boolean"},
-    "contains": lambda plain: {"type": "string"},
-    "startswith": lambda plain: {"type": "string"},
-    "endswith": lambda plain: {"type": "string"},
-    "icontains": lambda plain: {"type": "string"},
-}
-"""Operator → the schema of what it compares with, where that is not the attribute's own."""
+    return filter_parameters(operation.meta, schemas.of) if operation.meta else []
 
 
 def _paging(operation: Operation) -> list[dict[str, Any]]:

@@ -7,20 +7,22 @@ stores' own; `persisty.api.actions` adds the custom actions, and `operations(app
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from ..application import App
 from ..errors import Fault, Forbidden, InvalidInput, InvalidQuery
 from ..model.expressions import Filter
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, new_item, pointer
+from ..model.validation import as_spelled, changes_of, new_item, pointer
 from ..naming import camel, kebab
 from ..query.parse import filter_of_json, filter_of_parameters
-from ..query.resolve import resolve_order
+from ..query.resolve import mentions, resolve_order
 from ..store import edits
 from ..store.store import DEFAULT_LIMIT, MAX_BATCH, Store, check_batch, check_limit
 
@@ -119,7 +121,7 @@ def _update(store: Store[Any], arguments: Arguments) -> Any:
     faults.gather(lambda: changes_of(store.meta, changes, client=True))
     when = faults.gather(lambda: _where(store, arguments.get("when"), "/when"))
     faults.settle()
-    return store.update(arguments["key"], changes, when=when)
+    return store.update(arguments["key"], as_spelled(store.meta, changes), when=when)
 
 
 def _delete(store: Store[Any], arguments: Arguments) -> bool:
@@ -130,15 +132,26 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     order = arguments.get("order") or None
     limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
     faults = _Faults()
-    where = faults.gather(lambda: _where(store, arguments.get("where")))
+    where, query = _asked(store, arguments, faults)
     faults.gather(lambda: resolve_order(store.meta, order))
     faults.gather(lambda: check_limit(limit))
     faults.settle()
-    return store.search(where, order=order, limit=limit, cursor=arguments.get("cursor"))
+    return store.search(where, query=query, order=order, limit=limit, cursor=arguments.get("cursor"))
 
 
 def _count(store: Store[Any], arguments: Arguments) -> int:
-    return store.count(_where(store, arguments.get("where")))
+    faults = _Faults()
+    where, query = _asked(store, arguments, faults)
+    faults.settle()
+    return store.count(where, query=query)
+
+
+def _asked(store: Store[Any], arguments: Arguments, faults: _Faults) -> tuple[Filter | None, str | None]:
+    """The filter and the text to search."""
+    where, query = faults.gather(lambda: _where(store, arguments.get("where"))), arguments.get("query")
+    if query is not None:
+        mentions(store.meta, query, "/query", faults)
+    return where, query
 
 
 def _read_batch(store: Store[Any], arguments: Arguments) -> list[Any]:
@@ -155,7 +168,19 @@ def _edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResul
         path = pointer("edits", position)
         batch.append(faults.gather(partial(_edit, store, edit, path)))
     faults.settle(InvalidInput)
-    return store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+    results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+    for result in results:
+        if result.error is not None:
+            result.error.faults = tuple(map(_in_update, result.error.faults))
+    return results
+
+
+def _in_update(fault: Fault) -> Fault:
+    """A fault of the changes of an edit at its place in what a caller sends: `/edits/3/update/changes/count`."""
+    return msgspec.structs.replace(fault, path=_CHANGES.sub(r"\1/update/changes", fault.path, count=1))
+
+
+_CHANGES = re.compile(r"^(/edits/\d+)/changes")
 
 
 def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
@@ -179,7 +204,7 @@ def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
     faults.gather(lambda: changes and changes_of(store.meta, changes, path + "/changes", client=True))
     when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when"))
     faults.settle(InvalidInput)
-    return edits.Update(body["key"], changes or {}, when)
+    return edits.Update(body["key"], as_spelled(store.meta, changes or {}), when)
 
 
 def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
@@ -226,6 +251,7 @@ def _array(given: Any, path: str) -> list[Any]:
 
 KEY = Parameter("key", "key", required=True, description="The item's string key")
 WHERE = Parameter("where", "where", description="Only items that match")
+QUERY = Parameter("query", "text", description="Only items that mention each of these words, whatever the case")
 WHEN = Parameter("when", "where", description="Only if the item matches; else `precondition_failed`")
 
 VERBS: dict[str, Verb] = {
@@ -243,13 +269,14 @@ VERBS: dict[str, Verb] = {
         False, "GET", "/api/{store}",
         (
             WHERE,
+            QUERY,
             Parameter("order", "order", description="Attributes to sort by; ties end on the key"),
             Parameter("limit", int, default=DEFAULT_LIMIT, description="Matches a page holds"),
             Parameter("cursor", str, description="Continues the page it came from"),
         ),
         "page", _search, "The items that match, a page at a time.",
     ),
-    "count": Verb(False, "GET", "/api/{store}-count", (WHERE,), "count", _count, "How many items match."),
+    "count": Verb(False, "GET", "/api/{store}-count", (WHERE, QUERY), "count", _count, "How many items match."),
     "read_batch": Verb(
         False, "GET", "/api/{store}-batch",
         (Parameter("keys", "keys", required=True, description=f"Up to {MAX_BATCH} keys"),), "items?", _read_batch,

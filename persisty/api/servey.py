@@ -99,6 +99,7 @@ SHAPES: dict[str, Callable[[_Types], Any]] = {
     "create": lambda types: types.create,
     "update": lambda types: ExternalItemType,
     "where": lambda types: ExternalItemType,
+    "text": lambda types: str,
     "edits": lambda types: list[ExternalItemType],
 }
 """Shape of a parameter → the type in the function's signature."""

@@ -35,6 +35,20 @@ def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
     return MappingProxyType({**meta.attributes, **nested})
 
 
+def fields_of(meta: StoreMeta[Any], name: str) -> Mapping[str, Attribute]:
+    """The fields of an attribute that is an object, by the names that its JSON gives them."""
+    return {
+        spelled.rpartition(".")[2]: one
+        for spelled, one in spellings(meta).items()
+        if spelled.rpartition(".")[0] == name
+    }
+
+
+def has_text(meta: StoreMeta[Any]) -> bool:
+    """Whether there is any text that a `query` could look through."""
+    return any(attribute.kind is Kind.STRING for attribute in meta.attributes.values())
+
+
 def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where") -> Filter:
     """The filter a JSON value spells. None and `{}` match every item."""
     faults: list[Fault] = []

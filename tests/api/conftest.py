@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import VERSION, App, Attr, Index, private, public, read_only, stored
+from persisty import VERSION, App, Attr, Index, Unique, private, public, read_only, stored
 from persisty.api.http import Request, Response
 from persisty.api.rest import Rest
 
@@ -27,7 +27,20 @@ class Colour(enum.Enum):
     GREEN = "green"
 
 
-@stored(indexes=[Index("colour", "weight")], access=public)
+@dataclass
+class Geo:
+    lat: float
+
+
+class Spot(Struct, rename="camel"):
+    """Where something lies; JSON spells it in camel case."""
+
+    town: str
+    post_code: str | None = None
+    geo: Geo | None = None
+
+
+@stored(indexes=[Index("colour", "weight"), Unique("label")], access=public)
 class Thing:
     """Something of every kind."""
 
@@ -41,6 +54,10 @@ class Thing:
     raw: bytes | None = None
     active: bool = True
     tags: list[str] = Attr(factory=list)
+    size: Literal["s", "m"] | None = None
+    grade: Literal[1, 2] | None = None
+    spot: Spot | None = None
+    label: str | None = None
     version: int = Attr(generator=VERSION)
     created_at: datetime
     updated_at: datetime
@@ -57,6 +74,14 @@ class Place:
 class Rule:
     id: str
     text: str
+
+
+@stored(access=public)
+class Tally:
+    """No text anywhere."""
+
+    id: UUID
+    hits: int = 0
 
 
 @stored(access=private)
@@ -99,7 +124,7 @@ def not_offered() -> str:
 @pytest.fixture
 def app() -> Iterator[App]:
     actions = [add, repeat, forbidden, broken, not_offered]
-    made = App("things", items=[Thing, Place, Rule, Secret], actions=actions, url="memory://")
+    made = App("things", items=[Thing, Place, Rule, Tally, Secret], actions=actions, url="memory://")
     yield made
     made.close()
 

@@ -36,7 +36,11 @@ def test_the_document_is_valid(openapi: dict[str, Any]) -> None:
 def test_every_route_is_described_and_nothing_else(openapi: dict[str, Any]) -> None:
     assert set(openapi["paths"]) == {
         "/health",
-        *(f"/api/{store}{rest}" for store in ("thing", "place") for rest in ("", "/{key}", "-count", "-batch")),
+        *(
+            f"/api/{store}{rest}"
+            for store in ("thing", "place", "tally")
+            for rest in ("", "/{key}", "-count", "-batch")
+        ),
         *("/api/rule", "/api/rule/{key}", "/api/rule-count", "/api/rule-batch"),
         *("/actions/add", "/actions/repeat", "/actions/forbidden", "/actions/broken"),
     }
@@ -89,3 +93,62 @@ def test_what_the_create_schema_accepts_is_created_and_what_it_refuses_is_refuse
     for body in ({"name": "x"}, {"name": "x", "tags": []}, {"name": ""}, {}, {"name": "x", "version": 1}, {"name": 1}):
         status, _ = call("POST", "/api/thing", body)
         assert (status == 201) == check.is_valid(body), body
+
+
+def test_a_parameter_is_described_for_each_attribute_nested_ones_too(openapi: dict[str, Any]) -> None:
+    for path, method in (("/api/thing", "get"), ("/api/thing-count", "get"), ("/api/thing/{key}", "delete")):
+        names = [one["name"] for one in openapi["paths"][path][method]["parameters"]]
+        assert len(names) == len(set(names))
+        assert {"query", "spot__null", "spot.town", "spot.postCode__oneof", "spot.geo.lat__lt", "size__gt"} <= set(
+            names
+        )
+        assert not {"spot", "spot.post_code", "spot.geo", "spot.geo.lat__contains", "tags"} & set(names)
+    assert "query" not in [one["name"] for one in openapi["paths"]["/api/tally"]["get"]["parameters"]]
+
+
+FILTERS: list[Any] = [
+    {},
+    {"spot": {"town": {"eq": "Rome"}, "null": False}},
+    {"spot": {"geo": {"lat": {"gt": 1.5}}}, "query": "a b"},
+    {"or": [{"weight": {"oneof": [1, 2000]}}, {"not": {"size": {"eq": "xl"}}}], "ratio": {"eq": None}},
+    {"grade": {"oneof": [1, None]}, "and": []},
+    {"not": None},
+    {"query": None},
+    {"spot": {"town": "Rome"}},
+    {"spot": {"post_code": {"eq": "1"}}},
+    {"spot.town": {"eq": "Rome"}},
+    {"spot": {"geo": {"lat": {"contains": "1"}}}},
+    {"weight": {"lt": None}},
+    {"tags": {"eq": []}},
+    {"nope": {"eq": 1}},
+]
+
+
+@pytest.mark.parametrize("where", FILTERS, ids=str)
+def test_the_schema_of_a_condition_accepts_what_is_taken_and_nothing_else(
+    openapi: dict[str, Any], call: Caller, where: Any
+) -> None:
+    schema = openapi["components"]["schemas"]["ThingWhere"]
+    status, _ = call("POST", "/api/thing-batch", {"edits": [{"delete": {"key": "x", "when": where}}]})
+    assert (status == 200) == validator(openapi, schema).is_valid(where)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weight": {"add": 1}, "tags": {"append": ["a"]}},
+        {"weight": 1, "tags": []},
+        {"weight": {"add": "1"}},
+        {"weight": {"add": 1, "more": 1}},
+        {"tags": {"append": [1]}},
+        {"ratio": {"add": 1}},
+        {"grade": {"add": 1}},
+    ],
+    ids=str,
+)
+def test_the_update_schema_accepts_what_is_changed_and_nothing_else(
+    openapi: dict[str, Any], call: Caller, changes: Any
+) -> None:
+    key = call("POST", "/api/thing", {"name": "x"})[1]["id"]
+    status, _ = call("PATCH", f"/api/thing/{key}", changes)
+    assert (status == 200) == validator(openapi, openapi["components"]["schemas"]["ThingUpdate"]).is_valid(changes)

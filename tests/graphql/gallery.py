@@ -6,14 +6,14 @@ import enum
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import UUID
 
 from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import VERSION, Access, App, Attr, Conflict, ResultPage, public, read_only, stored
+from persisty import VERSION, Access, App, Attr, Conflict, ResultPage, Unique, public, read_only, stored
 
 
 class Status(enum.Enum):
@@ -33,7 +33,24 @@ class Level(enum.IntEnum):
     HIGH = 10
 
 
-@stored(access=public)
+@dataclass
+class Geo:
+    lat: float
+    zone: Annotated[int, Meta(ge=0, le=2**62)] = 0
+
+
+class Place(Struct, rename="camel"):
+    """Where something was found."""
+
+    city: str
+    post_code: str | None = None
+    shade: Shade | None = None
+    seen_at: datetime | None = None
+    geo: Geo | None = None
+    notes: dict[str, Any] = {}
+
+
+@stored(indexes=[Unique("label")], access=public)
 class Specimen:
     """One attribute of every kind."""
 
@@ -55,6 +72,10 @@ class Specimen:
     tags: list[str] = Attr(factory=list)
     extra: dict[str, Any] | None = None
     anything: Any | None = None
+    size: Literal["s", "m", "l"] | None = None
+    grade: Literal[1, 2, 3] | None = None
+    place: Place | None = None
+    label: str | None = None
     version: int = Attr(generator=VERSION)
     created_at: datetime
     updated_at: datetime

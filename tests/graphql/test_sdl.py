@@ -19,7 +19,7 @@ from graphql import (
     parse,
     validate_schema,
 )
-from msgspec import Meta
+from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
@@ -38,6 +38,11 @@ APPSYNC_SCALARS = {
 
 class Clashing(enum.Enum):
     A = "a"
+
+
+class Dashes(Struct, rename="kebab"):
+    town: str
+    post_code: str
 
 
 @dataclass
@@ -87,7 +92,7 @@ def test_the_attributes_have_the_types_of_their_kinds(schema: GraphQLSchema) -> 
         "id": "ID!", "text": "String!", "count": "Int", "wide": "Float", "long": "String", "ratio": "Float",
         "done": "Boolean!", "at": "AWSDateTime", "day": "AWSDate", "ref": "ID", "price": "String", "status": "Status!",
         "shade": "String", "level": "Int", "blob": "String", "tags": "AWSJSON!", "extra": "AWSJSON",
-        "anything": "AWSJSON", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
+        "anything": "AWSJSON", "size": "String", "grade": "Int", "place": "AWSJSON", "label": "String", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
     }  # fmt: skip
 
 
@@ -104,18 +109,62 @@ def test_inputs_take_only_what_a_caller_may_give(schema: GraphQLSchema) -> None:
 def test_a_where_offers_exactly_the_operators_of_each_kind(schema: GraphQLSchema) -> None:
     where = schema.type_map["SpecimenWhere"]
     assert isinstance(where, GraphQLInputObjectType)
-    assert {"and", "or", "not"} == set(where.fields) - set(gallery.Specimen.__persisty__.attributes)  # type: ignore[attr-defined]
+    assert {"and", "or", "not", "query"} == set(where.fields) - set(gallery.Specimen.__persisty__.attributes)  # type: ignore[attr-defined]
     for name, attribute in gallery.Specimen.__persisty__.attributes.items():  # type: ignore[attr-defined]
         operators = where.fields[name].type
         assert isinstance(operators, GraphQLInputObjectType)
-        assert set(operators.fields) == {one for one, kinds in OPERATORS.items() if attribute.kind in kinds}, name
+        nested = {"city", "postCode", "shade", "seenAt", "geo", "notes"} if name == "place" else set()
+        assert set(operators.fields) - nested == {one for one, kinds in OPERATORS.items() if attribute.kind in kinds}, (
+            name
+        )
+        assert nested <= set(operators.fields)
+
+
+def test_objects_are_asked_about_by_their_fields(schema: GraphQLSchema) -> None:
+    types = schema.type_map
+    place, geo = types["SpecimenWherePlace"], types["SpecimenWherePlace_Geo"]
+    assert isinstance(place, GraphQLInputObjectType)
+    assert isinstance(geo, GraphQLInputObjectType)
+    assert {name: str(field.type) for name, field in place.fields.items()} == {
+        "null": "Boolean", "city": "StringOperators", "postCode": "StringOperators", "shade": "StringEnumOperators",
+        "seenAt": "DateTimeOperators", "geo": "SpecimenWherePlace_Geo", "notes": "JsonOperators",
+    }  # fmt: skip
+    assert {name: str(field.type) for name, field in geo.fields.items()} == {
+        "null": "Boolean", "lat": "FloatOperators", "zone": "LongOperators",
+    }  # fmt: skip
+
+
+def test_text_is_searched_where_there_is_some(schema: GraphQLSchema) -> None:
+    assert schema.query_type is not None
+    for name in ("specimenSearch", "specimenCount"):
+        assert str(schema.query_type.fields[name].args["query"].type) == "String"
+
+    @stored(access=public)
+    class Tally:
+        id: UUID
+        hits: int = 0
+
+    without = build_schema(sdl(operations(App("tallies", items=[Tally])).values()))
+    assert without.query_type is not None
+    assert "query" not in without.query_type.fields["tallySearch"].args
+    assert "query" not in without.type_map["TallyWhere"].fields  # type: ignore[union-attr]
+
+
+def test_fields_without_a_graphql_name_are_left_out() -> None:
+    @stored(access=public)
+    class Dashed:
+        id: UUID
+        at: Dashes | None = None
+
+    fields = build_schema(sdl(operations(App("dashed", items=[Dashed])).values())).type_map["DashedWhereAt"].fields  # type: ignore[union-attr]
+    assert set(fields) == {"null", "town"}
 
 
 def test_an_order_names_every_sortable_attribute_in_both_directions(schema: GraphQLSchema) -> None:
     order = schema.type_map["SpecimenOrder"]
     assert isinstance(order, GraphQLEnumType)
     names = {value.rpartition("_")[0] for value in order.values}
-    assert names == set(gallery.Specimen.__persisty__.attributes) - {"tags", "extra", "anything"}  # type: ignore[attr-defined]
+    assert names == set(gallery.Specimen.__persisty__.attributes) - {"tags", "extra", "anything", "place"}  # type: ignore[attr-defined]
     assert set(order.values) == {name + direction for name in names for direction in ("_asc", "_desc")}
 
 

@@ -151,17 +151,72 @@ def test_delete_tells_whether_it_was_there(hosted: Hosted) -> None:
         ({"not": {"or": [{"text": {"eq": "a"}}, {"text": {"startswith": "b"}}]}}, "cd"),
         ({"or": None, "and": None, "not": None, "text": {"icontains": "A"}}, "a"),
         ({"or": []}, ""),
+        ({"place": {"city": {"eq": "Rome"}}}, "a"),
+        ({"place": {"city": {"startswith": "Ro"}, "postCode": {"null": True}}}, "b"),
+        ({"place": {"null": True}}, "cd"),
+        ({"place": {"shade": {"oneof": ["dark-red", None]}, "null": False}}, "ab"),
+        ({"place": {"seenAt": {"lt": "2030-01-01T00:00:00Z"}}}, "b"),
+        ({"place": {"geo": {"lat": {"gt": 41}, "zone": {"eq": str(2**61)}}}}, "a"),
+        ({"not": {"place": {"geo": {"null": True}}}}, "a"),
+        ({"place": {"notes": {"null": False}}}, "ab"),
+        ({"size": {"oneof": ["s", "xl"]}}, "c"),
+        ({"size": {"gt": "m"}}, "c"),
+        ({"grade": {"ge": 2}}, "d"),
+        ({"query": "ROMAN"}, "c"),
+        ({"or": [{"query": "roman road"}, {"query": "nothing"}, {"text": {"eq": "d"}}]}, "cd"),
+        ({"query": None, "grade": {"null": False}}, "d"),
     ],
 )
 def test_search_finds_what_the_filter_says(hosted: Hosted, where: Any, expected: str) -> None:
     made(hosted, text="a", count=1, long="-5", price="1.5", day="2030-01-01", at="2030-01-01T00:00:00Z", blob="AA==",
-         extra='{"a":1}')  # fmt: skip
-    made(hosted, text="b", count=2, wide=2**33, long=str(2**60), status="done")
-    made(hosted, text="c", count=3, long=str(2**61), shade="dark-red", level=10, price="2")
-    made(hosted, text="d")
+         extra='{"a":1}', place=json.dumps({"city": "Rome", "geo": {"lat": 41.9, "zone": 2**61}, "postCode": "1"}))  # fmt: skip
+    rome = {"city": "Romford", "shade": "dark-red", "seenAt": "2029-12-31T23:59:59Z"}
+    made(hosted, text="b", count=2, wide=2**33, long=str(2**60), status="done", place=json.dumps(rome))
+    made(
+        hosted, text="c", count=3, long=str(2**61), shade="dark-red", level=10, price="2", label="A Roman Road", size="s"
+    )  # fmt: skip
+    made(hosted, text="d", grade=3)
     assert "".join(texts(hosted, where=where, order=["text_asc"])) == expected
     count = hosted.data("query ($where: SpecimenWhere) { specimenCount(where: $where) }", where=where)
     assert count == {"specimenCount": len(expected)}
+
+
+def test_search_and_count_take_text_beside_a_filter(hosted: Hosted) -> None:
+    for text, label in (("one apple", None), ("two", "APPLE tree"), ("apple", None)):
+        made(hosted, text=text, label=label)
+    query = """query ($query: String, $where: SpecimenWhere, $cursor: String) {
+        specimenCount(query: $query, where: $where)
+        specimenSearch(query: $query, where: $where, order: [text_asc], limit: 1, cursor: $cursor) { cursor items { text } } }"""
+    first = hosted.data(query, query="Apple", where={"text": {"ne": "apple"}})
+    assert (first["specimenCount"], first["specimenSearch"]["items"]) == (2, [{"text": "one apple"}])
+    cursor = first["specimenSearch"]["cursor"]
+    second = hosted.data(query, query="Apple", where={"text": {"ne": "apple"}}, cursor=cursor)["specimenSearch"]
+    assert second == {"cursor": None, "items": [{"text": "two"}]}
+    assert hosted.data(query, query=None)["specimenCount"] == hosted.data(query, query=" ")["specimenCount"] == 3
+    assert hosted.data(query, query="apple tree")["specimenCount"] == 1
+
+
+def test_a_list_is_appended_to_where_it_is_stored(hosted: Hosted) -> None:
+    key = made(hosted, tags='["a"]')["id"]
+    mutation = 'mutation ($k: ID!) { specimenUpdate(key: $k, changes: {tags: "{\\"append\\": [\\"b\\"]}"}) { tags } }'
+    assert hosted.data(mutation, k=key)["specimenUpdate"] == {"tags": '["a","b"]'}
+
+
+def test_a_conflict_names_the_attributes_whose_values_are_taken(hosted: Hosted) -> None:
+    key = made(hosted, label="mine")["id"]
+    error = hosted.error(CREATE, item={"text": "x", "label": "mine"})
+    assert error == {"code": "conflict", "status": 409, "attributes": ["label"]}
+    batch = """mutation ($edits: [SpecimenEdit!]!) { specimenEditBatch(edits: $edits) { code attributes } }"""
+    edits = [
+        {"create": {"text": "x", "label": "mine"}},
+        {"create": {"text": "x", "id": key}},
+        {"create": {"text": "y"}},
+    ]
+    assert hosted.data(batch, edits=edits)["specimenEditBatch"] == [
+        {"code": "conflict", "attributes": ["label"]},
+        {"code": "conflict", "attributes": ["id"]},
+        {"code": "ok", "attributes": None},
+    ]
 
 
 def test_search_in_an_order_a_page_at_a_time(hosted: Hosted) -> None:

@@ -17,12 +17,12 @@ from msgspec import UNSET
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta
 from ...model.validation import pointer
-from ...query.parse import CONNECTIVES
+from ...query.parse import CONNECTIVES, QUERY, spellings
 from ...store.edits import EditResult
 from ...store.store import ResultPage
 from ..operations import Arguments, Operation, Parameter, unknown_members
 from ..problem import problem
-from .types import Field, Ref, annotation_ref, item_record
+from .types import Field, Ref, annotation_ref, item_record, leaf_of
 from .values import answer, given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"
@@ -89,16 +89,27 @@ def _where(meta: StoreMeta[Any], value: Any) -> Any:
         return [_where(meta, one) for one in value]
     if not isinstance(value, Mapping):
         return value
-    refs = _refs(meta)
     plain: dict[str, Any] = {}
     for name, one in value.items():
         if name in CONNECTIVES or name == "not":
             if one is not None:
                 plain[name] = _where(meta, one)
-        elif name in refs and isinstance(one, Mapping):
-            plain[name] = {operator: _operand(refs[name], operand) for operator, operand in one.items()}
-        else:
+        elif name != QUERY:
+            plain[name] = _asked(meta, name, one)
+        elif one is not None:
             plain[name] = one
+    return plain
+
+
+def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
+    """What is asked of one attribute: by operators, and by the fields of one that is an object."""
+    refs = _refs(meta)
+    if name not in refs or not isinstance(value, Mapping):
+        return value
+    plain: dict[str, Any] = {}
+    for member, one in value.items():
+        below = f"{name}.{member}"
+        plain[member] = _asked(meta, below, one) if below in refs else _operand(refs[name], one)
     return plain
 
 
@@ -148,12 +159,14 @@ INPUTS: dict[Any, str] = {"create": "creatable", "update": "updatable"}
 CHECKED: dict[Any, tuple[type, str]] = {
     "key": (str, "a string"),
     "where": (Mapping, "an object"),
+    "text": (str, "text"),
     bool: (bool, "a boolean"),
 }
 """Shapes whose type GraphQL checks and the operation does not."""
 
 ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
     "where": InvalidQuery,
+    "query": InvalidQuery,
     "when": InvalidQuery,
     "order": InvalidQuery,
     "limit": InvalidQuery,
@@ -225,6 +238,7 @@ def _result(result: EditResult[Any]) -> dict[str, Any]:
         "message": None if error is None else error.message,
         "item": _item(result.item if error is None else getattr(error, "item", None)),
         "faults": None if error is None or not error.faults else msgspec.to_builtins(error.faults),
+        "attributes": None if error is None else error.details.get("attributes"),
     }
 
 
@@ -252,4 +266,5 @@ def _fields(meta: StoreMeta[Any]) -> tuple[Field, ...]:
 
 @cache
 def _refs(meta: StoreMeta[Any]) -> dict[str, Ref]:
-    return {field.name: field.ref for field in _fields(meta)}
+    """The types of what can be compared, nested attributes by the paths that their JSON has."""
+    return {name: Ref(leaf_of(one), one.optional) for name, one in spellings(meta).items()}

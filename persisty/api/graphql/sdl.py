@@ -17,9 +17,10 @@ import msgspec
 from msgspec import Struct
 
 from ...errors import Fault, InvalidDeclaration
-from ...model.meta import StoreMeta
+from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
+from ...query.parse import QUERY, fields_of, has_text
 from ...store.store import ResultPage
 from ..operations import EDITS, Operation, Parameter
 from .resolve import ASCENDING, DESCENDING, may_give
@@ -27,6 +28,7 @@ from .types import (
     AWS_SCALARS,
     BOOLEAN,
     LONG,
+    STRING,
     Field,
     Leaf,
     ListOf,
@@ -136,6 +138,7 @@ class _Schema:
             _Line("message", "String"),
             _Line("item", self.item(meta), "As created or updated; the current one where `when` was false"),
             _Line("faults", faults),
+            _Line("attributes", f"[{STRING.name}!]", "Of a conflict: those whose values are taken"),
         )
         return f"[{self._define('type', pascal(meta.name) + 'EditResult', lines)}!]"
 
@@ -162,7 +165,8 @@ class _Schema:
             _Line("and", f"[{name}!]"),
             _Line("or", f"[{name}!]"),
             _Line("not", name),
-            *(_Line(one, self._operators(meta.attributes[one].kind, leaf)) for one, leaf in _leaves(meta)),
+            *([_Line(QUERY, STRING.name, "Words, each of which some text mentions")] if has_text(meta) else []),
+            *(_Line(one, self._asked(meta, one, attribute)) for one, attribute in meta.attributes.items()),
         ]
         return self._define("input", name, lines, "What stands beside each other is joined by and.")
 
@@ -188,6 +192,23 @@ class _Schema:
     def edit_delete(self, meta: StoreMeta[Any]) -> str:
         lines = [_Line("key", "ID!"), _Line("when", self.where(meta))]
         return self._define("input", pascal(meta.name) + "EditDelete", lines)
+
+    def words(self, meta: StoreMeta[Any]) -> str | None:
+        """The words of a search; None where there is no text to look through."""
+        return STRING.name if has_text(meta) else None
+
+    def _asked(self, meta: StoreMeta[Any], name: str, attribute: Attribute) -> str:
+        """What can be asked of an attribute: an input of operators, or of fields where it is an object that has any.
+
+        Fields that GraphQL has no name for cannot be asked here."""
+        fields = {field: one for field, one in fields_of(meta, name).items() if is_name(field)}
+        if not fields:
+            return self._operators(attribute.kind, leaf_of(attribute))
+        lines = {"null": _Line("null", BOOLEAN.name)} | {
+            field: _Line(field, self._asked(meta, f"{name}.{field}", one)) for field, one in fields.items()
+        }
+        steps = "_".join(pascal(step) for step in name.split("."))
+        return self._define("input", f"{pascal(meta.name)}Where{steps}", lines.values())
 
     def _operators(self, kind: Kind, leaf: Leaf) -> str:
         """The input that holds the operators of a kind; attributes of one kind and type share it."""
@@ -293,10 +314,6 @@ class _Schema:
             self._faults.append(fault)
 
 
-def _leaves(meta: StoreMeta[Any]) -> Iterator[tuple[str, Leaf]]:
-    return ((name, leaf_of(attribute)) for name, attribute in meta.attributes.items())
-
-
 def _quoted(text: str) -> list[str]:
     """A description as GraphQL's block string, on one line where it can be."""
     safe = text.replace('"""', '\\"""')
@@ -323,6 +340,7 @@ PARAMETERS: dict[Any, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
     "create": _Schema.create,
     "update": _Schema.update,
     "where": _Schema.where,
+    "text": _Schema.words,
     "order": _Schema.order,
     "edits": _Schema.edits,
 }

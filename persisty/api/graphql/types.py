@@ -20,7 +20,7 @@ from typing import Any, get_args, get_origin
 from msgspec import NODEFAULT, UNSET, Struct, inspect
 
 from ...model.meta import Attribute, StoreMeta
-from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind
+from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_literal
 from ...naming import pascal
 from ...store.store import ResultPage
 
@@ -147,6 +147,8 @@ def is_name(text: str) -> bool:
 
 def leaf_of(attribute: Attribute) -> Leaf:
     """The GraphQL type of an attribute."""
+    if is_literal(attribute.type) and attribute.kind is not Kind.JSON:
+        return _literal(list(get_args(bare(attribute.type))))
     if attribute.kind is Kind.INTEGER:
         return _integer(inspect.type_info(attribute.type))
     if attribute.kind is Kind.ENUM:
