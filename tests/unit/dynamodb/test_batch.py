@@ -1,0 +1,173 @@
+"""Batches as statements: their texts, what their answers mean, and what is written singly instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from persisty.backends.dynamodb.batch import MAX_STATEMENTS, rounds
+from persisty.backends.dynamodb.codec import WireCodec
+from persisty.backends.dynamodb.transport import AwsError
+from persisty.errors import BackendUnavailable
+from persisty.model.generators import Add, Append
+from persisty.query.resolve import resolve_filter
+from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
+
+from .items import THING, Thing
+from .test_backend import over, thing
+
+T: Any = Thing
+WIRE = WireCodec(THING)
+
+
+def text_of(write: Any) -> tuple[str, list[Any]]:
+    """The statement and its parameters of one write in a batch of two."""
+    backend, script = over({"Responses": [{"Item": WIRE.wire(thing())}, {}]})
+    backend.write([write, Put(thing("other"))], atomic=False)
+    statement = script.calls[0][1]["Statements"][0]
+    assert statement["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+    return statement["Statement"], statement["Parameters"]
+
+
+def where(given: Any) -> Any:
+    return resolve_filter(THING, given)
+
+
+def test_a_create_is_an_insert_of_what_is_not_null() -> None:
+    text, parameters = text_of(Put(thing("1", count=3)))
+    names = text.removeprefix('INSERT INTO "things" VALUE {').removesuffix("}")
+    assert [part.partition(":")[0].strip("' ") for part in names.split(",")] == [*WIRE.wire(thing("1", count=3))]
+    assert {"N": "3"} in parameters
+    assert text.count("?") == len(parameters)
+
+
+CONDITIONS: dict[str, tuple[Any, str, list[dict[str, Any]]]] = {
+    "none": (None, "", []),
+    "eq": (T.count == 3, ' AND ("count" = ?)', [{"N": "3"}]),
+    "ne": (T.text != "a", ' AND ("text" IS MISSING OR "text" <> ?)', [{"S": "a"}]),
+    "null": (T.text.is_null(), ' AND ("text" IS MISSING)', []),
+    "not null": (T.text.is_null(False), ' AND ("text" IS NOT MISSING)', []),
+    "oneof": (T.count.oneof([1, 2]), ' AND ("count" IN [?, ?])', [{"N": "1"}, {"N": "2"}]),
+    "startswith": (T.text.startswith("a"), ' AND (begins_with("text", ?))', [{"S": "a"}]),
+    "not contains": (
+        ~T.text.contains("a"),
+        ' AND ("text" IS MISSING OR NOT (contains("text", ?)))',
+        [{"S": "a"}],
+    ),
+    "and, or": (
+        (T.count > 1) & ((T.owner == "a") | (T.owner == "b")),
+        ' AND (("count" > ?) AND (("owner" = ?) OR ("owner" = ?)))',
+        [{"N": "1"}, {"S": "a"}, {"S": "b"}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "text", "values"), CONDITIONS.values(), ids=CONDITIONS)
+def test_conditions_stand_behind_the_key(given: Any, text: str, values: list[dict[str, Any]]) -> None:
+    found, parameters = text_of(Delete(("1",), where(given)))
+    assert found == f'DELETE FROM "things" WHERE "id" = ?{text} RETURNING ALL OLD *'
+    assert parameters == [{"S": "1"}, *values]
+
+
+def test_an_update_sets_adds_appends_and_removes() -> None:
+    changes = {"owner": "you", "count": Add(2), "tags": Append(("a",)), "text": None}
+    text, parameters = text_of(Patch(("1",), changes, where(T.count < 9)))
+    assert text == (
+        'UPDATE "things" SET "owner" = ? SET "count" = "count" + ? SET "tags" = list_append("tags", ?) REMOVE "text" '
+        'WHERE "id" = ? AND ("count" < ?) RETURNING ALL NEW *'
+    )
+    assert parameters == [{"S": "you"}, {"N": "2"}, {"L": [{"S": '"a"'}]}, {"S": "1"}, {"N": "9"}]
+
+
+def test_an_update_of_nothing_still_tells_the_item() -> None:
+    text, _ = text_of(Patch(("1",), {}))
+    assert text.startswith('UPDATE "things" REMOVE ')
+
+
+def test_texts_are_kept_by_shape_and_values_are_not() -> None:
+    backend, script = over({"Responses": [{}, {}, {}]}, {}, {}, {})
+    backend.write([Delete((key,), where(T.count == number)) for number, key in enumerate("abc")], atomic=False)
+    statements = script.calls[0][1]["Statements"]
+    assert len({one["Statement"] for one in statements}) == 1
+    assert [one["Parameters"] for one in statements] == [
+        [{"S": key}, {"N": str(number)}] for number, key in enumerate("abc")
+    ]
+
+
+def test_answers_become_results() -> None:
+    new, current = thing("2", count=5), thing("4", count=7)
+    answers = [
+        {},
+        {"Item": WIRE.wire(new)},
+        {"Error": {"Code": "DuplicateItem"}},
+        {"Error": {"Code": "ConditionalCheckFailed", "Item": WIRE.wire(current)}},
+        {"Item": WIRE.wire(thing("5"))},
+        {},
+    ]
+    backend, script = over({"Responses": answers})
+    writes = [
+        Put(thing("1")),
+        Patch(("2",), {"count": 5}),
+        Put(thing("3")),
+        Patch(("4",), {"count": 1}, where(T.count == 0)),
+        Delete(("5",)),
+        Delete(("6",)),
+    ]
+    assert backend.write(writes, atomic=False) == [
+        WriteResult(Outcome.DONE, thing("1")),
+        WriteResult(Outcome.DONE, new),
+        WriteResult(Outcome.EXISTS),
+        WriteResult(Outcome.FAILED, current),
+        WriteResult(Outcome.DONE),
+        WriteResult(Outcome.MISSING),
+    ]
+    assert script.operations == ["BatchExecuteStatement"]
+
+
+@pytest.mark.parametrize(
+    "code", ["ConditionalCheckFailed", "ThrottlingError", "ValidationError", "TransactionConflict"]
+)
+def test_what_an_answer_does_not_settle_is_written_singly(code: str) -> None:
+    backend, script = over(
+        {"Responses": [{"Error": {"Code": code}}, {}]},
+        AwsError("ConditionalCheckFailedException", "", {}),
+    )
+    results = backend.write([Patch(("1",), {"count": 1}), Put(thing("2"))], atomic=False)
+    assert [one.outcome for one in results] == [Outcome.MISSING, Outcome.DONE]
+    assert script.operations == ["BatchExecuteStatement", "UpdateItem"]
+
+
+def test_what_partiql_cannot_say_is_written_singly() -> None:
+    updated = {"Attributes": WIRE.wire(thing("1"))}
+    local = where(T.text.endswith("x"))
+    backend, script = over({"Responses": [{}, {}]}, {})
+    writes = [Put(thing("1")), Put(thing("2")), Delete(("3",), local)]
+    assert backend.write(writes, atomic=False)[2].outcome is Outcome.MISSING  # it was read, and is not there
+    assert sorted(script.operations) == ["BatchExecuteStatement", "GetItem"]
+    backend, script = over(updated, updated)
+    nullable = Patch(("1",), {"level": Add(1)})  # null counts as 0, which PartiQL has no documented way to say
+    backend.write([nullable, Patch(("2",), {"level": Add(1)})], atomic=False)
+    assert script.operations == ["UpdateItem", "UpdateItem"]
+
+
+def test_a_request_holds_25_and_an_item_once() -> None:
+    backend, script = over(*({"Responses": [{} for _ in range(size)]} for size in (25, 25, 10)))
+    backend.write([Put(thing(str(number))) for number in range(60)], atomic=False)
+    assert sorted(len(payload["Statements"]) for _, payload in script.calls) == [10, 25, MAX_STATEMENTS]
+    assert rounds([(0, ("a",)), (1, ("b",)), (2, ("a",)), (3, ("a",)), (4, ("b",))]) == [[0, 1], [2, 4], [3]]
+
+
+@pytest.mark.parametrize("kind", ["AccessDeniedException", "UnknownOperationException"])
+def test_where_statements_are_not_known_or_not_allowed_all_is_written_singly_from_then_on(kind: str) -> None:
+    backend, script = over(AwsError(kind, "", {}), {}, {}, {}, {})
+    for names in ("ab", "cd"):
+        results = backend.write([Put(thing(name)) for name in names], atomic=False)
+        assert [one.outcome for one in results] == [Outcome.DONE] * 2
+    assert script.operations == ["BatchExecuteStatement", *["PutItem"] * 4]
+
+
+def test_another_refusal_of_a_whole_batch_is_an_error() -> None:
+    backend, _ = over(AwsError("ResourceNotFoundException", "", {}))
+    with pytest.raises(BackendUnavailable):
+        backend.write([Put(thing("1")), Put(thing("2"))], atomic=False)
