@@ -44,15 +44,17 @@ class KeyCodec(msgspec.Struct, frozen=True):
 
     def parse(self, key: str) -> KeyValues | None:
         """The values of a key; None where no item can have that key."""
-        texts = [key] if len(self.parts) == 1 else [unquote(part) for part in key.split(SEPARATOR)]
-        if len(texts) != len(self.parts):
-            return None
         try:
             unicode(key)
+            if len(self.parts) == 1:
+                to_text, kind = self.parts[0]
+                value = msgspec.convert(key, kind, strict=False)
+                return (value,) if key and to_text(value) == key else None
+            texts = [unquote(part) for part in key.split(SEPARATOR)]
             values = tuple(
-                msgspec.convert(text, kind, strict=False) for text, (_, kind) in zip(texts, self.parts, strict=True)
+                [msgspec.convert(text, kind, strict=False) for text, (_, kind) in zip(texts, self.parts, strict=True)]
             )
-            return values if key and self.text(values) == key else None
+            return values if self.text(values) == key else None
         except (msgspec.ValidationError, ValueError, OverflowError):
             return None
 

@@ -16,7 +16,7 @@ from ..model.changes import bounds_of
 from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, Text
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, key_values, new_item, pointer
+from ..model.validation import changes_of, key_values, new_item
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.explain import Explanation
@@ -248,7 +248,7 @@ class Store(Generic[T]):
         """The items of up to 100 keys, in their positions, None where there is none."""
         given = list(keys)
         check_batch(given)
-        values = [self._key(key, pointer("keys", position)) for position, key in enumerate(given)]
+        values = [self._key(key, f"/keys/{position}") for position, key in enumerate(given)]
         asked = [one for one in values if one is not None]
         found = iter(self.backend.read(asked) if asked else ())
         return [None if one is None else next(found) for one in values]
@@ -273,7 +273,7 @@ class Store(Generic[T]):
         else:
             results = iter(self._written(planned, atomic))
         return [
-            edit_result(self.meta, one, None if one is None else next(results), pointer("edits", position, "changes"))
+            edit_result(self.meta, one, None if one is None else next(results), f"/edits/{position}/changes")
             for position, one in enumerate(planned)
         ]
 
@@ -312,7 +312,7 @@ class Store(Generic[T]):
         planned: list[Planned | None] = []
         faults: list[Fault] = []
         for position, edit in enumerate(batch):
-            path = pointer("edits", position)
+            path = f"/edits/{position}"
             try:
                 planned.append(self._plan(edit, path))
             except (InvalidInput, InvalidQuery) as error:
