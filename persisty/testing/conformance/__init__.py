@@ -16,8 +16,10 @@ from typing import Any
 
 from . import (
     fixtures,
+    test_aggregates,
     test_atomic,
     test_batch,
+    test_bulk,
     test_changes,
     test_concurrency,
     test_conditions,
@@ -25,8 +27,10 @@ from . import (
     test_filters,
     test_numbering,
     test_order_and_paging,
+    test_select,
     test_types,
     test_unique,
+    test_words,
 )
 
 THEMES: tuple[ModuleType, ...] = (
@@ -35,11 +39,15 @@ THEMES: tuple[ModuleType, ...] = (
     test_conditions,
     test_filters,
     test_order_and_paging,
+    test_select,
+    test_words,
+    test_aggregates,
     test_batch,
     test_atomic,
     test_unique,
     test_changes,
     test_numbering,
+    test_bulk,
     test_concurrency,
 )
 FIXTURES = (
