@@ -16,12 +16,13 @@ from graphql import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persisty import App
+from persisty import App, meta_of
 from persisty.api.actions import operations
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http import Request
 
+from ..questions import as_filter, as_json, questions
 from . import gallery
 from .asking import JSON, Hosted, StandIn, document_of
 from .test_appsync import ID, errors_of, fill
@@ -141,3 +142,63 @@ def test_any_request_is_answered(endpoint: GraphqlEndpoint, app: App, body: byte
     for method in ("GET", "POST", "PUT", "HEAD", ""):
         response = endpoint.handle(Request(method, "/graphql", query, {"content-type": content}, body))
         assert 400 <= response.status < 500 or (response.status == 200 and json.loads(response.body))
+
+
+DOMAINS: dict[str, list[Any]] = {
+    "text": ["a", "B", "Apple", ""],
+    "count": [0, 1, -1, 7],
+    "ratio": [0.5, -1, 0],
+    "done": [True, False],
+    "day": ["2030-01-01", "2031-01-01"],
+    "status": ["open", "done"],
+    "shade": ["dark-red", "blue"],
+    "level": [-1, 10],
+    "price": ["1.50", "2"],
+    "size": ["s", "m", "xl"],
+    "grade": [1, 3, 9],
+    "tags": [],
+    "place": [],
+    "place.city": ["Rome", "ro", ""],
+    "place.postCode": ["1"],
+    "place.shade": ["dark-red"],
+    "place.geo.lat": [41.5, 0],
+}
+ITEMS: list[dict[str, Any]] = [
+    {
+        "text": "a",
+        "count": 1,
+        "ratio": 0.5,
+        "status": "done",
+        "size": "s",
+        "place": {"city": "Rome", "geo": {"lat": 41.5}},
+    },
+    {"text": "B", "day": "2030-01-01", "shade": "dark-red", "grade": 3, "place": {"city": "romford", "postCode": "1"}},
+    {"text": "Apple", "count": 7, "level": 10, "price": "1.5", "done": True, "label": "b"},
+    {
+        "text": "apple",
+        "count": -1,
+        "grade": 1,
+        "size": "m",
+        "place": {"city": "", "shade": "dark-red", "geo": {"lat": -1}},
+    },
+]
+WORDS = ["a", "APPLE", "b", "ro", "m"]
+FOUND = """query ($where: SpecimenWhere, $query: String) {
+    specimenCount(where: $where, query: $query)
+    specimenSearch(where: $where, query: $query, order: [text_desc], limit: 100) { items { text } } }"""
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=questions(meta_of(gallery.Specimen), DOMAINS, WORDS), words=st.none() | st.sampled_from(WORDS))
+def test_a_filter_finds_what_it_finds_in_python(
+    hosted: Hosted, stand_in: StandIn, app: App, asked: Any, words: str | None
+) -> None:
+    store = app.store(gallery.Specimen)
+    store.delete_all()
+    for item in ITEMS:
+        store.create(item)
+    wanted = [one.text for one in store.search_all(as_filter(asked), query=words, order="-text")]
+    for ask in (hosted, stand_in):
+        assert ask(FOUND, where=as_json(asked), query=words) == {
+            "data": {"specimenCount": len(wanted), "specimenSearch": {"items": [{"text": one} for one in wanted]}}
+        }
