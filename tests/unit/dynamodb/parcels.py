@@ -115,9 +115,9 @@ class Recorder:
         self._inner = inner
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **how: Any) -> Any:
         self.calls.append((operation, payload))
-        return self._inner.call(operation, payload, shape)
+        return self._inner.call(operation, payload, shape, **how)
 
     def close(self) -> None:
         self._inner.close()
