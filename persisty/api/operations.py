@@ -108,7 +108,9 @@ def _where(store: Store[Any], given: Any, path: str = "/where") -> Filter:
 
 
 def _create(store: Store[Any], arguments: Arguments) -> Any:
-    return store.create(new_item(store.meta, _object(arguments.get("item"), "/item"), client=True))
+    item = _object(arguments.get("item"), "/item")
+    new_item(store.meta, item, client=True)  # is it valid? what is generated is the store's to make, and to know again
+    return store.create(item)
 
 
 def _read(store: Store[Any], arguments: Arguments) -> Any:
@@ -195,7 +197,8 @@ def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
 
 
 def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
-    return edits.Create(new_item(store.meta, body, path, client=True))
+    new_item(store.meta, body, path, client=True)
+    return edits.Create(body)
 
 
 def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:

@@ -59,15 +59,19 @@ class Outcome(enum.Enum):
     """The condition `when` was false."""
     ABORTED = "aborted"
     """Fine in itself, but another write of the atomic batch was not."""
+    IN_DOUBT = "in_doubt"
+    """An attempt whose answer was lost may have been carried out, and the engine cannot tell whether it was."""
 
 
 class WriteResult(Struct, frozen=True):
     """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
-    `index`: the name of the unique index of a write that EXISTS, None where it is the key that is taken."""
+    `index`: the name of the unique index of a write that EXISTS, None where it is the key that is taken. Of a write that is
+    IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in."""
 
     outcome: Outcome
     item: Any = None
     index: str | None = None
+    refusal: Outcome | None = None
 
 
 class Page(Struct, Generic[T], frozen=True):

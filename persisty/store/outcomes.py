@@ -7,7 +7,16 @@ from typing import Any
 
 from msgspec import UNSET, Struct, structs
 
-from ..errors import Aborted, Conflict, Fault, InvalidInput, NotFound, PersistyError, PreconditionFailed
+from ..errors import (
+    Aborted,
+    BackendUnavailable,
+    Conflict,
+    Fault,
+    InvalidInput,
+    NotFound,
+    PersistyError,
+    PreconditionFailed,
+)
 from ..model.changes import bounds_of, sums_of
 from ..model.expressions import ALL, And, Filter
 from ..model.keys import KeyValues
@@ -16,20 +25,23 @@ from ..model.validation import pointer
 from ..query.match import matcher
 from ..query.resolve import combine
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
+from .doubt import settled
 from .edits import EditResult
 
 
 class Planned(Struct, frozen=True):
-    """A write, and what the caller's own condition was before the bounds of its sums were joined to it."""
+    """A write; what the caller's own condition was before the bounds of its sums were joined to it; and the item or the
+    changes as the caller gave them, before generators ran."""
 
     write: Write
     when: Filter = ALL
+    given: Any = None
 
 
-def patch(meta: StoreMeta[Any], key: tuple[Any, ...], changes: dict[str, Any], when: Filter) -> Planned:
+def patch(meta: StoreMeta[Any], key: tuple[Any, ...], changes: dict[str, Any], when: Filter, given: Any) -> Planned:
     """The write of an update: on the caller's condition, and that no sum leaves the bounds of its attribute."""
     bounds = bounds_of(meta, changes)
-    return Planned(Patch(key, changes, when if bounds is ALL else combine(And, [when, bounds])), when)
+    return Planned(Patch(key, changes, when if bounds is ALL else combine(And, [when, bounds])), when, given)
 
 
 def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, path: str = "") -> PersistyError:
@@ -43,6 +55,8 @@ def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, path: 
             return conflict(meta, result)
         case Outcome.MISSING:
             return NotFound()
+        case Outcome.IN_DOUBT:
+            return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
     return Aborted()
 
 
@@ -58,6 +72,8 @@ def edit_result(
     """The result of one edit of a batch; without a write, its key is one that no item can have."""
     if planned is None or result is None:
         return EditResult(error=NotFound())
+    if result.outcome is Outcome.IN_DOUBT:
+        result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
         return EditResult(result.item)
     return EditResult(error=error_of(meta, planned, result, path))

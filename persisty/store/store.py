@@ -24,6 +24,7 @@ from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, 
 from . import edits
 from .backend import Backend, Delete, Outcome, Put, WriteResult
 from .bulk import write_all
+from .doubt import settled
 from .outcomes import Planned, check_distinct, edit_result, error_of, located, number, patch
 
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class Store(Generic[T]):
             number(self.backend, [new])
         put = Put(new)
         [result] = self.backend.write((put,), atomic=False)
-        return self._settled(Planned(put), result)
+        return self._settled(Planned(put, given=item), result)
 
     def read(self, key: Any) -> T | None:
         """The item, or None."""
@@ -98,7 +99,7 @@ class Store(Generic[T]):
         values = self._key(key)
         if values is None:
             return None
-        planned = patch(self.meta, values, valid, condition)
+        planned = patch(self.meta, values, valid, condition, changes)
         [result] = self.backend.write((planned.write,), atomic=False)
         return None if result.outcome is Outcome.MISSING else self._settled(planned, result)
 
@@ -324,12 +325,12 @@ class Store(Generic[T]):
     def _plan(self, edit: edits.Edit, path: str) -> Planned | None:
         match edit:
             case edits.Create(item):
-                return Planned(Put(new_item(self.meta, item, path + "/item")))
+                return Planned(Put(new_item(self.meta, item, path + "/item")), given=item)
             case edits.Update(key, changes, when):
                 valid = changes_of(self.meta, changes, path + "/changes")
                 condition = self._where(when, path + "/when")
                 values = self._key(key, path + "/key")
-                return None if values is None else patch(self.meta, values, valid, condition)
+                return None if values is None else patch(self.meta, values, valid, condition, changes)
             case edits.Delete(key, when):
                 condition = self._where(when, path + "/when")
                 values = self._key(key, path + "/key")
@@ -347,6 +348,8 @@ class Store(Generic[T]):
 
     def _settled(self, planned: Planned, result: WriteResult) -> T:
         """The item of a write that is done; the error of one that is not."""
+        if result.outcome is Outcome.IN_DOUBT:
+            result = settled(self.meta, planned.write, planned.given, result)
         if result.outcome is Outcome.DONE:
             item: T = result.item
             return item
