@@ -224,9 +224,12 @@ def resolve_order(meta: StoreMeta[Any], order: Order, path: str = "/order") -> t
     """
     if order is None:
         return ()
-    if not isinstance(order, Iterable | OrderBy | AttributeExpression):
+    if isinstance(order, (str, OrderBy, AttributeExpression)):  # a tuple: a union of types is made at every call
+        terms: list[Any] = [order]
+    elif isinstance(order, Iterable):
+        terms = list(order)
+    else:
         raise InvalidQuery(faults=[Fault(path, "Not an order", "attributes", type(order).__name__)])
-    terms = [order] if isinstance(order, str | OrderBy | AttributeExpression) else list(order)
     faults: list[Fault] = []
     total: dict[str, OrderBy] = {}
     for position, term in enumerate(terms):

@@ -90,17 +90,21 @@ def _integer(text: str) -> int:
 
 
 class WireKind(Struct, frozen=True):
-    """`tag` is DynamoDB's type. An answer is decoded to `type` along with its JSON, and from there by `decode`, if any."""
+    """`tag` is DynamoDB's type. An answer is decoded to `type` along with its JSON, and from there by `decode`, if any.
+
+    `inline`: the same as an expression of `{text}` and `{decode}`, for kinds that nearly every item has: a page has many.
+    """
 
     tag: str
     encode: Convert
     decode: Convert | None
     type: Any = str
+    inline: str = "{decode}({text})"
 
 
 WIRE: dict[Kind, WireKind] = {
-    Kind.STRING: WireKind("S", escape, unescape),
-    Kind.INTEGER: WireKind("N", str, _integer),
+    Kind.STRING: WireKind("S", escape, unescape, inline="{text} if {text}[:1] != '\\0' else {decode}({text})"),
+    Kind.INTEGER: WireKind("N", str, _integer, inline="int({text}) if {text}.isdigit() else {decode}({text})"),
     Kind.FLOAT: WireKind("N", repr, float),
     Kind.BOOLEAN: WireKind("N", _flag, lambda text: text != "0"),
     Kind.DATETIME: WireKind("S", datetime_text, None, datetime),
@@ -160,6 +164,11 @@ class Executed(Struct, Generic[W]):
     Item: W | None = None
     Error: Refused[W] | None = None
 
+    @property
+    def in_doubt(self) -> bool:
+        """It failed in a way that leaves open whether it was carried out."""
+        return self.Error is not None and self.Error.Code == "InternalServerError"
+
 
 class ExecutedBatch(Struct, Generic[W]):
     """Answer of `BatchExecuteStatement`."""
@@ -183,7 +192,8 @@ def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ())
     names: dict[str, Any] = {"item": item, "UNSET": UNSET}
     for name, kind in kinds.items():  # attribute names: Python has checked that they are identifiers
         names[f"decode_{name}"] = kind.decode
-        value = f"cell.{kind.tag}" if kind.decode is None else f"decode_{name}(cell.{kind.tag})"
+        text = f"cell.{kind.tag}"
+        value = text if kind.decode is None else kind.inline.format(text=text, decode=f"decode_{name}")
         terms.append(f"{name}=None if (cell := row.{name}) is None else {value}")
     compiled: Convert = eval(f"lambda row: item({', '.join(terms)})", names)
     return compiled
