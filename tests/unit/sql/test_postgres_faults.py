@@ -146,6 +146,7 @@ def test_large_batches_go_both_ways_at_once(schema: str) -> None:
     assert all(one.item.text == text for one in changed)
     changed = pages.edit_batch([Update(number, {"text": text}, when=Page.text != text) for number in range(40)])
     assert all(one.error.item.text == text for one in changed)
+    assert pages.update(0, {"text": text * 20}).text == text * 20
     app.close()
 
 

@@ -102,6 +102,13 @@ def test_an_edit_that_repeats_a_unique_value_is_told_by_its_index(papers: Store[
     assert papers.count() == 2
 
 
+def test_of_creates_of_one_key_in_a_batch_the_first_is_done(papers: Store[Paper]) -> None:
+    papers.create(Paper(id="5"))
+    results = papers.edit_batch([Create(Paper(id=str(number % 7), number=number)) for number in range(20)])
+    assert [one.code for one in results] == ["ok" if number < 7 and number != 5 else "conflict" for number in range(20)]
+    assert {one.id: one.number for one in papers.search()} == {str(n): None if n == 5 else n for n in range(7)}
+
+
 def test_a_failed_batch_leaves_the_connection_fit_for_use(app: App) -> None:
     papers = app.store(Paper)
     papers.create(Paper(id="a", email="a"))
