@@ -6,7 +6,10 @@ ENGINES: dict[str, tuple[str | None, str]] = {
     "memory": (None, "memory://"),
     "sqlite": ("sqlite_folder", "sqlite:///{place}/{stage}.db"),
     "postgresql": ("postgres_url", "{place}&schema=persisty-test-{process}-{stage}"),
-    "dynamodb-moto": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}&partiql=0"),  # moto has no PartiQL to speak of
+    "dynamodb-moto": (
+        "moto_endpoint",
+        "dynamodb://us-east-1?endpoint={place}&partiql=0",
+    ),  # moto has no PartiQL to speak of
     "dynamodb-local": ("local_endpoint", "dynamodb://us-east-1?endpoint={place}&index_attributes=2"),
     "dynamodb-boto3": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}&transport=boto3"),
 }

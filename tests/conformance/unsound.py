@@ -1,0 +1,251 @@
+"""Engines broken on purpose, in what they do by themselves: unique values, numbers, sums, selections, aggregates, bulk writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import sleep
+from typing import Any
+
+import msgspec
+
+from persisty import Add, Aggregate, Append, Filter
+from persisty.backends.memory import MemoryEngine
+from persisty.model.expressions import ALL, COUNT
+from persisty.model.validation import changed
+from persisty.query.aggregate import Accumulator, Group
+from persisty.query.match import matcher
+from persisty.store.backend import Backend, Bulk, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+
+from .broken import Order, Position, Sound
+
+EVERYTHING = 10_000
+EXISTS = Outcome.EXISTS
+
+
+class OfItsOwn(Sound):
+    """Sees to unique values itself, over an engine that knows nothing of them."""
+
+    def __init__(self, inner: Backend[Any]) -> None:
+        super().__init__(MemoryEngine().open(msgspec.structs.replace(inner.meta, indexes=())))
+        self.meta = inner.meta
+
+    def values(self, item: Any) -> dict[tuple[Any, ...], str]:
+        """(index, values) of an item → the index."""
+        read = self.meta.attributes
+        found = {(one.name, *(read[name].get(item) for name in one.attributes)): one.name for one in self.meta.uniques}
+        return {key: name for key, name in found.items() if None not in key}
+
+    def after(self, write: Write) -> Any:
+        """The item as the write would leave it."""
+        if isinstance(write, Put):
+            return write.item
+        [item] = self.inner.read((write.key,))
+        return changed(self.meta, item, write.changes) if item is not None and isinstance(write, Patch) else None
+
+    def taken(self, write: Write) -> str | None:
+        """The index of a value that another item has."""
+        item = self.after(write)
+        wanted = {} if item is None else self.values(item)
+        for other in self.inner.query(ALL, (), None, EVERYTHING).items:
+            if self.meta.key_values(other) != self.key(write):
+                for key, index in wanted.items():
+                    if key in self.values(other):
+                        return index
+        return None
+
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        return [result for write in writes for result in self.one(write)]
+
+    def one(self, write: Write) -> list[WriteResult]:
+        index = self.taken(write)
+        return [WriteResult(EXISTS, index=index)] if index else self.inner.write((write,), atomic=False)
+
+
+class ChecksValuesThenWrites(OfItsOwn):
+    def one(self, write: Write) -> list[WriteResult]:
+        index = self.taken(write)
+        sleep(0.001)
+        return [WriteResult(EXISTS, index=index)] if index else self.inner.write((write,), atomic=False)
+
+
+class ChecksValuesOnCreateOnly(OfItsOwn):
+    def one(self, write: Write) -> list[WriteResult]:
+        return super().one(write) if isinstance(write, Put) else self.inner.write((write,), atomic=False)
+
+
+class NeverFreesAValue(Sound):
+    """Guards of values outlive their items, and batches that were never written."""
+
+    def __init__(self, inner: Backend[Any]) -> None:
+        super().__init__(inner)
+        self.holders: dict[tuple[Any, ...], Any] = {}
+
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        for write in writes:
+            values = write.changes if isinstance(write, Patch) else {}
+            name = getattr(write.item, "name", None) if isinstance(write, Put) else values.get("name")
+            if name is not None and self.holders.setdefault(("unique-name", name), self.key(write)) != self.key(write):
+                return [WriteResult(EXISTS, index="unique-name")] * len(writes)
+        return self.inner.write(writes, atomic=atomic)
+
+
+class TakesNullForAValue(OfItsOwn):
+    def values(self, item: Any) -> dict[tuple[Any, ...], str]:
+        read = self.meta.attributes
+        return {(one.name, *(read[name].get(item) for name in one.attributes)): one.name for one in self.meta.uniques}
+
+
+class RepeatsNumbers(Sound):
+    def __init__(self, inner: Backend[Any]) -> None:
+        super().__init__(inner)
+        self.last: dict[str, int] = {}
+
+    def allocate(self, sequence: str, count: int) -> int:
+        first = self.last.get(sequence, 0) + 1
+        sleep(0.001)
+        self.last[sequence] = first + count - 1
+        return first
+
+
+class GivesOneNumberForMany(Sound):
+    def allocate(self, sequence: str, count: int) -> int:
+        return self.inner.allocate(sequence, 1)
+
+
+class AddsToWhatItRead(Sound):
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        return self.inner.write([self.plain(one) for one in writes], atomic=atomic)
+
+    def plain(self, write: Write) -> Write:
+        if not isinstance(write, Patch):
+            return write
+        [item] = self.inner.read((write.key,))
+        sleep(0.001)
+        if item is None:
+            return write
+        new = changed(self.meta, item, write.changes)
+        values = {name: self.meta.attributes[name].get(new) for name in write.changes}
+        return msgspec.structs.replace(write, changes=values)
+
+
+class OverwritesLists(Sound):
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        return self.inner.write([self.plain(one) for one in writes], atomic=atomic)
+
+    def plain(self, write: Write) -> Write:
+        if not isinstance(write, Patch):
+            return write
+        values = {
+            name: list(value.values) if isinstance(value, Append) else value for name, value in write.changes.items()
+        }
+        return msgspec.structs.replace(write, changes=values)
+
+
+class ForgetsBounds(Sound):
+    """Takes the condition that guards a sum for no concern of its own."""
+
+    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        return self.inner.write([self.free(one) for one in writes], atomic=atomic)
+
+    def free(self, write: Write) -> Write:
+        adds = isinstance(write, Patch) and any(isinstance(one, Add) for one in write.changes.values())
+        return msgspec.structs.replace(write, when=ALL) if adds else write
+
+
+class SelectsBeforeItFilters(Sound):
+    def query(
+        self, where: Filter, order: Order, after: Position, limit: int, select: Any = None, **how: Any
+    ) -> Page[Any]:
+        page = self.inner.query(where, order, after, limit, **how)
+        if select is None:
+            return page
+        kept = {*select, *self.meta.key.attributes}
+        wanted = matcher(self.meta, where)
+        blank = [
+            msgspec.structs.replace(one, **dict.fromkeys(self.meta.attributes.keys() - kept)) for one in page.items
+        ]
+        return Page([one for one in blank if wanted(one)], page.position)
+
+
+class SelectsTheKeyOnly(Sound):
+    def query(
+        self, where: Filter, order: Order, after: Position, limit: int, select: Any = None, **how: Any
+    ) -> Page[Any]:
+        page = self.inner.query(where, order, after, limit, **how)
+        if select is None:
+            return page
+        others = self.meta.attributes.keys() - set(self.meta.key.attributes)
+        return Page([msgspec.structs.replace(one, **dict.fromkeys(others)) for one in page.items], page.position)
+
+
+class CountsNulls(Sound):
+    def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
+        loose = tuple(COUNT if one.function == "count" else one for one in measures)
+        return self.inner.aggregate(loose, by, where, **how)
+
+
+class DropsTheGroupOfNull(Sound):
+    def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
+        return [one for one in self.inner.aggregate(measures, by, where, **how) if None not in one.by]
+
+
+class AggregatesAPage(Sound):
+    def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
+        accumulator = Accumulator(self.meta, measures, by)
+        for item in self.inner.query(where, (), None, 25).items:
+            accumulator.add(item)
+        return accumulator.groups()
+
+
+class AddsUpAsFloats(Sound):
+    def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
+        return [
+            Group(
+                group.by,
+                tuple(
+                    int(float(value)) if one.function == "sum" and isinstance(value, int) else value
+                    for one, value in zip(measures, group.values, strict=True)
+                ),
+            )
+            for group in self.inner.aggregate(measures, by, where, **how)
+        ]
+
+
+class BulkForgetsItsFilter(Sound):
+    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
+        return self.inner.write_all(changes, ALL, after, limit, **how)
+
+
+class BulkForgetsThatItemsChange(Sound):
+    """Reads the matches, then writes them without a condition."""
+
+    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
+        done = 0
+        for item in self.inner.query(where, (), after, limit or EVERYTHING).items:
+            sleep(0.001)
+            key = self.meta.key_values(item)
+            [result] = self.inner.write((Delete(key) if changes is None else Patch(key, changes),), atomic=False)
+            done += result.outcome is Outcome.DONE
+        return Bulk(done)
+
+
+class BulkStartsAnew(Sound):
+    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
+        return self.inner.write_all(changes, where, None, limit, **how)
+
+
+class BulkEndsAtItsLimit(Sound):
+    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
+        return Bulk(self.inner.write_all(changes, where, after, limit, **how).changed)
+
+
+class BulkSkipsConflicts(Sound):
+    def write_all(
+        self, changes: Mapping[str, Any] | None, where: Filter, after: Position, limit: int | None, **how: Any
+    ) -> Bulk:
+        if changes is None:
+            return self.inner.write_all(changes, where, after, limit, **how)
+        items = self.inner.query(where, (), after, EVERYTHING).items
+        writes = [Patch(self.meta.key_values(one), changes) for one in items]
+        results = self.inner.write(writes, atomic=False)
+        return Bulk(sum(one.outcome is Outcome.DONE for one in results))
