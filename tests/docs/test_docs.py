@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import json
 import re
@@ -10,12 +11,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from examples.messenger.app import Message, User
-from persisty import App
+from persisty import App, InvalidQuery
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.http import Request, Response
 from persisty.api.rest import Rest
@@ -23,6 +25,8 @@ from persisty.errors import all_errors
 from persisty.model.meta import meta_of
 from persisty.query.parse import filter_of_json, filter_of_parameters
 from persisty.query.resolve import resolve_filter
+
+from . import tables
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -33,6 +37,14 @@ def blocks(page: str, language: str) -> list[str]:
     text = (ROOT / page).read_text()
     found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return [code for known, code in found if known == language]
+
+
+def declared(page: str) -> dict[str, Any]:
+    """What the one block of Python on a page declares."""
+    [declaration] = blocks(page, "python")
+    scope: dict[str, Any] = {}
+    exec(compile(declaration, page, "exec", dont_inherit=True), scope)
+    return scope
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -105,6 +117,49 @@ def test_each_operator_means_the_same_in_python_in_urls_and_in_graphql() -> None
         quoted = json.loads(re.sub(r"(\w+):", r'"\1":', graphql))
         assert filter_of_parameters(meta, parse_qsl(url)) == expected, operator
         assert filter_of_json(meta, quoted) == expected, operator
+
+
+def test_the_tables_about_filters_are_those_of_the_code() -> None:
+    assert tables.renewed(tables.PAGE.read_text()) == tables.PAGE.read_text(), "python -m tests.docs.tables"
+
+
+def test_the_examples_of_filters_run_as_they_stand() -> None:
+    scope = declared("docs/filters.md")
+    consoles = blocks("docs/filters.md", "pycon")
+    assert len(consoles) > 8
+    for position, console in enumerate(consoles):
+        example = doctest.DocTestParser().get_doctest(console, scope, f"filters {position}", None, None)
+        report = io.StringIO()
+        runner = doctest.DocTestRunner()
+        runner.run(example, out=report.write, clear_globs=False)
+        assert not runner.failures, report.getvalue()
+        scope.update(example.globs)
+
+
+def test_the_spellings_of_nested_attributes_text_and_changes_mean_what_the_page_says() -> None:
+    scope = declared("docs/filters.md")
+    store, rest, meta = scope["store"], Rest(scope["app"]), meta_of(scope["Parcel"])
+    text = (ROOT / "docs/filters.md").read_text()
+    [url] = re.findall(r"`(place\.city=\S+)` in a URL", text)
+    assert [one.id for one in store.search(filter_of_parameters(meta, parse_qsl(url)))] == ["4"]
+    [told, words, *_] = re.findall(r"`(\{\"(?:place|query).*?\})`", text)
+    assert filter_of_json(meta, json.loads(told)) != filter_of_json(meta, {})
+    [by_url] = re.findall(r"`(query=\S+)` in a URL", text)
+    assert filter_of_parameters(meta, parse_qsl(by_url)) == filter_of_json(meta, json.loads(words))
+    [changes] = re.findall(r"`(\{\"weight\": \{\"add\".*\})`", text)
+    request = Request("PATCH", "/api/parcel/1", "", {"content-type": "application/json"}, changes.encode())
+    answer = json.loads(rest.handle(request).body)
+    assert (answer["weight"], answer["tags"]) == (6, ["seen"])
+    refused = ['{"weight": {"lt": null}}', '{"not": null}', '{"and": [null]}']
+    assert all(f"`{one}`" in text and _is_refused(meta, one) for one in refused)
+
+
+def _is_refused(meta: Any, text: str) -> bool:
+    try:
+        filter_of_json(meta, json.loads(text))
+    except InvalidQuery:
+        return True
+    return False
 
 
 def test_the_testing_pages_example_passes(tmp_path: Path) -> None:

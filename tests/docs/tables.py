@@ -1,0 +1,136 @@
+"""The tables of docs/filters.md, made from the tables of the code: `python -m tests.docs.tables` renews the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from persisty import App, meta_of, stored
+from persisty.api.http import MAX_BODY, MAX_PARAMETERS
+from persisty.backends.dynamodb import expressions
+from persisty.backends.sql import statements
+from persisty.model.expressions import ALL, Compare
+from persisty.model.types import AGGREGATES, OPERATORS, Kind
+from persisty.query.aggregate import MAX_GROUPS
+from persisty.query.parse import MAX_DEPTH
+from persisty.query.resolve import MAX_COMPARISONS, MAX_VALUES, resolve_filter
+from persisty.store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from tests.unit.query.items import META, Geo
+
+PAGE = Path(__file__).parents[2] / "docs" / "filters.md"
+YES, NO = "●", ""
+VALUES: dict[str, Any] = {
+    "text": "a", "count": 1, "ratio": 1.0, "done": True, "at": "2026-01-01T00:00:00Z", "day": "2026-01-01",
+    "id": "00000000-0000-4000-8000-000000000000", "price": "1", "color": "red", "blob": b"a", "extra": None,
+}  # fmt: skip
+"""An attribute of each kind → a value of it."""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def kinds() -> str:
+    return table(
+        ["operator", *Kind],
+        (
+            [f"`{operator}`", *(YES if kind in applies else NO for kind in Kind)]
+            for operator, applies in OPERATORS.items()
+        ),
+    )
+
+
+def aggregates() -> str:
+    spelled = {"count": "`COUNT`", **{name: f"`Item.n.{name}()`" for name in AGGREGATES}}
+    of_nothing = {"count": "0", "sum": "0"}
+    rows = [
+        [f"`{name}`", python, ", ".join(sorted(AGGREGATES.get(name, ()))) or "the items", of_nothing.get(name, "None")]
+        for name, python in spelled.items()
+    ]
+    return table(["aggregate", "Python", "of attributes of kind", "of no values"], rows)
+
+
+def limits() -> str:
+    rows: list[tuple[str, int, str]] = [
+        ("comparisons of a filter", MAX_COMPARISONS, "`invalid_query`"),
+        ("values in all `oneof` of a filter", MAX_VALUES, "`invalid_query`"),
+        ("levels of and, or and not in JSON", MAX_DEPTH, "`invalid_query`"),
+        ("parameters of a URL", MAX_PARAMETERS, "`invalid_query`"),
+        ("items of a page", MAX_LIMIT, "`invalid_query`"),
+        ("items of a page unless `limit` is given", DEFAULT_LIMIT, ""),
+        ("keys or edits of a batch", MAX_BATCH, "`batch_too_large`"),
+        ("groups of an aggregate", MAX_GROUPS, "`too_many_groups`"),
+        ("bytes of a body", MAX_BODY, "`payload_too_large`"),
+    ]
+    return table(["what", "at most", "beyond it"], ([what, f"{most:,}", beyond] for what, most, beyond in rows))
+
+
+@stored
+class Located:
+    """Something nested, for an engine that tells what it does."""
+
+    id: str
+    text: str = ""
+    geo: Geo | None = None
+
+
+def engines() -> str:
+    rows = [[f"`{operator}`", *_native(operator, applies)] for operator, applies in OPERATORS.items()]
+    where = resolve_filter(META, Compare("home.lat", "eq", 1.0))
+    nested = [_explained("memory://"), _explained("sqlite://"), True, expressions.native(META, where)]
+    return table(
+        ["operator", "memory", "SQLite", "PostgreSQL", "DynamoDB"],
+        [*rows, ["nested attributes", *map(_told, nested)]],
+    )
+
+
+def _native(operator: str, applies: frozenset[Kind]) -> list[str]:
+    asked = [_comparison(name, operator) for name in VALUES if META.attributes[name].kind in applies]
+    by_dynamodb = {expressions.native(META, where) for where in asked}
+    assert len(by_dynamodb) == 1, f"DynamoDB decides {operator} of some kinds only: the table needs a row for each"
+    in_sql = operator in statements.COMPARISONS
+    return [_told(False), _told(in_sql), _told(in_sql), _told(by_dynamodb.pop())]
+
+
+def _comparison(name: str, operator: str) -> Any:
+    values = {"null": True, "oneof": [VALUES[name], VALUES[name]]}
+    return resolve_filter(META, Compare(name, operator, values.get(operator, VALUES[name])))
+
+
+def _explained(url: str) -> bool:
+    """Does the engine say that it decides about a nested attribute itself?"""
+    app = App("located", items=[Located], url=url)
+    app.prepare()
+    told = app.store(Located).explain(Compare("geo.lat", "eq", 1.0))
+    app.close()
+    assert meta_of(Located).nested
+    return told.local == ALL
+
+
+def _told(native: bool) -> str:
+    return "the engine" if native else "persisty"
+
+
+TABLES = {"kinds": kinds, "aggregates": aggregates, "limits": limits, "engines": engines}
+
+
+_BELOW = re.compile(r"\A\n+(\|.*\n)*\n*")
+"""What stands below a mark: the table as it was."""
+
+
+def renewed(page: str) -> str:
+    """The page with its tables as the code has them."""
+    for name, make in TABLES.items():
+        mark = f"<!-- {name} -->"
+        before, found, after = page.partition(mark)
+        assert found, name
+        page = f"{before}{mark}\n\n{make()}\n\n{_BELOW.sub('', after)}"
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text()))
