@@ -77,7 +77,7 @@ class Recorded:
         self.operations: list[str] = []
         self._answers = {operation: msgspec.json.encode(answer) for operation, answer in answers.items()}
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **options: Any) -> Any:
         self.operations.append(operation)
         return msgspec.json.decode(self._answers[operation], type=shape)
 

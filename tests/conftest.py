@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,40 @@ from examples.messenger.app import app
 from persisty import App
 
 from .conformance.engines import engine_of
+from .dynamodb_local import dynamodb_local
+from .moto_server import moto_server
+from .postgres import postgres_server
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Iterator[None]:
+    """Credentials that nobody owns, and none of AWS's variables besides."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        yield
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint(credentials: None) -> Iterator[str]:
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def local_endpoint(credentials: None) -> Iterator[str]:
+    """A DynamoDB Local."""
+    with dynamodb_local() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """An empty database of a PostgreSQL server."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ FLOAT_MIN, FLOAT_MAX = 1e-130, 1e125
 """Magnitudes that every engine stores exactly: DynamoDB numbers reach from 1e-130 to 9.9e125."""
 DECIMAL_DIGITS = 38
 """Significant digits of a Decimal: DynamoDB's limit, PostgreSQL and SQLite take more."""
+DECIMAL_LEAST, DECIMAL_MOST = -130, 125
+"""Powers of ten that the first digit of a Decimal may stand for."""
 
 IMPLICIT: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"ge": INTEGER_MIN, "le": INTEGER_MAX},
@@ -214,7 +216,7 @@ def _exact(value: Decimal) -> Decimal:
         return Decimal(0)
     while count > 1 and digits[count - 1] == 0 and count + power > DECIMAL_DIGITS:
         count, power = count - 1, power + 1
-    if count > DECIMAL_DIGITS or not -130 <= power + count - 1 <= 125:
+    if count > DECIMAL_DIGITS or not DECIMAL_LEAST <= power + count - 1 <= DECIMAL_MOST:
         raise ValueError(f"Expected a decimal of at most {DECIMAL_DIGITS} digits between 1E-130 and 9.9E+125")
     if power > 0 and count + power <= DECIMAL_DIGITS:
         return Decimal((sign, digits[:count] + (0,) * power, 0))

@@ -15,7 +15,7 @@ from msgspec import Struct
 from ..errors import Fault, InvalidQuery, TooManyGroups
 from ..model.expressions import COUNT, Aggregate
 from ..model.meta import StoreMeta
-from ..model.types import AGGREGATES, DECIMAL_DIGITS, NORMALISE, SORTABLE, Kind
+from ..model.types import AGGREGATES, DECIMAL_DIGITS, DECIMAL_LEAST, NORMALISE, SORTABLE, Kind
 from ..model.validation import pointer
 
 MAX_GROUPS = 10_000
@@ -88,7 +88,10 @@ def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: G
 
 def _mean(total: Any, count: int) -> Any:
     if isinstance(total, Decimal):
-        return NORMALISE[Kind.DECIMAL](ROUNDED.divide(total, Decimal(count)))
+        mean = ROUNDED.divide(total, Decimal(count))
+        return (
+            NORMALISE[Kind.DECIMAL](mean) if mean.adjusted() >= DECIMAL_LEAST else mean
+        )  # smaller than any that is stored
     return total / count  # Python rounds the quotient of two integers correctly, however large they are
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from benchmarks.flights.app import Airport
 from benchmarks.flights.app import app as flights
@@ -19,14 +18,8 @@ require_files()
 
 
 @pytest.fixture(scope="module")
-def url(files: Files) -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        yield f"dynamodb://us-east-1?endpoint=http://localhost:{server.get_host_and_port()[1]}&partiql=0"  # moto has no PartiQL to speak of
-    server.stop()
+def url(moto_endpoint: str) -> str:
+    return f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0"  # moto has no PartiQL to speak of
 
 
 @pytest.fixture(scope="module")

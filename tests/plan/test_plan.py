@@ -75,13 +75,13 @@ class Recorder:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self._transport = transport
 
-    def call(self, operation: str, payload: dict[str, Any], *shape: Any) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], *shape: Any, **options: Any) -> Any:
         self.calls.append((operation, payload))
         if self._transport is None:
             return {"Table": {"TableStatus": "ACTIVE", "TableName": payload["TableName"]}}
         if operation == "BatchExecuteStatement":  # moto does not know it; what is refused is written singly
             return ExecutedBatch([Executed(Error=Refused("ValidationError")) for _ in payload["Statements"]])
-        return self._transport.call(operation, payload, *shape)
+        return self._transport.call(operation, payload, *shape, **options)
 
     def close(self) -> None:
         if self._transport is not None:

@@ -10,41 +10,52 @@ from typing import Any
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+)
 
 from ...errors import BackendUnavailable
-from ...store.backoff import ATTEMPTS
 from .http import CONNECT_TIMEOUT, READ_TIMEOUT
-from .transport import JSON, TRANSIENT, AwsError, exhausted
+from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, exhausted, retrying, tokened
 
+NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Boto3Transport:
     def __init__(self, endpoint: str | None, region: str) -> None:
         config = Config(
-            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            retries={"total_max_attempts": 1},  # the retries are `retrying`'s, which knows what may be sent again
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )
         self._client: Any = boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
+        given = _binary(tokened(operation, payload), b64decode)
+        answer = retrying(lambda: self._attempt(method, given), operation, once=once)
+        return answer if shape is JSON else msgspec.convert(answer, shape)
+
+    def _attempt(self, method: Callable[..., dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = _binary(method(**_binary(payload, b64decode)), _to_text)
+            answer: dict[str, Any] = _binary(method(**given), _to_text)
         except ClientError as error:
             body: dict[str, Any] = _binary(error.response, _to_text)
             said, about = body["Error"], body.get("ResponseMetadata", {})
-            retried = about.get("RetryAttempts", 0) > 0
-            refused = AwsError(said.get("Code", ""), said.get("Message", ""), body, in_doubt=retried)
+            refused = AwsError(said.get("Code", ""), said.get("Message", ""), body)
             if refused.kind in TRANSIENT or about.get("HTTPStatusCode", 0) >= 500:
-                raise exhausted(refused) from error
+                raise Retry(exhausted(refused), in_doubt=refused.kind not in THROTTLES) from error
             raise refused from error
         except BotoCoreError as error:
-            raise BackendUnavailable("DynamoDB cannot be reached") from error
+            unsent = isinstance(error, NEVER_SENT)
+            raise Retry(BackendUnavailable("DynamoDB cannot be reached"), in_doubt=not unsent) from error
         answer.pop("ResponseMetadata", None)
-        return answer if shape is JSON else msgspec.convert(answer, shape)
+        return answer
 
     def close(self) -> None:
         self._client.close()

@@ -109,11 +109,13 @@ WIRE: dict[Kind, WireKind] = {
     Kind.BOOLEAN: WireKind("N", _flag, lambda text: text != "0"),
     Kind.DATETIME: WireKind("S", datetime_text, None, datetime),
     Kind.DATE: WireKind("S", date.isoformat, None, date),
-    Kind.UUID: WireKind("S", str, None, UUID),
+    Kind.UUID: WireKind("S", msgspec.to_builtins, None, UUID),
     Kind.DECIMAL: WireKind("N", str, _decimal),
     Kind.BYTES: WireKind("B", _base64, _bytes, bytes),
 }
 """Enums and JSON depend on the attribute and have no row: see `wire_kind`."""
+UNBOUNDED = frozenset({Kind.STRING, Kind.BYTES, Kind.ENUM, Kind.JSON})
+"""Kinds whose values may be longer than a key may be."""
 
 
 def wire_kind(attribute: Attribute) -> WireKind:
@@ -217,6 +219,8 @@ class WireCodec:
         self._partial: dict[tuple[str, ...], Convert] = {}
         self._meta = meta
         self._joined = len(meta.key.attributes) > 2
+        self._key = tuple((name, self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes)
+        self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
 
     @property
     def schema(self) -> tuple[str, ...]:
@@ -260,10 +264,12 @@ class WireCodec:
         names = self._meta.key.attributes
         if self._joined:
             return {names[0]: self.value(names[0], key[0]), SORT: self._sort(key)}
-        return {name: self.value(name, value) for name, value in zip(names, key, strict=True)}
+        return {name: {tag: encode(value)} for (name, tag, encode), value in zip(self._key, key, strict=True)}
 
     def storable(self, key: KeyValues) -> bool:
         """Is the key within DynamoDB's limits? There is no item with one that is not."""
+        if self._short:
+            return True
         if not self._joined and all(not isinstance(part, str) or len(part) < MAX_SORT // 4 for part in key):
             return True  # a character has at most 4 bytes
         sizes = [len(value.encode()) for one in self.key(key).values() for value in one.values()]

@@ -13,16 +13,15 @@ from importlib import import_module
 from time import gmtime, strftime, time
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 from zlib import crc32
 
 import msgspec
 
 from ...errors import BackendUnavailable
 from .credentials import Provider
-from .http import Answer, HttpError, Pool
+from .http import Answer, HttpError, Pool, Unreachable
 from .sigv4 import Signer
-from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying
+from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying, tokened
 
 TARGET = "DynamoDB_20120810."
 SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
@@ -57,11 +56,9 @@ class DirectTransport:
         self._credentials = credentials
         self._skew = 0.0
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
-        if operation == "TransactWriteItems":  # a retry of the same call has one effect
-            payload = {"ClientRequestToken": str(uuid4()), **payload}
-        body = _encode(payload)
-        return retrying(lambda: self._attempt(operation, body, shape))
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
+        body = _encode(tokened(operation, payload))
+        return retrying(lambda: self._attempt(operation, body, shape), operation, once=once)
 
     def close(self) -> None:
         self._pool.close()
@@ -71,6 +68,8 @@ class DirectTransport:
             answer = self._pool.exchange(self._request(TARGET + operation, body))
         except HttpError as error:
             raise Retry(BackendUnavailable(f"DynamoDB: {error}"), at_once=error.reused) from error
+        except Unreachable as error:
+            raise Retry(BackendUnavailable(f"DynamoDB cannot be reached: {error}"), in_doubt=False) from error
         except OSError as error:
             raise Retry(BackendUnavailable(f"DynamoDB cannot be reached: {error}")) from error
         if answer.crc32 is not None and answer.crc32 != crc32(answer.body):

@@ -34,6 +34,10 @@ class HttpError(Exception):
         super().__init__(message)
 
 
+class Unreachable(OSError):
+    """There is no connection; nothing was sent."""
+
+
 class Answer(Struct, frozen=True):
     status: int
     body: bytes
@@ -167,11 +171,16 @@ class Pool:
             connection.close()
 
     def _connect(self) -> Connection:
-        plain = socket.create_connection((self._host, self._port), CONNECT_TIMEOUT)
+        try:
+            plain = socket.create_connection((self._host, self._port), CONNECT_TIMEOUT)
+        except OSError as error:
+            raise Unreachable(str(error)) from error
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.settimeout(READ_TIMEOUT)
         try:
             return Connection(self._wrap(plain) if self._wrap else plain)
-        except BaseException:
+        except BaseException as error:
             plain.close()
+            if isinstance(error, OSError):
+                raise Unreachable(str(error)) from error
             raise

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from time import sleep
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError, Throttled
 from ...store.backoff import ATTEMPTS, backoff
@@ -33,6 +34,10 @@ TRANSIENT = THROTTLES | {"InternalServerError", "InternalFailure", "ServiceUnava
 """Errors worth another attempt."""
 
 
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchExecuteStatement"})
+"""Operations that change something, and leave doubt when their answer is lost."""
+
+
 class AwsError(Exception):
     """DynamoDB refused a call. `kind` is the error's short name, `body` all it said: `Item`, `CancellationReasons`.
 
@@ -48,9 +53,13 @@ class AwsError(Exception):
 class Transport(Protocol):
     """Safe to share between threads."""
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
         """Answer of an operation such as `GetItem` as a `shape`, any type that msgspec decodes to. Raises `AwsError` for
-        what the caller may handle (a failed condition), and a `PersistyError` once retries are used up."""
+        what the caller may handle (a failed condition), and a `PersistyError` once retries are used up.
+
+        `once`: it is not sent again when it may have been carried out. The error of a write that may have been has
+        `in_doubt` among its details.
+        """
         ...
 
     def close(self) -> None: ...
@@ -67,8 +76,9 @@ class Retry(Exception):
         super().__init__(str(error))
 
 
-def retrying(attempt_call: Callable[[], X]) -> X:
-    """Call until it gives something other than a `Retry`, at most `ATTEMPTS` times with backoff in between."""
+def retrying(attempt_call: Callable[[], X], operation: str, *, once: bool = False) -> X:
+    """Call until it gives something other than a `Retry`, at most `ATTEMPTS` times with backoff in between; `once` as in
+    `Transport.call`."""
     in_doubt = False
     for attempt in range(ATTEMPTS):
         try:
@@ -77,12 +87,20 @@ def retrying(attempt_call: Callable[[], X]) -> X:
             refused.in_doubt = in_doubt
             raise
         except Retry as retry:
-            if attempt == ATTEMPTS - 1:
+            in_doubt = operation in WRITES and (in_doubt or retry.in_doubt)
+            if attempt == ATTEMPTS - 1 or (once and in_doubt):
+                if in_doubt:
+                    retry.error.details["in_doubt"] = True
                 raise retry.error from retry.__cause__
-            in_doubt = in_doubt or retry.in_doubt
             if not retry.at_once:
                 sleep(backoff(attempt))
     raise BackendUnavailable()
+
+
+def tokened(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with what makes a transaction that is sent again have one effect. Source: "TransactWriteItems" in the API
+    reference, `ClientRequestToken`; it holds for ten minutes."""
+    return {"ClientRequestToken": str(uuid4()), **payload} if operation == "TransactWriteItems" else payload
 
 
 def exhausted(error: AwsError) -> PersistyError:

@@ -17,8 +17,10 @@ from collections.abc import Mapping, Sequence
 from time import sleep
 from typing import Any, Generic, TypeVar
 
-from ...errors import BackendUnavailable
+from ...errors import BackendUnavailable, PersistyError
+from ...model.changes import sums_of
 from ...model.expressions import ALL, And, Compare, Filter
+from ...model.generators import Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.match import matcher
@@ -27,7 +29,7 @@ from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResu
 from ...store.backoff import ATTEMPTS, backoff
 from ...store.outcomes import conflict
 from .batch import MAX_STATEMENTS, Statements, rounds
-from .codec import Wire, WireCodec
+from .codec import Executed, Wire, WireCodec
 from .expressions import attributes_of, split
 from .limits import Limits
 from .parallel import in_parallel
@@ -132,58 +134,81 @@ class Writes(Generic[T]):
                 stated.append((position, statement))
 
         def run(some: list[Stated]) -> None:
-            answer = self._execute([statement for _, statement in some]) if some[0][1] else None
+            answers, doubt = self._execute([statement for _, statement in some]) if some[0][1] else ((), False)
             for place, (position, _) in enumerate(some):
-                write = writes[position]
-                result = self._statements.result(write, answer.Responses[place]) if answer else None
-                results[position] = self._one(write) if result is None else result
+                write, answer = writes[position], answers[place] if answers else None
+                result = None if answer is None else self._statements.result(write, answer)
+                doubtful = doubt or (answer is not None and answer.in_doubt)
+                results[position] = self._one(write, doubt=doubtful) if result is None else result
 
         chunks = [stated[start : start + MAX_STATEMENTS] for start in range(0, len(stated), MAX_STATEMENTS)]
         alone: list[list[Stated]] = [[(position, {})] for position in single]
         in_parallel(run, chunks + alone)
 
-    def _execute(self, statements: list[dict[str, Any]]) -> Any:
-        """The answer; None where the engine does not know such statements, or the role may not say them."""
+    def _execute(self, statements: list[dict[str, Any]]) -> tuple[Sequence[Executed[Any]], bool]:
+        """The answers, and whether the statements may have been carried out without any. No answers where the engine does
+        not know such statements, or the role may not say them."""
+        payload = {"Statements": statements}
         try:
-            return self._transport.call("BatchExecuteStatement", {"Statements": statements}, self._codec.executed)
+            return self._transport.call(
+                "BatchExecuteStatement", payload, self._codec.executed, once=True
+            ).Responses, False
         except AwsError as error:
             if error.kind not in NO_STATEMENTS:
                 raise as_error(error) from error
             self._partiql = False
-            return None
+            return (), False
+        except PersistyError as error:
+            if "in_doubt" not in error.details:
+                raise
+            return (), True
 
     def _key(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
-    def _one(self, write: Write) -> WriteResult:
+    def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
+        """`doubt`: it may have been carried out already."""
         if self._unique and self._guards.concern(write):
             return self._transactions.run((write,))[0]
         if isinstance(write, Put):
-            return self._conditional(write, ALL)
+            return self._conditional(write, ALL, doubt)
         if not self._codec.storable(write.key):
             return MISSING
         native, local = split(self.meta, write.when)
         if local == ALL:
-            return self._conditional(write, native)
+            return self._conditional(write, native, doubt)
         return self._optimistic(write, native, local)
 
-    def _conditional(self, write: Write, when: Filter) -> WriteResult:
+    def _conditional(self, write: Write, when: Filter, doubt: bool = False) -> WriteResult:
+        once = _unrepeatable(self.meta, write)
+        if once and doubt:
+            return self._in_doubt(write)
         payload = self._requests.write(write, when)
         shape: Any = JSON
         if isinstance(write, Patch):
             payload["ReturnValues"], shape = "ALL_NEW", self._codec.updated
         try:
-            answer = self._transport.call(OPERATIONS[type(write)][0], payload, shape)
+            answer = self._transport.call(OPERATIONS[type(write)][0], payload, shape, once=once)
         except AwsError as error:
             if error.kind != CONDITION_FAILED:
                 raise as_error(error) from error
             current = error.body.get("Item")
-            if isinstance(write, Put) and error.in_doubt and current and self._codec.read(current) == write.item:
-                return WriteResult(Outcome.DONE, write.item)  # it is there because the attempt before put it there
-            return self._refused(write, current)
+            refused = self._refused(write, current)
+            if doubt or error.in_doubt:
+                item = self._codec.read(current) if current else None
+                return WriteResult(Outcome.IN_DOUBT, item, refusal=refused.outcome)
+            return refused
+        except PersistyError as error:
+            if once and "in_doubt" in error.details:
+                return self._in_doubt(write)
+            raise
         if isinstance(write, Patch):
             return WriteResult(Outcome.DONE, self._codec.item(answer.Attributes))
         return WriteResult(Outcome.DONE, write.item) if isinstance(write, Put) else DONE
+
+    def _in_doubt(self, write: Write) -> WriteResult:
+        """A write that may have been carried out and must not be sent again, with the item as it is now."""
+        return WriteResult(Outcome.IN_DOUBT, self._read((self._key(write),))[0])
 
     def _refused(self, write: Write, current: Wire | None) -> WriteResult:
         if isinstance(write, Put):
@@ -211,3 +236,10 @@ class Writes(Generic[T]):
             return Compare(name, "null", True) if value is None else Compare(name, "eq", value)
 
         return combine(And, map(same, sorted(attributes_of(where))))
+
+
+def _unrepeatable(meta: StoreMeta[Any], write: Write) -> bool:
+    """Would the write have its effect twice if it were sent twice? A version that is counted up twice does no harm."""
+    if not isinstance(write, Patch):
+        return False
+    return any(isinstance(value, Append) for value in write.changes.values()) or bool(sums_of(meta, write.changes))

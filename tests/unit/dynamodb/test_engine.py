@@ -233,7 +233,7 @@ def test_what_is_being_made_is_waited_for_and_not_for_ever(monkeypatch: pytest.M
     ]
 
     class Making:
-        def call(self, operation: str, payload: dict[str, Any], shape: Any = None) -> Any:
+        def call(self, operation: str, payload: dict[str, Any], shape: Any = None, **options: Any) -> Any:
             if operation == "CreateTable":
                 raise AwsError("ResourceInUseException", "", {})
             assert operation == "DescribeTable"

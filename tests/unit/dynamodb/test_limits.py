@@ -53,7 +53,7 @@ LIMITS = Limits(META, CODEC)
 class Silent:
     """A transport that must not be called."""
 
-    def call(self, operation: str, payload: dict[str, Any], shape: Any = None) -> Any:
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = None, **options: Any) -> Any:
         raise AssertionError(operation)
 
     def close(self) -> None: ...

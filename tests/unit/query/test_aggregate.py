@@ -83,6 +83,12 @@ def test_sums_of_decimals_are_exact_and_means_have_38_digits() -> None:
     assert str(group.values[1]) == "3.3333333333333333333333333333333333333E-31"
 
 
+def test_a_mean_may_be_smaller_than_any_number_that_is_stored() -> None:
+    items = [Thing(shelf="s", id=ID, price=price) for price in (Decimal("1E-130"), Decimal(0), Decimal(0))]
+    [group] = evaluated(items, Aggregate("avg", "price"))
+    assert str(group.values[0]) == "3.3333333333333333333333333333333333333E-131"
+
+
 def test_a_mean_is_measured_once_with_its_sum_and_count() -> None:
     asked = (Aggregate("avg", "size"), Aggregate("sum", "size"), COUNT)
     assert measures_of(asked) == (Aggregate("sum", "size"), Aggregate("count", "size"), COUNT)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of this run, a schema of its own for each test, an app in it, and a proxy before it."""
+"""A schema of its own for each test, an app in it, and a proxy before it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ import pytest
 
 from persisty import App, Store
 
-from ...postgres import postgres_server, schema_in
+from ...postgres import schema_in
 from .papers import Paper, Ticket
 from .proxy import Proxy
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
 @pytest.fixture
-def schema(postgres: str) -> str:
-    return schema_in(postgres)
+def schema(postgres_url: str) -> str:
+    return schema_in(postgres_url)
 
 
 @pytest.fixture

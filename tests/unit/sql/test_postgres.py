@@ -142,7 +142,7 @@ def test_what_is_stored_is_plain_to_other_clients(app: App) -> None:
     assert kinds == [("id", "uuid"), ("number", "bigint")]
 
 
-def test_apps_that_share_a_database_have_a_schema_each(postgres: str, schema: str) -> None:
+def test_apps_that_share_a_database_have_a_schema_each(postgres_url: str, schema: str) -> None:
     apps = [App("papers", items=[Paper], url=f"{schema}-{name}") for name in ('one\'s "own"', "other")]
     for app in apps:
         with pytest.raises(BackendUnavailable, match="prepare"):

@@ -57,14 +57,14 @@ def pool_of(app: App) -> Any:
     return app.engine._postgres._pool
 
 
-def end(postgres: str, session: Session) -> None:
+def end(postgres_url: str, session: Session) -> None:
     """The server ends the session, which has had time to hear of it."""
-    with psycopg.connect(postgres, autocommit=True) as connection:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", [session.raw.info.backend_pid])
 
 
 def test_a_connection_that_died_idle_is_replaced_unseen(
-    app: App, things: Store[Thing], postgres: str, waits: list[float]
+    app: App, things: Store[Thing], postgres_url: str, waits: list[float]
 ) -> None:
     made = things.create(Thing())
     for verb in (
@@ -74,13 +74,13 @@ def test_a_connection_that_died_idle_is_replaced_unseen(
         lambda: app.prepare() is None,
     ):
         [session] = pool_of(app)._idle
-        end(postgres, session)
+        end(postgres_url, session)
         assert verb()
         assert session.raw.closed
     assert waits == []
 
 
-def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing], postgres: str) -> None:
+def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing], postgres_url: str) -> None:
     """The server says that it ended the session, so nothing was done: neither alone nor in a batch, new or prepared."""
     made, grown = things.create(Thing()), {"size": add(1)}
     verbs = (
@@ -97,7 +97,7 @@ def test_what_a_shutdown_interrupted_is_done_again(app: App, things: Store[Thing
             other.execute("SELECT FROM thing FOR UPDATE")
             waiting = thread.submit(verb)
             wait_for_a_lock(app)
-            end(postgres, session)
+            end(postgres_url, session)
             other.rollback()
             assert waiting.result() == size
 
@@ -275,11 +275,11 @@ def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, waits: list[f
     assert len(waits) == 2 * (ATTEMPTS - 1)
 
 
-def test_a_database_of_another_encoding_is_refused(postgres: str, schema: str) -> None:
-    with psycopg.connect(postgres, autocommit=True) as connection:
+def test_a_database_of_another_encoding_is_refused(postgres_url: str, schema: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         try:
-            url = "postgresql://?" + urlencode(conninfo_to_dict(postgres) | {"dbname": "latin"})
+            url = "postgresql://?" + urlencode(conninfo_to_dict(postgres_url) | {"dbname": "latin"})
             with pytest.raises(BackendUnavailable, match="UTF8"):
                 App("things", items=[Thing], url=url).prepare()
         finally:
