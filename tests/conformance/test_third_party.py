@@ -1,0 +1,180 @@
+"""Somebody else's engine runs the suite from three lines, and is told what is wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty.testing import conformance
+
+pytest_plugins = ["pytester"]
+
+SHELF = '''
+"""An engine that keeps its items as bytes: what it gives is never what it was given."""
+
+import pickle
+import threading
+
+from persisty.model.validation import changed
+from persisty.query.aggregate import Accumulator
+from persisty.query.explain import Explanation
+from persisty.query.keyset import beyond, position_of
+from persisty.query.match import matcher, sort_key
+from persisty.model.expressions import ALL, OrderBy
+from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
+from persisty.store.outcomes import conflict
+
+
+class ShelfBackend:
+    capabilities = Capabilities(embedded=True, max_atomic=100, snapshot_reads=True)
+
+    def __init__(self, meta, engine):
+        self.meta, self.engine = meta, engine
+
+    def read(self, keys):
+        with self.engine.lock:
+            found = [self.engine.items.get((self.meta.name, key)) for key in keys]
+        return [None if one is None else pickle.loads(one) for one in found]
+
+    def write(self, writes, *, atomic):
+        with self.engine.lock:
+            before = dict(self.engine.items)
+            results = [self.one(write) for write in writes]
+            if atomic and any(one.outcome is not Outcome.DONE for one in results):
+                self.engine.items = before
+                return [WriteResult(Outcome.ABORTED) if one.outcome is Outcome.DONE else one for one in results]
+            return results
+
+    def one(self, write):
+        key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+        place = (self.meta.name, key)
+        kept = self.engine.items.get(place)
+        current = None if kept is None else pickle.loads(kept)
+        if isinstance(write, Put):
+            if current is not None:
+                return WriteResult(Outcome.EXISTS)
+            new = write.item
+        elif current is None:
+            return WriteResult(Outcome.MISSING)
+        elif not matcher(self.meta, write.when)(current):
+            return WriteResult(Outcome.FAILED, current)
+        elif isinstance(write, Delete):
+            del self.engine.items[place]
+            return WriteResult(Outcome.DONE)
+        else:
+            new = changed(self.meta, current, write.changes)
+        for index in self.meta.uniques:
+            values = self.values(index, new)
+            if None not in values:
+                for other, item in self.all():
+                    if other != place and self.values(index, item) == values:
+                        return WriteResult(Outcome.EXISTS, index=index.name)
+        self.engine.items[place] = pickle.dumps(new)
+        return WriteResult(Outcome.DONE, new)
+
+    def values(self, index, item):
+        return [self.meta.attributes[name].get(item) for name in index.attributes]
+
+    def all(self):
+        return [(place, pickle.loads(one)) for place, one in self.engine.items.items() if place[0] == self.meta.name]
+
+    def matches(self, where, after=None, order=()):
+        order = order or tuple(OrderBy(name) for name in self.meta.key.attributes)
+        tests = [matcher(self.meta, where)]
+        if after is not None:
+            tests.append(matcher(self.meta, beyond(self.meta, order, after)))
+        with self.engine.lock:
+            items = [item for _, item in self.all()]
+        found = [one for one in items if all(test(one) for test in tests)]
+        return order, sorted(found, key=sort_key(self.meta, order))
+
+    def query(self, where, order, after, limit, *, select=None, allow_scan=False):
+        order, found = self.matches(where, after, order)
+        page = found[:limit]
+        return Page(page, position_of(self.meta, order, page[-1]) if len(found) > limit else None)
+
+    def count(self, where, *, allow_scan=False):
+        return len(self.matches(where)[1])
+
+    def aggregate(self, measures, by, where, *, allow_scan=False):
+        accumulator = Accumulator(self.meta, measures, by)
+        for item in self.matches(where)[1]:
+            accumulator.add(item)
+        return accumulator.groups()
+
+    def write_all(self, changes, where, after, limit, *, allow_scan=False):
+        order, found = self.matches(where, after)
+        done, some = 0, found[:limit]
+        for item in some:
+            key = self.meta.key_values(item)
+            write = Delete(key, where) if changes is None else Patch(key, changes, where)
+            [result] = self.write((write,), atomic=False)
+            if result.outcome is Outcome.EXISTS:
+                raise conflict(self.meta, result)
+            done += result.outcome is Outcome.DONE
+        return Bulk(done, position_of(self.meta, order, some[-1]) if len(some) < len(found) else None)
+
+    def allocate(self, sequence, count):
+        with self.engine.lock:
+            last = self.engine.numbers.get((self.meta.name, sequence), 0)
+            self.engine.numbers[self.meta.name, sequence] = last + count
+            return last + 1
+
+    def explain(self, where, order, limit):
+        return Explanation("shelf", "scan", None, (), ALL, where, "local" if order else None)
+
+
+class ShelfEngine:
+    embedded = True
+
+    def __init__(self):
+        self.items, self.numbers, self.lock = {}, {}, threading.RLock()
+
+    def open(self, meta):
+        return ShelfBackend(meta, self)
+
+    def prepare(self, metas):
+        pass
+
+    def close(self):
+        pass
+'''
+CONFTEST = """
+import pytest
+from shelf import ShelfEngine
+
+@pytest.fixture(scope="session", params=["shelf"])
+def open_engine():
+    return ShelfEngine
+"""
+SUITE = "from persisty.testing.conformance import *\n"
+OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "persisty.testing.matrix", "--engines", "shelf")
+
+
+def outcome(pytester: pytest.Pytester, shelf: str, *options: str) -> pytest.RunResult:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(shelf=shelf, test_shelf=SUITE)
+    return pytester.runpytest_subprocess(*OPTIONS, *options)
+
+
+def test_an_engine_of_somebody_elses_passes(pytester: pytest.Pytester) -> None:
+    run = outcome(pytester, SHELF)
+    assert run.ret == pytest.ExitCode.OK, run.stdout.str()
+    run.stdout.re_match_lines([r"shelf\s+[5-9]\d\d\s+0\s+0  embedded, max_atomic=100, snapshot_reads$"])
+
+
+def test_one_that_forgets_conditions_is_told_so_in_the_words_of_the_assertion(pytester: pytest.Pytester) -> None:
+    broken = SHELF.replace("elif not matcher(self.meta, write.when)(current):", "elif False:")
+    assert broken != SHELF
+    run = outcome(pytester, broken, "-k", "optimistic_lock or under_an_optimistic or conditional_deletes")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.re_match_lines([r"shelf +0 +[1-9]"])
+    run.stdout.fnmatch_lines(["E*assert 8 == 1*"])
+
+
+def test_every_test_of_every_theme_is_taken_over() -> None:
+    """A name in two themes would hide one of the tests."""
+    tests = [name for theme in conformance.THEMES for name in vars(theme) if name.startswith("test_")]
+    assert len(tests) == len(set(tests)) > 100
+    assert set(tests) <= set(conformance.__all__)
+    modules = {name for name in vars(conformance) if name.startswith("test_")} - set(tests)
+    assert {f"{conformance.__name__}.{name}" for name in modules} == {theme.__name__ for theme in conformance.THEMES}

@@ -1,0 +1,55 @@
+"""What the faults happen to: items that carry the time of their last write, and items that carry nothing of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from persisty import VERSION, App, Attr, Unique, stored
+from persisty.model.generators import SEQUENCE
+
+
+@stored
+class Account:
+    """Made and changed at a time to the microsecond, which its own write knows again."""
+
+    id: UUID
+    owner: str | None = None
+    balance: int = 0
+    log: list[str] = Attr(factory=list)
+    version: int = Attr(generator=VERSION)
+    created_at: datetime
+    updated_at: datetime
+
+
+@stored(key="id")
+class Slot:
+    """Anybody's writes look the same."""
+
+    id: str
+    owner: str | None = None
+    count: int = 0
+
+
+@stored(indexes=[Unique("name")])
+class Member:
+    id: UUID
+    name: str
+    points: int = 0
+
+
+@stored(key="number")
+class Ticket:
+    number: int = Attr(generator=SEQUENCE)
+    text: str = ""
+
+
+ITEMS = [Account, Slot, Member, Ticket]
+A: Any = Account
+S: Any = Slot
+
+
+def app_at(endpoint: str, transport: str, stage: str, *, partiql: bool = True) -> App:
+    url = f"dynamodb://us-east-1?endpoint={endpoint}&transport={transport}&index_attributes=2&partiql={int(partiql)}"
+    return App("faults", items=ITEMS, url=url, stage=stage)
