@@ -61,8 +61,11 @@ class InvalidQuery(PersistyError):
 
 
 class ScanNotAllowed(PersistyError):
-    """Every item of a large table would be looked at. `details["items"]`: how many there are; `details["index"]`: the
-    attributes of the index that would answer the query, if one would. `allow_scan=True` lets it be."""
+    """Every item of a large table would be looked at; `allow_scan` lets it be.
+
+    `details["items"]`: how many there are; `details["index"]`: the attributes of the index that would answer the query, if
+    one would.
+    """
 
     code, status, title = "scan_not_allowed", 400, "Scan not allowed"
 

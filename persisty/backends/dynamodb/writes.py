@@ -90,12 +90,13 @@ class Writes(Generic[T]):
         if atomic:
             return self._transactions.run(writes)
         results = [ABORTED] * len(writes)
-        guarded = [position for position, write in enumerate(writes) if self._unique and self._guards.concern(write)]
-        others = [position for position in range(len(writes)) if position not in set(guarded)]
-        for positions in rounds([(position, self._key(writes[position])) for position in others]):
+        keys = [self._key(write) for write in writes]
+        guarded = {key for key, write in zip(keys, writes, strict=True) if self._unique and self._guards.concern(write)}
+        for positions in rounds([(position, key) for position, key in enumerate(keys) if key not in guarded]):
             self._side_by_side(writes, positions, results)
-        for position in guarded:  # in order: one may give up the value that the next takes
-            results[position] = self._one(writes[position])
+        for position, key in enumerate(keys):
+            if key in guarded:  # in order: one may give up the value that the next takes
+                results[position] = self._one(writes[position])
         return results
 
     def write_all(
