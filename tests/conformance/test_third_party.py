@@ -6,6 +6,8 @@ import pytest
 
 from persisty.testing import conformance
 
+from ..docs.test_docs import blocks
+
 pytest_plugins = ["pytester"]
 
 SHELF = '''
@@ -138,21 +140,12 @@ class ShelfEngine:
     def close(self):
         pass
 '''
-CONFTEST = """
-import pytest
-from shelf import ShelfEngine
-
-@pytest.fixture(scope="session", params=["shelf"])
-def open_engine():
-    return ShelfEngine
-"""
-SUITE = "from persisty.testing.conformance import *\n"
 OPTIONS = ("-q", "-p", "no:cacheprovider", "-p", "persisty.testing.matrix", "--engines", "shelf")
 
 
 def outcome(pytester: pytest.Pytester, shelf: str, *options: str) -> pytest.RunResult:
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(shelf=shelf, test_shelf=SUITE)
+    *_, suite = blocks("docs/testing.md", "python")
+    pytester.makepyfile(shelf=shelf, test_shelf=suite)
     return pytester.runpytest_subprocess(*OPTIONS, *options)
 
 

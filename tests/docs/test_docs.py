@@ -163,7 +163,7 @@ def _is_refused(meta: Any, text: str) -> bool:
 
 
 def test_the_testing_pages_example_passes(tmp_path: Path) -> None:
-    conftest, test = blocks("docs/testing.md", "python")
+    conftest, test, _ = blocks("docs/testing.md", "python")
     (tmp_path / "conftest.py").write_text(conftest)
     (tmp_path / "test_shop.py").write_text(test)
     command = [

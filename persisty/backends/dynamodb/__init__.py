@@ -1,1 +1,15 @@
-"""Items in DynamoDB tables, over a narrow transport of which there are two."""
+"""Items in DynamoDB tables, over a narrow transport of which there are two.
+
+```
+engine → backend ─┬─ reads ─┬─ planner ── access, costs, statistics     which requests, and what is left to decide here
+                  │         ├─ lanes, positions, parallel               pages of one Query or Scan, merged in order
+                  │         └─ keyed                                    GetItem, BatchGetItem
+                  ├─ writes ┬─ batch                                    PartiQL statements
+                  │         ├─ transactions ── unique, system           atomic batches, guard rows, sequences
+                  │         └─ limits                                   before anything is sent
+                  ├─ explain
+                  └─ codec, expressions, requests                       items, filters and calls as wire JSON
+transport ─┬─ direct ── http, sigv4, credentials
+           └─ boto3_client
+```
+"""
