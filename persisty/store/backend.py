@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from ..errors import PersistyError
 from ..model.expressions import ALL, Aggregate, Filter, OrderBy
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
@@ -61,17 +62,21 @@ class Outcome(enum.Enum):
     """Fine in itself, but another write of the atomic batch was not."""
     IN_DOUBT = "in_doubt"
     """An attempt whose answer was lost may have been carried out, and the engine cannot tell whether it was."""
+    ERROR = "error"
+    """One of several writes was not carried out, or is in doubt, for what the result's `error` tells."""
 
 
 class WriteResult(Struct, frozen=True):
     """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
     `index`: the name of the unique index of a write that EXISTS, None where it is the key that is taken. Of a write that is
-    IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in."""
+    IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in. `error`: of an
+    ERROR."""
 
     outcome: Outcome
     item: Any = None
     index: str | None = None
     refusal: Outcome | None = None
+    error: PersistyError | None = None
 
 
 class Page(Struct, Generic[T], frozen=True):

@@ -33,7 +33,7 @@ def write_all(
         try:
             bulk = backend.write_all(changes, where, after, left, allow_scan=allow_scan)
         except PersistyError as error:
-            error.details |= {"changed": changed, "cursor": cursor}
+            error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise
         changed, after = changed + bulk.changed, bulk.position
         cursor = None if after is None else encode_cursor(backend.meta, where, (), after)

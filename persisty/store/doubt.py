@@ -18,6 +18,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from ..model.changes import sums_of
 from ..model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, UUID7, UUID7_TEXT, Add, Append, Generator, now
 from ..model.meta import StoreMeta
 from .backend import Outcome, Patch, Put, Write, WriteResult
@@ -26,6 +27,13 @@ LONG_AGO = timedelta(minutes=5)
 """What was last written before that was not written by this call, even if a clock is as wrong as AWS allows."""
 UUIDS = (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT)
 TIMES = (CREATED, UPDATED)
+
+
+def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
+    """Has the write no more effect when it is sent twice than once? A version that is counted up twice does no harm."""
+    if not isinstance(write, Patch):
+        return True
+    return not (any(isinstance(value, Append) for value in write.changes.values()) or sums_of(meta, write.changes))
 
 
 def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult) -> WriteResult:

@@ -56,8 +56,18 @@ def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, path: 
         case Outcome.MISSING:
             return NotFound()
         case Outcome.IN_DOUBT:
-            return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
+            return in_doubt()
+        case Outcome.ERROR if isinstance(result.error, InvalidInput):
+            faults = [structs.replace(fault, path=path + fault.path) for fault in result.error.faults]
+            return InvalidInput(result.error.message, faults=faults)
+        case Outcome.ERROR if result.error is not None:
+            return result.error
     return Aborted()
+
+
+def in_doubt() -> BackendUnavailable:
+    """The error of a write that may have been carried out."""
+    return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
 
 
 def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:

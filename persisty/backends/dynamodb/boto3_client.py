@@ -34,6 +34,7 @@ class Boto3Transport:
             read_timeout=READ_TIMEOUT,
         )
         self._client: Any = boto3.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
+        self._client.meta.events.register("before-parse.dynamodb", _check)
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
@@ -59,6 +60,13 @@ class Boto3Transport:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _check(response_dict: dict[str, Any], **_: Any) -> None:
+    """botocore takes what is no JSON for an answer that holds nothing, and an item for missing."""
+    body = response_dict["body"].strip()
+    if response_dict["status_code"] == 200 and not (body.startswith(b"{") and body.endswith(b"}")):
+        raise Retry(BackendUnavailable("DynamoDB answered 200 without JSON"))
 
 
 def _to_text(value: bytes) -> str:

@@ -15,6 +15,8 @@ from msgspec import Struct
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 6.0
 """Seconds. DynamoDB answers the largest page in one; all attempts together stay within what API Gateway waits."""
+ANSWER_TIMEOUT = 30.0
+"""Seconds for a whole answer, however steadily its pieces come."""
 IDLE_CHECK = 1.0
 """Seconds after which an idle connection is looked at before it is used: the other side may have closed it, as it does
 while a Lambda function is frozen."""
@@ -52,6 +54,7 @@ class Connection:
         self.used = 0.0
         self.keep = True
         self._answered = False
+        self._deadline = 0.0
 
     def stale(self) -> bool:
         """Closed, or talking out of turn."""
@@ -61,6 +64,7 @@ class Connection:
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request and read its answer; `HttpError` or `OSError` if that fails."""
+        self._deadline = monotonic() + ANSWER_TIMEOUT
         try:
             self._socket.sendall(request)
             head = self._until(b"\r\n\r\n")
@@ -118,6 +122,8 @@ class Connection:
         return whole if len(whole) == size else whole[:size]
 
     def _received(self) -> bytes:
+        if monotonic() > self._deadline:  # the socket's own timeout is for each piece
+            raise TimeoutError("the answer took too long")
         received = self._socket.recv(RECEIVE)
         if not received:
             raise HttpError("connection lost")

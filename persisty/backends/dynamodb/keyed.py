@@ -76,10 +76,15 @@ class Keyed(Generic[T]):
             answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
             found = answer.Responses.get(self._requests.table, ())
             yield from map(fields.item, found)
-            request = answer.UnprocessedKeys
-            if not request:
+            if not answer.UnprocessedKeys:
                 return
+            before, request = _asked(request), answer.UnprocessedKeys
             if not found:  # else they did not fit into 16 MB
                 sleep(backoff(attempt))
-                attempt += 1
+            attempt = 0 if _asked(request) < before else attempt + 1
         raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
+
+
+def _asked(request: Mapping[str, Any]) -> int:
+    """How many keys a BatchGetItem asks for."""
+    return sum(len(one["Keys"]) for one in request.values())

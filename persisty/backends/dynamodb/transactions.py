@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from ...errors import BatchTooLarge
+from ...errors import BatchTooLarge, PersistyError
 from ...model.expressions import ALL, And, Compare, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
@@ -227,9 +227,12 @@ class Transactions(Generic[T]):
                     results[position] = WriteResult(Outcome.DONE, changed(self.meta, item, write.changes))
                 else:
                     unknown.append((position, write.key))
-        for (position, _), item in zip(
-            unknown, self._read([key for _, key in unknown]) if unknown else (), strict=True
-        ):
+        try:
+            found = self._read([key for _, key in unknown]) if unknown else ()
+        except PersistyError as error:
+            error.details["in_doubt"] = True
+            raise
+        for (position, _), item in zip(unknown, found, strict=True):
             results[position] = WriteResult(Outcome.DONE, item)
         return results
 

@@ -136,7 +136,8 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], Callable[[], PersistyError]], ...] =
 
 def as_error(error: AwsError) -> PersistyError:
     """The typed error of a refusal that no caller handles. What AWS said stays in the cause: it names accounts and roles."""
-    for kind, mark, made in REFUSALS:
-        if kind == error.kind and mark.search(error.message):
-            return made()
-    return BackendUnavailable(f"DynamoDB: {error.kind}")
+    found = next((made for kind, mark, made in REFUSALS if kind == error.kind and mark.search(error.message)), None)
+    typed = found() if found else BackendUnavailable(f"DynamoDB: {error.kind}")
+    if error.in_doubt:
+        typed.details["in_doubt"] = True
+    return typed

@@ -14,20 +14,20 @@ and the write is made conditional on every attribute that was looked at being un
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from time import sleep
 from typing import Any, Generic, TypeVar
 
-from ...errors import BackendUnavailable, PersistyError
-from ...model.changes import sums_of
+from ...errors import BackendUnavailable, PersistyError, Throttled
 from ...model.expressions import ALL, And, Compare, Filter
-from ...model.generators import Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.match import matcher
 from ...query.resolve import combine
 from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
-from ...store.outcomes import conflict
+from ...store.doubt import repeatable, settled
+from ...store.outcomes import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
 from .codec import Executed, Wire, WireCodec
 from .expressions import attributes_of, split
@@ -35,6 +35,7 @@ from .limits import Limits
 from .parallel import in_parallel
 from .reads import Reads
 from .requests import OPERATIONS, Requests
+from .results import Results
 from .system import SystemTable
 from .transactions import Transactions
 from .transport import (
@@ -89,15 +90,15 @@ class Writes(Generic[T]):
             return [self._one(writes[0])]
         if atomic:
             return self._transactions.run(writes)
-        results = [ABORTED] * len(writes)
+        results = Results(len(writes))
         keys = [self._key(write) for write in writes]
         guarded = {key for key, write in zip(keys, writes, strict=True) if self._unique and self._guards.concern(write)}
         for positions in rounds([(position, key) for position, key in enumerate(keys) if key not in guarded]):
             self._side_by_side(writes, positions, results)
         for position, key in enumerate(keys):
             if key in guarded:  # in order: one may give up the value that the next takes
-                results[position] = self._one(writes[position])
-        return results
+                results.tell(position, partial(self._one, writes[position]))
+        return results.all()
 
     def write_all(
         self,
@@ -115,15 +116,40 @@ class Writes(Generic[T]):
         keys = [self.meta.key_values(item) for item in page.items]
         writes = [Delete(one, where) if changes is None else Patch(one, changes, where) for one in keys]
         results = self.write(writes, atomic=False) if writes else []
+        results = [self._counted(write, result) for write, result in zip(writes, results, strict=True)]
+        changed = sum(result.outcome is Outcome.DONE for result in results)
         for result in results:
-            if result.outcome is Outcome.EXISTS:
-                raise conflict(self.meta, result)
-        return Bulk(sum(result.outcome is Outcome.DONE for result in results), page.position)
+            error = self._stopping(result)
+            if error is not None:
+                error.details["changed"] = changed
+                if any(one.outcome is Outcome.IN_DOUBT for one in results):
+                    error.details["in_doubt"] = True
+                raise error
+        return Bulk(changed, page.position)
+
+    def _counted(self, write: Write, result: WriteResult) -> WriteResult:
+        """The result of one of many writes, where it is in doubt."""
+        if result.outcome is not Outcome.IN_DOUBT:
+            return result
+        if isinstance(write, Delete) and result.refusal is Outcome.MISSING:
+            return DONE  # a moment ago it was there, and matched
+        return settled(self.meta, write, {}, result)
+
+    def _stopping(self, result: WriteResult) -> PersistyError | None:
+        """The error of a result after which nothing more is changed."""
+        match result.outcome:
+            case Outcome.EXISTS:
+                return conflict(self.meta, result)
+            case Outcome.ERROR:
+                return result.error
+            case Outcome.IN_DOUBT:
+                return in_doubt()
+        return None
 
     def allocate(self, sequence: str, count: int) -> int:
         return self._system.allocate(self.meta.name, sequence, count)
 
-    def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: list[WriteResult]) -> None:
+    def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: Results) -> None:
         """Writes of different items: in statements, and those that these cannot say or do not settle one by one."""
         single: list[int] = []
         stated: list[Stated] = []
@@ -140,7 +166,10 @@ class Writes(Generic[T]):
                 write, answer = writes[position], answers[place] if answers else None
                 result = None if answer is None else self._statements.result(write, answer)
                 doubtful = doubt or (answer is not None and answer.in_doubt)
-                results[position] = self._one(write, doubt=doubtful) if result is None else result
+                if result is None:
+                    results.tell(position, partial(self._one, write, doubt=doubtful), doubt=doubtful)
+                else:
+                    results.told[position] = result
 
         chunks = [stated[start : start + MAX_STATEMENTS] for start in range(0, len(stated), MAX_STATEMENTS)]
         alone: list[list[Stated]] = [[(position, {})] for position in single]
@@ -181,7 +210,7 @@ class Writes(Generic[T]):
         return self._optimistic(write, native, local)
 
     def _conditional(self, write: Write, when: Filter, doubt: bool = False) -> WriteResult:
-        once = _unrepeatable(self.meta, write)
+        once = not repeatable(self.meta, write)
         if once and doubt:
             return self._in_doubt(write)
         payload = self._requests.write(write, when)
@@ -209,7 +238,10 @@ class Writes(Generic[T]):
 
     def _in_doubt(self, write: Write) -> WriteResult:
         """A write that may have been carried out and must not be sent again, with the item as it is now."""
-        return WriteResult(Outcome.IN_DOUBT, self._read((self._key(write),))[0])
+        try:
+            return WriteResult(Outcome.IN_DOUBT, self._read((self._key(write),))[0])
+        except (BackendUnavailable, Throttled):
+            return WriteResult(Outcome.IN_DOUBT)
 
     def _refused(self, write: Write, current: Wire | None) -> WriteResult:
         if isinstance(write, Put):
@@ -237,10 +269,3 @@ class Writes(Generic[T]):
             return Compare(name, "null", True) if value is None else Compare(name, "eq", value)
 
         return combine(And, map(same, sorted(attributes_of(where))))
-
-
-def _unrepeatable(meta: StoreMeta[Any], write: Write) -> bool:
-    """Would the write have its effect twice if it were sent twice? A version that is counted up twice does no harm."""
-    if not isinstance(write, Patch):
-        return False
-    return any(isinstance(value, Append) for value in write.changes.values()) or bool(sums_of(meta, write.changes))

@@ -385,12 +385,34 @@ def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None
         assert ended.index(f"put {key}") < ended.index(f"delete {key}")
 
 
-def test_an_error_among_parallel_writes_is_raised_after_all_were_tried() -> None:
-    answers: Sequence[Answer] = [Throttled() if number == 3 else {} for number in range(10)]
+def test_an_error_among_parallel_writes_is_that_ones_and_the_engine_is_asked_for_no_more() -> None:
+    answers: Sequence[Answer] = [Throttled() if number == 3 else {} for number in range(40)]
     backend, script = over(*answers, options=Options(partiql=0))
+    results = backend.write([Put(thing(f"{number}")) for number in range(40)], atomic=False)
+    outcomes = [one.outcome for one in results]
+    assert outcomes.count(Outcome.DONE) == len(script.calls) - 1 >= 3
+    assert {one for one in outcomes if one is not Outcome.DONE} == {Outcome.ERROR}
+    assert all(isinstance(one.error, Throttled) for one in results if one.outcome is Outcome.ERROR)
+
+
+def test_an_error_of_every_write_of_a_batch_is_raised() -> None:
+    backend, script = over(Throttled(), options=Options(partiql=1))
     with pytest.raises(Throttled):
         backend.write([Put(thing(f"{number}")) for number in range(10)], atomic=False)
-    assert len(script.calls) == 10
+    assert script.operations == ["BatchExecuteStatement"]
+
+
+def test_what_the_engine_cannot_store_is_told_of_its_own_write() -> None:
+    large = AwsError("ValidationException", "Item size has exceeded the maximum allowed size", {})
+    puts = [Put(thing("1")), Put(thing("2"))]
+    backend, _ = over({}, large, options=Options(partiql=0))
+    results = backend.write(puts, atomic=False)
+    [refused] = [one for one in results if one.outcome is not Outcome.DONE]
+    assert isinstance(refused.error, InvalidInput)
+    backend, _ = over(large, large, options=Options(partiql=0))
+    with pytest.raises(InvalidInput) as caught:
+        backend.write(puts, atomic=False)
+    assert [fault.path for fault in caught.value.faults] == ["/0"]
 
 
 ERRORS: tuple[tuple[str, str, type[PersistyError]], ...] = (

@@ -1,0 +1,51 @@
+"""The results of a batch, as they come in. What goes wrong with one write does not hide what became of the others.
+
+```
+nothing was done, nothing is in doubt      the error is raised
+else                                       each write has its result; that of one that went wrong is its ERROR
+the engine failed after all its retries    it is asked for nothing more: the rest are ERRORs too
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from ...errors import InvalidInput, PersistyError
+from ...model.validation import pointer
+from ...store.backend import Outcome, WriteResult
+
+WAITING = WriteResult(Outcome.ABORTED)
+
+
+class Results:
+    """`told`: the result of each write so far. Threads may share it: each write is one thread's."""
+
+    def __init__(self, count: int) -> None:
+        self.told = [WAITING] * count
+        self._failure: PersistyError | None = None
+
+    def tell(self, position: int, write: Callable[[], WriteResult], *, doubt: bool = False) -> None:
+        """What a write comes to, or what goes wrong with it. `doubt`: it may have been carried out already."""
+        if self._failure is not None:
+            error = type(self._failure)(self._failure.message)
+        else:
+            try:
+                self.told[position] = write()
+                return
+            except PersistyError as raised:
+                error = raised
+                if not isinstance(raised, InvalidInput):
+                    self._failure = raised
+        self.told[position] = WriteResult(Outcome.IN_DOUBT) if doubt else WriteResult(Outcome.ERROR, error=error)
+
+    def all(self) -> list[WriteResult]:
+        """The results; raises if all writes went wrong and none may have been carried out."""
+        errors = [one.error for one in self.told if one.error is not None and "in_doubt" not in one.error.details]
+        if self.told and len(errors) == len(self.told):
+            first = errors[0]
+            first.faults = tuple(structs.replace(fault, path=pointer(0) + fault.path) for fault in first.faults)
+            raise first
+        return self.told
