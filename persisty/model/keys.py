@@ -17,6 +17,9 @@ from .types import TO_TEXT, Kind, unicode
 
 SEPARATOR = "~"
 
+WRITTEN = frozenset({Kind.STRING, Kind.UUID, Kind.DATETIME, Kind.DATE})
+"""Kinds that JSON writes as text, too."""
+
 KeyValues = tuple[Any, ...]
 """The typed values of the key attributes, in key order."""
 
@@ -34,25 +37,29 @@ class KeyConfig(msgspec.Struct, frozen=True):
 class KeyCodec(msgspec.Struct, frozen=True):
     """String key ⇄ typed values, compiled once per item type."""
 
-    parts: tuple[tuple[Callable[[Any], str], Any], ...]  # (value to text, msgspec type) per attribute
+    parts: tuple[tuple[Callable[[Any], str], Any, bool], ...]
+    """Per attribute: value to text, msgspec type, and whether msgspec converts text to it without being lax."""
 
     def text(self, values: KeyValues) -> str:
         """The key of these values."""
         if len(self.parts) == 1:
             return self.parts[0][0](values[0])
-        return SEPARATOR.join(_quote(to_text(value)) for (to_text, _), value in zip(self.parts, values, strict=True))
+        return SEPARATOR.join(_quote(to_text(value)) for (to_text, *_), value in zip(self.parts, values, strict=True))
 
     def parse(self, key: str) -> KeyValues | None:
         """The values of a key; None where no item can have that key."""
         try:
             unicode(key)
             if len(self.parts) == 1:
-                to_text, kind = self.parts[0]
-                value = msgspec.convert(key, kind, strict=False)
+                to_text, kind, strict = self.parts[0]
+                value = msgspec.convert(key, kind) if strict else msgspec.convert(key, kind, strict=False)
                 return (value,) if key and to_text(value) == key else None
             texts = [unquote(part) for part in key.split(SEPARATOR)]
             values = tuple(
-                [msgspec.convert(text, kind, strict=False) for text, (_, kind) in zip(texts, self.parts, strict=True)]
+                [
+                    msgspec.convert(text, kind, strict=strict)
+                    for text, (_, kind, strict) in zip(texts, self.parts, strict=True)
+                ]
             )
             return values if self.text(values) == key else None
         except (msgspec.ValidationError, ValueError, OverflowError):
@@ -61,4 +68,4 @@ class KeyCodec(msgspec.Struct, frozen=True):
 
 def key_codec(parts: tuple[tuple[Kind, Any], ...]) -> KeyCodec:
     """Compile the codec for attributes of these (kind, type)."""
-    return KeyCodec(tuple((TO_TEXT[kind], annotation) for kind, annotation in parts))
+    return KeyCodec(tuple((TO_TEXT[kind], annotation, kind in WRITTEN) for kind, annotation in parts))

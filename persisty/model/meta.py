@@ -68,6 +68,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     item: type[T]
     attributes: Mapping[str, Attribute]
     key: KeyConfig
+    key_attributes: tuple[Attribute, ...]
     key_codec: KeyCodec
     indexes: tuple[Index, ...] = ()
     access: Any = None
@@ -92,14 +93,11 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
         """The indexes whose values occur once."""
         return tuple(index for index in self.indexes if index.unique)
 
-    @property
-    def key_attributes(self) -> tuple[Attribute, ...]:
-        return tuple(self.attributes[name] for name in self.key.attributes)
-
     def key_values(self, item: T) -> KeyValues:
         """The typed values of the item's key attributes."""
-        attributes = self.attributes
-        return tuple([attributes[name].get(item) for name in self.key.attributes])
+        if len(self.key_attributes) == 1:
+            return (self.key_attributes[0].get(item),)
+        return tuple([one.get(item) for one in self.key_attributes])
 
     def key_of(self, item: T) -> str:
         """The item's string key."""

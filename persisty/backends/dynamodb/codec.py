@@ -261,10 +261,14 @@ class WireCodec:
 
     def key(self, key: KeyValues) -> Wire:
         """The table's key attributes."""
-        names = self._meta.key.attributes
+        name, tag, encode = self._key[0]
+        wire: Wire = {name: {tag: encode(key[0])}}
         if self._joined:
-            return {names[0]: self.value(names[0], key[0]), SORT: self._sort(key)}
-        return {name: {tag: encode(value)} for (name, tag, encode), value in zip(self._key, key, strict=True)}
+            wire[SORT] = self._sort(key)
+        elif len(key) == 2:
+            name, tag, encode = self._key[1]
+            wire[name] = {tag: encode(key[1])}
+        return wire
 
     def storable(self, key: KeyValues) -> bool:
         """Is the key within DynamoDB's limits? There is no item with one that is not."""
