@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
+from uuid import uuid4
 
 import pytest
 
+from persisty import App
 from persisty.backends.dynamodb import keyed, transactions, transport, writes
 
+from .items import app_at
 from .proxy import FaultProxy, fault_proxy
-
-SERVERS = ("local_endpoint", "moto_endpoint")
 
 
 @pytest.fixture
@@ -27,3 +29,26 @@ def proxy(local_endpoint: str) -> Iterator[FaultProxy]:
     """Before DynamoDB Local."""
     with fault_proxy(local_endpoint) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def near(local_endpoint: str) -> Iterator[App]:
+    """What is really stored, in tables of this module."""
+    app = app_at(local_endpoint, "direct", uuid4().hex[:8])
+    app.prepare()
+    yield app
+    app.close()
+
+
+@pytest.fixture(params=["direct", "boto3"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The transport."""
+    return cast(str, request.param)
+
+
+@pytest.fixture
+def far(proxy: FaultProxy, near: App, kind: str, waits: list[float]) -> Iterator[App]:
+    """The same as seen through the proxy."""
+    app = app_at(proxy.endpoint, kind, near.stage)
+    yield app
+    app.close()

@@ -23,6 +23,7 @@ from .http import CONNECT_TIMEOUT, READ_TIMEOUT
 from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, exhausted, retrying, tokened
 
 NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -63,10 +64,11 @@ class Boto3Transport:
 
 
 def _check(response_dict: dict[str, Any], **_: Any) -> None:
-    """botocore takes what is no JSON for an answer that holds nothing, and an item for missing."""
-    body = response_dict["body"].strip()
-    if response_dict["status_code"] == 200 and not (body.startswith(b"{") and body.endswith(b"}")):
-        raise Retry(BackendUnavailable("DynamoDB answered 200 without JSON"))
+    """botocore takes an answer that was cut off, or is no JSON, for one that holds nothing: an item for missing."""
+    try:
+        _decode(response_dict["body"])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Retry(BackendUnavailable(f"DynamoDB answered {response_dict['status_code']} without JSON")) from error
 
 
 def _to_text(value: bytes) -> str:

@@ -1,0 +1,247 @@
+"""Single writes through faults: done once or not at all, and answered as if nothing had happened where that can be told.
+
+A row of `WRITES` is a write, what is stored once it is done, and what it answers after each kind of fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from msgspec import Struct
+
+from persisty import App, BackendUnavailable, Conflict, PreconditionFailed, Throttled, add, append
+from persisty.backends.dynamodb import boto3_client, http
+from persisty.model.generators import now
+from persisty.store import doubt
+from persisty.store.backoff import ATTEMPTS
+
+from .items import A, Account, S, Slot, app_at
+from .proxy import AFTER, BEFORE, FaultProxy, carried, failed_after, late, lost, refusing, throttled, unavailable
+from .verdict import DOUBT, OK, UNAVAILABLE, verdict
+
+CERTAIN = ("throttled", "exceeded")
+"""Faults after which it is certain that nothing was done."""
+
+
+class Case(Struct, frozen=True):
+    """A write of `item`, which holds `before` (None: it is not there yet) and `after` once it is done.
+
+    `answer`: what it comes to where an attempt was carried out and its answer lost; `otherwise`: where it was not, though
+    nobody can tell that. `sent`: how often it is sent.
+    """
+
+    item: type[Any]
+    before: dict[str, Any] | None
+    call: Callable[[Any, Any], Any]
+    after: dict[str, Any] | None
+    answer: str = OK
+    otherwise: str = OK
+    sent: int = 2
+
+
+FREE = {"owner": None}
+WRITES: dict[str, Case] = {
+    "create": Case(Account, None, lambda store, key: store.create(Account(id=key)), FREE),
+    "create of what anybody could": Case(Slot, None, lambda store, key: store.create(Slot(id=key)), FREE, DOUBT),
+    "update": Case(Account, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}),
+    "update of what anybody could": Case(
+        Slot, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}
+    ),
+    "update with a condition": Case(
+        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.is_null()), {"owner": "me"}
+    ),
+    "update with a condition of what anybody could": Case(
+        Slot,
+        FREE,
+        lambda store, key: store.update(key, {"owner": "me"}, when=S.owner.is_null()),
+        {"owner": "me"},
+        DOUBT,
+    ),
+    "update with an optimistic lock": Case(
+        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.version == 1), {"owner": "me"}
+    ),
+    "update with a condition that is decided here": Case(
+        Account,
+        {"owner": "ann"},
+        lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.endswith("nn")),
+        {"owner": "me"},
+    ),
+    "add": Case(
+        Account, {"balance": 5}, lambda store, key: store.update(key, {"balance": add(2)}), {"balance": 7}, OK, DOUBT, 1
+    ),
+    "add to what anybody could": Case(
+        Slot, {"count": 5}, lambda store, key: store.update(key, {"count": add(2)}), {"count": 7}, DOUBT, DOUBT, 1
+    ),
+    "add with a condition": Case(
+        Slot,
+        {"count": 5},
+        lambda store, key: store.update(key, {"count": add(2)}, when=S.count == 5),
+        {"count": 7},
+        DOUBT,
+        DOUBT,
+        1,
+    ),
+    "append": Case(
+        Account,
+        {"log": ["a"]},
+        lambda store, key: store.update(key, {"log": append("b")}),
+        {"log": ["a", "b"]},
+        OK,
+        DOUBT,
+        1,
+    ),
+    "delete": Case(Account, FREE, lambda store, key: store.delete(key), None, DOUBT),
+    "delete with a condition": Case(
+        Slot, FREE, lambda store, key: store.delete(key, when=S.owner.is_null()), None, DOUBT
+    ),
+}
+
+
+def stored(near: App, case: Case, key: Any) -> dict[str, Any] | None:
+    """What is really there, of the attributes that the case is about."""
+    item = near.store(case.item).read(key)
+    names = case.after or case.before or {}
+    return None if item is None else {name: getattr(item, name) for name in names}
+
+
+def prepared(near: App, case: Case) -> Any:
+    """A new key, with the item before the write."""
+    key = uuid4() if case.item is Account else uuid4().hex
+    if case.before is not None:
+        near.store(case.item).create(case.item(id=key, **case.before))
+    return key
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_whose_answer_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy, name: str) -> None:
+    case = WRITES[name]
+    store = far.store(case.item)
+    for fault in AFTER.values():
+        key = prepared(near, case)
+        proxy.faults(*[carried] * _reads(name), fault)
+        assert (verdict(lambda: case.call(store, key)), fault) == (case.answer, fault)  # noqa: B023
+        assert stored(near, case, key) == case.after
+        assert sum(one in ("PutItem", "UpdateItem", "DeleteItem") for one in proxy.seen) == case.sent
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_that_did_not_arrive_is_done_or_in_doubt(far: App, near: App, proxy: FaultProxy, name: str) -> None:
+    case = WRITES[name]
+    store = far.store(case.item)
+    for fault_name, fault in BEFORE.items():
+        key = prepared(near, case)
+        proxy.faults(*[carried] * _reads(name), fault)
+        expected = OK if fault_name in CERTAIN else case.otherwise
+        assert (verdict(lambda: case.call(store, key)), fault_name) == (expected, fault_name)  # noqa: B023
+        assert stored(near, case, key) == (case.after if expected == OK else case.before)
+
+
+def _reads(name: str) -> int:
+    return 1 if "decided here" in name else 0
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_fault_that_stays_ends_in_a_typed_error_that_tells_whether_there_is_doubt(
+    far: App, near: App, proxy: FaultProxy, name: str
+) -> None:
+    case = WRITES[name]
+    for fault, expected in ((throttled, UNAVAILABLE), (lost, DOUBT), (failed_after, DOUBT)):
+        key = prepared(near, case)
+        proxy.seen.clear()
+        proxy.choose = lambda request, fault=fault: (  # type: ignore[misc]
+            carried if request.operation in ("GetItem", "DescribeTable") else fault
+        )
+        if fault is not throttled and case.answer == OK and case.sent == 1:
+            expected = OK  # sent once, and then found to be there
+        assert verdict(lambda: case.call(far.store(case.item), key)) == expected  # noqa: B023
+        proxy.choose = lambda _: carried
+        assert stored(near, case, key) == (case.before if fault is throttled else case.after)
+        sent = [one for one in proxy.seen if one != "GetItem"]
+        assert len(sent) == (ATTEMPTS if fault is throttled or case.sent > 1 else 1)
+
+
+def test_the_error_says_what_it_failed_with(far: App, proxy: FaultProxy) -> None:
+    for fault, kind in ((throttled, Throttled), (unavailable, BackendUnavailable), (lost, BackendUnavailable)):
+        proxy.choose = lambda _, fault=fault: fault  # type: ignore[misc]
+        with pytest.raises(kind):
+            far.store(Account).create(Account())
+
+
+def test_what_another_wrote_is_no_doubt(
+    far: App, near: App, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An item that was made, or last changed, by another: the refusals stand, whatever happened to the first attempt."""
+    other = near.store(Account).create(Account(owner="other"))
+    accounts = far.store(Account)
+    proxy.faults(lost)
+    with pytest.raises(Conflict):
+        accounts.create(Account(id=other.id, owner="me"))
+    monkeypatch.setattr(doubt, "now", lambda: now() + timedelta(hours=1))
+    for call in (
+        lambda: accounts.update(other.id, {"owner": "me"}, when=A.owner == "me"),
+        lambda: accounts.delete(other.id, when=A.owner == "me"),
+    ):
+        proxy.faults(lost)
+        with pytest.raises(PreconditionFailed) as refused:
+            call()
+        assert refused.value.item == other
+    assert near.store(Account).read(other.id) == other
+
+
+def test_what_is_just_being_written_by_others_is_in_doubt(far: App, near: App, proxy: FaultProxy) -> None:
+    """The refusal may be the doing of the call itself, as far as the item tells."""
+    other = near.store(Slot).create(Slot(id=uuid4().hex, owner="other"))
+    proxy.faults(lost)
+    assert verdict(lambda: far.store(Slot).create(Slot(id=other.id, owner="other"))) == DOUBT
+    proxy.faults(lost)
+    assert verdict(lambda: far.store(Slot).update(other.id, {"owner": "me"}, when=S.owner == "me")) == DOUBT
+    assert near.store(Slot).read(other.id) == other
+    for call in (lambda: far.store(Slot).update("nobody", {"owner": "me"}), lambda: far.store(Slot).delete("nobody")):
+        proxy.faults(lost)
+        assert verdict(call) == DOUBT
+
+
+@pytest.mark.parametrize("then", ["AccessDeniedException", "ExpiredTokenException", "ResourceNotFoundException"])
+def test_a_refusal_of_another_kind_after_a_lost_answer_leaves_the_doubt(
+    far: App, near: App, proxy: FaultProxy, then: str
+) -> None:
+    accounts = far.store(Account)
+    made = near.store(Account).create(Account())
+    for call in (
+        lambda: accounts.create(Account()),
+        lambda: accounts.update(made.id, {"owner": "me"}),
+        lambda: accounts.delete(made.id),
+    ):
+        proxy.faults(refusing(then))
+        assert verdict(call) == UNAVAILABLE
+        proxy.faults(lost, refusing(then))
+        assert verdict(call) == DOUBT
+
+
+def test_a_sum_in_doubt_stays_so_where_the_item_cannot_be_read(far: App, near: App, proxy: FaultProxy) -> None:
+    made = near.store(Account).create(Account())
+    proxy.faults(lost, *[throttled] * ATTEMPTS)
+    assert verdict(lambda: far.store(Account).update(made.id, {"balance": add(1)})) == DOUBT
+    assert proxy.seen == ["UpdateItem", *["GetItem"] * ATTEMPTS]
+    stored = near.store(Account).read(made.id)
+    assert stored is not None
+    assert stored.balance == 1
+
+
+def test_a_write_whose_answer_takes_too_long_is_done_once(
+    near: App, proxy: FaultProxy, kind: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (http, boto3_client):
+        monkeypatch.setattr(module, "READ_TIMEOUT", 0.15)
+    far = app_at(proxy.endpoint, kind, near.stage)
+    for name in ("create", "update with an optimistic lock", "add", "add to what anybody could", "delete"):
+        case = WRITES[name]
+        key = prepared(near, case)
+        proxy.faults(late)
+        assert verdict(lambda: case.call(far.store(case.item), key)) == case.answer  # noqa: B023
+        assert stored(near, case, key) == case.after
+    far.close()
