@@ -15,8 +15,12 @@ from msgspec import Struct
 from ..errors import InvalidQuery
 
 
+SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+"""Operators that Python has a sign for."""
+
+
 class Filter(Struct, frozen=True):
-    """A predicate over one item. Combine with `&`, `|`, `~`; never use it as a truth value."""
+    """A predicate over one item. Combine with `&`, `|`, `~`; never use it as a truth value. As text it reads like Python."""
 
     def __and__(self, other: Filter) -> Filter:
         return And((*self.filters, other) if isinstance(self, And) else (self, other))
@@ -41,23 +45,42 @@ class Compare(Filter, frozen=True):
     operator: str
     value: Any
 
+    def __str__(self) -> str:
+        if self.operator == "null":
+            return f"{self.attribute} {'==' if self.value else '!='} None"
+        if self.operator in SYMBOLS:
+            return f"{self.attribute} {SYMBOLS[self.operator]} {self.value!r}"
+        return f"{self.attribute}.{self.operator}({self.value!r})"
+
 
 class Text(Filter, frozen=True):
     """Every word of `text` occurs, case-folded, in some attribute that is text."""
 
     text: str
 
+    def __str__(self) -> str:
+        return f"query={self.text!r}"
+
 
 class And(Filter, frozen=True):
     filters: tuple[Filter, ...]
+
+    def __str__(self) -> str:
+        return " & ".join(f"({one})" for one in self.filters) or "every item"
 
 
 class Or(Filter, frozen=True):
     filters: tuple[Filter, ...]
 
+    def __str__(self) -> str:
+        return " | ".join(f"({one})" for one in self.filters) or "no item"
+
 
 class Not(Filter, frozen=True):
     filter: Filter
+
+    def __str__(self) -> str:
+        return f"~({self.filter})"
 
 
 ALL = And(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..model.expressions import And, Compare, Filter
+from ..model.expressions import ALL, And, Compare, Filter
 from ..model.indexes import Index
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
@@ -12,7 +12,7 @@ RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 
 
 class Explanation(Struct, frozen=True):
-    """How a query is answered.
+    """How a query is answered; as text, a line for each thing there is to tell.
 
     `access`: `key` (items by their keys), `index` (only what an index points at is read), `union` (several of these,
     merged), or `scan` (every item is looked at). `index`: the index used, None for the table itself. `keys`: what the
@@ -37,6 +37,22 @@ class Explanation(Struct, frozen=True):
     items: int | None = None
     advice: Index | None = None
     detail: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = (
+            ("by", self.index),
+            ("keys", ", ".join(self.keys)),
+            ("engine filters", "" if self.native == ALL else self.native),
+            ("filtered here", "" if self.local == ALL else self.local),
+            ("sorted by", self.sorted_by),
+            ("requests", self.requests),
+            ("read units", self.read_units),
+            ("items", self.items),
+            ("advice", self.advice),
+            *(("detail", line) for line in self.detail),
+        )
+        lines = [f"{name:16}{value}" for name, value in told if value not in (None, "")]
+        return "\n".join([f"{self.engine + ':':16}{self.access}", *lines])
 
 
 def advised_index(equal: tuple[str, ...], ordered: tuple[str, ...], ranged: tuple[str, ...]) -> Index | None:

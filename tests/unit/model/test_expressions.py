@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from persisty import OrderBy, stored
-from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or
+from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or, Text
 
 
 @stored
@@ -61,3 +61,11 @@ def test_a_filter_is_no_truth_value() -> None:
 def test_attributes_say_their_names_and_can_be_keys_of_a_dict() -> None:
     assert repr(Thing.name) == "<attribute name>"
     assert {Thing.name: 1}[Thing.name] == 1
+
+
+def test_filters_read_like_python() -> None:
+    where = (Thing.name == "a") & ~(Thing.size.oneof([1, 2]) | (Thing.name != None))  # noqa: E711
+    assert str(where) == "(name == 'a') & (~((size.oneof((1, 2))) | (name != None)))"
+    assert str(And((A, Text("some words")))) == f"({A}) & (query='some words')"
+    assert [str(Thing.name.is_null()), str(Thing.name.is_null(False))] == ["name == None", "name != None"]
+    assert [str(ALL), str(NOTHING)] == ["every item", "no item"]
