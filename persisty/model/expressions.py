@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from ..errors import InvalidQuery
 
-
 SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 """Operators that Python has a sign for."""
 

@@ -73,7 +73,7 @@ def in_doubt() -> BackendUnavailable:
 def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
     """Names the attributes whose values are taken: the key's, or those of a unique index."""
     taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
-    return Conflict(attributes=list(taken))
+    return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
 
 
 def edit_result(
