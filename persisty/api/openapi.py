@@ -16,7 +16,7 @@ from ..model.changes import change_word
 from ..model.meta import Attribute, StoreMeta
 from ..naming import pascal
 from ..query.parse import spellings
-from ..store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from .actions import operations
 from .openapi_filters import filter_parameters, filter_schema
 from .operations import Operation

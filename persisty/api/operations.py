@@ -24,7 +24,8 @@ from ..naming import camel, kebab
 from ..query.parse import filter_of_json, filter_of_parameters
 from ..query.resolve import mentions, resolve_order
 from ..store import edits
-from ..store.store import DEFAULT_LIMIT, MAX_BATCH, Store, check_batch, check_limit
+from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, check_batch, check_limit
+from ..store.store import Store
 
 Arguments = Mapping[str, Any]
 X = TypeVar("X")

@@ -77,9 +77,9 @@ def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
 
 
 def edit_result(
-    meta: StoreMeta[Any], planned: Planned | None, result: WriteResult | None, path: str
+    meta: StoreMeta[Any], planned: Planned | None, result: WriteResult | None, path: str = ""
 ) -> EditResult[Any]:
-    """The result of one edit of a batch; without a write, its key is one that no item can have."""
+    """What became of one edit; without a write, its key is one that no item can have."""
     if planned is None or result is None:
         return EditResult(error=NotFound())
     if result.outcome is Outcome.IN_DOUBT:

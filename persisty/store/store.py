@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery
+from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.changes import bounds_of
 from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, Text
 from ..model.keys import KeyValues
@@ -24,16 +24,10 @@ from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, 
 from . import edits
 from .backend import Backend, Delete, Outcome, Put, WriteResult
 from .bulk import write_all
-from .doubt import settled
-from .outcomes import Planned, check_distinct, edit_result, error_of, located, number, patch
+from .outcomes import Planned, check_distinct, edit_result, located, number, patch
+from .sizes import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit
 
 T = TypeVar("T")
-
-DEFAULT_LIMIT = 25
-MAX_LIMIT = 1_000
-"""Items a page may hold."""
-MAX_BATCH = 100
-"""Keys or edits a batch may hold."""
 
 
 class ResultPage(Struct, Generic[T], frozen=True):
@@ -347,23 +341,9 @@ class Store(Generic[T]):
             raise
 
     def _settled(self, planned: Planned, result: WriteResult) -> T:
-        """The item of a write that is done; the error of one that is not."""
-        if result.outcome is Outcome.IN_DOUBT:
-            result = settled(self.meta, planned.write, planned.given, result)
-        if result.outcome is Outcome.DONE:
-            item: T = result.item
-            return item
-        raise error_of(self.meta, planned, result)
-
-
-def check_limit(limit: Any) -> None:
-    """`InvalidQuery` for what is not a number of items a page may hold."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-        fault = Fault("/limit", f"Expected 1 to {MAX_LIMIT}", f"1 to {MAX_LIMIT}", str(limit)[:32])
-        raise InvalidQuery(faults=[fault])
-
-
-def check_batch(batch: Sequence[Any]) -> None:
-    """`BatchTooLarge` for more than a batch holds."""
-    if len(batch) > MAX_BATCH:
-        raise BatchTooLarge(f"A batch holds at most {MAX_BATCH}", limit=MAX_BATCH, found=len(batch))
+        """The item of a write that is done; the error of one that is not is raised."""
+        told = edit_result(self.meta, planned, result)
+        if told.error is not None:
+            raise told.error
+        item: T = told.item  # type: ignore[assignment]  # there is one where there is no error
+        return item

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from ..errors import Fault, InvalidInput, PersistyError
 from ..store.edits import Create
-from ..store.store import MAX_BATCH, Store
+from ..store.sizes import MAX_BATCH
+from ..store.store import Store
 from .rows import Row
 
 _PLACE = re.compile(r"/edits/(?P<edit>\d+)/item(?P<within>/.*)?")

@@ -16,7 +16,7 @@ from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
 from persisty.query.parse import MAX_DEPTH
 from persisty.query.resolve import MAX_COMPARISONS, MAX_VALUES, resolve_filter
-from persisty.store.store import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from persisty.store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
 PAGE = Path(__file__).parents[2] / "docs" / "filters.md"
