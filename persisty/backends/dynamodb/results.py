@@ -9,7 +9,7 @@ the engine failed after all its retries    it is asked for nothing more: the res
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec import structs
 
@@ -21,25 +21,29 @@ WAITING = WriteResult(Outcome.ABORTED)
 
 
 class Results:
-    """`told`: the result of each write so far. Threads may share it: each write is one thread's."""
+    """`told`: the result of each write so far; each is one thread's. `failure`: what the engine failed with."""
 
     def __init__(self, count: int) -> None:
         self.told = [WAITING] * count
-        self._failure: PersistyError | None = None
+        self.failure: PersistyError | None = None
 
     def tell(self, position: int, write: Callable[[], WriteResult], *, doubt: bool = False) -> None:
         """What a write comes to, or what goes wrong with it. `doubt`: it may have been carried out already."""
-        if self._failure is not None:
-            error = type(self._failure)(self._failure.message)
-        else:
-            try:
-                self.told[position] = write()
-                return
-            except PersistyError as raised:
-                error = raised
-                if not isinstance(raised, InvalidInput):
-                    self._failure = raised
-        self.told[position] = WriteResult(Outcome.IN_DOUBT) if doubt else WriteResult(Outcome.ERROR, error=error)
+        try:
+            if self.failure is not None:
+                raise type(self.failure)(self.failure.message)  # without its doubt: this one was not tried
+            self.told[position] = write()
+        except PersistyError as error:
+            self.fail((position,), error)
+            if doubt:
+                self.told[position] = WriteResult(Outcome.IN_DOUBT)
+
+    def fail(self, positions: Iterable[int], error: PersistyError) -> None:
+        """These went wrong."""
+        if self.failure is None and not isinstance(error, InvalidInput):
+            self.failure = error
+        for position in positions:
+            self.told[position] = WriteResult(Outcome.ERROR, error=error)
 
     def all(self) -> list[WriteResult]:
         """The results; raises if all writes went wrong and none may have been carried out."""

@@ -161,7 +161,14 @@ class Writes(Generic[T]):
                 stated.append((position, statement))
 
         def run(some: list[Stated]) -> None:
-            answers, doubt = self._execute([statement for _, statement in some]) if some[0][1] else ((), False)
+            answers: Sequence[Executed[Any]] = ()
+            doubt = False
+            if some[0][1] and results.failure is None:
+                try:
+                    answers, doubt = self._execute([statement for _, statement in some])
+                except PersistyError as error:
+                    results.fail([position for position, _ in some], error)
+                    return
             for place, (position, _) in enumerate(some):
                 write, answer = writes[position], answers[place] if answers else None
                 result = None if answer is None else self._statements.result(write, answer)
