@@ -105,9 +105,12 @@ TURNS = st.lists(
     st.tuples(
         st.lists(STEPS, min_size=1, max_size=3, unique_by=lambda step: step.key),
         st.sampled_from(["each", "batch", "atomic"]),
-        st.lists(st.sampled_from(sorted(FAULTS)), max_size=7),
+        st.one_of(
+            st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=7),
+            st.sampled_from(sorted(AFTER)).map(lambda name: [name]),
+        ),
     ),
-    min_size=1,
+    min_size=2,
     max_size=6,
 )
 
@@ -148,7 +151,10 @@ def check_atomic(
 
 
 def run(item: type[Any], store: Store[Any], really: Store[Any], proxy: FaultProxy, turns: Sequence[Any]) -> None:
+    """Of the keys one is free at first."""
     keys = [uuid4() if item is Account else uuid4().hex for _ in range(3)]
+    for key in keys[1:]:
+        really.create(item(id=key))
     for steps, way, faults in turns:
         edits = [step.edit(item, keys[step.key]) for step in steps]
         before = list(map(row_of, really.read_batch([keys[step.key] for step in steps])))
@@ -175,7 +181,7 @@ def ways(way: str) -> Callable[[Store[Any], Sequence[Any]], list[str]]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(item=st.sampled_from([Account, Slot]), turns=TURNS)
 def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(
