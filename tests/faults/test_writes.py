@@ -1,24 +1,19 @@
-"""Single writes through faults: done once or not at all, and answered as if nothing had happened where that can be told.
-
-A row of `WRITES` is a write, what is stored once it is done, and what it answers after each kind of fault.
-"""
+"""Single writes through faults: done once or not at all, and answered as if nothing had happened where that can be told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from msgspec import Struct
 
-from persisty import App, BackendUnavailable, Conflict, PreconditionFailed, Throttled, add, append
+from persisty import App, BackendUnavailable, Conflict, PreconditionFailed, Throttled, add
 from persisty.backends.dynamodb import boto3_client, http
 from persisty.model.generators import now
 from persisty.store import doubt
 from persisty.store.backoff import ATTEMPTS
 
+from .cases import WRITES, prepared, stored
 from .items import A, Account, S, Slot, app_at
 from .proxy import AFTER, BEFORE, FaultProxy, carried, failed_after, late, lost, refusing, throttled, unavailable
 from .verdict import DOUBT, OK, UNAVAILABLE, verdict
@@ -27,102 +22,13 @@ CERTAIN = ("throttled", "exceeded")
 """Faults after which it is certain that nothing was done."""
 
 
-class Case(Struct, frozen=True):
-    """A write of `item`, which holds `before` (None: it is not there yet) and `after` once it is done.
-
-    `answer`: what it comes to where an attempt was carried out and its answer lost; `otherwise`: where it was not, though
-    nobody can tell that. `sent`: how often it is sent.
-    """
-
-    item: type[Any]
-    before: dict[str, Any] | None
-    call: Callable[[Any, Any], Any]
-    after: dict[str, Any] | None
-    answer: str = OK
-    otherwise: str = OK
-    sent: int = 2
-
-
-FREE = {"owner": None}
-WRITES: dict[str, Case] = {
-    "create": Case(Account, None, lambda store, key: store.create(Account(id=key)), FREE),
-    "create of what anybody could": Case(Slot, None, lambda store, key: store.create(Slot(id=key)), FREE, DOUBT),
-    "update": Case(Account, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}),
-    "update of what anybody could": Case(
-        Slot, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}
-    ),
-    "update with a condition": Case(
-        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.is_null()), {"owner": "me"}
-    ),
-    "update with a condition of what anybody could": Case(
-        Slot,
-        FREE,
-        lambda store, key: store.update(key, {"owner": "me"}, when=S.owner.is_null()),
-        {"owner": "me"},
-        DOUBT,
-    ),
-    "update with an optimistic lock": Case(
-        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.version == 1), {"owner": "me"}
-    ),
-    "update with a condition that is decided here": Case(
-        Account,
-        {"owner": "ann"},
-        lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.endswith("nn")),
-        {"owner": "me"},
-    ),
-    "add": Case(
-        Account, {"balance": 5}, lambda store, key: store.update(key, {"balance": add(2)}), {"balance": 7}, OK, DOUBT, 1
-    ),
-    "add to what anybody could": Case(
-        Slot, {"count": 5}, lambda store, key: store.update(key, {"count": add(2)}), {"count": 7}, DOUBT, DOUBT, 1
-    ),
-    "add with a condition": Case(
-        Slot,
-        {"count": 5},
-        lambda store, key: store.update(key, {"count": add(2)}, when=S.count == 5),
-        {"count": 7},
-        DOUBT,
-        DOUBT,
-        1,
-    ),
-    "append": Case(
-        Account,
-        {"log": ["a"]},
-        lambda store, key: store.update(key, {"log": append("b")}),
-        {"log": ["a", "b"]},
-        OK,
-        DOUBT,
-        1,
-    ),
-    "delete": Case(Account, FREE, lambda store, key: store.delete(key), None, DOUBT),
-    "delete with a condition": Case(
-        Slot, FREE, lambda store, key: store.delete(key, when=S.owner.is_null()), None, DOUBT
-    ),
-}
-
-
-def stored(near: App, case: Case, key: Any) -> dict[str, Any] | None:
-    """What is really there, of the attributes that the case is about."""
-    item = near.store(case.item).read(key)
-    names = case.after or case.before or {}
-    return None if item is None else {name: getattr(item, name) for name in names}
-
-
-def prepared(near: App, case: Case) -> Any:
-    """A new key, with the item before the write."""
-    key = uuid4() if case.item is Account else uuid4().hex
-    if case.before is not None:
-        near.store(case.item).create(case.item(id=key, **case.before))
-    return key
-
-
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_whose_answer_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy, name: str) -> None:
     case = WRITES[name]
     store = far.store(case.item)
     for fault in AFTER.values():
         key = prepared(near, case)
-        proxy.faults(*[carried] * _reads(name), fault)
+        proxy.faults(*[carried] * case.reads, fault)
         assert (verdict(lambda: case.call(store, key)), fault) == (case.answer, fault)  # noqa: B023
         assert stored(near, case, key) == case.after
         assert sum(one in ("PutItem", "UpdateItem", "DeleteItem") for one in proxy.seen) == case.sent
@@ -134,14 +40,10 @@ def test_a_write_that_did_not_arrive_is_done_or_in_doubt(far: App, near: App, pr
     store = far.store(case.item)
     for fault_name, fault in BEFORE.items():
         key = prepared(near, case)
-        proxy.faults(*[carried] * _reads(name), fault)
+        proxy.faults(*[carried] * case.reads, fault)
         expected = OK if fault_name in CERTAIN else case.otherwise
         assert (verdict(lambda: case.call(store, key)), fault_name) == (expected, fault_name)  # noqa: B023
         assert stored(near, case, key) == (case.after if expected == OK else case.before)
-
-
-def _reads(name: str) -> int:
-    return 1 if "decided here" in name else 0
 
 
 @pytest.mark.parametrize("name", WRITES)

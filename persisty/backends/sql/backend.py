@@ -128,10 +128,13 @@ class SqlBackend(Generic[T]):
         return Bulk(len(rows), position_of(self.meta, self._key_order, max(keys, key=self._sort_key)))
 
     def allocate(self, sequence: str, count: int) -> int:
-        statement = self._statements.get("allocate")
-        arguments = statement.arguments([f"{self.meta.name}.{sequence}", count])
-        [(last,)] = self._connection.rows(statement.text, arguments)
+        [(last,)] = self._connection.rows(*self._allocation(sequence, count))
         return int(last) - count + 1
+
+    def _allocation(self, sequence: str, count: int) -> tuple[str, Sequence[Any]]:
+        """The statement that gives numbers out, and its arguments."""
+        statement = self._statements.get("allocate")
+        return statement.text, statement.arguments([f"{self.meta.name}.{sequence}", count])
 
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)

@@ -20,7 +20,8 @@ a length of four that counts itself, and so much; only the first of a connection
 class Proxy:
     """A socket in a folder of its own before the server's.
 
-    `turns`: how often the client waited for an answer. `losing(n)`: the n-th answer from now is lost.
+    `turns`: how often the client waited for an answer. `losing(n)`: the n-th answer from now is lost; with `carried` false the
+    server never hears of what was asked.
     """
 
     def __init__(self, folder: Path, url: str) -> None:
@@ -32,13 +33,14 @@ class Proxy:
         self.url = "postgresql://?" + urlencode(target | {"host": str(folder), "port": 5432, "schema": schema})
         self._left = self.turns = 0
         self._lost = False
+        self._carried = True
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(folder / ".s.PGSQL.5432"))
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def losing(self, request: int) -> None:
-        self._left = request
+    def losing(self, request: int, *, carried: bool = True) -> None:
+        self._left, self._carried = request, carried
 
     def close(self) -> None:
         self._listener.close()
@@ -75,4 +77,7 @@ class Proxy:
                         self._left -= 1
                         self._lost = self._lost or self._left == 0
                     unread, started = unread[length:], True
+                if self._lost and not self._carried:
+                    self._lost = False
+                    return
                 server.sendall(data)

@@ -1,4 +1,4 @@
-"""PostgreSQL and what goes wrong on the way: dead connections, lost answers, refusals for now, a pool that is used up."""
+"""PostgreSQL and what goes wrong on the way: dead connections, lost answers to reads, refusals for now, a pool that is used up."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from persisty import App, BackendUnavailable, Conflict, Create, Store, Update, add, stored
+from persisty import App, BackendUnavailable, Create, Store, Update, add, stored
 from persisty.backends.sql.postgres import pool
 from persisty.backends.sql.postgres.session import Session
 from persisty.store.backoff import ATTEMPTS
@@ -170,58 +170,6 @@ def test_a_read_whose_answer_was_lost_is_repeated(proxied: tuple[Proxy, Store[Th
     ):
         proxy.losing(1)
         assert verb() == answer
-
-
-def test_a_create_whose_answer_was_lost_is_recognised_as_its_own(
-    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
-) -> None:
-    proxy, far = proxied
-    proxy.losing(1)
-    made = far.create(Thing(size=5))
-    assert list(things.search()) == [made]
-    other = things.create(Thing(size=7))
-    proxy.losing(1)
-    with pytest.raises(Conflict):
-        far.create(Thing(id=other.id, size=5))
-    assert things.read(other.id) == other
-
-
-def test_a_change_whose_answer_was_lost_is_told_and_not_done_twice(
-    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
-) -> None:
-    proxy, far = proxied
-    made = things.create(Thing())
-    for number, verb in enumerate(
-        (
-            lambda: far.update(made.id, {"size": add(1)}),
-            lambda: far.edit_batch([Update(made.id, {"size": add(1)}), Update(made.id, {"size": add(0)})]),
-            lambda: far.update_all({"size": add(1)}),
-            lambda: far.delete(made.id),
-        ),
-        start=1,
-    ):
-        far.count()
-        proxy.losing(1)
-        with pytest.raises(BackendUnavailable) as lost:
-            verb()
-        assert lost.value.details["in_doubt"]
-        assert things.read(made.id) == (None if number == 4 else Thing(id=made.id, size=number))
-
-
-def test_an_atomic_batch_that_was_cut_off_is_done_once(
-    proxied: tuple[Proxy, Store[Thing]], things: Store[Thing]
-) -> None:
-    proxy, far = proxied
-    made = things.create(Thing())
-    edits = [Update(made.id, {"size": add(1)}), Create(Thing(size=10))]
-    proxy.losing(1)  # before its COMMIT: nothing was done
-    assert [one.code for one in far.edit_batch(edits, atomic=True)] == ["ok", "ok"]
-    assert (things.read(made.id).size, things.count()) == (1, 2)
-    proxy.losing(2)  # at its COMMIT: who knows
-    with pytest.raises(BackendUnavailable) as lost:
-        far.edit_batch([Update(made.id, {"size": add(1)}), Create(Thing(size=10))], atomic=True)
-    assert lost.value.details["in_doubt"]
-    assert (things.read(made.id).size, things.count()) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from time import sleep
 from typing import Any, TypeVar
 
 from msgspec import Struct, structs
@@ -32,6 +33,8 @@ from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
 from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ....store.backoff import ATTEMPTS, backoff
+from ....store.doubt import repeatable
 from ..backend import SqlBackend, undone
 from ..columns import index_name
 from ..dialect import UniqueTaken
@@ -47,8 +50,11 @@ MOST_ROWS = 64
 LARGE = 10_000
 """Items from which on the server's own choice of a plan is told."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
+STATUS = "SELECT pg_xact_status($1::xid8)"
+COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
 DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
+NUMBER = Statement("SELECT pg_current_xact_id()::text")
 
 
 class Step(Struct, frozen=True):
@@ -69,6 +75,17 @@ class Call(Struct, frozen=True):
     results: Callable[[Answer], list[WriteResult]]
 
 
+class Commit(Struct, frozen=True):
+    """What a batch comes to once it is committed; with the number of its transaction, by which the server knows it."""
+
+    transaction: str
+    results: list[WriteResult]
+
+
+Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
+"""How a batch is written: in a session, its steps, atomic or not. What is about to be committed is appended to the list."""
+
+
 class PostgresBackend(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
         super().__init__(meta, table, POSTGRES, connection, embedded=False)
@@ -85,20 +102,91 @@ class PostgresBackend(SqlBackend[T]):
         if len(steps) == 1:
             return [self._alone(steps[0])]
         try:
-            return self._postgres.run(lambda session: self._batch(session, steps, atomic))
+            return self._together(steps, atomic, self._batch)
         except (UniqueTaken, InvalidInput):
-            return self._postgres.run(lambda session: self._one_by_one(session, steps, atomic))
+            return self._together(steps, atomic, self._one_by_one)
 
-    def _alone(self, step: Step) -> WriteResult:
+    def allocate(self, sequence: str, count: int) -> int:
+        """A lost answer leaves a gap."""
+        statement = Statement(*self._allocation(sequence, count))
+        [(last,)] = self._postgres.run(lambda session: session.run(statement), repeatable=True).rows
+        return int(last) - count + 1
+
+    def _alone(self, step: Step, *, doubt: bool = False) -> WriteResult:
+        """The result of a write by itself. `doubt`: it may have been carried out already."""
+        again = repeatable(self.meta, step.write)
+        for attempt in range(ATTEMPTS):
+            if doubt and not again:
+                break
+            try:
+                result = self._once(step)
+            except BackendUnavailable as error:
+                lost = "in_doubt" in error.details
+                if doubt:
+                    error.details["in_doubt"] = True
+                if not lost or attempt == ATTEMPTS - 1:
+                    raise
+                doubt = True
+                sleep(backoff(attempt))
+                continue
+            # the key was free if it is a unique index that refuses, so no attempt was carried out
+            if not doubt or result.outcome is Outcome.DONE or result.index is not None:
+                return result
+            item = self._current(step.write) if result.item is None else result.item
+            return WriteResult(Outcome.IN_DOUBT, item, refusal=result.outcome)
+        return WriteResult(Outcome.IN_DOUBT, self._current(step.write))
+
+    def _current(self, write: Write) -> T | None:
+        """The item of a write as it is now, as far as that can be had."""
         try:
-            return self._once(step)
+            return self.read((self._key_of(write),))[0]
+        except BackendUnavailable:
+            return None
+
+    def _together(self, steps: Sequence[Step], atomic: bool, way: Way) -> list[WriteResult]:
+        """The results of a batch. Where the answer to its COMMIT was lost, the server knows what became of it; where all
+        answers were, each write is looked at by itself."""
+        for attempt in range(ATTEMPTS):
+            commits: list[Commit] = []
+            try:
+                return self._postgres.run(lambda session: way(session, steps, atomic, commits))  # noqa: B023
+            except BackendUnavailable as error:
+                if "in_doubt" not in error.details:
+                    raise
+                if not commits:
+                    return self._apart(steps)
+                status = self._status(commits[-1].transaction)
+                if status == COMMITTED:
+                    return commits[-1].results
+                if status != ABORTED:
+                    raise
+            sleep(backoff(attempt))
+        raise BackendUnavailable()
+
+    def _apart(self, steps: Sequence[Step]) -> list[WriteResult]:
+        """The results of the writes of a batch that may have been carried out."""
+        keys = [self._key_of(step.write) for step in steps]
+        doubt = WriteResult(Outcome.IN_DOUBT)  # of several writes of one item nothing can be told
+        try:
+            return [
+                self._alone(step, doubt=True) if keys.count(key) == 1 else doubt
+                for step, key in zip(steps, keys, strict=True)
+            ]
         except BackendUnavailable as error:
-            if not (isinstance(step.write, Put) and error.details.get("in_doubt")):
-                raise
-        result = self._once(step)
-        if result.outcome is Outcome.EXISTS and self.read((self._key_of(step.write),)) == [step.write.item]:
-            return WriteResult(Outcome.DONE, step.write.item)  # the attempt whose answer was lost put it there
-        return result
+            error.details["in_doubt"] = True
+            raise
+
+    def _status(self, transaction: str) -> str | None:
+        """What became of a transaction; None if that cannot be told."""
+        try:
+            for attempt in range(ATTEMPTS):
+                [(status,)] = self._postgres.rows(STATUS, (transaction,))
+                if status != IN_PROGRESS:
+                    return None if status is None else str(status)
+                sleep(backoff(attempt))  # the server has yet to hear that the connection is lost
+        except BackendUnavailable:
+            return None
+        return None
 
     def _once(self, step: Step) -> WriteResult:
         try:
@@ -106,14 +194,14 @@ class PostgresBackend(SqlBackend[T]):
         except UniqueTaken as taken:
             return self._taken(taken)
 
-    def _batch(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
+    def _batch(self, session: Session, steps: Sequence[Step], atomic: bool, commits: list[Commit]) -> list[WriteResult]:
         order = self._in_order(steps)
         calls = list(self._calls([steps[position] for position in order]))
         inside = [BEGIN, *(call.statement for call in calls)]
-        answers = session.pipelined(inside if atomic else [*inside, COMMIT])
+        answers = session.pipelined([*inside, NUMBER if atomic else COMMIT])
         told = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
         results = [result for _, result in sorted(zip(order, told, strict=True), key=itemgetter(0))]
-        return self._settle(session, results) if atomic else results
+        return self._settle(session, Commit(answers[-1].rows[0][0], results), commits) if atomic else results
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The statements of a batch: creates beside each other are one, of a power of two so that there are few texts."""
@@ -142,7 +230,9 @@ class PostgresBackend(SqlBackend[T]):
 
         return Call(Statement(compiled.text, compiled.arguments(values)), results)
 
-    def _one_by_one(self, session: Session, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
+    def _one_by_one(
+        self, session: Session, steps: Sequence[Step], atomic: bool, commits: list[Commit]
+    ) -> list[WriteResult]:
         session.run(BEGIN)
         results: list[WriteResult] = []
         faults: list[Fault] = []
@@ -159,18 +249,21 @@ class PostgresBackend(SqlBackend[T]):
         if faults:
             session.run(ROLLBACK)
             raise InvalidInput(faults=faults)
+        commit = Commit(session.run(NUMBER).rows[0][0], results)
         if atomic:
-            return self._settle(session, results)
+            return self._settle(session, commit, commits)
+        commits.append(commit)
         session.run(COMMIT)
         return results
 
-    def _settle(self, session: Session, results: list[WriteResult]) -> list[WriteResult]:
+    def _settle(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
         """Commit if all is done."""
-        if all(result.outcome is Outcome.DONE for result in results):
+        if all(result.outcome is Outcome.DONE for result in commit.results):
+            commits.append(commit)
             session.run(COMMIT)
-            return results
+            return commit.results
         session.run(ROLLBACK)
-        return undone(results)
+        return undone(commit.results)
 
     def _in_order(self, steps: Sequence[Step]) -> Sequence[int]:
         """The positions in the order in which they are locked; writes of one item stay as they are."""

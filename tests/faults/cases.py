@@ -1,0 +1,105 @@
+"""Writes, what is stored once they are done, and what they answer where an answer is lost: the same on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct
+
+from persisty import App, add, append
+
+from .items import A, Account, S, Slot
+from .verdict import DOUBT, OK
+
+
+class Case(Struct, frozen=True):
+    """A write of `item`, which holds `before` (None: it is not there yet) and `after` once it is done.
+
+    `answer`: what it comes to where an attempt was carried out and its answer lost; `otherwise`: where it was not, though
+    nobody can tell that. `sent`: how often it is sent, after so many `reads`.
+    """
+
+    item: type[Any]
+    before: dict[str, Any] | None
+    call: Callable[[Any, Any], Any]
+    after: dict[str, Any] | None
+    answer: str = OK
+    otherwise: str = OK
+    sent: int = 2
+    reads: int = 0
+
+
+FREE = {"owner": None}
+WRITES: dict[str, Case] = {
+    "create": Case(Account, None, lambda store, key: store.create(Account(id=key)), FREE),
+    "create of what anybody could": Case(Slot, None, lambda store, key: store.create(Slot(id=key)), FREE, DOUBT),
+    "update": Case(Account, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}),
+    "update of what anybody could": Case(
+        Slot, FREE, lambda store, key: store.update(key, {"owner": "me"}), {"owner": "me"}
+    ),
+    "update with a condition": Case(
+        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.is_null()), {"owner": "me"}
+    ),
+    "update with a condition of what anybody could": Case(
+        Slot,
+        FREE,
+        lambda store, key: store.update(key, {"owner": "me"}, when=S.owner.is_null()),
+        {"owner": "me"},
+        DOUBT,
+    ),
+    "update with an optimistic lock": Case(
+        Account, FREE, lambda store, key: store.update(key, {"owner": "me"}, when=A.version == 1), {"owner": "me"}
+    ),
+    "update with a condition that is decided here": Case(
+        Account,
+        {"owner": "ann"},
+        lambda store, key: store.update(key, {"owner": "me"}, when=A.owner.endswith("nn")),
+        {"owner": "me"},
+        reads=1,
+    ),
+    "add": Case(
+        Account, {"balance": 5}, lambda store, key: store.update(key, {"balance": add(2)}), {"balance": 7}, OK, DOUBT, 1
+    ),
+    "add to what anybody could": Case(
+        Slot, {"count": 5}, lambda store, key: store.update(key, {"count": add(2)}), {"count": 7}, DOUBT, DOUBT, 1
+    ),
+    "add with a condition": Case(
+        Slot,
+        {"count": 5},
+        lambda store, key: store.update(key, {"count": add(2)}, when=S.count == 5),
+        {"count": 7},
+        DOUBT,
+        DOUBT,
+        1,
+    ),
+    "append": Case(
+        Account,
+        {"log": ["a"]},
+        lambda store, key: store.update(key, {"log": append("b")}),
+        {"log": ["a", "b"]},
+        OK,
+        DOUBT,
+        1,
+    ),
+    "delete": Case(Account, FREE, lambda store, key: store.delete(key), None, DOUBT),
+    "delete with a condition": Case(
+        Slot, FREE, lambda store, key: store.delete(key, when=S.owner.is_null()), None, DOUBT
+    ),
+}
+
+
+def stored(near: App, case: Case, key: Any) -> dict[str, Any] | None:
+    """What is really there, of the attributes that the case is about."""
+    item = near.store(case.item).read(key)
+    names = case.after or case.before or {}
+    return None if item is None else {name: getattr(item, name) for name in names}
+
+
+def prepared(near: App, case: Case) -> Any:
+    """A new key, with the item before the write."""
+    key = uuid4() if case.item is Account else uuid4().hex
+    if case.before is not None:
+        near.store(case.item).create(case.item(id=key, **case.before))
+    return key
