@@ -101,18 +101,16 @@ STEPS = st.builds(
     st.integers(0, 2),
     st.booleans(),
 )
-TURNS = st.lists(
-    st.tuples(
-        st.lists(STEPS, min_size=1, max_size=3, unique_by=lambda step: step.key),
-        st.sampled_from(["each", "batch", "atomic"]),
-        st.one_of(
-            st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=7),
-            st.sampled_from(sorted(AFTER)).map(lambda name: [name]),
-        ),
-    ),
-    min_size=2,
-    max_size=6,
+SOME_FAULTS = st.one_of(
+    st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=7),
+    st.sampled_from(sorted(AFTER)).map(lambda name: [name]),
 )
+
+
+def turns_through(faults: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Some edits, how they are made, and the faults they meet; again and again."""
+    steps = st.lists(STEPS, min_size=1, max_size=3, unique_by=lambda step: step.key)
+    return st.lists(st.tuples(steps, st.sampled_from(["each", "batch", "atomic"]), faults), min_size=2, max_size=6)
 
 
 def agrees(item: type[Any], step: Step, before: Row | None, after: Row | None, told: str) -> bool:
@@ -150,15 +148,17 @@ def check_atomic(
         assert list(after) == list(before)
 
 
-def run(item: type[Any], store: Store[Any], really: Store[Any], proxy: FaultProxy, turns: Sequence[Any]) -> None:
-    """Of the keys one is free at first."""
+def run(
+    item: type[Any], store: Store[Any], really: Store[Any], inject: Callable[[Any], None], turns: Sequence[Any]
+) -> None:
+    """Of the keys one is free at first. `inject`: have the next requests meet these faults."""
     keys = [uuid4() if item is Account else uuid4().hex for _ in range(3)]
     for key in keys[1:]:
         really.create(item(id=key))
     for steps, way, faults in turns:
         edits = [step.edit(item, keys[step.key]) for step in steps]
         before = list(map(row_of, really.read_batch([keys[step.key] for step in steps])))
-        proxy.faults(*(FAULTS[name] for name in faults))
+        inject(faults)
         told = ways(way)(store, edits)
         after = list(map(row_of, really.read_batch([keys[step.key] for step in steps])))
         if way == "atomic":
@@ -183,8 +183,11 @@ def ways(way: str) -> Callable[[Store[Any], Sequence[Any]], list[str]]:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(item=st.sampled_from([Account, Slot]), turns=TURNS)
+@given(item=st.sampled_from([Account, Slot]), turns=turns_through(SOME_FAULTS))
 def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(
     far: App, near: App, proxy: FaultProxy, item: type[Any], turns: Sequence[Any]
 ) -> None:
-    run(item, far.store(item), near.store(item), proxy, turns)
+    def inject(faults: Sequence[str]) -> None:
+        proxy.faults(*(FAULTS[name] for name in faults))
+
+    run(item, far.store(item), near.store(item), inject, turns)

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from persisty import App, BackendUnavailable, Conflict, Create, Delete, PreconditionFailed, Update, add
 from persisty.backends.sql.postgres import backend, pool
@@ -20,6 +22,7 @@ from ..unit.sql.proxy import Proxy
 from .cases import WRITES, prepared, stored
 from .items import ITEMS, A, Account, Member, S, Slot, Ticket
 from .test_batches import accounts_of, batch_of, contents
+from .test_exactly_once import run, turns_through
 from .verdict import DOUBT, OK, verdict, verdicts
 
 
@@ -217,3 +220,13 @@ def test_an_update_of_many_that_is_lost_is_in_doubt_and_done_once(far: App, near
         far.store(Slot).update_all({"count": add(1)}, S.owner == owner)
     assert caught.value.details == {"in_doubt": True, "changed": 0, "cursor": None}
     assert {one.count for one in near.store(Slot).read_batch(made) if one} == {1}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(item=st.sampled_from([Account, Slot]), turns=turns_through(st.tuples(st.integers(0, 4), st.booleans())))
+def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(
+    far: App, near: App, proxy: Proxy, item: type[Any], turns: Sequence[Any]
+) -> None:
+    run(item, far.store(item), near.store(item), lambda fault: proxy.losing(fault[0], carried=fault[1]), turns)
