@@ -267,14 +267,7 @@ def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]
     if not drafts and not faults:
         faults.append(Fault("", "has no annotated attributes"))
     for attribute in drafts:
-        if "__" in attribute:
-            faults.append(Fault(f"/{attribute}", "has a double underscore, which separates operators in queries"))
-        if attribute.startswith("_"):
-            faults.append(
-                Fault(f"/{attribute}", "starts with an underscore: annotate it as a ClassVar if it is not stored")
-            )
-        if attribute in RESERVED:
-            faults.append(Fault(f"/{attribute}", "has a name that queries use for themselves"))
+        faults.extend(Fault(f"/{attribute}", what) for wrong, what in WRONG_NAMES if wrong(attribute))
 
 
 NOT_COPIED = frozenset(
@@ -282,6 +275,13 @@ NOT_COPIED = frozenset(
 )
 """What a class body holds that belongs to the class and not to its namesake."""
 RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order"})
+WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda name: "__" in name, "has a double underscore, which separates operators in queries"),
+    (lambda name: name.startswith("_"), "starts with an underscore: annotate it as a ClassVar if it is not stored"),
+    (lambda name: not name.isascii(), "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take"),
+    (RESERVED.__contains__, "has a name that queries use for themselves"),
+)
+"""What an attribute must not be called, and why."""
 
 
 def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:

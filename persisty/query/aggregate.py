@@ -15,7 +15,7 @@ from msgspec import Struct
 from ..errors import Fault, InvalidQuery, TooManyGroups
 from ..model.expressions import COUNT, Aggregate
 from ..model.meta import StoreMeta
-from ..model.types import AGGREGATES, DECIMAL_DIGITS, DECIMAL_LEAST, NORMALISE, SORTABLE, Kind
+from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind
 from ..model.validation import pointer
 
 MAX_GROUPS = 10_000
@@ -79,7 +79,7 @@ def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: G
 
     def value(one: Aggregate) -> Any:
         if one.function != "avg":
-            return measured[one]
+            return _spelled(measured[one]) if one.function == "sum" else measured[one]
         total, count = measured[Aggregate("sum", one.attribute)], measured[Aggregate("count", one.attribute)]
         return _mean(total, count) if count else None
 
@@ -88,11 +88,17 @@ def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: G
 
 def _mean(total: Any, count: int) -> Any:
     if isinstance(total, Decimal):
-        mean = ROUNDED.divide(total, Decimal(count))
-        return (
-            NORMALISE[Kind.DECIMAL](mean) if mean.adjusted() >= DECIMAL_LEAST else mean
-        )  # smaller than any that is stored
+        return _spelled(ROUNDED.divide(total, Decimal(count)))
     return total / count  # Python rounds the quotient of two integers correctly, however large they are
+
+
+def _spelled(value: Any) -> Any:
+    """A decimal in the one spelling of stored ones, though it may have more digits and magnitudes than these."""
+    if not isinstance(value, Decimal):
+        return value
+    plain = value.normalize(EXACT)
+    whole = int(plain.as_tuple().exponent) > 0 and plain.adjusted() < DECIMAL_DIGITS
+    return plain.quantize(Decimal(1), context=EXACT) if whole else plain
 
 
 def sort_groups(meta: StoreMeta[Any], by: Sequence[str], groups: Iterable[Group]) -> list[Group]:

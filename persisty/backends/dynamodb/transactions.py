@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from ...errors import BatchTooLarge, PersistyError
-from ...model.expressions import ALL, And, Compare, Filter
+from ...model.expressions import ALL, NOTHING, And, Compare, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
@@ -111,25 +111,35 @@ class Transactions(Generic[T]):
     def _plan(
         self, writes: Sequence[Write], items: Mapping[int, T | None]
     ) -> tuple[list[WriteResult] | None, list[Action]]:
-        """The actions; or the results, if it is known already that one cannot be done."""
+        """The actions; or the results, if it is known already that there is nothing to ask.
+
+        A write that is known to be refused is sent with the others all the same, on a condition that nothing meets, where it
+        can be: only so all that are refused are told.
+        """
         results = [ABORTED] * len(writes)
+        hopeless: dict[int, WriteResult] = {}
         actions: list[Action] = []
         given_up: dict[str, KeyValues] = {}
         taken: dict[str, int] = {}
         for position, write in enumerate(writes):
-            when, failed = self._condition(write, position, items)
-            if failed is not None:
-                results[position] = failed
+            if not isinstance(write, Put) and not self._codec.storable(write.key):
+                results[position] = MISSING
+                continue
+            when = self._condition(write, position, items)
+            if position in items and when == NOTHING:
+                item = items[position]
+                hopeless[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
+                actions.append(Action({OPERATIONS[type(write)][1]: self._requests.write(write, NOTHING)}, position))
                 continue
             actions.append(Action({OPERATIONS[type(write)][1]: self._requests.write(write, when)}, position))
             before, after = self._values(write, items.get(position))
             key = self._key(write)
-            for guard in before.keys() - after.keys():
+            for guard in [one for one in before if one not in after]:
                 if guard in taken:  # by a write before, which found it held by this one's item
                     results[taken[guard]] = WriteResult(Outcome.EXISTS, index=before[guard])
                 given_up[guard] = key
                 actions.append(Action(self._system.release(guard), position, before[guard]))
-            for guard in after.keys() - before.keys():
+            for guard in [one for one in after if one not in before]:  # in the order of the declaration
                 holder = given_up.pop(guard, None)
                 if guard in taken and holder is None:
                     results[position] = WriteResult(Outcome.EXISTS, index=after[guard])
@@ -140,25 +150,21 @@ class Transactions(Generic[T]):
                 taken[guard] = position
                 body = self._system.take(guard, self._text(key), None if holder is None else self._text(holder))
                 actions.append(Action(body, position, after[guard]))
-        return (results if any(one is not ABORTED for one in results) else None), actions
+        if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
+            return [hopeless.get(position, one) for position, one in enumerate(results)], actions
+        return None, actions
 
-    def _condition(
-        self, write: Write, position: int, items: Mapping[int, T | None]
-    ) -> tuple[Filter, WriteResult | None]:
-        """What DynamoDB has to check of a write, and its result if that is known already."""
+    def _condition(self, write: Write, position: int, items: Mapping[int, T | None]) -> Filter:
+        """What DynamoDB has to check of a write; `NOTHING` if the item as it was read rules it out."""
         if isinstance(write, Put):
-            return ALL, None
-        if not self._codec.storable(write.key):
-            return ALL, MISSING
+            return ALL
         native, local = split(self.meta, write.when)
         if position not in items:
-            return native, None
+            return native
         item = items[position]
-        if item is None:
-            return native, MISSING
-        if not matcher(self.meta, write.when)(item):
-            return native, WriteResult(Outcome.FAILED, item)
-        return combine(And, [native, *self._unchanged(write, item, local)]), None
+        if item is None or not matcher(self.meta, write.when)(item):
+            return NOTHING
+        return combine(And, [native, *self._unchanged(write, item, local)])
 
     def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
         """That the item still has the values that the write was decided on."""

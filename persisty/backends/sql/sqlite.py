@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, collate, func, literal_column
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, case, collate, func, literal_column
 from sqlalchemy.dialects import sqlite
 
 from ...errors import BackendUnavailable
 from ...model.meta import Attribute
-from ...model.types import Kind, datetime_text
+from ...model.types import TEXT, Kind, datetime_text
 from ...query.aggregate import add_up
 from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
@@ -43,6 +43,14 @@ def _icontains(value: str | None, folded: str) -> bool | None:
 
 def _endswith(value: str | None, text: str) -> bool | None:
     return None if value is None else value.endswith(text)
+
+
+def _nested_text(document: str, path: str) -> str | None:
+    """What `json_extract` gives, which ends a text at its first U+0000."""
+    value = msgspec.json.decode(document)
+    for step in msgspec.json.decode(path):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _instant(text: str | None) -> str | None:
@@ -82,9 +90,17 @@ COLUMNS = {
 }
 
 
+def _literal(text: str) -> Column:
+    return literal_column("'" + text.replace("'", "''") + "'")
+
+
 def _nested(column: Column, attribute: Attribute) -> Column:
-    path = "$" + "".join(f'."{step}"' for step in attribute.path).replace("'", "''")
-    value = func.json_extract(column, literal_column(f"'{path}'"))
+    value = func.json_extract(column, _literal("$" + "".join(f'."{step}"' for step in attribute.path)))
+    if attribute.kind in TEXT:
+        steps = _literal(msgspec.json.encode(attribute.path).decode())
+        return case(
+            (func.instr(column, _literal(r"\u0000")) > ZERO, func.persisty_nested_text(column, steps)), else_=value
+        )
     if attribute.kind is Kind.DATETIME:
         return func.persisty_instant(value)
     return collate(value, DECIMAL_COLLATION) if attribute.kind is Kind.DECIMAL else value
@@ -139,6 +155,7 @@ class SqliteConnection:
             self._raw.create_collation(DECIMAL_COLLATION, _compare_decimals)
             self._raw.create_function("persisty_icontains", 2, _icontains, deterministic=True)
             self._raw.create_function("persisty_endswith", 2, _endswith, deterministic=True)
+            self._raw.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
             self._raw.create_function("persisty_instant", 1, _instant, deterministic=True)
             self._raw.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]
 

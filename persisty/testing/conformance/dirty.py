@@ -61,7 +61,7 @@ EXTRAS: tuple[Any, ...] = (
     {"a": None, "b": [1, 2.5, "x", True, None], "ü": {"deep": {"er": ["\0", "%", "😀"]}}, "": 0, "big": 2**62},
     {"list": [], "dict": {}, "nested": [[[]]]},
 )
-PLACES = (None, Place("Zürich", 408.5), Place("", None))
+PLACES = (None, Place("Zürich", 408.5), Place("", None), Place("\0a\0", -1e100), Place("\\u0000 \"'", 1e-100))
 
 DOMAINS: dict[str, tuple[Any, ...]] = {
     "text": TEXTS,

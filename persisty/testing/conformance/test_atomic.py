@@ -72,6 +72,25 @@ def test_a_false_condition_aborts_the_others_and_carries_the_current_item(notes:
     assert snapshot(notes) == before
 
 
+def test_all_that_are_refused_say_so_whoever_decides_their_conditions(notes: Store[Note]) -> None:
+    a, b, c = (notes.create(Note(text=text)) for text in "abc")
+    before = snapshot(notes)
+    results = notes.edit_batch(
+        [
+            Update(a.id, {"text": "A"}, when=Note.text.endswith("a")),
+            Update(b.id, {"text": "B"}, when=Note.text.endswith("x")),
+            Update(uuid4(), {"text": "D"}, when=Note.text.icontains("D")),
+            Update(c.id, {"text": "C"}, when=Note.text == "x"),
+            Delete(uuid4()),
+            Create(Note()),
+        ],
+        atomic=True,
+    )
+    codes = ["aborted", "precondition_failed", "not_found", "precondition_failed", "not_found", "aborted"]
+    assert [one.code for one in results] == codes
+    assert snapshot(notes) == before
+
+
 @pytest.mark.parametrize("key", [uuid4(), "no uuid"], ids=["missing", "impossible"])
 def test_a_missing_item_aborts_the_others(notes: Store[Note], key: object) -> None:
     a = notes.create(Note(text="a"))

@@ -129,6 +129,11 @@ HOLDS: dict[str, tuple[Any, Callable[[dict[str, Any]], bool]]] = {
     "tags is null": (S.tags.is_null(), lambda r: False),
     "nested eq": (S.place.city == "Zürich", lambda r: r["place"] is not None and r["place"].city == "Zürich"),
     "nested eq empty": (S.place.city == "", lambda r: r["place"] is not None and r["place"].city == ""),
+    "nested eq with U+0000": (S.place.city == "\0a\0", lambda r: r["place"] is not None and r["place"].city == "\0a\0"),
+    "nested startswith U+0000": (
+        S.place.city.startswith("\0"),
+        lambda r: r["place"] is not None and r["place"].city.startswith("\0"),
+    ),
     "nested ne is true for null": (S.place.city != "Zürich", lambda r: r["place"] is None or r["place"].city != "Zürich"),
     "nested lt": (S.place.city < "a", lambda r: r["place"] is not None and r["place"].city < "a"),
     "nested ge": (S.place.height >= 408.5, lambda r: r["place"] is not None and (r["place"].height or 0) >= 408.5),

@@ -253,6 +253,7 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "index type": (lambda: declare(ID, indexes=["id"]), [("", "indexes of the wrong type")]),
     "foreign type": (lambda: declare({**ID, "a": Foreign}), [("/a", "no JSON of Foreign")]),
     "foreign type inside": (lambda: declare({**ID, "a": dict[str, list[Foreign]]}), [("/a", "no JSON of Foreign")]),
+    "letters beyond ASCII": (lambda: declare({**ID, "größe": int}), [("/größe", "beyond ASCII")]),
     "mixed enum": (lambda: declare({**ID, "a": Mixed}), [("/a", "cannot be stored")]),
     "ambiguous union": (lambda: declare({**ID, "a": list[int] | set[int]}), [("/a", "cannot be stored")]),
     "default of the wrong type": (lambda: declare({**ID, "a": int}, {"a": "x"}), [("/a", "breaks its own type")]),

@@ -83,6 +83,15 @@ def test_sums_of_decimals_are_exact_and_means_have_38_digits() -> None:
     assert str(group.values[1]) == "3.3333333333333333333333333333333333333E-31"
 
 
+@pytest.mark.parametrize(
+    ("prices", "total"), [(("1.5", "1.50"), "3"), (("0.5", "-0.5"), "0"), (("1E+37", "1E+37"), "2" + "0" * 37)]
+)
+def test_a_sum_is_spelled_as_a_decimal_that_is_stored(prices: tuple[str, ...], total: str) -> None:
+    items = [Thing(shelf="s", id=ID, price=Decimal(price)) for price in prices]
+    [group] = evaluated(items, Aggregate("sum", "price"))
+    assert str(group.values[0]) == total
+
+
 def test_a_mean_may_be_smaller_than_any_number_that_is_stored() -> None:
     items = [Thing(shelf="s", id=ID, price=price) for price in (Decimal("1E-130"), Decimal(0), Decimal(0))]
     [group] = evaluated(items, Aggregate("avg", "price"))
