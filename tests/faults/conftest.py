@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import cast
-from uuid import uuid4
 
 import pytest
 
 from persisty import App
 from persisty.backends.dynamodb import keyed, transactions, transport, writes
 
-from .items import app_at
+from .items import app_at, prepared_at
 from .proxy import FaultProxy, fault_proxy
 
 
@@ -31,13 +30,11 @@ def proxy(local_endpoint: str) -> Iterator[FaultProxy]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def near(local_endpoint: str) -> Iterator[App]:
-    """What is really stored, in tables of this module."""
-    app = app_at(local_endpoint, "direct", uuid4().hex[:8])
-    app.prepare()
-    yield app
-    app.close()
+    """What is really stored."""
+    with prepared_at(local_endpoint) as app:
+        yield app
 
 
 @pytest.fixture(params=["direct", "boto3"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from persisty import VERSION, App, Attr, Unique, stored
 from persisty.model.generators import SEQUENCE
@@ -48,6 +50,15 @@ class Ticket:
 ITEMS = [Account, Slot, Member, Ticket]
 A: Any = Account
 S: Any = Slot
+
+
+@contextmanager
+def prepared_at(endpoint: str) -> Iterator[App]:
+    """An app with new tables at a DynamoDB."""
+    app = app_at(endpoint, "direct", uuid4().hex[:8])
+    app.prepare()
+    yield app
+    app.close()
 
 
 def app_at(endpoint: str, transport: str, stage: str, *, partiql: bool = True) -> App:

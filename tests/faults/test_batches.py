@@ -20,6 +20,12 @@ from .verdict import DOUBT, OK, UNAVAILABLE, verdict, verdicts
 CERTAIN = ("throttled", "exceeded")
 
 
+@pytest.fixture
+def kind() -> str:
+    """Which transport makes no difference here that it does not make to single writes."""
+    return "direct"
+
+
 def accounts_of(near: App) -> list[Account]:
     """Five that a batch may edit."""
     made = near.store(Account).edit_batch([Create(Account(balance=5)) for _ in range(5)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import pytest
 from persisty import App, BackendUnavailable, BulkResult, Create, PersistyError, Store, Throttled, add
 from persisty.backends.dynamodb import writes
 
-from .items import A, Account, S, Slot
+from .items import A, Account, S, Slot, prepared_at
 from .proxy import AFTER, BEFORE, FaultProxy, Request, carried, dropped, lost, throttled
 
 ITEMS, CHUNK = 11, 4
@@ -19,6 +19,19 @@ FAULTS = {
     name: fault for name, fault in (BEFORE | AFTER).items() if name in ("dropped", "throttled", "lost", "cut in body")
 }
 """One of each sort: each is tried at every request of a long call."""
+
+
+@pytest.fixture(scope="module")
+def near(local_endpoint: str) -> Iterator[App]:
+    """Tables in which there is nothing else."""
+    with prepared_at(local_endpoint) as app:
+        yield app
+
+
+@pytest.fixture
+def kind() -> str:
+    """Which transport makes no difference here that it does not make to single writes."""
+    return "direct"
 
 
 @pytest.fixture(autouse=True)

@@ -181,7 +181,7 @@ def ways(way: str) -> Callable[[Store[Any], Sequence[Any]], list[str]]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(item=st.sampled_from([Account, Slot]), turns=turns_through(SOME_FAULTS))
 def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(

@@ -227,7 +227,7 @@ LOSSES = st.tuples(st.sampled_from([1, 1, 2, 3]), st.booleans())
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(item=st.sampled_from([Account, Slot]), turns=turns_through(LOSSES))
 def test_every_write_is_done_once_or_not_at_all_and_the_answer_agrees(

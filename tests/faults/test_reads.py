@@ -12,7 +12,7 @@ from persisty.backends.dynamodb import boto3_client, http
 from persisty.store import store as verbs
 from persisty.store.backoff import ATTEMPTS, BACKOFF_CAP
 
-from .items import A, Account, S, Slot, app_at
+from .items import A, Account, S, Slot, app_at, prepared_at
 from .proxy import (
     AFTER,
     BEFORE,
@@ -33,6 +33,13 @@ FAULTS = BEFORE | AFTER
 SLOTS = 23
 PAGE = 5
 """Items that `search_all` fetches at once here."""
+
+
+@pytest.fixture(scope="module")
+def near(local_endpoint: str) -> Iterator[App]:
+    """Tables in which there is nothing else."""
+    with prepared_at(local_endpoint) as app:
+        yield app
 
 
 @pytest.fixture(scope="module")

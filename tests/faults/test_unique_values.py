@@ -17,6 +17,12 @@ from .verdict import DOUBT, OK, UNAVAILABLE, verdict, verdicts
 FAULTS = BEFORE | AFTER
 
 
+@pytest.fixture
+def kind() -> str:
+    """Which transport makes no difference here that it does not make to single writes."""
+    return "direct"
+
+
 def a_name() -> str:
     return uuid4().hex
 
