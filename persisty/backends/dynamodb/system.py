@@ -64,6 +64,17 @@ class SystemTable:
             action["ExpressionAttributeValues"] = {":before": {"S": before}}
         return {"Put": action}
 
+    def never(self, name: str) -> dict[str, Any]:
+        """An action that fails, so that a transaction does too, and tells all that is wrong with it."""
+        return {
+            "Delete": {
+                "TableName": self.name,
+                "Key": {ID: {"S": f"never/{name}"}},
+                "ConditionExpression": "attribute_exists(#id)",
+                "ExpressionAttributeNames": {"#id": ID},
+            }
+        }
+
     def release(self, guard: str) -> dict[str, Any]:
         """The action that gives a unique value up."""
         return {"Delete": {"TableName": self.name, "Key": {ID: {"S": guard}}}}

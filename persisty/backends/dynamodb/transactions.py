@@ -46,11 +46,15 @@ DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING
 
 
 class Action(Struct, frozen=True):
-    """One action of a transaction: of the write at a position, or of a guard of a unique index that it needs."""
+    """One action of a transaction: of the write at a position, or of a guard of a unique index that it needs.
+
+    `rival`: the position of a write before that takes the same value; the action fails, but is at fault only if that is not.
+    """
 
     body: dict[str, Any]
     position: int
     index: str | None = None
+    rival: int | None = None
 
 
 class Transactions(Generic[T]):
@@ -135,14 +139,14 @@ class Transactions(Generic[T]):
             before, after = self._values(write, items.get(position))
             key = self._key(write)
             for guard in [one for one in before if one not in after]:
-                if guard in taken:  # by a write before, which found it held by this one's item
-                    results[taken[guard]] = WriteResult(Outcome.EXISTS, index=before[guard])
-                given_up[guard] = key
-                actions.append(Action(self._system.release(guard), position, before[guard]))
+                if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held
+                    given_up[guard] = key
+                    actions.append(Action(self._system.release(guard), position, before[guard]))
             for guard in [one for one in after if one not in before]:  # in the order of the declaration
                 holder = given_up.pop(guard, None)
                 if guard in taken and holder is None:
-                    results[position] = WriteResult(Outcome.EXISTS, index=after[guard])
+                    never = self._system.never(f"{position}/{after[guard]}")
+                    actions.append(Action(never, position, after[guard], taken[guard]))
                     continue
                 if holder is not None:  # given up by a write before: the row changes hands in one action
                     release = self._system.release(guard)
@@ -206,7 +210,8 @@ class Transactions(Generic[T]):
         for action, wire in sorted(failed, key=lambda one: one[0].index is not None):
             position = action.position
             if action.index is not None:
-                if results[position] is ABORTED:
+                unrivalled = action.rival is None or results[action.rival] is ABORTED
+                if results[position] is ABORTED and unrivalled:
                     results[position] = WriteResult(Outcome.EXISTS, index=action.index)
                 continue
             write = writes[position]

@@ -282,6 +282,32 @@ def edit(step: Any) -> Edit:
     return Update(key, {"name": name, "badge": badge})
 
 
+def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(accounts: Store[Account]) -> None:
+    for key in "12":
+        accounts.create(Account(id=key, name=key, realm="a"))
+    before = list(accounts.search_all(order="id"))
+    twice = [
+        Create(Account(id="3", name="new")),
+        Create(Account(id="4", name="new")),
+        Update("1", {"rank": 1}),
+        Delete("5"),
+    ]
+    assert [one.code for one in accounts.edit_batch(twice, atomic=True)] == [
+        "aborted",
+        "conflict",
+        "aborted",
+        "not_found",
+    ]
+    early = [Create(Account(id="3", name="1")), Delete("1"), Update("2", {"rank": 1}, when=Account.rank == 5)]
+    codes = [one.code for one in accounts.edit_batch(early, atomic=True)]
+    assert codes == ["conflict", "aborted", "precondition_failed"]
+    free = [Create(Account(id="1", name="new")), Create(Account(id="3", name="new"))]
+    assert [one.code for one in accounts.edit_batch(free, atomic=True)] == ["conflict", "aborted"], (
+        "the second was free to"
+    )
+    assert list(accounts.search_all(order="id")) == before
+
+
 def test_edits_of_one_key_are_done_in_order_with_unique_values_or_without(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="a", realm="a"))
     free, named = Account(id="1", realm="a"), Account(id="1", name="b", realm="a")

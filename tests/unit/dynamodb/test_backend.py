@@ -240,12 +240,17 @@ def test_in_a_transaction_too_and_with_one_read_for_all() -> None:
     writes = [Delete(("1",), ENDS), Put(thing("3")), Delete(("2",), ENDS)]
     assert [one.outcome for one in backend.write(writes, atomic=True)] == [Outcome.DONE] * 3
     assert script.operations == ["BatchGetItem", "TransactWriteItems"]
-    refused, script = over({"Responses": {"things": [WIRE.wire(thing("1", owner="you"))]}})
-    assert refused.write(writes, atomic=True) == [
+    found, failed = WIRE.wire(thing("1", owner="you")), {"Code": "ConditionalCheckFailed"}
+    results = [
         WriteResult(Outcome.FAILED, thing("1", owner="you")),
-        WriteResult(Outcome.ABORTED),
+        WriteResult(Outcome.EXISTS),
         WriteResult(Outcome.MISSING),
     ]
+    refused, script = over({"Responses": {"things": [found]}}, canceled({**failed, "Item": found}, failed, failed))
+    assert refused.write(writes, atomic=True) == results, "what is refused already is sent, to be told what else is"
+    assert script.operations == ["BatchGetItem", "TransactWriteItems"]
+    refused, script = over({"Responses": {"things": [found]}})
+    assert refused.write([writes[0], writes[2]], atomic=True) == [results[0], results[2]]
     assert script.operations == ["BatchGetItem"]
 
 

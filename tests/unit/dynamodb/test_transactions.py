@@ -194,15 +194,21 @@ def test_a_value_changes_hands_within_an_atomic_batch_in_one_action() -> None:
 
 
 def test_a_value_is_not_taken_before_it_is_given_up_nor_twice() -> None:
-    backend, script = over(got(member("1", email="a")))
     taken = WriteResult(Outcome.EXISTS, index="unique-email")
     aborted = WriteResult(Outcome.ABORTED)
+    backend, script = over(got(member("1", email="a")), canceled(NONE, FAILED, NONE))
     assert backend.write([Put(member("2", email="a")), Delete(("1",))], atomic=True) == [taken, aborted]
-    assert script.operations == ["GetItem"]
-    backend, script = over()
+    assert sorted(actions(script)) == [("Delete", "1"), ("Put", "2"), ("Put", EMAIL + "a")]
     two = [Put(member("2", email="a")), Put(member("3", email="a"))]
+    backend, script = over(canceled(NONE, NONE, NONE, FAILED))
     assert backend.write(two, atomic=True) == [aborted, taken]
-    assert script.operations == []
+    assert sorted(actions(script)) == [
+        ("Delete", "never/1/unique-email"), ("Put", "2"), ("Put", "3"), ("Put", EMAIL + "a"),
+    ]  # fmt: skip
+    backend, script = over(canceled((FAILED, WIRE.wire(member("2"))), NONE, NONE, FAILED))
+    assert backend.write(two, atomic=True) == [WriteResult(Outcome.EXISTS), aborted], (
+        "the value was free for the second"
+    )
 
 
 def test_guards_count_among_the_actions_of_a_transaction() -> None:
