@@ -68,9 +68,9 @@ class Outcome(enum.Enum):
 
 class WriteResult(Struct, frozen=True):
     """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
-    `index`: the name of the unique index of a write that EXISTS, None where it is the key that is taken. Of a write that is
-    IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in. `error`: of an
-    ERROR."""
+    `index`: the name of the unique index of a write that EXISTS, of any one if several are taken, None where it is the key. Of a
+    write that is IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in.
+    `error`: of an ERROR."""
 
     outcome: Outcome
     item: Any = None

@@ -60,7 +60,7 @@ class SqlEngine:
         kept = {name for (name,) in self._connection.rows(self._dialect.names, (table.name,))}
         if missing := [column.name for column in table.columns if column.name not in kept]:
             raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
-        for index in table.indexes:
+        for index in sorted(table.indexes, key=lambda one: str(one.name)):
             self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
