@@ -286,7 +286,7 @@ def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutati
 
 def test_names_that_graphql_does_not_take_are_faults() -> None:
     @action(triggers=WEB_GET)
-    def measure(größe: int) -> int:
+    def measure(größe: int) -> int:  # noqa: PLC2401  what is tested
         return größe
 
     assert faults_of(App("odd", items=[], actions=[measure])) == ["/measure/größe"]
