@@ -34,8 +34,7 @@ class Positions:
         queries: Sequence[QueryPlan] = ()
         if not isinstance(plan, KeyPlan):
             queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
-        paths = [one.path for one in queries if one.path is not None and one.path.index is not None]
-        indexed = (name for path in paths for name in (path.partition, *path.sorts))
+        indexed = (name for one in queries for name in _indexed(one))
         return list(dict.fromkeys((*self._meta.key.attributes, *indexed)))
 
     def of(self, plan: Plan, order: tuple[OrderBy, ...], last: Any) -> dict[str, Any]:
@@ -54,11 +53,9 @@ class Positions:
     def start(self, one: QueryPlan, after: Position) -> Wire:
         """The key after which an unordered query goes on."""
         self.check(one, after)
-        keys = self._meta.key.attributes
         try:
-            start = self._codec.key(tuple(after[name] for name in keys))
-            indexed = self.names(one)[len(keys) :]
-            return {**start, **{name: self._codec.value(name, after[name]) for name in indexed}}
+            start = self._codec.key(tuple(after[name] for name in self._meta.key.attributes))
+            return {**start, **{name: self._codec.value(name, after[name]) for name in _indexed(one)}}
         except (TypeError, AttributeError) as error:
             raise InvalidCursor() from error
 
@@ -69,3 +66,9 @@ class Positions:
             if known and matcher(self._values, membership(one))(after):
                 return position, self.start(one, {name: after.get(name) for name in self.names(one)})
         raise InvalidCursor()
+
+
+def _indexed(one: QueryPlan) -> tuple[str, ...]:
+    """The attributes that make the key of the index a query reads; some may be parts of the item's key."""
+    path = one.path
+    return () if path is None or path.index is None else (path.partition, *path.sorts)

@@ -86,9 +86,9 @@ class Reading:
     value: float = 0.0
 
 
-@stored(key=("sheet", "row", "column"), indexes=[Index("text", "row")])
+@stored(key=("sheet", "row", "column"), indexes=[Index("text", "row"), Index("column", "row")])
 class Cell:
-    """A key of three attributes, one of them numeric."""
+    """A key of three attributes, one of them numeric, and an index of its later ones."""
 
     sheet: str
     row: int

@@ -145,6 +145,12 @@ def test_order_on_keys_of_two_and_three_parts(readings: Store[Reading], cells: S
     found = walk(cells, Cell.text == "x", ("row",), 2)
     assert [(one.row, one.sheet) for one in found] == [(r, s) for r in (-1, 2, 10) for s in "st"]
     assert len(walk(cells, None, None, 5)) == 12
+    for where in (Cell.column == "a", Cell.column.oneof(["a", "b"]), (Cell.column == "a") | (Cell.text == "x")):
+        found = walk(cells, where, None, 1)
+        assert {(one.sheet, one.row, one.column) for one in found} == {
+            (one.sheet, one.row, one.column) for one in cells.search(where, limit=100)
+        }
+        assert len(found) == cells.count(where) > 1
 
 
 def some(notes: Store[Note], count: int, **given: Any) -> list[Note]:
