@@ -49,12 +49,14 @@ class Action(Struct, frozen=True):
     """One action of a transaction: of the write at a position, or of a guard of a unique index that it needs.
 
     `rival`: the position of a write before that takes the same value; the action fails, but is at fault only if that is not.
+    `giver`: that of a write before that gives the value up; if that is refused, the value is not free.
     """
 
     body: dict[str, Any]
     position: int
     index: str | None = None
     rival: int | None = None
+    giver: int | None = None
 
 
 class Transactions(Generic[T]):
@@ -123,7 +125,7 @@ class Transactions(Generic[T]):
         results = [ABORTED] * len(writes)
         hopeless: dict[int, WriteResult] = {}
         actions: list[Action] = []
-        given_up: dict[str, KeyValues] = {}
+        given_up: dict[str, int] = {}
         taken: dict[str, int] = {}
         for position, write in enumerate(writes):
             if not isinstance(write, Put) and not self._codec.storable(write.key):
@@ -140,20 +142,21 @@ class Transactions(Generic[T]):
             key = self._key(write)
             for guard in [one for one in before if one not in after]:
                 if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held
-                    given_up[guard] = key
+                    given_up[guard] = position
                     actions.append(Action(self._system.release(guard), position, before[guard]))
             for guard in [one for one in after if one not in before]:  # in the order of the declaration
-                holder = given_up.pop(guard, None)
-                if guard in taken and holder is None:
+                giver = given_up.pop(guard, None)
+                if guard in taken and giver is None:
                     never = self._system.never(f"{position}/{after[guard]}")
                     actions.append(Action(never, position, after[guard], taken[guard]))
                     continue
+                holder = None if giver is None else self._text(self._key(writes[giver]))
                 if holder is not None:  # given up by a write before: the row changes hands in one action
                     release = self._system.release(guard)
                     actions = [one for one in actions if one.body != release]
                 taken[guard] = position
-                body = self._system.take(guard, self._text(key), None if holder is None else self._text(holder))
-                actions.append(Action(body, position, after[guard]))
+                body = self._system.take(guard, self._text(key), holder)
+                actions.append(Action(body, position, after[guard], giver=giver))
         if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
             return [hopeless.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
@@ -223,6 +226,13 @@ class Transactions(Generic[T]):
                 items[position], changed_since = current, True
             else:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
+        for action in actions:
+            if (
+                action.giver is not None
+                and results[action.giver] is not ABORTED
+                and results[action.position] is ABORTED
+            ):
+                results[action.position] = WriteResult(Outcome.EXISTS, index=action.index)
         return None if changed_since else results
 
     def _committed(self, writes: Sequence[Write], items: Mapping[int, T | None]) -> list[WriteResult]:

@@ -301,6 +301,11 @@ def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(a
     early = [Create(Account(id="3", name="1")), Delete("1"), Update("2", {"rank": 1}, when=Account.rank == 5)]
     codes = [one.code for one in accounts.edit_batch(early, atomic=True)]
     assert codes == ["conflict", "aborted", "precondition_failed"]
+    kept = [Delete("1", when=Account.rank == 5), Create(Account(id="3", name="1"))]
+    codes = [one.code for one in accounts.edit_batch(kept, atomic=True)]
+    assert codes == ["precondition_failed", "conflict"], "what is not deleted gives nothing up"
+    taken = [Update("1", {"name": "2"}), Create(Account(id="3", name="1"))]
+    assert [one.code for one in accounts.edit_batch(taken, atomic=True)] == ["conflict", "conflict"]
     free = [Create(Account(id="1", name="new")), Create(Account(id="3", name="new"))]
     assert [one.code for one in accounts.edit_batch(free, atomic=True)] == ["conflict", "aborted"], (
         "the second was free to"
