@@ -243,7 +243,11 @@ class Store(Generic[T]):
         """The items of up to 100 keys, in their positions, None where there is none."""
         given = list(keys)
         check_batch(given)
-        values = [self._key(key, f"/keys/{position}") for position, key in enumerate(given)]
+        parse = self.meta.key_codec.parse
+        values = [
+            parse(key) if isinstance(key, str) else self._key(key, f"/keys/{position}")
+            for position, key in enumerate(given)
+        ]
         asked = [one for one in values if one is not None]
         found = iter(self.backend.read(asked) if asked else ())
         return [None if one is None else next(found) for one in values]

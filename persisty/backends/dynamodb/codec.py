@@ -270,6 +270,13 @@ class WireCodec:
             wire[name] = {tag: encode(key[1])}
         return wire
 
+    def keys(self, keys: Sequence[KeyValues]) -> list[Wire]:
+        """`key` of each."""
+        if len(self._key) > 1:
+            return [self.key(key) for key in keys]
+        [(name, tag, encode)] = self._key
+        return [{name: {tag: encode(value)}} for (value,) in keys]
+
     def storable(self, key: KeyValues) -> bool:
         """Is the key within DynamoDB's limits? There is no item with one that is not."""
         if self._short:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from time import sleep
 from typing import Any, Generic, TypeVar
 
@@ -35,9 +34,13 @@ class Keyed(Generic[T]):
         whole = self._lanes.fields(None)
         if len(keys) == 1:
             return [self._one(keys[0], whole)]
-        distinct = [key for key in dict.fromkeys(keys) if self._codec.storable(key)]
-        found = {self._meta.key_values(item): item for item in chain.from_iterable(self._batches(distinct, whole))}
-        return [found.get(key) for key in keys]
+        found: dict[KeyValues, T | None] = dict.fromkeys(keys)
+        storable = [key for key in found if self._codec.storable(key)]
+        key_values = self._meta.key_values
+        for batch in self._batches(storable, whole):
+            for item in batch:
+                found[key_values(item)] = item
+        return list(found.values()) if len(found) == len(keys) else [found[key] for key in keys]
 
     def matches(
         self, plan: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None

@@ -43,7 +43,7 @@ class Requests:
 
     def read_batch(self, keys: Sequence[KeyValues], names: tuple[str, ...] | None = None) -> dict[str, Any]:
         """A read of several items, or of these attributes of them."""
-        members = {"Keys": [self._codec.key(key) for key in keys], "ConsistentRead": True}
+        members = {"Keys": self._codec.keys(keys), "ConsistentRead": True}
         return {self.table: members if names is None else {**members, **self._projection(names)}}
 
     def _projection(self, names: tuple[str, ...]) -> dict[str, Any]:
