@@ -46,17 +46,11 @@ DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING
 
 
 class Action(Struct, frozen=True):
-    """One action of a transaction: of the write at a position, or of a guard of a unique index that it needs.
-
-    `rival`: the position of a write before that takes the same value; the action fails, but is at fault only if that is not.
-    `giver`: that of a write before that gives the value up; if that is refused, the value is not free.
-    """
+    """One action of a transaction: of the write at a position, or of a guard that it takes or gives up."""
 
     body: dict[str, Any]
     position: int
-    index: str | None = None
-    rival: int | None = None
-    giver: int | None = None
+    guard: str | None = None
 
 
 class Transactions(Generic[T]):
@@ -126,7 +120,7 @@ class Transactions(Generic[T]):
         hopeless: dict[int, WriteResult] = {}
         actions: list[Action] = []
         given_up: dict[str, int] = {}
-        taken: dict[str, int] = {}
+        taken: set[str] = set()
         for position, write in enumerate(writes):
             if not isinstance(write, Put) and not self._codec.storable(write.key):
                 results[position] = MISSING
@@ -143,20 +137,18 @@ class Transactions(Generic[T]):
             for guard in [one for one in before if one not in after]:
                 if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held
                     given_up[guard] = position
-                    actions.append(Action(self._system.release(guard), position, before[guard]))
-            for guard in [one for one in after if one not in before]:  # in the order of the declaration
+                    actions.append(Action(self._system.release(guard), position, guard))
+            for guard in [one for one in after if one not in before]:
                 giver = given_up.pop(guard, None)
-                if guard in taken and giver is None:
-                    never = self._system.never(f"{position}/{after[guard]}")
-                    actions.append(Action(never, position, after[guard], taken[guard]))
+                if guard in taken and giver is None:  # a row cannot be asked for twice: this fails, whatever it holds
+                    actions.append(Action(self._system.never(f"{position}/{after[guard]}"), position))
                     continue
                 holder = None if giver is None else self._text(self._key(writes[giver]))
                 if holder is not None:  # given up by a write before: the row changes hands in one action
                     release = self._system.release(guard)
                     actions = [one for one in actions if one.body != release]
-                taken[guard] = position
-                body = self._system.take(guard, self._text(key), holder)
-                actions.append(Action(body, position, after[guard], giver=giver))
+                taken.add(guard)
+                actions.append(Action(self._system.take(guard, self._text(key), holder), position, guard))
         if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
             return [hopeless.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
@@ -210,14 +202,10 @@ class Transactions(Generic[T]):
             raise as_error(AwsError("ValidationException", str(first.get("Message")), {})) from error
         results = [ABORTED] * len(writes)
         changed_since = False
-        for action, wire in sorted(failed, key=lambda one: one[0].index is not None):
-            position = action.position
-            if action.index is not None:
-                unrivalled = action.rival is None or results[action.rival] is ABORTED
-                if results[position] is ABORTED and unrivalled:
-                    results[position] = WriteResult(Outcome.EXISTS, index=action.index)
+        for action, wire in failed:
+            position, write = action.position, writes[action.position]
+            if OPERATIONS[type(write)][1] not in action.body or action.guard is not None:
                 continue
-            write = writes[position]
             if isinstance(write, Put):
                 results[position] = EXISTS
                 continue
@@ -226,14 +214,30 @@ class Transactions(Generic[T]):
                 items[position], changed_since = current, True
             else:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
-        for action in actions:
-            if (
-                action.giver is not None
-                and results[action.giver] is not ABORTED
-                and results[action.position] is ABORTED
-            ):
-                results[action.position] = WriteResult(Outcome.EXISTS, index=action.index)
+        self._tell_taken(writes, items, {action.guard for action, _ in failed if action.guard}, results)
         return None if changed_since else results
+
+    def _tell_taken(
+        self,
+        writes: Sequence[Write],
+        items: Mapping[int, T | None],
+        refused: set[str],
+        results: list[WriteResult],
+    ) -> None:
+        """Find the writes whose unique values are taken, by going through them as if they were done one after the other.
+
+        `refused`: the guards that were not free. Those of items that writes may give up are held until one does.
+        """
+        values = [self._values(write, items.get(position)) for position, write in enumerate(writes)]
+        held = refused.union(*(before for before, _ in values))
+        for position, (before, after) in enumerate(values):
+            if results[position] is not ABORTED:
+                continue  # refused: it neither takes nor gives up
+            taken = next((index for guard, index in after.items() if guard not in before and guard in held), None)
+            if taken is None:
+                held = held.difference(before).union(after)
+            else:
+                results[position] = WriteResult(Outcome.EXISTS, index=taken)
 
     def _committed(self, writes: Sequence[Write], items: Mapping[int, T | None]) -> list[WriteResult]:
         """The results of writes that are done."""
