@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from persisty import Create, Delete, InvalidInput, PreconditionFailed, Store, Update
+from persisty.store.edits import Edit
 
-from .items import Cell, Note
+from .items import Account, Cell, Note
 
 
 def snapshot(notes: Store[Note]) -> list[Note]:
@@ -123,3 +128,73 @@ def test_atomic_batches_over_keys_of_three_parts(cells: Store[Cell]) -> None:
     )
     assert [one.code for one in results] == ["aborted", "conflict"]
     assert list(cells.search_all()) == [first]
+
+
+NAMES = st.sampled_from([None, "ann", "eve"])
+BADGES = st.sampled_from([None, 1, 2])
+CONDITIONS: dict[str, tuple[Any, Callable[[Account], bool]]] = {
+    "none": (None, lambda one: True),
+    "badge": (Account.badge == 1, lambda one: one.badge == 1),
+    "name": (Account.name.endswith("e"), lambda one: (one.name or "").endswith("e")),
+}
+"""What every engine decides itself, and what one or the other leaves to persisty."""
+EDIT = st.one_of(
+    st.tuples(st.just("create"), NAMES, BADGES, st.just("none")),
+    st.tuples(st.just("update"), NAMES, BADGES, st.sampled_from(sorted(CONDITIONS))),
+    st.tuples(st.just("delete"), st.none(), st.none(), st.sampled_from(sorted(CONDITIONS))),
+)
+BATCHES = st.dictionaries(st.sampled_from("1234"), EDIT, min_size=1, max_size=4)
+"""Key → the one edit of it."""
+
+
+def account(key: str, name: str | None, badge: int | None) -> Account:
+    return Account(id=key, name=name, realm="a", badge=badge)
+
+
+def told(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any, str]) -> str:
+    """What becomes of an edit of plain rows."""
+    verb, name, badge, condition = asked
+    if verb != "create":
+        if key not in rows:
+            return "not_found"
+        if not CONDITIONS[condition][1](rows[key]):
+            return "precondition_failed"
+    if verb == "delete":
+        del rows[key]
+        return "ok"
+    others = [one for other, one in rows.items() if other != key]
+    names, badges = ({getattr(one, part) for one in others} - {None} for part in ("name", "badge"))
+    if (verb == "create" and key in rows) or name in names or badge in badges:
+        return "conflict"
+    rows[key] = account(key, name, badge)
+    return "ok"
+
+
+def edit(key: str, asked: tuple[str, Any, Any, str]) -> Edit:
+    verb, name, badge, condition = asked
+    when = CONDITIONS[condition][0]
+    if verb == "create":
+        return Create(account(key, name, badge))
+    return Delete(key, when=when) if verb == "delete" else Update(key, {"name": name, "badge": badge}, when=when)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(batches=st.lists(BATCHES, min_size=1, max_size=4))
+def test_generated_batches_are_done_whole_or_tell_who_was_refused(
+    accounts: Store[Account], batches: list[dict[str, tuple[str, Any, Any, str]]]
+) -> None:
+    """Who is refused is who would be if they came one after another, without those that are refused."""
+    accounts.edit_batch(map(Delete, "1234"))
+    rows: dict[str, Account] = {}
+    for batch in batches:
+        after = dict(rows)
+        codes = [told(after, key, asked) for key, asked in batch.items()]
+        if set(codes) == {"ok"}:
+            rows = after
+        else:
+            codes = ["aborted" if code == "ok" else code for code in codes]
+        results = accounts.edit_batch([edit(key, asked) for key, asked in batch.items()], atomic=True)
+        assert [one.code for one in results] == codes
+        assert {one.id: one for one in accounts.search_all()} == rows
