@@ -39,6 +39,7 @@ from .unique import Guards
 T = TypeVar("T")
 MAX_ATOMIC = 100
 """Actions a TransactWriteItems takes."""
+NEVER = ""
 FAILED_CHECK = "ConditionalCheckFailed"
 CONFLICTS = frozenset({None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Reasons of a cancelled transaction that say nothing against another attempt."""
@@ -46,7 +47,8 @@ DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING
 
 
 class Action(Struct, frozen=True):
-    """One action of a transaction: of the write at a position, or of a guard that it takes or gives up."""
+    """One action of a transaction: of the write at a position, or of a guard that it takes or gives up; `NEVER` is the guard
+    of an action that is only there to fail."""
 
     body: dict[str, Any]
     position: int
@@ -140,8 +142,8 @@ class Transactions(Generic[T]):
                     actions.append(Action(self._system.release(guard), position, guard))
             for guard in [one for one in after if one not in before]:
                 giver = given_up.pop(guard, None)
-                if guard in taken and giver is None:  # a row cannot be asked for twice: this fails, whatever it holds
-                    actions.append(Action(self._system.never(f"{position}/{after[guard]}"), position))
+                if guard in taken and giver is None:  # a transaction takes no row twice, and this one cannot succeed
+                    actions.append(Action(self._system.never(f"{position}/{after[guard]}"), position, NEVER))
                     continue
                 holder = None if giver is None else self._text(self._key(writes[giver]))
                 if holder is not None:  # given up by a write before: the row changes hands in one action
@@ -204,7 +206,7 @@ class Transactions(Generic[T]):
         changed_since = False
         for action, wire in failed:
             position, write = action.position, writes[action.position]
-            if OPERATIONS[type(write)][1] not in action.body or action.guard is not None:
+            if action.guard is not None:
                 continue
             if isinstance(write, Put):
                 results[position] = EXISTS
@@ -214,22 +216,24 @@ class Transactions(Generic[T]):
                 items[position], changed_since = current, True
             else:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
-        self._tell_taken(writes, items, {action.guard for action, _ in failed if action.guard}, results)
+        refused = {action.guard: action.position for action, _ in failed if action.guard}
+        self._tell_taken(writes, items, refused, results)
         return None if changed_since else results
 
     def _tell_taken(
         self,
         writes: Sequence[Write],
         items: Mapping[int, T | None],
-        refused: set[str],
+        refused: Mapping[str, int],
         results: list[WriteResult],
     ) -> None:
         """Find the writes whose unique values are taken, by going through them as if they were done one after the other.
 
-        `refused`: the guards that were not free. Those of items that writes may give up are held until one does.
+        `refused`: the guards that were not free, and which write was told so. Those of items that writes may give up are held
+        until one does.
         """
         values = [self._values(write, items.get(position)) for position, write in enumerate(writes)]
-        held = refused.union(*(before for before, _ in values))
+        held = {*refused}.union(*(before for before, _ in values))
         for position, (before, after) in enumerate(values):
             if results[position] is not ABORTED:
                 continue  # refused: it neither takes nor gives up
@@ -238,6 +242,11 @@ class Transactions(Generic[T]):
                 held = held.difference(before).union(after)
             else:
                 results[position] = WriteResult(Outcome.EXISTS, index=taken)
+        if all(
+            one is ABORTED for one in results
+        ):  # an item from before its index was unique does not hold what it gives up
+            for guard, position in refused.items():
+                results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
     def _committed(self, writes: Sequence[Write], items: Mapping[int, T | None]) -> list[WriteResult]:
         """The results of writes that are done."""

@@ -310,6 +310,16 @@ def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(a
     assert [one.code for one in accounts.edit_batch(free, atomic=True)] == ["conflict", "aborted"], (
         "the second was free to"
     )
+    both = [Create(Account(id="3", name="1")), Create(Account(id="4", name="1")), Update("2", {"name": "1"})]
+    assert [one.code for one in accounts.edit_batch(both, atomic=True)] == ["conflict"] * 3
+    third = [
+        Create(Account(id="1", name="new")),
+        Create(Account(id="3", name="new")),
+        Create(Account(id="4", name="new")),
+    ]
+    assert [one.code for one in accounts.edit_batch(third, atomic=True)] == ["conflict", "aborted", "conflict"]
+    passed = [Create(Account(id="3", name="1")), Delete("1"), Create(Account(id="4", name="1"))]
+    assert [one.code for one in accounts.edit_batch(passed, atomic=True)] == ["conflict", "aborted", "aborted"]
     assert list(accounts.search_all(order="id")) == before
 
 
