@@ -18,8 +18,9 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind, unicode
 from ..model.validation import fault_of, operand, pointer
 
-MAX_COMPARISONS, MAX_VALUES = 200, 1_000
-"""What a filter may hold. Every engine has limits of its own behind these: SQLite's expressions are 1,000 deep."""
+MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS = 200, 1_000, 50
+"""What a filter may hold, and how deep it may be nested. There are other limits behind these: SQLite's expressions are 1,000
+deep, and so is Python's stack, of which a level takes several frames until it is SQL."""
 
 Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
 
@@ -28,6 +29,8 @@ def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/whe
     """The filter in normal form; `InvalidQuery` with every fault. None means every item."""
     if where is None or where == ALL:
         return ALL
+    if _deeper(where, MAX_LEVELS):
+        raise InvalidQuery(faults=[Fault(path, f"Nested more than {MAX_LEVELS} levels deep", f"at most {MAX_LEVELS}")])
     faults: list[Fault] = []
     resolved = _resolve(meta, where, path, False, faults)
     if not faults:
@@ -35,6 +38,16 @@ def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/whe
     if faults:
         raise InvalidQuery(faults=faults)
     return resolved
+
+
+def _deeper(where: Filter, levels: int) -> bool:
+    """Does a filter have more levels of and, or and not?"""
+    match where:
+        case And(filters) | Or(filters):
+            return levels == 0 or any(_deeper(one, levels - 1) for one in filters)
+        case Not(inner):
+            return levels == 0 or _deeper(inner, levels - 1)
+    return False
 
 
 def _too_large(where: Filter, path: str) -> list[Fault]:

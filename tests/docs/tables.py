@@ -15,7 +15,7 @@ from persisty.model.expressions import ALL, Compare
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
 from persisty.query.parse import MAX_DEPTH
-from persisty.query.resolve import MAX_COMPARISONS, MAX_VALUES, resolve_filter
+from persisty.query.resolve import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, resolve_filter
 from persisty.store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
@@ -58,6 +58,7 @@ def limits() -> str:
     rows: list[tuple[str, int, str]] = [
         ("comparisons of a filter", MAX_COMPARISONS, "`invalid_query`"),
         ("values in all `oneof` of a filter", MAX_VALUES, "`invalid_query`"),
+        ("levels of and, or and not", MAX_LEVELS, "`invalid_query`"),
         ("levels of and, or and not in JSON", MAX_DEPTH, "`invalid_query`"),
         ("parameters of a URL", MAX_PARAMETERS, "`invalid_query`"),
         ("items of a page", MAX_LIMIT, "`invalid_query`"),

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from persisty import Filter, InvalidQuery, Store
+from persisty.query.resolve import MAX_LEVELS
 
 from .dirty import DOMAINS, NEW_YORK, TEXTS, TOKYO, rows
 from .generated import FILTERS
@@ -233,6 +234,23 @@ def test_a_large_filter_is_answered_and_one_too_large_is_refused(dirty: Store[Sp
         with pytest.raises(InvalidQuery) as caught:
             dirty.search(where)
         assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/where", f"Too many {what}")]
+
+
+def test_a_deep_filter_is_answered_and_one_too_deep_is_refused(dirty: Store[Specimen]) -> None:
+    def nested(levels: int) -> Filter:
+        where: Filter = Specimen.count.is_null()
+        for level in range(levels):
+            other = Specimen.count == level
+            where = where & ~other if level % 2 else where | other
+        return where
+
+    deepest = nested(MAX_LEVELS - 1)
+    assert names(dirty.search(deepest, limit=200)) == sorted(row["id"] for row in ROWS if holds(deepest, row))
+    assert dirty.update_all({"count": 1}, deepest & (Specimen.id == "no such")).changed == 0
+    for levels in (MAX_LEVELS + 1, 3_000):
+        with pytest.raises(InvalidQuery, match="levels deep") as caught:
+            dirty.search(nested(levels))
+        assert [fault.path for fault in caught.value.faults] == ["/where"]
 
 
 BAD: dict[str, tuple[Any, str]] = {
