@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ...errors import BackendUnavailable
+from ...errors import BackendUnavailable, Conflict
 from ...model.meta import StoreMeta
 from ...store.backend import Backend
 from .columns import SEQUENCES, table_of
-from .dialect import Connection, Dialect
+from .dialect import Connection, Dialect, UniqueTaken
 
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
@@ -61,7 +61,12 @@ class SqlEngine:
         if missing := [column.name for column in table.columns if column.name not in kept]:
             raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
-            self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
+            try:
+                self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
+            except UniqueTaken as taken:
+                names = [column.name for column in index.columns]
+                told = f"Items of {table.name} share what is to be unique: {', '.join(names)}"
+                raise Conflict(told, attributes=names) from taken
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
         return str(statement.compile(dialect=self._dialect.compiler))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from persisty import VERSION, App, Attr, BackendUnavailable, Create, Index, stored
+from persisty import VERSION, App, Attr, BackendUnavailable, Conflict, Create, Index, Unique, stored
 from persisty.backends.sql import sqlite
 
 
@@ -37,6 +37,12 @@ def app(path: Path) -> Iterator[App]:
 
 def raw(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
+
+
+class Shared:
+    id: str
+    team: str
+    number: int
 
 
 def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +131,28 @@ def test_a_table_that_lacks_an_attribute_is_told_by_name(app: App, path: Path) -
     for call in (app.prepare, app.store(Thing).count):
         with pytest.raises(BackendUnavailable, match=r"lacks: size, version"):
             call()
+
+
+def test_an_index_becomes_unique_only_where_no_items_share_a_value(tmp_path: Path, schema: str) -> None:
+    @stored(name="member", indexes=[Unique("team", "number")])
+    class Member(Shared):
+        pass
+
+    for url in (f"sqlite:///{tmp_path}/members.db", schema):
+        before, after = (
+            App("club", items=[stored(name="member")(Shared)], url=url),
+            App("club", items=[Member], url=url),
+        )
+        before.prepare()
+        before.store("member").edit_batch(Create({"id": key, "team": "a", "number": 1}) for key in "12")
+        with pytest.raises(Conflict, match="member share what is to be unique: team, number") as caught:
+            after.prepare()
+        assert caught.value.details["attributes"] == ["team", "number"]
+        assert before.store("member").delete("2")
+        after.prepare()
+        assert after.store(Member).edit_batch([Create(Member(id="2", team="a", number=1))])[0].code == "conflict"
+        before.close()
+        after.close()
 
 
 def test_a_table_with_more_columns_is_used_as_it_is(app: App, path: Path) -> None:
