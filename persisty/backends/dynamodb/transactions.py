@@ -40,6 +40,7 @@ T = TypeVar("T")
 MAX_ATOMIC = 100
 """Actions a TransactWriteItems takes."""
 NEVER = ""
+"""No guard's name."""
 FAILED_CHECK = "ConditionalCheckFailed"
 CONFLICTS = frozenset({None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Reasons of a cancelled transaction that say nothing against another attempt."""
@@ -242,9 +243,8 @@ class Transactions(Generic[T]):
                 held = held.difference(before).union(after)
             else:
                 results[position] = WriteResult(Outcome.EXISTS, index=taken)
-        if all(
-            one is ABORTED for one in results
-        ):  # an item from before its index was unique does not hold what it gives up
+        if all(one is ABORTED for one in results):
+            # an item from before its index was unique does not hold what it gives up
             for guard, position in refused.items():
                 results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
