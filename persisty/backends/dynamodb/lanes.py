@@ -25,6 +25,8 @@ T = TypeVar("T")
 GROWTH = 4
 """How many times more the next request of a filtered query looks at: DynamoDB charges for what it looks at, and a request
 costs a round trip."""
+MAX_LOOK = 1_000_000
+"""More items than the megabyte of a request holds. DynamoDB takes no limit beyond 32 bits, and a large table has many requests."""
 
 
 class Fields(Struct, frozen=True):
@@ -129,7 +131,7 @@ class Lanes(Generic[T]):
                 return
             payload = {**payload, "ExclusiveStartKey": page.LastEvaluatedKey}
             if "Limit" in payload:
-                payload["Limit"] *= GROWTH
+                payload["Limit"] = min(payload["Limit"] * GROWTH, MAX_LOOK)
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any) -> Any:
         try:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from persisty.backends.dynamodb import reads, statistics
 from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
+from persisty.backends.dynamodb.codec import Found
 from persisty.backends.dynamodb.engine import DynamoDbEngine
-from persisty.backends.dynamodb.transport import JSON
+from persisty.backends.dynamodb.transport import JSON, Transport
 from persisty.errors import InvalidCursor, PersistyError, ScanNotAllowed, TooManyGroups
 from persisty.model.expressions import ALL, COUNT, Aggregate
 from persisty.model.generators import Add
@@ -221,6 +222,28 @@ def test_what_is_selected_is_what_is_fetched(pairs: dict[str, Pair]) -> None:
     for _, payload in asked(recorder):
         names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
         assert sorted(names) == ["count", "id", "text"]
+
+
+class Sparse:
+    """A large table of which each request looks at some items, none of which matches."""
+
+    def __init__(self, requests: int) -> None:
+        self.limits: list[int] = []
+        self._requests = requests
+
+    def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **how: Any) -> Any:
+        self.limits.append(payload["Limit"])
+        more = len(self.limits) < self._requests
+        return Found(LastEvaluatedKey={"id": {"S": str(len(self.limits))}} if more else None)
+
+
+def test_each_request_for_a_page_looks_at_more_items_and_at_no_more_than_dynamodb_takes(pairs: dict[str, Pair]) -> None:
+    table = Sparse(60)
+    backend = DynamoDbEngine(cast("Transport", table), "reads", "test", Options()).open(PARCEL)
+    assert backend.query(resolve_filter(PARCEL, P.count == 1), (), None, 5, allow_scan=True).items == []
+    first, second, *others = table.limits
+    assert 5 < first < second < max(others) < 2**31
+    assert len(table.limits) == 60
 
 
 SCANS: dict[str, tuple[Any, Any]] = {
