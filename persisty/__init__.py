@@ -40,17 +40,20 @@ from .model.generators import (
     append,
 )
 from .model.indexes import Index, Unique
+from .model.links import BelongsTo, HasCount, HasMany, HasOne, link
 from .model.meta import StoreMeta, meta_of
 from .model.stored import GENERATED, Attr, stored
 from .query.aggregate import Group
 from .query.explain import Explanation
 from .security.access import Access, private, public, read_only
+from .security.caller import ANONYMOUS, Caller
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.store import ResultPage, Store
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ANONYMOUS",
     "COUNT",
     "CREATED",
     "GENERATED",
@@ -71,7 +74,9 @@ __all__ = [
     "Attr",
     "BackendUnavailable",
     "BatchTooLarge",
+    "BelongsTo",
     "BulkResult",
+    "Caller",
     "Conflict",
     "Create",
     "Delete",
@@ -81,6 +86,9 @@ __all__ = [
     "Filter",
     "Generator",
     "Group",
+    "HasCount",
+    "HasMany",
+    "HasOne",
     "Index",
     "InvalidCursor",
     "InvalidDeclaration",
@@ -102,6 +110,7 @@ __all__ = [
     "add",
     "append",
     "attribute",
+    "link",
     "meta_of",
     "private",
     "public",

@@ -61,6 +61,32 @@ class Text(Filter, frozen=True):
         return f"query={self.text!r}"
 
 
+class Linked(Filter, frozen=True):
+    """There is an item at the other end of a link, and one that matches `where`."""
+
+    link: str
+    where: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.link}.any({'' if self.where is None else self.where})"
+
+
+class Exists(Filter, frozen=True):
+    """What resolving makes of a link: there is an item of `meta` whose `other` equals this item's `attribute`, and which
+    matches `where`. Null equals nothing."""
+
+    attribute: str
+    meta: Any
+    other: str
+    where: Filter
+
+    def __repr__(self) -> str:
+        return f"Exists({self.attribute!r}, {self.meta.name!r}, {self.other!r}, {self.where!r})"
+
+    def __str__(self) -> str:
+        return f"{self.meta.name}.{self.other} == {self.attribute} and there {self.where}"
+
+
 class And(Filter, frozen=True):
     filters: tuple[Filter, ...]
 
@@ -145,6 +171,10 @@ class AttributeExpression:
 
     def __repr__(self) -> str:
         return f"<attribute {self._name}>"
+
+    def below(self, link: str) -> AttributeExpression:
+        """This attribute of an item at the other end of a link."""
+        return AttributeExpression(f"{link}.{self._name}", self._get, None, self._fields)
 
     def __eq__(self, value: object) -> Filter:  # type: ignore[override]
         return Compare(self._name, "eq", value)

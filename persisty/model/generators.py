@@ -117,3 +117,5 @@ SEQUENCE = Generator("sequence", sequence=True)
 """1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
 SUBJECT = Generator("subject", create=_subject.get)
 """Who creates the item, see `acting_as`. It never changes afterwards."""
+OWNER = Generator("owner", create=_subject.get, given=True)
+"""Whose the item is: what an access rule's `owned` makes of its attribute. Trusted Python may give another; it never changes."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from ..errors import InvalidDeclaration
-from .generators import Generator
+from .generators import OWNER, SUBJECT, Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
 from .types import PRIMITIVE, SORTABLE, Kind, identity
+
+if TYPE_CHECKING:
+    from .links import Link
 
 T = TypeVar("T")
 
@@ -22,7 +25,8 @@ class Attribute(Struct, frozen=True):
 
     `type` is the annotation without None, with all constraints, as msgspec converts to it; `operand` is the type of what
     it is compared with, free of the declaration's constraints. `normalise` makes equal values identical. `get` reads the
-    value from an item. `required`: a create must give it. `creatable`/`updatable`: a caller of a surface may give it.
+    value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: what callers may see and give: True
+    is what the item's own rule allows, False nothing, else it is a rule (`persisty.security`), kept opaque here.
 
     `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` gives None
     where anything on the way is null. It can be compared, and only that.
@@ -36,8 +40,9 @@ class Attribute(Struct, frozen=True):
     normalise: Callable[[Any], Any] | None = None
     optional: bool = False
     required: bool = False
-    creatable: bool = True
-    updatable: bool = True
+    readable: Any = True
+    creatable: Any = True
+    updatable: Any = True
     generator: Generator | None = None
     default: Any = None
     description: str | None = None
@@ -62,6 +67,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
     `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
+    `links` lead to other items.
     """
 
     name: str
@@ -74,6 +80,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     access: Any = None
     description: str | None = None
     nested: Mapping[str, Attribute] = MappingProxyType({})
+    links: Mapping[str, Link] = MappingProxyType({})
 
     def find(self, name: str) -> Attribute | None:
         """The attribute of this name, or at this path such as `place.city`; None if there is none."""
@@ -87,6 +94,16 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     def sequences(self) -> tuple[str, ...]:
         """The attributes that the engine numbers."""
         return tuple(one.name for one in self.attributes.values() if one.generator and one.generator.sequence)
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The attributes that say whose the item is: the server sets them, and they never change."""
+        return tuple(one.name for one in self.attributes.values() if one.generator is OWNER)
+
+    @property
+    def subjects(self) -> bool:
+        """Whether any attribute's value is who creates the item."""
+        return any(one.generator in (OWNER, SUBJECT) for one in self.attributes.values())
 
     @property
     def uniques(self) -> tuple[Index, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints, overload
+from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
 from uuid import UUID
 
 import msgspec
@@ -17,20 +17,20 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
+from .declaration import check_indexes, check_key, check_names, check_owners
 from .expressions import AttributeExpression
-from .generators import CREATED, UPDATED, UUID4, Generator
+from .generators import CREATED, OWNER, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
+from .links import ACTIONS, Link, LinkExpression, LinkSpec, LinkType
 from .meta import Attribute, StoreMeta
 from .nested import fields_of, nested_attributes
 from .types import (
     IMPLICIT,
-    KEYABLE,
     Kind,
     bare,
     comparable,
     constrained,
-    is_literal,
     kind_of,
     metas_of,
     normaliser,
@@ -54,8 +54,9 @@ class _Spec(Struct, frozen=True):
     default: Any = UNSET
     factory: Callable[[], Any] | None = None
     generator: Generator | None = None
-    creatable: bool | None = None
-    updatable: bool | None = None
+    readable: Any = True
+    creatable: Any = None
+    updatable: Any = None
     description: str | None = None
     generated: bool = False
 
@@ -70,17 +71,25 @@ def Attr(
     default: Any = UNSET,
     factory: Callable[[], Any] | None = None,
     generator: Generator | None = None,
-    creatable: bool | None = None,
-    updatable: bool | None = None,
+    readable: Any = True,
+    creatable: Any = None,
+    updatable: Any = None,
     description: str | None = None,
 ) -> Any:
     """More about an attribute than its annotation says.
 
     `default` and `factory` fill what a create leaves out; `generator` (see `persisty.model.generators`) makes the value.
-    `creatable=False` and `updatable=False` keep callers of REST and GraphQL from giving it; generated attributes are
-    neither unless their generator lets callers bring a value.
+    `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and give it: all that the item's rule
+    lets in (True), nobody (False), or those that a rule lets in, too. Generated attributes can be given only where their
+    generator lets callers bring a value.
     """
-    return _Spec(default, factory, generator, creatable, updatable, description)
+    return _Spec(default, factory, generator, _flag(readable), _flag(creatable), _flag(updatable), description)
+
+
+def _flag(rule: Any) -> Any:
+    """A rule that is the same for everybody as the bool it is."""
+    constant = getattr(rule, "constant", None)
+    return rule if constant is None else constant
 
 
 @overload
@@ -118,9 +127,10 @@ def stored(
         names = _several("name", snake(target.__name__) if name is None else name, str, faults)
         keys = _several("key", key, str, faults)
         listed = _several("indexes", indexes, Index, faults)
+        owners = tuple(getattr(access, "owners", ()))
         if faults:
             raise InvalidDeclaration(f"{target.__qualname__} cannot be stored", faults=faults)
-        return _declare(target, names[0], KeyConfig(keys), listed, access)
+        return _declare(target, names[0], KeyConfig(keys), listed, access, owners)
 
     return declare if cls is None else declare(cls)
 
@@ -133,19 +143,26 @@ def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> t
     return found
 
 
-def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...], access: Any) -> type[T]:
+def _declare(
+    cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...], access: Any, owners: tuple[str, ...]
+) -> type[T]:
     if inherited := [base.__name__ for base in cls.__mro__[1:] if hasattr(base, "__persisty__")]:
         fault = Fault("", f"inherits from the stored {inherited[0]}: share attributes by a class that is not stored")
         raise InvalidDeclaration(f"{cls.__qualname__} cannot be stored", faults=[fault])
     faults: list[Fault] = []
     hints = _hints(cls, faults)
-    drafts = {attribute: _draft(cls, attribute, hint, key, faults) for attribute, hint in hints.items()}
-    _check_names(name, drafts, faults)
-    _check_key(key, drafts, faults)
-    _check_indexes(indexes, drafts, faults)
+    types_of_links = {name: hints.pop(name) for name, hint in [*hints.items()] if isinstance(hint, LinkType)}
+    drafts = {attribute: _draft(cls, attribute, hint, key, owners, faults) for attribute, hint in hints.items()}
+    check_names(name, [*drafts, *types_of_links], faults)
+    check_key(key, drafts, faults)
+    check_indexes(indexes, drafts, faults)
+    check_owners(owners, drafts, faults)
+    links = {
+        one: _link(cls, one, kind, drafts, lambda: item.__persisty__, faults) for one, kind in types_of_links.items()
+    }
     if faults:
         raise InvalidDeclaration(f"{cls.__qualname__} cannot be stored", faults=faults)
-    item = _build(cls, drafts)
+    item = _build(cls, drafts, types_of_links)
     attributes = {
         attribute: msgspec.structs.replace(draft, get=vars(item)[attribute].__get__)
         for attribute, draft in drafts.items()
@@ -156,6 +173,8 @@ def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...]
         setattr(
             item, attribute, AttributeExpression(attribute, slot.__get__, slot.__set__, fields_of(attribute, nested))
         )
+    for one, declared in links.items():
+        setattr(item, one, LinkExpression(declared))
     item.__persisty__ = StoreMeta(
         name=name,
         item=item,
@@ -167,6 +186,7 @@ def _declare(cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...]
         access=access,
         description=cls.__doc__.strip() if cls.__doc__ else None,
         nested=types.MappingProxyType(nested),
+        links=types.MappingProxyType(links),
     )
     return item
 
@@ -180,7 +200,7 @@ def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
     return {attribute: hint for attribute, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
 
 
-def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault]) -> Attribute:
+def _draft(cls: type, name: str, hint: Any, key: KeyConfig, owners: tuple[str, ...], faults: list[Fault]) -> Attribute:
     """The attribute without its getter, which exists only once the Struct is built."""
     inner, optional = unwrap(hint)
     kind = kind_of(inner)
@@ -189,7 +209,7 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         inner = constrained(inner, {"min_length": 1})
     given = getattr(cls, name, UNSET)
     spec = given if isinstance(given, _Spec) else _Spec(default=given)
-    generator = spec.generator or CONVENTIONS.get((name, bare(inner)))
+    generator = spec.generator or (OWNER if name in owners else CONVENTIONS.get((name, bare(inner))))
     if spec.generated and generator is None:
         known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
         faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
@@ -218,6 +238,7 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, faults: list[Fault])
         get=_no_getter,
         optional=optional,
         required=default is UNSET and generator is None,
+        readable=spec.readable,
         creatable=settable if spec.creatable is None else spec.creatable,
         updatable=name not in key.attributes and (generator is None if spec.updatable is None else spec.updatable),
         generator=generator,
@@ -261,72 +282,35 @@ def _no_getter(item: Any) -> Any:
     raise InvalidDeclaration("the item class is not built yet")
 
 
-def _check_names(name: str, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
-    if not name.isidentifier() or name != snake(name):
-        faults.append(Fault("", "has a store name that is not in snake case", found=name))
-    if not drafts and not faults:
-        faults.append(Fault("", "has no annotated attributes"))
-    for attribute in drafts:
-        faults.extend(Fault(f"/{attribute}", what) for wrong, what in WRONG_NAMES if wrong(attribute))
+def _link(
+    cls: type, name: str, of: LinkType, drafts: Mapping[str, Attribute], owner: Callable[[], Any], faults: list[Fault]
+) -> Link:
+    given = getattr(cls, name, UNSET)
+    spec = given if isinstance(given, LinkSpec) else LinkSpec()
+    found = Link(name, of.kind, of.target, spec, owner)
+    if given is not UNSET and given is not spec:
+        faults.append(Fault(f"/{name}", "is a link but has a default", "link(...)", repr(given)[:80]))
+    if spec.on_delete not in ACTIONS:
+        faults.append(Fault(f"/{name}", "has no such on_delete", "one of " + ", ".join(ACTIONS), repr(spec.on_delete)))
+    elif of.kind != "belongs_to":
+        if spec.on_delete != "ignore":
+            faults.append(Fault(f"/{name}", "has on_delete, which is for the BelongsTo at the other end to say"))
+    elif found.by not in drafts:
+        faults.append(Fault(f"/{name}", f"goes by {found.by}, which is not an attribute"))
+    elif spec.on_delete == "nullify" and not drafts[found.by].optional:
+        faults.append(Fault(f"/{name}", f"nullifies {found.by}, which may not be None"))
+    if spec.through is not None and of.kind == "belongs_to":
+        faults.append(Fault(f"/{name}", "belongs to an item through another"))
+    return found
 
 
 NOT_COPIED = frozenset(
     {"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
 """What a class body holds that belongs to the class and not to its namesake."""
-RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order"})
-WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda name: "__" in name, "has a double underscore, which separates operators in queries"),
-    (lambda name: name.startswith("_"), "starts with an underscore: annotate it as a ClassVar if it is not stored"),
-    (lambda name: not name.isascii(), "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take"),
-    (RESERVED.__contains__, "has a name that queries use for themselves"),
-)
-"""What an attribute must not be called, and why."""
 
 
-def _check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
-    if not key.attributes or len(set(key.attributes)) < len(key.attributes):
-        faults.append(Fault("", "has a key that names no attribute, or one twice"))
-    for part in key.attributes:
-        attribute = drafts.get(part)
-        if attribute is None:
-            faults.append(Fault(f"/{part}", "is in the key but is not an attribute"))
-        elif attribute.kind not in KEYABLE:
-            faults.append(Fault(f"/{part}", f"is in the key but is a {attribute.kind}", expected=_kinds(KEYABLE)))
-        elif attribute.optional:
-            faults.append(Fault(f"/{part}", "is in the key but may be None"))
-        elif "" in _choices(attribute):
-            faults.append(Fault(f"/{part}", "is in the key but may be empty"))
-        elif attribute.generator and attribute.generator.update:
-            faults.append(Fault(f"/{part}", "is in the key but changes on update"))
-
-
-def _choices(attribute: Attribute) -> list[Any]:
-    """The values of an enum or of literals."""
-    if attribute.kind is Kind.ENUM:
-        return [member.value for member in bare(attribute.type)]
-    return list(get_args(bare(attribute.type))) if is_literal(attribute.type) else []
-
-
-def _check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
-    if len(set(indexes)) < len(indexes):
-        faults.append(Fault("", "has the same index twice"))
-    for index in indexes:
-        where = f"index {index.name}"
-        if not 1 <= len(index.attributes) <= 5 or len(set(index.attributes)) < len(index.attributes):
-            faults.append(Fault("", f"{where} must name 1 to 5 different attributes"))  # a GSI: 1 partition + 4 sort
-        for part in index.attributes:
-            if part not in drafts:
-                faults.append(Fault(f"/{part}", f"is in {where} but is not an attribute"))
-            elif not drafts[part].sortable:
-                faults.append(Fault(f"/{part}", f"is in {where} but is {drafts[part].kind}, which has no order"))
-
-
-def _kinds(kinds: Iterable[Kind]) -> str:
-    return ", ".join(sorted(kinds))
-
-
-def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
+def _build(cls: type, drafts: Mapping[str, Attribute], links: Iterable[str]) -> type[Any]:
     """A Struct with the class's own methods."""
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for name, draft in drafts.items():
@@ -344,7 +328,7 @@ def _build(cls: type, drafts: Mapping[str, Attribute]) -> type[Any]:
         fields,
         bases=(*(parent for parent in cls.__bases__ if parent is not object), Struct),
         module=cls.__module__,
-        namespace={name: value for name, value in vars(cls).items() if name not in drafts and name not in NOT_COPIED},
+        namespace={name: value for name, value in vars(cls).items() if name not in {*drafts, *links, *NOT_COPIED}},
         kw_only=True,
         forbid_unknown_fields=True,
     )

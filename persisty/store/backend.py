@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -23,10 +24,21 @@ from ..query.explain import Explanation
 T = TypeVar("T")
 
 
+class Requirement(Struct, frozen=True):
+    """A write is done only if the item of `meta` with this key is there at that moment, and matches `where`. `attribute` is the
+    one of the written item that holds the key."""
+
+    attribute: str
+    meta: Any
+    key: KeyValues
+    where: Filter = ALL
+
+
 class Put(Struct, frozen=True):
     """Create: write the item if its key is free, else the outcome is EXISTS."""
 
     item: Any
+    requires: tuple[Requirement, ...] = ()
 
 
 class Patch(Struct, frozen=True):
@@ -38,6 +50,7 @@ class Patch(Struct, frozen=True):
     key: KeyValues
     changes: Mapping[str, Any]
     when: Filter = ALL
+    requires: tuple[Requirement, ...] = ()
 
 
 class Delete(Struct, frozen=True):
@@ -58,6 +71,8 @@ class Outcome(enum.Enum):
     """The key of a Put is taken, or the values of a unique index."""
     FAILED = "failed"
     """The condition `when` was false."""
+    UNRELATED = "unrelated"
+    """An item that the write requires is not there. Told only of a write that nothing else speaks against."""
     ABORTED = "aborted"
     """Fine in itself, but another write of the atomic batch was not."""
     IN_DOUBT = "in_doubt"
@@ -68,7 +83,8 @@ class Outcome(enum.Enum):
 
 class WriteResult(Struct, frozen=True):
     """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
-    `index`: the name of the unique index of a write that EXISTS, of any one if several are taken, None where it is the key. Of a
+    `index`: the name of the unique index of a write that EXISTS, of any one if several are taken, None where it is the key; the
+    attribute of a requirement that is not met of one that is UNRELATED. Of a
     write that is IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in.
     `error`: of an ERROR."""
 
@@ -102,7 +118,8 @@ class Capabilities(Struct, frozen=True):
     `embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold; each
     unique index of an item may count as a write more. `max_item`: bytes an item may hold, None for as many as there are.
     `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call.
-    `atomic_bulk`: a `write_all` without a limit is all or nothing.
+    `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may hold an `Exists`. `transactions`:
+    `Engine.transaction` makes one of several calls.
     """
 
     embedded: bool
@@ -110,6 +127,8 @@ class Capabilities(Struct, frozen=True):
     snapshot_reads: bool = False
     max_item: int | None = None
     atomic_bulk: bool = False
+    joins: bool = False
+    transactions: bool = False
 
 
 class Backend(Protocol[T]):
@@ -146,6 +165,15 @@ class Backend(Protocol[T]):
         A page is short only when the result is exhausted. `select`: the attributes that are wanted; others may be UNSET in
         the items, but for the key and what the order needs. Raises `InvalidCursor` for a position it cannot resume from,
         and `ScanNotAllowed` where it would look at more items than it may without `allow_scan`, here and below.
+        """
+        ...
+
+    def query_each(
+        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+    ) -> list[Page[T]]:
+        """For each value, which is not null and there once, the first `limit` matches of `where` whose attribute equals it.
+
+        A page's `position` is one that `query` goes on from with `attribute == value` joined to `where`. No `limit` of values.
         """
         ...
 
@@ -198,6 +226,13 @@ class Engine(Protocol):
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Create the tables and indexes that are missing; what exists is left as it is."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What this thread does within, with any backend of the engine, is one transaction: an exception takes all of it back.
+
+        One inside another is part of it. Where `Capabilities.transactions` is false it does nothing.
+        """
         ...
 
     def close(self) -> None: ...
