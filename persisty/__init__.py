@@ -47,6 +47,19 @@ from .query.aggregate import Group
 from .query.explain import Explanation
 from .security.access import Access, private, public, read_only
 from .security.caller import ANONYMOUS, Caller
+from .security.rules import (
+    Rule,
+    authenticated,
+    claim,
+    custom,
+    everyone,
+    linked,
+    member,
+    nobody,
+    owned,
+    scope,
+    where,
+)
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.store import ResultPage, Store
 
@@ -98,6 +111,7 @@ __all__ = [
     "PersistyError",
     "PreconditionFailed",
     "ResultPage",
+    "Rule",
     "ScanNotAllowed",
     "Store",
     "StoreMeta",
@@ -110,10 +124,20 @@ __all__ = [
     "add",
     "append",
     "attribute",
+    "authenticated",
+    "claim",
+    "custom",
+    "everyone",
     "link",
+    "linked",
+    "member",
     "meta_of",
+    "nobody",
+    "owned",
     "private",
     "public",
     "read_only",
+    "scope",
     "stored",
+    "where",
 ]

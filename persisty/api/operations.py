@@ -21,8 +21,10 @@ from ..model.expressions import Filter
 from ..model.meta import StoreMeta
 from ..model.validation import as_spelled, changes_of, new_item, pointer
 from ..naming import camel, kebab
+from ..query.order import resolve_order
 from ..query.parse import filter_of_json, filter_of_parameters
-from ..query.resolve import mentions, resolve_order
+from ..query.resolve import mentions
+from ..query.view import whole
 from ..store import edits
 from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, check_batch, check_limit
 from ..store.store import Store
@@ -153,7 +155,7 @@ def _asked(store: Store[Any], arguments: Arguments, faults: _Faults) -> tuple[Fi
     """The filter and the text to search."""
     where, query = faults.gather(lambda: _where(store, arguments.get("where"))), arguments.get("query")
     if query is not None:
-        mentions(store.meta, query, "/query", faults)
+        mentions(whole(store.meta), query, "/query", faults)
     return where, query
 
 

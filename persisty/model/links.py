@@ -130,7 +130,8 @@ class Link:
     def _find(self, named: Any, known: Mapping[str, StoreMeta[Any]]) -> StoreMeta[Any]:
         if isinstance(named, str):
             module = sys.modules.get(self._owner().item.__module__)
-            named = known.get(snake(named)) or getattr(module, named, named)
+            at_hand: Any = getattr(module, named, named)
+            named = known.get(snake(named), at_hand)
         meta: Any = getattr(named, "__persisty__", named)
         if isinstance(meta, str) or not hasattr(meta, "key_attributes"):
             raise self._wrong(f"leads to {named!r}, which is not a stored item")

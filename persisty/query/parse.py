@@ -3,7 +3,8 @@
 JSON: `{"author_id": {"eq": "…"}, "or": [{"text": {"contains": "a"}}, {"text": {"null": true}}], "not": {…}, "query": "words"}`;
 everything beside each other is joined by and. An attribute that is an object takes an object of its fields,
 `{"place": {"city": {"eq": "Rome"}}}`. URL: `author_id=…&text__contains=a&n__oneof=1&n__oneof=2&place.city=Rome&query=words`; a
-parameter without an operator means `eq`. Nested attributes are named as the item's JSON names them. Both give filters in
+parameter without an operator means `eq`. What is behind a link is asked in the same way, `{"author": {"username": {"eq": "ann"}}}`
+and `author.username=ann`. Nested attributes are named as the item's JSON names them. Both give filters in
 normal form, or `InvalidQuery` with every fault.
 """
 
@@ -14,12 +15,16 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 from ..errors import Fault, InvalidQuery
-from ..model.expressions import ALL, NOTHING, And, Filter, Not, Or
+from ..model.expressions import ALL, NOTHING, And, Filter, Linked, Not, Or
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind
 from ..model.validation import pointer
-from .resolve import combine, compare, mentions, resolve_filter
+from .algebra import combine
+from .resolve import compare, mentions, resolve_filter
+from .view import View, whole
 
 CONNECTIVES: dict[str, type[And | Or]] = {"and": And, "or": Or}
 QUERY = "query"
@@ -30,9 +35,19 @@ MAX_DEPTH = 20
 
 @cache
 def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
-    """Every attribute that can be compared by its name outside: `text`, and `place.city` as the item's JSON spells it."""
+    """Every attribute that can be compared by its name outside: `text`, and `place.city` as the item's JSON spells it. Those that
+    nobody may read are not among them."""
     nested = {".".join((one.root, *one.path)): one for one in meta.nested.values()}
-    return MappingProxyType({**meta.attributes, **nested})
+    known = {**meta.attributes, **nested}
+    return MappingProxyType(
+        {name: one for name, one in known.items() if meta.attributes[one.root].readable is not False}
+    )
+
+
+def spelled(view: View, name: str) -> Attribute | None:
+    """The attribute that has this name outside, if it is there for the view."""
+    found = spellings(view.meta).get(name)
+    return None if found is None or found.root in view.hidden else found
 
 
 def fields_of(meta: StoreMeta[Any], name: str) -> Mapping[str, Attribute]:
@@ -49,16 +64,16 @@ def has_text(meta: StoreMeta[Any]) -> bool:
     return any(attribute.kind is Kind.STRING for attribute in meta.attributes.values())
 
 
-def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where") -> Filter:
-    """The filter a JSON value spells. None and `{}` match every item."""
+def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view: View | None = None) -> Filter:
+    """The filter a JSON value spells. None and `{}` match every item. With a `view` it is left to be resolved for it."""
     faults: list[Fault] = []
-    found = ALL if given is None else _of_json(meta, given, path, faults, MAX_DEPTH)
+    found = ALL if given is None else _of_json(view or whole(meta), given, path, faults, MAX_DEPTH)
     if faults:
         raise InvalidQuery(faults=faults)
-    return resolve_filter(meta, found, path)
+    return resolve_filter(meta, found, path) if view is None else found
 
 
-def _of_json(meta: StoreMeta[Any], given: Any, path: str, faults: list[Fault], depth: int) -> Filter:
+def _of_json(view: View, given: Any, path: str, faults: list[Fault], depth: int) -> Filter:
     if not isinstance(given, Mapping) or depth == 0:
         what = "Expected an object" if depth else f"Nested more than {MAX_DEPTH} levels deep"
         faults.append(Fault(path, what, "object", _type(given)))
@@ -70,19 +85,22 @@ def _of_json(meta: StoreMeta[Any], given: Any, path: str, faults: list[Fault], d
             listed = value if isinstance(value, list) else None
             if listed is None:
                 faults.append(Fault(at, "Expected an array", "array of filters", _type(value)))
-            inner = [_of_json(meta, one, at + pointer(i), faults, depth - 1) for i, one in enumerate(listed or ())]
+            inner = [_of_json(view, one, at + pointer(i), faults, depth - 1) for i, one in enumerate(listed or ())]
             parts.append(combine(CONNECTIVES[name], inner))
         elif name == "not":
-            parts.append(Not(_of_json(meta, value, at, faults, depth - 1)))
+            parts.append(Not(_of_json(view, value, at, faults, depth - 1)))
         elif name == QUERY:
-            parts.append(mentions(meta, value, at, faults))
+            parts.append(mentions(view, value, at, faults))
+        elif name in view.meta.links and (behind := view.link(name)):
+            parts.append(Linked(name, _of_json(behind[1], value, at, faults, depth - 1)))
         else:
-            parts += _of_attribute(meta, meta.attributes.get(name), name, value, at, faults)
+            known = None if "." in name else spelled(view, name)
+            parts += _of_attribute(view, known, name, value, at, faults)
     return combine(And, parts)
 
 
 def _of_attribute(
-    meta: StoreMeta[Any], attribute: Attribute | None, name: str, value: Any, path: str, faults: list[Fault]
+    view: View, attribute: Attribute | None, name: str, value: Any, path: str, faults: list[Fault]
 ) -> list[Filter]:
     """What an object says of one attribute: by operators, and where the attribute is an object itself, by its fields."""
     if attribute is None:
@@ -94,47 +112,76 @@ def _of_attribute(
     parts: list[Filter] = []
     for member, one in value.items():
         at, below = path + pointer(member), f"{name}.{member}"
-        field = spellings(meta).get(below)
+        field = spelled(view, below)
         # no operator of an object takes an object, so that a field may have an operator's name
         if attribute.kind is Kind.JSON and (isinstance(one, Mapping) or (field and member not in OPERATORS)):
-            parts += _of_attribute(meta, field, below, one, at, faults)
+            parts += _of_attribute(view, field, below, one, at, faults)
         else:
             parts.append(compare(attribute, name, member, one, at, faults))
     return parts
 
 
-def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]]) -> Filter:
-    """The filter that URL parameters spell; paths of faults are the parameters' names."""
+def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]], view: View | None = None) -> Filter:
+    """The filter that URL parameters spell; paths of faults are the parameters' names. `view` as in `filter_of_json`."""
+    seen = view or whole(meta)
     faults: list[Fault] = []
     parts: list[Filter] = []
     sets: dict[str, list[str]] = {}
-    known = spellings(meta)
     for parameter, value in given:
         if parameter == QUERY:
-            parts.append(mentions(meta, value, pointer(parameter), faults))
+            parts.append(mentions(seen, value, pointer(parameter), faults))
             continue
-        name, operator = _split(known, parameter)
-        if operator == "oneof":
+        asked = _asked(seen, parameter)
+        if asked.operator == "oneof":
             sets.setdefault(parameter, []).append(value)
             continue
-        attribute = known.get(name)
-        read = _flag(value) if operator == "null" else value
-        strict = attribute is not None and attribute.kind in (Kind.STRING, Kind.BYTES)
-        parts.append(compare(attribute, name, operator, read, pointer(parameter), faults, strict=strict))
+        strict = asked.attribute is not None and asked.attribute.kind in (Kind.STRING, Kind.BYTES)
+        parts.append(_compared(asked, _flag(value) if asked.operator == "null" else value, parameter, faults, strict))
     for parameter, values in sets.items():
-        name, operator = _split(known, parameter)
-        parts.append(compare(known.get(name), name, operator, values, pointer(parameter), faults, strict=False))
+        parts.append(_compared(_asked(seen, parameter), values, parameter, faults, False))
     if faults:
         raise InvalidQuery(faults=faults)
-    return combine(And, parts)
+    found = combine(And, parts)
+    return found if view else resolve_filter(meta, found)
 
 
-def _split(known: Mapping[str, Attribute], parameter: str) -> tuple[str, str]:
-    """The attribute and the operator; fields of objects may have two underscores in their names."""
-    if parameter in known:
-        return parameter, "eq"
+class _Asked(Struct, frozen=True):
+    """What a parameter is about: an attribute, behind some links, and an operator."""
+
+    name: str
+    operator: str
+    attribute: Attribute | None
+    links: tuple[str, ...] = ()
+
+
+def _asked(view: View, parameter: str) -> _Asked:
+    """The fields of objects may have two underscores in their names."""
+    links, attribute = _found(view, parameter)
+    if attribute is not None:
+        return _Asked(parameter, "eq", attribute, links)
     name, _, operator = parameter.rpartition("__")
-    return (name, operator) if name else (parameter, "eq")
+    if not name:
+        return _Asked(parameter, "eq", None)
+    links, attribute = _found(view, name)
+    return _Asked(name, operator, attribute, links)
+
+
+def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
+    """The links on the way to an attribute, and it, if it is there: `author.team.name`."""
+    attribute = spelled(view, name)
+    step, _, rest = name.partition(".")
+    if attribute is not None or not rest or step not in view.meta.links:
+        return (), attribute
+    behind = view.link(step)
+    links, attribute = _found(behind[1], rest) if behind else ((), None)
+    return (step, *links), attribute
+
+
+def _compared(asked: _Asked, value: Any, parameter: str, faults: list[Fault], strict: bool) -> Filter:
+    found = compare(asked.attribute, asked.name, asked.operator, value, pointer(parameter), faults, strict=strict)
+    for link in reversed(asked.links):
+        found = Linked(link, found)
+    return found
 
 
 def _flag(text: str) -> bool | str:

@@ -2,7 +2,7 @@
 
 After `resolve_filter` every attribute exists, every value has the attribute's type and is not None, `And`/`Or` are flat
 and hold more than one filter (but for the constants `ALL` and `NOTHING`), and `Not` wraps only operators that have no
-opposite; it is true for null. Backends rely on that and check nothing again.
+opposite; it is true for null. A link has become an `Exists`. Backends rely on that and check nothing again.
 """
 
 from __future__ import annotations
@@ -13,31 +13,45 @@ from typing import Any
 import msgspec
 
 from ..errors import Fault, InvalidQuery
-from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare, Filter, Not, Or, OrderBy, Text, name_of
+from ..model.expressions import (
+    ALL,
+    NOTHING,
+    And,
+    Compare,
+    Exists,
+    Filter,
+    Linked,
+    Not,
+    Or,
+    Text,
+)
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind, unicode
 from ..model.validation import fault_of, operand, pointer
+from .algebra import combine, exists, narrowed, opposite
+from .view import View, whole
 
-MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS = 200, 1_000, 50
-"""What a filter may hold, and how deep it may be nested. There are other limits behind these: SQLite's expressions are 1,000
+MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
+"""What a filter may hold, how deep it may be nested, and how many links it may follow. There are other limits behind these: SQLite's expressions are 1,000
 deep, and so is Python's stack, of which a level takes several frames until it is SQL."""
 
-Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
 
-
-def resolve_filter(meta: StoreMeta[Any], where: Filter | None, path: str = "/where") -> Filter:
-    """The filter in normal form; `InvalidQuery` with every fault. None means every item."""
+def resolve_filter(
+    meta: StoreMeta[Any], where: Filter | None, path: str = "/where", view: View | None = None
+) -> Filter:
+    """The filter in normal form; `InvalidQuery` with every fault. None means every item. `view`: what it may name."""
     if where is None or where == ALL:
         return ALL
+    seen = view or whole(meta)
     if _deeper(where, MAX_LEVELS):
         raise InvalidQuery(faults=[Fault(path, f"Nested more than {MAX_LEVELS} levels deep", f"at most {MAX_LEVELS}")])
     faults: list[Fault] = []
-    resolved = _resolve(meta, where, path, False, faults)
+    resolved = _resolve(seen, where, path, False, faults)
     if not faults:
         faults = _too_large(resolved, path)
     if faults:
         raise InvalidQuery(faults=faults)
-    return resolved
+    return narrowed(resolved, seen)
 
 
 def _deeper(where: Filter, levels: int) -> bool:
@@ -45,7 +59,7 @@ def _deeper(where: Filter, levels: int) -> bool:
     match where:
         case And(filters) | Or(filters):
             return levels == 0 or any(_deeper(one, levels - 1) for one in filters)
-        case Not(inner):
+        case Not(inner) | Linked(where=Filter() as inner):
             return levels == 0 or _deeper(inner, levels - 1)
     return False
 
@@ -53,21 +67,29 @@ def _deeper(where: Filter, levels: int) -> bool:
 def _too_large(where: Filter, path: str) -> list[Fault]:
     if isinstance(where, Compare) and where.operator != "oneof":
         return []
-    found = [*_comparisons(where)]
+    leaves = [*_leaves(where)]
+    found = [one for one in leaves if isinstance(one, Compare)]
     values = sum(len(one.value) for one in found if one.operator == "oneof")
-    sizes = (("comparisons", len(found), MAX_COMPARISONS), ("values in oneof", values, MAX_VALUES))
+    sizes = (
+        ("comparisons", len(found), MAX_COMPARISONS),
+        ("values in oneof", values, MAX_VALUES),
+        ("links", len(leaves) - len(found), MAX_LINKS),
+    )
     return [Fault(path, f"Too many {what}", f"at most {most}", str(size)) for what, size, most in sizes if size > most]
 
 
-def _comparisons(where: Filter) -> Iterator[Compare]:
+def _leaves(where: Filter) -> Iterator[Compare | Exists]:
     match where:
         case Compare():
             yield where
+        case Exists(where=inner):
+            yield where
+            yield from _leaves(inner)
         case Not(inner):
-            yield from _comparisons(inner)
+            yield from _leaves(inner)
         case And(filters) | Or(filters):
             for one in filters:
-                yield from _comparisons(one)
+                yield from _leaves(one)
 
 
 def compare(
@@ -150,143 +172,55 @@ SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
 }
 """Operator → how its value is read; the others take one value of the attribute's type."""
 
-OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
 
-
-def _resolve(meta: StoreMeta[Any], where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
+def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
     match where:
         case Compare(name, operator, value):
-            attribute = meta.find(name)
+            attribute = view.find(name)
+            if attribute is None and name.partition(".")[0] in view.meta.links:
+                step, _, rest = name.partition(".")
+                return _resolve(view, Linked(step, Compare(rest, operator, value)), path, negate, faults)
             found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
-            return _opposite(found, attribute) if negate and attribute else found
+            return opposite(view.meta, found) if negate else found
+        case Linked(name, inner):
+            found = _through(view, name, inner, path + pointer(name), faults)
+            return opposite(view.meta, found) if negate else found
+        case Exists():
+            return Not(where) if negate else where
         case Text(words):
-            found = mentions(meta, words, path + "/query", faults)
-            return _resolve(meta, found, path, negate, faults)
+            found = mentions(view, words, path + "/query", faults)
+            return _resolve(view, found, path, negate, faults)
         case And(filters):
-            parts = [_resolve(meta, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
+            parts = [_resolve(view, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
             return combine(Or if negate else And, parts)
         case Or(filters):
-            parts = [_resolve(meta, one, path + pointer("or", i), negate, faults) for i, one in enumerate(filters)]
+            parts = [_resolve(view, one, path + pointer("or", i), negate, faults) for i, one in enumerate(filters)]
             return combine(And if negate else Or, parts)
         case Not(inner):
-            return _resolve(meta, inner, path + pointer("not"), not negate, faults)
+            return _resolve(view, inner, path + pointer("not"), not negate, faults)
     faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
     return NOTHING
 
 
-def mentions(meta: StoreMeta[Any], text: Any, path: str, faults: list[Fault]) -> Filter:
+def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault]) -> Filter:
+    """There is an item behind the link that is there for the view, and matches."""
+    found = view.link(name)
+    if found is None:
+        faults.append(Fault(path, "Unknown attribute", found=name))
+        return NOTHING
+    link, behind = found
+    inner = ALL if where is None else _resolve(behind, where, path, False, faults)
+    return exists(link.ends, combine(And, [narrowed(inner, behind), behind.rows]), view)
+
+
+def mentions(view: View, text: Any, path: str, faults: list[Fault]) -> Filter:
     """Each word of the text occurs in one of the item's texts, whatever the case; no words, no condition."""
-    names = [one.name for one in meta.attributes.values() if one.kind is Kind.STRING]
+    names = [one.name for one in view.attributes.values() if one.kind is Kind.STRING]
     try:
         if not names:
-            raise ValueError(f"No attribute of {meta.name} is text")
+            raise ValueError(f"No attribute of {view.meta.name} is text")
         words = unicode(msgspec.convert(text, str)).split()
     except (msgspec.ValidationError, ValueError) as error:
         faults.append(fault_of(error, path))
         return NOTHING
     return combine(And, [combine(Or, [Compare(name, "icontains", word) for name in names]) for word in words])
-
-
-def _opposite(where: Filter, attribute: Attribute) -> Filter:
-    """True exactly where `where` is false, null included."""
-    match where:
-        case Compare(name, "null", value):
-            return Compare(name, "null", not value)
-        case Compare(name, ("eq" | "ne") as operator, value):
-            return Compare(name, OPPOSITES[operator], value)
-        case Compare(name, operator, value) if operator in OPPOSITES:
-            opposite = Compare(name, OPPOSITES[operator], value)
-            return Or((opposite, Compare(name, "null", True))) if attribute.optional else opposite
-        case Compare():
-            return Not(where)
-        case And(filters):
-            return combine(Or, [_opposite(one, attribute) for one in filters])
-        case Or(filters):
-            return combine(And, [_opposite(one, attribute) for one in filters])
-        case Not(inner):
-            return inner
-    raise InvalidQuery(f"Not a filter: {where!r}")
-
-
-def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
-    """The filters joined, flattened, with constants and repetitions folded away."""
-    neutral, absorbing = (ALL, NOTHING) if connective is And else (NOTHING, ALL)
-    flat: dict[Filter | int, Filter] = {}
-    for one in filters:
-        if one == absorbing:
-            return absorbing
-        if one != neutral:
-            for part in one.filters if isinstance(one, connective) else (one,):
-                flat[_identity(part)] = part
-    parts = tuple(flat.values())
-    return parts[0] if len(parts) == 1 else connective(parts) if parts else neutral
-
-
-def _identity(where: Filter) -> Filter | int:
-    try:
-        hash(where)
-    except TypeError:
-        return id(where)
-    return where
-
-
-def resolve_order(meta: StoreMeta[Any], order: Order, path: str = "/order") -> tuple[OrderBy, ...]:
-    """The order made total by the key; () where none is asked. `InvalidQuery` with every fault.
-
-    A term is `Message.created_at.desc()`, `Message.created_at`, or text: `"created_at"`, `"-created_at"`.
-    """
-    if order is None:
-        return ()
-    if isinstance(order, (str, OrderBy, AttributeExpression)):  # a tuple: a union of types is made at every call
-        terms: list[Any] = [order]
-    elif isinstance(order, Iterable):
-        terms = list(order)
-    else:
-        raise InvalidQuery(faults=[Fault(path, "Not an order", "attributes", type(order).__name__)])
-    faults: list[Fault] = []
-    total: dict[str, OrderBy] = {}
-    for position, term in enumerate(terms):
-        one = _order_by(term)
-        attribute = meta.attributes.get(one.attribute) if one else None
-        where = path + pointer(position)
-        if one is None or attribute is None:
-            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(meta.attributes), str(term)))
-        elif not attribute.sortable:
-            faults.append(Fault(where, f"Not sortable: {attribute.kind}", found=one.attribute))
-        else:
-            total.setdefault(one.attribute, one)
-    if faults:
-        raise InvalidQuery(faults=faults)
-    if total:
-        for name in meta.key.attributes:
-            total.setdefault(name, OrderBy(name))
-    return tuple(total.values())
-
-
-def resolve_attributes(
-    meta: StoreMeta[Any], given: Iterable[AttributeExpression | str] | AttributeExpression | str, path: str
-) -> tuple[str, ...]:
-    """The names of attributes, each once; `InvalidQuery` with every fault. At least one."""
-    if not isinstance(given, Iterable | AttributeExpression):
-        raise InvalidQuery(faults=[Fault(path, "Not attributes", "attributes", type(given).__name__)])
-    listed = [given] if isinstance(given, str | AttributeExpression) else list(given)
-    names = [name_of(one) if isinstance(one, AttributeExpression) else one for one in listed]
-    faults = [
-        Fault(path + pointer(position), "Unknown attribute", "one of " + ", ".join(meta.attributes), str(name)[:64])
-        for position, name in enumerate(names)
-        if not isinstance(name, str) or name not in meta.attributes
-    ]
-    if faults or not names:
-        raise InvalidQuery(faults=faults or [Fault(path, "No attributes", "at least one")])
-    return tuple(dict.fromkeys(names))
-
-
-def _order_by(term: OrderBy | AttributeExpression | str) -> OrderBy | None:
-    match term:
-        case OrderBy():
-            return term
-        case AttributeExpression():
-            return OrderBy(name_of(term))
-        case str():
-            return OrderBy(term.removeprefix("-"), term.startswith("-"))
-    return None

@@ -1,4 +1,4 @@
-"""Access: which verbs of a store its surfaces (REST, GraphQL) offer to callers from outside.
+"""Access: the rule of each verb of a store, for callers from outside.
 
 Deny unless declared: an item without an access rule is reachable from Python only.
 """
@@ -7,23 +7,60 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from .rules import AllOf, AnyOf, Rule, everyone, joined, nobody
+
 READS = frozenset({"read", "search", "count", "read_batch"})
 WRITES = frozenset({"create", "update", "delete", "edit_batch"})
 VERBS = READS | WRITES
 
 
 class Access(Struct, frozen=True):
-    """The verbs that anybody may call. `edit_batch` is limited to the edits whose own verb is allowed."""
+    """Who may do what. An item that `read` keeps from a caller does not exist for it, whatever the verb.
 
-    verbs: frozenset[str] = frozenset()
+    `create` looks at the new item, `update` at the item before and after, `delete` at the item. `search` is who may look for items
+    that it may read (default: the same), `count` who may count them (default: who may search), `read_batch` as `read`, and
+    `edit_batch` who may send several edits, each of which is held to its own verb (default: whoever may do any of them).
+    """
+
+    read: Rule = nobody
+    create: Rule = nobody
+    update: Rule = nobody
+    delete: Rule = nobody
+    search: Rule | None = None
+    count: Rule | None = None
+    read_batch: Rule | None = None
+    edit_batch: Rule | None = None
+
+    def of(self, verb: str) -> Rule:
+        """The rule of a verb."""
+        said: Rule | None = getattr(self, verb)
+        if said is not None:
+            return said
+        kind, verbs = DERIVED[verb]
+        return joined(kind, tuple(map(self.of, verbs)))
 
     def allows(self, verb: str) -> bool:
-        return verb in self.verbs
+        """Whether there may be anybody who may do this."""
+        return self.of(verb).constant is not False
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The attributes that say whose an item is."""
+        return tuple(dict.fromkeys(name for verb in sorted(VERBS) for name in self.of(verb).owners))
+
+
+DERIVED: dict[str, tuple[type[AllOf | AnyOf], tuple[str, ...]]] = {
+    "search": (AllOf, ("read",)),
+    "count": (AllOf, ("search",)),
+    "read_batch": (AllOf, ("read",)),
+    "edit_batch": (AnyOf, ("create", "update", "delete")),
+}
+"""Verb → what its rule is made of, unless it has one of its own."""
 
 
 private = Access()
 """Nothing from outside: the default."""
-read_only = Access(READS)
+read_only = Access(read=everyone)
 """Everybody may read."""
-public = Access(VERBS)
+public = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
 """Everybody may read and write."""

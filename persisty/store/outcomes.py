@@ -22,8 +22,8 @@ from ..model.expressions import ALL, And, Filter
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
+from ..query.algebra import combine
 from ..query.match import matcher
-from ..query.resolve import combine
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .doubt import settled
 from .edits import EditResult

@@ -18,9 +18,11 @@ from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import changes_of, key_values, new_item
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
+from ..query.algebra import combine
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.explain import Explanation
-from ..query.resolve import Order, combine, resolve_attributes, resolve_filter, resolve_order
+from ..query.order import Order, resolve_attributes, resolve_order
+from ..query.resolve import resolve_filter
 from . import edits
 from .backend import Backend, Delete, Outcome, Put, WriteResult
 from .bulk import write_all
@@ -140,7 +142,7 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> ResultPage[dict[str, Any]]:
         """Like `search`, with only these attributes of each item, as a dict: `select([Message.text], …)`."""
-        names = resolve_attributes(self.meta, attributes, "/attributes")
+        names = resolve_attributes(self.meta.attributes, attributes, "/attributes")
         page = self._page(self._where(where, query=query), order, limit, cursor, names, allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
         return ResultPage([{name: get(item) for name, get in columns} for item in page.items], page.cursor)
@@ -190,7 +192,7 @@ class Store(Generic[T]):
         """
         resolved = self._where(where, query=query)
         resolve_aggregates(self.meta, asked)
-        names = () if isinstance(by, tuple) and not by else resolve_attributes(self.meta, by, "/by")
+        names = () if isinstance(by, tuple) and not by else resolve_attributes(self.meta.attributes, by, "/by")
         check_groups(self.meta, names)
         if resolved == NOTHING and names:
             return []

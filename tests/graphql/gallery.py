@@ -13,7 +13,20 @@ from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import VERSION, Access, App, Attr, Conflict, ResultPage, Unique, public, read_only, stored
+from persisty import (
+    VERSION,
+    Access,
+    App,
+    Attr,
+    Conflict,
+    ResultPage,
+    Unique,
+    everyone,
+    nobody,
+    public,
+    read_only,
+    stored,
+)
 
 
 class Status(enum.Enum):
@@ -95,7 +108,7 @@ class Fact:
     text: str
 
 
-@stored(access=Access(frozenset({"edit_batch", "delete", "read"})))
+@stored(access=Access(read=everyone, delete=everyone, search=nobody))
 class Leaving:
     """May be deleted, in batches too, but never created."""
 

@@ -23,7 +23,7 @@ from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import Access, App, Attr, InvalidDeclaration, public, stored
+from persisty import Access, App, Attr, InvalidDeclaration, everyone, nobody, public, stored
 from persisty.api.actions import operations
 from persisty.api.graphql.sdl import sdl
 from persisty.model.types import OPERATORS
@@ -301,7 +301,7 @@ def test_a_type_of_an_action_must_not_begin_with_aws() -> None:
 
 
 def test_an_item_of_which_nothing_may_be_given_needs_no_input() -> None:
-    @stored(access=Access(frozenset({"create", "read", "edit_batch"})))
+    @stored(access=Access(create=everyone, read=everyone, search=nobody))
     class Ticket:
         id: UUID = Attr(creatable=False)
 

@@ -20,6 +20,8 @@ from persisty import (
     Index,
     PreconditionFailed,
     Unique,
+    everyone,
+    nobody,
     private,
     public,
     read_only,
@@ -32,6 +34,7 @@ from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.naming import system_table_name
 from persisty.plan import SYSTEM, Plan, plan_of
+from persisty.security.access import VERBS as OFFERED
 from persisty.testing import app_fixture
 from tests.graphql.gallery import app as gallery
 
@@ -52,7 +55,12 @@ class Slot:
     row: int
 
 
-@stored(key=("a", "b", "c"), access=Access(frozenset({"create"})))
+def _only(*verbs: str) -> Access:
+    """These verbs and no other."""
+    return Access(**{verb: everyone if verb in verbs else nobody for verb in OFFERED})
+
+
+@stored(key=("a", "b", "c"), access=_only("create"))
 class Triple:
     a: str
     b: int
@@ -233,7 +241,7 @@ def _granted(verb: str) -> set[str]:
     """The actions of a plan whose only item offers this verb (a batch: and what may stand in it)."""
     verbs = {verb, *(("create", "update", "delete") if verb == "edit_batch" else ())}
 
-    @stored(access=Access(frozenset(verbs)))
+    @stored(access=_only(*verbs))
     class Only:
         id: UUID
         text: str = Attr(default="")
@@ -272,7 +280,7 @@ def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb:
         f"dynamodb:{name}" for operation, payload in recorder.calls for name in _permissions(operation, payload, system)
     }
 
-    @stored(key="number", access=Access(frozenset({verb})), indexes=[Unique("name")])
+    @stored(key="number", access=_only(verb), indexes=[Unique("name")])
     class Only:
         number: int = Attr(generator=SEQUENCE)
         name: str | None = None

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Not, Or, OrderBy
 from ...model.meta import StoreMeta
+from ...query.algebra import combine
 from ...query.match import matcher
-from ...query.resolve import combine
 from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
+from ...query.algebra import combine
 from ...query.explain import Explanation, advised_index
-from ...query.resolve import combine
 from .access import Conjunction, QueryPlan, hidden_attributes, parts_of
 from .codec import WireCodec
 from .costs import NOMINAL, NOMINAL_LIMIT, Cost, Size, cost_of_keys, cost_of_queries, share

@@ -12,7 +12,7 @@ from typing import Any
 from ...model.expressions import ALL, And, Compare, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
-from ...query.resolve import combine
+from ...query.algebra import combine
 from ...query.shape import Shape, shape
 from .codec import WireCodec
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from ...model.expressions import ALL, And, Filter, Not
 from ...model.meta import StoreMeta
+from ...query.algebra import combine
 from ...query.match import Predicate, matcher
-from ...query.resolve import combine
 from .access import QueryPlan, hidden_attributes, membership
 from .codec import Found, Wire, WireCodec
 from .expressions import attributes_of, split

@@ -33,7 +33,7 @@ from ...query.aggregate import Accumulator, Group
 from ...query.explain import Explanation
 from ...query.keyset import beyond
 from ...query.match import sort_key
-from ...query.resolve import resolve_order
+from ...query.order import resolve_order
 from ...store.backend import Page
 from .access import QueryPlan
 from .codec import Wire, WireCodec

@@ -24,8 +24,8 @@ from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.validation import changed
+from ...query.algebra import combine
 from ...query.match import matcher
-from ...query.resolve import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
 from .codec import WireCodec

@@ -22,8 +22,8 @@ from ...errors import BackendUnavailable, PersistyError, Throttled
 from ...model.expressions import ALL, And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.algebra import combine
 from ...query.match import matcher
-from ...query.resolve import combine
 from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
 from ...store.doubt import repeatable, settled

@@ -17,10 +17,10 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
+from ...query.algebra import combine
 from ...query.explain import Explanation, advised_index, asked_of
 from ...query.keyset import beyond, position_of
 from ...query.match import sort_key
-from ...query.resolve import combine
 from ...query.shape import Shape
 from ...store.backend import Bulk, Capabilities, Outcome, Page, WriteResult
 from ...store.outcomes import conflict

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from persisty import Create, Filter, InvalidCursor, InvalidQuery, Store
 from persisty.query.match import sort_key
-from persisty.query.resolve import resolve_order
+from persisty.query.order import resolve_order
 
 from .dirty import rows
 from .generated import FILTERS, SORTABLE

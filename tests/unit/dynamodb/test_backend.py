@@ -25,7 +25,8 @@ from persisty.errors import (
 )
 from persisty.model.expressions import ALL
 from persisty.model.generators import Add
-from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.query.order import resolve_order
+from persisty.query.resolve import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
 from persisty.store.backoff import ATTEMPTS
 

@@ -14,7 +14,8 @@ from persisty.backends.dynamodb.explain import MAX_TOLD, explained
 from persisty.backends.dynamodb.planner import Planner
 from persisty.model.expressions import ALL, Filter
 from persisty.query.explain import Explanation
-from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.query.order import resolve_order
+from persisty.query.resolve import resolve_filter
 
 from .parcels import CELL, CITY, NEW_YEAR, PARCEL, SAMPLE, Color, P, Pair, S
 

@@ -19,7 +19,8 @@ from persisty.backends.dynamodb.planner import KeyPlan, Plan, Planner, UnionPlan
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, OrderBy
 from persisty.query.keyset import beyond
 from persisty.query.match import matcher
-from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.query.order import resolve_order
+from persisty.query.resolve import resolve_filter
 
 from .items import CELL, READING, THING, Cell, Color, Level, Reading, Thing
 

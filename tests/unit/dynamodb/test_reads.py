@@ -16,7 +16,8 @@ from persisty.errors import InvalidCursor, PersistyError, ScanNotAllowed, TooMan
 from persisty.model.expressions import ALL, COUNT, Aggregate
 from persisty.model.generators import Add
 from persisty.query import aggregate
-from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.query.order import resolve_order
+from persisty.query.resolve import resolve_filter
 
 from .parcels import CITY, NEW_YEAR, PARCEL, C, Color, P, Pair, Recorder, S, parcels, url_of, walk
 

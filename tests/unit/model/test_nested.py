@@ -117,7 +117,7 @@ def test_values_are_checked_against_the_type_of_the_field() -> None:
 
 
 def test_nothing_is_ordered_by_a_nested_attribute_and_nothing_assigned() -> None:
-    from persisty.query.resolve import resolve_order
+    from persisty.query.order import resolve_order
 
     with pytest.raises(InvalidQuery):
         resolve_order(META, Visit.place.city)  # type: ignore[union-attr]

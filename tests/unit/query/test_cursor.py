@@ -18,7 +18,8 @@ from persisty.model.validation import new_item
 from persisty.query.cursor import decode_cursor, encode_cursor
 from persisty.query.keyset import beyond, position_of
 from persisty.query.match import matcher, sort_key
-from persisty.query.resolve import resolve_filter, resolve_order
+from persisty.query.order import resolve_order
+from persisty.query.resolve import resolve_filter
 
 from .items import META, Color, Thing
 

@@ -15,8 +15,10 @@ from persisty import Filter, InvalidQuery, OrderBy, meta_of, stored
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or, Text
 from persisty.model.types import OPERATORS, Kind
 from persisty.model.validation import new_item
+from persisty.query.algebra import combine
 from persisty.query.match import matcher, sort_key
-from persisty.query.resolve import combine, resolve_attributes, resolve_filter, resolve_order
+from persisty.query.order import resolve_attributes, resolve_order
+from persisty.query.resolve import resolve_filter
 
 from .items import META, Color, Thing
 
@@ -235,8 +237,8 @@ def test_a_text_query_of_something_else_or_of_an_item_without_texts() -> None:
 
 
 def test_attributes_to_select() -> None:
-    assert resolve_attributes(META, [Thing.count, "text", "count"], "/attributes") == ("count", "text")
-    assert resolve_attributes(META, "count", "/attributes") == ("count",)
+    assert resolve_attributes(META.attributes, [Thing.count, "text", "count"], "/attributes") == ("count", "text")
+    assert resolve_attributes(META.attributes, "count", "/attributes") == ("count",)
     for wrong, path in (
         ([], "/attributes"),
         (["count", "no"], "/attributes/1"),
@@ -244,5 +246,5 @@ def test_attributes_to_select() -> None:
         ([3], "/attributes/0"),
     ):
         with pytest.raises(InvalidQuery) as caught:
-            resolve_attributes(META, wrong, "/attributes")  # type: ignore[arg-type]
+            resolve_attributes(META.attributes, wrong, "/attributes")  # type: ignore[arg-type]
         assert [fault.path for fault in caught.value.faults] == [path]

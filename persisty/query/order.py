@@ -1,0 +1,79 @@
+"""Check an order, or a list of attributes, against an item: every attribute exists, and every order is total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..errors import Fault, InvalidQuery
+from ..model.expressions import AttributeExpression, OrderBy, name_of
+from ..model.meta import Attribute, StoreMeta
+from ..model.validation import pointer
+from .view import View
+
+Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
+
+
+def resolve_order(
+    meta: StoreMeta[Any], order: Order, path: str = "/order", view: View | None = None
+) -> tuple[OrderBy, ...]:
+    """The order made total by the key; () where none is asked. `InvalidQuery` with every fault.
+
+    A term is `Message.created_at.desc()`, `Message.created_at`, or text: `"created_at"`, `"-created_at"`.
+    """
+    if order is None:
+        return ()
+    if isinstance(order, (str, OrderBy, AttributeExpression)):  # a tuple: a union of types is made at every call
+        terms: list[Any] = [order]
+    elif isinstance(order, Iterable):
+        terms = list(order)
+    else:
+        raise InvalidQuery(faults=[Fault(path, "Not an order", "attributes", type(order).__name__)])
+    faults: list[Fault] = []
+    known = meta.attributes if view is None else view.even
+    total: dict[str, OrderBy] = {}
+    for position, term in enumerate(terms):
+        one = _order_by(term)
+        attribute = known.get(one.attribute) if one else None
+        where = path + pointer(position)
+        if one is None or attribute is None:
+            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), str(term)))
+        elif not attribute.sortable:
+            faults.append(Fault(where, f"Not sortable: {attribute.kind}", found=one.attribute))
+        else:
+            total.setdefault(one.attribute, one)
+    if faults:
+        raise InvalidQuery(faults=faults)
+    if total:
+        for name in meta.key.attributes:
+            total.setdefault(name, OrderBy(name))
+    return tuple(total.values())
+
+
+def resolve_attributes(
+    known: Mapping[str, Attribute], given: Iterable[AttributeExpression | str] | AttributeExpression | str, path: str
+) -> tuple[str, ...]:
+    """The names of attributes, each once; `InvalidQuery` with every fault. At least one."""
+    if not isinstance(given, Iterable | AttributeExpression):
+        raise InvalidQuery(faults=[Fault(path, "Not attributes", "attributes", type(given).__name__)])
+    listed = [given] if isinstance(given, str | AttributeExpression) else list(given)
+    names = [name_of(one) if isinstance(one, AttributeExpression) else one for one in listed]
+    faults = [
+        Fault(path + pointer(position), "Unknown attribute", "one of " + ", ".join(known), str(name)[:64])
+        for position, name in enumerate(names)
+        if not isinstance(name, str) or name not in known
+    ]
+    if faults or not names:
+        raise InvalidQuery(faults=faults or [Fault(path, "No attributes", "at least one")])
+    return tuple(dict.fromkeys(names))
+
+
+def _order_by(term: OrderBy | AttributeExpression | str) -> OrderBy | None:
+    match term:
+        case OrderBy():
+            return term
+        case AttributeExpression():
+            return OrderBy(name_of(term))
+        case str():
+            return OrderBy(term.removeprefix("-"), term.startswith("-"))
+    return None
