@@ -15,6 +15,7 @@ from .keys import KeyCodec, KeyConfig, KeyValues
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 if TYPE_CHECKING:
+    from .caching import Cache
     from .links import Link
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
     `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
-    `links` lead to other items.
+    `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said.
     """
 
     name: str
@@ -81,6 +82,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     description: str | None = None
     nested: Mapping[str, Attribute] = MappingProxyType({})
     links: Mapping[str, Link] = MappingProxyType({})
+    cache: Cache | None = None
 
     def find(self, name: str) -> Attribute | None:
         """The attribute of this name, or at this path such as `place.city`; None if there is none."""

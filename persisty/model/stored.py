@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
+from .caching import check_cache
 from .declaration import check_indexes, check_key, check_names, check_owners
 from .expressions import AttributeExpression
 from .generators import CREATED, OWNER, UPDATED, UUID4, Generator
@@ -101,6 +102,7 @@ def stored(
     key: str | tuple[str, ...] = "id",
     indexes: Iterable[Index] = (),
     access: Any = None,
+    cache: Any = None,
 ) -> Callable[[type[T]], type[T]]: ...
 
 
@@ -114,12 +116,14 @@ def stored(
     key: str | tuple[str, ...] = "id",
     indexes: Iterable[Index] = (),
     access: Any = None,
+    cache: Any = None,
 ) -> Any:
     """Declare an item.
 
     `name` of the store (default: the class's, in snake case); `key`: the attribute, or the attributes in order, that
     make the string key; `indexes`; `access`: who may do what through REST and GraphQL (default: nobody, see
-    `persisty.security`). Raises `InvalidDeclaration` listing every mistake.
+    `persisty.security`); `cache`: how old an answer may be, a `Cache` or one of servey's cache controls. Raises
+    `InvalidDeclaration` listing every mistake.
     """
 
     def declare(target: type[T]) -> type[T]:
@@ -130,7 +134,7 @@ def stored(
         owners = tuple(getattr(access, "owners", ()))
         if faults:
             raise InvalidDeclaration(f"{target.__qualname__} cannot be stored", faults=faults)
-        return _declare(target, names[0], KeyConfig(keys), listed, access, owners)
+        return _declare(target, names[0], KeyConfig(keys), listed, access, owners, cache)
 
     return declare if cls is None else declare(cls)
 
@@ -144,7 +148,13 @@ def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> t
 
 
 def _declare(
-    cls: type[T], name: str, key: KeyConfig, indexes: tuple[Index, ...], access: Any, owners: tuple[str, ...]
+    cls: type[T],
+    name: str,
+    key: KeyConfig,
+    indexes: tuple[Index, ...],
+    access: Any,
+    owners: tuple[str, ...],
+    given: Any,
 ) -> type[T]:
     if inherited := [base.__name__ for base in cls.__mro__[1:] if hasattr(base, "__persisty__")]:
         fault = Fault("", f"inherits from the stored {inherited[0]}: share attributes by a class that is not stored")
@@ -157,6 +167,7 @@ def _declare(
     check_key(key, drafts, faults)
     check_indexes(indexes, drafts, faults)
     check_owners(owners, drafts, faults)
+    cache = check_cache(given, drafts.get, faults)
     links = {
         one: _link(cls, one, kind, drafts, lambda: item.__persisty__, faults) for one, kind in types_of_links.items()
     }
@@ -187,6 +198,7 @@ def _declare(
         description=cls.__doc__.strip() if cls.__doc__ else None,
         nested=types.MappingProxyType(nested),
         links=types.MappingProxyType(links),
+        cache=cache,
     )
     return item
 

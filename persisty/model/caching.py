@@ -1,0 +1,91 @@
+"""`Cache`: how old an answer about an item may be. What is declared once is told to HTTP caches, to AppSync and to the process.
+
+servey's cache controls say the same of actions, and may be given here too. They are told by their shape: nothing imports servey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import Fault
+from .meta import Attribute
+from .types import Kind
+
+ITEMS = 10_000
+MAX_SECONDS = 365 * 24 * 3600
+
+
+class Cache(Struct, frozen=True):
+    """`seconds` an answer may be used without asking again; 0 asks each time, and hears in a few bytes that nothing changed.
+
+    `public`: caches that many callers share may keep answers too, where everybody may read the item. `must_revalidate`: an answer
+    that is older is never used, even if the server cannot be reached. `items`: how many a process keeps of a store, where its
+    cache is switched on (`App(cache=True)`), the least recently used going first; `misses`: it also keeps that there is no item.
+    `modified`: the attribute that tells when an item last changed; by default the one whose generator is `UPDATED`.
+    """
+
+    seconds: int = 0
+    public: bool = False
+    must_revalidate: bool = False
+    items: int = ITEMS
+    misses: bool = False
+    modified: str | None = None
+
+
+def cache_of(control: Any) -> Cache | None:
+    """A `Cache`, or what one of servey's cache controls says, as a `Cache`; None for anything else.
+
+    A `TtlCacheControl` is told by its `ttl`, a `SecureHashCacheControl` by its `private`, a `TimestampCacheControl` by its
+    `updated_at_attr`; the first and the last hold another within.
+    """
+    if isinstance(control, Cache):
+        return control
+    seconds, public, must_revalidate, modified, known = 0, False, False, None, False
+    while control is not None and not isinstance(control, type):
+        if isinstance(ttl := getattr(control, "ttl", None), int):
+            seconds, must_revalidate, known = ttl, bool(getattr(control, "must_revalidate", False)), True
+        if isinstance(private := getattr(control, "private", None), bool):
+            public, known = not private, True
+        if isinstance(name := getattr(control, "updated_at_attr", None), str):
+            modified, known = name, True
+        control = getattr(control, "cache_control", None)
+    return Cache(seconds, public, must_revalidate, modified=modified) if known else None
+
+
+def check_cache(given: Any, attributes: Callable[[str], Attribute | None], faults: list[Fault]) -> Cache | None:
+    """The declaration's cache; what is wrong with it is told."""
+    cache = None if given is None else cache_of(given)
+    if cache is None:
+        if given is not None:
+            faults.append(Fault("", "has a cache of the wrong type", "Cache", repr(given)[:80]))
+        return None
+    faults += [Fault("", what, expected, found) for wrong, what, expected, found in _limits(cache) if wrong]
+    if cache.modified is not None:
+        attribute = attributes(cache.modified)
+        if attribute is None or attribute.kind is not Kind.DATETIME:
+            faults.append(Fault("", f"has a cache that is told by {cache.modified} when an item changed", "a datetime"))
+    return cache
+
+
+def _limits(cache: Cache) -> tuple[tuple[bool, str, str, str], ...]:
+    return (
+        (
+            not _whole(cache.seconds) or not 0 <= cache.seconds <= MAX_SECONDS,
+            "has a cache of so many seconds",
+            f"0 to {MAX_SECONDS}",
+            repr(cache.seconds),
+        ),
+        (
+            not _whole(cache.items) or cache.items < 1,
+            "has a cache of so many items",
+            "1 or more",
+            repr(cache.items),
+        ),
+    )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
