@@ -61,7 +61,8 @@ from .security.rules import (
     where,
 )
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
-from .store.store import ResultPage, Store
+from .store.pages import ResultPage
+from .store.store import Store
 
 __version__ = "0.1.0"
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from . import settings
 from .backends import connect
-from .errors import Fault, InvalidDeclaration
+from .errors import Fault, InvalidDeclaration, InvalidQuery
 from .model.meta import StoreMeta, meta_of
 from .naming import kebab
+from .security.access import VERBS
+from .security.caller import Caller
 from .store.backend import Engine
 from .store.store import Store
 
@@ -55,7 +58,9 @@ class App:
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._engine: Engine | None = None
         self._connecting = threading.Lock()
-        self._stores: dict[str, Store[Any]] = {name: self._store(meta) for name, meta in self.metas.items()}
+        self._stores: dict[str, Store[Any]] = {}
+        self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
+        self._bind()
 
     @property
     def url(self) -> str:
@@ -100,8 +105,40 @@ class App:
             self._engine.close()
             self._engine = None
 
+    def can(self, caller: Caller, verb: str, item: Any) -> bool:
+        """Whether the caller may do this with an item; given a class, whether there may be any such item.
+
+        Of an update it tells of the item as it is: what it becomes is looked at, too, when it is done.
+        """
+        if verb not in VERBS:
+            raise InvalidQuery(
+                faults=[Fault("/verb", "Unknown verb", "one of " + ", ".join(sorted(VERBS)), str(verb)[:32])]
+            )
+        meta = meta_of(item if isinstance(item, type) else type(item))
+        store: Store[Any] = self.store(meta.name).on_behalf_of(caller)
+        return store.guard.may(verb) if isinstance(item, type) else store.guard.does(verb, item)
+
+    def _bind(self) -> None:
+        """Look up what the links of all items lead to; every mistake at once."""
+        faults: list[Fault] = []
+        for meta in self.metas.values():
+            for link in meta.links.values():
+                try:
+                    link.bind(self.metas)
+                    if self.metas.get(link.ends.target.name) is not link.ends.target:
+                        raise InvalidDeclaration(
+                            faults=[Fault(f"/{link.name}", "leads out of the app", "an item of the app")]
+                        )
+                except InvalidDeclaration as error:
+                    faults += [Fault(f"/{meta.name}{fault.path}", fault.message) for fault in error.faults]
+        if faults:
+            raise InvalidDeclaration("The app has links that lead nowhere", faults=faults)
+
     def _store(self, meta: StoreMeta[T]) -> Store[T]:
-        return Store(meta, lambda: self.engine.open(meta))
+        return Store(meta, lambda: self.engine.open(meta), self._stores, self._transaction)
+
+    def _transaction(self) -> AbstractContextManager[None]:
+        return self.engine.transaction()
 
 
 def _functions(action: Action) -> list[Callable[..., Any]]:

@@ -76,6 +76,12 @@ class TooManyGroups(PersistyError):
     code, status, title = "too_many_groups", 422, "Too many groups"
 
 
+class TooManyLinked(PersistyError):
+    """A filter goes through a link that has more matches than this engine can join (`details["limit"]`)."""
+
+    code, status, title = "too_many_linked", 422, "Too many linked items"
+
+
 class InvalidCursor(PersistyError):
     """A cursor that is malformed or belongs to another query."""
 
@@ -156,6 +162,12 @@ class Aborted(PersistyError):
     """Not written because another edit of the same atomic batch failed."""
 
     code, status, title = "aborted", 424, "Aborted"
+
+
+class Unfinished(PersistyError):
+    """More belongs to a deleted item than one call deletes; it is still there. `details["done"]`: how much is done. Call again."""
+
+    code, status, title = "unfinished", 503, "Unfinished"
 
 
 class Unsupported(PersistyError):

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, get_type_hints
 
 import msgspec
@@ -17,6 +18,7 @@ from ..application import App
 from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
+from ..security.caller import ANONYMOUS, Caller
 from .operations import Arguments, Operation, Parameter, store_operations, unknown_members
 
 
@@ -48,14 +50,18 @@ def _action_operation(function: Callable[..., Any]) -> Operation | None:
         path=trigger.path or f"/actions/{kebab(action.name)}",
         parameters=parameters,
         result=hints.get("return", Any),
-        call=lambda arguments: _call_action(function, action, parameters, arguments),
+        call=partial(_call_action, function, action, parameters),
         function=function,
         description=action.description,
     )
 
 
 def _call_action(
-    function: Callable[..., Any], action: Any, parameters: tuple[Parameter, ...], arguments: Arguments
+    function: Callable[..., Any],
+    action: Any,
+    parameters: tuple[Parameter, ...],
+    arguments: Arguments,
+    caller: Caller = ANONYMOUS,
 ) -> Any:
     """Convert the arguments to the function's types, all faults at once, and call it."""
     if not action.access_control.is_executable(None):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, UnsupportedMediaType
+from ..security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
 """Bytes a request body may have unless the host says otherwise."""
@@ -25,13 +26,14 @@ PROBLEM = {"content-type": "application/problem+json"}
 
 class Request(Struct, frozen=True):
     """`path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it; `query` is the raw query string; names of
-    `headers` are in lower case."""
+    `headers` are in lower case; `caller` is who its credentials say."""
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    caller: Caller = ANONYMOUS
 
     def parameters(self) -> list[tuple[str, str]]:
         """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""

@@ -16,15 +16,15 @@ import msgspec
 from msgspec import Struct
 
 from ..application import App
-from ..errors import Fault, Forbidden, InvalidInput, InvalidQuery
+from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.expressions import Filter
 from ..model.meta import StoreMeta
-from ..model.validation import as_spelled, changes_of, new_item, pointer
+from ..model.validation import pointer
 from ..naming import camel, kebab
 from ..query.order import resolve_order
 from ..query.parse import filter_of_json, filter_of_parameters
 from ..query.resolve import mentions
-from ..query.view import whole
+from ..security.caller import ANONYMOUS, Caller
 from ..store import edits
 from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, check_batch, check_limit
 from ..store.store import Store
@@ -47,7 +47,7 @@ class Operation(Struct, frozen=True):
     """Something a caller can ask for.
 
     `name` is `message_read`; `mutation` tells whether it may write; `method` and `path` place it in HTTP (`{key}` is a
-    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name.
+    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name, and who asks.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Operation(Struct, frozen=True):
     path: str
     parameters: tuple[Parameter, ...]
     result: Any
-    call: Callable[[Arguments], Any]
+    call: Callable[..., Any]
     verb: str | None = None
     meta: StoreMeta[Any] | None = None
     function: Callable[..., Any] | None = None
@@ -105,15 +105,14 @@ def _where(store: Store[Any], given: Any, path: str = "/where") -> Filter:
     """A filter as it is, or read from the parameters of a URL or from its JSON form."""
     if isinstance(given, Filter):
         return given
-    return (
-        filter_of_parameters(store.meta, given) if isinstance(given, list) else filter_of_json(store.meta, given, path)
-    )
+    view = store.guard.view
+    if isinstance(given, list):
+        return filter_of_parameters(store.meta, given, view)
+    return filter_of_json(store.meta, given, path, view)
 
 
 def _create(store: Store[Any], arguments: Arguments) -> Any:
-    item = _object(arguments.get("item"), "/item")
-    new_item(store.meta, item, client=True)  # is it valid? what is generated is the store's to make, and to know again
-    return store.create(item)
+    return store.create(_object(arguments.get("item"), "/item"))
 
 
 def _read(store: Store[Any], arguments: Arguments) -> Any:
@@ -123,10 +122,11 @@ def _read(store: Store[Any], arguments: Arguments) -> Any:
 def _update(store: Store[Any], arguments: Arguments) -> Any:
     changes = _object(arguments.get("changes"), "/changes")
     faults = _Faults()
-    faults.gather(lambda: changes_of(store.meta, changes, client=True))
     when = faults.gather(lambda: _where(store, arguments.get("when"), "/when"))
-    faults.settle()
-    return store.update(arguments["key"], as_spelled(store.meta, changes), when=when)
+    if faults:
+        faults.gather(lambda: store.guard.changes(changes))
+        faults.settle()
+    return store.update(arguments["key"], changes, when=when)
 
 
 def _delete(store: Store[Any], arguments: Arguments) -> bool:
@@ -138,7 +138,7 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
     faults = _Faults()
     where, query = _asked(store, arguments, faults)
-    faults.gather(lambda: resolve_order(store.meta, order))
+    faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
     faults.gather(lambda: check_limit(limit))
     faults.settle()
     return store.search(where, query=query, order=order, limit=limit, cursor=arguments.get("cursor"))
@@ -155,7 +155,7 @@ def _asked(store: Store[Any], arguments: Arguments, faults: _Faults) -> tuple[Fi
     """The filter and the text to search."""
     where, query = faults.gather(lambda: _where(store, arguments.get("where"))), arguments.get("query")
     if query is not None:
-        mentions(whole(store.meta), query, "/query", faults)
+        mentions(store.guard.view, query, "/query", faults)
     return where, query
 
 
@@ -194,28 +194,27 @@ def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
         expected = "exactly one of " + ", ".join(EDITS)
         raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
     [(verb, body)] = chosen.items()
-    if not store.meta.access or not store.meta.access.allows(verb):
-        raise Forbidden(f"{verb} of {store.meta.name} is not offered")
+    store.guard.rows(verb)
     return EDITS[verb](store, _object(body, path + pointer(verb)), path + pointer(verb))
 
 
 def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
-    new_item(store.meta, body, path, client=True)
+    store.guard.new(body, path)  # is it valid? what is generated is the store's to make, and to know again
     return edits.Create(body)
 
 
 def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
     faults = _Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
     changes = faults.gather(lambda: _object(body.get("changes"), path + "/changes"))
-    faults.gather(lambda: changes and changes_of(store.meta, changes, path + "/changes", client=True))
-    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when"))
+    faults.gather(lambda: changes and store.guard.changes(changes, path + "/changes"))
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
     faults.settle(InvalidInput)
-    return edits.Update(body["key"], as_spelled(store.meta, changes or {}), when)
+    return edits.Update(body["key"], changes or {}, when)
 
 
 def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
     faults = _Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
-    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when"))
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
     faults.settle(InvalidInput)
     return edits.Delete(body["key"], when)
 
@@ -310,8 +309,16 @@ def store_operations(app: App) -> dict[str, Operation]:
     }
 
 
+def _called(
+    store: Store[Any],
+    call: Callable[[Store[Any], Arguments], Any],
+    arguments: Arguments,
+    caller: Caller = ANONYMOUS,
+) -> Any:
+    return call(store.on_behalf_of(caller), arguments)
+
+
 def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
-    call = row.call
     return Operation(
         name=f"{store.meta.name}_{verb}",
         mutation=row.mutation,
@@ -319,7 +326,7 @@ def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
         path=row.path.replace("{store}", kebab(store.meta.name)),
         parameters=row.parameters,
         result=row.result,
-        call=lambda arguments: call(store, arguments),
+        call=partial(_called, store, row.call),
         verb=verb,
         meta=store.meta,
         description=row.description,

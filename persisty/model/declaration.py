@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from ..errors import Fault
 from ..naming import snake
-from .generators import OWNER
 from .indexes import Index
 from .keys import KeyConfig
 from .meta import Attribute
@@ -82,10 +81,6 @@ def check_owners(owners: tuple[str, ...], drafts: Mapping[str, Attribute], fault
             faults.append(Fault(f"/{name}", "owns the item by its access rule but is not an attribute"))
         elif attribute.kind not in (Kind.UUID, Kind.STRING):
             faults.append(Fault(f"/{name}", f"owns the item but is a {attribute.kind}", "uuid, string"))
-        elif attribute.generator is not OWNER:
-            faults.append(
-                Fault(f"/{name}", "owns the item, so that the server sets it, but has a generator of its own")
-            )
 
 
 def _kinds(kinds: Iterable[Kind]) -> str:

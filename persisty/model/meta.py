@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 
 from ..errors import InvalidDeclaration
-from .generators import OWNER, SUBJECT, Generator
+from .generators import Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
 from .types import PRIMITIVE, SORTABLE, Kind, identity
@@ -96,16 +96,6 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     def sequences(self) -> tuple[str, ...]:
         """The attributes that the engine numbers."""
         return tuple(one.name for one in self.attributes.values() if one.generator and one.generator.sequence)
-
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """The attributes that say whose the item is: the server sets them, and they never change."""
-        return tuple(one.name for one in self.attributes.values() if one.generator is OWNER)
-
-    @property
-    def subjects(self) -> bool:
-        """Whether any attribute's value is who creates the item."""
-        return any(one.generator in (OWNER, SUBJECT) for one in self.attributes.values())
 
     @property
     def uniques(self) -> tuple[Index, ...]:

@@ -221,7 +221,7 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, owners: tuple[str, .
         inner = constrained(inner, {"min_length": 1})
     given = getattr(cls, name, UNSET)
     spec = given if isinstance(given, _Spec) else _Spec(default=given)
-    generator = spec.generator or (OWNER if name in owners else CONVENTIONS.get((name, bare(inner))))
+    generator = spec.generator or CONVENTIONS.get((name, bare(inner))) or (OWNER if name in owners else None)
     if spec.generated and generator is None:
         known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
         faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))

@@ -7,7 +7,7 @@ so that the caller hears of every fault and not just of the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -87,19 +87,27 @@ def _generate(values: dict[str, Any], generators: tuple[tuple[str, Callable[[], 
             values[name] = generate()
 
 
-def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *, client: bool = False) -> T:
+def new_item(
+    meta: StoreMeta[T],
+    given: T | Mapping[str, Any],
+    path: str = "",
+    *,
+    may: Callable[[Attribute], bool] | None = None,
+) -> T:
     """A complete, valid item from an item or a mapping: generators run for what is not given.
 
-    `client` marks a caller of a surface, who may give only creatable attributes. Raises `InvalidInput` with every fault.
+    `may` tells which attributes the caller may give, where that is not all. Raises `InvalidInput` with every fault.
     """
     if isinstance(given, meta.item):
         values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
+        faults = _forbidden(meta, _said(meta, values), path, "creatable", may) if may else []
     elif isinstance(given, Mapping):
         values = dict(given)
-        if client and (faults := _forbidden(meta, values, path, "creatable")):
-            raise InvalidInput(faults=[*faults, *_faults(meta, values, path)])
+        faults = _forbidden(meta, values, path, "creatable", may) if may else []
     else:
         raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
+    if faults:
+        raise InvalidInput(faults=[*faults, *_faults(meta, values, path)])
     _generate(values, _on_create(meta))
     try:
         item = msgspec.convert(values, meta.item)
@@ -113,25 +121,29 @@ def new_item(meta: StoreMeta[T], given: T | Mapping[str, Any], path: str = "", *
 
 
 def changes_of(
-    meta: StoreMeta[Any], given: Mapping[str, Any], path: str = "", *, client: bool = False
+    meta: StoreMeta[Any],
+    given: Mapping[str, Any],
+    path: str = "",
+    *,
+    may: Callable[[Attribute], bool] | None = None,
 ) -> dict[str, Any]:
     """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`.
 
-    `client` marks a caller of a surface, who may give only updatable attributes, and spells an `Add` or `Append` in JSON.
+    `may` tells which attributes a caller of a surface may give, who may also spell an `Add` or `Append` in JSON.
     """
     if not isinstance(given, Mapping):
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
-    faults = _forbidden(meta, given, path, "updatable") if client else []
+    faults = _forbidden(meta, given, path, "updatable", may) if may else []
     changes: dict[str, Any] = {}
     for name, value in given.items():
         attribute = meta.attributes.get(name)
         if attribute is None:
             faults.append(_unknown(meta, name, path))
         elif name in meta.key.attributes:
-            if not client:
+            if not may:
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
         else:
-            told, word = spelled_change(attribute, value) if client else (value, None)
+            told, word = spelled_change(attribute, value) if may else (value, None)
             check = typed_change if isinstance(told, Add | Append) else typed
             try:
                 changes[name] = check(attribute, told)
@@ -202,11 +214,22 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str) -> list[
     return faults
 
 
-def _forbidden(meta: StoreMeta[Any], given: Mapping[str, Any], path: str, flag: str) -> list[Fault]:
+def _forbidden(
+    meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: Callable[[Attribute], bool]
+) -> list[Fault]:
     return [
         Fault(path + pointer(name), f"Not {flag}: the server decides it", "nothing")
         for name in given
-        if name in meta.attributes and not getattr(meta.attributes[name], flag)
+        if name in meta.attributes and not may(meta.attributes[name])
+    ]
+
+
+def _said(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
+    """The attributes to which an item gives more than their defaults, which nobody need have said."""
+    return [
+        name
+        for name, value in values.items()
+        if meta.attributes[name].required or value != meta.attributes[name].default
     ]
 
 

@@ -6,7 +6,7 @@ integers and decimals are exact, a decimal's mean has 38 digits. Sums of floats 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ..errors import Fault, InvalidQuery, TooManyGroups
 from ..model.expressions import COUNT, Aggregate
-from ..model.meta import StoreMeta
+from ..model.meta import Attribute, StoreMeta
 from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind
 from ..model.validation import pointer
 
@@ -32,8 +32,8 @@ class Group(Struct, frozen=True):
     values: tuple[Any, ...]
 
 
-def resolve_aggregates(meta: StoreMeta[Any], given: Sequence[Aggregate], path: str = "/aggregates") -> None:
-    """Check what is asked of groups; `InvalidQuery` with every fault."""
+def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate], path: str = "/aggregates") -> None:
+    """Check what is asked of groups of these attributes; `InvalidQuery` with every fault."""
     faults: list[Fault] = []
     for position, one in enumerate(given):
         where = path + pointer(position)
@@ -43,9 +43,9 @@ def resolve_aggregates(meta: StoreMeta[Any], given: Sequence[Aggregate], path: s
             continue
         elif one.function not in AGGREGATES:
             faults.append(Fault(where, "Unknown aggregate", "one of count, " + ", ".join(AGGREGATES), one.function))
-        elif one.attribute is None or one.attribute not in meta.attributes:
-            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(meta.attributes), one.attribute))
-        elif (kind := meta.attributes[one.attribute].kind) not in AGGREGATES[one.function]:
+        elif one.attribute is None or one.attribute not in known:
+            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), one.attribute))
+        elif (kind := known[one.attribute].kind) not in AGGREGATES[one.function]:
             faults.append(Fault(where, f"No {one.function} of {kind} attributes", found=one.attribute))
     if faults or not given:
         raise InvalidQuery(faults=faults or [Fault(path, "No aggregates", "at least one")])

@@ -5,7 +5,7 @@ See `persisty.query.resolve` for what normal form is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
@@ -91,3 +91,36 @@ def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
     between = ALL if view is None else view.beside(ends.middle).rows
     far = combine(And, [Exists(ends.far, ends.target, ends.remote, where), between])
     return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
+
+
+def follows_links(where: Filter) -> bool:
+    """Whether there is an `Exists` in it."""
+    match where:
+        case Exists():
+            return True
+        case Not(inner):
+            return follows_links(inner)
+        case And(filters) | Or(filters):
+            return any(map(follows_links, filters))
+    return False
+
+
+def joined(meta: StoreMeta[Any], where: Filter, join: Callable[[Exists], Filter]) -> Filter:
+    """The filter with each `Exists` replaced by what is known of it."""
+    match where:
+        case Exists():
+            return join(where)
+        case Not(inner):
+            return opposite(meta, joined(meta, inner, join))
+        case And(filters):
+            return combine(And, [joined(meta, one, join) for one in filters])
+        case Or(filters):
+            return combine(Or, [joined(meta, one, join) for one in filters])
+    return where
+
+
+def among(attribute: str, values: Collection[Any]) -> Filter:
+    """The attribute has one of these values, which are not null."""
+    if len(values) > 1:
+        return Compare(attribute, "oneof", tuple(values))
+    return next((Compare(attribute, "eq", value) for value in values), NOTHING)

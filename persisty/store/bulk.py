@@ -16,11 +16,13 @@ def write_all(
     backend: Backend[Any],
     changes: Mapping[str, Any] | None,
     where: Filter,
+    ready: Filter,
     limit: int | None,
     cursor: str | None,
     allow_scan: bool,
 ) -> BulkResult:
-    """Change (or without `changes` delete) the matches behind the cursor, about `limit` of them.
+    """Change (or without `changes` delete) the matches behind the cursor, about `limit` of them. `ready` is the filter as the engine
+    takes it.
 
     An error carries in its details what was done before it: `changed`, and the `cursor` to go on from.
     """
@@ -28,10 +30,10 @@ def write_all(
         raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])
     after = None if cursor is None else decode_cursor(backend.meta, where, (), cursor)
     changed = 0
-    while where != NOTHING:
+    while ready != NOTHING:
         left = None if limit is None else limit - changed
         try:
-            bulk = backend.write_all(changes, where, after, left, allow_scan=allow_scan)
+            bulk = backend.write_all(changes, ready, after, left, allow_scan=allow_scan)
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise

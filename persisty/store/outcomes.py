@@ -17,40 +17,37 @@ from ..errors import (
     PersistyError,
     PreconditionFailed,
 )
-from ..model.changes import bounds_of, sums_of
-from ..model.expressions import ALL, And, Filter
+from ..model.changes import sums_of
+from ..model.expressions import ALL, Filter
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
-from ..query.algebra import combine
-from ..query.match import matcher
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .doubt import settled
 from .edits import EditResult
+from .guard import Trusted
 
 
 class Planned(Struct, frozen=True):
-    """A write; what the caller's own condition was before the bounds of its sums were joined to it; and the item or the
-    changes as the caller gave them, before generators ran."""
+    """A write, and what is in the condition it carries: `when`, which the caller gave, `rule`, which its access rules demand, and
+    `bounds`, to which its sums keep. `given`: the item or the changes as they came, before generators ran."""
 
     write: Write
     when: Filter = ALL
     given: Any = None
+    rule: Filter = ALL
+    bounds: Filter = ALL
 
 
-def patch(meta: StoreMeta[Any], key: tuple[Any, ...], changes: dict[str, Any], when: Filter, given: Any) -> Planned:
-    """The write of an update: on the caller's condition, and that no sum leaves the bounds of its attribute."""
-    bounds = bounds_of(meta, changes)
-    return Planned(Patch(key, changes, when if bounds is ALL else combine(And, [when, bounds])), when, given)
-
-
-def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, path: str = "") -> PersistyError:
-    """Why a write was not done."""
+def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard: Trusted, path: str) -> PersistyError:
+    """Why a write was not done. An item that the caller must not see is not there, and one that it must not change is so
+    whatever its own condition said."""
     match result.outcome:
-        case Outcome.FAILED if _out_of_bounds(meta, planned, result):
-            return InvalidInput(faults=_sums(meta, planned, path))
         case Outcome.FAILED:
-            return PreconditionFailed(item=result.item)
+            return _refused(meta, planned, result.item, path, guard)
+        case Outcome.UNRELATED:
+            fault = Fault(path + pointer(result.index), "There is no such item", "the key of one that is there")
+            return InvalidInput(faults=[fault])
         case Outcome.EXISTS:
             return conflict(meta, result)
         case Outcome.MISSING:
@@ -77,7 +74,11 @@ def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
 
 
 def edit_result(
-    meta: StoreMeta[Any], planned: Planned | None, result: WriteResult | None, path: str = ""
+    meta: StoreMeta[Any],
+    planned: Planned | None,
+    result: WriteResult | None,
+    guard: Trusted,
+    path: str = "",
 ) -> EditResult[Any]:
     """What became of one edit; without a write, its key is one that no item can have."""
     if planned is None or result is None:
@@ -85,8 +86,8 @@ def edit_result(
     if result.outcome is Outcome.IN_DOUBT:
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
-        return EditResult(result.item)
-    return EditResult(error=error_of(meta, planned, result, path))
+        return EditResult(None if result.item is None else guard.written(result.item))
+    return EditResult(error=guard.told(error_of(meta, planned, result, guard, path)))
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:
@@ -131,9 +132,14 @@ def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple
     return tuple(structs.replace(fault, path=place(fault.path)) for fault in faults)
 
 
-def _out_of_bounds(meta: StoreMeta[Any], planned: Planned, result: WriteResult) -> bool:
-    write = planned.write
-    return isinstance(write, Patch) and write.when is not planned.when and matcher(meta, planned.when)(result.item)
+def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Trusted) -> PersistyError:
+    if not guard.visible(item):
+        return NotFound()
+    if not guard.permits(planned.rule, item):
+        return guard.refusal()
+    if planned.bounds is not ALL and guard.permits(planned.when, item):
+        return InvalidInput(faults=_sums(meta, planned, path))
+    return PreconditionFailed(item=guard.shown([item])[0])
 
 
 def _sums(meta: StoreMeta[Any], planned: Planned, path: str) -> list[Fault]:

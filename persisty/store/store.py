@@ -1,62 +1,89 @@
-"""`Store`: the verbs, each read top to bottom: validate, generate, one conditional backend call, answer.
+"""`Store`: the verbs, each read top to bottom: validate, generate, authorise, one conditional backend call, answer.
 
-A verb is one round trip, and one more where a sequence has to be asked. Whatever a write depends on travels with it, so
-nothing can happen in between.
+A verb is one round trip, and one more where a sequence has to be asked or a link leads out of an engine that cannot follow it.
+Whatever a write depends on, access rules included, travels with it, so nothing can happen in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET
 
-from ..errors import Fault, InvalidInput, InvalidQuery
+from ..errors import InvalidDeclaration, InvalidInput, NotFound
 from ..model.changes import bounds_of
-from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, Text
-from ..model.keys import KeyValues
+from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
+from ..model.links import link_name
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, key_values, new_item
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
 from ..query.algebra import combine
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.explain import Explanation
 from ..query.order import Order, resolve_attributes, resolve_order
-from ..query.resolve import resolve_filter
+from ..security.caller import Caller
+from ..security.policy import Policy
 from . import edits
-from .backend import Backend, Delete, Outcome, Put, WriteResult
+from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
 from .bulk import write_all
-from .outcomes import Planned, check_distinct, edit_result, located, number, patch
-from .sizes import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit
+from .guard import Guard, Trusted
+from .integrity import Dependents
+from .joins import Joins
+from .loading import loaded, related
+from .outcomes import Planned, check_distinct, edit_result, located, number
+from .pages import ResultPage
+from .planning import Planning
+from .sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 
 T = TypeVar("T")
-
-
-class ResultPage(Struct, Generic[T], frozen=True):
-    """A page of matches, iterable. `cursor` continues the same query; None when there is nothing more."""
-
-    items: list[T]
-    cursor: str | None = None
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
 
 
 class Store(Generic[T]):
     """The items of one declaration. Obtain it from `App.store`.
 
     A `key` is the item's string key, or the value (for composite keys the tuple of values) it is made of. Methods raise
-    subclasses of `PersistyError` and nothing else on purpose.
+    subclasses of `PersistyError` and nothing else on purpose. It has full access: `on_behalf_of` gives the store as a caller
+    has it, of which all this holds with the items and attributes that its access rules let it have.
     """
 
-    def __init__(self, meta: StoreMeta[T], open_backend: Callable[[], Backend[T]]) -> None:
+    def __init__(
+        self,
+        meta: StoreMeta[T],
+        open_backend: Callable[[], Backend[T]],
+        stores: Mapping[str, Store[Any]] | None = None,
+        transaction: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.meta = meta
-        self._open = open_backend
+        self._open, self.transaction = open_backend, transaction
         self._backend: Backend[T] | None = None
         self._sequences = meta.sequences
+        self._stores: Mapping[str, Store[Any]] = {meta.name: self} if stores is None else stores
+        self.joins = Joins(lambda other: self._stores[other.name].backend)
+        self.dependents = Dependents(self._stores)
+        self._guarded_by(Trusted(meta, self.joins))
+
+    def _guarded_by(self, guard: Trusted) -> None:
+        self.guard, self.planning = guard, Planning(self.meta, guard, self.joins)
+
+    def on_behalf_of(self, caller: Caller) -> Store[T]:
+        """The store as this caller has it. What a rule forbids raises `Forbidden`, or `Unauthenticated` for a caller that has not said
+        who it is; items that the caller may not read are not there, and attributes that it may not read are UNSET."""
+        return self._with(Guard(Policy(self.meta, caller), self.joins))
+
+    def beside(self, meta: StoreMeta[Any]) -> Store[Any]:
+        """The store of another item, for the same caller."""
+        store = self._stores.get(meta.name)
+        if store is None:
+            raise InvalidDeclaration(f"{meta.name} is not an item of the app that {self.meta.name} belongs to")
+        return store._with(self.guard.of(meta))
+
+    def _with(self, guard: Trusted) -> Store[T]:
+        store: Store[T] = copy(self)
+        store._guarded_by(guard)
+        store._open, store._backend = lambda: self.backend, None
+        return store
 
     @property
     def backend(self) -> Backend[T]:
@@ -72,17 +99,19 @@ class Store(Generic[T]):
     def create(self, item: T | Mapping[str, Any]) -> T:
         """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` if it is
         not valid."""
-        new = new_item(self.meta, item)
+        planned = self.planning.create(item)
         if self._sequences:
-            number(self.backend, [new])
-        put = Put(new)
-        [result] = self.backend.write((put,), atomic=False)
-        return self._settled(Planned(put, given=item), result)
+            number(self.backend, [planned.write.item])  # type: ignore[union-attr]  # a Put
+        [result] = self.backend.write((planned.write,), atomic=False)
+        created: T = self._settled(planned, result)
+        return created
 
     def read(self, key: Any) -> T | None:
         """The item, or None."""
-        values = self._key(key)
-        return None if values is None else self.backend.read((values,))[0]
+        rule, values = self.guard.rows("read"), self.planning.key(key)
+        if values is None:
+            return None
+        return self._visible(self.backend.read((values,)), rule)[0]
 
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | bool | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.
@@ -90,27 +119,23 @@ class Store(Generic[T]):
         A change may be `add(n)` or `append(value, …)`, which the engine applies. `when` false raises `PreconditionFailed`,
         which carries the current item; a unique value that is taken, `Conflict`; a sum out of bounds, `InvalidInput`.
         """
-        valid = changes_of(self.meta, changes)
-        condition = self._where(when, "/when")
-        values = self._key(key)
-        if values is None:
+        planned = self.planning.update(key, changes, when)
+        if planned is None:
             return None
-        planned = patch(self.meta, values, valid, condition, changes)
         [result] = self.backend.write((planned.write,), atomic=False)
-        return None if result.outcome is Outcome.MISSING else self._settled(planned, result)
+        item: T | None = self._settled(planned, result, missing=None)
+        return item
 
     def delete(self, key: Any, *, when: Filter | bool | None = None) -> bool:
         """Delete an item: True if it was there. `when` false raises `PreconditionFailed`."""
-        condition = self._where(when, "/when")
-        values = self._key(key)
-        if values is None:
+        planned = self.planning.delete(key, when)
+        if planned is None:
             return False
-        write = Delete(values, condition)
-        [result] = self.backend.write((write,), atomic=False)
-        if result.outcome is Outcome.MISSING:
-            return False
-        self._settled(Planned(write, condition), result)
-        return True
+        if self.dependents.of(self.meta):
+            result = self.dependents.delete(self, planned)
+        else:
+            [result] = self.backend.write((planned.write,), atomic=False)
+        return self._settled(planned, result, missing=False) is not False
 
     def search(
         self,
@@ -128,7 +153,9 @@ class Store(Generic[T]):
         `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the engine's own stable order. `cursor`:
         from the page before, of the same query. `allow_scan`: look at every item of a large table, if it comes to that.
         """
-        return self._page(self._where(where, query=query), order, limit, cursor, None, allow_scan)
+        total = resolve_order(self.meta, order, view=self.guard.view)
+        asked = self.planning.rows("search", self.planning.where(where, query=query))
+        return self.page(asked, total, limit, cursor, allow_scan=allow_scan)
 
     def select(
         self,
@@ -142,10 +169,15 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> ResultPage[dict[str, Any]]:
         """Like `search`, with only these attributes of each item, as a dict: `select([Message.text], …)`."""
-        names = resolve_attributes(self.meta.attributes, attributes, "/attributes")
-        page = self._page(self._where(where, query=query), order, limit, cursor, names, allow_scan)
+        names = resolve_attributes(self.guard.view.attributes, attributes, "/attributes")
+        total = resolve_order(self.meta, order, view=self.guard.view)
+        asked = self.planning.rows("search", self.planning.where(where, query=query))
+        page = self.page(asked, total, limit, cursor, self._needed(names), allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
-        return ResultPage([{name: get(item) for name, get in columns} for item in page.items], page.cursor)
+        return ResultPage(
+            [{name: value for name, get in columns if (value := get(item)) is not UNSET} for item in page.items],
+            page.cursor,
+        )
 
     def search_all(
         self,
@@ -156,19 +188,22 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> Iterator[T]:
         """Every item that matches, a page at a time in memory."""
-        resolved, total = self._where(where, query=query), resolve_order(self.meta, order)
+        total = resolve_order(self.meta, order, view=self.guard.view)
+        asked = self.planning.rows("search", self.planning.where(where, query=query))
+        ready = self.joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None
-        while resolved != NOTHING:
-            page = self.backend.query(resolved, total, after, MAX_LIMIT, allow_scan=allow_scan)
-            yield from page.items
+        while ready != NOTHING:
+            page = self.backend.query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan)
+            yield from self.guard.shown(page.items)
             if page.position is None:
                 return
             after = page.position
 
     def count(self, where: Filter | bool | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
         """How many items match."""
-        resolved = self._where(where, query=query)
-        return 0 if resolved == NOTHING else self.backend.count(resolved, allow_scan=allow_scan)
+        asked = self.planning.rows("count", self.planning.where(where, query=query))
+        ready = self.joins.ready(self.meta, asked)
+        return 0 if ready == NOTHING else self.backend.count(ready, allow_scan=allow_scan)
 
     def count_by(
         self, attribute: AttributeExpression | Any, where: Filter | bool | None = None, *, allow_scan: bool = False
@@ -190,14 +225,16 @@ class Store(Generic[T]):
 
         Null values count for nothing: `max` of none is None, `sum` of none is 0.
         """
-        resolved = self._where(where, query=query)
-        resolve_aggregates(self.meta, asked)
-        names = () if isinstance(by, tuple) and not by else resolve_attributes(self.meta.attributes, by, "/by")
+        known = self.guard.view.even
+        resolve_aggregates(known, asked)
+        names = () if isinstance(by, tuple) and not by else resolve_attributes(known, by, "/by")
         check_groups(self.meta, names)
-        if resolved == NOTHING and names:
+        rows = self.planning.rows("count", self.planning.where(where, query=query))
+        ready = self.joins.ready(self.meta, rows)
+        if ready == NOTHING and names:
             return []
         measures = measures_of(asked)
-        found = self.backend.aggregate(measures, names, resolved, allow_scan=allow_scan)
+        found = self.backend.aggregate(measures, names, ready, allow_scan=allow_scan)
         return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
 
     def update_all(
@@ -214,9 +251,12 @@ class Store(Generic[T]):
         `limit` ends it after about so many items, with a `cursor` to go on from. An error in between carries `cursor` and
         `changed` in its details. Items whose sums would leave the bounds of an attribute are left as they are.
         """
-        valid = changes_of(self.meta, changes)
-        resolved = combine(And, [self._where(where), bounds_of(self.meta, valid)])
-        return write_all(self.backend, valid, resolved, limit, cursor, allow_scan)
+        valid = self.guard.changes(changes)
+        self.planning.check_requirements(valid)
+        rows = combine(
+            And, [self.planning.where(where), self.guard.condition("update", valid), bounds_of(self.meta, valid)]
+        )
+        return write_all(self.backend, valid, rows, self.joins.ready(self.meta, rows), limit, cursor, allow_scan)
 
     def delete_all(
         self,
@@ -227,7 +267,10 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> edits.BulkResult:
         """Delete every item that matches; like `update_all`. Without a filter that is every item there is."""
-        return write_all(self.backend, None, self._where(where), limit, cursor, allow_scan)
+        rows = self.planning.rows("delete", self.planning.where(where))
+        if self.dependents.of(self.meta):
+            return self._delete_each(rows, limit, cursor, allow_scan)
+        return write_all(self.backend, None, rows, self.joins.ready(self.meta, rows), limit, cursor, allow_scan)
 
     def explain(
         self,
@@ -238,20 +281,23 @@ class Store(Generic[T]):
         limit: int = DEFAULT_LIMIT,
     ) -> Explanation:
         """How the engine would answer a search, what that costs, and which index would make it cheap. Reads no items."""
+        if self.guard.caller is not None:
+            raise self.guard.refusal("How an engine answers is for trusted code to know")
         check_limit(limit)
-        return self.backend.explain(self._where(where, query=query), resolve_order(self.meta, order), limit)
+        asked = self.joins.ready(self.meta, self.planning.where(where, query=query))
+        return self.backend.explain(asked, resolve_order(self.meta, order), limit)
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """The items of up to 100 keys, in their positions, None where there is none."""
         given = list(keys)
         check_batch(given)
-        parse = self.meta.key_codec.parse
+        rule, parse = self.guard.rows("read_batch"), self.meta.key_codec.parse
         values = [
-            parse(key) if isinstance(key, str) else self._key(key, f"/keys/{position}")
+            parse(key) if isinstance(key, str) else self.planning.key(key, f"/keys/{position}")
             for position, key in enumerate(given)
         ]
         asked = [one for one in values if one is not None]
-        found = iter(self.backend.read(asked) if asked else ())
+        found = iter(self._visible(self.backend.read(asked), rule) if asked else ())
         return [None if one is None else next(found) for one in values]
 
     def edit_batch(self, batch: Iterable[edits.Edit], *, atomic: bool = False) -> list[edits.EditResult[T]]:
@@ -263,7 +309,8 @@ class Store(Generic[T]):
         """
         given = list(batch)
         check_batch(given)
-        planned = self._planned(given)
+        self.guard.rows("edit_batch")
+        planned = self.planning.batch(given)
         present = [one for one in planned if one is not None]
         if atomic:
             check_distinct(self.meta, planned)
@@ -272,84 +319,113 @@ class Store(Generic[T]):
         if atomic and len(present) < len(planned):
             results = iter([WriteResult(Outcome.ABORTED)] * len(present))
         else:
-            results = iter(self._written(planned, atomic))
+            results = iter(self._written(planned, present, atomic))
         return [
-            edit_result(self.meta, one, None if one is None else next(results), f"/edits/{position}/changes")
+            edit_result(
+                self.meta, one, None if one is None else next(results), self.guard, f"/edits/{position}/changes"
+            )
             for position, one in enumerate(planned)
         ]
 
-    def _where(self, where: Filter | bool | None, path: str = "/where", query: str | None = None) -> Filter:
-        # to a type checker `Message.author_id == me` is a bool; at run time only a Filter passes resolve_filter
-        resolved = resolve_filter(self.meta, where, path)  # type: ignore[arg-type]
-        return resolved if query is None else resolve_filter(self.meta, And((resolved, Text(query))), path)
+    def related(
+        self,
+        link: str,
+        items: Sequence[T],
+        where: Filter | bool | None = None,
+        *,
+        order: Order = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> list[Any]:
+        """What is behind a link of each item, in its position: an item or None, a `ResultPage` of `HasMany`, a number of `HasCount`.
 
-    def _page(
+        One call of the backend for all of them, two through an item between. `where`, `order` and `limit` are those of the items at
+        the other end; a `cursor` goes on with the page of one item.
+        """
+        return related(self, link, items, where, order, limit, cursor)
+
+    def links(self, items: Any, *names: Any, limit: int = DEFAULT_LIMIT) -> Any:
+        """A page, a list or an item with links loaded: `store.links(page, "author", Message.room)`; all of them without names.
+
+        What comes back are copies, whose `author` is an item or None, and whose `messages` is a `ResultPage` of the first `limit`.
+        `"author.team"` loads the links of what was loaded.
+        """
+        asked = [str(link_name(name)) for name in names] or list(self.meta.links)
+        if isinstance(items, ResultPage):
+            return ResultPage(loaded(self, items.items, asked, limit), items.cursor)
+        return (
+            loaded(self, items, asked, limit) if isinstance(items, Sequence) else loaded(self, [items], asked, limit)[0]
+        )
+
+    def page(
         self,
         where: Filter,
-        order: Order,
+        order: tuple[OrderBy, ...],
         limit: int,
         cursor: str | None,
-        select: tuple[str, ...] | None,
-        allow_scan: bool,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
     ) -> ResultPage[T]:
-        total = resolve_order(self.meta, order)
+        """A page of a resolved filter, access rules included, in a total order."""
         check_limit(limit)
-        after = None if cursor is None else decode_cursor(self.meta, where, total, cursor)
-        if where == NOTHING:
+        after = None if cursor is None else decode_cursor(self.meta, where, order, cursor)
+        ready = self.joins.ready(self.meta, where)
+        if ready == NOTHING:
             return ResultPage([])
-        page = self.backend.query(where, total, after, limit, select=select, allow_scan=allow_scan)
+        return self.shown_page(
+            where, order, self.backend.query(ready, order, after, limit, select=select, allow_scan=allow_scan)
+        )
+
+    def shown_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
+        """A backend's page as the caller may see it."""
+        items = self.guard.shown(page.items)
         if page.position is None:
-            return ResultPage(page.items)
-        return ResultPage(page.items, encode_cursor(self.meta, where, total, page.position))
+            return ResultPage(items)
+        return ResultPage(items, encode_cursor(self.meta, where, order, page.position))
 
-    def _key(self, key: Any, path: str = "/key") -> KeyValues | None:
-        """The typed key values; None where no item can have that key."""
-        if not isinstance(key, str):
-            return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
-        return self.meta.key_codec.parse(key)
+    def _needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The attributes to ask for: where those wanted are not to be seen on every item, all, which tell on which they are."""
+        return tuple(self.meta.attributes) if any(name in self.guard.view.partial for name in names) else names
 
-    def _planned(self, batch: Sequence[edits.Edit]) -> list[Planned | None]:
-        """The port's writes for the edits, None for a key that no item can have; every fault of every edit at once."""
-        planned: list[Planned | None] = []
-        faults: list[Fault] = []
-        for position, edit in enumerate(batch):
-            path = f"/edits/{position}"
-            try:
-                planned.append(self._plan(edit, path))
-            except (InvalidInput, InvalidQuery) as error:
-                faults.extend(error.faults)
-        if faults:
-            raise InvalidInput(faults=faults)
-        return planned
+    def _visible(self, items: list[T | None], rule: Filter) -> list[T | None]:
+        """The items as the caller may see them, None for those that it may not."""
+        if rule is ALL:
+            return self.guard.shown(items)
+        present = [one for one in items if one is not None]
+        fine = iter(self.joins.hold(self.meta, rule, present))
+        return self.guard.shown([one if one is not None and next(fine) else None for one in items])
 
-    def _plan(self, edit: edits.Edit, path: str) -> Planned | None:
-        match edit:
-            case edits.Create(item):
-                return Planned(Put(new_item(self.meta, item, path + "/item")), given=item)
-            case edits.Update(key, changes, when):
-                valid = changes_of(self.meta, changes, path + "/changes")
-                condition = self._where(when, path + "/when")
-                values = self._key(key, path + "/key")
-                return None if values is None else patch(self.meta, values, valid, condition, changes)
-            case edits.Delete(key, when):
-                condition = self._where(when, path + "/when")
-                values = self._key(key, path + "/key")
-                return None if values is None else Planned(Delete(values, condition), condition)
-        raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
-
-    def _written(self, planned: Sequence[Planned | None], atomic: bool) -> list[WriteResult]:
+    def _written(self, planned: Sequence[Planned | None], present: list[Planned], atomic: bool) -> list[WriteResult]:
         """The results of the edits that have a write."""
-        writes = [one.write for one in planned if one is not None]
+        writes = [one.write for one in present]
         try:
+            if writes and self.dependents.of(self.meta) and any(isinstance(one, Delete) for one in writes):
+                return self.dependents.write(self, present, atomic)
             return self.backend.write(writes, atomic=atomic) if writes else []
         except InvalidInput as error:
             error.faults = located(error.faults, planned)
             raise
 
-    def _settled(self, planned: Planned, result: WriteResult) -> T:
-        """The item of a write that is done; the error of one that is not is raised."""
-        told = edit_result(self.meta, planned, result)
-        if told.error is not None:
-            raise told.error
-        item: T = told.item  # type: ignore[assignment]  # there is one where there is no error
-        return item
+    def _delete_each(self, rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool) -> edits.BulkResult:
+        """Delete items to which others belong, a page at a time."""
+        asked = self.planning.rows("read", rows)
+        condition = self.joins.ready(self.meta, asked)
+        changed = 0
+        while True:
+            size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
+            page = self.page(asked, (), size, cursor, self.meta.key.attributes, allow_scan)
+            for item in page.items:
+                planned = Planned(Delete(self.meta.key_values(item), condition), asked)
+                changed += self.dependents.delete(self, planned).outcome is Outcome.DONE
+            cursor = page.cursor
+            if cursor is None or (limit is not None and changed >= limit):
+                return edits.BulkResult(changed, cursor)
+
+    def _settled(self, planned: Planned, result: WriteResult, missing: Any = UNSET) -> Any:
+        """The item of a write that is done; the error of one that is not is raised, but for a missing item with `missing`."""
+        told = edit_result(self.meta, planned, result, self.guard)
+        if told.error is None:
+            return told.item
+        if missing is not UNSET and isinstance(told.error, NotFound):
+            return missing
+        raise told.error

@@ -113,7 +113,7 @@ def errors_of(answer: dict[str, Any]) -> list[Any]:
         ({"fieldName": "notOffered", "arguments": {}}, "not_found"),
         ({"fieldName": "secretRead", "arguments": {"key": "a"}}, "not_found"),
         ({"fieldName": "factCreate", "arguments": {"item": {"text": "a"}}}, "not_found"),
-        ({"fieldName": "leavingEditBatch", "arguments": {"edits": [{"create": {"text": "a"}}]}}, "forbidden"),
+        ({"fieldName": "leavingEditBatch", "arguments": {"edits": [{"create": {"text": "a"}}]}}, "unauthenticated"),
         ({"arguments": {}}, "invalid_input"),
         ({}, "invalid_input"),
         (None, "invalid_input"),

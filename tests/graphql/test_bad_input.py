@@ -113,7 +113,7 @@ def test_bad_input_has_the_same_code_and_paths_everywhere(
     hosted: Hosted, appsync: AppSync, app: App, field: str, arguments: Any, code: str | None, paths: list[str] | None
 ) -> None:
     event = appsync.handle({"fieldName": field, "arguments": arguments})
-    assert event["error"]["code"] == (code or "forbidden")
+    assert event["error"]["code"] == (code or "unauthenticated")
     schema = hosted.endpoint.schema._schema
     text = document_of(schema, field, arguments)
     answer = hosted(text, **aws_json(arguments))

@@ -18,8 +18,9 @@ from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, Persisty
 from ...model.meta import StoreMeta
 from ...model.validation import pointer
 from ...query.parse import CONNECTIVES, QUERY, spellings
+from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
-from ...store.store import ResultPage
+from ...store.pages import ResultPage
 from ..operations import Arguments, Operation, Parameter, unknown_members
 from ..problem import problem
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
@@ -29,11 +30,11 @@ ASCENDING, DESCENDING = "_asc", "_desc"
 """How the values of an order's enum end."""
 
 
-def resolve(operation: Operation, arguments: Arguments) -> Any:
+def resolve(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
     """Call the operation and give its result as JSON-able builtins. Raises `PersistyError` for what is wrong."""
     try:
         called_with = _called_with(operation, arguments)
-        result = operation.call(called_with)
+        result = operation.call(called_with, caller)
     except RecursionError:
         if operation.meta is None:
             raise  # an action's own

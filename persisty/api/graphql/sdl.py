@@ -21,7 +21,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
 from ...query.parse import QUERY, fields_of, has_text
-from ...store.store import ResultPage
+from ...store.pages import ResultPage
 from ..operations import EDITS, Operation, Parameter
 from .resolve import ASCENDING, DESCENDING, may_give
 from .types import (

@@ -22,7 +22,7 @@ from msgspec import NODEFAULT, UNSET, Struct, inspect
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_literal
 from ...naming import pascal
-from ...store.store import ResultPage
+from ...store.pages import ResultPage
 
 
 class Form(enum.Enum):
@@ -60,13 +60,20 @@ class ListOf(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A member of a record, `attribute` in Python. `required`: whoever gives a record must give it."""
+    """A member of a record, `attribute` in Python. `required`: whoever gives a record must give it. `readable`: whether it is
+    answered: to everybody (True), to nobody (False), or as a rule says."""
 
     name: str
     attribute: str
     ref: Ref
     required: bool = True
     description: str | None = None
+    readable: Any = True
+
+    @property
+    def answered(self) -> Ref:
+        """Its type in an answer: what a rule may hide may be null."""
+        return self.ref if self.readable is True else Ref(self.ref.type, nullable=True)
 
 
 class Record(Struct, eq=False):
@@ -176,8 +183,8 @@ def enum_leaf(cls: type[enum.Enum]) -> Leaf:
 def item_record(meta: StoreMeta[Any]) -> Record:
     """The record of a stored item: its attributes."""
     fields = tuple(
-        Field(name, name, Ref(leaf_of(attribute), attribute.optional), attribute.required, attribute.description)
-        for name, attribute in meta.attributes.items()
+        Field(name, name, Ref(leaf_of(one), one.optional), one.required, one.description, one.readable)
+        for name, one in meta.attributes.items()
     )
     return Record(pascal(meta.name), fields, meta, meta.description)
 

@@ -117,7 +117,7 @@ def test_a_mean_is_measured_once_with_its_sum_and_count() -> None:
 )
 def test_what_cannot_be_asked(asked: Any, message: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        resolve_aggregates(META, [COUNT, asked])
+        resolve_aggregates(META.attributes, [COUNT, asked])
     assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/aggregates/1", message)]
 
 

@@ -1,0 +1,92 @@
+"""A policy: the access rules of an item for one caller, each compiled to a filter when it is first needed.
+
+It knows no store: what an engine has to decide and what can be decided here is the store's to tell apart.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ..errors import Forbidden, PersistyError, Unauthenticated
+from ..model.expressions import ALL, NOTHING, And, Filter
+from ..model.meta import Attribute, StoreMeta
+from ..query.algebra import combine
+from ..query.view import View
+from .caller import Caller
+from .rules import nobody
+
+ALONE = frozenset({"read", "create", "edit_batch"})
+"""Verbs whose rule is all there is. With the others an item that `read` keeps from the caller does not exist."""
+
+
+class Policy:
+    """What one caller may do with the items of one declaration."""
+
+    def __init__(
+        self, meta: StoreMeta[Any], caller: Caller, beside: dict[StoreMeta[Any], Policy] | None = None
+    ) -> None:
+        self.meta, self.caller = meta, caller
+        self._beside: dict[StoreMeta[Any], Policy] = {} if beside is None else beside
+        self._rows: dict[str, Filter] = {}
+        self._view: View | None = None
+
+    def of(self, meta: StoreMeta[Any]) -> Policy:
+        """The same caller's policy for another item."""
+        found = self if meta is self.meta else self._beside.get(meta)
+        if found is None:
+            found = self._beside[meta] = Policy(meta, self.caller, self._beside)
+        return found
+
+    def rows(self, verb: str) -> Filter:
+        """The items with which the caller may do this, as a resolved filter."""
+        found = self._rows.get(verb)
+        if found is None:
+            access = self.meta.access
+            found = (nobody if access is None else access.of(verb)).rows(self.meta, self.caller)
+            if verb not in ALONE:
+                found = combine(And, [found, self.rows("read")])
+            self._rows[verb] = found
+        return found
+
+    def may(self, verb: str) -> bool:
+        """Whether there may be any item with which the caller may do this."""
+        return self.rows(verb) != NOTHING
+
+    def refusal(self, what: str = "") -> PersistyError:
+        """The error of what the caller may not do: it may have forgotten to say who it is."""
+        return Forbidden(what) if self.caller.authenticated else Unauthenticated(what)
+
+    @property
+    def view(self) -> View:
+        """What a query of the caller may name."""
+        if self._view is None:
+            self._view = self._seen()
+        return self._view
+
+    def gives(self, attribute: Attribute, flag: str) -> Filter:
+        """The items of which the caller may give this attribute: on create the new item, on update the item before and after."""
+        rule = getattr(attribute, flag)
+        if rule is True or rule is False:
+            return ALL if rule else NOTHING
+        given: Filter = rule.rows(self.meta, self.caller)
+        return given
+
+    def _seen(self) -> View:
+        hidden: set[str] = set()
+        partial: dict[str, Filter] = {}
+        for attribute in _restricted(self.meta):
+            seen = self.gives(attribute, "readable")
+            if seen == NOTHING:
+                hidden.add(attribute.name)
+            elif seen != ALL:
+                partial[attribute.name] = seen
+        return View(self.meta, frozenset(hidden), partial, self.rows("search"), self._view_of)
+
+    def _view_of(self, meta: StoreMeta[Any]) -> View:
+        return self.of(meta).view
+
+
+@cache
+def _restricted(meta: StoreMeta[Any]) -> tuple[Attribute, ...]:
+    return tuple(one for one in meta.attributes.values() if one.readable is not True)
