@@ -10,6 +10,7 @@ import copy
 import heapq
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 from ..model.expressions import ALL, Aggregate, Filter, OrderBy
@@ -21,7 +22,7 @@ from ..query.aggregate import Accumulator, Group
 from ..query.explain import Explanation
 from ..query.keyset import beyond, position_of
 from ..query.match import matcher, sort_key
-from ..store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from ..store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
 from ..store.outcomes import conflict
 
 T = TypeVar("T")
@@ -38,10 +39,11 @@ class _Table(Generic[T]):
 
 
 class MemoryBackend(Generic[T]):
-    def __init__(self, meta: StoreMeta[T], table: _Table[T], lock: threading.Lock) -> None:
+    def __init__(self, meta: StoreMeta[T], tables: dict[str, _Table[Any]], lock: threading.Lock) -> None:
         self.meta = meta
         self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True, atomic_bulk=True)
-        self._table = table
+        self._tables = tables
+        self._table: _Table[T] = tables.setdefault(meta.name, _Table())
         self._lock = lock
         nested = any(attribute.kind is Kind.JSON for attribute in meta.attributes.values())
         self._copy = copy.deepcopy if nested else copy.copy
@@ -77,10 +79,25 @@ class MemoryBackend(Generic[T]):
         further = matcher(self.meta, beyond(self.meta, total, after)) if after is not None else None
         with self._lock:
             items = list(self._table.items.values())
-        matches = (item for item in items if wanted(item) and (further is None or further(item)))
+        return self._page([item for item in items if wanted(item) and (further is None or further(item))], total, limit)
+
+    def _page(self, matches: list[T], total: tuple[OrderBy, ...], limit: int) -> Page[T]:
         first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
         page = [self._copy(item) for item in first[:limit]]
         return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
+
+    def query_each(
+        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+    ) -> list[Page[T]]:
+        total, wanted, get = order or self._key_order, matcher(self.meta, where), self.meta.attributes[attribute].get
+        groups: dict[Any, list[T]] = {value: [] for value in values}
+        with self._lock:
+            items = list(self._table.items.values())
+        for item in items:
+            group = groups.get(get(item))
+            if group is not None and wanted(item):
+                group.append(item)
+        return [self._page(groups[value], total, limit) for value in values]
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         wanted = matcher(self.meta, where)
@@ -133,17 +150,17 @@ class MemoryBackend(Generic[T]):
 
     def _one(self, write: Write) -> WriteResult:
         match write:
-            case Put(item):
+            case Put(item, requires):
                 key = self.meta.key_values(item)
                 if key in self._table.items:
                     return WriteResult(Outcome.EXISTS)
-                return self._stored(key, None, self._copy(item)) or WriteResult(Outcome.DONE, item)
-            case Patch(key, changes, when):
+                return self._stored(key, None, self._copy(item), requires) or WriteResult(Outcome.DONE, item)
+            case Patch(key, changes, when, requires):
                 current = self._table.items.get(key)
                 if current is None or not matcher(self.meta, when)(current):
                     return self._refused(current)
                 new = changed(self.meta, current, changes)
-                return self._stored(key, current, new) or WriteResult(Outcome.DONE, self._copy(new))
+                return self._stored(key, current, new, requires) or WriteResult(Outcome.DONE, self._copy(new))
             case Delete(key, when):
                 current = self._table.items.get(key)
                 if current is None or not matcher(self.meta, when)(current):
@@ -151,12 +168,20 @@ class MemoryBackend(Generic[T]):
                 return self._stored(key, current, None) or WriteResult(Outcome.DONE)
         raise TypeError(f"not a write: {write!r}")
 
-    def _stored(self, key: KeyValues, old: T | None, new: T | None) -> WriteResult | None:
-        """Put an item in the place of another, either of which may be none; nothing is done if a unique value is taken."""
+    def _stored(
+        self, key: KeyValues, old: T | None, new: T | None, requires: tuple[Requirement, ...] = ()
+    ) -> WriteResult | None:
+        """Put an item in the place of another, either of which may be none; nothing is done if a unique value is taken, or what is
+        required is not there."""
         held, wanted = self._unique(old), self._unique(new)
         for one in wanted:
             if self._table.holders.get(one, key) != key:
                 return WriteResult(Outcome.EXISTS, index=one[0])
+        for required in requires:
+            table = self._tables.get(required.meta.name)
+            target = table.items.get(required.key) if table else None
+            if target is None or not matcher(required.meta, required.where)(target):
+                return WriteResult(Outcome.UNRELATED, index=required.attribute)
         for one in held:
             del self._table.holders[one]
         self._table.holders.update(dict.fromkeys(wanted, key))
@@ -194,7 +219,11 @@ class MemoryEngine:
         self._lock = threading.Lock()
 
     def open(self, meta: StoreMeta[T]) -> MemoryBackend[T]:
-        return MemoryBackend(meta, self._stores.setdefault(meta.name, _Table()), self._lock)
+        return MemoryBackend(meta, self._stores, self._lock)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Nothing is taken back here."""
+        return nullcontext()
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Nothing needs to be created."""
