@@ -105,6 +105,20 @@ def follows_links(where: Filter) -> bool:
     return False
 
 
+def names_in(where: Filter) -> frozenset[str]:
+    """The attributes of the item that a filter is about."""
+    match where:
+        case Compare(name):
+            return frozenset((name.partition(".")[0],))
+        case Exists(name):
+            return frozenset((name,))
+        case Not(inner):
+            return names_in(inner)
+        case And(filters) | Or(filters):
+            return frozenset[str]().union(*map(names_in, filters))
+    return frozenset()
+
+
 def joined(meta: StoreMeta[Any], where: Filter, join: Callable[[Exists], Filter]) -> Filter:
     """The filter with each `Exists` replaced by what is known of it."""
     match where:

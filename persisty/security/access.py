@@ -44,6 +44,11 @@ class Access(Struct, frozen=True):
         return self.of(verb).constant is not False
 
     @property
+    def steady(self) -> bool:
+        """Whether its rules say the same of a caller at all times."""
+        return all(self.of(verb).steady for verb in sorted(VERBS))
+
+    @property
     def owners(self) -> tuple[str, ...]:
         """The attributes that say whose an item is."""
         return tuple(dict.fromkeys(name for verb in sorted(VERBS) for name in self.of(verb).owners))

@@ -90,3 +90,19 @@ class Policy:
 @cache
 def _restricted(meta: StoreMeta[Any]) -> tuple[Attribute, ...]:
     return tuple(one for one in meta.attributes.values() if one.readable is not True)
+
+
+@cache
+def steady(meta: StoreMeta[Any]) -> bool:
+    """Whether the rules say the same of a caller at all times, so that they can be kept compiled; a function may change its mind."""
+    rules = [meta.access, *(getattr(one, flag) for one in meta.attributes.values() for flag in FLAGS)]
+    beside = [link.ends.target for link in meta.links.values()]
+    return all(getattr(rule, "steady", True) for rule in rules) and not any(_unsteady(one) for one in beside)
+
+
+def _unsteady(meta: StoreMeta[Any]) -> bool:
+    return not getattr(meta.access, "steady", True)
+
+
+FLAGS = ("readable", "creatable", "updatable")
+"""The members of an attribute that may be rules."""

@@ -42,6 +42,11 @@ class Rule(Struct, frozen=True):
         """The rules that it is made of."""
         return ()
 
+    @property
+    def steady(self) -> bool:
+        """Whether it says the same of a caller at all times."""
+        return all(part.steady for part in self.parts)
+
     def rows(self, meta: StoreMeta[Any], caller: Caller) -> Filter:
         """The items that it lets this caller have, as a resolved filter: `ALL`, `NOTHING`, or what they must be like."""
         raise NotImplementedError
@@ -150,6 +155,10 @@ class Through(Rule, frozen=True):
     link: str
     rule: Rule
 
+    @property
+    def steady(self) -> bool:
+        return self.rule.steady
+
     def rows(self, meta: StoreMeta[Any], caller: Caller) -> Filter:
         found = meta.links.get(self.link)
         if found is None:
@@ -162,6 +171,10 @@ class Through(Rule, frozen=True):
 
 class Custom(Rule, frozen=True, eq=False):
     function: Callable[[Caller], Filter | bool]
+
+    @property
+    def steady(self) -> bool:
+        return False
 
     def rows(self, meta: StoreMeta[Any], caller: Caller) -> Filter:
         said = self.function(caller)

@@ -19,13 +19,16 @@ from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta
 from ..model.validation import changes_of, new_item
 from ..query.after import after
-from ..query.algebra import combine
+from ..query.algebra import combine, follows_links, names_in
+from ..query.match import Predicate, matcher
 from ..query.view import View, whole
 from ..security.caller import Caller
 from ..security.policy import Policy
 from ..security.rules import equal_to
 from .joins import Joins
 
+REMEMBERED = 100
+"""Rules that are kept compiled."""
 NOBODY: AbstractContextManager[None] = nullcontext()
 
 
@@ -73,6 +76,10 @@ class Trusted:
         """May the caller see that the item is there?"""
         return True
 
+    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+        """Does a rule, as `rows` gave it, hold of each item?"""
+        return [True] * len(items)
+
     def permits(self, condition: Filter, item: Any) -> bool:
         """Does the condition hold of an item that was given back?"""
         return self._joins.hold(self.meta, condition, [item])[0]
@@ -100,6 +107,7 @@ class Guard(Trusted):
     def __init__(self, policy: Policy, joins: Joins) -> None:
         self.meta, self.caller = policy.meta, policy.caller
         self._policy, self._joins = policy, joins
+        self._tests: dict[int, tuple[Filter, Predicate | None, frozenset[str]]] = {}
 
     @property
     def view(self) -> View:  # type: ignore[override]  # made when it is first needed
@@ -118,7 +126,7 @@ class Guard(Trusted):
         return self._policy.may(verb)
 
     def does(self, verb: str, item: Any) -> bool:
-        return self._hold(self._policy.rows(verb), [item])[0]
+        return self.hold(self._policy.rows(verb), [item])[0]
 
     def new(self, given: Any, path: str = "") -> Any:
         self.rows("create")
@@ -127,10 +135,10 @@ class Guard(Trusted):
 
     def check_new(self, items: Sequence[Any]) -> None:
         where = combine(And, [self.rows("create"), *self._owned()])
-        if not all(self._hold(where, items)):
+        if not all(self.hold(where, items)):
             raise self.refusal(f"create of such a {self.meta.name} is not for you")
         for name in self._conditional("creatable"):
-            allowed = self._hold(self._policy.gives(self.meta.attributes[name], "creatable"), items)
+            allowed = self.hold(self._policy.gives(self.meta.attributes[name], "creatable"), items)
             default = self.meta.attributes[name].default
             if any(
                 not fine and self.meta.attributes[name].get(one) != default
@@ -145,24 +153,37 @@ class Guard(Trusted):
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         """The rule of the verb before, and after an update too, and those of the attributes that change."""
-        rule = combine(
-            And,
-            [
-                self.rows(verb),
-                *(
-                    self._policy.gives(self.meta.attributes[name], "updatable")
-                    for name in self._conditional("updatable")
-                    if name in changes
-                ),
-            ],
-        )
-        then = after(self.meta, rule, changes, self._joins.there) if changes else ALL
+        rule = self.rows(verb)
+        given = [name for name in self._conditional("updatable") if name in changes]
+        if given:
+            gives = self._policy.gives
+            rule = combine(And, [rule, *(gives(self.meta.attributes[name], "updatable") for name in given)])
+        if rule is ALL or self._test(rule)[2].isdisjoint(changes):
+            return rule
+        then = after(self.meta, rule, changes, self._joins.there)
         if then == NOTHING:
             raise self.refusal(f"{verb} of {self.meta.name} to this is not for you")
         return combine(And, [rule, then])
 
     def visible(self, item: Any) -> bool:
-        return self.permits(self._policy.rows("read"), item)
+        return self.hold(self._policy.rows("read"), [item])[0]
+
+    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+        if rule in (ALL, NOTHING):
+            return [rule == ALL] * len(items)
+        test = self._test(rule)[1]
+        return self._joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
+
+    def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
+        """(the rule, what tells whether it holds unless it goes through links, the attributes it is about). Rules live as long as their
+        policy, so that what is compiled of one is known by its identity."""
+        found = self._tests.get(id(rule))
+        if found is None:
+            if len(self._tests) >= REMEMBERED:
+                self._tests.clear()
+            test = None if follows_links(rule) else matcher(self.meta, rule)
+            found = self._tests[id(rule)] = (rule, test, names_in(rule))
+        return found
 
     def shown(self, items: list[Any]) -> list[Any]:
         view = self.view
@@ -172,7 +193,7 @@ class Guard(Trusted):
         hidden = dict.fromkeys(view.hidden, UNSET)
         masks: list[dict[str, Any]] = [dict(hidden) for _ in present]
         for name, seen in view.partial.items():
-            for mask, fine in zip(masks, self._hold(seen, present), strict=True):
+            for mask, fine in zip(masks, self.hold(seen, present), strict=True):
                 if not fine:
                     mask[name] = UNSET
         masked = iter([structs.replace(one, **mask) if mask else one for one, mask in zip(present, masks, strict=True)])
@@ -192,9 +213,6 @@ class Guard(Trusted):
             return self.shown([item])[0]
         hidden = {name: UNSET for name in self.meta.attributes if name not in self.meta.key.attributes}
         return structs.replace(item, **hidden)
-
-    def _hold(self, where: Filter, items: Sequence[Any]) -> list[bool]:
-        return [where == ALL] * len(items) if where in (ALL, NOTHING) else self._joins.hold(self.meta, where, items)
 
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NOBODY

@@ -24,7 +24,7 @@ from ..query.cursor import decode_cursor, encode_cursor
 from ..query.explain import Explanation
 from ..query.order import Order, resolve_attributes, resolve_order
 from ..security.caller import Caller
-from ..security.policy import Policy
+from ..security.policy import Policy, steady
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
 from .bulk import write_all
@@ -38,6 +38,8 @@ from .planning import Planning
 from .sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 
 T = TypeVar("T")
+REMEMBERED = 256
+"""Callers whose rules are kept compiled: one whose token is remembered comes back as the same caller."""
 
 
 class Store(Generic[T]):
@@ -62,6 +64,7 @@ class Store(Generic[T]):
         self._stores: Mapping[str, Store[Any]] = {meta.name: self} if stores is None else stores
         self.joins = Joins(lambda other: self._stores[other.name].backend)
         self.dependents = Dependents(self._stores)
+        self._callers: dict[Caller, Store[T]] = {}
         self._guarded_by(Trusted(meta, self.joins))
 
     def _guarded_by(self, guard: Trusted) -> None:
@@ -70,7 +73,14 @@ class Store(Generic[T]):
     def on_behalf_of(self, caller: Caller) -> Store[T]:
         """The store as this caller has it. What a rule forbids raises `Forbidden`, or `Unauthenticated` for a caller that has not said
         who it is; items that the caller may not read are not there, and attributes that it may not read are UNSET."""
-        return self._with(Guard(Policy(self.meta, caller), self.joins))
+        store = self._callers.get(caller)
+        if store is None:
+            store = self._with(Guard(Policy(self.meta, caller), self.joins))
+            if steady(self.meta):
+                if len(self._callers) >= REMEMBERED:
+                    self._callers.clear()
+                self._callers[caller] = store
+        return store
 
     def beside(self, meta: StoreMeta[Any]) -> Store[Any]:
         """The store of another item, for the same caller."""
@@ -95,6 +105,7 @@ class Store(Generic[T]):
     def disconnect(self) -> None:
         """Forget the backend; the next verb opens it anew."""
         self._backend = None
+        self._callers.clear()
 
     def create(self, item: T | Mapping[str, Any]) -> T:
         """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` if it is
@@ -392,7 +403,7 @@ class Store(Generic[T]):
         if rule is ALL:
             return self.guard.shown(items)
         present = [one for one in items if one is not None]
-        fine = iter(self.joins.hold(self.meta, rule, present))
+        fine = iter(self.guard.hold(rule, present))
         return self.guard.shown([one if one is not None and next(fine) else None for one in items])
 
     def _written(self, planned: Sequence[Planned | None], present: list[Planned], atomic: bool) -> list[WriteResult]:
