@@ -21,6 +21,7 @@ from .errors import (
     TooManyGroups,
     Unsupported,
 )
+from .model.caching import Cache
 from .model.expressions import COUNT, Aggregate, Filter, OrderBy, attribute
 from .model.generators import (
     CREATED,
@@ -90,6 +91,7 @@ __all__ = [
     "BatchTooLarge",
     "BelongsTo",
     "BulkResult",
+    "Cache",
     "Caller",
     "Conflict",
     "Create",

@@ -21,7 +21,7 @@ MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
 JSON = {"content-type": "application/json"}
-PROBLEM = {"content-type": "application/problem+json"}
+PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 
 
 class Request(Struct, frozen=True):

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from ..application import App
 from ..errors import Fault, InvalidInput, InvalidQuery
-from ..model.expressions import Filter
+from ..model.expressions import ALL, And, Filter
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
 from ..naming import camel, kebab
@@ -126,11 +126,18 @@ def _update(store: Store[Any], arguments: Arguments) -> Any:
     if faults:
         faults.gather(lambda: store.guard.changes(changes))
         faults.settle()
-    return store.update(arguments["key"], changes, when=when)
+    return store.update(arguments["key"], changes, when=_condition(store, arguments, when))
 
 
 def _delete(store: Store[Any], arguments: Arguments) -> bool:
-    return store.delete(arguments["key"], when=_where(store, arguments.get("when"), "/when"))
+    when = _where(store, arguments.get("when"), "/when")
+    return store.delete(arguments["key"], when=_condition(store, arguments, when))
+
+
+def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
+    """What the caller's condition says, and what a surface makes of the version that the caller knows."""
+    known = arguments.get("precondition")
+    return And((ALL if when is None else when, known(store, arguments["key"]))) if callable(known) else when
 
 
 def _search(store: Store[Any], arguments: Arguments) -> Any:

@@ -16,6 +16,7 @@ import msgspec
 from ..application import App
 from ..errors import (
     Aborted,
+    Conflict,
     Fault,
     InvalidDeclaration,
     InvalidInput,
@@ -24,6 +25,7 @@ from ..errors import (
     NotFound,
 )
 from ..store.edits import EditResult
+from .caching import Answers, encode, precondition, taken
 from .http import JSON, MAX_BODY, PROBLEM, Request, Response, json_body
 from .operations import Operation, store_operations
 from .problem import as_error, problem
@@ -31,7 +33,6 @@ from .problem import as_error, problem
 Handler = Callable[[Request, str], Response]
 Routes = dict[str, dict[str, Handler]]
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
 PAGING = ("order", "limit", "cursor")
 
 
@@ -58,7 +59,8 @@ class Rest:
                 return handler(request, key)
             if request.method == "HEAD" and "GET" in methods:
                 full = methods["GET"](request, key)
-                return Response(full.status, {**full.headers, "content-length": str(len(full.body))})
+                length = {} if full.status == 304 else {"content-length": str(len(full.body))}
+                return Response(full.status, {**full.headers, **length})
             raise MethodNotAllowed(allow=_allowed(methods))
         except Exception as error:
             return refusal(error)
@@ -103,31 +105,36 @@ class Rest:
     # One method a verb makes its handler.
 
     def _create(self, operation: Operation) -> Handler:
-        meta, call = _meta(operation), operation.call
+        meta, call, answers = _meta(operation), operation.call, Answers(operation)
 
         def create(request: Request, key: str) -> Response:
             _no_parameters(request)
-            item = call({"item": self._object(request)})
+            try:
+                item = call({"item": self._object(request)}, request.caller)
+            except Conflict as error:
+                raise taken(request, meta, error) from error
             location = f"{operation.path}/{quote(meta.key_of(item), safe='~')}"
-            return Response(201, {**JSON, "location": location}, _encode(item))
+            return answers.written(item, 201, {"location": location})
 
         return create
 
     def _read(self, operation: Operation) -> Handler:
-        call = operation.call
+        call, answers = operation.call, Answers(operation)
 
         def read(request: Request, key: str) -> Response:
             _no_parameters(request)
-            return _found(call({"key": key}))
+            item = _found(call({"key": key}, request.caller))
+            return answers.answer(request, item, item)
 
         return read
 
     def _update(self, operation: Operation) -> Handler:
-        call = operation.call
+        call, answers = operation.call, Answers(operation)
 
         def update(request: Request, key: str) -> Response:
-            given = request.parameters()
-            return _found(call({"key": key, "changes": self._object(request), "when": given}))
+            given = {"key": key, "when": request.parameters(), "precondition": precondition(request)}
+            item = _found(call({**given, "changes": self._object(request)}, request.caller))
+            return answers.written(item, 200, {})
 
         return update
 
@@ -135,36 +142,38 @@ class Rest:
         call = operation.call
 
         def delete(request: Request, key: str) -> Response:
-            if not call({"key": key, "when": request.parameters()}):
+            given = {"key": key, "when": request.parameters(), "precondition": precondition(request)}
+            if not call(given, request.caller):
                 raise NotFound()
             return Response(204, {})
 
         return delete
 
     def _search(self, operation: Operation) -> Handler:
-        call = operation.call
+        call, answers = operation.call, Answers(operation)
 
         def search(request: Request, key: str) -> Response:
-            return ok(call(_search_arguments(request)))
+            return answers.answer(request, call(_search_arguments(request), request.caller))
 
         return search
 
     def _count(self, operation: Operation) -> Handler:
-        call = operation.call
+        call, answers = operation.call, Answers(operation)
 
         def count(request: Request, key: str) -> Response:
-            return ok({"count": call({"where": request.parameters()})})
+            return answers.answer(request, {"count": call({"where": request.parameters()}, request.caller)})
 
         return count
 
     def _read_batch(self, operation: Operation) -> Handler:
-        call = operation.call
+        call, answers = operation.call, Answers(operation)
 
         def read_batch(request: Request, key: str) -> Response:
             given = request.parameters()
             if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
                 raise InvalidQuery(faults=strangers)
-            return ok({"items": call({"keys": [value for _, value in given]})})
+            items = call({"keys": [value for _, value in given]}, request.caller)
+            return answers.answer(request, {"items": items})
 
         return read_batch
 
@@ -181,7 +190,7 @@ class Rest:
                 faults.append(Fault("/atomic", "Expected bool", "bool", type(body["atomic"]).__name__))
             if faults:
                 raise InvalidInput(faults=faults)
-            results: list[EditResult[Any]] = call(body)
+            results: list[EditResult[Any]] = call(body, request.caller)
             documents = [_edit_document(result) for result in results]
             guilty = next((one.error for one in results if one.error and not isinstance(one.error, Aborted)), None)
             if body.get("atomic") and guilty is not None:
@@ -194,11 +203,13 @@ class Rest:
         """Arguments of a custom action come from the body, or from the query string where the method has no body."""
         call, reads = operation.call, not operation.mutation or operation.method == "DELETE"
         shapes = {parameter.name: parameter.shape for parameter in operation.parameters}
+        answers = None if operation.mutation else Answers(operation)
 
         def act(request: Request, key: str) -> Response:
             if reads:
-                return ok(call(_from_text(shapes, request.parameters())))
-            return ok(call(self._object(request) if shapes or request.body else {}))
+                content = call(_from_text(shapes, request.parameters()), request.caller)
+                return ok(content) if answers is None else answers.answer(request, content)
+            return ok(call(self._object(request) if shapes or request.body else {}, request.caller))
 
         return act
 
@@ -223,7 +234,7 @@ HANDLERS: dict[str, Callable[[Rest, Operation], Handler]] = {
 
 
 def ok(content: Any) -> Response:
-    return Response(200, JSON, _encode(content))
+    return Response(200, JSON, encode(content))
 
 
 def refusal(error: Exception) -> Response:
@@ -233,17 +244,17 @@ def refusal(error: Exception) -> Response:
 
 def _problem(document: dict[str, Any]) -> Response:
     headers = {**PROBLEM, "allow": document["allow"]} if "allow" in document else PROBLEM
-    return Response(document["status"], headers, _encode(document))
+    return Response(document["status"], headers, encode(document))
 
 
 def _meta(operation: Operation) -> Any:
     return operation.meta
 
 
-def _found(item: Any) -> Response:
+def _found(item: Any) -> Any:
     if item is None:
         raise NotFound()
-    return ok(item)
+    return item
 
 
 def _allowed(methods: Mapping[str, Handler]) -> str:

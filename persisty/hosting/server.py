@@ -91,11 +91,13 @@ class Server:
 
 
 PAGE_PATHS = frozenset({"/", "/docs", "/graphiql"})
+BODILESS = frozenset({204, 304})
+"""Statuses of answers whose length is not theirs to tell."""
 
 
 async def _send(response: Response, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    if response.status != 204 and "content-length" not in response.headers:
+    if response.status not in BODILESS and "content-length" not in response.headers:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,121 @@
+"""Preconditions of a request (RFC 9110, section 13): what its headers say of the version that the client knows.
+
+Validators go one way (`ETag`, `Last-Modified`), and come back as `If-Match`, `If-Unmodified-Since`, `If-None-Match` and
+`If-Modified-Since`, which count in this order. A date that is none is ignored; a list of tags that is none has no tag in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from msgspec import Struct
+
+ANY: Literal["*"] = "*"
+Tags = Literal["*"] | tuple[str, ...]
+"""What a header lists: any version there is, or opaque tags with their quotes and their `W/`."""
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*", re.ASCII)
+_ONE = re.compile(_TAG, re.ASCII)
+_MONTH = rf"(?P<month>{'|'.join(MONTHS)})"
+_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_DATES = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        rf"[A-Z][a-z]{{2}}, (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} GMT",
+        rf"[A-Z][a-z]{{5,8}}, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} GMT",
+        rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
+    )
+)
+"""The three forms that a recipient has to take: today's, RFC 850's, and that of asctime."""
+
+
+class Preconditions(Struct, frozen=True):
+    match: Tags | None = None
+    unmodified_since: datetime | None = None
+    none_match: Tags | None = None
+    modified_since: datetime | None = None
+
+    def of_read(self, tag: str, modified: datetime | None) -> int:
+        """The status that a GET of this version has to answer with: 200, 304 or 412."""
+        if self.match is not None:
+            if not strongly(tag, self.match):
+                return 412
+        elif self.unmodified_since and modified and seconds(modified) > self.unmodified_since:
+            return 412
+        if self.none_match is not None:
+            return 304 if weakly(tag, self.none_match) else 200
+        if self.modified_since and modified and seconds(modified) <= self.modified_since:
+            return 304
+        return 200
+
+
+def preconditions(headers: Mapping[str, str]) -> Preconditions | None:
+    """What the headers ask for; None where they ask for nothing."""
+    given = [headers.get(name) for name in HEADERS]
+    if given == _NOTHING:
+        return None
+    match, unmodified_since, none_match, modified_since = given
+    return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match), _date(modified_since))
+
+
+HEADERS = ("if-match", "if-unmodified-since", "if-none-match", "if-modified-since")
+_NOTHING = [None] * len(HEADERS)
+
+
+def strongly(tag: str, tags: Tags) -> bool:
+    """Is the version one of these, to the byte? A weak tag is not."""
+    return tags == ANY or tag in tags
+
+
+def weakly(tag: str, tags: Tags) -> bool:
+    """Is the version one of these, or as good?"""
+    return tags == ANY or any(one.removeprefix("W/") == tag for one in tags)
+
+
+def seconds(moment: datetime) -> datetime:
+    """The moment as HTTP tells it."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def http_date(moment: datetime) -> str:
+    """`Sun, 06 Nov 1994 08:49:37 GMT`."""
+    at = moment.astimezone(UTC)
+    return f"{DAYS[at.weekday()]}, {at.day:02} {MONTHS[at.month - 1]} {at.year:04} {at:%H:%M:%S} GMT"
+
+
+def _tags(given: str | None) -> Tags | None:
+    if given is None:
+        return None
+    if given.strip(" \t") == ANY:
+        return ANY
+    return tuple(_ONE.findall(given)) if _LIST.fullmatch(given) else ()
+
+
+def _date(given: str | None) -> datetime | None:
+    found = next((match for form in _DATES if (match := form.fullmatch(given))), None) if given else None
+    if found is None:
+        return None
+    year, month = int(found["year"]), MONTHS.index(found["month"]) + 1
+    if len(found["year"]) == 2:  # one that seems to lie more than 50 years ahead is of the century before
+        now = datetime.now(UTC).year
+        year += now - now % 100
+        year -= 100 if year > now + 50 else 0
+    try:
+        # of a leap second is made the second before
+        return datetime(
+            year,
+            month,
+            int(found["day"]),
+            int(found["hour"]),
+            int(found["minute"]),
+            min(int(found["second"]), 59),
+            tzinfo=UTC,
+        )
+    except ValueError:
+        return None
