@@ -17,6 +17,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..naming import pascal
 from ..query.parse import spellings
 from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from . import openapi_caching as caching
 from .actions import operations
 from .openapi_filters import filter_parameters, filter_schema
 from .operations import Operation
@@ -29,13 +30,13 @@ BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invali
 ALWAYS = ("internal_error", "throttled", "backend_unavailable")
 
 REFUSALS: dict[str, tuple[str, ...]] = {
-    "create": (*QUERY, *BODY, "conflict"),
-    "read": (*QUERY, "not_found"),
+    "create": (*QUERY, *BODY, "conflict", "precondition_failed"),
+    "read": (*QUERY, "not_found", "precondition_failed"),
     "update": (*QUERY, *BODY, "not_found", "conflict", "precondition_failed"),
     "delete": (*QUERY, "not_found", "precondition_failed"),
-    "search": (*QUERY, "invalid_cursor", "scan_not_allowed"),
-    "count": (*QUERY, "scan_not_allowed"),
-    "read_batch": (*QUERY, "batch_too_large"),
+    "search": (*QUERY, "invalid_cursor", "scan_not_allowed", "precondition_failed"),
+    "count": (*QUERY, "scan_not_allowed", "precondition_failed"),
+    "read_batch": (*QUERY, "batch_too_large", "precondition_failed"),
     "edit_batch": (*QUERY, *BODY, "batch_too_large", "forbidden", "conflict", "not_found", "precondition_failed"),
 }
 """Verb → the codes it may be refused with, beside `ALWAYS`."""
@@ -54,7 +55,7 @@ def document(app: App) -> dict[str, Any]:
             **({"summary": operation.description.partition("\n")[0]} if operation.description else {}),
             **make(operation, schemas),
         }
-        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+        paths.setdefault(operation.path, {})[operation.method.lower()] = caching.describe(operation, described)
     paths["/health"] = {
         "get": {
             "operationId": "health",
@@ -193,7 +194,7 @@ def _content(schema: Schema, description: str = "Done", **more: Any) -> dict[str
 def _responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
     errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
-    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "forbidden"))
+    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "forbidden", "precondition_failed"))
     by_status: dict[int, list[type[PersistyError]]] = {}
     for code in (*codes, *ALWAYS):
         by_status.setdefault(errors[code].status, []).append(errors[code])

@@ -86,7 +86,7 @@ def seconds(moment: datetime) -> datetime:
 def http_date(moment: datetime) -> str:
     """`Sun, 06 Nov 1994 08:49:37 GMT`."""
     at = moment.astimezone(UTC)
-    return f"{DAYS[at.weekday()]}, {at.day:02} {MONTHS[at.month - 1]} {at.year:04} {at:%H:%M:%S} GMT"
+    return f"{DAYS[at.weekday()]}, {at.day:02} {MONTHS[at.month - 1]} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
 
 
 def _tags(given: str | None) -> Tags | None:

@@ -20,6 +20,7 @@ from servey.trigger.web_trigger import WEB_GET
 
 from persisty import VERSION, Access, App, Attr, Cache, Caller, authenticated, everyone, owned, public, scope, stored
 from persisty.api.http import Request, Response
+from persisty.api.openapi import document
 from persisty.api.rest import Rest
 
 from ..unit.counting import counted
@@ -504,3 +505,40 @@ def test_an_item_that_the_caller_may_not_see_is_not_there_whatever_is_asked_of_i
     assert {(one.status, one.body, tuple(one.headers.items())) for one in answers} == {
         (404, missing.body, tuple(missing.headers.items()))
     }
+
+
+# What OpenAPI says of it
+
+
+def test_openapi_tells_the_headers_that_requests_and_answers_have_and_no_others(
+    app: App, ask: Client, etag: Any
+) -> None:
+    described = document(app)["paths"]
+    etag(Versioned), etag(Plain)
+    for path, method, body in (
+        ("/api/versioned", "GET", None),
+        ("/api/versioned/1", "GET", None),
+        ("/api/versioned/1", "PATCH", {"text": "x"}),
+        ("/api/versioned", "POST", {"id": "2"}),
+        ("/api/versioned-count", "GET", None),
+        ("/api/versioned-batch", "GET", None),
+        ("/api/plain/1", "GET", None),
+        ("/actions/timed", "GET", None),
+        ("/actions/stamped", "GET", None),
+    ):
+        operation = described[path.replace("/1", "/{key}")][method.lower()]
+        answer = ask(method, path, body)
+        told = operation["responses"][str(answer.status)].get("headers", {})
+        found = {name for name in answer.headers if name != "content-type"}
+        assert found <= {name.lower() for name in told} <= {*found, "last-modified", "vary"}
+        assert ("Last-Modified" in told) >= ("last-modified" in found)
+        asked = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+        assert ("If-Modified-Since" in asked) == ("304" in operation["responses"]) == (method == "GET")
+        assert "precondition_failed" in operation["responses"]["412"]["description"]
+
+
+def test_openapi_tells_of_no_time_where_an_item_has_none(app: App) -> None:
+    described = document(app)["paths"]
+    assert "Last-Modified" in described["/api/dated/{key}"]["get"]["responses"]["200"]["headers"]
+    for path in ("/api/plain/{key}", "/api/dated", "/api/covert/{key}"):
+        assert "Last-Modified" not in described[path]["get"]["responses"]["200"]["headers"]
