@@ -16,7 +16,9 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLField,
     GraphQLInputType,
+    GraphQLObjectType,
     GraphQLSchema,
     ListValueNode,
     Node,
@@ -28,6 +30,7 @@ from graphql import (
     ValuesOfCorrectTypeRule,
     VariableNode,
     VisitorAction,
+    get_named_type,
     is_input_type,
     is_non_null_type,
     parse,
@@ -40,15 +43,14 @@ from graphql.utilities import validate_input_literal, validate_input_value
 
 from ...errors import Fault, InvalidInput, MalformedGraphql, PersistyError
 from ...model.validation import pointer
-from ..operations import Operation
 from .limits import Limits, excesses
 from .resolve import ARGUMENT_ERRORS, error_extensions
 
 MAX_ERRORS = 50
 """Errors of one document, or of its variables, that are told."""
 
-OPERATION = "operation"
-"""Where a root field of the schema keeps its operation: a key of the field's extensions."""
+STORED = "stored"
+"""Marks a field whose arguments are those of a store's verb, or of a link: a key of its extensions."""
 
 
 class Rejected(Exception):
@@ -116,9 +118,10 @@ class _Report:
     """Turns graphql-core's error about a value into one with code and path."""
 
     def __init__(
-        self, tell: Any, node: Node, operation: Operation | None, argument: str | None, within: Iterable[Any] = ()
+        self, tell: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
     ) -> None:
-        self._tell, self._node, self._operation = tell, node, operation
+        self._tell, self._node = tell, node
+        self._stored = field is not None and field.extensions.get(STORED, False)
         self._argument, self._within = argument, tuple(within)
 
     def __call__(self, error: GraphQLError, path: list[str | int]) -> None:
@@ -126,7 +129,7 @@ class _Report:
             self._tell(malformed(error.message, error.nodes or self._node))
             return
         kind: type[PersistyError] = InvalidInput
-        if self._operation is not None and self._operation.meta is not None:
+        if self._stored:
             kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
         fault = _fault(error.message, [self._argument, *self._within, *path])
         extensions = error_extensions(kind(faults=[fault]))
@@ -145,11 +148,7 @@ class _ValuesRule(ValuesOfCorrectTypeRule):
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self._field = ""
         self._argument: str | None = None
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        self._field = node.name.value
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
         self._argument = None if self.context.get_directive() else node.name.value
@@ -159,31 +158,23 @@ class _ValuesRule(ValuesOfCorrectTypeRule):
 
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         if input_type:
-            operation = _operation(self.context.schema, self._field)
-            validate_input_literal(node, input_type, _Report(self.report_error, node, operation, self._argument))
+            report = _Report(self.report_error, node, self.context.get_field_def(), self._argument)
+            validate_input_literal(node, input_type, report)
         return SKIP
 
 
 RULES = [_ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
 
 
-def _operation(schema: GraphQLSchema, field: str) -> Operation | None:
-    for root in (schema.query_type, schema.mutation_type):
-        if root is not None and field in root.fields:
-            found: Operation | None = root.fields[field].extensions.get(OPERATION)
-            return found
-    return None
-
-
 def _use(
     schema: GraphQLSchema, document: DocumentNode, variable: str
-) -> tuple[Operation | None, str | None, list[Any]]:
-    """Where a variable is used first: the operation, the argument, and the path inside the argument's value."""
-    for field in _fields(document):
+) -> tuple[GraphQLField | None, str | None, list[Any]]:
+    """Where a variable is used first: the field, the argument, and the path inside the argument's value."""
+    for field, definition in _fields(schema, document):
         for argument in field.arguments or ():
             path = _path_to(argument.value, variable)
             if path is not None:
-                return _operation(schema, field.name.value), argument.name.value, path
+                return definition, argument.name.value, path
     return None, None, []
 
 
@@ -202,11 +193,18 @@ def _path_to(value: ValueNode, variable: str) -> list[Any] | None:
     return None
 
 
-def _fields(document: DocumentNode) -> Iterator[FieldNode]:
-    left: list[Any] = list(reversed(document.definitions))
+def _fields(schema: GraphQLSchema, document: DocumentNode) -> Iterator[tuple[FieldNode, GraphQLField | None]]:
+    """Every field of a document, as it is declared."""
+    left: list[tuple[Any, Any]] = [(one, None) for one in reversed(document.definitions)]
     while left:
-        node = left.pop()
-        if isinstance(node, FieldNode):
-            yield node
+        node, parent = left.pop()
+        if isinstance(node, OperationDefinitionNode):
+            parent = schema.get_root_type(node.operation)
+        elif isinstance(node, FieldNode):
+            definition = parent.fields.get(node.name.value) if isinstance(parent, GraphQLObjectType) else None
+            yield node, definition
+            parent = get_named_type(definition.type) if definition else None
+        elif getattr(node, "type_condition", None):
+            parent = schema.get_type(node.type_condition.name.value)
         selections = getattr(node, "selection_set", None)
-        left.extend(reversed(selections.selections if selections else ()))
+        left.extend((one, parent) for one in reversed(selections.selections if selections else ()))

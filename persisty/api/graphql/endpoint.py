@@ -15,11 +15,10 @@ import msgspec
 
 from ...application import App
 from ...errors import Fault, InvalidQuery, MalformedGraphql, MalformedJson, MethodNotAllowed
-from ..actions import operations
 from ..http import JSON, MAX_BODY, Request, Response, json_body
 from ..rest import refusal
 from .limits import Limits
-from .schema import GraphqlSchema
+from .schema import Answer, GraphqlSchema
 
 RESPONSE_JSON = "application/graphql-response+json"
 ALLOWED = ("GET", "POST")
@@ -30,7 +29,7 @@ class GraphqlEndpoint:
 
     def __init__(self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None) -> None:
         self._max_body = max_body
-        self.schema = GraphqlSchema(operations(app).values(), limits)
+        self.schema = GraphqlSchema(app, limits)
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""
@@ -39,7 +38,8 @@ class GraphqlEndpoint:
             if read is None:
                 raise MethodNotAllowed(allow=", ".join(ALLOWED))
             text, variables, name = _checked(read(request, self._max_body))
-            answer = self.schema.execute(text, variables, name, read_only=request.method == "GET")
+            read_only = request.method == "GET"
+            answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only)
             return _response(request, answer)
         except Exception as error:  # the edge of the program: a document of the problem, whatever it is
             return refusal(error)
@@ -88,8 +88,7 @@ def _checked(given: Any) -> tuple[str, Mapping[str, Any], str | None]:
     return text, given.get("variables") or {}, given.get("operationName")
 
 
-def _response(request: Request, answer: dict[str, Any]) -> Response:
-    body = msgspec.json.encode(answer)
+def _response(request: Request, answer: Answer) -> Response:
     if RESPONSE_JSON not in request.headers.get("accept", ""):
-        return Response(200, JSON, body)
-    return Response(200 if "data" in answer else 400, {"content-type": RESPONSE_JSON}, body)
+        return Response(200, JSON, answer.body)
+    return Response(200 if answer.executed else 400, {"content-type": RESPONSE_JSON}, answer.body)

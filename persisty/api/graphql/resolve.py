@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta
@@ -20,9 +20,9 @@ from ...model.validation import pointer
 from ...query.parse import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
-from ...store.pages import ResultPage
 from ..operations import Arguments, Operation, Parameter, unknown_members
 from ..problem import problem
+from .results import result_ref
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
 from .values import answer, given, given_fields, item_answer
 
@@ -30,11 +30,11 @@ ASCENDING, DESCENDING = "_asc", "_desc"
 """How the values of an order's enum end."""
 
 
-def resolve(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
-    """Call the operation and give its result as JSON-able builtins. Raises `PersistyError` for what is wrong."""
+def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
+    """Call the operation: what it gives has the members of its GraphQL type. Raises `PersistyError` for what is wrong."""
     try:
-        called_with = _called_with(operation, arguments)
-        result = operation.call(called_with, caller)
+        found = operation.call(called_with(operation.meta, operation.parameters, arguments), caller)
+        return [_edited(one) for one in found] if operation.result == "results" else found
     except RecursionError:
         if operation.meta is None:
             raise  # an action's own
@@ -42,7 +42,29 @@ def resolve(operation: Operation, arguments: Arguments, caller: Caller = ANONYMO
     except PersistyError as error:
         error.faults = tuple(_placed(operation, fault) for fault in error.faults)
         raise
-    return _answered(operation, result)
+
+
+def resolve(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
+    """Call the operation and give all of its result, without links, as JSON-able builtins."""
+    return answer(result_ref(operation.result, operation.meta), call(operation, arguments, caller))
+
+
+class Edited(Struct, frozen=True):
+    """What became of one edit, with the members that its GraphQL type has."""
+
+    code: str
+    message: str | None = None
+    item: Any = None
+    faults: tuple[Fault, ...] | None = None
+    attributes: list[str] | None = None
+
+
+def _edited(result: EditResult[Any]) -> Edited:
+    error = result.error
+    if error is None:
+        return Edited(result.code, item=result.item)
+    item = getattr(error, "item", None)
+    return Edited(result.code, error.message, item, error.faults or None, error.details.get("attributes"))
 
 
 BODIES: dict[str | None, str] = {"create": "item", "update": "changes"}
@@ -95,6 +117,8 @@ def _where(meta: StoreMeta[Any], value: Any) -> Any:
         if name in CONNECTIVES or name == "not":
             if one is not None:
                 plain[name] = _where(meta, one)
+        elif name in meta.links and isinstance(one, Mapping):
+            plain[name] = _where(meta.links[name].ends.target, one)
         elif name != QUERY:
             plain[name] = _asked(meta, name, one)
         elif one is not None:
@@ -140,7 +164,7 @@ def _edit(meta: StoreMeta[Any], value: Any) -> Any:
 
 def may_give(meta: StoreMeta[Any], shape: str) -> bool:
     """Whether a create or an update of the item can be given anything."""
-    return any(getattr(attribute, INPUTS[shape]) for attribute in meta.attributes.values())
+    return any(getattr(attribute, INPUTS[shape]) is not False for attribute in meta.attributes.values())
 
 
 EDIT: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {"changes": _update, "when": _where}
@@ -176,18 +200,18 @@ ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
 """Argument of a store's operation → the error of a value that is no such thing; for any other it is `InvalidInput`."""
 
 
-def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
-    """The operation's arguments as it takes them. Raises with every fault."""
-    faults = unknown_members(arguments, tuple(parameter.name for parameter in operation.parameters), "")
+def called_with(meta: StoreMeta[Any] | None, parameters: tuple[Parameter, ...], arguments: Arguments) -> dict[str, Any]:
+    """The arguments as an operation of a store, or an action, takes them. Raises with every fault."""
+    faults = unknown_members(arguments, tuple(parameter.name for parameter in parameters), "")
     kinds: set[type[PersistyError]] = {InvalidInput} if faults else set()
     values: dict[str, Any] = {}
-    take = _taken if operation.meta is None else partial(_taken_by_store, operation.meta)
-    for parameter in operation.parameters:
+    take = _taken if meta is None else partial(_taken_by_store, meta)
+    for parameter in parameters:
         name = parameter.name
         taken = take(parameter, arguments)
         if taken is not UNSET:
             values[name] = taken
-        wanted, word = (object, "") if operation.meta is None else CHECKED.get(parameter.shape, (object, ""))
+        wanted, word = (object, "") if meta is None else CHECKED.get(parameter.shape, (object, ""))
         if name in values and not isinstance(taken, wanted):
             faults.append(Fault(pointer(name), f"Expected {word}", word, type(taken).__name__))
             kinds.add(ARGUMENT_ERRORS.get(name, InvalidInput))
@@ -214,50 +238,6 @@ def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Argum
     if value is None:
         return {} if shape in INPUTS and not may_give(meta, shape) else UNSET
     return GIVEN[shape](meta, value) if shape in GIVEN else value
-
-
-def _items(found: list[Any]) -> list[Any]:
-    return [None if item is None else item_answer(item) for item in found]
-
-
-def _item(found: Any) -> Any:
-    return None if found is None else item_answer(found)
-
-
-def _page(page: ResultPage[Any]) -> dict[str, Any]:
-    return {"items": _items(page.items), "cursor": page.cursor}
-
-
-def _results(results: list[EditResult[Any]]) -> list[dict[str, Any]]:
-    return [_result(result) for result in results]
-
-
-def _result(result: EditResult[Any]) -> dict[str, Any]:
-    error = result.error
-    return {
-        "code": result.code,
-        "message": None if error is None else error.message,
-        "item": _item(result.item if error is None else getattr(error, "item", None)),
-        "faults": None if error is None or not error.faults else msgspec.to_builtins(error.faults),
-        "attributes": None if error is None else error.details.get("attributes"),
-    }
-
-
-ANSWERS: dict[str, Callable[[Any], Any]] = {
-    "item": _item,
-    "item?": _item,
-    "page": _page,
-    "items?": _items,
-    "results": _results,
-}
-"""Shape of a store's result → its JSON; the shapes that are absent are JSON already."""
-
-
-def _answered(operation: Operation, result: Any) -> Any:
-    if operation.meta is None:
-        return answer(annotation_ref(operation.result), result)
-    spell = ANSWERS.get(operation.result)
-    return spell(result) if spell else result
 
 
 @cache

@@ -1,7 +1,8 @@
-"""The hosted GraphQL schema and its execution: graphql-core reads the requests, the operations answer them.
+"""The hosted GraphQL schema and its execution: graphql-core reads and checks the requests, compiled plans answer them.
 
-A document is parsed and validated once and remembered. A root field is one call of `resolve`, whose answer is plain JSON;
-graphql-core picks from it what was selected.
+A document is parsed and validated once and remembered, with a plan for each operation of it and each way its directives turn out.
+A root field is one call of its operation, a link below it one call of a store for all items that have it. Queries and mutations run
+from top to bottom, one root field after the other. Questions about the schema itself are left to graphql-core.
 """
 
 from __future__ import annotations
@@ -14,41 +15,91 @@ from typing import Annotated, Any
 import msgspec
 from graphql import (
     DocumentNode,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     build_schema,
     execute_sync,
+    get_location,
     get_operation_ast,
+    get_variable_values,
 )
-from msgspec import Meta
+from graphql.execution.values import VariableValues
+from msgspec import Meta, Struct
 
+from ...application import App
 from ...errors import MethodNotAllowed, PersistyError, Unsupported
+from ...model.meta import StoreMeta
 from ...model.types import identity
+from ...security.caller import ANONYMOUS, Caller
+from ...store.store import Store
+from ..actions import operations
 from ..operations import Operation
 from ..problem import as_error
-from .documents import OPERATION, Rejected, check_variables, malformed, prepare
+from .collect import HARMLESS, Collector, fragments_of, switches_of
+from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
-from .resolve import error_extensions, resolve
+from .plan import Failure, Node, Run
+from .planning import TYPENAME, Dialect, Planner
+from .resolve import call, error_extensions
+from .results import offered_in
 from .sdl import sdl
+from .selection import Selected
+from .types import Leaf, item_record
 
 REMEMBERED = 500
-"""Documents kept parsed and validated."""
+"""Documents kept parsed, validated and compiled."""
 REMEMBERED_LENGTH = 16_384
 """Characters of a document that is kept at most."""
+REMEMBERED_PLANS = 16
+"""Plans kept of one document."""
+
+
+class Answer(Struct, frozen=True):
+    """A response as JSON. `executed`: whether it came to executing anything."""
+
+    body: bytes
+    executed: bool
+
+
+class _Root(Struct, frozen=True):
+    """A root field of a plan."""
+
+    selected: Selected
+    operation: Operation
+    node: Node
+
+
+class _Plan(Struct, frozen=True):
+    """Key → what answers it: a root field, the name of the root type, or the document that asks for it about the schema."""
+
+    fields: dict[str, _Root | str | DocumentNode]
+
+
+class _Document:
+    """A document that is fit to be executed, and its plans."""
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
+        self.plans: dict[tuple[Any, ...], _Plan] = {}
 
 
 class GraphqlSchema:
-    """The operations as an executable schema."""
+    """The operations of an app as an executable schema."""
 
-    def __init__(self, operations: Iterable[Operation], limits: Limits | None = None) -> None:
-        known = tuple(operations)
+    def __init__(self, app: App, limits: Limits | None = None) -> None:
+        self._app = app
+        known = tuple(operations(app).values())
         self.text = sdl(known)
         self._limits = limits or Limits()
-        self._schema = _executable(self.text, known)
+        self._operations = {operation.field: operation for operation in known}
+        self._planner = Planner(Dialect(self._check, _json_text), offered_in(known))
+        self._schema = _executable(self.text, known, self._planner)
         self._remembered = lru_cache(REMEMBERED)(self._prepare)
 
     def execute(
@@ -57,8 +108,23 @@ class GraphqlSchema:
         variables: Mapping[str, Any] | None = None,
         operation_name: str | None = None,
         *,
+        caller: Caller = ANONYMOUS,
         read_only: bool = False,
     ) -> dict[str, Any]:
+        """The response as `answer` gives it, read again."""
+        answer = self.answer(text, variables, operation_name, caller=caller, read_only=read_only)
+        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        return found
+
+    def answer(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        *,
+        caller: Caller = ANONYMOUS,
+        read_only: bool = False,
+    ) -> Answer:
         """The response: `data`, and `errors` if there are any; no `data` where nothing was executed.
 
         `read_only` raises `MethodNotAllowed` for a mutation.
@@ -66,19 +132,95 @@ class GraphqlSchema:
         given = dict(variables or {})
         try:
             document = self._prepare(text) if len(text) > REMEMBERED_LENGTH else self._remembered(text)
-            operation = _operation(document, operation_name)
+            operation = _operation(document.node, operation_name)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise MethodNotAllowed("A mutation needs POST", allow="POST")
-            check_variables(self._schema, document, operation, given)
+            values = self._variables(document, operation, given)
         except Rejected as rejected:
-            return {"errors": [_formatted(error) for error in rejected.errors]}
-        result = execute_sync(self._schema, document, variable_values=given, operation_name=operation_name)
-        if not result.errors:
-            return {"data": result.data}
-        return {"errors": [_formatted(error) for error in result.errors], "data": result.data}
+            return Answer(msgspec.json.encode({"errors": [_formatted(error) for error in rejected.errors]}), False)
+        run = Run(self._stores(caller), values, _as_error)
+        plan = self._plan(document, operation, operation_name, values)
+        data = {key: self._answered(run, key, field, caller, given) for key, field in plan.fields.items()}
+        if not run.failures:
+            return Answer(msgspec.json.encode({"data": data}), True)
+        errors = [_told(failure) for failure in run.failures]
+        return Answer(msgspec.json.encode({"errors": errors, "data": data}), True)
 
-    def _prepare(self, text: str) -> DocumentNode:
-        return prepare(self._schema, text, self._limits)
+    def _answered(
+        self, run: Run, key: str, field: _Root | str | DocumentNode, caller: Caller, given: dict[str, Any]
+    ) -> Any:
+        if isinstance(field, _Root):
+            try:
+                found = call(field.operation, field.selected.arguments(run.variables), caller)
+            except Exception as error:  # whatever it is, its neighbours are answered
+                return run.fail(error, (key,), field.selected, nullable=True)
+            return field.node.complete(run, [found], lambda _: (key,))[0]
+        if isinstance(field, str):
+            return field
+        return (execute_sync(self._schema, field, variable_values=given).data or {}).get(key)
+
+    def _plan(
+        self, document: _Document, operation: OperationDefinitionNode, name: str | None, values: VariableValues
+    ) -> _Plan:
+        asked = (name, *(values.coerced.get(switch) for switch in document.switches))
+        found = document.plans.get(asked)
+        if found is None:
+            if len(document.plans) >= REMEMBERED_PLANS:
+                document.plans.clear()
+            found = document.plans[asked] = self._compiled(document, operation, values.coerced)
+        return found
+
+    def _compiled(self, document: _Document, operation: OperationDefinitionNode, switches: Mapping[str, Any]) -> _Plan:
+        collector = Collector(self._schema, document.fragments, switches)
+        root = self._schema.get_root_type(operation.operation)
+        fields: dict[str, _Root | str | DocumentNode] = {}
+        if isinstance(root, GraphQLObjectType):
+            for key, nodes in collector.fields([operation.selection_set]).items():
+                name = nodes[0].name.value
+                if name in root.fields and name in self._operations:
+                    selected, known = collector.selected(root, key, nodes), self._operations[name]
+                    fields[key] = _Root(selected, known, self._planner.root(known, selected, root.name))
+                elif name == TYPENAME:
+                    fields[key] = root.name
+                else:
+                    fields[key] = _about_the_schema(document, operation, nodes)
+        return _Plan(fields)
+
+    def _variables(
+        self, document: _Document, operation: OperationDefinitionNode, given: dict[str, Any]
+    ) -> VariableValues:
+        """The variables as their types read them. Raises `Rejected`."""
+        definitions = operation.variable_definitions or ()
+        if not definitions:
+            return NO_VARIABLES
+        values = get_variable_values(self._schema, definitions, given)
+        if isinstance(values, VariableValues):
+            return values
+        check_variables(self._schema, document.node, operation, given)
+        raise Rejected([malformed(error.message, error.nodes) for error in values])
+
+    def _stores(self, caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
+        """The stores as the caller has them, each made once."""
+        known: dict[StoreMeta[Any], Store[Any]] = {}
+
+        def store(meta: StoreMeta[Any]) -> Store[Any]:
+            found = known.get(meta)
+            if found is None:
+                found = known[meta] = self._app.store(meta.name).on_behalf_of(caller)
+            return found
+
+        return store
+
+    def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
+        """What graphql-core makes of a value of the type."""
+        kind = self._schema.type_map[leaf.name]
+        return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
+
+    def _prepare(self, text: str) -> _Document:
+        return _Document(prepare(self._schema, text, self._limits))
+
+
+NO_VARIABLES = VariableValues({}, {})
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -89,24 +231,40 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     return found
 
 
+def _about_the_schema(document: _Document, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
+    """The document that asks for these fields alone."""
+    alone = OperationDefinitionNode(
+        operation=operation.operation,
+        variable_definitions=operation.variable_definitions,
+        directives=(),
+        selection_set=SelectionSetNode(selections=tuple(nodes)),
+    )
+    return DocumentNode(definitions=(alone, *document.fragments.values()))
+
+
 def _formatted(error: GraphQLError) -> dict[str, Any]:
-    """The error as the response has it. What was not foreseen is logged and told as `internal_error` only."""
-    said = dict(error.formatted)
-    if not error.extensions:
-        cause = _cause(error)
-        said["message"] = cause.message
-        said["extensions"] = error_extensions(cause)
-    return said
+    return dict(error.formatted)
 
 
-def _cause(error: GraphQLError) -> PersistyError:
-    """The error of a field: the operation's, or of a value that the field's type cannot carry."""
-    if error.original_error is None or isinstance(error.original_error, GraphQLError):
-        return Unsupported(error.message)
-    return as_error(error.original_error)
+def _told(failure: Failure) -> dict[str, Any]:
+    """The error of a field as the response has it."""
+    error = failure.error
+    locations = [get_location(node.loc.source, node.loc.start) for node in failure.selected.place or () if node.loc]
+    return {
+        "message": error.message,
+        "locations": [{"line": one.line, "column": one.column} for one in locations],
+        "path": failure.path,
+        "extensions": error_extensions(error),
+    }
 
 
-def _executable(text: str, operations: Iterable[Operation]) -> GraphQLSchema:
+def _as_error(error: Exception) -> PersistyError:
+    """The error of a field: the operation's, or of a value that the field's type cannot carry. What was not foreseen is logged and
+    told as `internal_error` only."""
+    return Unsupported(error.message) if isinstance(error, GraphQLError) else as_error(error)
+
+
+def _executable(text: str, operations: Iterable[Operation], planner: Planner) -> GraphQLSchema:
     schema = build_schema(text)
     for name, (read, write) in SCALARS.items():
         scalar = schema.type_map[name]
@@ -115,14 +273,18 @@ def _executable(text: str, operations: Iterable[Operation]) -> GraphQLSchema:
     for operation in operations:
         root = schema.mutation_type if operation.mutation else schema.query_type
         if isinstance(root, GraphQLObjectType):
-            field = root.fields[operation.field]
-            field.resolve = _resolver(operation)
-            field.extensions = {OPERATION: operation}
+            stored = operation.meta is not None
+            root.fields[operation.field].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
+            if operation.meta is not None:
+                _mark_links(schema, operation.meta, planner)
     return schema
 
 
-def _resolver(operation: Operation) -> Callable[..., Any]:
-    return lambda _root, _info, **arguments: resolve(operation, arguments)
+def _mark_links(schema: GraphQLSchema, meta: StoreMeta[Any], planner: Planner) -> None:
+    item = schema.type_map.get(item_record(meta).name)
+    if isinstance(item, GraphQLObjectType):
+        for name in planner.links(meta):
+            item.fields[name].extensions = {STORED: True, HARMLESS: True}
 
 
 # scalars

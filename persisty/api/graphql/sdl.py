@@ -21,9 +21,10 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
 from ...query.parse import QUERY, fields_of, has_text
-from ...store.pages import ResultPage
 from ..operations import EDITS, Operation, Parameter
+from .links import parameters_of
 from .resolve import ASCENDING, DESCENDING, may_give
+from .results import LinkField, link_fields, offered_in, result_ref
 from .types import (
     AWS_SCALARS,
     BOOLEAN,
@@ -36,7 +37,6 @@ from .types import (
     Ref,
     annotation_ref,
     is_name,
-    item_record,
     leaf_of,
 )
 
@@ -76,9 +76,12 @@ class _Schema:
         self._appsync = appsync
         self._types: dict[str, str] = {}
         self._begun: set[tuple[Record, bool]] = set()
+        self._asking: set[str] = set()
+        self._offered: frozenset[StoreMeta[Any]] = frozenset()
         self._faults: list[Fault] = []
 
     def text(self, operations: Sequence[Operation]) -> str:
+        self._offered = offered_in(operations)
         fields = [(operation, self._root_field(operation)) for operation in operations]
         self._check_unique([(line.name, operation.name) for operation, line in fields])
         queries = [line for operation, line in fields if not operation.mutation]
@@ -97,20 +100,20 @@ class _Schema:
     # fields
 
     def _root_field(self, operation: Operation) -> _Line:
-        arguments = tuple(
-            line for parameter in operation.parameters if (line := self._argument(operation, parameter)) is not None
-        )
         self._check_name(operation.field, f"/{operation.name}")
-        return _Line(operation.field, self._result(operation), operation.description, arguments)
+        result = self._reference(result_ref(operation.result, operation.meta))
+        arguments = self._arguments(operation.meta, operation.parameters, operation.name)
+        return _Line(operation.field, result, operation.description, arguments)
 
-    def _result(self, operation: Operation) -> str:
-        """Nullable at the root: a field that fails must not take its neighbours' answers with it."""
-        if operation.meta is None:
-            return self._reference(annotation_ref(operation.result)).removesuffix("!")
-        return RESULTS[operation.result](self, operation.meta)
+    def _link(self, name: str, link: LinkField) -> _Line:
+        arguments = self._arguments(link.target, parameters_of(link), name)
+        return _Line(name, self._reference(link.ref), link.link.description, arguments)
 
-    def _argument(self, operation: Operation, parameter: Parameter) -> _Line | None:
-        meta = operation.meta
+    def _arguments(self, meta: StoreMeta[Any] | None, parameters: Iterable[Parameter], owner: str) -> tuple[_Line, ...]:
+        found = (self._argument(meta, parameter, owner) for parameter in parameters)
+        return tuple(line for line in found if line is not None)
+
+    def _argument(self, meta: StoreMeta[Any] | None, parameter: Parameter, owner: str) -> _Line | None:
         if meta is not None and parameter.shape in PARAMETERS:
             name = PARAMETERS[parameter.shape](self, meta)
             required = parameter.required
@@ -120,34 +123,17 @@ class _Schema:
             required = parameter.required and not ref.nullable
         if name is None:
             return None
-        self._check_name(parameter.name, f"/{operation.name}/{parameter.name}")
+        self._check_name(parameter.name, f"/{owner}/{parameter.name}")
         return _Line(parameter.name, name + "!" * required, _with_default(parameter))
 
     # types of stores
-
-    def item(self, meta: StoreMeta[Any]) -> str:
-        return self._record(item_record(meta), given=False)
-
-    def page(self, meta: StoreMeta[Any]) -> str:
-        return self._reference(annotation_ref(ResultPage[meta.item])).removesuffix("!")  # type: ignore[name-defined]
-
-    def results(self, meta: StoreMeta[Any]) -> str:
-        faults = self._reference(annotation_ref(list[Fault])).removesuffix("!")
-        lines = (
-            _Line("code", "String!", "`ok`, or the code of the error that kept the edit from being done"),
-            _Line("message", "String"),
-            _Line("item", self.item(meta), "As created or updated; the current one where `when` was false"),
-            _Line("faults", faults),
-            _Line("attributes", f"[{STRING.name}!]", "Of a conflict: those whose values are taken"),
-        )
-        return f"[{self._define('type', pascal(meta.name) + 'EditResult', lines)}!]"
 
     def create(self, meta: StoreMeta[Any]) -> str | None:
         """The attributes a caller may give; None where there are none: GraphQL has no empty input."""
         lines = [
             _Line(name, self._leaf(leaf_of(one)) + "!" * one.required, one.description)
             for name, one in meta.attributes.items()
-            if one.creatable
+            if one.creatable is not False
         ]
         return self._define("input", pascal(meta.name) + "Create", lines) if may_give(meta, "create") else None
 
@@ -155,23 +141,28 @@ class _Schema:
         lines = [
             _Line(name, self._leaf(leaf_of(one)), one.description)
             for name, one in meta.attributes.items()
-            if one.updatable
+            if one.updatable is not False
         ]
         return self._define("input", pascal(meta.name) + "Update", lines) if may_give(meta, "update") else None
 
     def where(self, meta: StoreMeta[Any]) -> str:
         name = pascal(meta.name) + "Where"
+        if name in self._asking:  # it leads to itself
+            return name
+        self._asking.add(name)
+        links = link_fields(meta, self._offered)
         lines = [
             _Line("and", f"[{name}!]"),
             _Line("or", f"[{name}!]"),
             _Line("not", name),
             *([_Line(QUERY, STRING.name, "Words, each of which some text mentions")] if has_text(meta) else []),
-            *(_Line(one, self._asked(meta, one, attribute)) for one, attribute in meta.attributes.items()),
+            *(_Line(one, self._asked(meta, one, attribute)) for one, attribute in _readable(meta)),
+            *(_Line(one, self.where(link.target)) for one, link in links.items() if link.link.kind != "has_count"),
         ]
         return self._define("input", name, lines, "What stands beside each other is joined by and.")
 
     def order(self, meta: StoreMeta[Any]) -> str:
-        sortable = [name for name, one in meta.attributes.items() if one.kind in SORTABLE]
+        sortable = [name for name, one in _readable(meta) if one.kind in SORTABLE]
         values = [name + direction for name in sortable for direction in (ASCENDING, DESCENDING)]
         return f"[{self._enum(pascal(meta.name) + 'Order', values, 'Nulls come last in both directions.')}!]"
 
@@ -244,11 +235,13 @@ class _Schema:
         if (record, given) in self._begun:  # it contains itself
             return name
         self._begun.add((record, given))
-        lines = [self._member(field, given=given) for field in record.fields]
+        lines = [self._member(field, given=given) for field in record.fields if given or field.readable is not False]
+        if record.meta is not None and not given:
+            lines += [self._link(name, link) for name, link in link_fields(record.meta, self._offered).items()]
         return self._define("input" if given else "type", name, lines, record.description)
 
     def _member(self, field: Field, *, given: bool) -> _Line:
-        ref = Ref(field.ref.type, field.ref.nullable or (given and not field.required))
+        ref = Ref(field.ref.type, field.ref.nullable or not field.required) if given else field.answered
         return _Line(field.name, self._reference(ref, given=given), field.description)
 
     def _define(self, keyword: str, name: str, lines: Iterable[_Line], description: str | None = None) -> str:
@@ -330,6 +323,11 @@ def _with_default(parameter: Parameter) -> str | None:
     return f"{parameter.description}. {default}" if parameter.description else default
 
 
+def _readable(meta: StoreMeta[Any]) -> list[tuple[str, Attribute]]:
+    """The attributes that there is anybody to read."""
+    return [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
+
+
 def _of(name: str) -> Callable[[_Schema, StoreMeta[Any]], str]:
     return lambda schema, meta: name
 
@@ -352,14 +350,3 @@ EDIT_BODIES: dict[str, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
     "delete": _Schema.edit_delete,
 }
 """Verb of an edit → the type of its body."""
-
-RESULTS: dict[str, Callable[[_Schema, StoreMeta[Any]], str]] = {
-    "item": _Schema.item,
-    "item?": _Schema.item,
-    "deleted": _of(BOOLEAN.name),
-    "page": _Schema.page,
-    "count": _of("Int"),
-    "items?": lambda schema, meta: f"[{schema.item(meta)}]",
-    "results": _Schema.results,
-}
-"""Shape of a store's result → its type."""

@@ -48,27 +48,38 @@ def answer(ref: Ref, value: Any) -> Any:
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
             return item_answer(value)
         case Record(fields=fields):
-            return {field.name: answer(field.ref, _member(value, field.attribute)) for field in fields}
+            return {field.name: answer(field.ref, member_of(value, field.attribute)) for field in fields}
 
 
-def _member(value: Any, name: str) -> Any:
+def member_of(value: Any, name: str) -> Any:
+    """The member of a record, whatever holds it; None where there is none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def item_answer(item: Any) -> dict[str, Any]:
     """An item as its GraphQL type spells it."""
+    meta = meta_of(item)
     values: dict[str, Any] = msgspec.to_builtins(item)
-    for name, get, spell in _respelled(meta_of(item)):
+    for name in _unreadable(meta):
+        values.pop(name, None)
+    for name, get, spell in _respelled(meta):
         value = get(item)
-        if value is not None:
+        if value is not None and value is not UNSET:
             values[name] = spell(value)
     return values
 
 
 @cache
+def _unreadable(meta: StoreMeta[Any]) -> tuple[str, ...]:
+    """The attributes that nobody may read."""
+    return tuple(name for name, attribute in meta.attributes.items() if attribute.readable is False)
+
+
+@cache
 def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]:
     """The attributes whose GraphQL spelling is not the JSON that REST has."""
-    leaves = ((name, attribute.get, leaf_of(attribute).form) for name, attribute in meta.attributes.items())
+    readable = [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
+    leaves = ((name, one.get, leaf_of(one).form) for name, one in readable)
     return tuple((name, get, ANSWERS[form]) for name, get, form in leaves if form in ANSWERS)
 
 

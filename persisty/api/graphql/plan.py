@@ -1,0 +1,260 @@
+"""A compiled plan: nodes that turn whole lists of values into what is answered of them, one field after the other.
+
+Each node takes a column, one value for each object that has the field, and gives the column of the answers. So a field costs a loop
+in C instead of a call of a resolver for each object, and a link is one call of its store for all objects of the response. Rows are
+msgspec Structs, which an encoder writes as JSON objects as fast as it reads them.
+
+Errors are as the specification has them: one for each field that fails, and a null that its place cannot hold makes the place around
+it null, up to one that can. Knows no GraphQL library: `planning.py` makes plans, `schema.py` and `appsync.py` run them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from ...errors import Forbidden, PersistyError, Unsupported
+from ...model.meta import StoreMeta
+from ...store.store import Store
+from .selection import Selected
+
+ROW_TYPES = 2_000
+"""Types of rows that are remembered; callers choose the keys."""
+
+Path = tuple[str | int, ...]
+Trace = Callable[[int], Path]
+"""Position in a column → where in the answer it is. Asked only when there is an error."""
+
+
+class Failure(Struct, frozen=True):
+    """An error of one field."""
+
+    path: Path
+    error: PersistyError
+    selected: Selected
+
+
+class _Failed:
+    """What stands in a column for a value that failed where null is not possible: the place around it becomes null."""
+
+
+FAILED: Any = _Failed()
+
+
+class Run:
+    """One execution: the stores as the caller has them, the variables, and the failures met so far."""
+
+    def __init__(
+        self, store: Callable[[StoreMeta[Any]], Store[Any]], variables: Any, known: Callable[[Exception], PersistyError]
+    ) -> None:
+        self.store, self.variables = store, variables
+        self.failures: list[Failure] = []
+        self.failed = 0
+        self._known = known
+
+    def fail(self, error: Exception, path: Path, selected: Selected, *, nullable: bool) -> Any:
+        """Note an error; what stands in its place."""
+        self.failures.append(Failure(path, self._known(error), selected))
+        return None if nullable else self.again(nullable=False)
+
+    def again(self, *, nullable: bool) -> Any:
+        """What stands in a place of which something inside has failed, and was noted."""
+        if nullable:
+            return None
+        self.failed += 1
+        return FAILED
+
+    def forget(self, path: Path) -> None:
+        """Failures in what would not have been looked at any more."""
+        self.failures = [one for one in self.failures if one.path[: len(path)] != path]
+
+
+class Node:
+    """What becomes of the values of one field, or of the members of a list."""
+
+    def __init__(self, selected: Selected, nullable: bool, owner: str) -> None:
+        self.selected, self.nullable, self._owner = selected, nullable, owner
+
+    def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
+        """The answers of a column of values, in their positions."""
+        raise NotImplementedError
+
+    def absent(self, run: Run, value: Any, path: Path) -> Any:
+        """What stands for a null. UNSET is one that the caller may not read."""
+        if self.nullable:
+            return None
+        name = f"{self._owner}.{self.selected.name}"
+        error = Forbidden(f"{name} is not for you to read") if value is UNSET else None
+        return run.fail(
+            error or Unsupported(f"Cannot return null for non-nullable field {name}."),
+            path,
+            self.selected,
+            nullable=False,
+        )
+
+
+Whole = Callable[[list[Any]], "list[Any] | None"]
+"""A column of attributes, whose types are known → the answers, or None where each has to be looked at."""
+
+
+class Value(Node):
+    """A scalar or an enum: as a column, and where that does not do, one by one."""
+
+    def __init__(
+        self, selected: Selected, nullable: bool, owner: str, spell: Callable[[Any], Any], whole: Whole | None = None
+    ) -> None:
+        super().__init__(selected, nullable, owner)
+        self._spell, self._whole = spell, whole
+
+    def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
+        found = None if self._whole is None else self._whole(values)
+        return [self._one(run, value, i, trace) for i, value in enumerate(values)] if found is None else found
+
+    def _one(self, run: Run, value: Any, position: int, trace: Trace) -> Any:
+        if value is None or value is UNSET:
+            return self.absent(run, value, trace(position))
+        try:
+            found = self._spell(value)
+        except Exception as error:  # whatever a value of the wrong type does: an error of this field alone
+            return run.fail(error, trace(position), self.selected, nullable=self.nullable)
+        return self.absent(run, None, trace(position)) if found is None else found
+
+
+class Items(Node):
+    """A list: the members of all lists are one column."""
+
+    def __init__(self, selected: Selected, nullable: bool, owner: str, item: Node) -> None:
+        super().__init__(selected, nullable, owner)
+        self._item = item
+
+    def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
+        members: list[Any] = []
+        ends: list[int] = []
+        answers: list[Any] = []
+        for position, value in enumerate(values):
+            if value is None or value is UNSET:
+                answers.append(self.absent(run, value, trace(position)))
+            else:
+                try:
+                    members.extend(value)
+                    answers.append(UNSET)
+                except Exception as error:  # not a list at all, or one that breaks off
+                    del members[ends[-1] if ends else 0 :]
+                    answers.append(run.fail(error, trace(position), self.selected, nullable=self.nullable))
+            ends.append(len(members))
+
+        def inside(member: int) -> Path:
+            position = next(at for at, end in enumerate(ends) if member < end)
+            return (*trace(position), member - (ends[position - 1] if position else 0))
+
+        before = run.failed
+        found = self._item.complete(run, members, inside)
+        broken = run.failed > before
+        start = 0
+        for position, end in enumerate(ends):
+            if answers[position] is UNSET:
+                part = found[start:end]
+                answers[position] = self._mended(run, part, trace(position)) if broken else part
+            start = end
+        return answers
+
+    def _mended(self, run: Run, members: list[Any], path: Path) -> Any:
+        """The list, or what stands for one of which a member has failed: those after it do not matter any more."""
+        first = first_failed(members)
+        if first is None:
+            return members
+        for later in range(first + 1, len(members)):
+            run.forget((*path, later))
+        return run.again(nullable=self.nullable)
+
+
+class Member(Struct, frozen=True):
+    """A field of an object. `get` reads its value, or `load` those of all objects at once."""
+
+    key: str
+    node: Node | None
+    get: Callable[[Any], Any] | None = None
+    load: Callable[[Run, list[Any]], list[Any]] | None = None
+
+
+class Objects(Node):
+    """Records and items. `shown`: what of the objects the caller may see, where that is not known yet."""
+
+    def __init__(
+        self,
+        selected: Selected,
+        nullable: bool,
+        owner: str,
+        members: Sequence[Member],
+        shown: Callable[[Run, list[Any]], list[Any]] | None = None,
+    ) -> None:
+        super().__init__(selected, nullable, owner)
+        self._members, self._shown = tuple(members), shown
+        self._row = row_type(tuple(member.key for member in members))
+
+    def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
+        present = [value for value in values if value is not None and value is not UNSET]
+        if len(present) == len(values):
+            return self._rows(run, present, trace)
+        places = [position for position, value in enumerate(values) if value is not None and value is not UNSET]
+        rows = iter(self._rows(run, present, lambda i: trace(places[i])))
+        return [
+            self.absent(run, value, trace(position)) if value is None or value is UNSET else next(rows)
+            for position, value in enumerate(values)
+        ]
+
+    def _rows(self, run: Run, objects: list[Any], trace: Trace) -> list[Any]:
+        if not objects:
+            return []
+        if self._shown is not None:
+            objects = self._shown(run, objects)
+        before = run.failed
+        columns = [self._column(run, member, objects, trace) for member in self._members]
+        rows = list(map(self._row, *columns))
+        if run.failed > before:
+            for position, cells in enumerate(zip(*columns, strict=True)):
+                first = first_failed(cells)
+                if first is not None:
+                    rows[position] = self._mended(run, first, trace(position))
+        return rows
+
+    def _column(self, run: Run, member: Member, objects: list[Any], trace: Trace) -> list[Any]:
+        key, node = member.key, member.node
+
+        def inside(position: int) -> Path:
+            return (*trace(position), key)
+
+        if member.get is not None:
+            values = list(map(member.get, objects))
+        elif member.load is not None and node is not None:
+            try:
+                values = member.load(run, objects)
+            except Exception as error:
+                return [
+                    run.fail(error, inside(position), node.selected, nullable=node.nullable)
+                    for position in range(len(objects))
+                ]
+        return values if node is None else node.complete(run, values, inside)
+
+    def _mended(self, run: Run, first: int, path: Path) -> Any:
+        """What stands for an object of which a member has failed: those after it do not matter any more."""
+        for member in self._members[first + 1 :]:
+            run.forget((*path, member.key))
+        return run.again(nullable=self.nullable)
+
+
+def first_failed(values: Iterable[Any]) -> int | None:
+    """The position of the first value that failed."""
+    return next((position for position, one in enumerate(values) if one is FAILED), None)
+
+
+@lru_cache(ROW_TYPES)
+def row_type(keys: tuple[str, ...]) -> type[Any]:
+    """A Struct that is encoded as an object with these keys."""
+    names = [f"m{position}" for position in range(len(keys))]
+    fields = [(name, Any) for name in names]
+    return msgspec.defstruct("Row", fields, rename=dict(zip(names, keys, strict=True)), gc=False, frozen=True)

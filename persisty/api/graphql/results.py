@@ -1,0 +1,91 @@
+"""What fields answer: the types of root fields and of the links below items, shared by the schema text and the plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from functools import cache
+from typing import Any
+
+from msgspec import Struct
+
+from ...errors import Fault
+from ...model.links import Link
+from ...model.meta import StoreMeta
+from ...naming import pascal
+from ...store.pages import ResultPage
+from ..operations import Operation
+from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
+
+
+@cache
+def edit_result_record(meta: StoreMeta[Any]) -> Record:
+    """The record of what became of one edit of a batch."""
+    item, strings = Ref(item_record(meta), nullable=True), Ref(ListOf(Ref(STRING)), nullable=True)
+    lines: tuple[tuple[str, Ref, str | None], ...] = (
+        ("code", Ref(STRING), "`ok`, or the code of the error that kept the edit from being done"),
+        ("message", Ref(STRING, nullable=True), None),
+        ("item", item, "As created or updated; the current one where `when` was false"),
+        ("faults", Ref(annotation_ref(list[Fault]).type, nullable=True), None),
+        ("attributes", strings, "Of a conflict: those whose values are taken"),
+    )
+    fields = tuple(Field(name, name, ref, True, description) for name, ref, description in lines)
+    return Record(pascal(meta.name) + "EditResult", fields)
+
+
+def page_ref(meta: StoreMeta[Any]) -> Ref:
+    """A page of items."""
+    return Ref(annotation_ref(ResultPage[meta.item]).type, nullable=True)  # type: ignore[name-defined]
+
+
+RESULTS: dict[str, Callable[[StoreMeta[Any]], Ref]] = {
+    "item": lambda meta: Ref(item_record(meta), nullable=True),
+    "item?": lambda meta: Ref(item_record(meta), nullable=True),
+    "deleted": lambda meta: Ref(BOOLEAN, nullable=True),
+    "page": page_ref,
+    "count": lambda meta: Ref(INT, nullable=True),
+    "items?": lambda meta: Ref(ListOf(Ref(item_record(meta), nullable=True)), nullable=True),
+    "results": lambda meta: Ref(ListOf(Ref(edit_result_record(meta))), nullable=True),
+}
+"""Shape of a store's result → its type. Nullable at the root: a field that fails must not take its neighbours with it."""
+
+
+def result_ref(result: Any, meta: StoreMeta[Any] | None) -> Ref:
+    """The type of a root field: of an operation of a store by its shape, of an action by its annotation."""
+    return Ref(annotation_ref(result).type, nullable=True) if meta is None else RESULTS[result](meta)
+
+
+class LinkField(Struct, frozen=True):
+    """A link as a field below the item. `parameters` are those of a search that it takes, by name."""
+
+    link: Link
+    ref: Ref
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> StoreMeta[Any]:
+        return self.link.ends.target
+
+
+LINKS: dict[str, tuple[Callable[[StoreMeta[Any]], Ref], tuple[str, ...]]] = {
+    "belongs_to": (RESULTS["item?"], ()),
+    "has_one": (RESULTS["item?"], ()),
+    "has_many": (page_ref, ("where", "order", "limit", "cursor")),
+    "has_count": (RESULTS["count"], ("where",)),
+}
+"""Kind of link → its type and its arguments. All may be null: a link that fails must not take its item with it."""
+
+
+def link_fields(meta: StoreMeta[Any], offered: Container[StoreMeta[Any]]) -> dict[str, LinkField]:
+    """The links of an item that lead to items that are offered, by name."""
+    found: dict[str, LinkField] = {}
+    for name, link in meta.links.items():
+        ends = link.ends
+        if ends.target in offered and meta.attributes[ends.local].readable is not False:
+            make, parameters = LINKS[link.kind]
+            found[name] = LinkField(link, make(ends.target), parameters)
+    return found
+
+
+def offered_in(operations: Iterable[Operation]) -> frozenset[StoreMeta[Any]]:
+    """The items that somebody may read: those that links may lead to."""
+    return frozenset(one.meta for one in operations if one.meta is not None and one.verb == "read")

@@ -1,0 +1,30 @@
+"""What a request selects, whoever read it: the tree that plans are made of.
+
+`collect.py` makes it of a document that graphql-core has parsed, `selection_text.py` of the text that AppSync hands on. Fragments
+are merged into it, and what `@skip` and `@include` leave out is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+Arguments = Callable[[Any], dict[str, Any]]
+"""The request's variables, as the front end has them → the arguments of a field."""
+
+
+def no_arguments(variables: Any) -> dict[str, Any]:
+    """Of a field that has none."""
+    return {}
+
+
+class Selected(Struct, frozen=True, eq=False):
+    """A field, `key` in the answer. `below`: what is selected of its value. `place`: where it stands, as the front end has it."""
+
+    key: str
+    name: str
+    arguments: Arguments = no_arguments
+    below: tuple[Selected, ...] = ()
+    place: Any = None
