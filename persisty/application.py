@@ -18,6 +18,7 @@ from .naming import kebab
 from .security.access import VERBS
 from .security.caller import Caller
 from .store.backend import Engine
+from .store.cache import CachedEngine
 from .store.store import Store
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ class App:
     """Items, the actions beside them, and the engine underneath.
 
     `url` is where items are kept (see `persisty.backends`); without it `PERSISTY_URL`, and without that a SQLite file
-    named after the app in the working directory. Opening is lazy: declaring an app touches nothing.
+    named after the app in the working directory. Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
+    items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class App:
         actions: Iterable[Action] = (),
         url: str | None = None,
         stage: str | None = None,
+        cache: bool = False,
     ) -> None:
         metas = [meta_of(item) for item in items]
         faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
@@ -56,6 +59,7 @@ class App:
         configured = settings.load()
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
+        self._cache = cache if configured.cache is None else configured.cache == "on"
         self._engine: Engine | None = None
         self._connecting = threading.Lock()
         self._stores: dict[str, Store[Any]] = {}
@@ -72,8 +76,12 @@ class App:
         engine = self._engine
         if engine is None:
             with self._connecting:
-                engine = self._engine = self._engine or connect(self._url, app=self.name, stage=self.stage)
+                engine = self._engine = self._engine or self._connect()
         return engine
+
+    def _connect(self) -> Engine:
+        engine = connect(self._url, app=self.name, stage=self.stage)
+        return CachedEngine(engine) if self._cache else engine
 
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:

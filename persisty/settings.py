@@ -14,6 +14,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_APP": "the app to load, as `module:attribute`",
     "PERSISTY_URL": "where items are kept, as an engine URL; default: a SQLite file named after the app",
     "PERSISTY_STAGE": "the deployment that tables belong to; default `dev`",
+    "PERSISTY_CACHE": "`on` keeps items in the process as their `Cache` says, `off` does not; default: what the app says",
     "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
 }
 
@@ -22,6 +23,7 @@ class Settings(Struct, frozen=True):
     app: str | None = None
     url: str | None = None
     stage: str = "dev"
+    cache: str | None = None
     log_level: str = "INFO"
 
 

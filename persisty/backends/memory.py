@@ -6,17 +6,16 @@ given.
 
 from __future__ import annotations
 
-import copy
 import heapq
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
+from ..model.copies import copier
 from ..model.expressions import ALL, Aggregate, Filter, OrderBy
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
-from ..model.types import Kind
 from ..model.validation import changed
 from ..query.aggregate import Accumulator, Group
 from ..query.explain import Explanation
@@ -45,14 +44,13 @@ class MemoryBackend(Generic[T]):
         self._tables = tables
         self._table: _Table[T] = tables.setdefault(meta.name, _Table())
         self._lock = lock
-        nested = any(attribute.kind is Kind.JSON for attribute in meta.attributes.values())
-        self._copy = copy.deepcopy if nested else copy.copy
+        self._copy = copier(meta)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         with self._lock:
             found = [self._table.items.get(key) for key in keys]
-        return [self._copy(item) for item in found]
+        return [None if item is None else self._copy(item) for item in found]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         with self._lock:
