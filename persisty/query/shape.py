@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..model.expressions import And, Compare, Filter, Not, Or
+from ..model.expressions import And, Compare, Exists, Filter, Not, Or
 
 Shape = tuple[Any, ...]
 
 
-def shape(where: Filter, leaf: Callable[[Compare], Shape]) -> Shape:
-    """The shape of a resolved filter; `leaf` is called for each comparison, from left to right."""
+def shape(where: Filter, leaf: Callable[[Compare | Exists], Shape]) -> Shape:
+    """The shape of a resolved filter; `leaf` is called for each comparison and each link, from left to right."""
     match where:
         case And(filters):
             return ("and", *(shape(one, leaf) for one in filters))
@@ -23,6 +23,6 @@ def shape(where: Filter, leaf: Callable[[Compare], Shape]) -> Shape:
             return ("or", *(shape(one, leaf) for one in filters))
         case Not(inner):
             return ("not", shape(inner, leaf))
-        case Compare():
+        case Compare() | Exists():
             return leaf(where)
     raise TypeError(f"not a resolved filter: {where!r}")

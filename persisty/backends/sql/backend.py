@@ -22,14 +22,17 @@ from ...query.explain import Explanation, advised_index, asked_of
 from ...query.keyset import beyond, position_of
 from ...query.match import sort_key
 from ...query.shape import Shape
-from ...store.backend import Bulk, Capabilities, Outcome, Page, WriteResult
+from ...store.backend import Bulk, Capabilities, Outcome, Page, Patch, Put, Requirement, WriteResult
 from ...store.outcomes import conflict
 from .columns import RowCodec, index_name
+from .conditions import required_shape, shape_of
 from .dialect import Connection, Dialect, UniqueTaken
-from .statements import HALF, Statement, Statements, shape_of
+from .statements import HALF, Statement, Statements
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
+MAX_SOUGHT = 256
+"""Values that one statement looks for: SQLite takes 500 parts of a union."""
 HOW: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `statements.CHANGES`; every other value is set."""
 
@@ -48,7 +51,12 @@ class SqlBackend(Generic[T]):
     ) -> None:
         self.meta = meta
         self.capabilities = Capabilities(
-            embedded=embedded, max_atomic=MAX_ATOMIC, snapshot_reads=True, atomic_bulk=True
+            embedded=embedded,
+            max_atomic=MAX_ATOMIC,
+            snapshot_reads=True,
+            atomic_bulk=True,
+            joins=True,
+            transactions=True,
         )
         self._connection = connection
         self._dialect = dialect
@@ -84,6 +92,25 @@ class SqlBackend(Generic[T]):
         rows = self._connection.rows(statement.text, arguments)
         items = codec.items(rows[:limit])
         return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
+
+    def query_each(
+        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+    ) -> list[Page[T]]:
+        total, get = order or self._key_order, self.meta.attributes[attribute].get
+        found: dict[Any, list[T]] = {value: [] for value in values}
+        for start in range(0, len(values), MAX_SOUGHT):
+            some = values[start : start + MAX_SOUGHT]
+            size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
+            arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
+            shape = shape_of(where, self._codec, arguments)
+            statement = self._statements.get("query_each", attribute, size, shape, total)
+            rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]))
+            for item in self._codec.items(rows):
+                found[get(item)].append(item)
+        return [
+            Page(some[:limit], position_of(self.meta, total, some[limit - 1]) if len(some) > limit else None)
+            for some in map(found.__getitem__, values)
+        ]
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         values: list[Any] = []
@@ -200,6 +227,20 @@ class SqlBackend(Generic[T]):
     def _taken(self, taken: UniqueTaken) -> WriteResult:
         names = {index.attributes: index.name for index in self.meta.uniques}
         return WriteResult(Outcome.EXISTS, index=names.get(taken.attributes))
+
+    def _required(self, requires: Sequence[Requirement], values: list[Any]) -> tuple[Shape, ...]:
+        """The shapes of requirements; their values are appended."""
+        return tuple(required_shape(one, self._codec, values) for one in requires)
+
+    def _unmet(self, write: Put | Patch) -> WriteResult | None:
+        """What a write requires and is not there."""
+        for one in write.requires:
+            values: list[Any] = []
+            statement = self._statements.get("met", required_shape(one, self._codec, values))
+            [(met,)] = self._connection.rows(statement.text, statement.arguments(values))
+            if not met:
+                return WriteResult(Outcome.UNRELATED, index=one.attribute)
+        return None
 
     def _shape(self, when: Filter, values: list[Any]) -> Shape:
         return ("and",) if when is ALL else shape_of(when, self._codec, values)

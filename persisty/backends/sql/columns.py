@@ -93,6 +93,7 @@ class RowCodec:
 
     def __init__(self, meta: StoreMeta[Any], dialect: Dialect, select: Sequence[str] | None = None) -> None:
         self.search = dialect.search
+        self._dialect, self._others = dialect, dict[StoreMeta[Any], RowCodec]()
         self.names = tuple(meta.attributes) if select is None else tuple(select)
         kinds = {name: column_kind(meta.attributes[name], dialect) for name in self.names}
         nested = {name: column_kind(attribute, dialect) for name, attribute in meta.nested.items()}
@@ -105,6 +106,13 @@ class RowCodec:
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is not None
         )
+
+    def of(self, meta: StoreMeta[Any]) -> RowCodec:
+        """The codec of another item in the same database."""
+        found = self._others.get(meta)
+        if found is None:
+            found = self._others[meta] = RowCodec(meta, self._dialect)
+        return found
 
     def row(self, item: Any) -> list[Any]:
         """The values of an item's columns, in the order of the attributes."""

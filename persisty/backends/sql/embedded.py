@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Table
 
+from ...model.expressions import And, Compare, Filter
+from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from .backend import SqlBackend, undone
 from .dialect import UniqueTaken
@@ -34,7 +37,7 @@ class SqliteBackend(SqlBackend[T]):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         if len(writes) == 1:
             return [self._one(writes[0])]
-        puts = [write for write in writes if isinstance(write, Put)]
+        puts = [write for write in writes if isinstance(write, Put) and not write.requires]
         if len(puts) == len(writes) and self._create(puts):
             return [WriteResult(Outcome.DONE, put.item) for put in puts]
         results: list[WriteResult] = []
@@ -75,22 +78,42 @@ class SqliteBackend(SqlBackend[T]):
         result = self._try(write)
         if result is not None:
             return result
-        [current] = self.read((write.key,))  # type: ignore[union-attr]
-        return MISSING if current is None else WriteResult(Outcome.FAILED, current)
+        key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+        [current] = self.read((key,))
+        if isinstance(write, Put):
+            return EXISTS if current is not None else self._unmet(write) or EXISTS
+        if current is None:
+            return MISSING
+        if isinstance(write, Patch) and write.requires and self._matches(key, write.when):
+            return self._unmet(write) or WriteResult(Outcome.FAILED, current)
+        return WriteResult(Outcome.FAILED, current)
+
+    def _matches(self, key: KeyValues, when: Filter) -> bool:
+        names = self.meta.key.attributes
+        same = [Compare(name, "eq", value) for name, value in zip(names, key, strict=True)]
+        return bool(self.count(combine(And, [*same, when])))
 
     def _try(self, write: Write) -> WriteResult | None:
-        """The result, or None where a Patch or Delete found nothing to do."""
+        """The result, or None where a Patch or Delete found nothing to do, or a Put not all that it requires."""
+        values: list[Any]
         try:
             match write:
-                case Put(item):
+                case Put(item, ()):
                     statement = self._statements.get("insert")
                     count = self._sqlite.changed(statement.text, statement.arguments(self._codec.row(item)))
                     return WriteResult(Outcome.DONE, item) if count else EXISTS
-                case Patch(key, changes, when):
-                    values: list[Any] = []
+                case Put(item, requires):
+                    values = self._codec.row(item)
+                    statement = self._statements.get("insert_required", self._required(requires, values))
+                    count = self._sqlite.changed(statement.text, statement.arguments(values))
+                    return WriteResult(Outcome.DONE, item) if count else None
+                case Patch(key, changes, when, requires):
+                    values = []
                     shape = self._changes(changes, values)
                     values.extend(self._key(key))
-                    statement = self._statements.get("update", shape, self._shape(when, values))
+                    condition = self._shape(when, values)
+                    required = self._required(requires, values) if requires else ()
+                    statement = self._statements.get("update", shape, condition, required)
                     rows = self._sqlite.rows(statement.text, statement.arguments(values))
                     return WriteResult(Outcome.DONE, self._codec.item(rows[0])) if rows else None
                 case Delete(key, when):

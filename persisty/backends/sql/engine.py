@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Table
@@ -42,6 +42,9 @@ class SqlEngine:
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES)
         self._prepared.update(meta.name for meta in metas)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._connection.transaction()
 
     def close(self) -> None:
         self._connection.close()

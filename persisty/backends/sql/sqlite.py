@@ -29,6 +29,8 @@ from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
 
 DECIMAL_COLLATION = "persisty_decimal"
+OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000")
 
 
@@ -176,15 +178,17 @@ class SqliteConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. The write lock is taken at the start, so nothing in between can change what was read."""
+        """All or nothing. The write lock is taken at the start, so nothing in between can change what was read. One inside
+        another is part of it, and is undone by itself."""
         with self.lock:
-            self.rows("BEGIN IMMEDIATE")
+            begin, commit, rollback = INNER if self._raw.in_transaction else OUTER
+            self.rows(begin)
             try:
                 yield
-                self.rows("COMMIT")
+                self.rows(commit)
             except BaseException:
                 if self._raw.in_transaction:  # a full disk, for one, has ended it already
-                    self.rows("ROLLBACK")
+                    self.rows(rollback)
                 raise
 
     def close(self) -> None:

@@ -11,34 +11,33 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
+    Select,
     Table,
     and_,
-    bindparam,
     case,
+    cast,
     delete,
-    false,
     func,
     literal_column,
-    not_,
     or_,
     select,
     text,
-    true,
     tuple_,
+    type_coerce,
+    union_all,
     update,
 )
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, ClauseElement, TextClause
 
-from ...model.expressions import Aggregate, Compare, Filter, OrderBy
+from ...model.expressions import Aggregate, OrderBy
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.aggregate import MAX_GROUPS
-from ...query.shape import Shape, shape
-from .columns import SEQUENCES, RowCodec
+from ...query.shape import Shape
+from .columns import SEQUENCES
+from .conditions import ONE, Bind, Conditions, binder
 from .dialect import Dialect
-
-Bind = Callable[[], BindParameter[Any]]
 
 
 class Statement(Struct, frozen=True):
@@ -54,68 +53,10 @@ class Statement(Struct, frozen=True):
         return values if self.order is None else [values[position] for position in self.order]
 
 
-def successor(prefix: str) -> str | None:
-    """The least text that is greater than every text with this prefix; None where there is none."""
-    while prefix:
-        last = ord(prefix[-1])
-        if last < 0x10FFFF:
-            return prefix[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)  # surrogates are no characters
-        prefix = prefix[:-1]
-    return None
-
-
-def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
-    """The shape of a resolved filter; its values, encoded, are appended to `values`."""
-
-    def leaf(comparison: Compare) -> Shape:
-        match comparison:
-            case Compare(name, "null", value):
-                return ("null", name, value)
-            case Compare(name, "oneof", value):
-                values.extend(codec.value(name, one) for one in value)
-                return ("oneof", name, len(value))
-            case Compare(name, "startswith", value):
-                lower = codec.value(name, value)
-                upper = successor(lower)
-                values.extend([lower] if upper is None else [lower, upper])
-                return ("startswith", name, upper is not None)
-            case Compare(name, "icontains", value):
-                search = codec.search(value.casefold())
-                values.extend(search.values)
-                return ("icontains", name, *search.shape)
-            case Compare(name, operator, value):
-                values.append(codec.value(name, value))
-                return (operator, name)
-        raise TypeError(f"not a comparison: {comparison!r}")
-
-    return shape(where, leaf)
-
-
-def _startswith(dialect: Dialect, column: Any, bind: Bind, bounded: bool) -> Any:
-    lower = column >= bind()
-    return and_(lower, column < bind()) if bounded else lower
-
-
 ZERO: ColumnElement[int] = literal_column("0")
-ONE: ColumnElement[int] = literal_column("1")
 HALF = 32
 """Bits that integers are split into to be added up: halves of 64 bits cannot overflow, the whole can."""
 LOW: ColumnElement[int] = literal_column(str((1 << HALF) - 1))
-COMPARISONS: dict[str, Callable[..., Any]] = {
-    "eq": lambda _, column, bind: column == bind(),
-    "ne": lambda _, column, bind: column.is_distinct_from(bind()),
-    "lt": lambda _, column, bind: column < bind(),
-    "le": lambda _, column, bind: column <= bind(),
-    "gt": lambda _, column, bind: column > bind(),
-    "ge": lambda _, column, bind: column >= bind(),
-    "null": lambda _, column, bind, null: column.is_(None) if null else column.is_not(None),
-    "oneof": lambda _, column, bind, count: column.in_([bind() for _ in range(count)]),
-    "startswith": _startswith,
-    "contains": lambda dialect, column, bind: dialect.contains(column, bind()),
-    "endswith": lambda dialect, column, bind: dialect.endswith(column, bind()),
-    "icontains": lambda dialect, column, bind, *shape: dialect.icontains(column, bind, *shape),
-}
-"""Operator → the condition over a column; `bind` makes the next placeholder."""
 
 
 def _appended(column: Any, values: BindParameter[Any]) -> Any:
@@ -142,6 +83,8 @@ class Statements:
         self._meta, self._table, self._dialect = meta, table, dialect
         self._columns = [table.c[name] for name in meta.attributes]
         self._key = [table.c[name] for name in meta.key.attributes]
+        self._conditions = Conditions(meta, table, dialect)
+        self._where = self._conditions.where
         self._cache: dict[Shape, Statement] = {}
         self.kinds: Mapping[str, Callable[..., ClauseElement]] = KINDS
 
@@ -152,7 +95,7 @@ class Statements:
         if found is None:
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
-            found = self._cache[key] = self._compile(self.kinds[kind](self, _binder(), *shape))
+            found = self._cache[key] = self._compile(self.kinds[kind](self, binder(), *shape))
         return found
 
     def _compile(self, statement: ClauseElement) -> Statement:
@@ -163,27 +106,8 @@ class Statements:
     def _key_is(self, bind: Bind) -> ColumnElement[bool]:
         return and_(*(column == bind() for column in self._key))
 
-    def _column(self, name: str) -> Any:
-        attribute = self._meta.attribute(name)
-        column = self._table.c[attribute.root]
-        return self._dialect.nested(column, attribute) if attribute.path else column
-
-    def _where(self, shape: Shape, bind: Bind) -> Any:
-        match shape:
-            case ("and", *parts):
-                return and_(true(), *(self._where(part, bind) for part in parts))
-            case ("or", *parts):
-                return or_(false(), *(self._where(part, bind) for part in parts))
-            case ("not", inner):
-                return or_(self._column(inner[1]).is_(None), not_(self._where(inner, bind)))
-            case (operator, name, *extra):
-                return COMPARISONS[operator](self._dialect, self._column(name), bind, *extra)
-        raise TypeError(f"not a shape: {shape!r}")
-
     def _ordered(self, one: OrderBy) -> Any:
-        column = self._table.c[one.attribute]
-        direction = column.desc() if one.descending else column.asc()
-        return direction.nulls_last() if self._meta.attributes[one.attribute].optional else direction
+        return _directed(self._table.c[one.attribute], one, self._meta)
 
     def _insert(self, bind: Bind) -> ClauseElement:
         row = {column.name: bind() for column in self._columns}
@@ -191,6 +115,17 @@ class Statements:
             self._dialect.insert(self._table).values(row).on_conflict_do_nothing(index_elements=self._key)
         )
         return put
+
+    def _insert_required(self, bind: Bind, requires: tuple[Shape, ...]) -> ClauseElement:
+        row: Any = select(*(type_coerce(bind(), column.type) for column in self._columns))
+        met = row.where(*(self._conditions.required(one, bind) for one in requires))
+        put = self._dialect.insert(self._table).from_select([column.name for column in self._columns], met)
+        done: ClauseElement = put.on_conflict_do_nothing(index_elements=self._key)
+        return done
+
+    def _met(self, bind: Bind, required: Shape) -> ClauseElement:
+        """Is what a write requires there?"""
+        return select(self._conditions.required(required, bind))
 
     def _read(self, bind: Bind, count: int) -> ClauseElement:
         if len(self._key) == 1:
@@ -201,15 +136,40 @@ class Statements:
         values = {name: CHANGES[how](self._table.c[name], bind) for name, how in changes}
         return values or {self._key[0].name: self._key[0]}
 
-    def _update(self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape) -> ClauseElement:
+    def _update(
+        self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape, requires: tuple[Shape, ...] = ()
+    ) -> ClauseElement:
         changed = update(self._table).values(self._changes(bind, changes))
-        return changed.where(self._key_is(bind), self._where(when, bind)).returning(*self._columns)
+        met = [self._key_is(bind), self._where(when, bind), *(self._conditions.required(one, bind) for one in requires)]
+        return changed.where(*met).returning(*self._columns)
 
     def _delete(self, bind: Bind, when: Shape) -> ClauseElement:
         return delete(self._table).where(self._key_is(bind), self._where(when, bind))
 
     def _query(self, bind: Bind, where: Shape, order: tuple[OrderBy, ...], names: tuple[str, ...]) -> ClauseElement:
         found = select(*(self._table.c[name] for name in names)).where(self._where(where, bind))
+        asked: ClauseElement = self._limited(found, bind, order)
+        return asked
+
+    def _query_each(
+        self, bind: Bind, attribute: str, count: int, where: Shape, order: tuple[OrderBy, ...]
+    ) -> ClauseElement:
+        """The first rows of each value, by a look into an index for each: a window function would read all rows of all values."""
+        values = self._values(bind, attribute, count)
+        row = literal_column("rowid")
+        found = select(row).select_from(self._table).where(self._table.c[attribute] == values.c.value)
+        some = self._limited(found.where(self._where(where, bind)), bind, order).correlate(values)
+        # an alias would do for the outer table as well, but then the columns of conditions and orders would be its, too
+        outer = self._table.alias("found")
+        joined = select(*(outer.c[column.name] for column in self._columns)).select_from(values)
+        terms = [_directed(outer.c[one.attribute], one, self._meta) for one in order]
+        return joined.join(outer, literal_column("found.rowid").in_(some)).order_by(*terms)
+
+    def _values(self, bind: Bind, attribute: str, count: int) -> Any:
+        column = self._table.c[attribute]
+        return union_all(*(select(cast(bind(), column.type).label("value")) for _ in range(count))).subquery("sought")
+
+    def _limited(self, found: Select[Any], bind: Bind, order: tuple[OrderBy, ...]) -> Any:
         return found.order_by(*map(self._ordered, order)).suffix_with(_limit(bind))
 
     def _count(self, bind: Bind, where: Shape) -> ClauseElement:
@@ -260,6 +220,11 @@ class Statements:
         return more
 
 
+def _directed(column: Any, one: OrderBy, meta: StoreMeta[Any]) -> Any:
+    direction = column.desc() if one.descending else column.asc()
+    return direction.nulls_last() if meta.attributes[one.attribute].optional else direction
+
+
 def _limit(bind: Bind) -> TextClause:
     """`.limit()` would add an OFFSET of its own for SQLite."""
     rows = bind()
@@ -268,10 +233,13 @@ def _limit(bind: Bind) -> TextClause:
 
 KINDS: dict[str, Callable[..., ClauseElement]] = {
     "insert": Statements._insert,
+    "insert_required": Statements._insert_required,
+    "met": Statements._met,
     "read": Statements._read,
     "update": Statements._update,
     "delete": Statements._delete,
     "query": Statements._query,
+    "query_each": Statements._query_each,
     "count": Statements._count,
     "aggregate": Statements._aggregate,
     "update_all": Statements._update_all,
@@ -280,14 +248,3 @@ KINDS: dict[str, Callable[..., ClauseElement]] = {
 }
 MAX_CACHED = 1_000
 """Shapes a table keeps; past that it starts over, so that no stream of odd queries fills the memory."""
-
-
-def _binder() -> Bind:
-    """Makes `p0`, `p1`, …: the name of a placeholder is the position of its value."""
-    made: list[BindParameter[Any]] = []
-
-    def bind() -> BindParameter[Any]:
-        made.append(bindparam(f"p{len(made)}", None))
-        return made[-1]
-
-    return bind

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from persisty import VERSION, App, Attr, Index, Store, stored
 from persisty.backends.sql import statements
-from persisty.backends.sql.statements import successor
+from persisty.backends.sql.conditions import successor
 
 
 @stored(indexes=[Index("owner", "at"), Index("size")])

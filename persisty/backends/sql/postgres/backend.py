@@ -32,7 +32,7 @@ from ....model.keys import KeyValues
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
-from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ....store.backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
 from ....store.backoff import ATTEMPTS, backoff
 from ....store.doubt import repeatable
 from ..backend import SqlBackend, undone
@@ -41,7 +41,7 @@ from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted
 from .dialect import POSTGRES
 from .pool import typed
-from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
+from .session import BEGIN, COMMIT, KEEP, ROLLBACK, SAVE, UNDO, Answer, Session, Statement
 from .statements import PostgresStatements
 
 T = TypeVar("T")
@@ -53,7 +53,6 @@ COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclas
 STATUS = "SELECT pg_xact_status($1::xid8)"
 COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
 DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
-SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
 NUMBER = Statement("SELECT pg_current_xact_id()::text")
 
 
@@ -86,6 +85,20 @@ Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
 """How a batch is written: in a session, its steps, atomic or not. What is about to be committed is appended to the list."""
 
 
+class _UndoneError(Exception):
+    """Leaves the part of a transaction that an atomic batch is, where it cannot be done."""
+
+
+def _unrelated(met: Sequence[bool], requires: tuple[Requirement, ...]) -> WriteResult:
+    missing = next(one for one, there in zip(requires, met, strict=True) if not there)
+    return WriteResult(Outcome.UNRELATED, index=missing.attribute)
+
+
+def _put_required(answer: Answer, done: WriteResult, requires: tuple[Requirement, ...]) -> WriteResult:
+    put, taken, *met = answer.rows[0]
+    return done if put else EXISTS if taken or all(met) else _unrelated(met, requires)
+
+
 class PostgresBackend(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
         super().__init__(meta, table, POSTGRES, connection, embedded=False)
@@ -99,6 +112,8 @@ class PostgresBackend(SqlBackend[T]):
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         steps = list(map(self._step, writes))
+        if self._postgres.inside:
+            return self._within(steps, atomic)
         if len(steps) == 1:
             return [self._alone(steps[0])]
         try:
@@ -111,6 +126,18 @@ class PostgresBackend(SqlBackend[T]):
         statement = Statement(*self._allocation(sequence, count))
         [(last,)] = self._postgres.run(lambda session: session.run(statement), repeatable=True).rows
         return int(last) - count + 1
+
+    def _within(self, steps: Sequence[Step], atomic: bool) -> list[WriteResult]:
+        """The results of writes in the transaction of this thread, which is the caller's to repeat if it fails."""
+        results: list[WriteResult] = []
+        try:
+            with self._postgres.transaction():
+                results = self._postgres.run(lambda session: self._each(session, steps))
+                if atomic and any(result.outcome is not Outcome.DONE for result in results):
+                    raise _UndoneError
+        except _UndoneError:
+            return undone(results)
+        return results
 
     def _alone(self, step: Step, *, doubt: bool = False) -> WriteResult:
         """The result of a write by itself. `doubt`: it may have been carried out already."""
@@ -205,10 +232,10 @@ class PostgresBackend(SqlBackend[T]):
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The statements of a batch: creates beside each other are one, of a power of two so that there are few texts."""
-        for kind, group in groupby(steps, lambda step: type(step.write)):
+        for plain, group in groupby(steps, lambda step: isinstance(step.write, Put) and not step.write.requires):
             some = list(group)
             while some:
-                size = 1 << (len(some).bit_length() - 1) if kind is Put else 1
+                size = 1 << (len(some).bit_length() - 1) if plain else 1
                 now, some = some[: min(size, MOST_ROWS)], some[min(size, MOST_ROWS) :]
                 yield self._creating(now) if len(now) > 1 else Call(now[0].statement, now[0].results)
 
@@ -234,6 +261,21 @@ class PostgresBackend(SqlBackend[T]):
         self, session: Session, steps: Sequence[Step], atomic: bool, commits: list[Commit]
     ) -> list[WriteResult]:
         session.run(BEGIN)
+        try:
+            results = self._each(session, steps)
+        except InvalidInput:
+            session.run(ROLLBACK)
+            raise
+        commit = Commit(session.run(NUMBER).rows[0][0], results)
+        if atomic:
+            return self._settle(session, commit, commits)
+        commits.append(commit)
+        session.run(COMMIT)
+        return results
+
+    def _each(self, session: Session, steps: Sequence[Step]) -> list[WriteResult]:
+        """The results of writes one after the other, each of which is undone by itself. Raises `InvalidInput` for what the server
+        cannot store."""
         results: list[WriteResult] = []
         faults: list[Fault] = []
         for position, step in enumerate(steps):
@@ -247,13 +289,7 @@ class PostgresBackend(SqlBackend[T]):
                 session.run(UNDO)
                 faults += [Fault(pointer(position), fault.message) for fault in typed(error).faults]
         if faults:
-            session.run(ROLLBACK)
             raise InvalidInput(faults=faults)
-        commit = Commit(session.run(NUMBER).rows[0][0], results)
-        if atomic:
-            return self._settle(session, commit, commits)
-        commits.append(commit)
-        session.run(COMMIT)
         return results
 
     def _settle(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
@@ -286,14 +322,21 @@ class PostgresBackend(SqlBackend[T]):
     def _step(self, write: Write) -> Step:
         values: list[Any] = []
         match write:
-            case Put(item):
+            case Put(item, requires):
                 values.extend(self._codec.row(item))
                 done = WriteResult(Outcome.DONE, item)
+                if requires:
+                    parts = ("insert_required", self._required(requires, values))
+                    values.extend(self._key(self.meta.key_values(item)))
+                    return self._made(write, parts, values, lambda answer: _put_required(answer, done, requires))
                 return self._made(write, ("insert",), values, lambda answer: done if answer.changed else EXISTS)
-            case Patch(key, changes, when):
+            case Patch(key, changes, when, requires):
                 shape = self._changes(changes, values)
                 values.extend(self._key(key))
                 condition = self._shape(when, values)
+                if requires:
+                    update = ("update_required", shape, condition, self._required(requires, values))
+                    return self._made(write, update, values, lambda answer: self._updated_required(answer, requires))
                 if when == ALL:
                     return self._made(write, ("update", shape, condition), values, self._updated)
                 return self._made(write, ("update_when", shape, condition), values, self._updated_when)
@@ -321,6 +364,15 @@ class PostgresBackend(SqlBackend[T]):
             return MISSING
         holds, *row = answer.rows[0]
         return WriteResult(Outcome.DONE if holds else Outcome.FAILED, self._codec.item(row))
+
+    def _updated_required(self, answer: Answer, requires: tuple[Requirement, ...]) -> WriteResult:
+        if not answer.rows:
+            return MISSING
+        done, *row = answer.rows[0]
+        columns, (holds, *met) = row[: -len(requires) - 1], row[-len(requires) - 1 :]
+        if done or not holds:
+            return WriteResult(Outcome.DONE if done else Outcome.FAILED, self._codec.item(columns))
+        return _unrelated(met, requires)
 
     def _deleted_when(self, answer: Answer) -> WriteResult:
         result = self._updated_when(answer)

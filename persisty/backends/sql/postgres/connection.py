@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 
+from ....errors import BackendUnavailable
 from ..dialect import UniqueTaken
 from .pool import Lost, Pool, typed
-from .session import BEGIN, COMMIT, Row, Session, Statement
+from .session import BEGIN, COMMIT, KEEP, SAVE, UNDO, Row, Session, Statement
 
 X = TypeVar("X")
 SETTINGS = "SET TimeZone = 'UTC'"
@@ -55,7 +56,12 @@ class PostgresConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, of what this thread does in it. Each statement sees what was committed when it began."""
+        """All or nothing, of what this thread does in it. Each statement sees what was committed when it began. One inside
+        another is part of it, and is undone by itself."""
+        if self.inside:
+            with self._inner():
+                yield
+            return
         try:
             session = self._pool.take()
         except Lost as lost:
@@ -64,10 +70,29 @@ class PostgresConnection:
         try:
             self.run(lambda session: session.run(BEGIN))
             yield
-            self.run(lambda session: session.run(COMMIT))
+            try:
+                self.run(lambda session: session.run(COMMIT))
+            except BackendUnavailable as error:
+                error.details |= {"in_doubt": True} if session.in_doubt else {}
+                raise
         finally:
             self._thread.session = None
             self._pool.give(session)  # which undoes what is not committed
+
+    @property
+    def inside(self) -> bool:
+        """Is this thread in a transaction?"""
+        return getattr(self._thread, "session", None) is not None
+
+    @contextmanager
+    def _inner(self) -> Iterator[None]:
+        self.run(lambda session: session.run(SAVE))
+        try:
+            yield
+        except BaseException:
+            self.run(lambda session: session.pipelined([UNDO, KEEP]))
+            raise
+        self.run(lambda session: session.run(KEEP))
 
     def close(self) -> None:
         self._pool.close()

@@ -9,6 +9,9 @@ SELECT true, … FROM done UNION ALL SELECT false, … FROM found WHERE NOT hold
 The row is locked as it is after whoever else was writing it has committed, and the condition is decided over that very row
 (PostgreSQL evaluates a locked row's SELECT anew if it changed while it was waited for). So an item that comes back as
 refused is one that the condition does not hold for, and one that it does hold for is written: nobody comes in between.
+
+What a write requires of other items is a column more of `found` for each, whose rows are locked so that they stay until the write is
+committed; an INSERT finds them in a row of its own, beside whether its key is taken.
 """
 
 from __future__ import annotations
@@ -16,17 +19,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import CTE, Table, and_, delete, literal_column, not_, select, true, union_all, update
+from sqlalchemy import CTE, Table, and_, cast, delete, exists, literal_column, not_, select, true, union_all, update
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import ClauseElement
 
+from ....model.expressions import OrderBy
 from ....model.meta import StoreMeta
 from ....query.shape import Shape
-from ..statements import KINDS, Bind, Statements
+from ..conditions import Bind
+from ..statements import KINDS, Statements
 from .dialect import POSTGRES
 
 HOLDS = "persisty_holds"
 """The column that says whether the condition did."""
+MET = "persisty_met_"
+"""What the columns begin with that say whether requirements are met."""
 
 
 class PostgresStatements(Statements):
@@ -61,6 +68,48 @@ class PostgresStatements(Statements):
             ),
         )
 
+    def _flags(self, bind: Bind, requires: tuple[Shape, ...]) -> list[Any]:
+        return [self._conditions.required(one, bind).label(f"{MET}{number}") for number, one in enumerate(requires)]
+
+    def _insert_required(self, bind: Bind, requires: tuple[Shape, ...]) -> ClauseElement:
+        """Tells whether it was put, whether the key was taken, and which requirements are met. Takes the key's values last."""
+        row = [cast(bind(), column.type) for column in self._columns]
+        found = select(*self._flags(bind, requires)).cte("found")
+        taken = exists(select(literal_column("1")).where(self._key_is(bind)))
+        put = self._dialect.insert(self._table).from_select(
+            [column.key for column in self._columns], select(*row).where(*found.c).select_from(found)
+        )
+        done = put.on_conflict_do_nothing(index_elements=self._key).returning(*self._key).cte("done")
+        return select(exists(select(done.c)), taken, *found.c).select_from(found)
+
+    def _update_required(
+        self, bind: Bind, changes: tuple[tuple[str, str], ...], when: Shape, requires: tuple[Shape, ...]
+    ) -> ClauseElement:
+        """As `_update_when`, with the flags of the condition and the requirements behind the columns."""
+        values = self._changes(bind, changes)
+        key = self._key_is(bind)
+        holds = self._where(when, bind).is_(true()).label(HOLDS)
+        flags = self._flags(bind, requires)
+        found = select(holds, *self._columns, *flags).where(key).with_for_update().cte("found")
+        met = [found.c[flag.name] for flag in flags]
+        changed = update(self._table).values(values).where(self._is_found(found), *met)
+        done = changed.returning(*self._columns).cte("done")
+        yes: ColumnElement[bool] = literal_column("true")
+        return union_all(
+            select(yes, *done.c, yes, *(yes for _ in met)),
+            select(
+                literal_column("false"), *(found.c[column.key] for column in self._columns), found.c[HOLDS], *met
+            ).where(not_(and_(found.c[HOLDS], *met))),
+        )
+
+    def _query_each(
+        self, bind: Bind, attribute: str, count: int, where: Shape, order: tuple[OrderBy, ...]
+    ) -> ClauseElement:
+        values = self._values(bind, attribute, count)
+        found = select(*self._columns).where(self._table.c[attribute] == values.c.value, self._where(where, bind))
+        some = self._limited(found, bind, order).correlate(values).lateral("found")
+        return select(*some.c).select_from(values.join(some, true()))
+
     def _delete_when(self, bind: Bind, when: Shape) -> ClauseElement:
         found = self._found(bind, when)
         done = delete(self._table).where(self._is_found(found)).returning(*self._key).cte("done")
@@ -70,6 +119,9 @@ class PostgresStatements(Statements):
 MORE_KINDS: Mapping[str, Any] = {
     **KINDS,
     "insert_many": PostgresStatements._insert_many,
+    "insert_required": PostgresStatements._insert_required,
+    "query_each": PostgresStatements._query_each,
+    "update_required": PostgresStatements._update_required,
     "update_when": PostgresStatements._update_when,
     "delete_when": PostgresStatements._delete_when,
 }

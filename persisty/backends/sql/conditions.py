@@ -1,0 +1,150 @@
+"""Conditions by shape: a resolved filter becomes a shape and values, and a shape becomes SQL over the columns of a table.
+
+A link is an `EXISTS` over the other item's table under a name of its own, so that an item can be linked to others of its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import and_, bindparam, exists, false, literal_column, not_, or_, select, true
+from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.expression import BindParameter, FromClause
+
+from ...model.expressions import Compare, Exists, Filter
+from ...model.meta import StoreMeta
+from ...query.shape import Shape, shape
+from ...store.backend import Requirement
+from .columns import RowCodec, table_of
+from .dialect import Dialect
+
+Bind = Callable[[], BindParameter[Any]]
+
+
+ONE: ColumnElement[int] = literal_column("1")
+
+
+def successor(prefix: str) -> str | None:
+    """The least text that is greater than every text with this prefix; None where there is none."""
+    while prefix:
+        last = ord(prefix[-1])
+        if last < 0x10FFFF:
+            return prefix[:-1] + chr(0xE000 if last == 0xD7FF else last + 1)  # surrogates are no characters
+        prefix = prefix[:-1]
+    return None
+
+
+def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
+    """The shape of a resolved filter; its values, encoded, are appended to `values`."""
+
+    def leaf(comparison: Compare | Exists) -> Shape:
+        match comparison:
+            case Exists(name, meta, other, inner):
+                return ("exists", name, meta, other, shape_of(inner, codec.of(meta), values))
+            case Compare(name, "null", value):
+                return ("null", name, value)
+            case Compare(name, "oneof", value):
+                values.extend(codec.value(name, one) for one in value)
+                return ("oneof", name, len(value))
+            case Compare(name, "startswith", value):
+                lower = codec.value(name, value)
+                upper = successor(lower)
+                values.extend([lower] if upper is None else [lower, upper])
+                return ("startswith", name, upper is not None)
+            case Compare(name, "icontains", value):
+                search = codec.search(value.casefold())
+                values.extend(search.values)
+                return ("icontains", name, *search.shape)
+            case Compare(name, operator, value):
+                values.append(codec.value(name, value))
+                return (operator, name)
+        raise TypeError(f"not a comparison: {comparison!r}")
+
+    return shape(where, leaf)
+
+
+def required_shape(required: Requirement, codec: RowCodec, values: list[Any]) -> Shape:
+    """The shape of what a write requires of another item; its values are appended."""
+    other = codec.of(required.meta)
+    names = required.meta.key.attributes
+    values.extend(other.value(name, value) for name, value in zip(names, required.key, strict=True))
+    return (required.meta, shape_of(required.where, other, values))
+
+
+def _startswith(dialect: Dialect, column: Any, bind: Bind, bounded: bool) -> Any:
+    lower = column >= bind()
+    return and_(lower, column < bind()) if bounded else lower
+
+
+COMPARISONS: dict[str, Callable[..., Any]] = {
+    "eq": lambda _, column, bind: column == bind(),
+    "ne": lambda _, column, bind: column.is_distinct_from(bind()),
+    "lt": lambda _, column, bind: column < bind(),
+    "le": lambda _, column, bind: column <= bind(),
+    "gt": lambda _, column, bind: column > bind(),
+    "ge": lambda _, column, bind: column >= bind(),
+    "null": lambda _, column, bind, null: column.is_(None) if null else column.is_not(None),
+    "oneof": lambda _, column, bind, count: column.in_([bind() for _ in range(count)]),
+    "startswith": _startswith,
+    "contains": lambda dialect, column, bind: dialect.contains(column, bind()),
+    "endswith": lambda dialect, column, bind: dialect.endswith(column, bind()),
+    "icontains": lambda dialect, column, bind, *shape: dialect.icontains(column, bind, *shape),
+}
+"""Operator → the condition over a column; `bind` makes the next placeholder."""
+
+
+class Conditions:
+    """What a shape says of the rows of a table, by whatever name it has in a statement."""
+
+    def __init__(self, meta: StoreMeta[Any], table: FromClause, dialect: Dialect, depth: int = 0) -> None:
+        self._meta, self._table, self._dialect, self._depth = meta, table, dialect, depth
+
+    def column(self, name: str) -> Any:
+        """The column of an attribute, or what is nested in it."""
+        attribute = self._meta.attribute(name)
+        column = self._table.c[attribute.root]
+        return self._dialect.nested(column, attribute) if attribute.path else column
+
+    def where(self, shape: Shape, bind: Bind) -> Any:
+        match shape:
+            case ("and", *parts):
+                return and_(true(), *(self.where(part, bind) for part in parts))
+            case ("or", *parts):
+                return or_(false(), *(self.where(part, bind) for part in parts))
+            case ("not", ("exists", *_) as inner):
+                return not_(self.where(inner, bind))
+            case ("not", inner):
+                return or_(self.column(inner[1]).is_(None), not_(self.where(inner, bind)))
+            case ("exists", name, meta, other, inner):
+                there = self._beside(meta)
+                matches = select(ONE).where(there.column(other) == self.column(name), there.where(inner, bind))
+                return exists(matches.correlate(self._table))
+            case (operator, name, *extra):
+                return COMPARISONS[operator](self._dialect, self.column(name), bind, *extra)
+        raise TypeError(f"not a shape: {shape!r}")
+
+    def key_is(self, bind: Bind) -> Any:
+        return and_(*(self._table.c[name] == bind() for name in self._meta.key.attributes))
+
+    def required(self, shape: Shape, bind: Bind) -> Any:
+        """The item that is required is there, and stays until the write is committed."""
+        meta, inner = shape
+        there = self._beside(meta)
+        found = select(ONE).where(there.key_is(bind), there.where(inner, bind)).correlate(self._table)
+        return exists(found.with_for_update(read=True, key_share=True))
+
+    def _beside(self, meta: StoreMeta[Any]) -> Conditions:
+        depth = self._depth + 1
+        return Conditions(meta, table_of(meta, self._dialect).alias(f"linked_{depth}"), self._dialect, depth)
+
+
+def binder() -> Bind:
+    """Makes `p0`, `p1`, …: the name of a placeholder is the position of its value."""
+    made: list[BindParameter[Any]] = []
+
+    def bind() -> BindParameter[Any]:
+        made.append(bindparam(f"p{len(made)}", None))
+        return made[-1]
+
+    return bind
