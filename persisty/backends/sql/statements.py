@@ -156,7 +156,7 @@ class Statements:
     ) -> ClauseElement:
         """The first rows of each value, by a look into an index for each: a window function would read all rows of all values."""
         values = self._values(bind, attribute, count)
-        row = literal_column("rowid")
+        row: ColumnElement[int] = literal_column("rowid")
         found = select(row).select_from(self._table).where(self._table.c[attribute] == values.c.value)
         some = self._limited(found.where(self._where(where, bind)), bind, order).correlate(values)
         # an alias would do for the outer table as well, but then the columns of conditions and orders would be its, too
