@@ -156,11 +156,6 @@ class _Shelf(Generic[T]):
             self._kept.pop(key, None)
             self._loads.pop(key, None)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._forget(None)
-
 
 class _Transaction(threading.local):
     """What this thread has written in the transaction it is in. Until that ends, nobody knows whether it holds."""
@@ -182,7 +177,7 @@ class CachedBackend(Generic[T]):
         self._copy = copier(backend.meta)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        if self._transaction.depth:
+        if self._transaction.depth:  # it is about what is so now, and may hold what another's call waits for
             return self._backend.read(keys)
         found, theirs, mine = self._shelf.begin(keys)
         if mine:
@@ -260,10 +255,6 @@ class CachedBackend(Generic[T]):
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         return self._backend.explain(where, order, limit)
 
-    def clear(self) -> None:
-        """Forget everything that is kept."""
-        self._shelf.clear()
-
 
 class CachedEngine:
     """An engine whose backends keep items as far as their declarations say so. Every backend of an item shares what is kept.
@@ -306,6 +297,4 @@ class CachedEngine:
                     shelf.written(keys)
 
     def close(self) -> None:
-        for backend in self._opened.values():
-            backend.clear()
         self._engine.close()

@@ -33,7 +33,7 @@ from persisty import (
     scope,
     stored,
 )
-from persisty.backends import memory
+from persisty.backends import connect, memory
 from persisty.store import cache
 from persisty.store.backend import Engine
 from persisty.store.cache import CachedEngine
@@ -561,6 +561,25 @@ def test_a_transaction_sees_its_own_writes_and_nobody_keeps_what_may_be_taken_ba
                 raise RuntimeError
         assert (here(), pool.submit(here).result(10)) == (then, then)
     app.close()
+
+
+def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_for_it(
+    tmp_path: Any, pool: ThreadPoolExecutor
+) -> None:
+    counters = Place(Counter, connect(f"sqlite:///{tmp_path}/counters.db", app="counters", stage="dev"))
+    counters.store.create({"id": "a"})
+    counters.store.read("a")
+    counters.uncached.update("a", {"count": 1})  # as somebody else would
+    called = threading.Event()
+    with counters.store.transaction():
+        assert counters.store.read("a").count == 1
+        counters.clock.now += SECONDS
+        with counted(counters.backend, lambda name: called.set()):
+            reading = pool.submit(counters.store.read, "a")  # which waits for the transaction to end
+            assert called.wait(10)
+        assert counters.store.read("a").count == 1
+    assert reading.result(10).count == 1
+    counters.engine.close()
 
 
 def test_an_engine_without_transactions_is_asked_for_none(notes: Place) -> None:
