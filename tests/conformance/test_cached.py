@@ -1,0 +1,43 @@
+"""The whole suite over an engine whose items are all kept in the process: nothing may answer otherwise than without it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+CACHED = """
+import itertools
+import pytest
+from msgspec import structs
+from persisty import Cache
+from persisty.backends import connect
+from persisty.store.cache import CachedEngine
+from persisty.testing.conformance import *
+
+class KeepsAll(CachedEngine):
+    def __init__(self, engine):
+        super().__init__(engine)
+        self._metas = {}
+
+    def open(self, meta):
+        return super().open(self._metas.setdefault(meta.name, structs.replace(meta, cache=Cache(seconds=3600, misses=True))))
+
+stages = (f"s{number}" for number in itertools.count())
+URLS = {"memory": "memory://", "sqlite": "sqlite:///FOLDER/cached-{stage}.db"}
+
+@pytest.fixture(scope="session", params=[*URLS])
+def open_engine(request):
+    def opened():
+        stage = next(stages)
+        return KeepsAll(connect(URLS[request.param].format(stage=stage), app="cached", stage=stage))
+
+    return opened
+"""
+
+
+def test_every_engine_answers_the_same_with_a_cache_before_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_cached=CACHED.replace("FOLDER", str(pytester.path)))
+    run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
+    assert run.ret == pytest.ExitCode.OK, run.stdout.str()
+    assert run.parseoutcomes()["passed"] > 1000
