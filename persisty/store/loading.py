@@ -22,7 +22,7 @@ from ..model.validation import pointer
 from ..query.algebra import among, combine
 from ..query.keyset import position_of
 from ..query.match import sort_key
-from ..query.order import Order, resolve_order
+from ..query.order import Order
 from .backend import Page
 from .pages import ResultPage
 from .sizes import MAX_LIMIT, check_limit
@@ -58,8 +58,7 @@ def related(
     if cursor is not None and len(items) != 1:
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
     check_limit(limit)
-    view = target.guard.view
-    asked = Asked(target.planning.where(where), resolve_order(target.meta, order, view=view), limit, cursor)
+    asked = Asked(target.planning.where(where), target.planning.order(order), limit, cursor)
     get = store.meta.attributes[link.ends.local].get
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
@@ -119,7 +118,9 @@ def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
         return {}
     found = target.backend.query_each(ends.remote, values, ready, asked.order, asked.limit)
     return {
-        value: target.shown_page(_of(target, ends.remote, value, asked), asked.order, page)
+        value: ResultPage(target.guard.shown(page.items))
+        if page.position is None  # what the page was a page of is asked by a cursor only
+        else target.shown_page(_of(target, ends.remote, value, asked), asked.order, page)
         for value, page in zip(values, found, strict=True)
     }
 

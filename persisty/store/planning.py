@@ -7,11 +7,12 @@ from typing import Any
 
 from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.changes import bounds_of
-from ..model.expressions import ALL, And, Filter, Text
+from ..model.expressions import ALL, And, Filter, OrderBy, Text
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import key_values, pointer
 from ..query.algebra import combine
+from ..query.order import Order, resolve_order
 from ..query.resolve import resolve_filter
 from . import edits
 from .backend import Delete, Patch, Put, Requirement
@@ -35,6 +36,19 @@ class Planning:
         if query is None:
             return resolved
         return combine(And, [resolved, resolve_filter(self.meta, Text(query), path, view)])
+
+    def order(self, order: Order) -> tuple[OrderBy, ...]:
+        """The order, total, by what the caller may see; () where none is asked and the engine's own will do.
+
+        Without an order an engine goes on from the values of an index, which stand in the cursor. Where some of these are not for
+        the caller to see, it is the order of the keys.
+        """
+        view = self.guard.view
+        total = resolve_order(self.meta, order, view=view)
+        if total or not (view.hidden or view.partial):
+            return total
+        indexed = {name for index in self.meta.indexes for name in index.attributes}
+        return () if indexed <= view.even.keys() else tuple(OrderBy(name) for name in self.meta.key.attributes)
 
     def rows(self, verb: str, where: Filter) -> Filter:
         """The matches with which the caller may do it."""

@@ -164,7 +164,7 @@ class Store(Generic[T]):
         `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the engine's own stable order. `cursor`:
         from the page before, of the same query. `allow_scan`: look at every item of a large table, if it comes to that.
         """
-        total = resolve_order(self.meta, order, view=self.guard.view)
+        total = self.planning.order(order)
         asked = self.planning.rows("search", self.planning.where(where, query=query))
         return self.page(asked, total, limit, cursor, allow_scan=allow_scan)
 
@@ -181,7 +181,7 @@ class Store(Generic[T]):
     ) -> ResultPage[dict[str, Any]]:
         """Like `search`, with only these attributes of each item, as a dict: `select([Message.text], …)`."""
         names = resolve_attributes(self.guard.view.attributes, attributes, "/attributes")
-        total = resolve_order(self.meta, order, view=self.guard.view)
+        total = self.planning.order(order)
         asked = self.planning.rows("search", self.planning.where(where, query=query))
         page = self.page(asked, total, limit, cursor, self._needed(names), allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
@@ -199,7 +199,7 @@ class Store(Generic[T]):
         allow_scan: bool = False,
     ) -> Iterator[T]:
         """Every item that matches, a page at a time in memory."""
-        total = resolve_order(self.meta, order, view=self.guard.view)
+        total = self.planning.order(order)
         asked = self.planning.rows("search", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None

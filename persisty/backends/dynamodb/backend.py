@@ -12,6 +12,7 @@ from .codec import WireCodec
 from .planner import Planner
 from .reads import Reads
 from .requests import Requests
+from .required import TableOf
 from .system import SystemTable
 from .transactions import MAX_ATOMIC
 from .transport import Transport
@@ -35,20 +36,24 @@ USUAL = Options()
 
 
 class DynamoDbBackend(Generic[T]):
-    """`table` holds the items, `system` what is kept beside them."""
+    """`table_of`: an item → the table that holds its kind; `system` holds what is kept beside them."""
 
     def __init__(
-        self, meta: StoreMeta[T], table: str, system: str, transport: Transport, options: Options = USUAL
+        self,
+        meta: StoreMeta[T],
+        table_of: TableOf,
+        system: str,
+        transport: Transport,
+        options: Options = USUAL,
     ) -> None:
         self.meta = meta
         self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC, max_item=MAX_ITEM)
         codec = WireCodec(meta)
-        requests = Requests(meta, codec, table)
+        requests = Requests(meta, codec, table_of(meta))
         planner = Planner(meta, codec, options.index_attributes)
         reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
-        writes = Writes(
-            meta, codec, requests, transport, reads, SystemTable(system, transport), partiql=bool(options.partiql)
-        )
-        self.read, self.query, self.count = reads.read, reads.query, reads.count
+        kept = SystemTable(system, transport)
+        writes = Writes(meta, codec, requests, transport, reads, kept, partiql=bool(options.partiql), table_of=table_of)
+        self.read, self.query, self.count, self.query_each = reads.read, reads.query, reads.count, reads.query_each
         self.aggregate, self.explain = reads.aggregate, reads.explain
         self.write, self.write_all, self.allocate = writes.write, writes.write_all, writes.allocate

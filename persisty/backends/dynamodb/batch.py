@@ -24,6 +24,7 @@ from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from .codec import Executed, WireCodec
 from .expressions import Expression, shape_of, split
 from .requests import MAX_CACHED, NOTHING_STORED
+from .required import required_by
 
 MAX_STATEMENTS = 25
 """Statements that one BatchExecuteStatement takes."""
@@ -67,6 +68,8 @@ class Statements:
 
     def of(self, write: Write) -> dict[str, Any] | None:
         """The statement of a write; None for one that PartiQL cannot say."""
+        if required_by(write):
+            return None
         if isinstance(write, Put):
             wire = self._codec.wire(write.item)
             names = tuple(wire)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from time import sleep
 from typing import Any, TypeVar
@@ -45,7 +46,7 @@ class DynamoDbEngine:
         self._system = system_table_name(app, stage)
 
     def open(self, meta: StoreMeta[T]) -> DynamoDbBackend[T]:
-        return DynamoDbBackend(meta, self._table(meta), self._system, self.transport, self.options)
+        return DynamoDbBackend(meta, self._table, self._system, self.transport, self.options)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         for meta in metas:
@@ -55,6 +56,10 @@ class DynamoDbEngine:
             self._wait(self._system)
         for meta in metas:
             self._add_indexes(meta, self._wait(self._table(meta)))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction of DynamoDB's is one request: several calls cannot be one."""
+        return nullcontext()
 
     def close(self) -> None:
         self.transport.close()

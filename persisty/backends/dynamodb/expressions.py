@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...model.expressions import ALL, And, Compare, Filter, Not, Or
+from ...model.expressions import ALL, And, Compare, Exists, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
-from ...query.algebra import combine
+from ...query.algebra import combine, names_in
 from ...query.shape import Shape, shape
 from .codec import WireCodec
 
@@ -119,7 +119,7 @@ COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
 def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> Shape:
     """What the text of a native filter depends on. Its values are appended in the order in which `Expression` takes them."""
 
-    def leaf(comparison: Compare) -> Shape:
+    def leaf(comparison: Compare | Exists) -> Shape:
         match comparison:
             case Compare(name, "null", null):
                 return ("null", name, null)
@@ -162,7 +162,7 @@ def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozense
     ours: list[Filter] = []
     room = float(MAX_WEIGHT)
     for one in where.filters if isinstance(where, And) else (where,):
-        fits = native(meta, one) and not attributes_of(one) & hidden and weight(one) <= room
+        fits = native(meta, one) and not names_in(one) & hidden and weight(one) <= room
         (theirs if fits else ours).append(one)
         room -= weight(one) if fits else 0
     return combine(And, theirs), combine(And, ours)
@@ -178,15 +178,3 @@ def weight(where: Filter) -> float:
         case Compare(_, "oneof", values):
             return 1 + len(values) / 8
     return 1
-
-
-def attributes_of(where: Filter) -> frozenset[str]:
-    """The attributes of the item that a filter looks at."""
-    match where:
-        case And(filters) | Or(filters):
-            return frozenset().union(*map(attributes_of, filters))
-        case Not(inner):
-            return attributes_of(inner)
-        case Compare(name, _, _):
-            return frozenset({name.partition(".")[0]})
-    return frozenset()

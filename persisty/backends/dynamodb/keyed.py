@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 from ...model.expressions import OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.algebra import names_in
 from ...query.match import matcher, sort_key
 from ...store.backoff import ATTEMPTS, backoff
 from .access import over_values
 from .codec import WireCodec
-from .expressions import attributes_of
 from .lanes import Fields, Lanes
 from .planner import KeyPlan
 from .requests import Requests
@@ -46,7 +46,7 @@ class Keyed(Generic[T]):
         self, plan: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
     ) -> Iterator[list[T]]:
         """The matches of a plan in the order of the keys, beyond the key `after`, a list for each request."""
-        fields = self._lanes.fields(None if names is None else {*names, *attributes_of(plan.rest)})
+        fields = self._lanes.fields(None if names is None else {*names, *names_in(plan.rest)})
         wanted = matcher(self._meta, plan.rest)
         keys = [key for key in plan.keys if self._codec.storable(key)]
         if len(keys) == 1 and after is None:

@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from ...model.expressions import ALL, And, Filter, Not
 from ...model.meta import StoreMeta
-from ...query.algebra import combine
+from ...query.algebra import combine, names_in
 from ...query.match import Predicate, matcher
 from .access import QueryPlan, hidden_attributes, membership
 from .codec import Found, Wire, WireCodec
-from .expressions import attributes_of, split
+from .expressions import split
 from .planner import UnionPlan
 from .requests import Requests
 from .transport import AwsError, Transport, as_error
@@ -75,7 +75,7 @@ class Lanes(Generic[T]):
         if local == ALL and names == ():
             operation, payload = self._requests.query(one, native)
             return Lane(operation, {**payload, "Select": "COUNT"}, self._whole.item, None)
-        fields = self._whole if names is None else self.fields({*names, *attributes_of(local)})
+        fields = self._whole if names is None else self.fields({*names, *names_in(local)})
         operation, payload = self._requests.query(one, native, fields.names)
         return Lane(operation, payload, fields.item, None if local == ALL else matcher(self._meta, local))
 

@@ -24,12 +24,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import ScanNotAllowed
-from ...model.expressions import ALL, COUNT, Aggregate, Filter, OrderBy
+from ...model.expressions import ALL, COUNT, Aggregate, And, Compare, Filter, OrderBy
 from ...model.generators import Add
 from ...model.indexes import Index
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
+from ...query.algebra import among, combine
 from ...query.explain import Explanation
 from ...query.keyset import beyond
 from ...query.match import sort_key
@@ -132,6 +133,41 @@ class Reads(Generic[T]):
         if len(found) <= limit:
             return Page(found, None)
         return Page(found[:limit], self._positions.of(chosen, order, found[limit - 1]))
+
+    def query_each(
+        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+    ) -> list[Page[T]]:
+        """A query for each value, side by side; where no index is by the attribute, one scan for all."""
+        asked = [combine(And, [Compare(attribute, "eq", value), where]) for value in values]
+        plans = [self._planner.plan(one, order) for one in asked[:1]]
+        if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
+            return self._scan_each(attribute, values, where, order, limit)
+        pages: list[Page[T]] = [Page([])] * len(values)
+
+        def run(position: int) -> None:
+            pages[position] = self.query(asked[position], order, None, limit)
+
+        in_parallel(run, range(len(values)))
+        return pages
+
+    def _scan_each(
+        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+    ) -> list[Page[T]]:
+        wanted = combine(And, [among(attribute, values), where])
+        chosen = self._planner.plan(wanted)
+        self._allow(chosen, wanted, order, False)
+        get = self.meta.attributes[attribute].get
+        groups: dict[Any, list[T]] = {value: [] for value in values}
+        # without an order it is that of the scan, in which a page is gone on from
+        items = self._every(chosen, None) if order else self._in_turn(chosen)
+        for item in items:
+            groups[get(item)].append(item)
+        if order:
+            groups = {value: sorted(some, key=sort_key(self.meta, order)) for value, some in groups.items()}
+        return [
+            Page(some[:limit], self._positions.of(chosen, order, some[limit - 1]) if len(some) > limit else None)
+            for some in map(groups.__getitem__, values)
+        ]
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = self._planner.plan(where)
@@ -280,6 +316,12 @@ class Reads(Generic[T]):
             return chain.from_iterable(self._keyed.matches(chosen, names))
         lanes = self._all(chosen, names)
         return chain.from_iterable(side_by_side([self._lanes.matches(lane) for lane in lanes]))
+
+    def _in_turn(self, chosen: Plan) -> Iterator[T]:
+        """Every match of a plan, in the order in which pages of it come."""
+        if isinstance(chosen, QueryPlan):
+            return chain.from_iterable(self._lanes.matches(self._lanes.lane(chosen)))
+        return self._every(chosen, None)
 
     def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[Lane[T]]:
         """The lanes through which all matches come, each once."""

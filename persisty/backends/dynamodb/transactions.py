@@ -24,14 +24,15 @@ from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.validation import changed
-from ...query.algebra import combine
+from ...query.algebra import combine, names_in
 from ...query.match import matcher
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
 from .codec import WireCodec
-from .expressions import attributes_of, split
+from .expressions import split
 from .reads import Reads
 from .requests import OPERATIONS, Requests
+from .required import Required, TableOf, required_by
 from .system import SystemTable
 from .transport import TRANSACTION_CANCELED, AwsError, Transport, as_error, exhausted
 from .unique import Guards
@@ -49,11 +50,13 @@ DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING
 
 class Action(Struct, frozen=True):
     """One action of a transaction: of the write at a position, or of a guard that it takes or gives up; `NEVER` is the guard
-    of an action that is only there to fail."""
+    of an action that is only there to fail. One that checks an item that writes require has these in `required`, by their positions,
+    each with the attribute that leads there."""
 
     body: dict[str, Any]
     position: int
     guard: str | None = None
+    required: Mapping[int, str] | None = None
 
 
 class Transactions(Generic[T]):
@@ -65,8 +68,10 @@ class Transactions(Generic[T]):
         transport: Transport,
         reads: Reads[T],
         system: SystemTable,
+        table_of: TableOf,
     ) -> None:
         self.meta = meta
+        self._required = Required(meta, table_of)
         self.guards = Guards(meta, codec)
         self._codec = codec
         self._requests = requests
@@ -152,6 +157,11 @@ class Transactions(Generic[T]):
                     actions = [one for one in actions if one.body != release]
                 taken.add(guard)
                 actions.append(Action(self._system.take(guard, self._text(key), holder), position, guard))
+        if any(map(required_by, writes)):
+            for position, unmet in self._required.unmet(writes).items():
+                results[position] = unmet if results[position] is ABORTED else results[position]
+            for check in self._required.checks(writes):
+                actions.append(Action(check.body, min(check.required), required=check.required))
         if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
             return [hopeless.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
@@ -170,7 +180,7 @@ class Transactions(Generic[T]):
 
     def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
         """That the item still has the values that the write was decided on."""
-        names = set(attributes_of(local))
+        names = set(names_in(local))
         if self.guards.concern(write):
             names |= {*self.guards.attributes, *self._versions}
         values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
@@ -207,7 +217,7 @@ class Transactions(Generic[T]):
         changed_since = False
         for action, wire in failed:
             position, write = action.position, writes[action.position]
-            if action.guard is not None:
+            if action.guard is not None or action.required is not None:
                 continue
             if isinstance(write, Put):
                 results[position] = EXISTS
@@ -219,6 +229,10 @@ class Transactions(Generic[T]):
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
         refused = {action.guard: action.position for action, _ in failed if action.guard}
         self._tell_taken(writes, items, refused, results)
+        for action, _ in failed:
+            for position, attribute in (action.required or {}).items():
+                if results[position] is ABORTED:
+                    results[position] = WriteResult(Outcome.UNRELATED, index=attribute)
         return None if changed_since else results
 
     def _tell_taken(

@@ -22,7 +22,7 @@ from ...errors import BackendUnavailable, PersistyError, Throttled
 from ...model.expressions import ALL, And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.algebra import combine
+from ...query.algebra import combine, names_in
 from ...query.match import matcher
 from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
 from ...store.backoff import ATTEMPTS, backoff
@@ -30,11 +30,12 @@ from ...store.doubt import repeatable, settled
 from ...store.outcomes import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
 from .codec import Executed, Wire, WireCodec
-from .expressions import attributes_of, split
+from .expressions import split
 from .limits import Limits
 from .parallel import in_parallel
 from .reads import Reads
 from .requests import OPERATIONS, Requests
+from .required import TableOf, required_by
 from .results import Results
 from .system import SystemTable
 from .transactions import Transactions
@@ -69,6 +70,7 @@ class Writes(Generic[T]):
         system: SystemTable,
         *,
         partiql: bool,
+        table_of: TableOf,
     ) -> None:
         self.meta = meta
         self._codec = codec
@@ -76,7 +78,7 @@ class Writes(Generic[T]):
         self._transport = transport
         self._reads = reads
         self._read = reads.read
-        self._transactions = Transactions(meta, codec, requests, transport, reads, system)
+        self._transactions = Transactions(meta, codec, requests, transport, reads, system, table_of)
         self._guards = self._transactions.guards
         self._unique = bool(meta.uniques)
         self._partiql = partiql
@@ -205,7 +207,7 @@ class Writes(Generic[T]):
 
     def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
         """`doubt`: it may have been carried out already."""
-        if self._unique and self._guards.concern(write):
+        if required_by(write) or (self._unique and self._guards.concern(write)):
             return self._transactions.run((write,))[0]
         if isinstance(write, Put):
             return self._conditional(write, ALL, doubt)
@@ -275,4 +277,4 @@ class Writes(Generic[T]):
             value = self.meta.attributes[name].get(item)
             return Compare(name, "null", True) if value is None else Compare(name, "eq", value)
 
-        return combine(And, map(same, sorted(attributes_of(where))))
+        return combine(And, map(same, sorted(names_in(where))))

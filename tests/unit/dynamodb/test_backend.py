@@ -76,7 +76,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def over(*answers: Answer, options: Options = OPTIONS) -> tuple[DynamoDbBackend[Any], Script]:
     script = Script(*answers)
-    return DynamoDbBackend(THING, "things", "app.system", script, options), script
+    return DynamoDbBackend(THING, lambda _: "things", "app.system", script, options), script
 
 
 def where(given: Any) -> Any:
@@ -383,7 +383,9 @@ def test_writes_of_one_item_stay_in_order_while_others_go_side_by_side() -> None
         def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **options: Any) -> Any:
             return (slow if operation == "PutItem" else quick)(payload)
 
-    backend: DynamoDbBackend[Any] = DynamoDbBackend(THING, "things", "app.system", Sides(), Options(partiql=0))
+    backend: DynamoDbBackend[Any] = DynamoDbBackend(
+        THING, lambda _: "things", "app.system", Sides(), Options(partiql=0)
+    )
     results = backend.write([Put(thing("1")), Delete(("1",)), Put(thing("2")), Delete(("2",))], atomic=False)
     assert [one.outcome for one in results] == [Outcome.DONE] * 4
     assert results[2].item == thing("2")

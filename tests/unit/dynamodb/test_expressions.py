@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.expressions import MAX_IN, MAX_WEIGHT, Expression, attributes_of, native, split, weight
+from persisty.backends.dynamodb.expressions import MAX_IN, MAX_WEIGHT, Expression, native, split, weight
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, Or
-from persisty.query.algebra import combine
+from persisty.query.algebra import combine, names_in
 from persisty.query.resolve import resolve_filter
 
 from .items import THING, Color, Thing
@@ -100,7 +100,7 @@ def test_what_mentions_a_hidden_attribute_is_split_off() -> None:
     where = resolve_filter(THING, (T.owner == "me") & (T.count > 1) & ((T.owner == "x") | (T.count == 2)))
     theirs, ours = split(THING, where, frozenset({"owner"}))
     assert theirs == Compare("count", "gt", 1)
-    assert attributes_of(ours) == {"owner", "count"}
+    assert names_in(ours) == {"owner", "count"}
 
 
 def test_operands_of_in_come_by_the_hundred() -> None:

@@ -60,7 +60,7 @@ class Silent:
 
 
 def sheets() -> Store[Sheet]:
-    return Store(META, lambda: DynamoDbBackend(META, "sheets", "app.system", Silent()))
+    return Store(META, lambda: DynamoDbBackend(META, lambda _: "sheets", "app.system", Silent()))
 
 
 def sheet(**values: Any) -> Sheet:

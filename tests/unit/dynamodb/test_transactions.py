@@ -57,7 +57,7 @@ def member(key: str = "1", **values: Any) -> Any:
 
 def over(*answers: Answer, meta: Any = MEMBER) -> tuple[DynamoDbBackend[Any], Script]:
     script = Script(*answers)
-    return DynamoDbBackend(meta, "members", "app.system", script), script
+    return DynamoDbBackend(meta, lambda _: "members", "app.system", script), script
 
 
 def got(item: Any) -> dict[str, Any]:
