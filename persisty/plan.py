@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from .api.actions import action_operations
+from .api.graphql.caching import Caching, caching
 from .api.graphql.sdl import sdl
 from .api.operations import Operation, store_operations
 from .application import App
@@ -102,11 +103,12 @@ class Route(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A root field of the GraphQL API and the function that resolves it."""
+    """A root field of the GraphQL API, the function that resolves it, and how AppSync keeps the answers."""
 
     type: str
     name: str
     function: str
+    caching: Caching | None = None
 
 
 class Plan(Struct, frozen=True):
@@ -206,4 +208,4 @@ def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
 
 
 def _field(operation: Operation) -> Field:
-    return Field("Mutation" if operation.mutation else "Query", operation.field, "appsync")
+    return Field("Mutation" if operation.mutation else "Query", operation.field, "appsync", caching(operation))

@@ -16,7 +16,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.naming import pascal
-from persisty.plan import INDEX_ACTIONS, Function, Plan
+from persisty.plan import INDEX_ACTIONS, Field, Function, Plan
 
 from .constructs.code import Target, dependency_layer, function_code, runtime_layer
 
@@ -27,6 +27,9 @@ RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
 KEY_LIFE = 11
 """Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
+
+CACHE_INSTANCE = "SMALL"
+"""Of the cache that AppSync keeps answers in, where a store declares that: 1.5 GiB."""
 
 
 class ApiStack(cdk.Stack):
@@ -150,9 +153,28 @@ class ApiStack(cdk.Stack):
                 field_name=field.name,
                 runtime=appsync.FunctionRuntime.JS_1_0_0,
                 code=code,
+                caching_config=_caching(field),
+            )
+        kept = [field.caching.seconds for field in plan.fields if field.caching]
+        if kept:
+            appsync.CfnApiCache(
+                self,
+                "GraphqlCache",
+                api_id=api.api_id,
+                api_caching_behavior="PER_RESOLVER_CACHING",
+                type=CACHE_INSTANCE,
+                ttl=max(kept),
+                at_rest_encryption_enabled=True,
+                transit_encryption_enabled=True,
             )
         cdk.CfnOutput(self, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
         cdk.CfnOutput(self, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
+
+
+def _caching(field: Field) -> appsync.CachingConfig | None:
+    if field.caching is None:
+        return None
+    return appsync.CachingConfig(ttl=cdk.Duration.seconds(field.caching.seconds), caching_keys=list(field.caching.keys))
 
 
 def _known(folder: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
 
 def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
     if operation.meta is not None:
-        told = Told(_headers(operation.meta.cache or NEVER, everybody=_shared(operation.meta, operation.verb or "")))
+        told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb or "")))
         return lambda content, body: told
     action = operation.function.__servey_action__  # type: ignore[union-attr]
     anybody, control = bool(action.access_control.is_executable(None)), action.cache_control
@@ -127,10 +127,19 @@ def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
     return lambda content, body: Told(headers, modified=_moment(content, name) if name else None)
 
 
-def _shared(meta: StoreMeta[Any], verb: str) -> bool:
-    """Does everybody get the same answer?"""
+def shared(meta: StoreMeta[Any], verb: str, known: frozenset[str] = frozenset()) -> bool:
+    """Does everybody get the same answer? Where a query may go through links, the rules of what they lead to count as well."""
     free = meta.access is not None and meta.access.of(verb).constant is True
-    return free and all(one.readable is True or one.readable is False for one in meta.attributes.values())
+    if not free or not all(one.readable is True or one.readable is False for one in meta.attributes.values()):
+        return False
+    if verb in KEYED:
+        return True
+    beyond = [one.ends.target for one in meta.links.values()]
+    return all(one.name in known or shared(one, "search", known | {meta.name}) for one in beyond)
+
+
+KEYED = frozenset({"read", "read_batch"})
+"""The reading verbs that take no filter."""
 
 
 def _headers(cache: Cache, *, everybody: bool) -> dict[str, str]:

@@ -24,7 +24,8 @@ class Cache(Struct, frozen=True):
     `public`: caches that many callers share may keep answers too, where everybody may read the item. `must_revalidate`: an answer
     that is older is never used, even if the server cannot be reached. `items`: how many a process keeps of a store, where its
     cache is switched on (`App(cache=True)`), the least recently used going first; `misses`: it also keeps that there is no item.
-    `modified`: the attribute that tells when an item last changed; by default the one whose generator is `UPDATED`.
+    `modified`: the attribute that tells when an item last changed; by default the one whose generator is `UPDATED`. `appsync`: a
+    deployed GraphQL API keeps answers too, on an instance that is paid by the hour.
     """
 
     seconds: int = 0
@@ -33,6 +34,7 @@ class Cache(Struct, frozen=True):
     items: int = ITEMS
     misses: bool = False
     modified: str | None = None
+    appsync: bool = False
 
 
 def cache_of(control: Any) -> Cache | None:

@@ -1,0 +1,57 @@
+"""AppSync's cache in the template: there where a store declares it, encrypted, and nowhere else.
+
+No emulator keeps answers, so what AppSync does with this is seen on AWS alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from msgspec import structs
+
+from examples.messenger.app import app
+from persisty.api.graphql.caching import Caching
+from persisty.plan import Plan, plan_of
+from stacks.api_stack import ApiStack
+from stacks.constructs.code import Target
+
+from .test_template import properties
+
+Template = dict[str, Any]
+
+
+def synthesised(plan: Plan) -> Template:
+    stage = cdk.App()
+    stack = ApiStack(stage, "Api", plan, Target.parse("local"))
+    template: Template = stage.synth().get_stack_by_name(stack.stack_name).template
+    return template
+
+
+def test_resolvers_of_declared_stores_are_kept_in_an_encrypted_cache() -> None:
+    plan = plan_of(app, "examples.messenger.app:app")
+    kept = {
+        "messageRead": Caching(60, ("$context.arguments", "$context.identity")),
+        "messageCount": Caching(90, ("$context.arguments",)),
+    }
+    fields = tuple(structs.replace(field, caching=kept.get(field.name)) for field in plan.fields)
+    template = synthesised(structs.replace(plan, fields=fields))
+    [cache] = properties(template, "AWS::AppSync::ApiCache")
+    assert cache.pop("ApiId")
+    assert cache == {
+        "ApiCachingBehavior": "PER_RESOLVER_CACHING",
+        "AtRestEncryptionEnabled": True,
+        "TransitEncryptionEnabled": True,
+        "Ttl": 90,
+        "Type": "SMALL",
+    }
+    found = {one["FieldName"]: one.get("CachingConfig") for one in properties(template, "AWS::AppSync::Resolver")}
+    assert {name: config for name, config in found.items() if config} == {
+        "messageRead": {"Ttl": 60, "CachingKeys": ["$context.arguments", "$context.identity"]},
+        "messageCount": {"Ttl": 90, "CachingKeys": ["$context.arguments"]},
+    }
+
+
+def test_where_no_store_declares_it_there_is_no_cache(api: Template) -> None:
+    assert properties(api, "AWS::AppSync::ApiCache") == []
+    assert all("CachingConfig" not in one for one in properties(api, "AWS::AppSync::Resolver"))
