@@ -16,7 +16,7 @@ ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance roles check format bench synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -27,6 +27,10 @@ test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed
 # The suite that every engine has to pass, and its matrix. `make test` runs it, too.
 conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@$(SPREAD) --engines $(ENGINES) tests/conformance
+
+# Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
+roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
+	@$(SPREAD) --engines $(ENGINES) tests/roles
 
 check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff format --check --quiet .

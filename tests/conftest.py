@@ -61,11 +61,11 @@ def messenger() -> Iterator[App]:
 
 
 class ByFile(LoadFileScheduling):
-    """Files keep together in one process, as with `--dist loadfile`, but of the suite, one file, each engine by itself."""
+    """Files keep together in one process, as with `--dist loadfile`, but of a suite, one file, each engine by itself."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        engine = engine_of(nodeid) if file.endswith("conformance/test_suite.py") else None
+        engine = engine_of(nodeid) if file.endswith("/test_suite.py") else None
         return file if engine is None else f"{file}[{engine}]"
 
 

@@ -1,11 +1,11 @@
-"""A pytest plugin that ends a run of the conformance suite with a line for each engine: `pytest -p persisty.testing.matrix`.
+"""A pytest plugin that ends a run of the conformance suite, or of the role suite, with a line for each engine: `pytest -p persisty.testing.matrix`.
 
 ```
 engine      passed  failed  skipped  can
 memory         559       0        0  embedded, max_atomic=10000, snapshot_reads, atomic_bulk
 ```
 
-`--engines=memory,sqlite` names the engines that must be in it: one that no test ran for fails the run, since an engine that
+Of the role suite it also tells how many cells were tried, by surface. `--engines=memory,sqlite` names the engines that must be in it: one that no test ran for fails the run, since an engine that
 has vanished fails no test. The numbers travel in the tests' reports, so that pytest-xdist may spread them.
 """
 
@@ -21,20 +21,26 @@ from msgspec import Struct, field
 FIXTURE = "open_engine"
 UNNAMED = "engine"
 """What an engine is called whose fixture has no parameters."""
-NAME, CAPABILITIES = "persisty-engine", "persisty-capabilities"
-"""Properties of a test's report: the engine's name, and what it says that it can do."""
+NAME, CAPABILITIES, CELLS = "persisty-engine", "persisty-capabilities", "persisty-cells"
+"""Properties of a test's report: the engine's name, what it says that it can do, and surface → how many cells of it were tried."""
 OUTCOMES = ("passed", "failed", "skipped")
 
 
 class Line(Struct):
-    """An engine: test → its outcome, the worst of its phases."""
+    """An engine: test → its outcome, the worst of its phases, and its cells by surface."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, Mapping[str, int]] = field(default_factory=dict)
     can: str = ""
 
     def add(self, test: str, outcome: str) -> None:
         known = self.outcomes.get(test, "passed")
         self.outcomes[test] = max(known, outcome, key=("passed", "skipped", "failed").index)
+
+    @property
+    def tried(self) -> Counter[str]:
+        """Surface → how many cells of it were tried."""
+        return sum(map(Counter, self.cells.values()), Counter())
 
 
 class Matrix:
@@ -57,6 +63,8 @@ class Matrix:
         line.add(report.nodeid, report.outcome)
         if isinstance(given := told.get(CAPABILITIES), Mapping):
             line.can = ", ".join(_abilities(given))
+        if isinstance(tried := told.get(CELLS), Mapping):
+            line.cells[report.nodeid] = tried
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -80,6 +88,22 @@ class Matrix:
             terminalreporter.write_line(
                 f"{name:{width}}  {passed:6}  {failed:6}  {skipped:7}  {line.can}", red=failed > 0
             )
+        self._tell_cells(terminalreporter, names, width)
+
+    def _tell_cells(self, terminalreporter: pytest.TerminalReporter, names: list[str], width: int) -> None:
+        """What the role suite tried: role, verb and item, through each surface."""
+        tried = {name: self.lines[name].tried for name in names if name in self.lines and self.lines[name].cells}
+        surfaces = list(dict.fromkeys(surface for one in tried.values() for surface in one))
+        if not surfaces:
+            return
+        terminalreporter.section("cells: role x verb x surface")
+        head = "".join(f"  {surface:>{max(len(surface), 7)}}" for surface in surfaces)
+        terminalreporter.write_line(f"{'engine':{width}}{head}    total")
+        for name, cells in tried.items():
+            columns = "".join(f"  {cells[surface]:{max(len(surface), 7)}}" for surface in surfaces)
+            terminalreporter.write_line(f"{name:{width}}{columns}  {cells.total():7}")
+        total = sum(one.total() for one in tried.values())
+        terminalreporter.write_line(f"{total} cells in all")
 
 
 def _abilities(capabilities: Mapping[str, Any]) -> list[str]:

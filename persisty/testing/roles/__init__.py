@@ -1,0 +1,35 @@
+"""Who may do what, and that nothing else shows, as tests that anybody can run over an engine of their own.
+
+```python
+from persisty.testing.roles import *  # in a test module, beside a fixture `open_engine` (see `persisty.testing.conformance`)
+```
+
+The role suite asks every verb as every role of every item, through Python, REST, GraphQL and AppSync's events, and compares each cell
+with an oracle in plain Python. The leak suite compares the answers over two worlds that differ only in what a role may not see:
+they have to be the same to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from . import fixtures, test_reads
+
+THEMES: tuple[ModuleType, ...] = (test_reads,)
+FIXTURES = ("stage", "capabilities", "surfaces", "cells")
+
+
+def _exported() -> Iterator[tuple[str, Any]]:
+    """The names that a test module takes over: of each theme its tests, and the fixtures that these ask for."""
+    yield from ((name, getattr(fixtures, name)) for name in FIXTURES)
+    for theme in THEMES:
+        yield from (
+            (name, value) for name, value in vars(theme).items() if name.startswith("test_") and callable(value)
+        )
+
+
+EXPORTED = dict(_exported())
+globals().update(EXPORTED)
+__all__ = list(EXPORTED)

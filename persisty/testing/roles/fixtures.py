@@ -1,0 +1,103 @@
+"""A stage for each engine, and the cells that its tests try: a role, a verb and a surface each time.
+
+Whoever runs the suite gives the fixture `open_engine`, as for the conformance suite (see `persisty.testing.conformance`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty.store.backend import Capabilities, Engine
+
+from ..matrix import CAPABILITIES, CELLS
+from .cast import Role
+from .oracle import MIGHT, Answer, World
+from .surfaces import SURFACES, Python, Surface, bare
+from .world import Stage, differences, world_of
+
+OpenEngine = Callable[[], Engine]
+COPIES = tuple(one.name for one in SURFACES)
+NOT_OFFERED = ("not_found", "method_not_allowed", "malformed_graphql")
+"""What surfaces say of a verb that nobody may use: there is no such thing."""
+MALFORMED = ("malformed_graphql",)
+"""What else GraphQL may say of what its schema does not have."""
+
+
+@pytest.fixture(scope="session")
+def stage(open_engine: OpenEngine) -> Iterator[Stage]:
+    """The world of the suite, with a copy of every row for each surface."""
+    with closing(Stage(open_engine, world_of(*COPIES))) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def capabilities(stage: Stage) -> Capabilities:
+    return stage.store("diary").backend.capabilities
+
+
+@pytest.fixture(scope="session")
+def surfaces(stage: Stage) -> tuple[Surface, ...]:
+    return tuple(one(stage.app) for one in SURFACES)
+
+
+class Cells:
+    """What was asked in one test, and what was answered wrongly."""
+
+    def __init__(self, surfaces: Sequence[Surface]) -> None:
+        self.surfaces = surfaces
+        self.tried: Counter[str] = Counter()
+        self.wrong: list[str] = []
+
+    def of(self, role: Role, python_only: bool = False) -> list[Surface]:
+        """The surfaces that can speak for a role."""
+        known = [one for one in self.surfaces if one.speaks_for(role)]
+        return [one for one in known if isinstance(one, Python)] if python_only else known
+
+    def told(self, surface: Surface, place: str, got: Answer, right: Sequence[Answer]) -> None:
+        """Count a cell, and keep what is wrong with it."""
+        self.tried[surface.name] += 1
+        found, fine = (got, list(right)) if surface.exact else (bare(got), [bare(one) for one in right])
+        if found not in [tuple(one) if surface.exact else one for one in fine]:
+            self.wrong.append(f"{surface.name} {place}\n  told   {got}\n  should {' or '.join(map(str, right))}")
+
+    def kept(self, found: World, expected: World) -> None:
+        """What is stored is what should be."""
+        self.wrong += [
+            f"stored {place}: {now}\n  should be {then}" for place, (now, then) in differences(found, expected).items()
+        ]
+
+    def settle(self) -> None:
+        assert not self.wrong, f"{len(self.wrong)} of {self.tried.total()} cells\n" + "\n".join(self.wrong[:20])
+
+
+@pytest.fixture
+def cells(request: pytest.FixtureRequest, surfaces: tuple[Surface, ...], capabilities: Capabilities) -> Iterator[Cells]:
+    """What a test tries. It tells the matrix how much that was."""
+    found = Cells(surfaces)
+    request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
+    yield found
+    request.node.user_properties.append((CELLS, dict(found.tried)))
+
+
+def beside(surface: Surface, kind: str, verb: str, right: Sequence[Answer]) -> list[Answer]:
+    """The right answers, and what a surface says of a verb that it does not have because nobody may use it."""
+    if isinstance(surface, Python):
+        return list(right)
+    verbs = ("create", "update", "delete") if verb == "edit_batch" else (verb if verb in MIGHT[kind] else "read",)
+    if all(MIGHT[kind][one].__name__ == "_never" for one in verbs):
+        return [("error", code) for code in NOT_OFFERED]
+    faulty = (
+        [("error", code) for code in MALFORMED] if ("error", "invalid_input") in right and not surface.exact else []
+    )
+    return [*right, *faulty]
+
+
+def rows_of(world: Any, kind: str, copy: str) -> list[str]:
+    """The keys of one copy."""
+    return [key for key in world[kind] if key.startswith(f"{copy}-")]

@@ -1,0 +1,260 @@
+"""The ways to ask: Python, REST, GraphQL, AppSync's events and servey's actions, each with the verbs spelled as it spells them.
+
+Answers come back in one shape, `("ok", value)` or `("error", code)`; rows are dicts. GraphQL has null where an attribute is hidden, so
+that its rows are compared without nulls (`exact`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from persisty import ANONYMOUS, App, Create, Delete, EditResult, PersistyError, Store, Update
+from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.http import Request, Response
+from persisty.api.rest import Rest
+from persisty.naming import camel, kebab, pascal
+from persisty.query.parse import filter_of_json
+
+from .cast import ANYBODY, Role
+from .oracle import Answer, attributes
+
+JSON = {"content-type": "application/json"}
+LIMIT = 100
+
+
+class Surface:
+    """A verb's arguments are named as those of its operation. `offered` is asked before a verb that nobody may do is used."""
+
+    name = "surface"
+    exact = True
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def speaks_for(self, role: Role) -> bool:
+        """Can it tell who this is?"""
+        return not role.trusted
+
+    def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
+        raise NotImplementedError
+
+
+class Python(Surface):
+    name = "python"
+
+    def speaks_for(self, role: Role) -> bool:
+        return True
+
+    def store(self, role: Role, kind: str) -> Store[Any]:
+        store: Store[Any] = self.app.store(kind)
+        return store if role.caller is None else store.on_behalf_of(role.caller)
+
+    def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
+        try:
+            return ("ok", _plain(PYTHON[verb](self.store(role, kind), **given)))
+        except PersistyError as error:
+            return ("error", error.code)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins([_result(one) for one in value] if isinstance(value, list) else value)
+
+
+def _result(one: Any) -> Any:
+    return {"code": one.code, "item": one.item} if isinstance(one, EditResult) else one
+
+
+def _filter(store: Store[Any], where: Mapping[str, Any] | None) -> Any:
+    return filter_of_json(store.meta, where, "/where", store.guard.view)
+
+
+def _edits(given: Sequence[Mapping[str, Any]]) -> list[Any]:
+    made: list[Any] = []
+    for edit in given:
+        [(verb, body)] = edit.items()
+        made.append(Create(body) if verb == "create" else {"update": Update, "delete": Delete}[verb](**body))
+    return made
+
+
+def _search(store: Store[Any], where: Any = None, order: Any = ("id",), limit: int = LIMIT, query: Any = None) -> Any:
+    return store.search(_filter(store, where), query=query, order=order, limit=limit).items
+
+
+PYTHON: dict[str, Callable[..., Any]] = {
+    "read": lambda store, key: store.read(key),
+    "search": _search,
+    "count": lambda store, where=None: store.count(_filter(store, where)),
+    "read_batch": lambda store, keys: store.read_batch(keys),
+    "create": lambda store, item: store.create(item),
+    "update": lambda store, key, changes, when=None: store.update(key, changes, when=_filter(store, when)),
+    "delete": lambda store, key, when=None: store.delete(key, when=_filter(store, when)) or None,
+    "edit_batch": lambda store, edits, atomic=False: store.edit_batch(_edits(edits), atomic=atomic),
+}
+"""Verb → how a store does it. What is not there is None."""
+
+
+class OverRest(Surface):
+    name = "rest"
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.rest = Rest(app)
+
+    def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
+        response = self.rest.handle(request(role, kind, verb, **given))
+        body: Any = json.loads(response.body) if response.body else True
+        if response.status < 400:
+            return ("ok", REST_ANSWERS.get(verb, lambda found: found)(body))
+        if response.status != body["status"]:
+            return ("error", f"status {response.status} and code {body['code']}")
+        if verb in ("read", "update", "delete") and (body["code"], body.get("detail")) == ("not_found", None):
+            return ("ok", None)
+        if verb == "edit_batch" and "results" in body:
+            return ("ok", REST_ANSWERS[verb](body))
+        return ("error", body["code"])
+
+
+def request(role: Role, kind: str, verb: str, headers: Mapping[str, str] | None = None, **given: Any) -> Request:
+    """The request of a verb. `where` is of simple equalities here: attribute → value."""
+    store, key = f"/api/{kebab(kind)}", given.get("key", "")
+    where = [
+        (name, str(value).lower() if isinstance(value, bool) else value)
+        for name, value in (given.get("where") or {}).items()
+    ]
+    if given.get("query"):
+        where.append(("query", given["query"]))
+    paging = [("order", ",".join(given.get("order", ("id",)))), ("limit", given.get("limit", LIMIT))]
+    if given.get("cursor"):
+        paging.append(("cursor", given["cursor"]))
+    edits = {"edits": given.get("edits"), "atomic": given.get("atomic", False)}
+    method, path, query, body = {
+        "read": ("GET", f"{store}/{key}", [], None),
+        "search": ("GET", store, [*where, *paging], None),
+        "count": ("GET", f"{store}-count", where, None),
+        "read_batch": ("GET", f"{store}-batch", [("key", one) for one in given.get("keys", ())], None),
+        "create": ("POST", store, [], given.get("item")),
+        "update": ("PATCH", f"{store}/{key}", list((given.get("when") or {}).items()), given.get("changes")),
+        "delete": ("DELETE", f"{store}/{key}", list((given.get("when") or {}).items()), None),
+        "edit_batch": ("POST", f"{store}-batch", [], edits),
+    }[verb]
+    content = b"" if body is None else json.dumps(body).encode()
+    told = {**(JSON if content else {}), **(headers or {})}
+    return Request(method, path, urlencode(query), told, content, role.caller or ANONYMOUS)
+
+
+REST_ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "search": lambda body: body["items"],
+    "count": lambda body: body["count"],
+    "read_batch": lambda body: body["items"],
+    "edit_batch": lambda body: [{"code": one["code"], "item": one.get("item")} for one in body["results"]],
+}
+
+
+class OverGraphql(Surface):
+    name = "graphql"
+    exact = False
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.endpoint = GraphqlEndpoint(app)
+
+    def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
+        document, variables = graphql(kind, verb, given)
+        answer = json.loads(self.send(role, document, variables).body)
+        return told(answer, lambda data: GRAPHQL_ANSWERS.get(verb, _same)(data[camel(f"{kind}_{verb}")]))
+
+    def send(self, role: Role, document: str, variables: Mapping[str, Any]) -> Response:
+        body = json.dumps({"query": document, "variables": variables}).encode()
+        return self.endpoint.handle(
+            Request("POST", "/graphql", headers=JSON, body=body, caller=role.caller or ANONYMOUS)
+        )
+
+
+def told(answer: Mapping[str, Any], value: Callable[[Any], Any]) -> Answer:
+    """GraphQL's answer in the one shape."""
+    if "errors" in answer:
+        return ("error", answer["errors"][0].get("extensions", {}).get("code", "no code"))
+    return ("ok", value(answer["data"]))
+
+
+def selection(kind: str) -> str:
+    return " ".join(name for name in attributes(kind) if name != "digest")
+
+
+def graphql(kind: str, verb: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(document, variables) of a verb."""
+    item, fields = pascal(kind), selection(kind)
+    types = {
+        "key": "ID!", "keys": "[ID!]!", "item": f"{item}Create!", "changes": f"{item}Update!", "when": f"{item}Where",
+        "where": f"{item}Where", "order": f"[{item}Order!]", "limit": "Int", "query": "String", "cursor": "String",
+        "edits": f"[{item}Edit!]!", "atomic": "Boolean",
+    }  # fmt: skip
+    variables: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if verb == "search":
+        variables = {"order": ["id"], "limit": LIMIT, **variables}
+        variables["order"] = [_term(one) for one in variables["order"]]
+    for name in ("where", "when"):
+        if name in variables:
+            variables[name] = {
+                one: value if isinstance(value, Mapping | list) else {"eq": value}
+                for one, value in variables[name].items()
+            }
+    chosen = {"count": "", "delete": "", "search": f"{{ items {{ {fields} }} cursor }}",
+              "edit_batch": f"{{ code item {{ {fields} }} }}"}.get(verb, f"{{ {fields} }}")  # fmt: skip
+    kind_of = "query" if verb in ("read", "search", "count", "read_batch") else "mutation"
+    declared = ", ".join(f"${name}: {types[name]}" for name in variables)
+    passed = ", ".join(f"{name}: ${name}" for name in variables)
+    head = f"({declared})" if declared else ""
+    call = camel(f"{kind}_{verb}") + (f"({passed})" if passed else "")
+    return f"{kind_of} {head} {{ {call} {chosen} }}", variables
+
+
+def _term(term: str) -> str:
+    return f"{term[1:]}_desc" if term.startswith("-") else f"{term}_asc"
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+GRAPHQL_ANSWERS: dict[str, Callable[[Any], Any]] = {
+    "search": lambda found: found["items"],
+    "delete": lambda found: found or None,
+}
+
+
+class OverAppSync(Surface):
+    """Events that name nobody: for anybody."""
+
+    name = "appsync"
+    exact = False
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.appsync = AppSync(app)
+
+    def speaks_for(self, role: Role) -> bool:
+        return role is ANYBODY
+
+    def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
+        _, variables = graphql(kind, verb, given)
+        envelope = self.appsync.handle({"fieldName": camel(f"{kind}_{verb}"), "arguments": variables})
+        if "error" in envelope:
+            return ("error", envelope["error"]["code"])
+        return ("ok", GRAPHQL_ANSWERS.get(verb, _same)(json.loads(json.dumps(envelope["data"]))))
+
+
+SURFACES: tuple[type[Surface], ...] = (Python, OverRest, OverGraphql, OverAppSync)
+
+
+def bare(value: Any) -> Any:
+    """Without nulls: what a surface that is not exact tells."""
+    if isinstance(value, Mapping):
+        return {name: bare(one) for name, one in value.items() if one is not None}
+    return [bare(one) for one in value] if isinstance(value, list | tuple) else value

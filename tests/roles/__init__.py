@@ -1,0 +1,1 @@
+"""Roles and leaks, over every engine of this project."""

@@ -1,0 +1,3 @@
+"""The suite, over every engine of this project."""
+
+from persisty.testing.roles import *  # noqa: F403
