@@ -54,7 +54,7 @@ class Server:
             await self._answer(self._rest, False, scope, receive, send)
 
     async def _answer(self, handle: Handle, here: bool, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         body = await self._body(headers, receive)
         if body is None:
             limit = self._max_body
@@ -93,6 +93,15 @@ class Server:
 PAGE_PATHS = frozenset({"/", "/docs", "/graphiql"})
 BODILESS = frozenset({204, 304})
 """Statuses of answers whose length is not theirs to tell."""
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """The request's headers; one that was sent several times is the list of what it said, as an HTTP API makes it."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        known, said = name.decode("latin-1"), value.decode("latin-1")
+        headers[known] = f"{headers[known]}, {said}" if known in headers else said
+    return headers
 
 
 async def _send(response: Response, send: Send) -> None:

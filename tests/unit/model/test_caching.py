@@ -1,0 +1,64 @@
+"""`Cache` in a declaration, and servey's cache controls in its place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
+from servey.cache_control.timestamp_cache_control import TimestampCacheControl
+from servey.cache_control.ttl_cache_control import TtlCacheControl
+
+from persisty import Cache, InvalidDeclaration, meta_of, stored
+
+CONTROLS: list[tuple[Any, Cache | None]] = [
+    (None, None),
+    (Cache(seconds=5), Cache(seconds=5)),
+    (SecureHashCacheControl(), Cache()),
+    (SecureHashCacheControl(private=False), Cache(public=True)),
+    (TtlCacheControl(30), Cache(seconds=30)),
+    (TtlCacheControl(30, must_revalidate=True), Cache(seconds=30, must_revalidate=True)),
+    (TtlCacheControl(30, SecureHashCacheControl(private=False)), Cache(seconds=30, public=True)),
+    (TimestampCacheControl(updated_at_attr="at"), Cache(modified="at")),
+    (TimestampCacheControl(TtlCacheControl(30), "at"), Cache(seconds=30, modified="at")),
+    (TtlCacheControl(30, TimestampCacheControl(updated_at_attr="at")), Cache(seconds=30, modified="at")),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), CONTROLS, ids=str)
+def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expected: Cache | None) -> None:
+    @stored(cache=given)
+    class Item:
+        id: str
+        at: datetime
+
+    assert meta_of(Item).cache == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (60, "has a cache of the wrong type"),
+        (object(), "has a cache of the wrong type"),
+        (TtlCacheControl, "has a cache of the wrong type"),
+        (Cache(seconds=-1), "has a cache of so many seconds"),
+        (Cache(seconds=True), "has a cache of so many seconds"),
+        (Cache(seconds=0.5), "has a cache of so many seconds"),  # type: ignore[arg-type]
+        (Cache(seconds=10**9), "has a cache of so many seconds"),
+        (TtlCacheControl(-1), "has a cache of so many seconds"),
+        (Cache(items=0), "has a cache of so many items"),
+        (Cache(modified="nothing"), "has a cache that is told by nothing when an item changed"),
+        (Cache(modified="id"), "has a cache that is told by id when an item changed"),
+    ],
+    ids=str,
+)
+def test_a_cache_that_makes_no_sense_is_refused_with_the_declaration(given: Any, what: str) -> None:
+    with pytest.raises(InvalidDeclaration) as refused:
+
+        @stored(cache=given)
+        class Item:
+            id: str
+            at: datetime
+
+    assert [fault.message for fault in refused.value.faults] == [what]
