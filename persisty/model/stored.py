@@ -6,10 +6,12 @@ once, build the Struct, and hang the frozen `StoreMeta` on it as `__persisty__`.
 
 from __future__ import annotations
 
+import builtins
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
+from typing import Any, ClassVar, ForwardRef, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
 from uuid import UUID
 
 import msgspec
@@ -203,12 +205,30 @@ def _declare(
     return item
 
 
+class _Names(dict[str, Any]):
+    """What names in annotations mean beside those of the module: members of the class, and for a name that is nobody's yet, itself, so
+    that a link can lead to an item that is declared further down."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls, self._module = cls, vars(sys.modules[cls.__module__])
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._module or hasattr(builtins, name):
+            raise KeyError(name)
+        return vars(self._cls).get(name, name)
+
+
 def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
     try:
-        hints = get_type_hints(cls, include_extras=True)
+        hints = get_type_hints(cls, localns=_Names(cls), include_extras=True)
     except (NameError, TypeError, SyntaxError) as error:
         faults.append(Fault("", f"annotations cannot be resolved: {error}"))
         return {}
+    faults.extend(
+        Fault("", f"annotations cannot be resolved: name {hint.__forward_arg__!r} is not defined")
+        for name, hint in [*hints.items()]
+        if isinstance(hint, ForwardRef) and hints.pop(name)
+    )
     return {attribute: hint for attribute, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
 
 

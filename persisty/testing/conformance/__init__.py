@@ -25,6 +25,8 @@ from . import (
     test_conditions,
     test_crud,
     test_filters,
+    test_integrity,
+    test_links,
     test_numbering,
     test_order_and_paging,
     test_select,
@@ -48,11 +50,13 @@ THEMES: tuple[ModuleType, ...] = (
     test_changes,
     test_numbering,
     test_bulk,
+    test_links,
+    test_integrity,
     test_concurrency,
 )
 FIXTURES = (
     "recorded", "capabilities", "open_store", "notes", "specimens", "readings", "cells", "accounts", "meters", "tickets", "events",
-    "shelf", "dirty",
+    "shelf", "dirty", "linked", "county",
 )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ Nothing here skips: an engine that cannot be opened fails every test of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,8 +26,9 @@ from persisty import Store, meta_of
 from persisty.store.backend import Capabilities, Engine
 
 from ..matrix import CAPABILITIES
+from .county import COUNTY
 from .dirty import rows
-from .items import Account, Cell, Event, Meter, Note, Reading, Specimen, Ticket
+from .items import LINKED, Account, Cell, Event, Meter, Note, Reading, Specimen, Ticket
 
 OpenEngine = Callable[[], Engine]
 OpenStore = Callable[[type[Any]], Store[Any]]
@@ -56,6 +58,35 @@ def open_store(open_engine: OpenEngine) -> Iterator[OpenStore]:
     """Item → its store, empty."""
     with ExitStack() as stack:
         yield lambda item: open_in(stack, open_engine, item)
+
+
+def open_together(stack: ExitStack, open_engine: OpenEngine, items: Sequence[type[Any]]) -> dict[type[Any], Store[Any]]:
+    """Item → its store, in one engine, which the stack closes."""
+    engine = stack.enter_context(closing(open_engine()))
+    metas = [meta_of(item) for item in items]
+    engine.prepare(metas)
+    stores: dict[str, Store[Any]] = {}
+    for meta in metas:
+        stores[meta.name] = Store(meta, partial(engine.open, meta), stores, engine.transaction)
+    return {meta.item: stores[meta.name] for meta in metas}
+
+
+@pytest.fixture
+def linked(open_engine: OpenEngine) -> Iterator[dict[type[Any], Store[Any]]]:
+    """The stores of items that are linked to each other, empty."""
+    with ExitStack() as stack:
+        yield open_together(stack, open_engine, LINKED)
+
+
+@pytest.fixture(scope="session")
+def county(open_engine: OpenEngine) -> Iterator[dict[type[Any], Store[Any]]]:
+    """The stores of linked items with a few items in each. Tests only read them."""
+    with ExitStack() as stack:
+        stores = open_together(stack, open_engine, LINKED)
+        for store, items in COUNTY.items():
+            for item in items:
+                stores[store].create(item)
+        yield stores
 
 
 @pytest.fixture

@@ -10,7 +10,21 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from persisty import SEQUENCE, UUID4_TEXT, UUID7, VERSION, Attr, Index, Unique, stored
+from persisty import (
+    SEQUENCE,
+    UUID4_TEXT,
+    UUID7,
+    VERSION,
+    Attr,
+    BelongsTo,
+    HasCount,
+    HasMany,
+    HasOne,
+    Index,
+    Unique,
+    link,
+    stored,
+)
 
 
 class Color(enum.Enum):
@@ -142,3 +156,52 @@ class Event:
 
     id: UUID = Attr(generator=UUID7)
     rank: int = 0
+
+
+@stored(key="name")
+class Town:
+    name: str
+    size: int = 0
+    people: HasMany[Person] = link()
+
+
+@stored(key="name", indexes=[Index("town_name", "age"), Index("boss_name")])
+class Person:
+    """Linked to a town, to others of its kind, and through memberships to clubs."""
+
+    name: str
+    age: int = 0
+    town_name: str | None = None
+    town: BelongsTo[Town] = link(by="town_name", on_delete="nullify")
+    boss_name: str | None = None
+    boss: BelongsTo[Person] = link(by="boss_name", on_delete="cascade")
+    staff: HasMany[Person] = link(by="boss_name")
+    staff_count: HasCount[Person] = link(by="boss_name")
+    desk: HasOne[Desk] = link()
+    clubs: HasMany[Club] = link(through="Membership")
+    club_count: HasCount[Club] = link(through="Membership")
+
+
+@stored(key="number", indexes=[Index("person_name")])
+class Desk:
+    number: int
+    person_name: str
+    person: BelongsTo[Person] = link(by="person_name", on_delete="block")
+
+
+@stored(key="name")
+class Club:
+    name: str
+    fee: int = 0
+    members: HasMany[Person] = link(through="Membership")
+
+
+@stored(key=("club_name", "person_name"), indexes=[Index("person_name")])
+class Membership:
+    club_name: str
+    person_name: str
+    club: BelongsTo[Club] = link(by="club_name", on_delete="cascade")
+    person: BelongsTo[Person] = link(by="person_name", on_delete="cascade")
+
+
+LINKED = (Town, Person, Desk, Club, Membership)

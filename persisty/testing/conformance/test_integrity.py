@@ -1,0 +1,180 @@
+"""What links demand: a target that is there, and something to become of what belongs to an item that is deleted."""
+
+from __future__ import annotations
+
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from persisty import Conflict, Create, Delete, InvalidInput, PersistyError, Store, Unsupported, Update
+from persisty.store.backend import Capabilities
+
+from .items import Club, Desk, Membership, Person, Town
+
+Stores = dict[type[Any], Store[Any]]
+
+
+def paths(error: PersistyError | None) -> list[str]:
+    return [fault.path for fault in error.faults] if error else []
+
+
+def test_a_target_that_is_not_there_is_refused_and_nothing_is_written(linked: Stores) -> None:
+    people = linked[Person]
+    with pytest.raises(InvalidInput) as caught:
+        people.create(Person(name="Ann", town_name="Aix"))
+    assert paths(caught.value) == ["/town_name"]
+    assert people.count() == 0
+    linked[Town].create(Town(name="Aix"))
+    assert people.create(Person(name="Ann", town_name="Aix")).town_name == "Aix"
+    with pytest.raises(InvalidInput) as caught:
+        people.update("Ann", {"boss_name": "Ben", "age": 3})
+    assert paths(caught.value) == ["/boss_name"]
+    assert people.read("Ann").age == 0
+    assert people.update("Ann", {"boss_name": "Ann", "age": 3}).boss_name == "Ann"
+    assert people.update("Ann", {"boss_name": None, "town_name": None}).age == 3
+
+
+def test_other_reasons_come_first(linked: Stores) -> None:
+    people = linked[Person]
+    people.create(Person(name="Ann"))
+    with pytest.raises(Conflict):
+        people.create(Person(name="Ann", town_name="Aix"))
+    assert people.update("Ben", {"town_name": "Aix"}) is None
+    with pytest.raises(PersistyError) as caught:
+        people.update("Ann", {"town_name": "Aix"}, when=Person.age == 1)
+    assert caught.value.code == "precondition_failed"
+
+
+def test_edits_of_a_batch_require_each_for_itself(linked: Stores) -> None:
+    people = linked[Person]
+    linked[Town].create(Town(name="Aix"))
+    results = people.edit_batch(
+        [
+            Create(Person(name="Ann", town_name="Aix")),
+            Create(Person(name="Ben", town_name="Bar")),
+            Update("Ann", {"town_name": "Cuba"}),
+            Create(Person(name="Cleo")),
+            Update("Ann", {"age": 7, "town_name": "Aix"}),
+        ]
+    )
+    assert [one.code for one in results] == ["ok", "invalid_input", "invalid_input", "ok", "ok"]
+    assert paths(results[2].error) == ["/edits/2/changes/town_name"]
+    assert {one.name: one.age for one in people.search()} == {"Ann": 7, "Cleo": 0}
+
+
+def test_an_atomic_batch_is_refused_as_a_whole(linked: Stores) -> None:
+    people = linked[Person]
+    linked[Town].create(Town(name="Aix"))
+    batch = [
+        Create(Person(name=name, town_name=town)) for name, town in (("Ann", "Aix"), ("Ben", "Bar"), ("Cleo", "Aix"))
+    ]
+    results = people.edit_batch(batch, atomic=True)
+    assert [one.code for one in results] == ["aborted", "invalid_input", "aborted"]
+    assert people.count() == 0
+    assert [one.code for one in people.edit_batch([batch[0], batch[2]], atomic=True)] == ["ok", "ok"]
+
+
+def test_update_all_requires_its_target(linked: Stores) -> None:
+    people = linked[Person]
+    people.create(Person(name="Ann"))
+    with pytest.raises(InvalidInput):
+        people.update_all({"town_name": "Aix"})
+    linked[Town].create(Town(name="Aix"))
+    assert people.update_all({"town_name": "Aix"}).changed == 1
+
+
+def test_what_belongs_to_a_deleted_item_follows_blocks_or_lets_go(linked: Stores) -> None:
+    towns, people, desks, clubs, memberships = (linked[item] for item in (Town, Person, Desk, Club, Membership))
+    towns.create(Town(name="Aix"))
+    for name, boss in (("Ann", None), ("Ben", "Ann"), ("Cleo", "Ben"), ("Dan", "Cleo"), ("Eve", None)):
+        people.create(Person(name=name, boss_name=boss, town_name="Aix"))
+    clubs.create(Club(name="chess"))
+    for name in ("Ann", "Dan", "Eve"):
+        memberships.create(Membership(club_name="chess", person_name=name))
+    desks.create(Desk(number=1, person_name="Eve"))
+
+    assert towns.delete("Aix")
+    assert {one.town_name for one in people.search()} == {None}
+    with pytest.raises(Conflict):
+        people.delete("Eve")
+    assert people.read("Eve") is not None
+    assert memberships.count() == 3
+    assert people.delete("Ann")
+    assert [one.name for one in people.search()] == ["Eve"]
+    assert [one.person_name for one in memberships.search()] == ["Eve"]
+    assert clubs.delete("chess")
+    assert memberships.count() == 0
+    assert not people.delete("Ann")
+
+
+def test_a_circle_of_items_goes_together(linked: Stores) -> None:
+    people = linked[Person]
+    for name in ("Ann", "Ben"):
+        people.create(Person(name=name))
+    people.update("Ann", {"boss_name": "Ben"})
+    people.update("Ben", {"boss_name": "Ann"})
+    assert people.delete("Ann")
+    assert people.count() == 0
+
+
+def test_who_may_not_delete_an_item_deletes_nothing_that_belongs_to_it(linked: Stores) -> None:
+    people = linked[Person]
+    people.create(Person(name="Ann"))
+    people.create(Person(name="Ben", boss_name="Ann"))
+    with pytest.raises(PersistyError) as caught:
+        people.delete("Ann", when=Person.age == 5)
+    assert caught.value.code == "precondition_failed"
+    assert people.count() == 2
+
+
+def test_batches_and_bulk_deletes_do_it_too(linked: Stores, capabilities: Capabilities) -> None:
+    people, desks = linked[Person], linked[Desk]
+    for name, boss in (("Ann", None), ("Ben", "Ann"), ("Cleo", None), ("Dan", "Cleo"), ("Eve", None)):
+        people.create(Person(name=name, boss_name=boss))
+    desks.create(Desk(number=1, person_name="Eve"))
+    results = people.edit_batch([Delete("Ann"), Delete("Eve"), Update("Cleo", {"age": 2})])
+    assert [one.code for one in results] == ["ok", "conflict", "ok"]
+    assert sorted(one.name for one in people.search()) == ["Cleo", "Dan", "Eve"]
+    together = [Delete("Cleo"), Delete("Eve")]
+    if not capabilities.transactions:
+        with pytest.raises(Unsupported):
+            people.edit_batch(together, atomic=True)
+    else:
+        with pytest.raises(Conflict):
+            people.edit_batch(together, atomic=True)
+        assert people.count() == 3
+        desks.delete(1)
+        assert [one.code for one in people.edit_batch(together, atomic=True)] == ["ok", "ok"]
+        assert people.count() == 0
+        return
+    desks.delete(1)
+    assert people.delete_all(Person.boss_name.is_null()).changed == 2
+    assert people.count() == 0
+
+
+def test_nothing_belongs_to_an_item_that_is_gone_whoever_is_faster(linked: Stores, capabilities: Capabilities) -> None:
+    people, memberships, clubs = linked[Person], linked[Membership], linked[Club]
+    if not capabilities.transactions:
+        pytest.skip("transactions: here what is made while an item is deleted may stay")
+    clubs.create(Club(name="chess"))
+    for turn in range(8):
+        name = f"p{turn}"
+        people.create(Person(name=name))
+        barrier = Barrier(3)
+
+        def join(name: str = name, barrier: Barrier = barrier) -> None:
+            barrier.wait()
+            memberships.edit_batch([Create(Membership(club_name="chess", person_name=name))])
+
+        def leave(name: str = name, barrier: Barrier = barrier) -> None:
+            barrier.wait()
+            people.delete(name)
+
+        threads = [Thread(target=one) for one in (join, leave, leave)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert people.read(name) is None
+        assert memberships.count() == 0

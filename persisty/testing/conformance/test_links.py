@@ -1,0 +1,192 @@
+"""Links: filters that go through them, and what is behind them loaded for many items at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from persisty import Filter, InvalidQuery, ResultPage, Store
+
+from .county import CLUBS, DESKS, MEMBERSHIPS, PEOPLE, TOWNS
+from .items import Club, Desk, Membership, Person, Town
+
+Stores = dict[type[Any], Store[Any]]
+Test = Callable[[Any], bool]
+
+
+def behind(person: Any, name: str) -> list[Any]:
+    """What a link of a person leads to, told from the lists."""
+    clubs = [one.club_name for one in MEMBERSHIPS if one.person_name == person.name]
+    found: dict[str, list[Any]] = {
+        "town": [one for one in TOWNS if one.name == person.town_name],
+        "boss": [one for one in PEOPLE if one.name == person.boss_name],
+        "staff": [one for one in PEOPLE if one.boss_name == person.name],
+        "desk": [one for one in DESKS if one.person_name == person.name],
+        "clubs": [one for one in CLUBS if one.name in clubs],
+    }
+    return found[name]
+
+
+def through(name: str, test: Test) -> Test:
+    return lambda person: any(map(test, behind(person, name)))
+
+
+ASKED: list[tuple[Filter, Test]] = [
+    (Person.town.size > 3, through("town", lambda town: town.size > 3)),
+    (Person.town.name == "Aix", through("town", lambda town: town.name == "Aix")),
+    (Person.town.any(), through("town", lambda town: True)),
+    (~Person.town.any(), lambda person: not behind(person, "town")),
+    (Person.town.size != 3, through("town", lambda town: town.size != 3)),
+    (~(Person.town.size == 3), lambda person: not through("town", lambda town: town.size == 3)(person)),
+    (Person.boss.age >= 41, through("boss", lambda boss: boss.age >= 41)),
+    (Person.boss.boss.name == "Ann", through("boss", through("boss", lambda boss: boss.name == "Ann"))),
+    (Person.boss.town.size.oneof([3, 20]), through("boss", through("town", lambda town: town.size in (3, 20)))),
+    (Person.staff.age < 18, through("staff", lambda one: one.age < 18)),
+    (
+        Person.staff.any((Person.age < 18) & (Person.town.name == "Bar")),
+        through("staff", lambda one: one.age < 18 and one.town_name == "Bar"),
+    ),
+    (Person.desk.number > 1, through("desk", lambda desk: desk.number > 1)),
+    (Person.desk.any(), through("desk", lambda desk: True)),
+    (Person.clubs.fee > 1, through("clubs", lambda club: club.fee > 1)),
+    (~Person.clubs.any(), lambda person: not behind(person, "clubs")),
+    (Person.clubs.name.startswith("ch"), through("clubs", lambda club: club.name.startswith("ch"))),
+    (Person.boss.name.icontains("ANN"), through("boss", lambda boss: "ann" in boss.name.casefold())),
+    (Person.boss.clubs.any(Club.fee == 100), through("boss", through("clubs", lambda club: club.fee == 100))),
+    (Person.age > 17, lambda person: person.age > 17),
+    (Person.town_name.is_null(), lambda person: person.town_name is None),
+]
+
+
+def names(people: Any) -> list[str]:
+    return sorted(one.name for one in people)
+
+
+@pytest.mark.parametrize(("where", "test"), ASKED, ids=[str(where) for where, _ in ASKED])
+def test_a_filter_through_a_link_finds_the_items_with_such_an_item_behind_it(
+    county: Stores, where: Filter, test: Test
+) -> None:
+    people, wanted = county[Person], names(filter(test, PEOPLE))
+    assert names(people.search(where)) == wanted
+    assert people.count(where) == len(wanted)
+    assert names(people.search(~where)) == names(one for one in PEOPLE if not test(one))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(picked=st.lists(st.tuples(st.sampled_from(ASKED), st.booleans()), min_size=2, max_size=4), either=st.booleans())
+def test_filters_through_links_combine(county: Stores, picked: list[Any], either: bool) -> None:
+    terms = [(~where if negated else where, test, negated) for (where, test), negated in picked]
+    where = terms[0][0]
+    for term, _, _ in terms[1:]:
+        where = where | term if either else where & term
+
+    def holds(person: Any) -> bool:
+        return (any if either else all)(test(person) is not negated for _, test, negated in terms)
+
+    assert names(county[Person].search(where)) == names(filter(holds, PEOPLE))
+
+
+def test_pages_orders_and_aggregates_go_through_links(county: Stores) -> None:
+    people = county[Person]
+    where = Person.boss.any()
+    first = people.search(where, order=Person.age.desc(), limit=3)
+    assert [one.name for one in first] == ["Eve", "Ben", "Cleo"]
+    rest = people.search(where, order=Person.age.desc(), limit=3, cursor=first.cursor)
+    assert [one.name for one in rest] == ["Dan"]
+    assert rest.cursor is None
+    assert people.count_by(Person.town_name, where) == {"Aix": 1, "Bar": 2, None: 1}
+    [group] = people.aggregate(Person.age.max(), where=Person.clubs.fee == 1)
+    assert group.values == (65,)
+
+
+def test_a_write_may_depend_on_what_is_behind_a_link(linked: Stores) -> None:
+    linked[Town].create(Town(name="Aix", size=3))
+    people = linked[Person]
+    people.create(Person(name="Ann", town_name="Aix"))
+    people.create(Person(name="Ben"))
+    assert people.update("Ann", {"age": 1}, when=Person.town.size == 3).age == 1
+    results = [people.edit_batch([]), people.update_all({"age": 9}, Person.town.any()).changed]
+    assert results == [[], 1]
+    assert {one.name: one.age for one in people.search()} == {"Ann": 9, "Ben": 0}
+    assert people.delete_all(~Person.town.any()).changed == 1
+    assert names(people.search()) == ["Ann"]
+
+
+def test_what_belongs_to_is_loaded_in_the_position_of_its_item(county: Stores) -> None:
+    people = county[Person]
+    items = list(people.search(order=Person.name))
+    assert [town and town.name for town in people.related("town", items)] == ["Aix", "Aix", "Bar", None, "Bar", "Aix"]
+    assert [boss and boss.name for boss in people.related("boss", items)] == [None, "Ann", "Ann", "Ben", "Ben", None]
+    assert [desk and desk.number for desk in people.related("desk", items)] == [1, None, None, 2, None, None]
+    assert people.related("staff_count", items) == [2, 2, 0, 0, 0, 0]
+    assert people.related("club_count", items) == [2, 0, 0, 1, 1, 1]
+    assert people.related("town", []) == []
+
+
+def test_each_item_has_a_page_of_its_own(county: Stores) -> None:
+    towns, people = county[Town], county[Person]
+    items = list(towns.search(order=Town.name))
+    pages = towns.related("people", items, order=Person.age.desc(), limit=2)
+    assert [[one.name for one in page] for page in pages] == [["Ben", "Ann"], ["Eve", "Cleo"], []]
+    assert [page.cursor is None for page in pages] == [False, True, True]
+    [more] = towns.related("people", items[:1], order=Person.age.desc(), limit=2, cursor=pages[0].cursor)
+    assert [one.name for one in more] == ["Fay'"]
+    assert more.cursor is None
+    same = people.search(Person.town_name == "Aix", order=Person.age.desc(), limit=2, cursor=pages[0].cursor)
+    assert same == more
+    grown = towns.related("people", items, Person.age > 17, order=[Person.age])
+    assert [[one.name for one in page] for page in grown] == [["Ann", "Ben"], ["Eve"], []]
+    unordered = towns.related("people", items)
+    assert [names(page) for page in unordered] == [["Ann", "Ben", "Fay'"], ["Cleo", "Eve"], []]
+
+
+def test_pages_without_an_order_go_on_too(county: Stores) -> None:
+    towns = county[Town]
+    aix = towns.read("Aix")
+    seen: list[str] = []
+    cursor = None
+    for _ in range(3):
+        [page] = towns.related("people", [aix], limit=1, cursor=cursor)
+        seen += [one.name for one in page]
+        cursor = page.cursor
+    assert cursor is None
+    assert sorted(seen) == ["Ann", "Ben", "Fay'"]
+
+
+def test_items_behind_an_item_between(county: Stores) -> None:
+    people, clubs = county[Person], county[Club]
+    items = list(people.search(order=Person.name))
+    pages = people.related("clubs", items, order=Club.fee.desc(), limit=1)
+    assert [[one.name for one in page] for page in pages] == [["golf"], [], [], ["chess"], ["chess"], ["golf"]]
+    [more] = people.related("clubs", items[:1], order=Club.fee.desc(), limit=1, cursor=pages[0].cursor)
+    assert [one.name for one in more] == ["chess"]
+    assert more.cursor is None
+    members = clubs.related("members", list(clubs.search(order=Club.name)), Person.age > 17)
+    assert [names(page) for page in members] == [["Ann", "Eve"], ["Ann"], []]
+
+
+def test_links_gives_copies_with_what_is_behind_them(county: Stores) -> None:
+    people = county[Person]
+    page = people.links(people.search(Person.age == 17, order=Person.name), "boss.town", Person.clubs, "staff_count")
+    assert isinstance(page, ResultPage)
+    cleo, dan = page
+    assert isinstance(cleo, Person)
+    assert (cleo.boss.name, cleo.boss.town.name, dan.boss.name) == ("Ann", "Aix", "Ben")
+    assert [[one.name for one in person.clubs] for person in page] == [[], ["chess"]]
+    assert (cleo.staff_count, dan.town_name) == (0, None)
+    assert people.links(people.read("Dan")).town is None
+    with pytest.raises(InvalidQuery) as caught:
+        people.links(page, "nobody")
+    assert [fault.path for fault in caught.value.faults] == ["/nobody"]
+
+
+def test_a_link_that_is_not_loaded_is_no_value(county: Stores) -> None:
+    ann = county[Person].read("Ann")
+    with pytest.raises(AttributeError, match="not loaded"):
+        _ = ann.town
+    assert county[Membership].read(("golf", "Ann")).club_name == "golf"
+    assert county[Desk].related("person", [Desk(number=3, person_name="nobody")]) == [None]
