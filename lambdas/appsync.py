@@ -1,4 +1,4 @@
-"""The root fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments}` and takes the envelope apart."""
+"""The root fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments, …}` and takes the envelope apart."""
 
 from __future__ import annotations
 

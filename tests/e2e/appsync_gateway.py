@@ -2,7 +2,7 @@
 
 graphql-core parses, validates and completes; every root field runs the resolver's `request` in Node, invokes the function
 that the template wires to it, and runs the resolver's `response`. What AppSync would do with an error is done here: its
-type and info stand beside the message.
+type and info stand beside the message, and errors that the resolver adds keep the field's path.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLError, build_schema, graphql_sync
+
+from ..graphql.asking import told
 
 AWS_SCALARS = (
     "AWSDate",
@@ -27,14 +29,19 @@ AWS_SCALARS = (
     "AWSIPAddress",
 )
 STUB = """
-export const util = { error: (message, type, data, info) => { throw { message, type, data, info }; } };
+export const added = [];
+export const util = {
+  error: (message, type, data, info) => { throw { message, type, data, info }; },
+  appendError: (message, type, data, info) => { added.push({ message, type, data, info }); },
+};
 """
 RUN = """
 import * as resolver from "./resolver.mjs";
+import { added } from "./utils.mjs";
 import { readFileSync } from "node:fs";
 const { step, context } = JSON.parse(readFileSync(0, "utf8"));
 let out;
-try { out = { value: resolver[step](context) }; } catch (error) { out = { error }; }
+try { out = { value: resolver[step](context), added }; } catch (error) { out = { error }; }
 process.stdout.write(JSON.stringify(out));
 """
 
@@ -53,6 +60,8 @@ class AppSyncGateway:
         self._schema = build_schema(text + "".join(f"\nscalar {name}" for name in AWS_SCALARS))
         self._functions = functions
         self._folder = folder
+        self._path: list[Any] = []
+        self._added: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "utils.mjs").write_text(STUB)
         (folder / "run.mjs").write_text(RUN)
@@ -62,12 +71,10 @@ class AppSyncGateway:
 
     def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` beside the message."""
+        self._added = []
         answer: dict[str, Any] = dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
-        if "errors" in answer:
-            answer["errors"] = [
-                {**error, **error.get("extensions", {}), "extensions": None} for error in answer["errors"]
-            ]
-        return answer
+        errors = [{**error, **error.get("extensions", {}), "extensions": None} for error in answer.pop("errors", ())]
+        return {**answer, "errors": errors + self._added} if errors or self._added else answer
 
     def _wire(self, resolver: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         field = self._schema.get_type(resolver["TypeName"]).fields[resolver["FieldName"]]  # type: ignore[union-attr]
@@ -78,7 +85,8 @@ class AppSyncGateway:
         code = resolver["Code"].replace('"@aws-appsync/utils"', '"./utils.mjs"')
 
         def resolve(source: Any, info: Any, **arguments: Any) -> Any:
-            context = {"arguments": arguments, "info": {"fieldName": info.field_name, "selectionSetList": []}}
+            context = {"arguments": arguments, "identity": None, "info": {"fieldName": info.field_name, **told(info)}}
+            self._path = info.path.as_list()
             request = self._run(code, "request", context)
             return self._run(code, "response", {**context, "result": invoke(request["payload"])})
 
@@ -99,4 +107,9 @@ class AppSyncGateway:
             error = out["error"]
             extensions = {"errorType": error.get("type"), "errorInfo": error.get("info")}
             raise GraphQLError(error.get("message") or str(error), extensions=extensions)
+        path = list(self._path)
+        self._added += [
+            {"message": one["message"], "path": path, "errorType": one.get("type"), "errorInfo": one.get("info")}
+            for one in out.get("added", ())
+        ]
         return out.get("value")

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
 from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLField,
+    GraphQLIncludeDirective,
+    GraphQLResolveInfo,
     GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    SelectionSetNode,
+    Undefined,
     build_schema,
     execute_sync,
+    get_directive_values,
     get_named_type,
     is_object_type,
     is_required_argument,
     parse,
+    print_ast,
     validate,
 )
 
@@ -27,6 +37,7 @@ from persisty.api.graphql.appsync import AppSync
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http import Request
+from persisty.security.caller import ANONYMOUS, Caller
 
 JSON = {"content-type": "application/json"}
 
@@ -34,12 +45,12 @@ JSON = {"content-type": "application/json"}
 class Hosted:
     """Asks the endpoint by POST."""
 
-    def __init__(self, endpoint: GraphqlEndpoint) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoint: GraphqlEndpoint, caller: Caller = ANONYMOUS) -> None:
+        self.endpoint, self.caller = endpoint, caller
 
     def __call__(self, text: str, **variables: Any) -> dict[str, Any]:
         body = json.dumps({"query": text, "variables": variables}).encode()
-        response = self.endpoint.handle(Request("POST", "/graphql", headers=JSON, body=body))
+        response = self.endpoint.handle(Request("POST", "/graphql", headers=JSON, body=body, caller=self.caller))
         assert response.status == 200, response.body
         return json.loads(response.body)
 
@@ -57,11 +68,14 @@ class StandIn:
     """What AppSync does: parse, validate and coerce by its schema, send each root field to the function, pick the selection.
 
     AWSJSON arrives parsed, and is written where a result is a structure; an error of the envelope becomes the field's,
-    `code` as errorType, `info` as errorInfo.
+    `code` as errorType, `info` as errorInfo; errors of what is below are added to the response's. `events` are those it sent.
     """
 
     def __init__(self, appsync: AppSync, app: App) -> None:
         self._appsync = appsync
+        self.caller = ANONYMOUS
+        self.events: list[dict[str, Any]] = []
+        self._added: list[dict[str, Any]] = []
         scalars = "\n".join(f"scalar {name}" for name in READS)
         self.schema: GraphQLSchema = build_schema(scalars + "\n" + sdl(operations(app).values(), appsync=True))
         for name, read in READS.items():
@@ -74,20 +88,65 @@ class StandIn:
     def __call__(self, text: str, **variables: Any) -> dict[str, Any]:
         document = parse(text)
         assert validate(self.schema, document) == []
+        self.events, self._added = [], []
         result = execute_sync(self.schema, document, variable_values=variables)
         errors = [{"message": e.message, "extensions": e.extensions, "path": e.path} for e in result.errors or ()]
+        errors += self._added
         return json.loads(json.dumps({"data": result.data, **({"errors": errors} if errors else {})}))
 
     def _resolver(self, name: str) -> Callable[..., Any]:
-        def resolve(_root: Any, _info: Any, **arguments: Any) -> Any:
-            event = json.loads(json.dumps({"fieldName": name, "arguments": arguments}))
-            envelope = json.loads(json.dumps(self._appsync.handle(event)))
+        def resolve(_root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+            event = json.loads(json.dumps({"fieldName": name, "arguments": arguments, **told(info)}))
+            self.events.append(event)
+            envelope = json.loads(json.dumps(self._appsync.handle(event, self.caller)))
+            for one in envelope.get("errors", ()):
+                path, rest = one["info"]["path"], {name: x for name, x in one["info"].items() if name != "path"}
+                self._added.append(
+                    {"message": one["message"], "path": path, "extensions": {"code": one["code"], **rest}}
+                )
             if "error" in envelope:
                 error = envelope["error"]
                 raise GraphQLError(error["message"], extensions={"code": error["code"], **error["info"]})
             return envelope["data"]
 
         return resolve
+
+
+def told(info: GraphQLResolveInfo) -> dict[str, Any]:
+    """What AppSync tells a resolver of the selection: the text with inline fragments as they are and named ones unnamed, and the
+    paths of all fields by their aliases, fragments merged."""
+    sets = [node.selection_set for node in info.field_nodes if node.selection_set]
+    text = (
+        print_ast(SelectionSetNode(selections=tuple(one for some in sets for one in some.selections))) if sets else ""
+    )
+    paths = dict.fromkeys(path for some in sets for path in _paths(info, some, ""))
+    return {
+        "selectionSetGraphQL": text,
+        "selectionSetList": list(paths),
+        "variables": {
+            name: one.value for name, one in info.variable_values.sources.items() if one.value is not Undefined
+        },
+    }
+
+
+def _paths(info: GraphQLResolveInfo, selections: SelectionSetNode, within: str) -> Iterator[str]:
+    for one in selections.selections:
+        conditions = [
+            get_directive_values(kind, one, info.variable_values)
+            for kind in (GraphQLSkipDirective, GraphQLIncludeDirective)
+        ]
+        skipped, included = conditions
+        if (skipped and skipped["if"]) or (included and not included["if"]):
+            continue
+        if isinstance(one, FieldNode):
+            path = within + (one.alias or one.name).value
+            yield path
+            if one.selection_set:
+                yield from _paths(info, one.selection_set, path + "/")
+        elif isinstance(one, FragmentSpreadNode):
+            yield from _paths(info, info.fragments[one.name.value].definition.selection_set, within)
+        elif isinstance(one, InlineFragmentNode):
+            yield from _paths(info, one.selection_set, within)
 
 
 def write_json(value: Any) -> str:

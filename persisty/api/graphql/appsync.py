@@ -1,9 +1,14 @@
 """AppSync's side of GraphQL: one event of a root field in, an envelope out. The Lambda's handler calls this and no more.
 
-AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, …}` and turns the
-envelope, `{"data": …}` or `{"error": {"code", "message", "info"}}`, into a result or an error of the field (`code` as
-errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. Stores' operations
-are known from the start; the custom actions' modules are imported when a field that is none of theirs is first asked for.
+AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, selectionSetGraphQL,
+selectionSetList, variables}`. What is selected is answered by the same plans as hosted, links below the field in the same call, with
+fields under their names: AppSync puts aliases in, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
+errors being those of links below, or `{"error": {"code", "message", "info"}}`; the resolver makes errors of the field of them
+(`code` as errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. An event without
+a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections.
+
+Stores' operations are known from the start; the custom actions' modules are imported when a field that is none of theirs is first
+asked for.
 """
 
 from __future__ import annotations
@@ -12,13 +17,30 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import msgspec
+
 from ...application import App
 from ...errors import Fault, InvalidInput, NotFound, PersistyError
+from ...model.types import identity
+from ...security.caller import ANONYMOUS, Caller
 from ..operations import Operation, store_operations
 from ..problem import as_error
-from .resolve import error_extensions, resolve
+from .caching import caching
+from .picking import Picker, paths_of
+from .plan import Failure, Run, stores_for
+from .planning import Dialect, Planner
+from .resolve import call, error_extensions, resolve
+from .results import offered_in, result_ref
+from .selection_text import parse_selection
+from .types import Leaf
+from .values import plain_json
 
 Envelope = dict[str, Any]
+
+
+def _unchecked(leaf: Leaf) -> Any:
+    """AppSync checks what scalars carry."""
+    return identity
 
 
 class AppSync:
@@ -26,26 +48,36 @@ class AppSync:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._fields = _by_field(store_operations(app))
+        operations = store_operations(app)
+        self._fields = _by_field(operations)
+        self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
         self._complete = False
 
-    def handle(self, event: Any) -> Envelope:
+    def handle(self, event: Any, caller: Caller = ANONYMOUS) -> Envelope:
         """The envelope of an event."""
         try:
-            operation, arguments = self._asked(event)
-            return {"data": resolve(operation, arguments)}
+            return self._answer(event if isinstance(event, Mapping) else {}, caller)
         except Exception as error:  # the edge of the program: nothing but an envelope leaves it
             return {"error": _error(as_error(error))}
 
-    def _asked(self, event: Any) -> tuple[Operation, Mapping[str, Any]]:
-        found = event if isinstance(event, Mapping) else {}
-        field, arguments = found.get("fieldName"), found.get("arguments") or {}
+    def _answer(self, event: Mapping[str, Any], caller: Caller) -> Envelope:
+        field, arguments = event.get("fieldName"), event.get("arguments") or {}
         if not isinstance(field, str) or not isinstance(arguments, Mapping):
             raise InvalidInput("Not an event of a field", faults=[Fault("", "Expected fieldName and arguments")])
         operation = self._operation(field)
         if operation is None:
             raise NotFound(f"There is no field {field[:100]}")
-        return operation, arguments
+        text, variables = event.get("selectionSetGraphQL"), event.get("variables")
+        if not isinstance(text, str) or not text or caching(operation) is not None:
+            return {"data": resolve(operation, arguments, caller)}
+        ref = result_ref(operation.result, operation.meta)
+        picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
+        selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList") or ()))
+        node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
+        run = Run(stores_for(self._app, caller), picker.variables, as_error)
+        [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))
+        envelope = {"data": msgspec.to_builtins(data)}
+        return {**envelope, "errors": list(map(_below, run.failures))} if run.failures else envelope
 
     def _operation(self, field: str) -> Operation | None:
         if field not in self._fields and not self._complete:
@@ -62,3 +94,9 @@ def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:
 def _error(error: PersistyError) -> Envelope:
     info = error_extensions(error)
     return {"code": info.pop("code"), "message": error.message, "info": info}
+
+
+def _below(failure: Failure) -> Envelope:
+    """An error below the field: AppSync knows the field's path only, so the whole one is told in `info`."""
+    error = _error(failure.error)
+    return {**error, "info": {**error["info"], "path": failure.path}}

@@ -26,12 +26,10 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from .selection import Arguments, Selected, no_arguments
+from .selection import CONDITIONS, Arguments, Selected, no_arguments
 
 HARMLESS = "harmless"
 """Marks a field that keeps and changes nothing of its arguments: a key of its extensions. Literals are then read once."""
-CONDITIONS: dict[str, bool] = {"include": True, "skip": False}
-"""Directive → the value of its `if` with which the field is there."""
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

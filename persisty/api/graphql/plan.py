@@ -17,8 +17,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from ...application import App
 from ...errors import Forbidden, PersistyError, Unsupported
 from ...model.meta import StoreMeta
+from ...security.caller import Caller
 from ...store.store import Store
 from .selection import Selected
 
@@ -54,11 +56,12 @@ class Run:
         self.store, self.variables = store, variables
         self.failures: list[Failure] = []
         self.failed = 0
-        self._known = known
+        self.known = known
+        """What an exception is to the outside."""
 
-    def fail(self, error: Exception, path: Path, selected: Selected, *, nullable: bool) -> Any:
+    def fail(self, error: PersistyError, path: Path, selected: Selected, *, nullable: bool) -> Any:
         """Note an error; what stands in its place."""
-        self.failures.append(Failure(path, self._known(error), selected))
+        self.failures.append(Failure(path, error, selected))
         return None if nullable else self.again(nullable=False)
 
     def again(self, *, nullable: bool) -> Any:
@@ -71,6 +74,19 @@ class Run:
     def forget(self, path: Path) -> None:
         """Failures in what would not have been looked at any more."""
         self.failures = [one for one in self.failures if one.path[: len(path)] != path]
+
+
+def stores_for(app: App, caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
+    """The app's stores as the caller has them, each made once."""
+    known: dict[StoreMeta[Any], Store[Any]] = {}
+
+    def store(meta: StoreMeta[Any]) -> Store[Any]:
+        found = known.get(meta)
+        if found is None:
+            found = known[meta] = app.store(meta.name).on_behalf_of(caller)
+        return found
+
+    return store
 
 
 class Node:
@@ -120,7 +136,7 @@ class Value(Node):
         try:
             found = self._spell(value)
         except Exception as error:  # whatever a value of the wrong type does: an error of this field alone
-            return run.fail(error, trace(position), self.selected, nullable=self.nullable)
+            return run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable)
         return self.absent(run, None, trace(position)) if found is None else found
 
 
@@ -144,7 +160,7 @@ class Items(Node):
                     answers.append(UNSET)
                 except Exception as error:  # not a list at all, or one that breaks off
                     del members[ends[-1] if ends else 0 :]
-                    answers.append(run.fail(error, trace(position), self.selected, nullable=self.nullable))
+                    answers.append(run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable))
             ends.append(len(members))
 
         def inside(member: int) -> Path:
@@ -214,7 +230,7 @@ class Objects(Node):
             objects = self._shown(run, objects)
         before = run.failed
         columns = [self._column(run, member, objects, trace) for member in self._members]
-        rows = list(map(self._row, *columns))
+        rows = list(map(self._row, *columns)) if columns else [self._row() for _ in objects]
         if run.failed > before:
             for position, cells in enumerate(zip(*columns, strict=True)):
                 first = first_failed(cells)
@@ -233,9 +249,10 @@ class Objects(Node):
         elif member.load is not None and node is not None:
             try:
                 values = member.load(run, objects)
-            except Exception as error:
+            except Exception as error:  # of the link: each object that has it is without
+                known = run.known(error)
                 return [
-                    run.fail(error, inside(position), node.selected, nullable=node.nullable)
+                    run.fail(known, inside(position), node.selected, nullable=node.nullable)
                     for position in range(len(objects))
                 ]
         return values if node is None else node.complete(run, values, inside)

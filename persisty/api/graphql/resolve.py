@@ -28,6 +28,8 @@ from .values import answer, given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"
 """How the values of an order's enum end."""
+LISTED = frozenset({"oneof"})
+"""Operators that take a list."""
 
 
 def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
@@ -116,7 +118,7 @@ def _where(meta: StoreMeta[Any], value: Any) -> Any:
     for name, one in value.items():
         if name in CONNECTIVES or name == "not":
             if one is not None:
-                plain[name] = _where(meta, one)
+                plain[name] = _where(meta, [one] if name in CONNECTIVES and isinstance(one, Mapping) else one)
         elif name in meta.links and isinstance(one, Mapping):
             plain[name] = _where(meta.links[name].ends.target, one)
         elif name != QUERY:
@@ -134,12 +136,15 @@ def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
     plain: dict[str, Any] = {}
     for member, one in value.items():
         below = f"{name}.{member}"
-        plain[member] = _asked(meta, below, one) if below in refs else _operand(refs[name], one)
+        plain[member] = _asked(meta, below, one) if below in refs else _operand(refs[name], member, one)
     return plain
 
 
-def _operand(ref: Ref, value: Any) -> Any:
-    return [given(ref, one) for one in value] if isinstance(value, list) else given(ref, value)
+def _operand(ref: Ref, operator: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [given(ref, one) for one in value]
+    plain = given(ref, value)
+    return plain if operator not in LISTED or plain is None else [plain]  # GraphQL takes one for a list of one
 
 
 def _edits(meta: StoreMeta[Any], value: Any) -> Any:

@@ -37,14 +37,13 @@ from ...errors import MethodNotAllowed, PersistyError, Unsupported
 from ...model.meta import StoreMeta
 from ...model.types import identity
 from ...security.caller import ANONYMOUS, Caller
-from ...store.store import Store
 from ..actions import operations
 from ..operations import Operation
 from ..problem import as_error
 from .collect import HARMLESS, Collector, fragments_of, switches_of
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
-from .plan import Failure, Node, Run
+from .plan import Failure, Node, Run, stores_for
 from .planning import TYPENAME, Dialect, Planner
 from .resolve import call, error_extensions
 from .results import offered_in
@@ -138,7 +137,7 @@ class GraphqlSchema:
             values = self._variables(document, operation, given)
         except Rejected as rejected:
             return Answer(msgspec.json.encode({"errors": [_formatted(error) for error in rejected.errors]}), False)
-        run = Run(self._stores(caller), values, _as_error)
+        run = Run(stores_for(self._app, caller), values, _as_error)
         plan = self._plan(document, operation, operation_name, values)
         data = {key: self._answered(run, key, field, caller, given) for key, field in plan.fields.items()}
         if not run.failures:
@@ -153,7 +152,7 @@ class GraphqlSchema:
             try:
                 found = call(field.operation, field.selected.arguments(run.variables), caller)
             except Exception as error:  # whatever it is, its neighbours are answered
-                return run.fail(error, (key,), field.selected, nullable=True)
+                return run.fail(run.known(error), (key,), field.selected, nullable=True)
             return field.node.complete(run, [found], lambda _: (key,))[0]
         if isinstance(field, str):
             return field
@@ -198,18 +197,6 @@ class GraphqlSchema:
             return values
         check_variables(self._schema, document.node, operation, given)
         raise Rejected([malformed(error.message, error.nodes) for error in values])
-
-    def _stores(self, caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
-        """The stores as the caller has them, each made once."""
-        known: dict[StoreMeta[Any], Store[Any]] = {}
-
-        def store(meta: StoreMeta[Any]) -> Store[Any]:
-            found = known.get(meta)
-            if found is None:
-                found = known[meta] = self._app.store(meta.name).on_behalf_of(caller)
-            return found
-
-        return store
 
     def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
         """What graphql-core makes of a value of the type."""

@@ -23,7 +23,7 @@ from ...naming import pascal
 from ...query.parse import QUERY, fields_of, has_text
 from ..operations import EDITS, Operation, Parameter
 from .links import parameters_of
-from .resolve import ASCENDING, DESCENDING, may_give
+from .resolve import ASCENDING, DESCENDING, LISTED, may_give
 from .results import LinkField, link_fields, offered_in, result_ref
 from .types import (
     AWS_SCALARS,
@@ -41,9 +41,6 @@ from .types import (
 )
 
 BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID", "Query", "Mutation", "Subscription"})
-LISTED = frozenset({"oneof"})
-"""Operators that take a list."""
-
 OPERATOR_INPUTS: dict[Kind, str] = {
     Kind.UUID: "ID",
     Kind.DATETIME: "DateTime",

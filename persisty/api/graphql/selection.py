@@ -15,6 +15,10 @@ Arguments = Callable[[Any], dict[str, Any]]
 """The request's variables, as the front end has them → the arguments of a field."""
 
 
+CONDITIONS: dict[str, bool] = {"include": True, "skip": False}
+"""Directive → the value of its `if` with which the field is there."""
+
+
 def no_arguments(variables: Any) -> dict[str, Any]:
     """Of a field that has none."""
     return {}

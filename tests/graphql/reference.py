@@ -1,0 +1,101 @@
+"""graphql-core's own executor over the same schema: resolvers for every field, called one by one. What the plans are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, execute_sync, parse
+
+from persisty import App
+from persisty.api.actions import operations
+from persisty.api.graphql import schema as hosted
+from persisty.api.graphql.links import PARAMETERS
+from persisty.api.graphql.plan import stores_for
+from persisty.api.graphql.planning import Dialect, Planner
+from persisty.api.graphql.resolve import call, called_with
+from persisty.api.graphql.results import LinkField, offered_in, result_ref
+from persisty.api.graphql.sdl import sdl
+from persisty.api.graphql.types import Field, Leaf, ListOf, Record, Ref
+from persisty.api.graphql.values import answer, member_of
+from persisty.query.parse import filter_of_json
+from persisty.security.caller import ANONYMOUS, Caller
+
+
+class Reference:
+    """Executes valid documents field by field."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._known = operations(app).values()
+        self._planner = Planner(Dialect(lambda leaf: str, str), offered_in(self._known))
+        self.schema: GraphQLSchema = hosted._executable(sdl(self._known), self._known, self._planner)
+        self._seen: set[str] = set()
+        for operation in self._known:
+            root = self.schema.mutation_type if operation.mutation else self.schema.query_type
+            root.fields[operation.field].resolve = self._called(operation)  # type: ignore[union-attr]
+            self._attach(result_ref(operation.result, operation.meta))
+
+    def __call__(
+        self, text: str, variables: dict[str, Any] | None = None, caller: Caller = ANONYMOUS
+    ) -> dict[str, Any]:
+        result = execute_sync(self.schema, parse(text), context_value=caller, variable_values=variables)
+        return {
+            "data": result.data,
+            "errors": [(list(error.path or ()), _code(error)) for error in result.errors or ()],
+        }
+
+    def _called(self, operation: Any) -> Callable[..., Any]:
+        return lambda _root, info, **arguments: call(operation, arguments, info.context)
+
+    def _attach(self, ref: Ref) -> None:
+        match ref.type:
+            case ListOf(item):
+                self._attach(item)
+            case Record() as record if record.name not in self._seen:
+                self._seen.add(record.name)
+                of = self.schema.type_map[record.name]
+                assert isinstance(of, GraphQLObjectType)
+                for field in record.fields:
+                    if field.readable is not False:
+                        of.fields[field.name].resolve = self._member(record, field)
+                        self._attach(field.ref)
+                if record.meta is not None:
+                    for name, link in self._planner.links(record.meta).items():
+                        of.fields[name].resolve = self._linked(record, link)
+                        self._attach(link.ref)
+
+    def _member(self, record: Record, field: Field) -> Callable[..., Any]:
+        def resolve(value: Any, info: Any) -> Any:
+            if record.meta is not None:  # an action may answer more than its caller may see
+                [value] = stores_for(self._app, info.context)(record.meta).guard.shown([value])
+            found = member_of(value, field.attribute)
+            return answer(field.ref, found) if isinstance(_inner(field.ref), Leaf) else found
+
+        return resolve
+
+    def _linked(self, record: Record, link: LinkField) -> Callable[..., Any]:
+        def resolve(item: Any, info: Any, **arguments: Any) -> Any:
+            store = stores_for(self._app, info.context)(record.meta)  # type: ignore[arg-type]
+            target = store.beside(link.target)
+            target.guard.rows("read")
+            given = called_with(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)
+            given = {name: value for name, value in given.items() if value is not None}
+            if "where" in given:
+                given["where"] = filter_of_json(link.target, given["where"], view=target.guard.view)
+            return store.related(link.link.name, [item], **given)[0]
+
+        return resolve
+
+
+def _inner(ref: Ref) -> Any:
+    found: Any = ref.type
+    while isinstance(found, ListOf):
+        found = found.item.type
+    return found
+
+
+def _code(error: GraphQLError) -> str:
+    if "Cannot return null for non-nullable" in error.message:
+        return "unsupported"
+    return hosted._as_error(error.original_error or error).code

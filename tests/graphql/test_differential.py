@@ -1,0 +1,81 @@
+"""Compiled plans against graphql-core's own executor: generated documents have the same data, and the same errors by path and code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from persisty.api.graphql.limits import Limits
+from persisty.api.graphql.schema import GraphqlSchema
+from persisty.security.caller import ANONYMOUS, Caller
+
+from . import town
+from .documents import Generator
+from .reference import Reference
+
+QUERIES, MUTATIONS, CHUNKS = 2_400, 300, 8
+CALLERS = [ANONYMOUS, Caller(town.ID.format(100), frozenset({"friend"})), Caller(town.ID.format(101))]
+TEXTS = ["p0", "p1", "p5", "l", "l3", "Street 0", "Street 1", "pet0", "c1", "n0", "1", ""]
+IDS = [*(town.ID.format(number) for number in (0, 1, 2, 100, 101, 104, 200, 203, 300, 400, 500, 999)), "x"]
+NEW = re.compile(r'"(?!00000000-)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"')
+WIDE = Limits(tokens=50_000, fields=10_000, aliases=10_000, depth=50)
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Reference]:
+    town.fill()
+    yield Reference(town.app)
+    town.app.close()
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphqlSchema:
+    return GraphqlSchema(town.app, WIDE)
+
+
+def differ(
+    reference: Reference, schema: GraphqlSchema, generated: Generator, text: str, caller: Caller, kind: str
+) -> Any:
+    """The error codes of a document that has the same answer both ways; None if it does not fit the schema after all."""
+    if kind == "mutation":
+        town.fill()
+    found = schema.execute(text, generated.variables, caller=caller)
+    if "data" not in found:  # it does not fit the schema: nothing was executed
+        return None
+    if kind == "mutation":
+        town.fill()
+    wanted = reference(text, generated.variables, caller)
+    told = [(error["path"], error["extensions"]["code"]) for error in found.get("errors", ())]
+    assert timeless(found["data"]) == timeless(wanted["data"]), (text, generated.variables)
+    assert sorted(told, key=json.dumps) == sorted(wanted["errors"], key=json.dumps), (text, generated.variables)
+    assert all(error["message"] and error["locations"] for error in found.get("errors", ()))
+    return [code for _, code in told]
+
+
+def timeless(data: Any) -> Any:
+    """Without the ids that were made up on the way."""
+    return json.loads(NEW.sub('"new"', json.dumps(data)))
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize(("kind", "count"), [("query", QUERIES), ("mutation", MUTATIONS)])
+def test_generated_documents_have_one_answer(
+    reference: Reference, schema: GraphqlSchema, kind: str, count: int, chunk: int
+) -> None:
+    tried, codes = 0, set()
+    town.fill()
+    for seed in range(chunk, count, CHUNKS):
+        random = Random(f"{kind} {seed}")
+        generated = Generator(schema._schema, random, TEXTS, IDS)
+        text = generated.document(kind)
+        seen = differ(reference, schema, generated, text, CALLERS[seed % 3], kind)
+        if seen is not None:
+            tried += 1
+            codes.update(seen)
+    assert tried > count / CHUNKS * 0.6
+    assert len(codes) >= 3, codes
