@@ -1,0 +1,93 @@
+"""What docs/caching.md shows is what happens, in the order in which it shows it."""
+
+from __future__ import annotations
+
+import doctest
+import io
+import re
+import shlex
+from typing import Any
+
+import pytest
+from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
+from servey.cache_control.timestamp_cache_control import TimestampCacheControl
+from servey.cache_control.ttl_cache_control import TtlCacheControl
+
+from persisty import Cache
+from persisty.api.http import Request, Response
+from persisty.api.rest import Rest
+from persisty.model.caching import cache_of
+from persisty.store.cache import CachedEngine
+
+from .test_docs import ROOT, blocks, declared
+
+PAGE = "docs/caching.md"
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.delenv("PERSISTY_CACHE", raising=False)
+    return declared(PAGE)
+
+
+def test_requests_are_answered_and_reads_kept_as_shown(shown: dict[str, Any]) -> None:
+    rest = Rest(shown["app"])
+    calls = [
+        call
+        for console in blocks(PAGE, "console")
+        for call in re.findall(r"^\$ (.+)\n((?:[^$].*\n)+)", console, re.MULTILINE)
+    ]
+    assert len(calls) == 4
+    tags: dict[str, str] = {}
+    for command, answer in calls:
+        response = asked(rest, command, tags)
+        if tag := response.headers.get("etag"):
+            tags[f'{tag[:7]}…"'] = tag
+        assert [told(response)[0], *map(abbreviated, told(response)[1:])] == answer.splitlines()
+    assert isinstance(shown["app"].engine, CachedEngine)
+    [console] = blocks(PAGE, "pycon")
+    report, runner = io.StringIO(), doctest.DocTestRunner()
+    runner.run(doctest.DocTestParser().get_doctest(console, shown, PAGE, None, None), out=report.write)
+    assert not runner.failures, report.getvalue()
+
+
+def asked(rest: Rest, command: str, tags: dict[str, str]) -> Response:
+    """The answer to a call of curl, with the tags that the page abbreviates."""
+    words = iter(shlex.split(command)[1:])
+    method, path, headers, body = "GET", "", {}, ""
+    for word in words:
+        match word:
+            case "-X":
+                method = next(words)
+            case "-H":
+                name, _, value = next(words).partition(": ")
+                headers[name.lower()] = tags.get(value, value)
+            case "-d":
+                body = next(words)
+            case "-i":
+                pass
+            case _:
+                path = word.removeprefix("localhost:8000")
+    return rest.handle(Request(method, path, "", headers, body.encode()))
+
+
+def told(response: Response) -> list[str]:
+    """Status, headers and body, a line each."""
+    lines = [str(response.status), *(f"{name}: {value}" for name, value in response.headers.items())]
+    return [*lines, response.body.decode()] if response.body else lines
+
+
+def abbreviated(line: str) -> str:
+    return re.sub(r'^(etag: "\d+\.[0-9a-f]{4})[0-9a-f]{20}"$', r'\1…"', line)
+
+
+def test_every_word_of_a_cache_and_every_control_of_serveys_is_told_as_it_is() -> None:
+    text = (ROOT / PAGE).read_text()
+    words = set(re.findall(r"`(\w+)=[^`]+`", "\n".join(re.findall(r"^\| `\w+=.*\|$", text, re.MULTILINE))))
+    assert words == set(Cache.__struct_fields__)
+    rows = re.findall(r"^\| `(\w+CacheControl\(.*?\))` \| `(Cache\(.*?\))` \|$", text, re.MULTILINE)
+    assert len(rows) == 4
+    known = {"SecureHashCacheControl": SecureHashCacheControl, "TtlCacheControl": TtlCacheControl,
+             "TimestampCacheControl": TimestampCacheControl, "Cache": Cache}  # fmt: skip
+    for control, cache in rows:
+        assert cache_of(eval(control, dict(known))) == eval(cache, dict(known))
