@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from typing import Any, get_type_hints
 
 import msgspec
 
 from ..application import App
-from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput
+from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput, Unauthenticated
+from ..model.generators import acting_as
+from ..model.types import identity, unwrap
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .operations import Arguments, Operation, Parameter, store_operations, unknown_members
+
+AUTHORIZATION = "servey.security.authorization"
+"""Where servey's `Authorization` is: recognising one needs no import of it."""
 
 
 def action_operations(app: App) -> dict[str, Operation]:
@@ -36,11 +42,13 @@ def _action_operation(function: Callable[..., Any]) -> Operation | None:
         return None
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
+    told = {name: made for name in signature.parameters if (made := _of_caller(hints.get(name)))}
     parameters = tuple(
         Parameter(
             name, hints.get(name, Any), one.default is one.empty, None if one.default is one.empty else one.default
         )
         for name, one in signature.parameters.items()
+        if name not in told
     )
     method = trigger.method.value.upper()
     return Operation(
@@ -50,7 +58,7 @@ def _action_operation(function: Callable[..., Any]) -> Operation | None:
         path=trigger.path or f"/actions/{kebab(action.name)}",
         parameters=parameters,
         result=hints.get("return", Any),
-        call=partial(_call_action, function, action, parameters),
+        call=partial(_call_action, function, action, parameters, told),
         function=function,
         description=action.description,
     )
@@ -60,12 +68,14 @@ def _call_action(
     function: Callable[..., Any],
     action: Any,
     parameters: tuple[Parameter, ...],
+    told: Mapping[str, Callable[[Caller], Any]],
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
-    """Convert the arguments to the function's types, all faults at once, and call it."""
-    if not action.access_control.is_executable(None):
-        raise Forbidden(f"{action.name} may not be called")
+    """Convert the arguments to the function's types, all faults at once, and call it on behalf of the caller."""
+    if not action.access_control.is_executable(_authorization(caller)):
+        what = f"{action.name} is not for you"
+        raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
     known = tuple(one.name for one in parameters)
     faults = unknown_members(arguments, known, "")
     values: dict[str, Any] = {}
@@ -79,7 +89,24 @@ def _call_action(
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:
         raise InvalidInput(faults=faults)
-    return _settled(function(**values))
+    values |= {name: made(caller) for name, made in told.items()}
+    with acting_as(caller.subject):
+        return _settled(function(**values))
+
+
+def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:
+    """How a parameter that is the caller, and no argument, gets its value: as persisty's `Caller`, or as servey's `Authorization`,
+    which is None for a caller that is not authenticated where the parameter may be."""
+    inner, optional = unwrap(annotation)
+    if inner is Caller:
+        return identity
+    if isinstance(inner, type) and inner.__module__ == AUTHORIZATION and inner.__name__ == "Authorization":
+        return lambda caller: None if optional and not caller.authenticated else _authorization(caller)
+    return None
+
+
+def _authorization(caller: Caller) -> Any:
+    return import_module("persisty.api.authorization").authorization_of(caller)  # whoever has an action has servey
 
 
 def _settled(result: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from ..errors import Conflict, Forbidden, PersistyError
+from ..errors import Conflict, Forbidden, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta
@@ -202,7 +202,7 @@ class Guard(Trusted):
     def told(self, error: PersistyError) -> PersistyError:
         if isinstance(error, Conflict) and not self.view.attributes.keys() >= set(error.details.get("attributes", ())):
             return Conflict()
-        return error
+        return ScanNotAllowed() if isinstance(error, ScanNotAllowed) else error
 
     def refusal(self, what: str = "") -> PersistyError:
         return self._policy.refusal(what)

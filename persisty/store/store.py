@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET
 
-from ..errors import InvalidDeclaration, InvalidInput, NotFound
+from ..errors import InvalidDeclaration, InvalidInput, NotFound, ScanNotAllowed
 from ..model.changes import bounds_of
 from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
 from ..model.links import link_name
@@ -38,6 +38,7 @@ from .planning import Planning
 from .sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 
 T = TypeVar("T")
+X = TypeVar("X")
 REMEMBERED = 256
 """Callers whose rules are kept compiled: one whose token is remembered comes back as the same caller."""
 
@@ -204,7 +205,7 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None
         while ready != NOTHING:
-            page = self.backend.query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan)
+            page = self._ask(self.backend.query, ready, total, after, MAX_LIMIT, allow_scan=allow_scan)
             yield from self.guard.shown(page.items)
             if page.position is None:
                 return
@@ -214,7 +215,7 @@ class Store(Generic[T]):
         """How many items match."""
         asked = self.planning.rows("count", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, asked)
-        return 0 if ready == NOTHING else self.backend.count(ready, allow_scan=allow_scan)
+        return 0 if ready == NOTHING else self._ask(self.backend.count, ready, allow_scan=allow_scan)
 
     def count_by(
         self, attribute: AttributeExpression | Any, where: Filter | bool | None = None, *, allow_scan: bool = False
@@ -245,7 +246,7 @@ class Store(Generic[T]):
         if ready == NOTHING and names:
             return []
         measures = measures_of(asked)
-        found = self.backend.aggregate(measures, names, ready, allow_scan=allow_scan)
+        found = self._ask(self.backend.aggregate, measures, names, ready, allow_scan=allow_scan)
         return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
 
     def update_all(
@@ -383,9 +384,8 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, where)
         if ready == NOTHING:
             return ResultPage([])
-        return self.shown_page(
-            where, order, self.backend.query(ready, order, after, limit, select=select, allow_scan=allow_scan)
-        )
+        found = self._ask(self.backend.query, ready, order, after, limit, select=select, allow_scan=allow_scan)
+        return self.shown_page(where, order, found)
 
     def shown_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
         """A backend's page as the caller may see it."""
@@ -393,6 +393,13 @@ class Store(Generic[T]):
         if page.position is None:
             return ResultPage(items)
         return ResultPage(items, encode_cursor(self.meta, where, order, page.position))
+
+    def _ask(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
+        """What a backend answers. How large its table is, is not for every caller to know."""
+        try:
+            return call(*arguments, **options)
+        except ScanNotAllowed as error:
+            raise self.guard.told(error) from error
 
     def _needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The attributes to ask for: where those wanted are not to be seen on every item, all, which tell on which they are."""

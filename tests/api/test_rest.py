@@ -170,7 +170,7 @@ def test_custom_actions_take_arguments_from_the_query_or_the_body(call: Caller) 
     status, problem = call("GET", "/actions/add", None, "right=x&other=1")
     assert (status, problem["code"]) == (422, "invalid_input")
     assert {fault["path"] for fault in problem["faults"]} == {"/left", "/right", "/other"}
-    assert call("POST", "/actions/forbidden", {})[1]["code"] == "forbidden"
+    assert call("POST", "/actions/forbidden", {})[1]["code"] == "unauthenticated"
     assert call("GET", "/actions/not-offered")[0] == 404
 
 

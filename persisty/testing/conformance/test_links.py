@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery, ResultPage, Store
+from persisty import Filter, InvalidQuery, ResultPage, Store, attribute
 
 from .county import CLUBS, DESKS, MEMBERSHIPS, PEOPLE, TOWNS
 from .items import Club, Desk, Membership, Person, Town
@@ -57,7 +57,7 @@ ASKED: list[tuple[Filter, Test]] = [
     (Person.clubs.name.startswith("ch"), through("clubs", lambda club: club.name.startswith("ch"))),
     (Person.boss.name.icontains("ANN"), through("boss", lambda boss: "ann" in boss.name.casefold())),
     (Person.boss.clubs.any(Club.fee == 100), through("boss", through("clubs", lambda club: club.fee == 100))),
-    (Person.age > 17, lambda person: person.age > 17),
+    (attribute(Person.age) > 17, lambda person: person.age > 17),
     (Person.town_name.is_null(), lambda person: person.town_name is None),
 ]
 
@@ -138,7 +138,7 @@ def test_each_item_has_a_page_of_its_own(county: Stores) -> None:
     assert more.cursor is None
     same = people.search(Person.town_name == "Aix", order=Person.age.desc(), limit=2, cursor=pages[0].cursor)
     assert same == more
-    grown = towns.related("people", items, Person.age > 17, order=[Person.age])
+    grown = towns.related("people", items, Person.age > 17, order=Person.age)
     assert [[one.name for one in page] for page in grown] == [["Ann", "Ben"], ["Eve"], []]
     unordered = towns.related("people", items)
     assert [names(page) for page in unordered] == [["Ann", "Ben", "Fay'"], ["Cleo", "Eve"], []]
