@@ -31,6 +31,23 @@ from .backend import Backend, Bulk, Engine, Page, Put, Write, WriteResult
 
 T = TypeVar("T")
 Clock = Callable[[], float]
+
+
+class Elapsed:
+    """Seconds that never go back, and go on with whichever of two clocks is ahead: one of them stands while a machine is suspended
+    or a function is resumed from a snapshot, the other may be set back."""
+
+    def __init__(self, steady: Clock = time.monotonic, wall: Clock = time.time) -> None:
+        self._steady, self._wall = steady, wall
+        self._ahead = wall() - steady()
+
+    def __call__(self) -> float:
+        steady = self._steady()
+        ahead = self._wall() - steady
+        self._ahead = max(self._ahead, ahead)
+        return steady + self._ahead
+
+
 Keys = Sequence[KeyValues] | None
 """Those of some items; None is those of all, where a write does not name them."""
 
@@ -262,9 +279,9 @@ class CachedEngine:
     What a transaction wrote is not kept by anybody, nor read from memory by itself, before it has ended.
     """
 
-    def __init__(self, engine: Engine, clock: Clock = time.monotonic) -> None:
+    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         self.embedded = engine.embedded
-        self._engine, self._clock = engine, clock
+        self._engine, self._clock = engine, clock or Elapsed()
         self._transaction = _Transaction()
         self._opened: dict[str, CachedBackend[Any]] = {}
         self._opening = threading.Lock()

@@ -169,6 +169,21 @@ def test_an_item_is_as_old_as_the_call_for_it(notes: Place, pool: ThreadPoolExec
         assert counting.calls == ["read"]
 
 
+def test_time_goes_on_while_a_machine_sleeps_and_never_goes_back() -> None:
+    steady, wall = Time(), Time()
+    elapsed = cache.Elapsed(steady, wall)
+    start = elapsed()
+    for moved, clock, total in (
+        (5, steady, 5),
+        (5, wall, 5),
+        (3600, wall, 3605),
+        (-7200, wall, 3605),
+        (10, steady, 3615),
+    ):
+        clock.now += moved
+        assert elapsed() - start == total, (moved, clock is steady)
+
+
 def test_a_batch_asks_once_for_what_is_not_kept_and_keeps_positions(notes: Place) -> None:
     for key in "abc":
         notes.store.create({"id": key})
