@@ -16,7 +16,9 @@ from .errors import Fault, InvalidDeclaration, InvalidQuery
 from .model.meta import StoreMeta, meta_of
 from .naming import kebab
 from .security.access import VERBS
+from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
+from .security.policy import looks_at_caller
 from .store.backend import Engine
 from .store.cache import CachedEngine
 from .store.store import Store
@@ -61,6 +63,7 @@ class App:
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._cache = cache if configured.cache is None else configured.cache == "on"
         self._engine: Engine | None = None
+        self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
         self._stores: dict[str, Store[Any]] = {}
         self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
@@ -82,6 +85,18 @@ class App:
     def _connect(self) -> Engine:
         engine = connect(self._url, app=self.name, stage=self.stage)
         return CachedEngine(engine) if self._cache else engine
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """Who tells callers apart, as the settings say. `InvalidDeclaration` where they say nobody and the access rules need to know."""
+        if self._authenticator is None:
+            needed = any(map(looks_at_caller, self.metas.values()))
+            self._authenticator = authenticator_of(settings.load(), self.stage, needed=needed)
+        return self._authenticator
+
+    @authenticator.setter
+    def authenticator(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:

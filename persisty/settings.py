@@ -16,6 +16,12 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_STAGE": "the deployment that tables belong to; default `dev`",
     "PERSISTY_CACHE": "`on` keeps items in the process as their `Cache` says, `off` does not; default: what the app says",
     "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
+    "PERSISTY_TOKEN_ISSUERS": "who else's tokens count: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
+    "PERSISTY_TOKEN_AUDIENCE": "whom tokens must be for, several separated by spaces; needed with issuers",
+    "PERSISTY_TOKEN_ISSUER": "what persisty's own tokens name as their issuer; default `persisty`",
+    "PERSISTY_TOKEN_LEEWAY": "seconds by which clocks may differ; default 60",
+    "PERSISTY_TOKEN_KEY_FILE": "a file with the secret, or a PEM key, of persisty's own tokens",
+    "PERSISTY_TOKEN_SECRET_ARN": "the secret (Secrets Manager) or parameter (SSM) that holds it on AWS",
 }
 
 
@@ -25,6 +31,12 @@ class Settings(Struct, frozen=True):
     stage: str = "dev"
     cache: str | None = None
     log_level: str = "INFO"
+    token_issuers: str | None = None
+    token_audience: str | None = None
+    token_issuer: str = "persisty"
+    token_leeway: str = "60"
+    token_key_file: str | None = None
+    token_secret_arn: str | None = None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -32,6 +44,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: value for name, value in given.items() if value})
+
+
+def token_secret(environ: Mapping[str, str] | None = None) -> str | None:
+    """`PERSISTY_TOKEN_SECRET`: what persisty's own tokens are signed with. Never log or show this."""
+    return (os.environ if environ is None else environ).get("PERSISTY_TOKEN_SECRET") or None
 
 
 class AwsEnvironment(Struct, frozen=True):

@@ -24,7 +24,9 @@ from ..errors import (
     MethodNotAllowed,
     NotFound,
 )
+from ..model.types import identity
 from ..store.edits import EditResult
+from . import include
 from .caching import Answers, encode, precondition, taken
 from .http import JSON, MAX_BODY, PROBLEM, Request, Response, json_body
 from .operations import Operation, store_operations
@@ -122,9 +124,11 @@ class Rest:
         call, answers = operation.call, Answers(operation)
 
         def read(request: Request, key: str) -> Response:
-            _no_parameters(request)
+            names, rest = include.split(request.parameters())
+            _none_of(rest)
+            load = self._loading(operation, request, names)
             item = _found(call({"key": key}, request.caller))
-            return answers.answer(request, item, item)
+            return answers.answer(request, load(item), item)
 
         return read
 
@@ -153,7 +157,9 @@ class Rest:
         call, answers = operation.call, Answers(operation)
 
         def search(request: Request, key: str) -> Response:
-            return answers.answer(request, call(_search_arguments(request), request.caller))
+            names, rest = include.split(request.parameters())
+            load = self._loading(operation, request, names)
+            return answers.answer(request, load(call(_search_arguments(rest), request.caller)))
 
         return search
 
@@ -169,11 +175,12 @@ class Rest:
         call, answers = operation.call, Answers(operation)
 
         def read_batch(request: Request, key: str) -> Response:
-            given = request.parameters()
+            names, given = include.split(request.parameters())
             if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
                 raise InvalidQuery(faults=strangers)
+            load = self._loading(operation, request, names)
             items = call({"keys": [value for _, value in given]}, request.caller)
-            return answers.answer(request, {"items": items})
+            return answers.answer(request, {"items": load(items)})
 
         return read_batch
 
@@ -213,6 +220,14 @@ class Rest:
 
         return act
 
+    def _loading(self, operation: Operation, request: Request, names: list[str]) -> Callable[[Any], Any]:
+        """What puts the links that are asked for into an answer. Raises for links that cannot be had."""
+        if not names:
+            return identity
+        store = self._app.store(_meta(operation).name).on_behalf_of(request.caller)
+        include.check(store, names)
+        return lambda items: store.links(items, *names)
+
     def _object(self, request: Request) -> Mapping[str, Any]:
         body = json_body(request, self._max_body)
         if isinstance(body, dict):
@@ -243,8 +258,21 @@ def refusal(error: Exception) -> Response:
 
 
 def _problem(document: dict[str, Any]) -> Response:
-    headers = {**PROBLEM, "allow": document["allow"]} if "allow" in document else PROBLEM
-    return Response(document["status"], headers, encode(document))
+    told = TOLD.get(document["status"])
+    return Response(document["status"], PROBLEM if told is None else {**PROBLEM, **told(document)}, encode(document))
+
+
+def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
+    """How to say who one is (RFC 6750, 3): what is wrong with the token is named only if there was one."""
+    error = document.get("error")
+    return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
+
+
+TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
+    401: _challenge,
+    405: lambda document: {name: document[name] for name in ("allow",) if name in document},
+}
+"""Status of a problem → the headers that it has to come with."""
 
 
 def _meta(operation: Operation) -> Any:
@@ -262,16 +290,20 @@ def _allowed(methods: Mapping[str, Handler]) -> str:
 
 
 def _no_parameters(request: Request) -> None:
-    if given := request.parameters():
+    _none_of(request.parameters())
+
+
+def _none_of(given: list[tuple[str, str]]) -> None:
+    if given:
         raise InvalidQuery(faults=[Fault(f"/{name}", "Unknown parameter") for name, _ in given])
 
 
-def _search_arguments(request: Request) -> dict[str, Any]:
+def _search_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
     """The arguments of a search: what is not about paging is the filter."""
     where: list[tuple[str, str]] = []
     order: list[str] = []
     arguments: dict[str, Any] = {"where": where, "order": order}
-    for name, value in request.parameters():
+    for name, value in given:
         if name == "order":
             order += [term for term in value.split(",") if term]
         elif name not in PAGING:

@@ -1,12 +1,13 @@
 """The ASGI server of an app: the surfaces on a short path of their own, the pages through Starlette.
 
 Calls of an embedded engine take microseconds and run in the event loop: a hop to a thread would cost more than the
-query. Calls over a network, and custom actions, whose length nobody knows, run in threads.
+query. Calls over a network, custom actions, whose length nobody knows, and whatever comes with a token that is not known yet
+run in threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import starlette.responses
@@ -17,12 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..api.graphql.endpoint import GraphqlEndpoint
 from ..api.http import MAX_BODY, Request, Response
+from ..api.identity import Handle, Identified
 from ..api.rest import Rest, refusal
 from ..application import App
 from ..errors import NotFound, PayloadTooLarge
 from .pages import SecureHeaders, routes
-
-Handle = Callable[[Request], Response]
 
 
 class Server:
@@ -30,8 +30,9 @@ class Server:
 
     def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
         self._app, self._max_body = app, max_body
-        self._rest = Rest(app, max_body).handle
-        self._graphql = GraphqlEndpoint(app, max_body).handle
+        self._authenticator = app.authenticator
+        self._rest = Identified(Rest(app, max_body).handle, self._authenticator).handle
+        self._graphql = Identified(GraphqlEndpoint(app, max_body).handle, self._authenticator).handle
         self._pages: ASGIApp = Starlette(
             routes=routes(),
             lifespan=self._lifespan,
@@ -61,6 +62,7 @@ class Server:
             response = refusal(PayloadTooLarge(f"A body has at most {limit} bytes", limit=limit))
         else:
             request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+            here = here and self._authenticator.ready(headers)
             response = handle(request) if here else await run_in_threadpool(handle, request)
         await _send(response, send)
 

@@ -13,8 +13,9 @@ from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.meta import Attribute, StoreMeta
 from ..query.algebra import combine
 from ..query.view import View
+from .access import VERBS
 from .caller import Caller
-from .rules import nobody
+from .rules import Constant, Rule, Through, Where, nobody
 
 ALONE = frozenset({"read", "create", "edit_batch"})
 """Verbs whose rule is all there is. With the others an item that `read` keeps from the caller does not exist."""
@@ -102,6 +103,20 @@ def steady(meta: StoreMeta[Any]) -> bool:
 
 def _unsteady(meta: StoreMeta[Any]) -> bool:
     return not getattr(meta.access, "steady", True)
+
+
+def looks_at_caller(meta: StoreMeta[Any]) -> bool:
+    """Whether what a caller may do with the items depends on who it is."""
+    access = meta.access
+    rules = [] if access is None else [access.of(verb) for verb in sorted(VERBS)]
+    return any(map(_personal, [*rules, *(getattr(one, flag) for one in meta.attributes.values() for flag in FLAGS)]))
+
+
+def _personal(rule: Any) -> bool:
+    if not isinstance(rule, Rule) or isinstance(rule, Constant | Where):
+        return False
+    parts = (rule.rule,) if isinstance(rule, Through) else rule.parts
+    return any(map(_personal, parts)) if parts else True
 
 
 FLAGS = ("readable", "creatable", "updatable")
