@@ -1,0 +1,49 @@
+"""`?include=author,messages.author`: what is behind the links of an answer's items, in the same answer.
+
+Each link is loaded for all items at once. What the caller may not read behind a link is not there, as everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Fault, InvalidQuery
+from ..model.validation import pointer
+from ..query.view import View
+from ..store.store import Store
+
+INCLUDE = "include"
+"""The parameter: names of links with commas between, or several times."""
+MAX_LEVELS, MAX_LINKS = 3, 10
+"""How far an answer follows links, and how many of them."""
+
+
+def split(given: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The links that parameters ask for, each once, and the other parameters."""
+    named = [name for parameter, value in given if parameter == INCLUDE for name in value.split(",") if name]
+    return list(dict.fromkeys(named)), [one for one in given if one[0] != INCLUDE] if named else given
+
+
+def check(store: Store[Any], names: list[str]) -> None:
+    """`InvalidQuery` for links that are not there, or that an answer does not follow."""
+    faults = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
+    if len(names) > MAX_LINKS:
+        faults.append(Fault(pointer(INCLUDE), f"An answer includes at most {MAX_LINKS} links", found=str(len(names))))
+    if faults:
+        raise InvalidQuery(faults=faults)
+
+
+def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
+    steps = name.split(".")
+    path = pointer(INCLUDE, position)
+    if len(steps) > MAX_LEVELS:
+        return Fault(path, f"An answer follows links for at most {MAX_LEVELS} levels", found=name[:64])
+    here: Store[Any] = store
+    for step in steps:
+        view: View = here.guard.view
+        found = view.link(step)
+        if found is None or not here.beside(found[0].ends.target).guard.may("read"):
+            known = [one for one in here.meta.links if view.link(one)]
+            return Fault(path, "Unknown link", "one of " + ", ".join(known) if known else None, step[:64])
+        here = here.beside(found[0].ends.target)
+    return None
