@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import Fault, InvalidQuery
 from ..model.validation import pointer
-from ..query.view import View
+from ..store.loading import open_links
 from ..store.store import Store
 
 INCLUDE = "include"
@@ -40,10 +40,8 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
         return Fault(path, f"An answer follows links for at most {MAX_LEVELS} levels", found=name[:64])
     here: Store[Any] = store
     for step in steps:
-        view: View = here.guard.view
-        found = view.link(step)
-        if found is None or not here.beside(found[0].ends.target).guard.may("read"):
-            known = [one for one in here.meta.links if view.link(one)]
+        known = open_links(here)
+        if step not in known:
             return Fault(path, "Unknown link", "one of " + ", ".join(known) if known else None, step[:64])
-        here = here.beside(found[0].ends.target)
+        here = here.beside(known[step].ends.target)
     return None

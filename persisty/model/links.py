@@ -77,7 +77,7 @@ def link(
     """More about a link than its annotation says; `author: BelongsTo["User"] = link()` says nothing more than without.
 
     `by`: the attribute that holds the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
-    (default: that of its `BelongsTo` of this item, or this item's name and `_id`). `through`: the item between, which belongs to both.
+    (default: that of its `BelongsTo` of this item, or one called after this item and its key, `user_id`). `through`: the item between, which belongs to both.
     `on_delete`, of a `BelongsTo`: what becomes of this item when its target is deleted (see `ACTIONS`).
     """
     return LinkSpec(by, through, on_delete, description)
@@ -179,7 +179,7 @@ class Link:
         found = [one.by for one in of.links.values() if one.kind == "belongs_to" and one.leads_to(to)]
         if len(found) > 1:
             raise self._wrong(f"may go by any of {', '.join(found)} of {of.name}: name one in `by`")
-        return self._attribute(of, found[0] if found else f"{to.name}_id")
+        return self._attribute(of, found[0] if found else f"{to.name}_{self._key(to)}")
 
     def leads_to(self, meta: StoreMeta[Any]) -> bool:
         """Is this the target, as far as its name tells?"""

@@ -73,13 +73,18 @@ EMPTY: dict[str, Any] = {"has_many": NO_ITEMS, "has_count": 0}
 
 def link_of(store: Store[Any], name: str) -> Link:
     """The link; `InvalidQuery` if there is none, or none that leads the caller anywhere."""
-    found = store.guard.view.link(name)
-    if found is None or not store.beside(found[0].ends.target).guard.may("read"):
-        known = ", ".join(store.meta.links)
-        raise InvalidQuery(
-            faults=[Fault(pointer(name), "Unknown link", f"one of {known}" if known else None, name[:64])]
-        )
-    return found[0]
+    known = open_links(store)
+    if name not in known:
+        expected = "one of " + ", ".join(known) if known else None
+        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", expected, name[:64])])
+    return known[name]
+
+
+def open_links(store: Store[Any]) -> dict[str, Link]:
+    """The links that lead the caller somewhere, by name."""
+    view = store.guard.view
+    found = [one[0] for name in store.meta.links if (one := view.link(name)) is not None]
+    return {link.name: link for link in found if store.guard.of(link.ends.target).may("read")}
 
 
 def _target(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
