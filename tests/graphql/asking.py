@@ -144,7 +144,7 @@ def _paths(info: GraphQLResolveInfo, selections: SelectionSetNode, within: str) 
             if one.selection_set:
                 yield from _paths(info, one.selection_set, path + "/")
         elif isinstance(one, FragmentSpreadNode):
-            yield from _paths(info, info.fragments[one.name.value].definition.selection_set, within)
+            yield from _paths(info, info.fragments[one.name.value].selection_set, within)
         elif isinstance(one, InlineFragmentNode):
             yield from _paths(info, one.selection_set, within)
 

@@ -11,7 +11,7 @@ from persisty import App
 from persisty.api.actions import operations
 from persisty.api.graphql import schema as hosted
 from persisty.api.graphql.links import PARAMETERS
-from persisty.api.graphql.plan import stores_for
+from persisty.api.graphql.nodes import stores_for
 from persisty.api.graphql.planning import Dialect, Planner
 from persisty.api.graphql.resolve import call, called_with
 from persisty.api.graphql.results import LinkField, offered_in, result_ref

@@ -26,8 +26,8 @@ from ...security.caller import ANONYMOUS, Caller
 from ..operations import Operation, store_operations
 from ..problem import as_error
 from .caching import caching
+from .nodes import Failure, Run, stores_for
 from .picking import Picker, paths_of
-from .plan import Failure, Run, stores_for
 from .planning import Dialect, Planner
 from .resolve import call, error_extensions, resolve
 from .results import offered_in, result_ref

@@ -9,7 +9,7 @@ from ...model.meta import StoreMeta
 from ...query.parse import filter_of_json
 from ...store.sizes import DEFAULT_LIMIT
 from ..operations import VERBS, Parameter
-from .plan import Run
+from .nodes import Run
 from .resolve import called_with
 from .results import LinkField
 from .selection import Selected

@@ -3,7 +3,8 @@
 AppSync takes the fields of a result by their names, whatever their aliases: fields of one name are merged here, and a link that is
 asked for twice with different arguments cannot be answered by one result. Of named fragments it hands on only that they are spread,
 and in `selectionSetList` the paths of all fields by their aliases (`author/name`). That is enough for attributes, which are
-then all answered, and for links without arguments; a link that has some is refused, since what they are is not told.
+then all answered, and for links without arguments; a link that has some is refused, since what they are is not told. Nor is
+it told whether a variable that was not passed has a default, so an argument below the field needs its variable passed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ...errors import Unsupported
 from ...model.meta import StoreMeta
 from .results import LinkField
 from .selection import CONDITIONS, Selected, no_arguments
-from .selection_text import Part, Parts, is_given, value_of
+from .selection_text import Part, Parts, value_of, variables_in
 from .types import Leaf, ListOf, Record, Ref
 
 LinksOf = Callable[[StoreMeta[Any]], Mapping[str, LinkField]]
@@ -96,11 +97,12 @@ class Picker(Struct, frozen=True):
         return Selected(name, name, (lambda _: dict(given[0])) if given else no_arguments, below)
 
     def _arguments(self, part: Part) -> dict[str, Any]:
-        return {
-            name: value_of(value, self.variables)
-            for name, value in part.arguments.items()
-            if is_given(value, self.variables)
-        }
+        absent = sorted(
+            {name for value in part.arguments.values() for name in variables_in(value)} - self.variables.keys()
+        )
+        if absent:
+            raise Unsupported(f"AppSync does not tell whether ${absent[0]} has a default: pass it, null for no value")
+        return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
 
     def _untold(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
         """What named fragments select, as far as it can be known: all attributes, for their aliases are not told."""

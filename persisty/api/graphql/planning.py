@@ -17,7 +17,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
 from ..operations import Operation
 from .links import load
-from .plan import Items, Member, Node, Objects, Run, Value, Whole
+from .nodes import Items, Member, Node, Objects, Run, Value, Whole
 from .results import LinkField, link_fields, result_ref
 from .selection import Selected
 from .types import INT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of

@@ -43,7 +43,7 @@ from ..problem import as_error
 from .collect import HARMLESS, Collector, fragments_of, switches_of
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
-from .plan import Failure, Node, Run, stores_for
+from .nodes import Failure, Node, Run, stores_for
 from .planning import TYPENAME, Dialect, Planner
 from .resolve import call, error_extensions
 from .results import offered_in

@@ -58,19 +58,21 @@ def parse_selection(text: str) -> Parts:
 
 
 def value_of(value: Any, variables: Mapping[str, Any]) -> Any:
-    """A value with the variables filled in; null for one inside of it that was not given."""
+    """A value with the variables filled in, null for one that was not given."""
     if isinstance(value, Variable):
         return variables.get(value.name)
     if isinstance(value, list):
         return [value_of(one, variables) for one in value]
-    if isinstance(value, dict):
-        return {name: value_of(one, variables) for name, one in value.items() if is_given(one, variables)}
-    return value
+    return {name: value_of(one, variables) for name, one in value.items()} if isinstance(value, dict) else value
 
 
-def is_given(value: Any, variables: Mapping[str, Any]) -> bool:
-    """Whether there is a value: an argument whose variable was not given is not given either."""
-    return not isinstance(value, Variable) or value.name in variables
+def variables_in(value: Any) -> Iterator[str]:
+    """The names of the variables that a value mentions."""
+    if isinstance(value, Variable):
+        yield value.name
+    inside = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    for one in inside:
+        yield from variables_in(one)
 
 
 _TOKEN = re.compile(
