@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import fixtures, test_reads
+from . import fixtures, test_reads, test_writes
 
-THEMES: tuple[ModuleType, ...] = (test_reads,)
+THEMES: tuple[ModuleType, ...] = (test_reads, test_writes)
 FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 

@@ -255,12 +255,14 @@ def create(role: Role, kind: str, given: Row, world: World) -> tuple[list[Answer
         return [refused(role)], world
     if _ungivable(role, kind, given, "create"):
         return [("error", "invalid_input")], world
+    if _unreachable(role, kind, given):
+        return [refused(role)], world
     row = {**DEFAULTS[kind], **({"owner_id": role.subject} if kind in OWNED else {}), **given}
     if not allowed(role, "create", kind, row, world):
         return [refused(role)], world
     if row["id"] in world[kind]:
         return [("error", "conflict")], world
-    if _dangling(role, kind, given, world):
+    if dangling(role, kind, given, world):
         return [("error", "invalid_input")], world
     after = _with(world, kind, row)
     return [written(role, kind, row, after)], after
@@ -271,14 +273,16 @@ def update(role: Role, kind: str, key: str, changes: Row, world: World) -> tuple
         return [refused(role)], world
     if _ungivable(role, kind, changes, "update"):
         return [("error", "invalid_input")], world
+    if _unreachable(role, kind, changes):
+        return [refused(role)], world
     row = world[kind].get(key)
     if row is None or not visible(role, kind, row, world):
         return [MISSING, refused(role)] if _moves(kind, changes) else [MISSING], world
-    new = {**row, **changes, **({"version": row["version"] + 1} if "version" in row else {})}
+    new = {**row, **({"version": row["version"] + 1} if "version" in row else {}), **changes}
     after = _with(world, kind, new)
     if not (allowed(role, "update", kind, row, world) and _still(role, kind, new, after)):
         return [refused(role)], world
-    if _dangling(role, kind, changes, world):
+    if dangling(role, kind, changes, world):
         return [("error", "invalid_input")], world
     return [written(role, kind, new, after)], after
 
@@ -322,11 +326,18 @@ def _ungivable(role: Role, kind: str, given: Mapping[str, Any], verb: str) -> bo
     return any((kind, name, verb) in GIVEN and not GIVEN[kind, name, verb](role) for name in given)
 
 
-def _dangling(role: Role, kind: str, given: Mapping[str, Any], world: World) -> bool:
+def dangling(role: Role, kind: str, given: Mapping[str, Any], world: World) -> bool:
+    """Is a row to be linked to what is not there for the role?"""
     name, target = CHECKED.get(kind, ("", ""))
     key = given.get(name)
     row = world[target].get(key) if key else None
     return key is not None and not (row and visible(role, target, row, world))
+
+
+def _unreachable(role: Role, kind: str, given: Mapping[str, Any]) -> bool:
+    """Is a row to be linked to one of a kind of which the role can see none?"""
+    name, target = CHECKED.get(kind, ("", ""))
+    return given.get(name) is not None and not might(role, "read", target)
 
 
 def _moves(kind: str, changes: Row) -> bool:

@@ -61,7 +61,7 @@ def copy_of_rows(copy: str) -> World:
         "ledger": keyed(
             "ledger",
             red={"tenant": "red", "code": at("1"), "text": "books", "amount": 10},
-            blue={"tenant": "blue", "code": at("1"), "text": "books", "amount": 20},
+            blue={"tenant": "blue", "code": at("2"), "text": "books", "amount": 20},
         ),
         "article": keyed(
             "article",
