@@ -31,8 +31,8 @@ def synthesised(plan: Plan) -> Template:
 def test_resolvers_of_declared_stores_are_kept_in_an_encrypted_cache() -> None:
     plan = plan_of(app, "examples.messenger.app:app")
     kept = {
-        "messageRead": Caching(60, ("$context.arguments", "$context.identity")),
-        "messageCount": Caching(90, ("$context.arguments",)),
+        "messageRead": Caching(60),
+        "messageCount": Caching(90),
     }
     fields = tuple(structs.replace(field, caching=kept.get(field.name)) for field in plan.fields)
     template = synthesised(structs.replace(plan, fields=fields))
@@ -47,7 +47,7 @@ def test_resolvers_of_declared_stores_are_kept_in_an_encrypted_cache() -> None:
     }
     found = {one["FieldName"]: one.get("CachingConfig") for one in properties(template, "AWS::AppSync::Resolver")}
     assert {name: config for name, config in found.items() if config} == {
-        "messageRead": {"Ttl": 60, "CachingKeys": ["$context.arguments", "$context.identity"]},
+        "messageRead": {"Ttl": 60, "CachingKeys": ["$context.arguments"]},
         "messageCount": {"Ttl": 90, "CachingKeys": ["$context.arguments"]},
     }
 
