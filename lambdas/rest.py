@@ -9,12 +9,14 @@ from aws_lambda_powertools import Logger
 
 from persisty import settings
 from persisty.api.http import Request
+from persisty.api.identity import Identified
 from persisty.api.rest import Rest
 from persisty.application import deployed_app
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
-surface = Rest(deployed_app(configured))
+app = deployed_app(configured)
+surface = Identified(Rest(app).handle, app.authenticator)
 
 
 @logger.inject_lambda_context

@@ -1,6 +1,6 @@
 """Who asks: what the surfaces know of a caller once its credentials are checked, and what access rules look at.
 
-It is persisty's own light record. servey's `Authorization` says the same without the claims; `persisty.security.servey`
+It is persisty's own light record. servey's `Authorization` says the same without the claims; `persisty.api.authorization`
 turns one into the other where a host has servey anyway.
 """
 

@@ -12,6 +12,7 @@ export function request(ctx) {
       selectionSetList: ctx.info.selectionSetList,
       variables: ctx.info.variables,
       identity: ctx.identity,
+      request: { headers: { authorization: ctx.request.headers.authorization } },
     },
   };
 }

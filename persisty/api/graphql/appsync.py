@@ -22,10 +22,11 @@ import msgspec
 from ...application import App
 from ...errors import Fault, InvalidInput, NotFound, PersistyError
 from ...model.types import identity
-from ...security.caller import ANONYMOUS, Caller
+from ...security.caller import Caller
 from ..operations import Operation, store_operations
 from ..problem import as_error
 from .caching import caching
+from .callers import caller_of_event
 from .nodes import Failure, Run, stores_for
 from .picking import Picker, paths_of
 from .planning import Dialect, Planner
@@ -47,16 +48,17 @@ class AppSync:
     """Answers the root fields of one app. `handle` never raises."""
 
     def __init__(self, app: App) -> None:
-        self._app = app
+        self._app, self._authenticator = app, app.authenticator
         operations = store_operations(app)
         self._fields = _by_field(operations)
         self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
         self._complete = False
 
-    def handle(self, event: Any, caller: Caller = ANONYMOUS) -> Envelope:
-        """The envelope of an event."""
+    def handle(self, event: Any, caller: Caller | None = None) -> Envelope:
+        """The envelope of an event. `caller`: who asks, if not whom the event says."""
         try:
-            return self._answer(event if isinstance(event, Mapping) else {}, caller)
+            told = event if isinstance(event, Mapping) else {}
+            return self._answer(told, caller_of_event(self._authenticator, told) if caller is None else caller)
         except Exception as error:  # the edge of the program: nothing but an envelope leaves it
             return {"error": _error(as_error(error))}
 
