@@ -78,11 +78,12 @@ class Answers:
         self._told = _told(operation)
 
     def answer(self, request: Request, content: Any, item: Any = None, *, included: bool = False) -> Response:
-        """200 with the content; 304 without it for a client that knows this version. `item`: the one that the content is, and
-        nothing beside it. `included`: there are items of other stores in it. `PreconditionFailed` where the request asks for
-        another version."""
+        """200 with the content; 304 without it for a client that knows this version. `item`: the one that the content is.
+        `included`: items of other stores are in it, so that the item's own version and time are not its. `PreconditionFailed`
+        where the request asks for another version."""
         body = encode(content)
         found, told = self._validators, MIXED if included else self._told(content, body)
+        item = None if included else item
         tag, modified = told.tag or found.tag(body, item), told.modified or found.date(item)
         headers = {"etag": tag, **told.headers}
         if modified is not None:

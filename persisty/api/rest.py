@@ -128,7 +128,7 @@ class Rest:
             _none_of(rest)
             load = self._loading(operation, request, names)
             item = _found(call({"key": key}, request.caller))
-            return answers.answer(request, load(item), item)
+            return answers.answer(request, load(item), item, included=bool(names))
 
         return read
 
@@ -159,7 +159,8 @@ class Rest:
         def search(request: Request, key: str) -> Response:
             names, rest = include.split(request.parameters())
             load = self._loading(operation, request, names)
-            return answers.answer(request, load(call(_search_arguments(rest), request.caller)))
+            page = load(call(_search_arguments(rest), request.caller))
+            return answers.answer(request, page, included=bool(names))
 
         return search
 
@@ -180,7 +181,7 @@ class Rest:
                 raise InvalidQuery(faults=strangers)
             load = self._loading(operation, request, names)
             items = call({"keys": [value for _, value in given]}, request.caller)
-            return answers.answer(request, {"items": load(items)})
+            return answers.answer(request, {"items": load(items)}, included=bool(names))
 
         return read_batch
 

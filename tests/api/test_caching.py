@@ -1,7 +1,5 @@
 """What REST tells caches, and what it does for clients that tell which version they know."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +16,22 @@ from servey.cache_control.timestamp_cache_control import TimestampCacheControl
 from servey.cache_control.ttl_cache_control import TtlCacheControl
 from servey.trigger.web_trigger import WEB_GET
 
-from persisty import VERSION, Access, App, Attr, Cache, Caller, authenticated, everyone, owned, public, scope, stored
+from persisty import (
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    Cache,
+    Caller,
+    HasMany,
+    authenticated,
+    everyone,
+    owned,
+    public,
+    scope,
+    stored,
+)
 from persisty.api.http import Request, Response
 from persisty.api.openapi import document
 from persisty.api.rest import Rest
@@ -542,3 +555,40 @@ def test_openapi_tells_of_no_time_where_an_item_has_none(app: App) -> None:
     assert "Last-Modified" in described["/api/dated/{key}"]["get"]["responses"]["200"]["headers"]
     for path in ("/api/plain/{key}", "/api/dated", "/api/covert/{key}"):
         assert "Last-Modified" not in described[path]["get"]["responses"]["200"]["headers"]
+
+
+# With items of other stores
+
+
+@stored(access=public, cache=Cache(seconds=60, public=True))
+class Book:
+    id: str
+    author_id: str
+    version: int = Attr(generator=VERSION)
+    updated_at: datetime
+    author: BelongsTo["Author"]
+
+
+@stored(access=public, cache=Cache(seconds=60, public=True))
+class Author:
+    id: str
+    name: str
+    books: HasMany["Book"]
+
+
+def test_an_answer_with_other_items_in_it_is_another_version_when_any_of_them_is() -> None:
+    app = App("library", items=[Book, Author], url="memory://")
+    ask = Client(Rest(app))
+    app.store(Author).create({"id": "a", "name": "Ann"})
+    app.store(Book).create({"id": "b", "author_id": "a"})
+    for path in ("/api/book/b", "/api/book", "/api/book-batch"):
+        query = "include=author" + ("&key=b" if "batch" in path else "")
+        whole = ask("GET", path, query=query)
+        assert b"Ann" in whole.body
+        assert re.fullmatch(r'"[0-9a-f]{24}"', whole.headers["etag"])
+        assert "last-modified" not in whole.headers
+        assert (whole.headers["cache-control"], whole.headers["vary"]) == ("private, no-cache", "authorization")
+        assert ask("GET", path, query=query, if_none_match=whole.headers["etag"]).status == 304
+        app.store(Author).update("a", {"name": "Ann!" if app.store(Author).read("a").name == "Ann" else "Ann"})  # type: ignore[union-attr]
+        assert ask("GET", path, query=query, if_none_match=whole.headers["etag"]).status == 200
+        assert ask("GET", path, query=query, if_modified_since="Fri, 31 Dec 2100 00:00:00 GMT").status == 200
