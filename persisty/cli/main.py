@@ -21,6 +21,8 @@ except ModuleNotFoundError as error:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
+    "access": ("access", "Print who may do what: every store, verb and role."),
+    "token": ("token", "Print a token for a caller, to try access rules with."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""

@@ -148,7 +148,7 @@ class Where(Rule, frozen=True, eq=False):
         return _resolved(meta, self)
 
     def __str__(self) -> str:
-        return f"({self.filter})"
+        return str(self.filter) if isinstance(self.filter, Compare) else f"({self.filter})"
 
 
 class Through(Rule, frozen=True):
@@ -266,7 +266,8 @@ def where(filter: Filter | bool | None = None, **comparisons: Any) -> Rule:  # n
         raise InvalidDeclaration(
             "where takes a filter", faults=[Fault("", "Not a filter", "Filter", type(filter).__name__)]
         )
-    return Where(And((*(() if filter is None else (filter,)), *compared)))
+    filters = [*(() if filter is None else (filter,)), *compared]
+    return Where(filters[0] if len(filters) == 1 else And(tuple(filters)))
 
 
 def linked(link: Any, rule: Rule) -> Rule:
@@ -283,7 +284,7 @@ def custom(function: Callable[[Caller], Filter | bool]) -> Rule:
 
 
 def joined(kind: type[AllOf | AnyOf], rules: tuple[Rule, ...]) -> Rule:
-    """The rules joined, flat, with constants folded away."""
+    """The rules joined, flat, with constants and repetitions folded away."""
     neutral = kind is AllOf
     parts: list[Rule] = []
     for rule in rules:
@@ -291,7 +292,7 @@ def joined(kind: type[AllOf | AnyOf], rules: tuple[Rule, ...]) -> Rule:
             if rule.constant is not neutral:
                 return rule
         else:
-            parts += rule.rules if isinstance(rule, kind) else (rule,)
+            parts += [one for one in (rule.rules if isinstance(rule, kind) else (rule,)) if one not in parts]
     return parts[0] if len(parts) == 1 else kind(tuple(parts)) if parts else Constant(neutral)
 
 

@@ -1,0 +1,234 @@
+"""Access rules: their algebra, what they come to for a caller, and what must hold so that they hold after a change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persisty import (
+    ANONYMOUS,
+    Access,
+    Add,
+    App,
+    Append,
+    Attr,
+    BelongsTo,
+    Caller,
+    Filter,
+    InvalidDeclaration,
+    authenticated,
+    claim,
+    custom,
+    everyone,
+    link,
+    linked,
+    member,
+    meta_of,
+    nobody,
+    owned,
+    private,
+    public,
+    read_only,
+    scope,
+    stored,
+    where,
+)
+from persisty.model.expressions import ALL, NOTHING, And, Compare, Exists, Not, Or
+from persisty.model.validation import changed
+from persisty.query.after import after
+from persisty.query.match import matcher
+from persisty.query.resolve import resolve_filter
+from persisty.security.rules import AllOf, AnyOf, Rule
+
+
+@stored(key="name", access=public)
+class Team:
+    name: str
+    chief: str
+
+
+@stored(access=public)
+class Paper:
+    id: UUID
+    owner: str | None = None
+    author: UUID | None = None
+    tenant: int = 0
+    public: bool = False
+    words: int | None = None
+    tags: list[str] | None = None
+    team_name: str | None = None
+    team: BelongsTo[Team] = link(by="team_name")
+
+
+App("papers", items=[Team, Paper], url="memory://")
+META = meta_of(Paper)
+ANN = Caller("ann", frozenset({"editor"}), {"tenants": [1, "2", 3], "role": "boss", "flag": True})
+ADMIN = Caller("root", frozenset({"admin"}))
+ID = uuid4()
+
+ROWS: list[tuple[Rule, Caller, Filter]] = [
+    (everyone, ANONYMOUS, ALL),
+    (nobody, ADMIN, NOTHING),
+    (authenticated, ANONYMOUS, NOTHING),
+    (authenticated, ANN, ALL),
+    (scope("editor"), ANN, ALL),
+    (scope("admin"), ANN, NOTHING),
+    (claim("role", "boss"), ANN, ALL),
+    (claim("role", "clerk"), ANN, NOTHING),
+    (claim("tenants", 3), ANN, ALL),
+    (claim("tenants", 2), ANN, NOTHING),
+    (claim("flag", 1), ANN, NOTHING),
+    (claim("none", None), ANN, NOTHING),
+    (owned("owner"), ANN, Compare("owner", "eq", "ann")),
+    (owned(Paper.owner), ANONYMOUS, NOTHING),
+    (owned("author"), ANN, NOTHING),
+    (owned("author"), Caller(str(ID)), Compare("author", "eq", ID)),
+    (member("tenant", "tenants"), ANN, Compare("tenant", "oneof", (1, 3))),
+    (member("owner", "role"), ANN, Compare("owner", "eq", "boss")),
+    (member("tenant", "nothing"), ANN, NOTHING),
+    (member("tenant", "tenants"), Caller(None, claims={"tenants": [1]}), NOTHING),
+    (where(public=True, words__ge=3), ANONYMOUS, And((Compare("public", "eq", True), Compare("words", "ge", 3)))),
+    (where(Paper.words == None), ANONYMOUS, Compare("words", "null", True)),  # noqa: E711
+    (custom(lambda caller: caller.subject == "ann"), ANN, ALL),
+    (custom(lambda caller: Paper.owner == f"{caller.subject}!"), ANN, Compare("owner", "eq", "ann!")),
+    (owned("owner") | scope("editor"), ANN, ALL),
+    (owned("owner") & scope("admin"), ANN, NOTHING),
+    (owned("owner") | where(public=True), ANN, Or((Compare("owner", "eq", "ann"), Compare("public", "eq", True)))),
+    (~owned("owner"), ANN, Compare("owner", "ne", "ann")),
+    (~authenticated, ANONYMOUS, ALL),
+    (~(owned("owner") | scope("admin")), ANN, Compare("owner", "ne", "ann")),
+]
+
+
+@pytest.mark.parametrize(("rule", "caller", "rows"), ROWS, ids=[f"{rule} for {caller!r}" for rule, caller, _ in ROWS])
+def test_what_a_rule_comes_to(rule: Rule, caller: Caller, rows: Filter) -> None:
+    assert rule.rows(META, caller) == rows
+
+
+def test_a_rule_goes_through_a_link() -> None:
+    found = linked("team", owned("chief")).rows(META, ANN)
+    assert found == Exists("team_name", meta_of(Team), "name", Compare("chief", "eq", "ann"))
+    assert linked(Paper.team, owned("chief")).rows(META, ANONYMOUS) == NOTHING
+    assert (~linked(Paper.team, owned("chief"))).rows(META, ANN) == Not(found)
+
+
+def test_constants_and_repetitions_are_folded() -> None:
+    assert (owned("a") | everyone).constant is True
+    assert (owned("a") & nobody).constant is False
+    assert (owned("a") & everyone) == owned("a")
+    assert (nobody | owned("a") | owned("a")) == owned("a")
+    assert (~everyone).constant is False
+    assert isinstance(owned("a") & owned("b") & scope("c"), AllOf)
+    assert len((owned("a") | (owned("b") | scope("c"))).parts) == 3
+    assert isinstance(owned("a") | owned("b"), AnyOf)
+
+
+def test_a_rule_is_no_truth_value() -> None:
+    with pytest.raises(TypeError, match="truth value"):
+        bool(owned("a"))
+    with pytest.raises(InvalidDeclaration):
+        where("public")  # type: ignore[arg-type]
+    with pytest.raises(InvalidDeclaration):
+        linked("team", "owned")  # type: ignore[arg-type]
+
+
+def test_rules_of_verbs_are_made_of_others_unless_they_are_given() -> None:
+    access = Access(read=owned("a"), update=scope("b"))
+    assert access.of("search") == access.of("count") == access.of("read_batch") == owned("a")
+    assert access.of("edit_batch") == scope("b")
+    assert not access.allows("create")
+    assert access.owners == ("a",)
+    assert Access(read=everyone, search=nobody).of("count").constant is False
+    assert [one.allows("read") for one in (public, read_only, private, owned("a"))] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("rule", [owned("nope"), member("nope", "c"), where(nope=1), linked("nope", everyone)])
+def test_a_rule_about_what_is_not_there_is_told(rule: Rule) -> None:
+    with pytest.raises((InvalidDeclaration, Exception)) as caught:
+        rule.rows(META, ANN)
+    assert "nope" in str(caught.value)
+
+
+ITEMS = st.builds(
+    Paper,
+    id=st.just(ID),
+    owner=st.sampled_from([None, "ann", "ben"]),
+    tenant=st.integers(-3, 3),
+    public=st.booleans(),
+    words=st.sampled_from([None, 0, 1, 5]),
+    tags=st.sampled_from([None, [], ["a"]]),
+)
+LEAVES = st.sampled_from(
+    [
+        Paper.owner == "ann", Paper.owner != "ann", Paper.owner.is_null(), Paper.owner.oneof(["ann", None]),
+        Paper.owner.contains("e"), Paper.public == True, Paper.public != True, Paper.words > 1, Paper.words <= 1,  # noqa: E712
+        Paper.words == 1, Paper.words != 5, Paper.words.oneof([1, 6]), Paper.words.is_null(), Paper.tenant >= 0,
+        Paper.tenant < 1, Paper.tenant != 0, Paper.tags.is_null(), Paper.tags.is_null(False),
+    ]
+)  # fmt: skip
+FILTERS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(Not, inner),
+        st.builds(lambda a, b: And((a, b)), inner, inner),
+        st.builds(lambda a, b: Or((a, b)), inner, inner),
+    ),
+    max_leaves=6,
+)
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "owner": st.sampled_from([None, "ann", "ben"]),
+        "tenant": st.one_of(st.integers(-3, 3), st.builds(Add, st.integers(-3, 3))),
+        "public": st.booleans(),
+        "words": st.one_of(st.sampled_from([None, 0, 1]), st.builds(Add, st.integers(-3, 6))),
+        "tags": st.sampled_from([None, ["b"], Append(("c",)), Append(())]),
+    },
+)
+
+
+@given(item=ITEMS, asked=FILTERS, changes=CHANGES)
+def test_what_holds_before_so_that_a_rule_holds_after(item: Any, asked: Filter, changes: dict[str, Any]) -> None:
+    rule = resolve_filter(META, asked)
+    before = after(META, rule, changes, lambda link, value: False)
+    assert matcher(META, before)(item) == matcher(META, rule)(changed(META, item, changes))
+
+
+def test_a_sum_that_no_engine_compares_does_not_hold() -> None:
+    rule = resolve_filter(META, Paper.words > -(2**63) + 1)
+    assert after(META, rule, {"words": Add(2**62)}, lambda link, value: False) == NOTHING
+
+
+def test_a_changed_link_is_looked_up() -> None:
+    rule = linked("team", owned("chief")).rows(META, ANN)
+    asked: list[Any] = []
+
+    def decide(link: Exists, value: Any) -> bool:
+        asked.append(value)
+        return value == "mine"
+
+    assert after(META, rule, {"team_name": "mine"}, decide) == ALL
+    assert after(META, rule, {"team_name": "other"}, decide) == NOTHING
+    assert after(META, rule, {"team_name": None}, decide) == NOTHING
+    assert after(META, rule, {"words": 3}, decide) == rule
+    assert asked == ["mine", "other"]
+
+
+def test_a_caller_does_not_show_its_claims() -> None:
+    assert "boss" not in repr(ANN)
+    assert msgspec.structs.replace(ANN, scopes=frozenset()).has("editor") is False
+
+
+def test_attributes_take_rules_and_flags() -> None:
+    @stored(access=public)
+    class Card:
+        id: UUID
+        pin: str = Attr(default="", readable=nobody, creatable=everyone, updatable=owned("id"))
+
+    pin = meta_of(Card).attributes["pin"]
+    assert (pin.readable, pin.creatable, pin.updatable) == (False, True, owned("id"))
