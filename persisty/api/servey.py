@@ -14,6 +14,9 @@ from typing import Any
 import msgspec
 from marshy.types import ExternalItemType, ExternalType
 from servey.action.action import Action
+from servey.cache_control.cache_control_abc import CacheControlABC
+from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
+from servey.cache_control.ttl_cache_control import TtlCacheControl
 from servey.security.access_control.allow_all import ALLOW_ALL
 from servey.trigger.web_trigger import WebTrigger, WebTriggerMethod
 
@@ -22,6 +25,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import Kind, bare
 from ..naming import pascal
 from ..store.edits import EditResult
+from .caching import shared
 from .operations import Operation, Parameter, store_operations
 from .problem import problem
 
@@ -63,7 +67,18 @@ def _action(operation: Operation, known: dict[str, _Types]) -> Action:
         description=operation.description,
         access_control=ALLOW_ALL,
         triggers=(WebTrigger(WebTriggerMethod(operation.method.lower()), operation.path),),
+        cache_control=_cache_control(operation),
     )
+
+
+def _cache_control(operation: Operation) -> CacheControlABC | None:
+    """What servey's hosts tell caches of what is read, as far as they can; they know no times of pages."""
+    meta = operation.meta
+    if operation.mutation or meta is None or meta.cache is None:
+        return None
+    cache = meta.cache
+    control = SecureHashCacheControl(private=not (cache.public and shared(meta, operation.verb or "")))
+    return TtlCacheControl(cache.seconds, control, cache.must_revalidate) if cache.seconds else control
 
 
 def _function(operation: Operation, types: _Types) -> Callable[..., Any]:

@@ -35,6 +35,8 @@ from persisty import (
 from persisty.api.http import Request, Response
 from persisty.api.openapi import document
 from persisty.api.rest import Rest
+from persisty.api.servey import servey_actions
+from persisty.model.caching import cache_of
 
 from ..unit.counting import counted
 
@@ -592,3 +594,17 @@ def test_an_answer_with_other_items_in_it_is_another_version_when_any_of_them_is
         app.store(Author).update("a", {"name": "Ann!" if app.store(Author).read("a").name == "Ann" else "Ann"})  # type: ignore[union-attr]
         assert ask("GET", path, query=query, if_none_match=whole.headers["etag"]).status == 200
         assert ask("GET", path, query=query, if_modified_since="Fri, 31 Dec 2100 00:00:00 GMT").status == 200
+
+
+# As servey's actions
+
+
+def test_stores_tell_serveys_hosts_what_they_tell_caches(app: App) -> None:
+    told = {one.name: one.cache_control for one in servey_actions(app)}
+    assert told["open_search"] == TtlCacheControl(60, SecureHashCacheControl(private=False))
+    assert told["closed_read"] == TtlCacheControl(60, SecureHashCacheControl(), must_revalidate=True)
+    assert told["partly_read"] == TtlCacheControl(60, SecureHashCacheControl())
+    assert (told["open_create"], told["plain_read"]) == (None, None)
+    assert cache_of(told["closed_read"]) == Cache(
+        seconds=60, must_revalidate=True
+    )  # it is never shared, so it is not public
