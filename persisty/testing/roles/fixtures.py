@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from .oracle import MIGHT, Answer, World
 from .surfaces import SURFACES, Python, Surface, bare
 from .world import Stage, differences, world_of
 
+X = TypeVar("X")
 OpenEngine = Callable[[], Engine]
 COPIES = tuple(one.name for one in SURFACES)
 NOT_OFFERED = ("not_found", "method_not_allowed", "malformed_graphql")
@@ -49,8 +50,8 @@ def surfaces(stage: Stage) -> tuple[Surface, ...]:
 class Cells:
     """What was asked in one test, and what was answered wrongly."""
 
-    def __init__(self, surfaces: Sequence[Surface]) -> None:
-        self.surfaces = surfaces
+    def __init__(self, surfaces: Sequence[Surface], embedded: bool) -> None:
+        self.surfaces, self.embedded, self._turn = surfaces, embedded, 0
         self.tried: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.settled = False
@@ -59,6 +60,13 @@ class Cells:
         """The surfaces that can speak for a role."""
         known = [one for one in self.surfaces if one.speaks_for(role)]
         return [one for one in known if isinstance(one, Python)] if python_only else known
+
+    def some(self, of: Iterable[X]) -> list[X]:
+        """All of them; of an engine over a network every third, another third each time: it is the same rules that it is sent."""
+        if self.embedded:
+            return list(of)
+        self._turn += 1
+        return list(of)[self._turn % 3 :: 3]
 
     def told(self, surface: Surface, place: str, got: Answer, right: Sequence[Answer]) -> None:
         """Count a cell, and keep what is wrong with it."""
@@ -84,7 +92,7 @@ def cells(
     request: pytest.FixtureRequest, stage: Stage, surfaces: tuple[Surface, ...], capabilities: Capabilities
 ) -> Iterator[Cells]:
     """What a test tries. It tells the matrix how much that was."""
-    found = Cells(surfaces)
+    found = Cells(surfaces, capabilities.embedded)
     request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
     yield found
     request.node.user_properties.append((CELLS, dict(found.tried)))

@@ -10,8 +10,8 @@ import pytest
 from persisty import COUNT, PersistyError, Store
 
 from .cast import ROLES, Role
-from .fixtures import Cells, beside
-from .oracle import KINDS, Answer, known, might, read, refused, rows, search, shown
+from .fixtures import Cells, beside, rows_of
+from .oracle import KINDS, Answer, attributes, known, might, read, refused, rows, search, shown
 from .surfaces import Python, Surface
 from .world import Stage
 
@@ -28,7 +28,7 @@ TEXTS = {"ledger": "books", "diary": "dear diary", "notice": "hear", "vault": "g
 def test_read(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     world = stage.world
     for surface in cells.of(role):
-        for key in [key for key in world[kind] if key.startswith("python-")] + [NOWHERE]:
+        for key in cells.some([*rows_of(world, kind, "python"), NOWHERE]):
             right = beside(surface, kind, "read", [read(role, kind, key, world)])
             cells.told(surface, f"read {kind} {key}", surface.ask(role, kind, "read", key=key), right)
     cells.settle()
@@ -56,7 +56,7 @@ def test_search_and_count(stage: Stage, cells: Cells, role: Role, kind: str) -> 
     asked: list[dict[str, Any]] = [{}, {"id": f"python-{NOWHERE}"}, {"id": next(iter(world[kind]))}]
     asked += [{"text": text}] if text else []
     for surface in cells.of(role):
-        for where in asked:
+        for where in cells.some(asked):
             right = search(role, kind, world, lambda row, where=where: where.items() <= row.items())  # type: ignore[misc]
             given = where if surface.name == "rest" else {name: {"eq": value} for name, value in where.items()}
             for verb in ("search", "count"):
@@ -114,7 +114,7 @@ def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str
         tell("aggregate", lambda store: store.aggregate(COUNT, allow_scan=True)[0].values, right((len(there),)))
         tell("explain", lambda store: bool(store.explain()), [("ok", True)] if role.trusted else [refused(role)])
         seen = known(role, kind)
-        for name in world[kind][next(iter(world[kind]))]:
+        for name in cells.some(attributes(kind)):
             everywhere = name in seen and all(name in row for row in there) and _even(role, kind, name)
             there_is = right([{name: row[name]} if name in row else {} for row in there])
             unknown: list[Answer] = [("error", "invalid_query"), *([] if fine else [refused(role)])]

@@ -116,7 +116,7 @@ def settled(stage: Stage, cells: Cells, kind: str, expected: World) -> None:
 def test_create(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     world = stage.world
     for surface in cells.of(role):
-        for given in new_rows(role, kind, surface.name):
+        for given in cells.some(new_rows(role, kind, surface.name)):
             right, world = create(role, kind, given, world)
             answer = surface.ask(role, kind, "create", item=given)
             cells.told(surface, f"create {kind} {given}", answer, beside(surface, kind, "create", right, given))
@@ -129,7 +129,7 @@ def test_update(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     world = stage.world
     for surface in cells.of(role):
         for key in [*rows_of(world, kind, surface.name), f"{surface.name}-nowhere"]:
-            for changes in changes_of(kind, surface.name):
+            for changes in cells.some(changes_of(kind, surface.name)):
                 right, world = update(role, kind, key, changes, world)
                 answer = surface.ask(role, kind, "update", key=key, changes=changes)
                 cells.told(
@@ -277,7 +277,7 @@ def _all_changed(role: Role, kind: str, changes: Row, world: World) -> tuple[lis
 def test_update_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     """Changes what the role may update of what is there for it, and lets stay what would leave its reach."""
     for surface in cells.of(role, python_only=True):
-        for changes in changes_of(kind, surface.name):
+        for changes in cells.some(changes_of(kind, surface.name)):
             right, after = _all_changed(role, kind, changes, stage.world)
             cells.told(surface, f"update_all {kind} {changes}", _bulk(surface, role, kind, changes), right)
             cells.kept(stage.settle((kind,)), {kind: after[kind]})
