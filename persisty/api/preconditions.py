@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ Tags = Literal["*"] | tuple[str, ...]
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DIGITS = tuple(f"{number:02}" for number in range(60))
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*", re.ASCII)
 _ONE = re.compile(_TAG, re.ASCII)
@@ -57,15 +59,14 @@ class Preconditions(Struct, frozen=True):
 
 def preconditions(headers: Mapping[str, str]) -> Preconditions | None:
     """What the headers ask for; None where they ask for nothing."""
-    given = [headers.get(name) for name in HEADERS]
-    if given == _NOTHING:
+    if HEADERS.isdisjoint(headers):
         return None
-    match, unmodified_since, none_match, modified_since = given
+    match, unmodified_since = headers.get("if-match"), headers.get("if-unmodified-since")
+    none_match, modified_since = headers.get("if-none-match"), headers.get("if-modified-since")
     return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match), _date(modified_since))
 
 
-HEADERS = ("if-match", "if-unmodified-since", "if-none-match", "if-modified-since")
-_NOTHING = [None] * len(HEADERS)
+HEADERS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if-modified-since"})
 
 
 def strongly(tag: str, tags: Tags) -> bool:
@@ -86,7 +87,12 @@ def seconds(moment: datetime) -> datetime:
 def http_date(moment: datetime) -> str:
     """`Sun, 06 Nov 1994 08:49:37 GMT`."""
     at = moment.astimezone(UTC)
-    return f"{DAYS[at.weekday()]}, {at.day:02} {MONTHS[at.month - 1]} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+    return f"{_day(at.date())} {DIGITS[at.hour]}:{DIGITS[at.minute]}:{DIGITS[at.second]} GMT"
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date) -> str:
+    return f"{DAYS[day.weekday()]}, {day.day:02} {MONTHS[day.month - 1]} {day.year:04}"
 
 
 def _tags(given: str | None) -> Tags | None:
