@@ -87,11 +87,16 @@ class App:
         return CachedEngine(engine) if self._cache else engine
 
     @property
+    def looks_at_callers(self) -> bool:
+        """Whether what a caller may do depends on who it is."""
+        return any(map(looks_at_caller, self.metas.values()))
+
+    @property
     def authenticator(self) -> Authenticator:
         """Who tells callers apart, as the settings say. `InvalidDeclaration` where they say nobody and the access rules need to know."""
         if self._authenticator is None:
-            needed = any(map(looks_at_caller, self.metas.values()))
-            self._authenticator = authenticator_of(settings.load(), self.stage, needed=needed)
+            secret, needed = settings.token_secret(), self.looks_at_callers
+            self._authenticator = authenticator_of(settings.load(), self.stage, secret, needed=needed)
         return self._authenticator
 
     @authenticator.setter

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from . import settings
 from .api.actions import action_operations
 from .api.graphql.caching import Caching, caching
 from .api.graphql.sdl import sdl
@@ -19,6 +20,7 @@ from .backends.dynamodb.codec import WireCodec
 from .backends.dynamodb.system import ID
 from .model.meta import StoreMeta
 from .naming import pascal, system_table_name, table_name
+from .security.authenticator import authenticator_of
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
@@ -87,11 +89,14 @@ class Grant(Struct, frozen=True):
 
 
 class Function(Struct, frozen=True):
+    """`secret`: the ARN of the secret or parameter that it reads."""
+
     name: str
     handler: str
     description: str
     environment: dict[str, str]
     grants: tuple[Grant, ...]
+    secret: str | None = None
 
 
 class Route(Struct, frozen=True):
@@ -136,6 +141,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 def plan_of(app: App, spec: str) -> Plan:
     """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it."""
     stores, actions = store_operations(app), action_operations(app)
+    identity = _identity(app)
     return Plan(
         app=app.name,
         stage=app.stage,
@@ -145,8 +151,14 @@ def plan_of(app: App, spec: str) -> Plan:
                 name=name,
                 handler=handler,
                 description=description.format(app=app.name),
-                environment={"PERSISTY_APP": spec, "PERSISTY_URL": "dynamodb://", "PERSISTY_STAGE": app.stage},
+                environment={
+                    "PERSISTY_APP": spec,
+                    "PERSISTY_URL": "dynamodb://",
+                    "PERSISTY_STAGE": app.stage,
+                    **identity,
+                },
                 grants=_grants(app, stores, whole=bool(app.actions)),
+                secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
             )
             for name, (handler, description) in FUNCTIONS.items()
         ),
@@ -154,6 +166,18 @@ def plan_of(app: App, spec: str) -> Plan:
         fields=tuple(_field(operation) for operation in (*stores.values(), *actions.values())),
         sdl=sdl((*stores.values(), *actions.values()), appsync=True),
     )
+
+
+def _identity(app: App) -> dict[str, str]:
+    """What the functions are told of whose tokens count: issuers and where a secret is, never one. A mistake stops here.
+
+    A secret in the environment or in a file is this machine's, and stays.
+    """
+    unset = settings.Settings()
+    configured = structs.replace(settings.load(), token_key_file=None)
+    authenticator_of(configured, app.stage, None, needed=app.looks_at_callers)
+    said = {name: getattr(configured, name) for name in unset.__struct_fields__ if name.startswith("token_")}
+    return {f"PERSISTY_{name.upper()}": value for name, value in said.items() if value != getattr(unset, name)}
 
 
 def _table(app: App, meta: StoreMeta[Any]) -> Table:

@@ -25,6 +25,8 @@ TIMEOUT, MEMORY = 28, 1024
 """Seconds, within the 30 that both APIs wait; MB, of which CPU is a share: less makes cold starts longer."""
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
+SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
+"""Service that keeps a secret → what it takes to read it."""
 KEY_LIFE = 11
 """Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
 
@@ -102,6 +104,8 @@ class ApiStack(cdk.Stack):
             if asked and table.indexes:
                 indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
                 role.add_to_policy(iam.PolicyStatement(actions=asked, resources=indexes))
+        if function.secret is not None:
+            role.add_to_policy(_reading(function.secret))
         return role
 
     def _http_api(self) -> None:
@@ -180,6 +184,15 @@ def _caching(field: Field) -> appsync.CachingConfig | None:
 def _known(folder: Path) -> dict[str, Any]:
     """The folder's name carries the hash of what it was built from: CDK need not hash it again."""
     return {"asset_hash": folder.name, "asset_hash_type": cdk.AssetHashType.CUSTOM}
+
+
+def _reading(secret: str) -> iam.PolicyStatement:
+    """Reading one secret, or one parameter. The ARN of a secret may lack the six characters that Secrets Manager puts after its name."""
+    service = secret.split(":")[2]
+    return iam.PolicyStatement(
+        actions=[SECRET_ACTIONS[service]],
+        resources=[secret, f"{secret}-??????"] if service == "secretsmanager" else [secret],
+    )
 
 
 def _key_expiry() -> datetime:

@@ -14,7 +14,6 @@ from ..application import App, load_app
 from ..errors import InvalidDeclaration
 from ..hosting.server import Server
 from ..security.local_secret import ensure
-from ..security.policy import looks_at_caller
 
 PLACES = (
     ("API", "/api/"),
@@ -39,7 +38,7 @@ def command(
     served = load_app(spec)
     if url:
         served.use(url)
-    if not settings.load().token_issuers and any(map(looks_at_caller, served.metas.values())):
+    if served.looks_at_callers and not settings.load().token_issuers:
         ensure(settings.load(), served.stage)
     listening = _listen(host, port)
     served.prepare()

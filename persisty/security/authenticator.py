@@ -126,16 +126,14 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode(errors="surrogatepass")).digest()
 
 
-def authenticator_of(
-    configured: settings.Settings, stage: str, *, needed: bool, secret: str | None = None
-) -> Authenticator:
-    """What the settings say of who is trusted. `secret` is that of persisty's own tokens (default: the environment's).
+def authenticator_of(configured: settings.Settings, stage: str, secret: str | None, *, needed: bool) -> Authenticator:
+    """What the settings say of who is trusted. `secret` is that of persisty's own tokens, if it is known here.
 
     `InvalidDeclaration` for settings that make no sense, and, if identity is `needed`, for a stage other than a laptop's in which
     nobody's tokens count.
     """
     audiences = frozenset((configured.token_audience or "").replace(",", " ").split())
-    keys = own_keys(configured, stage, secret or settings.token_secret())
+    keys = own_keys(configured, stage, secret)
     own = None if keys is None else Issuer(configured.token_issuer, OWN, keys, audiences)
     issuers = issuers_in(configured.token_issuers, audiences) if configured.token_issuers else ()
     if needed and stage not in LOCAL_STAGES and own is None and not issuers:

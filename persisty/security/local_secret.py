@@ -11,9 +11,17 @@ import secrets
 from pathlib import Path
 from tempfile import mkstemp
 
-from .secret import LOCAL_FILE, LOCAL_FOLDER
+from .. import settings
+from .secret import LOCAL_FILE, LOCAL_FOLDER, LOCAL_STAGES
 
 log = logging.getLogger("persisty")
+
+
+def ensure(configured: settings.Settings, stage: str) -> None:
+    """Make up a secret if this is a laptop's stage and nothing else is configured to sign tokens."""
+    elsewhere = settings.token_secret() or configured.token_key_file or configured.token_secret_arn
+    if stage in LOCAL_STAGES and not elsewhere:
+        make_local()
 
 
 def make_local(folder: Path | None = None) -> bool:

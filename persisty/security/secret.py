@@ -14,7 +14,7 @@ from .. import settings
 from ..errors import BackendUnavailable, InvalidDeclaration
 from .keys import Key, Keys, keys_in
 
-LOCAL_STAGES = frozenset({"dev", "local"})
+LOCAL_STAGES = frozenset({"dev", "local", "test"})
 """Stages in which a secret may be made up."""
 LOCAL_FOLDER, LOCAL_FILE = ".persisty", "token-secret"
 """Where it is kept, below the working directory."""
