@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from servey.action.action import action
 from servey.cache_control.cache_control_abc import CacheControlABC
 from servey.cache_control.cache_header import CacheHeader
@@ -520,6 +522,37 @@ def test_an_item_that_the_caller_may_not_see_is_not_there_whatever_is_asked_of_i
     assert {(one.status, one.body, tuple(one.headers.items())) for one in answers} == {
         (404, missing.body, tuple(missing.headers.items()))
     }
+
+
+# Whatever is sent
+
+PIECES = st.sampled_from(
+    ['"a"', '"1.', 'W/"', '"', ",", " ", "*", "\t", "Fri, ", "02 Jan 2026", "03:04:05", " GMT", "é", "1", "\x00"]
+)
+SENT = st.one_of(
+    st.lists(PIECES, max_size=8).map("".join),
+    st.text(max_size=20),
+    st.sampled_from(["*", '"1.0"', 'W/"2.x"', "Fri, 02 Jan 2100 03:04:05 GMT", "Friday, 31-Feb-26 03:04:05 GMT"]),
+)
+NAMES = ("if_match", "if_none_match", "if_modified_since", "if_unmodified_since")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), SENT), st.sampled_from(["versioned", "dated", "plain"]))
+def test_whatever_the_headers_say_an_item_is_answered_kept_or_refused_and_never_lost(
+    headers: dict[str, str], name: str
+) -> None:
+    app = App("cached", items=ITEMS, url="memory://")
+    ask = Client(Rest(app))
+    app.store(name).create({"id": "1"})
+    full, asked = ask("GET", f"/api/{name}/1"), ask("GET", f"/api/{name}/1", **headers)
+    assert asked.status in (200, 304, 412)
+    assert (asked.body == full.body) == (asked.status == 200)
+    changed = ask("PATCH", f"/api/{name}/1", {"text": "new"}, **headers)
+    assert changed.status in (200, 412)
+    assert (app.store(name).read("1").text == "new") == (changed.status == 200)
+    assert (
+        "if_match" in headers or "if_none_match" in headers or "if_unmodified_since" in headers or changed.status == 200
+    )
 
 
 # What OpenAPI says of it
