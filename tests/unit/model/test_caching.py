@@ -26,7 +26,7 @@ CONTROLS: list[tuple[Any, Cache | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), CONTROLS, ids=str)
+@pytest.mark.parametrize(("given", "expected"), CONTROLS)
 def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expected: Cache | None) -> None:
     @stored(cache=given)
     class Item:
@@ -51,7 +51,6 @@ def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expect
         (Cache(modified="nothing"), "has a cache that is told by nothing when an item changed"),
         (Cache(modified="id"), "has a cache that is told by id when an item changed"),
     ],
-    ids=str,
 )
 def test_a_cache_that_makes_no_sense_is_refused_with_the_declaration(given: Any, what: str) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
