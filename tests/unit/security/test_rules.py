@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -69,7 +69,7 @@ App("papers", items=[Team, Paper], url="memory://")
 META = meta_of(Paper)
 ANN = Caller("ann", frozenset({"editor"}), {"tenants": [1, "2", 3], "role": "boss", "flag": True})
 ADMIN = Caller("root", frozenset({"admin"}))
-ID = uuid4()
+ID = UUID(int=7)
 
 ROWS: list[tuple[Rule, Caller, Filter]] = [
     (everyone, ANONYMOUS, ALL),
