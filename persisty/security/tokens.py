@@ -125,7 +125,10 @@ def signed(
     }
     claims = {name: value for name, value in caller.claims.items() if name not in RESERVED}
     try:
-        told = {**msgspec.to_builtins(claims), **{name: value for name, value in own.items() if value is not None}}
-        return str(import_module("jwt").encode(told, key.signing, key.algorithm, {"kid": key.kid} if key.kid else None))
+        told = msgspec.json.decode(
+            msgspec.json.encode({**claims, **{name: value for name, value in own.items() if value is not None}})
+        )
+        headers = {"kid": key.kid} if key.kid else None
+        return str(import_module("jwt").encode(told, key.signing, key.algorithm, headers))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput("Not claims of a token", faults=[Fault("/claims", "Not JSON")]) from error
