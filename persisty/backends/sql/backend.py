@@ -5,7 +5,7 @@ What becomes of a write is told differently by an engine in this process (`embed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
@@ -98,6 +98,7 @@ class SqlBackend(Generic[T]):
     ) -> list[Page[T]]:
         total, get = order or self._key_order, self.meta.attributes[attribute].get
         found: dict[Any, list[T]] = {value: [] for value in values}
+        position, keep = self._codec.names.index(attribute), dict[Any, Callable[[T], None]]()
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
             size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
@@ -105,8 +106,12 @@ class SqlBackend(Generic[T]):
             shape = shape_of(where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total)
             rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]))
-            for item in self._codec.items(rows):
-                found[get(item)].append(item)
+            for key, item in zip([row[position] for row in rows], self._codec.items(rows), strict=True):
+                try:
+                    keep[key](item)
+                except KeyError:  # the first of its value, as the driver has it: UUIDs compare slower than text
+                    keep[key] = found[get(item)].append
+                    keep[key](item)
         return [
             Page(some[:limit], position_of(self.meta, total, some[limit - 1]) if len(some) > limit else None)
             for some in map(found.__getitem__, values)

@@ -20,11 +20,13 @@ Convert = Callable[[Any], Any]
 
 class ColumnKind(Struct, frozen=True):
     """How a kind of value is kept. `encode`/`decode` never see None; None in their place means that the driver's value is the
-    item's. JSON is encoded to text whole; `decode` leads to the text that msgspec wrote."""
+    item's. JSON is encoded to text whole; `decode` leads to the text that msgspec wrote. `decode_all`: a whole column at once, None in
+    it and all, where that is faster."""
 
     type: TypeEngine[Any]
     encode: Convert | None = None
     decode: Convert | None = None
+    decode_all: Callable[[Sequence[Any]], list[Any]] | None = None
 
 
 class Search(Struct, frozen=True):

@@ -85,7 +85,12 @@ COLUMNS = {
     Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
     Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat),
     Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
-    Kind.UUID: ColumnKind(Text(), msgspec.to_builtins, partial(msgspec.convert, type=UUID)),
+    Kind.UUID: ColumnKind(
+        Text(),
+        msgspec.to_builtins,
+        partial(msgspec.convert, type=UUID),
+        partial(msgspec.convert, type=list[UUID | None]),
+    ),
     Kind.DECIMAL: ColumnKind(Text(collation=DECIMAL_COLLATION), str, Decimal),
     Kind.BYTES: ColumnKind(LargeBinary()),
     Kind.JSON: ColumnKind(Text(), json_text),
