@@ -96,6 +96,11 @@ class Ends(Struct, frozen=True):
     near: str = ""
     far: str = ""
 
+    @property
+    def between(self) -> tuple[str, str]:
+        """The attributes of `middle` that the link goes by."""
+        return (self.near, self.far)
+
 
 class Link:
     """A link of a stored item. `kind` is `belongs_to`, `has_many`, `has_one` or `has_count`."""

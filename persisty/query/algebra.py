@@ -88,9 +88,18 @@ def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
         return NOTHING
     if ends.middle is None:
         return Exists(ends.local, ends.target, ends.remote, where)
-    between = ALL if view is None else view.beside(ends.middle).rows
+    between = ALL if view is None else _there(view.beside(ends.middle), ends.near, ends.far)
     far = combine(And, [Exists(ends.far, ends.target, ends.remote, where), between])
     return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
+
+
+def seen_on(view: View, *names: str) -> Filter:
+    """The items on which the view sees these attributes: what a link goes by has to be seen, or it would tell."""
+    return combine(And, [view.partial[name] for name in names if name in view.partial])
+
+
+def _there(view: View, *names: str) -> Filter:
+    return combine(And, [view.rows, seen_on(view, *names)])
 
 
 def follows_links(where: Filter) -> bool:

@@ -28,7 +28,7 @@ from ..model.expressions import (
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind, unicode
 from ..model.validation import fault_of, operand, pointer
-from .algebra import combine, exists, narrowed, opposite
+from .algebra import combine, exists, narrowed, opposite, seen_on
 from .view import View, whole
 
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
@@ -210,7 +210,9 @@ def _through(view: View, name: str, where: Filter | None, path: str, faults: lis
         return NOTHING
     link, behind = found
     inner = ALL if where is None else _resolve(behind, where, path, False, faults)
-    return exists(link.ends, combine(And, [narrowed(inner, behind), behind.rows]), view)
+    return exists(
+        link.ends, combine(And, [narrowed(inner, behind), behind.rows, seen_on(behind, link.ends.remote)]), view
+    )
 
 
 def mentions(view: View, text: Any, path: str, faults: list[Fault]) -> Filter:

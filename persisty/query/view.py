@@ -60,6 +60,8 @@ class View:
         behind = self._of(found.ends.target)
         if found.ends.remote in behind.hidden:
             return None
+        if found.ends.middle is not None and not self._of(found.ends.middle).hidden.isdisjoint(found.ends.between):
+            return None
         return found, behind
 
     def beside(self, meta: StoreMeta[Any]) -> View:

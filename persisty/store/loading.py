@@ -19,7 +19,7 @@ from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filte
 from ..model.links import Link
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
-from ..query.algebra import among, combine
+from ..query.algebra import among, combine, seen_on
 from ..query.keyset import position_of
 from ..query.match import sort_key
 from ..query.order import Order
@@ -58,7 +58,8 @@ def related(
     if cursor is not None and len(items) != 1:
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
     check_limit(limit)
-    asked = Asked(target.planning.where(where), target.planning.order(order), limit, cursor)
+    led = combine(And, [target.planning.where(where), seen_on(target.guard.view, link.ends.remote)])
+    asked = Asked(led, target.planning.order(order), limit, cursor)
     get = store.meta.attributes[link.ends.local].get
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
@@ -169,15 +170,20 @@ def _pages_through(
 def _through(target: Store[Any], middle: Store[Any], link: Link, value: Any, asked: Asked) -> Filter:
     """What a search for the items behind those between asks."""
     ends = link.ends
-    between = combine(And, [Compare(ends.near, "eq", value), middle.guard.rows("search")])
+    between = middle.planning.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
     leads = Exists(ends.remote, ends.middle, ends.far, between)
     return target.planning.rows("search", combine(And, [leads, asked.where]))
+
+
+def _led(middle: Store[Any], link: Link, where: Filter) -> Filter:
+    """The matches between on which the caller sees where they lead."""
+    return combine(And, [where, seen_on(middle.guard.view, *link.ends.between)])
 
 
 def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
     """Value → the keys at the far end of the items between, each once."""
     near, far = (middle.meta.attributes[name].get for name in (link.ends.near, link.ends.far))
-    where = middle.planning.rows("search", among(link.ends.near, values))
+    where = middle.planning.rows("search", _led(middle, link, among(link.ends.near, values)))
     ready = middle.joins.ready(middle.meta, where)
     found: dict[Any, dict[Any, None]] = {}
     after, seen = None, 0
@@ -207,7 +213,7 @@ def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
         return {}
     where = target.planning.rows("count", asked.where)
     if ends.middle is not None:
-        where = counted.planning.rows("count", Exists(ends.far, target.meta, ends.remote, where))
+        where = counted.planning.rows("count", _led(counted, link, Exists(ends.far, target.meta, ends.remote, where)))
     ready = counted.joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
     if ready == NOTHING:
         return {}
