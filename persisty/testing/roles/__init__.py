@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import fixtures, test_reads, test_writes
+from . import fixtures, test_leaks, test_reads, test_writes
 
-THEMES: tuple[ModuleType, ...] = (test_reads, test_writes)
+THEMES: tuple[ModuleType, ...] = (test_reads, test_writes, test_leaks)
 FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 
 def _exported() -> Iterator[tuple[str, Any]]:
     """The names that a test module takes over: of each theme its tests, and the fixtures that these ask for."""
     yield from ((name, getattr(fixtures, name)) for name in FIXTURES)
+    yield "twins", test_leaks.twins
     for theme in THEMES:
         yield from (
             (name, value) for name, value in vars(theme).items() if name.startswith("test_") and callable(value)

@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from persisty import App, Store
-from persisty.store.backend import Delete, Engine, Put
+from persisty.store.backend import Delete, Engine, Patch, Put, Write
 
 from .items import ITEMS
 from .oracle import DEFAULTS, KINDS, Row, World, attributes
@@ -117,11 +117,14 @@ class Stage:
         """Store this world instead, by the fewest writes; `self.world` has to be what is stored."""
         for kind in KINDS:
             before, after = self.world[kind], world[kind]
-            gone = [key for key, row in before.items() if after.get(key) != row]
-            new = [row for key, row in after.items() if before.get(key) != row]
+            gone = [key for key in before if key not in after]
             meta = self.store(kind).meta
-            # freed first: what one row gives up another may take
-            writes = [Delete((key,)) for key in gone] + [Put(meta.item(**row)) for row in new]
+            # freed first: what one row gives up another may take; what stays is changed where it is, for engines that keep an order
+            writes: list[Write] = [Delete((key,)) for key in gone]
+            writes += [
+                Patch((key,), _changed(before[key], row)) for key, row in after.items() if before.get(key, row) != row
+            ]
+            writes += [Put(meta.item(**row)) for key, row in after.items() if key not in before]
             for start in range(0, len(writes), 100):
                 self.store(kind).backend.write(writes[start : start + 100], atomic=False)
         self.world = deepcopy(world)
@@ -142,6 +145,10 @@ class Stage:
         before, self.world = self.world, {**self.world, **found}
         self.become(before)
         return found
+
+
+def _changed(before: Row, after: Row) -> Row:
+    return {name: value for name, value in after.items() if before[name] != value}
 
 
 def _row(kind: str) -> Callable[[Any], Row]:

@@ -1,0 +1,272 @@
+"""What a role may not see shows nowhere: not in pages, counts, sums, links, cursors, tags, conflicts, refusals or words of errors.
+
+Each test asks two worlds the same, which differ in what is hidden from the role alone, and compares all that is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from persisty import COUNT
+from persisty.naming import camel, pascal
+
+from .cast import HELD, Role
+from .fixtures import OpenEngine
+from .oracle import KINDS, attributes
+from .questions import LINKS, WORDS, changes, filters, keys, kinds, orders
+from .surfaces import PYTHON, _edits, _filter, selection
+from .twins import VARIANTS, Twin, same_to
+from .world import Stage, world_of
+
+Twins = Callable[[Role, str], tuple[Twin, Twin]]
+every_held_role = pytest.mark.parametrize("role", HELD, ids=str)
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+QUIET: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "derandomize": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+}
+
+
+@pytest.fixture(scope="session")
+def twins(open_engine: OpenEngine) -> Iterator[Twins]:
+    """(role, variant) → the world, and the one that differs in what is hidden from the role."""
+    with ExitStack() as stack:
+        stages = [stack.enter_context(closing(Stage(open_engine, world_of("a", "b")))) for _ in range(2)]
+        one, other = map(Twin, stages)
+
+        def differing(role: Role, variant: str) -> tuple[Twin, Twin]:
+            world = VARIANTS[variant](role, one.stage.world)
+            assert same_to(role, one.stage.world, world)
+            other.stage.become(world)
+            return one, other
+
+        yield differing
+
+
+def tried(twin: Twin, many: int, few: int) -> int:
+    """How many examples: fewer of an engine over a network."""
+    return many if twin.stage.store("diary").backend.capabilities.embedded else few
+
+
+def same(one: Twin, other: Twin, ask: Callable[[Twin], bytes]) -> None:
+    told, also = ask(one), ask(other)
+    assert told == also
+
+
+def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
+    """Page after page, with the cursors in between."""
+    found: list[Any] = []
+    cursor = None
+    for _ in range(4):
+        page = store.search(_filter(store, where), order=order or None, limit=limit, cursor=cursor)
+        found.append(page)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
+
+
+@every_held_role
+@every_variant
+def test_what_python_is_told(twins: Twins, role: Role, variant: str) -> None:
+    one, other = twins(role, variant)
+
+    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        kind = data.draw(kinds())
+        where, order, limit = (
+            data.draw(filters(kind) | st.none()),
+            data.draw(orders(kind)),
+            data.draw(st.integers(1, 5)),
+        )
+        name = data.draw(st.sampled_from(attributes(kind)))
+        asks: list[Callable[[Any], Any]] = [
+            lambda store: pages(store, where, order, limit),
+            lambda store: store.count(_filter(store, where)),
+            lambda store: store.aggregate(COUNT, by=name, where=_filter(store, where)),
+            lambda store: store.select([name, "id"], _filter(store, where), order=order or None, limit=limit),
+            lambda store: list(store.search_all(_filter(store, where), query=data.draw(st.sampled_from(WORDS)))),
+        ]
+        ask = data.draw(st.sampled_from(asks))
+        if ask is asks[-1]:
+            word = data.draw(st.sampled_from(WORDS))
+            ask = lambda store: list(store.search_all(_filter(store, where), query=word))  # noqa: E731
+        same(one, other, lambda twin: twin.asks(role, kind, ask))
+
+    asked()
+
+
+@every_held_role
+@every_variant
+def test_every_page_of_everything(twins: Twins, role: Role, variant: str) -> None:
+    """In the engine's own order and by every attribute, a row at a time: cursors tell nothing, either."""
+    one, other = twins(role, variant)
+    for kind in KINDS:
+        for order in ([], *([name] for name in attributes(kind))):
+            same(
+                one,
+                other,
+                lambda twin, kind=kind, order=order: twin.asks(role, kind, lambda store: pages(store, None, order, 1)),
+            )  # type: ignore[misc]
+
+
+@every_held_role
+@every_variant
+def test_sums_and_groups(twins: Twins, role: Role, variant: str) -> None:
+    one, other = twins(role, variant)
+    for kind in KINDS:
+        for name in attributes(kind):
+
+            def ask(store: Any, name: str = name) -> Any:
+                attribute = store.meta.item.__dict__[name]
+                return [store.aggregate(COUNT, attribute.max(), attribute.min()), store.count_by(name)]
+
+            same(one, other, lambda twin, kind=kind, ask=ask: twin.asks(role, kind, ask))  # type: ignore[misc]
+
+
+@every_held_role
+@every_variant
+def test_what_is_behind_links(twins: Twins, role: Role, variant: str) -> None:
+    """Of every row that the role sees, and of rows as somebody else sees them."""
+    one, other = twins(role, variant)
+    for kind in KINDS:
+        meta = one.stage.store(kind).meta
+        trusted = [meta.item(**row) for row in one.stage.world[kind].values()]
+        for name in meta.links:
+
+            def visible(store: Any, name: str = name) -> Any:
+                items = store.search(order="id", limit=100).items
+                return [store.links(items, name, limit=2), store.related(name, items, limit=1)]
+
+            same(one, other, lambda twin, kind=kind, ask=visible: twin.asks(role, kind, ask))  # type: ignore[misc]
+            same(
+                one,
+                other,
+                lambda twin, kind=kind, name=name: twin.asks(role, kind, lambda store: store.related(name, trusted)),
+            )  # type: ignore[misc]
+
+
+@every_held_role
+@every_variant
+def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
+    """Status, headers and body, of conditional requests, too."""
+    one, other = twins(role, variant)
+
+    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        kind = data.draw(kinds())
+        verb = data.draw(st.sampled_from(("read", "search", "count", "read_batch")))
+        comparison = data.draw(filters(kind, 0))
+        [(name, asked)] = comparison.items()
+        [(operator, value)] = asked.items()
+        path = data.draw(
+            st.sampled_from(["", *(f"{link}." for link, to in LINKS[kind].items() if name in attributes(to))])
+        )
+        given: dict[str, Any] = {
+            "where": {f"{path}{name}__{operator}": value[0] if isinstance(value, list) else value},
+            "query": data.draw(st.none() | st.sampled_from(WORDS)),
+            "order": data.draw(orders(kind)) or ["id"],
+            "limit": data.draw(st.integers(0, 4)),
+            "key": data.draw(keys(kind)),
+            "keys": data.draw(st.lists(keys(kind), max_size=4)),
+        }
+        tags = data.draw(
+            st.sampled_from([{}, {"if-none-match": "*"}, {"if-match": '"1.00"'}, {"if-none-match": '"00"'}])
+        )
+        same(one, other, lambda twin: twin.requests(role, kind, verb, headers=tags, **given))
+
+    asked()
+
+
+@every_held_role
+@every_variant
+def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
+    """Filters, and links below the items, which are filtered and counted themselves."""
+    one, other = twins(role, variant)
+
+    @settings(max_examples=tried(one, 40, 6), **QUIET)
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        kind = data.draw(st.sampled_from(("diary", "article", "comment", "profile", "notice", "team", "enrolment")))
+        document = (
+            f"query ($w: {pascal(kind)}Where, $q: String) {{ {camel(kind + '_search')}(where: $w, query: $q, limit: 3)"
+            f" {{ items {{ {selection(kind)} {BELOW[kind]} }} cursor }} {camel(kind + '_count')}(where: $w) }}"
+        )
+        variables = {"w": data.draw(filters(kind, 2) | st.none()), "q": data.draw(st.none() | st.sampled_from(WORDS))}
+        same(one, other, lambda twin: twin.queries(role, document, variables))
+
+    asked()
+
+
+BELOW = {
+    "diary": "profile { id email diaryCount }",
+    "article": "profile { id } reviewer { id text } comments(limit: 1) { items { id article { id } } cursor } commentCount",
+    "comment": "article { id reviewer { id } comments { items { id } } }",
+    "profile": "articles(limit: 1) { items { id } cursor } articleCount reviews { items { id } } reviewCount diary { id }"
+    " diaryCount teams { items { id text } } teamCount",
+    "notice": "diary { id text }",
+    "team": "profiles { items { id } }",
+    "enrolment": "profile { id email } team { id }",
+}
+"""Kind → the links that are asked for."""
+
+
+@every_held_role
+@every_variant
+def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
+    """Of changes with conditions: alone, in batches, of all matches; through Python, REST and GraphQL's spelling of edits."""
+    one, other = twins(role, variant)
+
+    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        kind = data.draw(kinds())
+        key, when, changed = data.draw(keys(kind)), data.draw(filters(kind, 2) | st.none()), data.draw(changes(kind))
+        verb = data.draw(st.sampled_from(("update", "delete", "edit_batch", "update_all", "delete_all", "rest")))
+        edits = [
+            {"update": {"key": key, "changes": changed}},
+            {"delete": {"key": data.draw(keys(kind).filter(lambda one: one != key))}},
+        ]
+        atomic = data.draw(st.booleans())
+        asks: dict[str, Callable[[Any], Any]] = {
+            "update": lambda store: PYTHON["update"](store, key, changed, when),
+            "delete": lambda store: PYTHON["delete"](store, key, when),
+            "edit_batch": lambda store: [
+                {"code": one.code, "item": one.item, "error": one.error}
+                for one in store.edit_batch(_edits(edits), atomic=atomic)
+            ],
+            "update_all": lambda store: store.update_all(changed, _filter(store, when)),
+            "delete_all": lambda store: store.delete_all(_filter(store, when)),
+        }
+        try:
+            if verb == "rest":
+                comparison = data.draw(filters(kind, 0))
+                [(name, told)] = comparison.items()
+                [(operator, value)] = told.items()
+                condition = {f"{name}__{operator}": str(value[0] if isinstance(value, list) else value)}
+                same(
+                    one,
+                    other,
+                    lambda twin: twin.requests(role, kind, "update", key=key, changes=changed, when=condition),
+                )
+            else:
+                same(one, other, lambda twin: twin.asks(role, kind, asks[verb]))
+        finally:
+            found, also = one.stage.settle(AFFECTED.get(kind, (kind,))), other.stage.settle(AFFECTED.get(kind, (kind,)))
+        assert same_to(role, {**one.stage.world, **found}, {**other.stage.world, **also})
+
+    asked()
+
+
+AFFECTED = {"article": ("article", "comment"), "diary": ("diary", "notice")}
+"""Kind → the kinds whose rows a delete changes, too."""
