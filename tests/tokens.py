@@ -120,6 +120,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "issued in the future": (lambda: own(iat=now() + 90), "not valid yet"),
     "another audience": (lambda: own(aud="https://other.example.org"), "somebody else"),
     "audiences without us": (lambda: issued(aud=["account", "other"]), "somebody else"),
+    "us among the words of another": (lambda: issued(aud=f"other {AUDIENCE}"), "somebody else"),
     "no audience": (lambda: own(aud=None), "somebody else"),
     "another issuer": (lambda: own(iss="somebody"), "no issuer that is trusted"),
     "almost the issuer": (lambda: issued(iss=ISSUER + "/"), "no issuer that is trusted"),

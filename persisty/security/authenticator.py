@@ -74,8 +74,8 @@ class Authenticator:
     def vouched(self, claims: Mapping[str, Any]) -> Caller:
         """Who verified claims say is calling: somebody we trust, such as AppSync, has looked at the token. What that cannot know
         is checked here: that the issuer is one of ours, and the token meant for us."""
-        issuer = self._issuers.get(str(claims.get("iss")))
-        if issuer is None or not issuer.takes(claims) or not isinstance(claims.get("sub"), str):
+        issuer, subject = self._issuers.get(str(claims.get("iss"))), claims.get("sub")
+        if issuer is None or not issuer.takes(claims) or not isinstance(subject, str) or not subject:
             raise refused("The token is of no issuer that is trusted here, or meant for somebody else")
         return caller_of(issuer, dict(claims))
 

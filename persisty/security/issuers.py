@@ -70,7 +70,8 @@ class Issuer(Struct, frozen=True, eq=False):
 
     def takes(self, claims: Mapping[str, Any]) -> bool:
         """Whether a token with these claims is meant for us. One that names an audience is for nobody else (RFC 7519, 4.1.3)."""
-        named = {word for name in self.kind.audience for word in listed(claims.get(name))}
+        told = (claims.get(name) for name in self.kind.audience)
+        named = {one for value in told for one in ([value] if isinstance(value, str) else listed(value))}
         return bool(named & self.audiences) if self.audiences else not claims.get("aud")
 
     def scopes(self, claims: Mapping[str, Any]) -> frozenset[str]:
