@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from examples.messenger.app import Message
-from persisty import App
+from persisty import VERSION, App, Attr, public, stored
 from persisty.api.rest import Rest
 from persisty.hosting.server import Server
+
+
+@stored(access=public)
+class Note:
+    id: str
+    version: int = Attr(generator=VERSION)
+    updated_at: datetime
+
 
 Headers = list[tuple[str, str]]
 SERVERS_OWN = {"content-length"}
@@ -27,14 +35,19 @@ def hosted(app: App, method: str, path: str, headers: Headers) -> httpx.Response
 
 
 @pytest.fixture
-def function(messenger: App, monkeypatch: pytest.MonkeyPatch) -> Any:
+def app() -> App:
+    return App("notes", items=[Note], url="memory://")
+
+
+@pytest.fixture
+def function(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The function's handler, over the same app."""
     monkeypatch.setenv("PERSISTY_APP", "tests.unit.lambdas.laptop:app")
     monkeypatch.setenv("PERSISTY_URL", "memory://")
     monkeypatch.setenv("PERSISTY_STAGE", "live")  # the module is loaded once for all tests
     import lambdas.rest
 
-    monkeypatch.setattr(lambdas.rest, "surface", Rest(messenger))
+    monkeypatch.setattr(lambdas.rest, "surface", Rest(app))
 
     class Context:
         function_name = function_version = invoked_function_arn = aws_request_id = "x"
@@ -51,10 +64,10 @@ def function(messenger: App, monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
-def test_both_hosts_answer_conditional_requests_with_the_same_bytes_and_headers(messenger: App, function: Any) -> None:
-    item = messenger.store(Message).search(limit=1).items[0]
-    path = f"/api/message/{item.id}"
-    first = hosted(messenger, "GET", path, [])
+def test_both_hosts_answer_conditional_requests_with_the_same_bytes_and_headers(app: App, function: Any) -> None:
+    app.store(Note).create({"id": "1"})
+    path = "/api/note/1"
+    first = hosted(app, "GET", path, [])
     tag, date = first.headers["etag"], first.headers["last-modified"]
     asked: list[tuple[str, Headers, int]] = [
         ("GET", [], 200),
@@ -68,7 +81,7 @@ def test_both_hosts_answer_conditional_requests_with_the_same_bytes_and_headers(
         ("DELETE", [("if-match", '"a"'), ("if-match", tag)], 204),
     ]
     for method, headers, status in asked[:-1]:
-        here, there = hosted(messenger, method, path, headers), function(method, path, headers)
+        here, there = hosted(app, method, path, headers), function(method, path, headers)
         assert (here.status_code, there["statusCode"]) == (status, status), (method, headers)
         assert here.text == there["body"]
         told = {name: value for name, value in here.headers.items() if name not in SERVERS_OWN}
@@ -77,4 +90,4 @@ def test_both_hosts_answer_conditional_requests_with_the_same_bytes_and_headers(
             assert (here.content, "content-length" in here.headers) == (b"", False)
             assert (here.headers["etag"], here.headers["cache-control"]) == (tag, first.headers["cache-control"])
     method, headers, status = asked[-1]
-    assert hosted(messenger, method, path, headers).status_code == status
+    assert hosted(app, method, path, headers).status_code == status
