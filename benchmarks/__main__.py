@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import cache, dynamodb, imports, postgres, rest, round_trips, sqlite, start
+from . import cache, dynamodb, graphql, imports, postgres, rest, round_trips, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -25,6 +25,7 @@ SUITES = {
     "cache": cache,
     "import": imports,
     "rest": rest,
+    "graphql": graphql,
     "start": start,
 }
 

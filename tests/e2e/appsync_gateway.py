@@ -41,7 +41,7 @@ import { added } from "./utils.mjs";
 import { readFileSync } from "node:fs";
 const { step, context } = JSON.parse(readFileSync(0, "utf8"));
 let out;
-try { out = { value: resolver[step](context), added }; } catch (error) { out = { error }; }
+try { out = { value: resolver[step](context), added }; } catch (error) { out = { error: error instanceof Error ? { message: error.stack } : error }; }
 process.stdout.write(JSON.stringify(out));
 """
 
@@ -85,7 +85,12 @@ class AppSyncGateway:
         code = resolver["Code"].replace('"@aws-appsync/utils"', '"./utils.mjs"')
 
         def resolve(source: Any, info: Any, **arguments: Any) -> Any:
-            context = {"arguments": arguments, "identity": None, "info": {"fieldName": info.field_name, **told(info)}}
+            context = {
+                "arguments": arguments,
+                "identity": None,
+                "request": {"headers": {}},
+                "info": {"fieldName": info.field_name, **told(info)},
+            }
             self._path = info.path.as_list()
             request = self._run(code, "request", context)
             return self._run(code, "response", {**context, "result": invoke(request["payload"])})

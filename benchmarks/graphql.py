@@ -1,0 +1,58 @@
+"""A list of 50 with two nested links, 600 objects in all: from the text of a query to the JSON of its answer, without HTTP.
+
+persisty against Strawberry with DataLoaders, each in a process of its own, over one SQLite file; and how many calls persisty's
+backends get.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from .answering import answering
+from .library import fill, library
+from .measure import Row, row
+
+TARGET = 8
+SECONDS, ROUNDS = 2.0, 5
+SUBJECTS = {
+    "persisty": "benchmarks.peers.persisty_library",
+    "Strawberry with DataLoader": "benchmarks.peers.strawberry_library",
+}
+
+
+def rows() -> Iterator[Row]:
+    rates: dict[str, list[float]] = {name: [] for name in SUBJECTS}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        path = str(Path(folder) / "library.db")
+        app = library(path)
+        fill(app)
+        app.close()
+        asks = {name: stack.enter_context(answering(module, path)) for name, module in SUBJECTS.items()}
+        ours, theirs = (_items(ask(0.5)[1]) for ask in asks.values())
+        if ours != theirs:
+            raise RuntimeError("the answers differ")
+        for _ in range(ROUNDS):
+            for name, ask in asks.items():
+                rates[name].append(ask(SECONDS)[0])
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    peer = "Strawberry with DataLoader"
+    yield row(
+        "GraphQL list of 50 with two nested links, req/s",
+        peer,
+        middle["persisty"],
+        middle[peer],
+        least=TARGET,
+        unit="req/s",
+    )
+
+
+def _items(body: str) -> object:
+    """What was answered, by author."""
+    [page] = msgspec.json.decode(body)["data"].values()
+    return sorted(page["items"], key=lambda one: one["id"])

@@ -1,0 +1,23 @@
+"""The library as persisty answers for it: the schema as it is made of the declaration."""
+
+import sys
+
+from persisty.api.graphql.schema import GraphqlSchema
+
+from ..answering import serve
+from ..library import library
+
+QUERY = """query Library($first: Int!, $books: Int!) {
+    authorSearch(limit: $first) {
+        items { id name born house { name } books(limit: $books, order: [year_asc]) { items { id title year } } } } }"""
+VARIABLES = {"first": 50, "books": 10}
+
+schema = GraphqlSchema(library(sys.argv[1]))
+
+
+def answer() -> bytes:
+    return schema.answer(QUERY, VARIABLES).body
+
+
+if __name__ == "__main__":
+    serve(answer)
