@@ -31,6 +31,8 @@ from .backend import Backend, Bulk, Engine, Page, Put, Write, WriteResult
 
 T = TypeVar("T")
 Clock = Callable[[], float]
+PATIENCE = 30.0
+"""Seconds that a read waits for the call of another."""
 
 
 class Elapsed:
@@ -68,12 +70,15 @@ class _Load:
         self.done.release()
 
     def wait(self) -> Any:
-        with self.done:
-            if isinstance(self.error, Exception):
-                raise self.error
-            if self.error is not None:  # its thread was ended, which is nothing to this one
-                raise BackendUnavailable("The call was given up")
-            return self.item
+        """The item. `TimeoutError` if it does not come: whoever had to bring it may have been ended at any point."""
+        if not self.done.acquire(timeout=PATIENCE):
+            raise TimeoutError
+        self.done.release()
+        if isinstance(self.error, Exception):
+            raise self.error
+        if self.error is not None:  # its thread was ended, which is nothing to this one
+            raise BackendUnavailable("The call was given up")
+        return self.item
 
 
 Loads = dict[KeyValues, _Load]
@@ -138,12 +143,16 @@ class _Shelf(Generic[T]):
 
     def fail(self, loads: Loads, error: BaseException) -> None:
         """Nothing was loaded."""
+        self.drop(loads)
+        for load in loads.values():
+            load.settle(None, error)
+
+    def drop(self, loads: Loads) -> None:
+        """Let others begin anew."""
         with self._lock:
             for key, load in loads.items():
                 if self._loads.get(key) is load:
                     del self._loads[key]
-        for load in loads.values():
-            load.settle(None, error)
 
     def writing(self, keys: Keys) -> None:
         """These are about to be written."""
@@ -200,7 +209,11 @@ class CachedBackend(Generic[T]):
         if mine:
             found.update(zip(mine, self._loaded(mine), strict=True))
         for key, load in theirs.items():
-            found[key] = load.wait()
+            try:
+                found[key] = load.wait()
+            except TimeoutError:
+                self._shelf.drop({key: load})
+                [found[key]] = self._backend.read((key,))
         return [None if (item := found[key]) is None else self._copy(item) for key in keys]
 
     def _loaded(self, loads: Loads) -> list[T | None]:

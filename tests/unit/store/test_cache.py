@@ -368,6 +368,21 @@ def test_a_thread_that_is_ended_in_its_call_ends_no_other(
     assert notes.store.read("a") is not None
 
 
+def test_a_call_that_never_ends_holds_nobody_for_ever(
+    notes: Place, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    notes.store.create({"id": "a"})
+    held = Held(notes.backend)
+    reading = pool.submit(notes.store.read, "a")
+    assert held.reached.wait(10)
+    with notes.counted() as counting:
+        assert [notes.store.read("a").id for _ in range(3)] == ["a"] * 3
+        assert counting.calls == ["read", "read"]  # one that waited in vain, and one that began anew and was kept
+    held.go.set()
+    assert reading.result(10).id == "a"
+
+
 # Writes
 
 
