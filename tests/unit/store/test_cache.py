@@ -82,10 +82,10 @@ class Time:
 
 
 class Held:
-    """Holds the engine after it has read, and before its answer is there, once."""
+    """Holds the engine after it has read, and before its answer or an error is there, once."""
 
-    def __init__(self, backend: Any) -> None:
-        self._read, self._backend = backend.read, backend
+    def __init__(self, backend: Any, error: BaseException | None = None) -> None:
+        self._read, self._backend, self._error = backend.read, backend, error
         self.reached, self.go = threading.Event(), threading.Event()
         backend.read = self
 
@@ -94,6 +94,8 @@ class Held:
         self._backend.read = self._read
         self.reached.set()
         assert self.go.wait(10)
+        if self._error is not None:
+            raise self._error
         return found
 
 
@@ -312,58 +314,28 @@ def test_of_a_thousand_reads_of_one_key_through_many_threads_one_reaches_the_eng
         assert counting.calls == ["read"]
 
 
+ENDS = [(BackendUnavailable("down"), "down", "down"), (KeyboardInterrupt(), "", "The call was given up")]
+
+
+@pytest.mark.parametrize(("error", "told", "told_others"), ENDS)
 def test_a_call_that_fails_fails_for_all_who_wait_for_it_and_is_made_again_by_the_next(
-    notes: Place, pool: ThreadPoolExecutor, waiting: threading.Semaphore
+    notes: Place,
+    pool: ThreadPoolExecutor,
+    waiting: threading.Semaphore,
+    error: BaseException,
+    told: str,
+    told_others: str,
 ) -> None:
+    """What ends the thread that makes the call, such as an interrupt, ends no other."""
     notes.store.create({"id": "a"})
-    reached, go, own = threading.Event(), threading.Event(), notes.backend.read
-
-    def broken(keys: Any) -> Any:
-        notes.backend.read = own
-        reached.set()
-        assert go.wait(10)
-        raise BackendUnavailable("down")
-
-    notes.backend.read = broken
+    held = Held(notes.backend, error)
     first = pool.submit(notes.store.read, "a")
-    assert reached.wait(10)
+    assert held.reached.wait(10)
     second = pool.submit(notes.store.read, "a")
     assert waiting.acquire(timeout=10)
-    go.set()
-    for one in (first, second):
-        with pytest.raises(BackendUnavailable, match="down"):
-            one.result(10)
-    assert notes.store.read("a") is not None
-
-
-def test_a_thread_that_is_ended_in_its_call_ends_no_other(
-    notes: Place, pool: ThreadPoolExecutor, waiting: threading.Semaphore
-) -> None:
-    notes.store.create({"id": "a"})
-    reached, go, own = threading.Event(), threading.Event(), notes.backend.read
-
-    def ended(keys: Any) -> Any:
-        notes.backend.read = own
-        reached.set()
-        assert go.wait(10)
-        raise KeyboardInterrupt
-
-    notes.backend.read = ended
-
-    def interrupted() -> str:
-        try:
-            notes.store.read("a")
-        except KeyboardInterrupt:
-            return "interrupted"
-        return "read"
-
-    first = pool.submit(interrupted)
-    assert reached.wait(10)
-    second = pool.submit(notes.store.read, "a")
-    assert waiting.acquire(timeout=10)
-    go.set()
-    assert first.result(10) == "interrupted"
-    with pytest.raises(BackendUnavailable):
+    held.go.set()
+    assert (type(first.exception(10)), str(first.exception(10))) == (type(error), told)
+    with pytest.raises(BackendUnavailable, match=told_others):
         second.result(10)
     assert notes.store.read("a") is not None
 
