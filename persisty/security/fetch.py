@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..errors import BackendUnavailable, InvalidDeclaration
+from ..errors import BackendUnavailable
+from .issuers import checked
 
 TIMEOUT = 3.0
 """Seconds to connect, and to wait for more of an answer."""
@@ -21,8 +22,6 @@ DEADLINE = 6.0
 """Seconds for all of an answer."""
 MAX_DOCUMENT = 1 << 18
 """Bytes of a document."""
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that are asked without TLS if their URL says so: this machine."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -33,14 +32,6 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 OPENER = urllib.request.build_opener(_NoRedirect)
-
-
-def checked(url: str) -> str:
-    """The URL if it may be fetched: `https`, or `http` on this machine. `InvalidDeclaration` otherwise."""
-    parts = urlsplit(url)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)):
-        raise InvalidDeclaration(f"Token issuers are asked by https only, not as {url!r} says")
-    return url
 
 
 def fetch_json(url: str) -> Any:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -35,6 +36,8 @@ class IssuerKind(Struct, frozen=True):
     audience: tuple[str, ...] = ("aud",)
 
 
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that are asked without TLS if their URL says so: this machine."""
 HTTPS = r"https?://[^\s?#]+"
 
 KINDS: dict[str, IssuerKind] = {
@@ -85,6 +88,14 @@ class Issuer(Struct, frozen=True, eq=False):
         return [tuple(name if part == "{audience}" else part for part in spelled) for name in sorted(self.audiences)]
 
 
+def checked(url: str) -> str:
+    """The URL if it may be asked: `https`, or `http` on this machine. `InvalidDeclaration` otherwise."""
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)):
+        raise InvalidDeclaration(f"Token issuers are asked by https only, not as {url!r} says")
+    return url
+
+
 def issuers_in(text: str, audiences: frozenset[str]) -> tuple[Issuer, ...]:
     """The issuers that the setting names. `InvalidDeclaration` with everything that is wrong with it."""
     faults: list[Fault] = []
@@ -96,7 +107,7 @@ def issuers_in(text: str, audiences: frozenset[str]) -> tuple[Issuer, ...]:
         if kind is None or match is None:
             faults.append(Fault("", f"Not an issuer: {spelled}", " or ".join(f"{one}:…" for one in KINDS)))
         else:
-            found.append(issuer_of(kind, kind.url.format(place=place, **match.groupdict()), audiences))
+            found.append(issuer_of(kind, checked(kind.url.format(place=place, **match.groupdict())), audiences))
     if found and not audiences:
         faults.append(Fault("", "PERSISTY_TOKEN_AUDIENCE is missing: an issuer's tokens for anybody else would count"))
     if faults:
