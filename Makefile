@@ -64,14 +64,14 @@ clean:
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+$(VENV)/.run: pyproject.toml constraints.txt examples/requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "setting up: the server"
-	@$(PIP) install -c constraints.txt -e '.[sql,server,cli]'
+	@$(PIP) install -c constraints.txt -e '.[sql,server,cli]' -r examples/requirements.txt
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt requirements.txt | $(VENV)/pyvenv.cfg
+$(VENV)/.dev: pyproject.toml constraints.txt requirements.txt examples/requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "setting up: development"
-	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@$(PIP) install -c constraints.txt -e '.[dev]' -r examples/requirements.txt
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.bench: $(VENV)/.dev

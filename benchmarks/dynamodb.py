@@ -17,7 +17,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UTCDateTimeAt
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
-from examples.messenger.app import Message, app
+from benchmarks.messages import Message, app
 from persisty import Create
 
 from . import echo

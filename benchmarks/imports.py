@@ -44,7 +44,7 @@ def rows() -> Iterator[Row]:
 
 def _persisty(file: Path, url: str) -> float:
     """What the command says of itself."""
-    command = [sys.executable, "-m", "persisty", "import", "examples.messenger.app:app", "message", str(file)]
+    command = [sys.executable, "-m", "persisty", "import", "benchmarks.messages:app", "message", str(file)]
     told = subprocess.run([*command, "--url", url], check=True, capture_output=True, text=True).stdout
     [rate] = re.findall(r"([\d,]+) rows/s", told)
     return float(rate.replace(",", ""))

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 AUTHOR = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 QUERY = f"/api/message?author_id={AUTHOR}&limit=25"
 SERVERS = {
-    "persisty": ["-m", "persisty", "serve", "examples.messenger.app:app", "--seed", "benchmarks.rest:seed", "--port"],
+    "persisty": ["-m", "persisty", "serve", "benchmarks.messages:app", "--seed", "benchmarks.rest:seed", "--port"],
     "FastAPI + SQLModel": [
         "-m", "uvicorn", "benchmarks.peers.fastapi_sqlmodel:app", "--no-access-log", "--log-level", "warning", "--port",
     ],
@@ -35,8 +35,8 @@ SEARCHES = {"persisty": f"{QUERY}&order=-created_at", "FastAPI + SQLModel": QUER
 
 def seed(app: object) -> int:
     """What the peer starts with, too."""
-    from examples.messenger.app import Message
-    from examples.messenger.app import app as messenger
+    from benchmarks.messages import Message
+    from benchmarks.messages import app as messenger
     from persisty import Create
 
     for start in range(0, 500, 100):

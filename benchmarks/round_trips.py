@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from examples.messenger.app import Message
+from benchmarks.messages import Message
 from persisty import App, Create, Delete, Store, Update, meta_of
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Engine
 
-from examples.messenger.app import Message, app
+from benchmarks.messages import Message, app
 from persisty import Create
 
 from .measure import Row, cpu, rates, row

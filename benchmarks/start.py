@@ -48,7 +48,7 @@ def rows() -> Iterator[Row]:
     with echo.running() as url:
         environment = {
             "PATH": os.environ["PATH"],
-            "PERSISTY_APP": "examples.messenger.app:app",
+            "PERSISTY_APP": "benchmarks.messages:app",
             "PERSISTY_URL": "dynamodb://",
             "AWS_ENDPOINT_URL_DYNAMODB": url,
             "AWS_REGION": "us-east-1",

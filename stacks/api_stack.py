@@ -50,7 +50,7 @@ class ApiStack(cdk.Stack):
         )
         self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
         self._layers = [
-            self._layer("Dependencies", dependency_layer(target)),
+            self._layer("Dependencies", dependency_layer(plan.functions[0].environment["PERSISTY_APP"], target)),
             self._layer("Runtime", runtime_layer(target)),
         ]
         self._functions = {function.name: self._function(function) for function in plan.functions}

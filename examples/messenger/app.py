@@ -8,30 +8,65 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from persisty import GENERATED, VERSION, App, Attr, Index, Unique, public, stored
+from persisty import (
+    GENERATED,
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    HasCount,
+    HasMany,
+    Index,
+    Unique,
+    authenticated,
+    link,
+    owned,
+    scope,
+    stored,
+)
+
+admin = scope("admin")
 
 
-@stored(indexes=[Unique("username")], access=public)
+@stored(
+    indexes=[Unique("username")],
+    access=Access(read=authenticated, update=owned("id") | admin, delete=owned("id") | admin),
+)
 class User:
-    """Somebody who writes messages."""
+    """Somebody who writes messages; the action `sign_up` makes one."""
 
     id: UUID = GENERATED
     username: Annotated[str, Meta(min_length=1, max_length=255)]
     full_name: str | None = None
+    email: str | None = Attr(default=None, readable=owned("id") | admin)
+    admin: bool = Attr(default=False, updatable=admin)
+    password_digest: str | None = Attr(default=None, readable=False, updatable=False)
     created_at: datetime = GENERATED
     updated_at: datetime = GENERATED
+    messages: HasMany[Message] = link()
+    message_count: HasCount[Message] = link()
 
 
-@stored(indexes=[Index("author_id", "created_at")], access=public)
+@stored(
+    indexes=[Index("author_id", "created_at")],
+    access=Access(
+        read=authenticated,
+        create=owned("author_id"),
+        update=owned("author_id") | admin,
+        delete=owned("author_id") | admin,
+    ),
+)
 class Message:
-    """What a user wrote."""
+    """What a user wrote. The server says who that is."""
 
     id: UUID = GENERATED
     text: Annotated[str, Meta(min_length=1, max_length=1000)]
-    author_id: UUID
+    author_id: UUID = GENERATED
     version: int = Attr(generator=VERSION)
     created_at: datetime = GENERATED
     updated_at: datetime = GENERATED
+    author: BelongsTo[User] = link(on_delete="cascade")
 
 
 app = App("messenger", items=[User, Message], actions=["examples.messenger.actions"])

@@ -32,13 +32,13 @@ class Joins:
 
     def ready(self, meta: StoreMeta[Any], where: Filter) -> Filter:
         """The filter as the engine takes it."""
-        if not meta.links or not follows_links(where) or self.backend_of(meta).capabilities.joins:
+        if not follows_links(where) or self.backend_of(meta).capabilities.joins:
             return where
         return joined(meta, where, self._values)
 
     def hold(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
         """Does the filter hold of each item? One query for each link in it."""
-        if not meta.links or not follows_links(where):
+        if not follows_links(where):
             return list(map(matcher(meta, where), items))
         known: dict[Exists, set[Any]] = {}
 

@@ -25,8 +25,11 @@ RUNTIME_LEFT_OUT = ("hosting", "cli", "testing.py", "transfer", "plan.py", "sql"
 CODE_LEFT_OUT = ("__pycache__", "*.db", "*.db-shm", "*.db-wal", ".persisty")
 """What an app leaves beside its code when it runs here."""
 
-PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
-"""Architecture as Lambda names it → the platform of its wheels."""
+PLATFORMS = {
+    "arm64": ("manylinux2014_aarch64", "manylinux_2_26_aarch64"),
+    "x86_64": ("manylinux2014_x86_64", "manylinux_2_26_x86_64"),
+}
+"""Architecture as Lambda names it → the platforms of its wheels: every runtime has glibc 2.26 or later."""
 MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
 
 
@@ -47,18 +50,21 @@ class Target(Struct, frozen=True):
         return cls(architecture, python)
 
 
-def dependency_layer(target: Target) -> Path:
-    """`python/` with what `lambdas/requirements.txt` names."""
-    requirements = ROOT / "lambdas" / "requirements.txt"
+def dependency_layer(spec: str, target: Target) -> Path:
+    """`python/` with what `lambdas/requirements.txt` names, and a `requirements.txt` in the app's top package."""
+    asked = [ROOT / "lambdas" / "requirements.txt", _top(spec) / "requirements.txt"]
+    requirements = [file for file in asked if file.is_file()]
+    platforms = [word for platform in PLATFORMS[target.architecture] for word in ("--platform", platform)]
+    named = [word for file in requirements for word in ("--requirement", file)]
 
     def build(folder: Path) -> None:
         subprocess.run(
             [
                 sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile",
-                "--platform", PLATFORMS[target.architecture], "--implementation", "cp",
+                *platforms, "--implementation", "cp",
                 "--python-version", target.python, "--only-binary=:all:",
                 "--constraint", ROOT / "constraints.txt",
-                "--requirement", requirements, "--target", folder / "python",
+                *named, "--target", folder / "python",
             ],
             check=True,
         )  # fmt: skip
@@ -66,7 +72,7 @@ def dependency_layer(target: Target) -> Path:
             shutil.rmtree(folder / "python" / unused, ignore_errors=True)
         _compile(folder, target)
 
-    return _built("dependencies", [requirements, ROOT / "constraints.txt"], build, target)
+    return _built("dependencies", [*requirements, ROOT / "constraints.txt"], build, target)
 
 
 def runtime_layer(target: Target) -> Path:
@@ -82,7 +88,7 @@ def runtime_layer(target: Target) -> Path:
 
 def function_code(spec: str, target: Target) -> Path:
     """`lambdas/` and the app's top package (or its one module), as `spec` names it."""
-    top = ROOT / spec.partition(":")[0].partition(".")[0]
+    top = _top(spec)
     sources = [ROOT / "lambdas", top if top.is_dir() else top.with_suffix(".py")]
 
     def build(folder: Path) -> None:
@@ -94,6 +100,11 @@ def function_code(spec: str, target: Target) -> Path:
         _compile(folder, target)
 
     return _built("functions", [file for source in sources for file in _files(source, CODE_LEFT_OUT)], build, target)
+
+
+def _top(spec: str) -> Path:
+    """The app's top package, or its one module without its ending."""
+    return ROOT / spec.partition(":")[0].partition(".")[0]
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 from persisty import App, meta_of, stored
 from persisty.api.http import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
-from persisty.backends.sql import statements
+from persisty.backends.sql import conditions
 from persisty.model.expressions import ALL, Compare
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
@@ -93,7 +93,7 @@ def _native(operator: str, applies: frozenset[Kind]) -> list[str]:
     asked = [_comparison(name, operator) for name in VALUES if META.attributes[name].kind in applies]
     by_dynamodb = {expressions.native(META, where) for where in asked}
     assert len(by_dynamodb) == 1, f"DynamoDB decides {operator} of some kinds only: the table needs a row for each"
-    in_sql = operator in statements.COMPARISONS
+    in_sql = operator in conditions.COMPARISONS
     return [_told(False), _told(in_sql), _told(in_sql), _told(by_dynamodb.pop())]
 
 

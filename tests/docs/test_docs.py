@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from examples.messenger.app import Message, User
-from persisty import App, InvalidQuery
+from persisty import ANONYMOUS, App, Caller, InvalidQuery
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.http import Request, Response
 from persisty.api.rest import Rest
@@ -53,6 +53,10 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+ANN = Caller("d174c8d5-155b-5725-b741-fb94ebb81cdd")
+"""Whom the README's `$TOKEN` is for."""
+
+
 def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> None:
     declaration, verbs = blocks("README.md", "python")
     checks = "print(store.count(), page.items[0].text, store.read(message.id).text)"
@@ -66,7 +70,7 @@ def test_the_readmes_curl_calls_answer_what_it_shows(messenger: App) -> None:
     rest = Rest(messenger)
     [console] = blocks("README.md", "console")
     calls = re.findall(r"^\$ (curl .*)\n(.*)$", console, re.MULTILINE)
-    assert len(calls) == 2
+    assert len(calls) == 3
     for command, shown in calls:
         answer = _curl(rest, command)
         assert MOMENT.sub("…", answer.body.decode()) == MOMENT.sub("…", shown)
@@ -77,15 +81,16 @@ def _curl(rest: Rest, command: str) -> Response:
     options = {words[i]: words[i + 1] for i in range(len(words) - 1) if words[i].startswith("-")}
     url = next(word for word in words if word.startswith("localhost:8000"))
     path, _, query = url.removeprefix("localhost:8000").partition("?")
-    name, _, value = options.get("-H", "").partition(": ")
-    headers = {name: value} if name else {}
-    return rest.handle(Request(options.get("-X", "GET"), path, query, headers, options.get("-d", "").encode()))
+    given = [words[i + 1].partition(": ") for i in range(len(words) - 1) if words[i] == "-H"]
+    headers = {name: value for name, _, value in given}
+    caller = ANN if headers.get("authorization") == "Bearer $TOKEN" else ANONYMOUS
+    return rest.handle(Request(options.get("-X", "GET"), path, query, headers, options.get("-d", "").encode(), caller))
 
 
 def test_the_readmes_query_answers_what_it_shows(messenger: App) -> None:
     [query], [shown] = blocks("README.md", "graphql"), blocks("README.md", "json")
     body = json.dumps({"query": query}).encode()
-    request = Request("POST", "/graphql", "", {"content-type": "application/json"}, body)
+    request = Request("POST", "/graphql", "", {"content-type": "application/json"}, body, ANN)
     assert json.loads(GraphqlEndpoint(messenger).handle(request).body) == json.loads(shown)
 
 
