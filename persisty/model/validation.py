@@ -59,6 +59,10 @@ def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[Attribute, Callable[[Any],
     return tuple((one, one.normalise) for one in meta.attributes.values() if one.normalise is not None)
 
 
+May = Callable[[Attribute], bool | None]
+"""May the caller give this attribute? None: to the caller there is no such attribute."""
+
+
 @cache
 def _on_create(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
     return _generators(meta, "create")
@@ -92,11 +96,11 @@ def new_item(
     given: T | Mapping[str, Any],
     path: str = "",
     *,
-    may: Callable[[Attribute], bool] | None = None,
+    may: May | None = None,
 ) -> T:
     """A complete, valid item from an item or a mapping: generators run for what is not given.
 
-    `may` tells which attributes the caller may give, where that is not all. Raises `InvalidInput` with every fault.
+    `may` tells which attributes the caller may give, where that is not all (see `May`). Raises `InvalidInput` with every fault.
     """
     if isinstance(given, meta.item):
         values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
@@ -107,7 +111,7 @@ def new_item(
     else:
         raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
     if faults:
-        raise InvalidInput(faults=[*faults, *_faults(meta, values, path)])
+        raise InvalidInput(faults=[*faults, *_faults(meta, values, path, may)])
     _generate(values, _on_create(meta))
     try:
         item = msgspec.convert(values, meta.item)
@@ -117,7 +121,7 @@ def new_item(
                 setattr(item, attribute.name, normal)
         return item
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise InvalidInput(faults=_faults(meta, values, path) or [fault_of(error, path)]) from error
+        raise InvalidInput(faults=_faults(meta, values, path, may) or [fault_of(error, path)]) from error
 
 
 def changes_of(
@@ -125,7 +129,7 @@ def changes_of(
     given: Mapping[str, Any],
     path: str = "",
     *,
-    may: Callable[[Attribute], bool] | None = None,
+    may: May | None = None,
 ) -> dict[str, Any]:
     """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`.
 
@@ -138,7 +142,9 @@ def changes_of(
     for name, value in given.items():
         attribute = meta.attributes.get(name)
         if attribute is None:
-            faults.append(_unknown(meta, name, path))
+            faults.append(_unknown(meta, name, path, may))
+        elif may and may(attribute) is None:
+            continue  # which is told already
         elif name in meta.key.attributes:
             if not may:
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
@@ -199,10 +205,12 @@ def _changed(stored: Any, change: Any) -> Any:
     return [*(stored or ()), *change.values] if isinstance(change, Append) else change
 
 
-def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str) -> list[Fault]:
+def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
     """Each attribute on its own: the slow path."""
-    faults = [_unknown(meta, name, path) for name in values if name not in meta.attributes]
+    faults = [_unknown(meta, name, path, may) for name in values if name not in meta.attributes]
     for name, attribute in meta.attributes.items():
+        if may and may(attribute) is None:
+            continue
         if name not in values:
             if attribute.required:
                 faults.append(Fault(path + pointer(name), "Missing", str(attribute.kind), "nothing"))
@@ -214,13 +222,14 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str) -> list[
     return faults
 
 
-def _forbidden(
-    meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: Callable[[Attribute], bool]
-) -> list[Fault]:
+def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:
+    said = {name: may(meta.attributes[name]) for name in given if name in meta.attributes}
     return [
-        Fault(path + pointer(name), f"Not {flag}: the server decides it", "nothing")
-        for name in given
-        if name in meta.attributes and not may(meta.attributes[name])
+        _unknown(meta, name, path, may)
+        if allowed is None
+        else Fault(path + pointer(name), f"Not {flag}: the server decides it", "nothing")
+        for name, allowed in said.items()
+        if not allowed
     ]
 
 
@@ -233,8 +242,9 @@ def _said(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _unknown(meta: StoreMeta[Any], name: object, path: str) -> Fault:
-    return Fault(path + pointer(name), "Unknown attribute", "one of " + ", ".join(meta.attributes))
+def _unknown(meta: StoreMeta[Any], name: object, path: str, may: May | None) -> Fault:
+    known = [one for one, attribute in meta.attributes.items() if may is None or may(attribute)]
+    return Fault(path + pointer(name), "Unknown attribute", "one of " + ", ".join(known))
 
 
 def _name(value: Any) -> str:

@@ -6,7 +6,7 @@ and writes as filters; only a new item is looked at here, and an item that an en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from ..errors import Conflict, Forbidden, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta
-from ..model.validation import changes_of, new_item
+from ..model.validation import May, changes_of, new_item
 from ..query.after import after
 from ..query.algebra import combine, follows_links, names_in
 from ..query.match import Predicate, matcher
@@ -217,8 +217,13 @@ class Guard(Trusted):
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NOBODY
 
-    def _gives(self, flag: str) -> Callable[[Attribute], bool]:
-        return lambda attribute: self._policy.gives(attribute, flag) != NOTHING
+    def _gives(self, flag: str) -> May:
+        def may(attribute: Attribute) -> bool | None:
+            if self._policy.gives(attribute, flag) != NOTHING:
+                return True
+            return None if attribute.name in self.view.hidden else False
+
+        return may
 
     def _conditional(self, flag: str) -> Iterable[str]:
         """The attributes that the caller may give on some items only."""

@@ -7,6 +7,7 @@ item hold: what it may not read there is not there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -217,7 +218,10 @@ def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
     ready = counted.joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
     if ready == NOTHING:
         return {}
-    return {group.by[0]: group.values[0] for group in counted.backend.aggregate((COUNT,), (attribute,), ready)}
+    if ends.middle is None:
+        return {group.by[0]: group.values[0] for group in counted.backend.aggregate((COUNT,), (attribute,), ready)}
+    # several items between may lead to the same one, which counts once
+    return Counter(group.by[0] for group in counted.backend.aggregate((COUNT,), ends.between, ready))
 
 
 Loader = Callable[["Store[Any]", "Store[Any]", Link, list[Any], Asked], dict[Any, Any]]

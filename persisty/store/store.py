@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET
 
-from ..errors import InvalidDeclaration, InvalidInput, NotFound, ScanNotAllowed
+from ..errors import Conflict, InvalidDeclaration, InvalidInput, NotFound, ScanNotAllowed
 from ..model.changes import bounds_of
 from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
 from ..model.links import link_name
@@ -268,7 +268,11 @@ class Store(Generic[T]):
         rows = combine(
             And, [self.planning.where(where), self.guard.condition("update", valid), bounds_of(self.meta, valid)]
         )
-        return write_all(self.backend, valid, rows, self.joins.ready(self.meta, rows), limit, cursor, allow_scan)
+        ready = self.joins.ready(self.meta, rows)
+        try:
+            return write_all(self.backend, valid, rows, ready, limit, cursor, allow_scan)
+        except Conflict as error:
+            raise self.guard.told(error) from None
 
     def delete_all(
         self,
@@ -399,7 +403,7 @@ class Store(Generic[T]):
         try:
             return call(*arguments, **options)
         except ScanNotAllowed as error:
-            raise self.guard.told(error) from error
+            raise self.guard.told(error) from None
 
     def _needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The attributes to ask for: where those wanted are not to be seen on every item, all, which tell on which they are."""
