@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """Print a token, signed with the secret or key that is configured."""
     scopes = frozenset(word for one in scope or () for word in one.split())
-    if subject is None and not scopes:
+    if subject == "" or (subject is None and not scopes):
         raise BadParameter("A token for nobody, which grants nothing: give --subject or --scope")
-    caller = Caller(subject or None, scopes, dict(map(_claim, claim or ())))
+    caller = Caller(subject, scopes, dict(map(_claim, claim or ())))
     lifetime = _seconds(expires)
     configured = settings.load()
     ensure(configured, configured.stage)

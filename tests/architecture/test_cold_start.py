@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 NEVER = {
     "aws_cdk", "jsii", "constructs", "sqlalchemy", "psycopg", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore", "botocore.session", "botocore.client",
-    "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
+    "jwt", "cryptography", "urllib.request", "http.client", "tempfile", "secrets", "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
     "persisty.api.openapi", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
 }  # fmt: skip
 """Modules that none of `STARTS` may load; a start may name exceptions."""
@@ -50,6 +50,9 @@ def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
     environment = {
         "PERSISTY_APP": "examples.messenger.app:app",
         "PERSISTY_URL": "dynamodb://eu-west-1",
+        "PERSISTY_TOKEN_ISSUERS": "cognito:eu-west-1_AbC123",
+        "PERSISTY_TOKEN_AUDIENCE": "api",
+        "PERSISTY_TOKEN_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tokens",
         "AWS_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -62,3 +65,17 @@ def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
     assert run.returncode == 0, run.stderr
     loaded = set(run.stdout.split())
     assert loaded & (NEVER - allowed) == set()
+
+
+def test_a_first_token_loads_what_verifies_it_and_no_more() -> None:
+    of_pyjwt = {"jwt", "cryptography", "dataclasses", "urllib.request", "http.client", "tempfile"}
+    script = (
+        "from persisty.security.authenticator import authenticator_of\n"
+        "from persisty.security.caller import Caller\n"
+        "from persisty.settings import Settings\n"
+        "here = authenticator_of(Settings(), 'live', 's' * 40, needed=True)\n"
+        "here.caller(here.token(Caller('ann')))\n"
+        "import sys\nprint(*sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(run.stdout.split()) & (NEVER - of_pyjwt) == set()
