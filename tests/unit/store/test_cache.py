@@ -1,7 +1,5 @@
 """The cache of items in a process: what it saves, and that nobody is ever told what a write of this process replaced."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import sys
@@ -19,6 +17,7 @@ from persisty import (
     App,
     Attr,
     BackendUnavailable,
+    BelongsTo,
     Cache,
     Caller,
     Conflict,
@@ -29,6 +28,7 @@ from persisty import (
     Store,
     Update,
     add,
+    link,
     owned,
     scope,
     stored,
@@ -531,6 +531,40 @@ def test_an_app_keeps_items_only_where_it_is_switched_on(monkeypatch: pytest.Mon
         app.use("memory://")
         assert store.read("a") is None  # another engine, with nothing kept of the one before
         app.close()
+
+
+@stored(cache=Cache(seconds=SECONDS))
+class House:
+    id: str
+
+
+@stored(cache=Cache(seconds=SECONDS), indexes=[Index("house_id")])
+class Person:
+    id: str
+    house_id: str | None
+    house: BelongsTo["House"] = link(on_delete="cascade")
+
+
+@stored(cache=Cache(seconds=SECONDS), indexes=[Index("house_id")])
+class Guest:
+    id: str
+    house_id: str | None
+    house: BelongsTo["House"] = link(on_delete="nullify")
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{folder}/houses.db"])
+def test_what_goes_with_an_item_that_is_deleted_goes_from_the_cache_too(tmp_path: Any, url: str) -> None:
+    app = App("houses", items=[House, Person, Guest], url=url.format(folder=tmp_path), cache=True)
+    app.prepare()
+    app.store(House).create({"id": "h"})
+    for item in (Person, Guest):
+        app.store(item).create({"id": "x", "house_id": "h"})
+        assert app.store(item).read("x") is not None
+    assert app.store(House).read("h") is not None
+    app.store(House).delete("h")
+    assert (app.store(House).read("h"), app.store(Person).read("x")) == (None, None)
+    assert app.store(Guest).read("x") == Guest(id="x", house_id=None)
+    app.close()
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
