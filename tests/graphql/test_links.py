@@ -3,13 +3,17 @@ stay where they are."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from persisty.api.graphql import links
 from persisty.api.graphql.appsync import AppSync
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.graphql.schema import GraphqlSchema
@@ -345,3 +349,59 @@ def test_the_same_link_twice_with_the_same_arguments_is_one(appsync_asked: Stand
     ]
     [event] = appsync_asked.events
     assert event["variables"] == {"n": 1}
+
+
+WRONG = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=5)
+    | st.sampled_from(["text_asc", "x", town.ID.format(100)]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["rank", "text", "eq", "lt", "oneof", "and", "or", "not", "writer", "query"]), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_=st.fixed_dictionaries({}, optional=dict.fromkeys(["where", "order", "limit", "cursor", "nope"], WRONG)))
+def test_no_arguments_below_a_field_make_an_internal_error(filled: None, given_: dict[str, Any]) -> None:
+    passed = ", ".join(f"{name}: ${name}" for name in given_)
+    text = f"{{ items {{ letters{f'({passed})' if passed else ''} {{ cursor items {{ text }} }} }} }}"
+    event = {"fieldName": "personSearch", "selectionSetGraphQL": text, "variables": given_}
+    envelope = AppSync(town.app).handle(event)
+    json.dumps(envelope, allow_nan=False)
+    assert "internal_error" not in json.dumps(envelope), envelope
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(["name", "house", "letters", "items", "cursor", "nope", "a: name", "__typename", "{", "}", "...", "...f", "on Person", "(limit: 1)", "@skip(if: true)"]), max_size=12).map(" ".join),
+    st.none() | st.lists(st.sampled_from(["items", "items/name", "items/x/y", "items/house/street", "items/letters", ""]) | st.text(max_size=3)),
+)  # fmt: skip
+def test_no_selection_makes_an_internal_error(filled: None, inside: str, listed: Any) -> None:
+    event = {
+        "fieldName": "personSearch",
+        "selectionSetGraphQL": f"{{ items {{ {inside} }} }}",
+        "selectionSetList": listed,
+    }
+    assert "internal_error" not in json.dumps(AppSync(town.app).handle(event))
+
+
+# bounds
+
+
+def test_a_link_may_not_ask_for_more_than_a_response_can_hold(asked: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "{ personSearch { items { letters(limit: 3) { items { text } } received(limit: 1) { cursor } } } }"
+    monkeypatch.setattr(links, "MOST_AT_ONCE", 17)
+    errors = asked(query)["errors"]
+    assert {(error["path"][3], error["extensions"]["code"]) for error in errors} == {("letters", "invalid_query")}
+    assert errors[0]["extensions"]["faults"][0]["path"] == "/limit"
+    monkeypatch.setattr(links, "MOST_AT_ONCE", 18)
+    asked.data(query)
+    monkeypatch.setattr(links, "MOST_IN_ALL", 13)
+    assert {error["path"][3] for error in asked(query)["errors"]} == {"received"}
+
+
+def test_a_filter_of_a_link_that_is_nested_without_end_is_refused(asked: Hosted) -> None:
+    for depth in (30, 400, 1200):
+        where = "{not: " * depth + "{}" + "}" * depth
+        answer = asked(f"{{ personSearch {{ items {{ letters(where: {where}) {{ cursor }} }} }} }}")
+        assert {error["extensions"]["code"] for error in answer["errors"]} <= {"invalid_query", "malformed_graphql"}

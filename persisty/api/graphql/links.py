@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta
 from ...query.parse import filter_of_json
-from ...store.sizes import DEFAULT_LIMIT
+from ...store.sizes import DEFAULT_LIMIT, check_limit
 from ..operations import VERBS, Parameter
 from .nodes import Run
 from .resolve import called_with
 from .results import LinkField
 from .selection import Selected
+
+MOST_AT_ONCE = 25_000
+"""Items that a link may ask for: the objects that have it, times the limit of their pages."""
+MOST_IN_ALL = 100_000
+"""Items in pages below links that one response may hold."""
 
 PARAMETERS: dict[str, Parameter] = {one.name: one for one in VERBS["search"].parameters}
 
@@ -27,12 +33,21 @@ def load(meta: StoreMeta[Any], link: LinkField, selected: Selected, run: Run, it
     store = run.store(meta)
     target = store.beside(link.target)
     target.guard.rows("read")  # nothing there is for this caller: said so, instead of an empty answer
-    if link.parameters:
+    try:
         given = called_with(link.target, parameters_of(link), selected.arguments(run.variables))
-    else:
-        given = {}
-    where = filter_of_json(link.target, given.get("where"), "/where", target.guard.view)
+        where = filter_of_json(link.target, given.get("where"), "/where", target.guard.view)
+    except RecursionError:
+        raise InvalidQuery(faults=[Fault("/where", "Nested too deeply")]) from None
     limit = DEFAULT_LIMIT if given.get("limit") is None else given["limit"]
-    return store.related(
-        link.link.name, items, where=where, order=given.get("order") or None, limit=limit, cursor=given.get("cursor")
-    )
+    if link.link.kind != "has_many":
+        return store.related(link.link.name, items, where=where)
+    check_limit(limit)
+    if len(items) * limit > MOST_AT_ONCE:
+        told = f"{len(items)} pages of {limit} are more than the {MOST_AT_ONCE} items that a link may ask for"
+        raise InvalidQuery(faults=[Fault("/limit", told)])
+    order, cursor = given.get("order") or None, given.get("cursor")
+    pages = store.related(link.link.name, items, where=where, order=order, limit=limit, cursor=cursor)
+    run.brought += sum(len(page.items) for page in pages)
+    if run.brought > MOST_IN_ALL:
+        raise InvalidQuery(f"The response would hold more than {MOST_IN_ALL} items below links")
+    return pages

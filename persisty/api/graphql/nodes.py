@@ -48,14 +48,14 @@ FAILED: Any = _Failed()
 
 
 class Run:
-    """One execution: the stores as the caller has them, the variables, and the failures met so far."""
+    """One execution: the stores as the caller has them, the variables, the failures met so far, and how many items links brought."""
 
     def __init__(
         self, store: Callable[[StoreMeta[Any]], Store[Any]], variables: Any, known: Callable[[Exception], PersistyError]
     ) -> None:
         self.store, self.variables = store, variables
         self.failures: list[Failure] = []
-        self.failed = 0
+        self.failed, self.brought = 0, 0
         self.known = known
         """What an exception is to the outside."""
 

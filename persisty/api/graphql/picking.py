@@ -14,10 +14,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...errors import Unsupported
+from ...errors import Fault, InvalidInput, Unsupported
 from ...model.meta import StoreMeta
 from .results import LinkField
-from .selection import CONDITIONS, Selected, no_arguments
+from .selection import CONDITIONS, TYPENAME, Selected, no_arguments
 from .selection_text import Part, Parts, value_of, variables_in
 from .types import Leaf, ListOf, Record, Ref
 
@@ -90,6 +90,13 @@ class Picker(Struct, frozen=True):
     def _field(self, record: Record, name: str, those: list[_Seen]) -> Selected:
         """One field, of all selections that have its name."""
         link = self._links(record).get(name)
+        if (
+            link is None
+            and name != TYPENAME
+            and not any(one.name == name and one.readable is not False for one in record.fields)
+        ):
+            fault = Fault("/selectionSetGraphQL", f"{record.name} has no such field", found=name[:64])
+            raise InvalidInput("Not a selection of this field", faults=[fault])
         given = [one.arguments for one in those if one.arguments is not None]
         if link is not None and any(one != given[0] for one in given):
             raise Unsupported(f"{name} is asked for twice with different arguments, which one result cannot answer")

@@ -19,11 +19,10 @@ from ..operations import Operation
 from .links import load
 from .nodes import Items, Member, Node, Objects, Run, Value, Whole
 from .results import LinkField, link_fields, result_ref
-from .selection import Selected
+from .selection import TYPENAME, Selected
 from .types import INT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 from .values import ANSWERS, member_of, plain_json
 
-TYPENAME = "__typename"
 INT_LEAST, INT_GREATEST = -(2**31), 2**31 - 1
 
 

@@ -44,11 +44,11 @@ from .collect import HARMLESS, Collector, fragments_of, switches_of
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
 from .nodes import Failure, Node, Run, stores_for
-from .planning import TYPENAME, Dialect, Planner
+from .planning import Dialect, Planner
 from .resolve import call, error_extensions
 from .results import offered_in
 from .sdl import sdl
-from .selection import Selected
+from .selection import TYPENAME, Selected
 from .types import Leaf, item_record
 
 REMEMBERED = 500

@@ -15,6 +15,7 @@ Arguments = Callable[[Any], dict[str, Any]]
 """The request's variables, as the front end has them → the arguments of a field."""
 
 
+TYPENAME = "__typename"
 CONDITIONS: dict[str, bool] = {"include": True, "skip": False}
 """Directive → the value of its `if` with which the field is there."""
 
