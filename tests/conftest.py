@@ -13,6 +13,7 @@ from examples.messenger import seeds
 from examples.messenger.app import app
 from persisty import App
 
+from . import tokens
 from .conformance.engines import engine_of
 from .dynamodb_local import dynamodb_local
 from .moto_server import moto_server
@@ -55,6 +56,7 @@ def messenger() -> Iterator[App]:
     """The example, seeded, in memory: the very object that its actions use."""
     kept = app.url
     app.use("memory://")
+    app.authenticator = tokens.authenticator()
     seeds.seed(app)
     yield app
     app.use(kept)

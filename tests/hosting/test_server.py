@@ -6,18 +6,25 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import pytest
 
 from examples.messenger.app import User
-from persisty import App
+from persisty import App, Caller
 from persisty.api.http import Request
 from persisty.api.rest import Rest
 from persisty.hosting.pages import HERE
 from persisty.hosting.server import Server
 
 JSON = {"content-type": "application/json"}
+ANN = uuid5(NAMESPACE_URL, "messenger/ann")
+
+
+def bearer(app: App, subject: object = ANN, *scopes: str) -> dict[str, str]:
+    """The headers of somebody who is logged in."""
+    return {"authorization": f"Bearer {app.authenticator.token(Caller(str(subject), frozenset(scopes)))}"}
 
 
 def ask(app: App, method: str, path: str, **options: Any) -> httpx.Response:
@@ -35,8 +42,8 @@ REQUESTS: list[tuple[str, str, str, bytes]] = [
     ("GET", "/api/message-count", "text__contains=e", b""),
     ("GET", "/api/user/nothing", "", b""),
     ("GET", "/api/user", "limit=0&wrong=1", b""),
-    ("POST", "/api/user", "", b'{"username": ""}'),
-    ("POST", "/api/user", "", b"{"),
+    ("POST", "/api/message", "", b'{"text": ""}'),
+    ("POST", "/api/message", "", b"{"),
     ("PUT", "/api/user", "", b""),
     ("GET", "/actions/nothing", "", b""),
     ("GET", "/openapi.json", "", b""),
@@ -47,23 +54,25 @@ REQUESTS: list[tuple[str, str, str, bytes]] = [
 def test_the_server_gives_the_bytes_of_the_surface(
     messenger: App, method: str, path: str, query: str, body: bytes
 ) -> None:
-    expected = Rest(messenger).handle(Request(method, path, query, JSON, body))
-    answer = ask(messenger, method, f"{path}?{query}", content=body, headers=JSON)
+    expected = Rest(messenger).handle(Request(method, path, query, JSON, body, Caller(str(ANN))))
+    answer = ask(messenger, method, f"{path}?{query}", content=body, headers={**JSON, **bearer(messenger)})
     assert (answer.status_code, answer.content) == (expected.status, expected.body)
     assert expected.headers.items() <= dict(answer.headers).items()
     assert answer.headers["content-length"] == str(len(expected.body))
 
 
 def test_an_item_created_over_http_is_found_at_its_location(messenger: App) -> None:
-    made = ask(messenger, "POST", "/api/user", json={"username": "zoë"})
+    ann = bearer(messenger)
+    made = ask(messenger, "POST", "/api/message", json={"text": "zoë"}, headers=ann)
     assert made.status_code == 201
-    assert ask(messenger, "GET", made.headers["location"]).json() == made.json()
-    assert ask(messenger, "DELETE", made.headers["location"]).status_code == 204
+    assert ask(messenger, "GET", made.headers["location"], headers=ann).json() == made.json()
+    assert ask(messenger, "DELETE", made.headers["location"]).status_code == 401
+    assert ask(messenger, "DELETE", made.headers["location"], headers=ann).status_code == 204
 
 
 def test_graphql_and_custom_actions_answer_beside_rest(messenger: App) -> None:
     query = "{ userCount statistics { users messages } }"
-    answer = ask(messenger, "POST", "/graphql", json={"query": query}).json()
+    answer = ask(messenger, "POST", "/graphql", json={"query": query}, headers=bearer(messenger)).json()
     assert answer == {"data": {"userCount": 3, "statistics": {"users": 3, "messages": 5}}}
     assert ask(messenger, "GET", "/actions/statistics").json() == {"users": 3, "messages": 5}
 
