@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import fixtures, test_leaks, test_reads, test_writes
+from . import fixtures, test_hidden, test_leaks, test_links, test_reads, test_writes
 
-THEMES: tuple[ModuleType, ...] = (test_reads, test_writes, test_leaks)
+THEMES: tuple[ModuleType, ...] = (test_reads, test_links, test_writes, test_leaks, test_hidden)
 FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 

@@ -107,9 +107,9 @@ class Twin:
     def asks(self, role: Role, kind: str, ask: Callable[[Any], Any]) -> bytes:
         """What Python is told, or the whole of the error."""
         try:
-            return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=_told)
+            return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=told_of)
         except PersistyError as error:
-            return msgspec.json.encode(_told(error))
+            return msgspec.json.encode(told_of(error))
 
     def requests(self, role: Role, kind: str, verb: str, **given: Any) -> bytes:
         """What REST answers, headers and all."""
@@ -123,7 +123,7 @@ def _bytes(response: Response) -> bytes:
     return msgspec.json.encode([response.status, dict(response.headers)]) + response.body
 
 
-def _told(value: Any) -> Any:
+def told_of(value: Any) -> Any:
     if isinstance(value, PersistyError):
         item = value.item if isinstance(value, PreconditionFailed) else None
         return {

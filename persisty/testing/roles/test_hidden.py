@@ -1,0 +1,284 @@
+"""What is hidden is not named, either: in errors, cursors, conflicts and refusals; and it is no handle to anything.
+
+An attribute that is hidden from a role is to it like one that does not exist: what is told of it differs by nothing but its name.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty import COUNT, Conflict, Create, InvalidCursor, PersistyError, PreconditionFailed, Store, Update
+from persisty.query.parse import filter_of_json
+
+from .cast import ADMINISTRATOR, ANYBODY, HELD, OUTSIDER, OWNER, Role
+from .oracle import GIVEN, KINDS, attributes, known, rows, seen
+from .surfaces import OverGraphql, OverRest, Python, request
+from .test_leaks import VARIANTS, Twins, every_held_role, same
+from .twins import told_of
+from .world import Stage
+
+
+def names_hidden_from(role: Role, kind: str) -> list[str]:
+    return [name for name in attributes(kind) if name not in known(role, kind)]
+
+
+def givable(role: Role, kind: str, name: str) -> bool:
+    """May the role give it on create or on update, though it does not see it?"""
+    rules = [GIVEN[place] for verb in ("create", "update") if (place := (kind, name, verb)) in GIVEN]
+    return all(rule(role) for rule in rules)
+
+
+def words(ask: Callable[[], Any]) -> str:
+    """All that an error tells."""
+    with pytest.raises(PersistyError) as raised:
+        ask()
+    return msgspec.json.encode(told_of(raised.value), enc_hook=repr).decode()
+
+
+def _misused(store: Store[Any], name: str, key: str, given: bool = True) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Ways to mention an attribute."""
+    expression = {name: {"eq": "x"}}
+    view = store.guard.view
+
+    def where() -> Any:
+        return filter_of_json(store.meta, expression, "/where", view)
+
+    yield "filter", lambda: store.search(where())
+    yield "order", lambda: store.search(order=name)
+    yield "select", lambda: store.select([name])
+    yield "group", lambda: store.count_by(name)
+    yield "aggregate", lambda: store.aggregate(COUNT, by=name)
+    yield "when", lambda: store.update(key, {}, when=where())
+    yield "when of a delete", lambda: store.delete(key, when=where())
+    yield "update_all", lambda: store.update_all({}, where())
+    if not given:
+        return
+    yield "create", lambda: store.create({"id": "new", name: "x"})
+    yield "update", lambda: store.update(key, {name: "x"})
+    yield "batch", lambda: store.edit_batch([Create({"id": "new", name: "x"}), Update(key, {name: "x"})])
+
+
+@every_held_role
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hidden_attribute_is_like_none(stage: Stage, role: Role, kind: str) -> None:
+    store = Python(stage.app).store(role, kind)
+    key = next(iter(stage.world[kind]))
+    for name in names_hidden_from(role, kind):
+        nothing = name[::-1]  # of the same length, and nobody's
+        given = not givable(role, kind, name)
+        asked = zip(_misused(store, name, key, given), _misused(store, nothing, key, given), strict=True)
+        for (place, ask), (_, also) in asked:
+            assert words(ask).replace(name, nothing) == words(also), f"{place} of {kind}.{name}"
+
+
+@every_held_role
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_error_names_what_is_hidden(stage: Stage, role: Role, kind: str) -> None:
+    """An unknown attribute is answered with those that there are, for the role."""
+    store, key = Python(stage.app).store(role, kind), next(iter(stage.world[kind]))
+    hidden = [name for name in names_hidden_from(role, kind) if not givable(role, kind, name)]
+    changes = {"nothing": 1}
+    told = [words(ask) for _, ask in _misused(store, "nothing", key)]
+    told += [words(lambda: store.create({"id": "new", **changes})), words(lambda: store.update(key, changes))]
+    told += [
+        words(lambda: store.update_all(changes)),
+        words(lambda: store.edit_batch([Update(key, changes), Create(changes)])),
+    ]
+    told += [words(lambda: store.related("nothing", [])), words(lambda: store.select([]))]
+    rest = OverRest(stage.app).rest
+    for verb, given in (
+        ("search", {"where": {"nothing": "1"}}),
+        ("create", {"item": changes}),
+        ("update", {"key": key, "changes": changes}),
+    ):
+        told.append(rest.handle(request(role, kind, verb, **given)).body.decode())
+    for text in told:
+        assert not [name for name in hidden if f"{name}" in text], text
+
+
+@every_held_role
+def test_cursors_tell_no_more_than_the_items(stage: Stage, role: Role) -> None:
+    """Of a page in the engine's own order and in every order there is, through all pages."""
+    for kind in KINDS:
+        store = Python(stage.app).store(role, kind)
+        if not store.guard.may("search"):
+            continue
+        for order in (None, *known(role, kind)):
+            try:
+                page = store.search(order=order, limit=1)
+            except PersistyError:
+                continue
+            for _ in range(3):
+                if page.cursor is None:
+                    break
+                _, position = msgspec.json.decode(urlsafe_b64decode(page.cursor + "=="))
+                assert position.keys() <= set(known(role, kind)), (kind, order, position)
+                page = store.search(order=order, limit=1, cursor=page.cursor)
+
+
+@pytest.mark.parametrize("role", [OUTSIDER, OWNER], ids=str)
+def test_cursors_of_bulk_writes_tell_no_more_either(stage: Stage, role: Role) -> None:
+    for kind in ("profile", "article", "diary"):
+        store = Python(stage.app).store(role, kind)
+        for done in (
+            store.update_all({"text": "x"}, limit=1),
+            store.update_all({"text": "x"}, store.meta.item.owner_id == "ann", limit=1),
+        ):
+            if done.cursor is not None:
+                _, position = msgspec.json.decode(urlsafe_b64decode(done.cursor + "=="))
+                assert position.keys() <= set(known(role, kind)), (kind, position)
+    stage.settle(("profile", "article", "diary"))
+
+
+def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(stage: Stage) -> None:
+    for kind in ("diary", "article", "ledger", "comment", "profile"):
+        for giver in HELD:
+            given = Python(stage.app).store(giver, kind)
+            cursor = given.search(limit=1, order="id").cursor if given.guard.may("search") else None
+            if cursor is None:
+                continue
+            for taker in HELD:
+                store = Python(stage.app).store(taker, kind)
+                try:
+                    found = store.search(limit=100, order="id", cursor=cursor).items
+                except PersistyError as error:
+                    assert isinstance(error, InvalidCursor) or error.code in ("forbidden", "unauthenticated")  # noqa: PT017
+                    continue
+                assert {one.id for one in found} <= {row["id"] for row in rows(taker, kind, stage.world)}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_forged_cursor_is_no_way_to_ask_for_hidden_values(twins: Twins, variant: str) -> None:
+    """A position that names hidden attributes is refused or does not matter: both worlds say the same."""
+    one, other = twins(OUTSIDER, variant)
+    owned = "ann"
+    for kind, name, value in (
+        ("profile", "score", 5),
+        ("profile", "digest", "h"),
+        ("profile", "realm", "f"),
+        ("profile", "email", "b"),
+    ):
+
+        def ask(store: Any, name: str = name, value: Any = value) -> Any:
+            told = []
+            for where in (None, store.meta.item.owner_id == owned):
+                page = store.search(where, limit=1)
+                fingerprint, position = msgspec.json.decode(urlsafe_b64decode((page.cursor or "") + "==") or b'["",{}]')
+                raw = msgspec.json.encode((fingerprint, {**position, name: value}))
+                forged = urlsafe_b64encode(raw).rstrip(b"=").decode()
+                try:
+                    told.append(store.search(where, limit=5, cursor=forged))
+                except InvalidCursor as error:
+                    told.append(error.message)
+            return told
+
+        same(one, other, lambda twin, kind=kind, ask=ask: twin.asks(OUTSIDER, kind, ask))
+
+
+def test_a_conflict_names_no_hidden_attribute(stage: Stage) -> None:
+    """That a key or a value is taken is told: nothing could be stored otherwise. By what else it is taken is not."""
+    taken = {"badge": "python-bob", "realm": "west"}
+    store = Python(stage.app).store(OWNER, "profile")
+    told: list[PersistyError] = []
+    edits: list[Callable[[], Any]] = [
+        lambda: store.create({"id": "new", **taken}),
+        lambda: store.update("python-ann", taken),
+        lambda: store.update_all(taken, store.meta.item.id == "python-ann"),
+        lambda: _raised(store.edit_batch([Create({"id": "new", **taken})])),
+        lambda: _raised(store.edit_batch([Update("python-ann", taken)], atomic=True)),
+        lambda: store.create({"id": "python-bob"}),
+    ]
+    for edit in edits:
+        with pytest.raises(Conflict) as raised:
+            edit()
+        told.append(raised.value)
+    rest = OverRest(stage.app).rest
+    bodies = [rest.handle(request(OWNER, "profile", "create", item={"id": "new", **taken})).body.decode()]
+    document = "mutation ($i: ProfileCreate!) { profileCreate(item: $i) { id } }"
+    bodies.append(OverGraphql(stage.app).send(OWNER, document, {"i": {"id": "new", **taken}}).body.decode())
+    stage.settle(("profile",))
+    for text in [*bodies, *(msgspec.json.encode(told_of(one), enc_hook=repr).decode() for one in told)]:
+        assert "conflict" in text
+        assert "realm" not in text, text
+
+
+def _raised(results: Any) -> None:
+    for one in results:
+        if one.error:
+            raise one.error
+
+
+def test_a_conflict_on_a_key_that_is_hidden_says_no_more_than_one_on_a_key_that_is_not(stage: Stage) -> None:
+    store = Python(stage.app).store(OUTSIDER, "diary")
+    mine = store.create({"id": "zoes"})
+    told = {words(partial(store.create, {"id": key})) for key in (mine.id, "python-anns")}
+    stage.settle(("diary",))
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("role", [OUTSIDER, OWNER, ANYBODY], ids=str)
+def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, role: Role) -> None:
+    for kind, key in (
+        ("profile", "python-ann"),
+        ("profile", "python-bob"),
+        ("article", "python-ann1"),
+        ("article", "python-bob1"),
+    ):
+        store = Python(stage.app).store(role, kind)
+        for ask in (
+            lambda: store.update(key, {"text": "x"}, when=store.meta.item.text == "never"),  # noqa: B023 - called at once
+            lambda: store.delete(key, when=store.meta.item.text == "never"),  # noqa: B023
+        ):
+            try:
+                ask()
+            except PreconditionFailed as error:
+                found = msgspec.to_builtins(error.item)
+                row = stage.world[kind][key]
+                fine = {name for name in row if seen(role, kind, name, row, stage.world)}
+                assert found.keys() <= fine
+            except PersistyError as error:
+                assert error.code in ("forbidden", "unauthenticated")  # noqa: PT017
+
+
+@pytest.mark.parametrize("role", HELD, ids=str)
+def test_an_item_that_is_hidden_is_refused_like_one_that_is_not_there(stage: Stage, role: Role) -> None:
+    """By every verb that takes a key, with and without a condition; what is told is the same but for nothing."""
+    for kind in KINDS:
+        world, store = stage.world, Python(stage.app).store(role, kind)
+        there = {row["id"] for row in rows(role, kind, world)}
+        hidden = [key for key in world[kind] if key not in there]
+        for key in hidden[:3]:
+            for ask in (
+                store.read,
+                lambda one: store.read_batch([one]),  # noqa: B023
+                lambda one: store.update(one, {}),  # noqa: B023
+                lambda one: store.update(one, {}, when=store.meta.item.id == "x"),  # noqa: B023
+                store.delete,
+                lambda one: [store.edit_batch([Update(one, {})], atomic=atomic)[0].code for atomic in (True, False)],  # noqa: B023
+            ):
+                assert _answer(ask, key) == _answer(ask, "nowhere"), (kind, key)
+            rest = OverRest(stage.app).rest
+            for verb in ("read", "update", "delete"):
+                answers = [rest.handle(request(role, kind, verb, key=one, changes={})) for one in (key, "nowhere")]
+                assert answers[0] == answers[1]
+
+
+def _answer(ask: Callable[[str], Any], key: str) -> Any:
+    try:
+        return ("ok", ask(key))
+    except PersistyError as error:
+        return told_of(error)
+
+
+def test_administrators_see_what_nobody_may_no_more_than_others(stage: Stage) -> None:
+    """`readable=False` is for trusted code alone."""
+    store = Python(stage.app).store(ADMINISTRATOR, "profile")
+    text = msgspec.json.encode(store.search(limit=100).items).decode()
+    assert "digest" not in text
+    assert "digest-of" in msgspec.json.encode(stage.store("profile").search(limit=100).items).decode()

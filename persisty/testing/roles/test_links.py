@@ -1,0 +1,148 @@
+"""Links as every role sees them: what is behind them is what the role may read there, and it has to see what they go by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty import PersistyError, ResultPage
+from persisty.naming import camel, pascal
+
+from .cast import Role
+from .fixtures import Cells
+from .oracle import Answer, Row, World, known, might, refused, related, rows, shown, visible
+from .surfaces import OverGraphql, Python, selection
+from .test_reads import every_role
+from .world import Stage
+
+MANY: dict[tuple[str, str], tuple[str, str, str]] = {
+    ("profile", "articles"): ("id", "article", "profile_id"),
+    ("profile", "reviews"): ("id", "article", "reviewer_id"),
+    ("profile", "diaries"): ("id", "diary", "profile_id"),
+    ("article", "comments"): ("id", "comment", "article_id"),
+}
+ONE: dict[tuple[str, str], tuple[str, str, str]] = {
+    ("diary", "profile"): ("profile_id", "profile", "id"),
+    ("article", "profile"): ("profile_id", "profile", "id"),
+    ("article", "reviewer"): ("reviewer_id", "profile", "id"),
+    ("comment", "article"): ("article_id", "article", "id"),
+    ("notice", "diary"): ("diary_id", "diary", "id"),
+    ("profile", "diary"): ("id", "diary", "profile_id"),
+    ("enrolment", "team"): ("team_id", "team", "id"),
+}
+COUNTS = {"article_count": "articles", "review_count": "reviews", "diary_count": "diaries", "comment_count": "comments"}
+THROUGH = {
+    ("profile", "teams"): ("profile_id", "team_id", "team"),
+    ("team", "profiles"): ("team_id", "profile_id", "profile"),
+}
+LINKS = [
+    *MANY,
+    *ONE,
+    *THROUGH,
+    *((kind, count) for count, many in COUNTS.items() for kind, name in MANY if name == many),
+]
+"""(kind, link), of every form. Those through another item are counted, too."""
+
+
+def behind(role: Role, kind: str, link: str, row: Row, world: World) -> Any:
+    """What is behind the link of a row."""
+    if link in COUNTS:
+        return len(behind(role, kind, COUNTS[link], row, world))
+    if (kind, link) in THROUGH:
+        near, far, target = THROUGH[kind, link]
+        keys = {one[far] for one in rows(role, "enrolment", world) if one[near] == row["id"]}
+        found = [one for key in sorted(keys) if (one := world[target].get(key))]
+        return [shown(role, target, one, world) for one in found if visible(role, target, one, world)]
+    local, target, remote = (MANY | ONE)[kind, link]
+    return related(role, kind, row, local, target, remote, world, single=(kind, link) in ONE)
+
+
+def target_of(kind: str, link: str) -> str:
+    """The kind at the other end."""
+    name = COUNTS.get(link, link)
+    return THROUGH[kind, name][2] if (kind, name) in THROUGH else (MANY | ONE)[kind, name][1]
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value.items if isinstance(value, ResultPage) else value)
+
+
+@every_role
+@pytest.mark.parametrize("place", LINKS, ids="-".join)
+def test_what_is_behind_a_link(stage: Stage, cells: Cells, role: Role, place: tuple[str, str]) -> None:
+    (kind, link), world = place, stage.world
+    there = rows(role, kind, world)
+    closed = not might(role, "read", target_of(kind, link))
+    right: list[Answer] = [("ok", [behind(role, kind, link, row, world) for row in there])]
+    if not might(role, "read", kind):
+        right = [refused(role)]
+    elif closed:
+        right = [("error", "invalid_query"), refused(role)]
+    elif (kind, link) in THROUGH and not might(role, "read", "enrolment"):
+        right.append(("error", "invalid_query"))
+    elif _goes_by_what_is_hidden(role, kind, link):
+        right = [("error", "invalid_query")]
+    if not there and might(role, "read", kind):
+        right.append(("ok", []))
+    for surface in cells.of(role):
+        if isinstance(surface, Python):
+            answer: Answer
+            try:
+                store = surface.store(role, kind)
+                found = store.related(link, store.search(order="id", limit=100).items, limit=100, **_by_key(kind, link))
+                answer = ("ok", [_plain(one) for one in found])
+            except PersistyError as error:
+                answer = ("error", error.code)
+            cells.told(surface, f"{kind}.{link}", answer, right)
+        if isinstance(surface, OverGraphql):
+            cells.told(surface, f"{kind}.{link}", _queried(surface, role, kind, link), right)
+    cells.settle()
+
+
+def _goes_by_what_is_hidden(role: Role, kind: str, link: str) -> bool:
+    """Is there no such link for the role, because it goes by an attribute that is not there for it?"""
+    name = COUNTS.get(link, link)
+    if (kind, name) in THROUGH:
+        return False
+    local, target, remote = (MANY | ONE)[kind, name]
+    return local not in known(role, kind) or remote not in known(role, target)
+
+
+def _by_key(kind: str, link: str) -> dict[str, Any]:
+    return {"order": "id"} if (kind, link) in MANY or (kind, link) in THROUGH else {}
+
+
+def _queried(surface: OverGraphql, role: Role, kind: str, link: str) -> Answer:
+    fields = selection(target_of(kind, link))
+    form = (
+        ""
+        if link in COUNTS
+        else f"{{ {fields} }}"
+        if (kind, link) in ONE
+        else f"(limit: 100, order: [id_asc]) {{ items {{ {fields} }} }}"
+    )
+    document = f"query ($w: {pascal(kind)}Where) {{ {camel(kind)}Search(where: $w, limit: 100, order: [id_asc]) {{ items {{ {link} {form} }} }} }}"
+    answer = msgspec.json.decode(surface.send(role, document, {}).body)
+    if "errors" in answer:
+        return ("error", answer["errors"][0].get("extensions", {}).get("code", "no code"))
+    found = [one[link] for one in answer["data"][f"{camel(kind)}Search"]["items"]]
+    return ("ok", [one["items"] if isinstance(one, dict) and "items" in one else one for one in found])
+
+
+@every_role
+def test_counts_through_another_item_are_of_what_is_loaded(stage: Stage, cells: Cells, role: Role) -> None:
+    for surface in cells.of(role, python_only=True):
+        for kind, link, count in (("profile", "teams", "team_count"),):
+            store = surface.store(role, kind)
+            right = len_of = [len(behind(role, kind, link, row, stage.world)) for row in rows(role, kind, stage.world)]
+            try:
+                answer: Answer = ("ok", store.related(count, store.search(order="id", limit=100).items))
+            except PersistyError as error:
+                answer = ("error", error.code)
+            fine: list[Answer] = [("ok", right)]
+            if not any(len_of):
+                fine += [("error", "invalid_query"), refused(role)]
+            cells.told(surface, f"{kind}.{count}", answer, fine)
+    cells.settle()
