@@ -6,6 +6,7 @@ PyJWT does the cryptography and is imported when the first token is seen. Everyt
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from importlib import import_module
@@ -21,6 +22,8 @@ from .keys import Key
 
 MAX_TOKEN = 8192
 """Characters of a token. Servers take headers of about as many."""
+SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+"""A token in compact form (RFC 7515, 7.1): three parts, of which `none` leaves the last empty."""
 LIFETIME = 3600.0
 """Seconds for which a token is good unless somebody says otherwise."""
 RESERVED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"})
@@ -51,7 +54,7 @@ def verified(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[
     """
     if len(token) > MAX_TOKEN:
         raise refused(f"The token has more than {MAX_TOKEN} characters")
-    if not token.isascii():
+    if SHAPE.fullmatch(token) is None:
         raise refused(MALFORMED)
     jwt = import_module("jwt")
     try:
