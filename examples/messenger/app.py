@@ -40,8 +40,8 @@ class User:
     username: Annotated[str, Meta(min_length=1, max_length=255)]
     full_name: str | None = None
     email: str | None = Attr(default=None, readable=owned("id") | admin)
-    admin: bool = Attr(default=False, updatable=admin)
-    password_digest: str | None = Attr(default=None, readable=False, updatable=False)
+    admin: bool = Attr(default=False, creatable=False, updatable=admin)
+    password_digest: str | None = Attr(default=None, readable=False, creatable=False, updatable=False)
     created_at: datetime = GENERATED
     updated_at: datetime = GENERATED
     messages: HasMany[Message] = link()

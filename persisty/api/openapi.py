@@ -13,10 +13,13 @@ import msgspec
 from ..application import App
 from ..errors import PersistyError, all_errors
 from ..model.changes import change_word
+from ..model.links import Link
 from ..model.meta import Attribute, StoreMeta
 from ..naming import pascal
 from ..query.parse import spellings
+from ..security.policy import FLAGS
 from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from . import openapi_access as access
 from . import openapi_caching as caching
 from .actions import operations
 from .openapi_filters import filter_parameters, filter_schema
@@ -25,21 +28,22 @@ from .operations import Operation
 Schema = dict[str, Any]
 REF = "#/components/schemas/{name}"
 
-QUERY = ("invalid_query",)
+QUERY = ("invalid_query", "too_many_linked")
 BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invalid_input")
-ALWAYS = ("internal_error", "throttled", "backend_unavailable")
+ALWAYS = ("unauthenticated", "internal_error", "throttled", "backend_unavailable")
 
 REFUSALS: dict[str, tuple[str, ...]] = {
     "create": (*QUERY, *BODY, "conflict", "precondition_failed"),
     "read": (*QUERY, "not_found", "precondition_failed"),
     "update": (*QUERY, *BODY, "not_found", "conflict", "precondition_failed"),
-    "delete": (*QUERY, "not_found", "precondition_failed"),
+    "delete": (*QUERY, "not_found", "conflict", "unfinished", "precondition_failed"),
     "search": (*QUERY, "invalid_cursor", "scan_not_allowed", "precondition_failed"),
     "count": (*QUERY, "scan_not_allowed", "precondition_failed"),
     "read_batch": (*QUERY, "batch_too_large", "precondition_failed"),
-    "edit_batch": (*QUERY, *BODY, "batch_too_large", "forbidden", "conflict", "not_found", "precondition_failed"),
-}
-"""Verb → the codes it may be refused with, beside `ALWAYS`."""
+    "edit_batch": (*QUERY, *BODY, "batch_too_large", "conflict", "not_found", "precondition_failed", "unfinished",
+                   "unsupported"),
+}  # fmt: skip
+"""Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
 
 
 def document(app: App) -> dict[str, Any]:
@@ -53,6 +57,7 @@ def document(app: App) -> dict[str, Any]:
             "operationId": operation.name,
             "tags": [operation.meta.name if operation.meta else "actions"],
             **({"summary": operation.description.partition("\n")[0]} if operation.description else {}),
+            "security": access.security(operation),
             **make(operation, schemas),
         }
         paths.setdefault(operation.path, {})[operation.method.lower()] = caching.describe(operation, described)
@@ -68,7 +73,7 @@ def document(app: App) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": app.name, "version": "1"},
         "paths": paths,
-        "components": {"schemas": schemas.components},
+        "components": {"schemas": schemas.components, "securitySchemes": access.SCHEMES},
     }
 
 
@@ -77,7 +82,9 @@ class _Schemas:
 
     def __init__(self, offered: Iterable[Operation]) -> None:
         metas = {one.meta.name: one.meta for one in offered if one.meta}
-        types = [attribute.type for meta in metas.values() for attribute in meta.attributes.values()]
+        self.links = {meta.name: access.open_links(meta, metas) for meta in metas.values()}
+        told = [one for meta in metas.values() for one in meta.attributes.values() if _told(one)]
+        types = [attribute.type for attribute in told]
         operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
         mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
         every = [*types, *operands, *mentioned]
@@ -101,15 +108,24 @@ class _Schemas:
 
     def _item(self, meta: StoreMeta[Any]) -> None:
         name, attributes = pascal(meta.name), meta.attributes.values()
-        creatable = [one for one in attributes if one.creatable]
+        creatable = [one for one in attributes if one.creatable is not False]
+        included = {link.name: access.link_schema(link, REF) for link in self.links[meta.name]}
         self.components[name] = _object(
-            {one.name: self.attribute(one) for one in attributes}, required=list(meta.attributes)
+            {one.name: self.attribute(one) for one in access.visible(meta)} | included,
+            required=access.always_there(meta),
         ) | ({"description": meta.description} if meta.description else {})
         self.components[f"{name}Create"] = _object(
             {one.name: self.attribute(one) for one in creatable},
             required=[one.name for one in creatable if one.required],
         )
-        self.components[f"{name}Update"] = _object({one.name: self._change(one) for one in attributes if one.updatable})
+        updatable = [one for one in attributes if one.updatable is not False]
+        self.components[f"{name}Update"] = _object({one.name: self._change(one) for one in updatable})
+        self.components[f"{name}Where"] = filter_schema(
+            meta,
+            self.of,
+            _ref(f"{name}Where"),
+            {link.name: _ref(f"{_target(link)}Where") for link in self.links[meta.name]},
+        )
         self.components[f"{name}Page"] = _object(
             {"items": {"type": "array", "items": _ref(name)}, "cursor": {"type": ["string", "null"]}},
             required=["items", "cursor"],
@@ -127,7 +143,6 @@ class _Schemas:
 
     def _edits(self, meta: StoreMeta[Any], name: str) -> None:
         where = _ref(f"{name}Where")
-        self.components[f"{name}Where"] = filter_schema(meta, self.of, where)
         key = {"type": "string", "description": "The item's string key"}
         edits = {
             "create": _ref(f"{name}Create"),
@@ -154,6 +169,15 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
     "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
 }
 """A change of what is stored as JSON spells it → the schema of its operand."""
+
+
+def _told(attribute: Attribute) -> bool:
+    """Whether anybody may see or give it."""
+    return any(getattr(attribute, flag) is not False for flag in FLAGS)
+
+
+def _target(link: Link) -> str:
+    return pascal(link.ends.target.name)
 
 
 def _annotations(operation: Operation) -> list[Any]:
@@ -194,9 +218,9 @@ def _content(schema: Schema, description: str = "Done", **more: Any) -> dict[str
 def _responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
     errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
-    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "forbidden", "precondition_failed"))
+    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "precondition_failed"))
     by_status: dict[int, list[type[PersistyError]]] = {}
-    for code in (*codes, *ALWAYS):
+    for code in dict.fromkeys((*codes, *access.refusals(operation), *ALWAYS)):
         by_status.setdefault(errors[code].status, []).append(errors[code])
     refused = {
         str(status): {
@@ -224,9 +248,13 @@ def _filters(operation: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
     return filter_parameters(operation.meta, schemas.of) if operation.meta else []
 
 
+def _include(operation: Operation, schemas: _Schemas) -> list[dict[str, Any]]:
+    return access.include_parameter(schemas.links[operation.meta.name]) if operation.meta else []
+
+
 def _paging(operation: Operation) -> list[dict[str, Any]]:
     meta = operation.meta
-    sortable = [one.name for one in meta.attributes.values() if one.sortable] if meta else []
+    sortable = [one.name for one in access.visible(meta) if one.sortable] if meta else []
     terms = [*sortable, *(f"-{name}" for name in sortable)]
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
     return [
@@ -258,7 +286,10 @@ def _create(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 def _read(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     done = {"200": _content(_ref(_name(operation)), "The item")}
-    return {"parameters": [_key(operation)], "responses": _responses(operation, done)}
+    return {
+        "parameters": [_key(operation), *_include(operation, schemas)],
+        "responses": _responses(operation, done),
+    }
 
 
 def _update(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
@@ -282,7 +313,8 @@ def _delete(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 def _search(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     done = {"200": _content(_ref(f"{_name(operation)}Page"), "A page of matches")}
     return {
-        "parameters": [*_paging(operation), *_filters(operation, schemas)],
+        "description": "What is behind a link is asked by its name and a dot: `author.name=Ann`.",
+        "parameters": [*_paging(operation), *_include(operation, schemas), *_filters(operation, schemas)],
         "responses": _responses(operation, done),
     }
 
@@ -299,7 +331,7 @@ def _read_batch(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     items = {"type": "array", "items": {"anyOf": [_ref(_name(operation)), {"type": "null"}]}}
     keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
     return {
-        "parameters": [{"name": "key", "in": "query", "schema": keys}],
+        "parameters": [{"name": "key", "in": "query", "schema": keys}, *_include(operation, schemas)],
         "responses": _responses(operation, {"200": _content(_object({"items": items}, required=["items"]))}),
     }
 

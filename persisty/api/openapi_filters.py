@@ -5,7 +5,7 @@ Both are walked from the same tables as the filters themselves are read by (`per
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..model.meta import Attribute, StoreMeta
@@ -46,13 +46,15 @@ def filter_parameters(meta: StoreMeta[Any], of: SchemaOf) -> list[dict[str, Any]
     return parameters
 
 
-def filter_schema(meta: StoreMeta[Any], of: SchemaOf, reference: Schema) -> Schema:
-    """The JSON form: attribute → operator → value, and what combines filters. `reference` is this schema's own."""
+def filter_schema(meta: StoreMeta[Any], of: SchemaOf, reference: Schema, links: Mapping[str, Schema]) -> Schema:
+    """The JSON form: attribute → operator → value, and what combines filters. `reference` is this schema's own, `links` those of the
+    items behind links."""
     properties = {
         **{name: {"type": "array", "items": reference} for name in CONNECTIVES},
         "not": reference,
         **({QUERY: WORDS} if has_text(meta) else {}),
-        **{name: _asked(meta, name, attribute, of) for name, attribute in meta.attributes.items()},
+        **links,
+        **{name: _asked(meta, name, one, of) for name, one in meta.attributes.items() if one.readable is not False},
     }
     return {
         "type": "object",

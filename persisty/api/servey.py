@@ -46,7 +46,7 @@ class _Types:
         self.meta = meta
         self.nested = [one.name for one in attributes if one.kind is Kind.JSON]
         self.item = make_dataclass(name, [(one.name, _annotation(one)) for one in attributes])
-        creatable = [one for one in attributes if one.creatable]
+        creatable = [one for one in attributes if one.creatable is not False]
         required = [(one.name, _annotation(one)) for one in creatable if one.required]
         optional = [(one.name, _annotation(one) | None, field(default=None)) for one in creatable if not one.required]
         self.create = make_dataclass(f"{name}Create", [*required, *optional])
