@@ -30,6 +30,11 @@ def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
     return parts[0] if len(parts) == 1 else connective(parts) if parts else neutral
 
 
+def all_of(where: Filter) -> tuple[Filter, ...]:
+    """The filters of which each has to hold."""
+    return where.filters if isinstance(where, And) else (where,)
+
+
 def _identity(where: Filter) -> Filter | int:
     try:
         hash(where)

@@ -7,11 +7,11 @@ from typing import Any
 
 from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.changes import bounds_of
-from ..model.expressions import ALL, And, Filter, OrderBy, Text
+from ..model.expressions import ALL, And, Exists, Filter, OrderBy, Text
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import key_values, pointer
-from ..query.algebra import combine
+from ..query.algebra import all_of, combine
 from ..query.order import Order, resolve_order
 from ..query.resolve import resolve_filter
 from . import edits
@@ -26,6 +26,7 @@ class Planning:
 
     def __init__(self, meta: StoreMeta[Any], guard: Trusted, joins: Joins) -> None:
         self.meta, self.guard, self.joins = meta, guard, joins
+        self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
     def where(self, where: Filter | bool | None, path: str = "/where", query: str | None = None) -> Filter:
@@ -64,8 +65,8 @@ class Planning:
     def create(self, given: Any, path: str = "") -> Planned:
         item = self.guard.new(given, path)
         self.guard.check_new([item])
-        values = {one.by: self.meta.attributes[one.by].get(item) for one in self._checked}
-        return Planned(Put(item, self._requirements(values)), given=given)
+        values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
+        return Planned(Put(item, self._requirements(values, "create")), given=given)
 
     def update(
         self, key: Any, changes: Mapping[str, Any], when: Filter | bool | None, path: str = ""
@@ -79,7 +80,8 @@ class Planning:
             return None
         rule, bounds = self.guard.condition("update", valid), bounds_of(self.meta, valid)
         ready = self._ready(condition, rule, bounds)
-        return Planned(Patch(values, valid, ready, self._requirements(valid)), condition, changes, rule, bounds)
+        requires = self._requirements(valid, "update")
+        return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
 
     def delete(self, key: Any, when: Filter | bool | None, path: str = "") -> Planned | None:
         """None where no item can have that key."""
@@ -113,22 +115,32 @@ class Planning:
                 return self.delete(key, when, path)
         raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
 
-    def _requirements(self, values: Mapping[str, Any]) -> tuple[Requirement, ...]:
-        """The items that have to be there, and to be seen by the caller, for these values to be written."""
-        if not self._checked:
+    def _requirements(self, values: Mapping[str, Any], verb: str) -> tuple[Requirement, ...]:
+        """The items that have to be there for these values to be written: to be seen by the caller, and as its rule for the verb wants
+        them behind a link."""
+        if not self._linked:
             return ()
-        found: list[Requirement] = []
+        wanted: dict[str, tuple[StoreMeta[Any], list[Filter]]] = {}
         for link in self._checked:
-            value = values.get(link.by)
-            if value is not None:
+            if values.get(link.by) is not None:
                 target = link.ends.target
-                where = self.joins.ready(target, self.guard.of(target).rows("read"))
-                found.append(Requirement(link.by, target, (value,), where))
-        return tuple(found)
+                wanted[link.by] = (target, [self.guard.of(target).rows("read")])
+        for one in all_of(self.guard.rows(verb)):
+            # what holds of an item that is yet to be written was looked up; that it still does is the engine's to say
+            if (
+                isinstance(one, Exists)
+                and (one.other,) == one.meta.key.attributes
+                and values.get(one.attribute) is not None
+            ):
+                wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
+        return tuple(
+            Requirement(name, target, (values[name],), self.joins.ready(target, combine(And, where)))
+            for name, (target, where) in wanted.items()
+        )
 
     def check_requirements(self, values: Mapping[str, Any]) -> None:
         """Look whether what many items are to be linked to is there: a bulk write carries no requirements."""
-        for one in self._requirements(values):
+        for one in self._requirements(values, "update"):
             [found] = self.joins.backend_of(one.meta).read((one.key,))
             if found is None or not self.joins.hold(one.meta, one.where, [found])[0]:
                 fault = Fault(pointer(one.attribute), "There is no such item", "the key of one that is there")
