@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import fixtures, test_hidden, test_leaks, test_links, test_reads, test_writes
+from . import fixtures, test_hidden, test_leaks, test_links, test_races, test_reads, test_writes
 
-THEMES: tuple[ModuleType, ...] = (test_reads, test_links, test_writes, test_leaks, test_hidden)
+THEMES: tuple[ModuleType, ...] = (test_reads, test_links, test_writes, test_races, test_leaks, test_hidden)
 FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 
 def _exported() -> Iterator[tuple[str, Any]]:
     """The names that a test module takes over: of each theme its tests, and the fixtures that these ask for."""
     yield from ((name, getattr(fixtures, name)) for name in FIXTURES)
-    yield "twins", test_leaks.twins
+    yield from (("twins", test_leaks.twins), ("racing", test_races.racing))
     for theme in THEMES:
         yield from (
             (name, value) for name, value in vars(theme).items() if name.startswith("test_") and callable(value)
