@@ -32,6 +32,9 @@ KEPT = 24 * 3600.0
 REFETCH, RETRY = 30.0, 5.0
 """Seconds until keys may be loaded again: after they were, and after they could not be."""
 
+PATIENCE = 1.0
+"""Seconds that a token of an unknown key waits while others load the keys."""
+
 PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 CURVES = {"secp256r1": "ES256"}
 """Name of a curve → the algorithm of its keys."""
@@ -94,15 +97,18 @@ class Keys:
         return signing
 
     def _renew(self, *, wait: bool) -> None:
-        """Load unless it is too soon. Who has keys that do need not `wait` for a thread that is at it."""
-        if not self._loading.acquire(blocking=wait):
+        """Load unless it is too soon. Who has keys that do need not `wait` for a thread that is at it, and nobody who has any
+        waits for long: tokens of made-up keys would hold up all others while an issuer is slow."""
+        if self._known and self._clock() < self._allowed:
+            return
+        if not self._loading.acquire(timeout=-1 if not self._known else PATIENCE if wait else 0):
             return
         try:
             now = self._clock()
             if now >= self._allowed:
                 self._try(now)
             if not self._known and self._error is not None:
-                raise self._error
+                raise self._error.with_traceback(None)  # it is raised again and again, and would keep the trace of each
         finally:
             self._loading.release()
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from persisty import InvalidDeclaration
 from persisty.errors import BackendUnavailable, PersistyError
+from persisty.security import keys as module
 from persisty.security.keys import FRESH, KEPT, REFETCH, RETRY, Key, Keys, keys_in, keys_of_set
 from tests import tokens
 
@@ -184,10 +185,13 @@ def test_while_keys_cannot_be_loaded_the_known_ones_do_for_a_day() -> None:
 def test_a_first_load_that_fails_is_told_and_tried_again_in_a_while() -> None:
     source = Source()
     source.kids = BackendUnavailable("down")
+    depths = set()
     for _ in range(5):
-        with pytest.raises(BackendUnavailable):
+        with pytest.raises(BackendUnavailable) as raised:
             source.keys.find("a")
+        depths.add(len(raised.traceback))
     assert source.loads == 1
+    assert max(depths) <= min(depths) + 1
     source.kids, source.now = ("a",), source.now + RETRY
     assert source.finds("a")
 
@@ -220,7 +224,7 @@ def test_of_many_threads_that_need_keys_one_loads_and_the_others_wait() -> None:
     assert [len(one) for one in found] == [1] * 8
 
 
-def test_who_has_keys_waits_for_nobody_who_renews_them() -> None:
+def test_who_has_keys_waits_for_nobody_who_renews_them(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, leave = threading.Event(), threading.Event()
     now = [0.0]
 
@@ -237,6 +241,8 @@ def test_who_has_keys_waits_for_nobody_who_renews_them() -> None:
     renewing.start()
     assert entered.wait(10)
     assert len(keys.find("a")) == 1
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    assert keys.find("unknown") == ()
     assert renewing.is_alive()
     leave.set()
     renewing.join(10)
