@@ -1,17 +1,20 @@
-"""The gallery on a fresh engine, and the ways to ask it: hosted, and as AppSync does."""
+"""The gallery and the town on fresh engines, and the ways to ask them: hosted, and as AppSync does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from persisty import App
 from persisty.api.graphql.appsync import AppSync
 from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.graphql.schema import GraphqlSchema
 
-from . import gallery
+from . import gallery, town
 from .asking import Hosted, StandIn
+from .calls import Calls
 
 
 @pytest.fixture
@@ -39,3 +42,35 @@ def appsync() -> AppSync:
 @pytest.fixture(scope="session")
 def stand_in(appsync: AppSync) -> StandIn:
     return StandIn(appsync, gallery.app)
+
+
+# the town
+
+ENGINES = ["memory://", "sqlite:///{path}"]
+
+
+@pytest.fixture(params=ENGINES, ids=["memory", "sqlite"])
+def filled(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[None]:
+    town.fill(url=request.param.format(path=tmp_path / "town.db"))
+    yield
+    town.app.close()
+
+
+@pytest.fixture(scope="session")
+def town_schema() -> GraphqlSchema:
+    return GraphqlSchema(town.app)
+
+
+@pytest.fixture
+def calls(filled: None, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    return Calls(monkeypatch)
+
+
+@pytest.fixture
+def asked(filled: None) -> Hosted:
+    return Hosted(GraphqlEndpoint(town.app))
+
+
+@pytest.fixture
+def appsync_asked(filled: None) -> StandIn:
+    return StandIn(AppSync(town.app), town.app)

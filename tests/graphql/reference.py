@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, execute_sync, parse
+from msgspec import UNSET
 
 from persisty import App
 from persisty.api.actions import operations
@@ -18,6 +19,7 @@ from persisty.api.graphql.results import LinkField, offered_in, result_ref
 from persisty.api.graphql.sdl import sdl
 from persisty.api.graphql.types import Field, Leaf, ListOf, Record, Ref
 from persisty.api.graphql.values import answer, member_of
+from persisty.errors import Forbidden
 from persisty.query.parse import filter_of_json
 from persisty.security.caller import ANONYMOUS, Caller
 
@@ -70,6 +72,8 @@ class Reference:
             if record.meta is not None:  # an action may answer more than its caller may see
                 [value] = stores_for(self._app, info.context)(record.meta).guard.shown([value])
             found = member_of(value, field.attribute)
+            if found is UNSET and not field.answered.nullable:
+                raise Forbidden
             return answer(field.ref, found) if isinstance(_inner(field.ref), Leaf) else found
 
         return resolve

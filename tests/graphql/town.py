@@ -109,6 +109,15 @@ class Note:
     owner: UUID | None
 
 
+@stored(access=Access(read=scope("clerk"), create=everyone))
+class Slip:
+    """Anybody drops one into the box; the clerk reads them."""
+
+    id: UUID
+    text: str
+    note: str | None = None
+
+
 @stored
 class Vault:
     """Nobody reads it: no link leads there."""
@@ -164,7 +173,7 @@ def shout(times: int) -> list[str]:
 
 app = App(
     "town",
-    items=[Person, House, Letter, Pet, Club, Membership, Note, Vault],
+    items=[Person, House, Letter, Pet, Club, Membership, Note, Slip, Vault],
     actions=[odd, neighbours, somebody, shout],
     url="memory://",
 )  # fmt: skip
