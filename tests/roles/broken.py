@@ -1,0 +1,181 @@
+"""Guards broken on purpose: each forgets one thing, where the store would ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from persisty.errors import PreconditionFailed
+from persisty.model.expressions import ALL, Filter, OrderBy
+from persisty.query import resolve
+from persisty.query.order import resolve_order
+from persisty.query.view import View
+from persisty.store import loading, outcomes
+from persisty.store.guard import Guard, Trusted
+from persisty.store.pages import ResultPage
+from persisty.store.planning import Planning
+from persisty.store.store import Store
+
+Break = Callable[[pytest.MonkeyPatch], None]
+BROKEN: dict[str, Break] = {}
+"""Name → what breaks it."""
+
+
+def broken(make: Break) -> Break:
+    BROKEN[make.__name__] = make
+    return make
+
+
+def _without_rules(verb: str) -> Callable[[Guard, str], Filter]:
+    """Every rule but that of one verb."""
+    rows = Guard.rows
+    return lambda self, asked: ALL if asked == verb else rows(self, asked)
+
+
+@broken
+def counts_without_the_rule(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "rows", _without_rules("count"))
+
+
+@broken
+def searches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "rows", _without_rules("search"))
+
+
+@broken
+def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
+    def page(
+        self: Any, where: Any, order: Any, limit: int, cursor: Any, select: Any = None, allow_scan: bool = False
+    ) -> Any:
+        found = self.backend.query(ALL, order, None, limit, allow_scan=allow_scan)
+        fine = self.joins.hold(self.meta, where, found.items)
+        return ResultPage(self.guard.shown([one for one, holds in zip(found.items, fine, strict=True) if holds]))
+
+    patch.setattr(Store, "page", page)
+
+
+@broken
+def reads_batches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "rows", _without_rules("read_batch"))
+
+
+@broken
+def tells_all_of_the_item_of_a_failed_condition(patch: pytest.MonkeyPatch) -> None:
+    def refused(meta: Any, planned: Any, item: Any, path: str, guard: Any) -> Any:
+        return PreconditionFailed(item=item)
+
+    patch.setattr(outcomes, "_refused", refused)
+
+
+@broken
+def creates_unchecked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "check_new", Trusted.check_new)
+
+
+@broken
+def does_not_look_at_what_an_item_becomes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "condition", lambda self, verb, changes: self.rows(verb))
+
+
+@broken
+def changes_all_without_the_rule(patch: pytest.MonkeyPatch) -> None:
+    update_all = Store.update_all
+
+    def unguarded(self: Any, changes: Mapping[str, Any], where: Any = None, **how: Any) -> Any:
+        with patch.context() as inner:
+            inner.setattr(Guard, "condition", Trusted.condition)
+            return update_all(self, changes, where, **how)
+
+    patch.setattr(Store, "update_all", unguarded)
+
+
+@broken
+def deletes_without_the_rule(patch: pytest.MonkeyPatch) -> None:
+    condition = Guard.condition
+    patch.setattr(
+        Guard, "condition", lambda self, verb, changes: ALL if verb == "delete" else condition(self, verb, changes)
+    )
+
+
+@broken
+def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
+    """The rule is looked up, and the write goes without it."""
+    update = Planning.update
+
+    def planned(self: Any, key: Any, changes: Any, when: Any, path: str = "") -> Any:
+        found = update(self, key, changes, when, path)
+        if found is None or found.rule is ALL:
+            return found
+        [item] = self.joins.backend_of(self.meta).read((found.write.key,))
+        fine = item is not None and self.joins.hold(self.meta, found.rule, [item])[0]
+        free = type(found.write)(found.write.key, found.write.changes, found.when, found.write.requires)
+        return type(found)(free, found.when, found.given, ALL) if fine else found
+
+    patch.setattr(Planning, "update", planned)
+
+
+@broken
+def links_to_what_is_hidden(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Planning, "_requirements", lambda self, values, verb: ())
+
+
+@broken
+def loads_links_without_the_targets_rule(patch: pytest.MonkeyPatch) -> None:
+    that_hold = loading._that_hold
+    patch.setattr(loading, "_that_hold", lambda target, where, items: that_hold(target, ALL, items))
+
+
+@broken
+def follows_links_by_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loading, "seen_on", lambda view, *names: ALL)
+    patch.setattr(resolve, "seen_on", lambda view, *names: ALL)
+
+
+@broken
+def filters_by_what_is_seen_on_some_items_on_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(resolve, "narrowed", lambda where, view: where)
+
+
+@broken
+def orders_by_what_is_seen_on_some_items(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(View, "even", property(lambda self: self.attributes))
+
+
+@broken
+def shows_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "shown", Trusted.shown)
+
+
+@broken
+def shows_them_to_who_writes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "written", Trusted.written)
+
+
+@broken
+def names_hidden_attributes_of_conflicts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "told", Trusted.told)
+
+
+@broken
+def refuses_hidden_items_instead_of_missing_them(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Guard, "visible", lambda self, item: True)
+
+
+@broken
+def keeps_half_of_an_atomic_batch(patch: pytest.MonkeyPatch) -> None:
+    edit_batch = Store.edit_batch
+    patch.setattr(Store, "edit_batch", lambda self, batch, atomic=False: edit_batch(self, batch))
+
+
+@broken
+def goes_by_indexes_over_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
+    """The engine's own order of an index, which its cursors tell."""
+
+    def order(self: Any, asked: Any) -> Any:
+        names = dict.fromkeys(name for index in self.meta.indexes for name in index.attributes)
+        own = tuple(OrderBy(name) for name in (*names, *self.meta.key.attributes))
+        return resolve_order(self.meta, asked, view=self.guard.view) or own
+
+    patch.setattr(Planning, "order", order)

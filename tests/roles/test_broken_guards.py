@@ -1,0 +1,136 @@
+"""The suites catch what they are there for: guards broken on purpose fail the tests named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from persisty import PersistyError
+from persisty.backends.memory import MemoryEngine
+from persisty.testing.roles import test_hidden, test_leaks, test_links, test_races, test_reads, test_writes
+from persisty.testing.roles.cast import ANYBODY, MEMBER, OUTSIDER, OWNER, ROLES
+from persisty.testing.roles.fixtures import COPIES, Cells
+from persisty.testing.roles.surfaces import SURFACES
+from persisty.testing.roles.twins import VARIANTS, Twin, same_to
+from persisty.testing.roles.world import Stage, world_of
+
+from .broken import BROKEN
+
+Check = tuple[Callable[..., None], dict[str, Any]]
+"""A test, and its parameters beside the stages."""
+OTHER = next(role for role in ROLES if role.name == "other")
+CAUGHT: dict[str, list[Check]] = {
+    "counts_without_the_rule": [
+        (test_reads.test_search_and_count, {"role": OWNER, "kind": "diary"}),
+        (test_leaks.test_what_rest_answers, {"role": OWNER, "variant": "less"}),
+    ],
+    "searches_without_the_rule": [
+        (test_reads.test_search_and_count, {"role": MEMBER, "kind": "ledger"}),
+        (test_links.test_what_is_behind_a_link, {"role": OWNER, "place": ("profile", "articles")}),
+        (test_leaks.test_what_python_is_told, {"role": OUTSIDER, "variant": "more"}),
+    ],
+    "limits_before_the_rule": [
+        (test_reads.test_pages_are_full_of_what_the_role_may_see, {"role": OTHER, "kind": "article"}),
+        (test_leaks.test_every_page_of_everything, {"role": OWNER, "variant": "more"}),
+    ],
+    "reads_batches_without_the_rule": [(test_reads.test_read_batch, {"role": OUTSIDER, "kind": "article"})],
+    "tells_all_of_the_item_of_a_failed_condition": [
+        (test_hidden.test_the_item_of_a_failed_condition_is_as_the_role_sees_it, {"role": OWNER}),
+        (test_leaks.test_what_writes_tell, {"role": OWNER, "variant": "more"}),
+    ],
+    "creates_unchecked": [
+        (test_writes.test_create, {"role": MEMBER, "kind": "ledger"}),
+        (test_writes.test_create, {"role": OWNER, "kind": "comment"}),
+    ],
+    "does_not_look_at_what_an_item_becomes": [
+        (test_writes.test_update, {"role": MEMBER, "kind": "ledger"}),
+        (test_writes.test_update_all, {"role": MEMBER, "kind": "team"}),
+    ],
+    "changes_all_without_the_rule": [(test_writes.test_update_all, {"role": OWNER, "kind": "diary"})],
+    "deletes_without_the_rule": [
+        (test_writes.test_delete, {"role": OWNER, "kind": "article"}),
+        (test_races.test_a_row_that_changes_hands_is_not_written, {**dict(zip(("role", "kind", "key", "meanwhile"), test_races.MOVES[0], strict=True)), "write": "delete"}),
+    ],
+    "looks_before_it_writes": [
+        (test_races.test_a_row_that_changes_hands_is_not_written, {**dict(zip(("role", "kind", "key", "meanwhile"), test_races.MOVES[0], strict=True)), "write": "update"}),
+    ],
+    "links_to_what_is_hidden": [
+        (test_writes.test_update, {"role": OWNER, "kind": "notice"}),
+        (test_races.test_a_link_to_what_is_hidden_meanwhile_is_not_made, {}),
+    ],
+    "loads_links_without_the_targets_rule": [
+        (test_links.test_what_is_behind_a_link, {"role": OTHER, "place": ("comment", "article")}),
+        (test_leaks.test_what_is_behind_links, {"role": OWNER, "variant": "more"}),
+    ],
+    "follows_links_by_hidden_attributes": [
+        (test_links.test_what_is_behind_a_link, {"role": OWNER, "place": ("profile", "reviews")}),
+        (test_leaks.test_filters_through_every_link, {"role": OUTSIDER, "variant": "less"}),
+    ],
+    "filters_by_what_is_seen_on_some_items_on_all": [
+        (test_reads.test_what_only_python_asks, {"role": OWNER, "kind": "profile"}),
+        (test_leaks.test_filters_through_every_link, {"role": OWNER, "variant": "less"}),
+    ],
+    "orders_by_what_is_seen_on_some_items": [
+        (test_reads.test_what_only_python_asks, {"role": OWNER, "kind": "profile"}),
+        (test_leaks.test_every_page_of_everything, {"role": OWNER, "variant": "more"}),
+    ],
+    "shows_hidden_attributes": [
+        (test_reads.test_read, {"role": ANYBODY, "kind": "profile"}),
+        (test_leaks.test_what_graphql_answers, {"role": OUTSIDER, "variant": "more"}),
+        (test_hidden.test_administrators_see_what_nobody_may_no_more_than_others, {}),
+    ],
+    "shows_them_to_who_writes": [(test_writes.test_update, {"role": OWNER, "kind": "profile"})],
+    "names_hidden_attributes_of_conflicts": [(test_hidden.test_a_conflict_names_no_hidden_attribute, {})],
+    "refuses_hidden_items_instead_of_missing_them": [
+        (test_writes.test_update, {"role": OWNER, "kind": "diary"}),
+        (test_hidden.test_an_item_that_is_hidden_is_refused_like_one_that_is_not_there, {"role": OWNER}),
+    ],
+    "keeps_half_of_an_atomic_batch": [
+        (test_writes.test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing, {"role": OWNER, "kind": "diary"}),
+    ],
+    "goes_by_indexes_over_hidden_attributes": [
+        (test_hidden.test_cursors_tell_no_more_than_the_items, {"role": OUTSIDER}),
+        (test_leaks.test_every_page_of_everything, {"role": OUTSIDER, "variant": "more"}),
+    ],
+}  # fmt: skip
+
+
+def _twins(role: Any, variant: str) -> tuple[Twin, Twin]:
+    one, other = (Twin(Stage(MemoryEngine, world_of("a", "b"))) for _ in range(2))
+    world = VARIANTS[variant](role, one.stage.world)
+    assert same_to(role, one.stage.world, world)
+    other.stage.become(world)
+    return one, other
+
+
+def run(check: Check) -> None:
+    """The test, over a stage in memory."""
+    test, given = check
+    stage = Stage(MemoryEngine, world_of(*COPIES))
+    known: dict[str, Callable[[], Any]] = {
+        "stage": lambda: stage,
+        "cells": lambda: Cells([one(stage.app) for one in SURFACES], embedded=True),
+        "capabilities": lambda: stage.store("diary").backend.capabilities,
+        "twins": lambda: _twins,
+        "racing": lambda: test_races.Racing(MemoryEngine),
+    }
+    names = test.__code__.co_varnames[: test.__code__.co_argcount]
+    test(**given, **{name: known[name]() for name in names if name in known})
+
+
+def test_every_broken_guard_is_caught_somewhere() -> None:
+    assert CAUGHT.keys() == BROKEN.keys()
+
+
+@pytest.mark.parametrize(
+    ("guard", "check"),
+    [(guard, check) for guard, checks in CAUGHT.items() for check in checks],
+    ids=lambda one: one if isinstance(one, str) else one[0].__name__,
+)
+def test_a_broken_guard_fails_the_suite(monkeypatch: pytest.MonkeyPatch, guard: str, check: Check) -> None:
+    run(check)
+    BROKEN[guard](monkeypatch)
+    with pytest.raises((AssertionError, PersistyError, pytest.fail.Exception, BaseExceptionGroup)):
+        run(check)
