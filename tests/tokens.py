@@ -146,6 +146,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
         lambda: signed_by_hand({"alg": "HS256", "crit": ["x"], "x": 1}, claims(), SECRET.encode()), "malformed",
     ),
     "two parts": (lambda: own().rpartition(".")[0], "malformed"),
+    "padded": (lambda: own() + "=", "malformed"),
     "four parts": (lambda: own() + ".x", "malformed"),
     "no parts": (lambda: "gibberish", "malformed"),
     "beyond ASCII": (lambda: own() + "é", "malformed"),

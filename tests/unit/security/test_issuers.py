@@ -215,7 +215,8 @@ def slowly(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.end_headers()
     try:
-        for _ in range(200):
+        request.wfile.write(b"[]")
+        for _ in range(40):
             request.wfile.write(b" ")
             time.sleep(0.05)
     except OSError:
@@ -230,7 +231,7 @@ def test_documents_are_fetched_whole_within_bounds_and_from_nowhere_else(
     site.says("/moved", b"", status=302, location=f"{site.url}/fine")
     site.says("/gone", b"", status=404)
     site.says("/text", b"<html>")
-    site.says("/large", b" " * (fetch.MAX_DOCUMENT + 1))
+    site.says("/large", b"[]" + b" " * fetch.MAX_DOCUMENT)
     site.pages["/slow"] = slowly
     monkeypatch.setattr(fetch, "DEADLINE", 0.3)
     for path in ("/moved", "/gone", "/text", "/large", "/slow"):
