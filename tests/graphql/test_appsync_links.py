@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from persisty.api.graphql.appsync import AppSync
 from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.security.caller import ANONYMOUS
 
 from . import town
 from .asking import Hosted, StandIn
 from .calls import Calls
-from .test_links import NESTED
+from .test_links import FRIEND, NESTED
 
 REQUESTS = [
     NESTED,
@@ -113,3 +114,11 @@ def test_no_selection_makes_an_internal_error(filled: None, inside: str, listed:
         "selectionSetList": listed,
     }
     assert "internal_error" not in json.dumps(AppSync(town.app).handle(event))
+
+
+def test_without_a_selection_an_action_shows_no_more_than_its_caller_may_see(filled: None) -> None:
+    event = {"fieldName": "somebody", "arguments": {"name": "p1"}}
+    answers = [AppSync(town.app).handle(event, caller)["data"] for caller in (ANONYMOUS, FRIEND)]
+    assert [answer.get("diary") for answer in answers] == [None, "dear 1"]
+    assert all("secret" not in answer for answer in answers)
+    assert answers[0]["name"] == "p1"

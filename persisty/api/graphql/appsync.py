@@ -13,7 +13,8 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -21,8 +22,10 @@ import msgspec
 
 from ...application import App
 from ...errors import Fault, InvalidInput, NotFound, PersistyError
+from ...model.meta import StoreMeta, meta_of
 from ...model.types import identity
 from ...security.caller import Caller
+from ...store.store import Store
 from ..operations import Operation, store_operations
 from ..problem import as_error
 from .caching import caching
@@ -30,11 +33,11 @@ from .callers import caller_of_event
 from .nodes import Failure, Run, stores_for
 from .picking import Picker, paths_of
 from .planning import Dialect, Planner
-from .resolve import call, error_extensions, resolve
+from .resolve import call, error_extensions
 from .results import offered_in, result_ref
 from .selection_text import parse_selection
 from .types import Leaf
-from .values import plain_json
+from .values import answer, item_answer, plain_json
 
 Envelope = dict[str, Any]
 
@@ -70,13 +73,13 @@ class AppSync:
         if operation is None:
             raise NotFound(f"There is no field {field[:100]}")
         text, variables = event.get("selectionSetGraphQL"), event.get("variables")
+        ref, stores = result_ref(operation.result, operation.meta), stores_for(self._app, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:
-            return {"data": resolve(operation, arguments, caller)}
-        ref = result_ref(operation.result, operation.meta)
+            return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
         selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList") or ()))
         node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
-        run = Run(stores_for(self._app, caller), picker.variables, as_error)
+        run = Run(stores, picker.variables, as_error)
         [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))
         envelope = {"data": msgspec.to_builtins(data)}
         return {**envelope, "errors": list(map(_below, run.failures))} if run.failures else envelope
@@ -87,6 +90,11 @@ class AppSync:
             self._fields |= _by_field(actions.action_operations(self._app))
             self._complete = True
         return self._fields.get(field)
+
+
+def _shown(stores: Callable[[StoreMeta[Any]], Store[Any]], item: Any) -> Any:
+    """An item with what the caller may see of it: an action may answer more."""
+    return item_answer(stores(meta_of(item)).guard.shown([item])[0])
 
 
 def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:

@@ -1,7 +1,7 @@
-"""One call of an operation as GraphQL makes it: its arguments in, JSON out. The hosted endpoint and AppSync both end here.
+"""One call of an operation as GraphQL makes it: its arguments in, what it gives out. The hosted endpoint and AppSync both end here.
 
 GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), long integers are text,
-and a null may mean that something is absent. That is undone here, and the result is spelled as its type says.
+and a null may mean that something is absent. That is undone here; how a result is spelled is `nodes.py`'s and `values.py`'s.
 Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
 """
 
@@ -22,9 +22,8 @@ from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
 from ..operations import Arguments, Operation, Parameter, unknown_members
 from ..problem import problem
-from .results import result_ref
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
-from .values import answer, given, given_fields, item_answer
+from .values import given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"
 """How the values of an order's enum end."""
@@ -44,11 +43,6 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
     except PersistyError as error:
         error.faults = tuple(_placed(operation, fault) for fault in error.faults)
         raise
-
-
-def resolve(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
-    """Call the operation and give all of its result, without links, as JSON-able builtins."""
-    return answer(result_ref(operation.result, operation.meta), call(operation, arguments, caller))
 
 
 class Edited(Struct, frozen=True):

@@ -36,19 +36,19 @@ ANSWERS: dict[Form, Callable[[Any], Any]] = {Form.DIGITS: _digits, Form.STRUCTUR
 """Form → the GraphQL spelling of an attribute's value; the forms that are absent are spelled as REST has them."""
 
 
-def answer(ref: Ref, value: Any) -> Any:
-    """A result as its GraphQL type spells it."""
+def answer(ref: Ref, value: Any, item: Callable[[Any], Any] | None = None) -> Any:
+    """A result as its GraphQL type spells it; `item` spells the stored items in it, `item_answer` unless said."""
     if value is None or value is UNSET:
         return None
     match ref.type:
         case Leaf(form=form):
             return ANSWERS.get(form, plain_json)(value)
-        case ListOf(item):
-            return [answer(item, one) for one in value]
+        case ListOf(member):
+            return [answer(member, one, item) for one in value]
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
-            return item_answer(value)
+            return (item or item_answer)(value)
         case Record(fields=fields):
-            return {field.name: answer(field.ref, member_of(value, field.attribute)) for field in fields}
+            return {field.name: answer(field.ref, member_of(value, field.attribute), item) for field in fields}
 
 
 def member_of(value: Any, name: str) -> Any:
