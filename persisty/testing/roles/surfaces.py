@@ -21,7 +21,7 @@ from persisty.api.rest import Rest
 from persisty.naming import camel, kebab, pascal
 from persisty.query.parse import filter_of_json
 
-from .cast import ANYBODY, Role
+from .cast import Role
 from .oracle import Answer, attributes
 
 JSON = {"content-type": "application/json"}
@@ -130,8 +130,7 @@ def request(role: Role, kind: str, verb: str, headers: Mapping[str, str] | None 
     if given.get("query"):
         where.append(("query", given["query"]))
     paging = [("order", ",".join(given.get("order", ("id",)))), ("limit", given.get("limit", LIMIT))]
-    if given.get("cursor"):
-        paging.append(("cursor", given["cursor"]))
+    paging += [(name, given[name]) for name in ("cursor", "include") if given.get(name)]
     edits = {"edits": given.get("edits"), "atomic": given.get("atomic", False)}
     method, path, query, body = {
         "read": ("GET", f"{store}/{key}", [], None),
@@ -230,7 +229,7 @@ GRAPHQL_ANSWERS: dict[str, Callable[[Any], Any]] = {
 
 
 class OverAppSync(Surface):
-    """Events that name nobody: for anybody."""
+    """Events without a selection, as a caller that the function made of their identity."""
 
     name = "appsync"
     exact = False
@@ -239,15 +238,16 @@ class OverAppSync(Surface):
         super().__init__(app)
         self.appsync = AppSync(app)
 
-    def speaks_for(self, role: Role) -> bool:
-        return role is ANYBODY
-
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         _, variables = graphql(kind, verb, given)
-        envelope = self.appsync.handle({"fieldName": camel(f"{kind}_{verb}"), "arguments": variables})
+        event = {"fieldName": camel(f"{kind}_{verb}"), "arguments": variables}
+        envelope = self.appsync.handle(event, role.caller or ANONYMOUS)
         if "error" in envelope:
             return ("error", envelope["error"]["code"])
-        return ("ok", GRAPHQL_ANSWERS.get(verb, _same)(json.loads(json.dumps(envelope["data"]))))
+        data = json.loads(json.dumps(envelope["data"]))
+        if verb == "edit_batch":
+            return ("ok", [{"code": one["code"], "item": one["item"]} for one in data])
+        return ("ok", GRAPHQL_ANSWERS.get(verb, _same)(data))
 
 
 SURFACES: tuple[type[Surface], ...] = (Python, OverRest, OverGraphql, OverAppSync)

@@ -205,6 +205,7 @@ def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
             "limit": data.draw(st.integers(0, 4)),
             "key": data.draw(keys(kind)),
             "keys": data.draw(st.lists(keys(kind), max_size=4)),
+            "include": data.draw(st.sampled_from(["", *LINKS[kind], *COUNTS.get(kind, ())])),
         }
         tags = data.draw(
             st.sampled_from([{}, {"if-none-match": "*"}, {"if-match": '"1.00"'}, {"if-none-match": '"00"'}])
@@ -234,6 +235,8 @@ def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
     asked()
 
 
+COUNTS = {"profile": ("review_count", "team_count"), "article": ("comment_count",)}
+"""Kind → the links that can be included, beside those that a filter may go through."""
 BELOW = {
     "diary": "profile { id email diaryCount }",
     "article": "profile { id } reviewer { id text } comments(limit: 1) { items { id article { id } } cursor } commentCount",

@@ -13,7 +13,7 @@ from persisty.naming import camel, pascal
 from .cast import Role
 from .fixtures import Cells
 from .oracle import Answer, Row, World, known, might, refused, related, rows, shown, visible
-from .surfaces import OverGraphql, Python, selection
+from .surfaces import OverGraphql, OverRest, Python, selection
 from .test_reads import every_role
 from .world import Stage
 
@@ -86,15 +86,20 @@ def test_what_is_behind_a_link(stage: Stage, cells: Cells, role: Role, place: tu
         right = [("error", "invalid_query")]
     if not there and might(role, "read", kind):
         right.append(("ok", []))
+    answer: Answer
     for surface in cells.of(role):
         if isinstance(surface, Python):
-            answer: Answer
             try:
                 store = surface.store(role, kind)
                 found = store.related(link, store.search(order="id", limit=100).items, limit=100, **_by_key(kind, link))
                 answer = ("ok", [_plain(one) for one in found])
             except PersistyError as error:
                 answer = ("error", error.code)
+            cells.told(surface, f"{kind}.{link}", answer, right)
+        if isinstance(surface, OverRest) and might(role, "read", kind):
+            answer = surface.ask(role, kind, "search", include=link)
+            if answer[0] == "ok":
+                answer = ("ok", [_included(kind, link, one.get(link)) for one in answer[1]])
             cells.told(surface, f"{kind}.{link}", answer, right)
         if isinstance(surface, OverGraphql):
             cells.told(surface, f"{kind}.{link}", _queried(surface, role, kind, link), right)
@@ -108,6 +113,10 @@ def _goes_by_what_is_hidden(role: Role, kind: str, link: str) -> bool:
         return False
     local, target, remote = (MANY | ONE)[kind, name]
     return local not in known(role, kind) or remote not in known(role, target)
+
+
+def _included(kind: str, link: str, value: Any) -> Any:
+    return sorted(value["items"], key=lambda row: row["id"]) if isinstance(value, dict) and "items" in value else value
 
 
 def _by_key(kind: str, link: str) -> dict[str, Any]:
