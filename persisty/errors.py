@@ -101,7 +101,7 @@ class MalformedGraphql(PersistyError):
 
 
 class Unauthenticated(PersistyError):
-    """Who the caller is could not be established."""
+    """Who the caller is could not be established. `details["error"]` is `invalid_token` if there was a token."""
 
     code, status, title = "unauthenticated", 401, "Unauthenticated"
 
