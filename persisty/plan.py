@@ -6,6 +6,7 @@ each row into a construct and decides nothing but how.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -18,9 +19,12 @@ from .api.operations import Operation, store_operations
 from .application import App
 from .backends.dynamodb.codec import WireCodec
 from .backends.dynamodb.system import ID
+from .model.links import Link
 from .model.meta import StoreMeta
 from .naming import pascal, system_table_name, table_name
+from .security.access import READS, WRITES
 from .security.authenticator import authenticator_of
+from .security.rules import Rule, Through
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
@@ -203,19 +207,77 @@ def _system_table(app: App) -> tuple[Table, ...]:
 
 def _grants(app: App, stores: dict[str, Operation], *, whole: bool) -> tuple[Grant, ...]:
     """What the offered verbs take. Custom actions are the app's own code and may use every verb of every store."""
-    grants: list[Grant] = []
-    system: set[str] = set()
+    actions: dict[str, set[str]] = {name: set() for name in (*app.metas, SYSTEM)}
     for meta in app.metas.values():
         offered = {operation.verb for operation in stores.values() if operation.meta is meta}
         verbs = [verb for verb in VERB_ACTIONS if whole or verb in offered]
-        actions = {action for verb in verbs for action in VERB_ACTIONS[verb]}
-        if "edit_batch" in verbs:
-            actions |= {action for verb, action in BATCH_ACTIONS.items() if verb in verbs}
-        if actions:
-            grants.append(Grant(meta.name, tuple(sorted(actions))))
-        for table, kept in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
-            system |= {action for verb in verbs if kept for action in table.get(verb, ())}
-    return (*grants, Grant(SYSTEM, tuple(sorted(system)))) if system else tuple(grants)
+        if not verbs:
+            continue
+        _take(actions, meta, verbs)
+        if not WRITES.isdisjoint(verbs):
+            for link in _checked(meta):
+                actions[link.ends.target.name].add("dynamodb:ConditionCheckItem")
+        for other in _reached(meta, verbs):
+            actions[other.name].update(QUERY_ACTIONS)
+        if "delete" in verbs:
+            _take_dependents(app, actions, meta, set())
+    return tuple(Grant(name, tuple(sorted(taken))) for name, taken in actions.items() if taken)
+
+
+def _take(actions: dict[str, set[str]], meta: StoreMeta[Any], verbs: Sequence[str]) -> None:
+    """What some verbs of a store take of its table and of the system table."""
+    actions[meta.name].update(action for verb in verbs for action in VERB_ACTIONS[verb])
+    if "edit_batch" in verbs:
+        actions[meta.name].update(action for verb, action in BATCH_ACTIONS.items() if verb in verbs)
+    for table, kept in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
+        actions[SYSTEM].update(action for verb in verbs if kept for action in table.get(verb, ()))
+
+
+def _checked(meta: StoreMeta[Any]) -> list[Link]:
+    """The links whose targets have to be there for an item to be written."""
+    return [link for link in meta.links.values() if link.kind == "belongs_to" and link.on_delete != "ignore"]
+
+
+def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]:
+    """The items to which filters and answers may follow links, and rules do: those that somebody may read, and those that a rule
+    names."""
+    found: dict[str, StoreMeta[Any]] = {}
+    left = [meta]
+    while left:
+        one = left.pop()
+        named = {name for verb in VERB_ACTIONS if one.access is not None for name in _links_in(one.access.of(verb))}
+        reads = not READS.isdisjoint(verbs) or not WRITES.isdisjoint(verbs)
+        for link in one.links.values():
+            ends = link.ends
+            open_ = reads and ends.target.access is not None and ends.target.access.allows("read")
+            if open_ or link.name in named:
+                for other in (ends.target, ends.middle):
+                    if other is not None and other.name not in found:
+                        found[other.name] = other
+                        left.append(other)
+    return list(found.values())
+
+
+def _links_in(rule: Rule) -> Iterator[str]:
+    if isinstance(rule, Through):
+        yield rule.link
+    for part in rule.parts:
+        yield from _links_in(part)
+
+
+def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any], seen: set[str]) -> None:
+    """What it takes to delete an item with what belongs to it, or to let that go."""
+    for other in app.metas.values():
+        for link in _checked(other):
+            if link.ends.target is not meta or f"{other.name}.{link.name}" in seen:
+                continue
+            seen.add(f"{other.name}.{link.name}")
+            actions[other.name].update(QUERY_ACTIONS)
+            verb = {"cascade": "delete", "nullify": "update"}.get(link.on_delete)
+            if verb is not None:
+                _take(actions, other, [verb, "edit_batch"])
+            if link.on_delete == "cascade":
+                _take_dependents(app, actions, other, seen)
 
 
 def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:

@@ -130,7 +130,7 @@ class _Schemas:
             {"items": {"type": "array", "items": _ref(name)}, "cursor": {"type": ["string", "null"]}},
             required=["items", "cursor"],
         )
-        if meta.access and meta.access.allows("edit_batch"):
+        if meta.access is not None and meta.access.allows("edit_batch"):
             self._edits(meta, name)
 
     def _change(self, attribute: Attribute) -> Schema:

@@ -61,6 +61,7 @@ class AppSyncGateway:
         self._functions = functions
         self._folder = folder
         self._path: list[Any] = []
+        self._headers: dict[str, str] = {}
         self._added: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "utils.mjs").write_text(STUB)
@@ -69,8 +70,9 @@ class AppSyncGateway:
         for resolver in by_type["AWS::AppSync::Resolver"].values():
             self._wire(resolver, sources)
 
-    def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+    def ask(self, query: str, variables: dict[str, Any] | None = None, token: str | None = None) -> dict[str, Any]:
         """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` beside the message."""
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._added = []
         answer: dict[str, Any] = dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
         errors = [{**error, **error.get("extensions", {}), "extensions": None} for error in answer.pop("errors", ())]
@@ -88,7 +90,7 @@ class AppSyncGateway:
             context = {
                 "arguments": arguments,
                 "identity": None,
-                "request": {"headers": {}},
+                "request": {"headers": self._headers},
                 "info": {"fieldName": info.field_name, **told(info)},
             }
             self._path = info.path.as_list()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .deployment import Deployment, synthesise
+from .. import tokens
+from .deployment import SECRET, Deployment, synthesise
 from .emulators import ministack_server, moto_server
 
 
@@ -27,4 +28,6 @@ def on_moto(assembly: Path) -> Iterator[Deployment]:
 @pytest.fixture(scope="session")
 def on_ministack(assembly: Path) -> Iterator[Deployment]:
     with ministack_server() as url:
-        yield Deployment(assembly, url)
+        deployment = Deployment(assembly, url)
+        deployment.client("secretsmanager").create_secret(Name=SECRET, SecretString=tokens.SECRET)
+        yield deployment

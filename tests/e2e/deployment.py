@@ -16,6 +16,8 @@ from .emulators import ACCOUNT, REGION, aws_environment
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 API_STACK, DATA_STACK = "Messenger-dev-Api", "Messenger-dev-Data"
+SECRET = "messenger/token-secret"
+"""What keeps the secret of the example's tokens."""
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket that `cdk bootstrap` makes for code."""
 
@@ -33,7 +35,9 @@ def cdk(*arguments: str, environment: dict[str, str]) -> str:
 def synthesise(assembly: Path, *context: str) -> None:
     """`cdk synth` of the example into a folder, with context such as `target=local`."""
     given = [word for pair in context for word in ("--context", pair)]
-    cdk("synth", "--quiet", "--output", str(assembly), *given, environment=aws_environment("http://localhost:1"))
+    secret = {"PERSISTY_TOKEN_SECRET_ARN": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{SECRET}"}
+    environment = aws_environment("http://localhost:1") | secret
+    cdk("synth", "--quiet", "--output", str(assembly), *given, environment=environment)
 
 
 class Deployment:
