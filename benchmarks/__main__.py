@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import cache, dynamodb, graphql, imports, postgres, rest, round_trips, sqlite, start
+from . import cache, dynamodb, graphql, imports, postgres, rest, round_trips, rules, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -22,6 +22,7 @@ SUITES = {
     "dynamodb": dynamodb,
     "sqlite": sqlite,
     "postgres": postgres,
+    "rules": rules,
     "cache": cache,
     "import": imports,
     "rest": rest,
