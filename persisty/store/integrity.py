@@ -108,7 +108,7 @@ class _Removal:
         listed = self._dependents.of(meta)
         for store, link in listed:
             if link.on_delete == "block" and store.backend.query(among(link.by, keys), (), None, 1).items:
-                raise Conflict(f"There are items of {store.meta.name} that belong to it", attributes=[])
+                raise Conflict("There are items that belong to it", attributes=[])
         for store, link in listed:
             if link.on_delete == "cascade":
                 self._cascade(store, link, keys)
