@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..errors import InternalError, PersistyError, PreconditionFailed
+from ..errors import InternalError, PersistyError, PreconditionFailed, Unsupported
 
 log = logging.getLogger("persisty")
 
@@ -28,7 +28,7 @@ def problem(error: PersistyError) -> dict[str, Any]:
 def as_error(error: Exception) -> PersistyError:
     """The error as the outside may see it. Anything unforeseen is logged with its trace and told without it."""
     if isinstance(error, PersistyError):
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, Unsupported):  # which is the request's doing
             log.error("%s: %s", error.code, error.message, exc_info=error)
         return error
     log.error("internal_error", exc_info=error)

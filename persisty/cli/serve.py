@@ -77,3 +77,5 @@ def _announce(app: App, host: str, port: int) -> None:
     typer.echo(f"{app.name}, kept in {app.url}")
     for label, path in PLACES:
         typer.echo(f"  {label:<9}http://{shown}:{port}{path}")
+    if app.looks_at_callers:
+        typer.echo("  token    persisty token --subject …, sent as `Authorization: Bearer …`")
