@@ -11,18 +11,19 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Table
 
 from ...errors import TooManyGroups
-from ...model.expressions import ALL, Aggregate, And, Filter, OrderBy
+from ...model.expressions import ALL, Aggregate, And, Compare, Filter, OrderBy
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.types import Kind
+from ...model.validation import changed
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
 from ...query.algebra import combine
 from ...query.explain import Explanation, advised_index, asked_of
 from ...query.keyset import beyond, position_of
 from ...query.match import sort_key
 from ...query.shape import Shape
-from ...store.backend import Bulk, Capabilities, Outcome, Page, Patch, Put, Requirement, WriteResult
+from ...store.backend import Bulk, Capabilities, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
 from ...store.outcomes import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
@@ -244,8 +245,27 @@ class SqlBackend(Generic[T]):
             statement = self._statements.get("met", required_shape(one, self._codec, values))
             [(met,)] = self._connection.rows(statement.text, statement.arguments(values))
             if not met:
-                return WriteResult(Outcome.UNRELATED, index=one.attribute)
+                return self._told_first(write, WriteResult(Outcome.UNRELATED, index=one.attribute))
         return None
+
+    def _told_first(self, write: Put | Patch, unrelated: WriteResult) -> WriteResult:
+        """What a write that is UNRELATED comes to: a unique value that is taken is told first."""
+        if not self.meta.uniques:
+            return unrelated
+        key = self._key_of(write)
+        new = write.item if isinstance(write, Put) else self.read((key,))[0]
+        if new is not None and isinstance(write, Patch):
+            new = changed(self.meta, new, write.changes)
+        for index in self.meta.uniques if new is not None else ():
+            values = {name: self.meta.attributes[name].get(new) for name in index.attributes}
+            same = combine(And, [Compare(name, "eq", value) for name, value in values.items()])
+            holders = self.query(same, (), None, 1).items if None not in values.values() else []
+            if any(self.meta.key_values(one) != key for one in holders):
+                return WriteResult(Outcome.EXISTS, index=index.name)
+        return unrelated
+
+    def _key_of(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def _shape(self, when: Filter, values: list[Any]) -> Shape:
         return ("and",) if when is ALL else shape_of(when, self._codec, values)

@@ -1,6 +1,7 @@
 """Conditions by shape: a resolved filter becomes a shape and values, and a shape becomes SQL over the columns of a table.
 
 A link is an `EXISTS` over the other item's table under a name of its own, so that an item can be linked to others of its kind.
+Names that statements give begin with an underscore, which those of items do not.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ class Conditions:
 
     def _beside(self, meta: StoreMeta[Any]) -> Conditions:
         depth = self._depth + 1
-        return Conditions(meta, table_of(meta, self._dialect).alias(f"linked_{depth}"), self._dialect, depth)
+        return Conditions(meta, table_of(meta, self._dialect).alias(f"_linked_{depth}"), self._dialect, depth)
 
 
 def binder() -> Bind:

@@ -78,7 +78,7 @@ class SqliteBackend(SqlBackend[T]):
         result = self._try(write)
         if result is not None:
             return result
-        key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+        key = self._key_of(write)
         [current] = self.read((key,))
         if isinstance(write, Put):
             return EXISTS if current is not None else self._unmet(write) or EXISTS

@@ -31,6 +31,7 @@ from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
 DECIMAL_COLLATION = "persisty_decimal"
 OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
+"""The last two are of the latest of that name, and a ROLLBACK TO it leaves it there."""
 PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000")
 
 
@@ -194,6 +195,8 @@ class SqliteConnection:
             except BaseException:
                 if self._raw.in_transaction:  # a full disk, for one, has ended it already
                     self.rows(rollback)
+                    if begin is INNER[0]:
+                        self.rows(commit)
                 raise
 
     def close(self) -> None:

@@ -156,18 +156,18 @@ class Statements:
     ) -> ClauseElement:
         """The first rows of each value, by a look into an index for each: a window function would read all rows of all values."""
         values = self._values(bind, attribute, count)
-        row: ColumnElement[int] = literal_column("rowid")
+        row: ColumnElement[int] = literal_column("_rowid_")
         found = select(row).select_from(self._table).where(self._table.c[attribute] == values.c.value)
         some = self._limited(found.where(self._where(where, bind)), bind, order).correlate(values)
         # an alias would do for the outer table as well, but then the columns of conditions and orders would be its, too
-        outer = self._table.alias("found")
+        outer = self._table.alias("_found")
         joined = select(*(outer.c[column.name] for column in self._columns)).select_from(values)
         terms = [_directed(outer.c[one.attribute], one, self._meta) for one in order]
-        return joined.join(outer, literal_column("found.rowid").in_(some)).order_by(*terms)
+        return joined.join(outer, literal_column("_found._rowid_").in_(some)).order_by(*terms)
 
     def _values(self, bind: Bind, attribute: str, count: int) -> Any:
         column = self._table.c[attribute]
-        return union_all(*(select(cast(bind(), column.type).label("value")) for _ in range(count))).subquery("sought")
+        return union_all(*(select(cast(bind(), column.type).label("value")) for _ in range(count))).subquery("_sought")
 
     def _limited(self, found: Select[Any], bind: Bind, order: tuple[OrderBy, ...]) -> Any:
         return found.order_by(*map(self._ordered, order)).suffix_with(_limit(bind))

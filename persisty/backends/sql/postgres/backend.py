@@ -28,7 +28,6 @@ from sqlalchemy import Table
 
 from ....errors import BackendUnavailable, Fault, InvalidInput
 from ....model.expressions import ALL, Filter, OrderBy
-from ....model.keys import KeyValues
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
@@ -111,6 +110,14 @@ class PostgresBackend(SqlBackend[T]):
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        return [
+            self._told_first(write, result)
+            if result.outcome is Outcome.UNRELATED and not isinstance(write, Delete)
+            else result
+            for write, result in zip(writes, self._written(writes, atomic), strict=True)
+        ]
+
+    def _written(self, writes: Sequence[Write], atomic: bool) -> list[WriteResult]:
         steps = list(map(self._step, writes))
         if self._postgres.inside:
             return self._within(steps, atomic)
@@ -315,9 +322,6 @@ class PostgresBackend(SqlBackend[T]):
     def _moves(self, step: Step) -> bool:
         """May it take a unique value, or leave one to another write?"""
         return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
-
-    def _key_of(self, write: Write) -> KeyValues:
-        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def _step(self, write: Write) -> Step:
         values: list[Any] = []

@@ -1,16 +1,16 @@
 """Writes on a condition, in one statement that also tells what it found.
 
 ```
-WITH found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPDATE),
-     done AS (UPDATE t SET … FROM found WHERE t.key = found.key AND found.holds RETURNING …)
-SELECT true, … FROM done UNION ALL SELECT false, … FROM found WHERE NOT holds
+WITH _found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPDATE),
+     _done AS (UPDATE t SET … FROM _found WHERE t.key = _found.key AND _found.holds RETURNING …)
+SELECT true, … FROM _done UNION ALL SELECT false, … FROM _found WHERE NOT holds
 ```
 
 The row is locked as it is after whoever else was writing it has committed, and the condition is decided over that very row
 (PostgreSQL evaluates a locked row's SELECT anew if it changed while it was waited for). So an item that comes back as
 refused is one that the condition does not hold for, and one that it does hold for is written: nobody comes in between.
 
-What a write requires of other items is a column more of `found` for each, whose rows are locked so that they stay until the write is
+What a write requires of other items is a column more of `_found` for each, whose rows are locked so that they stay until the write is
 committed; an INSERT finds them in a row of its own, beside whether its key is taken.
 """
 
@@ -44,7 +44,7 @@ class PostgresStatements(Statements):
     def _found(self, bind: Bind, when: Shape) -> CTE:
         key = self._key_is(bind)
         holds = self._where(when, bind).is_(true()).label(HOLDS)
-        return select(holds, *self._columns).where(key).with_for_update().cte("found")
+        return select(holds, *self._columns).where(key).with_for_update().cte("_found")
 
     def _is_found(self, found: CTE) -> ColumnElement[bool]:
         return and_(*(column == found.c[column.key] for column in self._key), found.c[HOLDS])
@@ -60,7 +60,7 @@ class PostgresStatements(Statements):
         values = self._changes(bind, changes)
         found = self._found(bind, when)
         changed = update(self._table).values(values).where(self._is_found(found))
-        done = changed.returning(*self._columns).cte("done")
+        done = changed.returning(*self._columns).cte("_done")
         return union_all(
             select(literal_column("true"), *done.c),
             select(literal_column("false"), *(found.c[column.key] for column in self._columns)).where(
@@ -74,12 +74,12 @@ class PostgresStatements(Statements):
     def _insert_required(self, bind: Bind, requires: tuple[Shape, ...]) -> ClauseElement:
         """Tells whether it was put, whether the key was taken, and which requirements are met. Takes the key's values last."""
         row = [cast(bind(), column.type) for column in self._columns]
-        found = select(*self._flags(bind, requires)).cte("found")
+        found = select(*self._flags(bind, requires)).cte("_found")
         taken = exists(select(literal_column("1")).where(self._key_is(bind)))
         put = self._dialect.insert(self._table).from_select(
             [column.key for column in self._columns], select(*row).where(*found.c).select_from(found)
         )
-        done = put.on_conflict_do_nothing(index_elements=self._key).returning(*self._key).cte("done")
+        done = put.on_conflict_do_nothing(index_elements=self._key).returning(*self._key).cte("_done")
         return select(exists(select(done.c)), taken, *found.c).select_from(found)
 
     def _update_required(
@@ -90,10 +90,10 @@ class PostgresStatements(Statements):
         key = self._key_is(bind)
         holds = self._where(when, bind).is_(true()).label(HOLDS)
         flags = self._flags(bind, requires)
-        found = select(holds, *self._columns, *flags).where(key).with_for_update().cte("found")
+        found = select(holds, *self._columns, *flags).where(key).with_for_update().cte("_found")
         met = [found.c[flag.name] for flag in flags]
         changed = update(self._table).values(values).where(self._is_found(found), *met)
-        done = changed.returning(*self._columns).cte("done")
+        done = changed.returning(*self._columns).cte("_done")
         yes: ColumnElement[bool] = literal_column("true")
         return union_all(
             select(yes, *done.c, yes, *(yes for _ in met)),
@@ -107,12 +107,12 @@ class PostgresStatements(Statements):
     ) -> ClauseElement:
         values = self._values(bind, attribute, count)
         found = select(*self._columns).where(self._table.c[attribute] == values.c.value, self._where(where, bind))
-        some = self._limited(found, bind, order).correlate(values).lateral("found")
+        some = self._limited(found, bind, order).correlate(values).lateral("_found")
         return select(*some.c).select_from(values.join(some, true()))
 
     def _delete_when(self, bind: Bind, when: Shape) -> ClauseElement:
         found = self._found(bind, when)
-        done = delete(self._table).where(self._is_found(found)).returning(*self._key).cte("done")
+        done = delete(self._table).where(self._is_found(found)).returning(*self._key).cte("_done")
         return select(*found.c).add_cte(done)
 
 
