@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET
 
-from ..errors import Conflict, InvalidDeclaration, InvalidInput, NotFound, ScanNotAllowed
+from ..errors import InvalidDeclaration, InvalidInput, NotFound, PersistyError, ScanNotAllowed
 from ..model.changes import bounds_of
 from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
 from ..model.links import link_name
@@ -27,7 +27,7 @@ from ..security.caller import Caller
 from ..security.policy import Policy, steady
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
-from .bulk import write_all
+from .bulk import write_all, write_by_key
 from .guard import Guard, Trusted
 from .integrity import Dependents
 from .joins import Joins
@@ -268,11 +268,7 @@ class Store(Generic[T]):
         rows = combine(
             And, [self.planning.where(where), self.guard.condition("update", valid), bounds_of(self.meta, valid)]
         )
-        ready = self.joins.ready(self.meta, rows)
-        try:
-            return write_all(self.backend, valid, rows, ready, limit, cursor, allow_scan)
-        except Conflict as error:
-            raise self.guard.told(error) from None
+        return self._bulk(valid, rows, limit, cursor, allow_scan)
 
     def delete_all(
         self,
@@ -286,7 +282,7 @@ class Store(Generic[T]):
         rows = self.planning.rows("delete", self.planning.where(where))
         if self.dependents.of(self.meta):
             return self._delete_each(rows, limit, cursor, allow_scan)
-        return write_all(self.backend, None, rows, self.joins.ready(self.meta, rows), limit, cursor, allow_scan)
+        return self._bulk(None, rows, limit, cursor, allow_scan)
 
     def explain(
         self,
@@ -428,6 +424,20 @@ class Store(Generic[T]):
             error.faults = located(error.faults, planned)
             raise
 
+    def _bulk(
+        self, changes: Mapping[str, Any] | None, rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool
+    ) -> edits.BulkResult:
+        """A bulk write, whose cursors tell no more than the items do."""
+        ready = self.joins.ready(self.meta, rows)
+        try:
+            if limit is None or not self.planning.order(None):
+                return write_all(self.backend, changes, rows, ready, limit, cursor, allow_scan)
+            return write_by_key(self.backend, changes, rows, ready, limit, cursor, allow_scan)
+        except PersistyError as error:
+            if self.planning.order(None) and limit is None:
+                error.details.pop("cursor", None)
+            raise self.guard.told(error) from None
+
     def _delete_each(self, rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool) -> edits.BulkResult:
         """Delete items to which others belong, a page at a time."""
         asked = self.planning.rows("read", rows)
@@ -435,7 +445,8 @@ class Store(Generic[T]):
         changed = 0
         while True:
             size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
-            page = self.page(asked, (), size, cursor, self.meta.key.attributes, allow_scan)
+            select = None if self.guard.view.partial else self.meta.key.attributes
+            page = self.page(asked, self.planning.order(None), size, cursor, select, allow_scan)
             for item in page.items:
                 planned = Planned(Delete(self.meta.key_values(item), condition), asked)
                 changed += self.dependents.delete(self, planned).outcome is Outcome.DONE
