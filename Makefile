@@ -13,6 +13,7 @@ PAGES := persisty/hosting/static
 MINISTACK := .cache/ministack
 DYNAMODB_LOCAL := .cache/dynamodb-local
 ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
+ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
@@ -30,7 +31,7 @@ conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 
 # Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
-	@$(SPREAD) --engines $(ENGINES) tests/roles
+	@$(SPREAD) --engines $(ROLE_ENGINES) tests/roles
 
 check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff format --check --quiet .

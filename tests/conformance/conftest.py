@@ -26,6 +26,11 @@ def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session", params=ENGINES)
 def open_engine(request: pytest.FixtureRequest) -> OpenEngine:
+    return opener(request)
+
+
+def opener(request: pytest.FixtureRequest) -> OpenEngine:
+    """What opens the engine that the request's parameter names, each time over a place of its own."""
     server, url = ENGINES[request.param]
     place = server and request.getfixturevalue(server)
 

@@ -5,6 +5,7 @@ Whoever runs the suite gives the fixture `open_engine`, as for the conformance s
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -23,6 +24,7 @@ from .world import Stage, differences, world_of
 
 X = TypeVar("X")
 OpenEngine = Callable[[], Engine]
+TURNS = itertools.count()
 COPIES = tuple(one.name for one in SURFACES)
 NOT_OFFERED = ("not_found", "method_not_allowed", "malformed_graphql")
 """What surfaces say of a verb that nobody may use: there is no such thing."""
@@ -57,9 +59,16 @@ class Cells:
         self.settled = False
 
     def of(self, role: Role, python_only: bool = False) -> list[Surface]:
-        """The surfaces that can speak for a role."""
+        """The surfaces that can speak for a role. Over an engine in a network it is Python and one of the others, another each time: they
+        all ask by the same stores."""
         known = [one for one in self.surfaces if one.speaks_for(role)]
-        return [one for one in known if isinstance(one, Python)] if python_only else known
+        of_python: list[Surface] = [one for one in known if isinstance(one, Python)]
+        if python_only or len(of_python) == len(known):
+            return of_python
+        if self.embedded:
+            return known
+        others = [one for one in known if not isinstance(one, Python)]
+        return [*of_python, others[next(TURNS) % len(others)]]
 
     def some(self, of: Iterable[X]) -> list[X]:
         """All of them; of an engine over a network every third, another third each time: it is the same rules that it is sent."""

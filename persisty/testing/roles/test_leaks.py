@@ -79,7 +79,7 @@ def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
 def test_what_python_is_told(twins: Twins, role: Role, variant: str) -> None:
     one, other = twins(role, variant)
 
-    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @settings(max_examples=tried(one, 25, 4), **QUIET)
     @given(st.data())
     def asked(data: st.DataObject) -> None:
         kind = data.draw(kinds())
@@ -187,7 +187,7 @@ def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
     """Status, headers and body, of conditional requests, too."""
     one, other = twins(role, variant)
 
-    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @settings(max_examples=tried(one, 25, 4), **QUIET)
     @given(st.data())
     def asked(data: st.DataObject) -> None:
         kind = data.draw(kinds())
@@ -221,7 +221,7 @@ def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
     """Filters, and links below the items, which are filtered and counted themselves."""
     one, other = twins(role, variant)
 
-    @settings(max_examples=tried(one, 40, 6), **QUIET)
+    @settings(max_examples=tried(one, 20, 4), **QUIET)
     @given(st.data())
     def asked(data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from(("diary", "article", "comment", "profile", "notice", "team", "enrolment")))
@@ -256,7 +256,7 @@ def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
     """Of changes with conditions: alone, in batches, of all matches; through Python, REST and GraphQL's spelling of edits."""
     one, other = twins(role, variant)
 
-    @settings(max_examples=tried(one, 60, 8), **QUIET)
+    @settings(max_examples=tried(one, 25, 4), **QUIET)
     @given(st.data())
     def asked(data: st.DataObject) -> None:
         kind = data.draw(kinds())
