@@ -79,3 +79,25 @@ def test_an_engine_without_a_name_and_a_run_without_engines(pytester: pytest.Pyt
     )
     assert "conformance" not in pytester.runpytest_subprocess(*HEAD, "test_other.py").stdout.str()
     pytester.runpytest_subprocess(*HEAD).stdout.fnmatch_lines(["engine       1       0        0*"])
+
+
+def test_cells_are_added_up_by_engine_and_surface(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        CONFTEST
+        + """
+@pytest.fixture(autouse=True)
+def cells(request, open_engine):
+    request.node.user_properties.append(("persisty-cells", {"python": 3, "rest": 2 if open_engine == "good" else 0}))
+"""
+    )
+    pytester.makepyfile(TESTS)
+    run = pytester.runpytest_subprocess(*HEAD, "-n", "2")
+    run.stdout.fnmatch_lines(
+        [
+            "*= cells: role x verb x surface =*",
+            "engine   python     rest    total",
+            "bad           9        0        9",
+            "good          9        6       15",
+            "24 cells in all",
+        ]
+    )
