@@ -40,7 +40,7 @@ from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted
 from .dialect import POSTGRES
 from .pool import typed
-from .session import BEGIN, COMMIT, KEEP, ROLLBACK, SAVE, UNDO, Answer, Session, Statement
+from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
 from .statements import PostgresStatements
 
 T = TypeVar("T")
@@ -287,13 +287,10 @@ class PostgresBackend(SqlBackend[T]):
         faults: list[Fault] = []
         for position, step in enumerate(steps):
             try:
-                _, answer, _ = session.pipelined([SAVE, step.statement, KEEP])
-                results.append(step.result(answer))
+                results.append(step.result(session.alone(step.statement)))
             except errors.UniqueViolation as error:
-                session.run(UNDO)
                 results.append(self._taken(self._postgres.taken(error)))
             except errors.ProgramLimitExceeded as error:
-                session.run(UNDO)
                 faults += [Fault(pointer(position), fault.message) for fault in typed(error).faults]
         if faults:
             raise InvalidInput(faults=faults)

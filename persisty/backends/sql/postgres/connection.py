@@ -13,7 +13,7 @@ from psycopg import errors
 from ....errors import BackendUnavailable
 from ..dialect import UniqueTaken
 from .pool import Lost, Pool, typed
-from .session import BEGIN, COMMIT, KEEP, SAVE, UNDO, Row, Session, Statement
+from .session import BEGIN, COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
 
 X = TypeVar("X")
 SETTINGS = "SET TimeZone = 'UTC'"
@@ -34,11 +34,15 @@ class PostgresConnection:
         self._thread = threading.local()
 
     def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[Row]:
-        statement = Statement(text, arguments)
-        return self.run(lambda session: session.run(statement), repeatable=text.startswith("SELECT")).rows
+        return self._answer(Statement(text, arguments), reads=text.startswith("SELECT")).rows
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
-        return self.run(lambda session: session.run(Statement(text, arguments))).changed
+        return self._answer(Statement(text, arguments), reads=False).changed
+
+    def _answer(self, statement: Statement, *, reads: bool) -> Answer:
+        if reads or not self.inside:
+            return self.run(lambda session: session.run(statement), repeatable=reads)
+        return self.run(lambda session: session.alone(statement))
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
         """What `work` gives with the session of this thread's transaction, or else with one of its own, see `Pool.run`."""
@@ -70,14 +74,20 @@ class PostgresConnection:
         try:
             self.run(lambda session: session.run(BEGIN))
             yield
-            try:
-                self.run(lambda session: session.run(COMMIT))
-            except BackendUnavailable as error:
-                error.details |= {"in_doubt": True} if session.in_doubt else {}
-                raise
+            self._commit(session)
         finally:
             self._thread.session = None
             self._pool.give(session)  # which undoes what is not committed
+
+    def _commit(self, session: Session) -> None:
+        if session.failed:
+            raise BackendUnavailable("PostgreSQL: an error has ended the transaction")
+        try:
+            self.run(lambda session: session.run(COMMIT))
+        except BackendUnavailable as error:
+            lost = getattr(error.__cause__, "sqlstate", None) is None  # else the server has said that it did not
+            error.details |= {"in_doubt": True} if lost and session.in_doubt else {}
+            raise
 
     @property
     def inside(self) -> bool:
@@ -90,7 +100,7 @@ class PostgresConnection:
         try:
             yield
         except BaseException:
-            self.run(lambda session: session.pipelined([UNDO, KEEP]))
+            self.run(lambda session: session.pipelined(UNDONE))
             raise
         self.run(lambda session: session.run(KEEP))
 

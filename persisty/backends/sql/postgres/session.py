@@ -47,6 +47,8 @@ class Answer(Struct, frozen=True):
 
 BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
+UNDONE = (UNDO, KEEP)
+"""What is undone leaves its savepoint there, which would stand before one further out of the same name."""
 
 
 class Session:
@@ -119,6 +121,20 @@ class Session:
             else:
                 self._names[text] = new[text]
         return answers
+
+    def alone(self, statement: Statement) -> Answer:
+        """What the server answers to a statement within a transaction, which an error leaves as it was before."""
+        try:
+            return self.pipelined((SAVE, statement, KEEP))[1]
+        except psycopg.Error:
+            if self.failed:
+                self.pipelined(UNDONE)
+            raise
+
+    @property
+    def failed(self) -> bool:
+        """Has an error ended the transaction? The server will then undo it, whatever it is told."""
+        return self._pq.transaction_status == TransactionStatus.INERROR
 
     def rollback(self) -> None:
         """Undo what was begun, if anything was. A session that was interrupted while it waited is of no more use."""

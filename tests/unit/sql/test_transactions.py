@@ -1,0 +1,311 @@
+"""Transactions of SQL engines: one inside another, faults within that the caller goes on after, several threads, a lost COMMIT."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persisty import App, BackendUnavailable, Conflict, Create, Store, Unique, add, stored
+from persisty.model.expressions import ALL, Compare
+from persisty.store.backend import Delete, Outcome, Patch, Put, Requirement
+
+from .papers import raw, wait_for_a_lock
+from .proxy import Proxy
+
+
+@stored(key="id")
+class Room:
+    id: str
+    open: bool = True
+
+
+@stored(key="id", indexes=[Unique("email")])
+class Guest:
+    id: str
+    room_id: str | None = None
+    email: str | None = None
+    age: int = 0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/hotel.db" if request.param == "sqlite" else request.getfixturevalue("schema")
+
+
+def opened(url: str) -> App:
+    app = App("hotel", items=[Room, Guest], url=url)
+    app.prepare()
+    return app
+
+
+@pytest.fixture
+def app(url: str) -> Iterator[App]:
+    app = opened(url)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def guests(app: App) -> Store[Guest]:
+    return app.store(Guest)
+
+
+def ids(store: Store[Any]) -> list[str]:
+    return [one.id for one in store.search(order="id", limit=100)]
+
+
+class Stop(Exception):
+    """Ends a transaction."""
+
+
+def test_an_exception_takes_all_of_it_back(app: App, guests: Store[Guest]) -> None:
+    guests.create(Guest(id="a"))
+
+    def visit() -> None:
+        with app.engine.transaction():
+            app.store(Room).create(Room(id="1"))
+            guests.create(Guest(id="b"))
+            guests.update("a", {"age": add(3)})
+            guests.edit_batch([Create(Guest(id="c")), Create(Guest(id="d"))])
+            guests.update_all({"age": add(1)})
+            assert [one.age for one in guests.search(order="id")] == [4, 1, 1, 1]
+            raise Stop
+
+    with pytest.raises(Stop):
+        visit()
+    assert guests.search().items == [Guest(id="a")]
+    assert app.store(Room).count() == 0
+    with app.engine.transaction():
+        guests.create(Guest(id="b"))
+    assert ids(guests) == ["a", "b"]
+
+
+def test_what_is_undone_inside_is_undone_whole_and_alone(app: App, guests: Store[Guest]) -> None:
+    guests.create(Guest(id="a", email="a"))
+    with app.engine.transaction():
+        guests.create(Guest(id="b"))
+
+        def visit() -> None:
+            with app.engine.transaction():
+                guests.create(Guest(id="c"))
+                for email in ("a", None):
+                    batch = [Create(Guest(id="d")), Create(Guest(id="e", email=email)), Create(Guest(id="b"))]
+                    assert {one.code for one in guests.edit_batch(batch, atomic=True)} <= {"aborted", "conflict"}
+                    assert ids(guests) == ["a", "b", "c"]
+                raise Stop
+
+        with pytest.raises(Stop):
+            visit()
+        assert ids(guests) == ["a", "b"]
+        guests.create(Guest(id="f"))
+    assert ids(guests) == ["a", "b", "f"]
+
+
+def test_the_caller_goes_on_after_a_refusal(app: App, guests: Store[Guest]) -> None:
+    guests.edit_batch([Create(Guest(id="a", email="a")), Create(Guest(id="b", email="b"))])
+    refused: list[Callable[[], Any]] = [
+        lambda: guests.create(Guest(id="c", email="a")),
+        lambda: guests.create(Guest(id="a")),
+        lambda: guests.update("a", {"email": "b"}),
+        lambda: guests.update_all({"email": "x"}),
+    ]
+    with app.engine.transaction():
+        guests.update("a", {"age": 1})
+        for verb in refused:
+            with pytest.raises(Conflict):
+                verb()
+        guests.update("b", {"age": 2})
+    assert [(one.email, one.age) for one in guests.search(order="id")] == [("a", 1), ("b", 2)]
+
+
+def test_it_is_of_one_thread(app: App, guests: Store[Guest]) -> None:
+    other = opened(app.url)
+    with app.engine.transaction():
+        guests.create(Guest(id="a"))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(other.store(Guest).count).result(timeout=20) == 0
+        assert guests.count() == 1
+    assert other.store(Guest).count() == 1
+    other.close()
+
+
+def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> None:
+    guests.create(Guest(id="a"))
+
+    def grow() -> None:
+        for _ in range(10):
+            with app.engine.transaction():
+                guests.update("a", {"age": add(1)})
+                seen = guests.read("a").age
+                guests.update("a", {"age": add(1)}, when=Guest.age == seen)
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(grow) for _ in range(4)]:
+            one.result(timeout=60)
+    assert guests.read("a").age == 80
+
+
+@pytest.mark.parametrize("how", ["put", "patch", "batch", "transaction"])
+def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
+    """The room goes first and its guests after it, in one transaction, while guests come who require it."""
+    apps = [opened(url) for _ in range(2)]
+    rooms, guests = apps[0].store(Room).backend, apps[1].store(Guest).backend
+    came: list[Outcome] = []
+    for number in range(12):
+        room, barrier = f"r{number}", threading.Barrier(2)
+        rooms.write((Put(Room(id=room)),), atomic=False)
+        names = [f"{room}.{one}" for one in range(8)]
+        if how == "patch":
+            guests.write([Put(Guest(id=one)) for one in names], atomic=True)
+        there = (Requirement("room_id", rooms.meta, (room,), Compare("open", "eq", True)),)
+        writes = [
+            Patch((one,), {"room_id": room}, ALL, there) if how == "patch" else Put(Guest(id=one, room_id=room), there)
+            for one in names
+        ]
+
+        def come(writes: list[Any] = writes, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            for start in range(0, 8, 4 if how in ("batch", "transaction") else 1):
+                some = writes[start : start + (4 if how in ("batch", "transaction") else 1)]
+                if how == "transaction":
+                    with apps[1].engine.transaction():
+                        came.extend(one.outcome for one in guests.write(some, atomic=False))
+                else:
+                    came.extend(one.outcome for one in guests.write(some, atomic=False))
+
+        def close(room: str = room, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            with apps[0].engine.transaction():
+                assert rooms.write((Delete((room,)),), atomic=False)[0].outcome is Outcome.DONE
+                apps[0].store(Guest).backend.write_all(None, Compare("room_id", "eq", room), None, None)
+
+        with ThreadPoolExecutor(2) as pool:
+            for one in [pool.submit(come), pool.submit(close)]:
+                one.result(timeout=60)
+        assert guests.count(Compare("room_id", "eq", room)) == 0
+    assert len(came) == 96
+    assert set(came) <= {Outcome.DONE, Outcome.UNRELATED}
+    for app in apps:
+        app.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "end", "outcome"),
+    [
+        ("DELETE FROM room", "COMMIT", Outcome.UNRELATED),
+        ("DELETE FROM room", "ROLLBACK", Outcome.DONE),
+        ("UPDATE room SET id = '2'", "COMMIT", Outcome.UNRELATED),
+        ("UPDATE room SET open = false", None, Outcome.DONE),
+    ],
+)
+@pytest.mark.parametrize("update", [False, True])
+def test_a_guest_waits_for_a_room_that_may_go(
+    schema: str, change: str, end: str | None, outcome: Outcome, update: bool
+) -> None:
+    """What is changed and keeps its key is not waited for."""
+    app = opened(schema)
+    guests, rooms = app.store(Guest).backend, app.store(Room).backend
+    rooms.write((Put(Room(id="1")),), atomic=False)
+    there = (Requirement("room_id", rooms.meta, ("1",), Compare("open", "eq", True)),)
+    write: Put | Patch = Put(Guest(id="a", room_id="1"), there)
+    if update:
+        guests.write((Put(Guest(id="a")),), atomic=False)
+        write = Patch(("a",), {"room_id": "1"}, ALL, there)
+    with raw(app) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN")
+        other.execute(change)
+        coming = pool.submit(guests.write, (write,), atomic=False)
+        if end is not None:
+            wait_for_a_lock(app)
+            other.execute(end)
+        assert coming.result(timeout=20)[0].outcome is outcome
+    app.close()
+
+
+def test_a_commit_whose_answer_is_lost_is_in_doubt(schema: str, proxy: Proxy) -> None:
+    app = opened(schema)
+    far = App("hotel", items=[Room, Guest], url=proxy.url)
+    far.store(Guest).count()
+    calls: list[Guest] = []
+
+    def visit(name: str, carried: bool) -> None:
+        with far.engine.transaction():
+            calls.append(far.store(Guest).create(Guest(id=name)))
+            proxy.losing(1, carried=carried)
+
+    for carried, name in ((True, "a"), (False, "b")):
+        calls.clear()
+        with pytest.raises(BackendUnavailable) as caught:
+            visit(name, carried)
+        assert caught.value.details["in_doubt"] is True
+        assert len(calls) == 1
+        assert (app.store(Guest).read(name) is not None) is carried
+    assert far.store(Guest).count() == 1
+    far.close()
+    app.close()
+
+
+def test_a_connection_lost_within_leaves_nothing_and_is_not_in_doubt(schema: str, proxy: Proxy) -> None:
+    app = opened(schema)
+    far = App("hotel", items=[Room, Guest], url=proxy.url)
+    store = far.store(Guest)
+    store.count()
+    turns: list[int] = []
+
+    def visit(verb: Callable[[], Any]) -> None:
+        with far.engine.transaction():
+            store.create(Guest(id="a"))
+            proxy.losing(1)
+            turns.append(proxy.turns)
+            verb()
+
+    for verb in (lambda: store.create(Guest(id="b")), store.count, lambda: store.update_all({"age": 1})):
+        with pytest.raises(BackendUnavailable) as caught:
+            visit(verb)
+        assert "in_doubt" not in caught.value.details
+        assert proxy.turns == turns[-1] + 1  # it was not tried again
+        assert app.store(Guest).count() == 0
+    far.close()
+    app.close()
+
+
+def test_what_the_server_undid_is_not_taken_for_committed(schema: str) -> None:
+    """A server answers the COMMIT of a transaction that an error has ended with a ROLLBACK, and no error."""
+    app = opened(schema)
+    guests, connection = app.store(Guest), app.engine._connection
+
+    def visit() -> None:
+        with app.engine.transaction():
+            guests.create(Guest(id="a"))
+            with pytest.raises(BackendUnavailable):
+                connection.rows("SELECT * FROM nowhere")
+
+    with pytest.raises(BackendUnavailable) as caught:
+        visit()
+    assert "in_doubt" not in caught.value.details
+    assert guests.count() == 0
+    app.close()
+
+
+def test_a_commit_that_is_refused_is_not_in_doubt(schema: str) -> None:
+    app = opened(schema)
+    with raw(app) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '40001'; END $$"
+        )
+        connection.execute(
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON guest DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    guests, entered = app.store(Guest), []
+    with pytest.raises(BackendUnavailable) as caught, app.engine.transaction():
+        entered.append(guests.create(Guest(id="a")))
+    assert "in_doubt" not in caught.value.details
+    assert len(entered) == 1
+    assert guests.count() == 0
+    app.close()
