@@ -1,0 +1,46 @@
+"""Somebody else's engine is held to the rules from the same few lines as to everything else."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty.testing import roles
+
+from ..conformance.test_third_party import OPTIONS, SHELF
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+import pytest
+from persisty.testing.roles import *
+from shelf import ShelfEngine
+
+
+@pytest.fixture(scope="session", params=["shelf"])
+def open_engine():
+    return ShelfEngine
+"""
+SOME = "owner and (update or search or links or writes)"
+
+
+def test_an_engine_of_somebody_elses_passes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(shelf=SHELF, test_shelf=SUITE)
+    run = pytester.runpytest_subprocess(*OPTIONS, "-k", SOME)
+    assert run.ret == pytest.ExitCode.OK, run.stdout.str()
+    run.stdout.re_match_lines([r"\d+ cells in all"])
+
+
+def test_one_that_forgets_conditions_is_caught(pytester: pytest.Pytester) -> None:
+    broken = SHELF.replace("elif not matcher(self.meta, write.when)(current):", "elif False:")
+    assert broken != SHELF
+    pytester.makepyfile(shelf=broken, test_shelf=SUITE)
+    run = pytester.runpytest_subprocess(*OPTIONS, "-k", "test_update and owner and diary")
+    assert run.ret == pytest.ExitCode.TESTS_FAILED
+    run.stdout.fnmatch_lines(["E*AssertionError: * of * cells"])
+
+
+def test_every_test_of_every_theme_is_taken_over() -> None:
+    """A name in two themes would hide one of the tests."""
+    tests = [name for theme in roles.THEMES for name in vars(theme) if name.startswith("test_")]
+    assert len(tests) == len(set(tests)) > 30
+    assert set(tests) <= set(roles.__all__)
