@@ -1,10 +1,8 @@
 """The PostgreSQL backend: one write is one statement, a batch is one transaction sent in one go.
 
 ```
-Put      INSERT … ON CONFLICT (key) DO NOTHING         no row: EXISTS; a unique index refuses: EXISTS, by its name
+write    its statement, see `steps`                    one round trip
 Puts     one INSERT of many rows … RETURNING key       a key that is not among them: EXISTS
-Patch    UPDATE … RETURNING                            no row: MISSING; with a `when`, see `statements`
-Delete   DELETE                                        likewise
 batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBACK in a second, when all is known
 ```
 
@@ -27,21 +25,20 @@ from psycopg import errors
 from sqlalchemy import Table
 
 from ....errors import BackendUnavailable, Fault, InvalidInput
-from ....model.expressions import ALL, Filter, OrderBy
+from ....model.expressions import Filter, OrderBy
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
-from ....store.backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
+from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from ....store.backoff import ATTEMPTS, backoff
 from ....store.doubt import repeatable
-from ..backend import SqlBackend, undone
+from ..backend import undone
 from ..columns import index_name
 from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted
-from .dialect import POSTGRES
 from .pool import typed
 from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
-from .statements import PostgresStatements
+from .steps import EXISTS, PostgresSteps, Step
 
 T = TypeVar("T")
 MOST_ROWS = 64
@@ -51,19 +48,7 @@ LARGE = 10_000
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
 STATUS = "SELECT pg_xact_status($1::xid8)"
 COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
-DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 NUMBER = Statement("SELECT pg_current_xact_id()::text")
-
-
-class Step(Struct, frozen=True):
-    """A write, its statement, and what the answer means."""
-
-    write: Write
-    statement: Statement
-    result: Callable[[Answer], WriteResult]
-
-    def results(self, answer: Answer) -> list[WriteResult]:
-        return [self.result(answer)]
 
 
 class Call(Struct, frozen=True):
@@ -88,20 +73,9 @@ class _UndoneError(Exception):
     """Leaves the part of a transaction that an atomic batch is, where it cannot be done."""
 
 
-def _unrelated(met: Sequence[bool], requires: tuple[Requirement, ...]) -> WriteResult:
-    missing = next(one for one, there in zip(requires, met, strict=True) if not there)
-    return WriteResult(Outcome.UNRELATED, index=missing.attribute)
-
-
-def _put_required(answer: Answer, done: WriteResult, requires: tuple[Requirement, ...]) -> WriteResult:
-    put, taken, *met = answer.rows[0]
-    return done if put else EXISTS if taken or all(met) else _unrelated(met, requires)
-
-
-class PostgresBackend(SqlBackend[T]):
+class PostgresBackend(PostgresSteps[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
-        super().__init__(meta, table, POSTGRES, connection, embedded=False)
-        self._statements = PostgresStatements(meta, table)
+        super().__init__(meta, table, connection)
         self._postgres = connection
         self._table = table.name
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
@@ -319,65 +293,6 @@ class PostgresBackend(SqlBackend[T]):
     def _moves(self, step: Step) -> bool:
         """May it take a unique value, or leave one to another write?"""
         return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
-
-    def _step(self, write: Write) -> Step:
-        values: list[Any] = []
-        match write:
-            case Put(item, requires):
-                values.extend(self._codec.row(item))
-                done = WriteResult(Outcome.DONE, item)
-                if requires:
-                    parts = ("insert_required", self._required(requires, values))
-                    values.extend(self._key(self.meta.key_values(item)))
-                    return self._made(write, parts, values, lambda answer: _put_required(answer, done, requires))
-                return self._made(write, ("insert",), values, lambda answer: done if answer.changed else EXISTS)
-            case Patch(key, changes, when, requires):
-                shape = self._changes(changes, values)
-                values.extend(self._key(key))
-                condition = self._shape(when, values)
-                if requires:
-                    update = ("update_required", shape, condition, self._required(requires, values))
-                    return self._made(write, update, values, lambda answer: self._updated_required(answer, requires))
-                if when == ALL:
-                    return self._made(write, ("update", shape, condition), values, self._updated)
-                return self._made(write, ("update_when", shape, condition), values, self._updated_when)
-            case Delete(key, when):
-                values.extend(self._key(key))
-                condition = self._shape(when, values)
-                if when == ALL:
-                    return self._made(
-                        write, ("delete", condition), values, lambda answer: DONE if answer.changed else MISSING
-                    )
-                return self._made(write, ("delete_when", condition), values, self._deleted_when)
-        raise TypeError(f"not a write: {write!r}")
-
-    def _made(
-        self, write: Write, parts: tuple[Any, ...], values: list[Any], result: Callable[[Answer], WriteResult]
-    ) -> Step:
-        compiled = self._statements.get(*parts)
-        return Step(write, Statement(compiled.text, compiled.arguments(values)), result)
-
-    def _updated(self, answer: Answer) -> WriteResult:
-        return WriteResult(Outcome.DONE, self._codec.item(answer.rows[0])) if answer.rows else MISSING
-
-    def _updated_when(self, answer: Answer) -> WriteResult:
-        if not answer.rows:
-            return MISSING
-        holds, *row = answer.rows[0]
-        return WriteResult(Outcome.DONE if holds else Outcome.FAILED, self._codec.item(row))
-
-    def _updated_required(self, answer: Answer, requires: tuple[Requirement, ...]) -> WriteResult:
-        if not answer.rows:
-            return MISSING
-        done, *row = answer.rows[0]
-        columns, (holds, *met) = row[: -len(requires) - 1], row[-len(requires) - 1 :]
-        if done or not holds:
-            return WriteResult(Outcome.DONE if done else Outcome.FAILED, self._codec.item(columns))
-        return _unrelated(met, requires)
-
-    def _deleted_when(self, answer: Answer) -> WriteResult:
-        result = self._updated_when(answer)
-        return DONE if result.outcome is Outcome.DONE else result
 
     def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
         return structs.replace(super().explain(where, order, limit), items=self._items())

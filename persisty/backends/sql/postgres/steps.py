@@ -1,0 +1,116 @@
+"""Writes as statements of PostgreSQL, and what its answers mean. How they are sent is the backend's to say.
+
+```
+Put      INSERT … ON CONFLICT (key) DO NOTHING         no row: EXISTS; a unique index refuses: EXISTS, by its name
+Patch    UPDATE … RETURNING                            no row: MISSING; with a `when`, see `statements`
+Delete   DELETE                                        likewise
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Table
+
+from ....model.expressions import ALL
+from ....model.meta import StoreMeta
+from ....store.backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
+from ..backend import SqlBackend
+from .connection import PostgresConnection
+from .dialect import POSTGRES
+from .session import Answer, Statement
+from .statements import PostgresStatements
+
+T = TypeVar("T")
+DONE, MISSING, EXISTS = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
+
+
+class Step(Struct, frozen=True):
+    """A write, its statement, and what the answer means."""
+
+    write: Write
+    statement: Statement
+    result: Callable[[Answer], WriteResult]
+
+    def results(self, answer: Answer) -> list[WriteResult]:
+        return [self.result(answer)]
+
+
+def _unrelated(met: Sequence[bool], requires: tuple[Requirement, ...]) -> WriteResult:
+    missing = next(one for one, there in zip(requires, met, strict=True) if not there)
+    return WriteResult(Outcome.UNRELATED, index=missing.attribute)
+
+
+def _put_required(answer: Answer, done: WriteResult, requires: tuple[Requirement, ...]) -> WriteResult:
+    put, taken, *met = answer.rows[0]
+    return done if put else EXISTS if taken or all(met) else _unrelated(met, requires)
+
+
+class PostgresSteps(SqlBackend[T]):
+    """All of a backend but how it sends what it writes."""
+
+    def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
+        super().__init__(meta, table, POSTGRES, connection, embedded=False)
+        self._statements = PostgresStatements(meta, table)
+
+    def _step(self, write: Write) -> Step:
+        values: list[Any] = []
+        match write:
+            case Put(item, requires):
+                values.extend(self._codec.row(item))
+                done = WriteResult(Outcome.DONE, item)
+                if requires:
+                    parts = ("insert_required", self._required(requires, values))
+                    values.extend(self._key(self.meta.key_values(item)))
+                    return self._made(write, parts, values, lambda answer: _put_required(answer, done, requires))
+                return self._made(write, ("insert",), values, lambda answer: done if answer.changed else EXISTS)
+            case Patch(key, changes, when, requires):
+                shape = self._changes(changes, values)
+                values.extend(self._key(key))
+                condition = self._shape(when, values)
+                if requires:
+                    update = ("update_required", shape, condition, self._required(requires, values))
+                    return self._made(write, update, values, lambda answer: self._updated_required(answer, requires))
+                if when == ALL:
+                    return self._made(write, ("update", shape, condition), values, self._updated)
+                return self._made(write, ("update_when", shape, condition), values, self._updated_when)
+            case Delete(key, when):
+                values.extend(self._key(key))
+                condition = self._shape(when, values)
+                if when == ALL:
+                    return self._made(
+                        write, ("delete", condition), values, lambda answer: DONE if answer.changed else MISSING
+                    )
+                return self._made(write, ("delete_when", condition), values, self._deleted_when)
+        raise TypeError(f"not a write: {write!r}")
+
+    def _made(
+        self, write: Write, parts: tuple[Any, ...], values: list[Any], result: Callable[[Answer], WriteResult]
+    ) -> Step:
+        compiled = self._statements.get(*parts)
+        return Step(write, Statement(compiled.text, compiled.arguments(values)), result)
+
+    def _updated(self, answer: Answer) -> WriteResult:
+        return WriteResult(Outcome.DONE, self._codec.item(answer.rows[0])) if answer.rows else MISSING
+
+    def _updated_when(self, answer: Answer) -> WriteResult:
+        if not answer.rows:
+            return MISSING
+        holds, *row = answer.rows[0]
+        return WriteResult(Outcome.DONE if holds else Outcome.FAILED, self._codec.item(row))
+
+    def _updated_required(self, answer: Answer, requires: tuple[Requirement, ...]) -> WriteResult:
+        if not answer.rows:
+            return MISSING
+        done, *row = answer.rows[0]
+        columns, (holds, *met) = row[: -len(requires) - 1], row[-len(requires) - 1 :]
+        if done or not holds:
+            return WriteResult(Outcome.DONE if done else Outcome.FAILED, self._codec.item(columns))
+        return _unrelated(met, requires)
+
+    def _deleted_when(self, answer: Answer) -> WriteResult:
+        result = self._updated_when(answer)
+        return DONE if result.outcome is Outcome.DONE else result
