@@ -2,7 +2,8 @@
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.conformance", f"{__name__}.roles")  # before it is imported: its asserts are to say what they saw
+# before they are imported: their asserts are to say what they saw
+pytest.register_assert_rewrite(f"{__name__}.conformance", f"{__name__}.roles")
 
 from .apps import app_fixture  # noqa: E402
 
