@@ -9,15 +9,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, field, make_dataclass
-from typing import Any
+from typing import Any, Optional
 
 import msgspec
 from marshy.types import ExternalItemType, ExternalType
+from msgspec import UNSET
 from servey.action.action import Action
 from servey.cache_control.cache_control_abc import CacheControlABC
 from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
 from servey.cache_control.ttl_cache_control import TtlCacheControl
 from servey.security.access_control.allow_all import ALLOW_ALL
+from servey.security.authorization import Authorization
 from servey.trigger.web_trigger import WebTrigger, WebTriggerMethod
 
 from ..application import App
@@ -25,6 +27,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import Kind, bare
 from ..naming import pascal
 from ..store.edits import EditResult
+from .authorization import caller_of
 from .caching import shared
 from .operations import Operation, Parameter, store_operations
 from .problem import problem
@@ -44,8 +47,9 @@ class _Types:
     def __init__(self, meta: StoreMeta[Any]) -> None:
         name, attributes = pascal(meta.name), meta.attributes.values()
         self.meta = meta
-        self.nested = [one.name for one in attributes if one.kind is Kind.JSON]
-        self.item = make_dataclass(name, [(one.name, _annotation(one)) for one in attributes])
+        self.visible = {one.name: one for one in attributes if one.readable is not False}
+        self.nested = [name for name, one in self.visible.items() if one.kind is Kind.JSON]
+        self.item = make_dataclass(name, [(one.name, _seen(one)) for one in self.visible.values()])
         creatable = [one for one in attributes if one.creatable is not False]
         required = [(one.name, _annotation(one)) for one in creatable if one.required]
         optional = [(one.name, _annotation(one) | None, field(default=None)) for one in creatable if not one.required]
@@ -56,6 +60,12 @@ class _Types:
 def _annotation(attribute: Attribute) -> Any:
     plain = ExternalType if attribute.kind is Kind.JSON else bare(attribute.type)
     return plain | None if attribute.optional else plain
+
+
+def _seen(attribute: Attribute) -> Any:
+    """As an answer has it: None where it is hidden from the caller."""
+    annotation = _annotation(attribute)
+    return annotation if attribute.readable is True or attribute.optional else annotation | None
 
 
 def _action(operation: Operation, known: dict[str, _Types]) -> Action:
@@ -86,10 +96,11 @@ def _function(operation: Operation, types: _Types) -> Callable[..., Any]:
     answer = ANSWERS[str(operation.result)]
 
     def call(**arguments: Any) -> Any:
+        caller = caller_of(arguments.pop(CALLER, None))
         given = {name: _plain(value) for name, value in arguments.items() if value is not None}
-        return answer[1](types, operation.call(given))
+        return answer[1](types, operation.call(given, caller))
 
-    parameters = [_parameter(one, types) for one in operation.parameters]
+    parameters = [*(_parameter(one, types) for one in operation.parameters), AUTHORIZED]
     parameters.sort(key=lambda one: one.default is not inspect.Parameter.empty)
     returns = answer[0](types)
     call.__name__ = operation.name
@@ -97,6 +108,11 @@ def _function(operation: Operation, types: _Types) -> Callable[..., Any]:
     call.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
     call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returns}
     return call
+
+
+CALLER = "authorization"
+AUTHORIZED = inspect.Parameter(CALLER, inspect.Parameter.KEYWORD_ONLY, annotation=Optional[Authorization], default=None)  # noqa: UP045 - what servey recognises
+"""What servey's hosts put the caller into: no argument of the API."""
 
 
 def _parameter(parameter: Parameter, types: _Types) -> inspect.Parameter:
@@ -130,7 +146,8 @@ def _plain(value: Any) -> Any:
 def _item(types: _Types, item: Any) -> Any:
     if item is None:
         return None
-    values = {name: attribute.get(item) for name, attribute in types.meta.attributes.items()}
+    found = ((name, attribute.get(item)) for name, attribute in types.visible.items())
+    values = {name: None if value is UNSET else value for name, value in found}
     nested = {name: msgspec.to_builtins(values[name]) for name in types.nested}
     return types.item(**{**values, **nested})
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
+from uuid import UUID
 
 import pytest
 from servey.action.action import Action
+from servey.security.authorization import Authorization, get_inject_at
 from servey.trigger.web_trigger import WebTrigger
 
-from persisty import App
+from persisty import Access, App, Attr, owned, scope, stored
 from persisty.api.actions import operations
 from persisty.api.servey import servey_actions
+from persisty.errors import Forbidden, Unauthenticated
 
 from .conftest import Caller
 
@@ -51,3 +54,34 @@ def test_actions_answer_what_rest_answers(actions: dict[str, Action], call: Call
     results = actions["thing_edit_batch"].fn(edits=[{"delete": {"key": str(made.id)}}, {"delete": {"key": "nothing"}}])
     assert [one["code"] for one in results] == ["ok", "not_found"]
     assert actions["add"].fn(left=1).total == 2
+
+
+@stored(access=Access(read=owned("owner") | scope("admin"), create=owned("owner"), update=owned("owner")))
+class Diary:
+    id: UUID
+    owner: str
+    text: str
+    mood: str | None = Attr(default=None, readable=owned("owner"))
+    digest: str = Attr(default="x", readable=False, creatable=False, updatable=False)
+
+
+def test_a_store_s_actions_are_called_on_behalf_of_whom_the_host_says() -> None:
+    app = App("diaries", items=[Diary], url="memory://")
+    actions = {one.name: one.fn for one in servey_actions(app)}
+    assert all(get_inject_at(fn) == "authorization" for fn in actions.values())
+    ann, ben, admin = (
+        Authorization(name, frozenset(scopes), None, None)
+        for name, scopes in (("ann", ()), ("ben", ()), ("root", ("admin",)))
+    )
+    create = inspect.signature(actions["diary_create"]).parameters["item"].annotation
+    made = actions["diary_create"](item=create(text="secret", mood="low"), authorization=ann)
+    assert (made.owner, made.mood) == ("ann", "low")
+    assert not hasattr(made, "digest")
+    key = str(made.id)
+    assert actions["diary_read"](key=key, authorization=ben) is None
+    assert actions["diary_read"](key=key, authorization=admin).mood is None
+    with pytest.raises(Unauthenticated):
+        actions["diary_read"](key=key)
+    with pytest.raises(Forbidden):
+        actions["diary_update"](key=key, changes={"text": "x"}, authorization=admin)
+    assert actions["diary_update"](key=key, changes={"text": "mine"}, authorization=ann).text == "mine"
