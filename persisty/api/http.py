@@ -5,7 +5,7 @@ Because the surfaces know only these two, the same request gives the same bytes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -46,11 +46,13 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """Names of `headers` are in lower case."""
+    """Names of `headers` are in lower case. An answer of unknown length comes in `chunks`, and its `body` is empty then: a host
+    sends each as it comes and closes the iterator when nobody listens any more."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+    chunks: Iterator[bytes] | None = None
 
 
 def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
