@@ -9,24 +9,18 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_appsync as appsync
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambdas
-from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.naming import pascal
-from persisty.plan import INDEX_ACTIONS, Field, Function, Plan
+from persisty.plan import Field, Plan
 
-from .constructs.code import Target, dependency_layer, function_code, runtime_layer
+from .constructs.code import Target
+from .constructs.functions import Functions
 
 RESOLVER = Path(__file__).parent / "constructs" / "resolver.js"
-TIMEOUT, MEMORY = 28, 1024
-"""Seconds, within the 30 that both APIs wait; MB, of which CPU is a share: less makes cold starts longer."""
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
-SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
-"""Service that keeps a secret → what it takes to read it."""
 KEY_LIFE = 11
 """Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
 
@@ -44,69 +38,11 @@ class ApiStack(cdk.Stack):
         **options: Any,
     ) -> None:
         super().__init__(scope, id, description=f"APIs of {plan.app}, stage {plan.stage}", **options)
-        self._plan, self._target = plan, target
-        self._architecture = (
-            lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
-        )
-        self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
-        self._layers = [
-            self._layer("Dependencies", dependency_layer(plan.functions[0].environment["PERSISTY_APP"], target)),
-            self._layer("Runtime", runtime_layer(target)),
-        ]
-        self._functions = {function.name: self._function(function) for function in plan.functions}
+        self._plan = plan
+        functions = Functions(self, plan, target, plan.functions[0].environment["PERSISTY_APP"])
+        self._functions = {function.name: functions.make(function) for function in plan.functions}
         self._http_api()
         self._graphql_api()
-
-    def _layer(self, name: str, folder: Path) -> lambdas.LayerVersion:
-        return lambdas.LayerVersion(
-            self,
-            name,
-            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
-            compatible_architectures=[self._architecture],
-            compatible_runtimes=[self._runtime],
-            description=f"{name} of {self._plan.app}",
-        )
-
-    def _function(self, function: Function) -> lambdas.Function:
-        name = pascal(function.name)
-        folder = function_code(function.environment["PERSISTY_APP"], self._target)
-        log_group = logs.LogGroup(
-            self, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
-        )
-        return lambdas.Function(
-            self,
-            name,
-            description=function.description,
-            handler=function.handler,
-            runtime=self._runtime,
-            architecture=self._architecture,
-            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
-            layers=self._layers,
-            memory_size=MEMORY,
-            timeout=cdk.Duration.seconds(TIMEOUT),
-            environment=function.environment,
-            log_group=log_group,
-            role=self._role(f"{name}Role", function, log_group),
-        )
-
-    def _role(self, id: str, function: Function, log_group: logs.LogGroup) -> iam.Role:  # noqa: A002 - CDK's name
-        """What the function may do: write its own log, and what the plan grants. AWS's managed policy for functions
-        would let it write every log of the account."""
-        role = iam.Role(self, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        log_group.grant_write(role)
-        tables = {table.store: table for table in self._plan.tables}
-        for grant in function.grants:
-            table = tables[grant.store]
-            # by name, not by reference: an export would keep a table from ever leaving its stack
-            arn = self.format_arn(service="dynamodb", resource="table", resource_name=table.name)
-            role.add_to_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
-            asked = [action for action in grant.actions if action in INDEX_ACTIONS]
-            if asked and table.indexes:
-                indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
-                role.add_to_policy(iam.PolicyStatement(actions=asked, resources=indexes))
-        if function.secret is not None:
-            role.add_to_policy(_reading(function.secret))
-        return role
 
     def _http_api(self) -> None:
         api = http.HttpApi(self, "Http", api_name=self._plan.prefix, create_default_stage=False)
@@ -179,20 +115,6 @@ def _caching(field: Field) -> appsync.CachingConfig | None:
     if field.caching is None:
         return None
     return appsync.CachingConfig(ttl=cdk.Duration.seconds(field.caching.seconds), caching_keys=list(field.caching.keys))
-
-
-def _known(folder: Path) -> dict[str, Any]:
-    """The folder's name carries the hash of what it was built from: CDK need not hash it again."""
-    return {"asset_hash": folder.name, "asset_hash_type": cdk.AssetHashType.CUSTOM}
-
-
-def _reading(secret: str) -> iam.PolicyStatement:
-    """Reading one secret, or one parameter. The ARN of a secret may lack the six characters that Secrets Manager puts after its name."""
-    service = secret.split(":")[2]
-    return iam.PolicyStatement(
-        actions=[SECRET_ACTIONS[service]],
-        resources=[secret, f"{secret}-??????"] if service == "secretsmanager" else [secret],
-    )
 
 
 def _key_expiry() -> datetime:
