@@ -82,6 +82,12 @@ class TooManyLinked(PersistyError):
     code, status, title = "too_many_linked", 422, "Too many linked items"
 
 
+class AnswerTooLarge(PersistyError):
+    """The answer is larger than the host can send (`details["limit"]`, in bytes). Ask for fewer items, or fewer `fields`."""
+
+    code, status, title = "answer_too_large", 422, "Answer too large"
+
+
 class InvalidCursor(PersistyError):
     """A cursor that is malformed or belongs to another query."""
 
@@ -124,6 +130,12 @@ class MethodNotAllowed(PersistyError):
     code, status, title = "method_not_allowed", 405, "Method not allowed"
 
 
+class NotAcceptable(PersistyError):
+    """The request's `Accept` admits nothing that the route gives. `details["offered"]`: the media types that it does."""
+
+    code, status, title = "not_acceptable", 406, "Not acceptable"
+
+
 class Conflict(PersistyError):
     """The key, or a unique value, is taken. Nothing was written. `details["attributes"]`: those whose values are taken."""
 
@@ -162,6 +174,12 @@ class Aborted(PersistyError):
     """Not written because another edit of the same atomic batch failed."""
 
     code, status, title = "aborted", 424, "Aborted"
+
+
+class RateLimited(PersistyError):
+    """The caller asked too often. `details["retry_after"]`: the seconds to wait, which `Retry-After` tells, too."""
+
+    code, status, title = "rate_limited", 429, "Rate limited"
 
 
 class Unfinished(PersistyError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from ..errors import (
     InvalidQuery,
     MethodNotAllowed,
     NotFound,
+    Throttled,
 )
 from ..model.types import identity
 from ..store.edits import EditResult
@@ -269,9 +271,21 @@ def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
     return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
 
 
+def _patience(document: Mapping[str, Any]) -> dict[str, str]:
+    """When to ask again (RFC 9110, 10.2.3), in whole seconds: not where a write is in doubt, which would be written twice."""
+    left = SOON if document["code"] == Throttled.code and not document.get("in_doubt") else None
+    seconds = document.get("retry_after", left)
+    return {} if seconds is None else {"retry-after": str(ceil(seconds))}
+
+
+SOON = 1
+"""Seconds after which an engine that refused for load may be asked again: it has been retried for longer than that."""
+
 TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     401: _challenge,
     405: lambda document: {name: document[name] for name in ("allow",) if name in document},
+    429: _patience,
+    503: _patience,
 }
 """Status of a problem → the headers that it has to come with."""
 
