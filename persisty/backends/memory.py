@@ -85,7 +85,14 @@ class MemoryBackend(Generic[T]):
         return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
 
     def query_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+        self,
+        attribute: str,
+        values: Sequence[Any],
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
     ) -> list[Page[T]]:
         total, wanted, get = order or self._key_order, matcher(self.meta, where), self.meta.attributes[attribute].get
         groups: dict[Any, list[T]] = {value: [] for value in values}

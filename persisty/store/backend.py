@@ -169,11 +169,19 @@ class Backend(Protocol[T]):
         ...
 
     def query_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+        self,
+        attribute: str,
+        values: Sequence[Any],
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
     ) -> list[Page[T]]:
         """For each value, which is not null and there once, the first `limit` matches of `where` whose attribute equals it.
 
         A page's `position` is one that `query` goes on from with `attribute == value` joined to `where`. No `limit` of values.
+        `select` as in `query`.
         """
         ...
 

@@ -267,9 +267,16 @@ class CachedBackend(Generic[T]):
         return self._backend.query(where, order, after, limit, select=select, allow_scan=allow_scan)
 
     def query_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+        self,
+        attribute: str,
+        values: Sequence[Any],
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
     ) -> list[Page[T]]:
-        return self._backend.query_each(attribute, values, where, order, limit)
+        return self._backend.query_each(attribute, values, where, order, limit, select=select)
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         return self._backend.count(where, allow_scan=allow_scan)

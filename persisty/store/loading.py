@@ -36,12 +36,14 @@ MAX_BETWEEN = 10_000
 
 
 class Asked(Struct, frozen=True):
-    """What is wanted of the items at the other end; `where` is resolved, for whoever asks."""
+    """What is wanted of the items at the other end; `where` is resolved, for whoever asks. `select`: the attributes that are wanted,
+    None for all."""
 
     where: Filter = ALL
     order: tuple[OrderBy, ...] = ()
     limit: int = 25
     cursor: str | None = None
+    select: tuple[str, ...] | None = None
 
 
 def related(
@@ -52,6 +54,7 @@ def related(
     order: Order,
     limit: int,
     cursor: str | None,
+    select: tuple[str, ...] | None = None,
 ) -> list[Any]:
     """What is behind the link of each item."""
     link = link_of(store, name)
@@ -60,7 +63,7 @@ def related(
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
     check_limit(limit)
     led = combine(And, [target.planning.where(where), seen_on(target.guard.view, link.ends.remote)])
-    asked = Asked(led, target.planning.order(order), limit, cursor)
+    asked = Asked(led, target.planning.order(order), limit, cursor, None if select is None else target.needed(select))
     get = store.meta.attributes[link.ends.local].get
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
@@ -118,12 +121,13 @@ def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
         return {}
     if asked.cursor is not None:
         [value] = values
-        return {value: target.page(_of(target, ends.remote, value, asked), asked.order, asked.limit, asked.cursor)}
+        led = _of(target, ends.remote, value, asked)
+        return {value: target.page(led, asked.order, asked.limit, asked.cursor, asked.select)}
     where = target.planning.rows("search", asked.where)
     ready = target.joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
-    found = target.backend.query_each(ends.remote, values, ready, asked.order, asked.limit)
+    found = target.backend.query_each(ends.remote, values, ready, asked.order, asked.limit, select=asked.select)
     return {
         value: ResultPage(target.guard.shown(page.items))
         if page.position is None  # what the page was a page of is asked by a cursor only

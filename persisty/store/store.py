@@ -184,7 +184,7 @@ class Store(Generic[T]):
         names = resolve_attributes(self.guard.view.attributes, attributes, "/attributes")
         total = self.planning.order(order)
         asked = self.planning.rows("search", self.planning.where(where, query=query))
-        page = self.page(asked, total, limit, cursor, self._needed(names), allow_scan)
+        page = self.page(asked, total, limit, cursor, self.needed(names), allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
         return ResultPage(
             [{name: value for name, get in columns if (value := get(item)) is not UNSET} for item in page.items],
@@ -348,13 +348,15 @@ class Store(Generic[T]):
         order: Order = None,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
+        select: tuple[str, ...] | None = None,
     ) -> list[Any]:
         """What is behind a link of each item, in its position: an item or None, a `ResultPage` of `HasMany`, a number of `HasCount`.
 
         One call of the backend for all of them, two through an item between. `where`, `order` and `limit` are those of the items at
-        the other end; a `cursor` goes on with the page of one item.
+        the other end; a `cursor` goes on with the page of one item. `select`: the attributes that are wanted of them; others may be
+        UNSET.
         """
-        return related(self, link, items, where, order, limit, cursor)
+        return related(self, link, items, where, order, limit, cursor, select)
 
     def links(self, items: Any, *names: Any, limit: int = DEFAULT_LIMIT) -> Any:
         """A page, a list or an item with links loaded: `store.links(page, "author", Message.room)`; all of them without names.
@@ -401,9 +403,9 @@ class Store(Generic[T]):
         except ScanNotAllowed as error:
             raise self.guard.told(error) from None
 
-    def _needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The attributes to ask for: where those wanted are not to be seen on every item, all, which tell on which they are."""
-        return tuple(self.meta.attributes) if any(name in self.guard.view.partial for name in names) else names
+    def needed(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The attributes to ask for: where some are not to be seen on every item, all, which tell on which they are."""
+        return tuple(self.meta.attributes) if self.guard.view.partial else names
 
     def _visible(self, items: list[T | None], rule: Filter) -> list[T | None]:
         """The items as the caller may see them, None for those that it may not."""

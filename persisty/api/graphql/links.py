@@ -28,8 +28,16 @@ def parameters_of(link: LinkField) -> tuple[Parameter, ...]:
     return tuple(PARAMETERS[name] for name in link.parameters)
 
 
-def load(meta: StoreMeta[Any], link: LinkField, selected: Selected, run: Run, items: Sequence[Any]) -> list[Any]:
-    """What is behind the link of each item. Raises what is wrong with the arguments, and what the caller may not ask."""
+def load(
+    meta: StoreMeta[Any],
+    link: LinkField,
+    selected: Selected,
+    select: tuple[str, ...],
+    run: Run,
+    items: Sequence[Any],
+) -> list[Any]:
+    """What is behind the link of each item, with the attributes of `select` at least. Raises what is wrong with the arguments, and
+    what the caller may not ask."""
     store = run.store(meta)
     target = store.beside(link.target)
     target.guard.rows("read")  # nothing there is for this caller: said so, instead of an empty answer
@@ -40,13 +48,13 @@ def load(meta: StoreMeta[Any], link: LinkField, selected: Selected, run: Run, it
         raise InvalidQuery(faults=[Fault("/where", "Nested too deeply")]) from None
     limit = DEFAULT_LIMIT if given.get("limit") is None else given["limit"]
     if link.link.kind != "has_many":
-        return store.related(link.link.name, items, where=where)
+        return store.related(link.link.name, items, where=where, select=select)
     check_limit(limit)
     if len(items) * limit > MOST_AT_ONCE:
         told = f"{len(items)} pages of {limit} are more than the {MOST_AT_ONCE} items that a link may ask for"
         raise InvalidQuery(faults=[Fault("/limit", told)])
     order, cursor = given.get("order") or None, given.get("cursor")
-    pages = store.related(link.link.name, items, where=where, order=order, limit=limit, cursor=cursor)
+    pages = store.related(link.link.name, items, where=where, order=order, limit=limit, cursor=cursor, select=select)
     run.brought += sum(len(page.items) for page in pages)
     if run.brought > MOST_IN_ALL:
         raise InvalidQuery(f"The response would hold more than {MOST_IN_ALL} items below links")

@@ -83,7 +83,7 @@ class Planner:
         link = self.links(meta).get(selected.name)
         if link is not None:
             node = self._node(link.ref, selected, owner, _KNOWN)
-            return Member(selected.key, node, load=partial(load, meta, link, selected))
+            return Member(selected.key, node, load=partial(load, meta, link, selected, self._needed(link, selected)))
         attribute = meta.attributes[selected.name]
         nullable = attribute.optional or attribute.readable is not True
         leaf = leaf_of(attribute)
@@ -93,6 +93,15 @@ class Planner:
         whole = self._whole(attribute, leaf)
         plain = None if whole is None else Value(selected, nullable, owner, self._spell(leaf), whole)
         return Member(selected.key, plain, attribute.get)
+
+    def _needed(self, link: LinkField, selected: Selected) -> tuple[str, ...]:
+        """The attributes that are selected of the items behind a link, and those that lead on from them."""
+        fields = selected.below
+        if link.link.kind == "has_many":
+            fields = tuple(one for page in fields if page.name == "items" for one in page.below)
+        links = self.links(link.target)
+        wanted = {links[one.name].link.ends.local if one.name in links else one.name for one in fields}
+        return tuple(name for name in link.target.attributes if name in wanted)
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
         """How a column of an attribute is written, as long as nothing in it is odd; None where it is written as it is."""

@@ -135,7 +135,14 @@ class Reads(Generic[T]):
         return Page(found[:limit], self._positions.of(chosen, order, found[limit - 1]))
 
     def query_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+        self,
+        attribute: str,
+        values: Sequence[Any],
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
     ) -> list[Page[T]]:
         """A query for each value, side by side; where no index is by the attribute, one scan for all."""
         asked = [combine(And, [Compare(attribute, "eq", value), where]) for value in values]
@@ -145,7 +152,7 @@ class Reads(Generic[T]):
         pages: list[Page[T]] = [Page([])] * len(values)
 
         def run(position: int) -> None:
-            pages[position] = self.query(asked[position], order, None, limit)
+            pages[position] = self.query(asked[position], order, None, limit, select=select)
 
         in_parallel(run, range(len(values)))
         return pages

@@ -5,6 +5,7 @@ What becomes of a write is told differently by an engine in this process (`embed
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +29,7 @@ from ...store.outcomes import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
 from .dialect import Connection, Dialect, UniqueTaken
-from .statements import HALF, Statement, Statements
+from .statements import HALF, MAX_CACHED, Statement, Statements
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
@@ -62,7 +63,7 @@ class SqlBackend(Generic[T]):
         self._connection = connection
         self._dialect = dialect
         self._selected: dict[tuple[str, ...], RowCodec] = {}
-        self._codec = RowCodec(meta, dialect)
+        self._codec, self._keys = RowCodec(meta, dialect), RowCodec(meta, dialect, meta.key.attributes)
         self._statements = Statements(meta, table, dialect)
         self._firsts = {index_name(meta, index): index.attributes[0] for index in meta.indexes}
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
@@ -88,35 +89,39 @@ class SqlBackend(Generic[T]):
         allow_scan: bool = False,
     ) -> Page[T]:
         total = order or self._key_order
-        codec = self._codec if select is None else self._reading(select, total)
+        codec = self._reading(select, total)
         statement, arguments = self._queried(where, total, after, limit + 1, codec)
         rows = self._connection.rows(statement.text, arguments)
         items = codec.items(rows[:limit])
         return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
 
     def query_each(
-        self, attribute: str, values: Sequence[Any], where: Filter, order: tuple[OrderBy, ...], limit: int
+        self,
+        attribute: str,
+        values: Sequence[Any],
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        *,
+        select: tuple[str, ...] | None = None,
     ) -> list[Page[T]]:
-        total, get = order or self._key_order, self.meta.attributes[attribute].get
-        found: dict[Any, list[T]] = {value: [] for value in values}
-        position, keep = self._codec.names.index(attribute), dict[Any, Callable[[T], None]]()
+        total = order or self._key_order
+        codec = self._reading(select, total)
+        pages: list[Page[T]] = []
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
             size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
             shape = shape_of(where, self._codec, arguments)
-            statement = self._statements.get("query_each", attribute, size, shape, total)
+            statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
             rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]))
-            for key, item in zip([row[position] for row in rows], self._codec.items(rows), strict=True):
-                try:
-                    keep[key](item)
-                except KeyError:  # the first of its value, as the driver has it: UUIDs compare slower than text
-                    keep[key] = found[get(item)].append
-                    keep[key](item)
-        return [
-            Page(some[:limit], position_of(self.meta, total, some[limit - 1]) if len(some) > limit else None)
-            for some in map(found.__getitem__, values)
-        ]
+            *columns, places = zip(*rows, strict=True) if rows else ((),)
+            found, sizes, end = codec.of_columns(columns), Counter(places), 0
+            for place in range(len(some)):
+                begin, end = end, end + sizes[place]
+                page, more = found[begin : min(end, begin + limit)], end - begin > limit
+                pages.append(Page(page, position_of(self.meta, total, page[-1]) if more else None))
+        return pages
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         values: list[Any] = []
@@ -157,7 +162,7 @@ class SqlBackend(Generic[T]):
             raise conflict(self.meta, self._taken(taken)) from taken
         if len(rows) < limit:
             return Bulk(len(rows))
-        keys = self._reading(self.meta.key.attributes, self._key_order).items(rows)
+        keys = self._keys.items(rows)
         return Bulk(len(rows), position_of(self.meta, self._key_order, max(keys, key=self._sort_key)))
 
     def allocate(self, sequence: str, count: int) -> int:
@@ -205,11 +210,18 @@ class SqlBackend(Generic[T]):
         values.append(rows)
         return statement, statement.arguments(values)
 
-    def _reading(self, select: Sequence[str], order: tuple[OrderBy, ...]) -> RowCodec:
-        """The codec of rows with these attributes, and with those of the order, which ends on the key."""
-        names = tuple(dict.fromkeys((*select, *(one.attribute for one in order))))
+    def _reading(self, select: Sequence[str] | None, order: tuple[OrderBy, ...]) -> RowCodec:
+        """The codec of rows with these attributes, all for None, and with those of the order, which ends on the key."""
+        if select is None:
+            return self._codec
+        wanted = {*select, *(one.attribute for one in order)}
+        if len(wanted) == len(self._codec.names):
+            return self._codec
+        names = tuple(name for name in self._codec.names if name in wanted)
         codec = self._selected.get(names)
         if codec is None:
+            if len(self._selected) >= MAX_CACHED:
+                self._selected.clear()
             codec = self._selected[names] = RowCodec(self.meta, self._dialect, names)
         return codec
 

@@ -148,9 +148,12 @@ class RowCodec:
 
     def items(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """The items of rows, decoded a column at a time: half the time of a row at a time."""
-        if not rows:
+        return self.of_columns(list(zip(*rows, strict=True))) if rows else []
+
+    def of_columns(self, columns: list[Any]) -> list[Any]:
+        """The items of columns of equal length, which are decoded in place."""
+        if not columns:
             return []
-        columns: list[Any] = list(zip(*rows, strict=True))
         for position, _, decode_all in self._decoders:
             columns[position] = decode_all(columns[position])
         return list(map(self._make, *columns))

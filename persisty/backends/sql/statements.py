@@ -11,11 +11,13 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
+    Integer,
     Select,
     Table,
     and_,
     case,
     cast,
+    column,
     delete,
     func,
     literal_column,
@@ -24,9 +26,9 @@ from sqlalchemy import (
     text,
     tuple_,
     type_coerce,
-    union_all,
     update,
 )
+from sqlalchemy import values as literal_rows
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.expression import BindParameter, ClauseElement, TextClause
 
@@ -107,7 +109,7 @@ class Statements:
         return and_(*(column == bind() for column in self._key))
 
     def _ordered(self, one: OrderBy) -> Any:
-        return _directed(self._table.c[one.attribute], one, self._meta)
+        return directed(self._table.c[one.attribute], one, self._meta)
 
     def _insert(self, bind: Bind) -> ClauseElement:
         row = {column.name: bind() for column in self._columns}
@@ -152,9 +154,15 @@ class Statements:
         return asked
 
     def _query_each(
-        self, bind: Bind, attribute: str, count: int, where: Shape, order: tuple[OrderBy, ...]
+        self,
+        bind: Bind,
+        attribute: str,
+        count: int,
+        where: Shape,
+        order: tuple[OrderBy, ...],
+        names: tuple[str, ...],
     ) -> ClauseElement:
-        """The first rows of each value, by a look into an index for each.
+        """The first rows of each value, by a look into an index for each; with each the place of its value among the values.
 
         The first 10 of 50 values among 100,000 rows take 0.6 ms here and 1.1 on PostgreSQL; a window function, which reads all
         rows of all values, 20 on both. As many selects in a union are as fast, and a text that grows with each.
@@ -165,13 +173,16 @@ class Statements:
         some = self._limited(found.where(self._where(where, bind)), bind, order).correlate(values)
         # an alias would do for the outer table as well, but then the columns of conditions and orders would be its, too
         outer = self._table.alias("_found")
-        joined = select(*(outer.c[column.name] for column in self._columns)).select_from(values)
-        terms = [_directed(outer.c[one.attribute], one, self._meta) for one in order]
-        return joined.join(outer, literal_column("_found._rowid_").in_(some)).order_by(*terms)
+        joined = select(*(outer.c[name] for name in names), values.c.place).select_from(values)
+        terms = [directed(outer.c[one.attribute], one, self._meta) for one in order]
+        return joined.join(outer, literal_column("_found._rowid_").in_(some)).order_by(values.c.place, *terms)
 
     def _values(self, bind: Bind, attribute: str, count: int) -> Any:
-        column = self._table.c[attribute]
-        return union_all(*(select(cast(bind(), column.type).label("value")) for _ in range(count))).subquery("_sought")
+        kind = self._table.c[attribute].type
+        rows: list[tuple[Any, ...]] = [(cast(bind(), kind), literal_column(str(place))) for place in range(count)]
+        return (
+            literal_rows(column("value", kind), column("place", Integer()), name="_sought").data(rows).cte("_sought")
+        )
 
     def _limited(self, found: Select[Any], bind: Bind, order: tuple[OrderBy, ...]) -> Any:
         return found.order_by(*map(self._ordered, order)).suffix_with(_limit(bind))
@@ -224,7 +235,7 @@ class Statements:
         return more
 
 
-def _directed(column: Any, one: OrderBy, meta: StoreMeta[Any]) -> Any:
+def directed(column: Any, one: OrderBy, meta: StoreMeta[Any]) -> Any:
     direction = column.desc() if one.descending else column.asc()
     return direction.nulls_last() if meta.attributes[one.attribute].optional else direction
 

@@ -79,7 +79,6 @@ class PostgresBackend(PostgresSteps[T]):
         self._postgres = connection
         self._table = table.name
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
-        self._keys = self._reading(meta.key.attributes, self._key_order)
         self._moving = {name for index in meta.uniques for name in index.attributes}
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 

@@ -27,7 +27,7 @@ from ....model.expressions import OrderBy
 from ....model.meta import StoreMeta
 from ....query.shape import Shape
 from ..conditions import Bind
-from ..statements import KINDS, Statements
+from ..statements import KINDS, Statements, directed
 from .dialect import POSTGRES
 
 HOLDS = "persisty_holds"
@@ -103,12 +103,20 @@ class PostgresStatements(Statements):
         )
 
     def _query_each(
-        self, bind: Bind, attribute: str, count: int, where: Shape, order: tuple[OrderBy, ...]
+        self,
+        bind: Bind,
+        attribute: str,
+        count: int,
+        where: Shape,
+        order: tuple[OrderBy, ...],
+        names: tuple[str, ...],
     ) -> ClauseElement:
         values = self._values(bind, attribute, count)
-        found = select(*self._columns).where(self._table.c[attribute] == values.c.value, self._where(where, bind))
+        columns = [self._table.c[name] for name in names]
+        found = select(*columns).where(self._table.c[attribute] == values.c.value, self._where(where, bind))
         some = self._limited(found, bind, order).correlate(values).lateral("_found")
-        return select(*some.c).select_from(values.join(some, true()))
+        terms = [directed(some.c[one.attribute], one, self._meta) for one in order]
+        return select(*some.c, values.c.place).select_from(values.join(some, true())).order_by(values.c.place, *terms)
 
     def _delete_when(self, bind: Bind, when: Shape) -> ClauseElement:
         found = self._found(bind, when)
