@@ -1,0 +1,159 @@
+"""The schemas of an OpenAPI document: items, what may be given and changed of them, filters, pages, problems.
+
+Those of values are msgspec's, which validates with the same types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import all_errors
+from ..model.changes import change_word
+from ..model.links import Link
+from ..model.meta import Attribute, StoreMeta
+from ..naming import pascal
+from ..query.parse import spellings
+from ..security.policy import FLAGS
+from . import openapi_access as access
+from .openapi_filters import filter_schema
+from .operations import Operation
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/{name}"
+
+
+class Schemas:
+    """The schemas of every type that the operations mention, each once, by reference."""
+
+    def __init__(self, offered: Iterable[Operation]) -> None:
+        metas = {one.meta.name: one.meta for one in offered if one.meta}
+        self.links = {meta.name: access.open_links(meta, metas) for meta in metas.values()}
+        told = [one for meta in metas.values() for one in meta.attributes.values() if _told(one)]
+        types = [attribute.type for attribute in told]
+        operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
+        mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
+        every = [*types, *operands, *mentioned]
+        found, self.components = msgspec.json.schema_components(every, ref_template=REF)
+        self._found = list(zip(every, found, strict=True))
+        self.components["Problem"] = problem()
+        for meta in metas.values():
+            self._item(meta)
+
+    def of(self, annotation: Any) -> Schema:
+        """The schema of a type among those given."""
+        return next(schema for known, schema in self._found if known is annotation or known == annotation)
+
+    def attribute(self, attribute: Attribute, *, optional: bool | None = None) -> Schema:
+        schema = dict(self.of(attribute.type))
+        if attribute.description:
+            schema["description"] = attribute.description
+        if attribute.optional if optional is None else optional:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+    def _item(self, meta: StoreMeta[Any]) -> None:
+        name, attributes = pascal(meta.name), meta.attributes.values()
+        creatable = [one for one in attributes if one.creatable is not False]
+        included = {link.name: access.link_schema(link, REF) for link in self.links[meta.name]}
+        self.components[name] = object_of(
+            {one.name: self.attribute(one) for one in access.visible(meta)} | included,
+            required=access.always_there(meta),
+        ) | ({"description": meta.description} if meta.description else {})
+        self.components[f"{name}Create"] = object_of(
+            {one.name: self.attribute(one) for one in creatable},
+            required=[one.name for one in creatable if one.required],
+        )
+        updatable = [one for one in attributes if one.updatable is not False]
+        self.components[f"{name}Update"] = object_of({one.name: self._change(one) for one in updatable})
+        self.components[f"{name}Where"] = filter_schema(
+            meta,
+            self.of,
+            ref(f"{name}Where"),
+            {link.name: ref(f"{_target(link)}Where") for link in self.links[meta.name]},
+        )
+        self.components[f"{name}Page"] = object_of(
+            {"items": {"type": "array", "items": ref(name)}, "cursor": {"type": ["string", "null"]}},
+            required=["items", "cursor"],
+        )
+        if meta.access is not None and meta.access.allows("edit_batch"):
+            self._edits(meta, name)
+
+    def _change(self, attribute: Attribute) -> Schema:
+        """A new value, or a change of the one that is stored."""
+        schema, word = self.attribute(attribute), change_word(attribute)
+        if word is None:
+            return schema
+        change = object_of({word: CHANGES[word](self.of(attribute.type))}, required=[word])
+        return {"anyOf": [schema, change]}
+
+    def _edits(self, meta: StoreMeta[Any], name: str) -> None:
+        where = ref(f"{name}Where")
+        key = {"type": "string", "description": "The item's string key"}
+        edits = {
+            "create": ref(f"{name}Create"),
+            "update": object_of(
+                {"key": key, "changes": ref(f"{name}Update"), "when": where}, required=["key", "changes"]
+            ),
+            "delete": object_of({"key": key, "when": where}, required=["key"]),
+        }
+        offered = [object_of({verb: edit}, required=[verb]) for verb, edit in edits.items() if meta.access.allows(verb)]
+        self.components[f"{name}Edit"] = {"oneOf": offered} if offered else {"not": {}}
+        done = {"code": {"const": "ok"}, "item": ref(name)}
+        self.components[f"{name}EditResult"] = {
+            "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, ref("Problem")]
+        }
+
+
+def object_of(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
+    schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+CHANGES: dict[str, Callable[[Schema], Schema]] = {
+    "add": lambda number: {"type": "integer"},
+    "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
+}
+"""A change of what is stored as JSON spells it → the schema of its operand."""
+
+
+def _told(attribute: Attribute) -> bool:
+    """Whether anybody may see or give it."""
+    return any(getattr(attribute, flag) is not False for flag in FLAGS)
+
+
+def _target(link: Link) -> str:
+    return pascal(link.ends.target.name)
+
+
+def _annotations(operation: Operation) -> list[Any]:
+    return [*(one.shape for one in operation.parameters), operation.result]
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": REF.format(name=name)}
+
+
+def problem() -> Schema:
+    fault = {
+        "path": {"type": "string", "description": "JSON pointer into what was sent"},
+        "message": {"type": "string"},
+        "expected": {"type": "string"},
+        "found": {"type": "string"},
+    }
+    properties = {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"enum": [error.code for error in all_errors()]},
+        "detail": {"type": "string"},
+        "faults": {"type": "array", "items": {"type": "object", "properties": fault, "required": ["path", "message"]}},
+    }
+    described = "A problem document (RFC 9457); a code may add members of its own"
+    return {
+        "type": "object",
+        "description": described,
+        "properties": properties,
+        "required": ["title", "status", "code"],
+    }
