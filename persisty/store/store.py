@@ -66,6 +66,7 @@ class Store(Generic[T]):
         self.joins = Joins(lambda other: self._stores[other.name].backend)
         self.dependents = Dependents(self._stores)
         self._callers: dict[Caller, Store[T]] = {}
+        self._beside: dict[str, Store[Any]] = {}
         self._guarded_by(Trusted(meta, self.joins))
 
     def _guarded_by(self, guard: Trusted) -> None:
@@ -85,15 +86,18 @@ class Store(Generic[T]):
 
     def beside(self, meta: StoreMeta[Any]) -> Store[Any]:
         """The store of another item, for the same caller."""
-        store = self._stores.get(meta.name)
-        if store is None:
-            raise InvalidDeclaration(f"{meta.name} is not an item of the app that {self.meta.name} belongs to")
-        return store._with(self.guard.of(meta))
+        found = self._beside.get(meta.name)
+        if found is None:
+            store = self._stores.get(meta.name)
+            if store is None:
+                raise InvalidDeclaration(f"{meta.name} is not an item of the app that {self.meta.name} belongs to")
+            found = self._beside[meta.name] = store._with(self.guard.of(meta))
+        return found
 
     def _with(self, guard: Trusted) -> Store[T]:
         store: Store[T] = copy(self)
         store._guarded_by(guard)
-        store._open, store._backend = lambda: self.backend, None
+        store._open, store._backend, store._beside = lambda: self.backend, None, {}
         return store
 
     @property
@@ -107,6 +111,7 @@ class Store(Generic[T]):
         """Forget the backend; the next verb opens it anew."""
         self._backend = None
         self._callers.clear()
+        self._beside.clear()
 
     def create(self, item: T | Mapping[str, Any]) -> T:
         """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` if it is

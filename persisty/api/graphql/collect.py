@@ -25,6 +25,7 @@ from graphql import (
     get_named_type,
 )
 from graphql.execution.values import VariableValues
+from graphql.utilities import coerce_input_literal
 
 from .selection import CONDITIONS, Arguments, Selected, no_arguments
 
@@ -114,16 +115,16 @@ def _arguments(definition: GraphQLField, node: FieldNode) -> Arguments:
     given = node.arguments or ()
     if not given:
         return no_arguments
-    variables = [one for one in given if _mentions_variable(one.value)]
-    if not variables and definition.extensions.get(HARMLESS):
-        fixed = get_argument_values(definition, node)
+    passed = [(one.name.value, one.value.name.value) for one in given if isinstance(one.value, VariableNode)]
+    literal = [one for one in given if not isinstance(one.value, VariableNode)]
+    if literal and (any(_mentions_variable(one.value) for one in literal) or not definition.extensions.get(HARMLESS)):
+        return _reader(definition, node)
+    fixed = {one.name.value: coerce_input_literal(one.value, definition.args[one.name.value].type) for one in literal}
+    if not passed:
         return lambda _: fixed
-    if all(isinstance(one.value, VariableNode) for one in given):
-        passed = [(one.name.value, one.value.name.value) for one in given if isinstance(one.value, VariableNode)]
-        return lambda values: {
-            name: values.coerced[variable] for name, variable in passed if variable in values.coerced
-        }
-    return _reader(definition, node)
+    return lambda values: (
+        fixed | {name: values.coerced[variable] for name, variable in passed if variable in values.coerced}
+    )
 
 
 def _reader(definition: GraphQLField, node: FieldNode) -> Callable[[VariableValues], dict[str, Any]]:

@@ -7,7 +7,7 @@ from top to bottom, one root field after the other. Questions about the schema i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any
@@ -23,13 +23,17 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    Undefined,
+    VariableDefinitionNode,
     build_schema,
     execute_sync,
     get_location,
     get_operation_ast,
     get_variable_values,
 )
-from graphql.execution.values import VariableValues
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
+from graphql.utilities import coerce_input_value
 from msgspec import Meta, Struct
 
 from ...application import App
@@ -86,6 +90,26 @@ class _Document:
     def __init__(self, node: DocumentNode) -> None:
         self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
         self.plans: dict[tuple[Any, ...], _Plan] = {}
+        self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
+
+    def plainly(
+        self, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]
+    ) -> VariableValues | None:
+        """The variables, where each is given, as a scalar that its type takes: what graphql-core makes of them, without reading the
+        definitions anew."""
+        known = self._signatures.get(id(definitions))
+        if known is None:
+            found = [get_variable_signature(schema, one) for one in definitions]
+            known = self._signatures[id(definitions)] = [one for one in found if not isinstance(one, GraphQLError)]
+        coerced: dict[str, Any] = {}
+        for one in known:
+            value = given.get(one.name)
+            if type(value) not in SCALAR:
+                return None
+            coerced[one.name] = read = coerce_input_value(value, one.type)
+            if read is Undefined:
+                return None
+        return VariableValues({one.name: VariableValueSource(one, given[one.name]) for one in known}, coerced)
 
 
 class GraphqlSchema:
@@ -192,7 +216,8 @@ class GraphqlSchema:
         definitions = operation.variable_definitions or ()
         if not definitions:
             return NO_VARIABLES
-        values = get_variable_values(self._schema, definitions, given)
+        plain = document.plainly(self._schema, definitions, given)
+        values = plain or get_variable_values(self._schema, definitions, given)
         if isinstance(values, VariableValues):
             return values
         check_variables(self._schema, document.node, operation, given)
@@ -208,6 +233,7 @@ class GraphqlSchema:
 
 
 NO_VARIABLES = VariableValues({}, {})
+SCALAR = frozenset({str, int, float, bool})
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
