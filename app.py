@@ -1,4 +1,7 @@
-"""The CDK app: App → Plan → stacks. `cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local`."""
+"""The CDK app: App → Plan → stacks.
+
+`cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local -c graphql=both|http|appsync|none`.
+"""
 
 import aws_cdk as cdk
 
@@ -12,7 +15,7 @@ cdk_app = cdk.App()
 spec = cdk_app.node.get_context("app")
 app = load_app(spec)
 app.stage = cdk_app.node.get_context("stage")
-plan = plan_of(app, spec)
+plan = plan_of(app, spec, cdk_app.node.get_context("graphql"))
 target = Target.parse(cdk_app.node.get_context("target"))
 
 data = DataStack(cdk_app, f"{plan.prefix}-Data", plan)

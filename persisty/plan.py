@@ -19,6 +19,7 @@ from .api.operations import Operation, store_operations
 from .application import App
 from .backends.dynamodb.codec import WireCodec
 from .backends.dynamodb.system import ID
+from .errors import InvalidDeclaration
 from .model.links import Link
 from .model.meta import StoreMeta
 from .naming import pascal, system_table_name, table_name
@@ -121,6 +122,8 @@ class Field(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
+    """`sdl` is AppSync's schema, empty where there is no such API."""
+
     app: str
     stage: str
     tables: tuple[Table, ...]
@@ -137,14 +140,29 @@ class Plan(Struct, frozen=True):
 
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "rest": ("lambdas.rest.handler", "REST of {app}"),
+    "graphql_http": ("lambdas.graphql.handler", "GraphQL of {app}, whole requests"),
     "appsync": ("lambdas.appsync.handler", "Root fields of the GraphQL API of {app}"),
 }
 """Function → its handler and description."""
+GRAPHQL: dict[str, tuple[str, ...]] = {
+    "both": ("graphql_http", "appsync"),
+    "http": ("graphql_http",),
+    "appsync": ("appsync",),
+    "none": (),
+}
+"""What the deployer may choose of GraphQL → the functions that answer it: at `/graphql` of the HTTP API, through AppSync."""
 
 
-def plan_of(app: App, spec: str) -> Plan:
-    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it."""
+def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
+    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it; `graphql` one of `GRAPHQL`."""
+    if graphql not in GRAPHQL:
+        raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
+    names = ("rest", *GRAPHQL[graphql])
     stores, actions = store_operations(app), action_operations(app)
+    offered = (*stores.values(), *actions.values())
+    schema = (
+        sdl(offered, appsync=True) if GRAPHQL[graphql] else ""
+    )  # what does not fit into one stops here, whoever serves it
     identity = _identity(app)
     return Plan(
         app=app.name,
@@ -165,10 +183,11 @@ def plan_of(app: App, spec: str) -> Plan:
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
             )
             for name, (handler, description) in FUNCTIONS.items()
+            if name in names
         ),
-        routes=_routes(app, actions),
-        fields=tuple(_field(operation) for operation in (*stores.values(), *actions.values())),
-        sdl=sdl((*stores.values(), *actions.values()), appsync=True),
+        routes=(*_routes(app, actions), *(Route("ANY", "/graphql", name) for name in names if name == "graphql_http")),
+        fields=tuple(map(_field, offered)) if "appsync" in names else (),
+        sdl=schema if "appsync" in names else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""What answers: the functions with their layers, an HTTP API for REST, an AppSync API for GraphQL."""
+"""What answers: the functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class ApiStack(cdk.Stack):
         functions = Functions(self, plan, target, plan.functions[0].environment["PERSISTY_APP"])
         self._functions = {function.name: functions.make(function) for function in plan.functions}
         self._http_api()
-        self._graphql_api()
+        if plan.sdl:
+            self._graphql_api()
 
     def _http_api(self) -> None:
         api = http.HttpApi(self, "Http", api_name=self._plan.prefix, create_default_stage=False)
@@ -55,8 +56,8 @@ class ApiStack(cdk.Stack):
             throttle=http.ThrottleSettings(rate_limit=RATE, burst_limit=BURST),
         )
         integrations = {
-            name: HttpLambdaIntegration(f"{pascal(name)}Integration", function)
-            for name, function in self._functions.items()
+            name: HttpLambdaIntegration(f"{pascal(name)}Integration", self._functions[name])
+            for name in dict.fromkeys(route.function for route in self._plan.routes)
         }
         for route in self._plan.routes:
             api.add_routes(

@@ -19,6 +19,13 @@ NEVER = {
 
 POWERTOOLS = frozenset({"dataclasses", "asyncio", "botocore"})
 """What Powertools' Logger brings; of botocore it loads only the bare package, to name itself to it."""
+WHOLE_GRAPHQL = frozenset(
+    {
+        "graphql", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
+        "servey", "schemey", "jsonschema", "urllib.request", "http.client", "tempfile", "secrets",
+    }
+)  # fmt: skip
+"""What it takes to answer whatever a document asks for: graphql-core, the schema, and the example's actions, which are servey's."""
 STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the package": ("import persisty", frozenset()),
     "an app": ("from examples.messenger.app import app", frozenset()),
@@ -41,6 +48,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
         POWERTOOLS,
     ),
     "the AppSync function": ("import lambdas.appsync", POWERTOOLS),
+    "the GraphQL function": ("import lambdas.graphql", POWERTOOLS | WHOLE_GRAPHQL),
 }
 
 

@@ -104,4 +104,4 @@ def test_functions_may_read_their_secret_and_no_other(
         for statement in policy["PolicyDocument"]["Statement"]
         if str(statement["Action"]).startswith(("secretsmanager", "ssm"))
     ]
-    assert found == ([] if action is None else [(action, resources)] * 2)
+    assert found == ([] if action is None else [(action, resources)] * 3)

@@ -131,16 +131,25 @@ def test_the_graphql_api_asks_for_a_key_that_lasts_months_but_ends(api: Template
 # REST
 
 
-def test_every_route_goes_through_one_integration_to_the_rest_function(api: Template, plan: Plan) -> None:
+def test_routes_go_to_their_functions_through_one_integration_each(api: Template, plan: Plan) -> None:
     routes = {one["RouteKey"]: text(one["Target"]) for one in properties(api, "AWS::ApiGatewayV2::Route")}
-    assert routes.keys() == {f"{route.method} {route.path}" for route in plan.routes}
-    [(name, integration)] = of_type(api, "AWS::ApiGatewayV2::Integration").items()
-    assert set(routes.values()) == {f"integrations/<{name}>"}
-    function = integration["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
-    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.rest.handler"
-    assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
+    integrations = of_type(api, "AWS::ApiGatewayV2::Integration")
+    handlers: dict[str, str] = {}
+    for name, integration in integrations.items():
+        function = integration["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
+        handlers[f"integrations/<{name}>"] = api["Resources"][function]["Properties"]["Handler"]
+        assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
+    assert sorted(handlers.values()) == ["lambdas.graphql.handler", "lambdas.rest.handler"]
+    assert {key: handlers[target] for key, target in routes.items()} == {
+        f"{route.method} {route.path}": f"lambdas.{route.function.partition('_')[0]}.handler" for route in plan.routes
+    }
+    assert handlers[routes["ANY /graphql"]] == "lambdas.graphql.handler"
+
+
+def test_only_the_apis_may_invoke_functions(api: Template) -> None:
     invokers = properties(api, "AWS::Lambda::Permission")
-    assert {one["FunctionName"]["Fn::GetAtt"][0] for one in invokers} == {function}
+    invoked = {api["Resources"][one["FunctionName"]["Fn::GetAtt"][0]]["Properties"]["Handler"] for one in invokers}
+    assert {"lambdas.graphql.handler", "lambdas.rest.handler"} <= invoked
     assert all("SourceArn" in one for one in invokers)
 
 

@@ -1,0 +1,25 @@
+"""GraphQL behind an HTTP API: a whole request in one invocation, by the same endpoint as hosted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from persisty import settings
+from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.identity import Identified
+from persisty.application import deployed_app
+
+from .http_event import answered
+
+configured = settings.load()
+logger = Logger(service="persisty", level=configured.log_level)
+app = deployed_app(configured)
+surface = Identified(GraphqlEndpoint(app).handle, app.authenticator)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one event."""
+    return answered(surface.handle, event)

@@ -1,0 +1,95 @@
+"""Events of an HTTP API, payload format 2.0: an event becomes a `Request`, the `Response` becomes the answer.
+
+Lambda takes answers of six megabytes of JSON: one that is larger is refused here, where it can still say so with a status.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from persisty.api.http import Request, Response
+from persisty.api.rest import refusal
+from persisty.errors import AnswerTooLarge
+
+MAX_ANSWER = 6 * 1024 * 1024
+"""Bytes of the JSON that Lambda takes of a function as its answer to a synchronous invocation."""
+MARGIN = 64 * 1024
+"""Bytes of them left to what is around the body: status, headers."""
+
+Handle = Callable[[Request], Response]
+
+
+def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
+    """What a surface answers to an event. The surface never raises, so neither does this."""
+    response = handle(request_of(event))
+    try:
+        return answer_of(response)
+    except Exception as error:  # of what comes in chunks, or is too much
+        return answer_of(refusal(error))
+
+
+def request_of(event: dict[str, Any]) -> Request:
+    """The request in an event. HTTP APIs give the query string as it was sent, and the path decoded but for `%25`, which
+    then stands for nothing but a percent sign."""
+    body = event.get("body") or ""
+    return Request(
+        method=event["requestContext"]["http"]["method"],
+        path=event["rawPath"].replace("%25", "%"),
+        query=event.get("rawQueryString") or "",
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+    )
+
+
+def answer_of(response: Response) -> dict[str, Any]:
+    """The answer as an HTTP API takes it: a body that is no text, as a compressed one, in base64. `AnswerTooLarge` if Lambda
+    would not take it."""
+    text, encoded = _spelled(_whole(response), response.headers)
+    return {
+        "statusCode": response.status,
+        "headers": dict(response.headers),
+        "body": text,
+        "isBase64Encoded": encoded,
+    }
+
+
+def _whole(response: Response) -> bytes:
+    """The body. What comes in chunks is gathered, and given up as soon as it is too much."""
+    parts, size = [response.body], len(response.body)
+    chunks: Iterator[bytes] = iter(()) if response.chunks is None else response.chunks
+    try:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_ANSWER:
+                raise _too_large()
+            parts.append(chunk)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    return b"".join(parts)
+
+
+def _spelled(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
+    """The body as text, and whether that is base64."""
+    text = None if "content-encoding" in headers else _text(body)
+    spelled = b64encode(body).decode("ascii") if text is None else text
+    # what is escaped in JSON takes up to six times its bytes: only what could be too large is written twice
+    if len(body) > MAX_ANSWER // 6 and len(msgspec.json.encode(spelled)) > MAX_ANSWER - MARGIN:
+        raise _too_large()
+    return spelled, text is None
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _too_large() -> AnswerTooLarge:
+    return AnswerTooLarge(f"An answer has at most {MAX_ANSWER} bytes, as Lambda counts them", limit=MAX_ANSWER)

@@ -1,0 +1,71 @@
+"""The deployer chooses the APIs: functions, routes, fields and schema of what is chosen, and of nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from examples.messenger.app import app
+from persisty import InvalidDeclaration
+from persisty.plan import Plan, Route, plan_of
+from stacks.api_stack import ApiStack
+from stacks.constructs.code import Target
+
+SPEC = "examples.messenger.app:app"
+CHOICES: dict[str, set[str]] = {
+    "both": {"rest", "graphql_http", "appsync"},
+    "http": {"rest", "graphql_http"},
+    "appsync": {"rest", "appsync"},
+    "none": {"rest"},
+}
+
+
+def answering(plan: Plan) -> set[str]:
+    """The functions that answer requests."""
+    return {one.name for one in plan.functions} & {"rest", "graphql_http", "appsync"}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_plan_has_what_is_chosen(choice: str) -> None:
+    plan, chosen = plan_of(app, SPEC, choice), CHOICES[choice]
+    assert answering(plan) == chosen
+    assert (Route("ANY", "/graphql", "graphql_http") in plan.routes) is ("graphql_http" in chosen)
+    assert {route.function for route in plan.routes} == chosen - {"appsync"}
+    assert bool(plan.fields) is bool(plan.sdl) is ("appsync" in chosen)
+
+
+def test_both_are_planned_unless_one_is_chosen() -> None:
+    assert plan_of(app, SPEC) == plan_of(app, SPEC, "both")
+
+
+def test_whole_requests_are_granted_what_their_fields_are() -> None:
+    grants = {one.name: one.grants for one in plan_of(app, SPEC).functions}
+    assert grants["graphql_http"] == grants["appsync"] == grants["rest"]
+
+
+def test_a_choice_that_there_is_not_stops_the_synth() -> None:
+    with pytest.raises(InvalidDeclaration, match="both or http or appsync or none"):
+        plan_of(app, SPEC, "yes")
+
+
+def template(plan: Plan) -> dict[str, Any]:
+    made = cdk.App()
+    stack = ApiStack(made, "Api", plan, Target.parse("local"))
+    found: dict[str, Any] = made.synth().get_stack_by_name(stack.stack_name).template
+    return found
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_a_stack_has_resources_and_outputs_of_what_is_chosen(choice: str) -> None:
+    made, chosen = template(plan_of(app, SPEC, choice)), CHOICES[choice]
+    kinds = {one["Type"] for one in made["Resources"].values()}
+    assert any(kind.startswith("AWS::AppSync::") for kind in kinds) is ("appsync" in chosen)
+    handlers = {
+        one["Properties"]["Handler"] for one in made["Resources"].values() if one["Type"] == "AWS::Lambda::Function"
+    }
+    wired = {name: f"lambdas.{name.partition('_')[0]}.handler" for name in CHOICES["both"]}
+    assert handlers & set(wired.values()) == {wired[name] for name in chosen}
+    urls = {"HttpUrl"} | ({"GraphqlUrl", "GraphqlApiId"} if "appsync" in chosen else set())
+    assert made["Outputs"].keys() == urls
