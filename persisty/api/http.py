@@ -5,7 +5,7 @@ Because the surfaces know only these two, the same request gives the same bytes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -53,6 +53,18 @@ class Response(Struct, frozen=True):
     headers: Mapping[str, str]
     body: bytes = b""
     chunks: Iterator[bytes] | None = None
+
+
+def close(chunks: Iterator[bytes]) -> None:
+    """Let go of what makes the chunks, whether or not they were all taken."""
+    if isinstance(chunks, Generator):
+        chunks.close()
+
+
+def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The headers of an answer that depends on these headers of a request, too."""
+    known = (headers["vary"],) if "vary" in headers else ()
+    return {**headers, "vary": ", ".join((*known, *names))}
 
 
 def json_body(request: Request, max_body: int = MAX_BODY) -> Any:

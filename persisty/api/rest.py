@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from ..application import App
 from ..errors import (
@@ -30,7 +31,8 @@ from ..model.types import identity
 from ..store.edits import EditResult
 from . import include
 from .caching import Answers, encode, precondition, taken
-from .http import JSON, MAX_BODY, PROBLEM, Request, Response, json_body
+from .http import JSON, MAX_BODY, PROBLEM, Request, Response, close, json_body
+from .negotiation import FINE, JSON_MEDIA, media_for
 from .operations import Operation, store_operations
 from .problem import as_error, problem
 
@@ -51,6 +53,7 @@ class Rest:
         }
         self._keyed: Routes = {}
         self._actions: Routes | None = None
+        self._offered: dict[Handler, dict[str, Handler]] = {}
         for operation in store_operations(app).values():
             self._add(operation)
 
@@ -60,14 +63,25 @@ class Rest:
             methods, key = self._route(request.path)
             handler = methods.get(request.method)
             if handler is not None:
+                if request.headers.get("accept") not in FINE:
+                    handler = self._negotiated(request.headers["accept"], handler)
                 return handler(request, key)
-            if request.method == "HEAD" and "GET" in methods:
-                full = methods["GET"](request, key)
-                length = {} if full.status == 304 else {"content-length": str(len(full.body))}
-                return Response(full.status, {**full.headers, **length})
-            raise MethodNotAllowed(allow=_allowed(methods))
+            if request.method == "OPTIONS":
+                return Response(204, {"allow": _allowed(methods)})
+            if request.method != "HEAD" or "GET" not in methods:
+                raise MethodNotAllowed(allow=_allowed(methods))
         except Exception as error:
-            return refusal(error)
+            refused = refusal(error)
+            return _headers_of(refused) if request.method == "HEAD" else refused
+        return _headers_of(self.handle(replace(request, method="GET")))
+
+    def _negotiated(self, accept: str, handler: Handler) -> Handler:
+        """The handler of what the client takes. `NotAcceptable` where there is none; what answers without content is for everybody."""
+        offered = self._offered.get(handler)
+        if offered is None:
+            media_for(accept, (JSON_MEDIA,))
+            return handler
+        return offered[media_for(accept, tuple(offered))] if offered else handler
 
     def _route(self, path: str) -> tuple[Mapping[str, Handler], str]:
         methods = self._fixed.get(path)
@@ -92,7 +106,9 @@ class Rest:
         if operation.method in place:
             raise InvalidDeclaration(f"{operation.method} {operation.path} is offered twice")
         make = HANDLERS[operation.verb or ""]
-        place[operation.method] = make(self, operation)
+        handler = place[operation.method] = make(self, operation)
+        if operation.verb == "delete":
+            self._offered[handler] = {}
 
     def _load_actions(self) -> Routes:
         routes: Routes = {}
@@ -301,7 +317,16 @@ def _found(item: Any) -> Any:
 
 
 def _allowed(methods: Mapping[str, Handler]) -> str:
-    return ", ".join(sorted({*methods, *({"HEAD"} if "GET" in methods else ())}))
+    return ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
+
+
+def _headers_of(full: Response) -> Response:
+    """The answer to a HEAD: that to the GET without its content."""
+    if full.chunks is not None:
+        close(full.chunks)
+        return Response(full.status, full.headers)
+    length = {} if full.status == 304 else {"content-length": str(len(full.body))}
+    return Response(full.status, {**full.headers, **length})
 
 
 def _no_parameters(request: Request) -> None:

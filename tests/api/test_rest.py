@@ -158,7 +158,7 @@ def test_an_atomic_batch_that_fails_answers_as_its_first_guilty_edit_and_writes_
 def test_only_what_the_access_rule_allows_is_offered(call: Caller) -> None:
     assert call("GET", "/api/rule")[0] == 200
     status, problem = call("POST", "/api/rule", {"id": "a", "text": "b"})
-    assert (status, problem["allow"]) == (405, "GET, HEAD")
+    assert (status, problem["allow"]) == (405, "GET, HEAD, OPTIONS")
     for path in ("/api/secret", "/api/secret/a", "/api/secret-count", "/api/secret-batch"):
         assert call("GET", path)[0] == 404
 
