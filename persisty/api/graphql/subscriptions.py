@@ -1,0 +1,54 @@
+"""The subscriptions that an app offers, as plain data: three for every item that somebody may read.
+
+The hosted schema and AppSync's are made of this one list. On AppSync each has a mutation beside it, by which the stream of the
+item's table publishes what happened; nobody else may call it, and the hosted schema does not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from ...model.meta import StoreMeta
+from ...naming import camel
+
+KINDS = {
+    "created": "Each item that is created from now on",
+    "updated": "Each item that is updated from now on, as it is then",
+    "deleted": "Each item that is deleted from now on, as it was",
+}
+"""What happens to an item → what a subscription to it is told."""
+
+
+class Subscription(Struct, frozen=True):
+    """`kind` is one of `KINDS`. Takes `where`, and gives the item."""
+
+    meta: StoreMeta[Any]
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """`message_created`."""
+        return f"{self.meta.name}_{self.kind}"
+
+    @property
+    def field(self) -> str:
+        """Its name as a field of `Subscription`, spelled as all root fields are: `messageCreated`."""
+        return camel(self.name)
+
+    @property
+    def publisher(self) -> str:
+        """The mutation on AppSync that it follows: `publishMessageCreated`."""
+        return camel(f"publish_{self.name}")
+
+    @property
+    def description(self) -> str:
+        return KINDS[self.kind]
+
+
+def subscriptions(metas: Iterable[StoreMeta[Any]]) -> tuple[Subscription, ...]:
+    """The subscriptions to these items, as far as there is anybody who may read them."""
+    readable = (meta for meta in metas if meta.access is not None and meta.access.allows("read"))
+    return tuple(Subscription(meta, kind) for meta in readable for kind in KINDS)
