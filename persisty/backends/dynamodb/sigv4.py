@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for one service and one shape of request: a POST of JSON to `/`.
+"""AWS Signature Version 4 for one service and one shape of request: a POST of JSON to one path.
 
 Source: "Signing AWS API requests" in the AWS Identity and Access Management User Guide. The tests hold it equal to
 botocore's signer over generated requests.
@@ -31,30 +31,34 @@ def _hmac(key: bytes, text: str) -> bytes:
 class Signer:
     """Signs requests to one host. The key derived from the secret lasts a day and is kept that long."""
 
-    def __init__(self, host: str, region: str, service: str = "dynamodb") -> None:
-        self._host, self._region, self._service = host, region, service
+    def __init__(
+        self, host: str, region: str, service: str = "dynamodb", path: str = "/", content_type: str = CONTENT_TYPE
+    ) -> None:
+        self._host, self._region, self._service, self._path, self._type = host, region, service, path, content_type
         self._key: tuple[str, str, bytes] = ("", "", b"")
 
     def headers(self, target: str, body: bytes, credentials: Credentials, moment: str) -> str:
-        """The signed header lines, each ending in CRLF. `moment` is UTC as `20261123T101500Z`."""
+        """The signed header lines, each ending in CRLF. `moment` is UTC as `20261123T101500Z`. No `target`, no such header."""
         token = credentials.session_token
+        signed, security, operation = "content-type;host;x-amz-date", "", ""
         if token:
-            signed = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
-            security = f"x-amz-security-token:{token}\n"
-        else:
-            signed, security = "content-type;host;x-amz-date;x-amz-target", ""
+            signed, security = f"{signed};x-amz-security-token", f"x-amz-security-token:{token}\n"
+        if target:
+            signed, operation = f"{signed};x-amz-target", f"x-amz-target:{target}\n"
         canonical = (
-            f"POST\n/\n\ncontent-type:{CONTENT_TYPE}\nhost:{self._host}\nx-amz-date:{moment}\n{security}"
-            f"x-amz-target:{target}\n\n{signed}\n{sha256(body).hexdigest()}"
+            f"POST\n{self._path}\n\ncontent-type:{self._type}\nhost:{self._host}\nx-amz-date:{moment}\n{security}"
+            f"{operation}\n{signed}\n{sha256(body).hexdigest()}"
         )
         day = moment[:8]
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{ALGORITHM}\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
         signature = _hmac(self._signing_key(credentials.secret_access_key, day), to_sign).hex()
-        security_line = f"X-Amz-Security-Token: {token}\r\n" if token else ""
+        lines = f"X-Amz-Target: {target}\r\n" if target else ""
+        if token:
+            lines += f"X-Amz-Security-Token: {token}\r\n"
         return (
-            f"Host: {self._host}\r\nContent-Type: {CONTENT_TYPE}\r\nX-Amz-Date: {moment}\r\nX-Amz-Target: {target}\r\n"
-            f"{security_line}Authorization: {ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
+            f"Host: {self._host}\r\nContent-Type: {self._type}\r\nX-Amz-Date: {moment}\r\n"
+            f"{lines}Authorization: {ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
             f"SignedHeaders={signed}, Signature={signature}\r\n"
         )
 

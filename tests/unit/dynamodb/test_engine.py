@@ -42,16 +42,16 @@ def opened(url: str) -> Any:
 def test_a_url_says_where_requests_go(url: str, host: str) -> None:
     transport = opened(url)
     assert isinstance(transport, DirectTransport)
-    assert f"Host: {host}\r\n" in transport._request("T", b"{}").decode()
+    assert f"Host: {host}\r\n" in transport._host.request(b"{}", "T").decode()
 
 
 def test_region_and_endpoint_default_to_the_variables_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert "dynamodb.eu-central-1.amazonaws.com" in opened("dynamodb://")._request("T", b"").decode()
+    assert "dynamodb.eu-central-1.amazonaws.com" in opened("dynamodb://")._host.request(b"", "T").decode()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
-    assert "Host: localhost:4566\r\n" in opened("dynamodb://")._request("T", b"").decode()
+    assert "Host: localhost:4566\r\n" in opened("dynamodb://")._host.request(b"", "T").decode()
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000")
-    assert "Host: localhost:8000\r\n" in opened("dynamodb://eu-west-1")._request("T", b"").decode()
+    assert "Host: localhost:8000\r\n" in opened("dynamodb://eu-west-1")._host.request(b"", "T").decode()
 
 
 def test_the_other_transport_is_asked_for_by_name() -> None:

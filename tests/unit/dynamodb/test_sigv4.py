@@ -29,16 +29,21 @@ MOMENTS = st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2100, 1,
 CREDENTIALS = st.builds(Credentials, SECRETS, SECRETS, st.none() | SECRETS)
 
 
+SERVICES = {"dynamodb": ("/", CONTENT_TYPE), "appsync": ("/graphql", "application/json")}
+"""Service → the path and the content type of its requests."""
+
+
 def botocores(
-    host: str, region: str, target: str, body: bytes, credentials: Credentials, moment: str
+    host: str, region: str, target: str, body: bytes, credentials: Credentials, moment: str, service: str
 ) -> dict[str, str]:
     """The headers that botocore would send."""
-    headers = {"X-Amz-Target": target, "Content-Type": CONTENT_TYPE}
-    request = AWSRequest("POST", f"http://{host}/", headers, body)
+    path, content_type = SERVICES[service]
+    headers = {"Content-Type": content_type} | ({"X-Amz-Target": target} if target else {})
+    request = AWSRequest("POST", f"http://{host}{path}", headers, body)
     request.context["timestamp"] = moment
     token = credentials.session_token
     owner = BotoCredentials(credentials.access_key_id, credentials.secret_access_key, token)
-    auth = SigV4Auth(owner, "dynamodb", region)
+    auth = SigV4Auth(owner, service, region)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.auth, "get_current_datetime", _clock(moment))
         auth.add_auth(request)
@@ -55,13 +60,21 @@ def ours(lines: str) -> dict[str, str]:
 
 
 @settings(deadline=None)
-@given(host=HOSTS, region=NAMES, target=SECRETS, body=st.binary(), credentials=CREDENTIALS, at=MOMENTS)
+@given(
+    host=HOSTS,
+    region=NAMES,
+    target=st.just("") | SECRETS,
+    body=st.binary(),
+    credentials=CREDENTIALS,
+    at=MOMENTS,
+    service=st.sampled_from(sorted(SERVICES)),
+)
 def test_a_request_is_signed_as_botocore_signs_it(
-    host: str, region: str, target: str, body: bytes, credentials: Credentials, at: datetime.datetime
+    host: str, region: str, target: str, body: bytes, credentials: Credentials, at: datetime.datetime, service: str
 ) -> None:
     moment = at.strftime("%Y%m%dT%H%M%SZ")
-    found = ours(Signer(host, region).headers(target, body, credentials, moment))
-    expected = botocores(host, region, target, body, credentials, moment)
+    found = ours(Signer(host, region, service, *SERVICES[service]).headers(target, body, credentials, moment))
+    expected = botocores(host, region, target, body, credentials, moment, service)
     assert found.pop("host") == host
     assert found == {name: expected[name] for name in found}
     assert found["authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
