@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
+from persisty.api.cors import cross_origin
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.identity import Identified
 from persisty.application import deployed_app
@@ -16,10 +17,10 @@ from .http_event import answered
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
 app = deployed_app(configured)
-surface = Identified(GraphqlEndpoint(app).handle, app.authenticator)
+surface = cross_origin(Identified(GraphqlEndpoint(app).handle, app.authenticator).handle, configured.cors_origins)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one event."""
-    return answered(surface.handle, event)
+    return answered(surface, event)

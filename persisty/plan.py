@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 
 from . import settings
 from .api.actions import action_operations
+from .api.cors import origins_of
 from .api.graphql.caching import Caching, caching
 from .api.graphql.sdl import sdl
 from .api.operations import Operation, store_operations
@@ -163,7 +164,7 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
     schema = (
         sdl(offered, appsync=True) if GRAPHQL[graphql] else ""
     )  # what does not fit into one stops here, whoever serves it
-    identity = _identity(app)
+    identity, origins = _identity(app), _origins()
     return Plan(
         app=app.name,
         stage=app.stage,
@@ -178,6 +179,7 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
                     "PERSISTY_URL": "dynamodb://",
                     "PERSISTY_STAGE": app.stage,
                     **identity,
+                    **origins,
                 },
                 grants=_grants(app, stores, whole=bool(app.actions)),
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
@@ -201,6 +203,12 @@ def _identity(app: App) -> dict[str, str]:
     authenticator_of(configured, app.stage, None, needed=app.looks_at_callers)
     said = {name: getattr(configured, name) for name in unset.__struct_fields__ if name.startswith("token_")}
     return {f"PERSISTY_{name.upper()}": value for name, value in said.items() if value != getattr(unset, name)}
+
+
+def _origins() -> dict[str, str]:
+    """What the functions are told of whose pages may call them. A mistake stops here."""
+    configured = settings.load().cors_origins
+    return {"PERSISTY_CORS_ORIGINS": configured} if configured and origins_of(configured) else {}
 
 
 def _table(app: App, meta: StoreMeta[Any]) -> Table:
@@ -300,16 +308,17 @@ def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any
 
 
 def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
-    """A few routes with wildcards rather than one an operation: an HTTP API takes 300."""
+    """A few routes with wildcards rather than one an operation: an HTTP API takes 300. Of every method, for REST tells which there are."""
     fixed = [
         Route("ANY", "/api/{proxy+}", "rest"),
-        Route("GET", "/health", "rest"),
-        Route("GET", "/openapi.json", "rest"),
+        Route("ANY", "/health", "rest"),
+        Route("ANY", "/openapi.json", "rest"),
     ]
     if any(operation.path.startswith("/actions/") for operation in actions.values()):
         fixed.append(Route("ANY", "/actions/{proxy+}", "rest"))
-    elsewhere = [one for one in actions.values() if not one.path.startswith(("/actions/", "/api/"))]
-    return (*fixed, *(Route(operation.method, operation.path, "rest") for operation in elsewhere))
+    paths = dict.fromkeys(one.path for one in actions.values())
+    elsewhere = [path for path in paths if not path.startswith(("/actions/", "/api/"))]
+    return (*fixed, *(Route("ANY", path, "rest") for path in elsewhere))
 
 
 def _field(operation: Operation) -> Field:

@@ -15,6 +15,9 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_URL": "where items are kept, as an engine URL; default: a SQLite file named after the app",
     "PERSISTY_STAGE": "the deployment that tables belong to; default `dev`",
     "PERSISTY_CACHE": "`on` keeps items in the process as their `Cache` says, `off` does not; default: what the app says",
+    "PERSISTY_CORS_ORIGINS": "whose pages may call the API from a browser: `*`, or origins separated by spaces; default: none",
+    "PERSISTY_GRAPHQL_DOCUMENTS": "a JSON file of names and texts: the only GraphQL documents that are executed; default: any is",
+    "PERSISTY_GRAPHQL_INTROSPECTION": "`off` keeps the GraphQL schema from being asked for; default `on`",
     "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
     "PERSISTY_TOKEN_ISSUERS": "who else's tokens count: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
     "PERSISTY_TOKEN_AUDIENCE": "whom tokens must be for, several separated by spaces; needed with issuers",
@@ -30,6 +33,9 @@ class Settings(Struct, frozen=True):
     url: str | None = None
     stage: str = "dev"
     cache: str | None = None
+    cors_origins: str | None = None
+    graphql_documents: str | None = None
+    graphql_introspection: str = "on"
     log_level: str = "INFO"
     token_issuers: str | None = None
     token_audience: str | None = None

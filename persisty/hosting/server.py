@@ -17,6 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .. import settings
+from ..api.cors import cross_origin
 from ..api.graphql.endpoint import GraphqlEndpoint
 from ..api.http import MAX_BODY, Request, Response
 from ..api.identity import Handle, Identified
@@ -32,8 +34,10 @@ class Server:
     def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
         self._app, self._max_body = app, max_body
         self._authenticator = app.authenticator
-        self._rest = Identified(Rest(app, max_body).handle, self._authenticator).handle
-        self._graphql = Identified(GraphqlEndpoint(app, max_body).handle, self._authenticator).handle
+        origins = settings.load().cors_origins
+        self._rest = cross_origin(Identified(Rest(app, max_body).handle, self._authenticator).handle, origins)
+        endpoint = GraphqlEndpoint(app, max_body)
+        self._graphql = cross_origin(Identified(endpoint.handle, self._authenticator).handle, origins)
         self._pages: ASGIApp = Starlette(
             routes=routes(),
             lifespan=self._lifespan,

@@ -13,7 +13,7 @@ from tests import tokens
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import json, sys
-import lambdas.rest, lambdas.appsync
+import lambdas.rest, lambdas.appsync, lambdas.graphql
 
 
 class Context:
@@ -73,3 +73,12 @@ def test_a_function_that_trusts_nobody_does_not_start_where_rules_need_callers()
     found, shown = answers(rest(None))
     assert found == []
     assert "in stage live nobody's tokens count" in shown
+
+
+def test_a_browser_is_answered_before_anybody_looks_at_credentials() -> None:
+    page = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "GET", "Authorization": "Bearer x"}
+    event = {"rawPath": "/api/message", "headers": page, "requestContext": {"http": {"method": "OPTIONS"}}}
+    configured = {"PERSISTY_CORS_ORIGINS": page["Origin"], "PERSISTY_TOKEN_SECRET": tokens.SECRET}
+    found, _ = answers(("rest", event), ("graphql", {**event, "rawPath": "/graphql"}), **configured)
+    assert [one["statusCode"] for one in found] == [204, 204]
+    assert {one["headers"]["access-control-allow-origin"] for one in found} == {page["Origin"]}

@@ -1,0 +1,117 @@
+"""Pages of the origins that are configured may call the surfaces, and no others may."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty import App, Caller, InvalidDeclaration
+from persisty.api.cors import EXPOSED, METHODS, cross_origin
+from persisty.api.http import Request, Response
+from persisty.api.identity import Identified
+from persisty.api.rest import Rest
+from persisty.security.authenticator import authenticator_of
+from persisty.settings import Settings
+
+PAGE, OTHER = "https://app.example.com", "https://evil.example.com"
+ASKS = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization,content-type"}
+
+
+def surface(app: App, origins: str | None) -> Identified:
+    """What hosts have: the surface, the look at credentials, and what is configured before both."""
+    app.authenticator = authenticator_of(Settings(), "dev", "s" * 40, needed=True)
+    return Identified(Rest(app).handle, app.authenticator)
+
+
+def ask(app: App, origins: str | None, method: str, path: str, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return cross_origin(surface(app, origins).handle, origins)(Request(method, path, "", named))
+
+
+def cors_headers(response: Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
+
+
+@pytest.mark.parametrize("origins", [PAGE, f"http://localhost:3000  {PAGE}", "*"])
+def test_a_preflight_is_answered_before_anybody_looks_at_credentials(app: App, origins: str) -> None:
+    answer = ask(app, origins, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense", **ASKS)
+    assert (answer.status, answer.body) == (204, b"")
+    told = cors_headers(answer)
+    assert told["access-control-allow-origin"] == ("*" if origins == "*" else PAGE)
+    assert set(METHODS) == set(told["access-control-allow-methods"].split(", "))
+    assert {"Authorization", "Content-Type", "If-Match", "Idempotency-Key"} <= set(
+        told["access-control-allow-headers"].split(", ")
+    )
+    assert told["access-control-max-age"] == "7200"
+    assert answer.headers.get("vary") == (None if origins == "*" else "origin")
+    assert ask(app, None, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense").status == 401
+
+
+def test_every_method_that_a_route_has_is_among_those_of_a_preflight(app: App) -> None:
+    rest = Rest(app)
+    for path in ("/health", "/api/thing", "/api/thing/x", "/api/thing-batch", "/actions/repeat", "/actions/add"):
+        offered = set(rest.handle(Request("OPTIONS", path)).headers["allow"].split(", "))
+        assert offered <= {*METHODS, "OPTIONS"}
+
+
+@pytest.mark.parametrize(("origins", "vary"), [(PAGE, "origin"), ("*", None)])
+@pytest.mark.parametrize("path", ["/health", "/api/thing/nothing", "/nothing"])
+def test_answers_and_refusals_alike_are_shown_to_the_page(app: App, origins: str, vary: str | None, path: str) -> None:
+    answer = ask(app, origins, "GET", path, origin=PAGE)
+    assert answer.headers["access-control-allow-origin"] == (PAGE if origins == PAGE else "*")
+    assert answer.headers["access-control-expose-headers"] == ", ".join(EXPOSED)
+    assert answer.headers.get("vary") == vary
+    plain = ask(app, None, "GET", path, origin=PAGE)
+    assert (answer.status, answer.body) == (plain.status, plain.body)
+    assert plain.headers.items() <= answer.headers.items()
+
+
+def test_credentials_that_do_not_count_are_told_to_the_page_as_such(app: App) -> None:
+    answer = ask(app, PAGE, "GET", "/health", origin=PAGE, authorization="Bearer nonsense")
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, PAGE)
+
+
+@pytest.mark.parametrize("origin", [OTHER, "null", PAGE.upper(), f"{PAGE}:443", f"{PAGE}.evil.com", ""])
+def test_a_page_of_another_origin_is_told_nothing(app: App, origin: str) -> None:
+    for answer in (
+        ask(app, PAGE, "GET", "/api/thing", origin=origin),
+        ask(app, PAGE, "OPTIONS", "/api/thing", origin=origin, **ASKS),
+    ):
+        assert cors_headers(answer) == {}
+        assert "origin" in answer.headers["vary"].split(", ")
+
+
+def test_an_answer_to_no_page_at_all_still_says_that_it_depends_on_who_asks(app: App) -> None:
+    app.authenticator = authenticator_of(Settings(), "dev", "s" * 40, needed=True)
+    token = app.authenticator.token(Caller("ann"))
+    answer = ask(app, PAGE, "GET", "/api/thing", authorization=f"Bearer {token}")
+    assert (answer.status, cors_headers(answer)) == (200, {})
+    assert answer.headers["vary"].endswith("origin")
+    assert "vary" not in ask(app, "*", "GET", "/health").headers
+
+
+def test_no_browser_is_told_to_send_cookies(app: App) -> None:
+    for origins in (PAGE, "*"):
+        for method in ("GET", "OPTIONS"):
+            answer = ask(app, origins, method, "/api/thing", origin=PAGE, **ASKS)
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_options_without_a_preflight_are_those_of_the_surface(app: App) -> None:
+    answer = ask(app, PAGE, "OPTIONS", "/api/thing", origin=PAGE)
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert answer.headers["access-control-allow-origin"] == PAGE
+
+
+def test_without_configuration_the_surface_is_left_as_it_is(app: App) -> None:
+    handle = surface(app, None).handle
+    assert [cross_origin(handle, said) for said in (None, "", "  ")] == [handle] * 3
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["example.com", f"{PAGE}/", f"{PAGE}/path", "https://", "null", f"* {PAGE}", "https://*.example.com", f"{PAGE},x"],
+)
+def test_what_is_no_origin_is_told_when_the_server_starts(app: App, origins: str) -> None:
+    with pytest.raises(InvalidDeclaration) as caught:
+        cross_origin(Rest(app).handle, origins)
+    assert caught.value.faults

@@ -1,0 +1,43 @@
+"""What a deployment is told of the pages that may call it, and the routes on which browsers ask for that."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty import App, InvalidDeclaration, public, settings, stored
+from persisty.plan import Plan, plan_of
+
+PAGES = "https://app.example.com http://localhost:3000"
+
+
+@stored(access=public)
+class Note:
+    id: str
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def planned() -> Plan:
+    return plan_of(App("notes", items=[Note], url="memory://"), "examples.messenger.app:app")
+
+
+def test_functions_are_told_whose_pages_may_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all("PERSISTY_CORS_ORIGINS" not in function.environment for function in planned().functions)
+    monkeypatch.setenv("PERSISTY_CORS_ORIGINS", PAGES)
+    told = {function.name: function.environment["PERSISTY_CORS_ORIGINS"] for function in planned().functions}
+    assert told.keys() >= {"rest", "graphql_http"}
+    assert set(told.values()) == {PAGES}
+
+
+def test_what_is_no_origin_stops_the_synth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERSISTY_CORS_ORIGINS", "example.com")
+    with pytest.raises(InvalidDeclaration):
+        planned()
+
+
+def test_every_route_takes_every_method_for_rest_to_tell_which_there_are() -> None:
+    assert {route.method for route in planned().routes} == {"ANY"}
