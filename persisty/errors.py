@@ -88,6 +88,12 @@ class AnswerTooLarge(PersistyError):
     code, status, title = "answer_too_large", 422, "Answer too large"
 
 
+class TooComplex(PersistyError):
+    """A GraphQL request whose answer might hold more values than one may (`details["limit"]`, `details["found"]`)."""
+
+    code, status, title = "too_complex", 400, "Too complex"
+
+
 class InvalidCursor(PersistyError):
     """A cursor that is malformed or belongs to another query."""
 
@@ -104,6 +110,18 @@ class MalformedGraphql(PersistyError):
     """A GraphQL document that does not parse or does not fit the schema."""
 
     code, status, title = "malformed_graphql", 400, "Malformed GraphQL"
+
+
+class PersistedQueryNotFound(PersistyError):
+    """The server does not know the text of the hash; it is sent again with the text. The title is what clients look for."""
+
+    code, status, title = "persisted_query_not_found", 400, "PersistedQueryNotFound"
+
+
+class UndeclaredDocument(PersistyError):
+    """Only the documents that the app declares are executed, and this is none of them."""
+
+    code, status, title = "undeclared_document", 403, "Undeclared document"
 
 
 class Unauthenticated(PersistyError):

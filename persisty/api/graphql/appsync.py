@@ -30,6 +30,7 @@ from ..operations import Operation, store_operations
 from ..problem import as_error
 from .caching import caching
 from .callers import caller_of_event
+from .complexity import MOST, check_complexity, members_of
 from .nodes import Failure, Run, stores_for
 from .picking import Picker, paths_of
 from .planning import Dialect, Planner
@@ -79,6 +80,8 @@ class AppSync:
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
         selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList") or ()))
         node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
+        weight = node.weight(picker.variables, members_of(operation.verb, arguments))
+        check_complexity([weight], MOST)
         run = Run(stores, picker.variables, as_error)
         [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))
         envelope = {"data": msgspec.to_builtins(data)}

@@ -22,6 +22,7 @@ from graphql import (
     GraphQLSchema,
     ListValueNode,
     Node,
+    NoSchemaIntrospectionCustomRule,
     ObjectValueNode,
     OperationDefinitionNode,
     Undefined,
@@ -74,7 +75,8 @@ def prepare(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
         raise Rejected([_coded(error)]) from None
     if told := excesses(document, limits):
         raise Rejected([malformed(one) for one in told])
-    if errors := validate(schema, document, RULES, max_errors=MAX_ERRORS):
+    rules = RULES if limits.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
+    if errors := validate(schema, document, rules, max_errors=MAX_ERRORS):
         raise Rejected([_coded(error) for error in errors])
     return document
 

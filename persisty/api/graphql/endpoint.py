@@ -13,12 +13,22 @@ from typing import Any
 
 import msgspec
 
+from ... import settings
 from ...application import App
-from ...errors import Fault, InvalidQuery, MalformedGraphql, MalformedJson, MethodNotAllowed
+from ...errors import (
+    Fault,
+    InvalidQuery,
+    MalformedGraphql,
+    MalformedJson,
+    MethodNotAllowed,
+    PersistedQueryNotFound,
+    UndeclaredDocument,
+)
 from ..http import JSON, MAX_BODY, Request, Response, json_body
 from ..rest import refusal
 from .limits import Limits
-from .schema import Answer, GraphqlSchema
+from .persisted import Documents, declared_in
+from .schema import Answer, GraphqlSchema, refused
 
 RESPONSE_JSON = "application/graphql-response+json"
 ALLOWED = ("GET", "POST")
@@ -27,9 +37,13 @@ ALLOWED = ("GET", "POST")
 class GraphqlEndpoint:
     """The GraphQL surface of an app, at whatever path the host gives it."""
 
-    def __init__(self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None) -> None:
+    def __init__(
+        self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None, documents: Documents | None = None
+    ) -> None:
+        configured = settings.load()
         self._max_body = max_body
-        self.schema = GraphqlSchema(app, limits)
+        self._documents = documents or declared_in(configured.graphql_documents)
+        self.schema = GraphqlSchema(app, limits or Limits(introspection=configured.graphql_introspection != "off"))
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""
@@ -37,10 +51,12 @@ class GraphqlEndpoint:
             read = READERS.get(request.method)
             if read is None:
                 raise MethodNotAllowed(allow=", ".join(ALLOWED))
-            text, variables, name = _checked(read(request, self._max_body))
+            text, variables, name = checked(self._documents, read(request, self._max_body))
             read_only = request.method == "GET"
             answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only)
             return _response(request, answer)
+        except (PersistedQueryNotFound, UndeclaredDocument) as error:
+            return _response(request, refused(error))
         except Exception as error:  # the edge of the program: a document of the problem, whatever it is
             return refusal(error)
 
@@ -50,28 +66,31 @@ def _posted(request: Request, max_body: int) -> Any:
 
 
 def _asked(request: Request, max_body: int) -> Any:
-    """The parameters of a query by GET, `variables` in JSON."""
+    """The parameters of a query by GET, `variables` and `extensions` in JSON."""
     found: dict[str, Any] = {}
     for name, value in request.parameters():
         if name in found:
             raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
         found[name] = value
-    if found.get("variables"):
-        try:
-            found["variables"] = msgspec.json.decode(found["variables"])
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise MalformedJson(f"The variables are not JSON: {error}") from error
+    for name in ("variables", "extensions"):
+        if found.get(name):
+            try:
+                found[name] = msgspec.json.decode(found[name])
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise MalformedJson(f"The {name} are not JSON: {error}") from error
     return {name: value for name, value in found.items() if value != ""}
 
 
 READERS: dict[str, Callable[[Request, int], Any]] = {"GET": _asked, "POST": _posted}
 
-MEMBERS: dict[str, type] = {"variables": dict, "operationName": str, "extensions": dict}
-"""Members of a request beside `query` and the types they have, where they are there."""
+MEMBERS: dict[str, type] = {
+    "query": str, "variables": dict, "operationName": str, "extensions": dict, "documentId": str,
+}  # fmt: skip
+"""Members of a request and the types they have, where they are there."""
 
 
-def _checked(given: Any) -> tuple[str, Mapping[str, Any], str | None]:
-    """The query, its variables and the operation to execute."""
+def checked(documents: Documents, given: Any) -> tuple[str, Mapping[str, Any], str | None]:
+    """The text of a request, its variables and the operation to execute. Raises `MalformedGraphql` and what `Documents` does."""
     if not isinstance(given, dict):
         fault = Fault("", "Expected one request; several in an array are not taken", "object", type(given).__name__)
         raise MalformedGraphql(faults=[fault])
@@ -80,10 +99,9 @@ def _checked(given: Any) -> tuple[str, Mapping[str, Any], str | None]:
         for name, kind in MEMBERS.items()
         if given.get(name) is not None and not isinstance(given[name], kind)
     ]
-    text = given.get("query")
-    if not isinstance(text, str):
-        faults.insert(0, Fault("/query", "Expected the text of a query", found=type(text).__name__))
-    if faults or not isinstance(text, str):
+    text = None if faults else documents.text(given)
+    if text is None:
+        faults = faults or [Fault("/query", "Expected the text of a query", found="NoneType")]
         raise MalformedGraphql("Not a GraphQL request", faults=faults)
     return text, given.get("variables") or {}, given.get("operationName")
 

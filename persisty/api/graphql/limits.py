@@ -13,17 +13,22 @@ from graphql import (
 )
 from msgspec import Struct
 
+from .complexity import MOST
+
 
 class Limits(Struct, frozen=True):
-    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread.
+    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `complexity`:
+    values that its answer may hold (`complexity.py`).
 
-    Introspection may go as deep as it has to.
+    Introspection may go as deep as it has to, unless `introspection` is off: then there is none.
     """
 
     tokens: int = 5_000
     depth: int = 12
     fields: int = 1_000
     aliases: int = 50
+    complexity: int = MOST
+    introspection: bool = True
 
 
 class _Cost(Struct, frozen=True):

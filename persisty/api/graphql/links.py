@@ -10,6 +10,7 @@ from ...model.meta import StoreMeta
 from ...query.parse import filter_of_json
 from ...store.sizes import DEFAULT_LIMIT, check_limit
 from ..operations import VERBS, Parameter
+from .complexity import page_of
 from .nodes import Run
 from .resolve import called_with
 from .results import LinkField
@@ -26,6 +27,11 @@ PARAMETERS: dict[str, Parameter] = {one.name: one for one in VERBS["search"].par
 def parameters_of(link: LinkField) -> tuple[Parameter, ...]:
     """The arguments that the field takes."""
     return tuple(PARAMETERS[name] for name in link.parameters)
+
+
+def most(selected: Selected, variables: Any) -> int:
+    """How many items a page of the link may hold."""
+    return page_of(selected.arguments(variables))
 
 
 def load(

@@ -99,6 +99,10 @@ class Node:
         """The answers of a column of values, in their positions."""
         raise NotImplementedError
 
+    def weight(self, variables: Any, many: int) -> int:
+        """How many values an answer may hold at most; `many`: members of a list whose length the arguments bound."""
+        return 1
+
     def absent(self, run: Run, value: Any, path: Path) -> Any:
         """What stands for a null. UNSET is one that the caller may not read."""
         if self.nullable:
@@ -147,6 +151,9 @@ class Items(Node):
         super().__init__(selected, nullable, owner)
         self._item = item
 
+    def weight(self, variables: Any, many: int) -> int:
+        return 1 + many * self._item.weight(variables, 1)
+
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
         members: list[Any] = []
         ends: list[int] = []
@@ -189,12 +196,13 @@ class Items(Node):
 
 
 class Member(Struct, frozen=True):
-    """A field of an object. `get` reads its value, or `load` those of all objects at once."""
+    """A field of an object. `get` reads its value, or `load` those of all objects at once; `many` of a link: how many it may bring."""
 
     key: str
     node: Node | None
     get: Callable[[Any], Any] | None = None
     load: Callable[[Run, list[Any]], list[Any]] | None = None
+    many: Callable[[Any], int] | None = None
 
 
 class Objects(Node):
@@ -211,6 +219,13 @@ class Objects(Node):
         super().__init__(selected, nullable, owner)
         self._members, self._shown = tuple(members), shown
         self._row = row_type(tuple(member.key for member in members))
+        self._inner = [(one.node, one.many) for one in members if isinstance(one.node, Items | Objects)]
+        self._leaves = 1 + len(self._members) - len(self._inner)
+
+    def weight(self, variables: Any, many: int) -> int:
+        return self._leaves + sum(
+            node.weight(variables, many if bound is None else bound(variables)) for node, bound in self._inner
+        )
 
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
         present = [value for value in values if value is not None and value is not UNSET]

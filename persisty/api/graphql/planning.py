@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
 from ..operations import Operation
-from .links import load
+from .links import load, most
 from .nodes import Items, Member, Node, Objects, Run, Value, Whole
 from .results import LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
@@ -83,7 +83,9 @@ class Planner:
         link = self.links(meta).get(selected.name)
         if link is not None:
             node = self._node(link.ref, selected, owner, _KNOWN)
-            return Member(selected.key, node, load=partial(load, meta, link, selected, self._needed(link, selected)))
+            many = partial(most, selected) if link.link.kind == "has_many" else None
+            needed = self._needed(link, selected)
+            return Member(selected.key, node, load=partial(load, meta, link, selected, needed), many=many)
         attribute = meta.attributes[selected.name]
         nullable = attribute.optional or attribute.readable is not True
         leaf = leaf_of(attribute)

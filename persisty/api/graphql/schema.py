@@ -8,9 +8,8 @@ from top to bottom, one root field after the other. Questions about the schema i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from graphql import (
@@ -34,10 +33,10 @@ from graphql import (
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.utilities import coerce_input_value
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ...application import App
-from ...errors import MethodNotAllowed, PersistyError, Unsupported
+from ...errors import MethodNotAllowed, PersistyError, TooComplex, Unsupported
 from ...model.meta import StoreMeta
 from ...model.types import identity
 from ...security.caller import ANONYMOUS, Caller
@@ -45,12 +44,14 @@ from ..actions import operations
 from ..operations import Operation
 from ..problem import as_error
 from .collect import HARMLESS, Collector, fragments_of, switches_of
+from .complexity import check_complexity, members_of
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
 from .nodes import Failure, Node, Run, stores_for
 from .planning import Dialect, Planner
 from .resolve import call, error_extensions
 from .results import offered_in
+from .scalars import SCALARS, json_text
 from .sdl import sdl
 from .selection import TYPENAME, Selected
 from .types import Leaf, item_record
@@ -121,7 +122,7 @@ class GraphqlSchema:
         self.text = sdl(known)
         self._limits = limits or Limits()
         self._operations = {operation.field: operation for operation in known}
-        self._planner = Planner(Dialect(self._check, _json_text), offered_in(known))
+        self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
         self._schema = _executable(self.text, known, self._planner)
         self._remembered = lru_cache(REMEMBERED)(self._prepare)
 
@@ -159,10 +160,11 @@ class GraphqlSchema:
             if read_only and operation.operation is not OperationType.QUERY:
                 raise MethodNotAllowed("A mutation needs POST", allow="POST")
             values = self._variables(document, operation, given)
+            plan = self._plan(document, operation, operation_name, values)
+            self._weigh(plan, values)
         except Rejected as rejected:
             return Answer(msgspec.json.encode({"errors": [_formatted(error) for error in rejected.errors]}), False)
         run = Run(stores_for(self._app, caller), values, _as_error)
-        plan = self._plan(document, operation, operation_name, values)
         data = {key: self._answered(run, key, field, caller, given) for key, field in plan.fields.items()}
         if not run.failures:
             return Answer(msgspec.json.encode({"data": data}), True)
@@ -181,6 +183,15 @@ class GraphqlSchema:
         if isinstance(field, str):
             return field
         return (execute_sync(self._schema, field, variable_values=given).data or {}).get(key)
+
+    def _weigh(self, plan: _Plan, values: VariableValues) -> None:
+        """Raise `Rejected` if the answer might hold too much."""
+        roots = [one for one in plan.fields.values() if isinstance(one, _Root)]
+        weights = (one.node.weight(values, _members(one, values)) for one in roots)
+        try:
+            check_complexity(weights, self._limits.complexity)
+        except TooComplex as error:
+            raise Rejected([_error(error)]) from None
 
     def _plan(
         self, document: _Document, operation: OperationDefinitionNode, name: str | None, values: VariableValues
@@ -230,6 +241,23 @@ class GraphqlSchema:
 
     def _prepare(self, text: str) -> _Document:
         return _Document(prepare(self._schema, text, self._limits))
+
+
+def refused(error: PersistyError) -> Answer:
+    """The response to a request that is not executed."""
+    return Answer(msgspec.json.encode({"errors": [_formatted(_error(error))]}), False)
+
+
+def _error(error: PersistyError) -> GraphQLError:
+    return GraphQLError(error.message, extensions=error_extensions(error))
+
+
+def _members(root: _Root, values: VariableValues) -> int:
+    try:
+        given = {} if root.operation.mutation else root.selected.arguments(values)
+    except GraphQLError:  # told where the field is answered
+        given = {}
+    return members_of(root.operation.verb, given)
 
 
 NO_VARIABLES = VariableValues({}, {})
@@ -298,44 +326,3 @@ def _mark_links(schema: GraphQLSchema, meta: StoreMeta[Any], planner: Planner) -
     if isinstance(item, GraphQLObjectType):
         for name in planner.links(meta):
             item.fields[name].extensions = {STORED: True, HARMLESS: True}
-
-
-# scalars
-
-
-def _json(value: Any) -> Any:
-    """AWSJSON as AppSync takes it: text only, handed on parsed."""
-    if isinstance(value, str):
-        try:
-            return msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
-            pass
-    raise GraphQLError("AWSJSON cannot represent a value that is not JSON as text")
-
-
-def _spelled(name: str, kind: Any) -> Callable[[Any], Any]:
-    """Check the spelling and hand on the text: operations read it as they read it from REST."""
-
-    def parse(value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                msgspec.convert(value, kind)
-            except (msgspec.ValidationError, ValueError):
-                pass
-            else:
-                return value
-        raise GraphQLError(f"{name} cannot represent a value that is not spelled in ISO 8601")
-
-    return parse
-
-
-def _json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-SCALARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "AWSJSON": (_json, _json_text),
-    "AWSDateTime": (_spelled("AWSDateTime", Annotated[datetime, Meta(tz=True)]), identity),
-    "AWSDate": (_spelled("AWSDate", date), identity),
-}
-"""Scalar → what reads its values and what writes them."""

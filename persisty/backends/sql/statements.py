@@ -180,9 +180,7 @@ class Statements:
     def _values(self, bind: Bind, attribute: str, count: int) -> Any:
         kind = self._table.c[attribute].type
         rows: list[tuple[Any, ...]] = [(cast(bind(), kind), literal_column(str(place))) for place in range(count)]
-        return (
-            literal_rows(column("value", kind), column("place", Integer()), name="_sought").data(rows).cte("_sought")
-        )
+        return literal_rows(column("value", kind), column("place", Integer()), name="_sought").data(rows).cte("_sought")
 
     def _limited(self, found: Select[Any], bind: Bind, order: tuple[OrderBy, ...]) -> Any:
         return found.order_by(*map(self._ordered, order)).suffix_with(_limit(bind))
