@@ -1,16 +1,18 @@
-"""Requests a second of one worker over the same SQLite data: persisty against FastAPI with SQLModel."""
+"""Requests that one worker answers in a second of its CPU, over the same SQLite data: persisty against FastAPI with SQLModel, against Litestar with msgspec and
+SQLAlchemy Core, and against a bare ASGI function that does nothing but the query and the JSON."""
 
 from __future__ import annotations
 
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,75 +20,66 @@ import msgspec
 from .echo import free_port
 from .load import requests_per_second
 from .measure import Row, row
+from .served import AUTHOR
 
-TARGET = 8
-SECONDS, ROUNDS = 2.0, 3
+SECONDS, ROUNDS = 1.5, 5
 ROOT = Path(__file__).parents[1]
-AUTHOR = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 QUERY = f"/api/message?author_id={AUTHOR}&limit=25"
+OURS = "persisty"
+UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning")
 SERVERS = {
-    "persisty": ["-m", "persisty", "serve", "benchmarks.messages:app", "--seed", "benchmarks.rest:seed", "--port"],
-    "FastAPI + SQLModel": [
-        "-m", "uvicorn", "benchmarks.peers.fastapi_sqlmodel:app", "--no-access-log", "--log-level", "warning", "--port",
-    ],
-}  # fmt: skip
-SEARCHES = {"persisty": f"{QUERY}&order=-created_at", "FastAPI + SQLModel": QUERY}
-
-
-def seed(app: object) -> int:
-    """What the peer starts with, too."""
-    from benchmarks.messages import Message
-    from benchmarks.messages import app as messenger
-    from persisty import Create
-
-    for start in range(0, 500, 100):
-        batch = [Create({"text": f"note {number}", "author_id": AUTHOR}) for number in range(start, start + 100)]
-        messenger.store(Message).edit_batch(batch)
-    return 500
+    OURS: ("-m", "persisty", "serve", "benchmarks.served:app", "--seed", "benchmarks.served:seed"),
+    "FastAPI + SQLModel": (*UVICORN, "benchmarks.peers.fastapi_sqlmodel:app"),
+    "Litestar + msgspec + Core": (*UVICORN, "benchmarks.peers.litestar_core:app"),
+    "bare ASGI function": (*UVICORN, "benchmarks.peers.bare_asgi:app"),
+}
+TARGETS: dict[str, dict[str, float]] = {
+    "FastAPI + SQLModel": {"GET by key": 8, "search page of 25": 8, "POST": 8},
+    "Litestar + msgspec + Core": {"GET by key": 2, "search page of 25": 2, "POST": 1.5},
+    "bare ASGI function": {"GET by key": 0.55, "search page of 25": 0.55, "POST": 0.55},
+}
+"""Peer → work → how many times as many requests there should be, at least."""
 
 
 def rows() -> Iterator[Row]:
     found: dict[str, dict[str, list[float]]] = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _serving("persisty", folder) as ours,
-        _serving("FastAPI + SQLModel", folder) as theirs,
-    ):
-        ports = {"persisty": ours, "FastAPI + SQLModel": theirs}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = {name: stack.enter_context(_serving(name, folder / str(at))) for at, name in enumerate(SERVERS)}
+        requests = {name: _requests(name, port) for name, (port, _) in servers.items()}
         for _ in range(ROUNDS):
-            for name, port in ports.items():
-                for work, request in _requests(name, port).items():
-                    found.setdefault(work, {}).setdefault(name, []).append(requests_per_second(port, request, SECONDS))
-    for work, rates in found.items():
-        best = {name: sorted(measured)[len(measured) // 2] for name, measured in rates.items()}
-        yield row(
-            f"REST {work}, req/s",
-            "FastAPI + SQLModel",
-            best["persisty"],
-            best["FastAPI + SQLModel"],
-            least=TARGET,
-            unit="req/s",
-        )
+            for work in requests[OURS]:
+                for name, (port, process) in servers.items():
+                    rate = requests_per_second(port, requests[name][work], SECONDS, process)
+                    found.setdefault(work, {}).setdefault(name, []).append(rate)
+    for peer, targets in TARGETS.items():
+        for work, rates in found.items():
+            ours, theirs = (statistics.median(rates[name]) for name in (OURS, peer))
+            yield row(f"REST {work}, req/s", peer, ours, theirs, least=targets[work], unit="req/s")
 
 
 def _requests(name: str, port: int) -> dict[str, bytes]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{SEARCHES[name]}") as answer:
+    asked = f"{QUERY}&order=-created_at" if name == OURS else QUERY
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{asked}") as answer:
         page = msgspec.json.decode(answer.read())
-    key = (page["items"] if isinstance(page, dict) else page)[0]["id"]
+    items = page["items"] if isinstance(page, dict) else page
+    if len(items) != 25:
+        raise RuntimeError(f"{name} answers {len(items)} items")
     body = msgspec.json.encode({"text": "hello", "author_id": "00000000-0000-4000-8000-000000000000"})
     post = f"POST /api/message HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return {
-        "GET by key": f"GET /api/message/{key} HTTP/1.1\r\nHost: b\r\n\r\n".encode(),
-        "search page of 25": f"GET {SEARCHES[name]} HTTP/1.1\r\nHost: b\r\n\r\n".encode(),
+        "GET by key": f"GET /api/message/{items[0]['id']} HTTP/1.1\r\nHost: b\r\n\r\n".encode(),
+        "search page of 25": f"GET {asked} HTTP/1.1\r\nHost: b\r\n\r\n".encode(),
         "POST": post.encode() + body,
     }
 
 
 @contextmanager
-def _serving(name: str, folder: str) -> Iterator[int]:
+def _serving(name: str, folder: Path) -> Iterator[tuple[int, int]]:
+    folder.mkdir()
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PERSISTY_LOG_LEVEL": "WARNING"}
-    command = [sys.executable, *SERVERS[name], str(port)]
+    command = [sys.executable, *SERVERS[name], "--port", str(port)]
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     try:
         for _ in range(150):
@@ -96,7 +89,7 @@ def _serving(name: str, folder: str) -> Iterator[int]:
             except OSError:
                 time.sleep(0.2)
         time.sleep(0.5)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(10)
