@@ -5,7 +5,8 @@ selectionSetList, variables}`. What is selected is answered by the same plans as
 fields under their names: AppSync puts aliases in, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
 errors being those of links below, or `{"error": {"code", "message", "info"}}`; the resolver makes errors of the field of them
 (`code` as errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. An event without
-a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections.
+a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections. A subscription is
+answered by `{"filter": …}`, what AppSync is to let through of the events.
 
 Stores' operations are known from the start; the custom actions' modules are imported when a field that is none of theirs is first
 asked for.
@@ -37,6 +38,8 @@ from .planning import Dialect, Planner
 from .resolve import call, error_extensions
 from .results import offered_in, result_ref
 from .selection_text import parse_selection
+from .subscribing import subscribe
+from .subscriptions import subscriptions
 from .types import Leaf
 from .values import answer, item_answer, plain_json
 
@@ -56,6 +59,7 @@ class AppSync:
         operations = store_operations(app)
         self._fields = _by_field(operations)
         self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
+        self._subscriptions = {one.field: one for one in subscriptions(app.metas.values())}
         self._complete = False
 
     def handle(self, event: Any, caller: Caller | None = None) -> Envelope:
@@ -70,6 +74,8 @@ class AppSync:
         field, arguments = event.get("fieldName"), event.get("arguments") or {}
         if not isinstance(field, str) or not isinstance(arguments, Mapping):
             raise InvalidInput("Not an event of a field", faults=[Fault("", "Expected fieldName and arguments")])
+        if (subscription := self._subscriptions.get(field)) is not None:
+            return {"filter": subscribe(self._app, subscription, event, caller, self._planner.links)}
         operation = self._operation(field)
         if operation is None:
             raise NotFound(f"There is no field {field[:100]}")

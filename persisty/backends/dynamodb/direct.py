@@ -15,7 +15,7 @@ import msgspec
 
 from ...errors import BackendUnavailable
 from .credentials import Provider
-from .http import Answer, HttpError, Unreachable
+from .http import Answer
 from .signed import SKEW, SignedHost
 from .transport import JSON, THROTTLES, TRANSIENT, AwsError, Retry, as_error, exhausted, retrying, tokened
 
@@ -42,14 +42,7 @@ class DirectTransport:
         self._host.close()
 
     def _attempt(self, operation: str, body: bytes, shape: Any) -> Any:
-        try:
-            answer = self._host.exchange(body, TARGET + operation)
-        except HttpError as error:
-            raise Retry(BackendUnavailable(f"DynamoDB: {error}"), at_once=error.reused) from error
-        except Unreachable as error:
-            raise Retry(BackendUnavailable(f"DynamoDB cannot be reached: {error}"), in_doubt=False) from error
-        except OSError as error:
-            raise Retry(BackendUnavailable(f"DynamoDB cannot be reached: {error}")) from error
+        answer = self._host.exchange(body, TARGET + operation)
         if answer.crc32 is not None and answer.crc32 != crc32(answer.body):
             raise Retry(BackendUnavailable("DynamoDB: the answer's checksum is wrong"))
         try:

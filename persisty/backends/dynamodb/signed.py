@@ -1,6 +1,7 @@
 """Signed requests to one host over kept-alive connections: a POST of JSON to one path, for a service of AWS.
 
-The clock is corrected by the server's, which refuses signatures of other times.
+What fails on the way is a `Retry`, for `transport.retrying`. The clock is corrected by the server's, which refuses signatures of
+other times.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from importlib import import_module
 from time import gmtime, strftime, time
 from urllib.parse import urlsplit
 
+from ...errors import BackendUnavailable
 from .credentials import Provider
-from .http import Answer, Pool
+from .http import Answer, HttpError, Pool, Unreachable
 from .sigv4 import CONTENT_TYPE, Signer
+from .transport import Retry
 
 SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
 """Errors that a wrong clock causes, among other things."""
@@ -30,7 +33,7 @@ def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.s
 
 class SignedHost:
     """`url`: scheme, host, perhaps a port, and the path. `ca_bundle`: a file of certificates to trust instead of the system's.
-    Safe to share between threads."""
+    `name`: the service's in errors. Safe to share between threads."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class SignedHost:
         credentials: Provider,
         ca_bundle: str | None = None,
         *,
+        name: str = "DynamoDB",
         service: str = "dynamodb",
         content_type: str = CONTENT_TYPE,
     ) -> None:
@@ -51,12 +55,19 @@ class SignedHost:
         self._pool = Pool(host, port, _tls(host, ca_bundle) if secure else None)
         authority = named if port == usual else f"{named}:{port}"
         self._signer = Signer(authority, region, service, self._path, content_type)
-        self._credentials = credentials
+        self._name, self._credentials = name, credentials
         self._skew = 0.0
 
     def exchange(self, body: bytes, target: str = "") -> Answer:
-        """Send a request and read its answer; `HttpError` or `OSError` if that fails."""
-        return self._pool.exchange(self.request(body, target))
+        """Send a request and read its answer; a `Retry` if that fails."""
+        try:
+            return self._pool.exchange(self.request(body, target))
+        except HttpError as error:
+            raise Retry(BackendUnavailable(f"{self._name}: {error}"), at_once=error.reused) from error
+        except Unreachable as error:
+            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}"), in_doubt=False) from error
+        except OSError as error:
+            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}")) from error
 
     def request(self, body: bytes, target: str = "") -> bytes:
         """The request as it goes out. `target`: what AWS's JSON protocol calls the operation, where the service speaks it."""

@@ -1,0 +1,130 @@
+"""Subscriptions on AppSync: what the function answers when one begins."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.publishing import published
+from persisty.security.caller import ANONYMOUS, Caller
+
+from ..appsync_filter import check, lets_through
+from . import town
+
+ANN, BOB = Caller(str(UUID(int=1))), Caller(str(UUID(int=2)))
+CLERK, FRIEND = Caller("clerk", frozenset({"clerk"})), Caller("friend", frozenset({"friend"}))
+
+
+@pytest.fixture(scope="module")
+def surface() -> AppSync:
+    return AppSync(town.app)
+
+
+def asked(field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id",), **arguments: Any) -> dict[str, Any]:
+    """The event of a subscription that begins."""
+    return {
+        "fieldName": field,
+        "arguments": arguments,
+        "selectionSetGraphQL": selection,
+        "selectionSetList": list(listed),
+        "variables": {},
+    }
+
+
+def told(surface: AppSync, caller: Caller, field: str, item: Any, **arguments: Any) -> bool:
+    """Is a subscriber told of the item?"""
+    answer = surface.handle(asked(field, **arguments), caller)
+    check(answer["filter"])
+    return lets_through(answer["filter"], published(item))
+
+
+def refusal(surface: AppSync, caller: Caller, event: dict[str, Any]) -> tuple[str, list[tuple[str, str | None]]]:
+    error = surface.handle(event, caller)["error"]
+    return error["code"], [(one["path"], one.get("found")) for one in error["info"].get("faults", ())]
+
+
+def test_a_subscriber_is_told_of_what_it_may_read_only(surface: AppSync) -> None:
+    hers, nobodys = (
+        town.Note(id=UUID(int=9), text="a", owner=UUID(int=1)),
+        town.Note(id=UUID(int=9), text="a", owner=None),
+    )
+    for field in ("noteCreated", "noteUpdated", "noteDeleted"):
+        assert told(surface, ANN, field, hers)
+        assert not told(surface, BOB, field, hers)
+        assert not told(surface, ANN, field, nobodys)
+
+
+def test_what_is_asked_comes_on_top_of_what_may_be_read(surface: AppSync) -> None:
+    note = town.Note(id=UUID(int=9), text="hello", owner=UUID(int=1))
+    assert told(surface, ANN, "noteCreated", note, where={"text": {"startswith": "he"}})
+    assert not told(surface, ANN, "noteCreated", note, where={"text": {"eq": "else"}})
+    either = {"or": [{"text": {"eq": "hello"}}, {"owner": {"eq": str(UUID(int=2))}}]}
+    assert told(surface, ANN, "noteCreated", note, where=either)
+    assert not told(surface, BOB, "noteCreated", note, where=either)
+
+
+def test_what_everybody_may_read_everybody_is_told_of(surface: AppSync) -> None:
+    house = town.House(id=UUID(int=9), street="a")
+    assert told(surface, ANONYMOUS, "houseCreated", house)
+    assert told(surface, ANONYMOUS, "houseCreated", house, where=None)
+    assert told(surface, ANONYMOUS, "houseCreated", house, where={})
+
+
+def test_who_may_read_nothing_is_refused(surface: AppSync) -> None:
+    assert refusal(surface, ANONYMOUS, asked("slipCreated")) == ("unauthenticated", [])
+    assert refusal(surface, ANN, asked("slipCreated")) == ("forbidden", [])
+    assert "filter" in surface.handle(asked("slipCreated"), CLERK)
+
+
+def test_an_attribute_that_is_not_for_the_caller_cannot_be_selected(surface: AppSync) -> None:
+    hidden = ("forbidden", [("/selectionSetGraphQL", "diary")])
+    event = asked("personCreated", "{ id diary }", ("id", "diary"))
+    assert refusal(surface, ANN, event) == hidden
+    assert "filter" in surface.handle(event, FRIEND)
+    aliased = asked("personCreated", "{ name: diary }", ("name",))
+    assert refusal(surface, ANN, aliased) == hidden
+    inline = asked("personCreated", "{ ... on Person { mine: diary } }", ("mine",))
+    assert refusal(surface, ANN, inline) == hidden
+
+
+def test_of_a_named_fragment_everything_counts_as_selected(surface: AppSync) -> None:
+    event = asked("personCreated", "{ ...it }", ("name",))
+    assert refusal(surface, ANN, event) == ("forbidden", [("/selectionSetGraphQL", "diary")])
+    assert "filter" in surface.handle(event, FRIEND)
+    assert "filter" in surface.handle(asked("letterCreated", "{ ...it }", ("text",)), ANN)
+
+
+def test_an_event_that_tells_nothing_of_the_selection_counts_as_one_of_everything(surface: AppSync) -> None:
+    event = {"fieldName": "personCreated", "arguments": {}}
+    assert refusal(surface, ANN, event)[0] == "forbidden"
+    assert "filter" in surface.handle(event, FRIEND)
+
+
+def test_links_are_not_part_of_an_event(surface: AppSync) -> None:
+    event = asked("letterCreated", "{ id writer { name } }", ("id", "writer", "writer/name"))
+    assert refusal(surface, ANN, event) == ("unsupported", [("/selectionSetGraphQL", "writer")])
+    counted = asked("personCreated", "{ letter_count }", ("letter_count",))
+    assert refusal(surface, FRIEND, counted) == ("unsupported", [("/selectionSetGraphQL", "letter_count")])
+
+
+def test_what_is_asked_of_a_hidden_attribute_is_asked_of_nothing(surface: AppSync) -> None:
+    event = asked("personCreated", where={"diary": {"eq": "x"}})
+    assert refusal(surface, ANN, event) == ("invalid_query", [("/where/diary", "diary")])
+    assert "filter" in surface.handle(event, FRIEND)
+    secret = asked("personCreated", where={"secret": {"eq": "x"}})
+    assert refusal(surface, FRIEND, secret) == ("invalid_query", [("/where/secret", "secret")])
+
+
+def test_faults_of_a_filter_are_told_as_of_a_query(surface: AppSync) -> None:
+    for where in ({"name": {"foo": 1}}, {"name": {"eq": 1}}, {"nothing": {"eq": 1}}):
+        code, [(path, _)] = refusal(surface, FRIEND, asked("personCreated", where=where))
+        assert (code, path.startswith("/where/")) == ("invalid_query", True)
+    assert refusal(surface, FRIEND, asked("personCreated", more=1))[0] == "invalid_input"
+
+
+def test_what_appsync_cannot_filter_by_is_unsupported(surface: AppSync) -> None:
+    event = asked("personCreated", where={"name": {"icontains": "a"}})
+    assert refusal(surface, FRIEND, event) == ("unsupported", [("/where/name", None)])

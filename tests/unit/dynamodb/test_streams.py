@@ -1,0 +1,64 @@
+"""Records of a table's stream, as Lambda hands them on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty import meta_of
+from persisty.backends.dynamodb.codec import WireCodec
+from persisty.backends.dynamodb.streams import StreamReader
+from persisty.model.validation import new_item
+from persisty.store.feed import Change
+from persisty.testing.conformance.dirty import rows
+from persisty.testing.conformance.items import Specimen
+
+META = meta_of(Specimen)
+CODEC = WireCodec(META)
+ROWS = [new_item(META, row) for row in rows()]
+"""Whole items with all that is hostile."""
+
+
+def record(name: str, table: str = "shop-live-specimen", **images: Any) -> dict[str, Any]:
+    return {
+        "eventID": "1",
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-west-1",
+        "dynamodb": {"SequenceNumber": "100", "StreamViewType": "NEW_AND_OLD_IMAGES", **images},
+        "eventSourceARN": f"arn:aws:dynamodb:eu-west-1:123456789012:table/{table}/stream/2026-01-01T00:00:00.000",
+    }
+
+
+@pytest.fixture(scope="module")
+def reader() -> StreamReader:
+    return StreamReader("shop", "live", [META])
+
+
+def test_images_become_the_items_that_were_written(reader: StreamReader) -> None:
+    for item in ROWS:
+        change = reader.change(record("INSERT", NewImage=CODEC.wire(item)))
+        assert change == Change("specimen", "created", META.key_of(item), item)
+
+
+def test_a_change_has_the_item_as_it_is_then_and_a_deletion_as_it_was(reader: StreamReader) -> None:
+    old, new = CODEC.wire(ROWS[0]), CODEC.wire(ROWS[1])
+    updated = reader.change(record("MODIFY", OldImage=old, NewImage=new))
+    deleted = reader.change(record("REMOVE", OldImage=old))
+    assert updated is not None
+    assert deleted is not None
+    assert (updated.kind, updated.item) == ("updated", ROWS[1])
+    assert (deleted.kind, deleted.item) == ("deleted", ROWS[0])
+
+
+def test_a_table_of_somebody_else_is_left_alone(reader: StreamReader) -> None:
+    for table in ("shop-dev-specimen", "shop-live.system", "other"):
+        assert reader.change(record("INSERT", table, NewImage={"id": {"S": "x"}})) is None
+
+
+def test_a_record_that_cannot_be_read_says_so(reader: StreamReader) -> None:
+    for broken in (record("INSERT"), record("OTHER"), record("INSERT", NewImage={"id": {"N": "1"}})):
+        with pytest.raises((KeyError, msgspec.ValidationError)):
+            reader.change(broken)
