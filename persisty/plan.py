@@ -24,6 +24,7 @@ from .errors import InvalidDeclaration
 from .model.links import Link
 from .model.meta import StoreMeta
 from .naming import pascal, system_table_name, table_name
+from .plan_auth import LAMBDA, AuthMode, auth_modes, directives
 from .security.access import READS, WRITES
 from .security.authenticator import authenticator_of
 from .security.rules import Rule, Through
@@ -123,7 +124,7 @@ class Field(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`sdl` is AppSync's schema, empty where there is no such API."""
+    """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first."""
 
     app: str
     stage: str
@@ -132,6 +133,7 @@ class Plan(Struct, frozen=True):
     routes: tuple[Route, ...]
     fields: tuple[Field, ...]
     sdl: str
+    auth: tuple[AuthMode, ...] = ()
 
     @property
     def prefix(self) -> str:
@@ -143,6 +145,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "rest": ("lambdas.rest.handler", "REST of {app}"),
     "graphql_http": ("lambdas.graphql.handler", "GraphQL of {app}, whole requests"),
     "appsync": ("lambdas.appsync.handler", "Root fields of the GraphQL API of {app}"),
+    "authorizer": ("lambdas.authorizer.handler", "Who calls the GraphQL API of {app}"),
 }
 """Function → its handler and description."""
 GRAPHQL: dict[str, tuple[str, ...]] = {
@@ -161,9 +164,10 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
     names = ("rest", *GRAPHQL[graphql])
     stores, actions = store_operations(app), action_operations(app)
     offered = (*stores.values(), *actions.values())
-    schema = (
-        sdl(offered, appsync=True) if GRAPHQL[graphql] else ""
-    )  # what does not fit into one stops here, whoever serves it
+    auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()
+    schema = sdl(offered, appsync=True, directives=directives(auth, offered)) if len(names) > 1 else ""
+    if any(mode.kind == LAMBDA for mode in auth):
+        names = (*names, "authorizer")
     identity, origins = _identity(app), _origins()
     return Plan(
         app=app.name,
@@ -181,7 +185,7 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
                     **identity,
                     **origins,
                 },
-                grants=_grants(app, stores, whole=bool(app.actions)),
+                grants=() if name == "authorizer" else _grants(app, stores, whole=bool(app.actions)),
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
             )
             for name, (handler, description) in FUNCTIONS.items()
@@ -190,6 +194,7 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
         routes=(*_routes(app, actions), *(Route("ANY", "/graphql", name) for name in names if name == "graphql_http")),
         fields=tuple(map(_field, offered)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
+        auth=auth,
     )
 
 

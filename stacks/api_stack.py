@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,13 @@ from constructs import Construct
 from persisty.naming import pascal
 from persisty.plan import Field, Plan
 
+from .constructs.authorization import Modes
 from .constructs.code import Target
 from .constructs.functions import Functions
 
 RESOLVER = Path(__file__).parent / "constructs" / "resolver.js"
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
-KEY_LIFE = 11
-"""Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
-
 CACHE_INSTANCE = "SMALL"
 """Of the cache that AppSync keeps answers in, where a store declares that: 1.5 GiB."""
 
@@ -69,19 +66,16 @@ class ApiStack(cdk.Stack):
         plan = self._plan
         schema = Path(cdk.FileSystem.mkdtemp("sdl")) / "schema.graphql"
         schema.write_text(plan.sdl)
-        key = appsync.ApiKeyConfig(name=plan.prefix, expires=cdk.Expiration.at_date(_key_expiry()))
+        modes = Modes(self, plan, self._functions.get("authorizer"))
         api = appsync.GraphqlApi(
             self,
             "Graphql",
             name=plan.prefix,
             definition=appsync.Definition.from_file(str(schema)),
-            authorization_config=appsync.AuthorizationConfig(
-                default_authorization=appsync.AuthorizationMode(
-                    authorization_type=appsync.AuthorizationType.API_KEY, api_key_config=key
-                )
-            ),
+            authorization_config=modes.config(),
             query_depth_limit=20,
         )
+        modes.narrow(api)
         sources = {
             name: api.add_lambda_data_source(f"{pascal(name)}Source", self._functions[name])
             for name in dict.fromkeys(field.function for field in plan.fields)
@@ -116,10 +110,3 @@ def _caching(field: Field) -> appsync.CachingConfig | None:
     if field.caching is None:
         return None
     return appsync.CachingConfig(ttl=cdk.Duration.seconds(field.caching.seconds), caching_keys=list(field.caching.keys))
-
-
-def _key_expiry() -> datetime:
-    """The first of a month: the template stays the same until the next one."""
-    today = datetime.now(UTC)
-    months = today.year * 12 + today.month - 1 + KEY_LIFE
-    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from typing import Any
 from .. import settings
 from ..errors import InvalidDeclaration
 from .caller import ANONYMOUS, Caller
-from .issuers import OWN, Issuer, issuers_in, listed
+from .issuers import OWN, Issuer, audiences_in, issuers_in, listed
 from .secret import LOCAL_STAGES, own_keys
 from .tokens import LIFETIME, caller_of, refused, signed, verified
 
@@ -75,7 +75,8 @@ class Authenticator:
         """Who verified claims say is calling: somebody we trust, such as AppSync, has looked at the token. What that cannot know
         is checked here: that the issuer is one of ours, and the token meant for us."""
         issuer, subject = self._issuers.get(str(claims.get("iss"))), claims.get("sub")
-        if issuer is None or not issuer.takes(claims) or not isinstance(subject, str) or not subject:
+        told = subject is None or (isinstance(subject, str) and subject != "")
+        if issuer is None or not issuer.takes(claims) or not told:
             raise refused("The token is of no issuer that is trusted here, or meant for somebody else")
         return caller_of(issuer, dict(claims))
 
@@ -132,7 +133,7 @@ def authenticator_of(configured: settings.Settings, stage: str, secret: str | No
     `InvalidDeclaration` for settings that make no sense, and, if identity is `needed`, for a stage other than a laptop's in which
     nobody's tokens count.
     """
-    audiences = frozenset((configured.token_audience or "").replace(",", " ").split())
+    audiences = audiences_in(configured.token_audience)
     keys = own_keys(configured, stage, secret)
     own = None if keys is None else Issuer(configured.token_issuer, OWN, keys, audiences)
     issuers = issuers_in(configured.token_issuers, audiences) if configured.token_issuers else ()

@@ -96,6 +96,11 @@ def checked(url: str) -> str:
     return url
 
 
+def audiences_in(text: str | None) -> frozenset[str]:
+    """Whom tokens must be for, as the setting says."""
+    return frozenset((text or "").replace(",", " ").split())
+
+
 def issuers_in(text: str, audiences: frozenset[str]) -> tuple[Issuer, ...]:
     """The issuers that the setting names. `InvalidDeclaration` with everything that is wrong with it."""
     faults: list[Fault] = []

@@ -48,6 +48,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
         POWERTOOLS,
     ),
     "the AppSync function": ("import lambdas.appsync", POWERTOOLS),
+    "the authorizer": ("import lambdas.authorizer", POWERTOOLS),
     "the GraphQL function": ("import lambdas.graphql", POWERTOOLS | WHOLE_GRAPHQL),
 }
 

@@ -15,19 +15,9 @@ from typing import Any
 
 from graphql import GraphQLError, build_schema, graphql_sync
 
+from ..appsync_schema import DECLARED
 from ..graphql.asking import told
 
-AWS_SCALARS = (
-    "AWSDate",
-    "AWSDateTime",
-    "AWSJSON",
-    "AWSTime",
-    "AWSTimestamp",
-    "AWSEmail",
-    "AWSURL",
-    "AWSPhone",
-    "AWSIPAddress",
-)
 STUB = """
 export const added = [];
 export const util = {
@@ -57,7 +47,7 @@ class AppSyncGateway:
             by_type.setdefault(resource["Type"], {})[name] = resource["Properties"]
         [schema] = by_type["AWS::AppSync::GraphQLSchema"].values()
         text: str = schema["Definition"]
-        self._schema = build_schema(text + "".join(f"\nscalar {name}" for name in AWS_SCALARS))
+        self._schema = build_schema(text + DECLARED)
         self._functions = functions
         self._folder = folder
         self._path: list[Any] = []

@@ -33,9 +33,10 @@ from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.naming import system_table_name
-from persisty.plan import SYSTEM, Plan, plan_of
+from persisty.plan import SYSTEM, Function, Plan, plan_of
 from persisty.security.access import VERBS as OFFERED
 from persisty.testing import app_fixture
+from tests.appsync_schema import DECLARED
 from tests.graphql.gallery import app as gallery
 
 
@@ -98,6 +99,11 @@ class Recorder:
 
 def _plan(app: App = SHOP) -> Plan:
     return plan_of(app, SPEC)
+
+
+def _answering(plan: Plan) -> list[Function]:
+    """The functions that answer requests, and so need what the plan grants."""
+    return [one for one in plan.functions if one.name != "authorizer"]
 
 
 def test_tables_are_those_that_the_engine_creates_for_itself() -> None:
@@ -287,7 +293,7 @@ def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb:
 
     plan = _plan(App("only", items=[Only], url="memory://", stage="test"))
     assert [table.name for table in plan.tables] == ["only-test-only", "only-test.system"]
-    for function in plan.functions:
+    for function in _answering(plan):
         [grant] = [one for one in function.grants if one.store == SYSTEM]
         assert set(grant.actions) == asked
 
@@ -298,7 +304,7 @@ def test_without_anything_to_keep_beside_the_items_there_is_no_system_table() ->
 
 
 def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:
-    for function in _plan().functions:
+    for function in _answering(_plan()):
         assert {grant.store for grant in function.grants} == {"thing", "slot", "triple"}
         grants = {grant.store: grant.actions for grant in function.grants}
         assert grants["triple"] == ("dynamodb:PutItem",)
@@ -307,7 +313,7 @@ def test_nothing_is_granted_on_a_table_that_no_surface_offers() -> None:
 
 def test_custom_actions_may_use_every_verb_of_every_store() -> None:
     assert gallery.actions
-    for function in _plan(gallery).functions:
+    for function in _answering(_plan(gallery)):
         grants = {grant.store: grant.actions for grant in function.grants if grant.store != SYSTEM}
         assert grants.keys() == gallery.metas.keys()
         assert all("dynamodb:DeleteItem" in actions for actions in grants.values())
@@ -334,8 +340,7 @@ def _matches(route: str, path: str) -> bool:
 @pytest.mark.parametrize("app", [SHOP, gallery], ids=lambda app: app.name)
 def test_fields_and_schema_and_operations_are_the_same_set(app: App) -> None:
     plan = _plan(app)
-    scalars = "".join(f"\nscalar {name}" for name in ("AWSDateTime", "AWSDate", "AWSJSON"))
-    schema = build_schema(plan.sdl + scalars)
+    schema = build_schema(plan.sdl + DECLARED)
     in_schema = {
         (root.name, field)
         for root in (schema.query_type, schema.mutation_type)

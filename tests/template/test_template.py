@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from graphql import GraphQLObjectType, build_schema
 from examples.messenger.app import app
 from persisty.api.actions import operations
 from persisty.plan import KeyAttribute, Plan, plan_of
+from tests import tokens
+from tests.appsync_schema import DECLARED
 
 Template = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -109,8 +112,7 @@ def test_every_operation_is_a_field_that_appsync_resolves_by_the_function(api: T
 
 def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -> None:
     [schema] = properties(api, "AWS::AppSync::GraphQLSchema")
-    declared = "".join(f"\nscalar {name}" for name in ("AWSDateTime", "AWSDate", "AWSJSON"))
-    built = build_schema(schema["Definition"] + declared)
+    built = build_schema(schema["Definition"] + DECLARED)
     fields = {
         (root.name, name)
         for root in (built.query_type, built.mutation_type)
@@ -120,12 +122,30 @@ def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -
     assert fields == {(one["TypeName"], one["FieldName"]) for one in properties(api, "AWS::AppSync::Resolver")}
 
 
-def test_the_graphql_api_asks_for_a_key_that_lasts_months_but_ends(api: Template) -> None:
+def test_the_graphql_api_asks_for_a_token_and_takes_a_key_that_lasts_months_but_ends(api: Template) -> None:
     [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
-    assert graphql["AuthenticationType"] == "API_KEY"
+    assert graphql["AuthenticationType"] == "AWS_LAMBDA"
+    assert graphql["AdditionalAuthenticationProviders"] == [{"AuthenticationType": "API_KEY"}]
     assert graphql["QueryDepthLimit"] > 0
     [key] = properties(api, "AWS::AppSync::ApiKey")
     assert key["Expires"] % 86_400 == 0
+
+
+def test_the_authorizer_looks_at_tokens_for_this_api_and_is_granted_nothing_else(api: Template) -> None:
+    [(name, graphql)] = of_type(api, "AWS::AppSync::GraphQLApi").items()
+    config = graphql["Properties"]["LambdaAuthorizerConfig"]
+    function = config["AuthorizerUri"]["Fn::GetAtt"][0]
+    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.authorizer.handler"
+    assert config["AuthorizerResultTtlInSeconds"] == 0  # unless the function says so
+    expected = re.compile(config["IdentityValidationExpression"])
+    token = tokens.own()
+    assert all(expected.match(given) for given in (token, f"Bearer {token}", f"bearer {token}"))
+    assert not any(expected.match(given) for given in ("", "Bearer x", "a.b", f"{token}.x", "gibberish"))
+    [permission] = [
+        one for one in properties(api, "AWS::Lambda::Permission") if one["FunctionName"]["Fn::GetAtt"][0] == function
+    ]
+    assert permission["Principal"] == "appsync.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": [name, "Arn"]}
 
 
 # REST

@@ -10,7 +10,7 @@ Building fails with `InvalidDeclaration` that lists every clash of names and eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,25 +52,37 @@ OPERATOR_INPUTS: dict[Kind, str] = {
 """Kind → the beginning of the name of its operators' input; for other kinds it is the GraphQL type's name."""
 
 
-def sdl(operations: Iterable[Operation], *, appsync: bool = False) -> str:
+class Directives(Struct, frozen=True):
+    """What is written behind the names of root fields, of types of objects, and of links, by type and field."""
+
+    roots: Mapping[str, tuple[str, ...]] = {}
+    types: Mapping[str, tuple[str, ...]] = {}
+    links: Mapping[tuple[str, str], tuple[str, ...]] = {}
+
+
+NO_DIRECTIVES = Directives()
+
+
+def sdl(operations: Iterable[Operation], *, appsync: bool = False, directives: Directives = NO_DIRECTIVES) -> str:
     """The schema of these operations in GraphQL's schema language."""
-    return _Schema(appsync).text(tuple(operations))
+    return _Schema(appsync, directives).text(tuple(operations))
 
 
 class _Line(Struct, frozen=True):
-    """A field, an argument or an input field: `name: type`, arguments in parentheses."""
+    """A field, an argument or an input field: `name: type`, arguments in parentheses, directives behind it."""
 
     name: str
     type: str
     description: str | None = None
     arguments: tuple[_Line, ...] = ()
+    directives: tuple[str, ...] = ()
 
 
 class _Schema:
     """The types defined so far, by name, and what is wrong with them."""
 
-    def __init__(self, appsync: bool) -> None:
-        self._appsync = appsync
+    def __init__(self, appsync: bool, directives: Directives) -> None:
+        self._appsync, self._directives = appsync, directives
         self._types: dict[str, str] = {}
         self._begun: set[tuple[Record, bool]] = set()
         self._asking: set[str] = set()
@@ -100,11 +112,13 @@ class _Schema:
         self._check_name(operation.field, f"/{operation.name}")
         result = self._reference(result_ref(operation.result, operation.meta))
         arguments = self._arguments(operation.meta, operation.parameters, operation.name)
-        return _Line(operation.field, result, operation.description, arguments)
+        marks = self._directives.roots.get(operation.field, ())
+        return _Line(operation.field, result, operation.description, arguments, marks)
 
-    def _link(self, name: str, link: LinkField) -> _Line:
+    def _link(self, owner: str, name: str, link: LinkField) -> _Line:
         arguments = self._arguments(link.target, parameters_of(link), name)
-        return _Line(name, self._reference(link.ref), link.link.description, arguments)
+        marks = self._directives.links.get((owner, name), ())
+        return _Line(name, self._reference(link.ref), link.link.description, arguments, marks)
 
     def _arguments(self, meta: StoreMeta[Any] | None, parameters: Iterable[Parameter], owner: str) -> tuple[_Line, ...]:
         found = (self._argument(meta, parameter, owner) for parameter in parameters)
@@ -234,7 +248,9 @@ class _Schema:
         self._begun.add((record, given))
         lines = [self._member(field, given=given) for field in record.fields if given or field.readable is not False]
         if record.meta is not None and not given:
-            lines += [self._link(name, link) for name, link in link_fields(record.meta, self._offered).items()]
+            lines += [
+                self._link(record.name, name, link) for name, link in link_fields(record.meta, self._offered).items()
+            ]
         return self._define("input" if given else "type", name, lines, record.description)
 
     def _member(self, field: Field, *, given: bool) -> _Line:
@@ -258,21 +274,23 @@ class _Schema:
         rows = list(lines)
         for line in rows:
             self._check_name(line.name, f"/{name}/{line.name}")
-        return "\n".join([f"{keyword} {name} {{", *(row for line in rows for row in self._rows(line)), "}"])
+        head = " ".join([keyword, name, *(self._directives.types.get(name, ()) if keyword == "type" else ())])
+        return "\n".join([f"{head} {{", *(row for line in rows for row in self._rows(line)), "}"])
 
     def _rows(self, line: _Line) -> Iterator[str]:
         yield from self._comment(line.description, "  ")
+        type_ = " ".join([line.type, *line.directives])
         if not line.arguments:
-            yield f"  {line.name}: {line.type}"
+            yield f"  {line.name}: {type_}"
         elif self._appsync or not any(argument.description for argument in line.arguments):
             arguments = ", ".join(f"{argument.name}: {argument.type}" for argument in line.arguments)
-            yield f"  {line.name}({arguments}): {line.type}"
+            yield f"  {line.name}({arguments}): {type_}"
         else:
             yield f"  {line.name}("
             for argument in line.arguments:
                 yield from self._comment(argument.description, "    ")
                 yield f"    {argument.name}: {argument.type}"
-            yield f"  ): {line.type}"
+            yield f"  ): {type_}"
 
     def _described(self, body: str, description: str | None) -> str:
         return "\n".join([*self._comment(description, ""), body])
