@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from persisty.api.http import Request, Response
-from persisty.api.rest import refusal
+from persisty.api.problem import refusal
 from persisty.errors import AnswerTooLarge
 
 MAX_ANSWER = 6 * 1024 * 1024

@@ -12,7 +12,6 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Struct
 
 from ..errors import Conflict, PersistyError, PreconditionFailed
@@ -23,12 +22,10 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import INTEGER_MAX, Kind
 from ..query.algebra import combine
 from ..store.store import Store
-from .http import JSON, Request, Response
+from .http import JSON, Request, Response, encode
 from .operations import Operation
 from .preconditions import ANY, Preconditions, Tags, http_date, preconditions, strongly, weakly
 
-encode = msgspec.json.Encoder(order="deterministic").encode
-"""The bytes of an answer; the same for equal answers."""
 HASH = 12
 """Bytes of a hash: 96 bits."""
 NEVER = Cache()

@@ -20,6 +20,10 @@ MAX_BODY = 1 << 20
 MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+encode, encode_lines = _ENCODER.encode, _ENCODER.encode_lines
+"""The bytes of an answer, and of one with an item on each line; the same for equal answers."""
+
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 

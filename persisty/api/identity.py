@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..security.authenticator import Authenticator
 from ..security.caller import ANONYMOUS
 from .http import Request, Response
-from .rest import refusal
+from .problem import refusal
 
 Handle = Callable[[Request], Response]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -25,16 +24,15 @@ from ..errors import (
     InvalidQuery,
     MethodNotAllowed,
     NotFound,
-    Throttled,
 )
 from ..model.types import identity
 from ..store.edits import EditResult
 from . import include
-from .caching import Answers, encode, precondition, taken
-from .http import JSON, MAX_BODY, PROBLEM, Request, Response, close, json_body
+from .caching import Answers, precondition, taken
+from .http import JSON, MAX_BODY, Request, Response, close, encode, json_body
 from .negotiation import FINE, JSON_MEDIA, media_for
 from .operations import Operation, store_operations
-from .problem import as_error, problem
+from .problem import problem, problem_response, refusal
 
 Handler = Callable[[Request, str], Response]
 Routes = dict[str, dict[str, Handler]]
@@ -220,7 +218,7 @@ class Rest:
             documents = [_edit_document(result) for result in results]
             guilty = next((one.error for one in results if one.error and not isinstance(one.error, Aborted)), None)
             if body.get("atomic") and guilty is not None:
-                return _problem({**problem(guilty), "results": documents})
+                return problem_response({**problem(guilty), "results": documents})
             return ok({"results": documents})
 
         return edit_batch
@@ -269,41 +267,6 @@ HANDLERS: dict[str, Callable[[Rest, Operation], Handler]] = {
 
 def ok(content: Any) -> Response:
     return Response(200, JSON, encode(content))
-
-
-def refusal(error: Exception) -> Response:
-    """The problem document of an error."""
-    return _problem(problem(as_error(error)))
-
-
-def _problem(document: dict[str, Any]) -> Response:
-    told = TOLD.get(document["status"])
-    return Response(document["status"], PROBLEM if told is None else {**PROBLEM, **told(document)}, encode(document))
-
-
-def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
-    """How to say who one is (RFC 6750, 3): what is wrong with the token is named only if there was one."""
-    error = document.get("error")
-    return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
-
-
-def _patience(document: Mapping[str, Any]) -> dict[str, str]:
-    """When to ask again (RFC 9110, 10.2.3), in whole seconds: not where a write is in doubt, which would be written twice."""
-    left = SOON if document["code"] == Throttled.code and not document.get("in_doubt") else None
-    seconds = document.get("retry_after", left)
-    return {} if seconds is None else {"retry-after": str(ceil(seconds))}
-
-
-SOON = 1
-"""Seconds after which an engine that refused for load may be asked again: it has been retried for longer than that."""
-
-TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
-    401: _challenge,
-    405: lambda document: {name: document[name] for name in ("allow",) if name in document},
-    429: _patience,
-    503: _patience,
-}
-"""Status of a problem → the headers that it has to come with."""
 
 
 def _meta(operation: Operation) -> Any:

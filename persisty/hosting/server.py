@@ -22,7 +22,8 @@ from ..api.cors import cross_origin
 from ..api.graphql.endpoint import GraphqlEndpoint
 from ..api.http import MAX_BODY, Request, Response
 from ..api.identity import Handle, Identified
-from ..api.rest import Rest, refusal
+from ..api.problem import refusal
+from ..api.rest import Rest
 from ..application import App
 from ..errors import NotFound, PayloadTooLarge
 from .pages import SecureHeaders, routes

@@ -25,7 +25,7 @@ from ...errors import (
     UndeclaredDocument,
 )
 from ..http import JSON, MAX_BODY, Request, Response, json_body
-from ..rest import refusal
+from ..problem import refusal
 from .limits import Limits
 from .persisted import Documents, declared_in
 from .schema import Answer, GraphqlSchema, refused
