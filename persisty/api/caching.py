@@ -22,6 +22,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import INTEGER_MAX, Kind
 from ..query.algebra import combine
 from ..store.store import Store
+from .compression import unmodified
 from .http import JSON, Request, Response, encode
 from .operations import Operation
 from .preconditions import ANY, Preconditions, Tags, http_date, preconditions, strongly, weakly
@@ -85,11 +86,13 @@ class Answers:
         headers = {"etag": tag, **told.headers}
         if modified is not None:
             headers["last-modified"] = http_date(modified)
-        asked = preconditions(request.headers)
+        asked = preconditions(request.headers, reading=True)
         status = 200 if asked is None else asked.of_read(tag, modified)
         if status == 412:
             raise PreconditionFailed(item=item)
-        return Response(304, headers) if status == 304 else Response(200, {**JSON, **headers}, body)
+        if status == 304:
+            return Response(304, unmodified(request, headers, tag, len(body)))
+        return Response(200, {**JSON, **headers}, body)
 
     def written(self, item: Any, status: int, headers: Mapping[str, str]) -> Response:
         """The answer to a write of an item, with the validators of its new version."""

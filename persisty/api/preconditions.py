@@ -2,6 +2,10 @@
 
 Validators go one way (`ETag`, `Last-Modified`), and come back as `If-Match`, `If-Unmodified-Since`, `If-None-Match` and
 `If-Modified-Since`, which count in this order. A date that is none is ignored; a list of tags that is none has no tag in it.
+
+A compressed answer has a tag of its own, for its bytes are others: that of the version with `+gzip` before the last quote. Of a
+write it names the same version. Of a GET it does so for a client that takes what is compressed: to any other, as to a cache that asks
+for one, what is not would have to be sent.
 """
 
 from __future__ import annotations
@@ -14,6 +18,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from .negotiation import takes_gzip
+
+CODED = "+gzip"
+"""What the tag of a compressed answer ends on, within the quotes."""
 ANY: Literal["*"] = "*"
 Tags = Literal["*"] | tuple[str, ...]
 """What a header lists: any version there is, or opaque tags with their quotes and their `W/`."""
@@ -57,13 +65,14 @@ class Preconditions(Struct, frozen=True):
         return 200
 
 
-def preconditions(headers: Mapping[str, str]) -> Preconditions | None:
-    """What the headers ask for; None where they ask for nothing."""
+def preconditions(headers: Mapping[str, str], *, reading: bool = False) -> Preconditions | None:
+    """What the headers ask for, of a write or of a GET; None where they ask for nothing."""
     if HEADERS.isdisjoint(headers):
         return None
     match, unmodified_since = headers.get("if-match"), headers.get("if-unmodified-since")
     none_match, modified_since = headers.get("if-none-match"), headers.get("if-modified-since")
-    return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match), _date(modified_since))
+    alike = not reading or takes_gzip(headers.get("accept-encoding", ""))
+    return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match, coded=alike), _date(modified_since))
 
 
 HEADERS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if-modified-since"})
@@ -95,12 +104,19 @@ def _day(day: date) -> str:
     return f"{DAYS[day.weekday()]}, {day.day:02} {MONTHS[day.month - 1]} {day.year:04}"
 
 
-def _tags(given: str | None) -> Tags | None:
+def coded_tag(tag: str) -> str:
+    """The tag of the same version, compressed."""
+    return f'{tag[:-1]}{CODED}"'
+
+
+def _tags(given: str | None, *, coded: bool = True) -> Tags | None:
+    """The tags, those of compressed answers as the versions that they name unless these do not count."""
     if given is None:
         return None
     if given.strip(" \t") == ANY:
         return ANY
-    return tuple(_ONE.findall(given)) if _LIST.fullmatch(given) else ()
+    found = _ONE.findall(given) if _LIST.fullmatch(given) else ()
+    return tuple(one.replace(f'{CODED}"', '"') for one in found) if coded else tuple(found)
 
 
 def _date(given: str | None) -> datetime | None:

@@ -29,6 +29,7 @@ from ..model.types import identity
 from ..store.edits import EditResult
 from . import include
 from .caching import Answers, precondition, taken
+from .compression import SMALL, coded
 from .http import JSON, MAX_BODY, Request, Response, close, encode, json_body
 from .negotiation import FINE, JSON_MEDIA, media_for
 from .operations import Operation, store_operations
@@ -63,13 +64,15 @@ class Rest:
             if handler is not None:
                 if request.headers.get("accept") not in FINE:
                     handler = self._negotiated(request.headers["accept"], handler)
-                return handler(request, key)
+                response = handler(request, key)
+                return response if len(response.body) < SMALL and response.chunks is None else coded(request, response)
             if request.method == "OPTIONS":
                 return Response(204, {"allow": _allowed(methods)})
             if request.method != "HEAD" or "GET" not in methods:
                 raise MethodNotAllowed(allow=_allowed(methods))
         except Exception as error:
             refused = refusal(error)
+            refused = coded(request, refused) if len(refused.body) >= SMALL else refused
             return _headers_of(refused) if request.method == "HEAD" else refused
         return _headers_of(self.handle(replace(request, method="GET")))
 

@@ -47,7 +47,7 @@ def function(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("PERSISTY_STAGE", "live")  # the module is loaded once for all tests
     import lambdas.rest
 
-    monkeypatch.setattr(lambdas.rest, "surface", Rest(app))
+    monkeypatch.setattr(lambdas.rest, "surface", Rest(app).handle)
 
     class Context:
         function_name = function_version = invoked_function_arn = aws_request_id = "x"
