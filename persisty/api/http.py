@@ -65,6 +65,15 @@ def close(chunks: Iterator[bytes]) -> None:
         chunks.close()
 
 
+def without_content(full: Response) -> Response:
+    """The answer to a HEAD: that to the GET without its content."""
+    if full.chunks is not None:
+        close(full.chunks)
+        return Response(full.status, full.headers)
+    length = {} if full.status == 304 else {"content-length": str(len(full.body))}
+    return Response(full.status, {**full.headers, **length})
+
+
 def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
     """The headers of an answer that depends on these headers of a request, too."""
     known = (headers["vary"],) if "vary" in headers else ()

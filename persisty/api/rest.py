@@ -30,7 +30,7 @@ from ..store.edits import EditResult
 from . import include
 from .caching import Answers, precondition, taken
 from .compression import SMALL, coded
-from .http import JSON, MAX_BODY, Request, Response, close, encode, json_body
+from .http import JSON, MAX_BODY, Request, Response, encode, json_body, without_content
 from .negotiation import FINE, JSON_MEDIA, media_for
 from .operations import Operation, store_operations
 from .problem import problem, problem_response, refusal
@@ -73,8 +73,8 @@ class Rest:
         except Exception as error:
             refused = refusal(error)
             refused = coded(request, refused) if len(refused.body) >= SMALL else refused
-            return _headers_of(refused) if request.method == "HEAD" else refused
-        return _headers_of(self.handle(replace(request, method="GET")))
+            return without_content(refused) if request.method == "HEAD" else refused
+        return without_content(self.handle(replace(request, method="GET")))
 
     def _negotiated(self, accept: str, handler: Handler) -> Handler:
         """The handler of what the client takes. `NotAcceptable` where there is none; what answers without content is for everybody."""
@@ -284,15 +284,6 @@ def _found(item: Any) -> Any:
 
 def _allowed(methods: Mapping[str, Handler]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
-
-
-def _headers_of(full: Response) -> Response:
-    """The answer to a HEAD: that to the GET without its content."""
-    if full.chunks is not None:
-        close(full.chunks)
-        return Response(full.status, full.headers)
-    length = {} if full.status == 304 else {"content-length": str(len(full.body))}
-    return Response(full.status, {**full.headers, **length})
 
 
 def _no_parameters(request: Request) -> None:

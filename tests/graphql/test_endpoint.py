@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from graphql import get_introspection_query
+from msgspec.structs import replace
 
 from persisty import App
 from persisty.api.graphql.endpoint import GraphqlEndpoint
@@ -58,11 +60,27 @@ def test_a_mutation_by_get_is_not_done(endpoint: GraphqlEndpoint, app: App) -> N
     assert app.store("membership").count() == 0
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE"])
 def test_other_methods_are_not_allowed(endpoint: GraphqlEndpoint, app: App, method: str) -> None:
     response = endpoint.handle(Request(method, "/graphql", headers=JSON, body=b"{}"))
-    assert (response.status, response.headers["allow"]) == (405, "GET, POST")
+    assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     assert code(response) == "method_not_allowed"
+
+
+def test_options_and_head_answer_as_they_do_over_rest(endpoint: GraphqlEndpoint) -> None:
+    told = endpoint.handle(Request("OPTIONS", "/graphql"))
+    assert (told.status, told.headers, told.body) == (204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
+    asked = Request("GET", "/graphql", urlencode({"query": COUNT}))
+    whole, head = endpoint.handle(asked), endpoint.handle(replace(asked, method="HEAD"))
+    assert head == Response(200, {**whole.headers, "content-length": str(len(whole.body))})
+
+
+def test_a_large_answer_is_compressed_for_who_takes_it(endpoint: GraphqlEndpoint) -> None:
+    body = json.dumps({"query": "{ __schema { types { name } } }"}).encode()
+    plain = endpoint.handle(Request("POST", "/graphql", "", JSON, body))
+    answer = endpoint.handle(Request("POST", "/graphql", "", {**JSON, "accept-encoding": "gzip"}, body))
+    assert (plain.headers["vary"], answer.headers["content-encoding"]) == ("accept-encoding", "gzip")
+    assert gzip.decompress(answer.body) == plain.body
 
 
 @pytest.mark.parametrize(

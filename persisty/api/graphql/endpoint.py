@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ... import settings
 from ...application import App
@@ -24,14 +25,15 @@ from ...errors import (
     PersistedQueryNotFound,
     UndeclaredDocument,
 )
-from ..http import JSON, MAX_BODY, Request, Response, json_body
+from ..compression import SMALL, coded
+from ..http import JSON, MAX_BODY, Request, Response, json_body, without_content
 from ..problem import refusal
 from .limits import Limits
 from .persisted import Documents, declared_in
 from .schema import Answer, GraphqlSchema, refused
 
 RESPONSE_JSON = "application/graphql-response+json"
-ALLOWED = ("GET", "POST")
+ALLOWED = "GET, HEAD, OPTIONS, POST"
 
 
 class GraphqlEndpoint:
@@ -47,10 +49,18 @@ class GraphqlEndpoint:
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""
+        if request.method == "OPTIONS":
+            return Response(204, {"allow": ALLOWED})
+        if request.method == "HEAD":
+            return without_content(self.handle(replace(request, method="GET")))
+        response = self._answer(request)
+        return response if len(response.body) < SMALL else coded(request, response)
+
+    def _answer(self, request: Request) -> Response:
         try:
             read = READERS.get(request.method)
             if read is None:
-                raise MethodNotAllowed(allow=", ".join(ALLOWED))
+                raise MethodNotAllowed(allow=ALLOWED)
             text, variables, name = checked(self._documents, read(request, self._max_body))
             read_only = request.method == "GET"
             answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only)
