@@ -12,6 +12,7 @@ import uvicorn
 from .. import settings
 from ..application import App, load_app
 from ..errors import InvalidDeclaration
+from ..hosting.protocol import Protocol
 from ..hosting.server import Server
 from ..security.local_secret import ensure
 
@@ -45,7 +46,8 @@ def command(
     if seed:
         _sow(served, seed)
     _announce(served, host, listening.getsockname()[1])
-    config = uvicorn.Config(Server(served), log_level=settings.load().log_level.lower(), access_log=False)
+    level = settings.load().log_level.lower()
+    config = uvicorn.Config(Server(served), http=Protocol, log_level=level, access_log=False, server_header=False)
     uvicorn.Server(config).run(sockets=[listening])
 
 
