@@ -1,4 +1,4 @@
-"""The tables of docs/filters.md, made from the tables of the code: `python -m tests.docs.tables` renews the page."""
+"""The tables of the pages, made from the tables of the code: `python -m tests.docs.tables` renews them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from persisty import App, meta_of, stored
+from persisty.api.graphql.limits import Limits
+from persisty.api.graphql.links import MOST_AT_ONCE, MOST_IN_ALL
 from persisty.api.http import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
 from persisty.backends.sql import conditions
@@ -19,7 +21,7 @@ from persisty.query.resolve import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, reso
 from persisty.store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
-PAGE = Path(__file__).parents[2] / "docs" / "filters.md"
+DOCS = Path(__file__).parents[2] / "docs"
 YES, NO = "●", ""
 VALUES: dict[str, Any] = {
     "text": "a", "count": 1, "ratio": 1.0, "done": True, "at": "2026-01-01T00:00:00Z", "day": "2026-01-01",
@@ -70,6 +72,19 @@ def limits() -> str:
     return table(["what", "at most", "beyond it"], ([what, f"{most:,}", beyond] for what, most, beyond in rows))
 
 
+def graphql() -> str:
+    told = {
+        "tokens of a document": Limits().tokens,
+        "levels of fields": Limits().depth,
+        "fields of a document": Limits().fields,
+        "aliases of a document": Limits().aliases,
+        "values of an answer (complexity)": Limits().complexity,
+        "items that one link may ask for": MOST_AT_ONCE,
+        "items below links in an answer": MOST_IN_ALL,
+    }
+    return table(["what", "at most"], ([what, f"{most:,}"] for what, most in told.items()))
+
+
 @stored
 class Located:
     """Something nested, for an engine that tells what it does."""
@@ -116,16 +131,21 @@ def _told(native: bool) -> str:
     return "the engine" if native else "persisty"
 
 
-TABLES = {"kinds": kinds, "aggregates": aggregates, "limits": limits, "engines": engines}
+TABLES = {
+    "filters.md": {"kinds": kinds, "aggregates": aggregates, "limits": limits, "engines": engines},
+    "graphql.md": {"graphql": graphql},
+}
+"""Page → mark → what makes the table below it."""
 
 
 _BELOW = re.compile(r"\A\n+(\|.*\n)*\n*")
 """What stands below a mark: the table as it was."""
 
 
-def renewed(page: str) -> str:
-    """The page with its tables as the code has them."""
-    for name, make in TABLES.items():
+def renewed(page_name: str) -> str:
+    """The text of a page with its tables as the code has them."""
+    page = (DOCS / page_name).read_text()
+    for name, make in TABLES[page_name].items():
         mark = f"<!-- {name} -->"
         before, found, after = page.partition(mark)
         assert found, name
@@ -134,4 +154,5 @@ def renewed(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text()))
+    for name in TABLES:
+        (DOCS / name).write_text(renewed(name))

@@ -124,8 +124,14 @@ def test_each_operator_means_the_same_in_python_in_urls_and_in_graphql() -> None
         assert filter_of_json(meta, quoted) == expected, operator
 
 
-def test_the_tables_about_filters_are_those_of_the_code() -> None:
-    assert tables.renewed(tables.PAGE.read_text()) == tables.PAGE.read_text(), "python -m tests.docs.tables"
+@pytest.mark.parametrize("page", tables.TABLES)
+def test_the_tables_are_those_of_the_code(page: str) -> None:
+    assert tables.renewed(page) == (tables.DOCS / page).read_text(), "python -m tests.docs.tables"
+
+
+def test_the_page_about_graphql_runs_as_it_stands() -> None:
+    scope = declared("docs/graphql.md")
+    assert scope["found"]["data"]
 
 
 def test_the_examples_of_filters_run_as_they_stand() -> None:
