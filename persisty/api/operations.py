@@ -316,13 +316,22 @@ def store_operations(app: App) -> dict[str, Operation]:
     }
 
 
+ASKED: dict[str, str] = {"read_batch": "read"}
+"""Verb → the verb whose rule it is held to, where that is another. The edits of a batch are held to their own."""
+
+
 def _called(
     store: Store[Any],
+    verb: str,
     call: Callable[[Store[Any], Arguments], Any],
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
-    return call(store.on_behalf_of(caller), arguments)
+    """Whoever may not do it at all is told so, and nothing of what is wrong with the arguments."""
+    bound = store.on_behalf_of(caller)
+    if verb != "edit_batch":
+        bound.guard.rows(ASKED.get(verb, verb))
+    return call(bound, arguments)
 
 
 def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
@@ -333,7 +342,7 @@ def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
         path=row.path.replace("{store}", kebab(store.meta.name)),
         parameters=row.parameters,
         result=row.result,
-        call=partial(_called, store, row.call),
+        call=partial(_called, store, verb, row.call),
         verb=verb,
         meta=store.meta,
         description=row.description,
