@@ -23,7 +23,7 @@ from ..model.types import INTEGER_MAX, Kind
 from ..query.algebra import combine
 from ..store.store import Store
 from .compression import unmodified
-from .http import JSON, Request, Response, encode
+from .http import JSON, Request, Response, encode, varying
 from .operations import Operation
 from .preconditions import ANY, Preconditions, Tags, http_date, preconditions, strongly, weakly
 
@@ -31,6 +31,7 @@ HASH = 12
 """Bytes of a hash: 96 bits."""
 NEVER = Cache()
 SECOND = timedelta(seconds=1)
+NOTHING_MORE: Mapping[str, str] = {}
 
 
 class Validators(Struct, frozen=True):
@@ -71,19 +72,31 @@ def _generated(meta: StoreMeta[Any], generator: Generator) -> Attribute | None:
 class Answers:
     """Makes the answers to the GETs of one operation."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, *varies: str) -> None:
+        """`varies`: the headers of requests that tell its answers apart, beside those that tell who asks."""
+        self._varies = varies
         self._validators = validators(operation.meta) if operation.meta else Validators()
         self._told = _told(operation)
 
-    def answer(self, request: Request, content: Any, item: Any = None, *, included: bool = False) -> Response:
+    def answer(
+        self,
+        request: Request,
+        content: Any,
+        item: Any = None,
+        *,
+        included: bool = False,
+        more: Mapping[str, str] = NOTHING_MORE,
+    ) -> Response:
         """200 with the content; 304 without it for a client that knows this version. `item`: the one that the content is.
-        `included`: items of other stores are in it, so that the item's own version and time are not its. `PreconditionFailed`
-        where the request asks for another version."""
+        `included`: items of other stores are in it, so that the item's own version and time are not its. `more`: headers
+        of the content. `PreconditionFailed` where the request asks for another version."""
         body = encode(content)
         found, told = self._validators, MIXED if included else self._told(content, body)
         item = None if included else item
         tag, modified = told.tag or found.tag(body, item), told.modified or found.date(item)
         headers = {"etag": tag, **told.headers}
+        if self._varies:
+            headers = varying(headers, *self._varies)
         if modified is not None:
             headers["last-modified"] = http_date(modified)
         asked = preconditions(request.headers, reading=True)
@@ -92,7 +105,7 @@ class Answers:
             raise PreconditionFailed(item=item)
         if status == 304:
             return Response(304, unmodified(request, headers, tag, len(body)))
-        return Response(200, {**JSON, **headers}, body)
+        return Response(200, {**JSON, **headers, **more}, body)
 
     def written(self, item: Any, status: int, headers: Mapping[str, str]) -> Response:
         """The answer to a write of an item, with the validators of its new version."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import Fault, InvalidQuery
+from ..errors import Fault
 from ..model.validation import pointer
 from ..store.loading import open_links
 from ..store.store import Store
@@ -18,19 +18,21 @@ MAX_LEVELS, MAX_LINKS = 3, 10
 """How far an answer follows links, and how many of them."""
 
 
-def split(given: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The links that parameters ask for, each once, and the other parameters."""
-    named = [name for parameter, value in given if parameter == INCLUDE for name in value.split(",") if name]
-    return list(dict.fromkeys(named)), [one for one in given if one[0] != INCLUDE] if named else given
+def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names that a parameter lists, each once, and the other parameters."""
+    named = [name for parameter, value in given if parameter == asked for name in value.split(",") if name]
+    return list(dict.fromkeys(named)), [one for one in given if one[0] != asked] if named else given
 
 
-def check(store: Store[Any], names: list[str]) -> None:
-    """`InvalidQuery` for links that are not there, or that an answer does not follow."""
-    faults = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
-    if len(names) > MAX_LINKS:
-        faults.append(Fault(pointer(INCLUDE), f"An answer includes at most {MAX_LINKS} links", found=str(len(names))))
-    if faults:
-        raise InvalidQuery(faults=faults)
+def faults(store: Store[Any], names: list[str]) -> list[Fault]:
+    """What is wrong with links that are not there, or that an answer does not follow."""
+    found = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
+    return [*found, too_many(INCLUDE, len(names))] if len(names) > MAX_LINKS else found
+
+
+def too_many(parameter: str, links: int) -> Fault:
+    """The fault of a parameter that asks for more links than an answer follows."""
+    return Fault(pointer(parameter), f"An answer includes at most {MAX_LINKS} links", found=str(links))
 
 
 def _fault(store: Store[Any], name: str, position: int) -> Fault | None:

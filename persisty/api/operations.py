@@ -148,7 +148,9 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
     faults.gather(lambda: check_limit(limit))
     faults.settle()
-    return store.search(where, query=query, order=order, limit=limit, cursor=arguments.get("cursor"))
+    paging: dict[str, Any] = {"query": query, "order": order, "limit": limit, "cursor": arguments.get("cursor")}
+    selected = arguments.get("select")
+    return store.search(where, **paging) if selected is None else store.select(selected, where, **paging)
 
 
 def _count(store: Store[Any], arguments: Arguments) -> int:

@@ -25,20 +25,19 @@ from ..errors import (
     MethodNotAllowed,
     NotFound,
 )
-from ..model.types import identity
 from ..store.edits import EditResult
 from . import include
 from .caching import Answers, precondition, taken
 from .compression import SMALL, coded
+from .fields import FIELDS, WHOLE, Shape, shape
 from .http import JSON, MAX_BODY, Request, Response, encode, json_body, without_content
-from .negotiation import FINE, JSON_MEDIA, media_for
+from .negotiation import FINE, JSON_MEDIA, LINES_MEDIA, media_for
 from .operations import Operation, store_operations
+from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
 from .problem import problem, problem_response, refusal
 
 Handler = Callable[[Request, str], Response]
 Routes = dict[str, dict[str, Handler]]
-
-PAGING = ("order", "limit", "cursor")
 
 
 class Rest:
@@ -143,11 +142,10 @@ class Rest:
         call, answers = operation.call, Answers(operation)
 
         def read(request: Request, key: str) -> Response:
-            names, rest = include.split(request.parameters())
+            shown, rest = self._shape(operation, request)
             _none_of(rest)
-            load = self._loading(operation, request, names)
             item = _found(call({"key": key}, request.caller))
-            return answers.answer(request, load(item), item, included=bool(names))
+            return answers.answer(request, shown.of(item), item, included=bool(shown.links))
 
         return read
 
@@ -173,14 +171,23 @@ class Rest:
         return delete
 
     def _search(self, operation: Operation) -> Handler:
-        call, answers = operation.call, Answers(operation)
+        call, answers = operation.call, Answers(operation, "accept")
 
         def search(request: Request, key: str) -> Response:
-            names, rest = include.split(request.parameters())
-            load = self._loading(operation, request, names)
-            page = load(call(_search_arguments(rest), request.caller))
-            return answers.answer(request, page, included=bool(names))
+            shown, rest = self._shape(operation, request)
+            page = _page(call, shown, search_arguments(rest), request)
+            link = {"link": next_page(operation.path, request.query, page.cursor)} if page.cursor else {}
+            return answers.answer(request, page, included=bool(shown.links), more=link)
 
+        def export(request: Request, key: str) -> Response:
+            shown, rest = self._shape(operation, request)
+            arguments = export_arguments(rest)
+            arguments["limit"] = LINKED_PAGE if shown.links else PAGE
+            return Response(
+                200, LINES, chunks=lines(lambda cursor: _page(call, shown, {**arguments, "cursor": cursor}, request))
+            )
+
+        self._offered[search] = {JSON_MEDIA: search, LINES_MEDIA: export}
         return search
 
     def _count(self, operation: Operation) -> Handler:
@@ -195,12 +202,11 @@ class Rest:
         call, answers = operation.call, Answers(operation)
 
         def read_batch(request: Request, key: str) -> Response:
-            names, given = include.split(request.parameters())
+            shown, given = self._shape(operation, request)
             if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
                 raise InvalidQuery(faults=strangers)
-            load = self._loading(operation, request, names)
             items = call({"keys": [value for _, value in given]}, request.caller)
-            return answers.answer(request, {"items": load(items)}, included=bool(names))
+            return answers.answer(request, {"items": shown.of(items)}, included=bool(shown.links))
 
         return read_batch
 
@@ -240,13 +246,14 @@ class Rest:
 
         return act
 
-    def _loading(self, operation: Operation, request: Request, names: list[str]) -> Callable[[Any], Any]:
-        """What puts the links that are asked for into an answer. Raises for links that cannot be had."""
-        if not names:
-            return identity
-        store = self._app.store(_meta(operation).name).on_behalf_of(request.caller)
-        include.check(store, names)
-        return lambda items: store.links(items, *names)
+    def _shape(self, operation: Operation, request: Request) -> tuple[Shape, list[tuple[str, str]]]:
+        """What the answer shows of its items, and the parameters that are about something else."""
+        given = request.parameters()
+        links, rest = include.split(given)
+        names, rest = include.split(rest, FIELDS)
+        if not links and not names:
+            return WHOLE, rest
+        return shape(self._app.store(_meta(operation).name).on_behalf_of(request.caller), links, names), rest
 
     def _object(self, request: Request) -> Mapping[str, Any]:
         body = json_body(request, self._max_body)
@@ -282,6 +289,13 @@ def _found(item: Any) -> Any:
     return item
 
 
+def _page(call: Callable[..., Any], shown: Shape, arguments: dict[str, Any], request: Request) -> Any:
+    """A page of a search as it is shown."""
+    if shown.columns:  # which are then all that the engine is asked for
+        return call({**arguments, "select": shown.columns}, request.caller)
+    return shown.of(call(arguments, request.caller))
+
+
 def _allowed(methods: Mapping[str, Handler]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
 
@@ -293,27 +307,6 @@ def _no_parameters(request: Request) -> None:
 def _none_of(given: list[tuple[str, str]]) -> None:
     if given:
         raise InvalidQuery(faults=[Fault(f"/{name}", "Unknown parameter") for name, _ in given])
-
-
-def _search_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
-    """The arguments of a search: what is not about paging is the filter."""
-    where: list[tuple[str, str]] = []
-    order: list[str] = []
-    arguments: dict[str, Any] = {"where": where, "order": order}
-    for name, value in given:
-        if name == "order":
-            order += [term for term in value.split(",") if term]
-        elif name not in PAGING:
-            where.append((name, value))
-        elif name in arguments:
-            raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
-        else:
-            arguments[name] = _whole(value) if name == "limit" else value
-    return arguments
-
-
-def _whole(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
 def _from_text(shapes: Mapping[str, Any], given: list[tuple[str, str]]) -> dict[str, Any]:

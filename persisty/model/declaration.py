@@ -22,7 +22,7 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
         faults.extend(Fault(f"/{attribute}", what) for wrong, what in WRONG_NAMES if wrong(attribute))
 
 
-RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include"})
+RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include", "fields"})
 WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
     (lambda name: "__" in name, "has a double underscore, which separates operators in queries"),
     (lambda name: name.startswith("_"), "starts with an underscore: annotate it as a ClassVar if it is not stored"),

@@ -1,0 +1,95 @@
+"""Writers, their posts and notes: what is behind links, and what not everybody may see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from persisty import (
+    GENERATED,
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    Caller,
+    HasCount,
+    HasMany,
+    HasOne,
+    Index,
+    everyone,
+    link,
+    nobody,
+    owned,
+    public,
+    stored,
+)
+from persisty.api.http import Request, Response
+from persisty.api.rest import Rest
+
+
+@stored(key="name", access=Access(read=everyone))
+class Writer:
+    name: str
+    mail: str | None = Attr(default=None, readable=owned("name"))
+    digest: str = Attr(default="secret", readable=False)
+    born: int | None = None
+    posts: HasMany[Post] = link()
+    post_count: HasCount[Post]
+    latest: HasOne[Post] = link()
+    notes: HasMany[Note] = link()
+
+
+@stored(indexes=[Index("writer_name", "title")], access=public)
+class Post:
+    id: UUID = GENERATED
+    title: str
+    price: Decimal | None = None
+    raw: bytes | None = None
+    tags: list[str] = Attr(factory=list)
+    writer_name: str
+    version: int = Attr(generator=VERSION)
+    writer: BelongsTo[Writer] = link(by="writer_name")
+
+
+@stored(indexes=[Index("writer_name")], access=Access(read=nobody))
+class Note:
+    id: UUID = GENERATED
+    writer_name: str
+    text: str
+
+
+ANN, BEN = Caller("ann"), Caller("ben")
+
+
+class Served:
+    """`get(path, query)` gives status and content; `ask` the whole response."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.rest = app, Rest(app)
+
+    def ask(self, path: str, query: str = "", caller: Caller = ANN, method: str = "GET", **headers: str) -> Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.rest.handle(Request(method, path, query, named, b"", caller))
+
+    def get(self, path: str, query: str = "", caller: Caller = ANN) -> tuple[int, Any]:
+        response = self.ask(path, query, caller)
+        return response.status, msgspec.json.decode(response.body)
+
+
+@contextmanager
+def library(url: str = "memory://") -> Iterator[Served]:
+    """Three writers of three posts each."""
+    app = App("library", items=[Writer, Post, Note], url=url)
+    app.prepare()
+    for name in ("ann", "ben", "cleo"):
+        app.store(Writer).create({"name": name, "mail": f"{name}@x", "digest": f"of {name}"})
+        for number in range(3):
+            app.store(Post).create({"title": f"{name}{number}", "writer_name": name, "price": "1.50", "raw": b"\0"})
+    yield Served(app)
+    app.close()
