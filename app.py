@@ -1,25 +1,31 @@
 """The CDK app: App → Plan → stacks.
 
-`cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local -c graphql=both|http|appsync|none`.
+`cdk deploy -c app=module:attribute -c stage=dev -c target=arm64-3.13|local -c graphql=both|http|appsync|none -c live=on|off`.
 """
 
 import aws_cdk as cdk
 
 from persisty.application import load_app
 from persisty.plan import plan_of
+from persisty.plan_events import events_of
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 from stacks.data_stack import DataStack
+from stacks.events_stack import EventsStack
 
 cdk_app = cdk.App()
 spec = cdk_app.node.get_context("app")
 app = load_app(spec)
 app.stage = cdk_app.node.get_context("stage")
-plan = plan_of(app, spec, cdk_app.node.get_context("graphql"))
+plan = plan_of(app, spec, cdk_app.node.get_context("graphql"), live=cdk_app.node.get_context("live") == "on")
 target = Target.parse(cdk_app.node.get_context("target"))
 
 data = DataStack(cdk_app, f"{plan.prefix}-Data", plan)
-ApiStack(cdk_app, f"{plan.prefix}-Api", plan, target).add_stack_dependency(data)
+api = ApiStack(cdk_app, f"{plan.prefix}-Api", plan, target)
+api.add_stack_dependency(data)
+events = events_of(plan)
+if events is not None:
+    EventsStack(cdk_app, f"{plan.prefix}-Events", plan, events, target).add_stack_dependency(api)
 cdk.Tags.of(cdk_app).add("app", plan.app)
 cdk.Tags.of(cdk_app).add("stage", plan.stage)
 

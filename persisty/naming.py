@@ -44,3 +44,8 @@ def index_name(attributes: tuple[str, ...], unique: bool = False) -> str:
 def system_table_name(app: str, stage: str) -> str:
     """The DynamoDB table of what persisty keeps for an app beside its items: `messenger-dev.system`. No store has a dot."""
     return f"{kebab(app)}-{stage}.system"
+
+
+def parameter_name(app: str, stage: str, *parts: str) -> str:
+    """The SSM parameter by which one stack tells others what no name tells: `/persisty/messenger/dev/graphql/url`."""
+    return "/".join(("", "persisty", kebab(app), stage, *parts))

@@ -16,6 +16,7 @@ from .api.actions import action_operations
 from .api.cors import origins_of
 from .api.graphql.caching import Caching, caching
 from .api.graphql.sdl import sdl
+from .api.graphql.subscriptions import Subscription, subscriptions
 from .api.operations import Operation, store_operations
 from .application import App
 from .backends.dynamodb.codec import WireCodec
@@ -24,7 +25,7 @@ from .errors import InvalidDeclaration
 from .model.links import Link
 from .model.meta import StoreMeta
 from .naming import pascal, system_table_name, table_name
-from .plan_auth import LAMBDA, AuthMode, auth_modes, directives
+from .plan_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .security.access import READS, WRITES
 from .security.authenticator import authenticator_of
 from .security.rules import Rule, Through
@@ -79,13 +80,14 @@ class Index(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """`store` is the item's name, `name` the table's."""
+    """`store` is the item's name, `name` the table's; `stream`: whether what is written goes into a stream, old and new."""
 
     store: str
     name: str
     partition: KeyAttribute
     sort: KeyAttribute | None
     indexes: tuple[Index, ...]
+    stream: bool = False
 
 
 class Grant(Struct, frozen=True):
@@ -115,11 +117,12 @@ class Route(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A root field of the GraphQL API, the function that resolves it, and how AppSync keeps the answers."""
+    """A root field of the GraphQL API, the function that resolves it, and how AppSync keeps the answers. A mutation without a function
+    gives back what it is given: subscriptions follow it."""
 
     type: str
     name: str
-    function: str
+    function: str | None
     caching: Caching | None = None
 
 
@@ -134,6 +137,11 @@ class Plan(Struct, frozen=True):
     fields: tuple[Field, ...]
     sdl: str
     auth: tuple[AuthMode, ...] = ()
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The mutations that subscriptions follow."""
+        return tuple(field.name for field in self.fields if field.function is None)
 
     @property
     def prefix(self) -> str:
@@ -157,22 +165,25 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
 """What the deployer may choose of GraphQL → the functions that answer it: at `/graphql` of the HTTP API, through AppSync."""
 
 
-def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
-    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it; `graphql` one of `GRAPHQL`."""
+def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) -> Plan:
+    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it; `graphql` one of `GRAPHQL`;
+    `live`: AppSync has subscriptions."""
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
     names = ("rest", *GRAPHQL[graphql])
     stores, actions = store_operations(app), action_operations(app)
     offered = (*stores.values(), *actions.values())
     auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()
-    schema = sdl(offered, appsync=True, directives=directives(auth, offered)) if len(names) > 1 else ""
+    followed = subscriptions(app.metas.values()) if live and "appsync" in names else ()
+    marks = with_publishers(directives(auth, offered), auth, followed)
+    schema = sdl(offered, appsync=True, directives=marks, subscriptions=followed) if len(names) > 1 else ""
     if any(mode.kind == LAMBDA for mode in auth):
         names = (*names, "authorizer")
     identity, origins = _identity(app), _origins()
     return Plan(
         app=app.name,
         stage=app.stage,
-        tables=(*(_table(app, meta) for meta in app.metas.values()), *_system_table(app)),
+        tables=(*(_table(app, meta, followed) for meta in app.metas.values()), *_system_table(app)),
         functions=tuple(
             Function(
                 name=name,
@@ -192,9 +203,9 @@ def plan_of(app: App, spec: str, graphql: str = "both") -> Plan:
             if name in names
         ),
         routes=(*_routes(app, actions), *(Route("ANY", "/graphql", name) for name in names if name == "graphql_http")),
-        fields=tuple(map(_field, offered)) if "appsync" in names else (),
+        fields=(*map(_field, offered if "appsync" in names else ()), *_live(followed)),
         sdl=schema if "appsync" in names else "",
-        auth=auth,
+        auth=(*auth, AuthMode(IAM)) if followed else auth,
     )
 
 
@@ -216,14 +227,15 @@ def _origins() -> dict[str, str]:
     return {"PERSISTY_CORS_ORIGINS": configured} if configured and origins_of(configured) else {}
 
 
-def _table(app: App, meta: StoreMeta[Any]) -> Table:
+def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> Table:
     codec = WireCodec(meta)
     partition, *sort = (KeyAttribute(name, codec.tag(name)) for name in codec.schema)
     indexes = tuple(
         Index(index.name, *_index_key(tuple(KeyAttribute(name, codec.tag(name)) for name in index.attributes)))
         for index in meta.indexes
     )
-    return Table(meta.name, table_name(app.name, app.stage, meta.name), partition, sort[0] if sort else None, indexes)
+    name, stream = table_name(app.name, app.stage, meta.name), any(one.meta is meta for one in followed)
+    return Table(meta.name, name, partition, sort[0] if sort else None, indexes, stream)
 
 
 def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAttribute, ...]]:
@@ -328,3 +340,9 @@ def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
 
 def _field(operation: Operation) -> Field:
     return Field("Mutation" if operation.mutation else "Query", operation.field, "appsync", caching(operation))
+
+
+def _live(followed: Sequence[Subscription]) -> Iterator[Field]:
+    for one in followed:
+        yield Field("Subscription", one.field, "appsync")
+        yield Field("Mutation", one.publisher, None)

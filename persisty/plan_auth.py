@@ -21,9 +21,12 @@ from . import settings
 from .api.graphql.reach import reach
 from .api.graphql.results import offered_in
 from .api.graphql.sdl import Directives
+from .api.graphql.subscriptions import Subscription
+from .api.graphql.types import item_record
 from .api.operations import Operation
 from .application import App
 from .model.meta import StoreMeta
+from .naming import camel
 from .security.caller import ANONYMOUS
 from .security.issuers import KINDS, Issuer, IssuerKind, audiences_in, issuers_in
 from .security.policy import Policy, steady
@@ -103,6 +106,23 @@ def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -
             if record.name in for_anybody.types and (record.name, name) not in followed
         },
     )
+
+
+def with_publishers(
+    found: Directives, modes: Collection[AuthMode], subscriptions: Collection[Subscription]
+) -> Directives:
+    """The same, with subscriptions and the mutations that they follow: those are IAM's alone, and what they answer is IAM's too. A
+    subscription is open to whom the item can be read by."""
+    iam = DIRECTIVES[IAM]
+    default = _marks(mode.kind for mode in modes)[:1]
+    roots, types = dict(found.roots), dict(found.types)
+    for one in subscriptions:
+        roots[one.publisher] = (iam,)
+        follows = f'@aws_subscribe(mutations: ["{one.publisher}"])'
+        roots[one.field] = (*found.roots.get(camel(f"{one.meta.name}_read"), ()), follows)
+        name = item_record(one.meta).name
+        types[name] = (*found.types.get(name, default), iam)
+    return Directives(roots, types, found.links)
 
 
 def _marks(kinds: Any) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_CORS_ORIGINS": "whose pages may call the API from a browser: `*`, or origins separated by spaces; default: none",
     "PERSISTY_GRAPHQL_DOCUMENTS": "a JSON file of names and texts: the only GraphQL documents that are executed; default: any is",
     "PERSISTY_GRAPHQL_INTROSPECTION": "`off` keeps the GraphQL schema from being asked for; default `on`",
+    "PERSISTY_GRAPHQL_URL": "on AWS: the GraphQL API that changes are published to",
     "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
     "PERSISTY_TOKEN_ISSUERS": "who else's tokens count: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
     "PERSISTY_TOKEN_AUDIENCE": "whom tokens must be for, several separated by spaces; needed with issuers",
@@ -36,6 +37,7 @@ class Settings(Struct, frozen=True):
     cors_origins: str | None = None
     graphql_documents: str | None = None
     graphql_introspection: str = "on"
+    graphql_url: str | None = None
     log_level: str = "INFO"
     token_issuers: str | None = None
     token_audience: str | None = None

@@ -8,17 +8,19 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_ssm as ssm
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.naming import pascal
-from persisty.plan import Field, Plan
+from persisty.plan import Plan
+from persisty.plan_events import Events, events_of
 
 from .constructs.authorization import Modes
 from .constructs.code import Target
 from .constructs.functions import Functions
+from .constructs.resolvers import add_resolvers
 
-RESOLVER = Path(__file__).parent / "constructs" / "resolver.js"
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
 CACHE_INSTANCE = "SMALL"
@@ -76,20 +78,10 @@ class ApiStack(cdk.Stack):
             query_depth_limit=20,
         )
         modes.narrow(api)
-        sources = {
-            name: api.add_lambda_data_source(f"{pascal(name)}Source", self._functions[name])
-            for name in dict.fromkeys(field.function for field in plan.fields)
-        }
-        code = appsync.Code.from_inline(RESOLVER.read_text())
-        for field in plan.fields:
-            sources[field.function].create_resolver(
-                f"{field.type}{field.name}",
-                type_name=field.type,
-                field_name=field.name,
-                runtime=appsync.FunctionRuntime.JS_1_0_0,
-                code=code,
-                caching_config=_caching(field),
-            )
+        add_resolvers(api, plan, self._functions)
+        events = events_of(plan)
+        if events is not None:
+            self._tell(events, api)
         kept = [field.caching.seconds for field in plan.fields if field.caching]
         if kept:
             appsync.CfnApiCache(
@@ -105,8 +97,7 @@ class ApiStack(cdk.Stack):
         cdk.CfnOutput(self, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
         cdk.CfnOutput(self, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
 
-
-def _caching(field: Field) -> appsync.CachingConfig | None:
-    if field.caching is None:
-        return None
-    return appsync.CachingConfig(ttl=cdk.Duration.seconds(field.caching.seconds), caching_keys=list(field.caching.keys))
+    def _tell(self, events: Events, api: appsync.GraphqlApi) -> None:
+        """Where the API is, for what publishes to it: by parameters, since an export would keep the API from ever being replaced."""
+        ssm.StringParameter(self, "GraphqlUrlParameter", parameter_name=events.url, string_value=api.graphql_url)
+        ssm.StringParameter(self, "GraphqlArnParameter", parameter_name=events.arn, string_value=api.arn)

@@ -6,10 +6,12 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from persisty.naming import pascal
 from persisty.plan import KeyAttribute, Plan, Table
+from persisty.plan_events import stream_parameter
 
 TYPES = {
     "S": dynamodb.AttributeType.STRING,
@@ -21,6 +23,7 @@ TYPES = {
 class DataStack(cdk.Stack):
     def __init__(self, scope: Construct, id: str, plan: Plan, **options: Any) -> None:  # noqa: A002 - CDK's name
         super().__init__(scope, id, description=f"Tables of {plan.app}, stage {plan.stage}", **options)
+        self._plan = plan
         for table in plan.tables:
             self._table(table)
 
@@ -37,6 +40,7 @@ class DataStack(cdk.Stack):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.stream else None,
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         for index in table.indexes:
@@ -45,6 +49,14 @@ class DataStack(cdk.Stack):
                 partition_keys=[_attribute(index.partition)],
                 sort_keys=[_attribute(sort) for sort in index.sorts],
                 projection_type=dynamodb.ProjectionType.ALL,
+            )
+        if made.table_stream_arn is not None:
+            # a parameter and no export, which would keep the table from ever leaving its stack
+            ssm.StringParameter(
+                self,
+                f"{pascal(table.store)}Stream",
+                parameter_name=stream_parameter(self._plan, table.store),
+                string_value=made.table_stream_arn,
             )
 
 

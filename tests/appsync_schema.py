@@ -8,4 +8,5 @@ SCALARS = "".join(
 )  # fmt: skip
 MARKS = ("aws_api_key", "aws_lambda", "aws_oidc", "aws_cognito_user_pools", "aws_iam")
 DIRECTIVES = "".join(f"\ndirective @{name} on OBJECT | FIELD_DEFINITION" for name in MARKS)
+DIRECTIVES += "\ndirective @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION"
 DECLARED = SCALARS + DIRECTIVES

@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"api"}),
     frozenset({"plan_auth"}),
     frozenset({"hosting", "plan", "testing", "transfer"}),
+    frozenset({"plan_events"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -41,6 +42,8 @@ DRIVERS = {
     "servey",
 }
 DRIVERLESS = ("errors", "naming", "settings", "model", "query", "security", "store", "application")
+PLANS = (None, "plan", "plan_auth", "plan_events", "naming", "errors")
+"""Parts that stacks may import."""
 SUITES = tuple(ROOT / "persisty" / "testing" / name for name in ("conformance", "roles"))
 """Tests, though an engine's author imports them: they assert, and they use the public names."""
 LAZY = {
@@ -121,7 +124,7 @@ def test_stacks_import_the_plan_and_lambdas_import_persisty_only() -> None:
     for path in _sources("stacks"):
         for module, node in _imports(path, ast.parse(path.read_text())):
             assert module.partition(".")[0] != "lambdas", f"{path}:{node.lineno}: {module}"
-            assert _part(module) in (None, "plan", "plan_auth", "naming", "errors"), f"{path}:{node.lineno}: {module}"
+            assert _part(module) in PLANS, f"{path}:{node.lineno}: {module}"
     for path in _sources("lambdas"):
         for module, node in _imports(path, ast.parse(path.read_text())):
             assert module.partition(".")[0] not in {"aws_cdk", "constructs", "stacks"}, (

@@ -15,7 +15,7 @@ from .emulators import ACCOUNT, REGION, aws_environment
 
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
-API_STACK, DATA_STACK = "Messenger-dev-Api", "Messenger-dev-Data"
+API_STACK, DATA_STACK, EVENTS_STACK = "Messenger-dev-Api", "Messenger-dev-Data", "Messenger-dev-Events"
 SECRET = "messenger/token-secret"
 """What keeps the secret of the example's tokens."""
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"

@@ -81,7 +81,7 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(*items: type[Any]) -> Plan:
-    return plan_of(App("ways", items=items, url="memory://"), SPEC)
+    return plan_of(App("ways", items=items, url="memory://"), SPEC, live=False)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_fields_and_types_let_in_whom_the_rules_let(
 
 
 def test_every_type_of_objects_lets_in_whoever_is_let_into_a_field_that_leads_to_it() -> None:
-    found = marks(plan_of(messenger, SPEC))
+    found = marks(plan_of(messenger, SPEC, live=False))
     assert found["Session"] == found["Mutation.signUp"] == {"aws_lambda", "aws_api_key"}
     assert found["User"] == found["Query.userRead"] == {"aws_lambda"}
     assert all(found[name] for name in found if "." not in name and name not in ("Query", "Mutation"))

@@ -28,6 +28,7 @@ from persisty import (
     stored,
 )
 from persisty.api.actions import operations
+from persisty.api.graphql.subscriptions import subscriptions
 from persisty.api.operations import VERBS
 from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
@@ -343,12 +344,13 @@ def test_fields_and_schema_and_operations_are_the_same_set(app: App) -> None:
     schema = build_schema(plan.sdl + DECLARED)
     in_schema = {
         (root.name, field)
-        for root in (schema.query_type, schema.mutation_type)
+        for root in (schema.query_type, schema.mutation_type, schema.subscription_type)
         if isinstance(root, GraphQLObjectType)
         for field in root.fields
     }
     assert {(field.type, field.name) for field in plan.fields} == in_schema
-    assert {field.name for field in plan.fields} == {operation.field for operation in operations(app).values()}
+    live = [name for one in subscriptions(app.metas.values()) for name in (one.field, one.publisher)]
+    assert {field.name for field in plan.fields} == {one.field for one in operations(app).values()} | {*live}
     assert all(type_.fields for type_ in schema.type_map.values() if isinstance(type_, GraphQLInputObjectType))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.deployment import API_STACK, DATA_STACK, synthesise
+from tests.e2e.deployment import API_STACK, DATA_STACK, EVENTS_STACK, synthesise
 
 Template = dict[str, Any]
 
@@ -28,6 +28,11 @@ def api(assembly: Path) -> Template:
 @pytest.fixture(scope="session")
 def data(assembly: Path) -> Template:
     return _template(assembly, DATA_STACK)
+
+
+@pytest.fixture(scope="session")
+def events(assembly: Path) -> Template:
+    return _template(assembly, EVENTS_STACK)
 
 
 def _template(assembly: Path, stack: str) -> Template:

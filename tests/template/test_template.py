@@ -15,6 +15,7 @@ from graphql import GraphQLObjectType, build_schema
 
 from examples.messenger.app import app
 from persisty.api.actions import operations
+from persisty.api.graphql.subscriptions import subscriptions
 from persisty.plan import KeyAttribute, Plan, plan_of
 from tests import tokens
 from tests.appsync_schema import DECLARED
@@ -98,16 +99,27 @@ def test_every_operation_is_a_field_that_appsync_resolves_by_the_function(api: T
     resolvers = properties(api, "AWS::AppSync::Resolver")
     wired = {(one["TypeName"], one["FieldName"]) for one in resolvers}
     offered = {("Mutation" if one.mutation else "Query", one.field) for one in operations(app).values()}
-    assert wired == offered
+    live = subscriptions(app.metas.values())
+    published = {("Mutation", one.publisher) for one in live}
+    assert wired == offered | published | {("Subscription", one.field) for one in live}
     assert len(resolvers) == len(wired)
-    [source] = properties(api, "AWS::AppSync::DataSource")
+    by_kind = {one["Type"]: (name, one) for name, one in _sources(api)}
+    assert by_kind.keys() == {"AWS_LAMBDA", "NONE"}
+    source_id, source = by_kind["AWS_LAMBDA"]
     function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
     assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.appsync.handler"
-    [source_id] = of_type(api, "AWS::AppSync::DataSource")
     for one in resolvers:
+        if (one["TypeName"], one["FieldName"]) in published:
+            assert one["DataSourceName"] in (by_kind["NONE"][1]["Name"], {"Fn::GetAtt": [by_kind["NONE"][0], "Name"]})
+            continue
         assert one["DataSourceName"] in (source["Name"], {"Fn::GetAtt": [source_id, "Name"]})
         assert (one["Kind"], one["Runtime"]) == ("UNIT", {"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"})
         assert len(one["Code"].encode()) < 32_768  # AppSync's limit
+
+
+def _sources(api: Template) -> list[tuple[str, dict[str, Any]]]:
+    found = of_type(api, "AWS::AppSync::DataSource").items()
+    return [(name, resource["Properties"]) for name, resource in found]
 
 
 def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -> None:
@@ -115,7 +127,7 @@ def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -
     built = build_schema(schema["Definition"] + DECLARED)
     fields = {
         (root.name, name)
-        for root in (built.query_type, built.mutation_type)
+        for root in (built.query_type, built.mutation_type, built.subscription_type)
         if isinstance(root, GraphQLObjectType)
         for name in root.fields
     }
@@ -125,7 +137,8 @@ def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -
 def test_the_graphql_api_asks_for_a_token_and_takes_a_key_that_lasts_months_but_ends(api: Template) -> None:
     [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
     assert graphql["AuthenticationType"] == "AWS_LAMBDA"
-    assert graphql["AdditionalAuthenticationProviders"] == [{"AuthenticationType": "API_KEY"}]
+    others = [one["AuthenticationType"] for one in graphql["AdditionalAuthenticationProviders"]]
+    assert others == ["API_KEY", "AWS_IAM"]
     assert graphql["QueryDepthLimit"] > 0
     [key] = properties(api, "AWS::AppSync::ApiKey")
     assert key["Expires"] % 86_400 == 0
@@ -290,7 +303,7 @@ def test_outputs_tell_where_to_call(api: Template) -> None:
 
 def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
     templates = sorted(assembly.glob("*.template.json"))
-    assert len(templates) == 2
+    assert len(templates) == 3
     command: list[str | Path] = [
         Path(sys.executable).parent / "cfn-lint",
         "--ignore-checks",

@@ -24,8 +24,10 @@ from ...query.parse import QUERY, fields_of, has_text
 from ..operations import EDITS, Operation, Parameter
 from .links import parameters_of
 from .resolve import ASCENDING, DESCENDING, LISTED, may_give
-from .results import LinkField, link_fields, offered_in, result_ref
+from .results import RESULTS, LinkField, link_fields, offered_in, result_ref
+from .subscriptions import Subscription
 from .types import (
+    ANY,
     AWS_SCALARS,
     BOOLEAN,
     LONG,
@@ -63,9 +65,15 @@ class Directives(Struct, frozen=True):
 NO_DIRECTIVES = Directives()
 
 
-def sdl(operations: Iterable[Operation], *, appsync: bool = False, directives: Directives = NO_DIRECTIVES) -> str:
-    """The schema of these operations in GraphQL's schema language."""
-    return _Schema(appsync, directives).text(tuple(operations))
+def sdl(
+    operations: Iterable[Operation],
+    *,
+    appsync: bool = False,
+    directives: Directives = NO_DIRECTIVES,
+    subscriptions: Iterable[Subscription] = (),
+) -> str:
+    """The schema of these operations and subscriptions in GraphQL's schema language."""
+    return _Schema(appsync, directives).text(tuple(operations), tuple(subscriptions))
 
 
 class _Line(Struct, frozen=True):
@@ -89,21 +97,25 @@ class _Schema:
         self._offered: frozenset[StoreMeta[Any]] = frozenset()
         self._faults: list[Fault] = []
 
-    def text(self, operations: Sequence[Operation]) -> str:
+    def text(self, operations: Sequence[Operation], subscriptions: Sequence[Subscription]) -> str:
         self._offered = offered_in(operations)
         fields = [(operation, self._root_field(operation)) for operation in operations]
-        self._check_unique([(line.name, operation.name) for operation, line in fields])
-        queries = [line for operation, line in fields if not operation.mutation]
-        mutations = [line for operation, line in fields if operation.mutation]
-        if not queries:  # GraphQL has no schema without a query
-            queries = [_Line("nothing", "Boolean", "This app offers no queries")]
-        roots = [self._body("type", "Query", queries)]
-        if mutations:
-            roots.append(self._body("type", "Mutation", mutations))
+        followed = [(one, self._subscription(one)) for one in subscriptions]
+        publishers = [(one, self._publisher(one)) for one in subscriptions if self._appsync]
+        others = [(line.name, one.name) for one, line in (*followed, *publishers)]
+        self._check_unique([*((line.name, one.name) for one, line in fields), *others])
+        lines = {
+            "Query": [line for operation, line in fields if not operation.mutation],
+            "Mutation": [line for operation, line in fields if operation.mutation] + [line for _, line in publishers],
+            "Subscription": [line for _, line in followed],
+        }
+        if not lines["Query"]:  # GraphQL has no schema without a query
+            lines["Query"] = [_Line("nothing", "Boolean", "This app offers no queries")]
+        roots = [self._body("type", name, some) for name, some in lines.items() if some]
         if self._faults:
             raise InvalidDeclaration("The operations do not fit into one GraphQL schema", faults=self._faults)
         scalars = [] if self._appsync else [self._described(f"scalar {n}", d) for n, d in AWS_SCALARS.items()]
-        entry = "schema {\n  query: Query\n" + ("  mutation: Mutation\n" if mutations else "") + "}"
+        entry = "\n".join(["schema {", *(f"  {name.lower()}: {name}" for name, some in lines.items() if some), "}"])
         return "\n\n".join([entry, *scalars, *roots, *(self._types[name] for name in sorted(self._types))]) + "\n"
 
     # fields
@@ -114,6 +126,18 @@ class _Schema:
         arguments = self._arguments(operation.meta, operation.parameters, operation.name)
         marks = self._directives.roots.get(operation.field, ())
         return _Line(operation.field, result, operation.description, arguments, marks)
+
+    def _subscription(self, one: Subscription) -> _Line:
+        self._check_name(one.field, f"/{one.name}")
+        where = _Line("where", self.where(one.meta))
+        marks = self._directives.roots.get(one.field, ())
+        return _Line(one.field, self._reference(RESULTS["item"](one.meta)), one.description, (where,), marks)
+
+    def _publisher(self, one: Subscription) -> _Line:
+        """The mutation that a subscription on AppSync follows: it gives back the item that it is given."""
+        marks = self._directives.roots.get(one.publisher, ())
+        item = _Line("item", ANY.name + "!")
+        return _Line(one.publisher, self._reference(RESULTS["item"](one.meta)), None, (item,), marks)
 
     def _link(self, owner: str, name: str, link: LinkField) -> _Line:
         arguments = self._arguments(link.target, parameters_of(link), name)
@@ -310,7 +334,7 @@ class _Schema:
             self._fault(path, "GraphQL does not take this as a name", name)
 
     def _check_unique(self, fields: Sequence[tuple[str, str]]) -> None:
-        """Over queries and mutations together: AppSync's function is told a field's name only."""
+        """Over all roots together: AppSync's function is told a field's name only."""
         names = [name for name, _ in fields]
         for name, operation in fields:
             if names.count(name) > 1:

@@ -13,12 +13,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from ... import settings
 from ...application import App
+from ...backends.dynamodb.credentials import provider
 from ...backends.dynamodb.parallel import in_parallel
 from ...backends.dynamodb.streams import StreamReader
-from ...errors import PayloadTooLarge
+from ...errors import InvalidDeclaration, PayloadTooLarge
 from ...store.feed import Change
 from ..problem import as_error
+from .publishing import Publisher
+from .subscriptions import subscriptions
 
 log = logging.getLogger("persisty")
 
@@ -66,3 +70,13 @@ class Stream:
                 as_error(error)
                 failed.append((record.position, record.sequence))
                 return
+
+
+def deployed_stream(app: App, configured: settings.Settings) -> Stream:
+    """The stream of a deployed app, which publishes to the API that the settings name. `InvalidDeclaration` if they name none."""
+    environment = settings.aws()
+    if not configured.graphql_url or environment.region is None:
+        raise InvalidDeclaration("What publishes changes needs PERSISTY_GRAPHQL_URL and AWS_REGION")
+    followed = subscriptions(app.metas.values())
+    url, region, keys = configured.graphql_url, environment.region, provider(environment)
+    return Stream(app, Publisher(url, region, keys, followed, environment.ca_bundle))

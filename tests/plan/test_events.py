@@ -1,0 +1,182 @@
+"""What a deployment has for subscriptions: streams, the function, the mutations it may call, and who is let in where."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from graphql import FieldDefinitionNode, GraphQLSchema, ObjectTypeDefinitionNode, build_schema, parse, validate
+
+from examples.messenger.app import app as messenger
+from persisty import App, InvalidDeclaration, authenticated, private, public, settings, stored
+from persisty.api.graphql.publishing import document
+from persisty.api.graphql.subscriptions import subscriptions
+from persisty.plan import Field, Plan, plan_of
+from persisty.plan_auth import IAM, AuthMode
+from persisty.plan_events import Source, events_of
+from tests.appsync_schema import DECLARED
+
+SPEC = "shop:app"
+
+
+@stored(access=public)
+class Toy:
+    id: UUID
+
+
+@stored(access=authenticated)
+class Bill:
+    id: UUID
+    toy_id: UUID | None = None
+
+
+@stored(access=private)
+class Till:
+    id: UUID
+
+
+SHOP = App("toy-shop", items=[Toy, Bill, Till], url="memory://", stage="test")
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*settings.VARIABLES, "PERSISTY_TOKEN_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def schema_of(plan: Plan) -> GraphQLSchema:
+    return build_schema(plan.sdl + DECLARED)
+
+
+def marks(node: Any) -> set[str]:
+    return {one.name.value for one in node.directives}
+
+
+def root(schema: GraphQLSchema, type_: str, name: str) -> FieldDefinitionNode:
+    found = getattr(schema, f"{type_.lower()}_type").fields[name].ast_node
+    assert isinstance(found, FieldDefinitionNode)
+    return found
+
+
+def test_tables_of_what_somebody_may_read_have_streams_and_no_others() -> None:
+    assert {table.store: table.stream for table in plan_of(SHOP, SPEC).tables} == {
+        "toy": True,
+        "bill": True,
+        "till": False,
+    }
+
+
+def test_the_function_reads_those_streams_and_knows_where_to_publish_by_parameters() -> None:
+    events = events_of(plan_of(SHOP, SPEC))
+    assert events is not None
+    assert events.sources == (
+        Source("toy", "toy-shop-test-toy", "/persisty/toy-shop/test/stream/toy"),
+        Source("bill", "toy-shop-test-bill", "/persisty/toy-shop/test/stream/bill"),
+    )
+    assert (events.url, events.arn) == (
+        "/persisty/toy-shop/test/graphql/url",
+        "/persisty/toy-shop/test/graphql/arn",
+    )
+
+
+def test_the_function_may_call_what_publishes_and_is_told_nothing_it_does_not_need() -> None:
+    events = events_of(plan_of(SHOP, SPEC))
+    assert events is not None
+    kinds = ("Created", "Updated", "Deleted")
+    assert events.publishers == tuple(f"publish{item}{kind}" for item in ("Toy", "Bill") for kind in kinds)
+    assert events.function.grants == ()
+    assert events.function.secret is None
+    assert events.function.environment == {
+        "PERSISTY_APP": SPEC,
+        "PERSISTY_URL": "dynamodb://",
+        "PERSISTY_STAGE": "test",
+    }
+
+
+@pytest.mark.parametrize(
+    ("graphql", "live", "there"),
+    [("both", True, True), ("appsync", True, True), ("http", True, False), ("none", True, False), ("both", False, False)],
+)  # fmt: skip
+def test_there_is_something_to_deploy_only_where_appsync_has_subscriptions(
+    graphql: str, live: bool, there: bool
+) -> None:
+    plan = plan_of(SHOP, SPEC, graphql, live=live)
+    assert (events_of(plan) is not None) is there
+    assert any(table.stream for table in plan.tables) is there
+    assert ("Subscription" in plan.sdl) is there
+    assert (AuthMode(IAM) in plan.auth) is there
+
+
+def test_an_app_that_nobody_may_read_has_no_events() -> None:
+    assert events_of(plan_of(App("safe", items=[Till], url="memory://"), SPEC)) is None
+
+
+def test_every_subscription_follows_the_mutation_of_its_own_which_takes_an_item_and_gives_it_back() -> None:
+    plan = plan_of(SHOP, SPEC)
+    schema = schema_of(plan)
+    assert schema.subscription_type is not None
+    assert schema.mutation_type is not None
+    offered = subscriptions(SHOP.metas.values())
+    assert set(schema.subscription_type.fields) == {one.field for one in offered}
+    for one in offered:
+        field, publisher = schema.subscription_type.fields[one.field], schema.mutation_type.fields[one.publisher]
+        [followed] = [mark for mark in field.ast_node.directives if mark.name.value == "aws_subscribe"]  # type: ignore[union-attr]
+        [argument] = followed.arguments
+        assert [value.value for value in argument.value.values] == [one.publisher]  # type: ignore[attr-defined]
+        assert field.type == publisher.type
+        assert {name: str(given.type) for name, given in publisher.args.items()} == {"item": "AWSJSON!"}
+        assert set(field.args) == {"where"}
+    assert {field for field in plan.fields if field.type == "Subscription"} == {
+        Field("Subscription", one.field, "appsync") for one in offered
+    }
+
+
+@pytest.mark.parametrize("app", [SHOP, messenger], ids=lambda app: app.name)
+def test_only_iam_may_publish_and_what_is_published_can_be_read_by_it(app: App) -> None:
+    plan = plan_of(app, SPEC)
+    schema = schema_of(plan)
+    default = plan.auth[0]
+    assert plan.auth[-1] == AuthMode(IAM)
+    assert default != AuthMode(IAM)
+    assert schema.mutation_type is not None
+    for name, field in schema.mutation_type.fields.items():
+        assert field.ast_node is not None
+        published = name in plan.publishers
+        assert ("aws_iam" in marks(field.ast_node)) is published
+        assert not published or marks(field.ast_node) == {"aws_iam"}
+    for one in subscriptions(app.metas.values()):
+        node = schema.type_map[one.meta.item.__name__].ast_node
+        assert isinstance(node, ObjectTypeDefinitionNode)
+        assert {"aws_iam"} < marks(node)  # and those who subscribe
+
+
+def test_a_subscription_is_open_to_whom_the_item_can_be_read_by() -> None:
+    schema = schema_of(plan_of(SHOP, SPEC))
+    for store in ("toy", "bill"):
+        read = marks(root(schema, "Query", f"{store}Read"))
+        for kind in ("Created", "Updated", "Deleted"):
+            assert marks(root(schema, "Subscription", f"{store}{kind}")) == read | {"aws_subscribe"}
+    assert "aws_api_key" in marks(root(schema, "Subscription", "toyCreated"))
+    assert "aws_api_key" not in marks(root(schema, "Subscription", "billCreated"))
+
+
+@pytest.mark.parametrize("app", [SHOP, messenger], ids=lambda app: app.name)
+def test_what_the_function_sends_fits_the_schema_that_is_deployed(app: App) -> None:
+    schema = schema_of(plan_of(app, SPEC))
+    for one in subscriptions(app.metas.values()):
+        assert validate(schema, parse(document(one))) == []
+
+
+def test_a_name_that_a_subscription_takes_is_told_at_once() -> None:
+    @stored(access=public)
+    class Publish:
+        id: UUID
+
+    @stored(access=public)
+    class PublishToy:
+        id: UUID
+
+    with pytest.raises(InvalidDeclaration) as clash:
+        plan_of(App("names", items=[Toy, PublishToy, Publish], url="memory://"), SPEC)
+    assert any("publishToyCreated" in (fault.found or "") for fault in clash.value.faults)

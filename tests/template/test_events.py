@@ -1,0 +1,145 @@
+"""What `cdk synth` writes for subscriptions: streams, what reads them, and what the three stacks know of each other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from examples.messenger.app import app
+from persisty.plan import Plan, plan_of
+from persisty.plan_events import MAX_AGE, RETRIES, Events, events_of
+
+from .test_template import as_list, of_type, properties, statements, text
+
+Template = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return plan_of(app, "examples.messenger.app:app")
+
+
+@pytest.fixture(scope="module")
+def planned(plan: Plan) -> Events:
+    found = events_of(plan)
+    assert found is not None
+    return found
+
+
+def parameter(template: Template, reference: Any) -> str:
+    """The name of the SSM parameter that a reference is the value of."""
+    found = template["Parameters"][reference["Ref"]]
+    assert found["Type"] == "AWS::SSM::Parameter::Value<String>"
+    name: str = found["Default"]
+    return name
+
+
+def test_tables_stream_what_was_and_what_is(data: Template, plan: Plan) -> None:
+    streams = {one["TableName"]: one.get("StreamSpecification") for one in properties(data, "AWS::DynamoDB::Table")}
+    assert streams == {
+        table.name: {"StreamViewType": "NEW_AND_OLD_IMAGES"} if table.stream else None for table in plan.tables
+    }
+
+
+def test_stacks_tell_each_other_by_parameters_and_export_nothing(
+    data: Template, api: Template, events: Template, planned: Events
+) -> None:
+    told = {one["Name"]: text(one["Value"]) for one in properties(data, "AWS::SSM::Parameter")}
+    assert told.keys() == {source.parameter for source in planned.sources}
+    assert all(value.endswith(".StreamArn>") for value in told.values())
+    told = {one["Name"]: text(one["Value"]) for one in properties(api, "AWS::SSM::Parameter")}
+    assert told.keys() == {planned.url, planned.arn}
+    assert told[planned.url].endswith(".GraphQLUrl>")
+    for template in (data, api, events):
+        assert not [one for one in template.get("Outputs", {}).values() if "Export" in one]
+        assert "Fn::ImportValue" not in json.dumps(template)
+
+
+def test_each_stream_is_read_from_now_on_and_what_fails_is_parted_tried_and_given_up(
+    events: Template, planned: Events
+) -> None:
+    [(queue, _)] = of_type(events, "AWS::SQS::Queue").items()
+    [function] = of_type(events, "AWS::Lambda::Function")
+    mappings = properties(events, "AWS::Lambda::EventSourceMapping")
+    assert {parameter(events, one["EventSourceArn"]) for one in mappings} == {one.parameter for one in planned.sources}
+    for one in mappings:
+        assert one["FunctionName"] == {"Ref": function}
+        assert one["StartingPosition"] == "LATEST"
+        assert one["BisectBatchOnFunctionError"] is True
+        assert one["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert (one["MaximumRetryAttempts"], one["MaximumRecordAgeInSeconds"]) == (RETRIES, MAX_AGE)
+        assert one["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [queue, "Arn"]}}}
+
+
+def test_a_mapping_is_made_once_the_function_may_read_the_stream(events: Template) -> None:
+    [policy] = of_type(events, "AWS::IAM::Policy")
+    for one in of_type(events, "AWS::Lambda::EventSourceMapping").values():
+        assert policy in one["DependsOn"]
+
+
+def test_what_was_given_up_is_kept_encrypted_for_two_weeks(events: Template) -> None:
+    [queue] = properties(events, "AWS::SQS::Queue")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 86_400
+    [policy] = properties(events, "AWS::SQS::QueuePolicy")
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_the_function_may_publish_read_the_streams_and_nothing_else(events: Template, planned: Events) -> None:
+    allowed: dict[str, set[str]] = {}
+    for statement in statements(events):
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            allowed.setdefault(action, set()).update(map(text, as_list(statement["Resource"])))
+    published = {one.rpartition("/types/")[2] for one in allowed.pop("appsync:GraphQL")}
+    assert published == {f"Mutation/fields/{name}" for name in planned.publishers}
+    streams = {f"table/{source.table}/stream/*" for source in planned.sources}
+    for action in [one for one in allowed if one.startswith("dynamodb:")]:
+        assert {one.rpartition(">:")[2] for one in allowed.pop(action)} == streams
+    [logs] = of_type(events, "AWS::Logs::LogGroup")
+    [queue] = of_type(events, "AWS::SQS::Queue")
+    rest = {resource for resources in allowed.values() for resource in resources}
+    assert rest == {f"<{logs}.Arn>", f"<{queue}.Arn>"}
+    assert allowed.keys() == {
+        "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl",
+    }  # fmt: skip
+
+
+def test_the_function_is_told_where_to_publish_and_no_secret(events: Template, planned: Events) -> None:
+    [function] = properties(events, "AWS::Lambda::Function")
+    variables = dict(function["Environment"]["Variables"])
+    assert parameter(events, variables.pop("PERSISTY_GRAPHQL_URL")) == planned.url
+    assert variables == planned.function.environment
+    assert function["Handler"] == "lambdas.stream.handler"
+    assert function["Timeout"] < 30
+    assert len(function["Layers"]) == 2
+
+
+def test_stacks_share_the_folders_of_their_layers(api: Template, events: Template) -> None:
+    def keys(template: Template) -> set[str]:
+        return {one["Content"]["S3Key"] for one in properties(template, "AWS::Lambda::LayerVersion")}
+
+    assert keys(events) == keys(api)
+
+
+def test_who_publishes_is_no_default_and_has_a_mode_of_its_own(api: Template) -> None:
+    [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
+    assert graphql["AuthenticationType"] != "AWS_IAM"
+    assert {"AuthenticationType": "AWS_IAM"} in graphql["AdditionalAuthenticationProviders"]
+
+
+def test_resolvers_of_subscriptions_refuse_without_a_filter_and_publishers_call_no_function(
+    api: Template, plan: Plan
+) -> None:
+    resolvers = {one["FieldName"]: one for one in properties(api, "AWS::AppSync::Resolver")}
+    live = [field.name for field in plan.fields if field.type == "Subscription"]
+    assert live
+    for name in live:
+        code = resolvers[name]["Code"]
+        assert "extensions.setSubscriptionFilter(filter)" in code
+        assert code.index("if (!filter)") < code.index("extensions.setSubscriptionFilter")
+    for name in plan.publishers:
+        assert "util" not in resolvers[name]["Code"]
