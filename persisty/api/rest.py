@@ -249,6 +249,8 @@ class Rest:
     def _shape(self, operation: Operation, request: Request) -> tuple[Shape, list[tuple[str, str]]]:
         """What the answer shows of its items, and the parameters that are about something else."""
         given = request.parameters()
+        if not given:
+            return WHOLE, given
         links, rest = include.split(given)
         names, rest = include.split(rest, FIELDS)
         if not links and not names:
