@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
 from graphql import (
+    DocumentNode,
+    ExecutionResult,
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
@@ -21,7 +25,7 @@ from graphql import (
     SelectionSetNode,
     Undefined,
     build_schema,
-    execute_sync,
+    execute,
     get_directive_values,
     get_named_type,
     is_object_type,
@@ -30,11 +34,13 @@ from graphql import (
     print_ast,
     validate,
 )
+from msgspec import UNSET
 
 from persisty import App
 from persisty.api.actions import operations
 from persisty.api.graphql.appsync import AppSync
 from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.graphql.reach import everywhere
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http import Request
 from persisty.security.caller import ANONYMOUS, Caller
@@ -65,51 +71,100 @@ class Hosted:
 
 
 class StandIn:
-    """What AppSync does: parse, validate and coerce by its schema, send each root field to the function, pick the selection.
+    """What AppSync does: parse, validate and coerce by its schema, send each root field to the function, pick the selection; and run
+    the resolver of each link, which takes the link from its object where that holds it, and else invokes the function for all objects.
 
     AWSJSON arrives parsed, and is written where a result is a structure; an error of the envelope becomes the field's,
-    `code` as errorType, `info` as errorInfo; errors of what is below are added to the response's. `events` are those it sent.
+    `code` as errorType, `info` as errorInfo; errors of what is below are added to the response's. `events` are those it sent, `batches`
+    those of links.
     """
 
-    def __init__(self, appsync: AppSync, app: App) -> None:
-        self._appsync = appsync
+    def __init__(self, appsync: AppSync, app: App, most: int = 200) -> None:
+        self._appsync, self._most = appsync, most
         self.caller = ANONYMOUS
         self.events: list[dict[str, Any]] = []
+        self.batches: list[list[dict[str, Any]]] = []
         self._added: list[dict[str, Any]] = []
+        self._waiting: dict[tuple[str, str], list[tuple[dict[str, Any], asyncio.Future[Any]]]] = {}
         scalars = "\n".join(f"scalar {name}" for name in READS)
-        self.schema: GraphQLSchema = build_schema(scalars + "\n" + sdl(operations(app).values(), appsync=True))
+        offered = operations(app).values()
+        self.schema: GraphQLSchema = build_schema(scalars + "\n" + sdl(offered, appsync=True))
         for name, read in READS.items():
             self.schema.type_map[name].coerce_input_value = read  # type: ignore[union-attr]
         self.schema.type_map["AWSJSON"].coerce_output_value = write_json  # type: ignore[union-attr]
         for root in (self.schema.query_type, self.schema.mutation_type):
             for name, field in (root.fields if root else {}).items():
                 field.resolve = self._resolver(name)
+        for record, name, _ in everywhere(tuple(offered)).links:
+            self.schema.type_map[record.name].fields[name].resolve = self._linked  # type: ignore[union-attr]
 
     def __call__(self, text: str, **variables: Any) -> dict[str, Any]:
         document = parse(text)
         assert validate(self.schema, document) == []
-        self.events, self._added = [], []
-        result = execute_sync(self.schema, document, variable_values=variables)
+        self.events, self.batches, self._added = [], [], []
+        result = asyncio.run(self._executed(document, variables))
         errors = [{"message": e.message, "extensions": e.extensions, "path": e.path} for e in result.errors or ()]
         errors += self._added
         return json.loads(json.dumps({"data": result.data, **({"errors": errors} if errors else {})}))
+
+    async def _executed(self, document: DocumentNode, variables: dict[str, Any]) -> ExecutionResult:
+        found = execute(self.schema, document, variable_values=variables)
+        return await found if isawaitable(found) else found
 
     def _resolver(self, name: str) -> Callable[..., Any]:
         def resolve(_root: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
             event = json.loads(json.dumps({"fieldName": name, "arguments": arguments, **told(info)}))
             self.events.append(event)
             envelope = json.loads(json.dumps(self._appsync.handle(event, self.caller)))
-            for one in envelope.get("errors", ()):
-                path, rest = one["info"]["path"], {name: x for name, x in one["info"].items() if name != "path"}
-                self._added.append(
-                    {"message": one["message"], "path": path, "extensions": {"code": one["code"], **rest}}
-                )
-            if "error" in envelope:
-                error = envelope["error"]
-                raise GraphQLError(error["message"], extensions={"code": error["code"], **error["info"]})
-            return envelope["data"]
+            return self._data(envelope, [])
 
         return resolve
+
+    def _linked(self, source: dict[str, Any], info: GraphQLResolveInfo, **arguments: Any) -> Any:
+        """The resolver of a link, as `resolver.js` has it."""
+        name, written = info.field_name, json.loads(json.dumps(arguments))
+        held = source.get(name, UNSET)
+        if held is not UNSET and alike(source.get(f"{name}()"), written):
+            return held
+        type_ = info.parent_type.name
+        event = {"typeName": type_, "fieldName": name, "source": source.get(f":{name}"), "arguments": written}
+        return self._batched((type_, name), json.loads(json.dumps({**event, **told(info)})), info.path.as_list()[:-1])
+
+    async def _batched(self, place: tuple[str, str], event: dict[str, Any], path: list[Any]) -> Any:
+        """What the function answers to the event, among those of other objects that wait for the same link."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        waiting = self._waiting.setdefault(place, [])
+        if not waiting:
+            loop.call_soon(self._flush, place)
+        waiting.append((event, future))
+        return self._data(await future, path)
+
+    def _flush(self, place: tuple[str, str]) -> None:
+        waiting = self._waiting.pop(place)
+        for start in range(0, len(waiting), self._most):
+            some = waiting[start : start + self._most]
+            events = [event for event, _ in some]
+            self.batches.append(events)
+            envelopes = json.loads(json.dumps(self._appsync.handle_batch(events, self.caller)))
+            for envelope, (_, future) in zip(envelopes, some, strict=True):
+                if not future.done():  # else an object around it has become null
+                    future.set_result(envelope)
+
+    def _data(self, envelope: dict[str, Any], path: list[Any]) -> Any:
+        for one in envelope.get("errors", ()):
+            below, rest = one["info"]["path"], {name: x for name, x in one["info"].items() if name != "path"}
+            told_ = {"message": one["message"], "path": [*path, *below], "extensions": {"code": one["code"], **rest}}
+            self._added.append(told_)
+        if "error" in envelope:
+            error = envelope["error"]
+            raise GraphQLError(error["message"], extensions={"code": error["code"], **error["info"]})
+        return envelope["data"]
+
+
+def alike(held: dict[str, str] | None, given: dict[str, Any]) -> bool:
+    """Whether a link is held for these arguments."""
+    return held is None or {name: write_json(value) for name, value in given.items()} == held
 
 
 def told(info: GraphQLResolveInfo) -> dict[str, Any]:

@@ -26,7 +26,7 @@ CALLERS = [ANONYMOUS, Caller(town.ID.format(100), frozenset({"friend"})), Caller
 TEXTS = ["p0", "p1", "p5", "l", "l3", "Street 0", "Street 1", "pet0", "c1", "n0", "1", ""]
 IDS = [*(town.ID.format(number) for number in (0, 1, 2, 100, 101, 104, 200, 203, 300, 400, 500, 999)), "x"]
 NEW = re.compile(r'"(?!00000000-)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"')
-REFUSED = re.compile("AppSync|which one result cannot answer|in a named fragment")
+REFUSED = re.compile("alias in a named fragment, of which AppSync tells nothing")
 """What is said of what one result of a resolver cannot answer."""
 WIDE = Limits(tokens=50_000, fields=10_000, aliases=10_000, depth=50)
 
@@ -87,11 +87,9 @@ def test_generated_documents_have_one_answer(
 
 
 @pytest.mark.parametrize("chunk", range(2))
-def test_generated_documents_have_the_same_answer_through_appsync_or_are_refused_by_it(
-    schema: GraphqlSchema, chunk: int
-) -> None:
+def test_generated_documents_have_the_same_answer_through_appsync(schema: GraphqlSchema, chunk: int) -> None:
     town.fill()
-    stand_in, same, refused = StandIn(AppSync(town.app), town.app), 0, 0
+    stand_in, same, refused, batches = StandIn(AppSync(town.app), town.app, most=3), 0, 0, 0
     for seed in range(chunk, APPSYNC, 2):
         generated = Generator(schema._schema, Random(f"appsync {seed}"), TEXTS, IDS)
         text = generated.document()
@@ -101,13 +99,17 @@ def test_generated_documents_have_the_same_answer_through_appsync_or_are_refused
             continue
         told = stand_in(text, **generated.variables)
         if any(REFUSED.search(error["message"]) for error in told.get("errors", ())):
-            refused += 1
+            refused += 1  # an object of an action's own by an alias in a named fragment
             continue
         same += 1
+        batches += len(stand_in.batches)
         assert told["data"] == found["data"], (text, generated.variables)
         assert codes(told) >= codes(found), (text, generated.variables)
     assert same > APPSYNC / 2 * 0.4
-    assert refused > 0  # by documents with named fragments and variables that are not passed
+    assert refused < same / 50
+    assert (
+        batches > 0
+    )  # for documents with named fragments, variables that are not passed, links that are asked for twice
 
 
 def codes(answer: dict[str, Any]) -> set[str]:

@@ -1,4 +1,5 @@
-"""AppSync's side of GraphQL: one event of a root field in, an envelope out. The Lambda's handler calls this and no more.
+"""AppSync's side of GraphQL: an event of a root field in, an envelope out; of links, several of each. The Lambda's handler calls this
+and no more.
 
 AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, selectionSetGraphQL,
 selectionSetList, variables}`. What is selected is answered by the same plans as hosted, links below the field in the same call, with
@@ -14,12 +15,13 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...application import App
 from ...errors import Fault, InvalidInput, NotFound, PersistyError
@@ -32,6 +34,7 @@ from ..problem import as_error
 from .caching import caching
 from .callers import caller_of_event
 from .complexity import MOST, check_complexity, members_of
+from .link_batch import LinkBatch, grouped
 from .nodes import Failure, Run, stores_for
 from .picking import Picker, paths_of
 from .planning import Dialect, Planner
@@ -60,6 +63,7 @@ class AppSync:
         self._fields = _by_field(operations)
         self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
         self._subscriptions = {one.field: one for one in subscriptions(app.metas.values())}
+        self._batch = LinkBatch(self._planner, app.metas)
         self._complete = False
 
     def handle(self, event: Any, caller: Caller | None = None) -> Envelope:
@@ -69,6 +73,35 @@ class AppSync:
             return self._answer(told, caller_of_event(self._authenticator, told) if caller is None else caller)
         except Exception as error:  # the edge of the program: nothing but an envelope leaves it
             return {"error": _error(as_error(error))}
+
+    def handle_batch(self, events: Sequence[Any], caller: Caller | None = None) -> list[Envelope]:
+        """The envelopes of the events of a link's resolver, in their positions."""
+        told = [event if isinstance(event, Mapping) else {} for event in events]
+        envelopes: list[Envelope] = [{}] * len(told)
+        for positions in grouped(told):
+            some = self._links([told[position] for position in positions], caller)
+            for position, envelope in zip(positions, some, strict=True):
+                envelopes[position] = envelope
+        return envelopes
+
+    def _links(self, events: Sequence[Mapping[str, Any]], caller: Caller | None) -> list[Envelope]:
+        """The envelopes of events of a link that are alike but for their objects."""
+        try:
+            asks = caller_of_event(self._authenticator, events[0]) if caller is None else caller
+            found, failures = self._batch.answer(events, self._run, asks)
+            rows = msgspec.to_builtins(found)
+        except Exception as error:  # the edge of the program, for each of them
+            return [{"error": _error(as_error(error))}] * len(events)
+        field = events[0]["fieldName"]
+        envelopes: list[Envelope] = [{"data": one} for one in rows]
+        for failure in failures:
+            position, *rest = failure.path
+            below = replace(failure, path=(field, *rest))
+            envelopes[int(position)].setdefault("errors", []).append(_below(below))
+        return envelopes
+
+    def _run(self, caller: Caller, variables: Any) -> Run:
+        return Run(stores_for(self._app, caller), variables, as_error)
 
     def _answer(self, event: Mapping[str, Any], caller: Caller) -> Envelope:
         field, arguments = event.get("fieldName"), event.get("arguments") or {}
@@ -84,7 +117,7 @@ class AppSync:
         if not isinstance(text, str) or not text or caching(operation) is not None:
             return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
-        selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList") or ()))
+        selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList")))
         node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
         weight = node.weight(picker.variables, members_of(operation.verb, arguments))
         check_complexity([weight], MOST)

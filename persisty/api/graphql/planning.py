@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
+from ...naming import pascal
 from ..operations import Operation
 from .links import load, most
 from .nodes import Items, Member, Node, Objects, Run, Value, Whole
@@ -46,6 +47,10 @@ class Planner:
         ref = result_ref(operation.result, operation.meta)
         stored = operation.meta is not None
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
+
+    def below(self, meta: StoreMeta[Any], selected: Selected) -> Member:
+        """The plan of a link of items, by itself."""
+        return self._of_item(meta, pascal(meta.name), selected, _KNOWN)
 
     def links(self, meta: StoreMeta[Any]) -> Mapping[str, LinkField]:
         """The links of an item that are fields, by name."""
@@ -80,6 +85,8 @@ class Planner:
     def _of_item(self, meta: StoreMeta[Any], owner: str, selected: Selected, origin: _Origin) -> Member:
         if selected.name == TYPENAME:
             return _typename(selected, owner)
+        if selected.get is not None:
+            return Member(selected.key, None, selected.get)
         link = self.links(meta).get(selected.name)
         if link is not None:
             node = self._node(link.ref, selected, owner, _KNOWN)

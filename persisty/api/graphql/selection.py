@@ -26,10 +26,12 @@ def no_arguments(variables: Any) -> dict[str, Any]:
 
 
 class Selected(Struct, frozen=True, eq=False):
-    """A field, `key` in the answer. `below`: what is selected of its value. `place`: where it stands, as the front end has it."""
+    """A field, `key` in the answer. `below`: what is selected of its value. `place`: where it stands, as the front end has it. `get`:
+    how it is read of its object, where it is no field but something that is told beside them."""
 
     key: str
     name: str
     arguments: Arguments = no_arguments
     below: tuple[Selected, ...] = ()
     place: Any = None
+    get: Callable[[Any], Any] | None = None

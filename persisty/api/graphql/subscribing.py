@@ -51,9 +51,9 @@ def _selected(subscription: Subscription, event: Mapping[str, Any], links: Links
     if not isinstance(text, str) or not text:  # whoever asks does not say
         return [name for name, one in subscription.meta.attributes.items() if one.readable is not False]
     picker = Picker(variables if isinstance(variables, Mapping) else {}, links)
-    parts, listed = parse_selection(text), paths_of(event.get("selectionSetList") or ())
+    parts, listed = parse_selection(text), paths_of(event.get("selectionSetList"))
     tree = picker.selected(subscription.field, RESULTS["item"](subscription.meta), parts, listed)
-    return [one.name for one in tree.below]
+    return [*(one.name for one in tree.below if one.get is None), *picker.left]
 
 
 def _check_selected(meta: StoreMeta[Any], names: Iterable[str], unseen: set[str]) -> None:
