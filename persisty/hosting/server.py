@@ -27,6 +27,7 @@ from ..api.rest import Rest
 from ..application import App
 from ..errors import NotFound, PayloadTooLarge
 from .pages import SecureHeaders, routes
+from .streaming import stream
 
 
 class Server:
@@ -71,6 +72,8 @@ class Server:
             here = here and self._authenticator.ready(headers)
             response = handle(request) if here else await run_in_threadpool(handle, request)
         await _send(response, send)
+        if response.chunks is not None:
+            await stream(response.chunks, here, receive, send)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
         """The request's body; None as soon as it is known to be too large."""
@@ -121,6 +124,9 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 async def _send(response: Response, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    if response.chunks is not None:  # the body is sent as it comes
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        return
     if response.status not in BODILESS and "content-length" not in response.headers:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

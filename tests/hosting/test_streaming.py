@@ -1,0 +1,179 @@
+"""An export is sent as it is made, others are served in between, and it ends when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from lambdas.http_event import answer_of
+from persisty import App, Create, public, stored
+from persisty.api.http import Request
+from persisty.api.paging import PAGE
+from persisty.api.rest import Rest
+from persisty.hosting.protocol import Protocol
+from persisty.hosting.server import Server
+from persisty.hosting.streaming import stream
+
+LINES = "application/x-ndjson"
+PAGES = 24
+
+
+@stored(access=public)
+class Entry:
+    id: str
+    text: str = "x" * 1000
+
+
+def entries(pages: int) -> App:
+    app = App("log", items=[Entry], url="memory://")
+    for start in range(0, pages * PAGE, 100):
+        app.store(Entry).edit_batch([Create({"id": f"{number:06}"}) for number in range(start, start + 100)])
+    return app
+
+
+class Made:
+    """Chunks that tell where they were made, and whether they were let go of."""
+
+    def __init__(self, count: int) -> None:
+        self.threads: list[threading.Thread] = []
+        self.closed = False
+        self.chunks = self._make(count)
+
+    def _make(self, count: int) -> Iterator[bytes]:
+        try:
+            for number in range(count):
+                self.threads.append(threading.current_thread())
+                yield b"%d" % number
+        finally:
+            self.closed = True
+
+
+def run(made: Made, here: bool, leaves: Callable[[list[bytes]], bool], meanwhile: list[int] | None = None) -> list[Any]:
+    """What is sent to a client that leaves when it has had enough."""
+    sent: list[Any] = []
+
+    async def serve() -> None:
+        left = asyncio.Event()
+
+        async def receive() -> Any:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+            if leaves([one["body"] for one in sent]):
+                left.set()
+
+        async def other() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0)
+                (meanwhile if meanwhile is not None else []).append(len(sent))
+
+        await asyncio.gather(stream(made.chunks, here, receive, send), other())
+
+    asyncio.run(serve())
+    return sent
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_chunks_are_sent_one_by_one_and_made_where_the_engine_wants_it(here: bool) -> None:
+    made = Made(4)
+    sent = run(made, here, lambda bodies: False)
+    assert [one["body"] for one in sent] == [b"0", b"1", b"2", b"3", b""]
+    assert [one.get("more_body", False) for one in sent] == [True] * 4 + [False]
+    assert {thread is threading.main_thread() for thread in made.threads} == {here}
+    assert made.closed
+
+
+def test_others_are_served_between_two_chunks() -> None:
+    meanwhile: list[int] = []
+    run(Made(10), True, lambda bodies: False, meanwhile)
+    assert [after - meanwhile[0] for after in meanwhile] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_nothing_more_is_made_for_a_client_that_is_gone(here: bool) -> None:
+    made = Made(1000)
+    sent = run(made, here, lambda bodies: len(bodies) == 3)
+    assert made.closed
+    assert 3 <= len(sent) <= 5
+    assert len(made.threads) == len(sent)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[App, int]]:
+    app = entries(PAGES)
+    config = uvicorn.Config(Server(app), port=0, http=Protocol, log_level="warning", server_header=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    yield app, server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+def test_a_client_gets_every_line_and_knows_the_end(served: tuple[App, int]) -> None:
+    url = f"http://127.0.0.1:{served[1]}/api/entry"
+    for coding in ("identity", "gzip"):
+        headers = {"accept": LINES, "accept-encoding": coding}
+        with httpx.stream("GET", url, params={"order": "id"}, headers=headers) as answer:
+            assert (answer.status_code, answer.headers["content-type"]) == (200, LINES)
+            assert answer.headers["transfer-encoding"] == "chunked"
+            assert answer.headers.get("content-encoding", "identity") == coding
+            found = [json.loads(line)["id"] for line in answer.iter_lines()]
+        assert found == [f"{number:06}" for number in range(PAGES * PAGE)]
+    head = httpx.head(url, headers={"accept": LINES})
+    assert (head.status_code, head.content) == (200, b"")
+    refused = httpx.get(url, params={"limit": 1}, headers={"accept": LINES})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
+
+
+def test_an_export_ends_when_its_client_leaves_and_others_are_served_meanwhile(served: tuple[App, int]) -> None:
+    app, port = served
+    asked: list[None] = []
+    backend: Any = app.store(Entry).backend
+    query = backend.query
+
+    def noted(*given: Any, **named: Any) -> Any:
+        asked.append(None)
+        return query(*given, **named)
+
+    backend.query = noted
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /api/entry HTTP/1.1\r\nhost: a\r\naccept: application/x-ndjson\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        # who does not read holds up the making of more, and nobody else
+        assert httpx.get(f"http://127.0.0.1:{port}/api/entry/000000").status_code == 200
+    for _ in range(3):
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    del backend.query
+    assert 1 <= len(asked) < PAGES
+
+
+def test_what_a_function_on_aws_answers_is_what_is_streamed_here() -> None:
+    rest = Rest(entries(2))
+    for coding in ("", "gzip"):
+        request = Request("GET", "/api/entry", "order=id", {"accept": LINES, "accept-encoding": coding})
+        streamed = rest.handle(request)
+        assert streamed.chunks is not None
+        whole = b"".join(streamed.chunks)
+        answer = answer_of(rest.handle(request))
+        if coding:
+            assert (answer["isBase64Encoded"], b64decode(answer["body"])) == (True, whole)
+            whole = gzip.decompress(whole)
+        else:
+            assert (answer["isBase64Encoded"], answer["body"].encode()) == (False, whole)
+        assert len(whole.splitlines()) == 2 * PAGE
