@@ -14,10 +14,17 @@ from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from . import openapi_access as access
 from . import openapi_caching as caching
 from .actions import operations
-from .openapi_answers import body, content, responses
+from .negotiation import LINES_MEDIA
+from .openapi_answers import ALWAYS, CONTENT, body, content, refused, responses
 from .openapi_filters import filter_parameters
-from .openapi_schemas import Schemas, object_of, ref
+from .openapi_schemas import Schemas, object_of, ref, shown
 from .operations import Operation
+
+ABOUT = (
+    "`HEAD` answers wherever `GET` does, `OPTIONS` on every path with `Allow`. Answers of a kilobyte or more are compressed for "
+    "clients whose `Accept-Encoding` takes gzip."
+)
+EXPORT = "Every match, one item a line. A last line that is a problem document tells that not all of them are there."
 
 
 def document(app: App) -> dict[str, Any]:
@@ -40,12 +47,15 @@ def document(app: App) -> dict[str, Any]:
             "operationId": "health",
             "tags": ["server"],
             "summary": "Is the server there?",
-            "responses": {"200": content({"type": "object", "properties": {"status": {"const": "ok"}}})},
+            "responses": {
+                "200": content({"type": "object", "properties": {"status": {"const": "ok"}}}),
+                **refused((*ALWAYS, *CONTENT)),
+            },
         }
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": app.name, "version": "1"},
+        "info": {"title": app.name, "version": "1", "description": ABOUT},
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": access.SCHEMES},
     }
@@ -63,8 +73,12 @@ def _filters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
     return filter_parameters(operation.meta, schemas.of) if operation.meta else []
 
 
-def _include(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    return access.include_parameter(schemas.links[operation.meta.name]) if operation.meta else []
+def _showing(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    """The parameters that say what is shown of items."""
+    if operation.meta is None:
+        return []
+    links = schemas.links[operation.meta.name]
+    return [*access.include_parameter(links), access.fields_parameter(operation.meta, links)]
 
 
 def _paging(operation: Operation) -> list[dict[str, Any]]:
@@ -100,9 +114,9 @@ def _create(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 
 def _read(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    done = {"200": content(ref(_name(operation)), "The item")}
+    done = {"200": content(shown(_name(operation)), "The item")}
     return {
-        "parameters": [_key(operation), *_include(operation, schemas)],
+        "parameters": [_key(operation), *_showing(operation, schemas)],
         "responses": responses(operation, done),
     }
 
@@ -126,11 +140,14 @@ def _delete(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 
 def _search(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    done = {"200": content(ref(f"{_name(operation)}Page"), "A page of matches")}
+    following = {"description": 'The next page, where there is one: `<…>; rel="next"`', "schema": {"type": "string"}}
+    done = content(shown(_name(operation), "Page"), "A page of matches", headers={"Link": following})
+    done["content"][LINES_MEDIA] = {"schema": {"type": "string", "description": EXPORT}}
     return {
-        "description": "What is behind a link is asked by its name and a dot: `author.name=Ann`.",
-        "parameters": [*_paging(operation), *_include(operation, schemas), *_filters(operation, schemas)],
-        "responses": responses(operation, done),
+        "description": "What is behind a link is asked by its name and a dot: `author.name=Ann`. Lines have every match, "
+        "and so neither `limit` nor `cursor`.",
+        "parameters": [*_paging(operation), *_showing(operation, schemas), *_filters(operation, schemas)],
+        "responses": responses(operation, {"200": done}),
     }
 
 
@@ -143,10 +160,10 @@ def _count(operation: Operation, schemas: Schemas) -> dict[str, Any]:
 
 
 def _read_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
-    items = {"type": "array", "items": {"anyOf": [ref(_name(operation)), {"type": "null"}]}}
+    items = {"type": "array", "items": {"anyOf": [*shown(_name(operation))["anyOf"], {"type": "null"}]}}
     keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
     return {
-        "parameters": [{"name": "key", "in": "query", "schema": keys}, *_include(operation, schemas)],
+        "parameters": [{"name": "key", "in": "query", "schema": keys}, *_showing(operation, schemas)],
         "responses": responses(operation, {"200": content(object_of({"items": items}, required=["items"]))}),
     }
 

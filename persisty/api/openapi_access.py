@@ -11,6 +11,7 @@ from ..naming import pascal
 from ..security.caller import ANONYMOUS
 from ..security.matrix import left_of
 from ..security.rules import AnyOf, Rule, authenticated, everyone, nobody
+from .fields import FIELDS, MAX_FIELDS
 from .include import INCLUDE, MAX_LEVELS, MAX_LINKS
 from .operations import Operation
 
@@ -78,9 +79,9 @@ def open_links(meta: StoreMeta[Any], offered: Mapping[str, StoreMeta[Any]]) -> l
     ]
 
 
-def link_schema(link: Link, reference: str) -> Schema:
-    """What is below the name of an included link."""
-    target = pascal(link.ends.target.name)
+def link_schema(link: Link, reference: str, some: str = "") -> Schema:
+    """What is below the name of an included link; `some`: what the schema of an item is called of which only some is shown."""
+    target = pascal(link.ends.target.name) + some
     schemas: dict[str, Schema] = {
         "has_many": {"$ref": reference.format(name=f"{target}Page")},
         "has_count": {"type": "integer", "minimum": 0},
@@ -96,5 +97,19 @@ def include_parameter(links: list[Link]) -> list[Schema]:
     told = (
         f"Links to include, {MAX_LINKS} at most; `a.b` is the link b of what is behind a, {MAX_LEVELS} levels at most"
     )
-    names = {"type": "array", "items": {"enum": [link.name for link in links]}, "maxItems": MAX_LINKS}
-    return [{"name": INCLUDE, "in": "query", "explode": False, "description": told, "schema": names}]
+    return [_names(INCLUDE, told, [link.name for link in links], MAX_LINKS)]
+
+
+def fields_parameter(meta: StoreMeta[Any], links: list[Link]) -> Schema:
+    """The parameter that asks for some of an item."""
+    told = (
+        "Only these of each item; `a.b` is b of what is behind the link a, which is then included, "
+        f"{MAX_LEVELS} levels at most"
+    )
+    named = [*(one.name for one in visible(meta)), *(link.name for link in links)]
+    return _names(FIELDS, told, named, MAX_FIELDS)
+
+
+def _names(parameter: str, told: str, names: list[str], most: int) -> Schema:
+    listed = {"type": "array", "items": {"enum": names}, "minItems": 1, "maxItems": most}
+    return {"name": parameter, "in": "query", "explode": False, "description": told, "schema": listed}

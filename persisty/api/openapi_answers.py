@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import PersistyError, all_errors
@@ -12,20 +12,28 @@ from .operations import Operation
 
 QUERY = ("invalid_query", "too_many_linked")
 BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invalid_input")
-ALWAYS = ("unauthenticated", "internal_error", "throttled", "backend_unavailable")
+ALWAYS = ("unauthenticated", "rate_limited", "internal_error", "throttled", "backend_unavailable")
+CONTENT = ("not_acceptable",)
+MUCH = (*CONTENT, "answer_too_large")
 
 REFUSALS: dict[str, tuple[str, ...]] = {
-    "create": (*QUERY, *BODY, "conflict", "precondition_failed"),
-    "read": (*QUERY, "not_found", "precondition_failed"),
-    "update": (*QUERY, *BODY, "not_found", "conflict", "precondition_failed"),
+    "create": (*QUERY, *BODY, *CONTENT, "conflict", "precondition_failed"),
+    "read": (*QUERY, *MUCH, "not_found", "precondition_failed"),
+    "update": (*QUERY, *BODY, *CONTENT, "not_found", "conflict", "precondition_failed"),
     "delete": (*QUERY, "not_found", "conflict", "unfinished", "precondition_failed"),
-    "search": (*QUERY, "invalid_cursor", "scan_not_allowed", "precondition_failed"),
-    "count": (*QUERY, "scan_not_allowed", "precondition_failed"),
-    "read_batch": (*QUERY, "batch_too_large", "precondition_failed"),
-    "edit_batch": (*QUERY, *BODY, "batch_too_large", "conflict", "not_found", "precondition_failed", "unfinished",
+    "search": (*QUERY, *MUCH, "invalid_cursor", "scan_not_allowed", "precondition_failed"),
+    "count": (*QUERY, *CONTENT, "scan_not_allowed", "precondition_failed"),
+    "read_batch": (*QUERY, *MUCH, "batch_too_large", "precondition_failed"),
+    "edit_batch": (*QUERY, *BODY, *MUCH, "batch_too_large", "conflict", "not_found", "precondition_failed", "unfinished",
                    "unsupported"),
 }  # fmt: skip
 """Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
+
+
+AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
+"""The header of a refusal that is not for ever."""
+PATIENT = (429, 503)
+"""The statuses that it comes with."""
 
 
 def content(schema: Schema, description: str = "Done", **more: Any) -> dict[str, Any]:
@@ -34,19 +42,24 @@ def content(schema: Schema, description: str = "Done", **more: Any) -> dict[str,
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
+    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, *MUCH, "precondition_failed"))
+    return {**done, **refused((*codes, *access.refusals(operation), *ALWAYS))}
+
+
+def refused(codes: Iterable[str]) -> dict[str, Any]:
+    """What is answered with these codes, by status."""
     errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
-    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, "precondition_failed"))
-    by_status: dict[int, list[type[PersistyError]]] = {}
-    for code in dict.fromkeys((*codes, *access.refusals(operation), *ALWAYS)):
-        by_status.setdefault(errors[code].status, []).append(errors[code])
-    refused = {
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(errors[code].status, []).append(code)
+    return {
         str(status): {
-            "description": ", ".join(error.code for error in found),
+            "description": ", ".join(found),
             "content": {"application/problem+json": {"schema": ref("Problem")}},
+            **({"headers": {"Retry-After": AGAIN}} if status in PATIENT else {}),
         }
         for status, found in sorted(by_status.items())
     }
-    return {**done, **refused}
 
 
 def body(schema: Schema) -> dict[str, Any]:

@@ -18,10 +18,10 @@ ASKED: dict[str, str] = {
 }
 """Header of a request → what it asks."""
 TOLD: dict[str, str] = {
-    "ETag": "The tag of this version, as this caller sees it",
+    "ETag": "The tag of this version, as this caller sees it; ends on `+gzip` if the answer is compressed",
     "Last-Modified": "When the item last changed, where that is known",
     "Cache-Control": "Who may keep the answer, and how long",
-    "Vary": "`authorization` where callers may get different answers",
+    "Vary": "The headers of requests that answers depend on: `authorization`, `accept`, `accept-encoding`",
 }
 """Header of an answer → what it tells."""
 WRITES: dict[str, tuple[str, ...]] = {

@@ -23,6 +23,8 @@ from .operations import Operation
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/{name}"
+SOME = "Fields"
+"""What the schema of an item is called after its name, and before that of its page, if only some of it is shown."""
 
 
 class Schemas:
@@ -57,11 +59,17 @@ class Schemas:
     def _item(self, meta: StoreMeta[Any]) -> None:
         name, attributes = pascal(meta.name), meta.attributes.values()
         creatable = [one for one in attributes if one.creatable is not False]
-        included = {link.name: access.link_schema(link, REF) for link in self.links[meta.name]}
-        self.components[name] = object_of(
-            {one.name: self.attribute(one) for one in access.visible(meta)} | included,
-            required=access.always_there(meta),
-        ) | ({"description": meta.description} if meta.description else {})
+        seen = {one.name: self.attribute(one) for one in access.visible(meta)}
+        for some, required in (("", access.always_there(meta)), (SOME, None)):
+            included = {link.name: access.link_schema(link, REF, some) for link in self.links[meta.name]}
+            self.components[name + some] = object_of(seen | included, required=required)
+            self.components[f"{name}{some}Page"] = object_of(
+                {"items": {"type": "array", "items": ref(name + some)}, "cursor": {"type": ["string", "null"]}},
+                required=["items", "cursor"],
+            )
+        self.components[name + SOME]["description"] = "What `fields` names of an item"
+        if meta.description:
+            self.components[name]["description"] = meta.description
         self.components[f"{name}Create"] = object_of(
             {one.name: self.attribute(one) for one in creatable},
             required=[one.name for one in creatable if one.required],
@@ -73,10 +81,6 @@ class Schemas:
             self.of,
             ref(f"{name}Where"),
             {link.name: ref(f"{_target(link)}Where") for link in self.links[meta.name]},
-        )
-        self.components[f"{name}Page"] = object_of(
-            {"items": {"type": "array", "items": ref(name)}, "cursor": {"type": ["string", "null"]}},
-            required=["items", "cursor"],
         )
         if meta.access is not None and meta.access.allows("edit_batch"):
             self._edits(meta, name)
@@ -134,6 +138,11 @@ def _annotations(operation: Operation) -> list[Any]:
 
 def ref(name: str) -> Schema:
     return {"$ref": REF.format(name=name)}
+
+
+def shown(name: str, more: str = "") -> Schema:
+    """An item, or what is made of its schema: whole, or with what `fields` names of it."""
+    return {"anyOf": [ref(name + more), ref(name + SOME + more)]}
 
 
 def problem() -> Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from persisty.api.openapi import document
 from persisty.errors import all_errors
 
 from .conftest import Caller
+from .library import ANN, BEN, Served, library
 from .test_rest import BAD
 
 
@@ -69,6 +71,94 @@ def test_answers_fit_their_schemas(openapi: dict[str, Any], call: Caller) -> Non
         described = openapi["paths"][path.replace(item["id"], "{key}")][method.lower()]
         schema = described["responses"][str(status)]["content"]["application/json"]["schema"]
         validator(openapi, schema).validate(answer)
+
+
+@pytest.fixture
+def described() -> Iterator[tuple[dict[str, Any], Served]]:
+    """Items with links, and the document of them."""
+    with library() as served:
+        yield json.loads(json.dumps(document(served.app))), served
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/writer/ann", ""),
+        ("/api/writer/ann", "fields=born"),
+        ("/api/writer/ann", "fields=mail,post_count&include=posts"),
+        ("/api/writer", "fields=posts.title,latest"),
+        ("/api/writer", "include=latest,posts"),
+        ("/api/post", "fields=writer.born,raw"),
+        ("/api/post-batch", "key=nothing&fields=writer"),
+    ],
+)
+def test_answers_fit_their_schemas_whatever_is_shown_of_items(
+    described: tuple[dict[str, Any], Served], path: str, query: str
+) -> None:
+    openapi, served = described
+    template = path.replace("/ann", "/{key}")
+    done = openapi["paths"][template]["get"]["responses"]["200"]["content"]
+    check = validator(openapi, done["application/json"]["schema"])
+    for caller in (ANN, BEN):
+        status, answer = served.get(path, query, caller)
+        assert status == 200
+        check.validate(answer)
+    assert not check.is_valid({"nothing": 1})
+    if path.endswith("writer"):
+        exported = served.ask(path, query, accept="application/x-ndjson")
+        assert exported.headers["content-type"] in done
+        assert not check.is_valid({"items": [{"digest": "x"}], "cursor": None})
+
+
+def test_every_name_that_the_parameter_of_fields_lists_may_be_asked_for_and_of_readers_only(
+    described: tuple[dict[str, Any], Served],
+) -> None:
+    openapi, served = described
+    offered = {}
+    for path in openapi["paths"]:
+        for method, operation in openapi["paths"][path].items():
+            found = [one for one in operation.get("parameters", ()) if one["name"] == "fields"]
+            if found:
+                offered[method, path] = found[0]["schema"]["items"]["enum"]
+    assert set(offered) == {
+        ("get", f"/api/{store}{rest}") for store in ("writer", "post") for rest in ("", "/{key}", "-batch")
+    }
+    assert offered["get", "/api/post"] == [
+        "id", "title", "price", "raw", "tags", "writer_name", "version", "writer",
+    ]  # fmt: skip
+    assert "digest" not in offered["get", "/api/writer"]
+    assert "notes" not in offered["get", "/api/writer"]
+    for path, key in (("/api/writer", "ann"), ("/api/post", "nothing")):
+        names = offered["get", path]
+        query = f"fields={','.join(names)}"
+        assert served.get(path, query)[0] == 200
+        assert served.get(f"{path}-batch", f"{query}&key={key}")[0] == 200
+
+
+def test_what_any_answer_may_be_refused_with_is_told_of_all_of_them(openapi: dict[str, Any]) -> None:
+    for path, operations in openapi["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            assert ("406" in responses) == (method != "delete" or "actions" in path), (method, path)
+            assert "rate_limited" in responses["429"]["description"]
+            for status in ("429", "503"):
+                assert responses[status]["headers"].keys() == {"Retry-After"}
+    assert "answer_too_large" in openapi["paths"]["/api/thing"]["get"]["responses"]["422"]["description"]
+    assert "answer_too_large" not in openapi["paths"]["/api/thing"]["post"]["responses"]["422"]["description"]
+
+
+def test_a_page_has_the_header_that_is_described(openapi: dict[str, Any], call: Caller) -> None:
+    for name in "xyz":
+        call("POST", "/api/thing", {"name": name})
+    call("GET", "/api/thing", None, "limit=2")
+    assert call.last is not None
+    assert "link" in call.last.headers
+    assert "Link" in openapi["paths"]["/api/thing"]["get"]["responses"]["200"]["headers"]
+    linked = [
+        path for path, one in openapi["paths"].items()
+        if "Link" in one.get("get", {}).get("responses", {}).get("200", {}).get("headers", {})
+    ]  # fmt: skip
+    assert set(linked) == {"/api/thing", "/api/place", "/api/rule", "/api/tally"}
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from persisty.api.paging import next_page
 
 from .library import Post, Served, library
 
-LINK = re.compile(r'<([^<>"\s]+)\?([^<>"\s]+)>; rel="next"')
+LINK = re.compile(r'<([^<>"\s?]+)\?([^<>"\s]+)>; rel="next"')
 
 
 @pytest.fixture
