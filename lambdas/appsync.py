@@ -1,4 +1,5 @@
-"""The root fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments, …}` and takes the envelope apart."""
+"""The fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments, …}` and takes the envelope apart. For a link it sends
+several at once."""
 
 from __future__ import annotations
 
@@ -16,6 +17,6 @@ surface = AppSync(deployed_app(configured))
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event. The surface never raises, so neither does this."""
-    return surface.handle(event)
+def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
+    """Answer one event, or those of a link. The surface never raises, so neither does this."""
+    return surface.handle_batch(event) if isinstance(event, list) else surface.handle(event)

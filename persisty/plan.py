@@ -15,6 +15,7 @@ from . import settings
 from .api.actions import action_operations
 from .api.cors import origins_of
 from .api.graphql.caching import Caching, caching
+from .api.graphql.reach import everywhere
 from .api.graphql.sdl import sdl
 from .api.graphql.subscriptions import Subscription, subscriptions
 from .api.operations import Operation, store_operations
@@ -62,6 +63,8 @@ UNIQUE_ACTIONS: dict[str, tuple[str, ...]] = {
 """Verb of a store with unique indexes → what it takes of the system table."""
 SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem",)}
 """Verb of a store with sequences → what it takes of the system table."""
+BATCH = 200
+"""Objects for which AppSync asks the function for a link at once: with what is told of each they have to fit into 6 MB."""
 SYSTEM = "persisty_system"
 """What stands for the store of the system table, which has none."""
 
@@ -117,13 +120,15 @@ class Route(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A root field of the GraphQL API, the function that resolves it, and how AppSync keeps the answers. A mutation without a function
-    gives back what it is given: subscriptions follow it."""
+    """A field of the GraphQL API that has a resolver, the function that it asks, and how AppSync keeps the answers. A mutation without a
+    function gives back what it is given: subscriptions follow it. A link, `type` being that of its items, is asked for many of these at
+    once, at most `batch`."""
 
     type: str
     name: str
     function: str | None
     caching: Caching | None = None
+    batch: int = 0
 
 
 class Plan(Struct, frozen=True):
@@ -203,7 +208,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
             if name in names
         ),
         routes=(*_routes(app, actions), *(Route("ANY", "/graphql", name) for name in names if name == "graphql_http")),
-        fields=(*map(_field, offered if "appsync" in names else ()), *_live(followed)),
+        fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
     )
@@ -338,8 +343,12 @@ def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
     return (*fixed, *(Route("ANY", path, "rest") for path in elsewhere))
 
 
-def _field(operation: Operation) -> Field:
-    return Field("Mutation" if operation.mutation else "Query", operation.field, "appsync", caching(operation))
+def _fields(operations: Sequence[Operation]) -> Iterator[Field]:
+    """The root fields, and the links below them."""
+    for one in operations:
+        yield Field("Mutation" if one.mutation else "Query", one.field, "appsync", caching(one))
+    for record, name, _ in everywhere(operations).links:
+        yield Field(record.name, name, "appsync", batch=BATCH)
 
 
 def _live(followed: Sequence[Subscription]) -> Iterator[Field]:

@@ -1,4 +1,11 @@
-"""What AppSync has and a schema of its leaves undeclared, for graphql-core to read one."""
+"""What AppSync has and a schema of its leaves undeclared, for graphql-core to read one; and what of a schema is a link."""
+
+from __future__ import annotations
+
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from persisty import App
+from persisty.naming import pascal
 
 SCALARS = "".join(
     f"\nscalar {name}"
@@ -10,3 +17,15 @@ MARKS = ("aws_api_key", "aws_lambda", "aws_oidc", "aws_cognito_user_pools", "aws
 DIRECTIVES = "".join(f"\ndirective @{name} on OBJECT | FIELD_DEFINITION" for name in MARKS)
 DIRECTIVES += "\ndirective @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION"
 DECLARED = SCALARS + DIRECTIVES
+
+
+def links_in(schema: GraphQLSchema, app: App) -> set[tuple[str, str]]:
+    """The fields of the schema that are links of the app's items, as (type, field)."""
+    items = {pascal(meta.name): meta for meta in app.metas.values()}
+    return {
+        (type_.name, name)
+        for type_ in schema.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and type_.name in items
+        for name in type_.fields
+        if name in items[type_.name].links
+    }

@@ -1,4 +1,5 @@
-"""The resolvers of a GraphQL API: JavaScript that hands each root field to its function, and what publishes to subscriptions."""
+"""The resolvers of a GraphQL API: JavaScript that hands root fields to their function, takes links from the answers or asks for them, and
+publishes to subscriptions."""
 
 from __future__ import annotations
 
@@ -13,39 +14,50 @@ from persisty.naming import pascal
 from persisty.plan import Field, Plan
 
 FOLDER = Path(__file__).parent
-PUBLISHER = "publisher"
-"""What stands for the type of a mutation without a function."""
+PUBLISHER, LINK = "publisher", "link"
+"""What stands for the type of a mutation without a function, and for that of an item whose field is a link."""
 CODE: dict[str, tuple[str, ...]] = {
-    "Query": ("response.js", "request.js"),
-    "Mutation": ("response.js", "request.js"),
-    "Subscription": ("subscription.js", "request.js"),
+    "Query": ("request.js", "told.js", "response.js"),
+    "Mutation": ("request.js", "told.js", "response.js"),
+    "Subscription": ("request.js", "told.js", "subscription.js"),
     PUBLISHER: ("publish.js",),
+    LINK: ("link.js", "told.js", "response.js"),
 }
-"""Type of a root field → the files that its resolver is made of, those with imports first."""
+"""Type of a field → the files that its resolver is made of."""
 
 
 def add_resolvers(api: appsync.GraphqlApi, plan: Plan, functions: Mapping[str, lambdas.IFunction]) -> None:
-    """The data sources and resolvers of all root fields of the plan."""
+    """The data sources and resolvers of all fields of the plan."""
     sources: dict[str | None, appsync.BaseDataSource] = {}
     for name in dict.fromkeys(field.function for field in plan.fields):
         if name is None:
             sources[name] = api.add_none_data_source("Publisher", description="Hands on what it is given")
         else:
             sources[name] = api.add_lambda_data_source(f"{pascal(name)}Source", functions[name])
-    code = {kind: appsync.Code.from_inline(_joined(files)) for kind, files in CODE.items()}
+    code = {kind: appsync.Code.from_inline(joined(files)) for kind, files in CODE.items()}
     for field in plan.fields:
         sources[field.function].create_resolver(
             f"{field.type}{field.name}",
             type_name=field.type,
             field_name=field.name,
             runtime=appsync.FunctionRuntime.JS_1_0_0,
-            code=code[field.type if field.function else PUBLISHER],
+            code=code[_kind(field)],
             caching_config=_caching(field),
+            max_batch_size=field.batch or None,
         )
 
 
-def _joined(files: tuple[str, ...]) -> str:
-    return "\n".join((FOLDER / name).read_text() for name in files)
+def _kind(field: Field) -> str:
+    if field.function is None:
+        return PUBLISHER
+    return LINK if field.batch else field.type
+
+
+def joined(files: tuple[str, ...]) -> str:
+    """One module of the files, its imports first."""
+    lines = [line for name in files for line in (FOLDER / name).read_text().splitlines()]
+    lines.sort(key=lambda line: not line.startswith("import "))
+    return "\n".join(lines) + "\n"
 
 
 def _caching(field: Field) -> appsync.CachingConfig | None:

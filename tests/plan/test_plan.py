@@ -37,8 +37,9 @@ from persisty.naming import system_table_name
 from persisty.plan import SYSTEM, Function, Plan, plan_of
 from persisty.security.access import VERBS as OFFERED
 from persisty.testing import app_fixture
-from tests.appsync_schema import DECLARED
+from tests.appsync_schema import DECLARED, links_in
 from tests.graphql.gallery import app as gallery
+from tests.graphql.town import app as town
 
 
 @stored(access=public, indexes=[Index("kind", "at", "size"), Index("parent")])
@@ -338,7 +339,7 @@ def _matches(route: str, path: str) -> bool:
     return path.startswith(prefix) and path != prefix if greedy else path == route
 
 
-@pytest.mark.parametrize("app", [SHOP, gallery], ids=lambda app: app.name)
+@pytest.mark.parametrize("app", [SHOP, gallery, town], ids=lambda app: app.name)
 def test_fields_and_schema_and_operations_are_the_same_set(app: App) -> None:
     plan = _plan(app)
     schema = build_schema(plan.sdl + DECLARED)
@@ -348,9 +349,15 @@ def test_fields_and_schema_and_operations_are_the_same_set(app: App) -> None:
         if isinstance(root, GraphQLObjectType)
         for field in root.fields
     }
-    assert {(field.type, field.name) for field in plan.fields} == in_schema
+    roots = [field for field in plan.fields if not field.batch]
+    assert {(field.type, field.name) for field in roots} == in_schema
     live = [name for one in subscriptions(app.metas.values()) for name in (one.field, one.publisher)]
-    assert {field.name for field in plan.fields} == {one.field for one in operations(app).values()} | {*live}
+    assert {field.name for field in roots} == {one.field for one in operations(app).values()} | {*live}
+    links = links_in(schema, app)
+    assert {(field.type, field.name): field.function for field in plan.fields if field.batch} == dict.fromkeys(
+        links, "appsync"
+    )
+    assert len(plan.fields) == len(roots) + len(links)
     assert all(type_.fields for type_ in schema.type_map.values() if isinstance(type_, GraphQLInputObjectType))
 
 

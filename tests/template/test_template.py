@@ -16,9 +16,9 @@ from graphql import GraphQLObjectType, build_schema
 from examples.messenger.app import app
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
-from persisty.plan import KeyAttribute, Plan, plan_of
+from persisty.plan import BATCH, KeyAttribute, Plan, plan_of
 from tests import tokens
-from tests.appsync_schema import DECLARED
+from tests.appsync_schema import DECLARED, links_in
 
 Template = dict[str, Any]
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def _key(found: dict[str, Any], types: dict[str, str]) -> list[KeyAttribute]:
 
 
 def test_every_operation_is_a_field_that_appsync_resolves_by_the_function(api: Template) -> None:
-    resolvers = properties(api, "AWS::AppSync::Resolver")
+    resolvers = [one for one in properties(api, "AWS::AppSync::Resolver") if "MaxBatchSize" not in one]
     wired = {(one["TypeName"], one["FieldName"]) for one in resolvers}
     offered = {("Mutation" if one.mutation else "Query", one.field) for one in operations(app).values()}
     live = subscriptions(app.metas.values())
@@ -131,7 +131,18 @@ def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -
         if isinstance(root, GraphQLObjectType)
         for name in root.fields
     }
-    assert fields == {(one["TypeName"], one["FieldName"]) for one in properties(api, "AWS::AppSync::Resolver")}
+    resolvers = properties(api, "AWS::AppSync::Resolver")
+    single = [one for one in resolvers if "MaxBatchSize" not in one]
+    assert fields == {(one["TypeName"], one["FieldName"]) for one in single}
+    several = [one for one in resolvers if "MaxBatchSize" in one]
+    assert {(one["TypeName"], one["FieldName"]) for one in several} == links_in(built, app)
+    assert several
+    for one in several:
+        assert one["MaxBatchSize"] == BATCH <= 2_000  # AppSync's limit
+        assert 'operation: "BatchInvoke"' in one["Code"]
+        assert (
+            one["DataSourceName"] == next(other for other in single if other["TypeName"] == "Query")["DataSourceName"]
+        )
 
 
 def test_the_graphql_api_asks_for_a_token_and_takes_a_key_that_lasts_months_but_ends(api: Template) -> None:

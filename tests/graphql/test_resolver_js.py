@@ -1,0 +1,133 @@
+"""The resolvers' own JavaScript, run by Node: what is asked of the function, and what a link is taken from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.constructs.resolvers import CODE, LINK, joined
+
+STUB = """
+export const util = {
+  error: (message, type, data, info) => { throw { error: { message, type, info } }; },
+  appendError: (message, type, data, info) => { added.push({ message, type, info }); },
+};
+export const runtime = { earlyReturn: (value) => { throw { early: value ?? null }; } };
+export const extensions = { setSubscriptionFilter: () => {} };
+export const added = [];
+"""
+RUN = """
+import * as resolver from "./resolver.mjs";
+import { added } from "./utils.mjs";
+import { readFileSync } from "node:fs";
+const answers = JSON.parse(readFileSync(0, "utf8")).map(([step, context]) => {
+  added.length = 0;
+  try { return { value: resolver[step](context) ?? null, added: [...added] }; } catch (thrown) {
+    if (thrown instanceof Error) { throw thrown; }
+    return thrown;
+  }
+});
+process.stdout.write(JSON.stringify(answers));
+"""
+INFO = {
+    "fieldName": "letters", "parentTypeName": "Person", "selectionSetGraphQL": "{ cursor }", "selectionSetList": ["cursor"],
+    "variables": {"n": 1},
+}  # fmt: skip
+ASKED = {
+    "fieldName": "letters", "arguments": {}, "selectionSetGraphQL": "{ cursor }", "selectionSetList": ["cursor"], "variables": {"n": 1},
+    "identity": {"sub": "ann"}, "request": {"headers": {"authorization": "Bearer x"}},
+}  # fmt: skip
+
+
+def context(source: Any = None, arguments: Any = None, **more: Any) -> dict[str, Any]:
+    headers = {"authorization": "Bearer x", "x-forwarded-for": "1.2.3.4"}
+    known = {"info": INFO, "identity": {"sub": "ann"}, "request": {"headers": headers}}
+    return {**known, "source": source, "arguments": {} if arguments is None else arguments, **more}
+
+
+def run(kind: str, folder: Path, *steps: tuple[str, dict[str, Any]]) -> list[Any]:
+    """What the steps of a resolver give."""
+    (folder / "utils.mjs").write_text(STUB)
+    (folder / "run.mjs").write_text(RUN)
+    (folder / "resolver.mjs").write_text(joined(CODE[kind]).replace("@aws-appsync/utils", "./utils.mjs"))
+    given = json.dumps(steps)
+    done = subprocess.run(["node", folder / "run.mjs"], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+PAGE = {"cursor": None}
+HELD: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
+    ({"letters": PAGE}, {}, PAGE),
+    ({"letters": PAGE}, {"limit": 3}, PAGE),
+    ({"letters": None}, {}, None),
+    ({"letters": 0}, {}, 0),
+    ({"letters": PAGE, "letters()": {}}, {}, PAGE),
+    ({"letters": PAGE, "letters()": {"limit": "3"}}, {"limit": 3}, PAGE),
+    (
+        {"letters": PAGE, "letters()": {"where": '{"text":{"ne":"é"}}', "order": '["text_asc"]'}},
+        {"order": ["text_asc"], "where": {"text": {"ne": "é"}}},
+        PAGE,
+    ),
+    ({"letters": PAGE, "letters()": {"limit": "null"}}, {"limit": None}, PAGE),
+]
+"""What an object holds, the arguments → what is taken from there."""
+LEFT: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({":letters": '"x"'}, {}),
+    ({":letters": '"x"', "notes": PAGE}, {"limit": 1}),
+    ({":letters": '"x"', "letters": PAGE, "letters()": {"limit": "3"}}, {"limit": 4}),
+    ({":letters": '"x"', "letters": PAGE, "letters()": {"limit": "3"}}, {}),
+    ({":letters": '"x"', "letters": PAGE, "letters()": {}}, {"limit": 3}),
+    ({":letters": '"x"', "letters": PAGE, "letters()": {"limit": "3"}}, {"limit": 3, "cursor": None}),
+    ({":letters": '"x"', "letters": PAGE, "letters()": {"limit": "3"}}, {"first": 3}),
+]
+
+
+def test_a_link_is_taken_from_its_object_where_that_holds_it_for_these_arguments(tmp_path: Path) -> None:
+    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments, _ in HELD))
+    assert found == [{"early": value} for _, _, value in HELD]
+
+
+def test_a_link_that_is_not_held_is_asked_for_in_a_batch_with_what_it_goes_by(tmp_path: Path) -> None:
+    found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments in LEFT))
+    wanted = [{**ASKED, "arguments": arguments, "typeName": "Person", "source": '"x"'} for _, arguments in LEFT]
+    assert [one["value"] for one in found] == [{"operation": "BatchInvoke", "payload": one} for one in wanted]
+
+
+@pytest.mark.parametrize("kind", ["Query", "Mutation", "Subscription"])
+def test_a_root_field_is_one_invocation(tmp_path: Path, kind: str) -> None:
+    [found] = run(kind, tmp_path, ("request", context()))
+    assert found["value"] == {"operation": "Invoke", "payload": ASKED}
+
+
+@pytest.mark.parametrize("kind", ["Query", LINK])
+def test_envelopes_become_answers_and_errors(tmp_path: Path, kind: str) -> None:
+    below = {"message": "m", "code": "forbidden", "info": {"path": ["a"]}}
+    results = [{"data": PAGE}, {"data": None}, {"error": {**below, "code": "x"}}, {"data": 1, "errors": [below, below]}]
+    steps = [("response", context(result=one)) for one in results]
+    found = run(kind, tmp_path, *steps, ("response", context(error={"message": "gone", "type": "Lambda:Unhandled"})))
+    added = {"message": "m", "type": "forbidden", "info": {"path": ["a"]}}
+    assert found == [
+        {"value": PAGE, "added": []},
+        {"value": None, "added": []},
+        {"error": {"message": "m", "type": "x", "info": {"path": ["a"]}}},
+        {"value": 1, "added": [added, added]},
+        {"error": {"message": "gone", "type": "Lambda:Unhandled"}},
+    ]
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_code_is_within_what_appsync_takes(kind: str) -> None:
+    code = joined(CODE[kind])
+    assert len(code.encode()) < 32_768
+    lines = [line for line in code.splitlines() if line]
+    imports = [line for line in lines if line.startswith("import ")]
+    assert lines[: len(imports)] == imports
+    # what the APPSYNC_JS runtime does not know
+    assert not re.search(r"\b(throw|try|class|while|async|await|new)\b|\+\+|--|for \(let", code.replace("//", ""))
