@@ -22,6 +22,7 @@ from persisty import (
     HasMany,
     HasOne,
     Index,
+    authenticated,
     everyone,
     link,
     nobody,
@@ -43,6 +44,7 @@ class Writer:
     post_count: HasCount[Post]
     latest: HasOne[Post] = link()
     notes: HasMany[Note] = link()
+    secrets: HasMany[Secret] = link()
 
 
 @stored(indexes=[Index("writer_name", "title")], access=public)
@@ -57,11 +59,17 @@ class Post:
     writer: BelongsTo[Writer] = link(by="writer_name")
 
 
-@stored(indexes=[Index("writer_name")], access=Access(read=nobody))
+@stored(indexes=[Index("writer_name")], access=Access(read=owned("writer_name")))
 class Note:
     id: UUID = GENERATED
     writer_name: str
     text: str
+
+
+@stored(indexes=[Index("writer_name")], access=Access(read=nobody, create=authenticated))
+class Secret:
+    id: UUID = GENERATED
+    writer_name: str
 
 
 ANN, BEN = Caller("ann"), Caller("ben")
@@ -84,12 +92,13 @@ class Served:
 
 @contextmanager
 def library(url: str = "memory://") -> Iterator[Served]:
-    """Three writers of three posts each."""
-    app = App("library", items=[Writer, Post, Note], url=url)
+    """Three writers of three posts and a note each."""
+    app = App("library", items=[Writer, Post, Note, Secret], url=url)
     app.prepare()
     for name in ("ann", "ben", "cleo"):
         app.store(Writer).create({"name": name, "mail": f"{name}@x", "digest": f"of {name}"})
         for number in range(3):
             app.store(Post).create({"title": f"{name}{number}", "writer_name": name, "price": "1.50", "raw": b"\0"})
+        app.store(Note).create({"writer_name": name, "text": f"of {name}"})
     yield Served(app)
     app.close()

@@ -70,7 +70,7 @@ def test_fields_links_and_rules_count_as_they_do_for_a_page(served: Served) -> N
     for query in ("order=name", "order=name&fields=name,mail", "order=name&include=posts", "fields=posts.title,name"):
         for caller in (ANN, BEN):
             assert export(query, caller) == served.get("/api/writer", query, caller)[1]["items"]
-    assert served.ask("/api/note", accept=LINES).status == served.ask("/api/note").status
+    assert served.ask("/api/secret", accept=LINES).status == served.ask("/api/secret").status
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ WRONG: list[tuple[str, str, list[str]]] = [
     ("/api/post", "fields=.", ["/fields/0"]),
     ("/api/post", "fields=writer.digest", ["/fields/0"]),
     ("/api/post", "fields=writer.posts.writer.posts.id", ["/fields/0"]),
-    ("/api/writer", "fields=digest,notes,notes.id", ["/fields/0", "/fields/1", "/fields/2"]),
+    ("/api/writer", "fields=digest,secrets,secrets.id", ["/fields/0", "/fields/1", "/fields/2"]),
     ("/api/writer", "fields=post_count.id", ["/fields/0"]),
     ("/api/writer", "fields=nope&include=nope", ["/include/0", "/fields/0"]),
     ("/api/writer", "fields=" + ",".join(f"n{number}" for number in range(MAX_FIELDS + 1)), ["/fields"]),

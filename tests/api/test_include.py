@@ -4,66 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-import msgspec
 import pytest
 
-from persisty import (
-    GENERATED,
-    Access,
-    App,
-    Attr,
-    BelongsTo,
-    Caller,
-    HasCount,
-    HasMany,
-    Index,
-    authenticated,
-    everyone,
-    link,
-    nobody,
-    owned,
-    public,
-    stored,
-)
-from persisty.api.http import Request
 from persisty.api.include import MAX_LINKS
-from persisty.api.rest import Rest
 
-
-@stored(key="name", access=Access(read=everyone, create=everyone))
-class Writer:
-    name: str
-    mail: str | None = Attr(default=None, readable=owned("name"))
-    posts: HasMany[Post] = link()
-    post_count: HasCount[Post]
-    secrets: HasMany[Secret] = link()
-    notes: HasMany[Note] = link()
-
-
-@stored(indexes=[Index("writer_name", "title")], access=public)
-class Post:
-    id: UUID = GENERATED
-    title: str
-    writer_name: str
-    writer: BelongsTo[Writer] = link(by="writer_name")
-
-
-@stored(indexes=[Index("writer_name")], access=Access(read=owned("writer_name")))
-class Note:
-    id: UUID = GENERATED
-    writer_name: str
-    text: str
-
-
-@stored(indexes=[Index("writer_name")], access=Access(read=nobody, create=authenticated))
-class Secret:
-    id: UUID = GENERATED
-    writer_name: str
-
-
-ANN, BEN = Caller("ann"), Caller("ben")
+from .library import BEN, library
 
 
 class Counting:
@@ -91,24 +37,12 @@ class Counting:
 
 @pytest.fixture
 def served() -> Iterator[tuple[Any, Counting]]:
-    app = App("library", items=[Writer, Post, Note, Secret], url="memory://")
-    counting = Counting(app.engine)
-    app._engine = counting  # type: ignore[assignment]
-    writers, posts, notes = app.store(Writer), app.store(Post), app.store(Note)
-    for name in ("ann", "ben", "cleo"):
-        writers.create(Writer(name=name, mail=f"{name}@x"))
-        for number in range(3):
-            posts.create(Post(title=f"{name}{number}", writer_name=name))
-        notes.create(Note(writer_name=name, text=f"of {name}"))
-    counting.calls.clear()
-    rest = Rest(app)
-
-    def get(path: str, query: str = "", caller: Caller = ANN) -> tuple[int, Any]:
-        response = rest.handle(Request("GET", path, query, {}, b"", caller))
-        return response.status, msgspec.json.decode(response.body)
-
-    yield get, counting
-    app.close()
+    with library() as made:
+        counting = Counting(made.app.engine)
+        made.app._engine = counting  # type: ignore[assignment]
+        for name in made.app.metas:
+            made.app.store(name).disconnect()
+        yield made.get, counting
 
 
 def test_links_of_a_page_take_one_call_each(served: Any) -> None:
@@ -135,9 +69,9 @@ def test_the_rules_of_what_is_behind_hold(served: Any) -> None:
     _, body = get("/api/writer", "include=notes&order=name")
     assert [[note["text"] for note in one["notes"]["items"]] for one in body["items"]] == [["of ann"], [], []]
     _, body = get("/api/post", "title=ben0&include=writer")
-    assert body["items"][0]["writer"] == {"name": "ben"}
+    assert body["items"][0]["writer"] == {"name": "ben", "born": None}
     _, body = get("/api/post", "title=ben0&include=writer", BEN)
-    assert body["items"][0]["writer"] == {"name": "ben", "mail": "ben@x"}
+    assert body["items"][0]["writer"] == {"name": "ben", "mail": "ben@x", "born": None}
 
 
 def test_a_filter_goes_through_links_as_far_as_the_caller_sees(served: Any) -> None:

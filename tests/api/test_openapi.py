@@ -121,13 +121,13 @@ def test_every_name_that_the_parameter_of_fields_lists_may_be_asked_for_and_of_r
             if found:
                 offered[method, path] = found[0]["schema"]["items"]["enum"]
     assert set(offered) == {
-        ("get", f"/api/{store}{rest}") for store in ("writer", "post") for rest in ("", "/{key}", "-batch")
+        ("get", f"/api/{store}{rest}") for store in ("writer", "post", "note") for rest in ("", "/{key}", "-batch")
     }
     assert offered["get", "/api/post"] == [
         "id", "title", "price", "raw", "tags", "writer_name", "version", "writer",
     ]  # fmt: skip
     assert "digest" not in offered["get", "/api/writer"]
-    assert "notes" not in offered["get", "/api/writer"]
+    assert "secrets" not in offered["get", "/api/writer"]
     for path, key in (("/api/writer", "ann"), ("/api/post", "nothing")):
         names = offered["get", path]
         query = f"fields={','.join(names)}"
