@@ -80,6 +80,17 @@ def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
     return {**headers, "vary": ", ".join((*known, *names))}
 
 
+def _number(text: str) -> int | float:
+    """A number without a fraction is an integer, however JSON spells it: `3.0` is what a schema calls an integer, too."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < EXACT else value
+
+
+EXACT = 2**53
+"""The integers below are floats, too."""
+_decode = msgspec.json.Decoder(float_hook=_number).decode
+
+
 def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
     """The request's body, decoded. Raises the typed error of whatever is wrong with it."""
     if len(request.body) > max_body:
@@ -89,6 +100,6 @@ def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
     try:
-        return msgspec.json.decode(request.body)
+        return _decode(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"The body is not JSON: {error}") from error
