@@ -68,13 +68,15 @@ def asked(rest: Rest, command: str, tags: dict[str, str]) -> Response:
                 pass
             case _:
                 path = word.removeprefix("localhost:8000")
-    return rest.handle(Request(method, path, "", headers, body.encode()))
+    path, _, query = path.partition("?")
+    return rest.handle(Request(method, path, query, headers, body.encode()))
 
 
 def told(response: Response) -> list[str]:
     """Status, headers and body, a line each."""
     lines = [str(response.status), *(f"{name}: {value}" for name, value in response.headers.items())]
-    return [*lines, response.body.decode()] if response.body else lines
+    body = response.body if response.chunks is None else b"".join(response.chunks)
+    return [*lines, *body.decode().splitlines()]
 
 
 def abbreviated(line: str) -> str:

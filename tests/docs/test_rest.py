@@ -1,0 +1,37 @@
+"""What docs/rest.md shows is what happens."""
+
+from __future__ import annotations
+
+import re
+
+from persisty.api.openapi import document
+from persisty.api.operations import VERBS
+from persisty.api.rest import Rest
+
+from .test_caching import asked, told
+from .test_docs import ROOT, blocks, declared
+
+PAGE = "docs/rest.md"
+
+
+def test_requests_are_answered_as_shown() -> None:
+    rest = Rest(declared(PAGE)["app"])
+    calls = [
+        call
+        for console in blocks(PAGE, "console")
+        for call in re.findall(r"^\$ (.+)\n((?:[^$].*\n)+)", console, re.MULTILINE)
+    ]
+    assert len(calls) == 5
+    for command, answer in calls:
+        assert told(asked(rest, command, {})) == answer.splitlines(), command
+
+
+def test_the_routes_are_those_of_every_store_and_their_statuses_those_of_the_document() -> None:
+    rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| .* \| (\d{3}.*) \| (.*) \|", (ROOT / PAGE).read_text(), re.MULTILINE)
+    assert {(method, path) for method, path, *_ in rows} == {(verb.method, verb.path) for verb in VERBS.values()}
+    described = document(declared(PAGE)["app"])["paths"]
+    for method, path, *columns in rows:
+        statuses = re.findall(r"\d{3}", " ".join(columns))
+        responses = described[path.replace("{store}", "book")][method.lower()]["responses"]
+        assert set(statuses) <= set(responses), (method, path)
+        assert [one for one in responses if one < "400"] == [one for one in statuses if one < "400"], (method, path)
