@@ -16,6 +16,7 @@ from persisty.errors import Unauthenticated
 from .app import Message, User, app
 from .passwords import digest, verify
 
+Username = Annotated[str, Meta(min_length=1, max_length=255)]
 Password = Annotated[str, Meta(min_length=10, max_length=200)]
 
 
@@ -36,7 +37,7 @@ class Statistics:
 
 
 @action(triggers=WEB_POST)
-def sign_up(username: str, password: Password, full_name: str | None = None, email: str | None = None) -> Session:
+def sign_up(username: Username, password: Password, full_name: str | None = None, email: str | None = None) -> Session:
     """Become a user. `conflict` if the name is taken."""
     user = app.store(User).create(
         User(username=username, full_name=full_name, email=email, password_digest=digest(password))

@@ -30,6 +30,9 @@ REFUSALS: dict[str, tuple[str, ...]] = {
 """Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
 
 
+ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
+"""What a custom action may be refused with: what it calls may refuse it."""
+
 AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
 """The header of a refusal that is not for ever."""
 PATIENT = (429, 503)
@@ -42,7 +45,7 @@ def content(schema: Schema, description: str = "Done", **more: Any) -> dict[str,
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
-    codes = REFUSALS.get(operation.verb or "", (*BODY, *QUERY, *MUCH, "precondition_failed"))
+    codes = REFUSALS.get(operation.verb or "", ACTION)
     return {**done, **refused((*codes, *access.refusals(operation), *ALWAYS))}
 
 

@@ -39,6 +39,7 @@ class Schemas:
         mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
         every = [*types, *operands, *mentioned]
         found, self.components = msgspec.json.schema_components(every, ref_template=REF)
+        _spell_decimals([found, self.components])
         self._found = list(zip(every, found, strict=True))
         self.components["Problem"] = problem()
         for meta in metas.values():
@@ -94,7 +95,7 @@ class Schemas:
         return {"anyOf": [schema, change]}
 
     def _edits(self, meta: StoreMeta[Any], name: str) -> None:
-        where = ref(f"{name}Where")
+        where = {"anyOf": [ref(f"{name}Where"), {"type": "null"}]}
         key = {"type": "string", "description": "The item's string key"}
         edits = {
             "create": ref(f"{name}Create"),
@@ -121,6 +122,18 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
     "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
 }
 """A change of what is stored as JSON spells it → the schema of its operand."""
+
+
+DECIMAL = r"^-?[0-9]{1,38}(\.[0-9]{1,38})?([eE][+-]?[0-9]{1,2})?$"
+
+
+def _spell_decimals(schema: Any) -> None:
+    """Say of each decimal how it is spelled: to msgspec's schemas any text is one."""
+    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
+    for one in inside:
+        _spell_decimals(one)
+    if isinstance(schema, dict) and schema.get("format") == "decimal":
+        schema["pattern"] = DECIMAL
 
 
 def _told(attribute: Attribute) -> bool:
