@@ -1,7 +1,6 @@
-"""AppSync's GraphQL endpoint in small: takes signed requests, checks them against the schema and answers as it does.
+"""AppSync's GraphQL endpoint in small: takes signed requests, has them executed and answers as it does.
 
-A document that does not fit the schema is answered with the errors of graphql-core; what fits is kept in `published` as (field, item
-as the subscribers have it). Signatures are checked for what they sign, not whether they are right: `test_sigv4` does that.
+Signatures are checked for what they sign, not whether they are right: `test_sigv4` does that.
 """
 
 from __future__ import annotations
@@ -13,23 +12,25 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from graphql import GraphQLSchema, OperationDefinitionNode, graphql_sync, parse
+from graphql import FieldNode, GraphQLSchema, Visitor, graphql_sync, parse, visit
 
 Answer = tuple[int, dict[str, Any]]
 SIGNED = "SignedHeaders=content-type;host;x-amz-date"
 
 
-class Endpoint:
-    """`fail`: what is answered instead, if it gives anything; it is asked with each request's body."""
+Execute = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""(query, variables) → `{"data": …, "errors": […]}`, errors with AppSync's `errorType`."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+
+class Endpoint:
+    """`published`: (field, what it answered). `fail`: what is answered instead, if it gives anything; asked with each request's body."""
+
+    def __init__(self, execute: Execute) -> None:
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.requests: list[dict[str, Any]] = []
         self.fail: Callable[[dict[str, Any]], Answer | None] = lambda _: None
         self.url = ""
-        self._schema, self._lock = schema, threading.Lock()
-        for name, field in (schema.mutation_type.fields if schema.mutation_type else {}).items():
-            field.resolve = self._resolver(name)
+        self._execute, self._lock = execute, threading.Lock()
 
     def answer(self, headers: dict[str, str], body: dict[str, Any]) -> Answer:
         if SIGNED not in headers.get("authorization", "") or "/appsync/aws4_request" not in headers["authorization"]:
@@ -39,26 +40,44 @@ class Endpoint:
             failure = self.fail(body)
             if failure is not None:
                 return failure
-            [operation] = [one for one in parse(body["query"]).definitions if isinstance(one, OperationDefinitionNode)]
-            result = graphql_sync(self._schema, body["query"], variable_values=body["variables"])
-            if result.errors:
-                kind = "MappingTemplate" if result.data else "ValidationError"
-                return 200, {"data": result.data, "errors": [{"errorType": kind, "message": str(result.errors[0])}]}
-            [field] = operation.selection_set.selections
-            [(name, item)] = (result.data or {}).items()
-            assert name == field.name.value  # type: ignore[union-attr]  # an alias would not reach subscribers
-            self.published.append((name, item))
-            return 200, {"data": result.data}
+            answer = self._execute(body["query"], body["variables"])
+            if not answer.get("errors"):
+                self.published += answer["data"].items()
+            return 200, answer
 
-    @staticmethod
-    def _resolver(name: str) -> Callable[..., Any]:
-        return lambda _root, _info, item: item
+
+def echoing(schema: GraphQLSchema) -> Execute:
+    """Executes mutations of the schema, each of which gives back what it is given, by the name of its field and no alias."""
+    for field in (schema.mutation_type.fields if schema.mutation_type else {}).values():
+        field.resolve = lambda _root, _info, item: item
+
+    def execute(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        result = graphql_sync(schema, query, variable_values=variables)
+        if result.errors:
+            kind = "MappingTemplate" if result.data else "ValidationError"
+            return {"data": result.data, "errors": [{"errorType": kind, "message": str(result.errors[0])}]}
+        assert aliases(query) == []
+        return {"data": result.data}
+
+    return execute
+
+
+def aliases(query: str) -> list[str]:
+    """The aliases in a document: what has one does not reach subscribers under its name."""
+    found: list[str] = []
+
+    class Finder(Visitor):
+        def enter_field(self, node: FieldNode, *_: Any) -> None:
+            found.extend([node.alias.value] if node.alias else [])
+
+    visit(parse(query), Finder())
+    return found
 
 
 @contextmanager
-def endpoint(schema: GraphQLSchema) -> Iterator[Endpoint]:
-    """An endpoint for the schema, at its `url`."""
-    found = Endpoint(schema)
+def endpoint(execute: Execute) -> Iterator[Endpoint]:
+    """An endpoint at its `url`."""
+    found = Endpoint(execute)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,8 +1,11 @@
-"""AppSync in small, made of the template that was deployed: its schema, its resolvers' own JavaScript, its data source.
+"""AppSync in small, made of the template that was deployed: its schema, its resolvers' own JavaScript, its data sources.
 
 graphql-core parses, validates and completes; every root field runs the resolver's `request` in Node, invokes the function
 that the template wires to it, and runs the resolver's `response`. What AppSync would do with an error is done here: its
 type and info stand beside the message, and errors that the resolver adds keep the field's path.
+
+A subscription begins with its resolver, too, which sets its filter. It is told of what the mutations that it follows answer, those
+that IAM alone may call: what passes the filter, and of that what the publisher selected and the subscriber selects.
 """
 
 from __future__ import annotations
@@ -13,13 +16,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError, build_schema, graphql_sync
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    OperationDefinitionNode,
+    build_schema,
+    execute_sync,
+    graphql_sync,
+    parse,
+    print_schema,
+    validate,
+)
+from msgspec import Struct
 
+from ..appsync_endpoint import aliases
+from ..appsync_filter import check, lets_through
 from ..appsync_schema import DECLARED
-from ..graphql.asking import told
+from ..graphql.asking import told, write_json
 
 STUB = """
 export const added = [];
+export const filters = [];
+export const extensions = { setSubscriptionFilter: (filter) => { filters.push(filter); } };
 export const util = {
   error: (message, type, data, info) => { throw { message, type, data, info }; },
   appendError: (message, type, data, info) => { added.push({ message, type, data, info }); },
@@ -27,15 +46,25 @@ export const util = {
 """
 RUN = """
 import * as resolver from "./resolver.mjs";
-import { added } from "./utils.mjs";
+import { added, filters } from "./utils.mjs";
 import { readFileSync } from "node:fs";
 const { step, context } = JSON.parse(readFileSync(0, "utf8"));
 let out;
-try { out = { value: resolver[step](context), added }; } catch (error) { out = { error: error instanceof Error ? { message: error.stack } : error }; }
+try { out = { value: resolver[step](context), added, filters }; } catch (error) { out = { error: error instanceof Error ? { message: error.stack } : error }; }
 process.stdout.write(JSON.stringify(out));
 """
 
 Invoke = Callable[[dict[str, Any]], Any]
+
+
+class Subscriber(Struct):
+    """A subscription that has begun. `events`: what it was told, under its own keys."""
+
+    mutations: tuple[str, ...]
+    filter: Mapping[str, Any]
+    document: str
+    variables: dict[str, Any]
+    events: list[dict[str, Any]] = []
 
 
 class AppSyncGateway:
@@ -53,6 +82,11 @@ class AppSyncGateway:
         self._path: list[Any] = []
         self._headers: dict[str, str] = {}
         self._added: list[dict[str, Any]] = []
+        self._filters: list[dict[str, Any]] = []
+        self._iam = False
+        self.subscribers: list[Subscriber] = []
+        json_text: Any = self._schema.type_map["AWSJSON"]
+        json_text.coerce_input_value, json_text.coerce_output_value = json.loads, write_json
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "utils.mjs").write_text(STUB)
         (folder / "run.mjs").write_text(RUN)
@@ -68,12 +102,55 @@ class AppSyncGateway:
         errors = [{**error, **error.get("extensions", {}), "extensions": None} for error in answer.pop("errors", ())]
         return {**answer, "errors": errors + self._added} if errors or self._added else answer
 
+    def subscribe(
+        self, document: str, variables: dict[str, Any] | None = None, token: str | None = None
+    ) -> Subscriber | dict[str, Any]:
+        """A subscription, or the answer of one that is refused."""
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._filters = []
+        parsed, given = parse(document), variables or {}
+        root = self._schema.subscription_type
+        result = execute_sync(self._schema, parsed, variable_values=given)  # runs its resolver, as AppSync does
+        if errors := [*validate(self._schema, parsed), *(result.errors or ())]:
+            return {"errors": [{**error.formatted, **(error.extensions or {})} for error in errors]}
+        assert result.data is not None
+        assert root is not None
+        assert list(result.data.values()) == [None]  # what a subscription's resolver has to give
+        [given_filter] = self._filters
+        check(given_filter)
+        [operation] = [one for one in parsed.definitions if isinstance(one, OperationDefinitionNode)]
+        [field] = operation.selection_set.selections
+        assert isinstance(field, FieldNode)
+        found = Subscriber(_followed(root.fields[field.name.value]), given_filter, document, given)
+        self.subscribers.append(found)
+        return found
+
+    def publish(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """What a request that IAM signed is answered; the subscribers are told."""
+        assert aliases(query) == []
+        self._iam = True
+        try:
+            answer = self.ask(query, variables)
+        finally:
+            self._iam = False
+        for name, event in (answer.get("data") or {}).items():
+            for one in self.subscribers:
+                if name in one.mutations and event is not None and lets_through(one.filter, event):
+                    one.events.append(self._told(one, event))
+        return answer
+
+    def _told(self, one: Subscriber, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What the subscriber selects of what the publisher selected."""
+        schema = build_schema(print_schema(self._schema))
+        result = execute_sync(schema, parse(one.document), _Everything(event), variable_values=one.variables)
+        assert not result.errors, result.errors
+        return dict(result.data or {})
+
     def _wire(self, resolver: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
         field = self._schema.get_type(resolver["TypeName"]).fields[resolver["FieldName"]]  # type: ignore[union-attr]
         name = resolver["DataSourceName"]
         source = sources[name if isinstance(name, str) else self._named(name, sources)]
-        function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
-        invoke = next(call for start, call in self._functions.items() if function.startswith(start))
+        invoke = self._function(source)
         code = resolver["Code"].replace('"@aws-appsync/utils"', '"./utils.mjs"')
 
         def resolve(source: Any, info: Any, **arguments: Any) -> Any:
@@ -84,10 +161,18 @@ class AppSyncGateway:
                 "info": {"fieldName": info.field_name, **told(info)},
             }
             self._path = info.path.as_list()
+            if "aws_iam" in _marks(field) and not self._iam:
+                raise GraphQLError("Not authorized", extensions={"errorType": "Unauthorized"})
             request = self._run(code, "request", context)
             return self._run(code, "response", {**context, "result": invoke(request["payload"])})
 
         field.resolve = resolve
+
+    def _function(self, source: Mapping[str, Any]) -> Invoke:
+        if source["Type"] == "NONE":
+            return lambda payload: payload
+        function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
+        return next(call for start, call in self._functions.items() if function.startswith(start))
 
     def _named(self, reference: Mapping[str, Any], sources: Mapping[str, Any]) -> str:
         [logical, _] = reference["Fn::GetAtt"]
@@ -104,9 +189,32 @@ class AppSyncGateway:
             error = out["error"]
             extensions = {"errorType": error.get("type"), "errorInfo": error.get("info")}
             raise GraphQLError(error.get("message") or str(error), extensions=extensions)
+        self._filters += out.get("filters", ())
         path = list(self._path)
         self._added += [
             {"message": one["message"], "path": path, "errorType": one.get("type"), "errorInfo": one.get("info")}
             for one in out.get("added", ())
         ]
         return out.get("value")
+
+
+class _Everything(dict[str, Any]):
+    """The root of a subscription's event: every field is the event."""
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._event = event
+
+    def get(self, _name: str, _default: Any = None) -> Any:
+        return self._event
+
+
+def _marks(field: GraphQLField) -> set[str]:
+    return {one.name.value for one in field.ast_node.directives} if field.ast_node else set()
+
+
+def _followed(field: GraphQLField) -> tuple[str, ...]:
+    """The mutations that a subscription follows."""
+    marks = field.ast_node.directives if field.ast_node else ()
+    [named] = [mark.arguments[0].value for mark in marks if mark.name.value == "aws_subscribe"]
+    return tuple(value.value for value in named.values)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .. import tokens
-from .deployment import SECRET, Deployment, synthesise
+from .deployment import API_STACK, DATA_STACK, SECRET, Deployment, for_moto, synthesise
 from .emulators import ministack_server, moto_server
 
 
@@ -20,9 +20,11 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def on_moto(assembly: Path) -> Iterator[Deployment]:
+def on_moto(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Without the stack of events, which looks up what the others tell it."""
+    folder = tmp_path_factory.mktemp("moto") / "cdk.out"
     with moto_server() as url:
-        yield Deployment(assembly, url)
+        yield Deployment(for_moto(assembly, folder), url, DATA_STACK, API_STACK)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +42,46 @@ def synthesise(assembly: Path, *context: str) -> None:
     cdk("synth", "--quiet", "--output", str(assembly), *given, environment=environment)
 
 
-class Deployment:
-    """The example, deployed from an assembly into the account at a URL."""
+def for_moto(assembly: Path, folder: Path) -> Path:
+    """The assembly without what moto trips over: it has no AppSync, to which nothing may refer then, and takes no parameter with tags."""
+    shutil.copytree(assembly, folder)
+    for file in folder.glob("*.template.json"):
+        template = json.loads(file.read_text())
+        missing = {name for name, one in template["Resources"].items() if one["Type"].startswith("AWS::AppSync::")}
+        for name, resource in list(template["Resources"].items()):
+            referring = name not in missing and not missing.isdisjoint(_referred(resource))
+            if referring or resource["Type"] == "AWS::SSM::Parameter":
+                del template["Resources"][name]
+        file.write_text(json.dumps(template))
+    return folder
 
-    def __init__(self, assembly: Path, url: str) -> None:
+
+def _referred(value: Any) -> Iterator[str]:
+    """The logical ids that a part of a template refers to."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            yield name
+        case dict():
+            yield from (name for one in value.values() for name in _referred(one))
+        case list():
+            yield from (name for one in value for name in _referred(one))
+
+
+class Deployment:
+    """The example, deployed from an assembly into the account at a URL: all of its stacks, or those that are named."""
+
+    def __init__(self, assembly: Path, url: str, *stacks: str) -> None:
         self.url = url
         self.environment = aws_environment(url)
         where = f"aws://{ACCOUNT}/{REGION}"
         cdk("bootstrap", "--app", str(assembly), where, environment=self.environment)
         # bootstrap's bucket refuses plain HTTP, which is all that an emulator speaks
         self.client("s3").delete_bucket_policy(Bucket=ASSETS)
-        everything = ("deploy", "--all", "--require-approval", "never")
-        self.log = cdk(*everything, "--app", str(assembly), environment=self.environment)
-        self.template: dict[str, Any] = json.loads((assembly / f"{API_STACK}.template.json").read_text())
+        chosen = ("--exclusively", *stacks) if stacks else ("--all",)
+        deploy = ("deploy", *chosen, "--require-approval", "never")
+        self.log = cdk(*deploy, "--app", str(assembly), environment=self.environment)
+        templates = (API_STACK, EVENTS_STACK)
+        self.template, self.events = (json.loads((assembly / f"{one}.template.json").read_text()) for one in templates)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -63,18 +92,21 @@ class Deployment:
             aws_secret_access_key="testing",
         )
 
-    def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Logical id → properties of the resources of a type, as the template that was deployed has them."""
-        found = self.template["Resources"].items()
+    def resources(self, kind: str, template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Logical id → properties of the resources of a type, as a template that was deployed has them."""
+        found = template["Resources"].items()
         return {name: resource["Properties"] for name, resource in found if resource["Type"] == kind}
 
     def unpack(self, function: str, folder: Path) -> None:
         """The code and layers of a function, as they lie in the account's bucket: `task/` and `opt/`."""
-        properties = next(
-            one for name, one in self.resources("AWS::Lambda::Function").items() if name.startswith(function)
+        template, properties = next(
+            (template, one)
+            for template in (self.template, self.events)
+            for name, one in self.resources("AWS::Lambda::Function", template).items()
+            if name.startswith(function)
         )
         self._unzip(properties["Code"], folder / "task")
-        layers = self.resources("AWS::Lambda::LayerVersion")
+        layers = self.resources("AWS::Lambda::LayerVersion", template)
         for layer in properties["Layers"]:
             self._unzip(layers[layer["Ref"]]["Content"], folder / "opt")
 

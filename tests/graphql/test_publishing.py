@@ -23,7 +23,7 @@ from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
 from persisty.store.feed import Change
 
-from ..appsync_endpoint import Endpoint, endpoint
+from ..appsync_endpoint import Endpoint, echoing, endpoint
 
 
 @stored(access=public)
@@ -74,7 +74,7 @@ def appsync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     monkeypatch.setattr(transport, "sleep", lambda _: None)
     schema = build_schema(SCHEMA)
     schema.type_map["AWSJSON"].coerce_input_value = publishing.msgspec.json.decode  # type: ignore[union-attr]
-    with endpoint(schema) as found:
+    with endpoint(echoing(schema)) as found:
         yield found
 
 
