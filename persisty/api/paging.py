@@ -7,6 +7,7 @@ can only be told in the last line, which is its problem document.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -23,7 +24,9 @@ LINES = {"content-type": LINES_MEDIA, "cache-control": "no-store", "vary": "acce
 PAGE, LINKED_PAGE = 500, 100
 """Items that an export has in memory, and how many where what is behind links comes with each."""
 _KEPT = "%!$'()*,;:@/?&=+~"
-"""What a query string may hold as it is, and is left alone; anything else is escaped."""
+"""What a query string may hold as it is, beside letters, digits and `_.-`, and is left alone; anything else is escaped."""
+_PLAIN = re.compile(r"[\w.\-!$'()*,;:@/?&=+~]*", re.ASCII)
+"""A query string in which nothing has to be escaped, and nothing is."""
 
 
 def search_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
@@ -49,9 +52,13 @@ def _whole(text: str) -> int | str:
 
 def next_page(path: str, query: str, cursor: str) -> str:
     """The link to the page that follows the one of this query."""
-    kept = [one for one in query.split("&") if one and unquote_plus(one.partition("=")[0]) != "cursor"]
-    following = "&".join([*(quote(one, safe=_KEPT) for one in kept), f"cursor={quote(cursor, safe='')}"])
-    return f'<{path}?{following}>; rel="next"'
+    before = query if _PLAIN.fullmatch(query) and "cursor" not in query else _without_cursor(query)
+    return f'<{path}?{before}{"&" if before else ""}cursor={cursor}>; rel="next"'
+
+
+def _without_cursor(query: str) -> str:
+    kept = (one for one in query.split("&") if one and unquote_plus(one.partition("=")[0]) != "cursor")
+    return "&".join(quote(one, safe=_KEPT) for one in kept)
 
 
 def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
