@@ -1,6 +1,7 @@
-"""`make bench`: all measurements in one run, as a table of ratios and as `benchmarks/results.json`; and round trips, counted.
+"""`make bench`: all measurements in one run, as a table of ratios and as `benchmarks/results.json`; round trips, counted; and the deployed
+handlers.
 
-`python -m benchmarks sqlite` runs one suite and only prints; `python -m benchmarks round_trips` renews that table alone.
+`python -m benchmarks sqlite` runs one suite and only prints; `python -m benchmarks round_trips handlers` renews those tables alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import cache, dynamodb, graphql, imports, postgres, rest, round_trips, rules, sqlite, start
+from . import cache, dynamodb, graphql, handlers, imports, postgres, rest, round_trips, rules, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -31,13 +32,14 @@ SUITES = {
 }
 
 
-TRIPS = "round_trips"
+TABLES = {"round_trips": ("round trips", round_trips), "handlers": ("handlers", handlers)}
+"""Measurement that is a table of its own → the place of that on the page, and its module."""
 COLUMNS = ("work", "peer", "ratio", "target", "met", "measured")
 
 
 def main() -> None:
     """Run the suites named on the command line, or all of them, which also renews the file and the page."""
-    asked = sys.argv[1:] or [*SUITES, TRIPS]
+    asked = sys.argv[1:] or [*SUITES, *TABLES]
     found: list[Row] = []
     for name in asked:
         for row in SUITES[name].rows() if name in SUITES else ():
@@ -51,8 +53,8 @@ def main() -> None:
     if {*SUITES} <= {*asked}:
         RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
         _renew("results", COLUMNS, map(_cells, found))
-    if TRIPS in asked:
-        _renew("round trips", round_trips.COLUMNS, round_trips.table())
+    for place, module in (TABLES[name] for name in TABLES if name in asked):
+        _renew(place, module.COLUMNS, module.table())
 
 
 def _cells(row: Row) -> tuple[str, ...]:
