@@ -206,6 +206,12 @@ class Unfinished(PersistyError):
     code, status, title = "unfinished", 503, "Unfinished"
 
 
+class NotReady(PersistyError):
+    """The server cannot be asked at the moment. `details["reason"]`: it is `starting`, `draining`, or its `engine` does not answer."""
+
+    code, status, title = "not_ready", 503, "Not ready"
+
+
 class Unsupported(PersistyError):
     """The engine lacks the capability that was asked for."""
 

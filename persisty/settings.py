@@ -14,12 +14,17 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_APP": "the app to load, as `module:attribute`",
     "PERSISTY_URL": "where items are kept, as an engine URL; default: a SQLite file named after the app",
     "PERSISTY_STAGE": "the deployment that tables belong to; default `dev`",
+    "PERSISTY_ACCESS_LOG": "`off` keeps requests out of the log of `persisty serve`; default `on`",
     "PERSISTY_CACHE": "`on` keeps items in the process as their `Cache` says, `off` does not; default: what the app says",
     "PERSISTY_CORS_ORIGINS": "whose pages may call the API from a browser: `*`, or origins separated by spaces; default: none",
+    "PERSISTY_DRAIN_DELAY": "seconds from being told to stop until new connections are refused; default 0",
+    "PERSISTY_DRAIN_TIMEOUT": "seconds that running requests have to end when the server stops; default 30",
     "PERSISTY_GRAPHQL_DOCUMENTS": "a JSON file of names and texts: the only GraphQL documents that are executed; default: any is",
     "PERSISTY_GRAPHQL_INTROSPECTION": "`off` keeps the GraphQL schema from being asked for; default `on`",
     "PERSISTY_GRAPHQL_URL": "on AWS: the GraphQL API that changes are published to",
     "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
+    "PERSISTY_METRICS": "`on` has `persisty serve` tell Prometheus of its requests at `/metrics`; default `off`",
+    "PERSISTY_RATE_LIMIT": "requests that one caller may make, as `100/s`, `1000/m burst 50`, `5000/h`; default: any",
     "PERSISTY_TOKEN_ISSUERS": "who else's tokens count: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
     "PERSISTY_TOKEN_AUDIENCE": "whom tokens must be for, several separated by spaces; needed with issuers",
     "PERSISTY_TOKEN_ISSUER": "what persisty's own tokens name as their issuer; default `persisty`",
@@ -33,12 +38,17 @@ class Settings(Struct, frozen=True):
     app: str | None = None
     url: str | None = None
     stage: str = "dev"
+    access_log: str = "on"
     cache: str | None = None
     cors_origins: str | None = None
+    drain_delay: str = "0"
+    drain_timeout: str = "30"
     graphql_documents: str | None = None
     graphql_introspection: str = "on"
     graphql_url: str | None = None
     log_level: str = "INFO"
+    metrics: str = "off"
+    rate_limit: str | None = None
     token_issuers: str | None = None
     token_audience: str | None = None
     token_issuer: str = "persisty"

@@ -14,6 +14,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..api.request_ids import REQUEST_ID
+from .trace import CURRENT
+
 HERE = Path(__file__).parent
 PAGES = {"/": "index.html", "/docs": "docs.html", "/graphiql": "graphiql.html"}
 
@@ -49,15 +52,18 @@ def _files(folder: str) -> ASGIApp:
 
 
 class SecureHeaders:
-    """Adds the security headers to every response of the pages."""
+    """Adds the security headers, and the request's id, to every response of the pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        trace = CURRENT.get()
+        told = [] if trace is None else [(REQUEST_ID.encode(), trace.request_id.encode())]
+
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
+                message["headers"] = [*message["headers"], *HEADERS, *told]
             await send(message)
 
         await self._app(scope, receive, secured)

@@ -3,13 +3,17 @@
 Calls of an embedded engine take microseconds and run in the event loop: a hop to a thread would cost more than the
 query. Calls over a network, custom actions, whose length nobody knows, and whatever comes with a token that is not known yet
 run in threads.
+
+What stands around it is in modules of its own: `observed.py` (logs, metrics), `rate_limit.py`, `readiness.py`, `draining.py`.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import starlette.responses
 from starlette.applications import Starlette
@@ -23,11 +27,16 @@ from ..api.graphql.endpoint import GraphqlEndpoint
 from ..api.http import MAX_BODY, Request, Response
 from ..api.identity import Handle, Identified
 from ..api.problem import refusal
+from ..api.request_ids import REQUEST_ID
 from ..api.rest import Rest
 from ..application import App
-from ..errors import NotFound, PayloadTooLarge
-from .pages import SecureHeaders, routes
+from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
+from .draining import told_to_stop
+from .pages import PAGES, SecureHeaders, routes
+from .rate_limit import Buckets, Limited, rate_of
+from .readiness import Readiness, readiness_response
 from .streaming import stream
+from .trace import begin
 
 
 class Server:
@@ -36,10 +45,19 @@ class Server:
     def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
         self._app, self._max_body = app, max_body
         self._authenticator = app.authenticator
-        origins = settings.load().cors_origins
-        self._rest = cross_origin(Identified(Rest(app, max_body).handle, self._authenticator).handle, origins)
-        endpoint = GraphqlEndpoint(app, max_body)
-        self._graphql = cross_origin(Identified(endpoint.handle, self._authenticator).handle, origins)
+        configured = settings.load()
+        self._origins = configured.cors_origins
+        self._drain_delay = seconds_of("PERSISTY_DRAIN_DELAY", configured.drain_delay)
+        rate = rate_of(configured.rate_limit)
+        limited = None if rate is None else Limited(Buckets(rate))
+        rest = Rest(app, max_body).handle
+        self._rest, self._graphql = (
+            self._surface(handle, limited) for handle in (rest, GraphqlEndpoint(app, max_body).handle)
+        )
+        self._health = cross_origin(rest, self._origins)  # which is told whoever asks, however often
+        too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
+        self._too_large = cross_origin(lambda request: refusal(too_large), self._origins)
+        self.readiness = Readiness(app)
         self._pages: ASGIApp = Starlette(
             routes=routes(),
             lifespan=self._lifespan,
@@ -52,26 +70,39 @@ class Server:
             await self._pages(scope, receive, send)
             return
         path: str = scope["path"]
-        if path.startswith("/api/") or path in ("/health", "/openapi.json"):
+        if path.startswith("/api/") or path == "/openapi.json":
             await self._answer(self._rest, self._app.engine.embedded, scope, receive, send)
         elif path == "/graphql":
             await self._answer(self._graphql, self._app.engine.embedded, scope, receive, send)
-        elif path in PAGE_PATHS or path.startswith(("/pages/", "/static/")):
+        elif path in PAGES or path.startswith(("/pages/", "/static/")):
+            begin(_headers(scope), scope)
             await self._pages(scope, receive, send)
+        elif path == "/health":
+            await self._answer(self._health, True, scope, receive, send)
+        elif path == "/ready":
+            missing = await self.readiness.missing()
+            await self._answer(partial(readiness_response, missing), True, scope, receive, send)
         else:  # a custom action, or nothing
             await self._answer(self._rest, False, scope, receive, send)
 
+    def _surface(self, handle: Handle, limited: Limited | None) -> Handle:
+        """A surface behind all that a request has to pass."""
+        if limited is None:
+            handle = Identified(handle, self._authenticator).handle
+        else:
+            handle = limited.outside(Identified(limited.inside(handle), self._authenticator).handle)
+        return cross_origin(handle, self._origins)
+
     async def _answer(self, handle: Handle, here: bool, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
+        trace = begin(headers, scope)
         body = await self._body(headers, receive)
         if body is None:
-            limit = self._max_body
-            response = refusal(PayloadTooLarge(f"A body has at most {limit} bytes", limit=limit))
-        else:
-            request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
-            here = here and self._authenticator.ready(headers)
-            response = handle(request) if here else await run_in_threadpool(handle, request)
-        await _send(response, send)
+            handle, here, body = self._too_large, True, b""
+        request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+        here = here and self._authenticator.ready(headers)
+        response = handle(request) if here else await run_in_threadpool(handle, request)
+        await _send(response, trace.request_id, send)
         if response.chunks is not None:
             await stream(response.chunks, here, receive, send)
 
@@ -103,12 +134,18 @@ class Server:
         await run_in_threadpool(self._app.prepare)
         gc.collect()
         gc.freeze()
-        yield
+        with told_to_stop(self._drain, self._drain_delay):
+            self.readiness.stage = "serving"
+            yield
+            self._drain()
         gc.unfreeze()
         self._app.close()
 
+    def _drain(self) -> None:
+        self.readiness.stage = "draining"
 
-PAGE_PATHS = frozenset({"/", "/docs", "/graphiql"})
+
+REQUEST_ID_HEADER = REQUEST_ID.encode()
 BODILESS = frozenset({204, 304})
 """Statuses of answers whose length is not theirs to tell."""
 
@@ -122,8 +159,9 @@ def _headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _send(response: Response, send: Send) -> None:
+async def _send(response: Response, request_id: str, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    headers.append((REQUEST_ID_HEADER, request_id.encode()))
     if response.chunks is not None:  # the body is sent as it comes
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         return
@@ -137,3 +175,10 @@ async def _nothing(request: object, error: Exception) -> starlette.responses.Res
     """What Starlette does not find is told as every surface tells it."""
     told = refusal(NotFound("There is nothing at this path"))
     return starlette.responses.Response(told.body, told.status, told.headers)
+
+
+def seconds_of(name: str, text: str) -> float:
+    """A setting that is a number of seconds. `InvalidDeclaration` if it is none, or more than an hour."""
+    if not (re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text, re.ASCII) and float(text) <= 3600):
+        raise InvalidDeclaration(f"{name} is a number of seconds, at most 3600")
+    return float(text)

@@ -22,7 +22,7 @@ class Note:
 
 
 Headers = list[tuple[str, str]]
-SERVERS_OWN = {"content-length"}
+SERVERS_OWN = {"content-length", "x-request-id"}
 
 
 def hosted(app: App, method: str, path: str, headers: Headers) -> httpx.Response:

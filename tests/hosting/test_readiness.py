@@ -1,0 +1,191 @@
+"""Who lives says so whatever the engine does; who is ready has an engine that answers, and is asked for it seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from persisty import App, BackendUnavailable, owned, public, stored
+from persisty.api.http import Request
+from persisty.hosting.readiness import Readiness, readiness_response
+from persisty.hosting.server import Server
+from tests.conformance.engines import ENGINES
+
+from .test_server import ask
+
+
+@stored(access=public)
+class Note:
+    id: str
+
+
+@stored(key=("place", "day"), access=owned("writer"))
+class Visit:
+    place: int
+    day: str
+    writer: str
+
+
+class Engine:
+    """Answers after it is let to, or fails. Counts how often it is asked."""
+
+    embedded = True
+
+    def __init__(self) -> None:
+        self.asked, self.fails = 0, False
+        self.lets = threading.Event()
+        self.lets.set()
+
+    def open(self, meta: Any) -> Engine:
+        return self
+
+    def query(self, *given: Any, **named: Any) -> None:
+        self.asked += 1
+        self.lets.wait(10)
+        if self.fails:
+            raise BackendUnavailable("down")
+
+    def prepare(self, metas: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def app() -> App:
+    app = App("notes", items=[Note], url="memory://")
+    app._engine = Engine()  # type: ignore[assignment]
+    return app
+
+
+def engine_in(app: App) -> Engine:
+    return app._engine  # type: ignore[return-value]
+
+
+def serving(app: App, **options: Any) -> Readiness:
+    readiness = Readiness(app, **options)
+    readiness.stage = "serving"
+    return readiness
+
+
+def test_the_stage_is_told_and_the_engine_not_asked_in_any_but_one(app: App) -> None:
+    readiness = Readiness(app)
+    for stage in ("starting", "draining"):
+        readiness.stage = stage
+        assert asyncio.run(readiness.missing()) == stage
+        told = readiness_response(stage, Request("GET", "/ready"))
+        assert (told.status, told.headers["retry-after"]) == (503, "1")
+        assert b'"code":"not_ready"' in told.body
+        assert f'"reason":"{stage}"'.encode() in told.body
+    assert engine_in(app).asked == 0
+
+
+def test_the_engine_is_asked_once_in_a_while_however_many_ask(app: App) -> None:
+    now = [100.0]
+    readiness = serving(app, clock=lambda: now[0])
+
+    async def run() -> None:
+        assert await asyncio.gather(*(readiness.missing() for _ in range(20))) == [None] * 20
+        assert engine_in(app).asked == 1
+        engine_in(app).fails = True
+        now[0] += 0.9
+        assert await readiness.missing() is None
+        now[0] += 0.2
+        assert await readiness.missing() == "engine"
+        engine_in(app).fails = False
+        now[0] += 1.1
+        assert await readiness.missing() is None
+
+    asyncio.run(run())
+    assert engine_in(app).asked == 3
+
+
+def test_an_engine_that_does_not_answer_is_waited_for_shortly_and_not_asked_again(app: App) -> None:
+    readiness = serving(app, patience=0.05)
+    engine_in(app).lets.clear()
+
+    async def run() -> None:
+        assert [await readiness.missing() for _ in range(3)] == ["engine"] * 3
+        assert engine_in(app).asked == 1
+        engine_in(app).lets.set()
+        for _ in range(200):
+            if await readiness.missing() is None:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("never ready")
+
+    asyncio.run(run())
+
+
+def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
+    readiness = serving(app)
+    engine_in(app).lets.clear()
+
+    async def run() -> None:
+        leaves = asyncio.ensure_future(readiness.missing())
+        await asyncio.sleep(0.01)
+        stays = asyncio.ensure_future(readiness.missing())
+        await asyncio.sleep(0)
+        leaves.cancel()
+        await asyncio.sleep(0)
+        engine_in(app).lets.set()
+        assert await stays is None
+
+    asyncio.run(run())
+
+
+def test_liveness_does_not_touch_the_engine_and_asks_for_no_credentials(app: App) -> None:
+    app._engine = None
+    app._url = "nonsense://"
+    assert ask(app, "GET", "/health", headers={"authorization": "Bearer nonsense"}).json() == {"status": "ok"}
+    assert ask(app, "GET", "/ready").json()["reason"] == "starting"
+
+
+def test_a_server_is_ready_from_its_start_to_its_end(messenger: App) -> None:
+    async def run() -> None:
+        server = Server(messenger)
+        sent: asyncio.Queue[Any] = asyncio.Queue()
+        told: asyncio.Queue[Any] = asyncio.Queue()
+        life = asyncio.ensure_future(server({"type": "lifespan", "state": {}}, told.get, sent.put))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(server), base_url="http://test") as client:
+            assert (await client.get("/ready")).status_code == 503
+            await told.put({"type": "lifespan.startup"})
+            assert (await sent.get())["type"] == "lifespan.startup.complete"
+            ready = await client.get("/ready")
+            assert (ready.status_code, ready.json(), ready.headers["cache-control"]) == (
+                200,
+                {"status": "ready"},
+                "no-store",
+            )
+            head = await client.head("/ready")
+            assert (head.status_code, head.content) == (200, b"")
+            asked = await client.options("/ready")
+            assert (asked.status_code, asked.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+            refused = await client.post("/ready")
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+            await told.put({"type": "lifespan.shutdown"})
+            await sent.get()
+            await life
+            assert (await client.get("/ready")).json()["reason"] == "draining"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["memory", "sqlite", "postgresql", "dynamodb-moto"])
+def test_every_engine_answers_once_there_are_tables(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    server, url = ENGINES[name]
+    place = tmp_path if server == "sqlite_folder" else server and request.getfixturevalue(server)
+    app = App("ready", items=[Visit, Note], url=url.format(place=place, process=os.getpid(), stage="ready"))
+    try:
+        if name in {"postgresql", "dynamodb-moto"}:  # the others make theirs when they are opened
+            assert asyncio.run(serving(app).missing()) == "engine"
+        app.prepare()
+        assert asyncio.run(serving(app).missing()) is None
+        app.store(Visit).create({"place": 1, "day": "monday", "writer": "ann"})
+        assert asyncio.run(serving(app).missing()) is None
+    finally:
+        app.close()
