@@ -1,8 +1,12 @@
 """AppSync in small, made of the template that was deployed: its schema, its resolvers' own JavaScript, its data sources.
 
-graphql-core parses, validates and completes; every root field runs the resolver's `request` in Node, invokes the function
+graphql-core parses, validates and completes; every field with a resolver runs the resolver's `request` in Node, invokes the function
 that the template wires to it, and runs the resolver's `response`. What AppSync would do with an error is done here: its
-type and info stand beside the message, and errors that the resolver adds keep the field's path.
+type and info stand beside the message, and errors that the resolver adds keep the field's path. Requests of one link's resolver that
+say so are gathered, and sent as one list.
+
+With an `authorizer` a caller with a token is asked about there, and one without comes with an API key: both get to the fields only that
+are marked so.
 
 A subscription begins with its resolver, too, which sets its filter. It is told of what the mutations that it follows answer, those
 that IAM alone may call: what passes the filter, and of that what the publisher selected and the subscriber selects.
@@ -10,6 +14,7 @@ that IAM alone may call: what passes the filter, and of that what the publisher 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable, Mapping
@@ -23,7 +28,7 @@ from graphql import (
     OperationDefinitionNode,
     build_schema,
     execute_sync,
-    graphql_sync,
+    graphql,
     parse,
     print_schema,
     validate,
@@ -43,6 +48,7 @@ export const util = {
   error: (message, type, data, info) => { throw { message, type, data, info }; },
   appendError: (message, type, data, info) => { added.push({ message, type, data, info }); },
 };
+export const runtime = { earlyReturn: (value) => { throw { early: value ?? null }; } };
 """
 RUN = """
 import * as resolver from "./resolver.mjs";
@@ -50,11 +56,15 @@ import { added, filters } from "./utils.mjs";
 import { readFileSync } from "node:fs";
 const { step, context } = JSON.parse(readFileSync(0, "utf8"));
 let out;
-try { out = { value: resolver[step](context), added, filters }; } catch (error) { out = { error: error instanceof Error ? { message: error.stack } : error }; }
+try { out = { value: resolver[step](context), added, filters }; } catch (error) {
+  out = error instanceof Error ? { error: { message: error.stack } } : "early" in error ? error : { error };
+}
 process.stdout.write(JSON.stringify(out));
 """
 
-Invoke = Callable[[dict[str, Any]], Any]
+Invoke = Callable[[Any], Any]
+LAMBDA, KEY, IAM = "aws_lambda", "aws_api_key", "aws_iam"
+"""What a field is marked with that lets a caller in who has a token, a key, or IAM's signature."""
 
 
 class Subscriber(Struct):
@@ -70,14 +80,24 @@ class Subscriber(Struct):
 class AppSyncGateway:
     """`ask(query, variables)` answers as AppSync would. `functions` invokes the function of a logical id."""
 
-    def __init__(self, template: Mapping[str, Any], functions: Mapping[str, Invoke], folder: Path) -> None:
+    def __init__(
+        self,
+        template: Mapping[str, Any],
+        functions: Mapping[str, Invoke],
+        folder: Path,
+        authorizer: Invoke | None = None,
+    ) -> None:
         by_type: dict[str, dict[str, Any]] = {}
         for name, resource in template["Resources"].items():
             by_type.setdefault(resource["Type"], {})[name] = resource["Properties"]
         [schema] = by_type["AWS::AppSync::GraphQLSchema"].values()
         text: str = schema["Definition"]
         self._schema = build_schema(text + DECLARED)
-        self._functions = functions
+        self._functions, self._authorizer = functions, authorizer
+        self._identity: dict[str, Any] | None = None
+        self._mode: str | None = None
+        self._waiting: dict[int, list[tuple[Any, asyncio.Future[Any]]]] = {}
+        self.batches: list[int] = []
         self._folder = folder
         self._path: list[Any] = []
         self._headers: dict[str, str] = {}
@@ -96,9 +116,10 @@ class AppSyncGateway:
 
     def ask(self, query: str, variables: dict[str, Any] | None = None, token: str | None = None) -> dict[str, Any]:
         """`{"data": …, "errors": […]}`, errors with AppSync's `errorType` and `errorInfo` beside the message."""
-        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        if not self._let_in(token):
+            return {"errors": [{"errorType": "UnauthorizedException", "message": "You are not authorized"}]}
         self._added = []
-        answer: dict[str, Any] = dict(graphql_sync(self._schema, query, variable_values=variables).formatted)
+        answer: dict[str, Any] = dict(asyncio.run(graphql(self._schema, query, variable_values=variables)).formatted)
         errors = [{**error, **error.get("extensions", {}), "extensions": None} for error in answer.pop("errors", ())]
         return {**answer, "errors": errors + self._added} if errors or self._added else answer
 
@@ -106,7 +127,7 @@ class AppSyncGateway:
         self, document: str, variables: dict[str, Any] | None = None, token: str | None = None
     ) -> Subscriber | dict[str, Any]:
         """A subscription, or the answer of one that is refused."""
-        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._let_in(token)
         self._filters = []
         parsed, given = parse(document), variables or {}
         root = self._schema.subscription_type
@@ -124,6 +145,19 @@ class AppSyncGateway:
         found = Subscriber(_followed(root.fields[field.name.value]), given_filter, document, given)
         self.subscribers.append(found)
         return found
+
+    def _let_in(self, token: str | None) -> bool:
+        """Who asks from now on, if anybody may."""
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._identity, self._mode = None, None
+        if self._authorizer is None or self._iam:
+            return True
+        self._mode = LAMBDA if token else KEY
+        if token:
+            said = self._authorizer({"authorizationToken": token, "requestContext": {}})
+            self._identity = {"resolverContext": said["resolverContext"]} if said["isAuthorized"] else None
+            return bool(said["isAuthorized"])
+        return True
 
     def publish(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """What a request that IAM signed is answered; the subscribers are told."""
@@ -153,20 +187,53 @@ class AppSyncGateway:
         invoke = self._function(source)
         code = resolver["Code"].replace('"@aws-appsync/utils"', '"./utils.mjs"')
 
-        def resolve(source: Any, info: Any, **arguments: Any) -> Any:
-            context = {
+        def context(source: Any, info: Any, arguments: Any) -> dict[str, Any]:
+            marks = _marks(field) & {LAMBDA, KEY, IAM}
+            if (IAM in marks and not self._iam) or (self._mode is not None and marks and self._mode not in marks):
+                raise GraphQLError("Not Authorized", extensions={"errorType": "Unauthorized"})
+            return {
                 "arguments": arguments,
-                "identity": None,
+                "source": source,
+                "identity": self._identity,
                 "request": {"headers": self._headers},
-                "info": {"fieldName": info.field_name, **told(info)},
+                "info": {"fieldName": info.field_name, "parentTypeName": info.parent_type.name, **told(info)},
             }
-            self._path = info.path.as_list()
-            if "aws_iam" in _marks(field) and not self._iam:
-                raise GraphQLError("Not authorized", extensions={"errorType": "Unauthorized"})
-            request = self._run(code, "request", context)
-            return self._run(code, "response", {**context, "result": invoke(request["payload"])})
 
-        field.resolve = resolve
+        def resolve(source: Any, info: Any, **arguments: Any) -> Any:
+            given, self._path = context(source, info, arguments), info.path.as_list()
+            request = self._run(code, "request", given)["value"]
+            return self._run(code, "response", {**given, "result": invoke(request["payload"])}).get("value")
+
+        async def linked(source: Any, info: Any, **arguments: Any) -> Any:
+            given, self._path = context(source, info, arguments), info.path.as_list()
+            request = self._run(code, "request", given)
+            if "early" in request:
+                return request["early"]
+            assert request["value"]["operation"] == "BatchInvoke"
+            result = await self._batched(field, invoke, resolver["MaxBatchSize"], request["value"]["payload"])
+            self._path = info.path.as_list()
+            return self._run(code, "response", {**given, "result": result}).get("value")
+
+        field.resolve = linked if resolver.get("MaxBatchSize") else resolve
+
+    async def _batched(self, field: GraphQLField, invoke: Invoke, most: int, payload: Any) -> Any:
+        """What the function answers to this payload, among those of other objects that wait for the same field."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        waiting = self._waiting.setdefault(id(field), [])
+
+        def flush() -> None:
+            some = self._waiting.pop(id(field))
+            assert len(some) <= most
+            self.batches.append(len(some))
+            for (_, one), answer in zip(some, invoke([given for given, _ in some]), strict=True):
+                if not one.done():  # else an object around it has become null
+                    one.set_result(answer)
+
+        if not waiting:
+            loop.call_soon(flush)
+        waiting.append((payload, future))
+        return await future
 
     def _function(self, source: Mapping[str, Any]) -> Invoke:
         if source["Type"] == "NONE":
@@ -178,13 +245,14 @@ class AppSyncGateway:
         [logical, _] = reference["Fn::GetAtt"]
         return next(name for name in sources if logical.endswith(name) or name in logical)
 
-    def _run(self, code: str, step: str, context: Any) -> Any:
+    def _run(self, code: str, step: str, context: Any) -> dict[str, Any]:
+        """What a step of a resolver gives: `value`, or `early`."""
         (self._folder / "resolver.mjs").write_text(code)
         given = json.dumps({"step": step, "context": context})
         run = subprocess.run(
             ["node", self._folder / "run.mjs"], input=given, capture_output=True, text=True, check=True
         )
-        out = json.loads(run.stdout)
+        out: dict[str, Any] = json.loads(run.stdout)
         if "error" in out:
             error = out["error"]
             extensions = {"errorType": error.get("type"), "errorInfo": error.get("info")}
@@ -195,7 +263,7 @@ class AppSyncGateway:
             {"message": one["message"], "path": path, "errorType": one.get("type"), "errorInfo": one.get("info")}
             for one in out.get("added", ())
         ]
-        return out.get("value")
+        return out
 
 
 class _Everything(dict[str, Any]):
@@ -210,7 +278,7 @@ class _Everything(dict[str, Any]):
 
 
 def _marks(field: GraphQLField) -> set[str]:
-    return {one.name.value for one in field.ast_node.directives} if field.ast_node else set()
+    return {one.name.value for one in (field.ast_node.directives or ())} if field.ast_node else set()
 
 
 def _followed(field: GraphQLField) -> tuple[str, ...]:

@@ -96,8 +96,9 @@ UPDATE = """mutation($key: ID!, $changes: MessageUpdate!, $when: MessageWhere) {
   messageUpdate(key: $key, changes: $changes, when: $when) { text version } }"""
 
 
-def graphql(ask: Ask, *, faults: bool = True) -> None:
-    """The same over GraphQL. `faults` is false where what answers leaves out all of an error but its type."""
+def graphql(ask: Ask, *, faults: bool = True, stranger: str = "unauthenticated") -> None:
+    """The same over GraphQL. `faults` is false where what answers leaves out all of an error but its type; `stranger` is what somebody
+    without a token is told."""
 
     def data(query: str, **variables: Any) -> Any:
         answer = ask(query, variables, token)
@@ -112,7 +113,7 @@ def graphql(ask: Ask, *, faults: bool = True) -> None:
         return error.get("errorType") or info["code"], [fault["path"] for fault in info.get("faults", ())]
 
     token: str | None = None
-    assert refused(SEARCH) == ("unauthenticated", [])
+    assert refused(SEARCH) == (stranger, [])
     session = data(SIGN_UP, username="graphic", password=PASSWORD)
     author, token = session["user_id"], session["token"]
     made = [data(CREATE, item={"text": text}) for text in TEXTS]

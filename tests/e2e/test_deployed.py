@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -69,6 +69,22 @@ def rest_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
+def graphql_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
+    folder = tmp_path_factory.mktemp("graphql")
+    on_moto.unpack("GraphqlHttp", folder)
+    with running(folder, "lambdas.graphql.handler", _variables(on_moto, "GraphqlHttp")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def authorizer(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
+    folder = tmp_path_factory.mktemp("authorizer")
+    on_moto.unpack("Authorizer", folder)
+    with running(folder, "lambdas.authorizer.handler", _variables(on_moto, "Authorizer")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
 def appsync_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
     folder = tmp_path_factory.mktemp("appsync")
     on_moto.unpack("Appsync", folder)
@@ -77,13 +93,31 @@ def appsync_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_the_rest_function_answers_events_from_its_own_code_and_layers(rest_function: LambdaProcess) -> None:
-    def send(
-        method: str, path: str, query: str, body: bytes | None, token: str | None
-    ) -> tuple[int, dict[str, str], Any]:
-        answer = rest_function.invoke(_event(method, path, query, body, token))
-        return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
+    conversation.rest(lambda *given: _sent(rest_function, *given))
 
-    conversation.rest(send)
+
+def _sent(
+    function: LambdaProcess, method: str, path: str, query: str, body: bytes | None, token: str | None
+) -> tuple[int, dict[str, str], Any]:
+    answer = function.invoke(_event(method, path, query, body, token))
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def test_the_graphql_function_answers_whole_requests(graphql_function: LambdaProcess) -> None:
+    conversation.graphql(_asker(lambda *given: _sent(graphql_function, *given)))
+    query = urlencode({"query": "{ statistics { messages } }"})
+    by_get = _sent(graphql_function, "GET", "/graphql", query, None, None)
+    assert by_get[::2] == (200, {"data": {"statistics": {"messages": 0}}})
+    assert _sent(graphql_function, "DELETE", "/graphql", "", None, None)[0] == 405
+
+
+def test_the_authorizer_lets_in_whose_tokens_count(authorizer: LambdaProcess) -> None:
+    said = authorizer.invoke({"authorizationToken": tokens.own(aud=None), "requestContext": {"apiId": "x"}})
+    assert (said["isAuthorized"], said["deniedFields"]) == (True, [])
+    assert json.loads(said["resolverContext"]["claims"])["sub"] == "ann"
+    assert 0 < said["ttlOverride"] <= 300
+    for token in ("", "x.y.z", tokens.own(aud=None, exp=1), tokens.own(aud=None) + "x"):
+        assert authorizer.invoke({"authorizationToken": token}) == {"isAuthorized": False}
 
 
 def test_the_appsync_function_answers_what_the_template_wires_to_it(
@@ -91,6 +125,48 @@ def test_the_appsync_function_answers_what_the_template_wires_to_it(
 ) -> None:
     gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path)
     conversation.graphql(gateway.ask)
+
+
+def test_appsync_lets_in_by_its_authorizer_and_by_a_key_what_the_fields_are_marked_with(
+    on_moto: Deployment, appsync_function: LambdaProcess, authorizer: LambdaProcess, tmp_path: Path
+) -> None:
+    gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path, authorizer.invoke)
+    conversation.graphql(gateway.ask, stranger="Unauthorized")
+    [error] = gateway.ask("{ statistics { messages } }", token="x.y.z")["errors"]
+    assert error["errorType"] == "UnauthorizedException"
+
+
+LINKS: list[tuple[str, int]] = [
+    ("{ userSearch { items { username messages(order: [text_asc]) { items { text author { username } } } message_count } } }", 0),
+    ("{ userSearch { items { a: messages(limit: 1, order: [text_asc]) { items { text } } b: messages(limit: 2, order: [text_desc]) { items { text } } } } }", 1),
+    ("{ messageSearch(order: [text_asc]) { items { ...f } } } fragment f on Message { writer: author { username message_count } }", 1),
+    ('query ($w: MessageWhere = {text: {eq: "note 01"}}) { userSearch { items { message_count(where: $w) messages { cursor } } } }', 1),
+]  # fmt: skip
+"""A request with links → the batches that AppSync sends for it beside the root field."""
+
+
+def test_links_have_the_same_answers_by_batches_of_appsync_as_in_a_whole_request(
+    on_moto: Deployment, appsync_function: LambdaProcess, graphql_function: LambdaProcess, tmp_path: Path
+) -> None:
+    gateway = AppSyncGateway(on_moto.template, {"Appsync": appsync_function.invoke}, tmp_path)
+    ask = _asker(lambda *given: _sent(graphql_function, *given))
+    sessions = [ask(conversation.SIGN_UP, {"username": name, "password": conversation.PASSWORD}, None) for name in "ab"]
+    people = [(one["data"]["signUp"]["user_id"], one["data"]["signUp"]["token"]) for one in sessions]
+    for _, token in people:
+        for text in conversation.TEXTS[:2]:
+            assert "errors" not in ask(conversation.CREATE, {"item": {"text": text}}, token)
+    token = people[0][1]
+    for text, batches in LINKS:
+        gateway.batches.clear()
+        wanted = ask(text, {}, token)
+        assert "errors" not in wanted
+        assert gateway.ask(text, {}, token) == wanted
+        assert len(gateway.batches) == batches
+        assert all(size > 1 for size in gateway.batches)
+    for key, token in people:
+        assert ask("mutation($key: ID!) { userDelete(key: $key) }", {"key": key}, token) == {
+            "data": {"userDelete": True}
+        }
 
 
 def _http(method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, dict[str, str], Any]:
@@ -121,18 +197,56 @@ def test_the_http_api_answers_at_its_url(on_ministack: Deployment) -> None:
     conversation.rest(_sender(on_ministack))
 
 
-def test_the_graphql_api_answers_at_its_url(on_ministack: Deployment) -> None:
+def _asker(send: conversation.Send) -> conversation.Ask:
+    """Whole requests to the deployed HTTP API."""
+
+    def ask(query: str, variables: dict[str, Any], token: str | None) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        status, _, answer = send("POST", "/graphql", "", body, token)
+        assert status == 200
+        found: dict[str, Any] = answer
+        return found
+
+    return ask
+
+
+def test_whole_graphql_requests_are_answered_at_the_url_of_the_http_api(on_ministack: Deployment) -> None:
+    send = _sender(on_ministack)
+    conversation.graphql(_asker(send))
+    query = urlencode({"query": "{ statistics { messages } }"})
+    assert send("GET", "/graphql", query, None, None)[::2] == (200, {"data": {"statistics": {"messages": 0}}})
+    status, headers, refused = send("POST", "/graphql", "", b"{}", "x.y.z")
+    assert (status, headers["www-authenticate"], refused["code"]) == (
+        401,
+        'Bearer error="invalid_token"',
+        "unauthenticated",
+    )
+
+
+def test_the_graphql_api_answers_at_its_url_whom_its_authorizer_lets_in(on_ministack: Deployment) -> None:
+    """ministack asks the authorizer of every request, so that nobody comes with a key alone: who has no token takes the other door."""
+    without_token = _asker(_sender(on_ministack))
     outputs, client = on_ministack.outputs(), on_ministack.client("appsync")
     [key] = client.list_api_keys(apiId=outputs["GraphqlApiId"])["apiKeys"]
     place = urlsplit(outputs["GraphqlUrl"])
     known = {**JSON, "Host": place.netloc, "x-api-key": key["id"]}
+    asked: list[int] = []
 
     def ask(query: str, variables: dict[str, Any], token: str | None) -> dict[str, Any]:
+        if token is None:
+            return without_token(query, variables, None)
         body = json.dumps({"query": query, "variables": variables}).encode()
-        answer: dict[str, Any] = _http("POST", on_ministack.url + place.path, known | _headers(body, token), body)[2]
-        return answer
+        status, _, answer = _http("POST", on_ministack.url + place.path, known | _headers(body, token), body)
+        asked.append(status)
+        found: dict[str, Any] = answer
+        return found
 
     conversation.graphql(ask, faults=False)  # ministack drops errorInfo
+    assert len(asked) > 20
+    assert set(asked) == {200}
+    refused = ask("{ statistics { messages } }", {}, "x.y.z")
+    assert asked[-1] == 401
+    assert refused["errors"][0]["errorType"] == "UnauthorizedException"
 
 
 def test_a_function_may_do_only_what_its_role_grants(on_ministack: Deployment) -> None:
