@@ -50,6 +50,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the AppSync function": ("import lambdas.appsync", POWERTOOLS),
     "the authorizer": ("import lambdas.authorizer", POWERTOOLS),
     "the GraphQL function": ("import lambdas.graphql", POWERTOOLS | WHOLE_GRAPHQL),
+    "the stream's function": ("import lambdas.stream", POWERTOOLS),
 }
 
 
@@ -59,6 +60,7 @@ def test_a_cold_start_loads_only_what_it_uses(start: str) -> None:
     environment = {
         "PERSISTY_APP": "examples.messenger.app:app",
         "PERSISTY_URL": "dynamodb://eu-west-1",
+        "PERSISTY_GRAPHQL_URL": "https://abc.appsync-api.eu-west-1.amazonaws.com/graphql",
         "PERSISTY_TOKEN_ISSUERS": "cognito:eu-west-1_AbC123",
         "PERSISTY_TOKEN_AUDIENCE": "api",
         "PERSISTY_TOKEN_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tokens",

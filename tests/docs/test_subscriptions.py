@@ -1,0 +1,20 @@
+"""The numbers in docs/subscriptions.md are those of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from persisty.api.graphql.publishing import MOST_BYTES
+from persisty.api.graphql.subscription_filter import MOST_FIELDS, MOST_GROUPS
+from persisty.backends.dynamodb.parallel import MAX_THREADS
+from persisty.plan_events import BATCH, MAX_AGE, RETRIES
+
+TEXT = " ".join((Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text().split())
+
+
+def test_the_limits_are_told_as_they_are() -> None:
+    assert f"at most {MOST_GROUPS} alternatives, names at most {MOST_FIELDS} attributes" in TEXT
+    assert f"no event of more than {MOST_BYTES // 1000} KB" in TEXT
+    assert f"up to {BATCH} changes is published {MAX_THREADS} at a time" in TEXT
+    assert f"after {RETRIES} attempts or an hour" in TEXT
+    assert MAX_AGE == 3600
