@@ -7,6 +7,7 @@ each row into a construct and decides nothing but how.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from msgspec import Struct, structs
@@ -15,6 +16,7 @@ from . import settings
 from .api.actions import action_operations
 from .api.cors import origins_of
 from .api.graphql.caching import Caching, caching
+from .api.graphql.persisted import declared_in
 from .api.graphql.reach import everywhere
 from .api.graphql.sdl import sdl
 from .api.graphql.subscriptions import Subscription, subscriptions
@@ -132,7 +134,8 @@ class Field(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first."""
+    """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first; `introspection`: whether
+    AppSync tells the schema to whoever asks."""
 
     app: str
     stage: str
@@ -142,6 +145,7 @@ class Plan(Struct, frozen=True):
     fields: tuple[Field, ...]
     sdl: str
     auth: tuple[AuthMode, ...] = ()
+    introspection: bool = True
 
     @property
     def publishers(self) -> tuple[str, ...]:
@@ -185,6 +189,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
     if any(mode.kind == LAMBDA for mode in auth):
         names = (*names, "authorizer")
     identity, origins = _identity(app), _origins()
+    asked = _documents(spec, names)
     return Plan(
         app=app.name,
         stage=app.stage,
@@ -200,6 +205,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
                     "PERSISTY_STAGE": app.stage,
                     **identity,
                     **origins,
+                    **(asked if name == "graphql_http" else {}),
                 },
                 grants=() if name == "authorizer" else _grants(app, stores, whole=bool(app.actions)),
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
@@ -211,6 +217,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
+        introspection=settings.load().graphql_introspection != "off",
     )
 
 
@@ -230,6 +237,26 @@ def _origins() -> dict[str, str]:
     """What the functions are told of whose pages may call them. A mistake stops here."""
     configured = settings.load().cors_origins
     return {"PERSISTY_CORS_ORIGINS": configured} if configured and origins_of(configured) else {}
+
+
+def _documents(spec: str, names: Sequence[str]) -> dict[str, str]:
+    """What the function at `/graphql` is told of the documents that it executes. Where only some are, AppSync must not be there: it
+    executes any. Their file goes with the app's code."""
+    configured, unset = settings.load(), settings.Settings()
+    said: dict[str, str] = {}
+    if configured.graphql_introspection != unset.graphql_introspection:
+        said["PERSISTY_GRAPHQL_INTROSPECTION"] = configured.graphql_introspection
+    if configured.graphql_documents and len(names) > 1:
+        file, top = PurePath(configured.graphql_documents), spec.partition(":")[0].partition(".")[0]
+        if "appsync" in names:
+            raise InvalidDeclaration(
+                "AppSync executes any document: with PERSISTY_GRAPHQL_DOCUMENTS choose graphql=http"
+            )
+        if file.is_absolute() or ".." in file.parts or file.parts[0] != top:
+            raise InvalidDeclaration(f"PERSISTY_GRAPHQL_DOCUMENTS has to be in {top}/ to be deployed with it")
+        declared_in(configured.graphql_documents)
+        said["PERSISTY_GRAPHQL_DOCUMENTS"] = configured.graphql_documents
+    return said
 
 
 def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> Table:

@@ -75,6 +75,7 @@ class ApiStack(cdk.Stack):
             name=plan.prefix,
             definition=appsync.Definition.from_file(str(schema)),
             authorization_config=modes.config(),
+            introspection_config=None if plan.introspection else appsync.IntrospectionConfig.DISABLED,
             query_depth_limit=20,
         )
         modes.narrow(api)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -69,3 +70,65 @@ def test_a_stack_has_resources_and_outputs_of_what_is_chosen(choice: str) -> Non
     assert handlers & set(wired.values()) == {wired[name] for name in chosen}
     urls = {"HttpUrl"} | ({"GraphqlUrl", "GraphqlApiId"} if "appsync" in chosen else set())
     assert made["Outputs"].keys() == urls
+
+
+@pytest.fixture
+def deployed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the app's folder."""
+    (tmp_path / "examples").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(plan: Plan) -> dict[str, dict[str, str]]:
+    """Function → what it is told of GraphQL."""
+    return {
+        one.name: {name: value for name, value in one.environment.items() if "GRAPHQL" in name}
+        for one in plan.functions
+    }
+
+
+def test_the_function_is_told_which_documents_are_executed(
+    deployed_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (deployed_files / "examples" / "documents.json").write_text('{"Statistics": "{ statistics { messages } }"}')
+    monkeypatch.setenv("PERSISTY_GRAPHQL_DOCUMENTS", "examples/documents.json")
+    monkeypatch.setenv("PERSISTY_GRAPHQL_INTROSPECTION", "off")
+    found = told(plan_of(app, SPEC, "http"))
+    assert found["graphql_http"] == {
+        "PERSISTY_GRAPHQL_DOCUMENTS": "examples/documents.json",
+        "PERSISTY_GRAPHQL_INTROSPECTION": "off",
+    }
+    assert found["rest"] == {}
+    assert set(told(plan_of(app, SPEC, "none"))) == {"rest"}
+
+
+@pytest.mark.parametrize(
+    ("file", "choice", "told"),
+    [
+        ("examples/documents.json", "both", "AppSync executes any"),
+        ("examples/documents.json", "appsync", "AppSync executes any"),
+        ("documents.json", "http", "has to be in examples/"),
+        ("examples/../documents.json", "http", "has to be in examples/"),
+        ("/examples/documents.json", "http", "has to be in examples/"),
+        ("examples/documents.json", "http", "has no documents"),
+    ],
+)
+def test_documents_that_would_not_be_held_to_stop_the_synth(
+    deployed_files: Path, monkeypatch: pytest.MonkeyPatch, file: str, choice: str, told: str
+) -> None:
+    monkeypatch.setenv("PERSISTY_GRAPHQL_DOCUMENTS", file)
+    with pytest.raises(InvalidDeclaration, match=told):
+        plan_of(app, SPEC, choice)
+
+
+def test_appsync_tells_its_schema_unless_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def api() -> dict[str, Any]:
+        made = template(plan_of(app, SPEC))["Resources"].values()
+        [found] = [one["Properties"] for one in made if one["Type"] == "AWS::AppSync::GraphQLApi"]
+        properties: dict[str, Any] = found
+        return properties
+
+    assert "IntrospectionConfig" not in api()
+    monkeypatch.setenv("PERSISTY_GRAPHQL_INTROSPECTION", "off")
+    assert api()["IntrospectionConfig"] == "DISABLED"
