@@ -17,7 +17,7 @@ ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance roles check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance roles fuzz parity check format bench synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -32,6 +32,15 @@ conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 # Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@$(SPREAD) --engines $(ROLE_ENGINES) tests/roles
+
+# What a fuzzer finds in the OpenAPI document of running servers. FUZZ_SECONDS=600 and FUZZ_SEED=7 go further than `make test`, which
+# runs it, too.
+fuzz: $(VENV)/.dev $(PAGES)/.built
+	@$(SPREAD) tests/fuzz
+
+# One table of requests through every host. `make test` runs it, too.
+parity: $(VENV)/.dev
+	@$(BIN)/python -m pytest tests/parity
 
 check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff format --check --quiet .

@@ -1,0 +1,222 @@
+"""The table of requests that every host answers alike: REST and GraphQL, as nobody, as somebody and as staff.
+
+Rows are asked from top to bottom in one world, so later ones meet what earlier ones did.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import Struct
+
+JSON = {"content-type": "application/json"}
+MERGE = {"content-type": "application/merge-patch+json"}
+
+
+def item_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+class Row(Struct, frozen=True):
+    """One request. `who` is a name in `CALLERS`; `appsync` None: through AppSync, too, if it is GraphQL; else why not."""
+
+    name: str
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    who: str = "nobody"
+    graphql: tuple[str, dict[str, Any]] | None = None
+    appsync: str | None = None
+
+
+def rest(name: str, line: str, body: Any = None, who: str = "nobody", **headers: str) -> Row:
+    """`line`: `GET /api/article?limit=2`."""
+    method, _, target = line.partition(" ")
+    path, _, query = target.partition("?")
+    raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {**(JSON if body is not None else {}), **told}
+    return Row(name, method, path, query, given, raw, who)
+
+
+def graphql(name: str, text: str, who: str = "nobody", appsync: str | None = None, /, **variables: Any) -> Row:
+    body = json.dumps({"query": text, "variables": variables}, ensure_ascii=False).encode()
+    return Row(name, "POST", "/graphql", "", JSON, body, who, (text, variables), appsync)
+
+
+WHO = ("nobody", "ann", "staff")
+ARTICLE = {"id": item_id(50), "code": "new", "price": "9.50"}
+REFUSED = "AppSync refuses such a document itself"
+
+
+def reads() -> Iterator[Row]:
+    for who in WHO:
+        for number in (1, 2, 99):
+            yield rest(f"read {number}", f"GET /api/article/{item_id(number)}", who=who)
+            yield rest(f"head {number}", f"HEAD /api/article/{item_id(number)}", who=who)
+        yield rest("read what is no id", "GET /api/article/none", who=who)
+        yield rest("read with links", f"GET /api/maker/{item_id(900)}?include=articles,article_count", who=who)
+        yield rest("read some attributes", f"GET /api/article/{item_id(1)}?fields=code,maker_id", who=who)
+        yield rest("read attributes that there are not", f"GET /api/article/{item_id(1)}?fields=code,nothing", who=who)
+        yield rest("read a link that there is not", f"GET /api/article/{item_id(1)}?include=nothing", who=who)
+        yield rest("read a batch", f"GET /api/article-batch?key={item_id(1)}&key={item_id(2)}&key=none", who=who)
+        yield rest("read a batch of nothing", "GET /api/article-batch", who=who)
+        yield rest("read too many", "GET /api/article-batch?" + "&".join(f"key={n}" for n in range(101)), who=who)
+        yield rest("read a key of two parts", "GET /api/slot/a%2Fb/3", who=who)
+        yield rest("read a key of two parts, joined", f"GET /api/slot/{quote('ä b,3', safe='')}", who=who)
+        yield rest("read notes", f"GET /api/note/{item_id(700)}", who=who)
+
+
+def searches() -> Iterator[Row]:
+    asked = {
+        "all": "", "first two": "limit=2", "ordered": "order=-code", "by price": "order=price,-code",
+        "some": "price__gt=3&size=small", "by words": "query=second", "of several": f"id__oneof={item_id(1)},{item_id(2)}",
+        "nested": "origin.country=de", "through a link": "maker.name=Ann%20%26%20Sons", "unknown": "nothing=1",
+        "wrong value": "stock__gt=many", "no such limit": "limit=0", "too large a limit": "limit=1001",
+        "no such cursor": "cursor=abc", "links": "include=maker&order=code", "attributes": "fields=code&order=code",
+        "hidden order": "order=cost", "hidden filter": "cost=3", "malformed": "code=%ff", "empty": "code=",
+        "a plus": "code=a+b", "unicode": "code=%C3%A4", "twice": "stock__gt=1&stock__lt=5",
+    }  # fmt: skip
+    for who in WHO:
+        for name, query in asked.items():
+            yield rest(f"search {name}", f"GET /api/article?{query}", who=who)
+        yield rest("count", "GET /api/article-count?stock__ge=2", who=who)
+        yield rest("export", "GET /api/article?order=code", who=who, accept="application/x-ndjson")
+        yield rest("notes", "GET /api/note", who=who)
+        yield rest("slots", "GET /api/slot?order=shelf", who=who)
+
+
+def writes() -> Iterator[Row]:
+    path = f"/api/article/{ARTICLE['id']}"
+    for who in WHO:
+        yield rest("create", "POST /api/article", {**ARTICLE, "id": item_id(50 + len(who)), "code": who}, who)
+        yield rest("create what is there", "POST /api/article", {**ARTICLE, "id": item_id(1), "code": "other"}, who)
+        yield rest("create a taken code", "POST /api/article", {**ARTICLE, "id": item_id(70), "code": "one"}, who)
+        yield rest(
+            "create with every fault", "POST /api/article", {"code": "", "price": "x", "stock": -1, "no": 1}, who
+        )
+        yield rest("create hidden", "POST /api/article", {**ARTICLE, "id": item_id(71), "hidden": True}, who)
+        yield rest("create a maker", "POST /api/maker", {"id": item_id(910 + len(who)), "name": "Ümlaut & Söhne"}, who)
+        yield rest("create a slot", "POST /api/slot", {"shelf": f"{who}/ä", "place": 7}, who)
+        yield rest("create a note", "POST /api/note", {"id": item_id(710 + len(who)), "text": "mine"}, who)
+    for who in WHO:
+        yield rest("update", f"PATCH /api/article/{item_id(3)}", {"stock": len(who)}, who)
+        yield rest("update nothing there", f"PATCH /api/article/{item_id(99)}", {"stock": 1}, who)
+        yield rest("add", f"PATCH /api/article/{item_id(3)}", {"stock": {"add": 2}}, who)
+        yield rest("append", f"PATCH /api/article/{item_id(3)}", {"tags": {"append": [who]}}, who)
+        yield rest("add too much", f"PATCH /api/article/{item_id(3)}", {"stock": {"add": 2_000_000}}, who)
+        yield rest("update when", f"PATCH /api/article/{item_id(3)}?stock__gt=1000", {"weight": 1.5}, who)
+        yield rest(
+            "update with every fault", f"PATCH /api/article/{item_id(3)}", {"stock": -1, "version": 3, "x": 1}, who
+        )
+        yield rest("change cost", f"PATCH /api/article/{item_id(3)}", {"cost": 5}, who)
+        yield rest("stale", f"PATCH /api/article/{item_id(3)}", {"stock": 1}, who, if_match='"none"')
+        yield rest("any", f"PATCH /api/article/{item_id(3)}", {"stock": 3}, who, if_match="*")
+    for who in WHO:
+        edits = [
+            {"create": {**ARTICLE, "id": item_id(80 + len(who)), "code": f"b{who}"}},
+            {"update": {"key": item_id(4), "changes": {"stock": 9}}},
+            {"update": {"key": item_id(4), "changes": {"stock": 1}, "when": {"stock": {"gt": 100}}}},
+            {"delete": {"key": item_id(99)}},
+        ]
+        yield rest("batch", "POST /api/article-batch", {"edits": edits}, who)
+        yield rest("atomic batch", "POST /api/article-batch", {"edits": edits, "atomic": True}, who)
+        yield rest("batch of faults", "POST /api/article-batch", {"edits": [{"create": {}}, {"no": 1}, 3]}, who)
+        yield rest("batch of nothing", "POST /api/article-batch", {"edits": []}, who)
+        yield rest("delete", f"DELETE /api/article/{item_id(5 + len(who) % 2)}", who=who)
+        yield rest("delete when", f"DELETE /api/article/{item_id(4)}?stock=77", who=who)
+        yield rest("delete what is gone", f"DELETE {path}x", who=who)
+
+
+def wire() -> Iterator[Row]:
+    yield rest("health", "GET /health")
+    yield rest("document", "GET /openapi.json")
+    yield rest("options", "OPTIONS /api/article")
+    yield rest("options of a key", f"OPTIONS /api/article/{item_id(1)}")
+    yield rest("no such path", "GET /api/nothing")
+    yield rest("no such path, decoded", "GET /api/%E2%82%AC")
+    yield rest("no such method", "DELETE /api/article")
+    yield rest("put", f"PUT /api/article/{item_id(1)}", {})
+    yield rest("no JSON", "POST /api/article", b"{", "ann")
+    yield rest("no UTF-8", "POST /api/article", b'{"code": "\xff"}', "ann")
+    yield rest("an array", "POST /api/article", [], "ann")
+    yield rest(
+        "another media type", "POST /api/article", b"code=1", "ann", content_type="application/x-www-form-urlencoded"
+    )
+    yield rest("no media type", "POST /api/article", b"{}", "ann", content_type="")
+    yield rest("too large", "POST /api/article", b'"' + b"x" * (1 << 20) + b'"', "ann")
+    yield rest("parameters of a create", "POST /api/article?x=1", ARTICLE, "ann")
+    yield rest("nothing acceptable", f"GET /api/article/{item_id(1)}", accept="text/html")
+    yield rest("all acceptable", f"GET /api/article/{item_id(1)}", accept="text/html, */*;q=0.1")
+    yield rest("a token that is none", "GET /api/article", authorization="Bearer none")
+    yield rest("another scheme", "GET /api/article", authorization="Basic YTpi")
+    yield rest("total", "GET /actions/total?at_least=2")
+    yield rest("total of nothing", "GET /actions/total?at_least=many&x=1")
+    yield rest("greet", "POST /actions/greet", {"name": "Ännchen", "times": 2})
+    yield rest("greet with faults", "POST /actions/greet", {"name": "", "times": 9, "x": 1})
+    yield rest("greet in a whole number", "POST /actions/greet", b'{"name": "a", "times": 2.0}')
+    yield rest("compressed", "GET /api/article?limit=1000", accept_encoding="gzip")
+
+
+ALL = "{ id code price stock weight size tags since hidden maker_id version }"
+
+
+def queries() -> Iterator[Row]:
+    for who in WHO:
+        yield graphql("one", f"query ($key: ID!) {{ articleRead(key: $key) {ALL} }}", who, key=item_id(1))
+        yield graphql("hidden from some", f"query ($key: ID!) {{ articleRead(key: $key) {ALL} }}", who, key=item_id(2))
+        yield graphql("cost", "query ($key: ID!) { articleRead(key: $key) { cost } }", who, key=item_id(1))
+        yield graphql("nested", "{ articleSearch(order: [code_asc]) { items { code origin } cursor } }", who)
+        yield graphql("links", "{ makerSearch(order: [name_asc]) { items { name article_count articles(limit: 2, order: [code_desc]) "
+                      "{ items { code maker { name } } cursor } } } }", who)  # fmt: skip
+        yield graphql("aliases", "{ a: articleCount b: articleCount(where: {stock: {gt: 1}}) c: total { value } }", who)
+        yield graphql("where", "query ($w: ArticleWhere) { articleSearch(where: $w, order: [code_asc]) { items { code } } }", who,
+                      w={"or": [{"code": {"startswith": "o"}}, {"not": {"size": {"eq": "small"}}}]})  # fmt: skip
+        yield graphql(
+            "batch", "query ($k: [ID!]!) { articleReadBatch(keys: $k) { code } }", who, k=[item_id(1), "none"]
+        )
+        yield graphql("fragments", "{ articleSearch(limit: 2, order: [code_asc]) { ...P } } fragment P on ArticlePage { items { ...A } } "
+                      "fragment A on Article { code stock }", who)  # fmt: skip
+        yield graphql("directives", "query ($no: Boolean!) { articleCount @skip(if: $no) total { articles @include(if: $no) value } }",
+                      who, no=True)  # fmt: skip
+        yield graphql("wrong limit", "{ articleSearch(limit: 0) { items { code } } }", who)
+        yield graphql("wrong cursor", '{ articleSearch(cursor: "abc") { items { code } } }', who)
+        yield graphql("two with one wrong", '{ articleSearch(cursor: "abc") { cursor } makerCount }', who)
+        yield graphql("one link twice", "{ makerSearch { items { a: articles(limit: 1, order: [code_asc]) { items { code } } "
+                      "b: articles(limit: 1, order: [code_desc]) { items { code } } } } }", who)  # fmt: skip
+        yield graphql("notes", "{ noteSearch { items { text } } }", who)
+        yield graphql("slots", "{ slotSearch(order: [shelf_asc]) { items { shelf place } } }", who)
+        yield graphql("no such field", "{ nothing }", who, REFUSED)
+        yield graphql("no such type", "query ($w: Nothing) { articleCount(where: $w) }", who, REFUSED)
+        yield graphql("no document", "{", who, REFUSED)
+    yield graphql("introspection", "{ __schema { queryType { name } } }", "nobody", "AppSync's schema is its own")
+    yield rest("graphql by get", "GET /graphql?query=%7BarticleCount%7D")
+    yield rest("a mutation by get", "GET /graphql?query=mutation%7BarticleDelete(key%3A%22a%22)%7D")
+    yield rest("no query", "POST /graphql", {"variables": {}})
+
+
+def mutations() -> Iterator[Row]:
+    make = f"mutation ($i: ArticleCreate!) {{ articleCreate(item: $i) {ALL} }}"
+    change = "mutation ($k: ID!, $c: ArticleUpdate!, $w: ArticleWhere) { articleUpdate(key: $k, changes: $c, when: $w) { stock } }"
+    edit = "mutation ($e: [ArticleEdit!]!) { articleEditBatch(edits: $e) { code message item { code stock } faults { path } } }"
+    for who in WHO:
+        key = item_id(60 + len(who))
+        yield graphql("make", make, who, i={"id": key, "code": f"g{who}", "price": "1.25", "size": "large"})
+        yield graphql("make again", make, who, i={"id": key, "code": f"g{who}", "price": "1.25"})
+        yield graphql("make wrongly", make, who, i={"id": key, "code": "", "price": "1"})
+        yield graphql("change", change, who, k=item_id(3), c={"stock": 40 + len(who)})
+        yield graphql("change when", change, who, k=item_id(3), c={"stock": 1}, w={"stock": {"lt": 0}})
+        yield graphql("change nothing there", change, who, k=item_id(99), c={"stock": 1})
+        yield graphql("edit", edit, who, e=[
+            {"update": {"key": item_id(3), "changes": {"stock": 2}}}, {"delete": {"key": item_id(99)}},
+            {"create": {"id": item_id(65 + len(who)), "code": f"e{who}", "price": "2"}},
+        ])  # fmt: skip
+        yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
+
+
+ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *mutations(), *searches()]

@@ -1,0 +1,62 @@
+"""The same request gives the same bytes through every host, and leaves the same behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+
+from . import hosts
+from .hosts import HOSTS, Answer, as_appsync, dump, plain, world
+from .hosts import settings as settings  # noqa: PLC0414 - a fixture
+from .table import ROWS, Row
+
+ENGINES = {"memory": "memory://", "sqlite": "sqlite://"}
+GRAPHQL = [row for row in ROWS if row.graphql is not None and row.appsync is None]
+
+
+@cache
+def answers(host: str, engine: str, graphql: bool = False) -> tuple[list[Answer], Mapping[str, Any]]:
+    """What a host answers to each row of the table, or to those of GraphQL alone, and what is stored after it."""
+    rows = GRAPHQL if graphql else ROWS
+    with HOSTS[host]() as ask, world(ENGINES[engine]):
+        return [plain(ask(row)) for row in rows], dump()
+
+
+def told(row: Row) -> str:
+    return f"{row.name}, by {row.who}: {row.method} {row.path}?{row.query} {row.body[:300]!r}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_http_api_answers_as_the_server_does(engine: str) -> None:
+    (theirs, stored), (ours, kept) = answers("gateway", engine), answers("hosted", engine)
+    for row, one, other in zip(ROWS, ours, theirs, strict=True):
+        assert one == other, told(row)
+    assert stored == kept
+
+
+def test_engines_answer_alike() -> None:
+    (first, stored), (second, kept) = answers("hosted", "memory"), answers("hosted", "sqlite")
+    for row, one, other in zip(ROWS, first, second, strict=True):
+        assert one == other, told(row)
+    assert stored == kept
+
+
+def test_appsync_answers_as_the_server_does() -> None:
+    (theirs, stored), (ours, kept) = answers("appsync", "memory", True), answers("hosted", "memory", True)
+    for row, (_, one), (_, other) in zip(GRAPHQL, ours, theirs, strict=True):
+        assert as_appsync(one) == as_appsync(other), told(row)
+    assert stored == kept
+
+
+def test_the_table_tells_something() -> None:
+    """A table of refusals alone would prove little."""
+    found, stored = answers("hosted", "memory")
+    statuses = {status for status, _ in found}
+    assert {200, 201, 204, 400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422} <= statuses
+    assert sum(status < 300 for status, _ in found) > len(ROWS) / 3
+    assert len(ROWS) > 300
+    assert len(stored["article"]) > len([row for row in ROWS if row.name == "make"])
+    assert hosts.app.metas.keys() == stored.keys()

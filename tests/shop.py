@@ -1,0 +1,117 @@
+"""The app that the table of requests asks: a little of everything that REST and GraphQL have to say."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+from servey.action.action import action
+from servey.trigger.web_trigger import WEB_GET, WEB_POST
+
+from persisty import (
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    HasCount,
+    HasMany,
+    Index,
+    Unique,
+    authenticated,
+    everyone,
+    link,
+    owned,
+    scope,
+    stored,
+    where,
+)
+
+
+class Size(enum.Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Origin(Struct):
+    country: Annotated[str, Meta(min_length=2, max_length=2)]
+    altitude: int | None = None
+
+
+@stored(
+    indexes=[Unique("code"), Index("maker_id", "price")],
+    access=Access(
+        read=where(hidden=False) | scope("staff"), create=authenticated, update=authenticated, delete=scope("staff")
+    ),
+)
+class Article:
+    """Something to buy."""
+
+    id: UUID
+    code: Annotated[str, Meta(min_length=1, max_length=12)]
+    price: Decimal
+    stock: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    weight: float | None = None
+    size: Size = Size.SMALL
+    tags: list[str] = Attr(factory=list)
+    origin: Origin | None = None
+    since: date | None = None
+    picture: bytes | None = None
+    hidden: bool = Attr(default=False, creatable=False, updatable=scope("staff"))
+    cost: int | None = Attr(default=None, readable=scope("staff"), updatable=scope("staff"))
+    maker_id: UUID | None = None
+    version: int = Attr(generator=VERSION)
+    created_at: datetime
+    updated_at: datetime
+    maker: BelongsTo[Maker]
+
+
+@stored(access=Access(read=everyone, create=scope("staff"), update=scope("staff"), delete=scope("staff")))
+class Maker:
+    id: UUID
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+    articles: HasMany[Article] = link()
+    article_count: HasCount[Article] = link()
+
+
+@stored(key=("shelf", "place"), access=authenticated)
+class Slot:
+    """A key of two parts, and nobody else's slots to be seen."""
+
+    shelf: str
+    place: int
+    article_id: UUID | None = None
+
+
+@stored(access=owned("owner"))
+class Note:
+    id: UUID
+    text: str
+    owner: str
+
+
+@dataclass
+class Total:
+    articles: int
+    value: Decimal
+
+
+@action(triggers=WEB_GET)
+def total(at_least: Annotated[int, Meta(ge=0, le=1_000)] = 0) -> Total:
+    """What is in stock."""
+    found = [one for one in app.store(Article).search_all() if one.stock >= at_least]
+    return Total(len(found), sum((one.price for one in found), Decimal(0)))
+
+
+@action(triggers=WEB_POST)
+def greet(name: Annotated[str, Meta(min_length=1, max_length=20)], times: Annotated[int, Meta(ge=1, le=3)] = 1) -> str:
+    """A greeting."""
+    return ", ".join(["Hello", *[name] * times])
+
+
+app = App("shop", items=[Article, Maker, Slot, Note], actions=[total, greet])
