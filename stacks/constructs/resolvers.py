@@ -54,8 +54,10 @@ def _kind(field: Field) -> str:
 
 
 def joined(files: tuple[str, ...]) -> str:
-    """One module of the files, its imports first."""
-    lines = [line for name in files for line in (FOLDER / name).read_text().splitlines()]
+    """One module of the files, its imports first, without comments and indentation: it stands in the template for each resolver, and a
+    template has a megabyte."""
+    lines = [line.strip() for name in files for line in (FOLDER / name).read_text().splitlines()]
+    lines = [line for line in lines if line and not line.startswith("//")]
     lines.sort(key=lambda line: not line.startswith("import "))
     return "\n".join(lines) + "\n"
 

@@ -121,7 +121,7 @@ class StandIn:
         return resolve
 
     def _linked(self, source: dict[str, Any], info: GraphQLResolveInfo, **arguments: Any) -> Any:
-        """The resolver of a link, as `resolver.js` has it."""
+        """The resolver of a link, as `link.js` has it."""
         name, written = info.field_name, json.loads(json.dumps(arguments))
         held = source.get(name, UNSET)
         if held is not UNSET and alike(source.get(f"{name}()"), written):

@@ -1,6 +1,6 @@
 """What an answer to AppSync carries beside the fields that are selected, for the resolvers of links.
 
-AppSync takes fields of an answer by their names, and every link has a resolver of its own (`stacks/constructs/resolver.js`): one that
+AppSync takes fields of an answer by their names, and every link has a resolver of its own (`stacks/constructs/link.js`): one that
 finds the link in the answer takes it from there. Of a link that was left out (`picking.py`) the object carries what it goes by, with which the
 resolver invokes the function, once for all objects. No name of a field is like the names here.
 """
