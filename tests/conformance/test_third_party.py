@@ -100,7 +100,7 @@ class ShelfBackend:
         page = found[:limit]
         return Page(page, position_of(self.meta, order, page[-1]) if len(found) > limit else None)
 
-    def query_each(self, attribute, values, where, order, limit):
+    def query_each(self, attribute, values, where, order, limit, *, select=None):
         pages = []
         for value in values:
             pages.append(self.query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit))
