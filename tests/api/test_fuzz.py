@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 from urllib.parse import urlencode
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from persisty import App, InvalidQuery, Store, meta_of
 from persisty.api.http import Request
@@ -80,18 +82,35 @@ QUERIES = st.lists(
                 "query",
                 "spot.town",
                 "spot.geo.lat__lt",
+                "fields",
+                "include",
             ]
         ),
-        st.text(max_size=6),
+        st.text(max_size=6) | st.lists(st.sampled_from(NAMES), max_size=3).map(",".join),
     ),
     max_size=3,
 )
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+LISTS = st.lists(
+    st.sampled_from(["*/*", "application/json;q=0.1", "application/x-ndjson", "gzip", "gzip;q=0", "*", "x"])
+)
+HEADERS = st.fixed_dictionaries(
+    {"content-type": st.just("application/json")},
+    optional={name: LISTS.map(", ".join) for name in ("accept", "accept-encoding")}
+    | {"if-none-match": st.sampled_from(["*", '"a+gzip"', "+gzip"])},
+)
+
+
 def check(rest: Rest, request: Request) -> None:
     response = rest.handle(request)
     assert response.status < 500, (request, response)
+    for line in b"".join(response.chunks or ()).splitlines() if "content-encoding" not in response.headers else ():
+        assert "status" not in json.loads(line)
+    if "content-encoding" in response.headers:
+        assert "gzip" in request.headers["accept-encoding"] or "*" in request.headers["accept-encoding"]
+        response = replace(response, body=gzip.decompress(response.body or b"".join(response.chunks or ())))
     if response.status >= 400 and request.method != "HEAD":
         assert json.loads(response.body)["status"] == response.status
         assert response.headers["content-type"] == "application/problem+json"
@@ -99,17 +118,20 @@ def check(rest: Rest, request: Request) -> None:
 
 @FUZZ
 @given(
-    method=st.sampled_from(["GET", "POST", "PATCH", "DELETE", "HEAD"]),
+    method=st.sampled_from(["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
     path=st.sampled_from(PATHS),
     body=JSON,
     query=QUERIES,
+    headers=HEADERS,
 )
-def test_json_of_any_shape(rest: Rest, method: str, path: str, body: Any, query: list[tuple[str, str]]) -> None:
+def test_json_of_any_shape(
+    rest: Rest, method: str, path: str, body: Any, query: list[tuple[str, str]], headers: dict[str, str]
+) -> None:
     try:
         text = urlencode(query)
     except UnicodeEncodeError:
         text = ""
-    check(rest, Request(method, path, text, {"content-type": "application/json"}, json.dumps(body).encode()))
+    check(rest, Request(method, path, text, headers, json.dumps(body).encode()))
 
 
 @FUZZ
