@@ -97,7 +97,7 @@ def include_parameter(links: list[Link]) -> list[Schema]:
     told = (
         f"Links to include, {MAX_LINKS} at most; `a.b` is the link b of what is behind a, {MAX_LEVELS} levels at most"
     )
-    return [_names(INCLUDE, told, [link.name for link in links], MAX_LINKS)]
+    return [_names(INCLUDE, told, [link.name for link in links])]
 
 
 def fields_parameter(meta: StoreMeta[Any], links: list[Link]) -> Schema:
@@ -107,9 +107,9 @@ def fields_parameter(meta: StoreMeta[Any], links: list[Link]) -> Schema:
         f"{MAX_LEVELS} levels at most"
     )
     named = [*(one.name for one in visible(meta)), *(link.name for link in links)]
-    return _names(FIELDS, told, named, MAX_FIELDS)
+    return _names(FIELDS, told, named)
 
 
-def _names(parameter: str, told: str, names: list[str], most: int) -> Schema:
-    listed = {"type": "array", "items": {"enum": names}, "minItems": 1, "maxItems": most}
+def _names(parameter: str, told: str, names: list[str]) -> Schema:
+    listed = {"type": "array", "items": {"enum": names}, "minItems": 1}
     return {"name": parameter, "in": "query", "explode": False, "description": told, "schema": listed}

@@ -14,6 +14,7 @@ from ..errors import all_errors
 from ..model.changes import change_word
 from ..model.links import Link
 from ..model.meta import Attribute, StoreMeta
+from ..model.types import INTEGER_MAX, INTEGER_MIN
 from ..naming import pascal
 from ..query.parse import spellings
 from ..security.policy import FLAGS
@@ -118,7 +119,7 @@ def object_of(properties: Mapping[str, Schema], required: list[str] | None = Non
 
 
 CHANGES: dict[str, Callable[[Schema], Schema]] = {
-    "add": lambda number: {"type": "integer"},
+    "add": lambda number: {"type": "integer", "minimum": INTEGER_MIN, "maximum": INTEGER_MAX},
     "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
 }
 """A change of what is stored as JSON spells it → the schema of its operand."""

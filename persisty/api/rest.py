@@ -32,7 +32,7 @@ from .compression import SMALL, coded
 from .fields import FIELDS, WHOLE, Shape, shape
 from .http import JSON, MAX_BODY, Request, Response, encode, json_body, without_content
 from .negotiation import FINE, JSON_MEDIA, LINES_MEDIA, media_for
-from .operations import Operation, store_operations
+from .operations import ASKED, Operation, store_operations
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
 from .problem import problem, problem_response, refusal
 
@@ -255,7 +255,9 @@ class Rest:
         names, rest = include.split(rest, FIELDS)
         if not links and not names:
             return WHOLE, rest
-        return shape(self._app.store(_meta(operation).name).on_behalf_of(request.caller), links, names), rest
+        store = self._app.store(_meta(operation).name).on_behalf_of(request.caller)
+        store.guard.rows(ASKED.get(operation.verb or "", operation.verb or ""))  # before anything is said of the names
+        return shape(store, links, names), rest
 
     def _object(self, request: Request) -> Mapping[str, Any]:
         body = json_body(request, self._max_body)
