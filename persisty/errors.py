@@ -170,6 +170,12 @@ class PreconditionFailed(PersistyError):
         self.item = item
 
 
+class PreconditionRequired(PersistyError):
+    """The item is updated and deleted on a condition only: `If-Match`, `If-Unmodified-Since` or `when`. Nothing was written."""
+
+    code, status, title = "precondition_required", 428, "Precondition required"
+
+
 class PayloadTooLarge(PersistyError):
     """The body is larger than the server takes."""
 

@@ -88,7 +88,7 @@ class Slot:
     article_id: UUID | None = None
 
 
-@stored(access=owned("owner"))
+@stored(access=owned("owner"), conditional_writes=True)
 class Note:
     id: UUID
     text: str

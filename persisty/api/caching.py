@@ -192,8 +192,8 @@ def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyEr
     return PreconditionFailed(error.message)
 
 
-def precondition(request: Request) -> Callable[[Store[Any], str], Filter] | None:
-    """What the request's headers ask of the item before it is written, as a condition that travels with the write; None if nothing.
+class Known(Struct, frozen=True):
+    """What the client knows of the item that it writes. Called with the store and the key it is the condition that travels with the write.
 
     The condition of an item that counts its versions is the version, which the tag tells. Of any other the tag is compared with
     the item's, which is read, and the condition is that it still is what was read:
@@ -201,10 +201,23 @@ def precondition(request: Request) -> Callable[[Store[Any], str], Filter] | None
         this request:  read, compare the tag ──────────────── write if still the same → refused, 412
         another one:                          write, DONE ──┘
     """
+
+    asked: Preconditions
+
+    def names(self, meta: StoreMeta[Any]) -> bool:
+        """Whether it says which versions may be overwritten, if only that any may (`If-Match: *`), in words that count with this item."""
+        since = self.asked.unmodified_since is not None and validators(meta).modified is not None
+        return self.asked.match is not None or since
+
+    def __call__(self, store: Store[Any], key: str) -> Filter:
+        return _condition(self.asked, store, key)
+
+
+def precondition(request: Request) -> Known | None:
+    """What the request's headers ask of the item before it is written; None if nothing. An item that is not there is not found,
+    whatever was asked of it."""
     asked = preconditions(request.headers)
-    if asked is None or (asked.none_match is None and asked.match in (None, ANY) and asked.unmodified_since is None):
-        return None  # an item that is not there is not found, whatever was asked of it
-    return lambda store, key: _condition(asked, store, key)
+    return None if asked is None else Known(asked)
 
 
 def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:

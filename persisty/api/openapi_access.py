@@ -11,7 +11,7 @@ from ..naming import pascal
 from ..security.caller import ANONYMOUS
 from ..security.matrix import left_of
 from ..security.rules import AnyOf, Rule, authenticated, everyone, nobody
-from .fields import FIELDS, MAX_FIELDS
+from .fields import FIELDS
 from .include import INCLUDE, MAX_LEVELS, MAX_LINKS
 from .operations import Operation
 

@@ -30,6 +30,14 @@ REFUSALS: dict[str, tuple[str, ...]] = {
 """Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
 
 
+CONDITIONAL: dict[str, tuple[str, ...]] = {
+    "update": ("update",),
+    "delete": ("delete",),
+    "edit_batch": ("update", "delete"),
+}
+"""Verb → the writes it is for that are refused without a condition, where an item demands one."""
+
+
 ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
 """What a custom action may be refused with: what it calls may refuse it."""
 
@@ -46,7 +54,15 @@ def content(schema: Schema, description: str = "Done", **more: Any) -> dict[str,
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
     codes = REFUSALS.get(operation.verb or "", ACTION)
-    return {**done, **refused((*codes, *access.refusals(operation), *ALWAYS))}
+    return {**done, **refused((*codes, *_required(operation), *access.refusals(operation), *ALWAYS))}
+
+
+def _required(operation: Operation) -> tuple[str, ...]:
+    meta = operation.meta
+    if meta is None or meta.access is None or not meta.conditional_writes:
+        return ()
+    demanded = any(map(meta.access.allows, CONDITIONAL.get(operation.verb or "", ())))
+    return ("precondition_required",) if demanded else ()
 
 
 def refused(codes: Iterable[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ..application import App
-from ..errors import Fault, InvalidInput, InvalidQuery
+from ..errors import Fault, InvalidInput, InvalidQuery, PreconditionRequired
 from ..model.expressions import ALL, And, Filter
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
@@ -135,9 +135,17 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
 
 
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
-    """What the caller's condition says, and what a surface makes of the version that the caller knows."""
+    """What the caller's condition says, and what a surface makes of the version that the caller knows. `PreconditionRequired` if that is
+    nothing and the item's writes are conditional."""
     known = arguments.get("precondition")
-    return And((ALL if when is None else when, known(store, arguments["key"]))) if callable(known) else when
+    if not (known is not None and known.names(store.meta)) and _unconditional(store, when, "/when"):
+        raise PreconditionRequired()
+    return And((ALL if when is None else when, known(store, arguments["key"]))) if known is not None else when
+
+
+def _unconditional(store: Store[Any], when: Filter | bool | None, path: str) -> bool:
+    """Whether a write lacks a condition that its item demands. One that holds of every item is none."""
+    return store.meta.conditional_writes and store.planning.where(when, path) == ALL
 
 
 def _search(store: Store[Any], arguments: Arguments) -> Any:
@@ -182,11 +190,25 @@ def _edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResul
         path = pointer("edits", position)
         batch.append(faults.gather(partial(_edit, store, edit, path)))
     faults.settle(InvalidInput)
+    lacking = [at for position, edit in enumerate(batch) if (at := _lacks_condition(store, edit, position))]
+    if lacking:
+        raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
     results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
     for result in results:
         if result.error is not None:
             result.error.faults = tuple(map(_in_update, result.error.faults))
     return results
+
+
+def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:
+    """Where the condition of an edit should be that lacks one which its item demands."""
+    verb = CONDITIONAL.get(type(edit))
+    path = pointer("edits", position, verb, "when")
+    return path if verb is not None and _unconditional(store, edit.when, path) else None  # type: ignore[union-attr]
+
+
+CONDITIONAL: dict[type, str] = {edits.Update: "update", edits.Delete: "delete"}
+"""The edits that may have a condition, as a caller names them."""
 
 
 def _in_update(fault: Fault) -> Fault:

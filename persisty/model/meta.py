@@ -68,7 +68,8 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
     `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
-    `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said.
+    `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
+    callers of surfaces have to say which state of an item they update or delete.
     """
 
     name: str
@@ -83,6 +84,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     nested: Mapping[str, Attribute] = MappingProxyType({})
     links: Mapping[str, Link] = MappingProxyType({})
     cache: Cache | None = None
+    conditional_writes: bool = False
 
     def find(self, name: str) -> Attribute | None:
         """The attribute of this name, or at this path such as `place.city`; None if there is none."""

@@ -105,6 +105,7 @@ def stored(
     indexes: Iterable[Index] = (),
     access: Any = None,
     cache: Any = None,
+    conditional_writes: bool = False,
 ) -> Callable[[type[T]], type[T]]: ...
 
 
@@ -119,12 +120,14 @@ def stored(
     indexes: Iterable[Index] = (),
     access: Any = None,
     cache: Any = None,
+    conditional_writes: bool = False,
 ) -> Any:
     """Declare an item.
 
     `name` of the store (default: the class's, in snake case); `key`: the attribute, or the attributes in order, that
     make the string key; `indexes`; `access`: who may do what through REST and GraphQL (default: nobody, see
-    `persisty.security`); `cache`: how old an answer may be, a `Cache` or one of servey's cache controls. Raises
+    `persisty.security`); `cache`: how old an answer may be, a `Cache` or one of servey's cache controls; `conditional_writes`: who
+    updates or deletes through REST or GraphQL has to say on which condition, so that nobody overwrites what they have not seen. Raises
     `InvalidDeclaration` listing every mistake.
     """
 
@@ -134,9 +137,11 @@ def stored(
         keys = _several("key", key, str, faults)
         listed = _several("indexes", indexes, Index, faults)
         owners = tuple(getattr(access, "owners", ()))
+        if not isinstance(conditional_writes, bool):
+            faults.append(Fault("", "has conditional_writes of the wrong type", "bool", repr(conditional_writes)[:80]))
         if faults:
             raise InvalidDeclaration(f"{target.__qualname__} cannot be stored", faults=faults)
-        return _declare(target, names[0], KeyConfig(keys), listed, access, owners, cache)
+        return _declare(target, names[0], KeyConfig(keys), listed, access, owners, cache, conditional_writes)
 
     return declare if cls is None else declare(cls)
 
@@ -157,6 +162,7 @@ def _declare(
     access: Any,
     owners: tuple[str, ...],
     given: Any,
+    conditional_writes: bool,
 ) -> type[T]:
     if inherited := [base.__name__ for base in cls.__mro__[1:] if hasattr(base, "__persisty__")]:
         fault = Fault("", f"inherits from the stored {inherited[0]}: share attributes by a class that is not stored")
@@ -201,6 +207,7 @@ def _declare(
         nested=types.MappingProxyType(nested),
         links=types.MappingProxyType(links),
         cache=cache,
+        conditional_writes=conditional_writes,
     )
     return item
 

@@ -133,6 +133,23 @@ def writes() -> Iterator[Row]:
         yield rest("delete what is gone", f"DELETE {path}x", who=who)
 
 
+def conditional() -> Iterator[Row]:
+    """Notes, which nobody changes without saying which they mean."""
+    note, change = (
+        f"/api/note/{item_id(700)}",
+        'mutation ($k: ID!, $w: NoteWhere) { noteUpdate(key: $k, changes: {text: "theirs"}, when: $w) { text } }',
+    )
+    for who in WHO:
+        yield rest("change a note", f"PATCH {note}", {"text": "other"}, who)
+        yield rest("delete a note", f"DELETE {note}", who=who)
+        yield rest("change a note when", f"PATCH {note}?text__ne=none", {"text": "other"}, who)
+        yield rest("change any note", f"PATCH {note}", {"text": "again"}, who, if_match="*")
+        edits = [{"delete": {"key": item_id(700)}}, {"update": {"key": item_id(700), "changes": {}, "when": {}}}]
+        yield rest("edit notes", "POST /api/note-batch", {"edits": edits}, who)
+        for name, when in (("nothing", None), ("anything", {}), ("something", {"text": {"eq": "again"}})):
+            yield graphql(f"change a note when {name}", change, who, k=item_id(700), w=when)
+
+
 def wire() -> Iterator[Row]:
     yield rest("health", "GET /health")
     yield rest("document", "GET /openapi.json")
@@ -219,4 +236,4 @@ def mutations() -> Iterator[Row]:
         yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
 
 
-ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *mutations(), *searches()]
+ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *conditional(), *mutations(), *searches()]
