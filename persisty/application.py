@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,7 +22,9 @@ from .security.caller import Caller
 from .security.policy import looks_at_caller
 from .store.backend import Engine
 from .store.cache import CachedEngine
+from .store.feed import Changes, Feed, Listener
 from .store.store import Store
+from .store.telling import TellingEngine
 
 T = TypeVar("T")
 
@@ -65,6 +68,7 @@ class App:
         self._engine: Engine | None = None
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
+        self._feed, self._telling = Feed(), False
         self._stores: dict[str, Store[Any]] = {}
         self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
         self._bind()
@@ -84,7 +88,25 @@ class App:
 
     def _connect(self) -> Engine:
         engine = connect(self._url, app=self.name, stage=self.stage)
-        return CachedEngine(engine) if self._cache else engine
+        cached = CachedEngine(engine) if self._cache else engine
+        return TellingEngine(cached, self._feed) if self._telling else cached
+
+    def listen(self, items: Iterable[type[Any] | str], listener: Listener) -> Callable[[], None]:
+        """Have a function called with each `Change` of these items that is written through this app from now on, by the thread that wrote
+        it: it only takes note. What is returned ends that."""
+        names = [self.store(item).meta.name for item in items]
+        with self._connecting:
+            if not self._telling:
+                self._telling = True
+                if self._engine is not None:
+                    self._engine = TellingEngine(self._engine, self._feed)
+                for store in self._stores.values():
+                    store.disconnect()
+        return self._feed.listen(names, listener)
+
+    def changes(self, *items: type[Any] | str, timeout: float | None = None) -> Changes:
+        """The changes of these items from now on, to iterate over; see `Changes`."""
+        return Changes(partial(self.listen, items), timeout)
 
     @property
     def looks_at_callers(self) -> bool:

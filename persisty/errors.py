@@ -230,6 +230,12 @@ class Throttled(PersistyError):
     code, status, title = "throttled", 503, "Throttled"
 
 
+class SubscriptionOverrun(PersistyError):
+    """More changes came than a subscriber took. Subscribe again, and read what was missed."""
+
+    code, status, title = "subscription_overrun", 503, "Subscription overrun"
+
+
 class BackendUnavailable(PersistyError):
     """The engine could not be reached, or kept failing after bounded retries."""
 
