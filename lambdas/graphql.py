@@ -12,7 +12,7 @@ from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.identity import Identified
 from persisty.application import deployed_app
 
-from .http_event import answered
+from .http_event import answered, request_id_of
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
@@ -22,5 +22,6 @@ surface = cross_origin(Identified(GraphqlEndpoint(app).handle, app.authenticator
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event."""
+    """Answer one event. Lines of the log name the request as its answer does."""
+    logger.append_keys(request_id=request_id_of(event))
     return answered(surface, event)

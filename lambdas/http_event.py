@@ -13,6 +13,7 @@ import msgspec
 
 from persisty.api.http import Request, Response
 from persisty.api.problem import refusal
+from persisty.api.request_ids import REQUEST_ID, given_id
 from persisty.errors import AnswerTooLarge
 
 MAX_ANSWER = 6 * 1024 * 1024
@@ -24,12 +25,22 @@ Handle = Callable[[Request], Response]
 
 
 def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
-    """What a surface answers to an event. The surface never raises, so neither does this."""
+    """What a surface answers to an event, with the request's id. The surface never raises, so neither does this."""
     response = handle(request_of(event))
     try:
-        return answer_of(response)
+        answer = answer_of(response)
     except Exception as error:  # of what comes in chunks, or is too much
-        return answer_of(refusal(error))
+        answer = answer_of(refusal(error))
+    named = request_id_of(event)
+    if named is not None:
+        answer["headers"][REQUEST_ID] = named
+    return answer
+
+
+def request_id_of(event: dict[str, Any]) -> str | None:
+    """What the client calls its request, or else the HTTP API."""
+    headers = event.get("headers") or {}
+    return given_id(headers) or event["requestContext"].get("requestId")
 
 
 def request_of(event: dict[str, Any]) -> Request:

@@ -12,7 +12,7 @@ from persisty.api.identity import Identified
 from persisty.api.rest import Rest
 from persisty.application import deployed_app
 
-from .http_event import answered
+from .http_event import answered, request_id_of
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
@@ -22,5 +22,6 @@ surface = cross_origin(Identified(Rest(app).handle, app.authenticator).handle, c
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event."""
+    """Answer one event. Lines of the log name the request as its answer does."""
+    logger.append_keys(request_id=request_id_of(event))
     return answered(surface, event)

@@ -148,6 +148,14 @@ def test_events_of_several_links_and_callers_are_answered_each_for_itself(filled
     assert [one.get("error", {}).get("code") for one in found] == [None, "unauthenticated", None]
 
 
+def test_a_batch_holds_no_more_values_than_a_whole_request_may(filled: None) -> None:
+    page = {"fieldName": "letters", "selectionSetGraphQL": "{ items { id text rank } }"}
+    large = {**EVENT, **page, "arguments": {"limit": 1000}}
+    codes = [one["error"]["code"] for one in AppSync(town.app).handle_batch([large] * 200)]
+    assert codes == ["too_complex"] * 200
+    assert all("data" in one for one in AppSync(town.app).handle_batch([large] * 10))
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(

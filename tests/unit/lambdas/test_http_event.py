@@ -94,7 +94,7 @@ def test_text_goes_as_it_is(body: bytes) -> None:
     ("headers", "body"),
     [
         ({"content-type": "application/octet-stream"}, b"\xff\x00"),
-        ({**JSON, "content-encoding": "gzip"}, gzip.compress(b"{}")),
+        ({**JSON, "content-encoding": "gzip"}, gzip.compress(b"{}", mtime=0)),
         ({**JSON, "content-encoding": "identity"}, b"{}"),
     ],
 )
@@ -156,3 +156,20 @@ def test_chunks_that_break_off_are_an_error_and_closed() -> None:
     chunks = Chunks(2, fails=True)
     assert problem_of(Response(200, JSON, chunks=chunks)) == (500, "internal_error")
     assert chunks.closed
+
+
+def test_an_answer_names_its_request_and_so_does_the_log(rest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Context:
+        function_name = function_version = invoked_function_arn = aws_request_id = "x"
+        memory_limit_in_mb = 128
+
+    context = {"http": {"method": "GET"}, "requestId": "from-the-api"}
+    asked = event("/health", requestContext=context)
+    for headers, named in (
+        ({}, "from-the-api"),
+        ({"x-request-id": "mine"}, "mine"),
+        ({"x-request-id": "a b"}, "from-the-api"),
+    ):
+        assert rest.handler({**asked, "headers": headers}, Context())["headers"]["x-request-id"] == named
+        assert rest.logger.get_current_keys()["request_id"] == named
+    assert "x-request-id" not in rest.handler(event("/health"), Context())["headers"]
