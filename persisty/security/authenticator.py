@@ -75,7 +75,7 @@ class Authenticator:
         """Who verified claims say is calling: somebody we trust, such as AppSync, has looked at the token. What that cannot know
         is checked here: that the issuer is one of ours, and the token meant for us."""
         issuer, subject = self._issuers.get(str(claims.get("iss"))), claims.get("sub")
-        told = subject is None or (isinstance(subject, str) and subject != "")
+        told = "sub" not in claims or (isinstance(subject, str) and subject != "")
         if issuer is None or not issuer.takes(claims) or not told:
             raise refused("The token is of no issuer that is trusted here, or meant for somebody else")
         return caller_of(issuer, dict(claims))
