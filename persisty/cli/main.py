@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
     "access": ("access", "Print who may do what: every store, verb and role."),
     "token": ("token", "Print a token for a caller, to try access rules with."),
+    "client": ("client", "Write a typed client of an app, in Python or TypeScript."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""

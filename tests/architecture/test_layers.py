@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"application"}),
     frozenset({"api"}),
     frozenset({"plan_auth"}),
-    frozenset({"hosting", "plan", "testing", "transfer"}),
+    frozenset({"clients", "hosting", "plan", "testing", "transfer"}),
     frozenset({"plan_events"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),

@@ -1,0 +1,251 @@
+"""What a client offers, as plain data computed from an app's operations: two writers make two languages of it.
+
+Only what the app serves is there: a store has the methods of the verbs that somebody may use, an item the attributes that somebody may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from ..api import openapi_access as access
+from ..api.actions import operations
+from ..api.include import MAX_LEVELS
+from ..api.operations import EDITS, Operation
+from ..application import App
+from ..errors import all_errors
+from ..model.changes import change_word
+from ..model.links import Link
+from ..model.meta import Attribute, StoreMeta
+from ..model.types import OPERATORS, Kind
+from ..naming import pascal
+from ..query.parse import fields_of, has_text
+from .types import INTEGER as WHOLE
+from .types import Field, Listed, Named, Names, Paged, Record, Type, Types, nullable
+
+MAX_PATHS = 60
+"""Paths of links that a client lists; where there are more, those of fewer levels."""
+
+OPERATORS_OF: dict[Kind, str] = {
+    Kind.STRING: "TextOperators",
+    Kind.INTEGER: "OrderedOperators",
+    Kind.ENUM: "EqualOperators",
+    Kind.JSON: "NullOperators",
+}
+"""A kind → what the operators are called that apply to it, and to every other kind that has the same."""
+
+PARTS: tuple[str, ...] = (
+    "", "Partial", "Create", "Update", "Where", "Condition", "Order", "Links", "Include", "Field", "Key", "Edit", "Store",
+)  # fmt: skip
+"""What types of a store are called behind the name of its item."""
+
+
+class Asked(Struct, frozen=True):
+    """What a filter may ask of an attribute: by `operators` with an `operand`, and of the members of an object (`below`)."""
+
+    name: str
+    operators: str
+    operand: Type | None = None
+    below: tuple[Asked, ...] = ()
+
+
+class LinkField(Struct, frozen=True):
+    """A link: `type` of what is behind it, in the item; `target`: the store that it leads to."""
+
+    name: str
+    kind: str
+    target: str
+    type: Type
+    description: str | None = None
+
+
+class StoreClient(Struct, frozen=True):
+    """The methods and types of a store. `names`: what each of `PARTS` is called. `told`: whoever writes an item sees it, and not just its
+    key. `edits`: what a batch may hold. `operations`, by verb. `changes`: attribute → the word and the operand of what may be done to its value."""
+
+    name: str
+    names: Mapping[str, str]
+    operations: Mapping[str, Operation]
+    key: tuple[Field, ...]
+    item: tuple[Field, ...]
+    create: tuple[Field, ...]
+    update: tuple[Field, ...]
+    changes: Mapping[str, tuple[str, Type]]
+    where: tuple[Asked, ...]
+    orders: tuple[str, ...]
+    links: tuple[LinkField, ...]
+    includes: tuple[str, ...]
+    fields: tuple[str, ...]
+    edits: tuple[str, ...]
+    told: bool
+    text: bool
+    description: str | None = None
+
+    def type(self, part: str = "") -> str:
+        return self.names[part]
+
+
+class ActionClient(Struct, frozen=True):
+    """A custom action. `body`: its arguments travel there, and not in the URL."""
+
+    operation: Operation
+    parameters: tuple[Field, ...]
+    result: Type
+    body: bool
+
+
+class ClientDescription(Struct, frozen=True):
+    """`name`: of the client's class. `operators`: groups of them, by what `OPERATORS_OF` calls them. `replayed`: the server knows a POST
+    again that it has carried out. `codes`: of all errors."""
+
+    name: str
+    stores: Mapping[str, StoreClient]
+    actions: tuple[ActionClient, ...]
+    records: tuple[Record, ...]
+    operators: Mapping[str, tuple[str, ...]]
+    codes: tuple[str, ...]
+    replayed: bool
+
+
+def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescription:
+    """The client of an app. `reserved`: names that no type of it may have in the language it is written in."""
+    offered = operations(app)
+    by_store: dict[str, dict[str, Operation]] = {}
+    for one in offered.values():
+        if one.meta is not None:
+            by_store.setdefault(one.meta.name, {})[one.verb or ""] = one
+    metas = {name: app.metas[name] for name in by_store}
+    names = Names({*reserved, *OPERATORS_OF.values()})
+    name = names.claim(f"{pascal(app.name)}Client")
+    names.claim(f"Async{name}")
+    called = {store: {part: names.claim(pascal(store) + part) for part in PARTS} for store in metas}
+    types = Types(names, {store: known[""] for store, known in called.items()})
+    stores = {store: _Describing(meta, metas, called, types, by_store[store]).store() for store, meta in metas.items()}
+    actions = tuple(_action(one, types) for one in offered.values() if one.meta is None)
+    return ClientDescription(
+        name=name,
+        stores=stores,
+        actions=actions,
+        records=tuple(types.records),
+        operators={name: _operators(kind) for kind, name in OPERATORS_OF.items()},
+        codes=tuple(error.code for error in all_errors()),
+        replayed=getattr(app, "idempotency", None) is not None,
+    )
+
+
+def _operators(kind: Kind) -> tuple[str, ...]:
+    return tuple(operator for operator, kinds in OPERATORS.items() if kind in kinds)
+
+
+def _group(kind: Kind) -> str:
+    return next(name for like, name in OPERATORS_OF.items() if _operators(like) == _operators(kind))
+
+
+class _Describing:
+    """One store, among the others."""
+
+    def __init__(
+        self,
+        meta: StoreMeta[Any],
+        metas: Mapping[str, StoreMeta[Any]],
+        called: Mapping[str, Mapping[str, str]],
+        types: Types,
+        verbs: Mapping[str, Operation],
+    ) -> None:
+        self._meta, self._metas, self._called, self._types, self._verbs = meta, metas, called, types, verbs
+
+    def store(self) -> StoreClient:
+        meta = self._meta
+        attributes = tuple(meta.attributes.values())
+        visible = access.visible(meta)
+        updatable = [one for one in attributes if one.updatable is not False]
+        links = tuple(self._link(one) for one in access.open_links(meta, self._metas))
+        return StoreClient(
+            name=meta.name,
+            names=self._called[meta.name],
+            operations=self._verbs,
+            key=tuple(self._field(one) for one in meta.key_attributes),
+            item=tuple(self._field(one, always=one.readable is True) for one in visible),
+            create=tuple(self._field(one, required=one.required) for one in attributes if one.creatable is not False),
+            update=tuple(self._field(one, required=False) for one in updatable),
+            changes={one.name: (word, self._operand(one)) for one in updatable if (word := change_word(one))},
+            where=tuple(self._asked(one.name, one) for one in visible),
+            orders=tuple(sign + one.name for sign in ("", "-") for one in visible if one.sortable),
+            links=links,
+            includes=self._includes(),
+            fields=(
+                *(one.name for one in visible),
+                *(one.name for one in links),
+                *(f"{one.name}.{below.name}" for one in links if one.kind != "has_count"
+                  for below in access.visible(self._metas[one.target])),
+            ),
+            edits=tuple(verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)),
+            told={one.name for one in visible if one.readable is True} <= set(access.always_there(meta)),
+            text=has_text(meta),
+            description=meta.description,
+        )  # fmt: skip
+
+    def _field(self, attribute: Attribute, *, required: bool = True, always: bool = True) -> Field:
+        of = self._types.of(attribute.type)
+        return Field(
+            attribute.name,
+            nullable(of) if attribute.optional else of,
+            required,
+            always,
+            UNSET,
+            attribute.description,
+        )
+
+    def _operand(self, attribute: Attribute) -> Type:
+        """What a change of a number or of a list takes."""
+        found = self._types.of(attribute.type)
+        return found.item if isinstance(found, Listed) else found
+
+    def _link(self, link: Link) -> LinkField:
+        target = link.ends.target.name
+        return LinkField(link.name, link.kind, target, BEHIND[link.kind](self._called[target][""]), link.description)
+
+    def _asked(self, name: str, attribute: Attribute) -> Asked:
+        plain = attribute.kind is not Kind.JSON
+        below = fields_of(self._meta, name)
+        return Asked(
+            name.rpartition(".")[2],
+            _group(attribute.kind),
+            self._types.of(attribute.operand) if plain else None,
+            tuple(self._asked(f"{name}.{field}", inner) for field, inner in below.items()),
+        )
+
+    def _includes(self) -> tuple[str, ...]:
+        """The paths of links that an answer can include."""
+        found: tuple[str, ...] = ()
+        for levels in range(1, MAX_LEVELS + 1):
+            paths = tuple(_paths(self._meta, self._metas, levels))
+            if levels == 1 or len(paths) <= MAX_PATHS:
+                found = paths
+        return found
+
+
+def _paths(meta: StoreMeta[Any], metas: Mapping[str, StoreMeta[Any]], levels: int, before: str = "") -> Iterator[str]:
+    for link in access.open_links(meta, metas):
+        yield before + link.name
+        if levels > 1 and link.kind != "has_count":
+            yield from _paths(link.ends.target, metas, levels - 1, f"{before}{link.name}.")
+
+
+BEHIND: dict[str, Any] = {
+    "belongs_to": lambda item: nullable(Named(item)),
+    "has_one": lambda item: nullable(Named(item)),
+    "has_many": lambda item: Paged(Named(item)),
+    "has_count": lambda item: WHOLE,
+}
+"""Kind of link → the type of what is there in an item."""
+
+
+def _action(operation: Operation, types: Types) -> ActionClient:
+    parameters = tuple(
+        Field(one.name, types.of(one.shape), one.required, description=one.description) for one in operation.parameters
+    )
+    body = operation.mutation and operation.method != "DELETE"
+    return ActionClient(operation, parameters, types.of(operation.result), body)

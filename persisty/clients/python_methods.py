@@ -1,0 +1,351 @@
+"""The methods of a Python client: one function for each verb of a store, in the two modes in which a client is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from ..api.operations import Operation
+from .description import ActionClient, ClientDescription, StoreClient
+from .python_types import Spelling, doc, fitted, literal, python_name
+
+
+class Mode(Struct, frozen=True):
+    """How functions are written that wait for an answer."""
+
+    prefix: str
+    define: str
+    wait: str
+    iterator: str
+    close: str
+    enter: str
+    leave: str
+    transport: str
+
+    @property
+    def sender(self) -> str:
+        return f"_{self.prefix}Transport"
+
+
+ASYNCHRONOUS = Mode(
+    "Async", "async def", "await ", "_AsyncIterator", "aclose", "__aenter__", "__aexit__", "AsyncBaseTransport"
+)
+WAITING = Mode("", "def", "", "_Iterator", "close", "__enter__", "__exit__", "BaseTransport")
+
+PLAIN: tuple[tuple[str, str], ...] = (
+    ("async def", "def"),
+    ("async for", "for"),
+    ("await ", ""),
+    ("_asyncio.", "_time."),
+    ("aiter_lines", "iter_lines"),
+    ("aread", "read"),
+    ("aclose", "close"),
+    ("_AsyncIterator", "_Iterator"),
+    ("_AsyncTransport", "_Transport"),
+    ("_httpx.Async", "_httpx."),
+)
+"""What is replaced in what is written twice (see `runtime`), for programs that wait."""
+
+INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
+FIELDS = "`fields`: only these; what is not named is UNSET."
+IF_MATCH = "`if_match`: only this version, by its tag; else `precondition_failed`."
+
+
+class Method(Struct, frozen=True):
+    """A method: `parameters` as they are written, those after None by name only. `shown`: it takes `fields`, and gives `result` or,
+    with them, `partial`. `wait`: it is waited for itself, and not what it gives."""
+
+    name: str
+    parameters: tuple[str | None, ...]
+    result: str
+    body: str
+    about: tuple[str, ...]
+    partial: str = ""
+    wait: bool = True
+
+
+def written(method: Method, mode: Mode, fields: str) -> str:
+    """The text of a method; with overloads where what it gives depends on `fields`."""
+    text = doc("\n\n".join([method.about[0], "\n".join(method.about[1:])]), " " * 8)
+    if not method.partial:
+        return _signature(method, mode, method.parameters, f"{method.result}:") + f"\n{text}{method.body}"
+    named = (*method.parameters, *(() if None in method.parameters else (None,)))
+    overloads = [
+        "    @_t.overload\n" + _signature(method, mode, (*named, parameter), f"{result}: ...") + "\n\n"
+        for parameter, result in (
+            ("fields: None = None", method.result),
+            (f"fields: _Sequence[{fields}]", method.partial),
+        )
+    ]
+    either = _signature(method, mode, (*named, f"fields: _Sequence[{fields}] | None = None"), "_t.Any:")
+    return "".join(overloads) + f"{either}\n{text}{method.body}"
+
+
+def _signature(method: Method, mode: Mode, parameters: Sequence[str | None], result: str) -> str:
+    define = mode.define if method.wait else "def"
+    return fitted(f"{define} {method.name}(", ["self", *(one or "*" for one in parameters)], f") -> {result}", " " * 4)
+
+
+def about(operation: Operation, *more: str) -> tuple[str, ...]:
+    """What is told of an operation and of its parameters."""
+    told = [f"`{one.name}`: {one.description}." for one in operation.parameters if one.description]
+    return (operation.description or operation.name, *told, *more)
+
+
+def _asked(method: str, path: str, *parts: str) -> str:
+    """The making of a request."""
+    return fitted("asked = _Asked(", [literal(method), path, *parts], ")", " " * 8) + "\n"
+
+
+MATCHING = "[*_filter(where), *given]"
+"""The parameters of a search: what has to match, and what else is given."""
+
+
+def _given(*parameters: str) -> str:
+    return fitted("given = _parameters(", parameters, ")", " " * 8) + "\n"
+
+
+def _answered(mode: Mode, how: str, asked: str, of: str, result: str) -> str:
+    return f"{asked}        result: {result} = {mode.wait}self._transport.{how}(asked, {of})\n        return result\n"
+
+
+def _showing(store: StoreClient) -> tuple[str, ...]:
+    return (f"include: _Sequence[{store.type('Include')}] = ()",) if store.includes else ()
+
+
+def _shown(store: StoreClient) -> str:
+    return "include=include, fields=fields" if store.includes else "fields=fields"
+
+
+def _chosen(store: StoreClient, around: str = "{}") -> str:
+    whole, some = (around.format(store.type(part)) for part in ("", "Partial"))
+    return f"{whole} if fields is None else {some}"
+
+
+def _seen(store: StoreClient) -> str:
+    """What whoever writes an item is told of it."""
+    return store.type() if store.told else store.type("Partial")
+
+
+def _item_path(operation: Operation) -> str:
+    return f"_at({literal(operation.path.removesuffix('/{key}'))}, key)"
+
+
+def _links_told(store: StoreClient) -> tuple[str, ...]:
+    return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
+
+
+def _create(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    asked = _asked("POST", literal(operation.path), "body=item")
+    seen = _seen(store)
+    body = _answered(mode, "answer", asked, seen, seen)
+    return [Method("create", (f"item: {store.type('Create')}",), seen, body, about(operation))]
+
+
+def _read(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    key, path = f"key: {store.type('Key')}", _item_path(operation)
+    some = f"{store.type('Partial')} | None"
+    asked = _asked("GET", path, f"_parameters({_shown(store)})")
+    body = f"{asked}        of = {_chosen(store)}\n        return {mode.wait}self._transport.found(asked, of)\n"
+    tagged = f"Tagged[{store.type()}] | None"
+    tagging = _answered(mode, "tagged", _asked("GET", path), store.type(), tagged)
+    told = about(operation, "None where there is none.")
+    return [
+        Method("read", (key, None, *_showing(store)), f"{store.type()} | None", body, (*told, *_links_told(store)), some),
+        Method("read_tagged", (key,), tagged, tagging, (*told, "With the tag of its version, for `if_match`.")),
+    ]  # fmt: skip
+
+
+def _conditions(store: StoreClient) -> tuple[str | None, ...]:
+    return (None, f"when: {store.type('Where')} | None = None", "if_match: str | None = None")
+
+
+def _update(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    asked = _asked(operation.method, _item_path(operation), "_filter(when)", "body=changes", "if_match=if_match")
+    seen = _seen(store)
+    body = _answered(mode, "found", asked, seen, f"{seen} | None")
+    given = (f"key: {store.type('Key')}", f"changes: {store.type('Update')}", *_conditions(store))
+    told = about(operation, IF_MATCH, "The item as it is then; None where there is none.")
+    return [Method("update", given, f"{seen} | None", body, told)]
+
+
+def _delete(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    asked = _asked(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
+    body = f"{asked}        return {mode.wait}self._transport.deleted(asked)\n"
+    told = about(operation, IF_MATCH, "Whether it was there.")
+    return [Method("delete", (f"key: {store.type('Key')}", *_conditions(store)), "bool", body, told)]
+
+
+def _search(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    path, order = literal(operation.path), store.type("Order")
+    query = ("query: str | None = None",) if store.text else ()
+    every = (
+        f"where: {store.type('Where')} | None = None",
+        None,
+        *query,
+        f"order: {order} | _Sequence[{order}] = ()",
+        *_showing(store),
+    )
+    words = ("query=query",) if store.text else ()
+    limit, cursor = "limit: int | None = None", "cursor: str | None = None"
+    shown = (*words, "order=order", _shown(store))
+    pages = f"        of: _t.Any = {_chosen(store, 'Page[{}]')}\n"
+    searching = (
+        f"{_given(*shown, 'limit=limit', 'cursor=cursor')}{_asked('GET', path, MATCHING)}{pages}"
+        f"        return {mode.wait}self._transport.answer(asked, of)\n"
+    )
+    paged = (
+        f"{_given(*shown, 'limit=limit')}{pages}\n"
+        f"        def ask(cursor: str | None) -> _Asked:\n"
+        f'            return _Asked("GET", {path}, [*_filter(where), *given, *_parameters(cursor=cursor)])\n\n'
+        f"        return self._transport.pages(ask, of)\n"
+    )
+    lines = _given(*shown) + _asked("GET", path, MATCHING, 'accept="application/x-ndjson"')
+    exporting = f"{lines}        return self._transport.lines(asked, {_chosen(store)})\n"
+    told = about(operation, *_links_told(store))
+    all_told = tuple(one for one in told if not one.startswith("`cursor`"))
+    item, some = store.type(), store.type("Partial")
+    each, each_partial = f"{mode.iterator}[{item}]", f"{mode.iterator}[{some}]"
+    return [
+        Method("search", (*every, limit, cursor), f"Page[{item}]", searching, told, f"Page[{some}]"),
+        Method("search_all", (*every, limit), each, paged, ("The items of all pages of a search.", *all_told[1:]),
+               each_partial, wait=False),
+        Method("export", every, each, exporting,
+               ("Every match, as one answer that is read line by line.",
+                *(one for one in all_told[1:] if not one.startswith("`limit`"))), each_partial, wait=False),
+    ]  # fmt: skip
+
+
+def _count(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    words = ", *_parameters(query=query)" if store.text else ""
+    asked = _asked("GET", literal(operation.path), f"[*_filter(where){words}]")
+    body = f"{asked}        result: _Count = {mode.wait}self._transport.answer(asked, _Count)\n        return result.count\n"
+    query = (None, "query: str | None = None") if store.text else ()
+    given = (f"where: {store.type('Where')} | None = None", *query)
+    return [Method("count", given, "int", body, about(operation))]
+
+
+def _read_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    keys = '*(("key", _key(key)) for key in keys)'
+    asked = _asked("GET", literal(operation.path), f"[{keys}, *_parameters({_shown(store)})]")
+    body = (
+        f"{asked}        of: _t.Any = {_chosen(store, '_Items[{}]')}\n"
+        f"        result = {mode.wait}self._transport.answer(asked, of)\n        return result.items\n"
+    )
+    given = (f"keys: _Sequence[{store.type('Key')}]", None, *_showing(store))
+    whole, some = (f"list[{store.type(part)} | None]" for part in ("", "Partial"))
+    return [Method("read_batch", given, whole, body, about(operation, *_links_told(store)), some)]
+
+
+def _edit_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+    asked = _asked("POST", literal(operation.path), 'body={"edits": _edits(edits), "atomic": atomic}')
+    of = f"_Results[{_seen(store)}]"
+    body = (
+        f"{asked}        result: {of} = {mode.wait}self._transport.answer(asked, {of})\n        return result.results\n"
+    )
+    given = (f"edits: _Sequence[{store.type('Edit')}]", None, "atomic: bool = False")
+    told = about(operation, "Where an atomic batch fails, `document` of the error has the results.")
+    return [Method("edit_batch", given, f"list[EditResult[{_seen(store)}]]", body, told)]
+
+
+METHODS: dict[str, Callable[[StoreClient, Operation, Mode], list[Method]]] = {
+    "create": _create,
+    "read": _read,
+    "update": _update,
+    "delete": _delete,
+    "search": _search,
+    "count": _count,
+    "read_batch": _read_batch,
+    "edit_batch": _edit_batch,
+}
+"""Verb → the methods that are made of it."""
+
+
+def store_class(store: StoreClient, mode: Mode) -> str:
+    methods = [
+        written(method, mode, store.type("Field"))
+        for verb, operation in store.operations.items()
+        for method in METHODS[verb](store, operation, mode)
+    ]
+    head = doc(f"The store of {store.type()}.")
+    return f"class {mode.prefix}{store.type('Store')}:\n{head}\n{_made(mode)}\n" + "\n".join(methods)
+
+
+def _made(mode: Mode) -> str:
+    return f"    def __init__(self, transport: {mode.sender}) -> None:\n        self._transport = transport\n"
+
+
+def actions_class(actions: Iterable[ActionClient], spelling: Spelling, mode: Mode) -> str:
+    methods = [_action(one, spelling, mode) for one in actions]
+    head = doc("What the app does beside its stores.")
+    return f"class {mode.prefix}Actions:\n{head}\n{_made(mode)}\n" + "\n".join(methods)
+
+
+def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
+    operation = action.operation
+    named = [(python_name(one.name), one) for one in action.parameters]
+    given = tuple(
+        f"{name}: {spelling.of(one.type, given=True)}{'' if one.required else ' | _Unset = UNSET'}"
+        for name, one in sorted(named, key=lambda pair: not pair[1].required)
+    )
+    values = ", ".join(f"{name}={name}" for name, _ in named)
+    sent = (f"body=_body({values})",) if action.body else (f"_parameters({values})",) if values else ()
+    result = spelling.of(action.result)
+    of = "None" if result == "None" else f"_t.cast(_t.Any, {result})" if " | " in result else result
+    body = _answered(mode, "answer", _asked(operation.method, literal(operation.path), *sent), of, result)
+    method = Method(python_name(operation.name), ((None, *given) if given else ()), result, body, about(operation))
+    return written(method, mode, "")
+
+
+def client_class(described: ClientDescription, mode: Mode) -> str:
+    """The class that programs make one of."""
+    prefix = mode.prefix
+    parts = [(member(name), f"{prefix}{store.type('Store')}") for name, store in described.stores.items()]
+    parts += [("actions", f"{prefix}Actions")] if described.actions else []
+    lines = "".join(f"        self.{name} = {of}(self._transport)\n" for name, of in parts)
+    return f'''class {prefix}{described.name}:
+    """The API of an app. Close it, or use it in a `with`.
+
+    `token`: a bearer token, or what gives one for each request. `timeout`: seconds that an answer may take.
+    `retries`: how often a request is sent again that met no answer, or a server that asks for patience, where
+    that does no harm. `transport`: httpx's, if not its own.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | _Callable[[], str] | None = None,
+        timeout: float = 30.0,
+        retries: int = 2,
+        headers: _Mapping[str, str] | None = None,
+        transport: _httpx.{mode.transport} | None = None,
+    ) -> None:
+        self._transport = {mode.sender}(base_url, token, timeout, retries, headers, transport)
+{lines}
+    {mode.define} {mode.close}(self) -> None:
+        """Let go of the connections."""
+        {mode.wait}self._transport.{mode.close}()
+
+    {mode.define} {mode.enter}(self) -> _t.Self:
+        return self
+
+    {mode.define} {mode.leave}(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: _Traceback | None,
+    ) -> None:
+        {mode.wait}self.{mode.close}()
+'''
+
+
+TAKEN = frozenset({"actions", "close", "aclose"})
+"""Members of a client beside its stores."""
+
+
+def member(store: str) -> str:
+    """The member of the client that is a store."""
+    name = python_name(store)
+    return f"{name}_" if name in TAKEN else name

@@ -1,0 +1,310 @@
+"""The types of a Python client: how each is spelled, and the classes that are declared of them."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterable, Sequence
+from inspect import cleandoc
+from typing import Any
+
+from msgspec import UNSET
+
+from .description import Asked, ClientDescription, LinkField, StoreClient
+from .types import Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United, nullable
+
+SCALARS: dict[Of, str] = {
+    Of.STRING: "str",
+    Of.INTEGER: "int",
+    Of.FLOAT: "float",
+    Of.BOOLEAN: "bool",
+    Of.NULL: "None",
+    Of.ANY: "_t.Any",
+    Of.DATETIME: "_datetime",
+    Of.DATE: "_date",
+    Of.TIME: "_time_of_day",
+    Of.DURATION: "_timedelta",
+    Of.UUID: "_UUID",
+    Of.DECIMAL: "_Decimal",
+    Of.BYTES: "bytes",
+}
+"""Scalar → what it is in Python."""
+BUILTIN = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple"})
+"""Names that types are spelled with, and that an attribute may have, too."""
+
+OPERANDS: dict[str, str] = {"oneof": "_Sequence[{of}]", "null": "bool"}
+"""Operator → what it compares with, where that is not what the attribute has."""
+
+
+class Spelling:
+    """How types are spelled in a file; `shadowed`: names that its classes give to something else."""
+
+    def __init__(self, shadowed: Iterable[str] = ()) -> None:
+        self._shadowed = BUILTIN.intersection(shadowed)
+
+    def of(self, of: Type, *, given: bool = False) -> str:
+        """The annotation; `given`: of what a caller gives, who may give any sequence for a list."""
+        match of:
+            case Scalar(of=one):
+                return self.builtin(SCALARS[one])
+            case Choice(values=values):
+                return self._choice(values)
+            case Listed(item=item):
+                return f"{'_Sequence' if given else self.builtin('list')}[{self.of(item, given=given)}]"
+            case Tupled(items=items):
+                inner = ", ".join(self.of(one, given=given) for one in items) or "()"
+                return f"{self.builtin('tuple')}[{inner}]"
+            case Mapped(key=key, value=value):
+                name = "_Mapping" if given else self.builtin("dict")
+                return f"{name}[{self.of(key)}, {self.of(value, given=given)}]"
+            case Paged(item=item):
+                return f"Page[{self.of(item)}]"
+            case Named(name=name):
+                return name
+            case United(arms=arms):
+                return " | ".join(self.of(one, given=given) for one in arms)
+
+    def builtin(self, name: str) -> str:
+        return f"_b.{name}" if name in self._shadowed else name
+
+    def _choice(self, values: Sequence[Any]) -> str:
+        if any(isinstance(one, float) for one in values):  # which no Literal takes
+            return self.builtin("float")
+        return f"_t.Literal[{', '.join(map(literal, values))}]"
+
+
+def literal(value: Any) -> str:
+    """A value as the formatter would quote it."""
+    if not isinstance(value, str):
+        return repr(value)
+    text = repr(value)
+    return f'"{text[1:-1]}"' if text[0] == "'" and '"' not in text else text
+
+
+def shadowed(described: ClientDescription) -> set[str]:
+    """What members of classes are called."""
+    fields = [one.name for record in described.records for one in record.fields]
+    for store in described.stores.values():
+        fields += [one.name for part in (store.item, store.create, store.update, store.links) for one in part]
+    return {*fields, *(one.operation.name for one in described.actions)}
+
+
+WIDTH = 120
+"""Columns of a line."""
+
+
+def fitted(before: str, parts: Sequence[str], after: str, indent: str = "") -> str:
+    """Parts with commas between on one line, or where they do not fit, one on each, as the formatter would have it."""
+    line = f"{indent}{before}{', '.join(parts)}{after}"
+    if len(line) <= WIDTH:
+        return line
+    listed = "".join(f"{indent}    {one},\n" for one in parts)
+    return f"{indent}{before}\n{listed}{indent}{after}"
+
+
+def alias(name: str, values: Sequence[str]) -> str:
+    """One of some texts, under a name."""
+    if not values:
+        return f"{name}: _t.TypeAlias = _t.Never\n"
+    return fitted(f"{name}: _t.TypeAlias = _t.Literal[", [literal(one) for one in values], "]") + "\n"
+
+
+def doc(text: str | None, indent: str = "    ") -> str:
+    """A docstring, if there is anything to say."""
+    if not text or not text.strip():
+        return ""
+    safe = cleandoc(text).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    safe = f'{safe[:-1]}\\"' if safe.endswith('"') and not safe.endswith('\\"') else safe
+    first, *rest = [line.rstrip() for line in safe.splitlines()]
+    below = "".join(f"\n{indent}{line}" if line else "\n" for line in rest)
+    return f'{indent}"""{first}{below}{chr(10) + indent if rest else ""}"""\n'
+
+
+def is_name(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def python_name(name: str) -> str:
+    """A name that Python takes, for a member."""
+    plain = "".join(one if one.isidentifier() or one.isdigit() else "_" for one in name)
+    plain = plain if plain[:1].isidentifier() else f"n{plain}"
+    return f"{plain}_" if keyword.iskeyword(plain) else plain.lstrip("_") or "n"
+
+
+def struct(
+    spelling: Spelling, name: str, fields: Iterable[Field], *, description: str | None = None, settings: str = ""
+) -> str:
+    """A Struct of what is answered: what may be absent is UNSET then."""
+    lines: list[str] = []
+    for one in fields:
+        called = python_name(one.name)
+        spelled = spelling.of(one.type)
+        default = default_of(one)
+        if not one.always:
+            spelled, default = f"{spelled} | _Unset", "UNSET"
+        if called != one.name:
+            given = f"default={default}, " if default else ""
+            default = f"_m.field({given}name={literal(one.name)})"
+        lines.append(f"    {called}: {spelled}{f' = {default}' if default else ''}\n{doc(one.description)}")
+    return declaration(f"class {name}(_m.Struct, kw_only=True{settings}):\n", doc(description), "".join(lines))
+
+
+def default_of(field: Field) -> str:
+    """What a member is in Python that is not given; nothing where it has to be."""
+    if field.required:
+        return ""
+    if field.default is UNSET:
+        return "UNSET"
+    return literal(field.default)
+
+
+def record(spelling: Spelling, one: Record) -> str:
+    """A nested object. One that is not given in full is UNSET where nothing says what it is then."""
+    settings = ", array_like=True" if one.array else ""
+    if one.tag is not None:
+        settings += f", tag_field={literal(one.tag[0])}, tag={literal(one.tag[1])}"
+    fields = [
+        Field(f.name, f.type, f.required, f.always and (f.required or f.default is not UNSET), f.default, f.description)
+        for f in one.fields
+    ]
+    return struct(spelling, one.name, fields, description=one.description, settings=settings)
+
+
+def typed_dict(name: str, members: Sequence[tuple[str, str, bool, str | None]], description: str | None = None) -> str:
+    """A TypedDict of (name, type, required, description)."""
+    loose = bool(members) and not any(required for _, _, required, _ in members)
+    total = ", total=False" if loose else ""
+    typed = [(member, of if required or loose else f"_t.NotRequired[{of}]") for member, of, required, _ in members]
+    if not all(is_name(member) for member, _ in typed):
+        listed = "".join(f"        {literal(member)}: {literal(of)},\n" for member, of in typed)
+        last = "    total=False,\n" if loose else ""
+        return f'{name} = _t.TypedDict(\n    "{name}",\n    {{\n{listed}    }},\n{last})\n'
+    told = [doc(described) for *_, described in members]
+    lines = "".join(f"    {member}: {of}\n{about}" for (member, of), about in zip(typed, told, strict=True))
+    return declaration(f"class {name}(_t.TypedDict{total}):\n", doc(description), lines)
+
+
+def declaration(head: str, about: str, body: str) -> str:
+    """A class, of which something is told or not, with members or without."""
+    return f"{head}{about}{chr(10) if about and body else ''}{body}" if about or body else f"{head}    pass\n"
+
+
+def operators(name: str, listed: Sequence[str]) -> str:
+    """A group of operators: generic where they compare with what the attribute has."""
+    of = {"TextOperators": "str", "NullOperators": ""}.get(name, "_V")
+    base = "_t.TypedDict, _t.Generic[_V]" if of == "_V" else "_t.TypedDict"
+    lines = [f"    {one}: {OPERANDS.get(one, '{of}').format(of=of)}\n" for one in listed]
+    return f"class {name}({base}, total=False):\n{''.join(lines)}"
+
+
+def asked_type(spelling: Spelling, one: Asked, owner: str, declared: list[str]) -> str:
+    """The type of what a filter asks of an attribute. Objects have a TypedDict each, which is added to those declared."""
+    applied = one.operators
+    if one.operand is not None and one.operators != "TextOperators":
+        applied = f"{one.operators}[{spelling.of(one.operand)}]"
+    if not one.below:
+        return applied
+    name = f"{owner}_{one.name}"
+    members = [(inner.name, asked_type(spelling, inner, name, declared), False, None) for inner in one.below]
+    known = {member for member, *_ in members}
+    if "null" not in known:
+        members.append(("null", spelling.builtin("bool"), False, None))
+    declared.append(typed_dict(name, members))
+    return name
+
+
+def store_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
+    """The declarations of one store."""
+    declared: list[str] = []
+    partial = [Field(f.name, f.type, False, False, UNSET, f.description) for f in store.item]
+    links = [link_field(one) for one in store.links]
+    behind = [link_field(one, described.stores[one.target]) for one in store.links]
+    declared.append(struct(spelling, store.type(), [*store.item, *links], description=store.description))
+    told = f"Some of {store.type()}: what `fields` named, or what its author may see. The rest is UNSET."
+    declared.append(struct(spelling, store.type("Partial"), [*partial, *behind], description=told))
+    if "create" in store.edits:
+        given = [(f.name, spelling.of(f.type, given=True), f.required, f.description) for f in store.create]
+        declared.append(typed_dict(store.type("Create"), given, f"What may be given of a new {store.type()}."))
+    if "update" in store.edits:
+        given = [(f.name, change_type(spelling, f, store), False, f.description) for f in store.update]
+        told = f"What may be changed of {store.type()}; what is left out stays as it is."
+        declared.append(typed_dict(store.type("Update"), given, told))
+    declared += where_types(spelling, store, described)
+    declared.append(alias(store.type("Order"), store.orders))
+    declared.append(alias(store.type("Field"), store.fields))
+    if store.includes:
+        declared.append(alias(store.type("Include"), store.includes))
+    declared.append(f"{store.type('Key')}: _t.TypeAlias = {key_type(spelling, store)}\n")
+    if "edit_batch" in store.operations:
+        declared += edit_types(store)
+    return declared
+
+
+def link_field(link: LinkField, partial: StoreClient | None = None) -> Field:
+    of = link.type
+    if partial is not None:
+        some = Named(partial.type("Partial"))
+        of = {Paged: Paged(some), United: nullable(some)}.get(type(of), of)
+    return Field(link.name, of, False, False, UNSET, link.description)
+
+
+def change_type(spelling: Spelling, field: Field, store: StoreClient) -> str:
+    """A new value, or what is done to the one that is stored."""
+    plain = spelling.of(field.type, given=True)
+    if field.name not in store.changes:
+        return plain
+    word, operand = store.changes[field.name]
+    return f"{plain} | {CHANGES[word].format(of=spelling.of(operand, given=True))}"
+
+
+CHANGES: dict[str, str] = {"add": "Add", "append": "Append[{of}]"}
+"""What may be done to a value → its type."""
+
+
+def where_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
+    declared: list[str] = []
+    name, condition = store.type("Where"), store.type("Condition")
+    members = [(one.name, asked_type(spelling, one, f"_{name}", declared), False, None) for one in store.where]
+    behind = [(one.name, described.stores[one.target].type("Where"), False, None) for one in store.links]
+    told = "A filter: all that is said has to hold; what is behind a link is asked of as it is there."
+    declared.append(typed_dict(name, [*members, *behind], told))
+    if "edit_batch" in store.operations:
+        words = {"and": f"_Sequence[{condition}]", "or": f"_Sequence[{condition}]", "not": condition}
+        declared.append(typed_dict(f"_{condition}", [(word, of, False, None) for word, of in words.items()]))
+        about = doc("A filter with `and`, `or` and `not`, as the edits of a batch take it.")
+        declared.append(f"class {condition}({name}, _{condition}):\n{about}")
+    return declared
+
+
+def key_type(spelling: Spelling, store: StoreClient) -> str:
+    """The key as it is spelled, or its value, or those of its parts."""
+    parts = [spelling.of(one.type) for one in store.key]
+    whole = parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"
+    return whole if whole == "str" else f"str | {whole}"
+
+
+EDITS: dict[str, Callable[[StoreClient], list[tuple[str, str, bool, str | None]]]] = {
+    "create": lambda store: [],
+    "update": lambda store: [
+        ("key", store.type("Key"), True, None),
+        ("changes", store.type("Update"), True, None),
+        ("when", store.type("Condition"), False, None),
+    ],
+    "delete": lambda store: [("key", store.type("Key"), True, None), ("when", store.type("Condition"), False, None)],
+}
+"""Verb of an edit → the members of its body; those of a new item are those of the item."""
+
+
+def edit_types(store: StoreClient) -> list[str]:
+    """An edit of a batch: an object of one member, its verb."""
+    declared: list[str] = []
+    names: list[str] = []
+    for verb in store.edits:
+        body = store.type("Create")
+        if members := EDITS[verb](store):
+            body = f"_{store.type()}{verb.capitalize()}Body"
+            declared.append(typed_dict(body, members))
+        names.append(f"_{store.type()}{verb.capitalize()}Edit")
+        declared.append(typed_dict(names[-1], [(verb, body, True, None)]))
+    union = " | ".join(names) or "_t.Never"
+    declared.append(f"{store.type('Edit')}: _t.TypeAlias = {union}\n")
+    return declared

@@ -1,0 +1,377 @@
+"""What a Python client brings along: errors, pages, retries. Copied from the first mark on; what follows the last is written twice,
+as it stands and, with what awaits taken out, for programs that are not asynchronous.
+"""
+
+from __future__ import annotations
+
+import asyncio as _asyncio
+import builtins as _b
+import random as _random
+import time as _time
+import typing as _t
+from collections.abc import AsyncIterator as _AsyncIterator
+from collections.abc import Callable as _Callable
+from collections.abc import Iterator as _Iterator
+from collections.abc import Mapping as _Mapping
+from collections.abc import Sequence as _Sequence
+from datetime import UTC as _UTC
+from datetime import date as _date
+from datetime import datetime as _datetime
+from datetime import time as _time_of_day
+from datetime import timedelta as _timedelta
+from decimal import Decimal as _Decimal
+from functools import cache as _cache
+from functools import partial as _partial
+from types import TracebackType as _Traceback
+from urllib.parse import quote as _quote
+from uuid import UUID as _UUID
+from uuid import uuid4 as _uuid4
+
+import httpx as _httpx
+import msgspec as _m
+from msgspec import UNSET
+from msgspec import UnsetType as _Unset
+
+ErrorCode: _t.TypeAlias = str
+_REPLAYED = False
+
+# --- shared
+_T = _t.TypeVar("_T")
+_V = _t.TypeVar("_V")
+
+_TRANSIENT = frozenset({429, 502, 503, 504})
+_LONGEST_WAIT = 30.0
+_NO_MORE = 8.0
+
+
+class ClientError(Exception):
+    """Whatever a call of this client raises."""
+
+
+class NetworkError(ClientError):
+    """The server could not be reached, or did not answer in time; of a write nobody knows whether it was done."""
+
+
+class Fault(_m.Struct, frozen=True):
+    """One thing that is wrong with what was sent; `path` is a JSON pointer to it."""
+
+    path: str
+    message: str
+    expected: str | None = None
+    found: str | None = None
+
+
+class ApiError(ClientError):
+    """The server refused. `document` is all of what it told, with the members that the code has for itself.
+
+    `retry_after`: seconds after which it may be asked again, where it told them.
+    """
+
+    def __init__(self, document: _b.dict[str, _t.Any], retry_after: float | None = None) -> None:
+        self.document, self.retry_after = document, retry_after
+        self.code: ErrorCode = document["code"]
+        self.status: int = document["status"]
+        self.title: str = document["title"]
+        self.detail: str | None = document.get("detail")
+        self.faults: _b.list[Fault] = _m.convert(document.get("faults", []), _b.list[Fault])
+        told = [self.detail or self.title, *(f"{one.path or '/'}: {one.message}" for one in self.faults)]
+        super().__init__(f"{self.code}: " + "; ".join(told))
+
+
+class Page(_m.Struct, _t.Generic[_T], frozen=True):
+    """A page of matches. `cursor` leads to the next; None where there is none."""
+
+    items: _b.list[_T]
+    cursor: str | None = None
+
+
+class Tagged(_m.Struct, _t.Generic[_T], frozen=True):
+    """An item, and the tag of its version: give it to `if_match` to write only what was read."""
+
+    item: _T
+    etag: str
+
+
+class EditResult(_m.Struct, _t.Generic[_T], frozen=True):
+    """What became of one edit of a batch. `code` is `ok`, or that of the error that kept it from being done, of which the rest tells.
+
+    `item` is as it was created or updated; where a condition was not met, as it is.
+    """
+
+    code: str
+    item: _T | None = None
+    title: str | None = None
+    status: int | None = None
+    detail: str | None = None
+    faults: _b.list[Fault] = []
+
+    @property
+    def ok(self) -> bool:
+        return self.code == "ok"
+
+
+class Add(_t.TypedDict):
+    """A change that adds to the number that is stored."""
+
+    add: int
+
+
+class Append(_t.TypedDict, _t.Generic[_T]):
+    """A change that appends to the list that is stored."""
+
+    append: _Sequence[_T]
+
+
+class _Items(_m.Struct, _t.Generic[_T]):
+    items: _b.list[_T | None]
+
+
+class _Results(_m.Struct, _t.Generic[_T]):
+    results: _b.list[EditResult[_T]]
+
+
+class _Count(_m.Struct):
+    count: int
+
+
+class _Asked(_m.Struct, frozen=True):
+    """A request, before it is sent."""
+
+    method: str
+    path: str
+    parameters: _b.list[tuple[str, str]] = []
+    body: _t.Any = UNSET
+    if_match: str | None = None
+    accept: str = "application/json"
+
+    def headers(self) -> _b.dict[str, str]:
+        found = {"accept": self.accept}
+        if self.body is not UNSET:
+            found["content-type"] = "application/json"
+        if self.if_match is not None:
+            found["if-match"] = self.if_match
+        if self.method == "POST":
+            found["idempotency-key"] = str(_uuid4())
+        return found
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does no more than sending it once."""
+        return self.method == "GET" or (self.method == "POST" and _REPLAYED)
+
+
+@_cache
+def _decoder(of: _t.Any) -> _m.json.Decoder[_t.Any]:
+    return _m.json.Decoder(of)
+
+
+def _decoded(content: _b.bytes | str, of: _t.Any) -> _t.Any:
+    try:
+        return _decoder(of).decode(content)
+    except _m.DecodeError as error:
+        raise ClientError(f"The answer is not what this client was written for: {error}") from error
+
+
+def _text(value: _t.Any) -> str:
+    """A value as a URL spells it."""
+    plain = _m.to_builtins(value)
+    return str(plain).lower() if isinstance(plain, _b.bool) else str(plain)
+
+
+def _key_part(value: _t.Any) -> str:
+    if isinstance(value, _datetime):
+        return value.astimezone(_UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    return _text(value)
+
+
+def _key(key: _t.Any) -> str:
+    """The string key: as it is, of its value, or of the values of its parts."""
+    if isinstance(key, _b.tuple):
+        return "~".join(_quote(_key_part(one), safe="").replace("~", "%7E") for one in key)
+    return _key_part(key)
+
+
+def _at(path: str, key: _t.Any) -> str:
+    return f"{path}/{_quote(_key(key), safe='')}"
+
+
+def _filter(where: _Mapping[str, _t.Any] | None, path: str = "") -> _b.list[tuple[str, str]]:
+    """A filter as parameters: `{"place": {"city": {"startswith": "R"}}}` is `place.city__startswith=R`."""
+    found: _b.list[tuple[str, str]] = []
+    for name, value in (where or {}).items():
+        if isinstance(value, _Mapping):
+            found += _filter(value, f"{path}.{name}" if path else name)
+        elif name == "oneof":
+            found += [(f"{path}__oneof", _text(one)) for one in value]
+            if not value:  # which nothing is: a parameter that is not there would ask nothing
+                found += [(f"{path}__null", "true"), (f"{path}__null", "false")]
+        elif value is None:
+            found.append((f"{path}__null", "false" if name == "ne" else "true"))
+        else:
+            found.append((path if name == "eq" else f"{path}__{name}", _text(value)))
+    return found
+
+
+def _parameters(**given: _t.Any) -> _b.list[tuple[str, str]]:
+    """Those that were given; several values are one parameter, with commas between."""
+    return [
+        (name, ",".join(value) if isinstance(value, _b.list | _b.tuple) else _text(value))
+        for name, value in given.items()
+        if value is not None and value is not UNSET and value != ()
+    ]
+
+
+def _edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
+    """Edits with their keys as JSON has them."""
+    return [
+        {verb: {**body, "key": _key(body["key"])} if verb != "create" else body for verb, body in edit.items()}
+        for edit in edits
+    ]
+
+
+def _body(**given: _t.Any) -> _b.dict[str, _t.Any]:
+    return {name: value for name, value in given.items() if value is not UNSET}
+
+
+def _problem(status: int, reason: str, content: _b.bytes, media: str) -> _b.dict[str, _t.Any]:
+    """What the server told of why it refused, or what can be told of an answer that is none of the app's."""
+    if media.startswith("application/problem+json"):
+        try:
+            found: _b.dict[str, _t.Any] = _m.json.decode(content, type=_b.dict[str, _t.Any])
+            return {"code": "http_error", "status": status, "title": reason, **found}
+        except _m.DecodeError:
+            pass
+    detail = content[:200].decode(errors="replace")
+    return {"code": "http_error", "status": status, "title": reason or "HTTP error", "detail": detail}
+
+
+def _refusal(response: _httpx.Response) -> ApiError:
+    media = response.headers.get("content-type", "")
+    document = _problem(response.status_code, response.reason_phrase, response.content, media)
+    return ApiError(document, _retry_after(response))
+
+
+def _retry_after(response: _httpx.Response) -> float | None:
+    told = response.headers.get("retry-after", "")
+    return float(told) if told.isascii() and told.isdigit() else None
+
+
+def _pause(asked: _Asked, response: _httpx.Response | None, attempt: int) -> float | None:
+    """Seconds to wait before it is sent again; None where it is not. `response`: None where none came.
+
+    Who says when to ask again has done nothing of it, so that even a write is sent again.
+    """
+    told = None if response is None else _retry_after(response)
+    if told is not None:
+        return told if told <= _LONGEST_WAIT else None
+    return min(_NO_MORE, 0.1 * 2.0**attempt) * (0.5 + _random.random() / 2) if asked.repeatable else None
+
+
+def _line(line: str, of: _t.Any, known: frozenset[str]) -> _t.Any:
+    """The item on a line of an export; raises what its last line may tell instead. `known`: what an item may have."""
+    if '"status":' in line and '"title":' in line and '"code":' in line:
+        document = _decoded(line, _b.dict[str, _t.Any])
+        if document.keys() >= {"code", "status", "title"} and not document.keys() <= known:
+            raise ApiError(document)
+    return _decoded(line, of)
+
+
+# --- written twice
+class _AsyncTransport:
+    """Sends requests, again where that does no harm, and raises what the server refuses."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | _Callable[[], str] | None,
+        timeout: float,
+        retries: int,
+        headers: _Mapping[str, str] | None,
+        transport: _httpx.AsyncBaseTransport | None,
+    ) -> None:
+        self._http = _httpx.AsyncClient(base_url=base_url, timeout=timeout, headers=headers, transport=transport)
+        self._token, self._retries = token, retries
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def send(self, asked: _Asked, stream: _b.bool = False) -> _httpx.Response:
+        headers = asked.headers()
+        content = None if asked.body is UNSET else _m.json.encode(asked.body)
+        for attempt in range(self._retries + 1):
+            if self._token is not None:
+                headers["authorization"] = "Bearer " + (self._token if isinstance(self._token, str) else self._token())
+            request = self._http.build_request(
+                asked.method, asked.path, params=tuple(asked.parameters), content=content, headers=headers
+            )
+            try:
+                response = await self._http.send(request, stream=stream)
+                if response.status_code < 400:
+                    return response
+                await response.aread()
+                again = _pause(asked, response, attempt) if response.status_code in _TRANSIENT else None
+                refusal: ClientError = _refusal(response)
+            except _httpx.TransportError as error:
+                again = _pause(asked, None, attempt)
+                refusal = NetworkError(f"{asked.method} {asked.path}: {error or type(error).__name__}")
+                refusal.__cause__ = error
+            if again is None or attempt == self._retries:
+                raise refusal
+            await _asyncio.sleep(again)
+        raise NetworkError(f"{asked.method} {asked.path}")  # retries are fewer than none
+
+    async def answer(self, asked: _Asked, of: _t.Any) -> _t.Any:
+        """What is answered, of this type; with None for the type, nothing."""
+        response = await self.send(asked)
+        return None if of is None or response.status_code == 204 else _decoded(response.content, of)
+
+    async def found(self, asked: _Asked, of: _t.Any) -> _t.Any:
+        """The same, with None for what is not there."""
+        try:
+            return await self.answer(asked, of)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            return None
+
+    async def tagged(self, asked: _Asked, of: _t.Any) -> _t.Any:
+        """What is answered with its tag; None for what is not there."""
+        try:
+            response = await self.send(asked)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            return None
+        return Tagged(_decoded(response.content, of), response.headers["etag"])
+
+    async def deleted(self, asked: _Asked) -> _b.bool:
+        try:
+            await self.send(asked)
+        except ApiError as error:
+            if error.code != "not_found":
+                raise
+            return False
+        return True
+
+    async def lines(self, asked: _Asked, of: _t.Any) -> _AsyncIterator[_t.Any]:
+        known = frozenset(of.__struct_encode_fields__)
+        response = await self.send(asked, stream=True)
+        try:
+            async for line in response.aiter_lines():
+                if line:
+                    yield _line(line, of, known)
+        except _httpx.TransportError as error:
+            raise NetworkError(f"{asked.path}: {error or type(error).__name__}") from error
+        finally:
+            await response.aclose()
+
+    async def pages(self, ask: _Callable[[str | None], _Asked], of: _t.Any) -> _AsyncIterator[_t.Any]:
+        """The items of all pages. `ask`: for the page that a cursor leads to."""
+        cursor: str | None = None
+        while True:
+            page = await self.answer(ask(cursor), of)
+            for item in page.items:
+                yield item
+            cursor = page.cursor
+            if cursor is None:
+                return

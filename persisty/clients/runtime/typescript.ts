@@ -1,0 +1,394 @@
+// What a TypeScript client brings along: errors, pages, retries. Copied from the mark on.
+
+export type ErrorCode = string;
+const REPLAYED: boolean = false;
+
+// --- shared
+/** A date and time with its offset, ISO 8601: `2030-01-31T12:00:00.000001Z`. */
+export type DateTime = string;
+/** `2030-01-31` */
+export type DateOnly = string;
+/** `12:00:00` */
+export type TimeOfDay = string;
+/** ISO 8601: `PT90S` */
+export type Duration = string;
+export type UUID = string;
+/** A number as text, so that no digit is lost: `12.5` */
+export type Decimal = string;
+/** In base64. */
+export type Bytes = string;
+
+/** Whatever a call of this client throws, unless it was the `signal` of the caller that ended it. */
+export class ClientError extends Error {
+  override name = "ClientError";
+}
+
+/** The server could not be reached, or did not answer in time; of a write nobody knows whether it was done. */
+export class NetworkError extends ClientError {
+  override name = "NetworkError";
+}
+
+/** One thing that is wrong with what was sent; `path` is a JSON pointer to it. */
+export interface Fault {
+  path: string;
+  message: string;
+  expected?: string;
+  found?: string;
+}
+
+/** What the server tells of a refusal. */
+export interface Problem {
+  code: ErrorCode;
+  status: number;
+  title: string;
+  detail?: string;
+  faults?: Fault[];
+}
+
+/** The server refused. `problem` is all of what it told, with the members that the code has for itself. */
+export class ApiError extends ClientError implements Problem {
+  override name = "ApiError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+  readonly faults: Fault[];
+  readonly problem: Problem & Record<string, unknown>;
+  /** Milliseconds after which it may be asked again, where the server told them. */
+  readonly retryAfter: number | null;
+
+  constructor(problem: Problem & Record<string, unknown>, retryAfter: number | null = null) {
+    const faults = problem.faults ?? [];
+    const detail = problem.detail ?? problem.title;
+    super([`${problem.code}: ${detail}`, ...faults.map((one) => `${one.path || "/"}: ${one.message}`)].join("; "));
+    this.code = problem.code;
+    this.status = problem.status;
+    this.title = problem.title;
+    this.detail = detail;
+    this.faults = faults;
+    this.problem = problem;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** A page of matches. `cursor` leads to the next; null where there is none. */
+export interface Page<Item> {
+  items: Item[];
+  cursor: string | null;
+}
+
+/** An item, and the tag of its version: give it to `ifMatch` to write only what was read. */
+export interface Tagged<Item> {
+  item: Item;
+  etag: string;
+}
+
+/** What became of one edit of a batch: done, with the item as it is then, or the problem that kept it from being done. */
+export type EditResult<Item> = { code: "ok"; item?: Item } | (Problem & { item?: Item | null });
+
+/** A change that adds to the number that is stored. */
+export interface Add {
+  add: number;
+}
+
+/** A change that appends to the list that is stored. */
+export interface Append<Item> {
+  append: readonly Item[];
+}
+
+/** What a single call may have of its own. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  /** Milliseconds that the answer may take. */
+  timeout?: number | undefined;
+}
+
+/** What is shown of items: links to have in the answer, too, and the only attributes to have. */
+export interface Showing<Include extends string, Field extends string> {
+  include?: readonly Include[] | undefined;
+  fields?: readonly Field[] | undefined;
+}
+
+/** On which condition an item is written: what has to hold of it, and the tag of the version that it has to be. */
+export interface Conditions<Where> {
+  when?: Where | undefined;
+  ifMatch?: string | undefined;
+}
+
+/** An item with some of what is behind its links. */
+export type Linked<Item, Links> = Item & Partial<Links>;
+
+type Head<Path extends string> = Path extends `${infer First}.${string}` ? First : Path;
+type Led<Path extends string> = Path extends `${infer First}.${string}` ? First : never;
+type Some<Value> = Value extends Page<infer Item> ? Page<Partial<Item>> : Value extends object ? Partial<Value> : Value;
+
+/** An item as an answer shows it. */
+export type Shown<Item, Links, Include extends string, Field extends string> = ([Field] extends [never]
+  ? Item
+  : Pick<Item, Extract<Field, keyof Item>> &
+      Pick<Links, Extract<Field, keyof Links>> & { [Name in Extract<Led<Field>, keyof Links>]: Some<Links[Name]> }) &
+  Pick<Links, Extract<Head<Include>, keyof Links>>;
+
+/** Where the app is, and who asks. */
+export interface ClientOptions {
+  baseUrl: string;
+  /** A bearer token, or what gives one for each request. */
+  token?: string | (() => string | Promise<string>) | undefined;
+  /** Default: that of the platform. */
+  fetch?: typeof fetch | undefined;
+  /** Milliseconds that an answer may take; default 30000. */
+  timeout?: number | undefined;
+  /** How often a request is sent again that met no answer, or a server that asks for patience, where that does no harm; default 2. */
+  retries?: number | undefined;
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+const TRANSIENT: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+const LONGEST_WAIT = 30_000;
+
+type Parameters = [string, string][];
+
+interface Asked {
+  method: string;
+  path: string;
+  parameters?: Parameters;
+  body?: unknown;
+  ifMatch?: string | undefined;
+  accept?: string;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : String(value);
+}
+
+function escaped(part: unknown): string {
+  return encodeURIComponent(text(part)).replace(
+    /[!'()*~]/g,
+    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** The string key: as it is, of its value, or of the values of its parts. */
+function keyText(key: unknown): string {
+  return Array.isArray(key) ? key.map(escaped).join("~") : text(key);
+}
+
+function at(path: string, key: unknown): string {
+  return `${path}/${encodeURIComponent(keyText(key))}`;
+}
+
+/** A filter as parameters: `{place: {city: {startswith: "R"}}}` is `place.city__startswith=R`. */
+function filter(where: object | undefined, path = ""): Parameters {
+  return Object.entries(where ?? {}).flatMap(([name, value]): Parameters => {
+    if (value === undefined) return [];
+    if (name === "oneof" && Array.isArray(value)) {
+      // nothing is one of none, and a parameter that is not there would ask nothing
+      const none: Parameters = [[`${path}__null`, "true"], [`${path}__null`, "false"]];
+      return value.length ? value.map((one) => [`${path}__oneof`, text(one)]) : none;
+    }
+    if (value === null) return [[`${path}__null`, name === "ne" ? "false" : "true"]];
+    if (typeof value === "object") return filter(value, path ? `${path}.${name}` : name);
+    return [[name === "eq" ? path : `${path}__${name}`, text(value)]];
+  });
+}
+
+/** The parameters that were given; several values are one, with commas between. */
+function parameters(given: object): Parameters {
+  return Object.entries(given).flatMap(([name, value]): Parameters => {
+    if (value === undefined || value === null || (Array.isArray(value) && !value.length)) return [];
+    return [[name, Array.isArray(value) ? value.map(text).join(",") : text(value)]];
+  });
+}
+
+function edited(edits: readonly object[]): unknown[] {
+  return edits.map((edit) =>
+    Object.fromEntries(
+      Object.entries(edit).map(([verb, body]) => [verb, verb === "create" ? body : { ...body, key: keyText(body.key) }]),
+    ),
+  );
+}
+
+function uniqueKey(): string {
+  const known = globalThis.crypto?.randomUUID?.();
+  return known ?? Array.from({ length: 8 }, () => Math.random().toString(16).slice(2, 10)).join("-");
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function retryAfter(response: Response): number | null {
+  const told = response.headers.get("retry-after") ?? "";
+  return /^\d+$/.test(told) ? Number(told) * 1000 : null;
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const content = await response.text();
+  const known = { code: "http_error" as ErrorCode, status: response.status, title: response.statusText || "HTTP error" };
+  let problem: Problem & Record<string, unknown> = { ...known, detail: content.slice(0, 200) };
+  if (response.headers.get("content-type")?.startsWith("application/problem+json")) {
+    try {
+      problem = { ...known, ...JSON.parse(content) };
+    } catch {
+      // cut off on its way: what came of it is the detail
+    }
+  }
+  return new ApiError(problem, retryAfter(response));
+}
+
+/** The item on a line of an export; throws what its last line may tell instead. */
+function lineOf<Item>(line: string, known: ReadonlySet<string>): Item {
+  const found = JSON.parse(line);
+  if ("code" in found && "status" in found && "title" in found && !Object.keys(found).every((one) => known.has(one))) {
+    throw new ApiError(found);
+  }
+  return found;
+}
+
+/** Sends requests, again where that does no harm, and throws what the server refuses. */
+class Transport {
+  readonly #options: ClientOptions;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+  }
+
+  /** What `read` makes of the answer. */
+  async #sent<Result>(asked: Asked, call: CallOptions, read: (response: Response) => Promise<Result>): Promise<Result> {
+    const unique = asked.method === "POST" ? uniqueKey() : null;
+    const retries = this.#options.retries ?? 2;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#once(asked, call, unique, read);
+      } catch (error) {
+        const again = attempt < retries ? this.#wait(asked, error, attempt) : null;
+        if (again === null) throw error;
+        await pause(again);
+      }
+    }
+  }
+
+  /** Milliseconds until it is sent again; null where it is not. Who says when to ask again has done nothing of it. */
+  #wait(asked: Asked, error: unknown, attempt: number): number | null {
+    const transient = error instanceof NetworkError || (error instanceof ApiError && TRANSIENT.has(error.status));
+    if (!transient) return null;
+    if (error instanceof ApiError && error.retryAfter !== null) {
+      return error.retryAfter <= LONGEST_WAIT ? error.retryAfter : null;
+    }
+    const repeatable = asked.method === "GET" || (asked.method === "POST" && REPLAYED);
+    return repeatable ? Math.min(8000, 100 * 2 ** attempt) * (0.5 + Math.random() / 2) : null;
+  }
+
+  async #once<Result>(
+    asked: Asked,
+    call: CallOptions,
+    unique: string | null,
+    read: (response: Response) => Promise<Result>,
+  ): Promise<Result> {
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const timer = setTimeout(stop, call.timeout ?? this.#options.timeout ?? 30_000);
+    call.signal?.addEventListener("abort", stop);
+    if (call.signal?.aborted) stop();
+    try {
+      const query = new URLSearchParams(asked.parameters ?? []).toString();
+      const url = `${this.#options.baseUrl.replace(/\/+$/, "")}${asked.path}${query && "?"}${query}`;
+      const headers = await this.#headers(asked, unique);
+      const body = asked.body === undefined ? null : JSON.stringify(asked.body);
+      const response = await this.#fetch(url, { method: asked.method, headers, body, signal: controller.signal });
+      if (!response.ok) throw await refusal(response);
+      return await read(response);
+    } catch (error) {
+      if (call.signal?.aborted) throw call.signal.reason;
+      if (error instanceof ClientError) throw error;
+      throw new NetworkError(`${asked.method} ${asked.path}: ${error}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      call.signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  async #headers(asked: Asked, unique: string | null): Promise<Record<string, string>> {
+    const token = this.#options.token;
+    return {
+      ...this.#options.headers,
+      accept: asked.accept ?? "application/json",
+      ...(asked.body === undefined ? {} : { "content-type": "application/json" }),
+      ...(asked.ifMatch === undefined ? {} : { "if-match": asked.ifMatch }),
+      ...(unique === null ? {} : { "idempotency-key": unique }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${typeof token === "string" ? token : await token()}` }),
+    };
+  }
+
+  answer<Result>(asked: Asked, call: CallOptions): Promise<Result> {
+    return this.#sent(asked, call, (response) => response.json() as Promise<Result>);
+  }
+
+  async #unlessMissing<Result, Other>(answer: Promise<Result>, other: Other): Promise<Result | Other> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "not_found") return other;
+      throw error;
+    }
+  }
+
+  found<Result>(asked: Asked, call: CallOptions): Promise<Result | null> {
+    return this.#unlessMissing(this.answer<Result>(asked, call), null);
+  }
+
+  tagged<Item>(asked: Asked, call: CallOptions): Promise<Tagged<Item> | null> {
+    const tagged = this.#sent(asked, call, async (response) => ({
+      item: (await response.json()) as Item,
+      etag: response.headers.get("etag") ?? "*",
+    }));
+    return this.#unlessMissing(tagged, null);
+  }
+
+  deleted(asked: Asked, call: CallOptions): Promise<boolean> {
+    return this.#unlessMissing(
+      this.#sent(asked, call, async () => true),
+      false,
+    );
+  }
+
+  async *lines<Item>(asked: Asked, known: readonly string[], call: CallOptions): AsyncGenerator<Item, void, undefined> {
+    const response = await this.#sent(asked, call, async (answer) => answer);
+    const reader = response.body?.getReader();
+    if (!reader) return;
+    const stop = () => void reader.cancel().catch(() => undefined);
+    call.signal?.addEventListener("abort", stop);
+    const names = new Set(known);
+    const decoder = new TextDecoder();
+    let rest = "";
+    try {
+      for (;;) {
+        const { done, value } = await reader.read().catch((error: unknown) => {
+          throw new NetworkError(`${asked.path}: ${error}`, { cause: error });
+        });
+        if (call.signal?.aborted) throw call.signal.reason;
+        const lines = (rest + decoder.decode(value, { stream: !done })).split("\n");
+        rest = done ? "" : (lines.pop() ?? "");
+        for (const line of lines) if (line) yield lineOf<Item>(line, names);
+        if (done) return;
+      }
+    } finally {
+      call.signal?.removeEventListener("abort", stop);
+      stop();
+    }
+  }
+
+  /** The items of all pages. */
+  async *pages<Item>(asked: Asked, call: CallOptions): AsyncGenerator<Item, void, undefined> {
+    let cursor: string | null = null;
+    do {
+      const following: Parameters = cursor === null ? [] : [["cursor", cursor]];
+      const every = [...(asked.parameters ?? []), ...following];
+      const page: Page<Item> = await this.answer({ ...asked, parameters: every }, call);
+      yield* page.items;
+      cursor = page.cursor;
+    } while (cursor !== null);
+  }
+}

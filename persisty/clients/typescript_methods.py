@@ -1,0 +1,241 @@
+"""The methods of a TypeScript client: one function for each verb of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ..api.operations import Operation
+from .description import ActionClient, ClientDescription, StoreClient
+from .typescript_types import Spelling, doc, literal, member
+
+INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
+FIELDS = "`fields`: only these."
+IF_MATCH = "`ifMatch`: only this version, by its tag; else `precondition_failed`."
+CALL = "CallOptions"
+
+
+def about(operation: Operation, *more: str, without: Sequence[str] = ()) -> str:
+    """What is told of an operation and of its parameters."""
+    told = [
+        f"`{one.name}`: {one.description}."
+        for one in operation.parameters
+        if one.description and one.name not in without
+    ]
+    return "\n\n".join(one for one in (operation.description or operation.name, "\n".join([*told, *more])) if one)
+
+
+def method(text: str, head: str, result: str, body: str) -> str:
+    """A method; the arguments of its head have been written."""
+    return f"{doc(text, '  ')}  {head}: {result} {{\n    {body}\n  }}\n"
+
+
+def _generic(store: StoreClient) -> str:
+    return f"<I extends {store.type('Include')} = never, F extends {store.type('Field')} = never>"
+
+
+def _shown(store: StoreClient) -> str:
+    return f"Shown<{store.type()}, {store.type('Links')}, I, F>"
+
+
+def _seen(store: StoreClient) -> str:
+    """What whoever writes an item is told of it."""
+    if store.told:
+        return store.type()
+    key = " | ".join(literal(one.name) for one in store.key)
+    return f"Pick<{store.type()}, {key}> & Partial<{store.type()}>"
+
+
+def _links_told(store: StoreClient) -> tuple[str, ...]:
+    return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
+
+
+def _at(operation: Operation) -> str:
+    return f"at({literal(operation.path.removesuffix('/{key}'))}, key)"
+
+
+def _call(how: str, of: str, asked: str, *more: str) -> str:
+    return f"return this.#transport.{how}{f'<{of}>' if of else ''}({', '.join([f'{{ {asked} }}', *more, 'options'])});"
+
+
+def _create(store: StoreClient, operation: Operation) -> list[str]:
+    seen = _seen(store)
+    asked = f'method: "POST", path: {literal(operation.path)}, body: item'
+    head = f"create(item: {store.type('Create')}, options: {CALL} = {{}})"
+    return [method(about(operation), head, f"Promise<{seen}>", _call("answer", "", asked))]
+
+
+def _read(store: StoreClient, operation: Operation) -> list[str]:
+    shown, key = _shown(store), f"key: {store.type('Key')}"
+    asked = f'method: "GET", path: {_at(operation)}, parameters: parameters({SHOWING})'
+    head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
+    tagging = f"readTagged({key}, options: {CALL} = {{}})"
+    none = "Null where there is none."
+    tagged = f'method: "GET", path: {_at(operation)}'
+    return [
+        method(about(operation, none, *_links_told(store)), head, f"Promise<{shown} | null>", _call("found", "", asked)),
+        method(about(operation, none, "With the tag of its version, for `ifMatch`."), tagging,
+               f"Promise<Tagged<{store.type()}> | null>", _call("tagged", "", tagged)),
+    ]  # fmt: skip
+
+
+SHOWING = "{ include: options.include, fields: options.fields }"
+
+
+def _conditions(store: StoreClient) -> str:
+    return f"options: Conditions<{store.type('Where')}> & {CALL} = {{}}"
+
+
+def _written(operation: Operation) -> str:
+    method_and_path = f"method: {literal(operation.method)}, path: {_at(operation)}"
+    return f"{method_and_path}, parameters: filter(options.when), ifMatch: options.ifMatch"
+
+
+def _update(store: StoreClient, operation: Operation) -> list[str]:
+    head = (
+        f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
+    )
+    told = about(operation, IF_MATCH, "The item as it is then; null where there is none.")
+    asked = f"{_written(operation)}, body: changes"
+    return [method(told, head, f"Promise<({_seen(store)}) | null>", _call("found", "", asked))]
+
+
+def _delete(store: StoreClient, operation: Operation) -> list[str]:
+    head = f"delete(key: {store.type('Key')}, {_conditions(store)})"
+    told = about(operation, IF_MATCH, "Whether it was there.")
+    return [method(told, head, "Promise<boolean>", _call("deleted", "", _written(operation)))]
+
+
+SEARCH: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("limit", "number", frozenset({"search", "searchAll"})),
+    ("cursor", "string", frozenset({"search"})),
+)
+"""Option of a search, its type, and the methods that have it."""
+
+
+def _search(store: StoreClient, operation: Operation) -> list[str]:
+    order = store.type("Order")
+    every = {
+        "where": store.type("Where"),
+        **({"query": "string"} if store.text else {}),
+        "order": f"{order} | readonly {order}[]",
+    }
+    shown = _shown(store)
+    methods: list[str] = []
+    for name, result, how, told in (
+        ("search", f"Promise<Page<{shown}>>", "answer", ""),
+        ("searchAll", f"AsyncGenerator<{shown}, void, undefined>", "pages", "The items of all pages of a search."),
+        ("export", f"AsyncGenerator<{shown}, void, undefined>", "lines", "Every match, as one answer that is read line by line."),
+    ):  # fmt: skip
+        options = {**every, **{option: of for option, of, having in SEARCH if name in having}}
+        without = [option for option, _, having in SEARCH if name not in having]
+        given = "; ".join(f"{option}?: {of} | undefined" for option, of in options.items())
+        head = f"{name}{_generic(store)}(\n    options: {{ {given} }} & Showing<I, F> & {CALL} = {{}},\n  )"
+        named = ", ".join(f"{one}: options.{one}" for one in (*options, "include", "fields") if one != "where")
+        asked = (
+            f'method: "GET", path: {literal(operation.path)}, '
+            f"parameters: [...filter(options.where), ...parameters({{ {named} }})]"
+        )
+        more: tuple[str, ...] = ()
+        if how == "lines":
+            asked += ', accept: "application/x-ndjson"'
+            more = (literal([*(one.name for one in store.item), *(one.name for one in store.links)]),)
+        text = about(operation, *_links_told(store), without=without)
+        text = text.replace(operation.description or operation.name, told, 1) if told else text
+        methods.append(method(text, head, result, _call(how, "", asked, *more)))
+    return methods
+
+
+def _count(store: StoreClient, operation: Operation) -> list[str]:
+    query = " & { query?: string | undefined }" if store.text else ""
+    head = f"async count(where: {store.type('Where')} = {{}}, options: {CALL}{query} = {{}})"
+    words = ", ...parameters({ query: options.query })" if store.text else ""
+    asked = f'method: "GET", path: {literal(operation.path)}, parameters: [...filter(where){words}]'
+    body = _call("answer", "{ count: number }", asked).removeprefix("return ").removesuffix(";")
+    return [method(about(operation), head, "Promise<number>", f"return (await {body}).count;")]
+
+
+def _read_batch(store: StoreClient, operation: Operation) -> list[str]:
+    shown = _shown(store)
+    head = (
+        f"async readBatch{_generic(store)}(\n    keys: readonly {_grouped(store.type('Key'))}[],\n"
+        f"    options: Showing<I, F> & {CALL} = {{}},\n  )"
+    )
+    keys = '...keys.map((key): [string, string] => ["key", keyText(key)])'
+    asked = f'method: "GET", path: {literal(operation.path)}, parameters: [{keys}, ...parameters({SHOWING})]'
+    body = _call("answer", f"{{ items: ({shown} | null)[] }}", asked).removeprefix("return ").removesuffix(";")
+    told = about(operation, *_links_told(store))
+    return [method(told, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
+
+
+def _grouped(of: str) -> str:
+    return f"({of})" if " " in of else of
+
+
+def _edit_batch(store: StoreClient, operation: Operation) -> list[str]:
+    head = (
+        f"async editBatch(\n    edits: readonly {store.type('Edit')}[],\n"
+        f"    options: {{ atomic?: boolean | undefined }} & {CALL} = {{}},\n  )"
+    )
+    result = f"EditResult<{_seen(store)}>[]"
+    body = "{ edits: edited(edits), atomic: options.atomic ?? false }"
+    asked = f'method: "POST", path: {literal(operation.path)}, body: {body}'
+    called = _call("answer", f"{{ results: {result} }}", asked).removeprefix("return ").removesuffix(";")
+    told = about(operation, "Where an atomic batch fails, `problem` of the error has the results.")
+    return [method(told, head, f"Promise<{result}>", f"return (await {called}).results;")]
+
+
+METHODS: dict[str, Callable[[StoreClient, Operation], list[str]]] = {
+    "create": _create,
+    "read": _read,
+    "update": _update,
+    "delete": _delete,
+    "search": _search,
+    "count": _count,
+    "read_batch": _read_batch,
+    "edit_batch": _edit_batch,
+}
+"""Verb → the methods that are made of it."""
+
+MADE = "  readonly #transport: Transport;\n\n  constructor(transport: Transport) {\n    this.#transport = transport;\n  }\n"
+
+
+def store_class(store: StoreClient) -> str:
+    methods = [text for verb, operation in store.operations.items() for text in METHODS[verb](store, operation)]
+    body = "\n".join([MADE, *methods])
+    return f"/** The store of {store.type()}. */\nexport class {store.type('Store')} {{\n{body}}}\n"
+
+
+def actions_class(actions: Iterable[ActionClient], spelling: Spelling) -> str:
+    body = "\n".join([MADE, *(_action(one, spelling) for one in actions)])
+    return f"/** What the app does beside its stores. */\nexport class Actions {{\n{body}}}\n"
+
+
+def _action(action: ActionClient, spelling: Spelling) -> str:
+    operation = action.operation
+    members = [
+        f"{member(one.name)}{'' if one.required else '?'}: {spelling.of(one.type, given=True)}"
+        for one in action.parameters
+    ]
+    default = "" if any(one.required for one in action.parameters) else " = {}"
+    given = f"given: {{ {'; '.join(members)} }}{default}, " if members else ""
+    sent = ", body: given" if action.body else ", parameters: parameters(given)"
+    asked = f"method: {literal(operation.method)}, path: {literal(operation.path)}{sent if members else ''}"
+    head = f"{member(operation.name)}({given}options: {CALL} = {{}})"
+    return method(about(operation), head, f"Promise<{spelling.of(action.result)}>", _call("answer", "", asked))
+
+
+def client_class(described: ClientDescription) -> str:
+    """The class that programs make one of."""
+    parts = [(store_member(name), store.type("Store")) for name, store in described.stores.items()]
+    parts += [("actions", "Actions")] if described.actions else []
+    fields = "".join(f"  readonly {name}: {of};\n" for name, of in parts)
+    made = "".join(f"    this.{name} = new {of}(transport);\n" for name, of in parts)
+    return (
+        f"/** The API of an app. */\nexport class {described.name} {{\n{fields}\n"
+        f"  constructor(options: ClientOptions) {{\n    const transport = new Transport(options);\n{made}  }}\n}}\n"
+    )
+
+
+def store_member(store: str) -> str:
+    """The member of the client that is a store."""
+    return f"{store}_" if store in ("actions", "constructor") else store
