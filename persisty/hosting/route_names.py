@@ -8,7 +8,7 @@ from ..application import App
 from .pages import PAGES
 
 UNMATCHED = "unmatched"
-SERVERS_OWN = ("/health", "/ready", "/openapi.json", "/graphql", *PAGES)
+SERVERS_OWN = ("/health", "/ready", "/metrics", "/openapi.json", "/graphql", *PAGES)
 FOLDERS = ("/pages/", "/static/")
 
 

@@ -36,14 +36,17 @@ from .pages import PAGES, SecureHeaders, routes
 from .rate_limit import Buckets, Limited, rate_of
 from .readiness import Readiness, readiness_response
 from .streaming import stream
-from .trace import begin
+from .trace import begin, noted
 
 
 class Server:
-    """The ASGI application. `max_body` bounds what is read of a request, in bytes."""
+    """The ASGI application. `max_body` bounds what is read of a request, in bytes; `metrics` answers `/metrics`, where there are any;
+    `noting`: what is known of a request includes who calls."""
 
-    def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
-        self._app, self._max_body = app, max_body
+    def __init__(
+        self, app: App, max_body: int = MAX_BODY, *, metrics: Handle | None = None, noting: bool = False
+    ) -> None:
+        self._app, self._max_body, self._metrics = app, max_body, metrics
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
@@ -52,7 +55,8 @@ class Server:
         limited = None if rate is None else Limited(Buckets(rate))
         rest = Rest(app, max_body).handle
         self._rest, self._graphql = (
-            self._surface(handle, limited) for handle in (rest, GraphqlEndpoint(app, max_body).handle)
+            self._surface(noted(handle) if noting else handle, limited)
+            for handle in (rest, GraphqlEndpoint(app, max_body).handle)
         )
         self._health = cross_origin(rest, self._origins)  # which is told whoever asks, however often
         too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
@@ -82,6 +86,8 @@ class Server:
         elif path == "/ready":
             missing = await self.readiness.missing()
             await self._answer(partial(readiness_response, missing), True, scope, receive, send)
+        elif path == "/metrics" and self._metrics is not None:
+            await self._answer(self._metrics, True, scope, receive, send)
         else:  # a custom action, or nothing
             await self._answer(self._rest, False, scope, receive, send)
 

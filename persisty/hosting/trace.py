@@ -12,6 +12,8 @@ from itertools import count
 
 from starlette.types import Scope
 
+from ..api.http import Request, Response
+from ..api.identity import Handle
 from ..api.request_ids import REQUEST_ID, given_id
 
 _PROCESS = secrets.token_hex(6)
@@ -40,3 +42,15 @@ def begin(headers: Mapping[str, str], scope: Scope) -> Trace:
     trace = Trace(given or f"{_PROCESS}-{next(_NUMBERS):x}", client[0] if client else None)
     CURRENT.set(trace)
     return trace
+
+
+def noted(handle: Handle) -> Handle:
+    """A surface behind which it is known who calls."""
+
+    def noting(request: Request) -> Response:
+        trace = CURRENT.get()
+        if trace is not None:
+            trace.subject = request.caller.subject
+        return handle(request)
+
+    return noting
