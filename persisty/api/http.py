@@ -5,7 +5,8 @@ Because the surfaces know only these two, the same request gives the same bytes 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,8 +22,25 @@ MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
-encode, encode_lines = _ENCODER.encode, _ENCODER.encode_lines
-"""The bytes of an answer, and of one with an item on each line; the same for equal answers."""
+
+
+def encode(content: Any) -> bytes:
+    """The bytes of an answer; the same for equal answers."""
+    try:
+        return _ENCODER.encode(content)
+    except TypeError:  # it orders no names but texts: those of an object may be UUIDs
+        return msgspec.json.encode(_ordered(content))
+
+
+def encode_lines(items: Sequence[Any]) -> bytes:
+    """The same, with an item on each line."""
+    try:
+        return _ENCODER.encode_lines(items)
+    except TypeError:
+        return b"".join(msgspec.json.encode(_ordered(one)) + b"\n" for one in items)
+
+
+_ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic")
 
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}

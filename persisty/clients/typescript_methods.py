@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..api.operations import Operation
 from .description import ActionClient, ClientDescription, StoreClient
-from .typescript_types import Spelling, doc, literal, member
+from .types import Of, Scalar
+from .typescript_types import WIDTH, Spelling, doc, grouped, literal, member
 
 INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
 FIELDS = "`fields`: only these."
@@ -49,12 +50,22 @@ def _links_told(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
-def _at(operation: Operation) -> str:
-    return f"at({literal(operation.path.removesuffix('/{key}'))}, key)"
+def _at(store: StoreClient, operation: Operation) -> str:
+    return f"at({literal(operation.path.removesuffix('/{key}'))}, key{_times(store)})"
+
+
+def _times(store: StoreClient) -> str:
+    """A further argument: the parts of the key that are times, whose text in a key has a fraction in any case."""
+    found = [position for position, one in enumerate(store.key) if one.type == Scalar(Of.DATETIME)]
+    return f", {literal(found)}" if found else ""
 
 
 def _call(how: str, of: str, asked: str, *more: str) -> str:
-    return f"return this.#transport.{how}{f'<{of}>' if of else ''}({', '.join([f'{{ {asked} }}', *more, 'options'])});"
+    called, parts = f"this.#transport.{how}{f'<{of}>' if of else ''}(", [f"{{ {asked} }}", *more, "options"]
+    line = f"return {called}{', '.join(parts)});"
+    if len(line) + 4 <= WIDTH:
+        return line
+    return f"return {called}\n" + "".join(f"      {one},\n" for one in parts) + "    );"
 
 
 def _create(store: StoreClient, operation: Operation) -> list[str]:
@@ -66,11 +77,11 @@ def _create(store: StoreClient, operation: Operation) -> list[str]:
 
 def _read(store: StoreClient, operation: Operation) -> list[str]:
     shown, key = _shown(store), f"key: {store.type('Key')}"
-    asked = f'method: "GET", path: {_at(operation)}, parameters: parameters({SHOWING})'
+    asked = f'method: "GET", path: {_at(store, operation)}, parameters: shown(options)'
     head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
     tagging = f"readTagged({key}, options: {CALL} = {{}})"
     none = "Null where there is none."
-    tagged = f'method: "GET", path: {_at(operation)}'
+    tagged = f'method: "GET", path: {_at(store, operation)}'
     return [
         method(about(operation, none, *_links_told(store)), head, f"Promise<{shown} | null>", _call("found", "", asked)),
         method(about(operation, none, "With the tag of its version, for `ifMatch`."), tagging,
@@ -78,15 +89,12 @@ def _read(store: StoreClient, operation: Operation) -> list[str]:
     ]  # fmt: skip
 
 
-SHOWING = "{ include: options.include, fields: options.fields }"
-
-
 def _conditions(store: StoreClient) -> str:
     return f"options: Conditions<{store.type('Where')}> & {CALL} = {{}}"
 
 
-def _written(operation: Operation) -> str:
-    method_and_path = f"method: {literal(operation.method)}, path: {_at(operation)}"
+def _written(store: StoreClient, operation: Operation) -> str:
+    method_and_path = f"method: {literal(operation.method)}, path: {_at(store, operation)}"
     return f"{method_and_path}, parameters: filter(options.when), ifMatch: options.ifMatch"
 
 
@@ -95,53 +103,41 @@ def _update(store: StoreClient, operation: Operation) -> list[str]:
         f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
     )
     told = about(operation, IF_MATCH, "The item as it is then; null where there is none.")
-    asked = f"{_written(operation)}, body: changes"
-    return [method(told, head, f"Promise<({_seen(store)}) | null>", _call("found", "", asked))]
+    asked = f"{_written(store, operation)}, body: changes"
+    return [method(told, head, f"Promise<{_seen(store)} | null>", _call("found", "", asked))]
 
 
 def _delete(store: StoreClient, operation: Operation) -> list[str]:
     head = f"delete(key: {store.type('Key')}, {_conditions(store)})"
     told = about(operation, IF_MATCH, "Whether it was there.")
-    return [method(told, head, "Promise<boolean>", _call("deleted", "", _written(operation)))]
+    return [method(told, head, "Promise<boolean>", _call("deleted", "", _written(store, operation)))]
 
 
-SEARCH: tuple[tuple[str, str, frozenset[str]], ...] = (
-    ("limit", "number", frozenset({"search", "searchAll"})),
-    ("cursor", "string", frozenset({"search"})),
-)
-"""Option of a search, its type, and the methods that have it."""
+SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
+    ("search", "Promise<Page<{of}>>", "answer", "", ()),
+    ("searchAll", "AsyncGenerator<{of}, void, undefined>", "pages", "The items of all pages of a search.", ("cursor",)),
+    ("export", "AsyncGenerator<{of}, void, undefined>", "lines", "Every match, as one answer that is read line by line.",
+     ("cursor", "limit")),
+)  # fmt: skip
+"""A method that searches, what it gives, how it is asked, what is told of it, and the options that it has not."""
 
 
 def _search(store: StoreClient, operation: Operation) -> list[str]:
-    order = store.type("Order")
-    every = {
-        "where": store.type("Where"),
-        **({"query": "string"} if store.text else {}),
-        "order": f"{order} | readonly {order}[]",
-    }
-    shown = _shown(store)
-    methods: list[str] = []
-    for name, result, how, told in (
-        ("search", f"Promise<Page<{shown}>>", "answer", ""),
-        ("searchAll", f"AsyncGenerator<{shown}, void, undefined>", "pages", "The items of all pages of a search."),
-        ("export", f"AsyncGenerator<{shown}, void, undefined>", "lines", "Every match, as one answer that is read line by line."),
-    ):  # fmt: skip
-        options = {**every, **{option: of for option, of, having in SEARCH if name in having}}
-        without = [option for option, _, having in SEARCH if name not in having]
-        given = "; ".join(f"{option}?: {of} | undefined" for option, of in options.items())
-        head = f"{name}{_generic(store)}(\n    options: {{ {given} }} & Showing<I, F> & {CALL} = {{}},\n  )"
-        named = ", ".join(f"{one}: options.{one}" for one in (*options, "include", "fields") if one != "where")
-        asked = (
-            f'method: "GET", path: {literal(operation.path)}, '
-            f"parameters: [...filter(options.where), ...parameters({{ {named} }})]"
-        )
+    shown, methods = _shown(store), []
+    for name, result, how, told, without in SEARCHES:
+        lacking = (*without, *(() if store.text else ("query",)))
+        options = f"Searching<{store.type('Where')}, {store.type('Order')}>"
+        options = f"Omit<{options}, {' | '.join(map(literal, lacking))}>" if lacking else options
+        head = f"{name}{_generic(store)}(\n    options: {options} & Showing<I, F> & {CALL} = {{}},\n  )"
+        asked = f'method: "GET", path: {literal(operation.path)}, parameters: searched(options)'
         more: tuple[str, ...] = ()
         if how == "lines":
             asked += ', accept: "application/x-ndjson"'
-            more = (literal([*(one.name for one in store.item), *(one.name for one in store.links)]),)
-        text = about(operation, *_links_told(store), without=without)
+            known = [*(one.name for one in store.item), *(one.name for one in store.links)]
+            more = (literal(known),)
+        text = about(operation, *_links_told(store), without=lacking)
         text = text.replace(operation.description or operation.name, told, 1) if told else text
-        methods.append(method(text, head, result, _call(how, "", asked, *more)))
+        methods.append(method(text, head, result.format(of=shown), _call(how, "", asked, *more)))
     return methods
 
 
@@ -157,18 +153,14 @@ def _count(store: StoreClient, operation: Operation) -> list[str]:
 def _read_batch(store: StoreClient, operation: Operation) -> list[str]:
     shown = _shown(store)
     head = (
-        f"async readBatch{_generic(store)}(\n    keys: readonly {_grouped(store.type('Key'))}[],\n"
+        f"async readBatch{_generic(store)}(\n    keys: readonly {grouped(store.type('Key'))}[],\n"
         f"    options: Showing<I, F> & {CALL} = {{}},\n  )"
     )
-    keys = '...keys.map((key): [string, string] => ["key", keyText(key)])'
-    asked = f'method: "GET", path: {literal(operation.path)}, parameters: [{keys}, ...parameters({SHOWING})]'
+    keys = f'...keys.map((key): [string, string] => ["key", keyText(key{_times(store)})])'
+    asked = f'method: "GET", path: {literal(operation.path)}, parameters: [{keys}, ...shown(options)]'
     body = _call("answer", f"{{ items: ({shown} | null)[] }}", asked).removeprefix("return ").removesuffix(";")
     told = about(operation, *_links_told(store))
     return [method(told, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
-
-
-def _grouped(of: str) -> str:
-    return f"({of})" if " " in of else of
 
 
 def _edit_batch(store: StoreClient, operation: Operation) -> list[str]:
@@ -177,7 +169,7 @@ def _edit_batch(store: StoreClient, operation: Operation) -> list[str]:
         f"    options: {{ atomic?: boolean | undefined }} & {CALL} = {{}},\n  )"
     )
     result = f"EditResult<{_seen(store)}>[]"
-    body = "{ edits: edited(edits), atomic: options.atomic ?? false }"
+    body = f"{{ edits: edited(edits{_times(store)}), atomic: options.atomic ?? false }}"
     asked = f'method: "POST", path: {literal(operation.path)}, body: {body}'
     called = _call("answer", f"{{ results: {result} }}", asked).removeprefix("return ").removesuffix(";")
     told = about(operation, "Where an atomic batch fails, `problem` of the error has the results.")

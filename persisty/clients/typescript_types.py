@@ -52,7 +52,7 @@ class Spelling:
             case Choice(values=values):
                 return " | ".join(map(literal, values))
             case Listed(item=item):
-                return f"{readonly}{_grouped(self.of(item, given=given))}[]"
+                return f"{readonly}{grouped(self.of(item, given=given))}[]"
             case Tupled(items=items):
                 return f"{readonly}[{', '.join(self.of(one, given=given) for one in items)}]"
             case Mapped(value=value):
@@ -66,7 +66,7 @@ class Spelling:
                 return " | ".join(self.of(one, given=given) for one in arms)
 
 
-def _grouped(text: str) -> str:
+def grouped(text: str) -> str:
     return f"({text})" if " " in text else text
 
 

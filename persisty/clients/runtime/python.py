@@ -29,7 +29,7 @@ from uuid import uuid4 as _uuid4
 
 import httpx as _httpx
 import msgspec as _m
-from msgspec import UNSET
+from msgspec import UNSET as UNSET
 from msgspec import UnsetType as _Unset
 
 ErrorCode: _t.TypeAlias = str
@@ -256,12 +256,17 @@ def _retry_after(response: _httpx.Response) -> float | None:
     return float(told) if told.isascii() and told.isdigit() else None
 
 
-def _pause(asked: _Asked, response: _httpx.Response | None, attempt: int) -> float | None:
-    """Seconds to wait before it is sent again; None where it is not. `response`: None where none came.
+def _transient(error: ApiError) -> _b.bool:
+    """Whether it may be otherwise soon: a request that is still being carried out has come before."""
+    return error.status in _TRANSIENT or error.code == "idempotency_in_progress"
+
+
+def _pause(asked: _Asked, error: ApiError | None, attempt: int) -> float | None:
+    """Seconds to wait before it is sent again; None where it is not. `error`: None where no answer came.
 
     Who says when to ask again has done nothing of it, so that even a write is sent again.
     """
-    told = None if response is None else _retry_after(response)
+    told = None if error is None else error.retry_after
     if told is not None:
         return told if told <= _LONGEST_WAIT else None
     return min(_NO_MORE, 0.1 * 2.0**attempt) * (0.5 + _random.random() / 2) if asked.repeatable else None
@@ -309,8 +314,9 @@ class _AsyncTransport:
                 if response.status_code < 400:
                     return response
                 await response.aread()
-                again = _pause(asked, response, attempt) if response.status_code in _TRANSIENT else None
-                refusal: ClientError = _refusal(response)
+                told = _refusal(response)
+                refusal: ClientError = told
+                again = _pause(asked, told, attempt) if _transient(told) else None
             except _httpx.TransportError as error:
                 again = _pause(asked, None, attempt)
                 refusal = NetworkError(f"{asked.method} {asked.path}: {error or type(error).__name__}")

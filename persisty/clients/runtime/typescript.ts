@@ -109,6 +109,15 @@ export interface Showing<Include extends string, Field extends string> {
   fields?: readonly Field[] | undefined;
 }
 
+/** What is searched for. */
+export interface Searching<Where, Order extends string> {
+  where?: Where | undefined;
+  query?: string | undefined;
+  order?: Order | readonly Order[] | undefined;
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
 /** On which condition an item is written: what has to hold of it, and the tag of the version that it has to be. */
 export interface Conditions<Where> {
   when?: Where | undefined;
@@ -122,12 +131,15 @@ type Head<Path extends string> = Path extends `${infer First}.${string}` ? First
 type Led<Path extends string> = Path extends `${infer First}.${string}` ? First : never;
 type Some<Value> = Value extends Page<infer Item> ? Page<Partial<Item>> : Value extends object ? Partial<Value> : Value;
 
-/** An item as an answer shows it. */
-export type Shown<Item, Links, Include extends string, Field extends string> = ([Field] extends [never]
+type Chosen<Item, Links, Field extends string> = [Field] extends [never]
   ? Item
   : Pick<Item, Extract<Field, keyof Item>> &
-      Pick<Links, Extract<Field, keyof Links>> & { [Name in Extract<Led<Field>, keyof Links>]: Some<Links[Name]> }) &
-  Pick<Links, Extract<Head<Include>, keyof Links>>;
+      Pick<Links, Extract<Field, keyof Links>> & { [Name in Extract<Led<Field>, keyof Links>]: Some<Links[Name]> };
+
+/** An item as an answer shows it. */
+export type Shown<Item, Links, Include extends string, Field extends string> = [Include] extends [never]
+  ? Chosen<Item, Links, Field>
+  : Chosen<Item, Links, Field> & Pick<Links, Extract<Head<Include>, keyof Links>>;
 
 /** Where the app is, and who asks. */
 export interface ClientOptions {
@@ -135,7 +147,7 @@ export interface ClientOptions {
   /** A bearer token, or what gives one for each request. */
   token?: string | (() => string | Promise<string>) | undefined;
   /** Default: that of the platform. */
-  fetch?: typeof fetch | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
   /** Milliseconds that an answer may take; default 30000. */
   timeout?: number | undefined;
   /** How often a request is sent again that met no answer, or a server that asks for patience, where that does no harm; default 2. */
@@ -168,13 +180,20 @@ function escaped(part: unknown): string {
   );
 }
 
-/** The string key: as it is, of its value, or of the values of its parts. */
-function keyText(key: unknown): string {
-  return Array.isArray(key) ? key.map(escaped).join("~") : text(key);
+/** The string key: as it is, of its value, or of the values of its parts. `times`: the parts that are times, which have all digits there. */
+function keyText(key: unknown, times: readonly number[] = []): string {
+  if (Array.isArray(key)) return key.map((one, part) => escaped(times.includes(part) ? moment(one) : one)).join("~");
+  return times.length === 1 ? moment(key) : text(key);
 }
 
-function at(path: string, key: unknown): string {
-  return `${path}/${encodeURIComponent(keyText(key))}`;
+/** `2030-01-31T12:00:00Z` with six digits after the seconds. */
+function moment(value: unknown): string {
+  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/.exec(text(value));
+  return found ? `${found[1]}.${(found[2] ?? "").padEnd(6, "0")}Z` : text(value);
+}
+
+function at(path: string, key: unknown, times: readonly number[] = []): string {
+  return `${path}/${encodeURIComponent(keyText(key, times))}`;
 }
 
 /** A filter as parameters: `{place: {city: {startswith: "R"}}}` is `place.city__startswith=R`. */
@@ -200,17 +219,30 @@ function parameters(given: object): Parameters {
   });
 }
 
-function edited(edits: readonly object[]): unknown[] {
+function shown(options: Showing<string, string>): Parameters {
+  return parameters({ include: options.include, fields: options.fields });
+}
+
+function searched(options: Searching<object, string> & Showing<string, string>): Parameters {
+  const { where, query, order, limit, cursor } = options;
+  return [...filter(where), ...parameters({ query, order, limit, cursor }), ...shown(options)];
+}
+
+/** Edits with their keys as JSON has them. */
+function edited(edits: readonly object[], times: readonly number[] = []): unknown[] {
   return edits.map((edit) =>
     Object.fromEntries(
-      Object.entries(edit).map(([verb, body]) => [verb, verb === "create" ? body : { ...body, key: keyText(body.key) }]),
+      Object.entries(edit).map(([verb, body]) => {
+        return [verb, verb === "create" ? body : { ...body, key: keyText(body.key, times) }];
+      }),
     ),
   );
 }
 
+/** A UUID: from where the platform has none, one that is random enough to be nobody else's. */
 function uniqueKey(): string {
-  const known = globalThis.crypto?.randomUUID?.();
-  return known ?? Array.from({ length: 8 }, () => Math.random().toString(16).slice(2, 10)).join("-");
+  const digit = () => Math.floor(Math.random() * 16).toString(16);
+  return globalThis.crypto?.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, digit);
 }
 
 function pause(milliseconds: number): Promise<void> {
@@ -220,6 +252,11 @@ function pause(milliseconds: number): Promise<void> {
 function retryAfter(response: Response): number | null {
   const told = response.headers.get("retry-after") ?? "";
   return /^\d+$/.test(told) ? Number(told) * 1000 : null;
+}
+
+/** Whether it may be otherwise soon: a request that is still being carried out has come before. */
+function transient(error: ApiError): boolean {
+  return TRANSIENT.has(error.status) || error.code === "idempotency_in_progress";
 }
 
 async function refusal(response: Response): Promise<ApiError> {
@@ -272,8 +309,7 @@ class Transport {
 
   /** Milliseconds until it is sent again; null where it is not. Who says when to ask again has done nothing of it. */
   #wait(asked: Asked, error: unknown, attempt: number): number | null {
-    const transient = error instanceof NetworkError || (error instanceof ApiError && TRANSIENT.has(error.status));
-    if (!transient) return null;
+    if (!(error instanceof NetworkError || (error instanceof ApiError && transient(error)))) return null;
     if (error instanceof ApiError && error.retryAfter !== null) {
       return error.retryAfter <= LONGEST_WAIT ? error.retryAfter : null;
     }

@@ -1,0 +1,145 @@
+"""What clients offer is what the operations are: no more, no less, and the same text each time."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from persisty import App, public, stored
+from persisty.api.actions import operations
+from persisty.api.operations import EDITS, VERBS
+from persisty.application import load_app
+from persisty.cli.client import WRITERS
+from persisty.clients import python_methods, python_types, typescript_methods, typescript_types
+from persisty.clients.description import BEHIND, OPERATORS_OF, describe
+from persisty.clients.python import python_client
+from persisty.clients.typescript import typescript_client
+from persisty.model.changes import SPELLED
+from persisty.model.links import ENDS
+from persisty.model.types import OPERATORS, Kind
+from persisty.naming import camel
+
+from ..hosting.test_identity import environment
+from .conftest import APPS, ROOT
+
+REST = {"include", "fields", "if_match", "self"}
+"""What methods take that is REST's own."""
+
+
+def methods(app: App, name: str) -> dict[str, dict[str, set[str]]]:
+    """Class → method → parameters, of the Python client; of overloads all together."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for one in ast.parse(python_client(app, name)).body:
+        if isinstance(one, ast.ClassDef):
+            for function in one.body:
+                if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    given = {given.arg for given in (*function.args.args, *function.args.kwonlyargs)}
+                    found.setdefault(one.name, {}).setdefault(function.name, set()).update(given)
+    return found
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_every_operation_is_a_method_with_its_parameters_and_there_is_no_other(name: str) -> None:
+    app = load_app(APPS[name])
+    described, classes = describe(app), methods(app, name)
+    text = typescript_client(app, name)
+    beside = {"search": {"search_all", "export"}, "read": {"read_tagged"}}
+    for prefix in ("", "Async"):
+        expected: dict[str, set[str]] = {}
+        for operation in operations(app).values():
+            store = described.stores[operation.meta.name] if operation.meta else None
+            owner = prefix + (store.type("Store") if store else "Actions")
+            method = operation.verb or operation.name
+            expected.setdefault(owner, {"__init__"}).update({method, *beside.get(method, ())})
+            taken = classes[owner][method]
+            asked = {parameter.name for parameter in operation.parameters}
+            if store and not store.text:
+                asked.discard("query")
+            assert taken - REST == asked, f"{owner}.{method}"
+            in_class = re.search(
+                rf"^export class {owner.removeprefix('Async')} {{\n(.*?)^}}\n", text, re.DOTALL | re.MULTILINE
+            )
+            assert in_class is not None
+            spelled = camel(method) if store else method
+            assert re.search(rf"^  (?:async )?{spelled}[(<]", in_class[1], re.MULTILINE), f"{owner}.{spelled}"
+        served = {one for one in classes if one.startswith(prefix) and one.endswith(("Store", "Actions"))}
+        served = {one for one in served if one.startswith("Async") == bool(prefix)}
+        assert {owner: set(classes[owner]) for owner in served} == expected
+
+
+def test_what_searches_take_is_what_the_operation_takes_in_typescript() -> None:
+    text = typescript_client(load_app(APPS["shop"]), "shop")
+    searching = re.search(r"^export interface Searching<.*?{\n(.*?)^}", text, re.DOTALL | re.MULTILINE)
+    assert searching is not None
+    assert re.findall(r"^  (\w+)\?:", searching[1], re.MULTILINE) == [one.name for one in VERBS["search"].parameters]
+
+
+@pytest.mark.parametrize("methods", [python_methods.METHODS, typescript_methods.METHODS])
+def test_every_verb_has_its_methods(methods: dict[str, object]) -> None:
+    assert methods.keys() == VERBS.keys()
+
+
+@pytest.mark.parametrize("types", [python_types, typescript_types])
+def test_every_word_of_edits_changes_and_operators_has_a_type(types: object) -> None:
+    assert types.EDITS.keys() == EDITS.keys()  # type: ignore[attr-defined]
+    assert types.CHANGES.keys() == SPELLED.keys()  # type: ignore[attr-defined]
+    kinds_alike = {frozenset(one for one, kinds in OPERATORS.items() if kind in kinds) for kind in Kind}
+    assert len(kinds_alike) == len(OPERATORS_OF)
+
+
+def test_the_links_of_every_kind_are_described() -> None:
+    assert BEHIND.keys() == ENDS.keys()
+
+
+@pytest.mark.parametrize("language", WRITERS)
+def test_the_same_app_gives_the_same_text_in_every_process(language: str) -> None:
+    command = [sys.executable, "-m", "persisty", "client", language, APPS["museum"]]
+    texts = {
+        subprocess.run(
+            command, cwd=ROOT, env={**environment(), "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+    [text] = texts
+    assert text.splitlines()[0].count(b"client " + language.encode() + b" " + APPS["museum"].encode()) == 1
+
+
+def test_the_command_writes_a_file_and_says_where_it_cannot(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "persisty", "client", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+
+    out = tmp_path / "client.ts"
+    assert run("typescript", APPS["shop"], "--out", str(out)).stdout == ""
+    assert out.read_text(encoding="utf-8") == typescript_client(load_app(APPS["shop"]), APPS["shop"])
+    refused = run("python", APPS["shop"], "--out", str(tmp_path))
+    assert (refused.returncode, refused.stderr) == (1, f"Error: cannot write {tmp_path}: Is a directory\n")
+    nowhere = run("python")
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "PERSISTY_APP" in nowhere.stderr
+    assert run("cobol", APPS["shop"]).returncode == 2
+
+
+def test_posts_are_sent_again_only_to_servers_that_know_them_again() -> None:
+    @stored(access=public)
+    class Note:
+        id: str
+
+    for kept, told in ((True, "True"), (False, "False")):
+        app = App("notes", items=[Note], url="memory://", **({} if kept else {"idempotency": None}))
+        assert f"\n_REPLAYED = {told}\n" in python_client(app, "notes")
+        assert f"\nconst REPLAYED: boolean = {told.lower()};\n" in typescript_client(app, "notes")
+
+
+def test_descriptions_are_carried_over() -> None:
+    app = load_app(APPS["museum"])
+    python, typescript = python_client(app, "museum"), typescript_client(app, "museum")
+    for text in ("Cut, and not painted.", "What is given, the other way round.", "Only if the item matches"):
+        assert text in python
+        assert text in typescript

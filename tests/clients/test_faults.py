@@ -1,0 +1,156 @@
+"""What the Python client makes of servers that are in trouble: a transport of httpx plays them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+SOON = {"retry-after": "0"}
+NOTE = {"code": "a", "price": "1"}
+
+
+@pytest.fixture
+def shop(folder: Path) -> Iterator[ModuleType]:
+    spec = importlib.util.spec_from_file_location("shop_client", folder / "shop_client.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["shop_client"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["shop_client"]
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What would have been waited for."""
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    return waited
+
+
+def problem(status: int, code: str, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    media = {"content-type": "application/problem+json", **(headers or {})}
+    return httpx.Response(status, json={"code": code, "status": status, "title": "No", **more}, headers=media)
+
+
+def page() -> httpx.Response:
+    return httpx.Response(200, json={"items": [], "cursor": None})
+
+
+def created(key: str = "00000000-0000-4000-8000-000000000001") -> httpx.Response:
+    return httpx.Response(201, json={"id": key})
+
+
+def playing(shop: ModuleType, *answers: httpx.Response | Exception, **options: Any) -> tuple[Any, list[httpx.Request]]:
+    """A client of a server that gives these answers, and the requests that it gets."""
+    left, asked = list(answers), []
+
+    def play(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return shop.ShopClient("http://shop", transport=httpx.MockTransport(play), **options), asked
+
+
+def test_what_reads_is_sent_again_after_pauses_that_grow(shop: ModuleType, pauses: list[float]) -> None:
+    client, asked = playing(shop, httpx.ConnectError("no"), problem(503, "throttled"), page())
+    assert client.article.search().items == []
+    assert len(asked) == 3
+    assert 0.05 <= pauses[0] <= 0.1 <= pauses[1] <= 0.2
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadTimeout("slow"), problem(503, "throttled"), problem(502, "throttled")])
+def test_a_change_is_not_sent_again_where_it_may_have_been_made(shop: ModuleType, answer: Any) -> None:
+    for call in ("update", "delete"):
+        client, asked = playing(shop, answer, page())
+        with pytest.raises(shop.ClientError) as raised:
+            getattr(client.article, call)("key", *([{}] if call == "update" else []))
+        assert isinstance(raised.value, shop.NetworkError) is isinstance(answer, httpx.ReadTimeout)
+        assert len(asked) == 1
+
+
+def test_a_change_is_sent_again_when_the_server_says(shop: ModuleType, pauses: list[float]) -> None:
+    client, asked = playing(shop, problem(429, "rate_limited", {"retry-after": "7"}), httpx.Response(204))
+    assert client.article.delete("key") is True
+    assert (len(asked), pauses) == (2, [7.0])
+
+
+def test_a_post_is_sent_again_under_its_key_which_no_other_has(shop: ModuleType) -> None:
+    busy = problem(409, "idempotency_in_progress")
+    client, asked = playing(shop, httpx.ReadError("cut"), busy, created(), created(), page())
+    client.article.create(NOTE)
+    client.article.create(NOTE)
+    client.article.search()
+    first, second, third, other, reading = [one.headers.get("idempotency-key") for one in asked]
+    assert first == second == third != other
+    assert other is not None
+    assert reading is None
+
+
+def test_no_more_is_tried_than_was_said(shop: ModuleType, pauses: list[float]) -> None:
+    client, asked = playing(shop, *(problem(503, "not_ready", SOON) for _ in range(9)), retries=3)
+    with pytest.raises(shop.ApiError, match="not_ready") as raised:
+        client.article.search()
+    assert (raised.value.retry_after, len(asked), len(pauses)) == (0.0, 4, 3)
+    client, asked = playing(shop, problem(429, "rate_limited", {"retry-after": "3600"}))
+    with pytest.raises(shop.ApiError):
+        client.article.search()
+    assert (len(asked), len(pauses)) == (1, 3)
+
+
+def test_a_refusal_tells_all_that_the_server_does(shop: ModuleType) -> None:
+    fault = {"path": "/price", "message": "Missing", "expected": "decimal"}
+    client, _ = playing(shop, problem(422, "invalid_input", detail="It is not", faults=[fault], limit=3))
+    with pytest.raises(shop.ApiError) as raised:
+        client.article.create({})
+    error = raised.value
+    assert (error.code, error.status, error.title, error.detail) == ("invalid_input", 422, "No", "It is not")
+    assert error.faults == [shop.Fault("/price", "Missing", "decimal")]
+    assert error.document["limit"] == 3
+    assert str(error) == "invalid_input: It is not; /price: Missing"
+
+
+@pytest.mark.parametrize("status", [404, 418])
+def test_what_is_none_of_the_apps_answers_is_an_error(shop: ModuleType, status: int) -> None:
+    client, _ = playing(shop, httpx.Response(status, text="<h1>nginx</h1>"))
+    with pytest.raises(shop.ApiError) as raised:
+        client.article.read("key")
+    assert (raised.value.code, raised.value.status, raised.value.detail) == ("http_error", status, "<h1>nginx</h1>")
+    client, _ = playing(shop, httpx.Response(200, text="<h1>nginx</h1>"))
+    with pytest.raises(shop.ClientError, match="not what this client was written for"):
+        client.article.read("key")
+
+
+def test_an_export_that_comes_to_grief_gives_what_came_before(shop: ModuleType) -> None:
+    lines = '{"code":"é"}\n{"code":"b"}\n{"code":"throttled","status":503,"title":"Throttled"}\n'
+    client, asked = playing(shop, httpx.Response(200, text=lines))
+    exported = client.article.export(fields=["code"])
+    assert [next(exported).code, next(exported).code] == ["é", "b"]
+    with pytest.raises(shop.ApiError, match="throttled"):
+        next(exported)
+    assert asked[0].headers["accept"] == "application/x-ndjson"
+
+
+def test_a_token_is_asked_for_each_time(shop: ModuleType) -> None:
+    tokens = iter(("one", "two"))
+    client, asked = playing(shop, problem(503, "not_ready", SOON), page(), token=lambda: next(tokens))
+    client.article.search()
+    assert [one.headers["authorization"] for one in asked] == ["Bearer one", "Bearer two"]
+
+
+def test_what_is_one_of_none_is_nothing(shop: ModuleType) -> None:
+    client, asked = playing(shop, page())
+    client.article.search({"code": {"oneof": []}, "origin": {"country": {"eq": None}}, "size": {"ne": None}})
+    assert asked[0].url.query == (
+        b"code__null=true&code__null=false&origin.country__null=true&size__null=false"
+    )  # fmt: skip

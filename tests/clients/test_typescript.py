@@ -1,0 +1,24 @@
+"""The TypeScript client: what the compiler says of it, and what it does with a server. What it has to refuse is in the programs, as
+`@ts-expect-error`."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from .conftest import Token, use
+
+
+def test_the_whole_life_of_items(compiled: Path, token: Token, tmp_path: Path) -> None:
+    use(["node", "use_shop.js"], compiled, "shop", [token("shop", "sam", "staff"), token("shop", "ann")], tmp_path)
+
+
+def test_values_of_every_type_come_back_as_they_were_given(compiled: Path, token: Token, tmp_path: Path) -> None:
+    use(["node", "use_museum.js"], compiled, "museum", [token("museum", "ann")], tmp_path)
+
+
+def test_what_is_asked_again_and_what_is_told(compiled: Path) -> None:
+    run = subprocess.run(
+        ["node", "use_faults.js"], cwd=compiled, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert run.stdout == "done\n", run.stderr
