@@ -63,7 +63,7 @@ class LinkField(Struct, frozen=True):
 
 class StoreClient(Struct, frozen=True):
     """The methods and types of a store. `names`: what each of `PARTS` is called. `told`: whoever writes an item sees it, and not just its
-    key. `edits`: what a batch may hold. `operations`, by verb. `changes`: attribute → the word and the operand of what may be done to its value."""
+    key. `text`: there is some to search through. `conditional`: whoever writes has to say on which condition. `edits`: what a batch may hold. `operations`, by verb. `changes`: attribute → the word and the operand of what may be done to its value."""
 
     name: str
     names: Mapping[str, str]
@@ -81,6 +81,7 @@ class StoreClient(Struct, frozen=True):
     edits: tuple[str, ...]
     told: bool
     text: bool
+    conditional: bool
     description: str | None = None
 
     def type(self, part: str = "") -> str:
@@ -184,6 +185,7 @@ class _Describing:
             edits=tuple(verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)),
             told={one.name for one in visible if one.readable is True} <= set(access.always_there(meta)),
             text=has_text(meta),
+            conditional=meta.conditional_writes,
             description=meta.description,
         )  # fmt: skip
 

@@ -52,34 +52,50 @@ FIELDS = "`fields`: only these; what is not named is UNSET."
 IF_MATCH = "`if_match`: only this version, by its tag; else `precondition_failed`."
 
 
+class Overloads(Struct, frozen=True):
+    """The ways to call a method: further parameters, and what it gives then. `every`: those that it takes in the end."""
+
+    ways: tuple[tuple[tuple[str, ...], str], ...]
+    every: tuple[str, ...]
+
+
 class Method(Struct, frozen=True):
-    """A method: `parameters` as they are written, those after None by name only. `shown`: it takes `fields`, and gives `result` or,
-    with them, `partial`. `wait`: it is waited for itself, and not what it gives."""
+    """A method: `parameters` as they are written, those after None by name only. `wait`: it is waited for itself, and not what it gives."""
 
     name: str
     parameters: tuple[str | None, ...]
     result: str
     body: str
     about: tuple[str, ...]
-    partial: str = ""
+    overloads: Overloads | None = None
     wait: bool = True
 
 
-def written(method: Method, mode: Mode, fields: str) -> str:
-    """The text of a method; with overloads where what it gives depends on `fields`."""
+def written(method: Method, mode: Mode) -> str:
+    """The text of a method."""
     text = doc("\n\n".join([method.about[0], "\n".join(method.about[1:])]), " " * 8)
-    if not method.partial:
-        return _signature(method, mode, method.parameters, f"{method.result}:") + f"\n{text}{method.body}"
-    named = (*method.parameters, *(() if None in method.parameters else (None,)))
-    overloads = [
-        "    @_t.overload\n" + _signature(method, mode, (*named, parameter), f"{result}: ...") + "\n\n"
-        for parameter, result in (
-            ("fields: None = None", method.result),
-            (f"fields: _Sequence[{fields}]", method.partial),
-        )
-    ]
-    either = _signature(method, mode, (*named, f"fields: _Sequence[{fields}] | None = None"), "_t.Any:")
-    return "".join(overloads) + f"{either}\n{text}{method.body}"
+    named, overloads = method.parameters, ""
+    if method.overloads:
+        named = named if None in named else (*named, None)
+        for more, result in method.overloads.ways:
+            overloads += f"    @_t.overload\n{_signature(method, mode, (*named, *more), f'{result}: ...')}\n\n"
+        named = (*named, *method.overloads.every)
+    return f"{overloads}{_signature(method, mode, named, f'{method.result}:')}\n{text}{method.body}"
+
+
+def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
+    """What is given without `fields`, and with them."""
+    listed = f"_Sequence[{store.type('Field')}]"
+    return Overloads(
+        ((("fields: None = None",), whole), ((f"fields: {listed}",), some)), (f"fields: {listed} | None = None",)
+    )
+
+
+def _by_condition(store: StoreClient, result: str) -> Overloads | None:
+    """One of two conditions has to be given, where the item's writes are conditional."""
+    where, tag = f"when: {store.type('Where')}", "if_match: str"
+    either = ((where, f"{tag} | None = None"), result), ((tag, "when: None = None"), result)
+    return Overloads(either, (f"{where} | None = None", f"{tag} | None = None")) if store.conditional else None
 
 
 def _signature(method: Method, mode: Mode, parameters: Sequence[str | None], result: str) -> str:
@@ -152,12 +168,15 @@ def _read(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
     tagging = _answered(mode, "tagged", _asked("GET", path), store.type(), tagged)
     told = about(operation, "None where there is none.")
     return [
-        Method("read", (key, None, *_showing(store)), f"{store.type()} | None", body, (*told, *_links_told(store)), some),
+        Method("read", (key, None, *_showing(store)), "_t.Any", body, (*told, *_links_told(store)), _by_fields(store, f"{store.type()} | None", some)),
         Method("read_tagged", (key,), tagged, tagging, (*told, "With the tag of its version, for `if_match`.")),
     ]  # fmt: skip
 
 
 def _conditions(store: StoreClient) -> tuple[str | None, ...]:
+    """The parameters of a write that may be on a condition; where it has to be, they are those of overloads."""
+    if store.conditional:
+        return (None,)
     return (None, f"when: {store.type('Where')} | None = None", "if_match: str | None = None")
 
 
@@ -167,14 +186,15 @@ def _update(store: StoreClient, operation: Operation, mode: Mode) -> list[Method
     body = _answered(mode, "found", asked, seen, f"{seen} | None")
     given = (f"key: {store.type('Key')}", f"changes: {store.type('Update')}", *_conditions(store))
     told = about(operation, IF_MATCH, "The item as it is then; None where there is none.")
-    return [Method("update", given, f"{seen} | None", body, told)]
+    return [Method("update", given, f"{seen} | None", body, told, _by_condition(store, f"{seen} | None"))]
 
 
 def _delete(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
     asked = _asked(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
     body = f"{asked}        return {mode.wait}self._transport.deleted(asked)\n"
     told = about(operation, IF_MATCH, "Whether it was there.")
-    return [Method("delete", (f"key: {store.type('Key')}", *_conditions(store)), "bool", body, told)]
+    given = (f"key: {store.type('Key')}", *_conditions(store))
+    return [Method("delete", given, "bool", body, told, _by_condition(store, "bool"))]
 
 
 def _search(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
@@ -207,13 +227,16 @@ def _search(store: StoreClient, operation: Operation, mode: Mode) -> list[Method
     all_told = tuple(one for one in told if not one.startswith("`cursor`"))
     item, some = store.type(), store.type("Partial")
     each, each_partial = f"{mode.iterator}[{item}]", f"{mode.iterator}[{some}]"
+    pages_told = ("The items of all pages of a search.", *all_told[1:])
+    lines_told = (
+        "Every match, as one answer that is read line by line.",
+        *(one for one in all_told[1:] if not one.startswith("`limit`")),
+    )
+    by_page, by_item = _by_fields(store, f"Page[{item}]", f"Page[{some}]"), _by_fields(store, each, each_partial)
     return [
-        Method("search", (*every, limit, cursor), f"Page[{item}]", searching, told, f"Page[{some}]"),
-        Method("search_all", (*every, limit), each, paged, ("The items of all pages of a search.", *all_told[1:]),
-               each_partial, wait=False),
-        Method("export", every, each, exporting,
-               ("Every match, as one answer that is read line by line.",
-                *(one for one in all_told[1:] if not one.startswith("`limit`"))), each_partial, wait=False),
+        Method("search", (*every, limit, cursor), "_t.Any", searching, told, by_page),
+        Method("search_all", (*every, limit), "_t.Any", paged, pages_told, by_item, wait=False),
+        Method("export", every, "_t.Any", exporting, lines_told, by_item, wait=False),
     ]  # fmt: skip
 
 
@@ -235,7 +258,8 @@ def _read_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Me
     )
     given = (f"keys: _Sequence[{store.type('Key')}]", None, *_showing(store))
     whole, some = (f"list[{store.type(part)} | None]" for part in ("", "Partial"))
-    return [Method("read_batch", given, whole, body, about(operation, *_links_told(store)), some)]
+    told = about(operation, *_links_told(store))
+    return [Method("read_batch", given, "_t.Any", body, told, _by_fields(store, whole, some))]
 
 
 def _edit_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
@@ -264,7 +288,7 @@ METHODS: dict[str, Callable[[StoreClient, Operation, Mode], list[Method]]] = {
 
 def store_class(store: StoreClient, mode: Mode) -> str:
     methods = [
-        written(method, mode, store.type("Field"))
+        written(method, mode)
         for verb, operation in store.operations.items()
         for method in METHODS[verb](store, operation, mode)
     ]
@@ -295,7 +319,7 @@ def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
     of = "None" if result == "None" else f"_t.cast(_t.Any, {result})" if " | " in result else result
     body = _answered(mode, "answer", _asked(operation.method, literal(operation.path), *sent), of, result)
     method = Method(python_name(operation.name), ((None, *given) if given else ()), result, body, about(operation))
-    return written(method, mode, "")
+    return written(method, mode)
 
 
 def client_class(described: ClientDescription, mode: Mode) -> str:

@@ -287,9 +287,12 @@ EDITS: dict[str, Callable[[StoreClient], list[tuple[str, str, bool, str | None]]
     "update": lambda store: [
         ("key", store.type("Key"), True, None),
         ("changes", store.type("Update"), True, None),
-        ("when", store.type("Condition"), False, None),
+        ("when", store.type("Condition"), store.conditional, None),
     ],
-    "delete": lambda store: [("key", store.type("Key"), True, None), ("when", store.type("Condition"), False, None)],
+    "delete": lambda store: [
+        ("key", store.type("Key"), True, None),
+        ("when", store.type("Condition"), store.conditional, None),
+    ],
 }
 """Verb of an edit → the members of its body; those of a new item are those of the item."""
 

@@ -90,7 +90,8 @@ def _read(store: StoreClient, operation: Operation) -> list[str]:
 
 
 def _conditions(store: StoreClient) -> str:
-    return f"options: Conditions<{store.type('Where')}> & {CALL} = {{}}"
+    kind = "Condition" if store.conditional else "Conditions"
+    return f"options: {kind}<{store.type('Where')}> & {CALL}{'' if store.conditional else ' = {}'}"
 
 
 def _written(store: StoreClient, operation: Operation) -> str:
@@ -212,7 +213,8 @@ def _action(action: ActionClient, spelling: Spelling) -> str:
     given = f"given: {{ {'; '.join(members)} }}{default}, " if members else ""
     sent = ", body: given" if action.body else ", parameters: parameters(given)"
     asked = f"method: {literal(operation.method)}, path: {literal(operation.path)}{sent if members else ''}"
-    head = f"{member(operation.name)}({given}options: {CALL} = {{}})"
+    name = "constructor_" if operation.name == "constructor" else member(operation.name)
+    head = f"{name}({given}options: {CALL} = {{}})"
     return method(about(operation), head, f"Promise<{spelling.of(action.result)}>", _call("answer", "", asked))
 
 

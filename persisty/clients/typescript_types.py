@@ -181,12 +181,14 @@ def key_type(spelling: Spelling, store: StoreClient) -> str:
     return whole if whole == "string" else f"string | {whole}"
 
 
+def _when(store: StoreClient) -> str:
+    return f"when{'' if store.conditional else '?'}: {store.type('Condition')}"
+
+
 EDITS: dict[str, Callable[[StoreClient], str]] = {
     "create": lambda store: store.type("Create"),
-    "update": lambda store: (
-        f"{{ key: {store.type('Key')}; changes: {store.type('Update')}; when?: {store.type('Condition')} }}"
-    ),
-    "delete": lambda store: f"{{ key: {store.type('Key')}; when?: {store.type('Condition')} }}",
+    "update": lambda store: f"{{ key: {store.type('Key')}; changes: {store.type('Update')}; {_when(store)} }}",
+    "delete": lambda store: f"{{ key: {store.type('Key')}; {_when(store)} }}",
 }
 """Verb of an edit → its body."""
 

@@ -87,11 +87,12 @@ def conditions(staff: ShopClient, key: UUID) -> None:
     note = staff.note.create({"text": "mine"})
     assert isinstance(note.id, UUID)
     try:
-        staff.note.update(note.id, {"text": "still mine"})
+        staff.note.update(note.id, {"text": "still mine"})  # type: ignore[call-overload]  # on no condition
     except ApiError as error:
         refusal = error
     assert refused("precondition_required", refusal).status == 428
     assert staff.note.update(note.id, {"text": "mine"}, if_match="*") is not None
+    assert staff.note.delete(note.id, when={"text": {"eq": "mine"}})
 
 
 def searching(staff: ShopClient) -> None:
@@ -232,6 +233,7 @@ def wrong(client: ShopClient, async_client: AsyncShopClient) -> None:
     client.article.read("key", include=["makers"])  # type: ignore[list-item]
     client.slot.read(("a", "b"))  # type: ignore[arg-type]
     client.article.edit_batch([{"remove": {"key": "k"}}])  # type: ignore[list-item]
+    client.note.edit_batch([{"delete": {"key": "k"}}])  # type: ignore[typeddict-item]
     client.actions.greet()  # type: ignore[call-arg]
     client.actions.greet(name=1)  # type: ignore[arg-type]
     item = client.article.read("key")

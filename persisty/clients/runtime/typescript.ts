@@ -124,6 +124,9 @@ export interface Conditions<Where> {
   ifMatch?: string | undefined;
 }
 
+/** The same of items that are written on a condition only. */
+export type Condition<Where> = Conditions<Where> & ({ when: Where } | { ifMatch: string });
+
 /** An item with some of what is behind its links. */
 export type Linked<Item, Links> = Item & Partial<Links>;
 
