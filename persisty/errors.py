@@ -160,6 +160,24 @@ class Conflict(PersistyError):
     code, status, title = "conflict", 409, "Conflict"
 
 
+class IdempotencyKeyInvalid(PersistyError):
+    """An `Idempotency-Key` that is not 1 to 255 visible characters of ASCII; or of a caller that is nobody, and not a UUID."""
+
+    code, status, title = "idempotency_key_invalid", 400, "Invalid idempotency key"
+
+
+class IdempotencyKeyReused(PersistyError):
+    """The `Idempotency-Key` came with another request before. Nothing was done."""
+
+    code, status, title = "idempotency_key_reused", 422, "Idempotency key reused"
+
+
+class IdempotencyInProgress(PersistyError):
+    """The request with this `Idempotency-Key` is being carried out. Ask again after `details["retry_after"]` seconds."""
+
+    code, status, title = "idempotency_in_progress", 409, "Request in progress"
+
+
 class PreconditionFailed(PersistyError):
     """The `when` of a write was false. `item` is the item as it was at that moment. Nothing was written."""
 
@@ -234,6 +252,12 @@ class SubscriptionOverrun(PersistyError):
     """More changes came than a subscriber took. Subscribe again, and read what was missed."""
 
     code, status, title = "subscription_overrun", 503, "Subscription overrun"
+
+
+class TooManySubscriptions(PersistyError):
+    """More operations at a time than one connection may have. `details["limit"]`."""
+
+    code, status, title = "too_many_subscriptions", 429, "Too many subscriptions"
 
 
 class BackendUnavailable(PersistyError):

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from .. import settings
+from ..api.http import MAX_BODY
 from ..application import App, load_app
 from ..errors import InvalidDeclaration, PersistyError
 from ..hosting.access_log import as_json, as_text
@@ -62,6 +63,7 @@ def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **mo
     return uvicorn.Config(
         app,
         http=Protocol,
+        ws_max_size=MAX_BODY,
         log_config=log_configuration(options),
         log_level=settings.load().log_level.lower(),
         access_log=False,  # which would tell query strings

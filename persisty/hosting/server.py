@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import settings
-from ..api.cors import cross_origin
+from ..api.cors import cross_origin, origins_of
 from ..api.graphql.endpoint import GraphqlEndpoint
 from ..api.http import MAX_BODY, Request, Response
 from ..api.identity import Handle, Identified
@@ -37,6 +37,7 @@ from .rate_limit import Buckets, Limited, rate_of
 from .readiness import Readiness, readiness_response
 from .streaming import stream
 from .trace import begin, noted
+from .websocket import GraphqlSocket
 
 
 class Server:
@@ -53,10 +54,12 @@ class Server:
         self._drain_delay = seconds_of("PERSISTY_DRAIN_DELAY", configured.drain_delay)
         rate = rate_of(configured.rate_limit)
         limited = None if rate is None else Limited(Buckets(rate))
-        rest = Rest(app, max_body).handle
+        rest, graphql = Rest(app, max_body).handle, GraphqlEndpoint(app, max_body)
         self._rest, self._graphql = (
-            self._surface(noted(handle) if noting else handle, limited)
-            for handle in (rest, GraphqlEndpoint(app, max_body).handle)
+            self._surface(noted(handle) if noting else handle, limited) for handle in (rest, graphql.handle)
+        )
+        self.socket = GraphqlSocket(
+            app, graphql, partial(self._surface, limited=limited), origins_of(self._origins), max_body
         )
         self._health = cross_origin(rest, self._origins)  # which is told whoever asks, however often
         too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
@@ -70,10 +73,13 @@ class Server:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if scope["type"] == "websocket" and path == "/graphql":
+            await self.socket(scope, receive, send, _headers(scope))
+            return
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
             return
-        path: str = scope["path"]
         if path.startswith("/api/") or path == "/openapi.json":
             await self._answer(self._rest, self._app.engine.embedded, scope, receive, send)
         elif path == "/graphql":

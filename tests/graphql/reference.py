@@ -102,4 +102,4 @@ def _inner(ref: Ref) -> Any:
 def _code(error: GraphQLError) -> str:
     if "Cannot return null for non-nullable" in error.message:
         return "unsupported"
-    return hosted._as_error(error.original_error or error).code
+    return hosted.known_error(error.original_error or error).code

@@ -28,9 +28,11 @@ from ...errors import (
 from ..compression import SMALL, coded
 from ..http import JSON, MAX_BODY, Request, Response, json_body, without_content
 from ..problem import refusal
+from .answers import Answer, refused
 from .limits import Limits
+from .live import Live
 from .persisted import Documents, declared_in
-from .schema import Answer, GraphqlSchema, refused
+from .schema import GraphqlSchema
 
 RESPONSE_JSON = "application/graphql-response+json"
 ALLOWED = "GET, HEAD, OPTIONS, POST"
@@ -56,14 +58,19 @@ class GraphqlEndpoint:
         response = self._answer(request)
         return response if len(response.body) < SMALL else coded(request, response)
 
-    def _answer(self, request: Request) -> Response:
+    def handle_live(self, request: Request, begin: Callable[[Live], None]) -> Response:
+        """The response to a request over a connection that stays open: if it asks for a subscription, that is handed to `begin`, and
+        the response is empty. Never raises."""
+        return self._answer(request, begin)
+
+    def _answer(self, request: Request, begin: Callable[[Live], None] | None = None) -> Response:
         try:
             read = READERS.get(request.method)
             if read is None:
                 raise MethodNotAllowed(allow=ALLOWED)
             text, variables, name = checked(self._documents, read(request, self._max_body))
             read_only = request.method == "GET"
-            answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only)
+            answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only, begin=begin)
             return _response(request, answer)
         except (PersistedQueryNotFound, UndeclaredDocument) as error:
             return _response(request, refused(error))

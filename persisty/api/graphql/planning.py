@@ -19,7 +19,7 @@ from ...naming import pascal
 from ..operations import Operation
 from .links import load, most
 from .nodes import Items, Member, Node, Objects, Run, Value, Whole
-from .results import LinkField, link_fields, result_ref
+from .results import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
 from .types import INT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 from .values import ANSWERS, member_of, plain_json
@@ -47,6 +47,10 @@ class Planner:
         ref = result_ref(operation.result, operation.meta)
         stored = operation.meta is not None
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
+
+    def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:
+        """The plan of an item of which a subscription tells, with what the caller may see of it."""
+        return self._node(RESULTS["item"](meta), selected, parent, _KNOWN)
 
     def below(self, meta: StoreMeta[Any], selected: Selected) -> Member:
         """The plan of a link of items, by itself."""

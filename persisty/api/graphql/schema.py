@@ -26,7 +26,6 @@ from graphql import (
     VariableDefinitionNode,
     build_schema,
     execute_sync,
-    get_location,
     get_operation_ast,
     get_variable_values,
 )
@@ -36,24 +35,27 @@ from graphql.utilities import coerce_input_value
 from msgspec import Struct
 
 from ...application import App
-from ...errors import MethodNotAllowed, PersistyError, TooComplex, Unsupported
+from ...errors import MethodNotAllowed, TooComplex
 from ...model.meta import StoreMeta
 from ...model.types import identity
 from ...security.caller import ANONYMOUS, Caller
 from ..actions import operations
 from ..operations import Operation
-from ..problem import as_error
+from . import answers
+from .answers import Answer, error_of, executed, known_error, not_begun
 from .collect import HARMLESS, Collector, fragments_of, switches_of
 from .complexity import check_complexity, members_of
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .limits import Limits
+from .live import Live
 from .nodes import Failure, Node, Run, stores_for
 from .planning import Dialect, Planner
-from .resolve import call, error_extensions
+from .resolve import call
 from .results import offered_in
 from .scalars import SCALARS, json_text
 from .sdl import sdl
 from .selection import TYPENAME, Selected
+from .subscriptions import Subscription, subscriptions
 from .types import Leaf, item_record
 
 REMEMBERED = 500
@@ -62,13 +64,6 @@ REMEMBERED_LENGTH = 16_384
 """Characters of a document that is kept at most."""
 REMEMBERED_PLANS = 16
 """Plans kept of one document."""
-
-
-class Answer(Struct, frozen=True):
-    """A response as JSON. `executed`: whether it came to executing anything."""
-
-    body: bytes
-    executed: bool
 
 
 class _Root(Struct, frozen=True):
@@ -119,11 +114,13 @@ class GraphqlSchema:
     def __init__(self, app: App, limits: Limits | None = None) -> None:
         self._app = app
         known = tuple(operations(app).values())
-        self.text = sdl(known)
+        told = subscriptions(app.metas.values())
+        self.text = sdl(known, subscriptions=told)
         self._limits = limits or Limits()
         self._operations = {operation.field: operation for operation in known}
+        self._subscriptions = {one.field: one for one in told}
         self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
-        self._schema = _executable(self.text, known, self._planner)
+        self._schema = _executable(self.text, known, self._planner, told)
         self._remembered = lru_cache(REMEMBERED)(self._prepare)
 
     def execute(
@@ -148,28 +145,54 @@ class GraphqlSchema:
         *,
         caller: Caller = ANONYMOUS,
         read_only: bool = False,
+        begin: Callable[[Live], None] | None = None,
     ) -> Answer:
         """The response: `data`, and `errors` if there are any; no `data` where nothing was executed.
 
-        `read_only` raises `MethodNotAllowed` for a mutation.
+        `read_only` raises `MethodNotAllowed` for a mutation. `begin` is given a subscription, where there can be any, and the response
+        is empty then.
         """
         given = dict(variables or {})
         try:
             document = self._prepare(text) if len(text) > REMEMBERED_LENGTH else self._remembered(text)
             operation = _operation(document.node, operation_name)
+            subscribing = operation.operation is OperationType.SUBSCRIPTION
+            if subscribing and begin is None:
+                raise Rejected([malformed(NEEDS_CONNECTION)])
             if read_only and operation.operation is not OperationType.QUERY:
                 raise MethodNotAllowed("A mutation needs POST", allow="POST")
             values = self._variables(document, operation, given)
+            if begin is not None and subscribing:
+                return self._subscribed(document, operation, values, caller, begin)
             plan = self._plan(document, operation, operation_name, values)
             self._weigh(plan, values)
         except Rejected as rejected:
-            return Answer(msgspec.json.encode({"errors": [_formatted(error) for error in rejected.errors]}), False)
-        run = Run(stores_for(self._app, caller), values, _as_error)
-        data = {key: self._answered(run, key, field, caller, given) for key, field in plan.fields.items()}
-        if not run.failures:
-            return Answer(msgspec.json.encode({"data": data}), True)
-        errors = [_told(failure) for failure in run.failures]
-        return Answer(msgspec.json.encode({"errors": errors, "data": data}), True)
+            return answers.rejected(rejected.errors)
+        run = Run(stores_for(self._app, caller), values, known_error)
+        return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
+
+    def _subscribed(
+        self,
+        document: _Document,
+        operation: OperationDefinitionNode,
+        values: VariableValues,
+        caller: Caller,
+        begin: Callable[[Live], None],
+    ) -> Answer:
+        collector = Collector(self._schema, document.fragments, values.coerced)
+        root = self._schema.subscription_type
+        [(key, nodes)] = collector.fields([operation.selection_set]).items()  # which is valid only with one
+        if root is None or nodes[0].name.value not in self._subscriptions:
+            raise Rejected([malformed("There is nothing to subscribe to", nodes)])
+        selected = collector.selected(root, key, nodes)
+        subscription = self._subscriptions[selected.name]
+        node = self._planner.event(subscription.meta, selected, root.name)
+        self._weigh_all([node.weight(values, 1)])
+        try:
+            begin(Live(self._app, subscription, selected, node, values, caller))
+        except Exception as error:
+            return not_begun(Failure((key,), known_error(error), selected))
+        return Answer(b"", True)
 
     def _answered(
         self, run: Run, key: str, field: _Root | str | DocumentNode, caller: Caller, given: dict[str, Any]
@@ -187,11 +210,13 @@ class GraphqlSchema:
     def _weigh(self, plan: _Plan, values: VariableValues) -> None:
         """Raise `Rejected` if the answer might hold too much."""
         roots = [one for one in plan.fields.values() if isinstance(one, _Root)]
-        weights = (one.node.weight(values, _members(one, values)) for one in roots)
+        self._weigh_all(one.node.weight(values, _members(one, values)) for one in roots)
+
+    def _weigh_all(self, weights: Iterable[int]) -> None:
         try:
             check_complexity(weights, self._limits.complexity)
         except TooComplex as error:
-            raise Rejected([_error(error)]) from None
+            raise Rejected([error_of(error)]) from None
 
     def _plan(
         self, document: _Document, operation: OperationDefinitionNode, name: str | None, values: VariableValues
@@ -243,15 +268,6 @@ class GraphqlSchema:
         return _Document(prepare(self._schema, text, self._limits))
 
 
-def refused(error: PersistyError) -> Answer:
-    """The response to a request that is not executed."""
-    return Answer(msgspec.json.encode({"errors": [_formatted(_error(error))]}), False)
-
-
-def _error(error: PersistyError) -> GraphQLError:
-    return GraphQLError(error.message, extensions=error_extensions(error))
-
-
 def _members(root: _Root, values: VariableValues) -> int:
     try:
         given = {} if root.operation.mutation else root.selected.arguments(values)
@@ -260,6 +276,9 @@ def _members(root: _Root, values: VariableValues) -> int:
     return members_of(root.operation.verb, given)
 
 
+NEEDS_CONNECTION = (
+    "A subscription needs a connection that stays open: a WebSocket, with the protocol graphql-transport-ws"
+)
 NO_VARIABLES = VariableValues({}, {})
 SCALAR = frozenset({str, int, float, bool})
 
@@ -283,29 +302,9 @@ def _about_the_schema(document: _Document, operation: OperationDefinitionNode, n
     return DocumentNode(definitions=(alone, *document.fragments.values()))
 
 
-def _formatted(error: GraphQLError) -> dict[str, Any]:
-    return dict(error.formatted)
-
-
-def _told(failure: Failure) -> dict[str, Any]:
-    """The error of a field as the response has it."""
-    error = failure.error
-    locations = [get_location(node.loc.source, node.loc.start) for node in failure.selected.place or () if node.loc]
-    return {
-        "message": error.message,
-        "locations": [{"line": one.line, "column": one.column} for one in locations],
-        "path": failure.path,
-        "extensions": error_extensions(error),
-    }
-
-
-def _as_error(error: Exception) -> PersistyError:
-    """The error of a field: the operation's, or of a value that the field's type cannot carry. What was not foreseen is logged and
-    told as `internal_error` only."""
-    return Unsupported(error.message) if isinstance(error, GraphQLError) else as_error(error)
-
-
-def _executable(text: str, operations: Iterable[Operation], planner: Planner) -> GraphQLSchema:
+def _executable(
+    text: str, operations: Iterable[Operation], planner: Planner, told: Iterable[Subscription] = ()
+) -> GraphQLSchema:
     schema = build_schema(text)
     for name, (read, write) in SCALARS.items():
         scalar = schema.type_map[name]
@@ -318,6 +317,9 @@ def _executable(text: str, operations: Iterable[Operation], planner: Planner) ->
             root.fields[operation.field].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
             if operation.meta is not None:
                 _mark_links(schema, operation.meta, planner)
+    for one in told:
+        if schema.subscription_type is not None:
+            schema.subscription_type.fields[one.field].extensions = {STORED: True, HARMLESS: True}
     return schema
 
 

@@ -13,20 +13,15 @@ from typing import Any
 from ...application import App
 from ...errors import Fault, Forbidden, Unsupported
 from ...model.meta import StoreMeta
-from ...query.parse import filter_of_json
-from ...query.resolve import resolve_filter
 from ...security.caller import Caller
-from ..operations import VERBS
 from .picking import LinksOf, Picker, paths_of
-from .resolve import called_with
 from .results import RESULTS
 from .selection import TYPENAME
 from .selection_text import parse_selection
 from .subscription_filter import FilterGroup, subscription_filter
 from .subscriptions import Subscription
+from .wanted import where_of
 
-WHERE = tuple(one for one in VERBS["search"].parameters if one.name == "where")
-"""What a subscription takes."""
 SELECTION = "/selectionSetGraphQL"
 
 
@@ -38,8 +33,7 @@ def subscribe(
     guard = app.store(meta.name).on_behalf_of(caller).guard
     rule = guard.rows("read")
     arguments = event.get("arguments") or {}
-    given = called_with(meta, WHERE, arguments).get("where")
-    where = resolve_filter(meta, filter_of_json(meta, given, "/where", guard.view), "/where", guard.view)
+    given, where = where_of(guard, arguments)
     view = guard.view
     _check_selected(meta, _selected(subscription, event, links), {*view.hidden, *view.partial})
     return subscription_filter(meta, rule, where, given)
