@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..application import App
 from .description import ClientDescription, describe
-from .python_methods import ASYNCHRONOUS, PLAIN, WAITING, actions_class, client_class, store_class
+from .python_methods import actions_class, client_class, store_class
+from .python_modes import ASYNCHRONOUS, PLAIN, WAITING
 from .python_types import Spelling, alias, operators, record, shadowed, store_types
 
 RUNTIME = Path(__file__).with_name("runtime") / "python.py"

@@ -1,86 +1,17 @@
-"""The methods of a Python client: one function for each verb of a store, in the two modes in which a client is written."""
+"""The methods of a Python client: one function for each verb of a store, in either mode."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable
 
 from ..api.operations import Operation
 from .description import ActionClient, ClientDescription, StoreClient
+from .python_modes import Method, Mode, Overloads, written
 from .python_types import Spelling, doc, fitted, literal, python_name
-
-
-class Mode(Struct, frozen=True):
-    """How functions are written that wait for an answer."""
-
-    prefix: str
-    define: str
-    wait: str
-    iterator: str
-    close: str
-    enter: str
-    leave: str
-    transport: str
-
-    @property
-    def sender(self) -> str:
-        return f"_{self.prefix}Transport"
-
-
-ASYNCHRONOUS = Mode(
-    "Async", "async def", "await ", "_AsyncIterator", "aclose", "__aenter__", "__aexit__", "AsyncBaseTransport"
-)
-WAITING = Mode("", "def", "", "_Iterator", "close", "__enter__", "__exit__", "BaseTransport")
-
-PLAIN: tuple[tuple[str, str], ...] = (
-    ("async def", "def"),
-    ("async for", "for"),
-    ("await ", ""),
-    ("_asyncio.", "_time."),
-    ("aiter_lines", "iter_lines"),
-    ("aread", "read"),
-    ("aclose", "close"),
-    ("_AsyncIterator", "_Iterator"),
-    ("_AsyncTransport", "_Transport"),
-    ("_httpx.Async", "_httpx."),
-)
-"""What is replaced in what is written twice (see `runtime`), for programs that wait."""
 
 INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
 FIELDS = "`fields`: only these; what is not named is UNSET."
 IF_MATCH = "`if_match`: only this version, by its tag; else `precondition_failed`."
-
-
-class Overloads(Struct, frozen=True):
-    """The ways to call a method: further parameters, and what it gives then. `every`: those that it takes in the end."""
-
-    ways: tuple[tuple[tuple[str, ...], str], ...]
-    every: tuple[str, ...]
-
-
-class Method(Struct, frozen=True):
-    """A method: `parameters` as they are written, those after None by name only. `wait`: it is waited for itself, and not what it gives."""
-
-    name: str
-    parameters: tuple[str | None, ...]
-    result: str
-    body: str
-    about: tuple[str, ...]
-    overloads: Overloads | None = None
-    wait: bool = True
-
-
-def written(method: Method, mode: Mode) -> str:
-    """The text of a method."""
-    text = doc("\n\n".join([method.about[0], "\n".join(method.about[1:])]), " " * 8)
-    named, overloads = method.parameters, ""
-    if method.overloads:
-        named = named if None in named else (*named, None)
-        for more, result in method.overloads.ways:
-            overloads += f"    @_t.overload\n{_signature(method, mode, (*named, *more), f'{result}: ...')}\n\n"
-        named = (*named, *method.overloads.every)
-    return f"{overloads}{_signature(method, mode, named, f'{method.result}:')}\n{text}{method.body}"
 
 
 def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
@@ -96,11 +27,6 @@ def _by_condition(store: StoreClient, result: str) -> Overloads | None:
     where, tag = f"when: {store.type('Where')}", "if_match: str"
     either = ((where, f"{tag} | None = None"), result), ((tag, "when: None = None"), result)
     return Overloads(either, (f"{where} | None = None", f"{tag} | None = None")) if store.conditional else None
-
-
-def _signature(method: Method, mode: Mode, parameters: Sequence[str | None], result: str) -> str:
-    define = mode.define if method.wait else "def"
-    return fitted(f"{define} {method.name}(", ["self", *(one or "*" for one in parameters)], f") -> {result}", " " * 4)
 
 
 def about(operation: Operation, *more: str) -> tuple[str, ...]:

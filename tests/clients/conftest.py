@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from persisty import settings
 from persisty.application import load_app
 from persisty.clients.python import python_client
 from persisty.clients.typescript import typescript_client
+from persisty.security.authenticator import authenticator_of
 from persisty.security.caller import Caller
 
 from ..fuzz.test_fuzz import SECRET, serving
@@ -61,9 +63,10 @@ def compiled(folder: Path) -> Path:
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> Token:
-    """`token("shop", "ann", "staff")`: for whom, and with which scopes."""
+    """`token("ann", "staff")`: for whom, and with which scopes."""
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
-    return lambda name, subject, *scopes: load_app(APPS[name]).authenticator.token(Caller(subject, frozenset(scopes)))
+    known = authenticator_of(settings.load(), "dev", settings.token_secret(), needed=True)
+    return lambda subject, *scopes: known.token(Caller(subject, frozenset(scopes)))
 
 
 def use(command: list[str], folder: Path, name: str, tokens: list[str], tmp_path: Path) -> None:

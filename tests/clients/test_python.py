@@ -39,11 +39,11 @@ def test_the_formatter_would_change_nothing(name: str, folder: Path) -> None:
 
 
 def test_the_whole_life_of_items(folder: Path, token: Token, tmp_path: Path) -> None:
-    use([PYTHON, "use_shop.py"], folder, "shop", [token("shop", "sam", "staff"), token("shop", "ann")], tmp_path)
+    use([PYTHON, "use_shop.py"], folder, "shop", [token("sam", "staff"), token("ann")], tmp_path)
 
 
 def test_values_of_every_type_come_back_as_they_were_given(folder: Path, token: Token, tmp_path: Path) -> None:
-    use([PYTHON, "use_museum.py"], folder, "museum", [token("museum", "ann")], tmp_path)
+    use([PYTHON, "use_museum.py"], folder, "museum", [token("ann")], tmp_path)
 
 
 def test_it_imports_nothing_of_persisty(folder: Path) -> None:

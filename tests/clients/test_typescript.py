@@ -10,11 +10,11 @@ from .conftest import Token, use
 
 
 def test_the_whole_life_of_items(compiled: Path, token: Token, tmp_path: Path) -> None:
-    use(["node", "use_shop.js"], compiled, "shop", [token("shop", "sam", "staff"), token("shop", "ann")], tmp_path)
+    use(["node", "use_shop.js"], compiled, "shop", [token("sam", "staff"), token("ann")], tmp_path)
 
 
 def test_values_of_every_type_come_back_as_they_were_given(compiled: Path, token: Token, tmp_path: Path) -> None:
-    use(["node", "use_museum.js"], compiled, "museum", [token("museum", "ann")], tmp_path)
+    use(["node", "use_museum.js"], compiled, "museum", [token("ann")], tmp_path)
 
 
 def test_what_is_asked_again_and_what_is_told(compiled: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from persisty.application import load_app
 from persisty.clients.description import describe
-from persisty.clients.python_methods import METHODS, WAITING
+from persisty.clients.python_methods import METHODS
+from persisty.clients.python_modes import WAITING
 from persisty.naming import camel
 
 from ..clients.conftest import STRICT, TSC
