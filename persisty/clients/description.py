@@ -121,7 +121,8 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
     names = Names({*reserved, *OPERATORS_OF.values()})
     name = names.claim(f"{pascal(app.name)}Client")
     names.claim(f"Async{name}")
-    called = {store: {part: names.claim(pascal(store) + part) for part in PARTS} for store in metas}
+    bases = {store: names.claim(pascal(store), *PARTS) for store in metas}
+    called = {store: {part: base + part for part in PARTS} for store, base in bases.items()}
     types = Types(names, {store: known[""] for store, known in called.items()})
     stores = {store: _Describing(meta, metas, called, types, by_store[store]).store() for store, meta in metas.items()}
     actions = tuple(_action(one, types) for one in offered.values() if one.meta is None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from inspect import cleandoc
+from math import isfinite
 from typing import Any, get_args, get_origin
 
 from msgspec import NODEFAULT, UNSET, Struct, inspect
@@ -108,19 +109,23 @@ class Record(Struct):
     array: bool = False
 
 
+INPUT = "Input"
+"""What a record is called behind its name as it may be given, in languages where that is another type."""
+
+
 class Names:
     """Names of types, each given once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
 
-    def claim(self, wanted: str) -> str:
-        """The name, with a number after it if it is taken."""
+    def claim(self, wanted: str, *endings: str) -> str:
+        """The name, with a number after it if it is taken, or if one is that it makes with these endings: those are claimed with it."""
         name, number = wanted, 1
-        while name in self._taken:
+        while not self._taken.isdisjoint(claimed := {name, *(name + ending for ending in endings)}):
             number += 1
             name = f"{wanted}{number}"
-        self._taken.add(name)
+        self._taken |= claimed
         return name
 
 
@@ -198,7 +203,7 @@ class Types:
             array = isinstance(info, inspect.NamedTupleType) or getattr(info, "array_like", False)
             tag = getattr(info, "tag", None)
             record = self._known[cls] = Record(
-                self._names.claim(_class_name(cls)),
+                self._names.claim(_class_name(cls), INPUT),
                 description=_doc(cls),
                 tag=None if tag is None else (info.tag_field, tag),
                 array=array,
@@ -243,8 +248,10 @@ def _default(field: inspect.Field) -> Any:
     value: Any = [] if made is list else {} if made is dict else field.default
     if value is NODEFAULT or field.default is UNSET:
         return UNSET
-    plain = isinstance(value, enum.Enum) or not isinstance(value, str | int | float | bool | None | list | dict)
-    return UNSET if plain or (isinstance(value, list | dict) and value) else value
+    plain = (
+        type(value) in (str, int, bool, type(None)) or value in ([], {}) or (type(value) is float and isfinite(value))
+    )
+    return value if plain else UNSET
 
 
 def _class_name(cls: Any) -> str:

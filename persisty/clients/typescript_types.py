@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from .description import Asked, ClientDescription, StoreClient
-from .types import Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United
+from .types import INPUT, Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United
 
 SCALARS: dict[Of, str] = {
     Of.STRING: "string",
@@ -32,8 +32,6 @@ OPERANDS: dict[str, str] = {"oneof": "readonly {of}[]", "null": "boolean"}
 """Operator → what it compares with, where that is not what the attribute has."""
 CHANGES: dict[str, str] = {"add": "Add", "append": "Append<{of}>"}
 """What may be done to a value → its type."""
-INPUT = "Input"
-"""What a record is called behind its name as it may be given, where that is not as it is answered."""
 WIDTH = 120
 
 

@@ -29,12 +29,14 @@ from .conftest import APPS, ROOT
 
 REST = {"include", "fields", "if_match", "self"}
 """What methods take that is REST's own."""
+BESIDE = {"search": {"search_all", "export"}, "read": {"read_tagged"}}
+"""Methods that are made of the same verb."""
 
 
-def methods(app: App, name: str) -> dict[str, dict[str, set[str]]]:
+def methods(text: str) -> dict[str, dict[str, set[str]]]:
     """Class → method → parameters, of the Python client; of overloads all together."""
     found: dict[str, dict[str, set[str]]] = {}
-    for one in ast.parse(python_client(app, name)).body:
+    for one in ast.parse(text).body:
         if isinstance(one, ast.ClassDef):
             for function in one.body:
                 if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -43,33 +45,35 @@ def methods(app: App, name: str) -> dict[str, dict[str, set[str]]]:
     return found
 
 
+def owner(text: str, store: str, made: str) -> str:
+    """The class of a store, by how the client makes it its member."""
+    [found] = re.findall(made.format(store=rf"{store}_?"), text)
+    return str(found)
+
+
 @pytest.mark.parametrize("name", APPS)
 def test_every_operation_is_a_method_with_its_parameters_and_there_is_no_other(name: str) -> None:
     app = load_app(APPS[name])
-    described, classes = describe(app), methods(app, name)
-    text = typescript_client(app, name)
-    beside = {"search": {"search_all", "export"}, "read": {"read_tagged"}}
-    for prefix in ("", "Async"):
-        expected: dict[str, set[str]] = {}
-        for operation in operations(app).values():
-            store = described.stores[operation.meta.name] if operation.meta else None
-            owner = prefix + (store.type("Store") if store else "Actions")
-            method = operation.verb or operation.name
-            expected.setdefault(owner, {"__init__"}).update({method, *beside.get(method, ())})
-            taken = classes[owner][method]
-            asked = {parameter.name for parameter in operation.parameters}
-            if store and not store.text:
-                asked.discard("query")
-            assert taken - REST == asked, f"{owner}.{method}"
-            in_class = re.search(
-                rf"^export class {owner.removeprefix('Async')} {{\n(.*?)^}}\n", text, re.DOTALL | re.MULTILINE
-            )
-            assert in_class is not None
-            spelled = camel(method) if store else method
-            assert re.search(rf"^  (?:async )?{spelled}[(<]", in_class[1], re.MULTILINE), f"{owner}.{spelled}"
-        served = {one for one in classes if one.startswith(prefix) and one.endswith(("Store", "Actions"))}
-        served = {one for one in served if one.startswith("Async") == bool(prefix)}
-        assert {owner: set(classes[owner]) for owner in served} == expected
+    python, typescript = python_client(app, name), typescript_client(app, name)
+    classes, described = methods(python), describe(app)
+    expected: dict[str, set[str]] = {}
+    for operation in operations(app).values():
+        store = operation.meta.name if operation.meta else "actions"
+        method = operation.verb or operation.name
+        asked = {parameter.name for parameter in operation.parameters}
+        if operation.meta and not described.stores[store].text:
+            asked.discard("query")
+        for prefix in ("", "Async"):
+            made = rf"self\.{{store}} = ({prefix}\w*{'Store' if operation.meta else 'Actions'})\(self\._transport\)"
+            called = owner(python, store, made) if prefix else owner(python.partition("class Async")[0], store, made)
+            expected.setdefault(called, {"__init__"}).update({method, *BESIDE.get(method, ())})
+            assert classes[called][method] - REST == asked, f"{called}.{method}"
+        called = owner(typescript, store, rf"this\.{{store}} = new (\w*{'Store' if operation.meta else 'Actions'})\(")
+        body = re.search(rf"^export class {called} {{\n(.*?)^}}\n", typescript, re.DOTALL | re.MULTILINE)
+        assert body is not None
+        spelled = camel(method) if operation.meta else method
+        assert re.search(rf"^  (?:async )?{spelled}[(<]", body[1], re.MULTILINE), f"{called}.{spelled}"
+    assert {called: set(classes[called]) for called in classes if called.endswith(("Store", "Actions"))} == expected
 
 
 def test_what_searches_take_is_what_the_operation_takes_in_typescript() -> None:
