@@ -36,7 +36,7 @@ PLAIN: tuple[tuple[str, str], ...] = (
     ("async for", "for"),
     ("await ", ""),
     ("_asyncio.", "_time."),
-    ("aiter_lines", "iter_lines"),
+    ("aiter_bytes", "iter_bytes"),
     ("aread", "read"),
     ("aclose", "close"),
     ("_AsyncIterator", "_Iterator"),

@@ -165,7 +165,7 @@ def _decoder(of: _t.Any) -> _m.json.Decoder[_t.Any]:
     return _m.json.Decoder(of)
 
 
-def _decoded(content: _b.bytes | str, of: _t.Any) -> _t.Any:
+def _decoded(content: _b.bytes, of: _t.Any) -> _t.Any:
     try:
         return _decoder(of).decode(content)
     except _m.DecodeError as error:
@@ -272,9 +272,9 @@ def _pause(asked: _Asked, error: ApiError | None, attempt: int) -> float | None:
     return min(_NO_MORE, 0.1 * 2.0**attempt) * (0.5 + _random.random() / 2) if asked.repeatable else None
 
 
-def _line(line: str, of: _t.Any, known: frozenset[str]) -> _t.Any:
+def _line(line: _b.bytes, of: _t.Any, known: frozenset[str]) -> _t.Any:
     """The item on a line of an export; raises what its last line may tell instead. `known`: what an item may have."""
-    if '"status":' in line and '"title":' in line and '"code":' in line:
+    if b'"status":' in line and b'"title":' in line and b'"code":' in line:
         document = _decoded(line, _b.dict[str, _t.Any])
         if document.keys() >= {"code", "status", "title"} and not document.keys() <= known:
             raise ApiError(document)
@@ -362,10 +362,14 @@ class _AsyncTransport:
     async def lines(self, asked: _Asked, of: _t.Any) -> _AsyncIterator[_t.Any]:
         known = frozenset(of.__struct_encode_fields__)
         response = await self.send(asked, stream=True)
+        rest = b""
         try:
-            async for line in response.aiter_lines():
-                if line:
+            async for chunk in response.aiter_bytes():
+                *lines, rest = (rest + chunk).split(b"\n")  # text may have what else ends lines
+                for line in lines:
                     yield _line(line, of, known)
+            if rest:
+                yield _line(rest, of, known)
         except _httpx.TransportError as error:
             raise NetworkError(f"{asked.path}: {error or type(error).__name__}") from error
         finally:
