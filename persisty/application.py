@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from . import settings
 from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
 from .model.meta import StoreMeta, meta_of
-from .naming import kebab
+from .naming import RESERVED, kebab
 from .security.access import VERBS
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
@@ -23,11 +24,16 @@ from .security.policy import looks_at_caller
 from .store.backend import Engine
 from .store.cache import CachedEngine
 from .store.feed import Changes, Feed, Listener
+from .store.requests import REQUESTS, KeptRequest
 from .store.store import Store
 from .store.telling import TellingEngine
 
 T = TypeVar("T")
 
+LONGEST = timedelta(days=30)
+"""How long an answer to a request that may come again is kept at most."""
+POSTED = ("create", "edit_batch")
+"""The verbs of a store that are asked for by `POST`."""
 Action = Callable[..., Any] | str
 """A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
 
@@ -37,7 +43,8 @@ class App:
 
     `url` is where items are kept (see `persisty.backends`); without it `PERSISTY_URL`, and without that a SQLite file
     named after the app in the working directory. Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
-    items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise.
+    items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the answer to a `POST` that has an
+    `Idempotency-Key` is kept; None keeps none, and the header counts for nothing.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class App:
         url: str | None = None,
         stage: str | None = None,
         cache: bool = False,
+        idempotency: timedelta | None = timedelta(days=1),
     ) -> None:
         metas = [meta_of(item) for item in items]
         faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
@@ -56,9 +64,16 @@ class App:
         faults += [
             Fault("/items", f"Two items are named {twice}") for twice in {n for n in names if names.count(n) > 1}
         ]
+        faults += [
+            Fault("/items", f"{one} is a name that persisty keeps for itself")
+            for one in names
+            if one.startswith(RESERVED)
+        ]
+        if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
+            faults.append(Fault("/idempotency", "Not a time to keep answers for", f"up to {LONGEST.days} days"))
         if faults:
             raise InvalidDeclaration("The app contradicts itself", faults=faults)
-        self.name = name
+        self.name, self.idempotency = name, idempotency
         self.metas: Mapping[str, StoreMeta[Any]] = MappingProxyType({meta.name: meta for meta in metas})
         self._actions = tuple(actions)
         configured = settings.load()
@@ -71,6 +86,7 @@ class App:
         self._feed, self._telling = Feed(), False
         self._stores: dict[str, Store[Any]] = {}
         self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
+        self.requests: Store[KeptRequest] = self._store(REQUESTS)
         self._bind()
 
     @property
@@ -100,7 +116,7 @@ class App:
                 self._telling = True
                 if self._engine is not None:
                     self._engine = TellingEngine(self._engine, self._feed)
-                for store in self._stores.values():
+                for store in (self.requests, *self._stores.values()):
                     store.disconnect()
         return self._feed.listen(names, listener)
 
@@ -143,13 +159,21 @@ class App:
         self.close()
         self._url = url
 
+    @property
+    def keeps_requests(self) -> bool:
+        """Whether there is anything to post, and what was posted with an `Idempotency-Key` is kept."""
+        rules = [one.access for one in self.metas.values() if one.access is not None]
+        posts = bool(self._actions) or any(rule.allows(verb) for rule in rules for verb in POSTED)
+        return self.idempotency is not None and posts
+
     def prepare(self) -> None:
         """Create the tables and indexes that the engine lacks."""
-        self.engine.prepare(tuple(self.metas.values()))
+        beside = (REQUESTS,) if self.keeps_requests else ()
+        self.engine.prepare((*self.metas.values(), *beside))
 
     def close(self) -> None:
         """Let go of the engine; the next call opens it anew."""
-        for store in self._stores.values():
+        for store in (self.requests, *self._stores.values()):
             store.disconnect()
         if self._engine is not None:
             self._engine.close()

@@ -83,7 +83,10 @@ class TooManyLinked(PersistyError):
 
 
 class AnswerTooLarge(PersistyError):
-    """The answer is larger than the host can send (`details["limit"]`, in bytes). Ask for fewer items, or fewer `fields`."""
+    """The answer is larger than the host can send (`details["limit"]`, in bytes). Ask for fewer items, or fewer `fields`.
+
+    `details["done"]`: it is that of a request which was done with this status, and was too large to be kept.
+    """
 
     code, status, title = "answer_too_large", 422, "Answer too large"
 

@@ -32,6 +32,7 @@ from .plan_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publi
 from .security.access import READS, WRITES
 from .security.authenticator import authenticator_of
 from .security.rules import Rule, Through
+from .store.requests import REQUESTS
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
@@ -67,6 +68,8 @@ SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem"
 """Verb of a store with sequences → what it takes of the system table."""
 BATCH = 200
 """Objects for which AppSync asks the function for a link at once: with what is told of each they have to fit into 6 MB."""
+REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+"""What it takes to answer a request once that comes twice."""
 SYSTEM = "persisty_system"
 """What stands for the store of the system table, which has none."""
 
@@ -85,7 +88,8 @@ class Index(Struct, frozen=True):
 
 
 class Table(Struct, frozen=True):
-    """`store` is the item's name, `name` the table's; `stream`: whether what is written goes into a stream, old and new."""
+    """`store` is the item's name, `name` the table's; `stream`: whether what is written goes into a stream, old and new; `ttl`: the attribute
+    that says when an item expires."""
 
     store: str
     name: str
@@ -93,6 +97,7 @@ class Table(Struct, frozen=True):
     sort: KeyAttribute | None
     indexes: tuple[Index, ...]
     stream: bool = False
+    ttl: str | None = None
 
 
 class Grant(Struct, frozen=True):
@@ -180,6 +185,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
     names = ("rest", *GRAPHQL[graphql])
+    requests = (REQUESTS,) if app.keeps_requests else ()
     stores, actions = store_operations(app), action_operations(app)
     offered = (*stores.values(), *actions.values())
     auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()
@@ -193,7 +199,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
     return Plan(
         app=app.name,
         stage=app.stage,
-        tables=(*(_table(app, meta, followed) for meta in app.metas.values()), *_system_table(app)),
+        tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *requests)), *_system_table(app)),
         functions=tuple(
             Function(
                 name=name,
@@ -207,7 +213,10 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
                     **origins,
                     **(asked if name == "graphql_http" else {}),
                 },
-                grants=() if name == "authorizer" else _grants(app, stores, whole=bool(app.actions)),
+                grants=(
+                    *(() if name == "authorizer" else _grants(app, stores, whole=bool(app.actions))),
+                    *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name == "rest"),
+                ),
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
             )
             for name, (handler, description) in FUNCTIONS.items()
@@ -267,7 +276,7 @@ def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> 
         for index in meta.indexes
     )
     name, stream = table_name(app.name, app.stage, meta.name), any(one.meta is meta for one in followed)
-    return Table(meta.name, name, partition, sort[0] if sort else None, indexes, stream)
+    return Table(meta.name, name, partition, sort[0] if sort else None, indexes, stream, meta.expires)
 
 
 def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAttribute, ...]]:

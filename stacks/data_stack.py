@@ -41,6 +41,7 @@ class DataStack(cdk.Stack):
                 point_in_time_recovery_enabled=True
             ),
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.stream else None,
+            time_to_live_attribute=table.ttl,
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
         for index in table.indexes:

@@ -42,6 +42,7 @@ def encode_lines(items: Sequence[Any]) -> bytes:
 
 _ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic")
 
+IDEMPOTENCY_KEY = "idempotency-key"
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 

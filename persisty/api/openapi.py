@@ -13,6 +13,7 @@ from ..naming import pascal
 from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from . import openapi_access as access
 from . import openapi_caching as caching
+from . import openapi_idempotency as idempotency
 from .actions import operations
 from .negotiation import LINES_MEDIA
 from .openapi_answers import ALWAYS, CONTENT, body, content, refused, responses
@@ -41,7 +42,10 @@ def document(app: App) -> dict[str, Any]:
             "security": access.security(operation),
             **make(operation, schemas),
         }
-        paths.setdefault(operation.path, {})[operation.method.lower()] = caching.describe(operation, described)
+        described = caching.describe(operation, described)
+        if app.idempotency is not None:
+            described = idempotency.describe(operation, described)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
     paths["/health"] = {
         "get": {
             "operationId": "health",

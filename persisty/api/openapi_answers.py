@@ -43,7 +43,7 @@ ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
 
 AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
 """The header of a refusal that is not for ever."""
-PATIENT = (429, 503)
+PATIENT = (409, 429, 503)
 """The statuses that it comes with."""
 
 

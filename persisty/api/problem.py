@@ -68,6 +68,7 @@ SOON = 1
 TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     401: _challenge,
     405: lambda document: {name: document[name] for name in ("allow",) if name in document},
+    409: _patience,
     429: _patience,
     503: _patience,
 }

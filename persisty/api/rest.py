@@ -6,7 +6,9 @@ loaded when somebody asks for them, so that a Lambda's cold start pays for the s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 from urllib.parse import quote
@@ -30,7 +32,7 @@ from . import include
 from .caching import Answers, precondition, taken
 from .compression import SMALL, coded
 from .fields import FIELDS, WHOLE, Shape, shape
-from .http import JSON, MAX_BODY, Request, Response, encode, json_body, without_content
+from .http import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, encode, json_body, without_content
 from .negotiation import FINE, JSON_MEDIA, LINES_MEDIA, media_for
 from .operations import ASKED, Operation, store_operations
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
@@ -43,8 +45,9 @@ Routes = dict[str, dict[str, Handler]]
 class Rest:
     """The REST surface of an app."""
 
-    def __init__(self, app: App, max_body: int = MAX_BODY) -> None:
-        self._app, self._max_body = app, max_body
+    def __init__(self, app: App, max_body: int = MAX_BODY, clock: Callable[[], float] = time.time) -> None:
+        self._app, self._max_body, self._clock = app, max_body, clock
+        self._idempotency: Any = None
         self._fixed: Routes = {
             "/health": {"GET": self._health},
             "/openapi.json": {"GET": self._openapi},
@@ -106,15 +109,30 @@ class Rest:
         if operation.method in place:
             raise InvalidDeclaration(f"{operation.method} {operation.path} is offered twice")
         make = HANDLERS[operation.verb or ""]
-        handler = place[operation.method] = make(self, operation)
+        handler = place[operation.method] = self._once(operation, make(self, operation))
         if operation.verb == "delete":
             self._offered[handler] = {}
 
     def _load_actions(self) -> Routes:
         routes: Routes = {}
         for operation in import_module("persisty.api.actions").action_operations(self._app).values():
-            routes.setdefault(operation.path, {})[operation.method] = self._action(operation)
+            routes.setdefault(operation.path, {})[operation.method] = self._once(operation, self._action(operation))
         return routes
+
+    def _once(self, operation: Operation, handler: Handler) -> Handler:
+        """The handler, which carries out what comes twice with one `Idempotency-Key` once, where it can be told from what comes anew."""
+        if self._app.idempotency is None or operation.method != "POST":
+            return handler
+
+        def once(request: Request, key: str) -> Response:
+            if IDEMPOTENCY_KEY not in request.headers:
+                return handler(request, key)
+            if self._idempotency is None:
+                self._idempotency = import_module("persisty.api.idempotency").Idempotency(self._app, self._clock)
+            response: Response = self._idempotency.answer(request, partial(handler, request, key))
+            return response
+
+        return once
 
     def _health(self, request: Request, key: str) -> Response:
         return ok({"status": "ok"})

@@ -69,7 +69,8 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
 
     `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
     `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
-    callers of surfaces have to say which state of an item they update or delete.
+    callers of surfaces have to say which state of an item they update or delete. `expires`: the attribute that has the second, counted
+    from 1970, from which on an item counts for nothing, so that an engine may drop it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     links: Mapping[str, Link] = MappingProxyType({})
     cache: Cache | None = None
     conditional_writes: bool = False
+    expires: str | None = None
 
     def find(self, name: str) -> Attribute | None:
         """The attribute of this name, or at this path such as `place.city`; None if there is none."""

@@ -119,7 +119,7 @@ class Capabilities(Struct, frozen=True):
     unique index of an item may count as a write more. `max_item`: bytes an item may hold, None for as many as there are.
     `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call.
     `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may hold an `Exists`. `transactions`:
-    `Engine.transaction` makes one of several calls.
+    `Engine.transaction` makes one of several calls. `expiring`: items whose meta says when they expire are dropped some time after it.
     """
 
     embedded: bool
@@ -129,6 +129,7 @@ class Capabilities(Struct, frozen=True):
     atomic_bulk: bool = False
     joins: bool = False
     transactions: bool = False
+    expiring: bool = False
 
 
 class Backend(Protocol[T]):

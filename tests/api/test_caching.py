@@ -578,7 +578,11 @@ def test_openapi_tells_the_headers_that_requests_and_answers_have_and_no_others(
         answer = ask(method, path, body)
         told = operation["responses"][str(answer.status)].get("headers", {})
         found = {name for name in answer.headers if name != "content-type"}
-        assert found <= {name.lower() for name in told} <= {*found, "last-modified", "vary", "link"}
+        assert (
+            found
+            <= {name.lower() for name in told}
+            <= {*found, "last-modified", "vary", "link", "idempotency-replayed"}
+        )
         assert ("Last-Modified" in told) >= ("last-modified" in found)
         asked = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
         assert ("If-Modified-Since" in asked) == ("304" in operation["responses"]) == (method == "GET")

@@ -144,7 +144,7 @@ def test_what_any_answer_may_be_refused_with_is_told_of_all_of_them(openapi: dic
             for status in ("429", "503"):
                 assert responses[status]["headers"].keys() == {"Retry-After"}
     assert "answer_too_large" in openapi["paths"]["/api/thing"]["get"]["responses"]["422"]["description"]
-    assert "answer_too_large" not in openapi["paths"]["/api/thing"]["post"]["responses"]["422"]["description"]
+    assert "answer_too_large" not in openapi["paths"]["/api/thing/{key}"]["patch"]["responses"]["422"]["description"]
 
 
 def test_a_page_has_the_header_that_is_described(openapi: dict[str, Any], call: Caller) -> None:

@@ -21,7 +21,7 @@ def test_requests_are_answered_as_shown() -> None:
         for console in blocks(PAGE, "console")
         for call in re.findall(r"^\$ (.+)\n((?:[^$].*\n)+)", console, re.MULTILINE)
     ]
-    assert len(calls) == 5
+    assert len(calls) == 7
     for command, answer in calls:
         assert told(asked(rest, command, {})) == answer.splitlines(), command
 

@@ -61,6 +61,7 @@ def root(schema: GraphQLSchema, type_: str, name: str) -> FieldDefinitionNode:
 
 def test_tables_of_what_somebody_may_read_have_streams_and_no_others() -> None:
     assert {table.store: table.stream for table in plan_of(SHOP, SPEC).tables} == {
+        "persisty_request": False,
         "toy": True,
         "bill": True,
         "till": False,

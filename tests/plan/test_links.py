@@ -38,7 +38,7 @@ def only(**rules: Rule) -> Access:
 
 
 def grants(*items: type) -> dict[str, set[str]]:
-    functions = plan_of(App("linked", items=items, url="memory://"), "linked:app").functions
+    functions = plan_of(App("linked", items=items, url="memory://", idempotency=None), "linked:app").functions
     answering = {one.name: one.grants for one in functions if one.name in ("rest", "graphql_http", "appsync")}
     assert answering["rest"] == answering["graphql_http"] == answering["appsync"]
     found: tuple[Grant, ...] = answering["rest"]

@@ -47,7 +47,7 @@ class DynamoDbBackend(Generic[T]):
         options: Options = USUAL,
     ) -> None:
         self.meta = meta
-        self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC, max_item=MAX_ITEM)
+        self.capabilities = Capabilities(embedded=False, max_atomic=MAX_ATOMIC, max_item=MAX_ITEM, expiring=True)
         codec = WireCodec(meta)
         requests = Requests(meta, codec, table_of(meta))
         planner = Planner(meta, codec, options.index_attributes)

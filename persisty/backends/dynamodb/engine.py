@@ -56,6 +56,8 @@ class DynamoDbEngine:
             self._wait(self._system)
         for meta in metas:
             self._add_indexes(meta, self._wait(self._table(meta)))
+            if meta.expires is not None:
+                self._expire(meta, meta.expires)
 
     def transaction(self) -> AbstractContextManager[None]:
         """A transaction of DynamoDB's is one request: several calls cannot be one."""
@@ -98,6 +100,14 @@ class DynamoDbEngine:
                 }
                 self._call("UpdateTable", payload)
                 self._wait(self._table(meta))
+
+    def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
+        """Have DynamoDB drop the items whose time is over."""
+        table = {"TableName": self._table(meta)}
+        known = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+        if known not in ("ENABLED", "ENABLING"):
+            specification = {"AttributeName": attribute, "Enabled": True}
+            self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 
     def _wait(self, name: str) -> Mapping[str, Any]:
         """The description of a table, once it and its indexes can be used."""
