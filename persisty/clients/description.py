@@ -133,7 +133,7 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
         records=tuple(types.records),
         operators={name: _operators(kind) for kind, name in OPERATORS_OF.items()},
         codes=tuple(error.code for error in all_errors()),
-        replayed=getattr(app, "idempotency", None) is not None,
+        replayed=app.idempotency is not None,
     )
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_posts_are_sent_again_only_to_servers_that_know_them_again() -> None:
         id: str
 
     for kept, told in ((True, "True"), (False, "False")):
-        app = App("notes", items=[Note], url="memory://", **({} if kept else {"idempotency": None}))
+        app = App("notes", items=[Note], url="memory://", idempotency=timedelta(days=1) if kept else None)
         assert f"\n_REPLAYED = {told}\n" in python_client(app, "notes")
         assert f"\nconst REPLAYED: boolean = {told.lower()};\n" in typescript_client(app, "notes")
 

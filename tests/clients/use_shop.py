@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import assert_type
 from uuid import UUID, uuid4
 
+import httpx
 from shop_client import (
     UNSET,
     ApiError,
@@ -199,6 +200,26 @@ def refusals(url: str, ann: str) -> None:
             pass
 
 
+class Cut(httpx.HTTPTransport):
+    """Answers are lost on their way, the first time."""
+
+    lost = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if not self.lost:
+            self.lost = True
+            answer.read()
+            raise httpx.ReadError("cut")
+        return answer
+
+
+def an_answer_is_lost(url: str, staff: str) -> None:
+    with ShopClient(url, token=staff, transport=Cut()) as client:
+        made = client.article.create({"code": "once", "price": Decimal(1)})
+        assert [one.id for one in client.article.search_all({"code": {"eq": "once"}})] == [made.id]
+
+
 async def asynchronously(url: str, staff: str) -> None:
     async with AsyncShopClient(url, token=staff) as client:
         made = await client.article.create({"code": "async", "price": Decimal(1)})
@@ -259,5 +280,6 @@ if __name__ == "__main__":
         keys_and_what_is_not_there(staff_client)
         refusals(url, ann_token)
         assert staff_client.article.delete(key, when={"stock": {"ge": 3}})
+    an_answer_is_lost(url, staff_token)
     asyncio.run(asynchronously(url, staff_token))
     print("done")
