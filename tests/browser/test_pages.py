@@ -1,0 +1,200 @@
+"""The pages in a real browser, over a real server: what a newcomer clicks works, nothing goes wrong on the console, and nothing is asked
+of any other host. `SCREENSHOTS=folder` keeps what it saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from examples.messenger.app import app
+from persisty.security.caller import Caller
+from tests.hosting.processes import Served, eventually, serving
+
+SECRET = "a secret of these tests, and of nothing else in the whole wide world"
+ANN = Caller("d174c8d5-155b-5725-b741-fb94ebb81cdd")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SIZES = {"wide": (1280, 800), "phone": (390, 844)}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("pages")
+    options = ("--seed", "examples.messenger.seeds:seed", "--url", "memory://")
+    with serving(folder, "examples.messenger.app:app", *options, PERSISTY_TOKEN_SECRET=SECRET) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def token() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
+        patch.setattr(app, "_authenticator", None)
+        yield app.authenticator.token(ANN)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    kept = os.environ.get("SCREENSHOTS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def opened(browser: Browser, served: Served, path: str, size: str = "wide") -> Iterator[Page]:
+    """A page, whose console has to stay without errors and whose requests have to be answered, and by nobody else."""
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, base_url=served.url)
+    wrong: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda said: wrong.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url} {request.failure}"))
+    page.on("response", lambda answer: wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+
+    def look(route: Any) -> None:
+        if route.request.url.startswith((served.url, "data:", "blob:")):
+            route.continue_()
+        else:
+            wrong.append(f"elsewhere: {route.request.url}")
+            route.abort()
+
+    page.route("**/*", look)
+    page.goto(path, wait_until="networkidle")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def no_wider_than_its_window(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_front_page_leads_to_every_other(browser: Browser, served: Served, shown: Path, size: str) -> None:
+    with opened(browser, served, "/", size) as page:
+        page.screenshot(path=shown / f"index-{size}.png")
+        assert no_wider_than_its_window(page)
+        links = [one.get_attribute("href") for one in page.get_by_role("link").all()]
+        assert {"/docs", "/graphiql", "/openapi.json"} <= set(links)
+        for path in links:
+            assert served.get(str(path)).status_code == 200
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_documentation_sends_a_request_as_somebody(
+    browser: Browser, served: Served, token: str, shown: Path, size: str
+) -> None:
+    with opened(browser, served, "/docs", size) as page:
+        page.locator(".opblock").first.wait_for()
+        page.screenshot(path=shown / f"docs-{size}.png")
+        assert no_wider_than_its_window(page)
+        page.locator(".btn.authorize").click()
+        page.locator(".auth-container input").first.fill(token)
+        page.locator(".auth-btn-wrapper .authorize").first.click()
+        page.locator(".btn-done").first.click()
+        block = page.locator('.opblock-get:has([data-path="/api/message"])')
+        block.locator(".opblock-summary-control").click()
+        block.get_by_role("button", name="Try it out").click()
+        block.locator('tr[data-param-name="limit"] input').fill("2")
+        block.get_by_role("button", name="Execute").click()
+        block.locator(".live-responses-table tbody .response-col_status").wait_for()
+        assert block.locator(".live-responses-table tbody .response-col_status").first.inner_text().split()[0] == "200"
+        told = json.loads(block.locator(".live-responses-table .highlight-code code").first.inner_text())
+        asked = served.get("/api/message?limit=2", headers={"authorization": f"Bearer {token}"}).json()
+        assert told == asked
+        assert len(told["items"]) == 2
+        block.locator(".live-responses-table").scroll_into_view_if_needed()
+        page.screenshot(path=shown / f"docs-answer-{size}.png")
+
+
+def type_into(page: Page, editor: str, text: str) -> None:
+    page.locator(f"{editor} .CodeMirror:visible").first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(text)
+
+
+def answer_in(page: Page) -> Any:
+    """What GraphiQL shows as the answer, once it is JSON."""
+
+    def read() -> Any:
+        page.wait_for_timeout(50)
+        text = page.evaluate("document.querySelector('.result-window .CodeMirror').CodeMirror.getValue()")
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return None
+
+    return eventually(read, 15)
+
+
+def begin_as(page: Page, token: str) -> None:
+    """Run what is in the editor as whose token it is."""
+    page.get_by_role("button", name="Headers").click()
+    type_into(page, ".graphiql-editor-tool", json.dumps({"authorization": f"Bearer {token}"}))
+    page.locator(".graphiql-execute-button").click()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_graphiql_runs_a_query_as_somebody(
+    browser: Browser, served: Served, token: str, shown: Path, size: str
+) -> None:
+    query = "{ messageSearch(limit: 2, order: [created_at_desc]) { items { id text author { username } } } }"
+    with opened(browser, served, "/graphiql", size) as page:
+        page.locator(".graphiql-execute-button").wait_for()
+        type_into(page, ".graphiql-query-editor", query)
+        begin_as(page, token)
+        told = answer_in(page)
+        headers = {"authorization": f"Bearer {token}"}
+        assert told == httpx.post(f"{served.url}/graphql", json={"query": query}, headers=headers).json()
+        assert len(told["data"]["messageSearch"]["items"]) == 2
+        page.screenshot(path=shown / f"graphiql-{size}.png")
+
+
+def test_graphiql_subscribes_as_somebody(browser: Browser, served: Served, token: str, shown: Path) -> None:
+    with opened(browser, served, "/graphiql") as page:
+        page.locator(".graphiql-execute-button").wait_for()
+        type_into(page, ".graphiql-query-editor", "subscription { messageCreated { text author { id } } }")
+        frames: list[str] = []
+        page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(str(frame))))
+        begin_as(page, token)
+
+        def subscribed() -> bool:
+            page.wait_for_timeout(50)
+            return any('"subscribe"' in frame for frame in frames)
+
+        eventually(subscribed)
+        mutation = {"query": 'mutation { messageCreate(item: {text: "Hello, live"}) { id } }'}
+        headers = {"authorization": f"Bearer {token}"}
+        made = httpx.post(f"{served.url}/graphql", json=mutation, headers=headers)
+        assert "errors" not in made.json()
+        assert answer_in(page) == {"data": {"messageCreated": {"text": "Hello, live", "author": {"id": ANN.subject}}}}
+        page.screenshot(path=shown / "graphiql-subscription.png")
+
+
+def test_graphiql_shows_the_schema(browser: Browser, served: Served, shown: Path) -> None:
+    with opened(browser, served, "/graphiql") as page:
+        page.get_by_role("button", name="Show Documentation Explorer").click()
+        page.locator(".graphiql-doc-explorer a", has_text="Query").first.click()
+        page.locator(".graphiql-doc-explorer a", has_text="messageSearch").first.wait_for()
+        page.screenshot(path=shown / "graphiql-schema.png")
