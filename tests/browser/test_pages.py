@@ -169,6 +169,9 @@ def test_graphiql_runs_a_query_as_somebody(
         assert told == httpx.post(f"{served.url}/graphql", json={"query": query}, headers=headers).json()
         assert len(told["data"]["messageSearch"]["items"]) == 2
         page.screenshot(path=shown / f"graphiql-{size}.png")
+        answer = page.locator(".result-window").bounding_box()
+        assert answer is not None
+        assert answer["width"] > 0.4 * SIZES[size][0]
 
 
 def test_graphiql_subscribes_as_somebody(browser: Browser, served: Served, token: str, shown: Path) -> None:
