@@ -179,6 +179,11 @@ class App:
             self._engine.close()
             self._engine = None
 
+    def servey_actions(self) -> tuple[Any, ...]:
+        """Every operation, the stores' and the custom ones, as a servey `Action`: for any host that servey has."""
+        found: tuple[Any, ...] = import_module("persisty.api.servey").servey_actions(self)
+        return found
+
     def can(self, caller: Caller, verb: str, item: Any) -> bool:
         """Whether the caller may do this with an item; given a class, whether there may be any such item.
 

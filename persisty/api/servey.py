@@ -6,14 +6,18 @@ dataclasses for items and pages, JSON values where an argument has no fixed shap
 
 from __future__ import annotations
 
+import enum
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, field, make_dataclass
-from typing import Any, Optional
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, field, make_dataclass, replace
+from functools import wraps
+from typing import Any, ClassVar, Literal, Optional, Union, get_args, get_origin
 
 import msgspec
-from marshy.types import ExternalItemType, ExternalType
+from marshy import MarshyContext
+from marshy.marshaller.no_op_marshaller import NoOpMarshaller
 from msgspec import UNSET
+from schemey.schema import Schema
 from servey.action.action import Action
 from servey.cache_control.cache_control_abc import CacheControlABC
 from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
@@ -37,8 +41,50 @@ def servey_actions(app: App) -> tuple[Action, ...]:
     """The actions of an app: its stores' verbs, as far as their access rules offer them, and its custom ones."""
     types: dict[str, _Types] = {}
     verbs = [_action(operation, types) for operation in store_operations(app).values()]
-    custom = [function.__servey_action__ for function in app.actions]  # type: ignore[attr-defined]
+    custom = [_spelled_out(function.__servey_action__) for function in app.actions]  # type: ignore[attr-defined]
     return (*verbs, *custom)
+
+
+def _spelled_out(action: Action) -> Action:
+    """A custom action, its annotations as types: of those that a module postpones, or annotates further, servey's hosts make nothing."""
+    plain = inspect.signature(action.fn)
+    known = inspect.signature(action.fn, eval_str=True)
+    parameters = [one.replace(annotation=bare(one.annotation)) for one in known.parameters.values()]
+    spelled = known.replace(parameters=parameters, return_annotation=bare(known.return_annotation))
+    if spelled == plain:
+        return action
+
+    @wraps(action.fn)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return action.fn(*arguments, **named)
+
+    call.__signature__ = spelled  # type: ignore[attr-defined]
+    return replace(action, fn=call)
+
+
+class _AsItStands(NoOpMarshaller):  # type: ignore[misc]
+    def __init__(self, kind: type) -> None:
+        self.marshalled_type = kind
+
+
+class Json:
+    """Any JSON, as it stands. servey's own type for that travels as text, and is refused by the schema that goes with it."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def __marshaller_factory__(cls, context: MarshyContext) -> NoOpMarshaller:
+        return _AsItStands(cls)
+
+    @classmethod
+    def __schema_factory__(cls, context: Any, path: str, known: Any) -> Schema:
+        return Schema(cls.SCHEMA, cls)
+
+
+class JsonObject(Json):
+    """A JSON object of no fixed shape: a filter, changes, an edit."""
+
+    SCHEMA: ClassVar[dict[str, Any]] = {"type": "object"}
 
 
 class _Types:
@@ -48,24 +94,49 @@ class _Types:
         name, attributes = pascal(meta.name), meta.attributes.values()
         self.meta = meta
         self.visible = {one.name: one for one in attributes if one.readable is not False}
-        self.nested = [name for name, one in self.visible.items() if one.kind is Kind.JSON]
-        self.item = make_dataclass(name, [(one.name, _seen(one)) for one in self.visible.values()])
+        self.spelled = [name for name, one in self.visible.items() if one.kind in SPELLED]
+        self.item: Any = make_dataclass(name, [(one.name, _seen(one)) for one in self.visible.values()])
         creatable = [one for one in attributes if one.creatable is not False]
         required = [(one.name, _annotation(one)) for one in creatable if one.required]
-        optional = [(one.name, _annotation(one) | None, field(default=None)) for one in creatable if not one.required]
-        self.create = make_dataclass(f"{name}Create", [*required, *optional])
-        self.page = make_dataclass(f"{name}Page", [("items", list[self.item]), ("cursor", str | None)])  # type: ignore[name-defined]
+        optional = [
+            (one.name, _optional(_annotation(one)), field(default=None)) for one in creatable if not one.required
+        ]
+        self.create: Any = make_dataclass(f"{name}Create", [*required, *optional])
+        self.page: Any = make_dataclass(f"{name}Page", [("items", list[self.item]), ("cursor", _optional(str))])  # type: ignore[name-defined]
+
+
+UNKNOWN: dict[Kind, Any] = {Kind.JSON: Json, Kind.DECIMAL: str, Kind.DATE: str, Kind.BYTES: str}
+"""Kinds whose types servey's hosts do not know → how they are spelled, which is as JSON does."""
+
+SPELLED = {*UNKNOWN, Kind.ENUM}
+"""Kinds whose values are spelled out in answers."""
 
 
 def _annotation(attribute: Attribute) -> Any:
-    plain = ExternalType if attribute.kind is Kind.JSON else bare(attribute.type)
-    return plain | None if attribute.optional else plain
+    plain = UNKNOWN.get(attribute.kind) or _known(bare(attribute.type))
+    return _optional(plain) if attribute.optional else plain
+
+
+def _known(kind: Any) -> Any:
+    """The type; of enums, which servey's hosts spell by name, and of literals, which they do not know, that of their values."""
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        values: Iterable[Any] = (one.value for one in kind)
+    elif get_origin(kind) is Literal:
+        values = get_args(kind)
+    else:
+        return kind
+    return Union[tuple(map(type, values))]  # noqa: UP007 - as below
+
+
+def _optional(kind: Any) -> Any:
+    """The type or None, spelled as servey's hosts know it: of `kind | None` they make nothing."""
+    return Optional[kind]  # noqa: UP045
 
 
 def _seen(attribute: Attribute) -> Any:
     """As an answer has it: None where it is hidden from the caller."""
     annotation = _annotation(attribute)
-    return annotation if attribute.readable is True or attribute.optional else annotation | None
+    return annotation if attribute.readable is True or attribute.optional else _optional(annotation)
 
 
 def _action(operation: Operation, known: dict[str, _Types]) -> Action:
@@ -120,7 +191,7 @@ def _parameter(parameter: Parameter, types: _Types) -> inspect.Parameter:
     keyword = inspect.Parameter.KEYWORD_ONLY
     if parameter.required:
         return inspect.Parameter(parameter.name, keyword, annotation=annotation)
-    return inspect.Parameter(parameter.name, keyword, annotation=annotation | None, default=None)
+    return inspect.Parameter(parameter.name, keyword, annotation=_optional(annotation), default=None)
 
 
 SHAPES: dict[str, Callable[[_Types], Any]] = {
@@ -128,10 +199,10 @@ SHAPES: dict[str, Callable[[_Types], Any]] = {
     "keys": lambda types: list[str],
     "order": lambda types: list[str],
     "create": lambda types: types.create,
-    "update": lambda types: ExternalItemType,
-    "where": lambda types: ExternalItemType,
+    "update": lambda types: JsonObject,
+    "where": lambda types: JsonObject,
     "text": lambda types: str,
-    "edits": lambda types: list[ExternalItemType],
+    "edits": lambda types: list[JsonObject],
 }
 """Shape of a parameter → the type in the function's signature."""
 
@@ -148,8 +219,8 @@ def _item(types: _Types, item: Any) -> Any:
         return None
     found = ((name, attribute.get(item)) for name, attribute in types.visible.items())
     values = {name: None if value is UNSET else value for name, value in found}
-    nested = {name: msgspec.to_builtins(values[name]) for name in types.nested}
-    return types.item(**{**values, **nested})
+    spelled = {name: msgspec.to_builtins(values[name]) for name in types.spelled}
+    return types.item(**{**values, **spelled})
 
 
 def _page(types: _Types, page: Any) -> Any:
@@ -172,11 +243,11 @@ def _as_is(types: _Types, value: Any) -> Any:
 
 ANSWERS: dict[str, tuple[Callable[[_Types], Any], Callable[[_Types, Any], Any]]] = {
     "item": (lambda types: types.item, _item),
-    "item?": (lambda types: types.item | None, _item),
+    "item?": (lambda types: _optional(types.item), _item),
     "page": (lambda types: types.page, _page),
-    "items?": (lambda types: list[types.item | None], _items),  # type: ignore[name-defined]
+    "items?": (lambda types: list[_optional(types.item)], _items),  # type: ignore[misc]
     "count": (lambda types: int, _as_is),
     "deleted": (lambda types: bool, _as_is),
-    "results": (lambda types: list[ExternalItemType], _results),
+    "results": (lambda types: list[JsonObject], _results),
 }
 """Result of an operation → the type the function returns, and how the answer becomes one."""
