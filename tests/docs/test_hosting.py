@@ -1,0 +1,34 @@
+"""What docs/hosting.md says of options, variables and metrics is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from persisty.cli.main import commands
+from persisty.hosting.access_log import Line
+from persisty.hosting.readiness import PATIENCE
+from persisty.settings import VARIABLES, Settings
+
+TEXT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text()
+
+
+def test_every_option_of_serve_is_told() -> None:
+    serve = get_command(commands(["serve"])).commands["serve"]  # type: ignore[attr-defined]
+    options = {option for one in serve.params for option in one.opts if option.startswith("--")}
+    assert options - {"--seed"} <= set(re.findall(r"--[\w-]+", TEXT))
+    assert set(re.findall(r"--[\w-]+", TEXT)) <= options
+
+
+def test_variables_are_those_there_are() -> None:
+    assert set(re.findall(r"PERSISTY_\w+", TEXT)) <= set(VARIABLES)
+    assert f"when it stops: {Settings().drain_timeout}" in TEXT
+    assert f"connections are refused: {Settings().drain_delay}" in TEXT
+    assert f"one read within {PATIENCE:g} seconds" in TEXT
+
+
+def test_a_line_of_the_log_is_as_it_is_shown() -> None:
+    [shown] = re.findall(r"^\{.*\}$", TEXT, re.MULTILINE)
+    assert re.findall(r'"(\w+)":', shown) == list(Line.__struct_fields__)
