@@ -18,8 +18,8 @@ TEXT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text()
 def test_every_option_of_serve_is_told() -> None:
     serve = get_command(commands(["serve"])).commands["serve"]  # type: ignore[attr-defined]
     options = {option for one in serve.params for option in one.opts if option.startswith("--")}
-    assert options - {"--seed"} <= set(re.findall(r"--[\w-]+", TEXT))
-    assert set(re.findall(r"--[\w-]+", TEXT)) <= options
+    assert options - {"--seed"} <= set(re.findall(r"--[a-z][\w-]+", TEXT))
+    assert set(re.findall(r"--[a-z][\w-]+", TEXT)) <= options
 
 
 def test_variables_are_those_there_are() -> None:
