@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import IO, Any
 
@@ -11,13 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..application import App
 from .access_log import AccessLog, Spell, as_json
-from .metrics import Metrics
+from .metrics import SOCKET, Metrics
 from .route_names import RouteNames
 from .server import Server
-from .trace import CURRENT
+from .trace import CURRENT, LEFT
 
-FAILED, LEFT = 500, 499
-"""Statuses of what was answered with none: it failed, or its client left. The latter is nginx's."""
+FAILED = 500
+"""The status of what failed before it had any."""
 
 
 class Observed:
@@ -27,6 +28,7 @@ class Observed:
         self, server: Server, name: Callable[[str], str], log: AccessLog | None, metrics: Metrics | None
     ) -> None:
         self._server, self._name, self._log, self._metrics = server, name, log, metrics
+        server.socket.ended = partial(self._ended, SOCKET)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,14 +53,17 @@ class Observed:
             otherwise = LEFT
         finally:
             took = time.perf_counter() - started
-            status, method, path = status or otherwise, scope["method"], scope["path"]
-            route = self._name(path)
             if metrics is not None:
                 metrics.running -= 1
-                metrics.note(method, route, status, took)
-            trace = CURRENT.get()
-            if self._log is not None and trace is not None:
-                self._log.note(trace.request_id, method, path, route, status, size, took, trace.subject)
+            self._ended(scope["method"], scope["path"], status or otherwise, size, took)
+
+    def _ended(self, method: str, path: str, status: int, size: int, took: float) -> None:
+        """Count a request that has ended, and log it."""
+        route, trace = self._name(path), CURRENT.get()
+        if self._metrics is not None:
+            self._metrics.note(method, route, status, took)
+        if self._log is not None and trace is not None:
+            self._log.note(trace.request_id, method, path, route, status, size, took, trace.subject)
 
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server's life: what is still to be written is written at its end."""

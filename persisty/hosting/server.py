@@ -58,8 +58,13 @@ class Server:
         self._rest, self._graphql = (
             self._surface(noted(handle) if noting else handle, limited) for handle in (rest, graphql.handle)
         )
+        over_socket = partial(self._surface, limited=limited)
         self.socket = GraphqlSocket(
-            app, graphql, partial(self._surface, limited=limited), origins_of(self._origins), max_body
+            app,
+            graphql,
+            (lambda handle: over_socket(noted(handle))) if noting else over_socket,
+            origins_of(self._origins),
+            max_body,
         )
         self._health = cross_origin(rest, self._origins)  # which is told whoever asks, however often
         too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)

@@ -16,6 +16,8 @@ from ..api.http import Request, Response
 from ..api.identity import Handle
 from ..api.request_ids import REQUEST_ID, given_id
 
+LEFT = 499
+"""The status of what its client did not wait for, as nginx has it."""
 _PROCESS = secrets.token_hex(6)
 _NUMBERS = count(1)
 

@@ -9,7 +9,9 @@ count, too. They are looked at again with every request, and with every event.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -30,7 +32,7 @@ from ..errors import PersistyError, TooManySubscriptions
 from ..security.authenticator import Authenticator
 from ..store.feed import Change
 from .fan_out import FanOut, Follower
-from .trace import begin
+from .trace import LEFT, begin
 
 PROTOCOL = "graphql-transport-ws"
 PATIENCE = 10.0
@@ -54,6 +56,10 @@ class Message(Struct, omit_defaults=True):
     type: str
     id: str = ""
     payload: Raw = Raw()
+
+
+Ended = Callable[[str, int, int, float], None]
+"""Told of each operation when it has ended, in its context: path, status, bytes that were sent, and seconds it took."""
 
 
 class _Closed(Exception):
@@ -81,6 +87,7 @@ class GraphqlSocket:
     ) -> None:
         self.app, self.patience, self.most, self.max_message = app, patience, most, max_message
         self.fan_out = fan_out or FanOut(app)
+        self.ended: Ended | None = None
         self._endpoint, self._surface, self._origins = endpoint, surface, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
@@ -109,6 +116,13 @@ class GraphqlSocket:
             or origin in self._origins
             or origin.partition("://")[2] == headers.get("host")
         )
+
+
+class _Told:
+    """What an operation's client has been told."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.status, self.size = name, 200, 0
 
 
 class _Connection:
@@ -220,30 +234,45 @@ class _Connection:
             del self._operations[name]
 
     async def _operate(self, name: str, body: bytes) -> None:
-        """One operation, to its end."""
+        """One operation, to its end. Its status is that of an answer over HTTP, or 499 if its client ended it, as the access log has it."""
+        begin(self._headers, self._scope)
+        told, started = _Told(name), time.perf_counter()
         try:
-            begin(self._headers, self._scope)
-            request = Request("POST", "/graphql", "", {**self._headers, **AS_GRAPHQL}, body)
-            response, live = await self._do(partial(self._socket.answer, request))
-            if live is not None:
-                with self._socket.fan_out.following(live.store, live.kind) as follower:
-                    await self._follow(name, live, follower)
-            elif response.status == 200:
-                await self._tell(Message("next", name, Raw(response.body)))
-                await self._tell(Message("complete", name))
-            else:
-                await self._tell(Message("error", name, _errors(response)))
+            await self._answered(told, body)
+        except asyncio.CancelledError:
+            told.status = LEFT
+            raise
         except OSError:  # nobody is there to be told
-            pass
+            told.status = LEFT
         except Exception as error:
-            await self._fail(name, as_error(error))
+            known = as_error(error)
+            told.status = known.status
+            with suppress(OSError):
+                await self._fail(name, known)
+        finally:
+            if self._socket.ended is not None:
+                self._socket.ended(self._scope["path"], told.status, told.size, time.perf_counter() - started)
 
-    async def _follow(self, name: str, live: Live, follower: Follower) -> None:
+    async def _answered(self, told: _Told, body: bytes) -> None:
+        request = Request("POST", "/graphql", "", {**self._headers, **AS_GRAPHQL}, body)
+        response, live = await self._do(partial(self._socket.answer, request))
+        if live is not None:
+            with self._socket.fan_out.following(live.store, live.kind) as follower:
+                await self._follow(told, live, follower)
+            return
+        told.status = response.status
+        if response.status == 200:
+            await self._next_of(told, response.body)
+            await self._tell(Message("complete", told.name))
+        else:
+            await self._tell(Message("error", told.name, _errors(response)))
+
+    async def _follow(self, told: _Told, live: Live, follower: Follower) -> None:
         """Tell of changes until the client is told otherwise, or may not be told any more."""
         while True:
             changes = await follower.take()
-            for told in await self._do(partial(self._events, live, changes)):
-                await self._tell(Message("next", name, Raw(told)))
+            for event in await self._do(partial(self._events, live, changes)):
+                await self._next_of(told, event)
             await asyncio.sleep(0)  # others have their turn
 
     def _events(self, live: Live, changes: list[Change]) -> list[bytes]:
@@ -255,6 +284,10 @@ class _Connection:
         if self._embedded and self._authenticator.ready(self._headers):
             return work()
         return await run_in_threadpool(work)
+
+    async def _next_of(self, told: _Told, answer: bytes) -> None:
+        told.size += len(answer)
+        await self._tell(Message("next", told.name, Raw(answer)))
 
     async def _fail(self, name: str, error: PersistyError) -> None:
         await self._tell(Message("error", name, ERRORS.decode(refused(error).body)["errors"]))

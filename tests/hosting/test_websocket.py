@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 import time
@@ -18,7 +19,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from persisty.api.graphql.endpoint import GraphqlEndpoint
 from persisty.api.http import Request
+from persisty.hosting.access_log import AccessLog, as_json
 from persisty.hosting.fan_out import FanOut
+from persisty.hosting.metrics import Metrics
+from persisty.hosting.observed import Observed
 from persisty.hosting.protocol import Protocol
 from persisty.hosting.server import Server
 from persisty.hosting.websocket import PROTOCOL
@@ -49,8 +53,8 @@ class Place(str):
 
 
 @contextmanager
-def running(server: Server) -> Iterator[Place]:
-    config = uvicorn.Config(server, port=0, http=Protocol, log_level="warning", lifespan="off")
+def running(server: Server, around: Any = None) -> Iterator[Place]:
+    config = uvicorn.Config(around or server, port=0, http=Protocol, log_level="warning", lifespan="off")
     process = uvicorn.Server(config)
     thread = threading.Thread(target=process.run)
     thread.start()
@@ -537,6 +541,29 @@ def test_many_writers_in_threads_lose_nothing(here: None) -> None:
     for thread in range(8):
         mine = [int(name.partition("-")[2]) for name in names if name.startswith(f"{thread}-")]
         assert mine == sorted(mine)
+
+
+def test_operations_are_logged_and_counted_as_requests_are(here: None) -> None:
+    out, metrics, server = io.BytesIO(), Metrics(), Server(app, noting=True)
+    around = Observed(server, lambda path: path, AccessLog(out, as_json), metrics)
+    with running(server, around) as place, client(place, ANN) as ann:
+        ann.ask("1", "{ noteCount }")
+        assert [ann.hear()["type"], ann.hear()["type"]] == ["next", "complete"]
+        ann.ask("2", "{")
+        assert ann.hear()["type"] == "error"
+        ann.begin("3", CREATED)
+        ann.say("complete", "3")
+        assert place.reaches(0)
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    shown = [(one["method"], one["route"], one["status"], one["bytes"], one["subject"]) for one in lines]
+    whole = len('{"data":{"noteCount":1}}')
+    assert shown == [
+        ("WEBSOCKET", "/graphql", 200, whole, "ann"),
+        ("WEBSOCKET", "/graphql", 400, 0, "ann"),
+        ("WEBSOCKET", "/graphql", 499, 0, "ann"),
+    ]
+    assert len({one["request_id"] for one in lines}) == 3
+    assert metrics.ended == {("/graphql", "WEBSOCKET", status): 1 for status in (200, 400, 499)}
 
 
 def test_a_server_that_stops_lets_connections_go(here: None) -> None:
