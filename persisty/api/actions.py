@@ -73,9 +73,7 @@ def _call_action(
     caller: Caller = ANONYMOUS,
 ) -> Any:
     """Convert the arguments to the function's types, all faults at once, and call it on behalf of the caller."""
-    if not action.access_control.is_executable(_authorization(caller)):
-        what = f"{action.name} is not for you"
-        raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
+    admit(action, caller)
     known = tuple(one.name for one in parameters)
     faults = unknown_members(arguments, known, "")
     values: dict[str, Any] = {}
@@ -92,6 +90,13 @@ def _call_action(
     values |= {name: made(caller) for name, made in told.items()}
     with acting_as(caller.subject):
         return _settled(function(**values))
+
+
+def admit(action: Any, caller: Caller) -> None:
+    """Raise unless the caller may call the action."""
+    if not action.access_control.is_executable(_authorization(caller)):
+        what = f"{action.name} is not for you"
+        raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
 
 
 def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:

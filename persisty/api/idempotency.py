@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from importlib import import_module
 from itertools import count
 from uuid import uuid4
 
@@ -38,6 +39,7 @@ from ..model.expressions import Compare
 from ..store.edits import Delete
 from ..store.requests import KeptRequest
 from .http import IDEMPOTENCY_KEY, Request, Response, encode
+from .operations import EDITS, Operation
 from .problem import refusal
 
 REPLAYED = "idempotency-replayed"
@@ -53,6 +55,8 @@ LOOKS = 5
 KEPT = frozenset({404, 409, 412})
 """The refusals that are the outcome of a request, and kept as what was done is. Any other tells of the request itself, of who sends it, or
 of the moment: nothing was done, and the next one with the key is carried out."""
+WRITTEN = {"edit_batch": tuple(EDITS)}
+"""Verb → the verbs of which a caller has to be allowed one."""
 PURGE_EVERY, PURGED = 25, 50
 """After how many requests some that are expired are dropped, and how many are looked at for that: twice as many as have come since, so
 that never many more than half of all are expired."""
@@ -68,12 +72,16 @@ class Idempotency:
     """Answers an app's requests that have a key. `clock`: seconds since 1970."""
 
     def __init__(self, app: App, clock: Callable[[], float] = time.time) -> None:
-        self._store, self._kept = app.requests, app.idempotency or timedelta(0)
+        self._app, self._store, self._kept = app, app.requests, app.idempotency or timedelta(0)
         self._clock, self._requests = clock, count(1)
 
-    def answer(self, request: Request, carry_out: Callable[[], Response]) -> Response:
-        """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key; whatever
-        `carry_out` raises becomes its answer."""
+    def answer(
+        self, request: Request, carry_out: Callable[[], Response], operation: Operation | None = None
+    ) -> Response:
+        """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key, unless the
+        caller may not ask for the operation at all, and is told that; whatever `carry_out` raises becomes its answer."""
+        if operation is not None:
+            self._admit(operation, request)
         begun = self._begin(_id(request), _fingerprint(request))
         if isinstance(begun, Response):
             return begun
@@ -90,6 +98,17 @@ class Idempotency:
         except PersistyError as error:  # what was asked for is done: the client has to hear of that
             log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
         return response
+
+    def _admit(self, operation: Operation, request: Request) -> None:
+        """Raise unless there is something of this that the caller may do."""
+        meta, verb = operation.meta, operation.verb or ""
+        if meta is None:
+            admit = import_module("persisty.api.actions").admit  # which is loaded: the operation came from there
+            admit(operation.function.__servey_action__, request.caller)  # type: ignore[union-attr]
+            return
+        guard = self._app.store(meta.name).on_behalf_of(request.caller).guard
+        if not any(map(guard.may, WRITTEN.get(verb, (verb,)))):
+            raise guard.refusal(f"{verb} of {meta.name} is not for you")
 
     def _begin(self, name: str, fingerprint: str) -> KeptRequest | Response:
         """The item, held; or the answer that it has."""

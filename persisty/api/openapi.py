@@ -17,6 +17,7 @@ from . import openapi_idempotency as idempotency
 from .actions import operations
 from .negotiation import LINES_MEDIA
 from .openapi_answers import ALWAYS, CONTENT, body, content, refused, responses
+from .openapi_examples import Examples
 from .openapi_filters import filter_parameters
 from .openapi_schemas import Schemas, object_of, ref, shown
 from .operations import Operation
@@ -32,6 +33,7 @@ def document(app: App) -> dict[str, Any]:
     """The document of an app's REST surface."""
     offered = operations(app)
     schemas = Schemas(offered.values())
+    examples = Examples(schemas)
     paths: dict[str, dict[str, Any]] = {}
     for operation in offered.values():
         make = ROUTES.get(operation.verb or "", _action)
@@ -45,6 +47,7 @@ def document(app: App) -> dict[str, Any]:
         described = caching.describe(operation, described)
         if app.idempotency is not None:
             described = idempotency.describe(operation, described)
+        described = examples.describe(operation, described)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     paths["/health"] = {
         "get": {
@@ -52,7 +55,7 @@ def document(app: App) -> dict[str, Any]:
             "tags": ["server"],
             "summary": "Is the server there?",
             "responses": {
-                "200": content({"type": "object", "properties": {"status": {"const": "ok"}}}),
+                "200": content(object_of({"status": {"const": "ok"}}, required=["status"]), example={"status": "ok"}),
                 **refused((*ALWAYS, *CONTENT)),
             },
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from ..errors import PersistyError, all_errors
 from . import openapi_access as access
 from .openapi_schemas import Schema, ref
@@ -47,8 +49,9 @@ PATIENT = (409, 429, 503)
 """The statuses that it comes with."""
 
 
-def content(schema: Schema, description: str = "Done", **more: Any) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}, **more}
+def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, **more: Any) -> dict[str, Any]:
+    described = {"schema": schema} if example is UNSET else {"schema": schema, "example": example}
+    return {"description": description, "content": {"application/json": described}, **more}
 
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:

@@ -125,16 +125,29 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
 """A change of what is stored as JSON spells it → the schema of its operand."""
 
 
-DECIMAL = r"^-?[0-9]{1,38}(\.[0-9]{1,38})?([eE][+-]?[0-9]{1,2})?$"
+_SMALL, _LARGE = r"-1[0-2][0-9]|-130", r"\+?1[01][0-9]|\+?12[0-5]"
+DECIMAL = (
+    rf"^-?([0-9]{{1,38}}(\.[0-9]{{1,38}})?([eE][+-]?[0-9]{{1,2}})?|[1-9](\.[0-9]{{1,37}})?[eE]({_SMALL}|{_LARGE}))$"
+)
+"""The numbers next to the limits have one digit before the point, as answers have it."""
+
+
+NUMBERS: tuple[Schema, ...] = (
+    {"const": 0},
+    {"type": "number", "minimum": 1e-130, "maximum": 9.99e125},
+    {"type": "number", "minimum": -9.99e125, "maximum": -1e-130},
+)
+"""The numbers that may stand for a decimal."""
 
 
 def _spell_decimals(schema: Any) -> None:
-    """Say of each decimal how it is spelled: to msgspec's schemas any text is one."""
+    """Say of each decimal how it is spelled: to msgspec's schemas any text is one. Numbers are taken, too; answers have text."""
     inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
     for one in inside:
         _spell_decimals(one)
-    if isinstance(schema, dict) and schema.get("format") == "decimal":
-        schema["pattern"] = DECIMAL
+    if isinstance(schema, dict) and schema.get("format") == "decimal" and schema.get("type") == "string":
+        spelled = {"type": schema.pop("type"), "format": schema.pop("format"), "pattern": DECIMAL}
+        schema["anyOf"] = [spelled, *NUMBERS]
 
 
 def _told(attribute: Attribute) -> bool:

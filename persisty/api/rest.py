@@ -48,6 +48,7 @@ class Rest:
     def __init__(self, app: App, max_body: int = MAX_BODY, clock: Callable[[], float] = time.time) -> None:
         self._app, self._max_body, self._clock = app, max_body, clock
         self._idempotency: Any = None
+        self._document: Response | None = None
         self._fixed: Routes = {
             "/health": {"GET": self._health},
             "/openapi.json": {"GET": self._openapi},
@@ -129,7 +130,7 @@ class Rest:
                 return handler(request, key)
             if self._idempotency is None:
                 self._idempotency = import_module("persisty.api.idempotency").Idempotency(self._app, self._clock)
-            response: Response = self._idempotency.answer(request, partial(handler, request, key))
+            response: Response = self._idempotency.answer(request, partial(handler, request, key), operation)
             return response
 
         return once
@@ -138,7 +139,9 @@ class Rest:
         return ok({"status": "ok"})
 
     def _openapi(self, request: Request, key: str) -> Response:
-        return ok(import_module("persisty.api.openapi").document(self._app))
+        if self._document is None:
+            self._document = ok(import_module("persisty.api.openapi").document(self._app))
+        return self._document
 
     # One method a verb makes its handler.
 

@@ -7,7 +7,7 @@ opposite; it is true for null. A link has become an `Exists`. Backends rely on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -138,7 +138,7 @@ def _equality(attribute: Attribute, operator: str, value: Any, strict: bool) -> 
 
 
 def _oneof(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise TypeError(f"Expected an array of {attribute.kind}")
     given = list(value)
     values = tuple(dict.fromkeys(_value(attribute, one, strict) for one in given if one is not None))

@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 from openapi_spec_validator import validate
 from servey.action.action import action
+from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from lambdas.http_event import answered
@@ -234,6 +235,23 @@ def test_keys_that_are_none_are_refused_and_nothing_is_done(app: App, post: Clie
     refused = post("/actions/send", {"text": "hi"}, key)
     assert (refused.status, code(refused)) == (400, "idempotency_key_invalid")
     assert (CALLED, app.requests.count()) == ([], 0)
+
+
+@pytest.mark.parametrize("key", ["k", "a b", str(uuid4())])
+def test_who_may_not_do_it_at_all_is_told_that_whatever_the_key(app: App, post: Client, key: str) -> None:
+    @action(triggers=WEB_POST, access_control=ALLOW_NONE)
+    def never() -> str:
+        return "never"
+
+    closed = Client(Rest(App("closed", items=[Diary], actions=[never], url="memory://")))
+    body = {"id": "a", "author": "ann"}
+    for path, sent in (
+        ("/api/diary", body),
+        ("/api/diary-batch", {"edits": [{"create": body}]}),
+        ("/actions/never", {}),
+    ):
+        assert code(closed(path, sent, key, NOBODY)) == "unauthenticated"
+    assert code(closed("/actions/never", {}, key, ANN)) == "forbidden"
 
 
 def test_who_is_nobody_needs_a_key_that_no_other_comes_upon(post: Client) -> None:

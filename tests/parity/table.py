@@ -150,6 +150,26 @@ def conditional() -> Iterator[Row]:
             yield graphql(f"change a note when {name}", change, who, k=item_id(700), w=when)
 
 
+def repeated() -> Iterator[Row]:
+    """What comes twice with one `Idempotency-Key`."""
+    for who in WHO:
+        key, article = f"00000000-0000-4000-8000-0000000000{len(who)}", {"code": f"k{who}", "price": "1"}
+        for name in ("once", "again"):
+            yield rest(f"greet {name}", "POST /actions/greet", {"name": "Ann"}, who, idempotency_key=key)
+            yield rest(
+                f"create {name}",
+                "POST /api/article",
+                {**article, "id": item_id(40 + len(who))},
+                who,
+                idempotency_key=key,
+            )
+            yield rest(f"edit {name}", "POST /api/slot-batch", {"edits": [{"create": {"shelf": f"k{who}", "place": 1}}]}, who,
+                       idempotency_key=f'"{key}"')  # fmt: skip
+        yield rest("greet another", "POST /actions/greet", {"name": "Ben"}, who, idempotency_key=key)
+        yield rest("greet with no key", "POST /actions/greet", {"name": "Ann"}, who, idempotency_key="a b")
+        yield rest("greet with a plain key", "POST /actions/greet", {"name": "Ann"}, who, idempotency_key="k")
+
+
 def wire() -> Iterator[Row]:
     yield rest("health", "GET /health")
     yield rest("document", "GET /openapi.json")
@@ -236,4 +256,4 @@ def mutations() -> Iterator[Row]:
         yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
 
 
-ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *conditional(), *mutations(), *searches()]
+ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *conditional(), *repeated(), *mutations(), *searches()]

@@ -84,6 +84,7 @@ def test_json_filters(given: Any, wanted: Filter) -> None:
         ({"or": {"count": {"eq": 1}}}, ["/where/or"]),
         ({"or": [5, {"count": {"eq": "x"}}], "not": {"size": {"lt": None}}}, ["/where/or/0", "/where/or/1/count/eq", "/where/not/size/lt"]),
         ({"size": {"oneof": 5}}, ["/where/size/oneof"]),
+        ({"size": {"oneof": {}}}, ["/where/size/oneof"]),
         ({"size": {"oneof": [1, "x"]}}, ["/where/size/oneof"]),
         ({"text": {"null": "yes"}}, ["/where/text/null"]),
         ({"colour": {}}, ["/where/colour"]),
