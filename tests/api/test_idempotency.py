@@ -237,7 +237,7 @@ def test_keys_that_are_none_are_refused_and_nothing_is_done(app: App, post: Clie
     assert (CALLED, app.requests.count()) == ([], 0)
 
 
-@pytest.mark.parametrize("key", ["k", "a b", str(uuid4())])
+@pytest.mark.parametrize("key", ["k", "a b", "34c317e8-75d7-4ff5-8076-c0e9c49414af"])
 def test_who_may_not_do_it_at_all_is_told_that_whatever_the_key(app: App, post: Client, key: str) -> None:
     @action(triggers=WEB_POST, access_control=ALLOW_NONE)
     def never() -> str:
@@ -358,6 +358,42 @@ def test_who_comes_back_after_the_lease_overwrites_nothing(app: App, clock: Cloc
 
     assert idempotency.answer(REQUEST, slow).body == b"first"
     assert idempotency.answer(REQUEST, crash).body == b"second"
+
+
+def test_an_answer_that_comes_while_another_takes_over_is_not_overwritten(
+    app: App, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """the first:   ……………………………………………………… the answer ……
+    another:     looks: given up ………………………………… takes over? No: looks again"""
+    idempotency, read = Idempotency(app, clock), app.requests.read
+
+    def slow() -> Response:
+        clock.now += LEASE
+        return Response(200, {}, b"first")
+
+    def looked(key: str) -> Any:
+        found = read(key)
+        if found is not None and found.status is None:
+            go.set()
+            assert ended.wait(10)
+        return found
+
+    go, ended = threading.Event(), threading.Event()
+    end = Idempotency._end
+
+    def late(self: Idempotency, *given: Any, **more: Any) -> None:
+        assert go.wait(10)
+        end(self, *given, **more)
+        ended.set()
+
+    monkeypatch.setattr(Idempotency, "_end", late)
+    monkeypatch.setattr(app.requests, "read", looked)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(idempotency.answer, REQUEST, slow)
+        while app.requests.count() == 0 or clock.now < LEASE + 1_800_000_000:
+            assert not first.done()
+        assert idempotency.answer(REQUEST, crash).body == b"first"
+        assert first.result(10).body == b"first"
 
 
 def test_while_it_is_carried_out_it_is_in_progress(app: App, post: Client, clock: Clock) -> None:
