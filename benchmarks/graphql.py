@@ -18,7 +18,7 @@ from .answering import answering
 from .library import fill, library
 from .measure import Row, row
 
-TARGET = 8
+TARGET = 10
 SECONDS, ROUNDS = 2.0, 5
 OURS = "persisty"
 SUBJECTS: dict[str, tuple[str, ...]] = {

@@ -1,5 +1,5 @@
-"""Requests that one worker answers in a second of its CPU, over the same SQLite data: persisty against FastAPI with SQLModel, against Litestar with msgspec and
-SQLAlchemy Core, and against a bare ASGI function that does nothing but the query and the JSON."""
+"""Requests that one worker answers in a second of its CPU, over the same SQLite data: persisty against FastAPI with SQLModel, against
+Litestar with msgspec and SQLAlchemy Core, and against a bare ASGI function that does nothing but the query and the JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUERY = f"/api/message?author_id={AUTHOR}&limit=25"
 OURS = "persisty"
 UVICORN = ("-m", "uvicorn", "--no-access-log", "--log-level", "warning")
 SERVERS = {
-    OURS: ("-m", "persisty", "serve", "benchmarks.served:app", "--seed", "benchmarks.served:seed"),
+    OURS: ("-m", "persisty", "serve", "benchmarks.served:app", "--seed", "benchmarks.served:seed", "--no-access-log"),
     "FastAPI + SQLModel": (*UVICORN, "benchmarks.peers.fastapi_sqlmodel:app"),
     "Litestar + msgspec + Core": (*UVICORN, "benchmarks.peers.litestar_core:app"),
     "bare ASGI function": (*UVICORN, "benchmarks.peers.bare_asgi:app"),
