@@ -178,6 +178,7 @@ class App:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+        self._telling = self._feed.heard
 
     def servey_actions(self) -> tuple[Any, ...]:
         """Every operation, the stores' and the custom ones, as a servey `Action`: for any host that servey has."""

@@ -58,12 +58,15 @@ class FanOut:
 
     def __init__(self, app: App, kept: int = KEPT) -> None:
         self._app, self._kept = app, kept
-        self._app.listen((), self._note)  # from the start, so that no store is connected anew in the midst of its work
         self._followers: dict[tuple[str, str], tuple[Follower, ...]] = {}
         self._listening: dict[str, Callable[[], None]] = {}
         self._incoming: deque[Change] = deque()
         self._woken, self._lost = False, False
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Have the app ready to be listened to, so that no store is connected anew in the midst of its work."""
+        self._app.listen((), self._note)
 
     @contextmanager
     def following(self, store: str, kind: str) -> Iterator[Follower]:

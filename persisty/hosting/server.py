@@ -148,6 +148,7 @@ class Server:
         What is loaded by the first request stays until the last: the garbage collector, which looks through everything after so
         and so many new items, need not look through that each time.
         """
+        self.socket.fan_out.start()
         await run_in_threadpool(self._app.prepare)
         gc.collect()
         gc.freeze()

@@ -43,6 +43,11 @@ class Feed:
         self._listeners: dict[str, tuple[Listener, ...]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def heard(self) -> bool:
+        """Does anybody listen to anything?"""
+        return bool(self._listeners)
+
     def listened(self, store: str) -> bool:
         """Does anybody listen to this store?"""
         return store in self._listeners

@@ -62,6 +62,7 @@ def serving(app: str, seed: str | None, folder: Path) -> Iterator[str]:
 
 def token(spec: str, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", SECRET)
+    monkeypatch.setattr(load_app(spec), "_authenticator", None)  # that another test may have left
     return load_app(spec).authenticator.token(caller)
 
 

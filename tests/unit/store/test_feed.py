@@ -15,6 +15,7 @@ from persisty import App, BelongsTo, Conflict, Create, Delete, Unique, Update, l
 from persisty.errors import PreconditionFailed, SubscriptionOverrun
 from persisty.store.feed import Change
 from persisty.store.store import Store
+from persisty.store.telling import TellingEngine
 
 
 @stored(access=public, indexes=[Unique("name")])
@@ -237,3 +238,15 @@ def test_who_is_too_slow_is_told_so_after_what_was_kept(app: App, monkeypatch: p
         with pytest.raises(SubscriptionOverrun):
             seen.extend(one.item.label for one in changes)
     assert seen in ([], ["a", "b"])
+
+
+def test_an_app_that_nobody_listens_to_any_more_has_its_engine_plain_when_it_is_opened_again() -> None:
+    app = App("pantry", items=[Shelf, Jar, Tag], url="memory://")
+    stop = app.listen([Jar], lambda change: None)
+    assert isinstance(app.engine, TellingEngine)
+    app.close()
+    assert isinstance(app.engine, TellingEngine)
+    stop()
+    app.close()
+    assert not isinstance(app.engine, TellingEngine)
+    app.close()
