@@ -100,7 +100,8 @@ def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
 
 
 def _number(text: str) -> int | float:
-    """A number without a fraction is an integer, however JSON spells it: `3.0` is what a schema calls an integer, too."""
+    """A number without a fraction is an integer, however JSON spells it: `3.0` is what a schema calls an integer, too. So the sign of
+    a zero is lost, as in what JavaScript writes."""
     value = float(text)
     return int(value) if value.is_integer() and abs(value) < EXACT else value
 

@@ -29,19 +29,21 @@ from .test_appsync import ID, errors_of, fill
 
 SCHEMA: GraphQLSchema = build_schema(sdl(operations(gallery.app).values()))
 KEYS = [ID.format(number) for number in range(4)]
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).map(lambda one: one + 0.0)
+"""Without -0.0: JSON over HTTP loses the sign of a zero, as what JavaScript writes does."""
 NUMBERS = [0, 1, -1, 2**31 - 1, -(2**31), 7]
 SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "ID": st.sampled_from([*KEYS, "ann~7", "ann%7E~7", "~", "%", ""]) | st.text(max_size=6),
     "String": st.sampled_from(["a", "b", "", "dark-red", "1.50", "1e400", "NaN", "AA==", "A", str(2**61), str(2**80), "-0"])
     | st.text(max_size=25),
     "Int": st.sampled_from(NUMBERS) | st.integers(-(2**31), 2**31 - 1),
-    "Float": st.sampled_from([*NUMBERS, 0.5, 1e-200, 1e300, 2**53, 2**63, -0.0]) | st.floats(allow_nan=False, allow_infinity=False),
+    "Float": st.sampled_from([*NUMBERS, 0.5, 1e-200, 1e300, 2**53, 2**63]) | FLOATS,
     "Boolean": st.booleans(),
     "AWSDate": st.dates().map(str),
     "AWSDateTime": st.sampled_from(["2030-01-02T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
     | st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
     "AWSJSON": st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+        st.none() | st.booleans() | st.integers() | FLOATS | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
         max_leaves=5,
     ).map(json.dumps),
