@@ -6,8 +6,8 @@
 import aws_cdk as cdk
 
 from persisty.application import load_app
-from persisty.plan import plan_of
-from persisty.plan_events import events_of
+from persisty.deploy.events import events_of
+from persisty.deploy.plan import plan_of
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 from stacks.data_stack import DataStack

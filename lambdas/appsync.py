@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.application import deployed_app
 
 configured = settings.load()

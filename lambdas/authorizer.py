@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.graphql.authorizer import verdict
+from persisty.api.graphql.appsync.authorizer import verdict
 from persisty.application import deployed_app
 
 configured = settings.load()

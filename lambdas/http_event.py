@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from persisty.api.http import Request, Response
-from persisty.api.problem import refusal
-from persisty.api.request_ids import REQUEST_ID, given_id
+from persisty.api.http.messages import Request, Response
+from persisty.api.http.problem import refusal
+from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.errors import AnswerTooLarge
 
 MAX_ANSWER = 6 * 1024 * 1024

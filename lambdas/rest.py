@@ -7,9 +7,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.cors import cross_origin
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.http.authentication import Identified
+from persisty.api.http.cors import cross_origin
+from persisty.api.rest.endpoint import Rest
 from persisty.application import deployed_app
 
 from .http_event import answered, request_id_of

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.graphql.stream import deployed_stream
+from persisty.api.graphql.appsync.stream_function import deployed_stream
 from persisty.application import deployed_app
 
 configured = settings.load()

@@ -21,7 +21,7 @@ from .errors import (
     TooManyGroups,
     Unsupported,
 )
-from .model.caching import Cache
+from .model.cache_policy import Cache
 from .model.expressions import COUNT, Aggregate, Filter, OrderBy, attribute
 from .model.generators import (
     CREATED,
@@ -48,19 +48,7 @@ from .query.aggregate import Group
 from .query.explain import Explanation
 from .security.access import Access, private, public, read_only
 from .security.caller import ANONYMOUS, Caller
-from .security.rules import (
-    Rule,
-    authenticated,
-    claim,
-    custom,
-    everyone,
-    linked,
-    member,
-    nobody,
-    owned,
-    scope,
-    where,
-)
+from .security.rules import Rule, authenticated, claim, custom, everyone, linked, member, nobody, owned, scope, where
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.pages import ResultPage
 from .store.store import Store

@@ -22,11 +22,11 @@ from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller
 from .store.backend import Engine
-from .store.cache import CachedEngine
-from .store.feed import Changes, Feed, Listener
-from .store.requests import REQUESTS, KeptRequest
+from .store.change_capture import TellingEngine
+from .store.change_feed import Changes, Feed, Listener
+from .store.idempotency_records import REQUESTS, KeptRequest
+from .store.item_cache import CachedEngine
 from .store.store import Store
-from .store.telling import TellingEngine
 
 T = TypeVar("T")
 

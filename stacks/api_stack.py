@@ -12,9 +12,9 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
+from persisty.deploy.events import Events, events_of
+from persisty.deploy.plan import Plan
 from persisty.naming import pascal
-from persisty.plan import Plan
-from persisty.plan_events import Events, events_of
 
 from .constructs.authorization import Modes
 from .constructs.code import Target

@@ -9,9 +9,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from persisty.deploy.events import stream_parameter
+from persisty.deploy.plan import KeyAttribute, Plan, Table
 from persisty.naming import pascal
-from persisty.plan import KeyAttribute, Plan, Table
-from persisty.plan_events import stream_parameter
 
 TYPES = {
     "S": dynamodb.AttributeType.STRING,

@@ -16,9 +16,9 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events
+from persisty.deploy.plan import Plan
 from persisty.naming import pascal
-from persisty.plan import Plan
-from persisty.plan_events import BATCH, MAX_AGE, RETRIES, Events
 
 from .constructs.code import Target
 from .constructs.functions import Functions

@@ -11,7 +11,7 @@ from msgspec import Struct
 from persisty import Filter, StoreMeta
 from persisty.model.expressions import And, Compare, Not, Or, Text
 from persisty.model.types import OPERATORS
-from persisty.query.parse import spellings
+from persisty.query.filter_parsing import spellings
 
 
 class Asked(Struct, frozen=True):

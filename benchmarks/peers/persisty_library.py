@@ -2,7 +2,7 @@
 
 import sys
 
-from persisty.api.graphql.schema import GraphqlSchema
+from persisty.api.graphql.hosted.schema import GraphqlSchema
 
 from ..answering import serve
 from ..library import library

@@ -21,12 +21,12 @@ from ..model.expressions import ALL, And, Filter
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
 from ..naming import camel, kebab
+from ..query.filter_parsing import filter_of_json, filter_of_parameters
 from ..query.order import resolve_order
-from ..query.parse import filter_of_json, filter_of_parameters
-from ..query.resolve import mentions
+from ..query.resolution import mentions
 from ..security.caller import ANONYMOUS, Caller
 from ..store import edits
-from ..store.sizes import DEFAULT_LIMIT, MAX_BATCH, check_batch, check_limit
+from ..store.limits import DEFAULT_LIMIT, MAX_BATCH, check_batch, check_limit
 from ..store.store import Store
 
 Arguments = Mapping[str, Any]

@@ -32,9 +32,9 @@ from ..model.types import Kind, bare
 from ..naming import pascal
 from ..store.edits import EditResult
 from .authorization import caller_of
-from .caching import shared
+from .http.cache_headers import shared
+from .http.problem import problem
 from .operations import Operation, Parameter, store_operations
-from .problem import problem
 
 
 def servey_actions(app: App) -> tuple[Action, ...]:

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from ..model.copies import copier
 from ..model.expressions import ALL, Aggregate, Filter, OrderBy
+from ..model.item_copies import copier
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.validation import changed
 from ..query.aggregate import Accumulator, Group
+from ..query.evaluation import matcher, sort_key
 from ..query.explain import Explanation
 from ..query.keyset import beyond, position_of
-from ..query.match import matcher, sort_key
 from ..store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
-from ..store.outcomes import conflict
+from ..store.results import conflict
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000

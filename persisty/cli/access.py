@@ -16,7 +16,7 @@ from rich.table import Table
 from .. import settings
 from ..application import load_app
 from ..errors import InvalidDeclaration
-from ..security.matrix import ALL, NONE, Row, access_matrix
+from ..security.access_matrix import ALL, NONE, Row, access_matrix
 
 STYLES = {ALL: "green", NONE: "dim"}
 

@@ -22,7 +22,7 @@ from ..application import App, load_app
 from ..errors import InvalidInput, PersistyError
 from ..model.meta import StoreMeta
 from ..naming import snake
-from ..store.sizes import MAX_BATCH
+from ..store.limits import MAX_BATCH
 from ..transfer.csv_rows import SKIP, CsvRows, Dialect
 from ..transfer.load import Rejected, Settled, load
 from ..transfer.rows import Row, json_rows

@@ -22,8 +22,8 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from .. import settings
 from ..errors import InvalidDeclaration
 from ..hosting.server import seconds_of
-from . import serving
-from .serving import Options
+from . import server_process as serving
+from .server_process import Options
 
 RELOAD_DRAIN = 1.0
 """Seconds that requests have to end when the sources changed."""

@@ -10,18 +10,18 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from ..api import openapi_access as access
 from ..api.actions import operations
-from ..api.include import MAX_LEVELS
+from ..api.openapi import access
 from ..api.operations import EDITS, Operation
+from ..api.rest.include import MAX_LEVELS
 from ..application import App
 from ..errors import all_errors
-from ..model.changes import change_word
 from ..model.links import Link
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind
+from ..model.update_operators import change_word
 from ..naming import pascal
-from ..query.parse import fields_of, has_text
+from ..query.filter_parsing import fields_of, has_text
 from .types import INTEGER as WHOLE
 from .types import Field, Listed, Named, Names, Paged, Record, Type, Types, nullable
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from ..application import App
 from ..errors import SubscriptionOverrun
-from ..store.feed import KEPT, Change
+from ..store.change_feed import KEPT, Change
 
 MOST = 10 * KEPT
 """Changes that wait for the event loop."""

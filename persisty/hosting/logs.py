@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from uvicorn.logging import DefaultFormatter
 
-from .trace import CURRENT
+from .tracing import CURRENT
 
 
 class JsonFormatter(logging.Formatter):

@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..api.request_ids import REQUEST_ID
-from .trace import CURRENT
+from ..api.http.request_ids import REQUEST_ID
+from .tracing import CURRENT
 
 HERE = Path(__file__).parent
 PAGES = {"/": "index.html", "/docs": "docs.html", "/graphiql": "graphiql.html"}

@@ -18,11 +18,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from msgspec import Struct
 
-from ..api.http import Request, Response
-from ..api.identity import Handle
-from ..api.problem import problem, problem_response
+from ..api.http.authentication import Handle
+from ..api.http.messages import Request, Response
+from ..api.http.problem import problem, problem_response
 from ..errors import Fault, InvalidDeclaration, RateLimited
-from .trace import CURRENT
+from .tracing import CURRENT
 
 PLACES = 20_000
 """Callers that are remembered."""

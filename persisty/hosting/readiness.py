@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
-from ..api.http import JSON, Request, Response, encode, without_content
-from ..api.problem import problem, problem_response, refusal
+from ..api.http.messages import JSON, Request, Response, encode, without_content
+from ..api.http.problem import problem, problem_response, refusal
 from ..application import App
 from ..errors import MethodNotAllowed, NotReady
 from ..model.expressions import ALL

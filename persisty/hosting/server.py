@@ -22,13 +22,13 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import settings
-from ..api.cors import cross_origin, origins_of
-from ..api.graphql.endpoint import GraphqlEndpoint
-from ..api.http import MAX_BODY, Request, Response
-from ..api.identity import Handle, Identified
-from ..api.problem import refusal
-from ..api.request_ids import REQUEST_ID
-from ..api.rest import Rest
+from ..api.graphql.hosted.endpoint import GraphqlEndpoint
+from ..api.http.authentication import Handle, Identified
+from ..api.http.cors import cross_origin, origins_of
+from ..api.http.messages import MAX_BODY, Request, Response
+from ..api.http.problem import refusal
+from ..api.http.request_ids import REQUEST_ID
+from ..api.rest.endpoint import Rest
 from ..application import App
 from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
 from .draining import told_to_stop
@@ -36,7 +36,7 @@ from .pages import PAGES, SecureHeaders, routes
 from .rate_limit import Buckets, Limited, rate_of
 from .readiness import Readiness, readiness_response
 from .streaming import stream
-from .trace import begin, noted
+from .tracing import begin, noted
 from .websocket import GraphqlSocket
 
 

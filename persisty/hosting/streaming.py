@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Send
 
-from ..api.http import close
+from ..api.http.messages import close
 
 
 async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Send) -> None:

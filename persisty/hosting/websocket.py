@@ -20,19 +20,19 @@ from msgspec import Raw, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from ..api.cors import EVERY
-from ..api.graphql.answers import refused
-from ..api.graphql.endpoint import RESPONSE_JSON, GraphqlEndpoint
-from ..api.graphql.live import Live
-from ..api.http import PROBLEM, Request, Response
-from ..api.identity import Handle
-from ..api.problem import as_error
+from ..api.graphql.hosted.endpoint import RESPONSE_JSON, GraphqlEndpoint
+from ..api.graphql.hosted.subscription import Live
+from ..api.graphql.response import refused
+from ..api.http.authentication import Handle
+from ..api.http.cors import EVERY
+from ..api.http.messages import PROBLEM, Request, Response
+from ..api.http.problem import as_error
 from ..application import App
 from ..errors import PersistyError, TooManySubscriptions
 from ..security.authenticator import Authenticator
-from ..store.feed import Change
+from ..store.change_feed import Change
 from .fan_out import FanOut, Follower
-from .trace import LEFT, begin
+from .tracing import LEFT, begin
 
 PROTOCOL = "graphql-transport-ws"
 PATIENCE = 10.0

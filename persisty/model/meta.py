@@ -15,7 +15,7 @@ from .keys import KeyCodec, KeyConfig, KeyValues
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 if TYPE_CHECKING:
-    from .caching import Cache
+    from .cache_policy import Cache
     from .links import Link
 
 T = TypeVar("T")

@@ -19,27 +19,16 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
-from .caching import check_cache
-from .declaration import check_indexes, check_key, check_names, check_owners
+from .cache_policy import check_cache
+from .declaration_checks import check_indexes, check_key, check_names, check_owners
 from .expressions import AttributeExpression
 from .generators import CREATED, OWNER, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
 from .links import ACTIONS, Link, LinkExpression, LinkSpec, LinkType
 from .meta import Attribute, StoreMeta
-from .nested import fields_of, nested_attributes
-from .types import (
-    IMPLICIT,
-    Kind,
-    bare,
-    comparable,
-    constrained,
-    kind_of,
-    metas_of,
-    normaliser,
-    unstorable,
-    unwrap,
-)
+from .nested_attributes import fields_of, nested_attributes
+from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, metas_of, normaliser, unstorable, unwrap
 
 T = TypeVar("T")
 

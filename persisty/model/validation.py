@@ -15,10 +15,10 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
-from .changes import spelled_change, typed_change
 from .generators import Add, Append, now
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
+from .update_operators import spelled_change, typed_change
 
 T = TypeVar("T")
 

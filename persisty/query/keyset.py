@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import InvalidCursor
 from ..model.expressions import NOTHING, And, Compare, Filter, Or, OrderBy
 from ..model.meta import StoreMeta
-from .algebra import combine
+from .filter_algebra import combine
 
 
 def position_of(meta: StoreMeta[Any], order: tuple[OrderBy, ...], item: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ..errors import Fault, InvalidQuery
 from ..model.expressions import AttributeExpression, OrderBy, name_of
 from ..model.meta import Attribute, StoreMeta
 from ..model.validation import pointer
-from .view import View
+from .visibility import View
 
 Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
 

@@ -18,7 +18,7 @@ from .. import settings
 from ..errors import InvalidDeclaration
 from .caller import ANONYMOUS, Caller
 from .issuers import OWN, Issuer, audiences_in, issuers_in, listed
-from .secret import LOCAL_STAGES, own_keys
+from .signing_secret import LOCAL_STAGES, own_keys
 from .tokens import LIFETIME, caller_of, refused, signed, verified
 
 LEEWAY = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from .. import settings
-from .secret import LOCAL_FILE, LOCAL_FOLDER, LOCAL_STAGES
+from .signing_secret import LOCAL_FILE, LOCAL_FOLDER, LOCAL_STAGES
 
 log = logging.getLogger("persisty")
 

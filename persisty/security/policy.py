@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import Forbidden, PersistyError, Unauthenticated
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.meta import Attribute, StoreMeta
-from ..query.algebra import combine
-from ..query.view import View
+from ..query.filter_algebra import combine
+from ..query.visibility import View
 from .access import VERBS
 from .caller import Caller
 from .rules import Constant, Rule, Through, Where, nobody

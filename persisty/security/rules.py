@@ -19,8 +19,8 @@ from ..model.expressions import ALL, NOTHING, And, AttributeExpression, Compare,
 from ..model.links import link_name
 from ..model.meta import Attribute, StoreMeta
 from ..model.validation import operand
-from ..query.algebra import combine, exists, opposite
-from ..query.resolve import resolve_filter
+from ..query.filter_algebra import combine, exists, opposite
+from ..query.resolution import resolve_filter
 from .caller import Caller
 
 

@@ -1,7 +1,7 @@
 """The port between a `Store` and an engine: a few batch-capable primitives, and no word of security, HTTP or generators.
 
 A backend receives what is already right: complete valid items, typed changes, filters in the normal form of
-`persisty.query.resolve`, and orders that are total. Everything a write depends on travels with it as a condition, and
+`persisty.query.resolution`, and orders that are total. Everything a write depends on travels with it as a condition, and
 the engine decides it atomically; no backend checks first and writes afterwards.
 """
 

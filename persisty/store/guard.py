@@ -18,14 +18,14 @@ from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta
 from ..model.validation import May, changes_of, new_item
-from ..query.after import after
-from ..query.algebra import combine, follows_links, names_in
-from ..query.match import Predicate, matcher
-from ..query.view import View, whole
+from ..query.evaluation import Predicate, matcher
+from ..query.filter_algebra import combine, follows_links, names_in
+from ..query.postconditions import after
+from ..query.visibility import View, whole
 from ..security.caller import Caller
 from ..security.policy import Policy
 from ..security.rules import equal_to
-from .joins import Joins
+from .semi_joins import Joins
 
 REMEMBERED = 100
 """Rules that are kept compiled."""

@@ -14,28 +14,28 @@ from typing import Any, Generic, TypeVar
 from msgspec import UNSET
 
 from ..errors import InvalidDeclaration, InvalidInput, NotFound, PersistyError, ScanNotAllowed
-from ..model.changes import bounds_of
 from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
 from ..model.links import link_name
 from ..model.meta import StoreMeta
+from ..model.update_operators import bounds_of
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
-from ..query.algebra import combine
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.explain import Explanation
+from ..query.filter_algebra import combine
 from ..query.order import Order, resolve_attributes, resolve_order
 from ..security.caller import Caller
 from ..security.policy import Policy, steady
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
-from .bulk import write_all, write_by_key
+from .bulk_writes import write_all, write_by_key
 from .guard import Guard, Trusted
-from .integrity import Dependents
-from .joins import Joins
-from .loading import loaded, related
-from .outcomes import Planned, check_distinct, edit_result, located, number
+from .limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
+from .link_loading import loaded, related
 from .pages import ResultPage
-from .planning import Planning
-from .sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
+from .preparation import Planning
+from .referential_actions import Dependents
+from .results import Planned, check_distinct, edit_result, located, number
+from .semi_joins import Joins
 
 T = TypeVar("T")
 X = TypeVar("X")

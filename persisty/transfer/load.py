@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ..errors import Fault, InvalidInput, PersistyError
 from ..store.edits import Create
-from ..store.sizes import MAX_BATCH
+from ..store.limits import MAX_BATCH
 from ..store.store import Store
 from .rows import Row
 

@@ -11,8 +11,8 @@ from aws_cdk import aws_cognito as cognito
 from aws_cdk import aws_lambda as lambdas
 from constructs import Construct
 
-from persisty.plan import Plan
-from persisty.plan_auth import API_KEY, COGNITO, IAM, LAMBDA, OIDC, AuthMode
+from persisty.deploy.appsync_auth import API_KEY, COGNITO, IAM, LAMBDA, OIDC, AuthMode
+from persisty.deploy.plan import Plan
 
 KEY_LIFE = 11
 """Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""

@@ -20,7 +20,17 @@ from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".cache" / "code"
-RUNTIME_LEFT_OUT = ("hosting", "cli", "testing", "transfer", "plan.py", "plan_*.py", "sql", "memory.py", "__pycache__")
+RUNTIME_LEFT_OUT = (
+    "hosting",
+    "cli",
+    "testing",
+    "transfer",
+    "deploy/plan.py",
+    "plan_*.py",
+    "sql",
+    "memory.py",
+    "__pycache__",
+)
 """Parts of persisty that no function imports."""
 CODE_LEFT_OUT = ("__pycache__", "*.db", "*.db-shm", "*.db-wal", ".persisty")
 """What an app leaves beside its code when it runs here."""

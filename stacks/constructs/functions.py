@@ -15,8 +15,8 @@ from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from persisty.deploy.plan import INDEX_ACTIONS, Function, Plan
 from persisty.naming import pascal
-from persisty.plan import INDEX_ACTIONS, Function, Plan
 
 from .code import Target, dependency_layer, function_code, runtime_layer
 

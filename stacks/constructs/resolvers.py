@@ -10,8 +10,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_appsync as appsync
 from aws_cdk import aws_lambda as lambdas
 
+from persisty.deploy.plan import Field, Plan
 from persisty.naming import pascal
-from persisty.plan import Field, Plan
 
 FOLDER = Path(__file__).parent
 PUBLISHER, LINK = "publisher", "link"

@@ -18,8 +18,8 @@ from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from persisty import VERSION, App, Attr, Index, Unique, private, public, read_only, stored
-from persisty.api.http import Request, Response
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 
 
 class Colour(enum.Enum):

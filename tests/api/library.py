@@ -30,8 +30,8 @@ from persisty import (
     public,
     stored,
 )
-from persisty.api.http import Request, Response
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 
 
 @stored(key="name", access=Access(read=everyone))

@@ -34,11 +34,11 @@ from persisty import (
     scope,
     stored,
 )
-from persisty.api.http import Request, Response
-from persisty.api.openapi import document
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request, Response
+from persisty.api.openapi.document import document
+from persisty.api.rest.endpoint import Rest
 from persisty.api.servey import servey_actions
-from persisty.model.caching import cache_of
+from persisty.model.cache_policy import cache_of
 
 from ..unit.counting import counted
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty import VERSION, App, Attr, public, stored
-from persisty.api.compression import SMALL, coded
-from persisty.api.http import Request, Response
-from persisty.api.preconditions import coded_tag
-from persisty.api.rest import Rest
+from persisty.api.http.compression import SMALL, coded
+from persisty.api.http.messages import Request, Response
+from persisty.api.http.preconditions import coded_tag
+from persisty.api.rest.endpoint import Rest
 
 GZIP = {"accept-encoding": "gzip, deflate, br"}
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from persisty import VERSION, Access, App, Attr, Caller, Delete, Update, everyone, owned, public, stored
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request, Response
-from persisty.api.openapi import document
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request, Response
+from persisty.api.openapi.document import document
 from persisty.api.operations import store_operations
-from persisty.api.rest import Rest
+from persisty.api.rest.endpoint import Rest
 
 from ..graphql.asking import Hosted, StandIn
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from persisty import App, Caller, InvalidDeclaration
-from persisty.api.cors import EXPOSED, METHODS, cross_origin
-from persisty.api.http import Request, Response
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.http.authentication import Identified
+from persisty.api.http.cors import EXPOSED, METHODS, cross_origin
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 from persisty.security.authenticator import authenticator_of
 from persisty.settings import Settings
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from persisty import App, Create, Throttled, public, stored
-from persisty.api.http import Request, Response, close, encode
-from persisty.api.paging import PAGE
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request, Response, close, encode
+from persisty.api.rest.endpoint import Rest
+from persisty.api.rest.paging import PAGE
 
 from .library import ANN, BEN, Post, Served, Writer, library
 

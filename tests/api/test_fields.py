@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from persisty.api import fields
-from persisty.api.fields import MAX_FIELDS
-from persisty.api.include import MAX_LINKS
+from persisty.api.rest import fieldsets as fields
+from persisty.api.rest.fieldsets import MAX_FIELDS
+from persisty.api.rest.include import MAX_LINKS
 
 from .library import ANN, BEN, Post, Served, library
 

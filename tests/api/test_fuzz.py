@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from persisty import App, InvalidQuery, Store, meta_of
-from persisty.api.http import Request
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 from persisty.model.expressions import And
 
 from ..questions import Asked, Words, as_filter, as_json, as_parameters, comparisons, in_a_url, questions

@@ -22,13 +22,13 @@ from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from lambdas.http_event import answered
 from persisty import Access, App, Caller, Conflict, InvalidDeclaration, Unique, authenticated, owned, public, stored
-from persisty.api.http import Request, Response
-from persisty.api.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
-from persisty.api.openapi import document
+from persisty.api.http.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
+from persisty.api.http.messages import Request, Response
+from persisty.api.openapi.document import document
 from persisty.api.operations import store_operations
-from persisty.api.rest import Rest
+from persisty.api.rest.endpoint import Rest
 from persisty.errors import BackendUnavailable, Forbidden, InvalidInput, NotFound, PersistyError, Throttled
-from persisty.store.requests import REQUESTS
+from persisty.store.idempotency_records import REQUESTS
 
 from ..conformance.engines import ENGINES
 

@@ -18,11 +18,11 @@ from servey.trigger.web_trigger import WEB_POST
 
 from persisty import App, authenticated, everyone, stored
 from persisty.api.authorization import TokenAuthorizer, authorization_of, caller_of
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request, Response
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.authentication import Identified
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 from persisty.hosting.server import Server
 from persisty.security.access import Access
 from persisty.security.caller import ANONYMOUS, Caller

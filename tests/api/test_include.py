@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from persisty.api.include import MAX_LINKS
+from persisty.api.rest.include import MAX_LINKS
 
 from .library import BEN, library
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty import App
-from persisty.api.http import Request, Response
-from persisty.api.negotiation import media_for, takes_gzip
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request, Response
+from persisty.api.http.negotiation import media_for, takes_gzip
+from persisty.api.rest.endpoint import Rest
 from persisty.errors import NotAcceptable
 
 from .conftest import Caller, Thing

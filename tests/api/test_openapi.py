@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from persisty import App
-from persisty.api.openapi import document
+from persisty.api.openapi.document import document
 from persisty.errors import all_errors
 
 from .conftest import Caller

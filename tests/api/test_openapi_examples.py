@@ -17,10 +17,10 @@ from openapi_spec_validator import validate
 
 from examples.messenger.app import app as messenger_app
 from persisty import VERSION, App, Attr, BelongsTo, Caller, public, stored
-from persisty.api.http import Request
-from persisty.api.openapi import document
-from persisty.api.openapi_values import FORMATS, Values, fits
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request
+from persisty.api.openapi.document import document
+from persisty.api.openapi.example_values import FORMATS, Values, fits
+from persisty.api.rest.endpoint import Rest
 from tests.fuzz.stall import app as stall_app
 from tests.graphql.gallery import app as gallery_app
 from tests.shop import app as shop_app

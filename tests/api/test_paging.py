@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persisty.api.paging import next_page
+from persisty.api.rest.paging import next_page
 
 from .library import Post, Served, library
 

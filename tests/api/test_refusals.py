@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from persisty.api.problem import refusal
+from persisty.api.http.problem import refusal
 from persisty.errors import (
     BackendUnavailable,
     InvalidInput,

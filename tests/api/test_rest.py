@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from persisty import App, Index, InvalidDeclaration, public, stored
-from persisty.api.http import MAX_BODY
-from persisty.api.rest import Rest
+from persisty.api.http.messages import MAX_BODY
+from persisty.api.rest.endpoint import Rest
 
 from .conftest import Caller
 

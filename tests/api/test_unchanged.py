@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from persisty import App, Attr, PreconditionFailed, Store, stored
-from persisty.api.caching import unchanged
+from persisty.api.http.cache_headers import unchanged
 
 
 class Shade(enum.Enum):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 NEVER = {
     "aws_cdk", "jsii", "constructs", "sqlalchemy", "psycopg", "starlette", "uvicorn", "redis", "graphql", "boto3", "botocore", "botocore.session", "botocore.client",
     "jwt", "cryptography", "urllib.request", "http.client", "tempfile", "secrets", "servey", "schemey", "jsonschema", "typer", "rich", "asyncio", "sqlite3", "dataclasses",
-    "persisty.api.openapi", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
+    "persisty.api.openapi.document", "persisty.api.graphql.sdl", "persisty.api.graphql.hosted.schema", "persisty.api.actions",
 }  # fmt: skip
 """Modules that none of `STARTS` may load; a start may name exceptions."""
 
@@ -21,7 +21,7 @@ POWERTOOLS = frozenset({"dataclasses", "asyncio", "botocore"})
 """What Powertools' Logger brings; of botocore it loads only the bare package, to name itself to it."""
 WHOLE_GRAPHQL = frozenset(
     {
-        "graphql", "persisty.api.graphql.sdl", "persisty.api.graphql.schema", "persisty.api.actions",
+        "graphql", "persisty.api.graphql.sdl", "persisty.api.graphql.hosted.schema", "persisty.api.actions",
         "servey", "schemey", "jsonschema", "urllib.request", "http.client", "tempfile", "secrets",
     }
 )  # fmt: skip
@@ -30,11 +30,11 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the package": ("import persisty", frozenset()),
     "an app": ("from examples.messenger.app import app", frozenset()),
     "the REST surface": (
-        "from examples.messenger.app import app\nfrom persisty.api.rest import Rest\nRest(app)",
+        "from examples.messenger.app import app\nfrom persisty.api.rest.endpoint import Rest\nRest(app)",
         frozenset(),
     ),
     "the AppSync surface": (
-        "from examples.messenger.app import app\nfrom persisty.api.graphql.appsync import AppSync\nAppSync(app)",
+        "from examples.messenger.app import app\nfrom persisty.api.graphql.appsync.function import AppSync\nAppSync(app)",
         frozenset(),
     ),
     "the DynamoDB engine": (

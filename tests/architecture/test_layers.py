@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "naming", "settings"}),
+    frozenset({"backoff", "errors", "naming", "settings"}),
+    frozenset({"aws"}),
     frozenset({"model"}),
     frozenset({"query"}),
     frozenset({"security"}),
@@ -21,8 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"application"}),
     frozenset({"api"}),
     frozenset({"plan_auth"}),
-    frozenset({"clients", "hosting", "plan", "testing", "transfer"}),
-    frozenset({"plan_events"}),
+    frozenset({"clients", "deploy", "hosting", "testing", "transfer"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
@@ -42,12 +42,12 @@ DRIVERS = {
     "servey",
 }
 DRIVERLESS = ("errors", "naming", "settings", "model", "query", "security", "store", "application")
-PLANS = (None, "plan", "plan_auth", "plan_events", "naming", "errors")
+PLANS = (None, "deploy", "naming", "errors")
 """Parts that stacks may import."""
 SUITES = tuple(ROOT / "persisty" / "testing" / name for name in ("conformance", "roles"))
 """Tests, though an engine's author imports them: they assert, and they use the public names."""
 LAZY = {
-    ("persisty/backends/dynamodb/credentials.py", "botocore"): "credential chain, only where the environment has none",
+    ("persisty/aws/credentials.py", "botocore"): "credential chain, only where the environment has none",
 }
 """Function-local imports that are allowed: (file, imported top module) → why. Anything else is at the top of its module."""
 

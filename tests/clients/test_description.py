@@ -20,9 +20,9 @@ from persisty.clients import python_methods, python_types, typescript_methods, t
 from persisty.clients.description import BEHIND, OPERATORS_OF, describe
 from persisty.clients.python import python_client
 from persisty.clients.typescript import typescript_client
-from persisty.model.changes import SPELLED
 from persisty.model.links import ENDS
 from persisty.model.types import OPERATORS, Kind
+from persisty.model.update_operators import SPELLED
 from persisty.naming import camel
 
 from ..hosting.test_identity import environment

@@ -9,8 +9,8 @@ import pytest
 from persisty import meta_of
 from persisty.model.types import OPERATORS
 from persisty.model.validation import new_item
-from persisty.query.match import matcher
-from persisty.query.resolve import resolve_filter
+from persisty.query.evaluation import matcher
+from persisty.query.resolution import resolve_filter
 from persisty.testing.conformance.items import Specimen
 from persisty.testing.conformance.oracle import holds
 from persisty.testing.conformance.test_filters import HOLDS, ROWS, expected_rows, names

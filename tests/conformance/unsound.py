@@ -13,7 +13,7 @@ from persisty.backends.memory import MemoryEngine
 from persisty.model.expressions import ALL, COUNT
 from persisty.model.validation import changed
 from persisty.query.aggregate import Accumulator, Group
-from persisty.query.match import matcher
+from persisty.query.evaluation import matcher
 from persisty.store.backend import Backend, Bulk, Delete, Outcome, Page, Patch, Put, Write, WriteResult
 
 from .broken import Order, Position, Sound

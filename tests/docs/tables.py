@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from persisty import App, meta_of, stored
-from persisty.api.graphql.limits import Limits
+from persisty.api.graphql.hosted.document_limits import Limits
 from persisty.api.graphql.links import MOST_AT_ONCE, MOST_IN_ALL
-from persisty.api.http import MAX_BODY, MAX_PARAMETERS
+from persisty.api.http.messages import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
 from persisty.backends.sql import conditions
 from persisty.model.expressions import ALL, Compare
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
-from persisty.query.parse import MAX_DEPTH
-from persisty.query.resolve import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, resolve_filter
-from persisty.store.sizes import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from persisty.query.filter_parsing import MAX_DEPTH
+from persisty.query.resolution import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, resolve_filter
+from persisty.store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -14,10 +14,10 @@ from servey.cache_control.timestamp_cache_control import TimestampCacheControl
 from servey.cache_control.ttl_cache_control import TtlCacheControl
 
 from persisty import Cache
-from persisty.api.http import Request, Response
-from persisty.api.rest import Rest
-from persisty.model.caching import cache_of
-from persisty.store.cache import CachedEngine
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
+from persisty.model.cache_policy import cache_of
+from persisty.store.item_cache import CachedEngine
 
 from .test_docs import ROOT, blocks, declared
 

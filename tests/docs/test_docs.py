@@ -18,13 +18,13 @@ import pytest
 
 from examples.messenger.app import Message, User
 from persisty import ANONYMOUS, App, Caller, InvalidQuery
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request, Response
-from persisty.api.rest import Rest
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 from persisty.errors import all_errors
 from persisty.model.meta import meta_of
-from persisty.query.parse import filter_of_json, filter_of_parameters
-from persisty.query.resolve import resolve_filter
+from persisty.query.filter_parsing import filter_of_json, filter_of_parameters
+from persisty.query.resolution import resolve_filter
 
 from . import tables
 

@@ -10,7 +10,9 @@ import pytest
 
 from persisty import settings
 from persisty.cli.main import main
-from persisty.security import authenticator, fetch, issuers, keys, secret, tokens
+from persisty.security import authenticator, issuers, keys, tokens
+from persisty.security import issuer_documents as fetch
+from persisty.security import signing_secret as secret
 from persisty.security.authenticator import authenticator_of
 
 from .test_docs import ROOT, blocks

@@ -8,9 +8,9 @@ import json
 import re
 from typing import Any
 
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request
-from persisty.api.rest import Rest
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 
 from .test_docs import blocks
 

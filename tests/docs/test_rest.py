@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from persisty.api.openapi import document
+from persisty.api.openapi.document import document
 from persisty.api.operations import VERBS
-from persisty.api.rest import Rest
+from persisty.api.rest.endpoint import Rest
 
 from .test_caching import asked, told
 from .test_docs import ROOT, blocks, declared

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from persisty.api.graphql.publishing import MOST_BYTES
-from persisty.api.graphql.subscription_filter import MOST_FIELDS, MOST_GROUPS
+from persisty.api.graphql.appsync.change_publisher import MOST_BYTES
+from persisty.api.graphql.appsync.subscription_filter import MOST_FIELDS, MOST_GROUPS
 from persisty.backends.dynamodb.parallel import MAX_THREADS
+from persisty.deploy.events import BATCH, MAX_AGE, RETRIES
 from persisty.hosting.websocket import MOST_OPERATIONS, PATIENCE
-from persisty.plan_events import BATCH, MAX_AGE, RETRIES
-from persisty.store.feed import KEPT
+from persisty.store.change_feed import KEPT
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text().split())
 

@@ -13,10 +13,10 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from examples.messenger.app import app
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.authentication import Identified
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 
 from .. import tokens
 from . import conversation

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from examples.messenger.app import Message, User, app
-from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.security.authenticator import authenticator_of
 from persisty.security.caller import Caller
 from persisty.settings import Settings

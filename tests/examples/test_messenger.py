@@ -13,12 +13,12 @@ import pytest
 from examples.messenger import passwords
 from examples.messenger.app import User
 from persisty import App, Caller
-from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
-from persisty.api.http import Request
-from persisty.api.identity import Identified
+from persisty.api.http.authentication import Identified
+from persisty.api.http.messages import Request
 from persisty.api.operations import store_operations
-from persisty.api.rest import Rest
+from persisty.api.rest.endpoint import Rest
 
 PASSWORD = "correct horse battery staple"
 Call = Callable[..., tuple[int, Any]]

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from persisty import App
-from persisty.backends.dynamodb import keyed, transactions, transport, writes
+from persisty.backends.dynamodb import key_reads as keyed
+from persisty.backends.dynamodb import transactions, transport, writes
 
 from .items import app_at, prepared_at
 from .proxy import FaultProxy, fault_proxy

@@ -11,7 +11,7 @@ import pytest
 
 from persisty import App, BackendUnavailable, Create, Delete, InvalidInput, Throttled, Update, add, append
 from persisty.backends.dynamodb.batch import MAX_STATEMENTS
-from persisty.store.backoff import ATTEMPTS
+from persisty.backoff import ATTEMPTS
 
 from .items import A, Account, Slot, app_at
 from .proxy import AFTER, BEFORE, Fault, FaultProxy, Request, carried, dropped, lost, partly, refusing, throttled

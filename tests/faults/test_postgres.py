@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from persisty import App, BackendUnavailable, Conflict, Create, Delete, PreconditionFailed, Update, add
 from persisty.backends.sql.postgres import backend, pool
 from persisty.model.generators import now
-from persisty.store import doubt
+from persisty.store import in_doubt_writes as doubt
 
 from ..postgres import schema_in
 from ..unit.sql.proxy import Proxy

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from persisty import App, BackendUnavailable, Create, Store, Throttled
-from persisty.backends.dynamodb import boto3_client, http
+from persisty.aws import http_connections as http
+from persisty.backends.dynamodb import boto3_transport as boto3_client
+from persisty.backoff import ATTEMPTS, BACKOFF_CAP
 from persisty.store import store as verbs
-from persisty.store.backoff import ATTEMPTS, BACKOFF_CAP
 
 from .items import A, Account, S, Slot, app_at, prepared_at
 from .proxy import (

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from persisty import App, BackendUnavailable, Conflict, Create, Delete, Throttled, Update
-from persisty.store.backoff import ATTEMPTS
+from persisty.backoff import ATTEMPTS
 
 from .items import Member, Ticket
 from .proxy import AFTER, BEFORE, FaultProxy, carried, dropped, lost, refusing, throttled

@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 
 from persisty import App, BackendUnavailable, Conflict, PreconditionFailed, Throttled, add
-from persisty.backends.dynamodb import boto3_client, http
+from persisty.aws import http_connections as http
+from persisty.backends.dynamodb import boto3_transport as boto3_client
+from persisty.backoff import ATTEMPTS
 from persisty.model.generators import now
-from persisty.store import doubt
-from persisty.store.backoff import ATTEMPTS
+from persisty.store import in_doubt_writes as doubt
 
 from .cases import WRITES, prepared, stored
 from .items import A, Account, S, Slot, app_at

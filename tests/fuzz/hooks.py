@@ -13,7 +13,7 @@ from uuid import uuid4
 import schemathesis
 from schemathesis.generation.meta import CoverageScenario
 
-from persisty.api.openapi_idempotency import HEADER
+from persisty.api.openapi.idempotency import HEADER
 
 KEY = re.compile(HEADER["schema"]["pattern"])
 

@@ -38,11 +38,11 @@ from msgspec import UNSET
 
 from persisty import App
 from persisty.api.actions import operations
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.graphql.reach import everywhere
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.graphql.reachable_types import everywhere
 from persisty.api.graphql.sdl import sdl
-from persisty.api.http import Request
+from persisty.api.http.messages import Request
 from persisty.security.caller import ANONYMOUS, Caller
 
 JSON = {"content-type": "application/json"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from persisty import App
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.graphql.schema import GraphqlSchema
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.graphql.hosted.schema import GraphqlSchema
 
 from . import gallery, town
 from .asking import Hosted, StandIn

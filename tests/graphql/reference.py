@@ -10,17 +10,17 @@ from msgspec import UNSET
 
 from persisty import App
 from persisty.api.actions import operations
-from persisty.api.graphql import schema as hosted
+from persisty.api.graphql.compiler import Dialect, Planner
+from persisty.api.graphql.executor import stores_for
+from persisty.api.graphql.hosted import schema as hosted
 from persisty.api.graphql.links import PARAMETERS
-from persisty.api.graphql.nodes import stores_for
-from persisty.api.graphql.planning import Dialect, Planner
-from persisty.api.graphql.resolve import call, called_with
-from persisty.api.graphql.results import LinkField, offered_in, result_ref
+from persisty.api.graphql.resolvers import call, called_with
+from persisty.api.graphql.result_types import LinkField, offered_in, result_ref
 from persisty.api.graphql.sdl import sdl
 from persisty.api.graphql.types import Field, Leaf, ListOf, Record, Ref
 from persisty.api.graphql.values import answer, member_of
 from persisty.errors import Forbidden
-from persisty.query.parse import filter_of_json
+from persisty.query.filter_parsing import filter_of_json
 from persisty.security.caller import ANONYMOUS, Caller
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from persisty import App
-from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.appsync.function import AppSync
 
 from .asking import Hosted
 from .gallery import Specimen

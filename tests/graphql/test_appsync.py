@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from persisty import App
 from persisty.api.actions import operations
-from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.appsync.function import AppSync
 
 from . import gallery
 from .asking import Hosted, StandIn

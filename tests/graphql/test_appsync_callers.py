@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 
 from persisty import ANONYMOUS, Access, App, Attr, Caller, authenticated, everyone, owned, scope, stored
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.authorizer import KEPT, verdict
-from persisty.api.graphql.callers import caller_of_event
-from persisty.api.http import Request
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.graphql.appsync.authorizer import KEPT, verdict
+from persisty.api.graphql.appsync.callers import caller_of_event
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.http.authentication import Identified
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 from persisty.errors import BackendUnavailable, Unauthenticated
 from persisty.security.authenticator import Authenticator
 from persisty.security.issuers import KINDS, OWN, Issuer, issuer_of

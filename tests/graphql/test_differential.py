@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.limits import Limits
-from persisty.api.graphql.schema import GraphqlSchema
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.document_limits import Limits
+from persisty.api.graphql.hosted.schema import GraphqlSchema
 from persisty.security.caller import ANONYMOUS, Caller
 
 from . import town

@@ -12,9 +12,9 @@ from graphql import get_introspection_query
 from msgspec.structs import replace
 
 from persisty import App
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.graphql.limits import Limits
-from persisty.api.http import Request, Response
+from persisty.api.graphql.hosted.document_limits import Limits
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request, Response
 
 from . import gallery
 from .asking import JSON, Hosted

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from persisty import App, meta_of
 from persisty.api.actions import operations
-from persisty.api.graphql.endpoint import GraphqlEndpoint
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
-from persisty.api.http import Request
+from persisty.api.http.messages import Request
 
 from ..questions import as_filter, as_json, questions
 from . import gallery

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 import pytest
 
 from persisty import App
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.complexity import MOST
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.graphql.limits import Limits
-from persisty.api.graphql.persisted import REMEMBERED_LENGTH, Documents, declared_in
-from persisty.api.http import Request
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.complexity import MOST
+from persisty.api.graphql.hosted.document_limits import Limits
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.graphql.hosted.persisted_documents import REMEMBERED_LENGTH, Documents, declared_in
+from persisty.api.http.messages import Request
 from persisty.errors import InvalidDeclaration
 
 from . import town

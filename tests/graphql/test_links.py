@@ -9,8 +9,8 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema
 
 from persisty.api.graphql import links
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.graphql.schema import GraphqlSchema
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.graphql.hosted.schema import GraphqlSchema
 from persisty.security.caller import Caller
 
 from . import town

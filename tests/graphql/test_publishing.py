@@ -13,15 +13,15 @@ from graphql import build_schema
 from msgspec import Meta
 
 from persisty import App, Attr, meta_of, private, public, read_only, stored
-from persisty.api.graphql import publishing
-from persisty.api.graphql.publishing import Publisher, document, published
-from persisty.api.graphql.stream import Stream
+from persisty.api.graphql.appsync import change_publisher as publishing
+from persisty.api.graphql.appsync.change_publisher import Publisher, document, published
+from persisty.api.graphql.appsync.stream_function import Stream
 from persisty.api.graphql.subscriptions import subscriptions
+from persisty.aws.sigv4 import Credentials
 from persisty.backends.dynamodb import transport
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
-from persisty.store.feed import Change
+from persisty.store.change_feed import Change
 
 from ..appsync_endpoint import Endpoint, echoing, endpoint
 

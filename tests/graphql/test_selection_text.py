@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty import InvalidInput
-from persisty.api.graphql.schema import GraphqlSchema
-from persisty.api.graphql.selection_text import Part, Parts, Variable, parse_selection, value_of, variables_in
+from persisty.api.graphql.appsync.selection_text import Part, Parts, Variable, parse_selection, value_of, variables_in
+from persisty.api.graphql.hosted.schema import GraphqlSchema
 
 from . import town
 from .documents import Generator

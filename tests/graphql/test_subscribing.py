@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.publishing import published
+from persisty.api.graphql.appsync.change_publisher import published
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.security.caller import ANONYMOUS, Caller
 
 from ..appsync_filter import check, lets_through

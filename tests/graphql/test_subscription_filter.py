@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from persisty import App, Attr, BelongsTo, Filter, Unsupported, link, meta_of, public, stored
-from persisty.api.graphql.publishing import published
-from persisty.api.graphql.subscription_filter import subscription_filter
+from persisty.api.graphql.appsync.change_publisher import published
+from persisty.api.graphql.appsync.subscription_filter import subscription_filter
 from persisty.model.expressions import ALL, Compare, Not
 from persisty.model.types import OPERATORS, Kind
-from persisty.query.match import matcher
-from persisty.query.parse import filter_of_json
-from persisty.query.resolve import resolve_filter
+from persisty.query.evaluation import matcher
+from persisty.query.filter_parsing import filter_of_json
+from persisty.query.resolution import resolve_filter
 
 from ..appsync_filter import check, lets_through
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from persisty import VERSION, App, Attr, public, stored
-from persisty.api.rest import Rest
+from persisty.api.rest.endpoint import Rest
 from persisty.hosting.server import Server
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from persisty.hosting.protocol import HELD, Corked, Protocol
+from persisty.hosting.uvicorn_protocols import HELD, Corked, Protocol
 
 
 class Transport:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from persisty import App, BackendUnavailable, owned, public, stored
-from persisty.api.http import Request
+from persisty.api.http.messages import Request
 from persisty.hosting.readiness import Readiness, readiness_response
 from persisty.hosting.server import Server
 from tests.conformance.engines import ENGINES

@@ -13,8 +13,8 @@ import pytest
 
 from examples.messenger.app import User
 from persisty import App, Caller
-from persisty.api.http import Request
-from persisty.api.rest import Rest
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 from persisty.hosting.pages import HERE
 from persisty.hosting.server import Server
 

@@ -17,12 +17,12 @@ import uvicorn
 
 from lambdas.http_event import answer_of
 from persisty import App, Create, public, stored
-from persisty.api.http import Request
-from persisty.api.paging import PAGE
-from persisty.api.rest import Rest
-from persisty.hosting.protocol import Protocol
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
+from persisty.api.rest.paging import PAGE
 from persisty.hosting.server import Server
 from persisty.hosting.streaming import stream
+from persisty.hosting.uvicorn_protocols import Protocol
 
 LINES = "application/x-ndjson"
 PAGES = 24

@@ -17,14 +17,14 @@ import uvicorn
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request
 from persisty.hosting.access_log import AccessLog, as_json
 from persisty.hosting.fan_out import FanOut
 from persisty.hosting.metrics import Metrics
-from persisty.hosting.observed import Observed
-from persisty.hosting.protocol import Protocol
+from persisty.hosting.observability import Observed
 from persisty.hosting.server import Server
+from persisty.hosting.uvicorn_protocols import Protocol
 from persisty.hosting.websocket import PROTOCOL
 from persisty.security.caller import Caller
 from tests import tokens

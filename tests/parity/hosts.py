@@ -20,9 +20,9 @@ import msgspec
 import pytest
 import uvicorn
 
-from persisty.api.graphql.appsync import AppSync
-from persisty.hosting.protocol import Protocol
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.hosting.server import Server
+from persisty.hosting.uvicorn_protocols import Protocol
 from persisty.security.caller import ANONYMOUS, Caller
 from tests.graphql.asking import StandIn
 from tests.shop import Article, Maker, Note, Origin, Size, Slot, app

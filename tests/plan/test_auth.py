@@ -25,8 +25,8 @@ from persisty import (
     settings,
     stored,
 )
-from persisty.plan import Plan, plan_of
-from persisty.plan_auth import AuthMode
+from persisty.deploy.appsync_auth import AuthMode
+from persisty.deploy.plan import Plan, plan_of
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 from tests.appsync_schema import DECLARED

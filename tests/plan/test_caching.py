@@ -20,9 +20,9 @@ from persisty import (
     scope,
     stored,
 )
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.caching import ARGUMENTS, Caching
-from persisty.plan import plan_of
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.appsync.resolver_caching import ARGUMENTS, Caching
+from persisty.deploy.plan import plan_of
 
 KEPT = Cache(seconds=60, appsync=True)
 

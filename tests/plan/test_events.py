@@ -10,11 +10,11 @@ from graphql import FieldDefinitionNode, GraphQLSchema, ObjectTypeDefinitionNode
 
 from examples.messenger.app import app as messenger
 from persisty import App, InvalidDeclaration, authenticated, private, public, settings, stored
-from persisty.api.graphql.publishing import document
+from persisty.api.graphql.appsync.change_publisher import document
 from persisty.api.graphql.subscriptions import subscriptions
-from persisty.plan import Field, Plan, plan_of
-from persisty.plan_auth import IAM, AuthMode
-from persisty.plan_events import Source, events_of
+from persisty.deploy.appsync_auth import IAM, AuthMode
+from persisty.deploy.events import Source, events_of
+from persisty.deploy.plan import Field, Plan, plan_of
 from tests.appsync_schema import DECLARED
 
 SPEC = "shop:app"

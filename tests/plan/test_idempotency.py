@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from persisty import App, Caller, public, read_only, stored
-from persisty.api.http import Request, Response
-from persisty.api.idempotency import LEASE, Idempotency
+from persisty.api.http.idempotency import LEASE, Idempotency
+from persisty.api.http.messages import Request, Response
 from persisty.api.operations import store_operations
 from persisty.backends.dynamodb.engine import DynamoDbEngine
-from persisty.plan import REQUEST_ACTIONS, KeyAttribute, plan_of
-from persisty.store.requests import REQUESTS
+from persisty.deploy.plan import REQUEST_ACTIONS, KeyAttribute, plan_of
+from persisty.store.idempotency_records import REQUESTS
 from persisty.testing import app_fixture
 
 from .test_plan import Recorder

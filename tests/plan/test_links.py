@@ -20,7 +20,7 @@ from persisty import (
     public,
     stored,
 )
-from persisty.plan import QUERY_ACTIONS, SYSTEM, Grant, plan_of
+from persisty.deploy.plan import QUERY_ACTIONS, SYSTEM, Grant, plan_of
 from persisty.security.rules import Rule
 
 WRITES = {

@@ -9,13 +9,14 @@ import pytest
 
 from persisty.errors import PreconditionFailed
 from persisty.model.expressions import ALL, Filter, OrderBy
-from persisty.query import resolve
+from persisty.query import resolution as resolve
 from persisty.query.order import resolve_order
-from persisty.query.view import View
-from persisty.store import loading, outcomes
+from persisty.query.visibility import View
+from persisty.store import link_loading as loading
+from persisty.store import results as outcomes
 from persisty.store.guard import Guard, Trusted
 from persisty.store.pages import ResultPage
-from persisty.store.planning import Planning
+from persisty.store.preparation import Planning
 from persisty.store.store import Store
 
 Break = Callable[[pytest.MonkeyPatch], None]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from persisty import App
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.publishing import published
+from persisty.api.graphql.appsync.change_publisher import published
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.testing.roles.cast import HELD, Role
 from persisty.testing.roles.items import ITEMS
 from persisty.testing.roles.oracle import KINDS, SEEN, attributes, known, might, refused, seen, visible

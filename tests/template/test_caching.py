@@ -11,8 +11,8 @@ import aws_cdk as cdk
 from msgspec import structs
 
 from examples.messenger.app import app
-from persisty.api.graphql.caching import Caching
-from persisty.plan import Plan, plan_of
+from persisty.api.graphql.appsync.resolver_caching import Caching
+from persisty.deploy.plan import Plan, plan_of
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from examples.messenger.app import app
-from persisty.plan import Plan, plan_of
-from persisty.plan_events import MAX_AGE, RETRIES, Events, events_of
+from persisty.deploy.events import MAX_AGE, RETRIES, Events, events_of
+from persisty.deploy.plan import Plan, plan_of
 
 from .test_template import as_list, of_type, properties, statements, text
 

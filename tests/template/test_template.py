@@ -16,7 +16,7 @@ from graphql import GraphQLObjectType, build_schema
 from examples.messenger.app import app
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
-from persisty.plan import BATCH, KeyAttribute, Plan, plan_of
+from persisty.deploy.plan import BATCH, KeyAttribute, Plan, plan_of
 from tests import tokens
 from tests.appsync_schema import DECLARED, links_in
 
@@ -300,7 +300,7 @@ def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly:
     package = folder(assembly, api, "AWS::Lambda::LayerVersion", "Runtime") / "python" / "persisty"
     names = {path.name for path in package.iterdir()}
     assert {"__init__.py", "application.py", "api", "model", "backends"} < names
-    assert not names & {"cli", "hosting", "testing.py", "plan.py"}
+    assert not names & {"cli", "hosting", "testing.py", "deploy/plan.py"}
     kept = {path.name for path in (package / "backends").iterdir()} - {"__pycache__"}
     assert kept == {"__init__.py", "dynamodb"}
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta
-from ...query.parse import filter_of_json
-from ...store.sizes import DEFAULT_LIMIT, check_limit
+from ...query.filter_parsing import filter_of_json
+from ...store.limits import DEFAULT_LIMIT, check_limit
 from ..operations import VERBS, Parameter
-from .complexity import page_of
-from .nodes import Run
-from .resolve import called_with
-from .results import LinkField
+from .executor import Run
+from .hosted.complexity import page_of
+from .resolvers import called_with
+from .result_types import LinkField
 from .selection import Selected
 
 MOST_AT_ONCE = 25_000

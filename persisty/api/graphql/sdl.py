@@ -20,11 +20,11 @@ from ...errors import Fault, InvalidDeclaration
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
-from ...query.parse import QUERY, fields_of, has_text
+from ...query.filter_parsing import QUERY, fields_of, has_text
 from ..operations import EDITS, Operation, Parameter
 from .links import parameters_of
-from .resolve import ASCENDING, DESCENDING, LISTED, may_give
-from .results import RESULTS, LinkField, link_fields, offered_in, result_ref
+from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
+from .result_types import RESULTS, LinkField, link_fields, offered_in, result_ref
 from .subscriptions import Subscription
 from .types import (
     ANY,

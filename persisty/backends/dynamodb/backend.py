@@ -12,8 +12,8 @@ from .codec import WireCodec
 from .planner import Planner
 from .reads import Reads
 from .requests import Requests
-from .required import TableOf
-from .system import SystemTable
+from .requirement_checks import TableOf
+from .system_table import SystemTable
 from .transactions import MAX_ATOMIC
 from .transport import Transport
 from .writes import Writes

@@ -19,12 +19,12 @@ from ...model.expressions import ALL, Filter, Or
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.shape import Shape
+from ...query.filter_shape import Shape
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from .codec import Executed, WireCodec
 from .expressions import Expression, shape_of, split
 from .requests import MAX_CACHED, NOTHING_STORED
-from .required import required_by
+from .requirement_checks import required_by
 
 MAX_STATEMENTS = 25
 """Statements that one BatchExecuteStatement takes."""

@@ -14,7 +14,7 @@ from math import ceil
 from msgspec import Struct
 
 from ...model.expressions import And, Compare, Filter, Not, Or
-from .access import QueryPlan
+from .access_paths import QueryPlan
 
 UNIT = 4096
 """Bytes of a read unit."""

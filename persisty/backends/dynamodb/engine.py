@@ -17,16 +17,17 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from ... import settings
+from ...aws.credentials import provider
+from ...aws.retries import AwsError
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
-from .credentials import provider
-from .direct import DirectTransport
-from .system import definition
-from .transport import AwsError, Transport, as_error
+from .direct_transport import DirectTransport
+from .system_table import definition
+from .transport import Transport, as_error
 
 T = TypeVar("T")
 NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
@@ -176,7 +177,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
     if transport == "boto3":
         numbers.setdefault("partiql", 0)
-        client: Transport = import_module("persisty.backends.dynamodb.boto3_client").Boto3Transport(endpoint, region)
+        client: Transport = import_module("persisty.backends.dynamodb.boto3_transport").Boto3Transport(endpoint, region)
         return DynamoDbEngine(client, app, stage, Options(**numbers))
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     origin = endpoint or f"https://dynamodb.{region}.{domain}"

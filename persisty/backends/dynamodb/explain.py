@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
-from ...query.algebra import combine
 from ...query.explain import Explanation, advised_index
-from .access import Conjunction, QueryPlan, hidden_attributes, parts_of
+from ...query.filter_algebra import combine
+from .access_paths import Conjunction, QueryPlan, hidden_attributes, parts_of
 from .codec import WireCodec
 from .costs import NOMINAL, NOMINAL_LIMIT, Cost, Size, cost_of_keys, cost_of_queries, share
 from .expressions import split

@@ -12,8 +12,8 @@ from typing import Any
 from ...model.expressions import ALL, And, Compare, Exists, Filter, Not, Or
 from ...model.meta import StoreMeta
 from ...model.types import Kind
-from ...query.algebra import combine, names_in
-from ...query.shape import Shape, shape
+from ...query.filter_algebra import combine, names_in
+from ...query.filter_shape import Shape, shape
 from .codec import WireCodec
 
 MAX_IN = 100

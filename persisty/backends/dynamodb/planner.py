@@ -23,8 +23,18 @@ from msgspec import Struct
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.algebra import combine
-from .access import MAX_QUERIES, Conjunction, QueryPlan, access_paths, left_of, over_values, parts_of, resumed, ways
+from ...query.filter_algebra import combine
+from .access_paths import (
+    MAX_QUERIES,
+    Conjunction,
+    QueryPlan,
+    access_paths,
+    left_of,
+    over_values,
+    parts_of,
+    resumed,
+    ways,
+)
 from .codec import WireCodec
 from .costs import Cost, cost_of_keys, cost_of_queries, share
 

@@ -30,22 +30,22 @@ from ...model.indexes import Index
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.aggregate import Accumulator, Group
-from ...query.algebra import among, combine
+from ...query.evaluation import sort_key
 from ...query.explain import Explanation
+from ...query.filter_algebra import among, combine
 from ...query.keyset import beyond
-from ...query.match import sort_key
 from ...query.order import resolve_order
 from ...store.backend import Page
-from .access import QueryPlan
+from .access_paths import QueryPlan
 from .codec import Wire, WireCodec
 from .costs import Size
 from .explain import advised, explained
-from .keyed import Keyed
-from .lanes import Lane, Lanes
+from .key_reads import Keyed
+from .page_positions import Positions
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
-from .positions import Positions
 from .requests import Requests
+from .result_streams import Lane, Lanes
 from .statistics import Statistics
 from .transport import Transport
 

@@ -9,9 +9,9 @@ from ...model.expressions import ALL, Compare, Filter
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.shape import Shape
+from ...query.filter_shape import Shape
 from ...store.backend import Delete, Patch, Put, Write
-from .access import QueryPlan
+from .access_paths import QueryPlan
 from .codec import WireCodec
 from .expressions import Expression, shape_of
 

@@ -9,8 +9,9 @@ from time import monotonic
 
 from msgspec import Struct
 
+from ...aws.retries import AwsError
 from .costs import Size
-from .transport import AwsError, Transport, as_error
+from .transport import Transport, as_error
 
 REMEMBERED = 300.0
 """Seconds."""

@@ -18,24 +18,25 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from ...aws.retries import AwsError, exhausted
+from ...backoff import ATTEMPTS, backoff
 from ...errors import BatchTooLarge, PersistyError
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.validation import changed
-from ...query.algebra import combine, names_in
-from ...query.match import matcher
+from ...query.evaluation import matcher
+from ...query.filter_algebra import combine, names_in
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from ...store.backoff import ATTEMPTS, backoff
 from .codec import WireCodec
 from .expressions import split
+from .guard_rows import Guards
 from .reads import Reads
 from .requests import OPERATIONS, Requests
-from .required import Required, TableOf, required_by
-from .system import SystemTable
-from .transport import TRANSACTION_CANCELED, AwsError, Transport, as_error, exhausted
-from .unique import Guards
+from .requirement_checks import Required, TableOf, required_by
+from .system_table import SystemTable
+from .transport import TRANSACTION_CANCELED, Transport, as_error
 
 T = TypeVar("T")
 MAX_ATOMIC = 100

@@ -8,46 +8,20 @@ come in the shape that the caller names, so that a page is decoded into items' o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from time import sleep
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol
 from uuid import uuid4
 
-from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError, Throttled
-from ...store.backoff import ATTEMPTS, backoff
+from ...aws.retries import AwsError
+from ...errors import BackendUnavailable, BatchTooLarge, Fault, InvalidCursor, InvalidInput, PersistyError
 
-X = TypeVar("X")
 JSON = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELED = "TransactionCanceledException"
-THROTTLES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "ThrottledException",
-        "TransactionInProgressException",
-    }
-)
-TRANSIENT = THROTTLES | {"InternalServerError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException"}
-"""Errors worth another attempt."""
-
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchExecuteStatement"})
 """Operations that change something, and leave doubt when their answer is lost."""
-
-
-class AwsError(Exception):
-    """DynamoDB refused a call. `kind` is the error's short name, `body` all it said: `Item`, `CancellationReasons`.
-
-    `in_doubt`: an attempt before the refused one may have been carried out without its answer arriving, so that a
-    condition may be false because this very call made it so.
-    """
-
-    def __init__(self, kind: str, message: str, body: Mapping[str, Any], *, in_doubt: bool = False) -> None:
-        self.kind, self.message, self.body, self.in_doubt = kind, message, body, in_doubt
-        super().__init__(f"{kind}: {message}")
 
 
 class Transport(Protocol):
@@ -65,48 +39,10 @@ class Transport(Protocol):
     def close(self) -> None: ...
 
 
-class Retry(Exception):
-    """This attempt failed in a way that another may not.
-
-    `error` is what it ends in if none is left. `in_doubt`: DynamoDB may have carried the attempt out all the same.
-    """
-
-    def __init__(self, error: PersistyError, *, at_once: bool = False, in_doubt: bool = True) -> None:
-        self.error, self.at_once, self.in_doubt = error, at_once, in_doubt
-        super().__init__(str(error))
-
-
-def retrying(attempt_call: Callable[[], X], operation: str, *, once: bool = False) -> X:
-    """Call until it gives something other than a `Retry`, at most `ATTEMPTS` times with backoff in between; `once` as in
-    `Transport.call`."""
-    in_doubt = False
-    for attempt in range(ATTEMPTS):
-        try:
-            return attempt_call()
-        except AwsError as refused:
-            refused.in_doubt = in_doubt
-            raise
-        except Retry as retry:
-            in_doubt = operation in WRITES and (in_doubt or retry.in_doubt)
-            if attempt == ATTEMPTS - 1 or (once and in_doubt):
-                if in_doubt:
-                    retry.error.details["in_doubt"] = True
-                raise retry.error from retry.__cause__
-            if not retry.at_once:
-                sleep(backoff(attempt))
-    raise BackendUnavailable()
-
-
 def tokened(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
     """The payload with what makes a transaction that is sent again have one effect. Source: "TransactWriteItems" in the API
     reference, `ClientRequestToken`; it holds for ten minutes."""
     return {"ClientRequestToken": str(uuid4()), **payload} if operation == "TransactWriteItems" else payload
-
-
-def exhausted(error: AwsError) -> PersistyError:
-    """The error of a transient fault that stayed."""
-    kind = Throttled if error.kind in THROTTLES else BackendUnavailable
-    return kind(f"DynamoDB: {error.kind}")
 
 
 def _invalid(message: str) -> Callable[[], PersistyError]:

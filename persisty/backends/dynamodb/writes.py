@@ -18,34 +18,29 @@ from functools import partial
 from time import sleep
 from typing import Any, Generic, TypeVar
 
+from ...aws.retries import AwsError
+from ...backoff import ATTEMPTS, backoff
 from ...errors import BackendUnavailable, PersistyError, Throttled
 from ...model.expressions import ALL, And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.algebra import combine, names_in
-from ...query.match import matcher
+from ...query.evaluation import matcher
+from ...query.filter_algebra import combine, names_in
 from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
-from ...store.backoff import ATTEMPTS, backoff
-from ...store.doubt import repeatable, settled
-from ...store.outcomes import conflict, in_doubt
+from ...store.in_doubt_writes import repeatable, settled
+from ...store.results import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
+from .batch_results import Results
 from .codec import Executed, Wire, WireCodec
 from .expressions import split
 from .limits import Limits
 from .parallel import in_parallel
 from .reads import Reads
 from .requests import OPERATIONS, Requests
-from .required import TableOf, required_by
-from .results import Results
-from .system import SystemTable
+from .requirement_checks import TableOf, required_by
+from .system_table import SystemTable
 from .transactions import Transactions
-from .transport import (
-    CONDITION_FAILED,
-    JSON,
-    AwsError,
-    Transport,
-    as_error,
-)
+from .transport import CONDITION_FAILED, JSON, Transport, as_error
 
 T = TypeVar("T")
 Stated = tuple[int, dict[str, Any]]

@@ -19,13 +19,13 @@ from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...model.validation import changed
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
-from ...query.algebra import combine
+from ...query.evaluation import sort_key
 from ...query.explain import Explanation, advised_index, asked_of
+from ...query.filter_algebra import combine
+from ...query.filter_shape import Shape
 from ...query.keyset import beyond, position_of
-from ...query.match import sort_key
-from ...query.shape import Shape
 from ...store.backend import Bulk, Capabilities, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
-from ...store.outcomes import conflict
+from ...store.results import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
 from .dialect import Connection, Dialect, UniqueTaken

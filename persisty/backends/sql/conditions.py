@@ -15,7 +15,7 @@ from sqlalchemy.sql.expression import BindParameter, FromClause
 
 from ...model.expressions import Compare, Exists, Filter
 from ...model.meta import StoreMeta
-from ...query.shape import Shape, shape
+from ...query.filter_shape import Shape, shape
 from ...store.backend import Requirement
 from .columns import RowCodec, table_of
 from .dialect import Dialect

@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from ...model.expressions import And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.algebra import combine
+from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from .backend import SqlBackend, undone
 from .dialect import UniqueTaken

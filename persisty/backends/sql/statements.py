@@ -36,7 +36,7 @@ from ...model.expressions import Aggregate, OrderBy
 from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.aggregate import MAX_GROUPS
-from ...query.shape import Shape
+from ...query.filter_shape import Shape
 from .columns import SEQUENCES
 from .conditions import ONE, Bind, Conditions, binder
 from .dialect import Dialect

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from persisty import Filter, InvalidQuery, Store
-from persisty.query.resolve import MAX_LEVELS
+from persisty.query.resolution import MAX_LEVELS
 
 from .dirty import DOMAINS, NEW_YORK, TEXTS, TOKYO, rows
 from .generated import FILTERS

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from persisty import Create, Filter, InvalidCursor, InvalidQuery, Store
-from persisty.query.match import sort_key
+from persisty.query.evaluation import sort_key
 from persisty.query.order import resolve_order
 
 from .dirty import rows

@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from persisty import ANONYMOUS, App, Create, Delete, EditResult, PersistyError, Store, Update
-from persisty.api.graphql.appsync import AppSync
-from persisty.api.graphql.endpoint import GraphqlEndpoint
-from persisty.api.http import Request, Response
-from persisty.api.rest import Rest
+from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request, Response
+from persisty.api.rest.endpoint import Rest
 from persisty.naming import camel, kebab, pascal
-from persisty.query.parse import filter_of_json
+from persisty.query.filter_parsing import filter_of_json
 
 from .cast import Role
 from .oracle import Answer, attributes

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from persisty import COUNT, Conflict, Create, InvalidCursor, PersistyError, PreconditionFailed, Store, Update
-from persisty.query.parse import filter_of_json
+from persisty.query.filter_parsing import filter_of_json
 
 from .cast import ADMINISTRATOR, ANYBODY, HELD, OUTSIDER, OWNER, Role
 from .oracle import GIVEN, KINDS, attributes, known, rows, seen

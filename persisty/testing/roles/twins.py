@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from persisty import PersistyError, PreconditionFailed
-from persisty.api.http import Response
+from persisty.api.http.messages import Response
 
 from .cast import Role
 from .oracle import DEFAULTS, KINDS, Row, World, rows, seen, shown, visible

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from persisty.model.expressions import COUNT, Aggregate, Filter
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .parcels import CELL, CITY, NEW_YEAR, PARCEL, SAMPLE, C, Color, P, Pair, S, walk
 

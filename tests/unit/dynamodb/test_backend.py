@@ -11,24 +11,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty.backends.dynamodb import keyed, transactions, writes
+from persisty.backends.dynamodb import key_reads as keyed
+from persisty.backends.dynamodb import transactions, writes
 from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import JSON, AwsError
-from persisty.errors import (
-    BackendUnavailable,
-    BatchTooLarge,
-    InvalidCursor,
-    InvalidInput,
-    PersistyError,
-    Throttled,
-)
+from persisty.backoff import ATTEMPTS
+from persisty.errors import BackendUnavailable, BatchTooLarge, InvalidCursor, InvalidInput, PersistyError, Throttled
 from persisty.model.expressions import ALL
 from persisty.model.generators import Add
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
-from persisty.store.backoff import ATTEMPTS
 
 from .items import THING, Thing
 

@@ -11,7 +11,7 @@ from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable
 from persisty.model.generators import Add, Append
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
 
 from .items import THING, Thing

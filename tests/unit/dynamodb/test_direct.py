@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from persisty.backends.dynamodb import http, transport
-from persisty.backends.dynamodb.direct import DirectTransport
+from persisty.aws import http_connections as http
+from persisty.aws.sigv4 import Credentials
+from persisty.backends.dynamodb import transport
+from persisty.backends.dynamodb.direct_transport import DirectTransport
 from persisty.backends.dynamodb.engine import connect
-from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.backends.dynamodb.transport import AwsError
+from persisty.backoff import ATTEMPTS, BACKOFF, BACKOFF_CAP, backoff
 from persisty.errors import BackendUnavailable, PersistyError, Throttled
-from persisty.store.backoff import ATTEMPTS, BACKOFF, BACKOFF_CAP, backoff
 
 from .scripted import Reply, Scripted, answer, hang_up, raw, refusal, scripted, silence, then_hang_up
 

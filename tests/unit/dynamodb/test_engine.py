@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from persisty import App, Index, InvalidDeclaration, stored
-from persisty.backends.dynamodb import credentials, engine
+from persisty.aws import credentials
+from persisty.aws.credentials import provider
+from persisty.aws.sigv4 import Credentials
+from persisty.backends.dynamodb import engine
 from persisty.backends.dynamodb.backend import Options
-from persisty.backends.dynamodb.boto3_client import Boto3Transport
+from persisty.backends.dynamodb.boto3_transport import Boto3Transport
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.credentials import provider
-from persisty.backends.dynamodb.direct import DirectTransport
+from persisty.backends.dynamodb.direct_transport import DirectTransport
 from persisty.backends.dynamodb.engine import connect
-from persisty.backends.dynamodb.sigv4 import Credentials
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable
 from persisty.settings import AwsEnvironment

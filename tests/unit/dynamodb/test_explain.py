@@ -15,7 +15,7 @@ from persisty.backends.dynamodb.planner import Planner
 from persisty.model.expressions import ALL, Filter
 from persisty.query.explain import Explanation
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .parcels import CELL, CITY, NEW_YEAR, PARCEL, SAMPLE, Color, P, Pair, S
 

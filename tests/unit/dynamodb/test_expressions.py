@@ -10,8 +10,8 @@ import pytest
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.expressions import MAX_IN, MAX_WEIGHT, Expression, native, split, weight
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, Or
-from persisty.query.algebra import combine, names_in
-from persisty.query.resolve import resolve_filter
+from persisty.query.filter_algebra import combine, names_in
+from persisty.query.resolution import resolve_filter
 
 from .items import THING, Color, Thing
 

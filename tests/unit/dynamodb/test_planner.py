@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persisty import StoreMeta
-from persisty.backends.dynamodb.access import QueryPlan, left_of, membership, over_values
+from persisty.backends.dynamodb.access_paths import QueryPlan, left_of, membership, over_values
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.planner import KeyPlan, Plan, Planner, UnionPlan
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Filter, OrderBy
+from persisty.query.evaluation import matcher
 from persisty.query.keyset import beyond
-from persisty.query.match import matcher
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .items import CELL, READING, THING, Cell, Color, Level, Reading, Thing
 

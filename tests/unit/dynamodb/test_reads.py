@@ -18,7 +18,7 @@ from persisty.model.expressions import ALL, COUNT, Aggregate
 from persisty.model.generators import Add
 from persisty.query import aggregate
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .parcels import CITY, NEW_YEAR, PARCEL, C, Color, P, Pair, Recorder, S, parcels, url_of, walk
 

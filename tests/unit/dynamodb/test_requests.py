@@ -16,7 +16,7 @@ from persisty.backends.dynamodb.expressions import Expression, split
 from persisty.backends.dynamodb.requests import NOTHING_STORED, Requests
 from persisty.model.expressions import ALL, Filter
 from persisty.model.generators import Add
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Patch, Put
 
 from .items import THING, Color, Thing

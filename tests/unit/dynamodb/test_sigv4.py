@@ -14,7 +14,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from persisty.backends.dynamodb.sigv4 import CONTENT_TYPE, Credentials, Signer
+from persisty.aws.sigv4 import CONTENT_TYPE, Credentials, Signer
 
 VISIBLE = st.characters(min_codepoint=33, max_codepoint=126)
 SECRETS = st.text(VISIBLE, min_size=1, max_size=60)

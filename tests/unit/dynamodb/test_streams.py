@@ -9,9 +9,9 @@ import pytest
 
 from persisty import meta_of
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.streams import StreamReader
+from persisty.backends.dynamodb.stream_records import StreamReader
 from persisty.model.validation import new_item
-from persisty.store.feed import Change
+from persisty.store.change_feed import Change
 from persisty.testing.conformance.dirty import rows
 from persisty.testing.conformance.items import Specimen
 

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from persisty import VERSION, Attr, Unique, meta_of, stored
-from persisty.backends.dynamodb import keyed, transactions
+from persisty.backends.dynamodb import key_reads as keyed
+from persisty.backends.dynamodb import transactions
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
+from persisty.backends.dynamodb.guard_rows import Guards
 from persisty.backends.dynamodb.transport import AwsError
-from persisty.backends.dynamodb.unique import Guards
+from persisty.backoff import ATTEMPTS
 from persisty.errors import BatchTooLarge, Throttled
 from persisty.model.generators import Add
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
-from persisty.store.backoff import ATTEMPTS
 
 from .test_backend import Answer, Script
 

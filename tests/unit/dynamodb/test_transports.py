@@ -9,12 +9,13 @@ from uuid import UUID
 import pytest
 from moto import mock_aws
 
-from persisty.backends.dynamodb.boto3_client import Boto3Transport
+from persisty.aws.retries import AwsError
+from persisty.aws.sigv4 import Credentials
+from persisty.backends.dynamodb.boto3_transport import Boto3Transport
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.backends.dynamodb.direct import DirectTransport
+from persisty.backends.dynamodb.direct_transport import DirectTransport
 from persisty.backends.dynamodb.engine import connect
-from persisty.backends.dynamodb.sigv4 import Credentials
-from persisty.backends.dynamodb.transport import AwsError, Transport
+from persisty.backends.dynamodb.transport import Transport
 from persisty.errors import BackendUnavailable, Throttled
 
 from .items import THING, Thing
@@ -137,7 +138,7 @@ def test_an_answer_comes_in_the_shape_asked(moto_endpoint: str) -> None:
 def test_a_throttle_that_stays_and_a_server_that_fails_are_the_same_errors(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persisty.backends.dynamodb.transport.sleep", lambda _: None)
+    monkeypatch.setattr("persisty.aws.retries.sleep", lambda _: None)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     for fault, expected in (
         (refusal("ProvisionedThroughputExceededException"), Throttled),
@@ -155,7 +156,7 @@ def test_a_throttle_that_stays_and_a_server_that_fails_are_the_same_errors(
 
 @pytest.mark.parametrize("kind", ["direct", "boto3"])
 def test_after_a_fault_a_refusal_is_in_doubt_by_either(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("persisty.backends.dynamodb.transport.sleep", lambda _: None)
+    monkeypatch.setattr("persisty.aws.retries.sleep", lambda _: None)
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     fault = refusal("InternalServerError", status=500)
     with scripted(fault, refusal("ConditionalCheckFailedException", Item=ITEM)) as server:

@@ -12,7 +12,7 @@ import pytest
 
 from lambdas.http_event import MAX_ANSWER, answer_of, answered, request_of
 from persisty import InvalidDeclaration
-from persisty.api.http import JSON, Request, Response
+from persisty.api.http.messages import JSON, Request, Response
 from persisty.application import deployed_app
 from persisty.settings import Settings
 

@@ -9,7 +9,7 @@ import pytest
 from graphql import build_schema
 
 from persisty import InvalidDeclaration, meta_of
-from persisty.api.graphql.stream import deployed_stream
+from persisty.api.graphql.appsync.stream_function import deployed_stream
 from persisty.application import deployed_app
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.settings import Settings

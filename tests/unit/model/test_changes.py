@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from persisty import VERSION, Add, App, Append, Attr, Conflict, InvalidInput, add, append, meta_of, stored
-from persisty.model.changes import bounds_of
 from persisty.model.expressions import ALL, Compare, Or
 from persisty.model.types import INTEGER_MAX, INTEGER_MIN
+from persisty.model.update_operators import bounds_of
 from persisty.model.validation import as_spelled, changed, changes_of
-from persisty.query.match import matcher
+from persisty.query.evaluation import matcher
 
 
 @stored(key="name")

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from persisty import Attr, meta_of, stored
-from persisty.model.copies import copier
+from persisty.model.item_copies import copier
 
 
 @dataclass

@@ -13,8 +13,8 @@ from msgspec import Struct, field
 from persisty import InvalidQuery, meta_of, stored
 from persisty.model.expressions import Compare
 from persisty.model.types import Kind
-from persisty.query.match import matcher
-from persisty.query.resolve import resolve_filter
+from persisty.query.evaluation import matcher
+from persisty.query.resolution import resolve_filter
 
 
 class Geo(Struct):

@@ -16,10 +16,10 @@ from persisty.model.expressions import ALL
 from persisty.model.meta import meta_of
 from persisty.model.validation import new_item
 from persisty.query.cursor import decode_cursor, encode_cursor
+from persisty.query.evaluation import matcher, sort_key
 from persisty.query.keyset import beyond, position_of
-from persisty.query.match import matcher, sort_key
 from persisty.query.order import resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .items import META, Color, Thing
 

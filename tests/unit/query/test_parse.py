@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from persisty import Filter, InvalidQuery
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Text
-from persisty.query.parse import MAX_DEPTH, filter_of_json, filter_of_parameters
-from persisty.query.resolve import resolve_filter
+from persisty.query.filter_parsing import MAX_DEPTH, filter_of_json, filter_of_parameters
+from persisty.query.resolution import resolve_filter
 
 from .items import META, Color, Thing
 

@@ -15,10 +15,10 @@ from persisty import Filter, InvalidQuery, OrderBy, meta_of, stored
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Or, Text
 from persisty.model.types import OPERATORS, Kind
 from persisty.model.validation import new_item
-from persisty.query.algebra import combine
-from persisty.query.match import matcher, sort_key
+from persisty.query.evaluation import matcher, sort_key
+from persisty.query.filter_algebra import combine
 from persisty.query.order import resolve_attributes, resolve_order
-from persisty.query.resolve import resolve_filter
+from persisty.query.resolution import resolve_filter
 
 from .items import META, Color, Thing
 

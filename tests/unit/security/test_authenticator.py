@@ -35,7 +35,7 @@ from persisty.security.access import Access
 from persisty.security.authenticator import REMEMBERED, REMEMBERED_FOR, Authenticator, authenticator_of
 from persisty.security.caller import ANONYMOUS, Caller
 from persisty.security.local_secret import ensure, make_local
-from persisty.security.secret import LOCAL_STAGES
+from persisty.security.signing_secret import LOCAL_STAGES
 from tests import tokens
 
 TOKEN_VARIABLES = [*(name for name in settings.VARIABLES if name.startswith("PERSISTY_TOKEN")), "PERSISTY_TOKEN_SECRET"]

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persisty import App, authenticated, stored
-from persisty.api.graphql.callers import caller_of_event
-from persisty.api.http import Request
-from persisty.api.identity import Identified
-from persisty.api.rest import Rest
+from persisty.api.graphql.appsync.callers import caller_of_event
+from persisty.api.http.authentication import Identified
+from persisty.api.http.messages import Request
+from persisty.api.rest.endpoint import Rest
 from persisty.errors import BackendUnavailable, InvalidDeclaration, Unauthenticated
 from persisty.security.authenticator import Authenticator
 from persisty.security.caller import Caller

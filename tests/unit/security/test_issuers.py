@@ -13,7 +13,7 @@ import pytest
 
 from persisty import InvalidDeclaration
 from persisty.errors import BackendUnavailable, Unauthenticated
-from persisty.security import fetch
+from persisty.security import issuer_documents as fetch
 from persisty.security.authenticator import Authenticator
 from persisty.security.issuers import DISCOVERY, KINDS, issuer_of, issuers_in
 from tests import tokens

@@ -28,7 +28,7 @@ from persisty import (
     where,
 )
 from persisty.cli.main import commands
-from persisty.security.matrix import ALL, NONE, VERBS, access_matrix, roles_of
+from persisty.security.access_matrix import ALL, NONE, VERBS, access_matrix, roles_of
 
 
 @stored(

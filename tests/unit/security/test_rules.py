@@ -40,9 +40,9 @@ from persisty import (
 )
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Exists, Not, Or
 from persisty.model.validation import changed
-from persisty.query.after import after
-from persisty.query.match import matcher
-from persisty.query.resolve import resolve_filter
+from persisty.query.evaluation import matcher
+from persisty.query.postconditions import after
+from persisty.query.resolution import resolve_filter
 from persisty.security.rules import AllOf, AnyOf, Rule
 
 

@@ -11,15 +11,7 @@ from uuid import UUID
 import psycopg
 from msgspec import Struct
 
-from persisty import (
-    SEQUENCE,
-    App,
-    Attr,
-    Index,
-    Store,
-    Unique,
-    stored,
-)
+from persisty import SEQUENCE, App, Attr, Index, Store, Unique, stored
 
 
 class Size(enum.Enum):

@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from persisty import App, BackendUnavailable, Create, Store, Update, add, stored
 from persisty.backends.sql.postgres import pool
 from persisty.backends.sql.postgres.session import Session
-from persisty.store.backoff import ATTEMPTS
+from persisty.backoff import ATTEMPTS
 
 from .papers import raw, wait_for_a_lock
 from .proxy import Proxy

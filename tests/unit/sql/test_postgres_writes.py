@@ -7,16 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from persisty import (
-    App,
-    Conflict,
-    Create,
-    Delete,
-    PreconditionFailed,
-    Store,
-    Update,
-    add,
-)
+from persisty import App, Conflict, Create, Delete, PreconditionFailed, Store, Update, add
 
 from .papers import Paper, Ticket, raw, wait_for_a_lock
 from .proxy import Proxy

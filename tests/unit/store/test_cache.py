@@ -34,9 +34,9 @@ from persisty import (
     stored,
 )
 from persisty.backends import connect, memory
-from persisty.store import cache
+from persisty.store import item_cache as cache
 from persisty.store.backend import Engine
-from persisty.store.cache import CachedEngine
+from persisty.store.item_cache import CachedEngine
 
 from ..counting import Counted, counted
 

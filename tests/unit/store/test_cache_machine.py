@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from persisty import Attr, Cache, Create, Delete, PersistyError, Store, Update, add, append, stored
 from persisty.backends.memory import MemoryEngine
 from persisty.model.meta import meta_of
-from persisty.store.cache import CachedEngine
+from persisty.store.item_cache import CachedEngine
 
 SECONDS, ITEMS = 10, 3
 

@@ -13,9 +13,9 @@ from moto import mock_aws
 
 from persisty import App, BelongsTo, Conflict, Create, Delete, Unique, Update, link, public, stored
 from persisty.errors import PreconditionFailed, SubscriptionOverrun
-from persisty.store.feed import Change
+from persisty.store.change_capture import TellingEngine
+from persisty.store.change_feed import Change
 from persisty.store.store import Store
-from persisty.store.telling import TellingEngine
 
 
 @stored(access=public, indexes=[Unique("name")])

@@ -24,14 +24,14 @@ from msgspec import Struct, structs
 from psycopg import errors
 from sqlalchemy import Table
 
+from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput
 from ....model.expressions import Filter, OrderBy
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
 from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from ....store.backoff import ATTEMPTS, backoff
-from ....store.doubt import repeatable
+from ....store.in_doubt_writes import repeatable
 from ..backend import undone
 from ..columns import index_name
 from ..dialect import UniqueTaken

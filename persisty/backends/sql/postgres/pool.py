@@ -15,8 +15,8 @@ from typing import TypeVar
 import psycopg
 from psycopg import errors
 
+from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
-from ....store.backoff import ATTEMPTS, backoff
 from .session import Session
 
 X = TypeVar("X")

@@ -25,7 +25,7 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from ....model.expressions import OrderBy
 from ....model.meta import StoreMeta
-from ....query.shape import Shape
+from ....query.filter_shape import Shape
 from ..conditions import Bind
 from ..statements import KINDS, Statements, directed
 from .dialect import POSTGRES

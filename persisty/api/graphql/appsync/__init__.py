@@ -1,0 +1,1 @@
+"""AppSync: GraphQL requests that arrive one field at a time."""

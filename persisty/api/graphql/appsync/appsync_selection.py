@@ -1,0 +1,174 @@
+"""What an AppSync resolver is told of a selection, as the neutral tree of `selection.py`.
+
+AppSync takes the fields of a result by their names, whatever their aliases: fields of one name are merged here. Of named fragments it
+hands on only that they are spread, and in `selectionSetList` the paths of all fields by their aliases (`author/name`). That is enough
+for attributes, which are then all answered, and for links without arguments. Nor is it told whether a variable that was not passed has a
+default. So a link that is asked for with arguments that differ, or are not told, is left to its own resolver, and the object carries what
+that needs (`carried.py`). Where a named fragment is spread, whatever is held is held whole, but for links: what the fragment selects under an
+alias finds it there, whatever it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ....errors import Fault, InvalidInput, Unsupported
+from ....model.meta import StoreMeta
+from ..result_types import LinkField
+from ..selection import CONDITIONS, TYPENAME, Selected, no_arguments
+from ..types import Leaf, ListOf, Record, Ref
+from .link_sources import arguments_of, end_of
+from .selection_text import Part, Parts, value_of, variables_in
+
+LinksOf = Callable[[StoreMeta[Any]], Mapping[str, LinkField]]
+
+
+class Paths(dict[str, "Paths"]):
+    """The fields of a `selectionSetList`, by the keys they answer to."""
+
+
+def paths_of(listed: Any) -> Paths:
+    """The tree of the paths; empty for what is no list of them."""
+    root = Paths()
+    for path in listed if isinstance(listed, list) else ():
+        at = root
+        for step in str(path).split("/"):
+            at = at.setdefault(step, Paths())
+    return root
+
+
+class _Seen(Struct, frozen=True):
+    """A selection of an object, as far as its text is known. `spread`: named fragments may add to it. `arguments`: None where they
+    are not told."""
+
+    parts: Parts | None
+    listed: Paths
+    spread: bool = False
+    arguments: Mapping[str, Any] | None = {}
+
+
+class Picker(Struct, frozen=True):
+    """Makes the tree of one event. `links`: an item → its links that are fields. `left`: what is left to other resolvers, gathered."""
+
+    variables: Mapping[str, Any]
+    links: LinksOf
+    left: list[str] = []
+
+    def selected(
+        self, name: str, ref: Ref, parts: Parts, listed: Paths, arguments: Mapping[str, Any] | None = None
+    ) -> Selected:
+        """The tree of a field whose value has this type: a root field, or a link with its arguments."""
+        below = self._below(_named(ref), [_Seen(parts, listed)])
+        return Selected(name, name, no_arguments if arguments is None else lambda _: dict(arguments), below)
+
+    def _below(self, record: Record | None, several: list[_Seen]) -> tuple[Selected, ...]:
+        """What is selected of a record, by several selections of it, merged by the names of fields."""
+        if record is None:
+            return ()
+        asked: dict[str, list[_Seen]] = {}
+        spread = False
+        for one in several:
+            fields: list[Part] = []
+            adds = self._flatten(one.parts, fields) or one.spread
+            for part in fields:
+                inside = _Seen(part.below, one.listed.get(part.key, Paths()), adds, self._arguments(part))
+                asked.setdefault(part.name, []).append(inside)
+            if adds:
+                told = {part.key for part in fields}
+                self._untold(record, {key: inner for key, inner in one.listed.items() if key not in told}, asked)
+                if one.spread:
+                    self._whole(record, asked)
+            spread = spread or adds
+        found = [one for name, those in asked.items() for one in self._field(record, name, those, spread)]
+        return (*found, *(self._ends(record) if spread else ()))
+
+    def _flatten(self, parts: Parts | None, fields: list[Part]) -> bool:
+        """Gather the fields of a selection and of its inline fragments; whether named ones are spread."""
+        if parts is None:
+            return True
+        fields += [part for part in parts.fields if self._included(part.conditions)]
+        inner = [self._flatten(inside, fields) for conditions, inside in parts.inline if self._included(conditions)]
+        return parts.spread or any(inner)
+
+    def _included(self, conditions: Iterable[tuple[str, Any]]) -> bool:
+        return all(
+            name not in CONDITIONS or value_of(value, self.variables) in (CONDITIONS[name], None)
+            for name, value in conditions
+        )
+
+    def _field(self, record: Record, name: str, those: list[_Seen], spread: bool) -> Iterator[Selected]:
+        """One field, of all selections that have its name, and what is told beside it."""
+        link = self._links(record).get(name)
+        if link is None:
+            if name != TYPENAME and not any(one.name == name and one.readable is not False for one in record.fields):
+                fault = Fault("/selectionSetGraphQL", f"{record.name} has no such field", found=name[:64])
+                raise InvalidInput("Not a selection of this field", faults=[fault])
+            yield Selected(name, name, below=self._below(self._inside(record, name), those))
+            return
+        arguments = those[0].arguments
+        if arguments is None or any(one.arguments != arguments for one in those):
+            self.left.append(name)
+            if not spread:  # else every link's end is told
+                yield end_of(name, link.link.ends.local)
+            return
+        taken = (lambda _: dict(arguments)) if arguments else no_arguments
+        yield Selected(name, name, taken, self._below(_named(link.ref), those))
+        if spread and link.parameters:
+            yield arguments_of(name, arguments)
+
+    def _arguments(self, part: Part) -> dict[str, Any] | None:
+        """The arguments of a field; None where a variable was not passed, which may have a default."""
+        if any(name not in self.variables for value in part.arguments.values() for name in variables_in(value)):
+            return None
+        return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
+
+    def _untold(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
+        """What named fragments select, as far as it can be known: all attributes, for their aliases are not told, and what has the
+        name of a link that takes no arguments. Any other link is its own resolver's to answer."""
+        links, records = self._links(record), self._records(record)
+        for field in record.fields:
+            if field.readable is not False and _named(field.ref) is None:
+                asked.setdefault(field.name, [])
+        for key, inner in listed.items():
+            link = links.get(key)
+            if link is not None and not link.parameters:
+                asked.setdefault(key, []).append(_Seen(None, inner, True))
+            elif key in records or (inner and not links and len(records) == 1):
+                asked.setdefault(key if key in records else records[0], []).append(_Seen(None, inner, True))
+            elif links and (
+                inner or (key not in asked and any(one.link.kind == "has_count" for one in links.values()))
+            ):
+                self.left.append(key)
+            elif inner:
+                raise Unsupported(f"{key} is an alias in a named fragment, of which AppSync tells nothing")
+
+    def _whole(self, record: Record, asked: dict[str, list[_Seen]]) -> None:
+        """The items of a page that a fragment may ask for under another alias."""
+        if record.meta is None and len(records := self._records(record)) == 1:
+            asked.setdefault(records[0], []).append(_Seen(None, Paths(), True))
+
+    def _ends(self, record: Record) -> tuple[Selected, ...]:
+        """What every link goes by, where fragments may select any of them."""
+        return tuple(end_of(name, link.link.ends.local) for name, link in self._links(record).items())
+
+    def _records(self, record: Record) -> list[str]:
+        """The fields that are objects themselves, or lists of them, and no links."""
+        return [field.name for field in record.fields if field.readable is not False and _named(field.ref) is not None]
+
+    def _links(self, record: Record) -> Mapping[str, LinkField]:
+        return {} if record.meta is None else self.links(record.meta)
+
+    def _inside(self, record: Record, name: str) -> Record | None:
+        """What is selected of a field's value, which is no link; None where it is a leaf."""
+        return next((_named(field.ref) for field in record.fields if field.name == name), None)
+
+
+def _named(ref: Ref) -> Record | None:
+    """The record of a type, or of the members of a list."""
+    found: Leaf | ListOf | Record = ref.type
+    while isinstance(found, ListOf):
+        found = found.item.type
+    return found if isinstance(found, Record) else None

@@ -1,0 +1,154 @@
+"""AppSync's side of GraphQL: an event of a root field in, an envelope out; of links, several of each. The Lambda's handler calls this
+and no more.
+
+AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, selectionSetGraphQL,
+selectionSetList, variables}`. What is selected is answered by the same plans as hosted, links below the field in the same call, with
+fields under their names: AppSync puts aliases in, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
+errors being those of links below, or `{"error": {"code", "message", "info"}}`; the resolver makes errors of the field of them
+(`code` as errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. An event without
+a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections. A subscription is
+answered by `{"filter": …}`, what AppSync is to let through of the events.
+
+Stores' operations are known from the start; the custom actions' modules are imported when a field that is none of theirs is first
+asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ....application import App
+from ....errors import Fault, InvalidInput, NotFound, PersistyError
+from ....model.meta import StoreMeta, meta_of
+from ....model.types import identity
+from ....security.caller import Caller
+from ....store.store import Store
+from ...http.problem import as_error
+from ...operations import Operation, store_operations
+from ..compiler import Dialect, Planner
+from ..executor import Failure, Run, stores_for
+from ..hosted.complexity import MOST, check_complexity, members_of
+from ..resolvers import call, error_extensions
+from ..result_types import offered_in, result_ref
+from ..subscriptions import subscriptions
+from ..types import Leaf
+from ..values import answer, item_answer, plain_json
+from .appsync_selection import Picker, paths_of
+from .callers import caller_of_event
+from .link_batch import LinkBatch, grouped
+from .resolver_caching import caching
+from .selection_text import parse_selection
+from .subscription_function import subscribe
+
+Envelope = dict[str, Any]
+
+
+def _unchecked(leaf: Leaf) -> Any:
+    """AppSync checks what scalars carry."""
+    return identity
+
+
+class AppSync:
+    """Answers the root fields of one app. `handle` never raises."""
+
+    def __init__(self, app: App) -> None:
+        self._app, self._authenticator = app, app.authenticator
+        operations = store_operations(app)
+        self._fields = _by_field(operations)
+        self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
+        self._subscriptions = {one.field: one for one in subscriptions(app.metas.values())}
+        self._batch = LinkBatch(self._planner, app.metas)
+        self._complete = False
+
+    def handle(self, event: Any, caller: Caller | None = None) -> Envelope:
+        """The envelope of an event. `caller`: who asks, if not whom the event says."""
+        try:
+            told = event if isinstance(event, Mapping) else {}
+            return self._answer(told, caller_of_event(self._authenticator, told) if caller is None else caller)
+        except Exception as error:  # the edge of the program: nothing but an envelope leaves it
+            return {"error": _error(as_error(error))}
+
+    def handle_batch(self, events: Sequence[Any], caller: Caller | None = None) -> list[Envelope]:
+        """The envelopes of the events of a link's resolver, in their positions."""
+        told = [event if isinstance(event, Mapping) else {} for event in events]
+        envelopes: list[Envelope] = [{}] * len(told)
+        for positions in grouped(told):
+            some = self._links([told[position] for position in positions], caller)
+            for position, envelope in zip(positions, some, strict=True):
+                envelopes[position] = envelope
+        return envelopes
+
+    def _links(self, events: Sequence[Mapping[str, Any]], caller: Caller | None) -> list[Envelope]:
+        """The envelopes of events of a link that are alike but for their objects."""
+        try:
+            asks = caller_of_event(self._authenticator, events[0]) if caller is None else caller
+            found, failures = self._batch.answer(events, self._run, asks)
+            rows = msgspec.to_builtins(found)
+        except Exception as error:  # the edge of the program, for each of them
+            return [{"error": _error(as_error(error))}] * len(events)
+        field = events[0]["fieldName"]
+        envelopes: list[Envelope] = [{"data": one} for one in rows]
+        for failure in failures:
+            position, *rest = failure.path
+            below = replace(failure, path=(field, *rest))
+            envelopes[int(position)].setdefault("errors", []).append(_below(below))
+        return envelopes
+
+    def _run(self, caller: Caller, variables: Any) -> Run:
+        return Run(stores_for(self._app, caller), variables, as_error)
+
+    def _answer(self, event: Mapping[str, Any], caller: Caller) -> Envelope:
+        field, arguments = event.get("fieldName"), event.get("arguments") or {}
+        if not isinstance(field, str) or not isinstance(arguments, Mapping):
+            raise InvalidInput("Not an event of a field", faults=[Fault("", "Expected fieldName and arguments")])
+        if (subscription := self._subscriptions.get(field)) is not None:
+            return {"filter": subscribe(self._app, subscription, event, caller, self._planner.links)}
+        operation = self._operation(field)
+        if operation is None:
+            raise NotFound(f"There is no field {field[:100]}")
+        text, variables = event.get("selectionSetGraphQL"), event.get("variables")
+        ref, stores = result_ref(operation.result, operation.meta), stores_for(self._app, caller)
+        if not isinstance(text, str) or not text or caching(operation) is not None:
+            return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
+        picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
+        selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList")))
+        node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
+        weight = node.weight(picker.variables, members_of(operation.verb, arguments))
+        check_complexity([weight], MOST)
+        run = Run(stores, picker.variables, as_error)
+        [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))
+        envelope = {"data": msgspec.to_builtins(data)}
+        return {**envelope, "errors": list(map(_below, run.failures))} if run.failures else envelope
+
+    def _operation(self, field: str) -> Operation | None:
+        if field not in self._fields and not self._complete:
+            actions = import_module("persisty.api.actions")
+            self._fields |= _by_field(actions.action_operations(self._app))
+            self._complete = True
+        return self._fields.get(field)
+
+
+def _shown(stores: Callable[[StoreMeta[Any]], Store[Any]], item: Any) -> Any:
+    """An item with what the caller may see of it: an action may answer more."""
+    return item_answer(stores(meta_of(item)).guard.shown([item])[0])
+
+
+def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:
+    return {operation.field: operation for operation in operations.values()}
+
+
+def _error(error: PersistyError) -> Envelope:
+    info = error_extensions(error)
+    return {"code": info.pop("code"), "message": error.message, "info": info}
+
+
+def _below(failure: Failure) -> Envelope:
+    """An error below the field: AppSync knows the field's path only, so the whole one is told in `info`."""
+    error = _error(failure.error)
+    return {**error, "info": {**error["info"], "path": failure.path}}

@@ -1,0 +1,253 @@
+"""Reads the text of a selection set, such as AppSync hands to a resolver, without a GraphQL library.
+
+The grammar is the specification's (October 2021, section 2) from SelectionSet down: fields with aliases, arguments, directives and
+selections; fragments inline or named; values of every kind. The text was parsed and validated by whoever sends it, so what does not
+fit is an error of `InvalidInput` and never a guess.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ....errors import Fault, InvalidInput
+
+REMEMBERED = 200
+"""Texts kept parsed."""
+MAX_NESTING = 100
+"""Levels of selections and values."""
+
+
+class Variable(Struct, frozen=True):
+    """`$name`, in the place of a value."""
+
+    name: str
+
+
+class Part(Struct, frozen=True):
+    """A field as it is written. `arguments` may hold variables. `conditions`: (directive, its `if`)."""
+
+    key: str
+    name: str
+    arguments: Mapping[str, Any]
+    conditions: tuple[tuple[str, Any], ...]
+    below: Parts | None
+
+
+class Parts(Struct, frozen=True):
+    """A selection. `inline`: (conditions, selection) of its inline fragments; `spread`: whether it spreads named fragments."""
+
+    fields: tuple[Part, ...]
+    inline: tuple[tuple[tuple[tuple[str, Any], ...], Parts], ...] = ()
+    spread: bool = False
+
+
+@lru_cache(REMEMBERED)
+def parse_selection(text: str) -> Parts:
+    """The selection set that the text is. `InvalidInput` if it is none."""
+    reader = _Reader(text)
+    found = reader.selection(0)
+    reader.end()
+    return found
+
+
+def value_of(value: Any, variables: Mapping[str, Any]) -> Any:
+    """A value with the variables filled in, null for one that was not given."""
+    if isinstance(value, Variable):
+        return variables.get(value.name)
+    if isinstance(value, list):
+        return [value_of(one, variables) for one in value]
+    return {name: value_of(one, variables) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def variables_in(value: Any) -> Iterator[str]:
+    """The names of the variables that a value mentions."""
+    if isinstance(value, Variable):
+        yield value.name
+    inside = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    for one in inside:
+        yield from variables_in(one)
+
+
+_TOKEN = re.compile(
+    r"""(?:[\s,\ufeff]+|\#[^\r\n]*)*
+    (?:(?P<name>[A-Za-z_][A-Za-z_0-9]*)
+      |(?P<number>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![A-Za-z_0-9.])
+      |(?P<block>\"{3}(?:\\\"{3}|[^"]|\"(?!\"\"))*\"{3})
+      |(?P<text>"(?:[^"\\\r\n]|\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]+\}|["\\/bfnrt]))*")
+      |(?P<mark>\.\.\.|[{}()\[\]:$@])
+      |(?P<end>\Z))""",
+    re.VERBOSE,
+)
+_CODE_POINT = re.compile(r"\\u\{([0-9A-Fa-f]+)\}")
+_WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
+
+_Token = tuple[str, str]
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    position = 0
+    while True:
+        found = _TOKEN.match(text, position)
+        if found is None or found.lastgroup is None:
+            raise _malformed(f"Unexpected text at {position}")
+        yield found.lastgroup, found[found.lastgroup]
+        if found.lastgroup == "end":
+            return
+        position = found.end()
+
+
+class _Reader:
+    """Recursive descent over the tokens, one of them looked at ahead."""
+
+    def __init__(self, text: str) -> None:
+        self._left = _tokens(text)
+        self._next: _Token = next(self._left)
+
+    def end(self) -> None:
+        if self._next[0] != "end":
+            raise _malformed("Text after the selection")
+
+    def selection(self, depth: int) -> Parts:
+        if depth > MAX_NESTING:
+            raise _malformed("Nested too deeply")
+        self._expect("{")
+        fields: list[Part] = []
+        inline: list[tuple[tuple[tuple[str, Any], ...], Parts]] = []
+        spread = False
+        while not self._take("}"):
+            if not self._take("..."):
+                fields.append(self._field(depth))
+            elif self._next[0] == "name" and self._next[1] != "on":
+                self._name()
+                spread = True
+                self._conditions(depth)
+            else:
+                if self._next == ("name", "on"):
+                    self._name()
+                    self._name()
+                inline.append((self._conditions(depth), self.selection(depth + 1)))
+        return Parts(tuple(fields), tuple(inline), spread)
+
+    def _field(self, depth: int) -> Part:
+        key = name = self._name()
+        if self._take(":"):
+            name = self._name()
+        arguments = self._arguments(depth)
+        conditions = self._conditions(depth)
+        below = self.selection(depth + 1) if self._next == ("mark", "{") else None
+        return Part(key, name, arguments, conditions, below)
+
+    def _arguments(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self._take("("):
+            while not self._take(")"):
+                self._member(found, depth)
+        return found
+
+    def _conditions(self, depth: int) -> tuple[tuple[str, Any], ...]:
+        found: list[tuple[str, Any]] = []
+        while self._take("@"):
+            name = self._name()
+            found.append((name, self._arguments(depth).get("if")))
+        return tuple(found)
+
+    def _member(self, into: dict[str, Any], depth: int) -> None:
+        name = self._name()
+        self._expect(":")
+        into[name] = self._value(depth + 1)
+
+    def _value(self, depth: int) -> Any:
+        if depth > MAX_NESTING:
+            raise _malformed("Nested too deeply")
+        kind, text = self._next
+        if kind == "mark":
+            return self._composed(depth)
+        self._next = next(self._left)
+        if kind not in VALUES:
+            raise _malformed("Expected a value")
+        return VALUES[kind](text)
+
+    def _composed(self, depth: int) -> Any:
+        if self._take("$"):
+            return Variable(self._name())
+        if self._take("["):
+            members: list[Any] = []
+            while not self._take("]"):
+                members.append(self._value(depth + 1))
+            return members
+        self._expect("{")
+        found: dict[str, Any] = {}
+        while not self._take("}"):
+            self._member(found, depth)
+        return found
+
+    def _name(self) -> str:
+        kind, text = self._next
+        if kind != "name":
+            raise _malformed(f"Expected a name, not {text or 'the end'}")
+        self._next = next(self._left)
+        return text
+
+    def _take(self, mark: str) -> bool:
+        if self._next != ("mark", mark):
+            return False
+        self._next = next(self._left)
+        return True
+
+    def _expect(self, mark: str) -> None:
+        if not self._take(mark):
+            raise _malformed(f"Expected {mark}, not {self._next[1] or 'the end'}")
+
+
+def _word(text: str) -> Any:
+    """true, false, null, or the name of a member of an enum."""
+    return _WORDS.get(text, text)
+
+
+def _number(text: str) -> Any:
+    return float(text) if set(text) & set(".eE") else int(text)
+
+
+def _text(text: str) -> str:
+    """A quoted string: JSON's escapes, and code points in braces."""
+    plain = _CODE_POINT.sub(lambda found: msgspec.json.encode(_character(found[1])).decode()[1:-1], text)
+    try:
+        found: str = msgspec.json.decode(plain, strict=False)
+    except msgspec.DecodeError as error:
+        raise _malformed(f"Not a string: {error}") from error
+    return found
+
+
+def _character(digits: str) -> str:
+    code = int(digits, 16)
+    if code > sys.maxunicode or 0xD800 <= code <= 0xDFFF:
+        raise _malformed("No such character")
+    return chr(code)
+
+
+def _block(text: str) -> str:
+    """A block string: without the indentation that all its lines but the first share, and without blank lines around it."""
+    lines = re.split(r"\r\n|\n|\r", text[3:-3].replace('\\"""', '"""'))
+    indents = [len(line) - len(line.lstrip(" \t")) for line in lines[1:] if line.strip(" \t")]
+    common = min(indents, default=0)
+    lines = [lines[0], *(line[common:] for line in lines[1:])]
+    while lines and not lines[0].strip(" \t"):
+        del lines[0]
+    while lines and not lines[-1].strip(" \t"):
+        del lines[-1]
+    return "\n".join(lines)
+
+
+VALUES = {"name": _word, "number": _number, "text": _text, "block": _block}
+"""Kind of token → the value it stands for."""
+
+
+def _malformed(message: str) -> InvalidInput:
+    return InvalidInput("Not a selection set", faults=[Fault("/selectionSetGraphQL", message)])

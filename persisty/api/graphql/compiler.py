@@ -1,0 +1,167 @@
+"""From what is selected of a type to the plan that answers it.
+
+The types are those of `types.py` and `results.py`, so one compiler serves the hosted endpoint and AppSync. What they differ in is a
+`Dialect`: AppSync checks and completes scalars itself, takes structures for AWSJSON, and picks fields by name, not by alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from ...model.meta import Attribute, StoreMeta
+from ...model.types import Kind
+from ...naming import pascal
+from ..operations import Operation
+from .executor import Items, Member, Node, Objects, Run, Value, Whole
+from .links import load, most
+from .result_types import RESULTS, LinkField, link_fields, result_ref
+from .selection import TYPENAME, Selected
+from .types import INT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .values import ANSWERS, member_of, plain_json
+
+INT_LEAST, INT_GREATEST = -(2**31), 2**31 - 1
+
+
+class Dialect(Struct, frozen=True):
+    """How values are written. `check`: leaf → what GraphQL's type makes of a value, raising what it cannot carry; `json`: how AWSJSON
+    is written."""
+
+    check: Callable[[Leaf], Callable[[Any], Any]]
+    json: Callable[[Any], Any]
+
+
+class Planner:
+    """Compiles selections of one schema. `offered`: the items that links may lead to."""
+
+    def __init__(self, dialect: Dialect, offered: Container[StoreMeta[Any]]) -> None:
+        self._dialect, self._offered = dialect, offered
+        self._links: dict[StoreMeta[Any], Mapping[str, LinkField]] = {}
+
+    def root(self, operation: Operation, selected: Selected, parent: str) -> Node:
+        """The plan of a root field."""
+        ref = result_ref(operation.result, operation.meta)
+        stored = operation.meta is not None
+        return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
+
+    def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:
+        """The plan of an item of which a subscription tells, with what the caller may see of it."""
+        return self._node(RESULTS["item"](meta), selected, parent, _KNOWN)
+
+    def below(self, meta: StoreMeta[Any], selected: Selected) -> Member:
+        """The plan of a link of items, by itself."""
+        return self._of_item(meta, pascal(meta.name), selected, _KNOWN)
+
+    def links(self, meta: StoreMeta[Any]) -> Mapping[str, LinkField]:
+        """The links of an item that are fields, by name."""
+        found = self._links.get(meta)
+        if found is None:
+            found = self._links[meta] = link_fields(meta, self._offered)
+        return found
+
+    def _node(self, ref: Ref, selected: Selected, owner: str, origin: _Origin) -> Node:
+        match ref.type:
+            case Leaf() as leaf:
+                whole = within_int if leaf is INT and origin.known else None
+                return Value(selected, ref.nullable, owner, self._spell(leaf), whole)
+            case ListOf(item):
+                return Items(selected, ref.nullable, owner, self._node(item, selected, owner, origin))
+            case Record(meta=StoreMeta() as meta) as record:
+                members = [self._of_item(meta, record.name, one, origin) for one in selected.below]
+                shown = None if origin.shown else partial(_shown, meta)
+                return Objects(selected, ref.nullable, owner, members, shown)
+            case Record() as record:
+                fields = {field.name: field for field in record.fields}
+                members = [self._of_record(record.name, fields, one, origin) for one in selected.below]
+                return Objects(selected, ref.nullable, owner, members)
+
+    def _of_record(self, owner: str, fields: Mapping[str, Field], selected: Selected, origin: _Origin) -> Member:
+        if selected.name == TYPENAME:
+            return _typename(selected, owner)
+        field = fields[selected.name]
+        get = attrgetter(field.attribute) if origin.known else partial(member_of, name=field.attribute)
+        return Member(selected.key, self._node(field.ref, selected, owner, origin), get)
+
+    def _of_item(self, meta: StoreMeta[Any], owner: str, selected: Selected, origin: _Origin) -> Member:
+        if selected.name == TYPENAME:
+            return _typename(selected, owner)
+        if selected.get is not None:
+            return Member(selected.key, None, selected.get)
+        link = self.links(meta).get(selected.name)
+        if link is not None:
+            node = self._node(link.ref, selected, owner, _KNOWN)
+            many = partial(most, selected) if link.link.kind == "has_many" else None
+            needed = self._needed(link, selected)
+            return Member(selected.key, node, load=partial(load, meta, link, selected, needed), many=many)
+        attribute = meta.attributes[selected.name]
+        nullable = attribute.optional or attribute.readable is not True
+        leaf = leaf_of(attribute)
+        if not origin.known:
+            get = attribute.get if origin.shown else partial(member_of, name=attribute.name)
+            return Member(selected.key, Value(selected, nullable, owner, self._spell(leaf)), get)
+        whole = self._whole(attribute, leaf)
+        plain = None if whole is None else Value(selected, nullable, owner, self._spell(leaf), whole)
+        return Member(selected.key, plain, attribute.get)
+
+    def _needed(self, link: LinkField, selected: Selected) -> tuple[str, ...]:
+        """The attributes that are selected of the items behind a link, and those that lead on from them."""
+        fields = selected.below
+        if link.link.kind == "has_many":
+            fields = tuple(one for page in fields if page.name == "items" for one in page.below)
+        links = self.links(link.target)
+        wanted = {links[one.name].link.ends.local if one.name in links else one.name for one in fields}
+        return tuple(name for name in link.target.attributes if name in wanted)
+
+    def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
+        """How a column of an attribute is written, as long as nothing in it is odd; None where it is written as it is."""
+        spell = self._dialect.json if leaf.form in STRUCTURED else ANSWERS.get(leaf.form)
+        if spell is not None:
+            return lambda values: [None if one is None or one is UNSET else spell(one) for one in values]
+        if attribute.kind is Kind.INTEGER and leaf is INT:
+            return within_int
+        if attribute.readable is not True:
+            return lambda values: [None if one is UNSET else one for one in values]
+        return None
+
+    def _spell(self, leaf: Leaf) -> Callable[[Any], Any]:
+        plain, check = ANSWERS.get(leaf.form, plain_json), self._dialect.check(leaf)
+        return lambda value: None if (found := plain(value)) is None else check(found)
+
+
+STRUCTURED = frozenset({Form.STRUCTURE, Form.ANY})
+
+
+class _Origin(Struct, frozen=True):
+    """Where values come from. `known`: from a store that read them, so that all are of their types; `shown`: with what the caller
+    may see of them, and nothing else."""
+
+    known: bool
+    shown: bool
+
+
+_KNOWN = _Origin(known=True, shown=True)
+
+
+def _typename(selected: Selected, name: str) -> Member:
+    return Member(selected.key, None, lambda _: name)
+
+
+def within_int(values: list[Any]) -> list[Any] | None:
+    """Integers that GraphQL's Int can carry; None if any is not one."""
+    present = [one for one in values if one is not None]
+    try:
+        fine = not present or (min(present) >= INT_LEAST and max(present) <= INT_GREATEST)
+    except TypeError:  # UNSET among them
+        return None
+    return values if fine else None
+
+
+def _shown(meta: StoreMeta[Any], run: Run, objects: Sequence[Any]) -> list[Any]:
+    """What of an action's items the caller may see."""
+    items = [one for one in objects if isinstance(one, meta.item)]
+    masked = iter(run.store(meta).guard.shown(items))
+    return [next(masked) if isinstance(one, meta.item) else one for one in objects]

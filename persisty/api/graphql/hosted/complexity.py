@@ -1,0 +1,43 @@
+"""How much an answer may hold: told from what is selected and from the limits of its pages, before anything is executed.
+
+The complexity of a request is the number of values (attributes, items, pages) that its answer holds at most: `limit` items a page, each
+with what is selected of it. Lists of unknown length, as an attribute or a custom action may give, count as one value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ....errors import TooComplex
+from ....store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+
+MOST = 500_000
+"""Values that an answer may hold unless the host says otherwise."""
+LISTS: dict[str, str] = {"read_batch": "keys", "edit_batch": "edits"}
+"""Verb → the argument that has as many members as its answer."""
+
+
+def page_of(arguments: Mapping[str, Any]) -> int:
+    """How many items a page may hold; whatever is no limit is refused later, by whoever takes it."""
+    limit = arguments.get("limit")
+    if limit is None:
+        return DEFAULT_LIMIT
+    return limit if isinstance(limit, int) and 0 <= limit <= MAX_LIMIT else MAX_LIMIT
+
+
+def members_of(verb: str | None, arguments: Mapping[str, Any]) -> int:
+    """How many members the answer of an operation may have."""
+    if verb == "search":
+        return page_of(arguments)
+    if verb not in LISTS:
+        return 1
+    given = arguments.get(LISTS[verb])
+    return len(given) if isinstance(given, list) else MAX_BATCH
+
+
+def check_complexity(weights: Iterable[int], most: int) -> None:
+    """`TooComplex` for answers that may hold more than so many values together."""
+    found = sum(weights)
+    if found > most:
+        raise TooComplex(f"The answer might hold {found} values, {most} at most are answered", limit=most, found=found)

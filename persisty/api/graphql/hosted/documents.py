@@ -1,0 +1,212 @@
+"""From the text of a query to a checked document: parsed, held to the limits, and valid for the schema.
+
+What is wrong is told in the codes that every surface has: a value that does not fit its argument is `invalid_input` or
+`invalid_query` with the same path as over REST, everything else about a document is `malformed_graphql`. AppSync refuses
+such requests itself; arguments that reach its function all the same get these codes from the operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLInputType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    ListValueNode,
+    Node,
+    NoSchemaIntrospectionCustomRule,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    Undefined,
+    ValidationContext,
+    ValueNode,
+    ValuesOfCorrectTypeRule,
+    VariableNode,
+    VisitorAction,
+    get_named_type,
+    is_input_type,
+    is_non_null_type,
+    parse,
+    specified_rules,
+    type_from_ast,
+    validate,
+)
+from graphql.language import SKIP
+from graphql.utilities import validate_input_literal, validate_input_value
+
+from ....errors import Fault, InvalidInput, MalformedGraphql, PersistyError
+from ....model.validation import pointer
+from ..resolvers import ARGUMENT_ERRORS, error_extensions
+from .document_limits import Limits, excesses
+
+MAX_ERRORS = 50
+"""Errors of one document, or of its variables, that are told."""
+
+STORED = "stored"
+"""Marks a field whose arguments are those of a store's verb, or of a link: a key of its extensions."""
+
+
+class Rejected(Exception):
+    """A document, or its variables, that cannot be executed. `errors` say why, each with its code."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+
+def malformed(message: str, nodes: Any = None) -> GraphQLError:
+    """An error of the document itself."""
+    return GraphQLError(message, nodes, extensions=error_extensions(MalformedGraphql()))
+
+
+def prepare(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
+    """The document, ready to be executed. Raises `Rejected`."""
+    try:
+        document = parse(text, max_tokens=limits.tokens)
+    except GraphQLError as error:
+        raise Rejected([_coded(error)]) from None
+    if told := excesses(document, limits):
+        raise Rejected([malformed(one) for one in told])
+    rules = RULES if limits.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
+    if errors := validate(schema, document, rules, max_errors=MAX_ERRORS):
+        raise Rejected([_coded(error) for error in errors])
+    return document
+
+
+def check_variables(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, given: Mapping[str, Any]
+) -> None:
+    """Raise `Rejected` if a value for a variable is missing or does not fit."""
+    errors: list[GraphQLError] = []
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        expected = type_from_ast(schema, definition.type)
+        value = given.get(name, Undefined)
+        needed = is_non_null_type(expected) and definition.default_value is None
+        if is_input_type(expected) and (needed or value is not Undefined):
+            report = _Report(errors.append, definition, *_use(schema, document, name))
+            validate_input_value(value, expected, report)
+    if errors:
+        raise Rejected(errors[:MAX_ERRORS])
+
+
+def _coded(error: GraphQLError) -> GraphQLError:
+    if not error.extensions:
+        error.extensions = error_extensions(MalformedGraphql())
+    return error
+
+
+# values that do not fit
+
+_TELLS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"to include required field '(?P<name>\w+)'"), "Missing"),
+    (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
+    (re.compile(r"of non-null type .* (not to be None|to be provided)"), "Missing"),
+)
+"""What graphql-core says → what a fault says; the name belongs to the path."""
+_VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
+"""graphql-core repeats the value, which may be long and private."""
+
+
+class _Report:
+    """Turns graphql-core's error about a value into one with code and path."""
+
+    def __init__(
+        self, tell: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
+    ) -> None:
+        self._tell, self._node = tell, node
+        self._stored = field is not None and field.extensions.get(STORED, False)
+        self._argument, self._within = argument, tuple(within)
+
+    def __call__(self, error: GraphQLError, path: list[str | int]) -> None:
+        if self._argument is None:  # of a directive, or the default of a variable
+            self._tell(malformed(error.message, error.nodes or self._node))
+            return
+        kind: type[PersistyError] = InvalidInput
+        if self._stored:
+            kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
+        fault = _fault(error.message, [self._argument, *self._within, *path])
+        extensions = error_extensions(kind(faults=[fault]))
+        self._tell(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
+
+
+def _fault(message: str, path: list[Any]) -> Fault:
+    for pattern, tells in _TELLS:
+        if found := pattern.search(message):
+            return Fault(pointer(*path, *found.groupdict().values()), tells)
+    return Fault(pointer(*path), _VALUE.sub("", message))
+
+
+class _ValuesRule(ValuesOfCorrectTypeRule):
+    """graphql-core's rule, extended by where a wrong value stands."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self._argument: str | None = None
+
+    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
+        self._argument = None if self.context.get_directive() else node.name.value
+
+    def leave_argument(self, *_: Any) -> None:
+        self._argument = None
+
+    def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
+        if input_type:
+            report = _Report(self.report_error, node, self.context.get_field_def(), self._argument)
+            validate_input_literal(node, input_type, report)
+        return SKIP
+
+
+RULES = [_ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
+
+
+def _use(
+    schema: GraphQLSchema, document: DocumentNode, variable: str
+) -> tuple[GraphQLField | None, str | None, list[Any]]:
+    """Where a variable is used first: the field, the argument, and the path inside the argument's value."""
+    for field, definition in _fields(schema, document):
+        for argument in field.arguments or ():
+            path = _path_to(argument.value, variable)
+            if path is not None:
+                return definition, argument.name.value, path
+    return None, None, []
+
+
+def _path_to(value: ValueNode, variable: str) -> list[Any] | None:
+    if isinstance(value, VariableNode):
+        return [] if value.name.value == variable else None
+    inside: Iterable[tuple[Any, ValueNode]] = ()
+    if isinstance(value, ListValueNode):
+        inside = enumerate(value.values)
+    elif isinstance(value, ObjectValueNode):
+        inside = ((field.name.value, field.value) for field in value.fields)
+    for step, part in inside:
+        path = _path_to(part, variable)
+        if path is not None:
+            return [step, *path]
+    return None
+
+
+def _fields(schema: GraphQLSchema, document: DocumentNode) -> Iterator[tuple[FieldNode, GraphQLField | None]]:
+    """Every field of a document, as it is declared."""
+    left: list[tuple[Any, Any]] = [(one, None) for one in reversed(document.definitions)]
+    while left:
+        node, parent = left.pop()
+        if isinstance(node, OperationDefinitionNode):
+            parent = schema.get_root_type(node.operation)
+        elif isinstance(node, FieldNode):
+            definition = parent.fields.get(node.name.value) if isinstance(parent, GraphQLObjectType) else None
+            yield node, definition
+            parent = get_named_type(definition.type) if definition else None
+        elif getattr(node, "type_condition", None):
+            parent = schema.get_type(node.type_condition.name.value)
+        selections = getattr(node, "selection_set", None)
+        left.extend((one, parent) for one in reversed(selections.selections if selections else ()))

@@ -1,0 +1,129 @@
+"""GraphQL over HTTP: a request in, a response out, for any host.
+
+Follows the GraphQL-over-HTTP specification. A request that never becomes a GraphQL request (method, media type, size, JSON,
+no query) is answered as over REST, by a problem document with its 4xx. From then on the answer is a GraphQL response: with
+200 as application/json; a client that accepts application/graphql-response+json gets 400 where nothing was executed.
+Queries may come by GET, mutations only by POST as JSON, which no foreign page can send without asking. No batching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from .... import settings
+from ....application import App
+from ....errors import (
+    Fault,
+    InvalidQuery,
+    MalformedGraphql,
+    MalformedJson,
+    MethodNotAllowed,
+    PersistedQueryNotFound,
+    UndeclaredDocument,
+)
+from ...http.compression import SMALL, coded
+from ...http.messages import JSON, MAX_BODY, Request, Response, json_body, without_content
+from ...http.problem import refusal
+from ..response import Answer, refused
+from .document_limits import Limits
+from .persisted_documents import Documents, declared_in
+from .schema import GraphqlSchema
+from .subscription import Live
+
+RESPONSE_JSON = "application/graphql-response+json"
+ALLOWED = "GET, HEAD, OPTIONS, POST"
+
+
+class GraphqlEndpoint:
+    """The GraphQL surface of an app, at whatever path the host gives it."""
+
+    def __init__(
+        self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None, documents: Documents | None = None
+    ) -> None:
+        configured = settings.load()
+        self._max_body = max_body
+        self._documents = documents or declared_in(configured.graphql_documents)
+        self.schema = GraphqlSchema(app, limits or Limits(introspection=configured.graphql_introspection != "off"))
+
+    def handle(self, request: Request) -> Response:
+        """The response to a request. Never raises."""
+        if request.method == "OPTIONS":
+            return Response(204, {"allow": ALLOWED})
+        if request.method == "HEAD":
+            return without_content(self.handle(replace(request, method="GET")))
+        response = self._answer(request)
+        return response if len(response.body) < SMALL else coded(request, response)
+
+    def handle_live(self, request: Request, begin: Callable[[Live], None]) -> Response:
+        """The response to a request over a connection that stays open: if it asks for a subscription, that is handed to `begin`, and
+        the response is empty. Never raises."""
+        return self._answer(request, begin)
+
+    def _answer(self, request: Request, begin: Callable[[Live], None] | None = None) -> Response:
+        try:
+            read = READERS.get(request.method)
+            if read is None:
+                raise MethodNotAllowed(allow=ALLOWED)
+            text, variables, name = checked(self._documents, read(request, self._max_body))
+            read_only = request.method == "GET"
+            answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only, begin=begin)
+            return _response(request, answer)
+        except (PersistedQueryNotFound, UndeclaredDocument) as error:
+            return _response(request, refused(error))
+        except Exception as error:  # the edge of the program: a document of the problem, whatever it is
+            return refusal(error)
+
+
+def _posted(request: Request, max_body: int) -> Any:
+    return json_body(request, max_body)
+
+
+def _asked(request: Request, max_body: int) -> Any:
+    """The parameters of a query by GET, `variables` and `extensions` in JSON."""
+    found: dict[str, Any] = {}
+    for name, value in request.parameters():
+        if name in found:
+            raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
+        found[name] = value
+    for name in ("variables", "extensions"):
+        if found.get(name):
+            try:
+                found[name] = msgspec.json.decode(found[name])
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise MalformedJson(f"The {name} are not JSON: {error}") from error
+    return {name: value for name, value in found.items() if value != ""}
+
+
+READERS: dict[str, Callable[[Request, int], Any]] = {"GET": _asked, "POST": _posted}
+
+MEMBERS: dict[str, type] = {
+    "query": str, "variables": dict, "operationName": str, "extensions": dict, "documentId": str,
+}  # fmt: skip
+"""Members of a request and the types they have, where they are there."""
+
+
+def checked(documents: Documents, given: Any) -> tuple[str, Mapping[str, Any], str | None]:
+    """The text of a request, its variables and the operation to execute. Raises `MalformedGraphql` and what `Documents` does."""
+    if not isinstance(given, dict):
+        fault = Fault("", "Expected one request; several in an array are not taken", "object", type(given).__name__)
+        raise MalformedGraphql(faults=[fault])
+    faults = [
+        Fault(f"/{name}", f"Expected {kind.__name__}", found=type(given[name]).__name__)
+        for name, kind in MEMBERS.items()
+        if given.get(name) is not None and not isinstance(given[name], kind)
+    ]
+    text = None if faults else documents.text(given)
+    if text is None:
+        faults = faults or [Fault("/query", "Expected the text of a query", found="NoneType")]
+        raise MalformedGraphql("Not a GraphQL request", faults=faults)
+    return text, given.get("variables") or {}, given.get("operationName")
+
+
+def _response(request: Request, answer: Answer) -> Response:
+    if RESPONSE_JSON not in request.headers.get("accept", ""):
+        return Response(200, JSON, answer.body)
+    return Response(200 if answer.executed else 400, {"content-type": RESPONSE_JSON}, answer.body)

@@ -1,0 +1,330 @@
+"""The hosted GraphQL schema and its execution: graphql-core reads and checks the requests, compiled plans answer them.
+
+A document is parsed and validated once and remembered, with a plan for each operation of it and each way its directives turn out.
+A root field is one call of its operation, a link below it one call of a store for all items that have it. Queries and mutations run
+from top to bottom, one root field after the other. Questions about the schema itself are left to graphql-core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from graphql import (
+    DocumentNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    Undefined,
+    VariableDefinitionNode,
+    build_schema,
+    execute_sync,
+    get_operation_ast,
+    get_variable_values,
+)
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
+from graphql.utilities import coerce_input_value
+from msgspec import Struct
+
+from ....application import App
+from ....errors import MethodNotAllowed, TooComplex
+from ....model.meta import StoreMeta
+from ....model.types import identity
+from ....security.caller import ANONYMOUS, Caller
+from ...actions import operations
+from ...operations import Operation
+from .. import response as answers
+from ..compiler import Dialect, Planner
+from ..executor import Failure, Node, Run, stores_for
+from ..resolvers import call
+from ..response import Answer, error_of, executed, known_error, not_begun
+from ..result_types import offered_in
+from ..sdl import sdl
+from ..selection import TYPENAME, Selected
+from ..subscriptions import Subscription, subscriptions
+from ..types import Leaf, item_record
+from .aws_scalars import SCALARS, json_text
+from .complexity import check_complexity, members_of
+from .document_limits import Limits
+from .documents import STORED, Rejected, check_variables, malformed, prepare
+from .field_collection import HARMLESS, Collector, fragments_of, switches_of
+from .subscription import Live
+
+REMEMBERED = 500
+"""Documents kept parsed, validated and compiled."""
+REMEMBERED_LENGTH = 16_384
+"""Characters of a document that is kept at most."""
+REMEMBERED_PLANS = 16
+"""Plans kept of one document."""
+
+
+class _Root(Struct, frozen=True):
+    """A root field of a plan."""
+
+    selected: Selected
+    operation: Operation
+    node: Node
+
+
+class _Plan(Struct, frozen=True):
+    """Key → what answers it: a root field, the name of the root type, or the document that asks for it about the schema."""
+
+    fields: dict[str, _Root | str | DocumentNode]
+
+
+class _Document:
+    """A document that is fit to be executed, and its plans."""
+
+    def __init__(self, node: DocumentNode) -> None:
+        self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
+        self.plans: dict[tuple[Any, ...], _Plan] = {}
+        self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
+
+    def plainly(
+        self, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]
+    ) -> VariableValues | None:
+        """The variables, where each is given, as a scalar that its type takes: what graphql-core makes of them, without reading the
+        definitions anew."""
+        known = self._signatures.get(id(definitions))
+        if known is None:
+            found = [get_variable_signature(schema, one) for one in definitions]
+            known = self._signatures[id(definitions)] = [one for one in found if not isinstance(one, GraphQLError)]
+        coerced: dict[str, Any] = {}
+        for one in known:
+            value = given.get(one.name)
+            if type(value) not in SCALAR:
+                return None
+            coerced[one.name] = read = coerce_input_value(value, one.type)
+            if read is Undefined:
+                return None
+        return VariableValues({one.name: VariableValueSource(one, given[one.name]) for one in known}, coerced)
+
+
+class GraphqlSchema:
+    """The operations of an app as an executable schema."""
+
+    def __init__(self, app: App, limits: Limits | None = None) -> None:
+        self._app = app
+        known = tuple(operations(app).values())
+        told = subscriptions(app.metas.values())
+        self.text = sdl(known, subscriptions=told)
+        self._limits = limits or Limits()
+        self._operations = {operation.field: operation for operation in known}
+        self._subscriptions = {one.field: one for one in told}
+        self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
+        self._schema = _executable(self.text, known, self._planner, told)
+        self._remembered = lru_cache(REMEMBERED)(self._prepare)
+
+    def execute(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        *,
+        caller: Caller = ANONYMOUS,
+        read_only: bool = False,
+    ) -> dict[str, Any]:
+        """The response as `answer` gives it, read again."""
+        answer = self.answer(text, variables, operation_name, caller=caller, read_only=read_only)
+        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        return found
+
+    def answer(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        *,
+        caller: Caller = ANONYMOUS,
+        read_only: bool = False,
+        begin: Callable[[Live], None] | None = None,
+    ) -> Answer:
+        """The response: `data`, and `errors` if there are any; no `data` where nothing was executed.
+
+        `read_only` raises `MethodNotAllowed` for a mutation. `begin` is given a subscription, where there can be any, and the response
+        is empty then.
+        """
+        given = dict(variables or {})
+        try:
+            document = self._prepare(text) if len(text) > REMEMBERED_LENGTH else self._remembered(text)
+            operation = _operation(document.node, operation_name)
+            subscribing = operation.operation is OperationType.SUBSCRIPTION
+            if subscribing and begin is None:
+                raise Rejected([malformed(NEEDS_CONNECTION)])
+            if read_only and operation.operation is not OperationType.QUERY:
+                raise MethodNotAllowed("A mutation needs POST", allow="POST")
+            values = self._variables(document, operation, given)
+            if begin is not None and subscribing:
+                return self._subscribed(document, operation, values, caller, begin)
+            plan = self._plan(document, operation, operation_name, values)
+            self._weigh(plan, values)
+        except Rejected as rejected:
+            return answers.rejected(rejected.errors)
+        run = Run(stores_for(self._app, caller), values, known_error)
+        return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
+
+    def _subscribed(
+        self,
+        document: _Document,
+        operation: OperationDefinitionNode,
+        values: VariableValues,
+        caller: Caller,
+        begin: Callable[[Live], None],
+    ) -> Answer:
+        collector = Collector(self._schema, document.fragments, values.coerced)
+        root = self._schema.subscription_type
+        [(key, nodes)] = collector.fields([operation.selection_set]).items()  # which is valid only with one
+        if root is None or nodes[0].name.value not in self._subscriptions:
+            raise Rejected([malformed("There is nothing to subscribe to", nodes)])
+        selected = collector.selected(root, key, nodes)
+        subscription = self._subscriptions[selected.name]
+        node = self._planner.event(subscription.meta, selected, root.name)
+        self._weigh_all([node.weight(values, 1)])
+        try:
+            begin(Live(self._app, subscription, selected, node, values, caller))
+        except Exception as error:
+            return not_begun(Failure((key,), known_error(error), selected))
+        return Answer(b"", True)
+
+    def _answered(
+        self, run: Run, key: str, field: _Root | str | DocumentNode, caller: Caller, given: dict[str, Any]
+    ) -> Any:
+        if isinstance(field, _Root):
+            try:
+                found = call(field.operation, field.selected.arguments(run.variables), caller)
+            except Exception as error:  # whatever it is, its neighbours are answered
+                return run.fail(run.known(error), (key,), field.selected, nullable=True)
+            return field.node.complete(run, [found], lambda _: (key,))[0]
+        if isinstance(field, str):
+            return field
+        return (execute_sync(self._schema, field, variable_values=given).data or {}).get(key)
+
+    def _weigh(self, plan: _Plan, values: VariableValues) -> None:
+        """Raise `Rejected` if the answer might hold too much."""
+        roots = [one for one in plan.fields.values() if isinstance(one, _Root)]
+        self._weigh_all(one.node.weight(values, _members(one, values)) for one in roots)
+
+    def _weigh_all(self, weights: Iterable[int]) -> None:
+        try:
+            check_complexity(weights, self._limits.complexity)
+        except TooComplex as error:
+            raise Rejected([error_of(error)]) from None
+
+    def _plan(
+        self, document: _Document, operation: OperationDefinitionNode, name: str | None, values: VariableValues
+    ) -> _Plan:
+        asked = (name, *(values.coerced.get(switch) for switch in document.switches))
+        found = document.plans.get(asked)
+        if found is None:
+            if len(document.plans) >= REMEMBERED_PLANS:
+                document.plans.clear()
+            found = document.plans[asked] = self._compiled(document, operation, values.coerced)
+        return found
+
+    def _compiled(self, document: _Document, operation: OperationDefinitionNode, switches: Mapping[str, Any]) -> _Plan:
+        collector = Collector(self._schema, document.fragments, switches)
+        root = self._schema.get_root_type(operation.operation)
+        fields: dict[str, _Root | str | DocumentNode] = {}
+        if isinstance(root, GraphQLObjectType):
+            for key, nodes in collector.fields([operation.selection_set]).items():
+                name = nodes[0].name.value
+                if name in root.fields and name in self._operations:
+                    selected, known = collector.selected(root, key, nodes), self._operations[name]
+                    fields[key] = _Root(selected, known, self._planner.root(known, selected, root.name))
+                elif name == TYPENAME:
+                    fields[key] = root.name
+                else:
+                    fields[key] = _about_the_schema(document, operation, nodes)
+        return _Plan(fields)
+
+    def _variables(
+        self, document: _Document, operation: OperationDefinitionNode, given: dict[str, Any]
+    ) -> VariableValues:
+        """The variables as their types read them. Raises `Rejected`."""
+        definitions = operation.variable_definitions or ()
+        if not definitions:
+            return NO_VARIABLES
+        plain = document.plainly(self._schema, definitions, given)
+        values = plain or get_variable_values(self._schema, definitions, given)
+        if isinstance(values, VariableValues):
+            return values
+        check_variables(self._schema, document.node, operation, given)
+        raise Rejected([malformed(error.message, error.nodes) for error in values])
+
+    def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
+        """What graphql-core makes of a value of the type."""
+        kind = self._schema.type_map[leaf.name]
+        return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
+
+    def _prepare(self, text: str) -> _Document:
+        return _Document(prepare(self._schema, text, self._limits))
+
+
+def _members(root: _Root, values: VariableValues) -> int:
+    try:
+        given = {} if root.operation.mutation else root.selected.arguments(values)
+    except GraphQLError:  # told where the field is answered
+        given = {}
+    return members_of(root.operation.verb, given)
+
+
+NEEDS_CONNECTION = (
+    "A subscription needs a connection that stays open: a WebSocket, with the protocol graphql-transport-ws"
+)
+NO_VARIABLES = VariableValues({}, {})
+SCALAR = frozenset({str, int, float, bool})
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    found = get_operation_ast(document, name)
+    if found is None:
+        told = "There is no operation of this name" if name else "The document needs one operation, or its name"
+        raise Rejected([malformed(told)])
+    return found
+
+
+def _about_the_schema(document: _Document, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
+    """The document that asks for these fields alone."""
+    alone = OperationDefinitionNode(
+        operation=operation.operation,
+        variable_definitions=operation.variable_definitions,
+        directives=(),
+        selection_set=SelectionSetNode(selections=tuple(nodes)),
+    )
+    return DocumentNode(definitions=(alone, *document.fragments.values()))
+
+
+def _executable(
+    text: str, operations: Iterable[Operation], planner: Planner, told: Iterable[Subscription] = ()
+) -> GraphQLSchema:
+    schema = build_schema(text)
+    for name, (read, write) in SCALARS.items():
+        scalar = schema.type_map[name]
+        if isinstance(scalar, GraphQLScalarType):
+            scalar.coerce_input_value, scalar.coerce_output_value = read, write
+    for operation in operations:
+        root = schema.mutation_type if operation.mutation else schema.query_type
+        if isinstance(root, GraphQLObjectType):
+            stored = operation.meta is not None
+            root.fields[operation.field].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
+            if operation.meta is not None:
+                _mark_links(schema, operation.meta, planner)
+    for one in told:
+        if schema.subscription_type is not None:
+            schema.subscription_type.fields[one.field].extensions = {STORED: True, HARMLESS: True}
+    return schema
+
+
+def _mark_links(schema: GraphQLSchema, meta: StoreMeta[Any], planner: Planner) -> None:
+    item = schema.type_map.get(item_record(meta).name)
+    if isinstance(item, GraphQLObjectType):
+        for name in planner.links(meta):
+            item.fields[name].extensions = {STORED: True, HARMLESS: True}

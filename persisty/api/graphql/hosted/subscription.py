@@ -1,0 +1,52 @@
+"""A subscription of the hosted endpoint: changes in, events out, each decided anew.
+
+What is asked for is read once, when the subscription begins. Of each change it is then asked who the subscriber is by now, whether the
+rules let it read the item as the item is now, and whether that is what it wants; what it may not see of it is null, as in a query.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....application import App
+from ....security.caller import Caller
+from ....store.change_feed import Change
+from ..executor import Node, Run, stores_for
+from ..response import executed, known_error
+from ..selection import Selected
+from ..subscription_where import where_of
+from ..subscriptions import Subscription
+
+
+class Live:
+    """One subscription. Raises `PersistyError` for what is wrong with its `where`, and for a caller who may read no such item."""
+
+    def __init__(
+        self, app: App, subscription: Subscription, selected: Selected, node: Node, variables: Any, caller: Caller
+    ) -> None:
+        self.store, self.kind = subscription.meta.name, subscription.kind
+        self._app, self._meta, self._key = app, subscription.meta, selected.key
+        self._node, self._variables = node, variables
+        self._as(caller)
+        self._guard.rows("read")
+        _, self._where = where_of(self._guard, selected.arguments(variables))
+
+    def event(self, change: Change, caller: Caller) -> bytes | None:
+        """The response that tells the caller of a change of this store and kind; None if it is none of the caller's business.
+
+        Raises `PersistyError` where the caller may read no such item any more, or an engine fails that has to be asked.
+        """
+        if caller is not self._caller:
+            self._as(caller)
+        guard, items = self._guard, [change.item]
+        if not (guard.hold(self._where, items)[0] and guard.hold(guard.rows("read"), items)[0]):
+            return None
+        run = Run(self._stores, self._variables, known_error)
+        [found] = self._node.complete(run, guard.shown(items), lambda _: (self._key,))
+        return executed(run, {self._key: found}).body
+
+    def _as(self, caller: Caller) -> None:
+        """Take the rules of this caller from now on. They keep nothing of the items they were asked about."""
+        self._caller = caller
+        self._stores = stores_for(self._app, caller)
+        self._guard = self._stores(self._meta).guard

@@ -1,0 +1,250 @@
+"""One call of an operation as GraphQL makes it: its arguments in, what it gives out. The hosted endpoint and AppSync both end here.
+
+GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), long integers are text,
+and a null may mean that something is absent. That is undone here; how a result is spelled is `nodes.py`'s and `values.py`'s.
+Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
+from ...model.meta import StoreMeta
+from ...model.validation import pointer
+from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
+from ...security.caller import ANONYMOUS, Caller
+from ...store.edits import EditResult
+from ..http.problem import problem
+from ..operations import Arguments, Operation, Parameter, unknown_members
+from .types import Field, Ref, annotation_ref, item_record, leaf_of
+from .values import given, given_fields, item_answer
+
+ASCENDING, DESCENDING = "_asc", "_desc"
+"""How the values of an order's enum end."""
+LISTED = frozenset({"oneof"})
+"""Operators that take a list."""
+
+
+def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
+    """Call the operation: what it gives has the members of its GraphQL type. Raises `PersistyError` for what is wrong."""
+    try:
+        found = operation.call(called_with(operation.meta, operation.parameters, arguments), caller)
+        return [_edited(one) for one in found] if operation.result == "results" else found
+    except RecursionError:
+        if operation.meta is None:
+            raise  # an action's own
+        raise InvalidInput(faults=[Fault("", "Nested too deeply")]) from None
+    except PersistyError as error:
+        error.faults = tuple(_placed(operation, fault) for fault in error.faults)
+        raise
+
+
+class Edited(Struct, frozen=True):
+    """What became of one edit, with the members that its GraphQL type has."""
+
+    code: str
+    message: str | None = None
+    item: Any = None
+    faults: tuple[Fault, ...] | None = None
+    attributes: list[str] | None = None
+
+
+def _edited(result: EditResult[Any]) -> Edited:
+    error = result.error
+    if error is None:
+        return Edited(result.code, item=result.item)
+    item = getattr(error, "item", None)
+    return Edited(result.code, error.message, item, error.faults or None, error.details.get("attributes"))
+
+
+BODIES: dict[str | None, str] = {"create": "item", "update": "changes"}
+"""Verb → the argument that is the whole body over REST, where paths of faults begin in it."""
+
+
+def _placed(operation: Operation, fault: Fault) -> Fault:
+    """The fault with a path that begins in the arguments, as GraphQL sends them."""
+    body = BODIES.get(operation.verb)
+    first = fault.path[1:].partition("/")[0]
+    if body is None or any(first == parameter.name for parameter in operation.parameters):
+        return fault
+    return msgspec.structs.replace(fault, path=pointer(body) + fault.path)
+
+
+def error_extensions(error: PersistyError) -> dict[str, Any]:
+    """What a GraphQL error says beside its message: the problem document without its words, the item as GraphQL has it."""
+    said = problem(error)
+    item = said.pop("item", None)
+    said = msgspec.to_builtins({name: value for name, value in said.items() if name not in ("title", "detail")})
+    return said if item is None else {**said, "item": item_answer(item)}
+
+
+def order_value(value: Any) -> Any:
+    """`created_at_desc` → `-created_at`."""
+    if not isinstance(value, str):
+        return value
+    return "-" + value.removesuffix(DESCENDING) if value.endswith(DESCENDING) else value.removesuffix(ASCENDING)
+
+
+def _order(meta: StoreMeta[Any], value: Any) -> Any:
+    return [order_value(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def _create(meta: StoreMeta[Any], value: Any) -> Any:
+    return given_fields(_fields(meta), value)
+
+
+def _update(meta: StoreMeta[Any], value: Any) -> Any:
+    return given_fields(_fields(meta), value, keep_null=True)
+
+
+def _where(meta: StoreMeta[Any], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_where(meta, one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    plain: dict[str, Any] = {}
+    for name, one in value.items():
+        if name in CONNECTIVES or name == "not":
+            if one is not None:
+                plain[name] = _where(meta, [one] if name in CONNECTIVES and isinstance(one, Mapping) else one)
+        elif name in meta.links and isinstance(one, Mapping):
+            plain[name] = _where(meta.links[name].ends.target, one)
+        elif name != QUERY:
+            plain[name] = _asked(meta, name, one)
+        elif one is not None:
+            plain[name] = one
+    return plain
+
+
+def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
+    """What is asked of one attribute: by operators, and by the fields of one that is an object."""
+    refs = _refs(meta)
+    if name not in refs or not isinstance(value, Mapping):
+        return value
+    plain: dict[str, Any] = {}
+    for member, one in value.items():
+        below = f"{name}.{member}"
+        plain[member] = _asked(meta, below, one) if below in refs else _operand(refs[name], member, one)
+    return plain
+
+
+def _operand(ref: Ref, operator: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [given(ref, one) for one in value]
+    plain = given(ref, value)
+    return plain if operator not in LISTED or plain is None else [plain]  # GraphQL takes one for a list of one
+
+
+def _edits(meta: StoreMeta[Any], value: Any) -> Any:
+    if not isinstance(value, list):
+        return [_edit(meta, value)]  # GraphQL takes one for a list of one
+    return [_edit(meta, one) for one in value]
+
+
+def _edit(meta: StoreMeta[Any], value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    plain = {name: one for name, one in value.items() if one is not None}
+    if "create" in plain:
+        plain["create"] = _create(meta, plain["create"])
+    for verb in ("update", "delete"):
+        if isinstance(body := plain.get(verb), Mapping):
+            plain[verb] = {name: EDIT[name](meta, one) if name in EDIT else one for name, one in body.items()}
+    if isinstance(body := plain.get("update"), dict) and not may_give(meta, "update"):
+        body.setdefault("changes", {})
+    return plain
+
+
+def may_give(meta: StoreMeta[Any], shape: str) -> bool:
+    """Whether a create or an update of the item can be given anything."""
+    return any(getattr(attribute, INPUTS[shape]) is not False for attribute in meta.attributes.values())
+
+
+EDIT: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {"changes": _update, "when": _where}
+
+GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
+    "create": _create,
+    "update": _update,
+    "where": _where,
+    "order": _order,
+    "edits": _edits,
+}
+"""Shape of a store's parameter → its plain JSON; the shapes that are absent are plain already."""
+
+INPUTS: dict[Any, str] = {"create": "creatable", "update": "updatable"}
+"""Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
+
+CHECKED: dict[Any, tuple[type, str]] = {
+    "key": (str, "a string"),
+    "where": (Mapping, "an object"),
+    "text": (str, "text"),
+    bool: (bool, "a boolean"),
+}
+"""Shapes whose type GraphQL checks and the operation does not."""
+
+ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
+    "where": InvalidQuery,
+    "query": InvalidQuery,
+    "when": InvalidQuery,
+    "order": InvalidQuery,
+    "limit": InvalidQuery,
+    "cursor": InvalidCursor,
+}
+"""Argument of a store's operation → the error of a value that is no such thing; for any other it is `InvalidInput`."""
+
+
+def called_with(meta: StoreMeta[Any] | None, parameters: tuple[Parameter, ...], arguments: Arguments) -> dict[str, Any]:
+    """The arguments as an operation of a store, or an action, takes them. Raises with every fault."""
+    faults = unknown_members(arguments, tuple(parameter.name for parameter in parameters), "")
+    kinds: set[type[PersistyError]] = {InvalidInput} if faults else set()
+    values: dict[str, Any] = {}
+    take = _taken if meta is None else partial(_taken_by_store, meta)
+    for parameter in parameters:
+        name = parameter.name
+        taken = take(parameter, arguments)
+        if taken is not UNSET:
+            values[name] = taken
+        wanted, word = (object, "") if meta is None else CHECKED.get(parameter.shape, (object, ""))
+        if name in values and not isinstance(taken, wanted):
+            faults.append(Fault(pointer(name), f"Expected {word}", word, type(taken).__name__))
+            kinds.add(ARGUMENT_ERRORS.get(name, InvalidInput))
+        elif parameter.required and name not in values:
+            faults.append(Fault(pointer(name), "Missing"))
+            kinds.add(InvalidInput)
+    if faults:
+        raise (kinds.pop() if len(kinds) == 1 else InvalidInput)(faults=faults)
+    return values
+
+
+def _taken(parameter: Parameter, arguments: Arguments) -> Any:
+    """The value for an action's parameter; UNSET where there is none: a null for one that has a default but no None."""
+    ref = annotation_ref(parameter.shape)
+    value = arguments.get(parameter.name)
+    if value is None and not (ref.nullable and (parameter.required or parameter.name in arguments)):
+        return UNSET
+    return given(ref, value)
+
+
+def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Arguments) -> Any:
+    """The value for a parameter of a store's verb; UNSET where there is none, as null means everywhere here."""
+    shape, value = parameter.shape, arguments.get(parameter.name)
+    if value is None:
+        return {} if shape in INPUTS and not may_give(meta, shape) else UNSET
+    return GIVEN[shape](meta, value) if shape in GIVEN else value
+
+
+@cache
+def _fields(meta: StoreMeta[Any]) -> tuple[Field, ...]:
+    return item_record(meta).fields
+
+
+@cache
+def _refs(meta: StoreMeta[Any]) -> dict[str, Ref]:
+    """The types of what can be compared, nested attributes by the paths that their JSON has."""
+    return {name: Ref(leaf_of(one), one.optional) for name, one in spellings(meta).items()}

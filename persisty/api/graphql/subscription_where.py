@@ -1,0 +1,24 @@
+"""What a subscriber wants to be told of: its `where`, read as a search reads it, by the hosted endpoint and for AppSync."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.expressions import Filter
+from ...query.filter_parsing import filter_of_json
+from ...query.resolution import resolve_filter
+from ...store.guard import Trusted
+from ..operations import VERBS
+from .resolvers import called_with
+
+WHERE = tuple(one for one in VERBS["search"].parameters if one.name == "where")
+"""What a subscription takes."""
+
+
+def where_of(guard: Trusted, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
+    """The `where` of a subscription, as it was given and as a filter. Raises `InvalidQuery` with what is wrong with it."""
+    given = called_with(guard.meta, WHERE, arguments).get("where")
+    return given, resolve_filter(
+        guard.meta, filter_of_json(guard.meta, given, "/where", guard.view), "/where", guard.view
+    )

@@ -1,0 +1,1 @@
+"""HTTP for every surface: messages, negotiation, caching, preconditions, problems. No host and no store is known here."""

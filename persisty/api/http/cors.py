@@ -1,0 +1,115 @@
+"""Cross-origin requests (the Fetch standard, "CORS protocol"): which pages of other origins may call a surface from a browser.
+
+It stands before everything else, the look at credentials too: a browser asks whether it may send them before it does. Nothing here
+tells a browser to send cookies along: credentials are tokens, which a page puts into `Authorization` itself, and so `*` gives
+nothing away that a program without a browser could not have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from ...errors import Fault, InvalidDeclaration
+from .authentication import Handle
+from .messages import Request, Response, varying
+
+EVERY = "*"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+"""What a page may ask, as far as a route has it."""
+ASKED = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-Modified-Since",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "X-Api-Key",
+    "X-Request-Id",
+)
+"""Headers that a page may send."""
+EXPOSED = (
+    "Allow",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-Id",
+)
+"""Headers of answers that a page may read, beside those that it always may."""
+MAX_AGE = 7200
+"""Seconds for which a browser need not ask again: no browser keeps it for longer, but one."""
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:]+\])(?::\d{1,5})?", re.ASCII)
+PREFLIGHT = {
+    "access-control-allow-methods": ", ".join(METHODS),
+    "access-control-allow-headers": ", ".join(ASKED),
+    "access-control-max-age": str(MAX_AGE),
+}
+TOLD = {"access-control-expose-headers": ", ".join(EXPOSED)}
+
+
+class CrossOrigin:
+    """A surface that pages of other origins may call. Never raises if the surface does not."""
+
+    def __init__(self, handle: Handle, origins: frozenset[str]) -> None:
+        self._handle, self._origins = handle, origins
+
+    def handle(self, request: Request) -> Response:
+        """The surface's response with what a browser has to know, or the answer to its preflight, which the surface never sees."""
+        headers = request.headers
+        if (
+            request.method == "OPTIONS"
+            and "access-control-request-method" in headers
+            and (allowed := self._allowed(headers))
+        ):
+            return self._varying(Response(204, {**PREFLIGHT, **allowed}))
+        return self.told(headers, self._handle(request))
+
+    def told(self, headers: Mapping[str, str], response: Response) -> Response:
+        """A response to a request with these headers, for its browser to let the page see it."""
+        allowed = self._allowed(headers)
+        if allowed:
+            response = replace(response, headers={**response.headers, **TOLD, **allowed})
+        return self._varying(response)
+
+    def _allowed(self, headers: Mapping[str, str]) -> dict[str, str]:
+        origin = headers.get("origin")
+        if origin is None:
+            return {}
+        if EVERY in self._origins:
+            return {"access-control-allow-origin": EVERY}
+        return {"access-control-allow-origin": origin} if origin in self._origins else {}
+
+    def _varying(self, response: Response) -> Response:
+        """One answer for every origin is not told apart by it; of several a cache must not give one to another."""
+        if EVERY in self._origins:
+            return response
+        return replace(response, headers=varying(response.headers, "origin"))
+
+
+def cross_origin(handle: Handle, configured: str | None) -> Handle:
+    """The surface for pages of the origins configured. Without any it is left as it is."""
+    origins = origins_of(configured)
+    return CrossOrigin(handle, origins).handle if origins else handle
+
+
+def origins_of(configured: str | None) -> frozenset[str]:
+    """`*`, or some origins with spaces between. `InvalidDeclaration` for what is no origin."""
+    origins = frozenset((configured or "").split())
+    faults = [
+        Fault("/cors_origins", "Not an origin", "https://example.com, without a path", one[:64])
+        for one in sorted(origins - {EVERY})
+        if not _ORIGIN.fullmatch(one)
+    ]
+    if EVERY in origins and len(origins) > 1:
+        faults.append(Fault("/cors_origins", "`*` is every origin: there is none beside it"))
+    if faults:
+        raise InvalidDeclaration("PERSISTY_CORS_ORIGINS contradicts itself", faults=faults)
+    return origins

@@ -1,0 +1,209 @@
+"""`Idempotency-Key`: a request that comes twice is carried out once, and answered alike (draft-ietf-httpapi-idempotency-key-header).
+
+Each such request begins by a conditional create, so that of several that come at once the engine lets one through. Whoever holds the item
+carries the request out and writes the answer into it; if nothing is heard of it for `LEASE`, the next one takes over.
+
+```
+create the item ─► DONE    hold it ─► carry the request out ─► the answer, into the item if it is still held; what may be tried again, away
+                ─► EXISTS  another request → 422 · answered → the answer again · being carried out → 409
+                           given up, or expired ─► hold it if it is still what was seen, else look again
+```
+
+What is held is told by `holder`, which every write makes anew: a condition on it is one on all that was seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
+from importlib import import_module
+from itertools import count
+from uuid import uuid4
+
+from ...application import App
+from ...errors import (
+    AnswerTooLarge,
+    Conflict,
+    Fault,
+    IdempotencyInProgress,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    PersistyError,
+    PreconditionFailed,
+)
+from ...model.expressions import Compare
+from ...store.edits import Delete
+from ...store.idempotency_records import KeptRequest
+from ..operations import EDITS, Operation
+from .messages import IDEMPOTENCY_KEY, Request, Response, encode
+from .problem import refusal
+
+REPLAYED = "idempotency-replayed"
+MAX_KEY = 255
+MAX_KEPT = 256 * 1024
+"""Bytes an answer may have to be kept: with what is around it it has to fit into an item of DynamoDB."""
+LEASE = 120.0
+"""Seconds after which a request that is being carried out is given up. Functions on AWS end after 28."""
+SOON = 1
+"""Seconds after which to ask for the answer to a request that is being carried out."""
+LOOKS = 5
+"""How often to look at an item that others change."""
+KEPT = frozenset({404, 409, 412})
+"""The refusals that are the outcome of a request, and kept as what was done is. Any other tells of the request itself, of who sends it, or
+of the moment: nothing was done, and the next one with the key is carried out."""
+WRITTEN = {"edit_batch": tuple(EDITS)}
+"""Verb → the verbs of which a caller has to be allowed one."""
+PURGE_EVERY, PURGED = 25, 50
+"""After how many requests some that are expired are dropped, and how many are looked at for that: twice as many as have come since, so
+that never many more than half of all are expired."""
+
+_PLAIN = re.compile(rf"[!#-~][!-~]{{0,{MAX_KEY - 1}}}", re.ASCII)
+_QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"', re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+log = logging.getLogger("persisty")
+
+
+class Idempotency:
+    """Answers an app's requests that have a key. `clock`: seconds since 1970."""
+
+    def __init__(self, app: App, clock: Callable[[], float] = time.time) -> None:
+        self._app, self._store, self._kept = app, app.requests, app.idempotency or timedelta(0)
+        self._clock, self._requests = clock, count(1)
+
+    def answer(
+        self, request: Request, carry_out: Callable[[], Response], operation: Operation | None = None
+    ) -> Response:
+        """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key, unless the
+        caller may not ask for the operation at all, and is told that; whatever `carry_out` raises becomes its answer."""
+        if operation is not None:
+            self._admit(operation, request)
+        begun = self._begin(_id(request), _fingerprint(request))
+        if isinstance(begun, Response):
+            return begun
+        in_doubt = False
+        try:
+            response = carry_out()
+        except Exception as error:
+            response = refusal(error)
+            in_doubt = isinstance(error, PersistyError) and bool(error.details.get("in_doubt"))
+        try:
+            self._end(begun, response, in_doubt=in_doubt)
+            if next(self._requests) % PURGE_EVERY == 0:
+                self.purge()
+        except PersistyError as error:  # what was asked for is done: the client has to hear of that
+            log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
+        return response
+
+    def _admit(self, operation: Operation, request: Request) -> None:
+        """Raise unless there is something of this that the caller may do."""
+        meta, verb = operation.meta, operation.verb or ""
+        if meta is None:
+            admit = import_module("persisty.api.actions").admit  # which is loaded: the operation came from there
+            admit(operation.function.__servey_action__, request.caller)  # type: ignore[union-attr]
+            return
+        guard = self._app.store(meta.name).on_behalf_of(request.caller).guard
+        if not any(map(guard.may, WRITTEN.get(verb, (verb,)))):
+            raise guard.refusal(f"{verb} of {meta.name} is not for you")
+
+    def _begin(self, name: str, fingerprint: str) -> KeptRequest | Response:
+        """The item, held; or the answer that it has."""
+        for _ in range(LOOKS):
+            at = self._clock()
+            fresh = {
+                "fingerprint": fingerprint,
+                "until": at + LEASE,
+                "expires": int(at + self._kept.total_seconds()) + 1,
+            }
+            try:
+                return self._store.create({"id": name, **fresh})
+            except Conflict:
+                found = self._store.read(name)
+            if found is None:  # what may be tried again has just been
+                continue
+            if found.expires > at:
+                if found.fingerprint != fingerprint:
+                    raise IdempotencyKeyReused()
+                if found.status is not None:
+                    return _replayed(found, found.status)
+                if found.until > at:
+                    break
+            taken = {**fresh, "holder": uuid4(), "status": None, "headers": None, "body": None}
+            try:
+                held = self._store.update(name, taken, when=KeptRequest.holder == found.holder)
+            except PreconditionFailed:
+                continue
+            if held is not None:
+                return held
+        raise IdempotencyInProgress(retry_after=SOON)
+
+    def _end(self, begun: KeptRequest, response: Response, *, in_doubt: bool) -> None:
+        """Keep the answer, or forget the request. A write that is in doubt must not be done again for the same key."""
+        held = KeptRequest.holder == begun.holder
+        try:
+            if response.status < 300 or response.status in KEPT or in_doubt:
+                body = response.body if len(response.body) <= MAX_KEPT else None
+                told = {"status": response.status, "headers": dict(response.headers), "body": body}
+                self._store.update(begun.id, {**told, "holder": uuid4()}, when=held)
+            else:
+                self._store.delete(begun.id, when=held)
+        except PreconditionFailed:
+            log.warning("a request took longer than %s seconds, and another was carried out with its key", LEASE)
+
+    def purge(self) -> int:
+        """Drop expired requests where the engine does not: of some that follow a random one by their ids, which are hashes. Tells how many
+        were looked at."""
+        if self._store.backend.capabilities.expiring:
+            return 0
+        names = ("id", "expires")
+        found = self._store.select(names, Compare("id", "ge", uuid4().hex), order="id", limit=PURGED).items
+        over = Compare("expires", "le", int(self._clock()))
+        gone = [Delete(one["id"], over) for one in found if one["expires"] <= over.value]
+        if gone:
+            self._store.edit_batch(gone)
+        return len(found)
+
+
+def _replayed(found: KeptRequest, status: int) -> Response:
+    if found.body is None:
+        raise AnswerTooLarge(
+            f"It is done, but answers of more than {MAX_KEPT} bytes are not kept", limit=MAX_KEPT, done=status
+        )
+    return Response(status, {**(found.headers or {}), REPLAYED: "true"}, found.body)
+
+
+def _id(request: Request) -> str:
+    """Of whom a key is, and of what: nobody gets at the answers of others. `IdempotencyKeyInvalid` where it is none.
+
+    Callers without a subject cannot be told apart. A key of theirs has to be a UUID, which others do not come upon.
+    """
+    caller, key = request.caller, _key(request.headers[IDEMPOTENCY_KEY])
+    if caller.subject is None and not _UUID.fullmatch(key):
+        raise _invalid("a UUID, as you do not say who you are")
+    whose = [caller.claims.get("iss"), caller.subject]
+    return sha256(encode([whose, request.method, request.path, key])).hexdigest()
+
+
+def _key(given: str) -> str:
+    """The key, whether it is spelled as a string in quotes, as the draft has it, or plainly."""
+    text = given.strip(" \t")
+    quoted = _QUOTED.fullmatch(text)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
+    if (quoted is None and not _PLAIN.fullmatch(key)) or len(key) > MAX_KEY:
+        raise _invalid(f"1 to {MAX_KEY} visible characters of ASCII, in quotes or without")
+    return key
+
+
+def _invalid(expected: str) -> IdempotencyKeyInvalid:
+    return IdempotencyKeyInvalid(faults=[Fault("/Idempotency-Key", f"Expected {expected}", expected)])
+
+
+def _fingerprint(request: Request) -> str:
+    """What is asked for, and what the caller is granted, which decides what it is told."""
+    media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
+    told = encode([request.method, request.path, request.query, media, sorted(request.caller.scopes)])
+    return sha256(told + b"\n" + request.body).hexdigest()

@@ -1,0 +1,125 @@
+"""A request and a response as every host sees them: ASGI server, API Gateway, tests. Adapters convert, nothing else.
+
+Because the surfaces know only these two, the same request gives the same bytes through every host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from ...errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, UnsupportedMediaType
+from ...security.caller import ANONYMOUS, Caller
+
+MAX_BODY = 1 << 20
+"""Bytes a request body may have unless the host says otherwise."""
+MAX_PARAMETERS = 200
+"""Parameters a query string may have."""
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def encode(content: Any) -> bytes:
+    """The bytes of an answer; the same for equal answers."""
+    try:
+        return _ENCODER.encode(content)
+    except TypeError:  # it orders no names but texts: those of an object may be UUIDs
+        return msgspec.json.encode(_ordered(content))
+
+
+def encode_lines(items: Sequence[Any]) -> bytes:
+    """The same, with an item on each line."""
+    try:
+        return _ENCODER.encode_lines(items)
+    except TypeError:
+        return b"".join(msgspec.json.encode(_ordered(one)) + b"\n" for one in items)
+
+
+_ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic")
+
+IDEMPOTENCY_KEY = "idempotency-key"
+JSON = {"content-type": "application/json"}
+PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
+
+
+class Request(Struct, frozen=True):
+    """`path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it; `query` is the raw query string; names of
+    `headers` are in lower case; `caller` is who its credentials say."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+    caller: Caller = ANONYMOUS
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""
+        if not self.query:
+            return []
+        try:
+            return parse_qsl(self.query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise InvalidQuery(faults=[Fault("", f"Malformed query string: {error}")]) from error
+
+
+class Response(Struct, frozen=True):
+    """Names of `headers` are in lower case. An answer of unknown length comes in `chunks`, and its `body` is empty then: a host
+    sends each as it comes and closes the iterator when nobody listens any more."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    chunks: Iterator[bytes] | None = None
+
+
+def close(chunks: Iterator[bytes]) -> None:
+    """Let go of what makes the chunks, whether or not they were all taken."""
+    if isinstance(chunks, Generator):
+        chunks.close()
+
+
+def without_content(full: Response) -> Response:
+    """The answer to a HEAD: that to the GET without its content."""
+    if full.chunks is not None:
+        close(full.chunks)
+        return Response(full.status, full.headers)
+    length = {} if full.status == 304 else {"content-length": str(len(full.body))}
+    return Response(full.status, {**full.headers, **length})
+
+
+def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    """The headers of an answer that depends on these headers of a request, too."""
+    known = (headers["vary"],) if "vary" in headers else ()
+    return {**headers, "vary": ", ".join((*known, *names))}
+
+
+def _number(text: str) -> int | float:
+    """A number without a fraction is an integer, however JSON spells it: `3.0` is what a schema calls an integer, too. So the sign of
+    a zero is lost, as in what JavaScript writes."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < EXACT else value
+
+
+EXACT = 2**53
+"""The integers below are floats, too."""
+_decode = msgspec.json.Decoder(float_hook=_number).decode
+
+
+def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
+    """The request's body, decoded. Raises the typed error of whatever is wrong with it."""
+    if len(request.body) > max_body:
+        raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
+    try:
+        return _decode(request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedJson(f"The body is not JSON: {error}") from error

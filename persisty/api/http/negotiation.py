@@ -1,0 +1,71 @@
+"""What a client says it takes, and what it gets: `Accept` and `Accept-Encoding` (RFC 9110, 12.4 and 12.5).
+
+Most clients say nothing, `*/*` or the very media type that there is: `FINE` tells without looking closer.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from ...errors import NotAcceptable
+
+JSON_MEDIA, LINES_MEDIA = "application/json", "application/x-ndjson"
+
+FINE = frozenset({None, "*/*", JSON_MEDIA})
+"""What an `Accept` may be (None: not there) for JSON to be the answer wherever there is JSON."""
+REMEMBERED = 256
+_QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?", re.ASCII)
+
+
+def media_for(accept: str, offered: tuple[str, ...]) -> str:
+    """The media type, of those offered, that the client likes best, the first of equals. `NotAcceptable` if it takes none."""
+    found = _best(accept, offered)
+    if found is None:
+        raise NotAcceptable(f"There is {' and '.join(offered)}", offered=list(offered))
+    return found
+
+
+@lru_cache(REMEMBERED)
+def _best(accept: str, offered: tuple[str, ...]) -> str | None:
+    ranges = _listed(accept)
+    if not ranges:  # an empty list, or nothing but what is none
+        return offered[0]
+    liked = {media: _quality(ranges, media) for media in offered}
+    best = max(offered, key=liked.__getitem__)  # the first of equals
+    return best if liked[best] > 0 else None
+
+
+def _quality(ranges: dict[str, float], media: str) -> float:
+    """How much a media type is liked: the most specific range that it is in says so."""
+    kind = media.partition("/")[0]
+    return next((ranges[one] for one in (media, f"{kind}/*", "*/*") if one in ranges), 0.0)
+
+
+@lru_cache(REMEMBERED)
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether the client takes gzip, and likes it no less than what is not encoded."""
+    codings = _listed(accept_encoding)
+    anything = codings.get("*", 0.0)
+    gzip = codings.get("gzip", codings.get("x-gzip", anything))
+    # without a word of it, what is not encoded is taken as the last resort
+    return gzip > 0 and gzip >= codings.get("identity", 0.0)
+
+
+def _listed(header: str) -> dict[str, float]:
+    """Name → quality of the members of a list. Parameters count for nothing, a quality that is none for 1; of two with the same
+    name, the one that is liked more."""
+    found: dict[str, float] = {}
+    for member in header.split(","):
+        name, *parameters = (part.strip(" \t") for part in member.lower().split(";"))
+        if name:
+            found[name] = max(found.get(name, 0.0), _weight(parameters))
+    return found
+
+
+def _weight(parameters: list[str]) -> float:
+    for one in parameters:
+        name, _, value = one.partition("=")
+        if name.rstrip(" \t") == "q" and _QUALITY.fullmatch(value.strip(" \t")):
+            return float(value)
+    return 1.0

@@ -1,0 +1,75 @@
+"""Errors as problem documents (RFC 9457): the one form in which every surface tells what went wrong.
+
+REST sends the document itself; GraphQL puts its members into `extensions`; AppSync into `errorInfo`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from math import ceil
+from typing import Any
+
+from ...errors import InternalError, PersistyError, PreconditionFailed, Throttled, Unsupported
+from .messages import PROBLEM, Response, encode
+
+log = logging.getLogger("persisty")
+
+
+def problem(error: PersistyError) -> dict[str, Any]:
+    """`title`, `status`, `code`, `detail` where it says more than the title, `faults`, and the code's own details."""
+    document: dict[str, Any] = {"title": error.title, "status": error.status, "code": error.code}
+    if error.message != error.title:
+        document["detail"] = error.message
+    if error.faults:
+        document["faults"] = error.faults
+    if isinstance(error, PreconditionFailed):
+        document["item"] = error.item
+    return {**error.details, **document}
+
+
+def as_error(error: Exception) -> PersistyError:
+    """The error as the outside may see it. Anything unforeseen is logged with its trace and told without it."""
+    if isinstance(error, PersistyError):
+        if error.status >= 500 and not isinstance(error, Unsupported):  # which is the request's doing
+            log.error("%s: %s", error.code, error.message, exc_info=error)
+        return error
+    log.error("internal_error", exc_info=error)
+    return InternalError()
+
+
+def refusal(error: Exception) -> Response:
+    """The problem document of an error."""
+    return problem_response(problem(as_error(error)))
+
+
+def problem_response(document: Mapping[str, Any]) -> Response:
+    """A problem document with the headers that its status has to come with."""
+    told = TOLD.get(document["status"])
+    return Response(document["status"], PROBLEM if told is None else {**PROBLEM, **told(document)}, encode(document))
+
+
+def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
+    """How to say who one is (RFC 6750, 3): what is wrong with the token is named only if there was one."""
+    error = document.get("error")
+    return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
+
+
+def _patience(document: Mapping[str, Any]) -> dict[str, str]:
+    """When to ask again (RFC 9110, 10.2.3), in whole seconds: not where a write is in doubt, which would be written twice."""
+    left = SOON if document["code"] == Throttled.code and not document.get("in_doubt") else None
+    seconds = document.get("retry_after", left)
+    return {} if seconds is None else {"retry-after": str(ceil(seconds))}
+
+
+SOON = 1
+"""Seconds after which an engine that refused for load may be asked again: it has been retried for longer than that."""
+
+TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
+    401: _challenge,
+    405: lambda document: {name: document[name] for name in ("allow",) if name in document},
+    409: _patience,
+    429: _patience,
+    503: _patience,
+}
+"""Status of a problem → the headers that it has to come with."""

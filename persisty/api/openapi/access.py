@@ -1,0 +1,115 @@
+"""Access rules and links in the OpenAPI document: what a caller may see, what it has to be, and what an answer can include."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.links import Link
+from ...model.meta import Attribute, StoreMeta
+from ...naming import pascal
+from ...security.access_matrix import left_of
+from ...security.caller import ANONYMOUS
+from ...security.rules import AnyOf, Rule, authenticated, everyone, nobody
+from ..operations import Operation
+from ..rest.fieldsets import FIELDS
+from ..rest.include import INCLUDE, MAX_LEVELS, MAX_LINKS
+
+Schema = dict[str, Any]
+
+SCHEMES: Schema = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+"""How callers say who they are."""
+INCLUDING = frozenset({"read", "search", "read_batch"})
+"""Verbs whose answers can include what is behind links."""
+
+
+def visible(meta: StoreMeta[Any]) -> list[Attribute]:
+    """The attributes that somebody may read."""
+    return [one for one in meta.attributes.values() if one.readable is not False]
+
+
+def always_there(meta: StoreMeta[Any]) -> list[str]:
+    """The attributes that every answer with the item has. Who makes an item that it may not read is told its key only."""
+    if _creators_read(meta):
+        return [one.name for one in meta.attributes.values() if one.readable is True]
+    return list(meta.key.attributes)
+
+
+def _creators_read(meta: StoreMeta[Any]) -> bool:
+    """Whether whoever may create an item is known to be one who may read it."""
+    read, create = (_rule(meta, verb) for verb in ("read", "create"))
+    if create.constant is False or read in (everyone, create):
+        return True
+    if read == authenticated:
+        return left_of(create, ANONYMOUS).constant is False
+    return isinstance(read, AnyOf) and create in read.parts
+
+
+def _rule(meta: StoreMeta[Any], verb: str) -> Rule:
+    found: Rule = nobody if meta.access is None else meta.access.of(verb)
+    return found
+
+
+def security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Who has to say who it is: nobody where a caller without a token may be let in."""
+    named: list[dict[str, list[str]]] = [{"bearer": []}]
+    if operation.meta is None:
+        return [{}, *named]
+    rule = _rule(operation.meta, operation.verb or "")
+    return named if left_of(rule, ANONYMOUS).constant is False else [{}, *named]
+
+
+def refusals(operation: Operation) -> tuple[str, ...]:
+    """The codes of callers that may not do it."""
+    if operation.meta is None:
+        return ("unauthenticated", "forbidden")
+    ruled = _rule(operation.meta, operation.verb or "").constant is not True
+    given = operation.verb in ("create", "update", "edit_batch")
+    return ("unauthenticated", "forbidden") if ruled or given else ("unauthenticated",)
+
+
+def open_links(meta: StoreMeta[Any], offered: Mapping[str, StoreMeta[Any]]) -> list[Link]:
+    """The links that lead to stores which somebody may read."""
+    return [
+        link
+        for link in meta.links.values()
+        if link.ends.target.name in offered
+        and _rule(link.ends.target, "read").constant is not False
+        and meta.attributes[link.ends.local].readable is not False
+    ]
+
+
+def link_schema(link: Link, reference: str, some: str = "") -> Schema:
+    """What is below the name of an included link; `some`: what the schema of an item is called of which only some is shown."""
+    target = pascal(link.ends.target.name) + some
+    schemas: dict[str, Schema] = {
+        "has_many": {"$ref": reference.format(name=f"{target}Page")},
+        "has_count": {"type": "integer", "minimum": 0},
+    }
+    one: Schema = {"anyOf": [{"$ref": reference.format(name=target)}, {"type": "null"}]}
+    return schemas.get(link.kind, one) | ({"description": link.description} if link.description else {})
+
+
+def include_parameter(links: list[Link]) -> list[Schema]:
+    """The parameter that asks for links; none where there are none."""
+    if not links:
+        return []
+    told = (
+        f"Links to include, {MAX_LINKS} at most; `a.b` is the link b of what is behind a, {MAX_LEVELS} levels at most"
+    )
+    return [_names(INCLUDE, told, [link.name for link in links])]
+
+
+def fields_parameter(meta: StoreMeta[Any], links: list[Link]) -> Schema:
+    """The parameter that asks for some of an item."""
+    told = (
+        "Only these of each item; `a.b` is b of what is behind the link a, which is then included, "
+        f"{MAX_LEVELS} levels at most"
+    )
+    named = [*(one.name for one in visible(meta)), *(link.name for link in links)]
+    return _names(FIELDS, told, named)
+
+
+def _names(parameter: str, told: str, names: list[str]) -> Schema:
+    listed = {"type": "array", "items": {"enum": names}, "minItems": 1}
+    return {"name": parameter, "in": "query", "explode": False, "description": told, "schema": listed}

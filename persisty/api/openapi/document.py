@@ -1,0 +1,216 @@
+"""The OpenAPI 3.1 document, from the operations: every route, parameter, body and refusal that REST has, and no other.
+
+Loaded when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...application import App
+from ...naming import pascal
+from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from ..actions import operations
+from ..http.negotiation import LINES_MEDIA
+from ..operations import Operation
+from . import access, idempotency
+from . import cache_headers as caching
+from .examples import Examples
+from .filters import filter_parameters
+from .responses import ALWAYS, CONTENT, body, content, refused, responses
+from .schemas import Schemas, object_of, ref, shown
+
+ABOUT = (
+    "`HEAD` answers wherever `GET` does, `OPTIONS` on every path with `Allow`. Answers of a kilobyte or more are compressed for "
+    "clients whose `Accept-Encoding` takes gzip."
+)
+EXPORT = "Every match, one item a line. A last line that is a problem document tells that not all of them are there."
+
+
+def document(app: App) -> dict[str, Any]:
+    """The document of an app's REST surface."""
+    offered = operations(app)
+    schemas = Schemas(offered.values())
+    examples = Examples(schemas)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in offered.values():
+        make = ROUTES.get(operation.verb or "", _action)
+        described = {
+            "operationId": operation.name,
+            "tags": [operation.meta.name if operation.meta else "actions"],
+            **({"summary": operation.description.partition("\n")[0]} if operation.description else {}),
+            "security": access.security(operation),
+            **make(operation, schemas),
+        }
+        described = caching.describe(operation, described)
+        if app.idempotency is not None:
+            described = idempotency.describe(operation, described)
+        described = examples.describe(operation, described)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    paths["/health"] = {
+        "get": {
+            "operationId": "health",
+            "tags": ["server"],
+            "summary": "Is the server there?",
+            "responses": {
+                "200": content(object_of({"status": {"const": "ok"}}, required=["status"]), example={"status": "ok"}),
+                **refused((*ALWAYS, *CONTENT)),
+            },
+        }
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": app.name, "version": "1", "description": ABOUT},
+        "paths": paths,
+        "components": {"schemas": schemas.components, "securitySchemes": access.SCHEMES},
+    }
+
+
+def _name(operation: Operation) -> str:
+    return pascal(operation.meta.name) if operation.meta else ""
+
+
+def _key(operation: Operation) -> dict[str, Any]:
+    return {"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _filters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    return filter_parameters(operation.meta, schemas.of) if operation.meta else []
+
+
+def _showing(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+    """The parameters that say what is shown of items."""
+    if operation.meta is None:
+        return []
+    links = schemas.links[operation.meta.name]
+    return [*access.include_parameter(links), access.fields_parameter(operation.meta, links)]
+
+
+def _paging(operation: Operation) -> list[dict[str, Any]]:
+    meta = operation.meta
+    sortable = [one.name for one in access.visible(meta) if one.sortable] if meta else []
+    terms = [*sortable, *(f"-{name}" for name in sortable)]
+    limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+    return [
+        {
+            "name": "order",
+            "in": "query",
+            "explode": False,
+            "description": "Attributes to sort by, `-` before those that descend; ties end on the key",
+            "schema": {"type": "array", "items": {"enum": terms}},
+        },
+        {"name": "limit", "in": "query", "schema": limit},
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "Continues the page it came from",
+            "schema": {"type": "string"},
+        },
+    ]
+
+
+def _create(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    location = {"Location": {"schema": {"type": "string"}, "description": "The path of the new item"}}
+    return {
+        "requestBody": body(ref(f"{name}Create")),
+        "responses": responses(operation, {"201": content(ref(name), "Created", headers=location)}),
+    }
+
+
+def _read(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    done = {"200": content(shown(_name(operation)), "The item")}
+    return {
+        "parameters": [_key(operation), *_showing(operation, schemas)],
+        "responses": responses(operation, done),
+    }
+
+
+def _update(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    return {
+        "description": "The parameters are a condition: the item is changed only if it matches them.",
+        "parameters": [_key(operation), *_filters(operation, schemas)],
+        "requestBody": body(ref(f"{name}Update")),
+        "responses": responses(operation, {"200": content(ref(name), "The item as it is now")}),
+    }
+
+
+def _delete(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    return {
+        "description": "The parameters are a condition: the item is deleted only if it matches them.",
+        "parameters": [_key(operation), *_filters(operation, schemas)],
+        "responses": responses(operation, {"204": {"description": "Deleted"}}),
+    }
+
+
+def _search(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    following = {"description": 'The next page, where there is one: `<…>; rel="next"`', "schema": {"type": "string"}}
+    done = content(shown(_name(operation), "Page"), "A page of matches", headers={"Link": following})
+    done["content"][LINES_MEDIA] = {"schema": {"type": "string", "description": EXPORT}}
+    return {
+        "description": "What is behind a link is asked by its name and a dot: `author.name=Ann`. Lines have every match, "
+        "and so neither `limit` nor `cursor`.",
+        "parameters": [*_paging(operation), *_showing(operation, schemas), *_filters(operation, schemas)],
+        "responses": responses(operation, {"200": done}),
+    }
+
+
+def _count(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    counted = object_of({"count": {"type": "integer", "minimum": 0}}, required=["count"])
+    return {
+        "parameters": _filters(operation, schemas),
+        "responses": responses(operation, {"200": content(counted, "The number of matches")}),
+    }
+
+
+def _read_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    items = {"type": "array", "items": {"anyOf": [*shown(_name(operation))["anyOf"], {"type": "null"}]}}
+    keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
+    return {
+        "parameters": [{"name": "key", "in": "query", "schema": keys}, *_showing(operation, schemas)],
+        "responses": responses(operation, {"200": content(object_of({"items": items}, required=["items"]))}),
+    }
+
+
+def _edit_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    name = _name(operation)
+    edits = {"type": "array", "items": ref(f"{name}Edit"), "maxItems": MAX_BATCH}
+    atomic = {"type": "boolean", "default": False, "description": "All or nothing"}
+    results = {"type": "array", "items": ref(f"{name}EditResult")}
+    done = content(object_of({"results": results}, required=["results"]), "Each edit's result, in order")
+    return {
+        "requestBody": body(object_of({"edits": edits, "atomic": atomic}, required=["edits"])),
+        "responses": responses(operation, {"200": done}),
+    }
+
+
+def _action(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    """Arguments in the query string where the method has no body, else in the body."""
+    parameters = {one.name: schemas.of(one.shape) for one in operation.parameters}
+    required = [one.name for one in operation.parameters if one.required]
+    done = {"200": content(schemas.of(operation.result))}
+    described: dict[str, Any] = {"responses": responses(operation, done)}
+    if operation.mutation and operation.method != "DELETE":
+        if parameters:
+            described["requestBody"] = body(object_of(parameters, required=required))
+    else:
+        described["parameters"] = [
+            {"name": name, "in": "query", "required": name in required, "schema": schema}
+            for name, schema in parameters.items()
+        ]
+    return described
+
+
+ROUTES: dict[str, Callable[[Operation, Schemas], dict[str, Any]]] = {
+    "create": _create,
+    "read": _read,
+    "update": _update,
+    "delete": _delete,
+    "search": _search,
+    "count": _count,
+    "read_batch": _read_batch,
+    "edit_batch": _edit_batch,
+}
+"""Verb → what describes its route."""

@@ -1,0 +1,50 @@
+"""What the OpenAPI document says of requests that may come twice: the `Idempotency-Key`, and how it may be refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..http.idempotency import MAX_KEY
+from ..operations import Operation
+from .responses import refused
+
+HEADER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes it safe to send the request again: what comes with the same key is carried out once, and answered alike. Callers "
+    "that do not say who they are send a UUID",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 2 * MAX_KEY + 2,
+        "pattern": rf'^([!#-~][!-~]{{0,{MAX_KEY - 1}}}|"([!#-\[\]-~]|\\["\\]){{1,{MAX_KEY}}}")$',
+    },
+}
+REPLAYED: dict[str, Any] = {
+    "description": "The request came before, and this is what was answered then",
+    "schema": {"const": "true"},
+}
+REFUSALS = ("idempotency_key_invalid", "idempotency_in_progress", "idempotency_key_reused", "answer_too_large")
+
+
+def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
+    """The description of an operation with what it does with keys."""
+    if operation.method != "POST":
+        return described
+    found = dict(described["responses"])
+    for status, refusal in refused(REFUSALS).items():
+        known = found.get(status)
+        if known is None:
+            found[status] = refusal
+            continue
+        codes = dict.fromkeys([*known["description"].split(", "), *refusal["description"].split(", ")])
+        found[status] = {**refusal, **known, "description": ", ".join(codes)}
+    for status in ("200", "201"):
+        if status in found:
+            headers = {**found[status].get("headers", {}), "Idempotency-Replayed": REPLAYED}
+            found[status] = {**found[status], "headers": headers}
+    return {
+        **described,
+        "parameters": [*described.get("parameters", ()), HEADER],
+        "responses": dict(sorted(found.items())),
+    }

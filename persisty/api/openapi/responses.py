@@ -1,0 +1,88 @@
+"""What a route takes and answers in the OpenAPI document: bodies, and by status every code that it may be refused with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from ...errors import PersistyError, all_errors
+from ..operations import Operation
+from . import access
+from .schemas import Schema, ref
+
+QUERY = ("invalid_query", "too_many_linked")
+BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invalid_input")
+ALWAYS = ("unauthenticated", "rate_limited", "internal_error", "throttled", "backend_unavailable")
+CONTENT = ("not_acceptable",)
+MUCH = (*CONTENT, "answer_too_large")
+
+REFUSALS: dict[str, tuple[str, ...]] = {
+    "create": (*QUERY, *BODY, *CONTENT, "conflict", "precondition_failed"),
+    "read": (*QUERY, *MUCH, "not_found", "precondition_failed"),
+    "update": (*QUERY, *BODY, *CONTENT, "not_found", "conflict", "precondition_failed"),
+    "delete": (*QUERY, "not_found", "conflict", "unfinished", "precondition_failed"),
+    "search": (*QUERY, *MUCH, "invalid_cursor", "scan_not_allowed", "precondition_failed"),
+    "count": (*QUERY, *CONTENT, "scan_not_allowed", "precondition_failed"),
+    "read_batch": (*QUERY, *MUCH, "batch_too_large", "precondition_failed"),
+    "edit_batch": (*QUERY, *BODY, *MUCH, "batch_too_large", "conflict", "not_found", "precondition_failed", "unfinished",
+                   "unsupported"),
+}  # fmt: skip
+"""Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
+
+
+CONDITIONAL: dict[str, tuple[str, ...]] = {
+    "update": ("update",),
+    "delete": ("delete",),
+    "edit_batch": ("update", "delete"),
+}
+"""Verb → the writes it is for that are refused without a condition, where an item demands one."""
+
+
+ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
+"""What a custom action may be refused with: what it calls may refuse it."""
+
+AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
+"""The header of a refusal that is not for ever."""
+PATIENT = (409, 429, 503)
+"""The statuses that it comes with."""
+
+
+def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, **more: Any) -> dict[str, Any]:
+    described = {"schema": schema} if example is UNSET else {"schema": schema, "example": example}
+    return {"description": description, "content": {"application/json": described}, **more}
+
+
+def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What a route answers: when it is done, and by status all the codes that it may be refused with."""
+    codes = REFUSALS.get(operation.verb or "", ACTION)
+    return {**done, **refused((*codes, *_required(operation), *access.refusals(operation), *ALWAYS))}
+
+
+def _required(operation: Operation) -> tuple[str, ...]:
+    meta = operation.meta
+    if meta is None or meta.access is None or not meta.conditional_writes:
+        return ()
+    demanded = any(map(meta.access.allows, CONDITIONAL.get(operation.verb or "", ())))
+    return ("precondition_required",) if demanded else ()
+
+
+def refused(codes: Iterable[str]) -> dict[str, Any]:
+    """What is answered with these codes, by status."""
+    errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(errors[code].status, []).append(code)
+    return {
+        str(status): {
+            "description": ", ".join(found),
+            "content": {"application/problem+json": {"schema": ref("Problem")}},
+            **({"headers": {"Retry-After": AGAIN}} if status in PATIENT else {}),
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def body(schema: Schema) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

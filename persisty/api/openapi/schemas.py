@@ -1,0 +1,195 @@
+"""The schemas of an OpenAPI document: items, what may be given and changed of them, filters, pages, problems.
+
+Those of values are msgspec's, which validates with the same types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ...errors import all_errors
+from ...model.links import Link
+from ...model.meta import Attribute, StoreMeta
+from ...model.types import INTEGER_MAX, INTEGER_MIN
+from ...model.update_operators import change_word
+from ...naming import pascal
+from ...query.filter_parsing import spellings
+from ...security.policy import FLAGS
+from ..operations import Operation
+from . import access
+from .filters import filter_schema
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/{name}"
+SOME = "Fields"
+"""What the schema of an item is called after its name, and before that of its page, if only some of it is shown."""
+
+
+class Schemas:
+    """The schemas of every type that the operations mention, each once, by reference."""
+
+    def __init__(self, offered: Iterable[Operation]) -> None:
+        metas = {one.meta.name: one.meta for one in offered if one.meta}
+        self.links = {meta.name: access.open_links(meta, metas) for meta in metas.values()}
+        told = [one for meta in metas.values() for one in meta.attributes.values() if _told(one)]
+        types = [attribute.type for attribute in told]
+        operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
+        mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
+        every = [*types, *operands, *mentioned]
+        found, self.components = msgspec.json.schema_components(every, ref_template=REF)
+        _spell_decimals([found, self.components])
+        self._found = list(zip(every, found, strict=True))
+        self.components["Problem"] = problem()
+        for meta in metas.values():
+            self._item(meta)
+
+    def of(self, annotation: Any) -> Schema:
+        """The schema of a type among those given."""
+        return next(schema for known, schema in self._found if known is annotation or known == annotation)
+
+    def attribute(self, attribute: Attribute, *, optional: bool | None = None) -> Schema:
+        schema = dict(self.of(attribute.type))
+        if attribute.description:
+            schema["description"] = attribute.description
+        if attribute.optional if optional is None else optional:
+            return {"anyOf": [schema, {"type": "null"}]}
+        return schema
+
+    def _item(self, meta: StoreMeta[Any]) -> None:
+        name, attributes = pascal(meta.name), meta.attributes.values()
+        creatable = [one for one in attributes if one.creatable is not False]
+        seen = {one.name: self.attribute(one) for one in access.visible(meta)}
+        for some, required in (("", access.always_there(meta)), (SOME, None)):
+            included = {link.name: access.link_schema(link, REF, some) for link in self.links[meta.name]}
+            self.components[name + some] = object_of(seen | included, required=required)
+            self.components[f"{name}{some}Page"] = object_of(
+                {"items": {"type": "array", "items": ref(name + some)}, "cursor": {"type": ["string", "null"]}},
+                required=["items", "cursor"],
+            )
+        self.components[name + SOME]["description"] = "What `fields` names of an item"
+        if meta.description:
+            self.components[name]["description"] = meta.description
+        self.components[f"{name}Create"] = object_of(
+            {one.name: self.attribute(one) for one in creatable},
+            required=[one.name for one in creatable if one.required],
+        )
+        updatable = [one for one in attributes if one.updatable is not False]
+        self.components[f"{name}Update"] = object_of({one.name: self._change(one) for one in updatable})
+        self.components[f"{name}Where"] = filter_schema(
+            meta,
+            self.of,
+            ref(f"{name}Where"),
+            {link.name: ref(f"{_target(link)}Where") for link in self.links[meta.name]},
+        )
+        if meta.access is not None and meta.access.allows("edit_batch"):
+            self._edits(meta, name)
+
+    def _change(self, attribute: Attribute) -> Schema:
+        """A new value, or a change of the one that is stored."""
+        schema, word = self.attribute(attribute), change_word(attribute)
+        if word is None:
+            return schema
+        change = object_of({word: CHANGES[word](self.of(attribute.type))}, required=[word])
+        return {"anyOf": [schema, change]}
+
+    def _edits(self, meta: StoreMeta[Any], name: str) -> None:
+        where = {"anyOf": [ref(f"{name}Where"), {"type": "null"}]}
+        key = {"type": "string", "description": "The item's string key"}
+        edits = {
+            "create": ref(f"{name}Create"),
+            "update": object_of(
+                {"key": key, "changes": ref(f"{name}Update"), "when": where}, required=["key", "changes"]
+            ),
+            "delete": object_of({"key": key, "when": where}, required=["key"]),
+        }
+        offered = [object_of({verb: edit}, required=[verb]) for verb, edit in edits.items() if meta.access.allows(verb)]
+        self.components[f"{name}Edit"] = {"oneOf": offered} if offered else {"not": {}}
+        done = {"code": {"const": "ok"}, "item": ref(name)}
+        self.components[f"{name}EditResult"] = {
+            "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, ref("Problem")]
+        }
+
+
+def object_of(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
+    schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+CHANGES: dict[str, Callable[[Schema], Schema]] = {
+    "add": lambda number: {"type": "integer", "minimum": INTEGER_MIN, "maximum": INTEGER_MAX},
+    "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
+}
+"""A change of what is stored as JSON spells it → the schema of its operand."""
+
+
+_SMALL, _LARGE = r"-1[0-2][0-9]|-130", r"\+?1[01][0-9]|\+?12[0-5]"
+DECIMAL = (
+    rf"^-?([0-9]{{1,38}}(\.[0-9]{{1,38}})?([eE][+-]?[0-9]{{1,2}})?|[1-9](\.[0-9]{{1,37}})?[eE]({_SMALL}|{_LARGE}))$"
+)
+"""The numbers next to the limits have one digit before the point, as answers have it."""
+
+
+NUMBERS: tuple[Schema, ...] = (
+    {"const": 0},
+    {"type": "number", "minimum": 1e-130, "maximum": 9.99e125},
+    {"type": "number", "minimum": -9.99e125, "maximum": -1e-130},
+)
+"""The numbers that may stand for a decimal."""
+
+
+def _spell_decimals(schema: Any) -> None:
+    """Say of each decimal how it is spelled: to msgspec's schemas any text is one. Numbers are taken, too; answers have text."""
+    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
+    for one in inside:
+        _spell_decimals(one)
+    if isinstance(schema, dict) and schema.get("format") == "decimal" and schema.get("type") == "string":
+        spelled = {"type": schema.pop("type"), "format": schema.pop("format"), "pattern": DECIMAL}
+        schema["anyOf"] = [spelled, *NUMBERS]
+
+
+def _told(attribute: Attribute) -> bool:
+    """Whether anybody may see or give it."""
+    return any(getattr(attribute, flag) is not False for flag in FLAGS)
+
+
+def _target(link: Link) -> str:
+    return pascal(link.ends.target.name)
+
+
+def _annotations(operation: Operation) -> list[Any]:
+    return [*(one.shape for one in operation.parameters), operation.result]
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": REF.format(name=name)}
+
+
+def shown(name: str, more: str = "") -> Schema:
+    """An item, or what is made of its schema: whole, or with what `fields` names of it."""
+    return {"anyOf": [ref(name + more), ref(name + SOME + more)]}
+
+
+def problem() -> Schema:
+    fault = {
+        "path": {"type": "string", "description": "JSON pointer into what was sent"},
+        "message": {"type": "string"},
+        "expected": {"type": "string"},
+        "found": {"type": "string"},
+    }
+    properties = {
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"enum": [error.code for error in all_errors()]},
+        "detail": {"type": "string"},
+        "faults": {"type": "array", "items": {"type": "object", "properties": fault, "required": ["path", "message"]}},
+    }
+    described = "A problem document (RFC 9457); a code may add members of its own"
+    return {
+        "type": "object",
+        "description": described,
+        "properties": properties,
+        "required": ["title", "status", "code"],
+    }

@@ -1,0 +1,1 @@
+"""REST: routes, and how a request becomes a call of an operation."""

@@ -1,0 +1,155 @@
+"""`?fields=id,text,author.username`: only these attributes of an answer's items, and of what is behind their links.
+
+A link that a name goes through is included without a further word; a link that is named itself is there whole. What is left of an
+item is a dict, made by a projection that is compiled once for the names. Where no link is asked for, the engine is asked for no
+other attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from ...errors import Fault, InvalidQuery
+from ...model.meta import StoreMeta
+from ...model.validation import pointer
+from ...store.link_loading import open_links
+from ...store.pages import ResultPage
+from ...store.store import Store
+from . import include
+
+FIELDS = "fields"
+"""The parameter: names with commas between, or several times."""
+MAX_FIELDS = 100
+"""Names that a request may list."""
+
+Projection = Callable[[Any], Any]
+
+
+class Shape(Struct, frozen=True):
+    """What an answer shows of its items: the `links` that are loaded, and what a projection leaves of them. `columns`: the attributes
+    that are all it shows."""
+
+    store: Store[Any] | None = None
+    links: tuple[str, ...] = ()
+    projection: Projection | None = None
+    columns: tuple[str, ...] | None = None
+
+    def of(self, items: Any) -> Any:
+        """A page, a list or an item as it is shown."""
+        if self.links and self.store is not None:
+            items = self.store.links(items, *self.links)
+        return items if self.projection is None else _within(items, self.projection)
+
+
+WHOLE = Shape()
+"""Items as they are."""
+
+
+def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
+    """What a caller's store shows by these links and names. `InvalidQuery` for those that are not there, or not for the caller."""
+    faults = include.faults(store, links)
+    faults += [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
+    if len(names) > MAX_FIELDS:
+        faults.append(
+            Fault(pointer(FIELDS), f"An answer has at most {MAX_FIELDS} of them named", found=str(len(names)))
+        )
+    if faults:
+        raise InvalidQuery(faults=faults)
+    if not names:
+        return Shape(store, tuple(links))
+    projection, led, columns = _compiled(store.meta, tuple(names), tuple(links))
+    if len(led) > include.MAX_LINKS:
+        raise InvalidQuery(faults=[include.too_many(FIELDS, len(led))])
+    return Shape(store, led, projection, columns)
+
+
+def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
+    *path, last = name.split(".")
+    where = pointer(FIELDS, position)
+    if len(path) > include.MAX_LEVELS:
+        return Fault(where, f"An answer follows links for at most {include.MAX_LEVELS} levels", found=name[:64])
+    here = store
+    for step in path:
+        link = open_links(here).get(step)
+        if link is None or link.kind == "has_count":
+            return _unknown(where, step, [one.name for one in open_links(here).values() if one.kind != "has_count"])
+        here = here.beside(link.ends.target)
+    if last in here.guard.view.attributes or last in open_links(here):
+        return None
+    return _unknown(where, last, [*here.guard.view.attributes, *open_links(here)])
+
+
+def _unknown(where: str, name: str, known: Sequence[str]) -> Fault:
+    return Fault(where, "Unknown attribute or link", "one of " + ", ".join(known) if known else None, name[:64])
+
+
+class _Node(Struct):
+    """What of an item is shown: the attributes that are `named`, or all where it was named itself, or no name says which."""
+
+    named: dict[str, None] = {}
+    below: dict[str, _Node] = {}
+    whole: bool = False
+    narrowed: bool = False
+
+    def behind(self, link: str) -> _Node:
+        return self.below.setdefault(link, _Node())
+
+    def links(self, before: str = "") -> Iterator[str]:
+        """The paths of links that lead on from here."""
+        for name, node in self.below.items():
+            yield before + name
+            yield from node.links(f"{before}{name}.")
+
+
+@lru_cache(maxsize=512)
+def _compiled(
+    meta: StoreMeta[Any], names: tuple[str, ...], links: tuple[str, ...]
+) -> tuple[Projection | None, tuple[str, ...], tuple[str, ...] | None]:
+    """The projection of the names, the links that they lead through or that are included, and the attributes if that is all."""
+    root = _Node(narrowed=True)
+    for name in names:
+        node, target = root, meta
+        *path, last = name.split(".")
+        for step in path:
+            node, target = node.behind(step), target.links[step].ends.target
+            node.narrowed = True
+        if last in target.links:
+            node.behind(last).whole = True
+        else:
+            node.named[last] = None
+    for name in links:
+        node = root
+        for step in name.split("."):
+            node = node.behind(step)
+    return _projection(meta, root), tuple(root.links()), None if root.below else tuple(root.named)
+
+
+def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
+    """What makes a dict of an item; None where the item is shown as it is."""
+    links = [(name, _projection(meta.links[name].ends.target, below)) for name, below in node.below.items()]
+    every = node.whole or not node.narrowed
+    if every and all(behind is None for _, behind in links):
+        return None
+    columns = [(name, meta.attributes[name].get) for name in (meta.attributes if every else node.named)]
+
+    def project(item: Any) -> dict[str, Any]:
+        shown = {name: value for name, get in columns if (value := get(item)) is not UNSET}
+        for name, behind in links:
+            found = getattr(item, name)
+            shown[name] = found if behind is None else _within(found, behind)
+        return shown
+
+    return project
+
+
+def _within(found: Any, projection: Projection) -> Any:
+    """An item, or those of a list or a page, in their positions; None stays None."""
+    if isinstance(found, ResultPage):
+        return ResultPage([projection(one) for one in found.items], found.cursor)
+    if isinstance(found, list):
+        return [_within(one, projection) for one in found]
+    return None if found is None else projection(found)

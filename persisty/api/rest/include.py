@@ -1,0 +1,49 @@
+"""`?include=author,messages.author`: what is behind the links of an answer's items, in the same answer.
+
+Each link is loaded for all items at once. What the caller may not read behind a link is not there, as everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import Fault
+from ...model.validation import pointer
+from ...store.link_loading import open_links
+from ...store.store import Store
+
+INCLUDE = "include"
+"""The parameter: names of links with commas between, or several times."""
+MAX_LEVELS, MAX_LINKS = 3, 10
+"""How far an answer follows links, and how many of them."""
+
+
+def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names that a parameter lists, each once, and the other parameters."""
+    named = [name for parameter, value in given if parameter == asked for name in value.split(",") if name]
+    return list(dict.fromkeys(named)), [one for one in given if one[0] != asked] if named else given
+
+
+def faults(store: Store[Any], names: list[str]) -> list[Fault]:
+    """What is wrong with links that are not there, or that an answer does not follow."""
+    found = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
+    return [*found, too_many(INCLUDE, len(names))] if len(names) > MAX_LINKS else found
+
+
+def too_many(parameter: str, links: int) -> Fault:
+    """The fault of a parameter that asks for more links than an answer follows."""
+    return Fault(pointer(parameter), f"An answer includes at most {MAX_LINKS} links", found=str(links))
+
+
+def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
+    steps = name.split(".")
+    path = pointer(INCLUDE, position)
+    if len(steps) > MAX_LEVELS:
+        return Fault(path, f"An answer follows links for at most {MAX_LEVELS} levels", found=name[:64])
+    here: Store[Any] = store
+    for step in steps:
+        known = open_links(here)
+        if step not in known:
+            return Fault(path, "Unknown link", "one of " + ", ".join(known) if known else None, step[:64])
+        here = here.beside(known[step].ends.target)
+    return None

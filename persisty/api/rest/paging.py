@@ -1,0 +1,87 @@
+"""The pages of a search in URLs: its parameters, the link to the page that follows (RFC 8288), and all pages as lines.
+
+An export asks for a page after the other while somebody takes what it makes of them: nothing is held but one page, and no
+connection between two. What is wrong with the request shows at the first, and is answered with its status; what goes wrong later
+can only be told in the last line, which is its problem document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, unquote_plus
+
+from ...errors import Fault, InvalidQuery
+from ...store.pages import ResultPage
+from ..http.messages import encode, encode_lines
+from ..http.negotiation import LINES_MEDIA
+from ..http.problem import as_error, problem
+
+PAGING = ("order", "limit", "cursor")
+LINES = {"content-type": LINES_MEDIA, "cache-control": "no-store", "vary": "accept"}
+"""The headers of an export: whether it is whole shows at its end, so that nobody keeps it."""
+PAGE, LINKED_PAGE = 500, 100
+"""Items that an export has in memory, and how many where what is behind links comes with each."""
+_KEPT = "%!$'()*,;:@/?&=+~"
+"""What a query string may hold as it is, beside letters, digits and `_.-`, and is left alone; anything else is escaped."""
+_PLAIN = re.compile(r"[\w.\-!$'()*,;:@/?&=+~]*", re.ASCII)
+"""A query string in which nothing has to be escaped, and nothing is."""
+
+
+def search_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
+    """The arguments of a search: what is not about paging is the filter."""
+    where: list[tuple[str, str]] = []
+    order: list[str] = []
+    arguments: dict[str, Any] = {"where": where, "order": order}
+    for name, value in given:
+        if name == "order":
+            order += [term for term in value.split(",") if term]
+        elif name not in PAGING:
+            where.append((name, value))
+        elif name in arguments:
+            raise InvalidQuery(faults=[Fault(f"/{name}", "Given twice")])
+        else:
+            arguments[name] = _whole(value) if name == "limit" else value
+    return arguments
+
+
+def _whole(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def next_page(path: str, query: str, cursor: str) -> str:
+    """The link to the page that follows the one of this query."""
+    before = query if _PLAIN.fullmatch(query) and "cursor" not in query else _without_cursor(query)
+    return f'<{path}?{before}{"&" if before else ""}cursor={cursor}>; rel="next"'
+
+
+def _without_cursor(query: str) -> str:
+    kept = (one for one in query.split("&") if one and unquote_plus(one.partition("=")[0]) != "cursor")
+    return "&".join(quote(one, safe=_KEPT) for one in kept)
+
+
+def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
+    """The arguments of an export, which has every match."""
+    arguments = search_arguments(given)
+    paging = [Fault(f"/{name}", "An export has every match") for name in ("limit", "cursor") if name in arguments]
+    if paging:
+        raise InvalidQuery(faults=paging)
+    return arguments
+
+
+def lines(page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
+    """The items of all pages, one a line, a chunk a page. `page_of`: the page that a cursor leads to. Raises what the first one does."""
+    return _lines(page_of(None), page_of)
+
+
+def _lines(page: ResultPage[Any], page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
+    try:
+        while True:
+            if page.items:
+                yield encode_lines(page.items)
+            if page.cursor is None:
+                return
+            page = page_of(page.cursor)
+    except Exception as error:
+        yield encode(problem(as_error(error))) + b"\n"

@@ -1,0 +1,89 @@
+"""Signed requests to one host over kept-alive connections: a POST of JSON to one path, for a service of AWS.
+
+What fails on the way is a `Retry`, for `retries.retrying`. The clock is corrected by the server's, which refuses signatures of
+other times.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from time import gmtime, strftime, time
+from urllib.parse import urlsplit
+
+from ..errors import BackendUnavailable
+from .credentials import Provider
+from .http_connections import Answer, HttpError, Pool, Unreachable
+from .retries import Retry
+from .sigv4 import CONTENT_TYPE, Signer
+
+SKEW = frozenset({"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"})
+"""Errors that a wrong clock causes, among other things."""
+CLOCK_TOLERANCE = 60.0
+"""Seconds that a clock may be off without being the cause; AWS accepts 5 minutes."""
+
+
+def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.socket]:
+    """Wraps connections in TLS. ssl costs 20 ms to import and is needed for https only."""
+    context = import_module("ssl").create_default_context(cafile=ca_bundle)
+    return partial(context.wrap_socket, server_hostname=host)
+
+
+class SignedHost:
+    """`url`: scheme, host, perhaps a port, and the path. `ca_bundle`: a file of certificates to trust instead of the system's.
+    `name`: the service's in errors. Safe to share between threads."""
+
+    def __init__(
+        self,
+        url: str,
+        region: str,
+        credentials: Provider,
+        ca_bundle: str | None = None,
+        *,
+        name: str = "DynamoDB",
+        service: str = "dynamodb",
+        content_type: str = CONTENT_TYPE,
+    ) -> None:
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        usual = 443 if secure else 80
+        port = parts.port or usual
+        named = f"[{host}]" if ":" in host else host
+        self._path = parts.path or "/"
+        self._pool = Pool(host, port, _tls(host, ca_bundle) if secure else None)
+        authority = named if port == usual else f"{named}:{port}"
+        self._signer = Signer(authority, region, service, self._path, content_type)
+        self._name, self._credentials = name, credentials
+        self._skew = 0.0
+
+    def exchange(self, body: bytes, target: str = "") -> Answer:
+        """Send a request and read its answer; a `Retry` if that fails."""
+        try:
+            return self._pool.exchange(self.request(body, target))
+        except HttpError as error:
+            raise Retry(BackendUnavailable(f"{self._name}: {error}"), at_once=error.reused) from error
+        except Unreachable as error:
+            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}"), in_doubt=False) from error
+        except OSError as error:
+            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}")) from error
+
+    def request(self, body: bytes, target: str = "") -> bytes:
+        """The request as it goes out. `target`: what AWS's JSON protocol calls the operation, where the service speaks it."""
+        moment = strftime("%Y%m%dT%H%M%SZ", gmtime(time() + self._skew))
+        signed = self._signer.headers(target, body, self._credentials(), moment)
+        head = f"POST {self._path} HTTP/1.1\r\n{signed}Content-Length: {len(body)}\r\n\r\n"
+        return head.encode("latin-1") + body
+
+    def correct_clock(self, date: str | None) -> bool:
+        """Take the server's time for ours from now on; False where that would change nothing."""
+        try:
+            told = import_module("email.utils").parsedate_to_datetime(date).timestamp()
+        except (TypeError, ValueError):
+            return False
+        before, self._skew = self._skew, told - time()
+        return abs(self._skew - before) > CLOCK_TOLERANCE
+
+    def close(self) -> None:
+        self._pool.close()

@@ -1,0 +1,240 @@
+"""Access paths: the table and its indexes, and the key conditions under which one of them finds what a filter asks for.
+
+A path can be queried where the filter pins its partition key; its sort attributes are then used from left to right,
+equalities first, one range last. `oneof` pins as several values do, each in a query of its own. An index holds only items
+whose attributes in it are not null, so it is used only where the filter or the declaration says that they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Not, Or, OrderBy
+from ...model.meta import StoreMeta
+from ...query.evaluation import matcher
+from ...query.filter_algebra import combine
+from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
+
+RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
+MAX_QUERIES = 100
+"""Queries that one union may hold. Beyond them a scan needs fewer requests, and reads hardly more."""
+
+
+class AccessPath(Struct, frozen=True):
+    """A table (`index` None) or an index: its partition key, and its sort attributes in order, of which some are `optional`."""
+
+    index: str | None
+    partition: str
+    sorts: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+class QueryPlan(Struct, frozen=True):
+    """One query of a path, or a scan of the table where `path` is None.
+
+    `conditions` make the key condition, `rest` is the filter without what they imply. `ordered` tells that the path gives
+    items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie. `exact`: what it looks at
+    are matches, but perhaps for some that lie before a cursor.
+    """
+
+    path: AccessPath | None
+    conditions: tuple[Compare, ...]
+    rest: Filter
+    ordered: bool
+    backward: bool = False
+    grouping: tuple[str, ...] = ()
+    exact: bool = False
+
+
+def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) -> tuple[AccessPath, ...]:
+    """The table, then its indexes, each with no more attributes than the engine allows."""
+    partition, *sorts = codec.schema
+    paths = [AccessPath(None, partition, tuple(name for name in sorts if name != SORT))]
+    for index in meta.indexes:
+        first, *others = index.attributes[:index_attributes]
+        optional = tuple(name for name in others if meta.attributes[name].optional)
+        paths.append(AccessPath(index.name, first, tuple(others), optional))
+    return tuple(paths)
+
+
+class Conjunction:
+    """Comparisons that hold together, by what a key condition makes of them."""
+
+    def __init__(self, parts: Iterable[Filter]) -> None:
+        self.equal: dict[str, Compare] = {}
+        self.several: dict[str, Compare] = {}
+        self.ranges: dict[str, list[Compare]] = {}
+        self.present: set[str] = set()
+        for one in parts:
+            if not isinstance(one, Compare) or one.operator == "ne":
+                continue
+            name, operator = one.attribute, one.operator
+            if operator == "null":
+                if one.value:
+                    continue
+            elif operator == "eq":
+                self.equal[name] = one
+            elif operator == "oneof":
+                self.several[name] = one
+            elif operator in RANGES:
+                self.ranges.setdefault(name, []).append(one)
+            self.present.add(name)
+
+    def choices(self, name: str, size: int) -> Sequence[Compare]:
+        """The equalities one of which holds; none where the attribute is not pinned, or to more than fits into `size` bytes."""
+        if (equal := self.equal.get(name)) is not None:
+            return (equal,) if _short(equal.value, size) else ()
+        if (several := self.several.get(name)) is not None and all(_short(one, size) for one in several.value):
+            return [Compare(name, "eq", one) for one in several.value]
+        return ()
+
+    def bounds(self, name: str) -> list[Compare]:
+        return [one for one in self.ranges.get(name, ()) if _short(one.value, MAX_SORT)]
+
+
+def ways(
+    meta: StoreMeta[Any],
+    path: AccessPath,
+    given: Conjunction,
+    order: tuple[OrderBy, ...],
+    pinned: Iterable[str],
+) -> Iterator[list[QueryPlan]]:
+    """How a path finds what is given: by one query, or by one for each combination of values. `rest` is left open.
+
+    `pinned` are the attributes that have but one value among all the matches, whatever path is taken.
+    """
+    if path.optional and not given.present.issuperset(path.optional):
+        return
+    heads: list[tuple[Compare, ...]] = [(one,) for one in given.choices(path.partition, MAX_PARTITION)]
+    free = path.sorts
+    while heads and len(heads) <= MAX_QUERIES:
+        values = given.choices(free[0], MAX_SORT) if free else ()
+        if len(values) != 1:
+            used = _range(meta, given.bounds(free[0])) if free and free[0] in given.ranges else []
+            served = _serves(meta, order, {*pinned, *(one.attribute for one in heads[0])}, free)
+            yield [QueryPlan(path, (*head, *used), ALL, *served) for head in heads]
+        heads = [(*head, one) for head in heads for one in values]
+        free = free[1:]
+
+
+def resumed(meta: StoreMeta[Any], one: QueryPlan, following: Filter) -> tuple[Compare, ...]:
+    """The key condition of an ordered query, narrowed to what a cursor leaves of it."""
+    if one.path is None or not one.ordered:
+        return one.conditions
+    equal = [condition for condition in one.conditions if condition.operator == "eq"]
+    free = one.path.sorts[len(equal) - 1 :]
+    resume = _resume(following, free[0]) if free else None
+    if resume is None:
+        return one.conditions
+    return (*equal, *_range(meta, one.conditions[len(equal) :], resume))
+
+
+def _short(value: Any, size: int) -> bool:
+    """May the value stand in a key condition? Its encoding is longer than itself by one byte at most."""
+    return len(value.encode() if isinstance(value, str) else value) < size if isinstance(value, str | bytes) else True
+
+
+def _serves(
+    meta: StoreMeta[Any], order: tuple[OrderBy, ...], pinned: set[str], sorts: tuple[str, ...]
+) -> tuple[bool, bool, tuple[str, ...]]:
+    """Does a path with these free sort attributes give this order? (ordered, backward, attributes whose ties remain)"""
+    open_terms = [one for one in order if one.attribute not in pinned]
+    key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
+    leading = open_terms[: len(open_terms) - len(key)]
+    if open_terms[len(leading) :] != key or any(one.descending for one in key) or (key and not leading):
+        return False, False, ()  # where everything ties, everything would be read in pages as small as the limit
+    names = tuple([one.attribute for one in leading])
+    if names != sorts[: len(names)] or len({one.descending for one in leading}) > 1:
+        return not open_terms, False, ()
+    return True, bool(leading and leading[0].descending), names
+
+
+def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | None = None) -> list[Compare]:
+    """What one key condition takes of these bounds: one end, both ends as a pair that makes BETWEEN, or a prefix.
+
+    BETWEEN includes its ends; where a bound does not, it stays in the rest of the filter as well.
+    """
+    low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
+    high = next((one for one in bounds if one.operator in ("lt", "le")), None)
+    if resume is not None:  # a cursor lies within the bounds, so its side is the tighter one
+        low, high = (resume, high) if resume.operator == "ge" else (low, resume)
+    if low is not None and high is not None:
+        primitive = meta.attributes[low.attribute].primitive
+        if primitive(low.value) > primitive(high.value):
+            return [low]  # nothing lies between; DynamoDB refuses such a pair
+        return [Compare(low.attribute, "ge", low.value), Compare(high.attribute, "le", high.value)]
+    found = high if low is None else low
+    if found is None:
+        found = next((one for one in bounds if one.operator == "startswith" and one.value), None)
+    return [] if found is None else [found]
+
+
+def _resume(following: Filter, name: str) -> Compare | None:
+    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what lies further."""
+    found = next((one for one in _all(following) if one.attribute == name and one.operator in ("lt", "gt")), None)
+    return None if found is None else Compare(name, "le" if found.operator == "lt" else "ge", found.value)
+
+
+def _all(where: Filter) -> Iterator[Compare]:
+    if isinstance(where, Compare):
+        yield where
+    for one in getattr(where, "filters", ()):
+        yield from _all(one)
+
+
+def parts_of(where: Filter) -> tuple[Filter, ...]:
+    """The filters that all hold where this one does."""
+    return where.filters if isinstance(where, And) else (where,)
+
+
+def hidden_attributes(one: QueryPlan) -> frozenset[str]:
+    """What a filter expression may not mention: the key attributes of the path that is queried."""
+    return frozenset() if one.path is None else frozenset((one.path.partition, *one.path.sorts))
+
+
+def membership(one: QueryPlan) -> Filter:
+    """Does a query look at an item?"""
+    present = () if one.path is None else one.path.optional
+    return combine(And, [*one.conditions, *(Compare(name, "null", False) for name in present)])
+
+
+def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
+    """The same declaration for what is known of an item before it is read: a mapping of attributes to values."""
+
+    def of_mapping(name: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda values: values.get(name)
+
+    attributes = {name: replace(one, get=of_mapping(name)) for name, one in meta.attributes.items()}
+    return replace(meta, attributes=attributes, nested={})
+
+
+def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:
+    """What is left of a filter among the items that some conditions find: what these decide is replaced by the decision.
+
+    `values` is the declaration `over_values`.
+    """
+    known = {one.attribute: one.value for one in conditions if one.operator == "eq"}
+
+    def left(one: Filter) -> Filter:
+        match one:
+            case Compare(name, operator, value):
+                if one in conditions:
+                    return ALL
+                if name not in known:
+                    return one
+                holds = value == known[name] if operator == "eq" else matcher(values, one)(known)
+                return ALL if holds else NOTHING
+            case And(filters):
+                return combine(And, map(left, filters))
+            case Or(filters):
+                return combine(Or, map(left, filters))
+            case Not(inner):
+                rest = left(inner)
+                return NOTHING if rest == ALL else ALL if rest == NOTHING else Not(rest)
+        raise TypeError(f"not a resolved filter: {one!r}")
+
+    return left(where)

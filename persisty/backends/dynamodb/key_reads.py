@@ -1,0 +1,93 @@
+"""Items by their keys: one GetItem, or a BatchGetItem for each hundred; always as they are at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import sleep
+from typing import Any, Generic, TypeVar
+
+from ...aws.retries import AwsError, exhausted
+from ...backoff import ATTEMPTS, backoff
+from ...model.expressions import OrderBy
+from ...model.keys import KeyValues
+from ...model.meta import StoreMeta
+from ...query.evaluation import matcher, sort_key
+from ...query.filter_algebra import names_in
+from .access_paths import over_values
+from .codec import WireCodec
+from .planner import KeyPlan
+from .requests import Requests
+from .result_streams import Fields, Lanes
+
+T = TypeVar("T")
+MAX_READ = 100
+"""Keys a BatchGetItem takes."""
+
+
+class Keyed(Generic[T]):
+    def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, lanes: Lanes[T]) -> None:
+        self._meta, self._codec, self._requests, self._lanes = meta, codec, requests, lanes
+        self._rank = sort_key(over_values(meta), tuple(OrderBy(name) for name in meta.key.attributes))
+
+    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        """The items of these keys in their positions; a key may occur twice."""
+        whole = self._lanes.fields(None)
+        if len(keys) == 1:
+            return [self._one(keys[0], whole)]
+        found: dict[KeyValues, T | None] = dict.fromkeys(keys)
+        storable = [key for key in found if self._codec.storable(key)]
+        key_values = self._meta.key_values
+        for batch in self._batches(storable, whole):
+            for item in batch:
+                found[key_values(item)] = item
+        return list(found.values()) if len(found) == len(keys) else [found[key] for key in keys]
+
+    def matches(
+        self, plan: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
+    ) -> Iterator[list[T]]:
+        """The matches of a plan in the order of the keys, beyond the key `after`, a list for each request."""
+        fields = self._lanes.fields(None if names is None else {*names, *names_in(plan.rest)})
+        wanted = matcher(self._meta, plan.rest)
+        keys = [key for key in plan.keys if self._codec.storable(key)]
+        if len(keys) == 1 and after is None:
+            item = self._one(keys[0], fields)
+            yield [] if item is None or not wanted(item) else [item]
+            return
+        places = {key: self._rank(dict(zip(self._meta.key.attributes, key, strict=True))) for key in keys}
+        if after is not None:
+            places = {key: place for key, place in places.items() if place > self._rank(after)}
+        for batch in self._batches(sorted(places, key=places.__getitem__), fields):
+            found = [item for item in batch if wanted(item)]
+            yield sorted(found, key=lambda item: places[self._meta.key_values(item)])
+
+    def _one(self, key: KeyValues, fields: Fields) -> T | None:
+        if not self._codec.storable(key):
+            return None
+        row = self._lanes.call("GetItem", self._requests.read(key, fields.names), self._codec.got).Item
+        return None if row is None else fields.item(row)
+
+    def _batches(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[list[T]]:
+        """The items of different keys, as many at a time as a request takes."""
+        for start in range(0, len(keys), MAX_READ):
+            yield list(self._some(keys[start : start + MAX_READ], fields))
+
+    def _some(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[T]:
+        """One BatchGetItem, and again for what it left unprocessed."""
+        request: Any = self._requests.read_batch(keys, fields.names)
+        attempt = 0
+        while attempt < ATTEMPTS:
+            answer = self._lanes.call("BatchGetItem", {"RequestItems": request}, self._codec.batch)
+            found = answer.Responses.get(self._requests.table, ())
+            yield from map(fields.item, found)
+            if not answer.UnprocessedKeys:
+                return
+            before, request = _asked(request), answer.UnprocessedKeys
+            if not found:  # else they did not fit into 16 MB
+                sleep(backoff(attempt))
+            attempt = 0 if _asked(request) < before else attempt + 1
+        raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))
+
+
+def _asked(request: Mapping[str, Any]) -> int:
+    """How many keys a BatchGetItem asks for."""
+    return sum(len(one["Keys"]) for one in request.values())

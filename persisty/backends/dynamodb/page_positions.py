@@ -1,0 +1,74 @@
+"""Positions: what a cursor keeps of the last item of a page, and where an unordered plan goes on from it.
+
+With an order, a position is the values of the order's attributes, and the filter "beyond them" does the rest. Without one it is
+the key and the key attributes of the indexes that are read, from which DynamoDB's ExclusiveStartKey is made; in a union they
+also tell which query the item came from, since it belongs to the first whose conditions it fulfils.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import InvalidCursor
+from ...model.expressions import OrderBy
+from ...model.meta import StoreMeta
+from ...query.evaluation import matcher
+from ...query.keyset import position_of
+from .access_paths import QueryPlan, membership, over_values
+from .codec import Wire, WireCodec
+from .planner import KeyPlan, Plan, UnionPlan
+
+Position = Mapping[str, Any]
+
+
+class Positions:
+    def __init__(self, meta: StoreMeta[Any], codec: WireCodec) -> None:
+        self._meta, self._codec = meta, codec
+        self._values = over_values(meta)
+
+    def names(self, plan: Plan, order: tuple[OrderBy, ...] = ()) -> Sequence[str]:
+        """The attributes of a position."""
+        if order:
+            return [one.attribute for one in order]
+        queries: Sequence[QueryPlan] = ()
+        if not isinstance(plan, KeyPlan):
+            queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
+        indexed = (name for one in queries for name in _indexed(one))
+        return list(dict.fromkeys((*self._meta.key.attributes, *indexed)))
+
+    def of(self, plan: Plan, order: tuple[OrderBy, ...], last: Any) -> dict[str, Any]:
+        """The position of an item."""
+        if order:
+            return position_of(self._meta, order, last)
+        values = {name: self._meta.attributes[name].get(last) for name in self.names(plan)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def check(self, plan: Plan, after: Position) -> None:
+        """`InvalidCursor` for a position that is not made of just the attributes of this plan."""
+        names = self.names(plan)
+        if len(after) != len(names) or any(after.get(name) is None for name in names):
+            raise InvalidCursor()
+
+    def start(self, one: QueryPlan, after: Position) -> Wire:
+        """The key after which an unordered query goes on."""
+        self.check(one, after)
+        try:
+            start = self._codec.key(tuple(after[name] for name in self._meta.key.attributes))
+            return {**start, **{name: self._codec.value(name, after[name]) for name in _indexed(one)}}
+        except (TypeError, AttributeError) as error:
+            raise InvalidCursor() from error
+
+    def resume(self, union: UnionPlan, after: Position) -> tuple[int, Wire]:
+        """(the query that the item at a position belongs to, the key after which it goes on)"""
+        known = after.keys() <= {*self.names(union)}
+        for position, one in enumerate(union.queries):
+            if known and matcher(self._values, membership(one))(after):
+                return position, self.start(one, {name: after.get(name) for name in self.names(one)})
+        raise InvalidCursor()
+
+
+def _indexed(one: QueryPlan) -> tuple[str, ...]:
+    """The attributes that make the key of the index a query reads; some may be parts of the item's key."""
+    path = one.path
+    return () if path is None or path.index is None else (path.partition, *path.sorts)

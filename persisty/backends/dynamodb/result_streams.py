@@ -1,0 +1,141 @@
+"""Lanes: each is one Query or Scan under way, page after page, with what is left to decide here.
+
+A plan is read through one lane, or through several side by side: the queries of a union, the segments of a large table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from ...aws.retries import AwsError
+from ...model.expressions import ALL, And, Filter, Not
+from ...model.meta import StoreMeta
+from ...query.evaluation import Predicate, matcher
+from ...query.filter_algebra import combine, names_in
+from .access_paths import QueryPlan, hidden_attributes, membership
+from .codec import Found, Wire, WireCodec
+from .expressions import split
+from .planner import UnionPlan
+from .requests import Requests
+from .transport import Transport, as_error
+
+T = TypeVar("T")
+GROWTH = 4
+"""How many times more the next request of a filtered query looks at: DynamoDB charges for what it looks at, and a request
+costs a round trip."""
+MAX_LOOK = 1_000_000
+"""More items than the megabyte of a request holds. DynamoDB takes no limit beyond 32 bits, and a large table has many requests."""
+
+
+class Fields(Struct, frozen=True):
+    """What is fetched of items, None for all of it, and how a row becomes an item."""
+
+    names: tuple[str, ...] | None
+    item: Callable[[Any], Any]
+
+
+class Lane(Struct, Generic[T]):
+    """`wanted` tells which items match what DynamoDB does not decide; None where it decides everything."""
+
+    operation: str
+    payload: dict[str, Any]
+    item: Callable[[Any], T]
+    wanted: Predicate | None
+
+    def chosen(self, items: list[T]) -> list[T]:
+        """Those that are wanted."""
+        return items if self.wanted is None else list(filter(self.wanted, items))
+
+
+class Lanes(Generic[T]):
+    """Makes lanes of plans and reads them."""
+
+    def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport) -> None:
+        self._meta, self._codec, self._requests, self._transport = meta, codec, requests, transport
+        self._whole = Fields(None, codec.item)
+
+    def fields(self, names: Iterable[str] | None) -> Fields:
+        """What has to be fetched of items for these attributes of them, and for their keys; None for whole items."""
+        if names is None:
+            return self._whole
+        wanted = {*names, *self._meta.key.attributes}
+        listed = tuple(name for name in self._meta.attributes if name in wanted)
+        return Fields(listed, self._codec.partial(listed)) if len(listed) < len(self._meta.attributes) else self._whole
+
+    def lane(self, one: QueryPlan, names: Iterable[str] | None = None, *also: Filter) -> Lane[T]:
+        """The lane of a query or a scan for items with these attributes, None for all of them; () only counts them.
+
+        `also` has to hold too, and is decided here.
+        """
+        native, local = split(self._meta, one.rest, hidden_attributes(one))
+        if also:
+            local = combine(And, [local, *also])
+        if local == ALL and names == ():
+            operation, payload = self._requests.query(one, native)
+            return Lane(operation, {**payload, "Select": "COUNT"}, self._whole.item, None)
+        fields = self._whole if names is None else self.fields({*names, *names_in(local)})
+        operation, payload = self._requests.query(one, native, fields.names)
+        return Lane(operation, payload, fields.item, None if local == ALL else matcher(self._meta, local))
+
+    def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[Lane[T]]:
+        """A lane for each query, in which an item that belongs to an earlier one is not wanted."""
+        if union.disjoint:
+            return [self.lane(one, names) for one in union.queries]
+        return [
+            self.lane(one, names, *(Not(membership(before)) for before in union.queries[:position]))
+            for position, one in enumerate(union.queries)
+        ]
+
+    def segments(self, scan: QueryPlan, count: int, names: Iterable[str] | None = None) -> list[Lane[T]]:
+        """Lanes that scan the table together."""
+        whole: Lane[T] = self.lane(scan, names)
+        if count < 2:
+            return [whole]
+        parts = ({**whole.payload, "Segment": segment, "TotalSegments": count} for segment in range(count))
+        return [Lane(whole.operation, payload, whole.item, whole.wanted) for payload in parts]
+
+    def items(self, lane: Lane[T], look: int | None = None, start: Wire | None = None) -> Iterator[list[T]]:
+        """The items of a lane, wanted or not, a list for each request: what is done with a list costs half of what is done
+        with each of its items.
+
+        `look`: how many items the first request looks at; None for as many as there are, all of them being wanted.
+        """
+        payload = lane.payload
+        if look is not None:
+            payload = {**payload, "Limit": look}
+        if start is not None:
+            payload = {**payload, "ExclusiveStartKey": start}
+        for page in self.pages(lane.operation, payload):
+            yield list(map(lane.item, page.Items))
+
+    def matches(self, lane: Lane[T]) -> Iterator[list[T]]:
+        """All that match, a list for each request."""
+        for items in self.items(lane):
+            yield lane.chosen(items)
+
+    def counts(self, lane: Lane[T]) -> Iterator[int]:
+        """How many match, a number for each request."""
+        if lane.wanted is not None:
+            yield from map(len, self.matches(lane))
+        else:
+            for page in self.pages(lane.operation, lane.payload):
+                yield page.Count
+
+    def pages(self, operation: str, payload: dict[str, Any]) -> Iterator[Found[Any]]:
+        while True:
+            page: Found[Any] = self.call(operation, payload, self._codec.found)
+            yield page
+            if not page.LastEvaluatedKey:
+                return
+            payload = {**payload, "ExclusiveStartKey": page.LastEvaluatedKey}
+            if "Limit" in payload:
+                payload["Limit"] = min(payload["Limit"] * GROWTH, MAX_LOOK)
+
+    def call(self, operation: str, payload: dict[str, Any], shape: Any) -> Any:
+        try:
+            return self._transport.call(operation, payload, shape)
+        except AwsError as error:
+            raise as_error(error) from error

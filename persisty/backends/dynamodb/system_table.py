@@ -1,0 +1,81 @@
+"""The system table of an app: what persisty keeps beside the items. A row a unique value in use, a row a sequence.
+
+```
+id = unique/user/unique-username/Sann        holder = the key of the item that has the value
+id = sequence/ticket/number                  last   = the last number that was given out
+```
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...aws.retries import AwsError
+from ...errors import PersistyError
+from .transport import JSON, Transport, as_error
+
+ID, HOLDER, LAST = "id", "holder", "last"
+
+
+def definition(table: str) -> dict[str, Any]:
+    """The table, as CreateTable takes it."""
+    return {
+        "TableName": table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": ID, "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": ID, "KeyType": "HASH"}],
+    }
+
+
+class SystemTable:
+    def __init__(self, name: str, transport: Transport) -> None:
+        self.name = name
+        self._transport = transport
+
+    def allocate(self, store: str, sequence: str, count: int) -> int:
+        """The first of `count` numbers of a sequence, in one request. A lost answer leaves a gap."""
+        payload = {
+            "TableName": self.name,
+            "Key": {ID: {"S": f"sequence/{store}/{sequence}"}},
+            "UpdateExpression": "ADD #last :count",
+            "ExpressionAttributeNames": {"#last": LAST},
+            "ExpressionAttributeValues": {":count": {"N": str(count)}},
+            "ReturnValues": "UPDATED_NEW",
+        }
+        try:
+            answer = self._transport.call("UpdateItem", payload, JSON)
+        except AwsError as error:
+            raise as_error(error) from error
+        except PersistyError as error:
+            error.details.pop("in_doubt", None)  # what may have been given out is a gap, and nothing else
+            raise
+        return int(answer["Attributes"][LAST]["N"]) - count + 1
+
+    def take(self, guard: str, holder: str, before: str | None) -> dict[str, Any]:
+        """The action that gives a unique value to an item: it must be free, or held by the item that gives it up."""
+        action = {
+            "TableName": self.name,
+            "Item": {ID: {"S": guard}, HOLDER: {"S": holder}},
+            "ConditionExpression": "attribute_not_exists(#id)",
+            "ExpressionAttributeNames": {"#id": ID},
+        }
+        if before is not None:
+            action["ConditionExpression"] = "#holder = :before"
+            action["ExpressionAttributeNames"] = {"#holder": HOLDER}
+            action["ExpressionAttributeValues"] = {":before": {"S": before}}
+        return {"Put": action}
+
+    def never(self, name: str) -> dict[str, Any]:
+        """An action that fails, so that a transaction does too, and tells all that is wrong with it."""
+        return {
+            "Delete": {
+                "TableName": self.name,
+                "Key": {ID: {"S": f"never/{name}"}},
+                "ConditionExpression": "attribute_exists(#id)",
+                "ExpressionAttributeNames": {"#id": ID},
+            }
+        }
+
+    def release(self, guard: str) -> dict[str, Any]:
+        """The action that gives a unique value up."""
+        return {"Delete": {"TableName": self.name, "Key": {ID: {"S": guard}}}}

@@ -1,0 +1,1 @@
+"""Deployment: the plan of an app as plain data, and what acts on it."""

@@ -1,0 +1,147 @@
+"""Who AppSync lets in, and to which fields: by the settings and rules that REST goes by, as plain data.
+
+A token of persisty's own is looked at by a function, the Lambda authorizer, and so is then every other token: where AppSync verifies
+tokens of an issuer itself it takes each JWT for one of those. Without tokens of our own the issuers' are AppSync's to verify: Cognito's
+pools by one mode, whatever follows OpenID Connect by another. An API key opens what the rules let anonymous callers do, and there is none
+where that is nothing. The mode that is not declared anywhere, the default, is one that asks for a token.
+
+Sources: "Configuring authorization and authentication to secure your GraphQL APIs" in the AWS AppSync Developer Guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from typing import Any
+
+from msgspec import Struct
+
+from .. import settings
+from ..api.graphql.reachable_types import reach
+from ..api.graphql.result_types import offered_in
+from ..api.graphql.sdl import Directives
+from ..api.graphql.subscriptions import Subscription
+from ..api.graphql.types import item_record
+from ..api.operations import Operation
+from ..application import App
+from ..model.meta import StoreMeta
+from ..naming import camel
+from ..security.caller import ANONYMOUS
+from ..security.issuers import KINDS, Issuer, IssuerKind, audiences_in, issuers_in
+from ..security.policy import Policy, steady
+
+API_KEY, LAMBDA, OIDC, COGNITO, IAM = "API_KEY", "AWS_LAMBDA", "OPENID_CONNECT", "AMAZON_COGNITO_USER_POOLS", "AWS_IAM"
+DIRECTIVES: dict[str, str] = {
+    API_KEY: "@aws_api_key",
+    LAMBDA: "@aws_lambda",
+    OIDC: "@aws_oidc",
+    COGNITO: "@aws_cognito_user_pools",
+    IAM: "@aws_iam",
+}
+"""Mode → what a field or type is marked with that it lets in."""
+
+
+class AuthMode(Struct, frozen=True):
+    """A way in. `issuer`: of the tokens that AppSync verifies, its URL, or the pool's id; `clients`: a pattern of those whom tokens
+    are for."""
+
+    kind: str
+    issuer: str | None = None
+    clients: str | None = None
+
+
+def auth_modes(app: App, operations: Collection[Operation], configured: settings.Settings) -> tuple[AuthMode, ...]:
+    """The modes of an app's API, the default first."""
+    open_ = [anonymous(one) for one in operations]
+    audiences = audiences_in(configured.token_audience)
+    issuers = issuers_in(configured.token_issuers, audiences) if configured.token_issuers else ()
+    own = configured.token_secret_arn is not None
+    modes: list[AuthMode] = []
+    if issuers and not own:
+        modes += sorted((_of_issuer(one) for one in issuers), key=lambda mode: mode.kind)
+    elif own or app.looks_at_callers or not all(open_):
+        modes.append(AuthMode(LAMBDA))
+    if any(open_) or not modes:
+        modes.append(AuthMode(API_KEY))
+    return tuple(modes)
+
+
+def anonymous(operation: Operation) -> bool:
+    """Whether there may be anything that a caller without credentials may do with it."""
+    if operation.meta is not None:
+        return _may(operation.meta, operation.verb or "")
+    if operation.function is None:
+        return True
+    nobody = import_module("persisty.api.authorization").authorization_of(ANONYMOUS)  # an action brings servey
+    return bool(operation.function.__servey_action__.access_control.is_executable(nobody))  # type: ignore[attr-defined]
+
+
+def _may(meta: StoreMeta[Any], verb: str) -> bool:
+    """A rule that is a function decides when it is asked, not here."""
+    return not steady(meta) or Policy(meta, ANONYMOUS).may(verb)
+
+
+def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -> Directives:
+    """What fields and types are marked with. With one mode there is nothing to tell apart.
+
+    Types carry all modes of the fields that lead to them; a link of such a type that leads an anonymous caller nowhere carries those of
+    callers with a token. Attributes that a caller may not read are null, as they are over REST.
+    """
+    if len(modes) < 2:
+        return Directives()
+    everyone = _marks(mode.kind for mode in modes)
+    known = _marks(mode.kind for mode in modes if mode.kind != API_KEY)
+    offered = offered_in(operations)
+    public = {one.field for one in operations if anonymous(one)}
+    for_anybody = reach([one for one in operations if one.field in public], offered, lambda meta: _may(meta, "read"))
+    everything = reach(operations, offered)
+    followed = {(record.name, name) for record, name, _ in for_anybody.links}
+    return Directives(
+        roots={one.field: everyone if one.field in public else known for one in operations},
+        types={name: everyone if name in for_anybody.types else known for name in everything.types},
+        links={
+            (record.name, name): known
+            for record, name, _ in everything.links
+            if record.name in for_anybody.types and (record.name, name) not in followed
+        },
+    )
+
+
+def with_publishers(
+    found: Directives, modes: Collection[AuthMode], subscriptions: Collection[Subscription]
+) -> Directives:
+    """The same, with subscriptions and the mutations that they follow: those are IAM's alone, and what they answer is IAM's too. A
+    subscription is open to whom the item can be read by."""
+    iam = DIRECTIVES[IAM]
+    default = _marks(mode.kind for mode in modes)[:1]
+    roots, types = dict(found.roots), dict(found.types)
+    for one in subscriptions:
+        roots[one.publisher] = (iam,)
+        follows = f'@aws_subscribe(mutations: ["{one.publisher}"])'
+        roots[one.field] = (*found.roots.get(camel(f"{one.meta.name}_read"), ()), follows)
+        name = item_record(one.meta).name
+        types[name] = (*found.types.get(name, default), iam)
+    return Directives(roots, types, found.links)
+
+
+def _marks(kinds: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(DIRECTIVES[kind] for kind in kinds))
+
+
+def _of_issuer(issuer: Issuer) -> AuthMode:
+    kind, place = _PLACES.get(issuer.kind, (OIDC, _url))
+    clients = "|".join(re.escape(one) for one in sorted(issuer.audiences))
+    return AuthMode(kind, place(issuer), clients or None)
+
+
+def _url(issuer: Issuer) -> str:
+    return issuer.url
+
+
+def _pool(issuer: Issuer) -> str:
+    return issuer.url.rpartition("/")[2]
+
+
+_PLACES: Mapping[IssuerKind, tuple[str, Callable[[Issuer], str]]] = {KINDS["cognito"]: (COGNITO, _pool)}
+"""Kind of issuer → the mode that verifies its tokens, and what that is told of it; any other is OpenID Connect's."""

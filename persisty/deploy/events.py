@@ -1,0 +1,64 @@
+"""What a deployment needs to tell subscribers of changes, as plain data: streams of tables, a function, the mutations it calls.
+
+It is computed from the plan of the APIs. What one stack knows only once it is deployed, it tells the others by parameters of SSM with
+names that follow from the app's: a table's stream has the time of its making in its ARN, and an API an id that AppSync makes up.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..naming import parameter_name
+from .plan import Function, Plan
+
+HANDLER = "lambdas.stream.handler"
+BATCH = 100
+"""Records that the function is invoked with at most; what is there is handed on without waiting for more."""
+RETRIES, MAX_AGE = 8, 3600
+"""How often a record is tried again, and seconds after which it is news no more: it then goes to the dead-letter queue, and the
+stream goes on."""
+
+
+class Source(Struct, frozen=True):
+    """The stream of a table. `parameter` has its ARN."""
+
+    store: str
+    table: str
+    parameter: str
+
+
+class Events(Struct, frozen=True):
+    """`publishers`: the mutations that the function may call; `url` and `arn`: the parameters that have those of the API."""
+
+    function: Function
+    sources: tuple[Source, ...]
+    publishers: tuple[str, ...]
+    url: str
+    arn: str
+
+
+def stream_parameter(plan: Plan, store: str) -> str:
+    return parameter_name(plan.app, plan.stage, "stream", store)
+
+
+def api_parameter(plan: Plan, what: str) -> str:
+    """`what`: `url` or `arn`."""
+    return parameter_name(plan.app, plan.stage, "graphql", what)
+
+
+def events_of(plan: Plan) -> Events | None:
+    """None where nobody can subscribe to anything."""
+    if not plan.publishers:
+        return None
+    known = plan.functions[0].environment
+    function = Function(
+        name="stream",
+        handler=HANDLER,
+        description=f"Tells the subscribers of {plan.app} what happened",
+        environment={name: known[name] for name in ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE")},
+        grants=(),
+    )
+    sources = tuple(
+        Source(table.store, table.name, stream_parameter(plan, table.store)) for table in plan.tables if table.stream
+    )
+    return Events(function, sources, plan.publishers, api_parameter(plan, "url"), api_parameter(plan, "arn"))

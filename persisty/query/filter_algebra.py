@@ -1,0 +1,154 @@
+"""What can be done with filters in normal form that gives filters in normal form: join them, turn them around, follow a link.
+
+See `persisty.query.resolution` for what normal form is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
+from ..model.links import Ends
+from ..model.meta import StoreMeta
+from .visibility import View
+
+OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}
+
+
+def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
+    """The filters joined, flattened, with constants and repetitions folded away."""
+    neutral, absorbing = (ALL, NOTHING) if connective is And else (NOTHING, ALL)
+    flat: dict[Filter | int, Filter] = {}
+    for one in filters:
+        if one == absorbing:
+            return absorbing
+        if one != neutral:
+            for part in one.filters if isinstance(one, connective) else (one,):
+                flat[_identity(part)] = part
+    parts = tuple(flat.values())
+    return parts[0] if len(parts) == 1 else connective(parts) if parts else neutral
+
+
+def all_of(where: Filter) -> tuple[Filter, ...]:
+    """The filters of which each has to hold."""
+    return where.filters if isinstance(where, And) else (where,)
+
+
+def _identity(where: Filter) -> Filter | int:
+    try:
+        hash(where)
+    except TypeError:
+        return id(where)
+    return where
+
+
+def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
+    """True exactly where `where` is false, null included."""
+    match where:
+        case Compare(name, "null", value):
+            return Compare(name, "null", not value)
+        case Compare(name, ("eq" | "ne") as operator, value):
+            return Compare(name, OPPOSITES[operator], value)
+        case Compare(name, operator, value) if operator in OPPOSITES:
+            turned = Compare(name, OPPOSITES[operator], value)
+            return Or((turned, Compare(name, "null", True))) if meta.attribute(name).optional else turned
+        case And(filters):
+            return combine(Or, [opposite(meta, one) for one in filters])
+        case Or(filters):
+            return combine(And, [opposite(meta, one) for one in filters])
+        case Not(inner):
+            return inner
+    return Not(where)
+
+
+def narrowed(where: Filter, view: View) -> Filter:
+    """The filter with attributes that the view sees on some items only as null on the others."""
+    if not view.partial:
+        return where
+    match where:
+        case And(filters):
+            return combine(And, [narrowed(one, view) for one in filters])
+        case Or(filters):
+            return combine(Or, [narrowed(one, view) for one in filters])
+        case Not(inner):
+            return opposite(view.meta, narrowed(inner, view))
+        case Compare(name, operator, value):
+            seen, of_null = (
+                view.partial.get(name.partition(".")[0]),
+                (operator, value) == ("null", True) or operator == "ne",
+            )
+        case Exists(name):
+            seen, of_null = view.partial.get(name), False
+        case _:
+            return where
+    if seen is None:
+        return where
+    return combine(Or, [opposite(view.meta, seen), where]) if of_null else combine(And, [seen, where])
+
+
+def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
+    """There is an item at the other end, and one that matches the resolved filter; one between has to be there for the view."""
+    if where == NOTHING:
+        return NOTHING
+    if ends.middle is None:
+        return Exists(ends.local, ends.target, ends.remote, where)
+    between = ALL if view is None else _there(view.beside(ends.middle), ends.near, ends.far)
+    far = combine(And, [Exists(ends.far, ends.target, ends.remote, where), between])
+    return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
+
+
+def seen_on(view: View, *names: str) -> Filter:
+    """The items on which the view sees these attributes: what a link goes by has to be seen, or it would tell."""
+    return combine(And, [view.partial[name] for name in names if name in view.partial])
+
+
+def _there(view: View, *names: str) -> Filter:
+    return combine(And, [view.rows, seen_on(view, *names)])
+
+
+def follows_links(where: Filter) -> bool:
+    """Whether there is an `Exists` in it."""
+    match where:
+        case Exists():
+            return True
+        case Not(inner):
+            return follows_links(inner)
+        case And(filters) | Or(filters):
+            return any(map(follows_links, filters))
+    return False
+
+
+def names_in(where: Filter) -> frozenset[str]:
+    """The attributes of the item that a filter is about."""
+    match where:
+        case Compare(name):
+            return frozenset((name.partition(".")[0],))
+        case Exists(name):
+            return frozenset((name,))
+        case Not(inner):
+            return names_in(inner)
+        case And(filters) | Or(filters):
+            return frozenset[str]().union(*map(names_in, filters))
+    return frozenset()
+
+
+def joined(meta: StoreMeta[Any], where: Filter, join: Callable[[Exists], Filter]) -> Filter:
+    """The filter with each `Exists` replaced by what is known of it."""
+    match where:
+        case Exists():
+            return join(where)
+        case Not(inner):
+            return opposite(meta, joined(meta, inner, join))
+        case And(filters):
+            return combine(And, [joined(meta, one, join) for one in filters])
+        case Or(filters):
+            return combine(Or, [joined(meta, one, join) for one in filters])
+    return where
+
+
+def among(attribute: str, values: Collection[Any]) -> Filter:
+    """The attribute has one of these values, which are not null."""
+    if len(values) > 1:
+        return Compare(attribute, "oneof", tuple(values))
+    return next((Compare(attribute, "eq", value) for value in values), NOTHING)

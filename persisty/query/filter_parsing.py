@@ -1,0 +1,192 @@
+"""Read filters from outside: the JSON form that GraphQL and batches use, and the parameters of a URL.
+
+JSON: `{"author_id": {"eq": "…"}, "or": [{"text": {"contains": "a"}}, {"text": {"null": true}}], "not": {…}, "query": "words"}`;
+everything beside each other is joined by and. An attribute that is an object takes an object of its fields,
+`{"place": {"city": {"eq": "Rome"}}}`. URL: `author_id=…&text__contains=a&n__oneof=1&n__oneof=2&place.city=Rome&query=words`; a
+parameter without an operator means `eq`. What is behind a link is asked in the same way, `{"author": {"username": {"eq": "ann"}}}`
+and `author.username=ann`. Nested attributes are named as the item's JSON names them. Both give filters in
+normal form, or `InvalidQuery` with every fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import Fault, InvalidQuery
+from ..model.expressions import ALL, NOTHING, And, Filter, Linked, Not, Or
+from ..model.meta import Attribute, StoreMeta
+from ..model.types import OPERATORS, Kind
+from ..model.validation import pointer
+from .filter_algebra import combine
+from .resolution import compare, mentions, resolve_filter
+from .visibility import View, whole
+
+CONNECTIVES: dict[str, type[And | Or]] = {"and": And, "or": Or}
+QUERY = "query"
+"""What stands beside the connectives, and among parameters, for text to search."""
+MAX_DEPTH = 20
+"""Levels of and/or/not a filter from outside may have."""
+
+
+@cache
+def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
+    """Every attribute that can be compared by its name outside: `text`, and `place.city` as the item's JSON spells it. Those that
+    nobody may read are not among them."""
+    nested = {".".join((one.root, *one.path)): one for one in meta.nested.values()}
+    known = {**meta.attributes, **nested}
+    return MappingProxyType(
+        {name: one for name, one in known.items() if meta.attributes[one.root].readable is not False}
+    )
+
+
+def spelled(view: View, name: str) -> Attribute | None:
+    """The attribute that has this name outside, if it is there for the view."""
+    found = spellings(view.meta).get(name)
+    return None if found is None or found.root in view.hidden else found
+
+
+def fields_of(meta: StoreMeta[Any], name: str) -> Mapping[str, Attribute]:
+    """The fields of an attribute that is an object, by the names that its JSON gives them."""
+    return {
+        spelled.rpartition(".")[2]: one
+        for spelled, one in spellings(meta).items()
+        if spelled.rpartition(".")[0] == name
+    }
+
+
+def has_text(meta: StoreMeta[Any]) -> bool:
+    """Whether there is any text that a `query` could look through."""
+    return any(attribute.kind is Kind.STRING for attribute in meta.attributes.values())
+
+
+def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view: View | None = None) -> Filter:
+    """The filter a JSON value spells. None and `{}` match every item. With a `view` it is left to be resolved for it."""
+    faults: list[Fault] = []
+    found = ALL if given is None else _of_json(view or whole(meta), given, path, faults, MAX_DEPTH)
+    if faults:
+        raise InvalidQuery(faults=faults)
+    return resolve_filter(meta, found, path) if view is None else found
+
+
+def _of_json(view: View, given: Any, path: str, faults: list[Fault], depth: int) -> Filter:
+    if not isinstance(given, Mapping) or depth == 0:
+        what = "Expected an object" if depth else f"Nested more than {MAX_DEPTH} levels deep"
+        faults.append(Fault(path, what, "object", _type(given)))
+        return NOTHING
+    parts: list[Filter] = []
+    for name, value in given.items():
+        at = path + pointer(name)
+        if name in CONNECTIVES:
+            listed = value if isinstance(value, list) else None
+            if listed is None:
+                faults.append(Fault(at, "Expected an array", "array of filters", _type(value)))
+            inner = [_of_json(view, one, at + pointer(i), faults, depth - 1) for i, one in enumerate(listed or ())]
+            parts.append(combine(CONNECTIVES[name], inner))
+        elif name == "not":
+            parts.append(Not(_of_json(view, value, at, faults, depth - 1)))
+        elif name == QUERY:
+            parts.append(mentions(view, value, at, faults))
+        elif name in view.meta.links and (behind := view.link(name)):
+            parts.append(Linked(name, _of_json(behind[1], value, at, faults, depth - 1)))
+        else:
+            known = None if "." in name else spelled(view, name)
+            parts += _of_attribute(view, known, name, value, at, faults)
+    return combine(And, parts)
+
+
+def _of_attribute(
+    view: View, attribute: Attribute | None, name: str, value: Any, path: str, faults: list[Fault]
+) -> list[Filter]:
+    """What an object says of one attribute: by operators, and where the attribute is an object itself, by its fields."""
+    if attribute is None:
+        faults.append(Fault(path, "Unknown attribute", found=str(name)[:64]))
+        return []
+    if not isinstance(value, Mapping):
+        faults.append(Fault(path, "Expected an object of operators", 'such as {"eq": …}', _type(value)))
+        return []
+    parts: list[Filter] = []
+    for member, one in value.items():
+        at, below = path + pointer(member), f"{name}.{member}"
+        field = spelled(view, below)
+        # no operator of an object takes an object, so that a field may have an operator's name
+        if attribute.kind is Kind.JSON and (isinstance(one, Mapping) or (field and member not in OPERATORS)):
+            parts += _of_attribute(view, field, below, one, at, faults)
+        else:
+            parts.append(compare(attribute, name, member, one, at, faults))
+    return parts
+
+
+def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]], view: View | None = None) -> Filter:
+    """The filter that URL parameters spell; paths of faults are the parameters' names. `view` as in `filter_of_json`."""
+    seen = view or whole(meta)
+    faults: list[Fault] = []
+    parts: list[Filter] = []
+    sets: dict[str, list[str]] = {}
+    for parameter, value in given:
+        if parameter == QUERY:
+            parts.append(mentions(seen, value, pointer(parameter), faults))
+            continue
+        asked = _asked(seen, parameter)
+        if asked.operator == "oneof":
+            sets.setdefault(parameter, []).append(value)
+            continue
+        strict = asked.attribute is not None and asked.attribute.kind in (Kind.STRING, Kind.BYTES)
+        parts.append(_compared(asked, _flag(value) if asked.operator == "null" else value, parameter, faults, strict))
+    for parameter, values in sets.items():
+        parts.append(_compared(_asked(seen, parameter), values, parameter, faults, False))
+    if faults:
+        raise InvalidQuery(faults=faults)
+    found = combine(And, parts)
+    return found if view else resolve_filter(meta, found)
+
+
+class _Asked(Struct, frozen=True):
+    """What a parameter is about: an attribute, behind some links, and an operator."""
+
+    name: str
+    operator: str
+    attribute: Attribute | None
+    links: tuple[str, ...] = ()
+
+
+def _asked(view: View, parameter: str) -> _Asked:
+    """The fields of objects may have two underscores in their names."""
+    links, attribute = _found(view, parameter)
+    if attribute is not None:
+        return _Asked(parameter, "eq", attribute, links)
+    name, _, operator = parameter.rpartition("__")
+    if not name:
+        return _Asked(parameter, "eq", None)
+    links, attribute = _found(view, name)
+    return _Asked(name, operator, attribute, links)
+
+
+def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
+    """The links on the way to an attribute, and it, if it is there: `author.team.name`."""
+    attribute = spelled(view, name)
+    step, _, rest = name.partition(".")
+    if attribute is not None or not rest or step not in view.meta.links:
+        return (), attribute
+    behind = view.link(step)
+    links, attribute = _found(behind[1], rest) if behind else ((), None)
+    return (step, *links), attribute
+
+
+def _compared(asked: _Asked, value: Any, parameter: str, faults: list[Fault], strict: bool) -> Filter:
+    found = compare(asked.attribute, asked.name, asked.operator, value, pointer(parameter), faults, strict=strict)
+    for link in reversed(asked.links):
+        found = Linked(link, found)
+    return found
+
+
+def _flag(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _type(value: Any) -> str:
+    return "null" if value is None else type(value).__name__

@@ -1,0 +1,217 @@
+"""Check a filter or an order against an item and bring it into the one shape that backends compile.
+
+After `resolve_filter` every attribute exists, every value has the attribute's type and is not None, `And`/`Or` are flat
+and hold more than one filter (but for the constants `ALL` and `NOTHING`), and `Not` wraps only operators that have no
+opposite; it is true for null. A link has become an `Exists`. Backends rely on that and check nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ..errors import Fault, InvalidQuery
+from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Linked, Not, Or, Text
+from ..model.meta import Attribute, StoreMeta
+from ..model.types import OPERATORS, Kind, unicode
+from ..model.validation import fault_of, operand, pointer
+from .filter_algebra import combine, exists, narrowed, opposite, seen_on
+from .visibility import View, whole
+
+MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
+"""What a filter may hold, how deep it may be nested, and how many links it may follow. There are other limits behind these: SQLite's expressions are 1,000
+deep, and so is Python's stack, of which a level takes several frames until it is SQL."""
+
+
+def resolve_filter(
+    meta: StoreMeta[Any], where: Filter | None, path: str = "/where", view: View | None = None
+) -> Filter:
+    """The filter in normal form; `InvalidQuery` with every fault. None means every item. `view`: what it may name."""
+    if where is None or where == ALL:
+        return ALL
+    seen = view or whole(meta)
+    if _deeper(where, MAX_LEVELS):
+        raise InvalidQuery(faults=[Fault(path, f"Nested more than {MAX_LEVELS} levels deep", f"at most {MAX_LEVELS}")])
+    faults: list[Fault] = []
+    resolved = _resolve(seen, where, path, False, faults)
+    if not faults:
+        faults = _too_large(resolved, path)
+    if faults:
+        raise InvalidQuery(faults=faults)
+    return narrowed(resolved, seen)
+
+
+def _deeper(where: Filter, levels: int) -> bool:
+    """Does a filter have more levels of and, or and not?"""
+    match where:
+        case And(filters) | Or(filters):
+            return levels == 0 or any(_deeper(one, levels - 1) for one in filters)
+        case Not(inner) | Linked(where=Filter() as inner):
+            return levels == 0 or _deeper(inner, levels - 1)
+    return False
+
+
+def _too_large(where: Filter, path: str) -> list[Fault]:
+    if isinstance(where, Compare) and where.operator != "oneof":
+        return []
+    leaves = [*_leaves(where)]
+    found = [one for one in leaves if isinstance(one, Compare)]
+    values = sum(len(one.value) for one in found if one.operator == "oneof")
+    sizes = (
+        ("comparisons", len(found), MAX_COMPARISONS),
+        ("values in oneof", values, MAX_VALUES),
+        ("links", len(leaves) - len(found), MAX_LINKS),
+    )
+    return [Fault(path, f"Too many {what}", f"at most {most}", str(size)) for what, size, most in sizes if size > most]
+
+
+def _leaves(where: Filter) -> Iterator[Compare | Exists]:
+    match where:
+        case Compare():
+            yield where
+        case Exists(where=inner):
+            yield where
+            yield from _leaves(inner)
+        case Not(inner):
+            yield from _leaves(inner)
+        case And(filters) | Or(filters):
+            for one in filters:
+                yield from _leaves(one)
+
+
+def compare(
+    attribute: Attribute | None,
+    name: str,
+    operator: str,
+    value: Any,
+    path: str,
+    faults: list[Fault],
+    *,
+    strict: bool = True,
+) -> Filter:
+    """One comparison in normal form. `strict=False` also reads values spelled as text, as URLs do."""
+    if attribute is None:
+        faults.append(Fault(path, "Unknown attribute", found=name))
+        return NOTHING
+    kinds = OPERATORS.get(operator)
+    if kinds is None:
+        faults.append(Fault(path, "Unknown operator", "one of " + ", ".join(OPERATORS), operator))
+        return NOTHING
+    if attribute.kind not in kinds:
+        known = [other for other, applies in OPERATORS.items() if attribute.kind in applies]
+        faults.append(Fault(path, f"Not for {attribute.kind} attributes", "one of " + ", ".join(known), operator))
+        return NOTHING
+    try:
+        return SHAPES.get(operator, _plain)(attribute, operator, value, strict)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        faults.append(fault_of(error, path))
+        return NOTHING
+
+
+def _plain(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, _value(attribute, value, strict))
+
+
+def _value(attribute: Attribute, value: Any, strict: bool) -> Any:
+    if value is None:
+        raise ValueError(f"Expected {attribute.kind}, got null")
+    return operand(attribute, value, strict=strict)
+
+
+def _equality(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    if value is None:
+        return Compare(attribute.name, "null", operator == "eq")
+    return _plain(attribute, operator, value, strict)
+
+
+def _oneof(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise TypeError(f"Expected an array of {attribute.kind}")
+    given = list(value)
+    values = tuple(dict.fromkeys(_value(attribute, one, strict) for one in given if one is not None))
+    terms: list[Filter] = (
+        [Compare(attribute.name, "null", True)] if len(given) > sum(v is not None for v in given) else []
+    )
+    if len(values) == 1:
+        terms.append(Compare(attribute.name, "eq", values[0]))
+    elif values:
+        terms.append(Compare(attribute.name, operator, values))
+    return combine(Or, terms)
+
+
+def _text(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, _value(attribute, value, True))
+
+
+def _null(attribute: Attribute, operator: str, value: Any, strict: bool) -> Filter:
+    return Compare(attribute.name, operator, msgspec.convert(value, bool, strict=strict))
+
+
+SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
+    "eq": _equality,
+    "ne": _equality,
+    "oneof": _oneof,
+    "contains": _text,
+    "startswith": _text,
+    "endswith": _text,
+    "icontains": _text,
+    "null": _null,
+}
+"""Operator → how its value is read; the others take one value of the attribute's type."""
+
+
+def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
+    match where:
+        case Compare(name, operator, value):
+            attribute = view.find(name)
+            if attribute is None and name.partition(".")[0] in view.meta.links:
+                step, _, rest = name.partition(".")
+                return _resolve(view, Linked(step, Compare(rest, operator, value)), path, negate, faults)
+            found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
+            return opposite(view.meta, found) if negate else found
+        case Linked(name, inner):
+            found = _through(view, name, inner, path + pointer(name), faults)
+            return opposite(view.meta, found) if negate else found
+        case Exists():
+            return Not(where) if negate else where
+        case Text(words):
+            found = mentions(view, words, path + "/query", faults)
+            return _resolve(view, found, path, negate, faults)
+        case And(filters):
+            parts = [_resolve(view, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
+            return combine(Or if negate else And, parts)
+        case Or(filters):
+            parts = [_resolve(view, one, path + pointer("or", i), negate, faults) for i, one in enumerate(filters)]
+            return combine(And if negate else Or, parts)
+        case Not(inner):
+            return _resolve(view, inner, path + pointer("not"), not negate, faults)
+    faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
+    return NOTHING
+
+
+def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault]) -> Filter:
+    """There is an item behind the link that is there for the view, and matches."""
+    found = view.link(name)
+    if found is None:
+        faults.append(Fault(path, "Unknown attribute", found=name))
+        return NOTHING
+    link, behind = found
+    inner = ALL if where is None else _resolve(behind, where, path, False, faults)
+    return exists(
+        link.ends, combine(And, [narrowed(inner, behind), behind.rows, seen_on(behind, link.ends.remote)]), view
+    )
+
+
+def mentions(view: View, text: Any, path: str, faults: list[Fault]) -> Filter:
+    """Each word of the text occurs in one of the item's texts, whatever the case; no words, no condition."""
+    names = [one.name for one in view.attributes.values() if one.kind is Kind.STRING]
+    try:
+        if not names:
+            raise ValueError(f"No attribute of {view.meta.name} is text")
+        words = unicode(msgspec.convert(text, str)).split()
+    except (msgspec.ValidationError, ValueError) as error:
+        faults.append(fault_of(error, path))
+        return NOTHING
+    return combine(And, [combine(Or, [Compare(name, "icontains", word) for name in names]) for word in words])

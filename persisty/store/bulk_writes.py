@@ -1,0 +1,90 @@
+"""`update_all` and `delete_all`: an engine's bulk writes, one after the other, until all matches have been looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import Fault, InvalidQuery, PersistyError
+from ..model.expressions import NOTHING, And, Compare, Filter, Or, OrderBy
+from ..query.cursor import decode_cursor, encode_cursor
+from ..query.filter_algebra import combine
+from .backend import Backend, Page
+from .edits import BulkResult
+from .limits import MAX_BATCH
+
+
+def write_all(
+    backend: Backend[Any],
+    changes: Mapping[str, Any] | None,
+    where: Filter,
+    ready: Filter,
+    limit: int | None,
+    cursor: str | None,
+    allow_scan: bool,
+) -> BulkResult:
+    """Change (or without `changes` delete) the matches behind the cursor, about `limit` of them. `ready` is the filter as the engine
+    takes it.
+
+    An error carries in its details what was done before it: `changed`, and the `cursor` to go on from.
+    """
+    _check(limit)
+    after = None if cursor is None else decode_cursor(backend.meta, where, (), cursor)
+    changed = 0
+    while ready != NOTHING:
+        left = None if limit is None else limit - changed
+        try:
+            bulk = backend.write_all(changes, ready, after, left, allow_scan=allow_scan)
+        except PersistyError as error:
+            error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
+            raise
+        changed, after = changed + bulk.changed, bulk.position
+        cursor = None if after is None else encode_cursor(backend.meta, where, (), after)
+        if after is None or (limit is not None and changed >= limit):
+            break
+    return BulkResult(changed, cursor)
+
+
+def write_by_key(
+    backend: Backend[Any],
+    changes: Mapping[str, Any] | None,
+    where: Filter,
+    ready: Filter,
+    limit: int,
+    cursor: str | None,
+    allow_scan: bool,
+) -> BulkResult:
+    """Like `write_all`, in the order of the keys: for a caller who must not see the values of an index, by which an engine's own
+    order goes on."""
+    _check(limit)
+    meta = backend.meta
+    order = tuple(OrderBy(name) for name in meta.key.attributes)
+    changed = 0
+    while True:
+        after = None if cursor is None else decode_cursor(meta, where, order, cursor)
+        size = min(MAX_BATCH, limit - changed)
+        page = (
+            Page([])
+            if ready == NOTHING
+            else backend.query(ready, order, after, size, select=meta.key.attributes, allow_scan=allow_scan)
+        )
+        some = combine(Or, [_is(backend, item) for item in page.items])
+        try:
+            changed += write_all(backend, changes, where, combine(And, [ready, some]), None, None, allow_scan).changed
+        except PersistyError as error:
+            error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
+            raise
+        cursor = None if page.position is None else encode_cursor(meta, where, order, page.position)
+        if cursor is None or changed >= limit:
+            return BulkResult(changed, cursor)
+
+
+def _is(backend: Backend[Any], item: Any) -> Filter:
+    """The item is this one, by its key."""
+    values = zip(backend.meta.key.attributes, backend.meta.key_values(item), strict=True)
+    return combine(And, [Compare(name, "eq", value) for name, value in values])
+
+
+def _check(limit: int | None) -> None:
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])

@@ -1,0 +1,34 @@
+"""Requests that a client may send twice: what is kept of each, as an item like any other, in the app's own engine. No surface offers it.
+
+`persisty/api/http/idempotency.py` says what is done with it. `App.requests` is the store.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from msgspec import structs
+
+from ..model.generators import UUID4
+from ..model.meta import StoreMeta, meta_of
+from ..model.stored import Attr, stored
+from ..naming import RESERVED
+
+
+@stored(name=f"{RESERVED}request")
+class KeptRequest:
+    """`id`: a hash of who sent it, where to, and the key; `fingerprint`: one of what was sent; `holder` is another after every write;
+    `until`: the request is being carried out, and whoever does it is given up then; `expires`: the second, counted from 1970, from which on
+    all this counts for nothing. The answer has a `status` as soon as it is there, and no `body` if that was too large."""
+
+    id: str
+    fingerprint: str
+    holder: UUID = Attr(generator=UUID4)
+    until: float
+    expires: int
+    status: int | None = None
+    headers: dict[str, str] | None = None
+    body: bytes | None = None
+
+
+REQUESTS: StoreMeta[KeptRequest] = structs.replace(meta_of(KeptRequest), expires="expires")

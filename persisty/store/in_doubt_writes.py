@@ -1,0 +1,83 @@
+"""Writes in doubt: an attempt whose answer was lost may have been carried out, so what is refused afterwards may be done.
+
+```
+the item carries what this very call made, and no other makes      done
+it cannot carry it, so the attempt was not carried out             the refusal stands
+neither can be told                                                `BackendUnavailable` with `in_doubt` in its details
+```
+
+What a call makes is its random UUIDs and its times to the microsecond, where the caller did not give them: equal values of
+any other kind prove nothing, two callers may write the same. Nothing here costs a write that is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UNSET
+
+from ..model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, UUID7, UUID7_TEXT, Add, Append, Generator, now
+from ..model.meta import StoreMeta
+from ..model.update_operators import sums_of
+from .backend import Outcome, Patch, Put, Write, WriteResult
+
+LONG_AGO = timedelta(minutes=5)
+"""What was last written before that was not written by this call, even if a clock is as wrong as AWS allows."""
+UUIDS = (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT)
+TIMES = (CREATED, UPDATED)
+
+
+def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
+    """Has the write no more effect when it is sent twice than once? A version that is counted up twice does no harm."""
+    if not isinstance(write, Patch):
+        return True
+    return not (any(isinstance(value, Append) for value in write.changes.values()) or sums_of(meta, write.changes))
+
+
+def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult) -> WriteResult:
+    """The result of a write that is in doubt, as far as the item tells. `given`: the item or the changes of the caller."""
+    if result.item is None or result.refusal is Outcome.MISSING:
+        return result
+    if isinstance(write, Put):
+        return _put(meta, write, given, result)
+    if isinstance(write, Patch):
+        return _patch(meta, write, given, result)
+    untouched = any(_old(value) for value in _values(meta, (CREATED,), result.item).values())
+    return WriteResult(Outcome.FAILED, result.item) if untouched else result
+
+
+def _put(meta: StoreMeta[Any], write: Put, given: Any, result: WriteResult) -> WriteResult:
+    made = {name: value for name, value in _values(meta, (*UUIDS, *TIMES), write.item).items() if _lacks(given, name)}
+    found = {name: meta.attributes[name].get(result.item) for name in made}
+    steady = [name for name in made if meta.attributes[name].generator is CREATED]
+    if any(found[name] != made[name] for name in steady) or any(map(_old, found.values())):
+        return WriteResult(Outcome.EXISTS)
+    mine = any(found[name] == made[name] for name in made)
+    return WriteResult(Outcome.DONE, write.item) if mine else result
+
+
+def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) -> WriteResult:
+    made = [name for name in _values(meta, (UPDATED,), result.item) if _lacks(given, name)]
+    if any(_old(meta.attributes[name].get(result.item)) for name in made) and result.refusal is not None:
+        return WriteResult(result.refusal, result.item)
+    plain = [name for name, value in write.changes.items() if not isinstance(value, Add | Append)]
+    mine = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in plain)
+    return WriteResult(Outcome.DONE, result.item) if mine else result
+
+
+def _values(meta: StoreMeta[Any], generators: tuple[Generator, ...], item: Any) -> dict[str, Any]:
+    """The values of the attributes with one of these generators."""
+    found = ((name, one) for name, one in meta.attributes.items() if any(one.generator is each for each in generators))
+    return {name: one.get(item) for name, one in found}
+
+
+def _lacks(given: Any, name: str) -> bool:
+    """Did the caller leave this value to be made?"""
+    return name not in given if isinstance(given, Mapping) else getattr(given, name, UNSET) is UNSET
+
+
+def _old(value: Any) -> bool:
+    """Is this a time well before the call?"""
+    return isinstance(value, datetime) and now() - value > LONG_AGO

@@ -1,0 +1,280 @@
+"""What is behind the links of some items, loaded for all of them at once: one call of a backend for a link, two through an item
+between.
+
+Each loader gives one value for each item, in its position: an item or None, a page, or a number. The caller's rules for the other
+item hold: what it may not read there is not there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from ..errors import Fault, InvalidQuery, TooManyLinked
+from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
+from ..model.links import Link
+from ..model.meta import StoreMeta
+from ..model.validation import pointer
+from ..query.evaluation import sort_key
+from ..query.filter_algebra import among, combine, seen_on
+from ..query.keyset import position_of
+from ..query.order import Order
+from .backend import Page
+from .limits import MAX_LIMIT, check_limit
+from .pages import ResultPage
+
+if TYPE_CHECKING:
+    from .store import Store
+
+MAX_BETWEEN = 10_000
+"""Items between that one call looks at."""
+
+
+class Asked(Struct, frozen=True):
+    """What is wanted of the items at the other end; `where` is resolved, for whoever asks. `select`: the attributes that are wanted,
+    None for all."""
+
+    where: Filter = ALL
+    order: tuple[OrderBy, ...] = ()
+    limit: int = 25
+    cursor: str | None = None
+    select: tuple[str, ...] | None = None
+
+
+def related(
+    store: Store[Any],
+    name: str,
+    items: Sequence[Any],
+    where: Filter | bool | None,
+    order: Order,
+    limit: int,
+    cursor: str | None,
+    select: tuple[str, ...] | None = None,
+) -> list[Any]:
+    """What is behind the link of each item."""
+    link = link_of(store, name)
+    target = store.beside(link.ends.target)
+    if cursor is not None and len(items) != 1:
+        raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
+    check_limit(limit)
+    led = combine(And, [target.planning.where(where), seen_on(target.guard.view, link.ends.remote)])
+    asked = Asked(led, target.planning.order(order), limit, cursor, None if select is None else target.needed(select))
+    get = store.meta.attributes[link.ends.local].get
+    values = [None if (value := get(item)) is UNSET else value for item in items]
+    distinct = list(dict.fromkeys(value for value in values if value is not None))
+    loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
+    return [loaded.get(value, EMPTY.get(link.kind)) for value in values]
+
+
+NO_ITEMS: ResultPage[Any] = ResultPage([])
+EMPTY: dict[str, Any] = {"has_many": NO_ITEMS, "has_count": 0}
+"""Kind of link → what is there where nothing is."""
+
+
+def link_of(store: Store[Any], name: str) -> Link:
+    """The link; `InvalidQuery` if there is none, or none that leads the caller anywhere."""
+    known = open_links(store)
+    if name not in known:
+        expected = "one of " + ", ".join(known) if known else None
+        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", expected, name[:64])])
+    return known[name]
+
+
+def open_links(store: Store[Any]) -> dict[str, Link]:
+    """The links that lead the caller somewhere, by name."""
+    view = store.guard.view
+    found = [one[0] for name in store.meta.links if (one := view.link(name)) is not None]
+    return {link.name: link for link in found if store.guard.of(link.ends.target).may("read")}
+
+
+def _target(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+    """The items with these keys."""
+    found: list[Any] = []
+    for start in range(0, len(values), MAX_LIMIT):
+        found += [
+            one
+            for one in target.backend.read([(value,) for value in values[start : start + MAX_LIMIT]])
+            if one is not None
+        ]
+    where = combine(And, [target.guard.rows("read"), asked.where])
+    kept = found if where == ALL else _that_hold(target, where, found)
+    get = target.meta.attributes[link.ends.remote].get
+    return {get(one): one for one in target.guard.shown(kept)}
+
+
+def _that_hold(target: Store[Any], where: Filter, items: list[Any]) -> list[Any]:
+    fine = target.joins.hold(target.meta, where, items)
+    return [one for one, holds in zip(items, fine, strict=True) if holds]
+
+
+def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+    """For each value the first items that have it."""
+    ends = link.ends
+    if ends.middle is not None:
+        return _pages_through(store, target, link, values, asked)
+    if not target.guard.may("search"):
+        return {}
+    if asked.cursor is not None:
+        [value] = values
+        led = _of(target, ends.remote, value, asked)
+        return {value: target.page(led, asked.order, asked.limit, asked.cursor, asked.select)}
+    where = target.planning.rows("search", asked.where)
+    ready = target.joins.ready(target.meta, where)
+    if ready == NOTHING:
+        return {}
+    found = target.backend.query_each(ends.remote, values, ready, asked.order, asked.limit, select=asked.select)
+    return {
+        value: ResultPage(target.guard.shown(page.items))
+        if page.position is None  # what the page was a page of is asked by a cursor only
+        else target.shown_page(_of(target, ends.remote, value, asked), asked.order, page)
+        for value, page in zip(values, found, strict=True)
+    }
+
+
+def _middle(link: Link) -> StoreMeta[Any]:
+    return link.ends.middle or link.ends.target
+
+
+def _of(target: Store[Any], attribute: str, value: Any, asked: Asked) -> Filter:
+    """What a search for the items of one value asks: a cursor is good for either."""
+    return target.planning.rows("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
+
+
+def _pages_through(
+    store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked
+) -> dict[Any, Any]:
+    middle = store.beside(_middle(link))
+    if not (target.guard.may("search") and middle.guard.may("search")):
+        return {}
+    if asked.cursor is not None:
+        [value] = values
+        return {
+            value: target.page(_through(target, middle, link, value, asked), asked.order, asked.limit, asked.cursor)
+        }
+    far = _between(middle, link, values)
+    keys = list(dict.fromkeys(key for some in far.values() for key in some))
+    behind = _target(
+        store, target, link, keys, msgspec.structs.replace(asked, where=target.planning.rows("search", asked.where))
+    )
+    total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
+    rank = sort_key(target.meta, total)
+    pages: dict[Any, Any] = {}
+    for value in values:
+        mine = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
+        first = mine[: asked.limit]
+        position = position_of(target.meta, total, first[-1]) if len(mine) > asked.limit else None
+        pages[value] = target.shown_page(_through(target, middle, link, value, asked), total, Page(first, position))
+    return pages
+
+
+def _through(target: Store[Any], middle: Store[Any], link: Link, value: Any, asked: Asked) -> Filter:
+    """What a search for the items behind those between asks."""
+    ends = link.ends
+    between = middle.planning.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
+    leads = Exists(ends.remote, ends.middle, ends.far, between)
+    return target.planning.rows("search", combine(And, [leads, asked.where]))
+
+
+def _led(middle: Store[Any], link: Link, where: Filter) -> Filter:
+    """The matches between on which the caller sees where they lead."""
+    return combine(And, [where, seen_on(middle.guard.view, *link.ends.between)])
+
+
+def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
+    """Value → the keys at the far end of the items between, each once."""
+    near, far = (middle.meta.attributes[name].get for name in (link.ends.near, link.ends.far))
+    where = middle.planning.rows("search", _led(middle, link, among(link.ends.near, values)))
+    ready = middle.joins.ready(middle.meta, where)
+    found: dict[Any, dict[Any, None]] = {}
+    after, seen = None, 0
+    while ready != NOTHING:
+        page = middle.backend.query(ready, (), after, MAX_LIMIT, select=(link.ends.near, link.ends.far))
+        for one in page.items:
+            if far(one) is not None:
+                found.setdefault(near(one), {})[far(one)] = None
+        seen, after = seen + len(page.items), page.position
+        if after is None:
+            break
+        if seen >= MAX_BETWEEN:
+            raise TooManyLinked(f"More than {MAX_BETWEEN} of {middle.meta.name} are between", limit=MAX_BETWEEN)
+    return found
+
+
+def _first(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+    pages = _pages(store, target, link, values, msgspec.structs.replace(asked, limit=1))
+    return {value: page.items[0] for value, page in pages.items() if page.items}
+
+
+def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+    """How many items have each value, of those that the caller may count."""
+    ends = link.ends
+    counted, attribute = (target, ends.remote) if ends.middle is None else (store.beside(_middle(link)), ends.near)
+    if not (counted.guard.may("count") and target.guard.may("count")):
+        return {}
+    where = target.planning.rows("count", asked.where)
+    if ends.middle is not None:
+        where = counted.planning.rows("count", _led(counted, link, Exists(ends.far, target.meta, ends.remote, where)))
+    ready = counted.joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
+    if ready == NOTHING:
+        return {}
+    if ends.middle is None:
+        return {group.by[0]: group.values[0] for group in counted.backend.aggregate((COUNT,), (attribute,), ready)}
+    # several items between may lead to the same one, which counts once
+    return Counter(group.by[0] for group in counted.backend.aggregate((COUNT,), ends.between, ready))
+
+
+Loader = Callable[["Store[Any]", "Store[Any]", Link, list[Any], Asked], dict[Any, Any]]
+
+LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
+"""Kind of link → what loads it: (store, target's store, link, distinct values of the near end) → value → what is behind."""
+
+
+def loaded(store: Store[Any], items: Sequence[Any], names: Iterable[str], limit: int) -> list[Any]:
+    """Copies of the items with these links loaded; `author.team` loads the team of each author, too. None stays None."""
+    below: dict[str, list[str]] = {}
+    for name in names:
+        step, _, rest = name.partition(".")
+        below.setdefault(step, []).extend([rest] if rest else [])
+    present = [one for one in items if one is not None]
+    values: dict[str, list[Any]] = {}
+    for name, further in below.items():
+        values[name] = related(store, name, present, None, None, limit, None)
+        if further:
+            values[name] = _further(store.beside(store.meta.links[name].ends.target), values[name], further, limit)
+    cls = loaded_class(store.meta)
+    copies = iter([_copy(cls, one, {name: some[i] for name, some in values.items()}) for i, one in enumerate(present)])
+    return [None if one is None else next(copies) for one in items]
+
+
+def _further(target: Store[Any], found: list[Any], names: list[str], limit: int) -> list[Any]:
+    """The links of what is behind a link: of items, or of the items of pages."""
+    flat: list[Any] = []
+    for one in found:
+        if isinstance(one, target.meta.item):
+            flat.append(one)
+        elif isinstance(one, ResultPage):
+            flat += one.items
+    again = iter(loaded(target, flat, names, limit))
+
+    def with_links(one: Any) -> Any:
+        if isinstance(one, target.meta.item):
+            return next(again)
+        return ResultPage([next(again) for _ in one.items], one.cursor) if isinstance(one, ResultPage) else one
+
+    return [with_links(one) for one in found]
+
+
+def _copy(cls: type[Any], item: Any, values: Mapping[str, Any]) -> Any:
+    return cls(**{name: getattr(item, name) for name in item.__struct_fields__}, **values)
+
+
+@cache
+def loaded_class(meta: StoreMeta[Any]) -> type[Any]:
+    """The item's class with a field for each link, which are left out where they are not loaded."""
+    fields = [(name, Any, UNSET) for name in meta.links]
+    return msgspec.defstruct(meta.item.__name__, fields, bases=(meta.item,), kw_only=True, module=meta.item.__module__)

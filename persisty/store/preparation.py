@@ -1,0 +1,153 @@
+"""From what a caller asks to what an engine is given: conditions with the rules joined to them, keys, and the writes of edits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import Fault, InvalidInput, InvalidQuery
+from ..model.expressions import ALL, And, Exists, Filter, OrderBy, Text
+from ..model.keys import KeyValues
+from ..model.meta import StoreMeta
+from ..model.update_operators import bounds_of
+from ..model.validation import key_values, pointer
+from ..query.filter_algebra import all_of, combine
+from ..query.order import Order, resolve_order
+from ..query.resolution import resolve_filter
+from . import edits
+from .backend import Delete, Patch, Put, Requirement
+from .guard import Trusted
+from .results import Planned
+from .semi_joins import Joins
+
+
+class Planning:
+    """Plans what one caller asks of one store."""
+
+    def __init__(self, meta: StoreMeta[Any], guard: Trusted, joins: Joins) -> None:
+        self.meta, self.guard, self.joins = meta, guard, joins
+        self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
+        self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
+
+    def where(self, where: Filter | bool | None, path: str = "/where", query: str | None = None) -> Filter:
+        """The filter, resolved, of what the caller may see."""
+        # to a type checker `Message.author_id == me` is a bool; at run time only a Filter passes resolve_filter
+        view = self.guard.view
+        resolved = resolve_filter(self.meta, where, path, view)  # type: ignore[arg-type]
+        if query is None:
+            return resolved
+        return combine(And, [resolved, resolve_filter(self.meta, Text(query), path, view)])
+
+    def order(self, order: Order) -> tuple[OrderBy, ...]:
+        """The order, total, by what the caller may see; () where none is asked and the engine's own will do.
+
+        Without an order an engine goes on from the values of an index, which stand in the cursor. Where some of these are not for
+        the caller to see, it is the order of the keys.
+        """
+        view = self.guard.view
+        total = resolve_order(self.meta, order, view=view)
+        if total or not (view.hidden or view.partial):
+            return total
+        indexed = {name for index in self.meta.indexes for name in index.attributes}
+        return () if indexed <= view.even.keys() else tuple(OrderBy(name) for name in self.meta.key.attributes)
+
+    def rows(self, verb: str, where: Filter) -> Filter:
+        """The matches with which the caller may do it."""
+        rule = self.guard.rows(verb)
+        return where if rule is ALL else combine(And, [where, rule])
+
+    def key(self, key: Any, path: str = "/key") -> KeyValues | None:
+        """The typed key values; None where no item can have that key."""
+        if not isinstance(key, str):
+            return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
+        return self.meta.key_codec.parse(key)
+
+    def create(self, given: Any, path: str = "") -> Planned:
+        item = self.guard.new(given, path)
+        self.guard.check_new([item])
+        values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
+        return Planned(Put(item, self._requirements(values, "create")), given=given)
+
+    def update(
+        self, key: Any, changes: Mapping[str, Any], when: Filter | bool | None, path: str = ""
+    ) -> Planned | None:
+        """None where no item can have that key."""
+        # the faults of the changes are told at the root of what a single update is given
+        valid = self.guard.changes(changes, path and path + "/changes")
+        condition = self.where(when, path + "/when")
+        values = self.key(key, path + "/key")
+        if values is None:
+            return None
+        rule, bounds = self.guard.condition("update", valid), bounds_of(self.meta, valid)
+        ready = self._ready(condition, rule, bounds)
+        requires = self._requirements(valid, "update")
+        return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
+
+    def delete(self, key: Any, when: Filter | bool | None, path: str = "") -> Planned | None:
+        """None where no item can have that key."""
+        condition = self.where(when, path + "/when")
+        rule = self.guard.condition("delete", {})
+        values = self.key(key, path + "/key")
+        if values is None:
+            return None
+        return Planned(Delete(values, self._ready(condition, rule)), condition, rule=rule)
+
+    def batch(self, batch: Sequence[edits.Edit]) -> list[Planned | None]:
+        """The writes of edits, None for a key that no item can have; every fault of every edit at once."""
+        planned: list[Planned | None] = []
+        faults: list[Fault] = []
+        for position, edit in enumerate(batch):
+            try:
+                planned.append(self._edit(edit, f"/edits/{position}"))
+            except (InvalidInput, InvalidQuery) as error:
+                faults.extend(error.faults)
+        if faults:
+            raise InvalidInput(faults=faults)
+        return planned
+
+    def _edit(self, edit: edits.Edit, path: str) -> Planned | None:
+        match edit:
+            case edits.Create(item):
+                return self.create(item, path + "/item")
+            case edits.Update(key, changes, when):
+                return self.update(key, changes, when, path)
+            case edits.Delete(key, when):
+                return self.delete(key, when, path)
+        raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
+
+    def _requirements(self, values: Mapping[str, Any], verb: str) -> tuple[Requirement, ...]:
+        """The items that have to be there for these values to be written: to be seen by the caller, and as its rule for the verb wants
+        them behind a link."""
+        if not self._linked:
+            return ()
+        wanted: dict[str, tuple[StoreMeta[Any], list[Filter]]] = {}
+        for link in self._checked:
+            if values.get(link.by) is not None:
+                target = link.ends.target
+                wanted[link.by] = (target, [self.guard.of(target).rows("read")])
+        for one in all_of(self.guard.rows(verb)):
+            # what holds of an item that is yet to be written was looked up; that it still does is the engine's to say
+            if (
+                isinstance(one, Exists)
+                and (one.other,) == one.meta.key.attributes
+                and values.get(one.attribute) is not None
+            ):
+                wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
+        return tuple(
+            Requirement(name, target, (values[name],), self.joins.ready(target, combine(And, where)))
+            for name, (target, where) in wanted.items()
+        )
+
+    def check_requirements(self, values: Mapping[str, Any]) -> None:
+        """Look whether what many items are to be linked to is there: a bulk write carries no requirements."""
+        for one in self._requirements(values, "update"):
+            [found] = self.joins.backend_of(one.meta).read((one.key,))
+            if found is None or not self.joins.hold(one.meta, one.where, [found])[0]:
+                fault = Fault(pointer(one.attribute), "There is no such item", "the key of one that is there")
+                raise InvalidInput(faults=[fault])
+
+    def _ready(self, *conditions: Filter) -> Filter:
+        """All of them, as the engine takes them."""
+        several = [one for one in conditions if one is not ALL]
+        joined = several[0] if len(several) == 1 else combine(And, several)
+        return self.joins.ready(self.meta, joined)

@@ -1,0 +1,150 @@
+"""From an edit to the write that an engine gets, and from the engine's result to what the caller is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET, Struct, structs
+
+from ..errors import (
+    Aborted,
+    BackendUnavailable,
+    Conflict,
+    Fault,
+    InvalidInput,
+    NotFound,
+    PersistyError,
+    PreconditionFailed,
+)
+from ..model.expressions import ALL, Filter
+from ..model.keys import KeyValues
+from ..model.meta import StoreMeta
+from ..model.update_operators import sums_of
+from ..model.validation import pointer
+from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
+from .edits import EditResult
+from .guard import Trusted
+from .in_doubt_writes import settled
+
+
+class Planned(Struct, frozen=True):
+    """A write, and what is in the condition it carries: `when`, which the caller gave, `rule`, which its access rules demand, and
+    `bounds`, to which its sums keep. `given`: the item or the changes as they came, before generators ran."""
+
+    write: Write
+    when: Filter = ALL
+    given: Any = None
+    rule: Filter = ALL
+    bounds: Filter = ALL
+
+
+def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard: Trusted, path: str) -> PersistyError:
+    """Why a write was not done. An item that the caller must not see is not there, and one that it must not change is so
+    whatever its own condition said."""
+    match result.outcome:
+        case Outcome.FAILED:
+            return _refused(meta, planned, result.item, path, guard)
+        case Outcome.UNRELATED:
+            fault = Fault(path + pointer(result.index), "There is no such item", "the key of one that is there")
+            return InvalidInput(faults=[fault])
+        case Outcome.EXISTS:
+            return conflict(meta, result)
+        case Outcome.MISSING:
+            return NotFound()
+        case Outcome.IN_DOUBT:
+            return in_doubt()
+        case Outcome.ERROR if isinstance(result.error, InvalidInput):
+            faults = [structs.replace(fault, path=path + fault.path) for fault in result.error.faults]
+            return InvalidInput(result.error.message, faults=faults)
+        case Outcome.ERROR if result.error is not None:
+            return result.error
+    return Aborted()
+
+
+def in_doubt() -> BackendUnavailable:
+    """The error of a write that may have been carried out."""
+    return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
+
+
+def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
+    """Names the attributes whose values are taken: the key's, or those of a unique index."""
+    taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
+    return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
+
+
+def edit_result(
+    meta: StoreMeta[Any],
+    planned: Planned | None,
+    result: WriteResult | None,
+    guard: Trusted,
+    path: str = "",
+) -> EditResult[Any]:
+    """What became of one edit; without a write, its key is one that no item can have."""
+    if planned is None or result is None:
+        return EditResult(error=NotFound())
+    if result.outcome is Outcome.IN_DOUBT:
+        result = settled(meta, planned.write, planned.given, result)
+    if result.outcome is Outcome.DONE:
+        return EditResult(None if result.item is None else guard.written(result.item))
+    return EditResult(error=guard.told(error_of(meta, planned, result, guard, path)))
+
+
+def number(backend: Backend[Any], items: Sequence[Any]) -> None:
+    """Give new items the numbers they lack, those of each sequence in one call."""
+    for name in backend.meta.sequences:
+        get = backend.meta.attributes[name].get
+        lacking = [item for item in items if get(item) is UNSET]
+        if lacking:
+            for given, item in enumerate(lacking, backend.allocate(name, len(lacking))):
+                setattr(item, name, given)
+
+
+def check_distinct(meta: StoreMeta[Any], planned: Sequence[Planned | None]) -> None:
+    """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none.
+
+    A key with a number that the engine is yet to give is like no other.
+    """
+    seen: set[KeyValues] = set()
+    faults: list[Fault] = []
+    for position, one in enumerate(planned):
+        if one is None:
+            continue
+        key = meta.key_values(one.write.item) if isinstance(one.write, Put) else one.write.key
+        if key in seen and UNSET not in key:
+            faults.append(Fault(pointer("edits", position), "The same item twice in an atomic batch"))
+        seen.add(key)
+    if faults:
+        raise InvalidInput(faults=faults)
+
+
+def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple[Fault, ...]:
+    """An engine's faults with the place of the edit they are about, instead of the position of its write."""
+    present = [(position, one.write) for position, one in enumerate(planned) if one is not None]
+
+    def place(path: str) -> str:
+        number, _, rest = (
+            path.removeprefix("/").partition("/") if len(present) > 1 else ("0", "", path.removeprefix("/"))
+        )
+        position, write = present[int(number)]
+        return pointer("edits", position, "item" if isinstance(write, Put) else "changes") + (rest and "/" + rest)
+
+    return tuple(structs.replace(fault, path=place(fault.path)) for fault in faults)
+
+
+def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Trusted) -> PersistyError:
+    if not guard.visible(item):
+        return NotFound()
+    if not guard.permits(planned.rule, item):
+        return guard.refusal()
+    if planned.bounds is not ALL and guard.permits(planned.when, item):
+        return InvalidInput(faults=_sums(meta, planned, path))
+    return PreconditionFailed(item=guard.shown([item])[0])
+
+
+def _sums(meta: StoreMeta[Any], planned: Planned, path: str) -> list[Fault]:
+    changes = planned.write.changes if isinstance(planned.write, Patch) else {}
+    return [
+        Fault(path + pointer(attribute.name), "The sum would leave the bounds of the attribute")
+        for attribute, _ in sums_of(meta, changes)
+    ]

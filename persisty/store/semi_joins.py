@@ -1,0 +1,75 @@
+"""Filters through links, where an engine cannot follow them: the keys behind a link are asked for first, and stand in the filter.
+
+An engine that joins gets an `Exists` as it is. For the others the inner filter is a query of its own, whose answer may have changed
+before the outer one is asked; what this means for rules is told in docs/security.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from ..errors import TooManyLinked
+from ..model.expressions import ALL, NOTHING, And, Exists, Filter
+from ..model.meta import StoreMeta
+from ..query.evaluation import matcher
+from ..query.filter_algebra import among, combine, follows_links, joined
+from .backend import Backend
+from .limits import MAX_LIMIT
+
+MAX_LINKED = 1_000
+"""Values that may stand in the place of a link."""
+
+Related = Callable[[StoreMeta[Any]], Backend[Any]]
+"""An item → the backend that keeps it."""
+
+
+class Joins:
+    """Filters through links over the backends of one engine."""
+
+    def __init__(self, backend_of: Related) -> None:
+        self.backend_of = backend_of
+
+    def ready(self, meta: StoreMeta[Any], where: Filter) -> Filter:
+        """The filter as the engine takes it."""
+        if not follows_links(where) or self.backend_of(meta).capabilities.joins:
+            return where
+        return joined(meta, where, self._values)
+
+    def hold(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
+        """Does the filter hold of each item? One query for each link in it."""
+        if not follows_links(where):
+            return list(map(matcher(meta, where), items))
+        known: dict[Exists, set[Any]] = {}
+
+        def behind(link: Exists) -> Filter:
+            if link not in known:
+                given = {value for one in items if (value := meta.attributes[link.attribute].get(one)) is not None}
+                known[link] = set(self._others(link, given)) if given else set()
+            return among(link.attribute, known[link])
+
+        return list(map(matcher(meta, joined(meta, where, behind)), items))
+
+    def there(self, link: Exists, value: Any) -> bool:
+        """Is there an item behind the link, were its attribute to have this value?"""
+        return bool(self._others(link, {value}))
+
+    def _values(self, link: Exists) -> Filter:
+        return among(link.attribute, self._others(link, None))
+
+    def _others(self, link: Exists, wanted: Collection[Any] | None) -> list[Any]:
+        """The values of the other end's attribute, of those wanted or at all, that its matches have, each once."""
+        backend, get = self.backend_of(link.meta), link.meta.attributes[link.other].get
+        asked = ALL if wanted is None else among(link.other, wanted)
+        where = combine(And, [asked, self.ready(link.meta, link.where)])
+        found: dict[Any, None] = {}
+        after = None
+        while where != NOTHING:
+            page = backend.query(where, (), after, MAX_LIMIT, select=(link.other,))
+            found.update(dict.fromkeys(value for one in page.items if (value := get(one)) is not None))
+            if wanted is None and len(found) > MAX_LINKED:
+                raise TooManyLinked(f"More than {MAX_LINKED} of {link.meta.name} match", limit=MAX_LINKED)
+            after = page.position
+            if after is None:
+                break
+        return list(found)
