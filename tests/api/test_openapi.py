@@ -209,6 +209,7 @@ FILTERS: list[Any] = [
     {"spot.town": {"eq": "Rome"}},
     {"spot": {"geo": {"lat": {"contains": "1"}}}},
     {"weight": {"lt": None}},
+    *({"price": {"oneof": [sign * value]}} for sign in (1, -1) for value in (9.9951e125, 1e126, 1e-130, 9.9e-131)),
     {"tags": {"eq": []}},
     {"nope": {"eq": 1}},
 ]

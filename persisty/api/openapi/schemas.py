@@ -134,10 +134,10 @@ DECIMAL = (
 
 NUMBERS: tuple[Schema, ...] = (
     {"const": 0},
-    {"type": "number", "minimum": 1e-130, "maximum": 9.99e125},
-    {"type": "number", "minimum": -9.99e125, "maximum": -1e-130},
+    {"type": "number", "minimum": 1e-130, "maximum": 9.999999999999998e125},
+    {"type": "number", "minimum": -9.999999999999998e125, "maximum": -1e-130},
 )
-"""The numbers that may stand for a decimal."""
+"""The JSON numbers that may stand for a decimal, to the last float below the limit of `DECIMAL_MOST`."""
 
 
 def _spell_decimals(schema: Any) -> None:
