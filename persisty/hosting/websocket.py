@@ -194,7 +194,7 @@ class _Connection:
         if self._known:
             raise _Closed(INITIALISED, "Too many initialisation requests")
         self._headers |= _credentials(message.payload)
-        known = partial(self._authenticator.authenticated, self._headers)
+        known = partial(self._authenticator.authenticate, self._headers)
         try:
             await self._do(known)
         except Exception as error:
@@ -276,7 +276,7 @@ class _Connection:
             await asyncio.sleep(0)  # others have their turn
 
     def _events(self, live: Live, changes: list[Change]) -> list[bytes]:
-        caller = self._authenticator.authenticated(self._headers)
+        caller = self._authenticator.authenticate(self._headers)
         return [told for one in changes if (told := live.event(one, caller)) is not None]
 
     async def _do(self, work: Callable[[], Any]) -> Any:

@@ -161,12 +161,6 @@ def changes_of(
     return changes
 
 
-def as_spelled(meta: StoreMeta[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes of a caller of a surface as a store takes them, unchecked: `{"count": {"add": 1}}` → `Add(1)`."""
-    known = meta.attributes
-    return {name: spelled_change(known[name], value)[0] if name in known else value for name, value in given.items()}
-
-
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """The value as the attribute keeps it, or msgspec's `ValidationError`/`ValueError`. None passes if optional."""
     if value is None:

@@ -1,7 +1,7 @@
-"""The access matrix: what every role may do with every store, as plain data, computed from the rules alone.
+"""The access matrix: what each role may do with each store, as plain data computed from the rules.
 
-A role is what a caller is known by before anything is known of an item: nobody in particular, somebody, or somebody with a scope that
-a rule mentions. What is left of a rule for a role is `all`, `none`, or what an item or a token must be like.
+A role is what is known of a caller without looking at an item: anonymous, authenticated, or authenticated with a scope that a rule
+mentions. A cell is `all`, `none`, or the condition on the item or token that remains.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .rules import (
 )
 
 VERBS = ("read", "search", "count", "read_batch", "create", "update", "delete", "edit_batch")
-"""The verbs in the order in which they are told."""
+"""The verbs, in the order of the rows."""
 ALL, NONE = "all", "none"
 
 
 class Row(Struct, frozen=True):
-    """What each role may do with the items of a store, or with one of their attributes: a verb, or one of `FLAGS`."""
+    """Role → cell, for one verb of a store, or for one of `FLAGS` of an `attribute`."""
 
     store: str
     verb: str
@@ -45,7 +45,7 @@ class Row(Struct, frozen=True):
 
 
 def roles_of(metas: Iterable[StoreMeta[Any]]) -> dict[str, Caller]:
-    """Role → a caller who is no more than that."""
+    """Return role → a caller with that role and no other claims."""
     scopes = sorted({scope for meta in metas for rule in _rules(meta) for scope in _scopes(rule)})
     return {
         "anonymous": ANONYMOUS,
@@ -55,7 +55,7 @@ def roles_of(metas: Iterable[StoreMeta[Any]]) -> dict[str, Caller]:
 
 
 def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
-    """A row for each store and verb, and behind these one for each attribute that has a rule of its own."""
+    """Return a row for each store and verb, followed by a row for each attribute that has its own rule."""
     known = list(metas)
     roles = roles_of(known)
     rows: list[Row] = []
@@ -67,21 +67,21 @@ def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
             for flag in FLAGS:
                 rule = getattr(attribute, flag)
                 if isinstance(rule, Rule) or (rule is False and flag == "readable"):
-                    told = rule if isinstance(rule, Rule) else nobody
-                    rows.append(Row(meta.name, flag, _cells(told, roles), attribute.name))
+                    known_rule = rule if isinstance(rule, Rule) else nobody
+                    rows.append(Row(meta.name, flag, _cells(known_rule, roles), attribute.name))
     return rows
 
 
 def _cells(rule: Rule, roles: dict[str, Caller]) -> dict[str, str]:
-    return {role: _told(left_of(rule, caller)) for role, caller in roles.items()}
+    return {role: _cell(simplified(rule, caller)) for role, caller in roles.items()}
 
 
-def _told(rule: Rule) -> str:
+def _cell(rule: Rule) -> str:
     return str(rule) if rule.constant is None else ALL if rule.constant else NONE
 
 
-def left_of(rule: Rule, caller: Caller) -> Rule:
-    """The rule for a caller of whom no more is known than its scopes, and whether there is one."""
+def simplified(rule: Rule, caller: Caller) -> Rule:
+    """Return the rule that remains once the caller's scopes are known, and whether it is authenticated."""
     match rule:
         case Authenticated():
             return Constant(caller.authenticated)
@@ -90,12 +90,12 @@ def left_of(rule: Rule, caller: Caller) -> Rule:
         case Owned() | Member() | Claim() if not caller.authenticated:
             return Constant(False)
         case AllOf(rules) | AnyOf(rules):
-            return joined(type(rule), tuple(left_of(one, caller) for one in rules))
+            return joined(type(rule), tuple(simplified(one, caller) for one in rules))
         case NotOf(inner):
-            return ~left_of(inner, caller)
+            return ~simplified(inner, caller)
         case Through(link, inner):
-            left = left_of(inner, caller)
-            return left if left.constant is False else Through(link, left)
+            remaining = simplified(inner, caller)
+            return remaining if remaining.constant is False else Through(link, remaining)
     return rule
 
 

@@ -1,7 +1,7 @@
-"""The authenticator: who a request's credentials say is calling. Every host asks it, and nothing else looks at a token.
+"""The authenticator: turns the credentials of a request into a `Caller`. Every host uses it; no other code reads a token.
 
-`Authorization: Bearer …` is a token of one of the issuers that are configured, or one of persisty's own. A request without
-the header costs nothing; a token that was verified is remembered for a while, by its hash.
+`Authorization: Bearer …` is a token of a configured issuer, or one that persisty signed itself. A request without the header costs
+nothing. A verified token is cached for a while, by its hash.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from .. import settings
 from ..errors import InvalidDeclaration
 from .caller import ANONYMOUS, Caller
-from .issuers import OWN, Issuer, audiences_in, issuers_in, listed
+from .issuers import OWN, Issuer, audiences_in, issuers_in, words_of
 from .signing_secret import LOCAL_STAGES, own_keys
-from .tokens import LIFETIME, caller_of, refused, signed, verified
+from .tokens import LIFETIME, caller_of, invalid_token, sign, verify
 
 LEEWAY = 60.0
-"""Seconds by which the clocks of an issuer and of this machine may differ."""
-REMEMBERED, REMEMBERED_FOR = 1000, 300.0
-"""Tokens that are remembered, and for how many seconds: a key that its issuer takes back is trusted no longer than that."""
+"""Seconds that the clocks of an issuer and of this machine may differ by."""
+MAX_CACHED, CACHE_SECONDS = 1000, 300.0
+"""Verified tokens that are cached, and for how many seconds. A key that its issuer revokes is trusted no longer than that."""
 
 
 class Authenticator:
-    """Knows who is calling. `own` are persisty's own tokens, which it also makes, `issuers` whose else count. Safe for threads."""
+    """Identifies callers by their tokens. `own` issues persisty's own tokens; `issuers` are the others that are trusted. Safe for threads."""
 
     def __init__(
         self,
@@ -39,87 +39,85 @@ class Authenticator:
     ) -> None:
         self._own, self._leeway, self._clock = own, leeway, clock
         self._issuers = {issuer.url: issuer for issuer in (*issuers, *(() if own is None else (own,)))}
-        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Authenticator({', '.join(self._issuers)})"
 
-    @property
-    def trusts(self) -> bool:
-        """Whether there is anybody whose tokens count."""
-        return bool(self._issuers)
-
-    def authenticated(self, headers: Mapping[str, str]) -> Caller:
-        """Who the headers (names in lower case) say is calling; ANONYMOUS without `authorization`. `Unauthenticated` if what
-        is there does not count."""
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
+        """Return the caller that the headers (names in lower case) identify, ANONYMOUS without `authorization`. `Unauthenticated` if the
+        credentials are not valid."""
         given = headers.get("authorization")
         return ANONYMOUS if given is None else self.caller(_token(given))
 
     def ready(self, headers: Mapping[str, str]) -> bool:
-        """Whether `authenticated` answers at once: no token has to be verified, and no issuer asked for its keys."""
+        """Return whether `authenticate` returns at once: it has no token to verify and no keys to fetch."""
         given = headers.get("authorization")
-        return given is None or self._recall(_digest(_token(given, ""))) is not None
+        return given is None or self._cached(_digest(_token(given, ""))) is not None
 
     def caller(self, token: str) -> Caller:
-        """Who a token says is calling."""
+        """Return the caller that a token identifies. `Unauthenticated` if the token is not valid."""
         digest = _digest(token)
-        known = self._recall(digest)
-        if known is None:
-            issuer, claims = verified(token, self._issuers, self._leeway)
-            known = caller_of(issuer, claims)
-            self._remember(digest, known, float(claims["exp"]) + self._leeway)
-        return known
+        caller = self._cached(digest)
+        if caller is None:
+            issuer, claims = verify(token, self._issuers, self._leeway)
+            caller = caller_of(issuer, claims)
+            self._cache(digest, caller, float(claims["exp"]) + self._leeway)
+        return caller
 
-    def vouched(self, claims: Mapping[str, Any]) -> Caller:
-        """Who verified claims say is calling: somebody we trust, such as AppSync, has looked at the token. What that cannot know
-        is checked here: that the issuer is one of ours, and the token meant for us."""
+    def caller_of_claims(self, claims: Mapping[str, Any]) -> Caller:
+        """Return the caller of claims that a trusted party, such as AppSync, has verified.
+
+        The issuer and the audience are checked here, because that party does not know them.
+        """
         issuer, subject = self._issuers.get(str(claims.get("iss"))), claims.get("sub")
-        told = "sub" not in claims or (isinstance(subject, str) and subject != "")
-        if issuer is None or not issuer.takes(claims) or not told:
-            raise refused("The token is of no issuer that is trusted here, or meant for somebody else")
+        sound = "sub" not in claims or (isinstance(subject, str) and subject != "")
+        if issuer is None or not issuer.accepts(claims) or not sound:
+            raise invalid_token("The token is from an issuer that is not trusted, or is for another audience")
         return caller_of(issuer, dict(claims))
 
-    def attested(self, said: Mapping[str, Any]) -> Caller:
-        """Who an authorizer of the deployment's own says is calling: `sub`, `scope` and whatever else it claims."""
-        subject = said.get("sub")
+    def caller_of_authorizer(self, context: Mapping[str, Any]) -> Caller:
+        """Return the caller that the deployment's own authorizer describes: `sub`, `scope` and further claims."""
+        subject = context.get("sub")
         known = isinstance(subject, str) and subject != ""
-        return Caller(subject if known else None, frozenset(listed(said.get("scope"))), MappingProxyType(dict(said)))
+        scopes = frozenset(words_of(context.get("scope")))
+        return Caller(subject if known else None, scopes, MappingProxyType(dict(context)))
 
     def token(self, caller: Caller, *, lifetime: float = LIFETIME, not_before: float | None = None) -> str:
-        """A token of persisty's own for a caller, good for `lifetime` seconds. `InvalidDeclaration` if nothing is configured to sign it."""
+        """Sign a token for a caller that expires after `lifetime` seconds. `InvalidDeclaration` if no signing key is configured."""
         if self._own is None:
-            raise InvalidDeclaration(NOTHING_SIGNS)
-        return signed(caller, self._own, lifetime=lifetime, not_before=not_before, now=self._clock())
+            raise InvalidDeclaration(NO_SIGNING_KEY)
+        return sign(caller, self._own, lifetime=lifetime, not_before=not_before, now=self._clock())
 
-    def _recall(self, digest: bytes) -> Caller | None:
+    def _cached(self, digest: bytes) -> Caller | None:
         with self._lock:
-            until, known = self._remembered.get(digest, (0.0, None))
-            if known is None:
+            until, caller = self._verified.get(digest, (0.0, None))
+            if caller is None:
                 return None
             if until <= self._clock():
-                del self._remembered[digest]
+                del self._verified[digest]
                 return None
-            self._remembered.move_to_end(digest)
-            return known
+            self._verified.move_to_end(digest)
+            return caller
 
-    def _remember(self, digest: bytes, caller: Caller, expires: float) -> None:
+    def _cache(self, digest: bytes, caller: Caller, expires: float) -> None:
         with self._lock:
-            self._remembered[digest] = min(expires, self._clock() + REMEMBERED_FOR), caller
-            if len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
+            self._verified[digest] = min(expires, self._clock() + CACHE_SECONDS), caller
+            if len(self._verified) > MAX_CACHED:
+                self._verified.popitem(last=False)
 
 
-NOTHING_SIGNS = "Nothing is configured to sign tokens: set PERSISTY_TOKEN_SECRET, PERSISTY_TOKEN_KEY_FILE or PERSISTY_TOKEN_SECRET_ARN"
+NO_SIGNING_KEY = "No key to sign tokens is configured: set PERSISTY_TOKEN_SECRET, PERSISTY_TOKEN_KEY_FILE or PERSISTY_TOKEN_SECRET_ARN"
 
 
 def _token(given: str, otherwise: str | None = None) -> str:
-    """The token of an `Authorization` header (RFC 6750, 2.1); without one `otherwise`, or the error."""
+    """Return the token of an `Authorization` header (RFC 6750, 2.1). If there is none, return `otherwise`, or raise `Unauthenticated`."""
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer" and token:
         return token.strip(" ")
     if otherwise is None:
-        raise refused("Expected a token, as `Authorization: Bearer …`")
+        raise invalid_token("Expected a token, as `Authorization: Bearer …`")
     return otherwise
 
 
@@ -128,10 +126,10 @@ def _digest(token: str) -> bytes:
 
 
 def authenticator_of(configured: settings.Settings, stage: str, secret: str | None, *, needed: bool) -> Authenticator:
-    """What the settings say of who is trusted. `secret` is that of persisty's own tokens, if it is known here.
+    """Return the authenticator that the settings describe. `secret` signs persisty's own tokens, if this process knows it.
 
-    `InvalidDeclaration` for settings that make no sense, and, if identity is `needed`, for a stage other than a laptop's in which
-    nobody's tokens count.
+    `InvalidDeclaration` for settings that contradict each other. If identity is `needed`, also for a stage that is not local and
+    trusts no issuer.
     """
     audiences = audiences_in(configured.token_audience)
     keys = own_keys(configured, stage, secret)
@@ -139,7 +137,7 @@ def authenticator_of(configured: settings.Settings, stage: str, secret: str | No
     issuers = issuers_in(configured.token_issuers, audiences) if configured.token_issuers else ()
     if needed and stage not in LOCAL_STAGES and own is None and not issuers:
         raise InvalidDeclaration(
-            f"Access rules look at who is calling, but in stage {stage} nobody's tokens count: set PERSISTY_TOKEN_ISSUERS, or "
+            f"Access rules depend on the caller, but stage {stage} trusts no token issuer: set PERSISTY_TOKEN_ISSUERS, "
             "PERSISTY_TOKEN_SECRET, PERSISTY_TOKEN_KEY_FILE or PERSISTY_TOKEN_SECRET_ARN"
         )
     return Authenticator(own, issuers, _leeway(configured.token_leeway))
@@ -147,5 +145,5 @@ def authenticator_of(configured: settings.Settings, stage: str, secret: str | No
 
 def _leeway(text: str) -> float:
     if not (text.isascii() and text.isdigit() and int(text) <= 600):
-        raise InvalidDeclaration("PERSISTY_TOKEN_LEEWAY is a number of seconds, at most 600")
+        raise InvalidDeclaration("PERSISTY_TOKEN_LEEWAY must be a whole number of seconds, at most 600")
     return float(text)

@@ -1,7 +1,6 @@
-"""Who asks: what the surfaces know of a caller once its credentials are checked, and what access rules look at.
+"""The caller: the identity that the authenticator establishes and access rules are evaluated for.
 
-It is persisty's own light record. servey's `Authorization` says the same without the claims; `persisty.api.authorization`
-turns one into the other where a host has servey anyway.
+It is persisty's own small record. `persisty.api.authorization` converts it to and from servey's `Authorization`, which has no claims.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from msgspec import Struct
 
 
 class Caller(Struct, frozen=True, eq=False):
-    """A caller whose credentials are good, or nobody in particular.
+    """A caller whose credentials were verified, or an anonymous one.
 
-    `subject` is who it is, None for a caller that is not authenticated; `scopes` are what it was granted; `claims` is everything
-    its token said, by name.
+    `subject` identifies it, None for a caller that is not authenticated. `scopes` are those that it was granted. `claims` are all claims
+    of its token, by name.
     """
 
     subject: str | None = None
@@ -29,7 +28,7 @@ class Caller(Struct, frozen=True, eq=False):
         return self.subject is not None
 
     def has(self, scope: str) -> bool:
-        """Whether the scope was granted."""
+        """Return whether the scope was granted."""
         return scope in self.scopes
 
     def __repr__(self) -> str:

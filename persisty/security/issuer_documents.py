@@ -1,53 +1,58 @@
-"""JSON documents of a token issuer by HTTPS: bounded in time and size, and from nowhere but where they were asked for.
-
-Imported when the first document is fetched: the modules for HTTP take longer to load than all of a cold start's others.
-"""
+"""JSON documents of a token issuer, fetched by HTTPS: limited in time and size, without following redirects."""
 
 from __future__ import annotations
 
 import time
-import urllib.request
-from http.client import HTTPException
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from ..errors import BackendUnavailable
-from .issuers import checked
+from ..drivers import driver
+from ..errors import BackendUnavailable, InvalidDeclaration
 
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts of this machine: `http` is allowed for them."""
 TIMEOUT = 3.0
-"""Seconds to connect, and to wait for more of an answer."""
+"""Seconds to connect, and to wait for the next part of the response."""
 DEADLINE = 6.0
-"""Seconds for all of an answer."""
+"""Seconds for the whole response."""
 MAX_DOCUMENT = 1 << 18
 """Bytes of a document."""
+HANDLERS = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHandler", "HTTPErrorProcessor")
+"""urllib's handlers that are used. Without `HTTPRedirectHandler` a redirect is an error: keys come only from the configured issuer."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Keys come from the issuer that is configured, not from where it points."""
+def checked_url(url: str) -> str:
+    """Return the URL if it is `https`, or `http` on this machine. `InvalidDeclaration` otherwise."""
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)):
+        raise InvalidDeclaration(f"A token issuer must have an https URL, not {url!r}")
+    return url
 
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
-
-OPENER = urllib.request.build_opener(_NoRedirect)
+@cache
+def _opener() -> Any:
+    request = driver("urllib.request")
+    opener = request.OpenerDirector()
+    for name in HANDLERS:
+        opener.add_handler(getattr(request, name)())
+    return opener
 
 
 def fetch_json(url: str) -> Any:
-    """What is at the URL, decoded. `BackendUnavailable` for everything that goes wrong."""
+    """Fetch and decode the document at the URL. `BackendUnavailable` for every failure."""
     until = time.monotonic() + DEADLINE
     body = b""
+    request = driver("urllib.request").Request(checked_url(url), headers={"accept": "application/json"})
     try:
-        with OPENER.open(
-            urllib.request.Request(checked(url), headers={"accept": "application/json"}), timeout=TIMEOUT
-        ) as answer:
-            while chunk := answer.read1(MAX_DOCUMENT):
+        with _opener().open(request, timeout=TIMEOUT) as response:
+            while chunk := response.read1(MAX_DOCUMENT):
                 body += chunk
                 if len(body) > MAX_DOCUMENT or time.monotonic() > until:
-                    raise BackendUnavailable("The token issuer's answer is too long or too slow")
+                    raise BackendUnavailable("The token issuer's response is too long or too slow")
         return msgspec.json.decode(body)
-    except (OSError, HTTPException, ValueError) as error:  # URLError and msgspec's errors are among these
-        raise BackendUnavailable(
-            f"The token issuer at {urlsplit(url).hostname} gives no document: {type(error).__name__}"
-        ) from error
+    except (OSError, driver("http.client").HTTPException, ValueError) as error:  # URLError is an OSError
+        host = urlsplit(url).hostname
+        raise BackendUnavailable(f"The token issuer at {host} returned no document: {type(error).__name__}") from error

@@ -1,6 +1,6 @@
-"""A secret for tokens, made up and kept on the machine that needs one: for a laptop, and for nothing else.
+"""A generated secret for tokens, stored in the working directory: for development on one machine only.
 
-Nothing but `persisty serve` and `persisty token` imports this.
+Only `persisty serve` and `persisty token` import this.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ log = logging.getLogger("persisty")
 
 
 def ensure(configured: settings.Settings, stage: str) -> None:
-    """Make up a secret if this is a laptop's stage and nothing else is configured to sign tokens."""
+    """Generate a secret if the stage is local and no other key is configured."""
     elsewhere = settings.token_secret() or configured.token_key_file or configured.token_secret_arn
     if stage in LOCAL_STAGES and not elsewhere:
         make_local()
 
 
 def make_local(folder: Path | None = None) -> bool:
-    """Make up the secret of this working directory unless it has one, and say whether it was made.
+    """Generate the secret of this working directory unless it has one. Return whether it was generated.
 
-    The file appears whole or not at all, so that of
-    two processes both use the same.
+    The file appears complete or not at all, so that two processes that start together use the same secret.
     """
     place = (folder or Path()) / LOCAL_FOLDER
     place.mkdir(mode=0o700, exist_ok=True)
     (place / ".gitignore").write_text("*\n")
-    handle, made = mkstemp(dir=place)  # readable by its owner alone
+    handle, made = mkstemp(dir=place)  # readable by its owner only
     try:
         with os.fdopen(handle, "w") as stream:
             stream.write(secrets.token_urlsafe(48) + "\n")
@@ -43,7 +42,7 @@ def make_local(folder: Path | None = None) -> bool:
     finally:
         os.unlink(made)
     log.warning(
-        "no secret for tokens is configured: one was made up and is kept in %s, for this machine only; "
-        "set PERSISTY_TOKEN_SECRET or PERSISTY_TOKEN_KEY_FILE anywhere else", place / LOCAL_FILE
+        "no secret for tokens is configured: generated one in %s, for this machine only; "
+        "set PERSISTY_TOKEN_SECRET or PERSISTY_TOKEN_KEY_FILE on any other machine", place / LOCAL_FILE
     )  # fmt: skip
     return True

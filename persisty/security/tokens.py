@@ -1,7 +1,7 @@
-"""JSON Web Tokens (RFC 7519): a token becomes a `Caller`, a `Caller` becomes a token.
+"""JSON Web Tokens (RFC 7519): verify a token, and sign one for a `Caller`.
 
-PyJWT does the cryptography and is imported when the first token is seen. Everything that is wrong with a token is one error,
-`Unauthenticated`, whose message is from a table here: nothing of the token is repeated.
+PyJWT does the cryptography and is imported with the first token. Every fault of a token raises `Unauthenticated`. Its message comes from
+a table here and never repeats the token.
 """
 
 from __future__ import annotations
@@ -9,76 +9,79 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from ..drivers import driver
 from ..errors import Fault, InvalidInput, Unauthenticated
 from .caller import Caller
 from .issuers import Issuer
 from .keys import Key
 
 MAX_TOKEN = 8192
-"""Characters of a token. Servers take headers of about as many."""
+"""Characters of a token. Servers limit headers to about the same size."""
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-"""A token in compact form (RFC 7515, 7.1): three parts, of which `none` leaves the last empty."""
+"""A token in compact form (RFC 7515, 7.1): three parts. With the algorithm `none` the last is empty."""
 LIFETIME = 3600.0
-"""Seconds for which a token is good unless somebody says otherwise."""
+"""Default lifetime of a token, in seconds."""
 RESERVED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"})
-"""Claims that are made of other things than a caller's claims."""
+"""Claims that persisty sets itself; a caller's claims of these names are left out."""
 INVALID = "invalid_token"
-"""RFC 6750, 3.1: what a refused token is called in `WWW-Authenticate`."""
+"""The `error` of a rejected token in `WWW-Authenticate` (RFC 6750, 3.1)."""
 
 MALFORMED = "The token is malformed"
 REASONS: dict[str, str] = {
     "ExpiredSignatureError": "The token has expired",
     "ImmatureSignatureError": "The token is not valid yet",
     "InvalidSignatureError": "The token is not signed with the key of its issuer",
-    "InvalidAlgorithmError": "The token is not signed by the algorithm of its issuer's key",
-    "MissingRequiredClaimError": "The token does not say when it expires",
+    "InvalidAlgorithmError": "The token is not signed with the algorithm of its issuer's key",
+    "MissingRequiredClaimError": "The token has no expiry",
 }
-"""PyJWT's error → what it is told as; any other is `MALFORMED`."""
+"""PyJWT's error → the message; any other error is `MALFORMED`."""
 
 
-def refused(why: str) -> Unauthenticated:
-    """The error of credentials that do not count."""
+def invalid_token(why: str) -> Unauthenticated:
+    """Return the error for credentials that are not valid."""
     return Unauthenticated(why, error=INVALID)
 
 
-def verified(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Issuer, dict[str, Any]]:
-    """The issuer of a token, and its claims, once its signature, times, issuer and audience are right.
+def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Issuer, dict[str, Any]]:
+    """Verify signature, times, issuer and audience of a token. Return its issuer and claims.
 
-    `Unauthenticated` if anything is not; `BackendUnavailable` while the issuer's keys cannot be had.
+    `Unauthenticated` if one of them is wrong; `BackendUnavailable` while the issuer's keys cannot be loaded.
     """
     if len(token) > MAX_TOKEN:
-        raise refused(f"The token has more than {MAX_TOKEN} characters")
+        raise invalid_token(f"The token has more than {MAX_TOKEN} characters")
     if SHAPE.fullmatch(token) is None:
-        raise refused(MALFORMED)
-    jwt = import_module("jwt")
+        raise invalid_token(MALFORMED)
+    jwt = driver("jwt")
     try:
         unverified = jwt.decode_complete(token, options={"verify_signature": False})
         named = unverified["payload"].get("iss")
         issuer = issuers.get(named) if isinstance(named, str) else None
         if issuer is None:
-            raise refused("The token is of no issuer that is trusted here")
+            raise invalid_token("The token is from an issuer that is not trusted")
         keys = issuer.keys.find(unverified["header"].get("kid"))
         if not keys:
-            raise refused("The token names a key that its issuer does not have")
+            raise invalid_token("The token names a key that its issuer does not have")
         claims = _decoded(jwt, token, keys, issuer.url, leeway)
     except jwt.PyJWTError as error:
-        raise refused(REASONS.get(type(error).__name__, MALFORMED)) from None
-    if not issuer.takes(claims):
-        raise refused("The token is meant for somebody else")
+        raise invalid_token(REASONS.get(type(error).__name__, MALFORMED)) from None
+    if not issuer.accepts(claims):
+        raise invalid_token("The token is for another audience")
     if not _sound(claims):
-        raise refused(MALFORMED)
+        raise invalid_token(MALFORMED)
     return issuer, claims
 
 
 def _decoded(jwt: Any, token: str, keys: tuple[Key, ...], url: str, leeway: float) -> dict[str, Any]:
-    """The claims as the one of the keys that signed them proves them."""
-    options = {"require": ["exp"], "verify_aud": False}  # the issuer knows in which claims the audience is
+    """Return the claims, verified with the first of the keys that fits."""
+    options = {
+        "require": ["exp"],
+        "verify_aud": False,
+    }  # `Issuer.accepts` checks the audience: kinds use different claims
     for key in keys[:-1]:
         try:
             return dict(jwt.decode(token, key.verifying, [key.algorithm], options, issuer=url, leeway=leeway))
@@ -88,7 +91,7 @@ def _decoded(jwt: Any, token: str, keys: tuple[Key, ...], url: str, leeway: floa
 
 
 def _sound(claims: dict[str, Any]) -> bool:
-    """Whether the claims are what they have to be (PyJWT takes a time as text, too), and text that can be kept."""
+    """Return whether times are numbers (PyJWT also accepts texts), the subject is not empty and all text can be encoded."""
     times = (claims[name] for name in ("exp", "nbf", "iat") if name in claims)
     try:
         msgspec.json.encode(claims)
@@ -98,11 +101,11 @@ def _sound(claims: dict[str, Any]) -> bool:
 
 
 def caller_of(issuer: Issuer, claims: dict[str, Any]) -> Caller:
-    """Who a verified token says is calling. A token without subject gives scopes to nobody in particular."""
+    """Return the caller of verified claims. Without `sub` it is an anonymous caller with scopes."""
     return Caller(claims.get("sub"), issuer.scopes(claims), MappingProxyType(claims))
 
 
-def signed(
+def sign(
     caller: Caller,
     issuer: Issuer,
     *,
@@ -110,9 +113,9 @@ def signed(
     not_before: float | None = None,
     now: float | None = None,
 ) -> str:
-    """A token that says what the caller is, good for `lifetime` seconds. Of its claims those are left out that the token says itself.
+    """Sign a token for the caller that expires after `lifetime` seconds. The caller's claims in `RESERVED` are left out.
 
-    `InvalidInput` for claims that JSON has no form for. `InvalidDeclaration` if there is no key to sign with.
+    `InvalidInput` for claims that JSON cannot hold. `InvalidDeclaration` if there is no key to sign with.
     """
     key = issuer.keys.signing()
     moment = time.time() if now is None else now
@@ -128,10 +131,10 @@ def signed(
     }
     claims = {name: value for name, value in caller.claims.items() if name not in RESERVED}
     try:
-        told = msgspec.json.decode(
+        payload = msgspec.json.decode(
             msgspec.json.encode({**claims, **{name: value for name, value in own.items() if value is not None}})
         )
         headers = {"kid": key.kid} if key.kid else None
-        return str(import_module("jwt").encode(told, key.signing, key.algorithm, headers))
+        return str(driver("jwt").encode(payload, key.signing, key.algorithm, headers))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput("Not claims of a token", faults=[Fault("/claims", "Not JSON")]) from error
+        raise InvalidInput("These claims cannot be put in a token", faults=[Fault("/claims", "Not JSON")]) from error

@@ -46,7 +46,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     ):
         assert words in PAGE
     spelled = {6: "six seconds", 300: "five minutes", 1000: "a thousand", 3600: "an hour", 86400: "a day"}
-    bounds = (fetch.DEADLINE, authenticator.REMEMBERED_FOR, authenticator.REMEMBERED, keys.FRESH, keys.KEPT)
+    bounds = (fetch.DEADLINE, authenticator.CACHE_SECONDS, authenticator.MAX_CACHED, keys.FRESH, keys.STALE)
     assert all(spelled[int(bound)] in PAGE for bound in bounds)
     assert all(f"`{stage}`" in PAGE for stage in secret.LOCAL_STAGES)
 

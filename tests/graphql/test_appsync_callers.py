@@ -89,7 +89,7 @@ DOORS: dict[str, Callable[[str], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", TOKENS)
 def test_a_token_is_the_same_caller_through_every_door(name: str, door: str) -> None:
     token = TOKENS[name]
-    rest = authenticator().authenticated({"authorization": f"Bearer {token}"})
+    rest = authenticator().authenticate({"authorization": f"Bearer {token}"})
     caller = caller_of_event(authenticator(), DOORS[door](token))
     assert (caller.subject, caller.scopes, dict(caller.claims)) == (rest.subject, rest.scopes, dict(rest.claims))
 

@@ -88,5 +88,5 @@ def test_in_another_stage_the_server_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "diary.py").write_text(APP.replace('url="memory://"', 'url="memory://", stage="prod"'))
     done = run(tmp_path, "serve", "diary:app", "--port", "0")
     assert done.returncode == 2
-    assert "in stage prod nobody's tokens count" in done.stderr
+    assert "stage prod trusts no token issuer" in done.stderr
     assert not (tmp_path / ".persisty").exists()

@@ -67,7 +67,7 @@ def test_a_laptop_s_secret_stays_there_and_is_no_deployment_s(monkeypatch: pytes
         shown = repr(planned(stage, item))
         assert tokens.SECRET not in shown
         assert "a/key/of/mine" not in shown
-    with pytest.raises(InvalidDeclaration, match="in stage prod nobody's tokens count"):
+    with pytest.raises(InvalidDeclaration, match="stage prod trusts no token issuer"):
         planned("prod", Locked)
 
 

@@ -27,7 +27,7 @@ class Identified:
     def handle(self, request: Request) -> Response:
         """The surface's response, or the refusal of the credentials."""
         try:
-            caller = self._authenticator.authenticated(request.headers)
+            caller = self._authenticator.authenticate(request.headers)
         except Exception as error:
             return refusal(error)
         return self._handle(request if caller is ANONYMOUS else replace(request, caller=caller))

@@ -8,7 +8,7 @@ from typing import Any
 from ...model.links import Link
 from ...model.meta import Attribute, StoreMeta
 from ...naming import pascal
-from ...security.access_matrix import left_of
+from ...security.access_matrix import simplified
 from ...security.caller import ANONYMOUS
 from ...security.rules import AnyOf, Rule, authenticated, everyone, nobody
 from ..operations import Operation
@@ -19,8 +19,6 @@ Schema = dict[str, Any]
 
 SCHEMES: Schema = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 """How callers say who they are."""
-INCLUDING = frozenset({"read", "search", "read_batch"})
-"""Verbs whose answers can include what is behind links."""
 
 
 def visible(meta: StoreMeta[Any]) -> list[Attribute]:
@@ -41,7 +39,7 @@ def _creators_read(meta: StoreMeta[Any]) -> bool:
     if create.constant is False or read in (everyone, create):
         return True
     if read == authenticated:
-        return left_of(create, ANONYMOUS).constant is False
+        return simplified(create, ANONYMOUS).constant is False
     return isinstance(read, AnyOf) and create in read.parts
 
 
@@ -56,7 +54,7 @@ def security(operation: Operation) -> list[dict[str, list[str]]]:
     if operation.meta is None:
         return [{}, *named]
     rule = _rule(operation.meta, operation.verb or "")
-    return named if left_of(rule, ANONYMOUS).constant is False else [{}, *named]
+    return named if simplified(rule, ANONYMOUS).constant is False else [{}, *named]
 
 
 def refusals(operation: Operation) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def test_the_functions_know_a_caller_by_the_token_and_log_none() -> None:
 def test_a_function_that_trusts_nobody_does_not_start_where_rules_need_callers() -> None:
     found, shown = answers(rest(None))
     assert found == []
-    assert "in stage live nobody's tokens count" in shown
+    assert "stage live trusts no token issuer" in shown
 
 
 def test_a_browser_is_answered_before_anybody_looks_at_credentials() -> None:

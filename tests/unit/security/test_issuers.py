@@ -70,10 +70,10 @@ def test_an_issuer_is_its_row_of_the_table(name: str) -> None:
     text, url, keys, claims, scopes = SPELLED[name]
     [issuer] = issuers_in(text, AUDIENCES)
     assert issuer.url == url
-    assert issuer.takes(claims)
+    assert issuer.accepts(claims)
     assert issuer.scopes(claims) == scopes
-    assert not issuer.takes({**claims, "aud": "other", "client_id": "other"})
-    assert not issuer.takes({})
+    assert not issuer.accepts({**claims, "aud": "other", "client_id": "other"})
+    assert not issuer.accepts({})
     asked: list[str] = []
 
     def get(place: str) -> Any:
@@ -253,11 +253,11 @@ def test_documents_are_fetched_whole_within_bounds_and_from_nowhere_else(
     ],
 )
 def test_only_https_is_fetched_but_for_this_machine(url: str) -> None:
-    with pytest.raises(InvalidDeclaration, match="https only"):
+    with pytest.raises(InvalidDeclaration, match="must have an https URL"):
         fetch.fetch_json(url)
 
 
 def test_an_issuer_without_tls_is_refused_before_anything_is_asked() -> None:
-    with pytest.raises(InvalidDeclaration, match="https only"):
+    with pytest.raises(InvalidDeclaration, match="must have an https URL"):
         issuers_in("keycloak:http://id.acme.org/realms/x", AUDIENCES)
     assert issuers_in("keycloak:http://localhost:8080/realms/x", AUDIENCES)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from persisty import InvalidDeclaration
 from persisty.errors import BackendUnavailable, PersistyError
 from persisty.security import keys as module
-from persisty.security.keys import FRESH, KEPT, REFETCH, RETRY, Key, Keys, keys_in, keys_of_set
+from persisty.security.keys import FRESH, REFETCH, RETRY, STALE, Key, Keys, keys_in, keys_of_set
 from tests import tokens
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_key_is_refused_without_a_word_of_it(name: str) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         keys_in(text)
     error: BaseException | None = refused.value
-    assert "What is to sign tokens" in str(error)
+    assert "The key to sign tokens" in str(error)
     for line in text.splitlines():
         assert not line.strip() or line.strip() not in str(error)
     assert error is not None
@@ -172,7 +172,7 @@ def test_while_keys_cannot_be_loaded_the_known_ones_do_for_a_day() -> None:
     source.now += RETRY
     assert source.keys.find("b") == ()
     assert source.loads == 3
-    source.now += KEPT
+    source.now += STALE
     with pytest.raises(BackendUnavailable):
         source.keys.find("a")
     source.kids = ("a",)
@@ -241,7 +241,7 @@ def test_who_has_keys_waits_for_nobody_who_renews_them(monkeypatch: pytest.Monke
     renewing.start()
     assert entered.wait(10)
     assert len(keys.find("a")) == 1
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "MAX_WAIT", 0.01)
     assert keys.find("unknown") == ()
     assert renewing.is_alive()
     leave.set()

@@ -26,12 +26,12 @@ def caller_of_event(authenticator: Authenticator, event: Mapping[str, Any]) -> C
         request = event.get("request")
         headers = request.get("headers") if isinstance(request, Mapping) else None
         given = headers.get("authorization") if isinstance(headers, Mapping) else None
-        return authenticator.authenticated({"authorization": given} if isinstance(given, str) else {})
+        return authenticator.authenticate({"authorization": given} if isinstance(given, str) else {})
     context = identity.get("resolverContext")
     claims = identity.get("claims") if context is None else _claims(context)
     if isinstance(claims, Mapping):
-        return authenticator.vouched(claims)
-    return authenticator.attested(context) if isinstance(context, Mapping) else ANONYMOUS
+        return authenticator.caller_of_claims(claims)
+    return authenticator.caller_of_authorizer(context) if isinstance(context, Mapping) else ANONYMOUS
 
 
 def _claims(context: Any) -> Any:
