@@ -17,8 +17,8 @@ from persisty.api.graphql.appsync import change_publisher as publishing
 from persisty.api.graphql.appsync.change_publisher import Publisher, document, published
 from persisty.api.graphql.appsync.stream_function import Stream
 from persisty.api.graphql.subscriptions import subscriptions
+from persisty.aws import retries
 from persisty.aws.sigv4 import Credentials
-from persisty.backends.dynamodb import transport
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
 from persisty.store.change_feed import Change
@@ -71,7 +71,7 @@ def letter(number: int, **values: Any) -> Letter:
 
 @pytest.fixture
 def appsync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setattr(transport, "sleep", lambda _: None)
+    monkeypatch.setattr(retries, "sleep", lambda _: None)
     schema = build_schema(SCHEMA)
     schema.type_map["AWSJSON"].coerce_input_value = publishing.msgspec.json.decode  # type: ignore[union-attr]
     with endpoint(echoing(schema)) as found:

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from persisty.aws import http_connections as http
+from persisty.aws import retries
 from persisty.aws.sigv4 import Credentials
-from persisty.backends.dynamodb import transport
 from persisty.backends.dynamodb.direct_transport import DirectTransport
 from persisty.backends.dynamodb.engine import connect
 from persisty.backends.dynamodb.transport import AwsError
@@ -38,7 +38,7 @@ GET: dict[str, Any] = {"TableName": "t", "Key": {"id": {"S": "1"}}}
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the transport would have waited, without waiting."""
     waits: list[float] = []
-    monkeypatch.setattr(transport, "sleep", waits.append)
+    monkeypatch.setattr(retries, "sleep", waits.append)
     return waits
 
 
