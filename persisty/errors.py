@@ -1,4 +1,4 @@
-"""The one error tree: every failure that persisty reports has a stable code, an HTTP status and typed details.
+"""Define every error that persisty reports: each has a stable code, an HTTP status and typed details.
 
 The codes are part of the public interface: REST sends them as `code` in a problem document (RFC 9457), GraphQL as
 `extensions.code`, AppSync as `errorType`. Nothing outside this module invents a code.
@@ -26,7 +26,7 @@ class Fault(Struct, frozen=True, omit_defaults=True):
 
 
 class PersistyError(Exception):
-    """Base of all errors raised on purpose. `details` are JSON-able extras specific to the code."""
+    """Base of every error that persisty raises. `details` are values that JSON can hold, specific to the code."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -43,62 +43,63 @@ class PersistyError(Exception):
 
 
 class InvalidDeclaration(PersistyError):
-    """A `@stored` class, an index, a key or an App contradicts itself. Raised while the module is imported."""
+    """A `@stored` class, an index, a key or an `App` contradicts itself. Raised while the module is imported."""
 
     code, status, title = "invalid_declaration", 500, "Invalid declaration"
 
 
 class InvalidInput(PersistyError):
-    """An item, changes or edits break the declaration; `faults` lists everything that is wrong."""
+    """An item, a change or an edit breaks the declaration. `faults` lists every mistake."""
 
     code, status, title = "invalid_input", 422, "Invalid input"
 
 
 class InvalidQuery(PersistyError):
-    """A filter, an order or a limit that cannot be asked; `faults` lists everything that is wrong."""
+    """A filter, an order or a limit is invalid. `faults` lists every mistake."""
 
     code, status, title = "invalid_query", 400, "Invalid query"
 
 
 class ScanNotAllowed(PersistyError):
-    """Every item of a large table would be looked at; `allow_scan` lets it be.
+    """The query would scan a large table. Add the missing index, or pass `allow_scan=True`.
 
-    `details["items"]`: how many there are; `details["index"]`: the attributes of the index that would answer the query, if
-    one would.
+    `details["items"]` is the number of items in the table. `details["index"]` lists the attributes of the index that would
+    answer the query, if an index can.
     """
 
     code, status, title = "scan_not_allowed", 400, "Scan not allowed"
 
 
 class TooManyGroups(PersistyError):
-    """An aggregate made more groups than one answer may have (`details["limit"]`)."""
+    """The aggregate has more groups than one response may hold (`details["limit"]`)."""
 
     code, status, title = "too_many_groups", 422, "Too many groups"
 
 
 class TooManyLinked(PersistyError):
-    """A filter goes through a link that has more matches than this engine can join (`details["limit"]`)."""
+    """The filter follows a link with more matches than this engine can join (`details["limit"]`)."""
 
     code, status, title = "too_many_linked", 422, "Too many linked items"
 
 
 class AnswerTooLarge(PersistyError):
-    """The answer is larger than the host can send (`details["limit"]`, in bytes). Ask for fewer items, or fewer `fields`.
+    """The response is larger than the host can send (`details["limit"]`, in bytes). Request fewer items or fewer `fields`.
 
-    `details["done"]`: it is that of a request which was done with this status, and was too large to be kept.
+    `details["done"]` is the status of an earlier request with the same idempotency key. That request was done, but its
+    response was too large to be stored.
     """
 
     code, status, title = "answer_too_large", 422, "Answer too large"
 
 
 class TooComplex(PersistyError):
-    """A GraphQL request whose answer might hold more values than one may (`details["limit"]`, `details["found"]`)."""
+    """The response to this GraphQL request could hold too many values (`details["limit"]`, `details["found"]`)."""
 
     code, status, title = "too_complex", 400, "Too complex"
 
 
 class InvalidCursor(PersistyError):
-    """A cursor that is malformed or belongs to another query."""
+    """The cursor is malformed or belongs to another query."""
 
     code, status, title = "invalid_cursor", 400, "Invalid cursor"
 
@@ -110,25 +111,25 @@ class MalformedJson(PersistyError):
 
 
 class MalformedGraphql(PersistyError):
-    """A GraphQL document that does not parse or does not fit the schema."""
+    """The GraphQL document does not parse or does not match the schema."""
 
     code, status, title = "malformed_graphql", 400, "Malformed GraphQL"
 
 
 class PersistedQueryNotFound(PersistyError):
-    """The server does not know the text of the hash; it is sent again with the text. The title is what clients look for."""
+    """The server does not know the document with this hash. Send the request again with its text. Clients look for the title."""
 
     code, status, title = "persisted_query_not_found", 400, "PersistedQueryNotFound"
 
 
 class UndeclaredDocument(PersistyError):
-    """Only the documents that the app declares are executed, and this is none of them."""
+    """The app executes declared GraphQL documents only, and this document is not one of them."""
 
     code, status, title = "undeclared_document", 403, "Undeclared document"
 
 
 class Unauthenticated(PersistyError):
-    """Who the caller is could not be established. `details["error"]` is `invalid_token` if there was a token."""
+    """The caller did not prove who it is. `details["error"]` is `invalid_token` if the request had a token."""
 
     code, status, title = "unauthenticated", 401, "Unauthenticated"
 
@@ -140,49 +141,49 @@ class Forbidden(PersistyError):
 
 
 class NotFound(PersistyError):
-    """A route or an item that does not exist, or that the caller may not see."""
+    """The route or the item does not exist, or the caller may not see it."""
 
     code, status, title = "not_found", 404, "Not found"
 
 
 class MethodNotAllowed(PersistyError):
-    """`details["allow"]` lists the methods the route does answer."""
+    """The route does not answer this method. `details["allow"]` lists the methods that it answers."""
 
     code, status, title = "method_not_allowed", 405, "Method not allowed"
 
 
 class NotAcceptable(PersistyError):
-    """The request's `Accept` admits nothing that the route gives. `details["offered"]`: the media types that it does."""
+    """The route has no media type that the request's `Accept` allows. `details["offered"]` lists the media types that it has."""
 
     code, status, title = "not_acceptable", 406, "Not acceptable"
 
 
 class Conflict(PersistyError):
-    """The key, or a unique value, is taken. Nothing was written. `details["attributes"]`: those whose values are taken."""
+    """The key or a unique value is taken. Nothing was written. `details["attributes"]` lists the attributes whose values are taken."""
 
     code, status, title = "conflict", 409, "Conflict"
 
 
 class IdempotencyKeyInvalid(PersistyError):
-    """An `Idempotency-Key` that is not 1 to 255 visible characters of ASCII; or of a caller that is nobody, and not a UUID."""
+    """The `Idempotency-Key` is not 1 to 255 visible ASCII characters, or an anonymous caller sent a key that is not a UUID."""
 
     code, status, title = "idempotency_key_invalid", 400, "Invalid idempotency key"
 
 
 class IdempotencyKeyReused(PersistyError):
-    """The `Idempotency-Key` came with another request before. Nothing was done."""
+    """The `Idempotency-Key` was used with a different request before. Nothing was done."""
 
     code, status, title = "idempotency_key_reused", 422, "Idempotency key reused"
 
 
 class IdempotencyInProgress(PersistyError):
-    """The request with this `Idempotency-Key` is being carried out. Ask again after `details["retry_after"]` seconds."""
+    """A request with this `Idempotency-Key` is in progress. Retry after `details["retry_after"]` seconds."""
 
     code, status, title = "idempotency_in_progress", 409, "Request in progress"
 
 
 class PreconditionFailed(PersistyError):
-    """The `when` of a write was false. `item` is the item as it was at that moment. Nothing was written."""
+    """The condition of the write was false. Nothing was written. `item` is the item at that moment."""
 
     code, status, title = "precondition_failed", 412, "Precondition failed"
 
@@ -192,90 +193,90 @@ class PreconditionFailed(PersistyError):
 
 
 class PreconditionRequired(PersistyError):
-    """The item is updated and deleted on a condition only: `If-Match`, `If-Unmodified-Since` or `when`. Nothing was written."""
+    """Updates and deletes of this item need a condition: `If-Match`, `If-Unmodified-Since` or `when`. Nothing was written."""
 
     code, status, title = "precondition_required", 428, "Precondition required"
 
 
 class PayloadTooLarge(PersistyError):
-    """The body is larger than the server takes."""
+    """The body is larger than the server accepts."""
 
     code, status, title = "payload_too_large", 413, "Payload too large"
 
 
 class BatchTooLarge(PersistyError):
-    """More keys or edits than one call takes, or than the engine can write atomically. Nothing was written."""
+    """The batch has more keys or edits than one call accepts, or than the engine can write atomically. Nothing was written."""
 
     code, status, title = "batch_too_large", 413, "Batch too large"
 
 
 class UnsupportedMediaType(PersistyError):
-    """The body is not said to be JSON in UTF-8."""
+    """The `Content-Type` of the body is not JSON in UTF-8."""
 
     code, status, title = "unsupported_media_type", 415, "Unsupported media type"
 
 
 class Aborted(PersistyError):
-    """Not written because another edit of the same atomic batch failed."""
+    """The edit was not written because another edit of the same atomic batch failed."""
 
     code, status, title = "aborted", 424, "Aborted"
 
 
 class RateLimited(PersistyError):
-    """The caller asked too often. `details["retry_after"]`: the seconds to wait, which `Retry-After` tells, too."""
+    """The caller sent too many requests. Wait `details["retry_after"]` seconds; `Retry-After` has the same value."""
 
     code, status, title = "rate_limited", 429, "Rate limited"
 
 
 class Unfinished(PersistyError):
-    """More belongs to a deleted item than one call deletes; it is still there. `details["done"]`: how much is done. Call again."""
+    """The item still exists: more items belong to it than one call deletes. Call again. `details["done"]` counts the items done."""
 
     code, status, title = "unfinished", 503, "Unfinished"
 
 
 class NotReady(PersistyError):
-    """The server cannot be asked at the moment. `details["reason"]`: it is `starting`, `draining`, or its `engine` does not answer."""
+    """The server is not ready. `details["reason"]` is `starting`, `draining`, or `engine` if the engine does not answer."""
 
     code, status, title = "not_ready", 503, "Not ready"
 
 
 class Unsupported(PersistyError):
-    """The engine lacks the capability that was asked for."""
+    """The engine does not have the capability that the call needs."""
 
     code, status, title = "unsupported", 501, "Unsupported"
 
 
 class Throttled(PersistyError):
-    """The engine kept refusing for load after bounded retries."""
+    """The engine rejected the call because of load, after all retries."""
 
     code, status, title = "throttled", 503, "Throttled"
 
 
 class SubscriptionOverrun(PersistyError):
-    """More changes came than a subscriber took. Subscribe again, and read what was missed."""
+    """Changes arrived faster than the subscriber read them. Subscribe again, then read the items that changed meanwhile."""
 
     code, status, title = "subscription_overrun", 503, "Subscription overrun"
 
 
 class TooManySubscriptions(PersistyError):
-    """More operations at a time than one connection may have. `details["limit"]`."""
+    """The connection has too many operations at one time (`details["limit"]`)."""
 
     code, status, title = "too_many_subscriptions", 429, "Too many subscriptions"
 
 
 class BackendUnavailable(PersistyError):
-    """The engine could not be reached, or kept failing after bounded retries."""
+    """The engine could not be reached, or failed after all retries."""
 
     code, status, title = "backend_unavailable", 503, "Backend unavailable"
 
 
 class InternalError(PersistyError):
-    """Anything unforeseen, as the outside sees it: no message of the cause, no stack trace."""
+    """An unexpected failure. The response has no message of the cause and no stack trace."""
 
     code, status, title = "internal_error", 500, "Internal error"
 
 
 def all_errors(root: type[PersistyError] = PersistyError) -> list[type[PersistyError]]:
-    """Every error class below `root`, by code: the source of the error table in the docs and in OpenAPI."""
+    """Return every error class below `root`, sorted by code: the source of the error table in the docs and in OpenAPI."""
     found = {error.code: error for error in root.__subclasses__()}
     return [found[code] for code in sorted(found)]

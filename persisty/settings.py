@@ -1,6 +1,6 @@
 """Settings: the only reader of the process environment.
 
-Each setting is one row of `VARIABLES`; a secret is never among them.
+Each setting is one row of `VARIABLES`, which contains no secret.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 VARIABLES: dict[str, str] = {
-    "PERSISTY_APP": "the app to load, as `module:attribute`",
-    "PERSISTY_URL": "where items are kept, as an engine URL; default: a SQLite file named after the app",
-    "PERSISTY_STAGE": "the deployment that tables belong to; default `dev`",
-    "PERSISTY_ACCESS_LOG": "`off` keeps requests out of the log of `persisty serve`; default `on`",
-    "PERSISTY_CACHE": "`on` keeps items in the process as their `Cache` says, `off` does not; default: what the app says",
-    "PERSISTY_CORS_ORIGINS": "whose pages may call the API from a browser: `*`, or origins separated by spaces; default: none",
-    "PERSISTY_DRAIN_DELAY": "seconds from being told to stop until new connections are refused; default 0",
-    "PERSISTY_DRAIN_TIMEOUT": "seconds that running requests have to end when the server stops; default 30",
-    "PERSISTY_GRAPHQL_DOCUMENTS": "a JSON file of names and texts: the only GraphQL documents that are executed; default: any is",
-    "PERSISTY_GRAPHQL_INTROSPECTION": "`off` keeps the GraphQL schema from being asked for; default `on`",
-    "PERSISTY_GRAPHQL_URL": "on AWS: the GraphQL API that changes are published to",
-    "PERSISTY_LOG_LEVEL": "level of the log; default INFO",
-    "PERSISTY_METRICS": "`on` has `persisty serve` tell Prometheus of its requests at `/metrics`; default `off`",
-    "PERSISTY_RATE_LIMIT": "requests that one caller may make, as `100/s`, `1000/m burst 50`, `5000/h`; default: any",
-    "PERSISTY_TOKEN_ISSUERS": "who else's tokens count: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
-    "PERSISTY_TOKEN_AUDIENCE": "whom tokens must be for, several separated by spaces; needed with issuers",
-    "PERSISTY_TOKEN_ISSUER": "what persisty's own tokens name as their issuer; default `persisty`",
-    "PERSISTY_TOKEN_LEEWAY": "seconds by which clocks may differ; default 60",
-    "PERSISTY_TOKEN_KEY_FILE": "a file with the secret, or a PEM key, of persisty's own tokens",
-    "PERSISTY_TOKEN_SECRET_ARN": "the secret (Secrets Manager) or parameter (SSM) that holds it on AWS",
+    "PERSISTY_APP": "App to load, as `module:attribute`",
+    "PERSISTY_URL": "URL of the engine. Default: a SQLite file named after the app",
+    "PERSISTY_STAGE": "Stage that the tables belong to. Default: `dev`",
+    "PERSISTY_ACCESS_LOG": "`off` stops `persisty serve` from logging requests. Default: `on`",
+    "PERSISTY_CACHE": "`on` caches items in the process as their `Cache` declares, `off` does not. Default: the app's `cache=`",
+    "PERSISTY_CORS_ORIGINS": "Origins whose pages may call the API from a browser, separated by spaces, or `*`. Default: none",
+    "PERSISTY_DRAIN_DELAY": "Seconds between SIGTERM and the refusal of new connections. Default: 0",
+    "PERSISTY_DRAIN_TIMEOUT": "Seconds that running requests have to finish when the server stops. Default: 30",
+    "PERSISTY_GRAPHQL_DOCUMENTS": "JSON file of names and texts: the only GraphQL documents that are executed. Default: every document is",
+    "PERSISTY_GRAPHQL_INTROSPECTION": "`off` rejects queries for the GraphQL schema. Default: `on`",
+    "PERSISTY_GRAPHQL_URL": "On AWS: URL of the GraphQL API that receives changes",
+    "PERSISTY_LOG_LEVEL": "Level of the log. Default: INFO",
+    "PERSISTY_METRICS": "`on` makes `persisty serve` answer Prometheus at `/metrics`. Default: `off`",
+    "PERSISTY_RATE_LIMIT": "Requests that one caller may send, such as `100/s`, `1000/m burst 50`, `5000/h`. Default: unlimited",
+    "PERSISTY_TOKEN_ISSUERS": "Other issuers whose tokens are accepted: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
+    "PERSISTY_TOKEN_AUDIENCE": "Audiences of which a token must name one, separated by spaces. Required with issuers",
+    "PERSISTY_TOKEN_ISSUER": "Issuer (`iss`) of persisty's own tokens. Default: `persisty`",
+    "PERSISTY_TOKEN_LEEWAY": "Seconds by which clocks may differ. Default: 60",
+    "PERSISTY_TOKEN_KEY_FILE": "File with the secret or the PEM key of persisty's own tokens",
+    "PERSISTY_TOKEN_SECRET_ARN": "On AWS: ARN of the secret (Secrets Manager) or parameter (SSM) that contains it",
 }
 
 
@@ -58,19 +58,19 @@ class Settings(Struct, frozen=True):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process, or of the mapping given. An empty variable counts as unset."""
+    """Return the settings from `environ`, or else from this process. An empty variable counts as unset."""
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: value for name, value in given.items() if value})
 
 
 def token_secret(environ: Mapping[str, str] | None = None) -> str | None:
-    """`PERSISTY_TOKEN_SECRET`: what persisty's own tokens are signed with. Never log or show this."""
+    """Return `PERSISTY_TOKEN_SECRET`, the secret that signs persisty's own tokens. Never log or show it."""
     return (os.environ if environ is None else environ).get("PERSISTY_TOKEN_SECRET") or None
 
 
 class AwsEnvironment(Struct, frozen=True):
-    """What AWS's own variables say. The keys are credentials: never log or show this."""
+    """Values of AWS's own variables. The keys are credentials: never log or show them."""
 
     region: str | None = None
     endpoint: str | None = None
@@ -88,11 +88,11 @@ AWS_VARIABLES: dict[str, tuple[str, ...]] = {
     "session_token": ("AWS_SESSION_TOKEN",),
     "ca_bundle": ("AWS_CA_BUNDLE",),
 }
-"""Field → the variables that give it, the first that is set."""
+"""Field → its variables. The first one that is set counts."""
 
 
 def aws(environ: Mapping[str, str] | None = None) -> AwsEnvironment:
-    """AWS's variables of this process, or of the mapping given."""
+    """Return AWS's variables from `environ`, or else from this process."""
     source = os.environ if environ is None else environ
     given = {
         field: next((source[name] for name in names if source.get(name)), None)

@@ -1,4 +1,4 @@
-"""The tables of the pages, made from the tables of the code: `python -m tests.docs.tables` renews them."""
+"""Make the tables of the documentation from the tables of the code: `python -m tests.docs.tables` rewrites them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from persisty.api.graphql.links import MOST_AT_ONCE, MOST_IN_ALL
 from persisty.api.http.messages import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
 from persisty.backends.sql import conditions
+from persisty.errors import PersistyError, all_errors
 from persisty.model.expressions import ALL, Compare
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
 from persisty.query.filter_parsing import MAX_DEPTH
 from persisty.query.resolution import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, resolve_filter
+from persisty.settings import VARIABLES
 from persisty.store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
@@ -27,7 +29,7 @@ VALUES: dict[str, Any] = {
     "text": "a", "count": 1, "ratio": 1.0, "done": True, "at": "2026-01-01T00:00:00Z", "day": "2026-01-01",
     "id": "00000000-0000-4000-8000-000000000000", "price": "1", "color": "red", "blob": b"a", "extra": None,
 }  # fmt: skip
-"""An attribute of each kind → a value of it."""
+"""A value for an attribute of each kind."""
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -87,7 +89,7 @@ def graphql() -> str:
 
 @stored
 class Located:
-    """Something nested, for an engine that tells what it does."""
+    """An item with a nested attribute, to ask each engine what it filters itself."""
 
     id: str
     text: str = ""
@@ -97,10 +99,10 @@ class Located:
 def engines() -> str:
     rows = [[f"`{operator}`", *_native(operator, applies)] for operator, applies in OPERATORS.items()]
     where = resolve_filter(META, Compare("home.lat", "eq", 1.0))
-    nested = [_explained("memory://"), _explained("sqlite://"), True, expressions.native(META, where)]
+    nested = [_filters_nested("memory://"), _filters_nested("sqlite://"), True, expressions.native(META, where)]
     return table(
         ["operator", "memory", "SQLite", "PostgreSQL", "DynamoDB"],
-        [*rows, ["nested attributes", *map(_told, nested)]],
+        [*rows, ["nested attributes", *map(_decided_by, nested)]],
     )
 
 
@@ -109,7 +111,7 @@ def _native(operator: str, applies: frozenset[Kind]) -> list[str]:
     by_dynamodb = {expressions.native(META, where) for where in asked}
     assert len(by_dynamodb) == 1, f"DynamoDB decides {operator} of some kinds only: the table needs a row for each"
     in_sql = operator in conditions.COMPARISONS
-    return [_told(False), _told(in_sql), _told(in_sql), _told(by_dynamodb.pop())]
+    return [_decided_by(False), _decided_by(in_sql), _decided_by(in_sql), _decided_by(by_dynamodb.pop())]
 
 
 def _comparison(name: str, operator: str) -> Any:
@@ -117,39 +119,56 @@ def _comparison(name: str, operator: str) -> Any:
     return resolve_filter(META, Compare(name, operator, values.get(operator, VALUES[name])))
 
 
-def _explained(url: str) -> bool:
-    """Does the engine say that it decides about a nested attribute itself?"""
+def _filters_nested(url: str) -> bool:
+    """Return whether the engine at `url` filters nested attributes itself."""
     app = App("located", items=[Located], url=url)
     app.prepare()
-    told = app.store(Located).explain(Compare("geo.lat", "eq", 1.0))
+    explanation = app.store(Located).explain(Compare("geo.lat", "eq", 1.0))
     app.close()
     assert meta_of(Located).nested
-    return told.local == ALL
+    return explanation.local == ALL
 
 
-def _told(native: bool) -> str:
+def _decided_by(native: bool) -> str:
     return "the engine" if native else "persisty"
 
 
+def errors() -> str:
+    """Return the table of the error codes: each with its status and the first line of its class."""
+    rows = ([f"`{error.code}`", str(error.status), _first_line(error)] for error in all_errors())
+    return table(["code", "status", "when"], rows)
+
+
+def _first_line(error: type[PersistyError]) -> str:
+    return (error.__doc__ or "").strip().splitlines()[0]
+
+
+def settings() -> str:
+    """Return the table of the environment variables."""
+    return table(["variable", "meaning"], ([f"`{name}`", meaning] for name, meaning in VARIABLES.items()))
+
+
 TABLES = {
+    "errors.md": {"errors": errors},
+    "settings.md": {"settings": settings},
     "filters.md": {"kinds": kinds, "aggregates": aggregates, "limits": limits, "engines": engines},
     "graphql.md": {"graphql": graphql},
 }
-"""Page → mark → what makes the table below it."""
+"""Page → name of the mark → function that makes the table below it."""
 
 
 _BELOW = re.compile(r"\A\n+(\|.*\n)*\n*")
-"""What stands below a mark: the table as it was."""
+"""The old table below a mark."""
 
 
 def renewed(page_name: str) -> str:
-    """The text of a page with its tables as the code has them."""
+    """Return the text of a page with tables made from the code."""
     page = (DOCS / page_name).read_text()
     for name, make in TABLES[page_name].items():
         mark = f"<!-- {name} -->"
         before, found, after = page.partition(mark)
         assert found, name
-        page = f"{before}{mark}\n\n{make()}\n\n{_BELOW.sub('', after)}"
+        page = f"{before}{mark}\n\n{make()}\n\n{_BELOW.sub('', after)}".rstrip() + "\n"
     return page
 
 

@@ -1,4 +1,4 @@
-"""What docs/security.md says of tokens is what is in the code."""
+"""docs/authentication.md matches the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from persisty.security.authenticator import authenticator_of
 
 from .test_docs import ROOT, blocks
 
-PAGE = (ROOT / "docs/security.md").read_text().partition("## Identity")[2].partition("## Access rules")[0]
+PAGE = (ROOT / "docs/authentication.md").read_text()
 
 
 def test_every_setting_of_tokens_is_told_and_no_other() -> None:
@@ -57,7 +57,7 @@ def test_the_command_prints_a_token_that_counts(
     for name in (*settings.VARIABLES, "PERSISTY_TOKEN_SECRET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    line = blocks("docs/security.md", "console")[0].splitlines()[0]
+    line = blocks("docs/authentication.md", "console")[0].splitlines()[0]
     with pytest.raises(SystemExit):
         main(shlex.split(line.removeprefix("$ persisty ").partition(" > ")[0]))
     caller = authenticator_of(settings.load(), "dev", None, needed=True).caller(capsys.readouterr().out.strip())

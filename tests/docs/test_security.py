@@ -1,11 +1,13 @@
-"""What docs/security.md shows is what happens."""
+"""The examples of docs/security.md run and print what the page shows."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
+import sys
 
-from .test_docs import blocks
+from .test_docs import ROOT, blocks
 
 PAGE = "docs/security.md"
 
@@ -16,3 +18,11 @@ def test_the_rules_run_as_they_stand() -> None:
     with contextlib.redirect_stdout(out):
         exec(compile(code, PAGE, "exec", dont_inherit=True), {"__name__": "__main__"})
     assert out.getvalue() == shown
+
+
+def test_the_command_prints_the_rules_of_the_example_as_shown() -> None:
+    [command], [shown] = blocks(PAGE, "console"), blocks(PAGE, "text")
+    words = command.removeprefix("$ persisty ").split()
+    run = subprocess.run([sys.executable, "-m", "persisty", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = "\n".join(line.rstrip() for line in run.stdout.splitlines())
+    assert shown in printed
