@@ -23,6 +23,8 @@ def test_the_rules_run_as_they_stand() -> None:
 def test_the_command_prints_the_rules_of_the_example_as_shown() -> None:
     [command], [shown] = blocks(PAGE, "console"), blocks(PAGE, "text")
     words = command.removeprefix("$ persisty ").split()
-    run = subprocess.run([sys.executable, "-m", "persisty", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "persisty", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     printed = "\n".join(line.rstrip() for line in run.stdout.splitlines())
     assert shown in printed
