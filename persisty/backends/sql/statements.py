@@ -215,13 +215,18 @@ class Statements:
         return self._all(delete(self._table), bind, where, limited)
 
     def _all(self, write: Any, bind: Bind, where: Shape, limited: bool) -> ClauseElement:
-        """The write for every match, or for the first of them in the order of the key, which tell their keys."""
+        """The write for every match, or for the first of them in the order of the key, which returns their keys.
+
+        The first are found in a CTE that is materialised. As a subquery of IN, PostgreSQL may run it once for each row of the table: each
+        run skips the rows that are locked and changed by then, and so the limit holds for each run and not for the statement.
+        """
         if not limited:
             unlimited: ClauseElement = write.where(self._where(where, bind))
             return unlimited
         found = select(*self._key).where(self._where(where, bind)).order_by(*self._key)
         first = found.suffix_with(_limit(bind)).with_for_update()  # so that they still match when they are written
-        some: ClauseElement = write.where(tuple_(*self._key).in_(first)).returning(*self._key)
+        chosen = first.cte("_chosen").prefix_with("MATERIALIZED")
+        some: ClauseElement = write.where(tuple_(*self._key).in_(select(*chosen.c))).returning(*self._key)
         return some
 
     def _allocate(self, bind: Bind) -> ClauseElement:
