@@ -21,6 +21,7 @@ from .errors import (
     TooManyGroups,
     Unsupported,
 )
+from .model.access import Access, private, public, read_only
 from .model.cache_policy import Cache
 from .model.expressions import COUNT, Aggregate, Filter, OrderBy, attribute
 from .model.generators import (
@@ -43,12 +44,11 @@ from .model.generators import (
 from .model.indexes import Index, Unique
 from .model.links import BelongsTo, HasCount, HasMany, HasOne, link
 from .model.meta import StoreMeta, meta_of
+from .model.rules import Rule, authenticated, claim, custom, everyone, linked, member, nobody, owned, scope, where
 from .model.stored import GENERATED, Attr, stored
 from .query.aggregate import Group
 from .query.explain import Explanation
-from .security.access import Access, private, public, read_only
 from .security.caller import ANONYMOUS, Caller
-from .security.rules import Rule, authenticated, claim, custom, everyone, linked, member, nobody, owned, scope, where
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.pages import ResultPage
 from .store.store import Store

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from . import settings
 from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
+from .model.access import VERBS
 from .model.meta import StoreMeta, meta_of
 from .naming import RESERVED, kebab
-from .security.access import VERBS
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller

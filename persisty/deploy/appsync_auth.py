@@ -29,7 +29,7 @@ from ..model.meta import StoreMeta
 from ..naming import camel
 from ..security.caller import ANONYMOUS
 from ..security.issuers import KINDS, Issuer, IssuerKind, audiences_in, issuers_in
-from ..security.policy import Policy, steady
+from ..security.policy import Policy, cacheable
 
 API_KEY, LAMBDA, OIDC, COGNITO, IAM = "API_KEY", "AWS_LAMBDA", "OPENID_CONNECT", "AMAZON_COGNITO_USER_POOLS", "AWS_IAM"
 DIRECTIVES: dict[str, str] = {
@@ -79,7 +79,7 @@ def anonymous(operation: Operation) -> bool:
 
 def _may(meta: StoreMeta[Any], verb: str) -> bool:
     """A rule that is a function decides when it is asked, not here."""
-    return not steady(meta) or Policy(meta, ANONYMOUS).may(verb)
+    return not cacheable(meta) or Policy(meta, ANONYMOUS).may(verb)
 
 
 def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -> Directives:

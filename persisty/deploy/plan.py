@@ -25,12 +25,12 @@ from ..application import App
 from ..backends.dynamodb.codec import WireCodec
 from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
+from ..model.access import READS, WRITES
 from ..model.links import Link
 from ..model.meta import StoreMeta
+from ..model.rules import Rule, Through
 from ..naming import pascal, system_table_name, table_name
-from ..security.access import READS, WRITES
 from ..security.authenticator import authenticator_of
-from ..security.rules import Rule, Through
 from ..store.idempotency_records import REQUESTS
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Struct
 
 from ..errors import InvalidDeclaration
+from .access import Access
 from .generators import Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
+from .rules import Rule, nobody
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ class Attribute(Struct, frozen=True):
 
     `type` is the annotation without None, with all constraints, as msgspec converts to it; `operand` is the type of what
     it is compared with, free of the declaration's constraints. `normalise` makes equal values identical. `get` reads the
-    value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: what callers may see and give: True
-    is what the item's own rule allows, False nothing, else it is a rule (`persisty.security`), kept opaque here.
+    value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: which callers may see and give it:
+    True for those that the item's own rule allows, False for no caller, a rule for those that it allows as well.
 
     `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` gives None
     where anything on the way is null. It can be compared, and only that.
@@ -41,9 +43,9 @@ class Attribute(Struct, frozen=True):
     normalise: Callable[[Any], Any] | None = None
     optional: bool = False
     required: bool = False
-    readable: Any = True
-    creatable: Any = True
-    updatable: Any = True
+    readable: Rule | bool = True
+    creatable: Rule | bool = True
+    updatable: Rule | bool = True
     generator: Generator | None = None
     default: Any = None
     description: str | None = None
@@ -67,7 +69,7 @@ class Attribute(Struct, frozen=True):
 class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
-    `access` is the item's rule (`persisty.security`), kept opaque here. `nested`: the attributes of nested objects, by path.
+    `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
     `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
     callers of surfaces have to say which state of an item they update or delete. `expires`: the attribute that has the second, counted
     from 1970, from which on an item counts for nothing, so that an engine may drop it.
@@ -80,7 +82,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     key_attributes: tuple[Attribute, ...]
     key_codec: KeyCodec
     indexes: tuple[Index, ...] = ()
-    access: Any = None
+    access: Access | Rule | None = None
     description: str | None = None
     nested: Mapping[str, Attribute] = MappingProxyType({})
     links: Mapping[str, Link] = MappingProxyType({})
@@ -95,6 +97,10 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     def attribute(self, name: str) -> Attribute:
         """The attribute of a resolved filter's comparison: like `find`, for names that are known to be right."""
         return self.attributes.get(name) or self.nested[name]
+
+    def rule(self, verb: str) -> Rule:
+        """Return the access rule of a verb. Without a declared rule, no caller may do it."""
+        return nobody if self.access is None else self.access.of(verb)
 
     @property
     def sequences(self) -> tuple[str, ...]:

@@ -12,9 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..model.meta import StoreMeta
-from .caller import ANONYMOUS, Caller
-from .policy import FLAGS
-from .rules import (
+from ..model.rules import (
     AllOf,
     AnyOf,
     Authenticated,
@@ -29,6 +27,8 @@ from .rules import (
     joined,
     nobody,
 )
+from .caller import ANONYMOUS, Caller
+from .policy import FLAGS
 
 VERBS = ("read", "search", "count", "read_batch", "create", "update", "delete", "edit_batch")
 """The verbs, in the order of the rows."""
@@ -60,9 +60,7 @@ def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
     roles = roles_of(known)
     rows: list[Row] = []
     for meta in known:
-        for verb in VERBS:
-            rule = nobody if meta.access is None else meta.access.of(verb)
-            rows.append(Row(meta.name, verb, _cells(rule, roles)))
+        rows += [Row(meta.name, verb, _cells(meta.rule(verb), roles)) for verb in VERBS]
         for attribute in meta.attributes.values():
             for flag in FLAGS:
                 rule = getattr(attribute, flag)
@@ -100,8 +98,7 @@ def simplified(rule: Rule, caller: Caller) -> Rule:
 
 
 def _rules(meta: StoreMeta[Any]) -> Iterator[Rule]:
-    if meta.access is not None:
-        yield from map(meta.access.of, VERBS)
+    yield from map(meta.rule, VERBS)
     for attribute in meta.attributes.values():
         yield from (rule for flag in FLAGS if isinstance(rule := getattr(attribute, flag), Rule))
 

@@ -1,6 +1,6 @@
 """A policy: the access rules of an item for one caller, each compiled to a filter when it is first needed.
 
-It knows no store: what an engine has to decide and what can be decided here is the store's to tell apart.
+It knows no store: the store separates what the engine decides from what can be decided here.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from functools import cache
 from typing import Any
 
 from ..errors import Forbidden, PersistyError, Unauthenticated
+from ..model.access import VERBS
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.meta import Attribute, StoreMeta
+from ..model.rules import Constant, Rule, Through, Where
 from ..query.filter_algebra import combine
 from ..query.visibility import View
-from .access import VERBS
 from .caller import Caller
-from .rules import Constant, Rule, Through, Where, nobody
+from .row_filters import row_filter
 
 ALONE = frozenset({"read", "create", "edit_batch"})
 """Verbs whose rule is all there is. With the others an item that `read` keeps from the caller does not exist."""
@@ -43,8 +44,7 @@ class Policy:
         """The items with which the caller may do this, as a resolved filter."""
         found = self._rows.get(verb)
         if found is None:
-            access = self.meta.access
-            found = (nobody if access is None else access.of(verb)).rows(self.meta, self.caller)
+            found = row_filter(self.meta.rule(verb), self.meta, self.caller)
             if verb not in ALONE:
                 found = combine(And, [found, self.rows("read")])
             self._rows[verb] = found
@@ -67,11 +67,10 @@ class Policy:
 
     def gives(self, attribute: Attribute, flag: str) -> Filter:
         """The items of which the caller may give this attribute: on create the new item, on update the item before and after."""
-        rule = getattr(attribute, flag)
-        if rule is True or rule is False:
+        rule: Rule | bool = getattr(attribute, flag)
+        if isinstance(rule, bool):
             return ALL if rule else NOTHING
-        given: Filter = rule.rows(self.meta, self.caller)
-        return given
+        return row_filter(rule, self.meta, self.caller)
 
     def _seen(self) -> View:
         hidden: set[str] = set()
@@ -94,29 +93,28 @@ def _restricted(meta: StoreMeta[Any]) -> tuple[Attribute, ...]:
 
 
 @cache
-def steady(meta: StoreMeta[Any]) -> bool:
-    """Whether the rules say the same of a caller at all times, so that they can be kept compiled; a function may change its mind."""
-    rules = [meta.access, *(getattr(one, flag) for one in meta.attributes.values() for flag in FLAGS)]
-    beside = [link.ends.target for link in meta.links.values()]
-    return all(getattr(rule, "steady", True) for rule in rules) and not any(_unsteady(one) for one in beside)
-
-
-def _unsteady(meta: StoreMeta[Any]) -> bool:
-    return not getattr(meta.access, "steady", True)
+def cacheable(meta: StoreMeta[Any]) -> bool:
+    """Return whether the filters for a caller can be cached. A function may decide differently each time."""
+    accesses = [meta.access, *(link.ends.target.access for link in meta.links.values())]
+    rules = [rule for one in meta.attributes.values() for rule in _flags(one) if isinstance(rule, Rule)]
+    return all(one is None or one.cacheable for one in (*accesses, *rules))
 
 
 def looks_at_caller(meta: StoreMeta[Any]) -> bool:
     """Whether what a caller may do with the items depends on who it is."""
-    access = meta.access
-    rules = [] if access is None else [access.of(verb) for verb in sorted(VERBS)]
-    return any(map(_personal, [*rules, *(getattr(one, flag) for one in meta.attributes.values() for flag in FLAGS)]))
+    rules = [meta.rule(verb) for verb in sorted(VERBS)]
+    return any(map(_personal, [*rules, *(rule for one in meta.attributes.values() for rule in _flags(one))]))
 
 
-def _personal(rule: Any) -> bool:
+def _personal(rule: Rule | bool) -> bool:
     if not isinstance(rule, Rule) or isinstance(rule, Constant | Where):
         return False
     parts = (rule.rule,) if isinstance(rule, Through) else rule.parts
     return any(map(_personal, parts)) if parts else True
+
+
+def _flags(attribute: Attribute) -> tuple[Rule | bool, ...]:
+    return (attribute.readable, attribute.creatable, attribute.updatable)
 
 
 FLAGS = ("readable", "creatable", "updatable")

@@ -24,7 +24,7 @@ from ..query.postconditions import after
 from ..query.visibility import View, whole
 from ..security.caller import Caller
 from ..security.policy import Policy
-from ..security.rules import equal_to
+from ..security.row_filters import equal_to
 from .semi_joins import Joins
 
 REMEMBERED = 100
@@ -234,7 +234,7 @@ class Guard(Trusted):
     def _owned(self) -> list[Filter]:
         """Whose a new item has to be, where the rule for `create` leaves it open."""
         subject = self._policy.caller.subject
-        said = self.meta.access.of("create").owners
+        said = self.meta.rule("create").owners
         return [
             equal_to(self.meta, name, () if subject is None else (subject,))
             for name in _owners(self.meta)

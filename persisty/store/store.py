@@ -24,7 +24,7 @@ from ..query.explain import Explanation
 from ..query.filter_algebra import combine
 from ..query.order import Order, resolve_attributes, resolve_order
 from ..security.caller import Caller
-from ..security.policy import Policy, steady
+from ..security.policy import Policy, cacheable
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
 from .bulk_writes import write_all, write_by_key
@@ -78,7 +78,7 @@ class Store(Generic[T]):
         store = self._callers.get(caller)
         if store is None:
             store = self._with(Guard(Policy(self.meta, caller), self.joins))
-            if steady(self.meta):
+            if cacheable(self.meta):
                 if len(self._callers) >= REMEMBERED:
                     self._callers.clear()
                 self._callers[caller] = store

@@ -24,7 +24,7 @@ from persisty.api.http.authentication import Identified
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.hosting.server import Server
-from persisty.security.access import Access
+from persisty.model.access import Access
 from persisty.security.caller import ANONYMOUS, Caller
 from tests import tokens
 

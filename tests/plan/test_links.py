@@ -21,7 +21,7 @@ from persisty import (
     stored,
 )
 from persisty.deploy.plan import QUERY_ACTIONS, SYSTEM, Grant, plan_of
-from persisty.security.rules import Rule
+from persisty.model.rules import Rule
 
 WRITES = {
     "dynamodb:PutItem",

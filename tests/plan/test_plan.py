@@ -34,8 +34,8 @@ from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import SYSTEM, Function, Plan, plan_of
+from persisty.model.access import VERBS as OFFERED
 from persisty.naming import RESERVED, system_table_name
-from persisty.security.access import VERBS as OFFERED
 from persisty.testing import app_fixture
 from tests.appsync_schema import DECLARED, links_in
 from tests.graphql.gallery import app as gallery

@@ -7,10 +7,10 @@ from typing import Any
 
 from ...model.links import Link
 from ...model.meta import Attribute, StoreMeta
+from ...model.rules import AnyOf, Rule, authenticated, everyone, nobody
 from ...naming import pascal
 from ...security.access_matrix import simplified
 from ...security.caller import ANONYMOUS
-from ...security.rules import AnyOf, Rule, authenticated, everyone, nobody
 from ..operations import Operation
 from ..rest.fieldsets import FIELDS
 from ..rest.include import INCLUDE, MAX_LEVELS, MAX_LINKS

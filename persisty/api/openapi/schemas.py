@@ -105,7 +105,9 @@ class Schemas:
             ),
             "delete": object_of({"key": key, "when": where}, required=["key"]),
         }
-        offered = [object_of({verb: edit}, required=[verb]) for verb, edit in edits.items() if meta.access.allows(verb)]
+        offered = [
+            object_of({verb: edit}, required=[verb]) for verb, edit in edits.items() if meta.rule(verb).allows(verb)
+        ]
         self.components[f"{name}Edit"] = {"oneOf": offered} if offered else {"not": {}}
         done = {"code": {"const": "ok"}, "item": ref(name)}
         self.components[f"{name}EditResult"] = {

@@ -30,8 +30,8 @@ from persisty import (
     where,
 )
 from persisty.errors import BackendUnavailable, Unauthenticated
+from persisty.model.access import Access
 from persisty.security import authenticator as module
-from persisty.security.access import Access
 from persisty.security.authenticator import CACHE_SECONDS, MAX_CACHED, Authenticator, authenticator_of
 from persisty.security.caller import ANONYMOUS, Caller
 from persisty.security.local_secret import ensure, make_local

@@ -39,11 +39,12 @@ from persisty import (
     where,
 )
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Exists, Not, Or
+from persisty.model.rules import AllOf, AnyOf, Rule
 from persisty.model.validation import changed
 from persisty.query.evaluation import matcher
 from persisty.query.postconditions import after
 from persisty.query.resolution import resolve_filter
-from persisty.security.rules import AllOf, AnyOf, Rule
+from persisty.security.row_filters import row_filter
 
 
 @stored(key="name", access=public)
@@ -107,14 +108,14 @@ ROWS: list[tuple[Rule, Caller, Filter]] = [
 
 @pytest.mark.parametrize(("rule", "caller", "rows"), ROWS, ids=[f"{rule} for {caller!r}" for rule, caller, _ in ROWS])
 def test_what_a_rule_comes_to(rule: Rule, caller: Caller, rows: Filter) -> None:
-    assert rule.rows(META, caller) == rows
+    assert row_filter(rule, META, caller) == rows
 
 
 def test_a_rule_goes_through_a_link() -> None:
-    found = linked("team", owned("chief")).rows(META, ANN)
+    found = row_filter(linked("team", owned("chief")), META, ANN)
     assert found == Exists("team_name", meta_of(Team), "name", Compare("chief", "eq", "ann"))
-    assert linked(Paper.team, owned("chief")).rows(META, ANONYMOUS) == NOTHING
-    assert (~linked(Paper.team, owned("chief"))).rows(META, ANN) == Not(found)
+    assert row_filter(linked(Paper.team, owned("chief")), META, ANONYMOUS) == NOTHING
+    assert row_filter(~linked(Paper.team, owned("chief")), META, ANN) == Not(found)
 
 
 def test_constants_and_repetitions_are_folded() -> None:
@@ -150,7 +151,7 @@ def test_rules_of_verbs_are_made_of_others_unless_they_are_given() -> None:
 @pytest.mark.parametrize("rule", [owned("nope"), member("nope", "c"), where(nope=1), linked("nope", everyone)])
 def test_a_rule_about_what_is_not_there_is_told(rule: Rule) -> None:
     with pytest.raises((InvalidDeclaration, Exception)) as caught:
-        rule.rows(META, ANN)
+        row_filter(rule, META, ANN)
     assert "nope" in str(caught.value)
 
 
@@ -205,7 +206,7 @@ def test_a_sum_that_no_engine_compares_does_not_hold() -> None:
 
 
 def test_a_changed_link_is_looked_up() -> None:
-    rule = linked("team", owned("chief")).rows(META, ANN)
+    rule = row_filter(linked("team", owned("chief")), META, ANN)
     asked: list[Any] = []
 
     def decide(link: Exists, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Access: the rule of each verb of a store, for callers from outside.
+"""Access as data: the rule of each verb of a store, for callers from outside.
 
 Deny unless declared: an item without an access rule is reachable from Python only.
 """
@@ -15,11 +15,11 @@ VERBS = READS | WRITES
 
 
 class Access(Struct, frozen=True):
-    """Who may do what. An item that `read` keeps from a caller does not exist for it, whatever the verb.
+    """The rule of each verb. An item that `read` does not allow does not exist for the caller, whatever the verb.
 
-    `create` looks at the new item, `update` at the item before and after, `delete` at the item. `search` is who may look for items
-    that it may read (default: the same), `count` who may count them (default: who may search), `read_batch` as `read`, and
-    `edit_batch` who may send several edits, each of which is held to its own verb (default: whoever may do any of them).
+    `create` is decided with the new item, `update` with the item before and after, `delete` with the item. `search` defaults to
+    `read`, `count` to `search`, `read_batch` to `read`. `edit_batch` decides who may send several edits (default: callers that may
+    send one of them); the rule of its own verb decides each edit.
     """
 
     read: Rule = nobody
@@ -32,7 +32,7 @@ class Access(Struct, frozen=True):
     edit_batch: Rule | None = None
 
     def of(self, verb: str) -> Rule:
-        """The rule of a verb."""
+        """Return the rule of a verb."""
         said: Rule | None = getattr(self, verb)
         if said is not None:
             return said
@@ -40,17 +40,17 @@ class Access(Struct, frozen=True):
         return joined(kind, tuple(map(self.of, verbs)))
 
     def allows(self, verb: str) -> bool:
-        """Whether there may be anybody who may do this."""
+        """Return whether the rule of the verb may allow some caller to do this."""
         return self.of(verb).constant is not False
 
     @property
-    def steady(self) -> bool:
-        """Whether its rules say the same of a caller at all times."""
-        return all(self.of(verb).steady for verb in sorted(VERBS))
+    def cacheable(self) -> bool:
+        """Whether the filters for a caller stay the same, so that they can be cached."""
+        return all(self.of(verb).cacheable for verb in sorted(VERBS))
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The attributes that say whose an item is."""
+        """The attributes that name the owner of an item."""
         return tuple(dict.fromkeys(name for verb in sorted(VERBS) for name in self.of(verb).owners))
 
 
@@ -60,12 +60,12 @@ DERIVED: dict[str, tuple[type[AllOf | AnyOf], tuple[str, ...]]] = {
     "read_batch": (AllOf, ("read",)),
     "edit_batch": (AnyOf, ("create", "update", "delete")),
 }
-"""Verb → what its rule is made of, unless it has one of its own."""
+"""Verb → how its default rule is combined from the rules of other verbs."""
 
 
 private = Access()
-"""Nothing from outside: the default."""
+"""No caller from outside: the default."""
 read_only = Access(read=everyone)
-"""Everybody may read."""
+"""Every caller may read."""
 public = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
-"""Everybody may read and write."""
+"""Every caller may read and write."""

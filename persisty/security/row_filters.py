@@ -1,0 +1,147 @@
+"""Evaluate access rules for one caller: the table from a rule to the function that makes its row filter.
+
+What a rule decides by the caller alone is folded away: for an administrator, `owned("author_id") | scope("admin")` is every item, for
+any other caller a comparison of one attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidDeclaration
+from ..model.expressions import ALL, NOTHING, And, Compare, Filter, Or
+from ..model.meta import Attribute, StoreMeta
+from ..model.rules import (
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Claim,
+    Constant,
+    CustomFunction,
+    Member,
+    NotOf,
+    Owned,
+    Rule,
+    Scope,
+    Through,
+    Where,
+)
+from ..model.validation import operand
+from ..query.filter_algebra import combine, exists, opposite
+from ..query.resolution import resolve_filter
+from .caller import Caller
+
+
+def row_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    """Return the items that the rule allows for this caller, as a resolved filter: `ALL`, `NOTHING`, or a condition."""
+    return ROW_FILTERS[type(rule)](rule, meta, caller)
+
+
+def _decided(allowed: bool) -> Filter:
+    return ALL if allowed else NOTHING
+
+
+def _constant(rule: Constant, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return _decided(rule.allowed)
+
+
+def _authenticated(rule: Authenticated, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return _decided(caller.authenticated)
+
+
+def _scope(rule: Scope, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return _decided(rule.name in caller.scopes)
+
+
+def _claim(rule: Claim, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return _decided(any(_same(one, rule.value) for one in claimed(caller, rule.name)))
+
+
+def _owned(rule: Owned, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return equal_to(meta, rule.attribute, () if caller.subject is None else (caller.subject,))
+
+
+def _member(rule: Member, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return equal_to(meta, rule.attribute, claimed(caller, rule.claim)) if caller.authenticated else NOTHING
+
+
+def _where(rule: Where, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return _resolved(meta, rule)
+
+
+def _through(rule: Through, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    found = meta.links.get(rule.link)
+    if found is None:
+        raise InvalidDeclaration(f"{meta.name} has no link {rule.link}, which its access rule follows")
+    return exists(found.ends, row_filter(rule.rule, found.ends.target, caller))
+
+
+def _custom(rule: CustomFunction, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    said = rule.function(caller)
+    return _decided(said) if isinstance(said, bool) else resolve_filter(meta, said, "/access")
+
+
+def _all_of(rule: AllOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return combine(And, [row_filter(one, meta, caller) for one in rule.rules])
+
+
+def _any_of(rule: AnyOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return combine(Or, [row_filter(one, meta, caller) for one in rule.rules])
+
+
+def _not_of(rule: NotOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    return opposite(meta, row_filter(rule.rule, meta, caller))
+
+
+ROW_FILTERS: dict[type[Rule], Callable[[Any, StoreMeta[Any], Caller], Filter]] = {
+    Constant: _constant,
+    Authenticated: _authenticated,
+    Scope: _scope,
+    Claim: _claim,
+    Owned: _owned,
+    Member: _member,
+    Where: _where,
+    Through: _through,
+    CustomFunction: _custom,
+    AllOf: _all_of,
+    AnyOf: _any_of,
+    NotOf: _not_of,
+}
+"""Rule → its row filter for a caller. A `Custom` is absent: compiling a schema replaces it with its function."""
+
+
+def claimed(caller: Caller, name: str) -> tuple[Any, ...]:
+    """Return the values of the caller's claim: one, each of a list, or none."""
+    value = caller.claims.get(name)
+    return () if value is None else tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+
+
+def equal_to(meta: StoreMeta[Any], name: str, values: tuple[Any, ...]) -> Filter:
+    """Return the items whose attribute is one of these values of a token. A value of another type equals nothing."""
+    attribute = meta.attributes.get(name)
+    if attribute is None:
+        raise InvalidDeclaration(f"{meta.name} has no attribute {name}, which its access rule names")
+    typed = dict.fromkeys(one for value in values if (one := _typed(attribute, value)) is not None)
+    if len(typed) > 1:
+        return Compare(name, "oneof", tuple(typed))
+    return Compare(name, "eq", next(iter(typed))) if typed else NOTHING
+
+
+def _typed(attribute: Attribute, value: Any) -> Any:
+    try:
+        return operand(attribute, value)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        return None
+
+
+def _same(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)  # True is not 1
+
+
+@cache
+def _resolved(meta: StoreMeta[Any], rule: Where) -> Filter:
+    return resolve_filter(meta, rule.filter, "/access")
