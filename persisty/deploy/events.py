@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..naming import parameter_name
+from .layers import layers_of
 from .plan import Function, Plan
 
 HANDLER = "lambdas.stream.handler"
@@ -57,6 +58,7 @@ def events_of(plan: Plan) -> Events | None:
         description=f"Tells the subscribers of {plan.app} what happened",
         environment={name: known[name] for name in ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE")},
         grants=(),
+        layers=layers_of("stream", tokens=False, actions=False, eager=plan.eager_actions),
     )
     sources = tuple(
         Source(table.store, table.name, stream_parameter(plan, table.store)) for table in plan.tables if table.stream

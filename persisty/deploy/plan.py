@@ -33,6 +33,7 @@ from ..naming import pascal, system_table_name, table_name
 from ..security.authenticator import authenticator_of
 from ..store.idempotency_records import REQUESTS
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
+from .layers import imports_servey, layers_of
 
 READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
@@ -108,7 +109,7 @@ class Grant(Struct, frozen=True):
 
 
 class Function(Struct, frozen=True):
-    """`secret`: the ARN of the secret or parameter that it reads."""
+    """`secret`: the ARN of the secret or parameter that it reads; `layers`: the rows of `layers.LAYERS` that it needs."""
 
     name: str
     handler: str
@@ -116,6 +117,7 @@ class Function(Struct, frozen=True):
     environment: dict[str, str]
     grants: tuple[Grant, ...]
     secret: str | None = None
+    layers: tuple[str, ...] = ()
 
 
 class Route(Struct, frozen=True):
@@ -140,7 +142,7 @@ class Field(Struct, frozen=True):
 
 class Plan(Struct, frozen=True):
     """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first; `introspection`: whether
-    AppSync tells the schema to whoever asks."""
+    AppSync tells the schema to whoever asks; `eager_actions`: loading the app imports servey, so every function needs it."""
 
     app: str
     stage: str
@@ -151,6 +153,7 @@ class Plan(Struct, frozen=True):
     sdl: str
     auth: tuple[AuthMode, ...] = ()
     introspection: bool = True
+    eager_actions: bool = False
 
     @property
     def publishers(self) -> tuple[str, ...]:
@@ -196,6 +199,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         names = (*names, "authorizer")
     identity, origins = _identity(app), _origins()
     asked = _documents(spec, names)
+    eager = imports_servey(spec, app.actions)
     return Plan(
         app=app.name,
         stage=app.stage,
@@ -218,6 +222,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
                     *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name == "rest"),
                 ),
                 secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
+                layers=layers_of(name, tokens=bool(identity), actions=bool(app.actions), eager=eager),
             )
             for name, (handler, description) in FUNCTIONS.items()
             if name in names
@@ -227,6 +232,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
         introspection=settings.load().graphql_introspection != "off",
+        eager_actions=eager,
     )
 
 

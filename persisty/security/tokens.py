@@ -31,7 +31,7 @@ RESERVED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "scope"})
 INVALID = "invalid_token"
 """The `error` of a rejected token in `WWW-Authenticate` (RFC 6750, 3.1)."""
 
-MALFORMED = "The token is malformed"
+MALFORMED, UNTRUSTED = "The token is malformed", "The token is from an issuer that is not trusted"
 REASONS: dict[str, str] = {
     "ExpiredSignatureError": "The token has expired",
     "ImmatureSignatureError": "The token is not valid yet",
@@ -56,13 +56,15 @@ def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Is
         raise invalid_token(f"The token has more than {MAX_TOKEN} characters")
     if SHAPE.fullmatch(token) is None:
         raise invalid_token(MALFORMED)
+    if not issuers:  # a deployment that trusts no issuer has no library to verify with
+        raise invalid_token(UNTRUSTED)
     jwt = driver("jwt")
     try:
         unverified = jwt.decode_complete(token, options={"verify_signature": False})
         named = unverified["payload"].get("iss")
         issuer = issuers.get(named) if isinstance(named, str) else None
         if issuer is None:
-            raise invalid_token("The token is from an issuer that is not trusted")
+            raise invalid_token(UNTRUSTED)
         keys = issuer.keys.find(unverified["header"].get("kid"))
         if not keys:
             raise invalid_token("The token names a key that its issuer does not have")

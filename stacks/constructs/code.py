@@ -18,22 +18,25 @@ from tempfile import mkdtemp
 
 from msgspec import Struct
 
+from persisty.deploy.layers import BASE
+
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".cache" / "code"
 RUNTIME_LEFT_OUT = (
-    "hosting",
     "cli",
+    "clients",
+    "deploy",
+    "hosting",
+    "sql",
     "testing",
     "transfer",
-    "deploy/plan.py",
-    "plan_*.py",
-    "sql",
     "memory.py",
+    "__main__.py",
     "__pycache__",
 )
-"""Parts of persisty that no function imports."""
-CODE_LEFT_OUT = ("__pycache__", "*.db", "*.db-shm", "*.db-wal", ".persisty")
-"""What an app leaves beside its code when it runs here."""
+"""Files and folders of persisty that no function imports."""
+CODE_LEFT_OUT = ("requirements", "__pycache__", "*.db", "*.db-shm", "*.db-wal", ".persisty")
+"""Files and folders beside the code that no function needs: lists of requirements, and what an app writes when it runs locally."""
 
 PLATFORMS = {
     "arm64": ("manylinux2014_aarch64", "manylinux_2_26_aarch64"),
@@ -60,10 +63,16 @@ class Target(Struct, frozen=True):
         return cls(architecture, python)
 
 
-def dependency_layer(spec: str, target: Target) -> Path:
-    """`python/` with what `lambdas/requirements.txt` names, and a `requirements.txt` in the app's top package."""
-    asked = [ROOT / "lambdas" / "requirements.txt", _top(spec) / "requirements.txt"]
-    requirements = [file for file in asked if file.is_file()]
+def dependency_layer(name: str, spec: str, target: Target) -> Path:
+    """Build `python/` with what `lambdas/requirements/NAME.txt` lists, and nothing else.
+
+    The layer `base` also has the `requirements.txt` in the app's top package, with dependencies, because every function loads the app.
+    """
+    files = [
+        ROOT / "lambdas" / "requirements" / f"{name}.txt",
+        *([_top(spec) / "requirements.txt"] if name == BASE else []),
+    ]
+    requirements = [file for file in files if file.is_file()]
     platforms = [word for platform in PLATFORMS[target.architecture] for word in ("--platform", platform)]
     named = [word for file in requirements for word in ("--requirement", file)]
 
@@ -74,7 +83,7 @@ def dependency_layer(spec: str, target: Target) -> Path:
                 *platforms, "--implementation", "cp",
                 "--python-version", target.python, "--only-binary=:all:",
                 "--constraint", ROOT / "constraints.txt",
-                *named, "--target", folder / "python",
+                *([] if name == BASE else ["--no-deps"]), *named, "--target", folder / "python",
             ],
             check=True,
         )  # fmt: skip
@@ -82,7 +91,7 @@ def dependency_layer(spec: str, target: Target) -> Path:
             shutil.rmtree(folder / "python" / unused, ignore_errors=True)
         _compile(folder, target)
 
-    return _built("dependencies", [*requirements, ROOT / "constraints.txt"], build, target)
+    return _built(f"{name}-layer", [*requirements, ROOT / "constraints.txt"], build, target)
 
 
 def runtime_layer(target: Target) -> Path:

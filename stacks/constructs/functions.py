@@ -1,7 +1,7 @@
-"""The functions of a stack: their two layers, their code, and a role that may do what the plan grants and nothing else.
+"""The functions of a stack: their layers, their code, and a role with exactly the permissions that the plan grants.
 
-A stack that has functions makes layers of its own, of the same folders: a layer of another stack would keep that one from
-changing it.
+Each stack with functions makes its own layers, from the same folders. A layer of another stack would be an export, which keeps that stack
+from changing it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from persisty.deploy.layers import LAYERS
 from persisty.deploy.plan import INDEX_ACTIONS, Function, Plan
 from persisty.naming import pascal
 
 from .code import Target, dependency_layer, function_code, runtime_layer
 
 TIMEOUT, MEMORY = 28, 1024
-"""Seconds, within the 30 that both APIs wait; MB, of which CPU is a share: less makes cold starts longer."""
+"""Seconds, below the 30 that both APIs wait; MB, which also decide the share of CPU: less makes cold starts longer."""
 SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
-"""Service that keeps a secret → what it takes to read it."""
+"""Service that stores a secret → the action that reads it."""
 
 
 class Functions:
-    """Makes the functions of the stack `scope`; the layers are made at once."""
+    """Makes the functions of the stack `scope`. Functions share the layers of the stack."""
 
     def __init__(self, scope: Construct, plan: Plan, target: Target, spec: str) -> None:
         self._scope, self._plan, self._target = scope, plan, target
@@ -35,12 +36,12 @@ class Functions:
             lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
         )
         self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
-        self._layers = [
-            self._layer("Dependencies", dependency_layer(spec, target)),
-            self._layer("Runtime", runtime_layer(target)),
-        ]
+        self._spec = spec
+        self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))
+        self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
 
     def make(self, function: Function) -> lambdas.Function:
+        """Make a function, with its role, its log group and the layers that the stack does not have yet."""
         name = pascal(function.name)
         folder = function_code(function.environment["PERSISTY_APP"], self._target)
         log_group = logs.LogGroup(
@@ -53,8 +54,8 @@ class Functions:
             handler=function.handler,
             runtime=self._runtime,
             architecture=self._architecture,
-            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
-            layers=self._layers,
+            code=lambdas.Code.from_asset(str(folder), **_hashed(folder)),
+            layers=[*map(self._dependency_layer, function.layers), self._runtime_layer],
             memory_size=MEMORY,
             timeout=cdk.Duration.seconds(TIMEOUT),
             environment=function.environment,
@@ -62,43 +63,50 @@ class Functions:
             role=self._role(f"{name}Role", function, log_group),
         )
 
-    def _layer(self, name: str, folder: Path) -> lambdas.LayerVersion:
+    def _dependency_layer(self, name: str) -> lambdas.LayerVersion:
+        layer = self._dependency_layers.get(name)
+        if layer is None:
+            folder = dependency_layer(name, self._spec, self._target)
+            layer = self._dependency_layers[name] = self._layer(f"{pascal(name)}Layer", LAYERS[name], folder)
+        return layer
+
+    def _layer(self, name: str, description: str, folder: Path) -> lambdas.LayerVersion:
         return lambdas.LayerVersion(
             self._scope,
             name,
-            code=lambdas.Code.from_asset(str(folder), **_known(folder)),
+            code=lambdas.Code.from_asset(str(folder), **_hashed(folder)),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
-            description=f"{name} of {self._plan.app}",
+            description=description,
         )
 
     def _role(self, id: str, function: Function, log_group: logs.LogGroup) -> iam.Role:  # noqa: A002 - CDK's name
-        """What the function may do: write its own log, and what the plan grants. AWS's managed policy for functions
-        would let it write every log of the account."""
+        """Make a role that may write the function's own log and do what the plan grants. AWS's managed policy for functions would also let it
+        write every other log of the account."""
         role = iam.Role(self._scope, id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         tables = {table.store: table for table in self._plan.tables}
         for grant in function.grants:
             table = tables[grant.store]
-            # by name, not by reference: an export would keep a table from ever leaving its stack
+            # by name, not by reference: an export would keep the table from leaving its stack
             arn = cdk.Stack.of(self._scope).format_arn(service="dynamodb", resource="table", resource_name=table.name)
             role.add_to_policy(iam.PolicyStatement(actions=list(grant.actions), resources=[arn]))
-            asked = [action for action in grant.actions if action in INDEX_ACTIONS]
-            if asked and table.indexes:
+            on_indexes = [action for action in grant.actions if action in INDEX_ACTIONS]
+            if on_indexes and table.indexes:
                 indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
-                role.add_to_policy(iam.PolicyStatement(actions=asked, resources=indexes))
+                role.add_to_policy(iam.PolicyStatement(actions=on_indexes, resources=indexes))
         if function.secret is not None:
-            role.add_to_policy(_reading(function.secret))
+            role.add_to_policy(_read_secret(function.secret))
         return role
 
 
-def _known(folder: Path) -> dict[str, Any]:
-    """The folder's name carries the hash of what it was built from: CDK need not hash it again."""
+def _hashed(folder: Path) -> dict[str, Any]:
+    """Return the options of an asset whose folder name has the hash of its sources, so that CDK does not hash the folder again."""
     return {"asset_hash": folder.name, "asset_hash_type": cdk.AssetHashType.CUSTOM}
 
 
-def _reading(secret: str) -> iam.PolicyStatement:
-    """Reading one secret, or one parameter. The ARN of a secret may lack the six characters that Secrets Manager puts after its name."""
+def _read_secret(secret: str) -> iam.PolicyStatement:
+    """Allow to read one secret or parameter. The ARN of a secret may lack the six characters that Secrets Manager appends to its name."""
     service = secret.split(":")[2]
     return iam.PolicyStatement(
         actions=[SECRET_ACTIONS[service]],

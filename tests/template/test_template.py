@@ -16,6 +16,7 @@ from graphql import GraphQLObjectType, build_schema
 from examples.messenger.app import app
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
+from persisty.deploy.layers import LAYERS
 from persisty.deploy.plan import BATCH, KeyAttribute, Plan, plan_of
 from tests import tokens
 from tests.appsync_schema import DECLARED, links_in
@@ -270,7 +271,7 @@ def test_functions_log_for_a_month_and_answer_before_the_apis_give_up(api: Templ
 def test_functions_run_on_arm64_and_python_3_13_unless_told_otherwise(api: Template) -> None:
     for function in properties(api, "AWS::Lambda::Function"):
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
-        assert len(function["Layers"]) == 2
+        assert len(function["Layers"]) <= 5
     for layer in properties(api, "AWS::Lambda::LayerVersion"):
         assert (layer["CompatibleRuntimes"], layer["CompatibleArchitectures"]) == (["python3.13"], ["arm64"])
 
@@ -285,22 +286,46 @@ def folder(assembly: Path, api: Template, kind: str, start: str) -> Path:
     return assembly / f"asset.{Path(place['S3Key']).stem}"
 
 
-def test_the_dependency_layer_holds_wheels_of_its_target_and_no_sdk(assembly: Path, api: Template) -> None:
-    layer = folder(assembly, api, "AWS::Lambda::LayerVersion", "Dependencies") / "python"
+PACKAGES = {
+    "base": {"msgspec", "aws_lambda_powertools", "argon2"},
+    "tokens": {"jwt", "cryptography"},
+    "actions": {"servey", "schemey", "jsonschema"},
+    "graphql": {"graphql"},
+}
+"""Layer → packages in it that no other layer has."""
+NOWHERE = {"boto3", "botocore", "aws_cdk", "jsii", "sqlalchemy", "starlette", "persisty", "pip"}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_dependency_layer_has_wheels_of_its_target_and_the_packages_of_its_row(
+    name: str, assembly: Path, api: Template
+) -> None:
+    layer = folder(assembly, api, "AWS::Lambda::LayerVersion", f"{name.capitalize()}Layer") / "python"
     names = {path.name for path in layer.iterdir()}
-    assert {"msgspec", "aws_lambda_powertools", "servey"} < names
-    assert not names & {"boto3", "botocore", "aws_cdk", "jsii", "sqlalchemy", "starlette", "persisty", "pip"}
+    assert PACKAGES[name] <= names
+    assert not names & (NOWHERE | {one for other in PACKAGES if other != name for one in PACKAGES[other]})
     binaries = [path.name for path in layer.rglob("*.so")]
-    assert binaries
-    foreign = [name for name in binaries if "x86_64" in name or ("cpython-" in name and "cpython-313" not in name)]
+    assert bool(binaries) is (name != "graphql")
+    foreign = [one for one in binaries if "x86_64" in one or ("cpython-" in one and "cpython-313" not in one)]
     assert foreign == []
 
 
+def test_a_function_has_the_layers_of_its_row_and_the_one_of_persisty(api: Template, plan: Plan) -> None:
+    functions = of_type(api, "AWS::Lambda::Function")
+    for function in plan.functions:
+        [properties] = [
+            one["Properties"] for one in functions.values() if one["Properties"]["Handler"] == function.handler
+        ]
+        names = {layer["Ref"].partition("Layer")[0].lower() for layer in properties["Layers"]}
+        # the template is synthesised with token settings, which the fixture's plan does not have
+        assert names == {*function.layers, "tokens", "runtime"}
+
+
 def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
-    package = folder(assembly, api, "AWS::Lambda::LayerVersion", "Runtime") / "python" / "persisty"
+    package = folder(assembly, api, "AWS::Lambda::LayerVersion", "RuntimeLayer") / "python" / "persisty"
     names = {path.name for path in package.iterdir()}
     assert {"__init__.py", "application.py", "api", "model", "backends"} < names
-    assert not names & {"cli", "hosting", "testing.py", "deploy/plan.py"}
+    assert not names & {"cli", "clients", "deploy", "hosting", "testing", "transfer", "__main__.py"}
     kept = {path.name for path in (package / "backends").iterdir()} - {"__pycache__"}
     assert kept == {"__init__.py", "dynamodb"}
 
@@ -333,7 +358,7 @@ def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
 
 def test_what_cdk_runs_is_pinned_to_what_is_tested() -> None:
     tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().split() if "==" in line)
-    for name in ("requirements.txt", "lambdas/requirements.txt"):
+    for name in ("requirements.txt", *(f"lambdas/requirements/{layer}.txt" for layer in LAYERS)):
         lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
         assert lines
         for line in lines:
