@@ -1,1 +1,1 @@
-"""What can be asked: filters and orders resolved against an item, evaluated locally, parsed, and resumed by cursors."""
+"""Queries: parse filters and orders, resolve them against an item, evaluate them locally, and resume them from cursors."""

@@ -1,7 +1,8 @@
-"""Aggregates: checked against an item, evaluated locally where an engine cannot, and finished from what an engine gives.
+"""Aggregates: check them against an item, evaluate them locally if an engine cannot, and finish them from an engine's result.
 
-Engines answer `count`, `min`, `max` and `sum`; a mean is a sum over a count, so that it is the same on every engine. Sums of
-integers and decimals are exact, a decimal's mean has 38 digits. Sums of floats depend on the order in which an engine adds.
+Engines answer `count`, `min`, `max` and `sum`. An average is a sum divided by a count, so that it is the same on every engine.
+Sums of integers and decimals are exact, and the average of decimals has 38 digits. Sums of floats depend on the order in which
+an engine adds.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind
 from ..model.validation import pointer
 
 MAX_GROUPS = 10_000
-"""Groups that one aggregate may make."""
+"""Most groups of one aggregate."""
 EXACT = Context(prec=1_000)
-"""Sums of decimals: 38 digits anywhere between 1E-130 and 1E+125 fit, however many are added."""
+"""Context for sums of decimals. Any number of values with 38 digits between 1E-130 and 1E+125 fits."""
 ROUNDED = Context(prec=DECIMAL_DIGITS)
 
 
 class Group(Struct, frozen=True):
-    """The values of one group: of the attributes it is grouped `by`, and of what was asked of it."""
+    """One group: the values of its `by` attributes, and the `values` of its aggregates."""
 
     by: tuple[Any, ...]
     values: tuple[Any, ...]
 
 
 def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate], path: str = "/aggregates") -> None:
-    """Check what is asked of groups of these attributes; `InvalidQuery` with every fault."""
+    """Check aggregates over the known attributes. Raise `InvalidQuery` with every fault."""
     faults: list[Fault] = []
     for position, one in enumerate(given):
         where = path + pointer(position)
@@ -52,7 +53,7 @@ def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate
 
 
 def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
-    """`InvalidQuery` for attributes that items cannot be grouped by."""
+    """Raise `InvalidQuery` for attributes that items cannot be grouped by."""
     faults = [
         Fault(f"/by{pointer(position)}", f"No groups by {meta.attributes[name].kind} attributes", found=name)
         for position, name in enumerate(by)
@@ -63,7 +64,7 @@ def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
 
 
 def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
-    """What an engine has to measure to answer, each once: a mean needs the sum and the count of its values."""
+    """Return the measures that an engine must compute, each once: an average needs the sum and the count of its values."""
     measures: dict[Aggregate, None] = {}
     for one in asked:
         needed = (
@@ -74,7 +75,7 @@ def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
 
 
 def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
-    """The group with what was asked, made of what was measured."""
+    """Return the group with the aggregates that the caller asked for, made from the measures."""
     measured = dict(zip(measures, group.values, strict=True))
 
     def value(one: Aggregate) -> Any:
@@ -93,7 +94,7 @@ def _mean(total: Any, count: int) -> Any:
 
 
 def _spelled(value: Any) -> Any:
-    """A decimal in the one spelling of stored ones, though it may have more digits and magnitudes than these."""
+    """Return a decimal normalized like stored ones. It may have more digits and larger exponents than these."""
     if not isinstance(value, Decimal):
         return value
     plain = value.normalize(EXACT)
@@ -102,7 +103,7 @@ def _spelled(value: Any) -> Any:
 
 
 def sort_groups(meta: StoreMeta[Any], by: Sequence[str], groups: Iterable[Group]) -> list[Group]:
-    """The groups in the order of what they are grouped by, nulls last."""
+    """Return the groups in the order of their `by` values, nulls last."""
     primitives = [meta.attributes[name].primitive for name in by]
 
     def key(group: Group) -> tuple[Any, ...]:
@@ -115,7 +116,7 @@ def sort_groups(meta: StoreMeta[Any], by: Sequence[str], groups: Iterable[Group]
 
 
 def add_up(left: Any, right: Any) -> Any:
-    """The exact sum of two numbers, floats aside."""
+    """Return the sum of two numbers, exact except for floats."""
     return EXACT.add(left, right) if isinstance(left, Decimal) else left + right
 
 
@@ -123,7 +124,7 @@ ZEROS: dict[Kind, Any] = {Kind.INTEGER: 0, Kind.FLOAT: 0.0, Kind.DECIMAL: Decima
 
 
 class Accumulator:
-    """Local evaluation, one item at a time; its memory is bounded by `MAX_GROUPS`."""
+    """Evaluate measures locally, one item at a time. `MAX_GROUPS` bounds the memory."""
 
     def __init__(self, meta: StoreMeta[Any], measures: Sequence[Aggregate], by: Sequence[str]) -> None:
         self._by = [meta.attributes[name].get for name in by]
@@ -145,12 +146,12 @@ class Accumulator:
                 state[position] = step(state[position], value)
 
     def groups(self) -> list[Group]:
-        """What was measured, not in any order."""
+        """Return the groups, in no particular order."""
         return [Group(key, tuple(state)) for key, state in self._groups.items()]
 
 
 def _step(meta: StoreMeta[Any], one: Aggregate) -> tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]:
-    """(value of no items, item → its part, how a part is taken in)."""
+    """Return (the value of no items, item → its part, how to add a part)."""
     if one == COUNT:
         return 0, lambda item: item, lambda count, _: count + 1
     attribute = meta.attributes[one.attribute or ""]

@@ -1,8 +1,8 @@
-"""Cursors: a position as opaque, url-safe text that only the query it came from accepts.
+"""Cursors: encode a position as opaque, url-safe text that only its own query accepts.
 
 The text is base64url of JSON `[fingerprint, {attribute: value}]`. The fingerprint is a hash of the store, the filter and
-the order; the values are read back with the attributes' own types, so a forged cursor can be wrong but not harmful: the
-filter of the query still decides what is seen.
+the order. The values are read back with the attributes' own types. A forged cursor can be wrong but not harmful, because the
+filter of the query still decides which items are returned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def encode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...
 
 
 def decode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...], cursor: str) -> dict[str, Any]:
-    """The position; `InvalidCursor` for anything that this query did not give out."""
+    """Return the position. Raise `InvalidCursor` for any text that this query did not return."""
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         fingerprint, values = msgspec.json.decode(raw, type=tuple[str, dict[str, Any]])

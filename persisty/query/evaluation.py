@@ -1,4 +1,4 @@
-"""Evaluate filters and orders in Python: what an engine cannot do is done here, and every engine is tested against it.
+"""Evaluate filters and orders in Python, for what an engine cannot do. Every engine is tested against this module.
 
 `matcher` and `sort_key` compile a resolved filter or order to one function of an item.
 """
@@ -36,11 +36,11 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "endswith": str.endswith,
     "icontains": _icontains,
 }
-"""Operator → comparison of two values that are not null (`ne` and `null` are the two that look at null)."""
+"""Operator → comparison of two values that are not null. Only `ne` and `null` look at nulls."""
 
 
 def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
-    """Item → does the resolved filter hold?"""
+    """Return a function that returns whether an item matches the resolved filter."""
     match where:
         case And(()):
             return _always
@@ -93,7 +93,7 @@ class _Descending:
 
 
 def sort_key(meta: StoreMeta[Any], order: tuple[OrderBy, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """Item → a key that sorts items by the order, nulls last in both directions."""
+    """Return a function of an item to its sort key for the order, nulls last in both directions."""
     terms = [(meta.attributes[one.attribute].get, meta.attributes[one.attribute].primitive, one) for one in order]
 
     def key(item: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What `store.explain` tells: how an engine would answer a query, what that costs, and what would make it cheap."""
+"""Explanations of `store.explain`: how an engine would run a query, its cost, and the index that would make it cheap."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from ..model.expressions import ALL, And, Compare, Filter
 from ..model.indexes import Index
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
-"""Operators that an index serves after its equalities."""
+"""Operators that an index can serve after its equalities."""
 
 
 class Explanation(Struct, frozen=True):
-    """How a query is answered; as text, a line for each thing there is to tell.
+    """How an engine runs a query. `str()` returns one line for each known field.
 
-    `access`: `key` (items by their keys), `index` (only what an index points at is read), `union` (several of these,
-    merged), or `scan` (every item is looked at). `index`: the index used, None for the table itself. `keys`: what the
-    engine looks up, as text. `native`: the filter the engine applies to what it looks at; `local`: what persisty applies
-    itself. `sorted_by`: `index` (items come in order), `engine`, or `local`; None without an order.
+    `access`: `key` (items by their keys), `index` (only items that an index points at), `union` (several of these, merged), or
+    `scan` (every item). `index`: the index used, None for the table itself. `keys`: the key condition, as text. `native`: the
+    filter that the engine applies to what it reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come
+    in order), `engine`, or `local`; None without an order.
 
-    `requests` and `read_units` are estimates for one page, None where the engine has no such measure: a unit reads 4 KB
-    consistently, half a unit from an index (DynamoDB's definition). `items`: how many items the table holds, where the
-    engine knows. `advice`: the index that would make the query cheap, None if it is cheap or no index can help.
-    `detail`: the engine's own words, a line each.
+    `requests` and `read_units` are estimates for one page, None if the engine has no such measure. A unit reads 4 KB
+    consistently, half a unit from an index (DynamoDB's definition). `items`: number of items of the table, if the engine knows
+    it. `advice`: the index that would make the query cheap, None if it is cheap or no index can help. `detail`: lines of the
+    engine's own explanation.
     """
 
     engine: str
@@ -56,14 +56,16 @@ class Explanation(Struct, frozen=True):
 
 
 def advised_index(equal: tuple[str, ...], ordered: tuple[str, ...], ranged: tuple[str, ...]) -> Index | None:
-    """The index for a query: what is compared for equality, then what it is ordered by, or else one range. An index holds
-    up to five attributes, and there is none without an equality."""
+    """Return the index for a query: its equalities, then its order, or else one range.
+
+    An index has up to five attributes. A query without an equality has no index: return None.
+    """
     sorts = [name for name in ordered or ranged[:1] if name not in equal]
     return Index(*(*equal, *sorts)[:5]) if equal else None
 
 
-def asked_of(where: Filter) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The attributes that a filter compares for equality in every match, and those that it bounds."""
+def compared_attributes(where: Filter) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the attributes that the filter compares for equality in every match, and those that it bounds."""
     parts = where.filters if isinstance(where, And) else (where,)
     comparisons = [one for one in parts if isinstance(one, Compare) and "." not in one.attribute]
     equal = dict.fromkeys(one.attribute for one in comparisons if one.operator in ("eq", "oneof"))

@@ -1,6 +1,6 @@
-"""What can be done with filters in normal form that gives filters in normal form: join them, turn them around, follow a link.
+"""Operations from filters in normal form to filters in normal form: join them, negate them, follow a link.
 
-See `persisty.query.resolution` for what normal form is.
+`persisty.query.resolution` defines normal form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "
 
 
 def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
-    """The filters joined, flattened, with constants and repetitions folded away."""
+    """Join the filters: flatten them, and drop constants and repetitions."""
     neutral, absorbing = (ALL, NOTHING) if connective is And else (NOTHING, ALL)
     flat: dict[Filter | int, Filter] = {}
     for one in filters:
@@ -31,7 +31,7 @@ def combine(connective: type[And | Or], filters: Iterable[Filter]) -> Filter:
 
 
 def all_of(where: Filter) -> tuple[Filter, ...]:
-    """The filters of which each has to hold."""
+    """Return the filters that must all match."""
     return where.filters if isinstance(where, And) else (where,)
 
 
@@ -44,7 +44,7 @@ def _identity(where: Filter) -> Filter | int:
 
 
 def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
-    """True exactly where `where` is false, null included."""
+    """Return the filter that is true exactly where `where` is false, nulls included."""
     match where:
         case Compare(name, "null", value):
             return Compare(name, "null", not value)
@@ -63,7 +63,7 @@ def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
 
 
 def narrowed(where: Filter, view: View) -> Filter:
-    """The filter with attributes that the view sees on some items only as null on the others."""
+    """Return the filter with partially visible attributes as null on the items where the view does not see them."""
     if not view.partial:
         return where
     match where:
@@ -88,18 +88,18 @@ def narrowed(where: Filter, view: View) -> Filter:
 
 
 def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
-    """There is an item at the other end, and one that matches the resolved filter; one between has to be there for the view."""
+    """Return the filter for items with a linked item that matches the resolved filter. The view must see a join item between."""
     if where == NOTHING:
         return NOTHING
     if ends.middle is None:
         return Exists(ends.local, ends.target, ends.remote, where)
-    between = ALL if view is None else _there(view.beside(ends.middle), ends.near, ends.far)
+    between = ALL if view is None else _there(view.view_of(ends.middle), ends.near, ends.far)
     far = combine(And, [Exists(ends.far, ends.target, ends.remote, where), between])
     return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
 
 
 def seen_on(view: View, *names: str) -> Filter:
-    """The items on which the view sees these attributes: what a link goes by has to be seen, or it would tell."""
+    """Return the filter for items on which the view sees these attributes. A link by a hidden attribute would reveal it."""
     return combine(And, [view.partial[name] for name in names if name in view.partial])
 
 
@@ -108,7 +108,7 @@ def _there(view: View, *names: str) -> Filter:
 
 
 def follows_links(where: Filter) -> bool:
-    """Whether there is an `Exists` in it."""
+    """Return whether the filter contains an `Exists`."""
     match where:
         case Exists():
             return True
@@ -120,7 +120,7 @@ def follows_links(where: Filter) -> bool:
 
 
 def names_in(where: Filter) -> frozenset[str]:
-    """The attributes of the item that a filter is about."""
+    """Return the item's attributes that the filter names."""
     match where:
         case Compare(name):
             return frozenset((name.partition(".")[0],))
@@ -134,7 +134,7 @@ def names_in(where: Filter) -> frozenset[str]:
 
 
 def joined(meta: StoreMeta[Any], where: Filter, join: Callable[[Exists], Filter]) -> Filter:
-    """The filter with each `Exists` replaced by what is known of it."""
+    """Return the filter with each `Exists` replaced by `join(exists)`."""
     match where:
         case Exists():
             return join(where)
@@ -148,7 +148,7 @@ def joined(meta: StoreMeta[Any], where: Filter, join: Callable[[Exists], Filter]
 
 
 def among(attribute: str, values: Collection[Any]) -> Filter:
-    """The attribute has one of these values, which are not null."""
+    """Return the filter for items whose attribute has one of these values, none of which is null."""
     if len(values) > 1:
         return Compare(attribute, "oneof", tuple(values))
     return next((Compare(attribute, "eq", value) for value in values), NOTHING)

@@ -1,11 +1,15 @@
-"""Read filters from outside: the JSON form that GraphQL and batches use, and the parameters of a URL.
+"""Parse filters from outside: the JSON form of GraphQL and batches, and the parameters of a URL.
 
-JSON: `{"author_id": {"eq": "…"}, "or": [{"text": {"contains": "a"}}, {"text": {"null": true}}], "not": {…}, "query": "words"}`;
-everything beside each other is joined by and. An attribute that is an object takes an object of its fields,
-`{"place": {"city": {"eq": "Rome"}}}`. URL: `author_id=…&text__contains=a&n__oneof=1&n__oneof=2&place.city=Rome&query=words`; a
-parameter without an operator means `eq`. What is behind a link is asked in the same way, `{"author": {"username": {"eq": "ann"}}}`
-and `author.username=ann`. Nested attributes are named as the item's JSON names them. Both give filters in
-normal form, or `InvalidQuery` with every fault.
+| | JSON | URL |
+|---|---|---|
+| several comparisons, all must match | `{"author_id": {"eq": "…"}, "n": {"oneof": [1, 2]}}` | `author_id=…&n__oneof=1&n__oneof=2` |
+| connectives | `{"or": [{"text": {"contains": "a"}}, {"text": {"null": true}}], "not": {…}}` | |
+| nested attributes | `{"place": {"city": {"eq": "Rome"}}}` | `place.city=Rome` |
+| links | `{"author": {"username": {"eq": "ann"}}}` | `author.username=ann` |
+| text search | `{"query": "words"}` | `query=words` |
+
+A URL parameter without an operator means `eq`. Nested attributes have the names of the item's JSON. Both forms give filters in
+normal form, or raise `InvalidQuery` with every fault.
 """
 
 from __future__ import annotations
@@ -24,19 +28,21 @@ from ..model.types import OPERATORS, Kind
 from ..model.validation import pointer
 from .filter_algebra import combine
 from .resolution import compare, mentions, resolve_filter
-from .visibility import View, whole
+from .visibility import View, unrestricted
 
 CONNECTIVES: dict[str, type[And | Or]] = {"and": And, "or": Or}
 QUERY = "query"
-"""What stands beside the connectives, and among parameters, for text to search."""
+"""Name of the text search, in JSON objects and in URL parameters."""
 MAX_DEPTH = 20
-"""Levels of and/or/not a filter from outside may have."""
+"""Most levels of and/or/not in a filter from outside."""
 
 
 @cache
 def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
-    """Every attribute that can be compared by its name outside: `text`, and `place.city` as the item's JSON spells it. Those that
-    nobody may read are not among them."""
+    """Return every comparable attribute by its outside name: `text`, and `place.city` as the item's JSON spells it.
+
+    Attributes that no caller may read are left out.
+    """
     nested = {".".join((one.root, *one.path)): one for one in meta.nested.values()}
     known = {**meta.attributes, **nested}
     return MappingProxyType(
@@ -45,13 +51,13 @@ def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
 
 
 def spelled(view: View, name: str) -> Attribute | None:
-    """The attribute that has this name outside, if it is there for the view."""
+    """Return the attribute with this outside name, or None if the view does not see it."""
     found = spellings(view.meta).get(name)
     return None if found is None or found.root in view.hidden else found
 
 
 def fields_of(meta: StoreMeta[Any], name: str) -> Mapping[str, Attribute]:
-    """The fields of an attribute that is an object, by the names that its JSON gives them."""
+    """Return the fields of an object attribute by their JSON names."""
     return {
         spelled.rpartition(".")[2]: one
         for spelled, one in spellings(meta).items()
@@ -60,14 +66,14 @@ def fields_of(meta: StoreMeta[Any], name: str) -> Mapping[str, Attribute]:
 
 
 def has_text(meta: StoreMeta[Any]) -> bool:
-    """Whether there is any text that a `query` could look through."""
+    """Return whether the item has text attributes that `query` can search."""
     return any(attribute.kind is Kind.STRING for attribute in meta.attributes.values())
 
 
 def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view: View | None = None) -> Filter:
-    """The filter a JSON value spells. None and `{}` match every item. With a `view` it is left to be resolved for it."""
+    """Return the filter of a JSON value. None and `{}` match every item. With a `view`, the filter is not yet resolved."""
     faults: list[Fault] = []
-    found = ALL if given is None else _of_json(view or whole(meta), given, path, faults, MAX_DEPTH)
+    found = ALL if given is None else _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
     if faults:
         raise InvalidQuery(faults=faults)
     return resolve_filter(meta, found, path) if view is None else found
@@ -102,7 +108,7 @@ def _of_json(view: View, given: Any, path: str, faults: list[Fault], depth: int)
 def _of_attribute(
     view: View, attribute: Attribute | None, name: str, value: Any, path: str, faults: list[Fault]
 ) -> list[Filter]:
-    """What an object says of one attribute: by operators, and where the attribute is an object itself, by its fields."""
+    """Return the filter of one attribute's object: its operators, and the fields of an object attribute."""
     if attribute is None:
         faults.append(Fault(path, "Unknown attribute", found=str(name)[:64]))
         return []
@@ -113,7 +119,7 @@ def _of_attribute(
     for member, one in value.items():
         at, below = path + pointer(member), f"{name}.{member}"
         field = spelled(view, below)
-        # no operator of an object takes an object, so that a field may have an operator's name
+        # operators of an object attribute never take an object, so a field may have the name of an operator
         if attribute.kind is Kind.JSON and (isinstance(one, Mapping) or (field and member not in OPERATORS)):
             parts += _of_attribute(view, field, below, one, at, faults)
         else:
@@ -122,8 +128,8 @@ def _of_attribute(
 
 
 def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]], view: View | None = None) -> Filter:
-    """The filter that URL parameters spell; paths of faults are the parameters' names. `view` as in `filter_of_json`."""
-    seen = view or whole(meta)
+    """Return the filter of URL parameters. The path of a fault is the parameter's name. `view` as in `filter_of_json`."""
+    seen = view or unrestricted(meta)
     faults: list[Fault] = []
     parts: list[Filter] = []
     sets: dict[str, list[str]] = {}
@@ -146,7 +152,7 @@ def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]],
 
 
 class _Asked(Struct, frozen=True):
-    """What a parameter is about: an attribute, behind some links, and an operator."""
+    """A parameter, parsed: an attribute, the links that lead to it, and an operator."""
 
     name: str
     operator: str
@@ -155,7 +161,7 @@ class _Asked(Struct, frozen=True):
 
 
 def _asked(view: View, parameter: str) -> _Asked:
-    """The fields of objects may have two underscores in their names."""
+    """Parse a parameter's name. Fields of objects may have two underscores in their names."""
     links, attribute = _found(view, parameter)
     if attribute is not None:
         return _Asked(parameter, "eq", attribute, links)
@@ -167,7 +173,7 @@ def _asked(view: View, parameter: str) -> _Asked:
 
 
 def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
-    """The links on the way to an attribute, and it, if it is there: `author.team.name`."""
+    """Return the links that lead to an attribute such as `author.team.name`, and the attribute, or None if it is not visible."""
     attribute = spelled(view, name)
     step, _, rest = name.partition(".")
     if attribute is not None or not rest or step not in view.meta.links:

@@ -1,7 +1,7 @@
-"""The shape of a filter: all of it but its values. Backends compile the text of a statement once for each shape.
+"""The shape of a filter: everything except its values. Backends compile the text of a statement once for each shape.
 
-The shape of `author_id = a and n > 3` is `("and", ("eq", "author_id"), ("gt", "n"))`. What a comparison's part of it is,
-and in which encoding its values are collected, is the backend's to say.
+The shape of `author_id = a and n > 3` is `("and", ("eq", "author_id"), ("gt", "n"))`. The backend
+decides the part of each comparison and the encoding of its values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Shape = tuple[Any, ...]
 
 
 def shape(where: Filter, leaf: Callable[[Compare | Exists], Shape]) -> Shape:
-    """The shape of a resolved filter; `leaf` is called for each comparison and each link, from left to right."""
+    """Return the shape of a resolved filter. Call `leaf` for each comparison and each link, from left to right."""
     match where:
         case And(filters):
             return ("and", *(shape(one, leaf) for one in filters))

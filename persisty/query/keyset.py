@@ -1,7 +1,7 @@
-"""Keyset paging: the rows beyond a position, as a filter that any engine compiles like any other.
+"""Keyset paging: the items after a position, as a filter that every engine compiles like any other.
 
-For the order `a desc, key` and the position (a0, k0) that is `a <= a0 and (a < a0 or key > k0)`, which an engine can look up
-in an index by its first half; where a may be null, `a < a0 or a is null or (a = a0 and key > k0)`.
+For the order `a desc, key` and the position (a0, k0), the filter is `a <= a0 and (a < a0 or key > k0)`. Its first half lets an
+engine use an index. If a may be null, the filter is `a < a0 or a is null or (a = a0 and key > k0)`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .filter_algebra import combine
 
 
 def position_of(meta: StoreMeta[Any], order: tuple[OrderBy, ...], item: Any) -> dict[str, Any]:
-    """The position of an item in a total order (of its key, where the order is ())."""
+    """Return the position of an item in a total order, or of its key if the order is ()."""
     names = [one.attribute for one in order] or meta.key.attributes
     return {name: meta.attributes[name].get(item) for name in names}
 
 
 def beyond(meta: StoreMeta[Any], order: tuple[OrderBy, ...], position: Mapping[str, Any]) -> Filter:
-    """The items after `position`; `InvalidCursor` where the position lacks an attribute of the order."""
+    """Return the filter for items after `position`. Raise `InvalidCursor` if the position lacks an attribute of the order."""
     found: Filter = NOTHING
     for one in reversed(order):
         if one.attribute not in position:
@@ -32,7 +32,7 @@ def beyond(meta: StoreMeta[Any], order: tuple[OrderBy, ...], position: Mapping[s
 
 
 def _after(one: OrderBy, value: Any, optional: bool, tied: Filter) -> Filter:
-    """Further by this term, or level with it and `tied`."""
+    """Return the filter for items that are after `value` by this term, or equal by it and matching `tied`."""
     if value is None:
         return combine(And, [Compare(one.attribute, "null", True), tied])  # nulls are last
     strict, level = ("lt", "le") if one.descending else ("gt", "ge")

@@ -1,4 +1,4 @@
-"""Check an order, or a list of attributes, against an item: every attribute exists, and every order is total."""
+"""Check orders and lists of attributes against an item: every attribute exists, and every order becomes total."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpres
 def resolve_order(
     meta: StoreMeta[Any], order: Order, path: str = "/order", view: View | None = None
 ) -> tuple[OrderBy, ...]:
-    """The order made total by the key; () where none is asked. `InvalidQuery` with every fault.
+    """Return the order with the key appended to make it total, or () without an order. Raise `InvalidQuery` with every fault.
 
     A term is `Message.created_at.desc()`, `Message.created_at`, or text: `"created_at"`, `"-created_at"`.
     """
     if order is None:
         return ()
-    if isinstance(order, (str, OrderBy, AttributeExpression)):  # a tuple: a union of types is made at every call
+    if isinstance(order, (str, OrderBy, AttributeExpression)):  # a tuple, because `A | B` would be built at every call
         terms: list[Any] = [order]
     elif isinstance(order, Iterable):
         terms = list(order)
     else:
         raise InvalidQuery(faults=[Fault(path, "Not an order", "attributes", type(order).__name__)])
     faults: list[Fault] = []
-    known = meta.attributes if view is None else view.even
+    known = meta.attributes if view is None else view.always_visible
     total: dict[str, OrderBy] = {}
     for position, term in enumerate(terms):
         one = _order_by(term)
@@ -53,7 +53,7 @@ def resolve_order(
 def resolve_attributes(
     known: Mapping[str, Attribute], given: Iterable[AttributeExpression | str] | AttributeExpression | str, path: str
 ) -> tuple[str, ...]:
-    """The names of attributes, each once; `InvalidQuery` with every fault. At least one."""
+    """Return the names of at least one attribute, each once. Raise `InvalidQuery` with every fault."""
     if not isinstance(given, Iterable | AttributeExpression):
         raise InvalidQuery(faults=[Fault(path, "Not attributes", "attributes", type(given).__name__)])
     listed = [given] if isinstance(given, str | AttributeExpression) else list(given)

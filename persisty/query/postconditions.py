@@ -1,8 +1,8 @@
-"""What must hold of an item so that a filter holds of it after some changes.
+"""Postconditions: the condition on an item before a change so that a filter matches it after the change.
 
-A rule has to hold of an item that was changed, too, or an update could hand it to somebody else. What the changes set is known, so
-that part of the filter is decided here; the rest is about attributes that stay as they are, and is a condition on the item before,
-which travels with the write.
+A rule must also hold for the changed item, or an update could give it to another owner. The values that a change sets are known,
+so that part of the filter is decided here. The rest is about unchanged attributes: it becomes a condition on the item before the
+change, which travels with the write.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .evaluation import COMPARISONS, matcher
 from .filter_algebra import combine, opposite
 
 Decide = Callable[[Exists, Any], bool]
-"""(an `Exists`, the value that its attribute is set to) → is there such an item?"""
+"""(an `Exists`, the new value of its attribute) → whether a linked item exists."""
 
 
 def after(meta: StoreMeta[Any], where: Filter, changes: Mapping[str, Any], decide: Decide) -> Filter:
-    """The condition on the item before the changes, in normal form. `decide` is asked of links whose attribute is changed."""
+    """Return the condition on the item before the changes, in normal form. `decide` answers for links whose attribute changes."""
     match where:
         case And(filters):
             return combine(And, [after(meta, one, changes, decide) for one in filters])
@@ -41,7 +41,7 @@ def after(meta: StoreMeta[Any], where: Filter, changes: Mapping[str, Any], decid
 
 
 def _changed(meta: StoreMeta[Any], where: Compare, name: str, change: Any) -> Filter:
-    if isinstance(change, Append):  # of a list nothing can be asked but whether it is null
+    if isinstance(change, Append):  # the only comparison of a list is with null
         return NOTHING if where.value else ALL
     if isinstance(change, Add):
         return _added(where, change.amount)
@@ -50,13 +50,13 @@ def _changed(meta: StoreMeta[Any], where: Compare, name: str, change: Any) -> Fi
 
 
 def _added(where: Compare, amount: int) -> Filter:
-    """The comparison of a sum, as one of the number before it, which counts as 0 where it is null."""
+    """Return the comparison of a sum as one of the number before it. Null counts as 0."""
     name, operator, value = where.attribute, where.operator, where.value
     if operator == "null":
         return NOTHING if value else ALL
     less = tuple(one - amount for one in value) if operator == "oneof" else value - amount
     if not all(INTEGER_MIN <= one <= INTEGER_MAX for one in (less if operator == "oneof" else (less,))):
-        return NOTHING  # no engine compares such a number, and a rule that cannot be checked does not hold
+        return NOTHING  # no engine compares such a number; a rule that cannot be checked fails
     found = Compare(name, operator, less)
     if amount != value if operator == "ne" else COMPARISONS[operator](amount, value):
         return combine(Or, [found, Compare(name, "null", True)])

@@ -1,8 +1,8 @@
-"""Check a filter or an order against an item and bring it into the one shape that backends compile.
+"""Check a filter against an item and bring it into normal form, the form that backends compile.
 
-After `resolve_filter` every attribute exists, every value has the attribute's type and is not None, `And`/`Or` are flat
-and hold more than one filter (but for the constants `ALL` and `NOTHING`), and `Not` wraps only operators that have no
-opposite; it is true for null. A link has become an `Exists`. Backends rely on that and check nothing again.
+In normal form, every attribute exists, and every value has the attribute's type and is not None. `And` and `Or` are flat and have
+more than one filter, except for the constants `ALL` and `NOTHING`. `Not` wraps only operators without an opposite, and is true for
+null. A link has become an `Exists`. Backends rely on this and check nothing again.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind, unicode
 from ..model.validation import fault_of, operand, pointer
 from .filter_algebra import combine, exists, narrowed, opposite, seen_on
-from .visibility import View, whole
+from .visibility import View, unrestricted
 
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
-"""What a filter may hold, how deep it may be nested, and how many links it may follow. There are other limits behind these: SQLite's expressions are 1,000
-deep, and so is Python's stack, of which a level takes several frames until it is SQL."""
+"""Limits of a filter. They stay clear of limits further down: SQLite's expressions are at most 1,000 deep, and so is Python's
+stack, of which each level takes several frames until it is SQL."""
 
 
 def resolve_filter(
     meta: StoreMeta[Any], where: Filter | None, path: str = "/where", view: View | None = None
 ) -> Filter:
-    """The filter in normal form; `InvalidQuery` with every fault. None means every item. `view`: what it may name."""
+    """Return the filter in normal form. Raise `InvalidQuery` with every fault.
+
+    None means every item. `view` is what the filter may name.
+    """
     if where is None or where == ALL:
         return ALL
-    seen = view or whole(meta)
+    seen = view or unrestricted(meta)
     if _deeper(where, MAX_LEVELS):
         raise InvalidQuery(faults=[Fault(path, f"Nested more than {MAX_LEVELS} levels deep", f"at most {MAX_LEVELS}")])
     faults: list[Fault] = []
@@ -44,7 +47,7 @@ def resolve_filter(
 
 
 def _deeper(where: Filter, levels: int) -> bool:
-    """Does a filter have more levels of and, or and not?"""
+    """Return whether the filter has more than `levels` levels of and, or and not."""
     match where:
         case And(filters) | Or(filters):
             return levels == 0 or any(_deeper(one, levels - 1) for one in filters)
@@ -91,7 +94,7 @@ def compare(
     *,
     strict: bool = True,
 ) -> Filter:
-    """One comparison in normal form. `strict=False` also reads values spelled as text, as URLs do."""
+    """Return one comparison in normal form. `strict=False` also reads values from text, as in URLs."""
     if attribute is None:
         faults.append(Fault(path, "Unknown attribute", found=name))
         return NOTHING
@@ -159,7 +162,7 @@ SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
     "icontains": _text,
     "null": _null,
 }
-"""Operator → how its value is read; the others take one value of the attribute's type."""
+"""Operator → function that reads its value. All other operators take one value of the attribute's type."""
 
 
 def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
@@ -192,7 +195,7 @@ def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fa
 
 
 def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault]) -> Filter:
-    """There is an item behind the link that is there for the view, and matches."""
+    """Return the filter for items with a linked item that the view sees and that matches."""
     found = view.link(name)
     if found is None:
         faults.append(Fault(path, "Unknown attribute", found=name))
@@ -205,7 +208,7 @@ def _through(view: View, name: str, where: Filter | None, path: str, faults: lis
 
 
 def mentions(view: View, text: Any, path: str, faults: list[Fault]) -> Filter:
-    """Each word of the text occurs in one of the item's texts, whatever the case; no words, no condition."""
+    """Return the filter of a text search: each word occurs in some text attribute, ignoring case. Without words, match all."""
     names = [one.name for one in view.attributes.values() if one.kind is Kind.STRING]
     try:
         if not names:

@@ -1,7 +1,7 @@
-"""What of an item a query may name: all of it for trusted code, for a caller what it may see.
+"""Visibility: the part of an item that a query may name. Trusted code may name everything, a caller only what it may see.
 
-An attribute that is hidden from a caller does not exist for it: not in filters, orders and aggregates, and not in the words of an
-error. One that it may see on some items only is null on the others. Behind a link are the items that it may read there.
+A hidden attribute does not exist for the caller: not in filters, orders and aggregates, and not in the text of errors. An attribute
+that the caller may see on some items only is null on the others. A link leads to the items that the caller may read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ NONE: Mapping[str, Filter] = MappingProxyType({})
 
 
 class View:
-    """`hidden`: the names of attributes that are not there; `partial`: attribute → the items on which it can be seen; `rows`: the items
-    that are there at all; `of`: the view of another item."""
+    """The part of an item that one caller may name.
+
+    `hidden`: names of attributes that do not exist for the caller. `partial`: attribute → filter for the items on which the caller
+    sees it. `rows`: filter for the items that the caller sees at all. `of`: returns the view of another item.
+    """
 
     def __init__(
         self,
@@ -31,29 +34,29 @@ class View:
         of: Callable[[StoreMeta[Any]], View] | None = None,
     ) -> None:
         self.meta, self.hidden, self.partial, self.rows = meta, hidden, partial, rows
-        self._of = of or whole
+        self._of = of or unrestricted
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:
-        """The attributes that are there, by name."""
+        """Visible attributes by name."""
         if not self.hidden:
             return self.meta.attributes
         return {name: one for name, one in self.meta.attributes.items() if name not in self.hidden}
 
     @property
-    def even(self) -> Mapping[str, Attribute]:
-        """The attributes that can be seen on every item: what can be ordered by and added up."""
+    def always_visible(self) -> Mapping[str, Attribute]:
+        """Attributes that are visible on every item. Only these can be ordered by and aggregated."""
         if not self.partial:
             return self.attributes
         return {name: one for name, one in self.attributes.items() if name not in self.partial}
 
     def find(self, name: str) -> Attribute | None:
-        """The attribute of this name, or at this path such as `place.city`; None if there is none."""
+        """Return the attribute with this name, or at a path such as `place.city`. Return None if it is not visible."""
         found = self.meta.find(name)
         return None if found is None or found.root in self.hidden else found
 
     def link(self, name: str) -> tuple[Link, View] | None:
-        """The link of this name and the view of what is behind it; None if there is none that leads to anything."""
+        """Return the link with this name and the view of its target, or None if the link is not visible."""
         found = self.meta.links.get(name)
         if found is None or found.ends.local in self.hidden:
             return None
@@ -64,12 +67,12 @@ class View:
             return None
         return found, behind
 
-    def beside(self, meta: StoreMeta[Any]) -> View:
-        """The view of another item."""
+    def view_of(self, meta: StoreMeta[Any]) -> View:
+        """Return the view of another item."""
         return self._of(meta)
 
 
 @cache
-def whole(meta: StoreMeta[Any]) -> View:
-    """All of an item."""
+def unrestricted(meta: StoreMeta[Any]) -> View:
+    """Return the view of trusted code: everything."""
     return View(meta)

@@ -21,7 +21,7 @@ from ..model.validation import May, changes_of, new_item
 from ..query.evaluation import Predicate, matcher
 from ..query.filter_algebra import combine, follows_links, names_in
 from ..query.postconditions import after
-from ..query.visibility import View, whole
+from ..query.visibility import View, unrestricted
 from ..security.caller import Caller
 from ..security.policy import Policy
 from ..security.row_filters import equal_to
@@ -39,7 +39,7 @@ class Trusted:
 
     def __init__(self, meta: StoreMeta[Any], joins: Joins) -> None:
         self.meta, self._joins = meta, joins
-        self.view: View = whole(meta)
+        self.view: View = unrestricted(meta)
 
     def of(self, meta: StoreMeta[Any]) -> Trusted:
         """The guard of another item for the same caller."""

@@ -49,7 +49,9 @@ class Planning:
         if total or not (view.hidden or view.partial):
             return total
         indexed = {name for index in self.meta.indexes for name in index.attributes}
-        return () if indexed <= view.even.keys() else tuple(OrderBy(name) for name in self.meta.key.attributes)
+        return (
+            () if indexed <= view.always_visible.keys() else tuple(OrderBy(name) for name in self.meta.key.attributes)
+        )
 
     def rows(self, verb: str, where: Filter) -> Filter:
         """The matches with which the caller may do it."""

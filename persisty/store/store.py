@@ -242,7 +242,7 @@ class Store(Generic[T]):
 
         Null values count for nothing: `max` of none is None, `sum` of none is 0.
         """
-        known = self.guard.view.even
+        known = self.guard.view.always_visible
         resolve_aggregates(known, asked)
         names = () if isinstance(by, tuple) and not by else resolve_attributes(known, by, "/by")
         check_groups(self.meta, names)

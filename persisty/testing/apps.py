@@ -1,11 +1,11 @@
-"""The fixture for the tests of an app: one line in a conftest gives every test the app on DynamoDB as moto plays it.
+"""Fixture for the tests of an app: one line in a conftest gives every test the app on DynamoDB, simulated by moto.
 
 ```python
 app = app_fixture("shop.app:app")
 ```
 
-The tests then run the same backend as production, its conditions, expressions and limits included, through botocore's
-client, which is where moto steps in; it is imported when the first test asks for it.
+The tests run the same backend as production, with its conditions, expressions and limits, through botocore's client, which moto
+intercepts. moto is imported when the first test uses the fixture.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..application import App, load_app
 
 URL = "dynamodb://us-east-1?transport=boto3"
 REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
-"""Variables of a developer's shell that would lead the tests to something other than moto."""
+"""Variables of a developer's shell that would send the tests to something other than moto."""
 
 
 def app_fixture(
     app: App | str, *, seed: Callable[[App], Any] | None = None, name: str | None = None, autouse: bool = False
 ) -> Any:
-    """A pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module.
+    """Return a pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module.
 
-    It is the very object that the app's own modules use. In each test it starts with its tables and no items, but for
-    those that `seed` stores, and afterwards it is back where it was. Inside the test all of AWS is moto's. The fixture's
-    name is that of the variable it is assigned to, unless `name` is given.
+    The fixture's value is the object that the app's own modules use. Each test starts with empty tables, or with the items that
+    `seed` stores. After the test, the app uses its previous engine again. Inside the test, moto simulates all of AWS. The
+    fixture has the name of the variable it is assigned to, unless `name` is given.
     """
 
     @pytest.fixture(name=name, autouse=autouse)

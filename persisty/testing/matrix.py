@@ -1,12 +1,14 @@
-"""A pytest plugin that ends a run of the conformance suite, or of the role suite, with a line for each engine: `pytest -p persisty.testing.matrix`.
+"""Pytest plugin that ends a run of the conformance or role suite with a line for each engine: `pytest -p persisty.testing.matrix`.
 
 ```
 engine      passed  failed  skipped  can
 memory         559       0        0  embedded, max_atomic=10000, snapshot_reads, atomic_bulk
 ```
 
-Of the role suite it also tells how many cells were tried, by surface. `--engines=memory,sqlite` names the engines that must be in it: one that no test ran for fails the run, since an engine that
-has vanished fails no test. The numbers travel in the tests' reports, so that pytest-xdist may spread them.
+For the role suite, it also prints the number of tested cells for each surface.
+
+`--engines=memory,sqlite` names the engines that must be in the result. An engine without tests then fails the run, because an
+engine that is missing fails no test. The numbers travel in the tests' reports, so that pytest-xdist can distribute the tests.
 """
 
 from __future__ import annotations
@@ -20,14 +22,14 @@ from msgspec import Struct, field
 
 FIXTURE = "open_engine"
 UNNAMED = "engine"
-"""What an engine is called whose fixture has no parameters."""
+"""Name of an engine whose fixture has no parameters."""
 NAME, CAPABILITIES, CELLS = "persisty-engine", "persisty-capabilities", "persisty-cells"
-"""Properties of a test's report: the engine's name, what it says that it can do, and surface → how many cells of it were tried."""
+"""Properties of a test's report: the engine's name, its capabilities, and surface → number of tested cells."""
 OUTCOMES = ("passed", "failed", "skipped")
 
 
 class Line(Struct):
-    """An engine: test → its outcome, the worst of its phases, and its cells by surface."""
+    """One engine: test → outcome (the worst of its phases), and the cells of each surface."""
 
     outcomes: dict[str, str] = field(default_factory=dict)
     cells: dict[str, Mapping[str, int]] = field(default_factory=dict)
@@ -39,12 +41,12 @@ class Line(Struct):
 
     @property
     def tried(self) -> Counter[str]:
-        """Surface → how many cells of it were tried."""
+        """Return surface → number of tested cells."""
         return sum(map(Counter, self.cells.values()), Counter())
 
 
 class Matrix:
-    """The lines of a run, of whichever process its tests ran in."""
+    """The lines of a run, whose tests may have run in several processes."""
 
     def __init__(self, expected: tuple[str, ...]) -> None:
         self.expected = expected
@@ -88,10 +90,10 @@ class Matrix:
             terminalreporter.write_line(
                 f"{name:{width}}  {passed:6}  {failed:6}  {skipped:7}  {line.can}", red=failed > 0
             )
-        self._tell_cells(terminalreporter, names, width)
+        self._print_cells(terminalreporter, names, width)
 
-    def _tell_cells(self, terminalreporter: pytest.TerminalReporter, names: list[str], width: int) -> None:
-        """What the role suite tried: role, verb and item, through each surface."""
+    def _print_cells(self, terminalreporter: pytest.TerminalReporter, names: list[str], width: int) -> None:
+        """Print the number of cells of the role suite: role, verb and item, through each surface."""
         tried = {name: self.lines[name].tried for name in names if name in self.lines and self.lines[name].cells}
         surfaces = list(dict.fromkeys(surface for one in tried.values() for surface in one))
         if not surfaces:
@@ -123,7 +125,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """An engine's name is known before anything of it is opened, so that one which cannot be opened has a line, too."""
+    """Record the engine's name before the engine is opened, so that an engine that cannot be opened has a line too."""
     if FIXTURE in getattr(item, "fixturenames", ()):
         given = getattr(getattr(item, "callspec", None), "params", {})
         item.user_properties.append((NAME, str(given.get(FIXTURE, UNNAMED))))

@@ -20,7 +20,7 @@ from ...model.types import Kind
 from ...model.validation import changed
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
 from ...query.evaluation import sort_key
-from ...query.explain import Explanation, advised_index, asked_of
+from ...query.explain import Explanation, advised_index, compared_attributes
 from ...query.filter_algebra import combine
 from ...query.filter_shape import Shape
 from ...query.keyset import beyond, position_of
@@ -178,7 +178,7 @@ class SqlBackend(Generic[T]):
         statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
         told = self._dialect.explained(lines, self._firsts)
-        equal, ranged = asked_of(where)
+        equal, ranged = compared_attributes(where)
         advice = advised_index(equal, tuple(one.attribute for one in order), ranged) if told.access == "scan" else None
         return Explanation(
             engine=self._dialect.name,

@@ -1,12 +1,12 @@
-"""Who may do what, and that nothing else shows, as tests that anybody can run over an engine of their own.
+"""Tests of access rules, which you can run over an engine of your own.
 
 ```python
-from persisty.testing.roles import *  # in a test module, beside a fixture `open_engine` (see `persisty.testing.conformance`)
+from persisty.testing.roles import *  # in a test module that has the fixture `open_engine` (see `persisty.testing.conformance`)
 ```
 
-The role suite asks every verb as every role of every item, through Python, REST, GraphQL and AppSync's events, and compares each cell
-with an oracle in plain Python. The leak suite compares the answers over two worlds that differ only in what a role may not see:
-they have to be the same to the byte.
+The role suite calls every verb as every role on every item, through Python, REST, GraphQL and AppSync's events, and compares each
+cell with an oracle in plain Python. The leak suite compares the answers over two worlds that differ only in data that a role may
+not see. The answers must be equal to the byte.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 
 def _exported() -> Iterator[tuple[str, Any]]:
-    """The names that a test module takes over: of each theme its tests, and the fixtures that these ask for."""
+    """Yield the names that a test module imports: the tests of each theme, and their fixtures."""
     yield from ((name, getattr(fixtures, name)) for name in FIXTURES)
     yield from (("twins", test_leaks.twins), ("racing", test_races.racing))
     for theme in THEMES:

@@ -1,4 +1,4 @@
-"""Who asks: the roles, each with the credentials that a host would have checked."""
+"""The roles of the suite, each with the credentials that a host would have verified."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from persisty import ANONYMOUS, Caller
 
 
 class Role(Struct, frozen=True):
-    """`caller` is None for trusted code, which no rule holds."""
+    """One role. `caller` is None for trusted code, to which no rule applies."""
 
     name: str
     caller: Caller | None = None
@@ -46,5 +46,5 @@ ROLES = (
     ADMINISTRATOR,
     FULL,
 )
-HELD = tuple(one for one in ROLES if not one.trusted)
-"""The roles that are held to rules."""
+RESTRICTED = tuple(one for one in ROLES if not one.trusted)
+"""The roles to which rules apply."""

@@ -1,6 +1,6 @@
-"""A stage for each engine, and the cells that its tests try: a role, a verb and a surface each time.
+"""Fixtures of the role suite: a stage for each engine, and the cells of a test (role, verb, surface).
 
-Whoever runs the suite gives the fixture `open_engine`, as for the conformance suite (see `persisty.testing.conformance`).
+The test module provides the fixture `open_engine`, as for the conformance suite (see `persisty.testing.conformance`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ OpenEngine = Callable[[], Engine]
 TURNS = itertools.count()
 COPIES = tuple(one.name for one in SURFACES)
 NOT_OFFERED = ("not_found", "method_not_allowed", "malformed_graphql")
-"""What surfaces say of a verb that nobody may use: there is no such thing."""
+"""Error codes of a surface for a verb that no caller may use: the surface does not have it."""
 UNKNOWN = ("malformed_graphql", "invalid_input")
-"""What GraphQL says of arguments that its schema does not have, whoever asks."""
+"""Error codes of GraphQL for arguments that its schema does not have."""
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def surfaces(stage: Stage) -> tuple[Surface, ...]:
 
 
 class Cells:
-    """What was asked in one test, and what was answered wrongly."""
+    """The cells of one test, and the wrong answers among them."""
 
     def __init__(self, surfaces: Sequence[Surface], embedded: bool) -> None:
         self.surfaces, self.embedded, self._turn = surfaces, embedded, 0
@@ -59,8 +59,10 @@ class Cells:
         self.settled = False
 
     def of(self, role: Role, python_only: bool = False) -> list[Surface]:
-        """The surfaces that can speak for a role. Over an engine in a network it is Python and one of the others, another each time: they
-        all ask by the same stores."""
+        """Return the surfaces that can act as the role.
+
+        Over a network engine, return Python and one other surface, in rotation: all of them use the same stores.
+        """
         known = [one for one in self.surfaces if one.speaks_for(role)]
         of_python: list[Surface] = [one for one in known if isinstance(one, Python)]
         if python_only or len(of_python) == len(known):
@@ -71,27 +73,27 @@ class Cells:
         return [*of_python, others[next(TURNS) % len(others)]]
 
     def some(self, of: Iterable[X]) -> list[X]:
-        """All of them; of an engine over a network every third, another third each time: it is the same rules that it is sent."""
+        """Return all values, or over a network engine every third, in rotation: the engine gets the same rules."""
         if self.embedded:
             return list(of)
         self._turn += 1
         return list(of)[self._turn % 3 :: 3]
 
     def told(self, surface: Surface, place: str, got: Answer, right: Sequence[Answer]) -> None:
-        """Count a cell, and keep what is wrong with it."""
+        """Count a cell, and record its answer if it is wrong."""
         self.tried[surface.name] += 1
         found, fine = (got, list(right)) if surface.exact else (bare(got), [bare(one) for one in right])
         if found not in [tuple(one) if surface.exact else one for one in fine]:
             self.wrong.append(f"{surface.name} {place}\n  told   {got}\n  should {' or '.join(map(str, right))}")
 
     def kept(self, found: World, expected: World) -> None:
-        """What is stored is what should be."""
+        """Record a difference between the stored and the expected world."""
         self.wrong += [
             f"stored {place}: {now}\n  should be {then}" for place, (now, then) in differences(found, expected).items()
         ]
 
     def settle(self) -> None:
-        """The end of the test."""
+        """End the test: fail if an answer was wrong."""
         self.settled = True
         assert not self.wrong, f"{len(self.wrong)} of {self.tried.total()} cells\n" + "\n".join(self.wrong[:20])
 
@@ -100,18 +102,17 @@ class Cells:
 def cells(
     request: pytest.FixtureRequest, stage: Stage, surfaces: tuple[Surface, ...], capabilities: Capabilities
 ) -> Iterator[Cells]:
-    """What a test tries. It tells the matrix how much that was."""
+    """The cells of a test. Their number goes to the matrix."""
     found = Cells(surfaces, capabilities.embedded)
     request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
     yield found
     request.node.user_properties.append((CELLS, dict(found.tried)))
-    if not found.settled:  # it broke off: the next test begins with the world as it was
+    if not found.settled:  # the test broke off: restore the world for the next one
         stage.settle()
 
 
 def beside(surface: Surface, kind: str, verb: str, right: Sequence[Answer], given: Iterable[str] = ()) -> list[Answer]:
-    """The right answers, and what a surface says of a verb that it does not have because nobody may use it, and of attributes that
-    nobody may give."""
+    """Return the right answers, and those of a surface without this verb or attribute, because no caller may use it."""
     if isinstance(surface, Python):
         return list(right)
     verbs = ("create", "update", "delete") if verb == "edit_batch" else (verb if verb in MIGHT[kind] else "read",)
@@ -123,5 +124,5 @@ def beside(surface: Surface, kind: str, verb: str, right: Sequence[Answer], give
 
 
 def rows_of(world: Any, kind: str, copy: str) -> list[str]:
-    """The keys of one copy."""
+    """Return the keys of one copy of the rows."""
     return [key for key in world[kind] if key.startswith(f"{copy}-")]

@@ -1,7 +1,8 @@
-"""The declarations that the role suite stores: an item for each kind of rule, and links of every kind between them.
+"""The items that the role suite stores: one for each kind of rule, and links of every kind between them.
 
-`Diary` is its owner's, `Ledger` a tenant's, `Article` everybody's once it is published, and a `Comment` can be read where its article
-can; a `Profile` hides some of its attributes, `Vault` is private, `Notice` public. Indexes lead over attributes that are hidden.
+A `Diary` belongs to its owner, a `Ledger` to a tenant. Every caller may read an `Article` once it is published, and a `Comment` if its
+article is published. A `Profile` hides some of its attributes. `Vault` is private, `Notice` is public. Indexes contain hidden
+attributes.
 """
 
 from persisty import (
@@ -31,7 +32,7 @@ OWN = owned("owner_id")
 
 @stored(access=OWN | ADMIN, indexes=[Index("owner_id", "rank")])
 class Diary:
-    """Its owner's, and no one else's but the administrator's."""
+    """An item for its owner and administrators."""
 
     id: str
     owner_id: str
@@ -43,7 +44,7 @@ class Diary:
 
 @stored(access=member("tenant", claim="tenants") | ADMIN, indexes=[Unique("tenant", "code")])
 class Ledger:
-    """A tenant's. It counts its versions."""
+    """An item of a tenant, with a version."""
 
     id: str
     tenant: str
@@ -63,7 +64,7 @@ class Ledger:
     indexes=[Index("owner_id", "rank"), Index("published", "rank")],
 )
 class Article:
-    """Everybody's to read once it is published; its reviewer is for its owner to know."""
+    """An item that every caller may read once it is published. Only its owner sees the reviewer."""
 
     id: str
     owner_id: str
@@ -87,7 +88,7 @@ class Article:
     )
 )
 class Comment:
-    """Read where its article is published, and deleted by whose article it is, too."""
+    """An item that callers may read if its article is published. The article's owner may delete it too."""
 
     id: str
     owner_id: str
@@ -101,8 +102,10 @@ class Comment:
     indexes=[Unique("badge", "realm"), Index("owner_id", "score")],
 )
 class Profile:
-    """Everybody's to read but for some attributes: an e-mail for its owner, a score and a realm for administrators, a digest for no
-    one."""
+    """An item that every caller may read, except some attributes.
+
+    The owner sees the e-mail, administrators see the score and the realm, no caller sees the digest.
+    """
 
     id: str
     owner_id: str
@@ -126,7 +129,7 @@ class Profile:
 
 @stored
 class Vault:
-    """Private."""
+    """A private item."""
 
     id: str
     text: str = ""
@@ -136,7 +139,7 @@ class Vault:
 
 @stored(access=public)
 class Notice:
-    """Public, to write, too."""
+    """A public item that every caller may also write."""
 
     id: str
     text: str = ""
@@ -147,7 +150,7 @@ class Notice:
 
 @stored(access=member("tenant", claim="tenants") | ADMIN)
 class Team:
-    """A tenant's, at the far end of a link through another item."""
+    """An item of a tenant, at the far end of a link through a join item."""
 
     id: str
     tenant: str
@@ -157,7 +160,7 @@ class Team:
 
 @stored(access=Access(read=OWN | ADMIN))
 class Enrolment:
-    """Of a profile in a team: known to its owner."""
+    """The join item of a profile and a team, which only the owner may read."""
 
     id: str
     owner_id: str

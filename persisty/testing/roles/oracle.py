@@ -1,7 +1,7 @@
-"""What each role must be told, worked out over plain dicts by predicates written out by hand, sharing nothing with persisty's rules.
+"""The oracle of the role suite: right answers over plain dicts, by handwritten predicates that share no code with persisty's rules.
 
-A world is kind → key → row. Every verb gives the answers that are right: an answer is `("ok", value)` or `("error", code)`. Where
-several would do, because a rule cannot hold of any item and it need not be looked for, all of them are given.
+A world is kind → key → row. An answer is `("ok", value)` or `("error", code)`. Every verb returns all right answers. There are
+several if a rule cannot hold for any item, so that the engine need not look for the item.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEFAULTS: dict[str, Row] = {
     "team": {"text": ""},
     "enrolment": {},
 }
-"""Kind → what a create may leave out."""
+"""Kind → values that a create may leave out."""
 REQUIRED: dict[str, tuple[str, ...]] = {
     "diary": ("id", "owner_id"), "ledger": ("id", "tenant"), "article": ("id", "owner_id"),
     "comment": ("id", "owner_id", "article_id"), "profile": ("id", "owner_id"), "vault": ("id",), "notice": ("id",),
@@ -40,7 +40,7 @@ OWNED = frozenset(kind for kind, names in REQUIRED.items() if "owner_id" in name
 
 
 def attributes(kind: str) -> tuple[str, ...]:
-    """All attributes of a kind."""
+    """Return all attributes of a kind."""
     return (*REQUIRED[kind], *DEFAULTS[kind])
 
 
@@ -106,7 +106,7 @@ RULES: dict[str, dict[str, Predicate]] = {
     "team": dict.fromkeys(("read", "create", "update", "delete"), of_tenant),
     "enrolment": {"read": own, "create": no_one, "update": no_one, "delete": no_one},
 }
-"""Kind → verb → who may do it with which row. Trusted code may do all (`allowed`)."""
+"""Kind → verb → whether a role may do it with a row. Trusted code may do everything (`allowed`)."""
 
 
 def _known(role: Role) -> bool:
@@ -144,7 +144,7 @@ MIGHT: dict[str, dict[str, Callable[[Role], bool]]] = {
     "team": _each(_in_tenant),
     "enrolment": _each(_never, read=_known),
 }
-"""Kind → verb → could there be any row with which the role may do it?"""
+"""Kind → verb → whether a row could exist with which the role may do it."""
 SEEN: dict[tuple[str, str], Predicate] = {
     ("article", "reviewer_id"): own,
     ("profile", "email"): own,
@@ -152,7 +152,7 @@ SEEN: dict[tuple[str, str], Predicate] = {
     ("profile", "realm"): admin,
     ("profile", "digest"): no_one,
 }
-"""Attributes that some see, and of which rows. `digest` is for trusted code alone."""
+"""Attributes that only some roles see, and on which rows. `digest` is for trusted code only."""
 GIVEN: dict[tuple[str, str, str], Callable[[Role], bool]] = {
     ("profile", "score", "create"): _admin,
     ("profile", "score", "update"): _admin,
@@ -161,13 +161,13 @@ GIVEN: dict[tuple[str, str, str], Callable[[Role], bool]] = {
     ("ledger", "version", "create"): _never,
     ("ledger", "version", "update"): _never,
 }
-"""(kind, attribute, verb) → who may give it at all. Owners are given on create only, keys too."""
+"""(kind, attribute, verb) → whether a role may set it at all. Owners and keys are set on create only."""
 CHECKED = {"comment": ("article_id", "article"), "notice": ("diary_id", "diary")}
-"""Kind → the attribute that has to hold the key of something that is there, to be seen by the role, and of which kind."""
+"""Kind → its foreign key and the target's kind. The target must exist and be visible to the role."""
 
 
 def refused(role: Role) -> Answer:
-    """What a role hears that asks for what it may not do."""
+    """Return the error for a role that asks for what it may not do."""
     return ("error", "unauthenticated" if role.subject is None else "forbidden")
 
 
@@ -176,7 +176,7 @@ def allowed(role: Role, verb: str, kind: str, row: Row, world: World) -> bool:
 
 
 def might(role: Role, verb: str, kind: str) -> bool:
-    """Could there be a row that is there for the role, with which it may do this?"""
+    """Return whether a row could exist that the role sees and with which it may do this."""
     return role.trusted or (MIGHT[kind][verb](role) and (verb == "create" or MIGHT[kind]["read"](role)))
 
 
@@ -185,17 +185,17 @@ def visible(role: Role, kind: str, row: Row, world: World) -> bool:
 
 
 def seen(role: Role, kind: str, name: str, row: Row, world: World) -> bool:
-    """Does the role see this attribute of the row?"""
+    """Return whether the role sees this attribute of the row."""
     return role.trusted or SEEN.get((kind, name), anyone)(role, row, world)
 
 
 def shown(role: Role, kind: str, row: Row, world: World) -> Row:
-    """The row as the role sees it."""
+    """Return the row as the role sees it."""
     return {name: value for name, value in row.items() if seen(role, kind, name, row, world)}
 
 
 def known(role: Role, kind: str) -> tuple[str, ...]:
-    """The attributes that are there for the role: of all rows or of some."""
+    """Return the attributes that the role sees on all rows or on some."""
     partial = ("reviewer_id", "email") if role.subject is not None else ()
     return tuple(
         name
@@ -208,7 +208,7 @@ def known(role: Role, kind: str) -> tuple[str, ...]:
 
 
 def rows(role: Role, kind: str, world: World) -> list[Row]:
-    """The rows that are there for the role, in the order of their keys."""
+    """Return the rows that the role sees, in the order of their keys."""
     return [row for _, row in sorted(world[kind].items()) if visible(role, kind, row, world)]
 
 
@@ -220,7 +220,7 @@ def read(role: Role, kind: str, key: str, world: World) -> Answer:
 
 
 def search(role: Role, kind: str, world: World, wanted: Callable[[Row], bool] = lambda row: True) -> Answer:
-    """`wanted` is asked of the row as it is seen, and so of what a filter may look at."""
+    """Return the answer of a search. `wanted` gets the row as the role sees it, as a filter does."""
     if not might(role, "read", kind):
         return refused(role)
     found = (shown(role, kind, row, world) for row in rows(role, kind, world))
@@ -230,7 +230,7 @@ def search(role: Role, kind: str, world: World, wanted: Callable[[Row], bool] = 
 def related(
     role: Role, kind: str, row: Row, local: str, target: str, remote: str, world: World, single: bool = False
 ) -> Any:
-    """What is behind a link of a row that the role sees: rows whose `remote` is this row's `local`, both of which it has to see."""
+    """Return the rows behind a link: those whose `remote` equals this row's `local`. The role must see both attributes."""
     if not seen(role, kind, local, row, world) or row[local] is None:
         return None if single else []
     found = [
@@ -245,12 +245,12 @@ def related(
 
 
 def written(role: Role, kind: str, row: Row, world: World) -> Answer:
-    """What is told of a row that the role wrote: of one that it may not read, the key."""
+    """Return the answer for a row that the role wrote: only the key if the role may not read it."""
     return ("ok", shown(role, kind, row, world) if visible(role, kind, row, world) else {"id": row["id"]})
 
 
 def create(role: Role, kind: str, given: Row, world: World) -> tuple[list[Answer], World]:
-    """The right answers, and the world afterwards."""
+    """Return the right answers, and the world afterwards."""
     if not might(role, "create", kind):
         return [refused(role)], world
     if _ungivable(role, kind, given, "create"):
@@ -303,7 +303,10 @@ def delete(role: Role, kind: str, key: str, world: World) -> tuple[list[Answer],
 
 
 def without(world: World, kind: str, keys: Iterable[str]) -> World:
-    """The world without some rows, after what their links say: comments go with their article, notices lose their diary."""
+    """Return the world without some rows and after their referential actions.
+
+    Comments are deleted with their article; notices lose their diary.
+    """
     after, gone = deepcopy(world), set(keys)
     for key in gone:
         del after[kind][key]
@@ -320,14 +323,14 @@ def _with(world: World, kind: str, row: Row) -> World:
 
 
 def _ungivable(role: Role, kind: str, given: Mapping[str, Any], verb: str) -> bool:
-    """Is there anything in it that the server alone decides?"""
+    """Return whether `given` has an attribute that only the server sets."""
     if verb == "update" and not given.keys().isdisjoint(("id", "owner_id")):
         return not role.trusted or "id" in given
     return any((kind, name, verb) in GIVEN and not GIVEN[kind, name, verb](role) for name in given)
 
 
 def dangling(role: Role, kind: str, given: Mapping[str, Any], world: World) -> bool:
-    """Is a row to be linked to what is not there for the role?"""
+    """Return whether `given` links to a row that the role does not see."""
     name, target = CHECKED.get(kind, ("", ""))
     key = given.get(name)
     row = world[target].get(key) if key else None
@@ -335,11 +338,11 @@ def dangling(role: Role, kind: str, given: Mapping[str, Any], world: World) -> b
 
 
 def _unreachable(role: Role, kind: str, given: Mapping[str, Any]) -> bool:
-    """Is a row to be linked to one of a kind of which the role can see none?"""
+    """Return whether `given` links to a kind of which the role can see no row."""
     name, target = CHECKED.get(kind, ("", ""))
     return given.get(name) is not None and not might(role, "read", target)
 
 
 def _moves(kind: str, changes: Row) -> bool:
-    """Do the changes touch what a rule is about?"""
+    """Return whether the changes touch an attribute that a rule names."""
     return not changes.keys().isdisjoint(("tenant", "published", "article_id"))

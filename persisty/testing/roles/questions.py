@@ -1,5 +1,6 @@
-"""Strategies of Hypothesis: what a caller may ask that is after something it may not see. Filters through links and with words, orders,
-pages, changes and conditions, of attributes that are hidden as well as of those that are not.
+"""Hypothesis strategies for requests that try to reveal hidden data: filters (through links, with words), changes and conditions.
+
+They use hidden attributes as well as visible ones.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LINKS: dict[str, dict[str, str]] = {
     "enrolment": {"profile": "profile", "team": "team"},
     "ledger": {},
 }  # fmt: skip
-"""Kind → the links that a filter may go through, and where they lead."""
+"""Kind → the links that a filter may follow, with their targets."""
 EXTRA: dict[str, list[Any]] = {
     "email": ["hidden@example.com"], "score": [5, -1], "digest": ["hidden-digest"], "realm": ["hidden-realm"], "text": ["otherwise"],
     "owner_id": ["eve", "zoe"], "tenant": ["gold"], "rank": [77], "id": ["z", "A"],
@@ -35,7 +36,7 @@ WORDS = ("ann", "bob", "hidden", "example.com", "gold", "article", "otherwise", 
 
 
 def values(kind: str, name: str) -> list[Any]:
-    """What is worth comparing an attribute with: what is there, in any of the worlds."""
+    """Return useful values to compare an attribute with: its values in all worlds."""
     there = [row[name] for row in WORLD[kind].values() if row[name] is not None]
     return list(dict.fromkeys([*there, *(EXTRA.get(name, []))])) or ["a-ann"]
 
@@ -61,7 +62,7 @@ def comparisons(draw: Any, kind: str) -> dict[str, Any]:
 
 @st.composite
 def filters(draw: Any, kind: str, depth: int = 3) -> dict[str, Any]:
-    """A filter in JSON, as Python reads it too."""
+    """Draw a filter in JSON, which Python reads too."""
     form = draw(st.sampled_from(("compare", "compare", "link", "and", "or", "not", "query"))) if depth else "compare"
     if form == "link" and LINKS[kind]:
         link = draw(st.sampled_from(sorted(LINKS[kind])))
@@ -84,7 +85,7 @@ def orders(draw: Any, kind: str) -> list[str]:
 
 @st.composite
 def changes(draw: Any, kind: str) -> dict[str, Any]:
-    """Changes of any attributes, sums and lists' ends among them."""
+    """Draw changes of any attributes, also with `add` and `append`."""
     names = [name for name in attributes(kind) if name != "id"]
     found: dict[str, Any] = {}
     for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)):
@@ -99,5 +100,5 @@ def kinds() -> st.SearchStrategy[str]:
 
 
 def keys(kind: str) -> st.SearchStrategy[str]:
-    """Of rows that are there for somebody, and of none."""
+    """Keys of rows that some role sees, and of a missing row."""
     return st.sampled_from([*WORLD[kind], "nowhere", "z", "A"])

@@ -1,7 +1,7 @@
-"""The ways to ask: Python, REST, GraphQL, AppSync's events and servey's actions, each with the verbs spelled as it spells them.
+"""The surfaces of the suite: Python, REST, GraphQL, AppSync's events and servey's actions, each with its own spelling of the verbs.
 
-Answers come back in one shape, `("ok", value)` or `("error", code)`; rows are dicts. GraphQL has null where an attribute is hidden, so
-that its rows are compared without nulls (`exact`).
+Answers have one form, `("ok", value)` or `("error", code)`; rows are dicts. GraphQL returns null for a hidden attribute, so its rows
+are compared without nulls (`exact`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIMIT = 100
 
 
 class Surface:
-    """A verb's arguments are named as those of its operation. `offered` is asked before a verb that nobody may do is used."""
+    """One surface. The arguments of a verb have the names of its operation. `offered` tells whether it has a verb at all."""
 
     name = "surface"
     exact = True
@@ -38,7 +38,7 @@ class Surface:
         self.app = app
 
     def speaks_for(self, role: Role) -> bool:
-        """Can it tell who this is?"""
+        """Return whether the surface can act as the role."""
         return not role.trusted
 
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
@@ -96,7 +96,7 @@ PYTHON: dict[str, Callable[..., Any]] = {
     "delete": lambda store, key, when=None: store.delete(key, when=_filter(store, when)) or None,
     "edit_batch": lambda store, edits, atomic=False: store.edit_batch(_edits(edits), atomic=atomic),
 }
-"""Verb → how a store does it. What is not there is None."""
+"""Verb → its call on a store. A missing item is None."""
 
 
 class OverRest(Surface):
@@ -121,7 +121,7 @@ class OverRest(Surface):
 
 
 def request(role: Role, kind: str, verb: str, headers: Mapping[str, str] | None = None, **given: Any) -> Request:
-    """The request of a verb. `where` is of simple equalities here: attribute → value."""
+    """Return the request of a verb. `where` has simple equalities only: attribute → value."""
     store, key = f"/api/{kebab(kind)}", given.get("key", "")
     where = [
         (name, str(value).lower() if isinstance(value, bool) else value)
@@ -176,7 +176,7 @@ class OverGraphql(Surface):
 
 
 def told(answer: Mapping[str, Any], value: Callable[[Any], Any]) -> Answer:
-    """GraphQL's answer in the one shape."""
+    """Return GraphQL's answer in the common form."""
     if "errors" in answer:
         return ("error", answer["errors"][0].get("extensions", {}).get("code", "no code"))
     return ("ok", value(answer["data"]))
@@ -187,7 +187,7 @@ def selection(kind: str) -> str:
 
 
 def graphql(kind: str, verb: str, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(document, variables) of a verb."""
+    """Return (document, variables) of a verb."""
     item, fields = pascal(kind), selection(kind)
     types = {
         "key": "ID!", "keys": "[ID!]!", "item": f"{item}Create!", "changes": f"{item}Update!", "when": f"{item}Where",
@@ -229,7 +229,7 @@ GRAPHQL_ANSWERS: dict[str, Callable[[Any], Any]] = {
 
 
 class OverAppSync(Surface):
-    """Events without a selection, as a caller that the function made of their identity."""
+    """AppSync's events without a selection; the function makes the caller from their identity."""
 
     name = "appsync"
     exact = False
@@ -254,7 +254,7 @@ SURFACES: tuple[type[Surface], ...] = (Python, OverRest, OverGraphql, OverAppSyn
 
 
 def bare(value: Any) -> Any:
-    """Without nulls: what a surface that is not exact tells."""
+    """Return the value without nulls, as an inexact surface returns it."""
     if isinstance(value, Mapping):
         return {name: bare(one) for name, one in value.items() if one is not None}
     return [bare(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,6 +1,6 @@
-"""What is hidden is not named, either: in errors, cursors, conflicts and refusals; and it is no handle to anything.
+"""Hidden attributes appear in no error, cursor, conflict or rejection, and give no access to anything.
 
-An attribute that is hidden from a role is to it like one that does not exist: what is told of it differs by nothing but its name.
+For a role, a hidden attribute is like one that does not exist: the answers differ only in its name.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pytest
 from persisty import COUNT, Conflict, Create, InvalidCursor, PersistyError, PreconditionFailed, Store, Update
 from persisty.query.filter_parsing import filter_of_json
 
-from .cast import ADMINISTRATOR, ANYBODY, HELD, OUTSIDER, OWNER, Role
+from .cast import ADMINISTRATOR, ANYBODY, RESTRICTED, OUTSIDER, OWNER, Role
 from .oracle import GIVEN, KINDS, attributes, known, rows, seen
 from .surfaces import OverGraphql, OverRest, Python, request
-from .test_leaks import VARIANTS, Twins, every_held_role, same
+from .test_leaks import VARIANTS, Twins, every_restricted_role, same
 from .twins import told_of
 from .world import Stage
 
@@ -29,20 +29,20 @@ def names_hidden_from(role: Role, kind: str) -> list[str]:
 
 
 def givable(role: Role, kind: str, name: str) -> bool:
-    """May the role give it on create or on update, though it does not see it?"""
+    """Return whether the role may set the attribute on create or update, although it does not see it."""
     rules = [GIVEN[place] for verb in ("create", "update") if (place := (kind, name, verb)) in GIVEN]
     return all(rule(role) for rule in rules)
 
 
 def words(ask: Callable[[], Any]) -> str:
-    """All that an error tells."""
+    """Return the whole text of an error."""
     with pytest.raises(PersistyError) as raised:
         ask()
     return msgspec.json.encode(told_of(raised.value), enc_hook=repr).decode()
 
 
 def _misused(store: Store[Any], name: str, key: str, given: bool = True) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Ways to mention an attribute."""
+    """Yield calls that name an attribute."""
     expression = {name: {"eq": "x"}}
     view = store.guard.view
 
@@ -64,23 +64,23 @@ def _misused(store: Store[Any], name: str, key: str, given: bool = True) -> Iter
     yield "batch", lambda: store.edit_batch([Create({"id": "new", name: "x"}), Update(key, {name: "x"})])
 
 
-@every_held_role
+@every_restricted_role
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hidden_attribute_is_like_none(stage: Stage, role: Role, kind: str) -> None:
     store = Python(stage.app).store(role, kind)
     key = next(iter(stage.world[kind]))
     for name in names_hidden_from(role, kind):
-        nothing = name[::-1]  # of the same length, and nobody's
+        nothing = name[::-1]  # of the same length, and unknown
         given = not givable(role, kind, name)
         asked = zip(_misused(store, name, key, given), _misused(store, nothing, key, given), strict=True)
         for (place, ask), (_, also) in asked:
             assert words(ask).replace(name, nothing) == words(also), f"{place} of {kind}.{name}"
 
 
-@every_held_role
+@every_restricted_role
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_error_names_what_is_hidden(stage: Stage, role: Role, kind: str) -> None:
-    """An unknown attribute is answered with those that there are, for the role."""
+    """The error for an unknown attribute lists the attributes that the role sees."""
     store, key = Python(stage.app).store(role, kind), next(iter(stage.world[kind]))
     hidden = [name for name in names_hidden_from(role, kind) if not givable(role, kind, name)]
     changes = {"nothing": 1}
@@ -102,9 +102,9 @@ def test_no_error_names_what_is_hidden(stage: Stage, role: Role, kind: str) -> N
         assert not [name for name in hidden if f"{name}" in text], text
 
 
-@every_held_role
+@every_restricted_role
 def test_cursors_tell_no_more_than_the_items(stage: Stage, role: Role) -> None:
-    """Of a page in the engine's own order and in every order there is, through all pages."""
+    """Read all pages, in the engine's own order and in every other order."""
     for kind in KINDS:
         store = Python(stage.app).store(role, kind)
         if not store.guard.may("search"):
@@ -138,12 +138,12 @@ def test_cursors_of_bulk_writes_tell_no_more_either(stage: Stage, role: Role) ->
 
 def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(stage: Stage) -> None:
     for kind in ("diary", "article", "ledger", "comment", "profile"):
-        for giver in HELD:
+        for giver in RESTRICTED:
             given = Python(stage.app).store(giver, kind)
             cursor = given.search(limit=1, order="id").cursor if given.guard.may("search") else None
             if cursor is None:
                 continue
-            for taker in HELD:
+            for taker in RESTRICTED:
                 store = Python(stage.app).store(taker, kind)
                 try:
                     found = store.search(limit=100, order="id", cursor=cursor).items
@@ -155,7 +155,7 @@ def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_forged_cursor_is_no_way_to_ask_for_hidden_values(twins: Twins, variant: str) -> None:
-    """A position that names hidden attributes is refused or does not matter: both worlds say the same."""
+    """A position with hidden attributes is rejected or has no effect: both worlds give the same answer."""
     one, other = twins(OUTSIDER, variant)
     owned = "ann"
     for kind, name, value in (
@@ -182,7 +182,7 @@ def test_a_forged_cursor_is_no_way_to_ask_for_hidden_values(twins: Twins, varian
 
 
 def test_a_conflict_names_no_hidden_attribute(stage: Stage) -> None:
-    """That a key or a value is taken is told: nothing could be stored otherwise. By what else it is taken is not."""
+    """The conflict reveals that a key or value is taken, which is unavoidable, but nothing about the other item."""
     taken = {"badge": "python-bob", "realm": "west"}
     store = Python(stage.app).store(OWNER, "profile")
     told: list[PersistyError] = []
@@ -246,9 +246,9 @@ def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, rol
                 assert error.code in ("forbidden", "unauthenticated")  # noqa: PT017
 
 
-@pytest.mark.parametrize("role", HELD, ids=str)
+@pytest.mark.parametrize("role", RESTRICTED, ids=str)
 def test_an_item_that_is_hidden_is_refused_like_one_that_is_not_there(stage: Stage, role: Role) -> None:
-    """By every verb that takes a key, with and without a condition; what is told is the same but for nothing."""
+    """Every verb with a key gives the same answer for both, with and without a condition."""
     for kind in KINDS:
         world, store = stage.world, Python(stage.app).store(role, kind)
         there = {row["id"] for row in rows(role, kind, world)}
@@ -277,7 +277,7 @@ def _answer(ask: Callable[[str], Any], key: str) -> Any:
 
 
 def test_administrators_see_what_nobody_may_no_more_than_others(stage: Stage) -> None:
-    """`readable=False` is for trusted code alone."""
+    """`readable=False` is for trusted code only."""
     store = Python(stage.app).store(ADMINISTRATOR, "profile")
     text = msgspec.json.encode(store.search(limit=100).items).decode()
     assert "digest" not in text

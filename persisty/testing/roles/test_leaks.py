@@ -1,6 +1,6 @@
-"""What a role may not see shows nowhere: not in pages, counts, sums, links, cursors, tags, conflicts, refusals or words of errors.
+"""Hidden data shows nowhere: not in pages, counts, sums, links, cursors, ETags, conflicts, rejections or texts of errors.
 
-Each test asks two worlds the same, which differ in what is hidden from the role alone, and compares all that is told.
+Each test sends the same requests to two worlds that differ only in data hidden from the role, and compares the answers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from persisty import COUNT
 from persisty.naming import camel, pascal
 
-from .cast import HELD, Role
+from .cast import RESTRICTED, Role
 from .fixtures import OpenEngine
 from .oracle import KINDS, attributes
 from .questions import LINKS, WORDS, changes, filters, keys, kinds, orders
@@ -25,7 +25,7 @@ from .twins import VARIANTS, Twin, same_to
 from .world import Stage, world_of
 
 Twins = Callable[[Role, str], tuple[Twin, Twin]]
-every_held_role = pytest.mark.parametrize("role", HELD, ids=str)
+every_restricted_role = pytest.mark.parametrize("role", RESTRICTED, ids=str)
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 QUIET: dict[str, Any] = {
     "deadline": None,
@@ -37,7 +37,7 @@ QUIET: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def twins(open_engine: OpenEngine) -> Iterator[Twins]:
-    """(role, variant) → the world, and the one that differs in what is hidden from the role."""
+    """(role, variant) → the world, and the world that differs in data hidden from the role."""
     with ExitStack() as stack:
         stages = [stack.enter_context(closing(Stage(open_engine, world_of("a", "b")))) for _ in range(2)]
         one, other = map(Twin, stages)
@@ -52,7 +52,7 @@ def twins(open_engine: OpenEngine) -> Iterator[Twins]:
 
 
 def tried(twin: Twin, many: int, few: int) -> int:
-    """How many examples: fewer of an engine over a network."""
+    """Return the number of examples: fewer over a network engine."""
     return many if twin.stage.store("diary").backend.capabilities.embedded else few
 
 
@@ -62,7 +62,7 @@ def same(one: Twin, other: Twin, ask: Callable[..., bytes], *given: Any) -> None
 
 
 def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
-    """Page after page, with the cursors in between."""
+    """Return all pages, with their cursors."""
     found: list[Any] = []
     cursor = None
     for _ in range(4):
@@ -74,7 +74,7 @@ def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
     return found
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_what_python_is_told(twins: Twins, role: Role, variant: str) -> None:
     one, other = twins(role, variant)
@@ -102,10 +102,10 @@ def test_what_python_is_told(twins: Twins, role: Role, variant: str) -> None:
     asked()
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_every_page_of_everything(twins: Twins, role: Role, variant: str) -> None:
-    """In the engine's own order and by every attribute, a row at a time: cursors tell nothing, either."""
+    """Read row by row in the engine's own order and by every attribute: cursors reveal nothing either."""
     one, other = twins(role, variant)
     for kind in KINDS:
         for order in ([], *([name] for name in few(one, attributes(kind), ("rank", "score")))):
@@ -117,11 +117,11 @@ def _pages_of(twin: Twin, role: Role, kind: str, order: Any) -> bytes:
 
 
 def few(twin: Twin, of: tuple[str, ...], some: tuple[str, ...]) -> list[str]:
-    """All of them; of an engine over a network some."""
+    """Return `of`, or `some` over a network engine."""
     return [one for one in of if one in some or tried(twin, 1, 0)]
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_sums_and_groups(twins: Twins, role: Role, variant: str) -> None:
     one, other = twins(role, variant)
@@ -138,10 +138,10 @@ def _added_up(twin: Twin, role: Role, kind: str, name: str) -> bytes:
     return twin.asks(role, kind, ask)
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_what_is_behind_links(twins: Twins, role: Role, variant: str) -> None:
-    """Of every row that the role sees, and of rows as somebody else sees them."""
+    """Follow the links of every row that the role sees, and of rows as another role sees them."""
     one, other = twins(role, variant)
     for kind in KINDS:
         meta = one.stage.store(kind).meta
@@ -163,10 +163,10 @@ def _related(twin: Twin, role: Role, kind: str, name: str, items: list[Any]) -> 
     return twin.asks(role, kind, lambda store: store.related(name, items))
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_filters_through_every_link(twins: Twins, role: Role, variant: str) -> None:
-    """There is something behind the link, there is nothing, and there is something of which each attribute is null."""
+    """Filter for a linked item, for none, and for a linked item with each attribute null."""
     one, other = twins(role, variant)
     for kind, links in LINKS.items():
         for link, target in links.items():
@@ -181,10 +181,10 @@ def _counted(twin: Twin, role: Role, kind: str, where: Any) -> bytes:
     return twin.asks(role, kind, lambda store: store.count(_filter(store, where)))
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
-    """Status, headers and body, of conditional requests, too."""
+    """Compare status, headers and body, also of conditional requests."""
     one, other = twins(role, variant)
 
     @settings(max_examples=tried(one, 25, 4), **QUIET)
@@ -215,10 +215,10 @@ def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
     asked()
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
-    """Filters, and links below the items, which are filtered and counted themselves."""
+    """Filter items, and filter and count the links below them."""
     one, other = twins(role, variant)
 
     @settings(max_examples=tried(one, 20, 4), **QUIET)
@@ -236,7 +236,7 @@ def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
 
 
 COUNTS = {"profile": ("review_count", "team_count"), "article": ("comment_count",)}
-"""Kind → the links that can be included, beside those that a filter may go through."""
+"""Kind → links that can be included, besides those that a filter may follow."""
 BELOW = {
     "diary": "profile { id email diaryCount }",
     "article": "profile { id } reviewer { id text } comments(limit: 1) { items { id article { id } } cursor } commentCount",
@@ -247,13 +247,13 @@ BELOW = {
     "team": "profiles { items { id } }",
     "enrolment": "profile { id email } team { id }",
 }
-"""Kind → the links that are asked for."""
+"""Kind → selected links."""
 
 
-@every_held_role
+@every_restricted_role
 @every_variant
 def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
-    """Of changes with conditions: alone, in batches, of all matches; through Python, REST and GraphQL's spelling of edits."""
+    """Write changes with conditions: alone, in batches, and to all matches; through Python, REST and GraphQL's form of edits."""
     one, other = twins(role, variant)
 
     @settings(max_examples=tried(one, 25, 4), **QUIET)
@@ -298,4 +298,4 @@ def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
 
 
 AFFECTED = {"article": ("article", "comment"), "diary": ("diary", "notice")}
-"""Kind → the kinds whose rows a delete changes, too."""
+"""Kind → kinds whose rows a delete also changes."""

@@ -1,4 +1,4 @@
-"""Links as every role sees them: what is behind them is what the role may read there, and it has to see what they go by."""
+"""Links as every role sees them: a link leads to items that the role may read, and only if the role sees the link's attributes."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ LINKS = [
     *THROUGH,
     *((kind, count) for count, many in COUNTS.items() for kind, name in MANY if name == many),
 ]
-"""(kind, link), of every form. Those through another item are counted, too."""
+"""(kind, link) of every form, also through a join item and as counts."""
 
 
 def behind(role: Role, kind: str, link: str, row: Row, world: World) -> Any:
-    """What is behind the link of a row."""
+    """Return the rows behind the link of a row."""
     if link in COUNTS:
         return len(behind(role, kind, COUNTS[link], row, world))
     if (kind, link) in THROUGH:
@@ -60,7 +60,7 @@ def behind(role: Role, kind: str, link: str, row: Row, world: World) -> Any:
 
 
 def target_of(kind: str, link: str) -> str:
-    """The kind at the other end."""
+    """Return the kind at the other end."""
     name = COUNTS.get(link, link)
     return THROUGH[kind, name][2] if (kind, name) in THROUGH else (MANY | ONE)[kind, name][1]
 
@@ -107,7 +107,7 @@ def test_what_is_behind_a_link(stage: Stage, cells: Cells, role: Role, place: tu
 
 
 def _goes_by_what_is_hidden(role: Role, kind: str, link: str) -> bool:
-    """Is there no such link for the role, because it goes by an attribute that is not there for it?"""
+    """Return whether the role lacks the link, because the link uses an attribute that the role does not see."""
     name = COUNTS.get(link, link)
     if (kind, name) in THROUGH:
         return False

@@ -1,8 +1,8 @@
-"""A rule travels with the write: what changes between a caller's asking and the engine's writing is looked at by the engine.
+"""A rule travels with the write: the engine sees changes between the caller's request and the write.
 
 ```
-the role:     asks ──────────────── write, on the condition of its rule → refused
-somebody:          hands it over ──┘
+the role:       request ─────────────── write, on the condition of its rule → rejected
+another writer:       changes owner ──┘
 ```
 """
 
@@ -25,7 +25,7 @@ from .world import Stage, StagedApp, world_of
 
 
 class Meddling:
-    """A backend before whose next write somebody else is quicker."""
+    """A backend that runs another writer just before its next write."""
 
     def __init__(self, inner: Backend[Any], engine: MeddlingEngine) -> None:
         self._inner, self._engine = inner, engine
@@ -45,7 +45,7 @@ class Meddling:
 
 
 class MeddlingEngine:
-    """Gives `Meddling` backends; `before` is done once, before the next write of any of them."""
+    """An engine of `Meddling` backends. `before` is called once, before the next write of any of them."""
 
     def __init__(self, inner: Engine) -> None:
         self._inner = inner
@@ -64,14 +64,14 @@ class MeddlingEngine:
 
 
 class Racing(Stage):
-    """A stage on which somebody is quicker."""
+    """A stage on which another writer is faster."""
 
     def __init__(self, open_engine: OpenEngine) -> None:
         self.engine = MeddlingEngine(open_engine())
         super().__init__(open_engine, world_of("python"), StagedApp(lambda: self.engine))
 
     def meanwhile(self, kind: str, key: str, changes: Row) -> None:
-        """Trusted code changes a row before the next write."""
+        """Change a row as trusted code before the next write."""
         self.engine.before = lambda: self.store(kind).update(key, changes)
 
 
@@ -91,7 +91,7 @@ WRITES: dict[str, Callable[[Store[Any], str], Any]] = {
     "update_all": lambda store, key: store.update_all({"text": "mine"}, store.meta.item.id == key).changed or None,
     "delete_all": lambda store, key: store.delete_all(store.meta.item.id == key).changed or None,
 }
-"""Ways to write a row; None is the answer where it is not done."""
+"""Ways to write a row. Each returns None if the row was not written."""
 MOVES: list[tuple[Role, str, str, Row]] = [
     (OWNER, "diary", "python-anns", {"owner_id": "eve"}),
     (OWNER, "article", "python-ann2", {"owner_id": "eve"}),
@@ -99,7 +99,7 @@ MOVES: list[tuple[Role, str, str, Row]] = [
     (MEMBER, "ledger", "python-red", {"tenant": "gold"}),
     (MEMBER, "team", "python-red", {"tenant": "gold"}),
 ]
-"""A role, a row of its own, and what somebody else makes of it meanwhile."""
+"""A role, a row of its own, and the change that another writer makes meanwhile."""
 
 
 @pytest.mark.parametrize("write", WRITES)
@@ -125,7 +125,7 @@ def test_a_row_that_changes_hands_is_not_written(
 
 
 def test_an_item_that_is_published_meanwhile_is_not_deleted(racing: Racing, capabilities: Capabilities) -> None:
-    """The rule of a delete is that the article is not published. What belongs to it goes before it where there are no transactions."""
+    """The rule of a delete is that the article is not published. Without transactions, dependent items are deleted before it."""
     store = Python(racing.app).store(OWNER, "article")
     racing.meanwhile("article", "python-ann2", {"published": True})
     with pytest.raises(PersistyError, match="Forbidden"):
@@ -136,7 +136,7 @@ def test_an_item_that_is_published_meanwhile_is_not_deleted(racing: Racing, capa
 
 
 def test_what_a_rule_asks_of_the_other_end_of_a_link_is_asked_with_the_write(racing: Racing) -> None:
-    """A comment can be made on a published article; this one is taken back meanwhile, though its owner may still read it."""
+    """A comment needs a published article. This one is unpublished meanwhile; its owner may still read it."""
     store = Python(racing.app).store(OWNER, "comment")
     racing.meanwhile("article", "python-ann1", {"published": False})
     told: Any = None

@@ -1,4 +1,4 @@
-"""Every role asks for every item by every verb that reads, through every surface, and is told what the oracle says."""
+"""Every role reads every item by every reading verb, through every surface, and gets the answers of the oracle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 NOWHERE = "python-nowhere"
 TEXTS = {"ledger": "books", "diary": "dear diary", "notice": "hear", "vault": "gold", "team": "reds", "article": "an article by bob",
          "comment": "bob on ann1", "profile": "a profile of ann", "enrolment": None}  # fmt: skip
-"""Kind → a text that some rows have, if they have one."""
+"""Kind → a text of some rows, if the kind has texts."""
 
 
 @every_role
@@ -69,7 +69,7 @@ def test_search_and_count(stage: Stage, cells: Cells, role: Role, kind: str) -> 
 @every_role
 @every_kind
 def test_pages_are_full_of_what_the_role_may_see(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
-    """A limit counts what is there for the role, in either order."""
+    """A limit counts the rows that the role sees, in both orders."""
     right = search(role, kind, stage.world)
     for surface in cells.of(role):
         for order, step in (("id", 1), ("-id", -1)):
@@ -94,7 +94,7 @@ def _grouped(values: list[Any]) -> dict[Any, int]:
 @every_role
 @every_kind
 def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
-    """`search_all`, `select`, `count_by`, `aggregate` and `explain`, of every attribute."""
+    """Test `search_all`, `select`, `count_by`, `aggregate` and `explain` with every attribute."""
     world = stage.world
     there = [shown(role, kind, row, world) for row in rows(role, kind, world)]
     fine = might(role, "read", kind)
@@ -149,5 +149,5 @@ def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str
 
 
 def _even(role: Role, kind: str, name: str) -> bool:
-    """Is the attribute one that the role sees on every row there may be?"""
+    """Return whether the role sees the attribute on every possible row."""
     return role.admin or (kind, name) not in (("article", "reviewer_id"), ("profile", "email"))

@@ -1,7 +1,7 @@
-"""Every role writes every item by every verb, through every surface; what is told and what is stored afterwards are the oracle's.
+"""Every role writes every item by every verb, through every surface. Answers and stored items must equal the oracle's.
 
-The changes tried are harmless ones and moves: of an item to another owner or tenant, of an attribute that is not one's to give, out of
-a rule's reach and into it, and to what is not there or not to be seen.
+The changes are harmless ones and moves: to another owner or tenant, of an attribute that the role may not set, out of and into the
+reach of a rule, and to a target that is missing or hidden.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from .test_reads import every_kind, every_role
 from .world import Stage
 
 DEPENDENTS = {"article": ("comment",), "diary": ("notice",)}
-"""Kind → the kinds whose rows a delete changes, too."""
+"""Kind → kinds whose rows a delete also changes."""
 
 
 def new_rows(role: Role, kind: str, copy: str) -> Iterator[Row]:
-    """What is created: one's own, another's, in either tenant, with attributes that are not everybody's to give."""
+    """Yield rows to create: the role's own, another's, in both tenants, with attributes that only some roles may set."""
 
     def row(name: str, **values: Any) -> Row:
         given = {"id": f"{copy}-new-{name}", **values}
@@ -77,7 +77,7 @@ GIVEN_NEW: dict[str, dict[str, Row]] = {
     "comment": {name: {"article_id": "{copy}-" + name} for name in ("ann2", "bob1", "bob2", "nowhere")},
     "notice": {name: {"diary_id": "{copy}-" + name} for name in ("anns", "bobs", "nowhere")},
 }  # fmt: skip
-"""Kind → what else is given on create."""
+"""Kind → further attributes on create."""
 CHANGES: dict[str, list[Row]] = {
     "diary": [{"rank": 9}, {"owner_id": "bob"}, {"owner_id": "zoe", "text": "mine"}],
     "ledger": [{"amount": 5}, {"tenant": "blue"}, {"tenant": "red"}, {"version": 9}, {"tenant": "green", "text": "moved"}],
@@ -89,12 +89,12 @@ CHANGES: dict[str, list[Row]] = {
     "enrolment": [{"profile_id": "{copy}-bob"}],
     "vault": [{"profile_id": None}],
 }  # fmt: skip
-"""Kind → changes, beside a new text, that are made of every row one after the other."""
+"""Kind → changes besides a new text, applied to every row one after the other."""
 PLACES = {kind: [f"x-{name}"] for kind, name in (
     ("diary", "bobs"), ("ledger", "blue"), ("article", "bob2"), ("comment", "c5"), ("profile", "bob"), ("vault", "v1"),
     ("notice", "n1"), ("team", "blue"), ("enrolment", "e2"),
 )}  # fmt: skip
-"""Kind → a row that is hidden from most: its key is taken nonetheless."""
+"""Kind → a row that most roles do not see, although its key is taken."""
 
 
 def changes_of(kind: str, copy: str) -> Iterator[Row]:
@@ -105,7 +105,7 @@ def changes_of(kind: str, copy: str) -> Iterator[Row]:
 
 
 def settled(stage: Stage, cells: Cells, kind: str, expected: World) -> None:
-    """What is stored is what should be, and then what it was before."""
+    """Check that the stored rows are as expected, and restore the rows from before."""
     kinds = (kind, *DEPENDENTS.get(kind, ()))
     cells.kept(stage.settle(kinds), {one: expected[one] for one in kinds})
     cells.settle()
@@ -151,7 +151,7 @@ def test_delete(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
 
 
 def _edits(role: Role, kind: str, copy: str, world: World, deletes: bool) -> list[dict[str, Any]]:
-    """A batch: a new row, changes of every row but the last, a row that is not there, and the last one's end."""
+    """Return a batch: create a row, change every row but the last, change a missing row, delete the last row."""
     keys = rows_of(world, kind, copy)
     changes = next(changes_of(kind, copy))
     found: list[dict[str, Any]] = [{"create": next(new_rows(role, kind, copy))}]
@@ -160,7 +160,7 @@ def _edits(role: Role, kind: str, copy: str, world: World, deletes: bool) -> lis
 
 
 def _edited(role: Role, kind: str, edits: list[dict[str, Any]], world: World) -> tuple[list[Row], World]:
-    """What becomes of each edit, done one after the other."""
+    """Return the result of each edit, applied one after the other, and the world afterwards."""
     results = []
     for edit in edits:
         [(verb, body)] = edit.items()
@@ -177,7 +177,7 @@ def _edited(role: Role, kind: str, edits: list[dict[str, Any]], world: World) ->
 
 
 def _refusals(role: Role, kind: str, edits: list[dict[str, Any]], world: World) -> list[Answer]:
-    """What the whole of a batch may be told before anything is written, if an edit of it could never be done by the role."""
+    """Return the errors that may reject the whole batch before a write, if the role could never do one of its edits."""
     found: list[Answer] = []
     for edit in edits:
         [(verb, body)] = edit.items()
@@ -199,7 +199,7 @@ def _refusals(role: Role, kind: str, edits: list[dict[str, Any]], world: World) 
 @every_role
 @every_kind
 def test_edit_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
-    """Each edit is held to its own verb; a batch with an edit that the role could never do is refused as a whole, and writes nothing."""
+    """Each edit follows the rule of its own verb. A batch with an edit that the role can never do is rejected and writes nothing."""
     world = stage.world
     for surface in cells.of(role):
         for single in (False, True):
@@ -259,7 +259,10 @@ def _bulk(surface: Surface, role: Role, kind: str, changes: Row | None, where: A
 
 
 def _all_changed(role: Role, kind: str, changes: Row, world: World) -> tuple[list[Answer], World]:
-    """A change that the role could not make of any row is refused before rows are looked for; so is a link that leads nowhere."""
+    """Return the right answers of `update_all`, and the world afterwards.
+
+    A change that the role can make to no row is rejected before rows are searched; so is a link to a missing target.
+    """
     never, after, changed = update(role, kind, "nowhere", changes, world)[0], world, 0
     if never[0][0] == "error":
         return never, world
@@ -275,7 +278,7 @@ def _all_changed(role: Role, kind: str, changes: Row, world: World) -> tuple[lis
 @every_role
 @every_kind
 def test_update_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
-    """Changes what the role may update of what is there for it, and lets stay what would leave its reach."""
+    """`update_all` changes the rows that the role sees and may update, and skips rows that would leave its reach."""
     for surface in cells.of(role, python_only=True):
         for changes in cells.some(changes_of(kind, surface.name)):
             right, after = _all_changed(role, kind, changes, stage.world)

@@ -1,7 +1,7 @@
-"""Two worlds that differ only in what a role may not see, and what is asked of both: the answers have to be the same to the byte.
+"""Pairs of worlds that differ only in data that a role may not see. Both must give the same answers, to the byte.
 
-What is hidden is taken away in one of the other worlds, and in another there is more of it, with other values. Whether the difference
-is hidden indeed the oracle tells (`same_to`).
+In one variant the hidden data is missing; in another there is more of it, with other values. The oracle checks that the difference is
+really hidden (`same_to`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HIDDEN_VALUES: dict[str, Any] = {
 }  # fmt: skip
 OTHER_VALUES: dict[str, Any] = {"email": None, "score": -1, "digest": None, "realm": None, "reviewer_id": None}
 VARIANTS: dict[str, Callable[[Role, World], World]] = {}
-"""What was done to what a role may not see → the other world."""
+"""Name of a variant → function that makes the other world."""
 
 
 def variant(make: Callable[[Role, World], World]) -> Callable[[Role, World], World]:
@@ -35,7 +35,7 @@ def variant(make: Callable[[Role, World], World]) -> Callable[[Role, World], Wor
 
 @variant
 def less(role: Role, world: World) -> World:
-    """Nothing that is hidden is there."""
+    """Return the world without hidden data."""
     other = {
         kind: {key: row for key, row in found.items() if visible(role, kind, row, world)}
         for kind, found in world.items()
@@ -45,7 +45,7 @@ def less(role: Role, world: World) -> World:
 
 @variant
 def more(role: Role, world: World) -> World:
-    """There is more that is hidden, and what is hidden is otherwise."""
+    """Return the world with more and different hidden data."""
     other = deepcopy(world)
     for kind, row in _strangers():
         if not visible(role, kind, row, world):
@@ -58,7 +58,7 @@ def more(role: Role, world: World) -> World:
 
 
 def _masked(role: Role, other: World, world: World, values: Mapping[str, Any]) -> World:
-    """The rows that the role sees, with other values where it does not see them."""
+    """Return the rows that the role sees, with other values for the attributes that it does not see."""
     found = deepcopy(other)
     for kind in KINDS:
         for key, row in other[kind].items():
@@ -70,7 +70,7 @@ def _masked(role: Role, other: World, world: World, values: Mapping[str, Any]) -
 
 
 def _strangers() -> list[tuple[str, Row]]:
-    """Rows that somebody else has, linked to those that are there: keys before, between and after theirs."""
+    """Return rows of another owner, linked to existing rows, with keys before, between and after theirs."""
     found: list[tuple[str, Row]] = []
     for key in ("A", "a-anns-", "b", "z"):
         one = {"id": key, "owner_id": "eve"}
@@ -89,7 +89,7 @@ def _strangers() -> list[tuple[str, Row]]:
 
 
 def same_to(role: Role, one: World, other: World) -> bool:
-    """Does the role see the same in both?"""
+    """Return whether the role sees the same in both worlds."""
 
     def seen_of(world: World) -> list[Any]:
         return [[shown(role, kind, row, world) for row in rows(role, kind, world)] for kind in KINDS]
@@ -98,21 +98,21 @@ def same_to(role: Role, one: World, other: World) -> bool:
 
 
 class Twin:
-    """One of the worlds, and the ways to ask it."""
+    """One of the worlds, and its surfaces."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.python, self.rest, self.graphql = Python(stage.app), OverRest(stage.app), OverGraphql(stage.app)
 
     def asks(self, role: Role, kind: str, ask: Callable[[Any], Any]) -> bytes:
-        """What Python is told, or the whole of the error."""
+        """Return the answer in Python, or the whole error, as bytes."""
         try:
             return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=told_of)
         except PersistyError as error:
             return msgspec.json.encode(told_of(error))
 
     def requests(self, role: Role, kind: str, verb: str, **given: Any) -> bytes:
-        """What REST answers, headers and all."""
+        """Return the answer of REST, with headers, as bytes."""
         return _bytes(self.rest.rest.handle(request(role, kind, verb, **given)))
 
     def queries(self, role: Role, document: str, variables: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
-"""The rows that the suite stores, and an app that keeps them in the engine under test.
+"""The rows of the suite, and an app that stores them in the engine under test.
 
-There is a copy of every row for each surface, so that what one of them writes is not in the way of the others; a test that writes
-looks at all that is stored afterwards, and puts back what was there.
+Each surface has its own copy of every row, so that writes of one surface do not affect another. A test that writes compares everything
+that is stored afterwards, and restores it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .oracle import DEFAULTS, KINDS, Row, World, attributes
 
 
 class StagedApp(App):
-    """The items of the suite in an engine that is given."""
+    """An app with the items of the suite, over a given engine."""
 
     def __init__(self, opening: Callable[[], Engine], actions: tuple[Any, ...] = ()) -> None:
         super().__init__("roles", items=ITEMS, actions=actions, url="memory://", stage="dev")
@@ -29,7 +29,7 @@ class StagedApp(App):
 
 
 def copy_of_rows(copy: str) -> World:
-    """One copy of all rows: keys begin with its name."""
+    """Return one copy of all rows. Their keys begin with its name."""
 
     def at(name: str) -> str:
         return f"{copy}-{name}"
@@ -93,7 +93,7 @@ def copy_of_rows(copy: str) -> World:
 
 
 def world_of(*copies: str) -> World:
-    """All rows of some copies."""
+    """Return all rows of some copies."""
     found: World = {kind: {} for kind in KINDS}
     for copy in copies:
         for kind, rows in copy_of_rows(copy).items():
@@ -102,7 +102,7 @@ def world_of(*copies: str) -> World:
 
 
 class Stage:
-    """A world in an engine, and the app over it."""
+    """A world in an engine, with its app."""
 
     def __init__(self, opening: Callable[[], Engine], world: World, app: StagedApp | None = None) -> None:
         self.app = app or StagedApp(opening)
@@ -114,12 +114,12 @@ class Stage:
         return self.app.store(kind)
 
     def become(self, world: World) -> None:
-        """Store this world instead, by the fewest writes; `self.world` has to be what is stored."""
+        """Store this world instead, with the fewest writes. `self.world` must equal what is stored."""
         for kind in KINDS:
             before, after = self.world[kind], world[kind]
             gone = [key for key in before if key not in after]
             meta = self.store(kind).meta
-            # freed first: what one row gives up another may take; what stays is changed where it is, for engines that keep an order
+            # delete first, to free unique values; change the other rows in place, for engines that keep an order
             writes: list[Write] = [Delete((key,)) for key in gone]
             writes += [
                 Patch((key,), _changed(before[key], row)) for key, row in after.items() if before.get(key, row) != row
@@ -130,7 +130,7 @@ class Stage:
         self.world = deepcopy(world)
 
     def stored(self, kinds: tuple[str, ...] = KINDS) -> World:
-        """What there is now, as trusted code sees it."""
+        """Return the stored rows as trusted code sees them."""
         return {kind: {row["id"]: row for row in map(_row(kind), self._all(kind))} for kind in kinds}
 
     def _all(self, kind: str) -> Any:
@@ -140,7 +140,7 @@ class Stage:
         self.app.close()
 
     def settle(self, kinds: tuple[str, ...] = KINDS) -> World:
-        """What there is now of these kinds; then what was there is put back."""
+        """Return the stored rows of these kinds, and restore the rows from before."""
         found = self.stored(kinds)
         before, self.world = self.world, {**self.world, **found}
         self.become(before)
@@ -157,7 +157,7 @@ def _row(kind: str) -> Callable[[Any], Row]:
 
 
 def differences(found: World, expected: World) -> dict[str, tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]:
-    """Place → (what is stored, what should be)."""
+    """Return place → (stored row, expected row)."""
     return {
         f"{kind}/{key}": (found[kind].get(key), expected[kind].get(key))
         for kind in found
