@@ -9,7 +9,7 @@ import pytest
 from persisty import App
 from persisty.api.graphql.appsync.change_publisher import published
 from persisty.api.graphql.appsync.function import AppSync
-from persisty.testing.roles.cast import HELD, Role
+from persisty.testing.roles.cast import RESTRICTED, Role
 from persisty.testing.roles.items import ITEMS
 from persisty.testing.roles.oracle import KINDS, SEEN, attributes, known, might, refused, seen, visible
 from persisty.testing.roles.world import world_of
@@ -52,7 +52,7 @@ def told(surface: AppSync, role: Role, kind: str, **arguments: Any) -> set[str] 
 
 SUBSCRIBING = [
     (role, kind)
-    for role in HELD
+    for role in RESTRICTED
     for kind in OFFERED
     if might(role, "read", kind) and (role.admin or kind not in LINKED)
 ]
@@ -60,7 +60,7 @@ SUBSCRIBING = [
 
 
 @pytest.mark.parametrize("kind", OFFERED)
-@pytest.mark.parametrize("role", HELD, ids=str)
+@pytest.mark.parametrize("role", RESTRICTED, ids=str)
 def test_a_role_is_told_of_what_it_may_read_or_refused(surface: AppSync, role: Role, kind: str) -> None:
     found = told(surface, role, kind)
     if not might(role, "read", kind):
@@ -103,4 +103,4 @@ def test_what_a_role_does_not_see_of_every_item_it_neither_selects_nor_asks_abou
 
 
 def test_what_nobody_may_read_has_no_subscription(surface: AppSync) -> None:
-    assert told(surface, HELD[-1], "vault") == "not_found"
+    assert told(surface, RESTRICTED[-1], "vault") == "not_found"

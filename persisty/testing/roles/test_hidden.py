@@ -16,7 +16,7 @@ import pytest
 from persisty import COUNT, Conflict, Create, InvalidCursor, PersistyError, PreconditionFailed, Store, Update
 from persisty.query.filter_parsing import filter_of_json
 
-from .cast import ADMINISTRATOR, ANYBODY, RESTRICTED, OUTSIDER, OWNER, Role
+from .cast import ADMINISTRATOR, ANYBODY, OUTSIDER, OWNER, RESTRICTED, Role
 from .oracle import GIVEN, KINDS, attributes, known, rows, seen
 from .surfaces import OverGraphql, OverRest, Python, request
 from .test_leaks import VARIANTS, Twins, every_restricted_role, same
