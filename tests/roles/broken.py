@@ -141,7 +141,7 @@ def filters_by_what_is_seen_on_some_items_on_all(patch: pytest.MonkeyPatch) -> N
 
 @broken
 def orders_by_what_is_seen_on_some_items(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(View, "even", property(lambda self: self.attributes))
+    patch.setattr(View, "always_visible", property(lambda self: self.attributes))
 
 
 @broken
