@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
-from ..model.expressions import ALL, Aggregate, Filter, OrderBy
+from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
@@ -20,8 +20,22 @@ from ..model.validation import changed
 from ..query.aggregate import Accumulator, Group
 from ..query.evaluation import matcher, sort_key
 from ..query.explain import Explanation
+from ..query.filter_algebra import combine
 from ..query.keyset import beyond, position_of
-from ..store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
+from ..store.backend import (
+    Bulk,
+    BulkWrite,
+    Capabilities,
+    Delete,
+    Outcome,
+    Page,
+    Patch,
+    Put,
+    Query,
+    Requirement,
+    Write,
+    WriteResult,
+)
 from ..store.results import conflict
 
 T = TypeVar("T")
@@ -62,39 +76,25 @@ class MemoryBackend(Generic[T]):
                 return [done if result.outcome is Outcome.DONE else result for result in results]
             return results
 
-    def query(
-        self,
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-        allow_scan: bool = False,
-    ) -> Page[T]:
-        total = order or self._key_order
-        wanted = matcher(self.meta, where)
-        further = matcher(self.meta, beyond(self.meta, total, after)) if after is not None else None
+    def query(self, asked: Query) -> Page[T]:
+        total = asked.order or self._key_order
+        wanted = self._test(asked.where, total, asked.after)
         with self._lock:
             items = list(self._table.items.values())
-        return self._page([item for item in items if wanted(item) and (further is None or further(item))], total, limit)
+        return self._page(list(filter(wanted, items)), total, asked.limit)
+
+    def _test(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None) -> Callable[[T], bool]:
+        """Does an item match, and is it beyond the position?"""
+        return matcher(self.meta, where if after is None else combine(And, [where, beyond(self.meta, order, after)]))
 
     def _page(self, matches: list[T], total: tuple[OrderBy, ...], limit: int) -> Page[T]:
         first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
         page = [self._copy(item) for item in first[:limit]]
         return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
 
-    def query_each(
-        self,
-        attribute: str,
-        values: Sequence[Any],
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-    ) -> list[Page[T]]:
-        total, wanted, get = order or self._key_order, matcher(self.meta, where), self.meta.attributes[attribute].get
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        total, wanted = asked.order or self._key_order, matcher(self.meta, asked.where)
+        get = self.meta.attributes[attribute].get
         groups: dict[Any, list[T]] = {value: [] for value in values}
         with self._lock:
             items = list(self._table.items.values())
@@ -102,7 +102,7 @@ class MemoryBackend(Generic[T]):
             group = groups.get(get(item))
             if group is not None and wanted(item):
                 group.append(item)
-        return [self._page(groups[value], total, limit) for value in values]
+        return [self._page(groups[value], total, asked.limit) for value in values]
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         wanted = matcher(self.meta, where)
@@ -118,21 +118,12 @@ class MemoryBackend(Generic[T]):
                 accumulator.add(item)
         return accumulator.groups()
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
-        wanted = matcher(self.meta, where)
-        further = matcher(self.meta, beyond(self.meta, self._key_order, after)) if after is not None else None
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        wanted, changes = self._test(asked.where, self._key_order, asked.after), asked.changes
         with self._lock:
-            found = [one for one in self._table.items.values() if wanted(one) and (further is None or further(one))]
+            found = list(filter(wanted, self._table.items.values()))
             found.sort(key=sort_key(self.meta, self._key_order))
-            some, before = found[:limit], self._saved()
+            some, before = found[: asked.limit], self._saved()
             for item in some:
                 key = self.meta.key_values(item)
                 result = self._one(Delete(key) if changes is None else Patch(key, changes))
@@ -148,9 +139,9 @@ class MemoryBackend(Generic[T]):
             self._table.sequences[sequence] = last + count
             return last + 1
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
+    def explain(self, asked: Query) -> Explanation:
         return Explanation(
-            "memory", "scan", None, (), ALL, where, "local" if order else None, items=len(self._table.items)
+            "memory", "scan", None, (), ALL, asked.where, "local" if asked.order else None, items=len(self._table.items)
         )
 
     def _one(self, write: Write) -> WriteResult:

@@ -18,6 +18,7 @@ from ..api.http.problem import problem, problem_response, refusal
 from ..application import App
 from ..errors import MethodNotAllowed, NotReady
 from ..model.expressions import ALL
+from ..store.backend import Query
 
 KEPT = 1.0
 """Seconds for which what the engine answered counts."""
@@ -66,7 +67,7 @@ class Readiness:
         if meta is None:
             return True
         try:
-            self._app.engine.open(meta).query(ALL, (), None, 1, select=meta.key.attributes, allow_scan=True)
+            self._app.engine.open(meta).query(Query(ALL, (), None, 1, select=meta.key.attributes, allow_scan=True))
         except Exception as error:
             log.warning("not ready: %s: %s", type(error).__name__, error)
             return False

@@ -95,6 +95,35 @@ class WriteResult(Struct, frozen=True):
     error: PersistyError | None = None
 
 
+class Query(Struct, frozen=True):
+    """The matches of `where` beyond the position `after`, in the order; () is the engine's own stable order.
+
+    `limit`: how many matches a page has. `select`: the attributes that the caller needs; others may be UNSET in the items, except for the
+    key and what the order needs. `allow_scan`: the engine may look at every item of a large table.
+    """
+
+    where: Filter = ALL
+    order: tuple[OrderBy, ...] = ()
+    after: Mapping[str, Any] | None = None
+    limit: int = 1
+    select: tuple[str, ...] | None = None
+    allow_scan: bool = False
+
+
+class BulkWrite(Struct, frozen=True):
+    """`changes` of every match of `where` beyond the position `after`; without `changes` the matches are deleted.
+
+    Each item is written on the condition that it still matches. `limit`: about how many items to write in this call; None leaves that to
+    the engine. The order is the engine's own stable one. `allow_scan` as in `Query`.
+    """
+
+    changes: Mapping[str, Any] | None = None
+    where: Filter = ALL
+    after: Mapping[str, Any] | None = None
+    limit: int | None = None
+    allow_scan: bool = False
+
+
 class Page(Struct, Generic[T], frozen=True):
     """Up to `limit` matches. `position`, attribute → value of the last one, is None when the result is exhausted.
 
@@ -151,38 +180,18 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def query(
-        self,
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-        allow_scan: bool = False,
-    ) -> Page[T]:
-        """The first `limit` matches beyond the position `after`, in the order; () is the engine's own stable order.
+    def query(self, asked: Query) -> Page[T]:
+        """Return the first `limit` matches. A page is short only when the result is exhausted.
 
-        A page is short only when the result is exhausted. `select`: the attributes that are wanted; others may be UNSET in
-        the items, but for the key and what the order needs. Raises `InvalidCursor` for a position it cannot resume from,
-        and `ScanNotAllowed` where it would look at more items than it may without `allow_scan`, here and below.
+        Raises `InvalidCursor` for a position it cannot resume from, and `ScanNotAllowed` where it would look at more items than it may
+        without `allow_scan`, here and below.
         """
         ...
 
-    def query_each(
-        self,
-        attribute: str,
-        values: Sequence[Any],
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-    ) -> list[Page[T]]:
-        """For each value, which is not null and there once, the first `limit` matches of `where` whose attribute equals it.
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        """Return for each value the first `limit` matches whose attribute equals it. Values are distinct and not null; any number of them.
 
-        A page's `position` is one that `query` goes on from with `attribute == value` joined to `where`. No `limit` of values.
-        `select` as in `query`.
+        A page's `position` is one that `query` continues from with `attribute == value` joined to `where`. `after` is not used.
         """
         ...
 
@@ -199,18 +208,9 @@ class Backend(Protocol[T]):
         """
         ...
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
-        """Change, or without `changes` delete, the matches beyond a position, each on the condition that it still matches.
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        """Change or delete the matches.
 
-        `limit`: about how many items to change in this call; None leaves that to the engine. The engine's own stable order.
         Raises `Conflict` where a unique value would occur twice; what was changed before stays, except with `atomic_bulk`.
         """
         ...
@@ -219,8 +219,8 @@ class Backend(Protocol[T]):
         """The first of `count` consecutive numbers that nobody else gets; 1 at the very first."""
         ...
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        """How a query would be answered. Reads no items."""
+    def explain(self, asked: Query) -> Explanation:
+        """Tell how a query would be answered. Reads no items."""
         ...
 
 

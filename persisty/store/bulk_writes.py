@@ -9,7 +9,7 @@ from ..errors import Fault, InvalidQuery, PersistyError
 from ..model.expressions import NOTHING, And, Compare, Filter, Or, OrderBy
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.filter_algebra import combine
-from .backend import Backend, Page
+from .backend import Backend, BulkWrite, Page, Query
 from .edits import BulkResult
 from .limits import MAX_BATCH
 
@@ -34,7 +34,7 @@ def write_all(
     while ready != NOTHING:
         left = None if limit is None else limit - changed
         try:
-            bulk = backend.write_all(changes, ready, after, left, allow_scan=allow_scan)
+            bulk = backend.write_all(BulkWrite(changes, ready, after, left, allow_scan=allow_scan))
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise
@@ -66,7 +66,7 @@ def write_by_key(
         page = (
             Page([])
             if ready == NOTHING
-            else backend.query(ready, order, after, size, select=meta.key.attributes, allow_scan=allow_scan)
+            else backend.query(Query(ready, order, after, size, select=meta.key.attributes, allow_scan=allow_scan))
         )
         some = combine(Or, [_is(backend, item) for item in page.items])
         try:

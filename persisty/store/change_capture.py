@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from ..model.expressions import Filter
+from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
-from .backend import Backend, Bulk, Delete, Engine, Outcome, Patch, Put, Write, WriteResult
+from .backend import Backend, Bulk, BulkWrite, Delete, Engine, Outcome, Patch, Put, Query, Write, WriteResult
 from .change_feed import Change, Feed
 from .limits import MAX_BATCH
 from .results import conflict
@@ -49,25 +49,17 @@ class TellingBackend(Generic[T]):
             before = dict(zip(gone, self._backend.read(gone), strict=True))
             return self._told(writes, self._backend.write(writes, atomic=atomic), before)
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         if not self._engine.feed.listened(self.meta.name):
-            return self._backend.write_all(changes, where, after, limit, allow_scan=allow_scan)
+            return self._backend.write_all(asked)
         with self._engine.transaction():
-            changed, position = 0, after
+            changed, position, limit = 0, asked.after, asked.limit
             while True:
                 size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
-                page = self._backend.query(where, (), position, size, allow_scan=allow_scan)
+                page = self._backend.query(Query(asked.where, (), position, size, allow_scan=asked.allow_scan))
                 keys = [self.meta.key_values(item) for item in page.items]
                 for key in keys:
-                    write = Delete(key, where) if changes is None else Patch(key, changes, where)
+                    write = _write_of(asked, key)
                     [result] = self.write((write,), atomic=False)
                     if result.outcome is Outcome.EXISTS:
                         raise conflict(self.meta, result)
@@ -98,6 +90,11 @@ class TellingBackend(Generic[T]):
         if item is None:  # it came after the look, and is gone again
             return None
         return Change(self.meta.name, kind, self.meta.key_of(item), item)
+
+
+def _write_of(asked: BulkWrite, key: KeyValues) -> Write:
+    """The write of one of the matches."""
+    return Delete(key, asked.where) if asked.changes is None else Patch(key, asked.changes, asked.where)
 
 
 class TellingEngine:

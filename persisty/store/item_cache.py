@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -21,13 +21,13 @@ from msgspec import structs
 
 from ..errors import BackendUnavailable
 from ..model.cache_policy import Cache
-from ..model.expressions import Aggregate, Filter, OrderBy
+from ..model.expressions import Aggregate, Filter
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..query.aggregate import Group
 from ..query.explain import Explanation
-from .backend import Backend, Bulk, Engine, Page, Put, Write, WriteResult
+from .backend import Backend, Bulk, BulkWrite, Engine, Page, Put, Query, Write, WriteResult
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -231,17 +231,9 @@ class CachedBackend(Generic[T]):
         with self._writing(keys):
             return self._backend.write(writes, atomic=atomic)
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         with self._writing(None):
-            return self._backend.write_all(changes, where, after, limit, allow_scan=allow_scan)
+            return self._backend.write_all(asked)
 
     @contextmanager
     def _writing(self, keys: Keys) -> Iterator[None]:
@@ -254,29 +246,11 @@ class CachedBackend(Generic[T]):
             else:
                 self._shelf.written(keys)
 
-    def query(
-        self,
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-        allow_scan: bool = False,
-    ) -> Page[T]:
-        return self._backend.query(where, order, after, limit, select=select, allow_scan=allow_scan)
+    def query(self, asked: Query) -> Page[T]:
+        return self._backend.query(asked)
 
-    def query_each(
-        self,
-        attribute: str,
-        values: Sequence[Any],
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-    ) -> list[Page[T]]:
-        return self._backend.query_each(attribute, values, where, order, limit, select=select)
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        return self._backend.query_each(attribute, values, asked)
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         return self._backend.count(where, allow_scan=allow_scan)
@@ -289,8 +263,8 @@ class CachedBackend(Generic[T]):
     def allocate(self, sequence: str, count: int) -> int:
         return self._backend.allocate(sequence, count)
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        return self._backend.explain(where, order, limit)
+    def explain(self, asked: Query) -> Explanation:
+        return self._backend.explain(asked)
 
 
 class CachedEngine:

@@ -24,7 +24,7 @@ from ..query.evaluation import sort_key
 from ..query.filter_algebra import among, combine, seen_on
 from ..query.keyset import position_of
 from ..query.order import Order
-from .backend import Page
+from .backend import Page, Query
 from .limits import MAX_LIMIT, check_limit
 from .pages import ResultPage
 
@@ -127,7 +127,9 @@ def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
     ready = target.joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
-    found = target.backend.query_each(ends.remote, values, ready, asked.order, asked.limit, select=asked.select)
+    found = target.backend.query_each(
+        ends.remote, values, Query(ready, asked.order, None, asked.limit, select=asked.select)
+    )
     return {
         value: ResultPage(target.guard.shown(page.items))
         if page.position is None  # what the page was a page of is asked by a cursor only
@@ -193,7 +195,7 @@ def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dic
     found: dict[Any, dict[Any, None]] = {}
     after, seen = None, 0
     while ready != NOTHING:
-        page = middle.backend.query(ready, (), after, MAX_LIMIT, select=(link.ends.near, link.ends.far))
+        page = middle.backend.query(Query(ready, (), after, MAX_LIMIT, select=(link.ends.near, link.ends.far)))
         for one in page.items:
             if far(one) is not None:
                 found.setdefault(near(one), {})[far(one)] = None

@@ -16,7 +16,7 @@ from ..model.links import Link
 from ..model.meta import StoreMeta
 from ..model.validation import changes_of
 from ..query.filter_algebra import among, combine
-from .backend import Delete, Outcome, WriteResult
+from .backend import Delete, Outcome, Query, WriteResult
 from .bulk_writes import write_all
 from .limits import MAX_BATCH
 from .results import Planned
@@ -107,7 +107,7 @@ class _Removal:
         self._seen.update((meta.name, key) for key in keys)
         listed = self._dependents.of(meta)
         for store, link in listed:
-            if link.on_delete == "block" and store.backend.query(among(link.by, keys), (), None, 1).items:
+            if link.on_delete == "block" and store.backend.query(Query(among(link.by, keys), (), None, 1)).items:
                 raise Conflict("There are items that belong to it", attributes=[])
         for store, link in listed:
             if link.on_delete == "cascade":
@@ -130,7 +130,7 @@ class _Removal:
         [name] = store.meta.key.attributes
         after: Mapping[str, Any] | None = None
         while True:
-            page = store.backend.query(where, (), after, MAX_BATCH, select=(name,))
+            page = store.backend.query(Query(where, (), after, MAX_BATCH, select=(name,)))
             yield [store.meta.attributes[name].get(one) for one in page.items]
             after = page.position
             if after is None:

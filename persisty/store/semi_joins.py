@@ -14,7 +14,7 @@ from ..model.expressions import ALL, NOTHING, And, Exists, Filter
 from ..model.meta import StoreMeta
 from ..query.evaluation import matcher
 from ..query.filter_algebra import among, combine, follows_links, joined
-from .backend import Backend
+from .backend import Backend, Query
 from .limits import MAX_LIMIT
 
 MAX_LINKED = 1_000
@@ -65,7 +65,7 @@ class Joins:
         found: dict[Any, None] = {}
         after = None
         while where != NOTHING:
-            page = backend.query(where, (), after, MAX_LIMIT, select=(link.other,))
+            page = backend.query(Query(where, (), after, MAX_LIMIT, select=(link.other,)))
             found.update(dict.fromkeys(value for one in page.items if (value := get(one)) is not None))
             if wanted is None and len(found) > MAX_LINKED:
                 raise TooManyLinked(f"More than {MAX_LINKED} of {link.meta.name} match", limit=MAX_LINKED)

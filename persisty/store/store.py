@@ -26,7 +26,7 @@ from ..query.order import Order, resolve_attributes, resolve_order
 from ..security.caller import Caller
 from ..security.policy import Policy, cacheable
 from . import edits
-from .backend import Backend, Delete, Outcome, Page, Put, WriteResult
+from .backend import Backend, Delete, Outcome, Page, Put, Query, WriteResult
 from .bulk_writes import write_all, write_by_key
 from .guard import Guard, Trusted
 from .limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
@@ -210,7 +210,7 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None
         while ready != NOTHING:
-            page = self._ask(self.backend.query, ready, total, after, MAX_LIMIT, allow_scan=allow_scan)
+            page = self._ask(self.backend.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
             yield from self.guard.shown(page.items)
             if page.position is None:
                 return
@@ -302,7 +302,7 @@ class Store(Generic[T]):
             raise self.guard.refusal("How an engine answers is for trusted code to know")
         check_limit(limit)
         asked = self.joins.ready(self.meta, self.planning.where(where, query=query))
-        return self.backend.explain(asked, resolve_order(self.meta, order), limit)
+        return self.backend.explain(Query(asked, resolve_order(self.meta, order), None, limit))
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """The items of up to 100 keys, in their positions, None where there is none."""
@@ -391,7 +391,7 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, where)
         if ready == NOTHING:
             return ResultPage([])
-        found = self._ask(self.backend.query, ready, order, after, limit, select=select, allow_scan=allow_scan)
+        found = self._ask(self.backend.query, Query(ready, order, after, limit, select, allow_scan))
         return self.shown_page(where, order, found)
 
     def shown_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import sleep
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from persisty import Aggregate, Filter, OrderBy
+from persisty import Aggregate, Filter
 from persisty.model.expressions import ALL, And, Compare, Or
 from persisty.query.aggregate import Group
 from persisty.query.explain import Explanation
-from persisty.store.backend import Backend, Bulk, Delete, Outcome, Page, Patch, Put, Write, WriteResult
-
-Order = tuple[OrderBy, ...]
-Position = Mapping[str, Any] | None
+from persisty.store.backend import (
+    Backend,
+    Bulk,
+    BulkWrite,
+    Delete,
+    Outcome,
+    Page,
+    Patch,
+    Put,
+    Query,
+    Write,
+    WriteResult,
+)
 
 
 class Sound:
@@ -30,8 +40,8 @@ class Sound:
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write(writes, atomic=atomic)
 
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        return self.inner.query(where, order, after, limit, **how)
+    def query(self, asked: Query) -> Page[Any]:
+        return self.inner.query(asked)
 
     def count(self, where: Filter, **how: Any) -> int:
         return self.inner.count(where, **how)
@@ -39,16 +49,14 @@ class Sound:
     def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
         return self.inner.aggregate(measures, by, where, **how)
 
-    def write_all(
-        self, changes: Mapping[str, Any] | None, where: Filter, after: Position, limit: int | None, **how: Any
-    ) -> Bulk:
-        return self.inner.write_all(changes, where, after, limit, **how)
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        return self.inner.write_all(asked)
 
     def allocate(self, sequence: str, count: int) -> int:
         return self.inner.allocate(sequence, count)
 
-    def explain(self, where: Filter, order: Order, limit: int) -> Explanation:
-        return self.inner.explain(where, order, limit)
+    def explain(self, asked: Query) -> Explanation:
+        return self.inner.explain(asked)
 
     def key(self, write: Write) -> Any:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
@@ -126,9 +134,10 @@ class DropsMissingFromBatches(Sound):
 
 
 class LimitsBeforeItFilters(Sound):
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        page = self.inner.query(ALL, order, after, limit, **how)
-        wanted = [one for one in page.items if one in self.inner.query(where, order, None, 10_000, **how).items]
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(replace(asked, where=ALL))
+        matches = self.inner.query(replace(asked, after=None, limit=10_000)).items
+        wanted = [one for one in page.items if one in matches]
         return Page(wanted, page.position)
 
 
@@ -139,42 +148,43 @@ class PagesByOffset(Sound):
         super().__init__(inner)
         self.offsets: dict[str, int] = {}
 
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        offset = 0 if after is None else self.offsets[str(dict(after))]
-        page = self.inner.query(where, order, None, offset + limit, **how)
+    def query(self, asked: Query) -> Page[Any]:
+        offset = 0 if asked.after is None else self.offsets[str(dict(asked.after))]
+        page = self.inner.query(replace(asked, after=None, limit=offset + asked.limit))
         if page.position is not None:
-            self.offsets[str(page.position)] = offset + limit
+            self.offsets[str(page.position)] = offset + asked.limit
         return Page(page.items[offset:], page.position)
 
 
 class RepeatsTheCursorRow(Sound):
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit, **how)
-        if after is None:
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(asked)
+        if asked.after is None:
             return page
-        return Page([*self.inner.query(where, order, None, 1, **how).items, *page.items][:limit], page.position)
+        first = self.inner.query(replace(asked, after=None, limit=1)).items
+        return Page([*first, *page.items][: asked.limit], page.position)
 
 
 class LeavesTiesOpen(Sound):
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        return self.inner.query(where, tuple(one for one in order if one.attribute != "id"), after, limit, **how)
+    def query(self, asked: Query) -> Page[Any]:
+        return self.inner.query(replace(asked, order=tuple(one for one in asked.order if one.attribute != "id")))
 
 
 class SortsNullsAsSmallest(Sound):
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        if not order or order[0].descending:
-            return self.inner.query(where, order, after, limit, **how)
-        page = self.inner.query(where, order, after, limit, **how)
-        get = self.meta.attributes[order[0].attribute].get
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(asked)
+        if not asked.order or asked.order[0].descending:
+            return page
+        get = self.meta.attributes[asked.order[0].attribute].get
         return Page(sorted(page.items, key=lambda one: get(one) is not None), page.position)
 
 
 class GivesAnEmptyLastPage(Sound):
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit, **how)
-        if page.position is not None or len(page.items) < limit:
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(asked)
+        if page.position is not None or len(page.items) < asked.limit:
             return page
-        names = [one.attribute for one in order] or self.meta.key.attributes
+        names = [one.attribute for one in asked.order] or self.meta.key.attributes
         return Page(page.items, {name: self.meta.attributes[name].get(page.items[-1]) for name in names})
 
 
@@ -197,8 +207,8 @@ class Rewrites(Sound):
     def rewrite(self, one: Compare) -> Filter:
         raise NotImplementedError
 
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        return self.inner.query(_rewritten(where, self.rewrite), order, after, limit, **how)
+    def query(self, asked: Query) -> Page[Any]:
+        return self.inner.query(replace(asked, where=_rewritten(asked.where, self.rewrite)))
 
     def count(self, where: Filter, **how: Any) -> int:
         return self.inner.count(_rewritten(where, self.rewrite), **how)
@@ -235,8 +245,8 @@ class TakesAnyWord(Sound):
         ]
         return Or(tuple(words)) if isinstance(where, And) and len(words) > 1 else where
 
-    def query(self, where: Filter, order: Order, after: Position, limit: int, **how: Any) -> Page[Any]:
-        return self.inner.query(self.rewrite(where), order, after, limit, **how)
+    def query(self, asked: Query) -> Page[Any]:
+        return self.inner.query(replace(asked, where=self.rewrite(asked.where)))
 
 
 class LosesMicroseconds(Sound):

@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 from persisty import Cache
 from persisty.backends import connect
-from persisty.store.cache import CachedEngine
+from persisty.store.item_cache import CachedEngine
 from persisty.testing.conformance import *
 
 class KeepsAll(CachedEngine):

@@ -17,15 +17,17 @@ import pickle
 import threading
 from contextlib import nullcontext
 
+from msgspec.structs import replace
+
 from persisty.model.validation import changed
 from persisty.query.aggregate import Accumulator
 from persisty.query.explain import Explanation
 from persisty.query.keyset import beyond, position_of
-from persisty.query.match import matcher, sort_key
+from persisty.query.evaluation import matcher, sort_key
 from persisty.model.expressions import ALL, And, Compare, OrderBy
-from persisty.query.algebra import combine
+from persisty.query.filter_algebra import combine
 from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
-from persisty.store.outcomes import conflict
+from persisty.store.results import conflict
 
 
 class ShelfBackend:
@@ -95,15 +97,16 @@ class ShelfBackend:
         found = [one for one in items if all(test(one) for test in tests)]
         return order, sorted(found, key=sort_key(self.meta, order))
 
-    def query(self, where, order, after, limit, *, select=None, allow_scan=False):
-        order, found = self.matches(where, after, order)
-        page = found[:limit]
-        return Page(page, position_of(self.meta, order, page[-1]) if len(found) > limit else None)
+    def query(self, asked):
+        order, found = self.matches(asked.where, asked.after, asked.order)
+        page = found[: asked.limit]
+        return Page(page, position_of(self.meta, order, page[-1]) if len(found) > asked.limit else None)
 
-    def query_each(self, attribute, values, where, order, limit, *, select=None):
+    def query_each(self, attribute, values, asked):
         pages = []
         for value in values:
-            pages.append(self.query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit))
+            where = combine(And, [Compare(attribute, "eq", value), asked.where])
+            pages.append(self.query(replace(asked, where=where)))
         return pages
 
     def count(self, where, *, allow_scan=False):
@@ -115,12 +118,12 @@ class ShelfBackend:
             accumulator.add(item)
         return accumulator.groups()
 
-    def write_all(self, changes, where, after, limit, *, allow_scan=False):
-        order, found = self.matches(where, after)
-        done, some = 0, found[:limit]
+    def write_all(self, asked):
+        order, found = self.matches(asked.where, asked.after)
+        done, some = 0, found[: asked.limit]
         for item in some:
             key = self.meta.key_values(item)
-            write = Delete(key, where) if changes is None else Patch(key, changes, where)
+            write = Delete(key, asked.where) if asked.changes is None else Patch(key, asked.changes, asked.where)
             [result] = self.write((write,), atomic=False)
             if result.outcome is Outcome.EXISTS:
                 raise conflict(self.meta, result)
@@ -133,8 +136,8 @@ class ShelfBackend:
             self.engine.numbers[self.meta.name, sequence] = last + count
             return last + 1
 
-    def explain(self, where, order, limit):
-        return Explanation("shelf", "scan", None, (), ALL, where, "local" if order else None)
+    def explain(self, asked):
+        return Explanation("shelf", "scan", None, (), ALL, asked.where, "local" if asked.order else None)
 
 
 class ShelfEngine:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import sleep
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from persisty import Add, Aggregate, Append, Filter
 from persisty.backends.memory import MemoryEngine
@@ -14,9 +15,21 @@ from persisty.model.expressions import ALL, COUNT
 from persisty.model.validation import changed
 from persisty.query.aggregate import Accumulator, Group
 from persisty.query.evaluation import matcher
-from persisty.store.backend import Backend, Bulk, Delete, Outcome, Page, Patch, Put, Write, WriteResult
+from persisty.store.backend import (
+    Backend,
+    Bulk,
+    BulkWrite,
+    Delete,
+    Outcome,
+    Page,
+    Patch,
+    Put,
+    Query,
+    Write,
+    WriteResult,
+)
 
-from .broken import Order, Position, Sound
+from .broken import Sound
 
 EVERYTHING = 10_000
 EXISTS = Outcome.EXISTS
@@ -46,7 +59,7 @@ class OfItsOwn(Sound):
         """The index of a value that another item has."""
         item = self.after(write)
         wanted = {} if item is None else self.values(item)
-        for other in self.inner.query(ALL, (), None, EVERYTHING).items:
+        for other in self.inner.query(Query(ALL, (), None, EVERYTHING)).items:
             if self.meta.key_values(other) != self.key(write):
                 for key, index in wanted.items():
                     if key in self.values(other):
@@ -153,14 +166,12 @@ class ForgetsBounds(Sound):
 
 
 class SelectsBeforeItFilters(Sound):
-    def query(
-        self, where: Filter, order: Order, after: Position, limit: int, select: Any = None, **how: Any
-    ) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit, **how)
-        if select is None:
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(replace(asked, select=None))
+        if asked.select is None:
             return page
-        kept = {*select, *self.meta.key.attributes}
-        wanted = matcher(self.meta, where)
+        kept = {*asked.select, *self.meta.key.attributes}
+        wanted = matcher(self.meta, asked.where)
         blank = [
             msgspec.structs.replace(one, **dict.fromkeys(self.meta.attributes.keys() - kept)) for one in page.items
         ]
@@ -168,11 +179,9 @@ class SelectsBeforeItFilters(Sound):
 
 
 class SelectsTheKeyOnly(Sound):
-    def query(
-        self, where: Filter, order: Order, after: Position, limit: int, select: Any = None, **how: Any
-    ) -> Page[Any]:
-        page = self.inner.query(where, order, after, limit, **how)
-        if select is None:
+    def query(self, asked: Query) -> Page[Any]:
+        page = self.inner.query(replace(asked, select=None))
+        if asked.select is None:
             return page
         others = self.meta.attributes.keys() - set(self.meta.key.attributes)
         return Page([msgspec.structs.replace(one, **dict.fromkeys(others)) for one in page.items], page.position)
@@ -192,7 +201,7 @@ class DropsTheGroupOfNull(Sound):
 class AggregatesAPage(Sound):
     def aggregate(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, **how: Any) -> list[Group]:
         accumulator = Accumulator(self.meta, measures, by)
-        for item in self.inner.query(where, (), None, 25).items:
+        for item in self.inner.query(Query(where, (), None, 25)).items:
             accumulator.add(item)
         return accumulator.groups()
 
@@ -212,40 +221,40 @@ class AddsUpAsFloats(Sound):
 
 
 class BulkForgetsItsFilter(Sound):
-    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
-        return self.inner.write_all(changes, ALL, after, limit, **how)
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        return self.inner.write_all(replace(asked, where=ALL))
 
 
 class BulkForgetsThatItemsChange(Sound):
     """Reads the matches, then writes them without a condition."""
 
-    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         done = 0
-        for item in self.inner.query(where, (), after, limit or EVERYTHING).items:
+        for item in self.inner.query(Query(asked.where, (), asked.after, asked.limit or EVERYTHING)).items:
             sleep(0.001)
             key = self.meta.key_values(item)
-            [result] = self.inner.write((Delete(key) if changes is None else Patch(key, changes),), atomic=False)
+            [result] = self.inner.write(
+                (Delete(key) if asked.changes is None else Patch(key, asked.changes),), atomic=False
+            )
             done += result.outcome is Outcome.DONE
         return Bulk(done)
 
 
 class BulkStartsAnew(Sound):
-    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
-        return self.inner.write_all(changes, where, None, limit, **how)
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        return self.inner.write_all(replace(asked, after=None))
 
 
 class BulkEndsAtItsLimit(Sound):
-    def write_all(self, changes: Any, where: Filter, after: Position, limit: int | None, **how: Any) -> Bulk:
-        return Bulk(self.inner.write_all(changes, where, after, limit, **how).changed)
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        return Bulk(self.inner.write_all(asked).changed)
 
 
 class BulkSkipsConflicts(Sound):
-    def write_all(
-        self, changes: Mapping[str, Any] | None, where: Filter, after: Position, limit: int | None, **how: Any
-    ) -> Bulk:
-        if changes is None:
-            return self.inner.write_all(changes, where, after, limit, **how)
-        items = self.inner.query(where, (), after, EVERYTHING).items
-        writes = [Patch(self.meta.key_values(one), changes) for one in items]
+    def write_all(self, asked: BulkWrite) -> Bulk:
+        if asked.changes is None:
+            return self.inner.write_all(asked)
+        items = self.inner.query(Query(asked.where, (), asked.after, EVERYTHING)).items
+        writes = [Patch(self.meta.key_values(one), asked.changes) for one in items]
         results = self.inner.write(writes, atomic=False)
         return Bulk(sum(one.outcome is Outcome.DONE for one in results))

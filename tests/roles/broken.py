@@ -14,6 +14,7 @@ from persisty.query.order import resolve_order
 from persisty.query.visibility import View
 from persisty.store import link_loading as loading
 from persisty.store import results as outcomes
+from persisty.store.backend import Query
 from persisty.store.guard import Guard, Trusted
 from persisty.store.pages import ResultPage
 from persisty.store.preparation import Planning
@@ -50,7 +51,7 @@ def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
     def page(
         self: Any, where: Any, order: Any, limit: int, cursor: Any, select: Any = None, allow_scan: bool = False
     ) -> Any:
-        found = self.backend.query(ALL, order, None, limit, allow_scan=allow_scan)
+        found = self.backend.query(Query(ALL, order, None, limit, allow_scan=allow_scan))
         fine = self.joins.hold(self.meta, where, found.items)
         return ResultPage(self.guard.shown([one for one, holds in zip(found.items, fine, strict=True) if holds]))
 

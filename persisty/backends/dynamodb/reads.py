@@ -35,7 +35,7 @@ from ...query.explain import Explanation
 from ...query.filter_algebra import among, combine
 from ...query.keyset import beyond
 from ...query.order import resolve_order
-from ...store.backend import Page
+from ...store.backend import Page, Query
 from .access_paths import QueryPlan
 from .codec import Wire, WireCodec
 from .costs import Size
@@ -105,54 +105,37 @@ class Reads(Generic[T]):
         found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
         return found
 
-    def query(
-        self,
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-        allow_scan: bool = False,
-    ) -> Page[T]:
+    def query(self, asked: Query) -> Page[T]:
+        where, order, after, limit = asked.where, asked.order, asked.after, asked.limit
         following = beyond(self.meta, order, after) if order and after is not None else ALL
         chosen = self._planner.plan(where, order, following)
         names = None
-        if select is not None:
-            names = frozenset((*select, *self._positions.names(chosen, order)))
-        asked = Asked(order, None if order else after, limit, names)
+        if asked.select is not None:
+            names = frozenset((*asked.select, *self._positions.names(chosen, order)))
+        wanted = Asked(order, None if order else after, limit, names)
         match chosen:
             case KeyPlan():
-                found = self._of_keys(chosen, asked)
+                found = self._of_keys(chosen, wanted)
             case UnionPlan():
-                found = self._of_union(chosen, asked)
+                found = self._of_union(chosen, wanted)
             case _:
                 if not (chosen.ordered and chosen.exact):  # else a page looks at no more items than it has
-                    self._allow(chosen, where, order, allow_scan)
-                found = self._of_query(chosen, asked)
+                    self._allow(chosen, where, order, asked.allow_scan)
+                found = self._of_query(chosen, wanted)
         if len(found) <= limit:
             return Page(found, None)
         return Page(found[:limit], self._positions.of(chosen, order, found[limit - 1]))
 
-    def query_each(
-        self,
-        attribute: str,
-        values: Sequence[Any],
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-    ) -> list[Page[T]]:
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         """A query for each value, side by side; where no index is by the attribute, one scan for all."""
-        asked = [combine(And, [Compare(attribute, "eq", value), where]) for value in values]
-        plans = [self._planner.plan(one, order) for one in asked[:1]]
+        each = [combine(And, [Compare(attribute, "eq", value), asked.where]) for value in values]
+        plans = [self._planner.plan(one, asked.order) for one in each[:1]]
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
-            return self._scan_each(attribute, values, where, order, limit)
+            return self._scan_each(attribute, values, asked.where, asked.order, asked.limit)
         pages: list[Page[T]] = [Page([])] * len(values)
 
         def run(position: int) -> None:
-            pages[position] = self.query(asked[position], order, None, limit, select=select)
+            pages[position] = self.query(replace(asked, where=each[position], after=None))
 
         in_parallel(run, range(len(values)))
         return pages
@@ -210,12 +193,12 @@ class Reads(Generic[T]):
             return None
         for order in orders:
             name = order[0].attribute
-            page = self.query(where, order, None, 1, select=(name,))
+            page = self.query(Query(where, order, None, 1, select=(name,)))
             ends.append(self.meta.attributes[name].get(page.items[0]) if page.items else None)
         return tuple(ends)
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        return explained(self._planner, where, order, limit, self._statistics.size())
+    def explain(self, asked: Query) -> Explanation:
+        return explained(self._planner, asked.where, asked.order, asked.limit, self._statistics.size())
 
     def _allow(self, chosen: Plan, where: Filter, order: tuple[OrderBy, ...], allow_scan: bool) -> None:
         """`ScanNotAllowed` for a plan that may look at all of a table that is too large for that."""

@@ -13,7 +13,7 @@ and the write is made conditional on every attribute that was looked at being un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from time import sleep
 from typing import Any, Generic, TypeVar
@@ -26,7 +26,7 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine, names_in
-from ...store.backend import Bulk, Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.in_doubt_writes import repeatable, settled
 from ...store.results import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
@@ -97,19 +97,12 @@ class Writes(Generic[T]):
                 results.tell(position, partial(self._one, writes[position]))
         return results.all()
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         """A page of the matches' keys, and the writes of these items in the fewest requests."""
+        changes, where = asked.changes, asked.where
         reads = self._reads.steady(changes or {})
         key = self.meta.key.attributes
-        page = reads.query(where, (), after, min(limit or CHUNK, CHUNK), select=key, allow_scan=allow_scan)
+        page = reads.query(Query(where, (), asked.after, min(asked.limit or CHUNK, CHUNK), key, asked.allow_scan))
         keys = [self.meta.key_values(item) for item in page.items]
         writes = [Delete(one, where) if changes is None else Patch(one, changes, where) for one in keys]
         results = self.write(writes, atomic=False) if writes else []

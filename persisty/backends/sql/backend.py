@@ -24,7 +24,19 @@ from ...query.explain import Explanation, advised_index, compared_attributes
 from ...query.filter_algebra import combine
 from ...query.filter_shape import Shape
 from ...query.keyset import beyond, position_of
-from ...store.backend import Bulk, Capabilities, Outcome, Page, Patch, Put, Requirement, Write, WriteResult
+from ...store.backend import (
+    Bulk,
+    BulkWrite,
+    Capabilities,
+    Outcome,
+    Page,
+    Patch,
+    Put,
+    Query,
+    Requirement,
+    Write,
+    WriteResult,
+)
 from ...store.results import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
@@ -78,41 +90,23 @@ class SqlBackend(Generic[T]):
         found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
         return [found.get(key) for key in keys]
 
-    def query(
-        self,
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        after: Mapping[str, Any] | None,
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-        allow_scan: bool = False,
-    ) -> Page[T]:
-        total = order or self._key_order
-        codec = self._reading(select, total)
-        statement, arguments = self._queried(where, total, after, limit + 1, codec)
+    def query(self, asked: Query) -> Page[T]:
+        total, limit = asked.order or self._key_order, asked.limit
+        codec = self._reading(asked.select, total)
+        statement, arguments = self._queried(asked.where, total, asked.after, limit + 1, codec)
         rows = self._connection.rows(statement.text, arguments)
         items = codec.items(rows[:limit])
         return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
 
-    def query_each(
-        self,
-        attribute: str,
-        values: Sequence[Any],
-        where: Filter,
-        order: tuple[OrderBy, ...],
-        limit: int,
-        *,
-        select: tuple[str, ...] | None = None,
-    ) -> list[Page[T]]:
-        total = order or self._key_order
-        codec = self._reading(select, total)
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        total, limit = asked.order or self._key_order, asked.limit
+        codec = self._reading(asked.select, total)
         pages: list[Page[T]] = []
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
             size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
-            shape = shape_of(where, self._codec, arguments)
+            shape = shape_of(asked.where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
             rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]))
             *columns, places = zip(*rows, strict=True) if rows else ((),)
@@ -139,16 +133,9 @@ class SqlBackend(Generic[T]):
             raise TooManyGroups(limit=MAX_GROUPS)
         return [self._group(measures, by, iter(row)) for row in rows]
 
-    def write_all(
-        self,
-        changes: Mapping[str, Any] | None,
-        where: Filter,
-        after: Mapping[str, Any] | None,
-        limit: int | None,
-        *,
-        allow_scan: bool = False,
-    ) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         values: list[Any] = []
+        changes, where, after, limit = asked.changes, asked.where, asked.after, asked.limit
         parts: tuple[Any, ...] = ("delete_all",)
         if changes is not None:
             parts = ("update_all", self._changes(changes, values))
@@ -174,20 +161,23 @@ class SqlBackend(Generic[T]):
         statement = self._statements.get("allocate")
         return statement.text, statement.arguments([f"{self.meta.name}.{sequence}", count])
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        statement, arguments = self._queried(where, order or self._key_order, None, limit + 1, self._codec)
+    def explain(self, asked: Query) -> Explanation:
+        statement, arguments = self._queried(
+            asked.where, asked.order or self._key_order, None, asked.limit + 1, self._codec
+        )
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
         told = self._dialect.explained(lines, self._firsts)
-        equal, ranged = compared_attributes(where)
-        advice = advised_index(equal, tuple(one.attribute for one in order), ranged) if told.access == "scan" else None
+        equal, ranged = compared_attributes(asked.where)
+        ordered = tuple(one.attribute for one in asked.order)
+        advice = advised_index(equal, ordered, ranged) if told.access == "scan" else None
         return Explanation(
             engine=self._dialect.name,
             access=told.access,
             index=next((one.name for one in self.meta.indexes if index_name(self.meta, one) == told.index), None),
             keys=(),
-            native=where,
+            native=asked.where,
             local=ALL,
-            sorted_by=told.sorted_by if order else None,
+            sorted_by=told.sorted_by if asked.order else None,
             requests=1,
             advice=advice,
             detail=lines,
@@ -271,7 +261,7 @@ class SqlBackend(Generic[T]):
         for index in self.meta.uniques if new is not None else ():
             values = {name: self.meta.attributes[name].get(new) for name in index.attributes}
             same = combine(And, [Compare(name, "eq", value) for name, value in values.items()])
-            holders = self.query(same, (), None, 1).items if None not in values.values() else []
+            holders = self.query(Query(same, (), None, 1)).items if None not in values.values() else []
             if any(self.meta.key_values(one) != key for one in holders):
                 return WriteResult(Outcome.EXISTS, index=index.name)
         return unrelated

@@ -8,14 +8,14 @@ another writer:       changes owner ──┘
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import pytest
 
 from persisty import Create, Delete, PersistyError, Store, Update
-from persisty.store.backend import Backend, Bulk, Capabilities, Engine, Write, WriteResult
+from persisty.store.backend import Backend, Bulk, BulkWrite, Capabilities, Engine, Write, WriteResult
 
 from .cast import MEMBER, OWNER, Role
 from .fixtures import OpenEngine
@@ -37,11 +37,9 @@ class Meddling:
         self._engine.meddled()
         return self._inner.write(writes, atomic=atomic)
 
-    def write_all(
-        self, changes: Mapping[str, Any] | None, where: Any, after: Any, limit: int | None, **how: Any
-    ) -> Bulk:
+    def write_all(self, asked: BulkWrite) -> Bulk:
         self._engine.meddled()
-        return self._inner.write_all(changes, where, after, limit, **how)
+        return self._inner.write_all(asked)
 
 
 class MeddlingEngine:

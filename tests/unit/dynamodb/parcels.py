@@ -14,7 +14,7 @@ from persisty.backends.dynamodb.engine import DynamoDbEngine, connect
 from persisty.backends.dynamodb.transport import JSON, Transport
 from persisty.backends.memory import MemoryEngine
 from persisty.model.expressions import Filter
-from persisty.store.backend import Backend, Put
+from persisty.store.backend import Backend, Put, Query
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -165,7 +165,7 @@ def walk(backend: Backend[Any], where: Filter, order: Any, limit: int, **more: A
     found: list[Any] = []
     after = None
     while True:
-        page = backend.query(where, order, after, limit, **more)
+        page = backend.query(Query(where, order, after, limit, **more))
         found += page.items
         if page.position is None:
             return found

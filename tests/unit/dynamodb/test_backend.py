@@ -22,7 +22,7 @@ from persisty.model.expressions import ALL
 from persisty.model.generators import Add
 from persisty.query.order import resolve_order
 from persisty.query.resolution import resolve_filter
-from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
+from persisty.store.backend import Delete, Outcome, Patch, Put, Query, WriteResult
 
 from .items import THING, Thing
 
@@ -306,14 +306,14 @@ SMALL = {"Table": {"ItemCount": 40, "TableSizeBytes": 40_000}}
 
 def test_a_page_looks_at_no_more_than_it_needs() -> None:
     backend, script = over(_page(12))
-    page = backend.query(ALL, (), None, 10)
+    page = backend.query(Query(ALL, (), None, 10))
     assert (len(page.items), page.position) == (10, {"id": "9"})
     assert [(operation, payload["Limit"]) for operation, payload in script.calls] == [("Scan", 12)]
 
 
 def test_a_filter_looks_at_more_each_time() -> None:
     backend, script = over(SMALL, _page(0), _page(0), _page(2, last=True))
-    page = backend.query(where(T.count > 5), (), None, 10)
+    page = backend.query(Query(where(T.count > 5), (), None, 10))
     assert (len(page.items), page.position) == (2, None)
     assert script.operations == ["DescribeTable", *["Scan"] * 3]
     assert [payload["Limit"] for _, payload in script.calls[1:]] == [96, 384, 1536]
@@ -321,19 +321,19 @@ def test_a_filter_looks_at_more_each_time() -> None:
 
 def test_a_query_that_sorts_here_reads_as_much_as_a_request_gives() -> None:
     backend, script = over(SMALL, _page(3), _page(3, last=True))
-    page = backend.query(ALL, resolve_order(THING, "-id"), None, 1)
+    page = backend.query(Query(ALL, resolve_order(THING, "-id"), None, 1))
     assert [one.id for one in page.items] == ["2"]
     assert [payload.get("Limit") for _, payload in script.calls[1:]] == [None, None]
 
 
 def test_an_unordered_page_of_an_index_goes_on_from_its_keys() -> None:
     first, script = over({"Items": [WIRE.wire(thing(f"{number}")) for number in range(3)]})
-    position = first.query(where(T.owner == "me"), (), None, 2).position
+    position = first.query(Query(where(T.owner == "me"), (), None, 2)).position
     assert position == {"id": "1", "owner": "me", "at": NOW}
     assert script.calls[0][1]["IndexName"] == "by-owner-at"
     assert "ConsistentRead" not in script.calls[0][1]
     second, script = over({"Items": []})
-    assert second.query(where(T.owner == "me"), (), position, 2).items == []
+    assert second.query(Query(where(T.owner == "me"), (), position, 2)).items == []
     start = script.calls[0][1]["ExclusiveStartKey"]
     assert start == {"id": {"S": "1"}, "owner": {"S": "me"}, "at": {"S": "2026-01-01T00:00:00.000000Z"}}
 
@@ -344,7 +344,7 @@ def test_an_unordered_page_of_an_index_goes_on_from_its_keys() -> None:
 def test_a_position_that_does_not_fit_is_an_invalid_cursor(position: dict[str, Any]) -> None:
     backend, script = over()
     with pytest.raises(InvalidCursor):
-        backend.query(where(T.owner == "me"), (), position, 2)
+        backend.query(Query(where(T.owner == "me"), (), position, 2))
     assert script.calls == []
 
 
@@ -449,7 +449,7 @@ def test_a_refusal_becomes_a_typed_error_that_does_not_show_the_account(
     calls: tuple[Callable[[DynamoDbBackend[Any]], Any], ...] = (
         lambda backend: backend.write([Put(thing())], atomic=False),
         lambda backend: backend.write([Put(thing("1")), Put(thing("2"))], atomic=True),
-        lambda backend: backend.query(ALL, (), None, 1),
+        lambda backend: backend.query(Query(ALL, (), None, 1)),
         lambda backend: backend.read([("1",)]),
         lambda backend: backend.read([("1",), ("2",)]),
         lambda backend: backend.count(ALL),

@@ -16,6 +16,7 @@ from persisty.model.expressions import ALL, Filter
 from persisty.query.explain import Explanation
 from persisty.query.order import resolve_order
 from persisty.query.resolution import resolve_filter
+from persisty.store.backend import Query
 
 from .parcels import CELL, CITY, NEW_YEAR, PARCEL, SAMPLE, Color, P, Pair, S
 
@@ -152,6 +153,6 @@ def test_advice_makes_it_cheap() -> None:
 def test_explaining_reads_no_items(pairs: dict[str, Pair]) -> None:
     pair = pairs["parcel"]
     calls = pair.fresh().calls
-    found = pair.engine.open(PARCEL).explain(resolve_filter(PARCEL, P.count == 1), (), 10)
+    found = pair.engine.open(PARCEL).explain(Query(resolve_filter(PARCEL, P.count == 1), (), None, 10))
     assert [operation for operation, _ in calls] == ["DescribeTable"]
     assert (found.access, found.items, found.advice) == ("scan", 60, Index("count"))

@@ -19,6 +19,7 @@ from persisty.model.generators import Add
 from persisty.query import aggregate
 from persisty.query.order import resolve_order
 from persisty.query.resolution import resolve_filter
+from persisty.store.backend import BulkWrite, Query
 
 from .parcels import CITY, NEW_YEAR, PARCEL, C, Color, P, Pair, Recorder, S, parcels, url_of, walk
 
@@ -59,9 +60,9 @@ def test_a_page_takes(pairs: dict[str, Pair], name: str) -> None:
     pair = pairs[item]
     where, order = resolve_filter(pair.meta, given), resolve_order(pair.meta, terms)
     recorder, backend = opened(pair)
-    page = backend.query(where, order, None, limit)
+    page = backend.query(Query(where, order, None, limit))
     assert sorted(recorder.operations) == operations
-    wanted = pair.memory.query(where, order, None, 1000).items
+    wanted = pair.memory.query(Query(where, order, None, 1000)).items
     if order:
         assert page.items == wanted[:limit]
     assert len(page.items) == min(limit, len(wanted))
@@ -85,7 +86,7 @@ def test_reads_by_key_are_consistent_and_those_of_indexes_cannot_be(pairs: dict[
     item, given, terms, limit, _ = PAGES[name]
     pair = pairs[item]
     recorder, backend = opened(pair)
-    backend.query(resolve_filter(pair.meta, given), resolve_order(pair.meta, terms), None, limit)
+    backend.query(Query(resolve_filter(pair.meta, given), resolve_order(pair.meta, terms), None, limit))
     for operation, payload in asked(recorder):
         if operation != "DescribeTable":
             assert ("IndexName" in payload) is not payload.get("ConsistentRead", False)
@@ -113,10 +114,10 @@ def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[st
     pair = pairs["parcel"]
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]))
     recorder, backend = opened(pair)
-    page = backend.query(where, (), None, 50)
+    page = backend.query(Query(where, (), None, 50))
     assert {item.owner for item in page.items[:40]} == {"a", "b"}
     recorder.calls.clear()
-    rest = backend.query(where, (), page.position, 50)
+    rest = backend.query(Query(where, (), page.position, 50))
     assert {item.owner for item in rest.items} == {"c"}
     assert recorder.operations == ["Query"]
     assert recorder.calls[0][1]["ExclusiveStartKey"]["owner"] == {"S": "c"}
@@ -125,11 +126,11 @@ def test_an_unordered_union_reads_no_query_again_that_it_has_read(pairs: dict[st
 def test_an_item_that_is_gone_still_is_a_position(pairs: dict[str, Pair]) -> None:
     pair = pairs["parcel"]
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b"]))
-    page = pair.ours.query(where, (), None, 7)
+    page = pair.ours.query(Query(where, (), None, 7))
     assert page.position is not None
     assert page.position.keys() == {"id", "owner", "at"}
     keys = resolve_filter(PARCEL, P.id.oneof(["000", "037", "074"]))
-    found = pair.ours.query(keys, (), {"id": "030"}, 7)
+    found = pair.ours.query(Query(keys, (), {"id": "030"}, 7))
     assert [item.id for item in found.items] == ["037", "074"]
 
 
@@ -151,7 +152,7 @@ def test_a_position_of_another_plan_is_an_invalid_cursor(
 ) -> None:
     recorder, backend = opened(pairs["parcel"])
     with pytest.raises(InvalidCursor):
-        backend.query(resolve_filter(PARCEL, given), (), position, 5, allow_scan=True)
+        backend.query(Query(resolve_filter(PARCEL, given), (), position, 5, allow_scan=True))
     assert recorder.calls == []
 
 
@@ -220,7 +221,7 @@ def test_an_aggregate_of_too_many_groups_ends(pairs: dict[str, Pair], monkeypatc
 def test_what_is_selected_is_what_is_fetched(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"])
     for given in (P.owner == "a", P.id == "037", P.id.oneof(["037", "074"])):
-        backend.query(resolve_filter(PARCEL, given), resolve_order(PARCEL, "count"), None, 5, select=("text",))
+        backend.query(Query(resolve_filter(PARCEL, given), resolve_order(PARCEL, "count"), None, 5, select=("text",)))
     for _, payload in asked(recorder):
         names = [payload["ExpressionAttributeNames"][place] for place in payload["ProjectionExpression"].split(", ")]
         assert sorted(names) == ["count", "id", "text"]
@@ -242,7 +243,7 @@ class Sparse:
 def test_each_request_for_a_page_looks_at_more_items_and_at_no_more_than_dynamodb_takes(pairs: dict[str, Pair]) -> None:
     table = Sparse(60)
     backend = DynamoDbEngine(cast("Transport", table), "reads", "test", Options()).open(PARCEL)
-    assert backend.query(resolve_filter(PARCEL, P.count == 1), (), None, 5, allow_scan=True).items == []
+    assert backend.query(Query(resolve_filter(PARCEL, P.count == 1), (), None, 5, allow_scan=True)).items == []
     first, second, *others = table.limits
     assert 5 < first < second < max(others) < 2**31
     assert len(table.limits) == 60
@@ -268,13 +269,13 @@ def test_a_scan_of_a_large_table_has_to_be_allowed(pairs: dict[str, Pair], name:
     where, order = resolve_filter(PARCEL, given), resolve_order(PARCEL, terms)
     recorder, backend = opened(pairs["parcel"], max_scan=59)
     with pytest.raises(ScanNotAllowed) as caught:
-        backend.query(where, order, None, 5)
+        backend.query(Query(where, order, None, 5))
     assert caught.value.details == {"items": 60, "index": ADVICE[name]}
     assert recorder.operations == ["DescribeTable"]
     wanted = pairs["parcel"].memory.count(where)
-    assert len(backend.query(where, order, None, 100, allow_scan=True).items) == wanted
+    assert len(backend.query(Query(where, order, None, 100, allow_scan=True)).items) == wanted
     _, enough = opened(pairs["parcel"], max_scan=60)
-    assert len(enough.query(where, order, None, 100).items) == wanted
+    assert len(enough.query(Query(where, order, None, 100)).items) == wanted
 
 
 def test_so_have_counts_and_aggregates_of_everything(pairs: dict[str, Pair]) -> None:
@@ -294,7 +295,7 @@ def test_so_have_counts_and_aggregates_of_everything(pairs: dict[str, Pair]) -> 
 
 def test_what_is_bounded_needs_no_leave(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"], max_scan=0)
-    assert len(backend.query(ALL, (), None, 5).items) == 5
+    assert len(backend.query(Query(ALL, (), None, 5)).items) == 5
     assert len(walk(backend, ALL, (), 25)) == 60
     assert backend.count(resolve_filter(PARCEL, P.owner == "a")) == 20
     assert "DescribeTable" not in recorder.operations
@@ -327,15 +328,15 @@ def test_a_large_table_is_scanned_by_segments_where_all_of_it_is_seen(pairs: dic
     backend = DynamoDbEngine(recorder, "reads", "test").open(PARCEL)
     where, order = resolve_filter(PARCEL, P.count > 0), resolve_order(PARCEL, ["price", "-count"])
     assert backend.count(where) == pair.memory.count(where)
-    assert backend.query(where, order, None, 9).items == pair.memory.query(where, order, None, 9).items
+    assert backend.query(Query(where, order, None, 9)).items == pair.memory.query(Query(where, order, None, 9)).items
     measures = (Aggregate("sum", "count"),)
     assert backend.aggregate(measures, (), where) == pair.memory.aggregate(measures, (), where)
     scans = [payload for operation, payload in recorder.calls if operation == "Scan"]
     assert [scan["TotalSegments"] for scan in scans] == [3] * 9
     assert sorted(scan["Segment"] for scan in scans) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     recorder.calls.clear()
-    assert len(backend.query(where, (), None, 9).items) == 9
-    assert len(backend.query(ALL, (), None, 9).items) == 9
+    assert len(backend.query(Query(where, (), None, 9)).items) == 9
+    assert len(backend.query(Query(ALL, (), None, 9)).items) == 9
     assert all("Segment" not in payload for _, payload in recorder.calls)
 
 
@@ -356,9 +357,9 @@ def test_an_error_in_one_query_of_a_union_is_the_unions(pairs: dict[str, Pair]) 
     where = resolve_filter(PARCEL, P.owner.oneof(["a", "b", "c"]))
     for call in (
         lambda backend: backend.count(where),
-        lambda backend: backend.query(where, (), None, 50),
-        lambda backend: backend.query(where, resolve_order(PARCEL, "at"), None, 50),
-        lambda backend: backend.query(where, resolve_order(PARCEL, "price"), None, 50),
+        lambda backend: backend.query(Query(where, (), None, 50)),
+        lambda backend: backend.query(Query(where, resolve_order(PARCEL, "at"), None, 50)),
+        lambda backend: backend.query(Query(where, resolve_order(PARCEL, "price"), None, 50)),
     ):
         backend = DynamoDbEngine(Failing(pairs["parcel"].recorder), "reads", "test").open(PARCEL)
         with pytest.raises(PersistyError, match="no more"):
@@ -368,7 +369,7 @@ def test_an_error_in_one_query_of_a_union_is_the_unions(pairs: dict[str, Pair]) 
 def test_keys_are_read_in_their_order_only_until_a_page_is_full(pairs: dict[str, Pair]) -> None:
     recorder, backend = opened(pairs["parcel"])
     where = resolve_filter(PARCEL, P.id.oneof([f"{number:03}" for number in reversed(range(250))]))
-    first = backend.query(where, (), None, 2)
+    first = backend.query(Query(where, (), None, 2))
     assert recorder.operations == ["BatchGetItem"]
     found = walk(backend, where, (), 7)
     assert found[:2] == first.items
@@ -382,7 +383,7 @@ def test_a_bulk_change_meets_no_item_twice_whatever_it_moves(moto_endpoint: str)
     before = {item.id: item.count for item in walk(pair.memory, where, (), 1000)}
     after: Any = None
     while True:
-        bulk = pair.ours.write_all({"owner": "b", "count": Add(1)}, where, after, 7, allow_scan=True)
+        bulk = pair.ours.write_all(BulkWrite({"owner": "b", "count": Add(1)}, where, after, 7, allow_scan=True))
         after = bulk.position
         if after is None:
             break

@@ -10,7 +10,7 @@ import pytest
 from persisty import App, Attr, Index, Unique, stored
 from persisty.model.expressions import ALL, COUNT, And, Compare, Exists, Filter, Not, Or, OrderBy
 from persisty.model.generators import Add
-from persisty.store.backend import Backend, Outcome, Patch, Put, Requirement
+from persisty.store.backend import Backend, BulkWrite, Outcome, Patch, Put, Query, Requirement
 
 
 def named(name: str) -> Any:
@@ -53,7 +53,7 @@ def put(backend: Backend[Any], *ids: str, **values: Any) -> None:
 
 
 def found(backend: Backend[Any], where: Filter) -> list[str]:
-    ids = [one.id for one in backend.query(where, (OrderBy("id"),), None, 100).items]
+    ids = [one.id for one in backend.query(Query(where, (OrderBy("id"),), None, 100)).items]
     assert backend.count(where) == len(ids)
     return ids
 
@@ -75,7 +75,7 @@ def test_names_that_statements_use_are_free_for_items(url: str, name: str) -> No
         assert found(backend, boss(backend, boss(backend))) == ["d"]
         assert found(backend, staff(backend, staff(backend))) == ["a"]
         assert found(backend, Not(staff(backend))) == ["c", "d"]
-        pages = backend.query_each("boss_id", ["a", "b", "x"], boss(backend), RANKED, 1)
+        pages = backend.query_each("boss_id", ["a", "b", "x"], Query(boss(backend), RANKED, None, 1))
         assert [[one.id for one in page.items] for page in pages] == [["b"], ["d"], []]
         there = (Requirement("boss_id", backend.meta, ("d",)),)
         writes = [
@@ -85,8 +85,8 @@ def test_names_that_statements_use_are_free_for_items(url: str, name: str) -> No
             Patch(("c",), {"rowid": 4}, boss(backend, Compare("id", "eq", "d"))),
         ]
         assert [backend.write((one,), atomic=False)[0].outcome for one in writes] == [Outcome.DONE] * 4
-        assert backend.write_all({"rowid": Add(1)}, staff(backend), None, None).changed == 3
-        assert backend.write_all(None, Not(staff(backend)), None, 1).changed == 1
+        assert backend.write_all(BulkWrite({"rowid": Add(1)}, staff(backend), None, None)).changed == 3
+        assert backend.write_all(BulkWrite(None, Not(staff(backend)), None, 1)).changed == 1
         assert found(backend, ALL) == ["a", "b", "d", "e"]
 
 
@@ -133,9 +133,9 @@ def test_every_operator_holds_behind_a_link(items: Backend[Any], inner: Filter, 
     assert found(items, Not(boss(items, inner))) == sorted(set("abcde") - set(expected))
     counted = items.aggregate((COUNT,), ("boss_id",), boss(items, inner))
     assert sorted(group.by for group in counted) == [({"c": "a", "d": "b", "e": "d"}[one],) for one in expected]
-    assert items.write_all({"rowid": 9}, boss(items, inner), None, None).changed == len(expected)
+    assert items.write_all(BulkWrite({"rowid": 9}, boss(items, inner), None, None)).changed == len(expected)
     assert found(items, Compare("rowid", "eq", 9)) == list(expected)
-    assert items.write_all(None, boss(items, inner), None, 2).changed == len(expected)
+    assert items.write_all(BulkWrite(None, boss(items, inner), None, 2)).changed == len(expected)
 
 
 ABSENT = (Requirement("boss_id", Item.__persisty__, ("x",)),)
@@ -187,11 +187,11 @@ def test_the_first_of_many_values_are_those_of_each_by_itself(items: Backend[Any
         if number % 3 == 0:
             put(items, *(f"{one}.{place}" for place in range(1 + number % 4)), boss_id=one, rowid=number % 2)
     where = Compare("rowid", "lt", 5)
-    pages = items.query_each("boss_id", bosses, where, RANKED, 2)
+    pages = items.query_each("boss_id", bosses, Query(where, RANKED, None, 2))
     for number, (one, page) in enumerate(zip(bosses, pages, strict=True)):
         alone = And((where, Compare("boss_id", "eq", one)))
-        assert page == items.query(alone, RANKED, None, 2)
+        assert page == items.query(Query(alone, RANKED, None, 2))
         if page.position is not None:
-            rest = items.query(alone, RANKED, page.position, 5)
+            rest = items.query(Query(alone, RANKED, page.position, 5))
             assert [item.id for item in rest.items] == [f"{one}.{place}" for place in range(2, 1 + number % 4)]
-    assert items.query_each("boss_id", [], where, RANKED, 2) == []
+    assert items.query_each("boss_id", [], Query(where, RANKED, None, 2)) == []

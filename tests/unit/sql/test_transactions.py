@@ -12,7 +12,7 @@ import pytest
 
 from persisty import App, BackendUnavailable, Conflict, Create, Store, Unique, add, stored
 from persisty.model.expressions import ALL, Compare
-from persisty.store.backend import Delete, Outcome, Patch, Put, Requirement
+from persisty.store.backend import BulkWrite, Delete, Outcome, Patch, Put, Requirement
 
 from .papers import raw, wait_for_a_lock
 from .proxy import Proxy
@@ -182,7 +182,7 @@ def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
             barrier.wait()
             with apps[0].engine.transaction():
                 assert rooms.write((Delete((room,)),), atomic=False)[0].outcome is Outcome.DONE
-                apps[0].store(Guest).backend.write_all(None, Compare("room_id", "eq", room), None, None)
+                apps[0].store(Guest).backend.write_all(BulkWrite(None, Compare("room_id", "eq", room), None, None))
 
         with ThreadPoolExecutor(2) as pool:
             for one in [pool.submit(come), pool.submit(close)]:

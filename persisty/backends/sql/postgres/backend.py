@@ -26,11 +26,10 @@ from sqlalchemy import Table
 
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput
-from ....model.expressions import Filter, OrderBy
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
-from ....store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ....store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ....store.in_doubt_writes import repeatable
 from ..backend import undone
 from ..columns import index_name
@@ -293,8 +292,8 @@ class PostgresBackend(PostgresSteps[T]):
         """May it take a unique value, or leave one to another write?"""
         return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
 
-    def explain(self, where: Filter, order: tuple[OrderBy, ...], limit: int) -> Explanation:
-        return structs.replace(super().explain(where, order, limit), items=self._items())
+    def explain(self, asked: Query) -> Explanation:
+        return structs.replace(super().explain(asked), items=self._items())
 
     def _plan(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The plan; of a small table, what it would be if it were large: the server reads those whole, indexes or not."""
