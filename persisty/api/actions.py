@@ -22,19 +22,19 @@ from ..model.types import identity, unwrap
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
-from .operations import Arguments, Operation, Parameter, store_operations, unknown_members
+from .operations import ActionOperation, Arguments, Operation, Parameter, store_operations, unknown_members
 
 AUTHORIZATION = "servey.security.authorization"
 """Where servey's `Authorization` is: recognising one needs no import of it."""
 
 
-def action_operations(app: App) -> dict[str, Operation]:
+def action_operations(app: App) -> dict[str, ActionOperation]:
     """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules."""
     found = (_action_operation(function) for function in app.actions)
     return {operation.name: operation for operation in found if operation is not None}
 
 
-def _action_operation(function: Callable[..., Any]) -> Operation | None:
+def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
     action = function.__servey_action__  # type: ignore[attr-defined]
     # a web trigger is told by its shape: recognising one needs no import of servey
     trigger = next((one for one in action.triggers if hasattr(one, "method") and hasattr(one, "path")), None)
@@ -51,7 +51,7 @@ def _action_operation(function: Callable[..., Any]) -> Operation | None:
         if name not in told
     )
     method = trigger.method.value.upper()
-    return Operation(
+    return ActionOperation(
         name=action.name,
         mutation=method not in ("GET", "HEAD"),
         method=method,
@@ -60,6 +60,7 @@ def _action_operation(function: Callable[..., Any]) -> Operation | None:
         result=hints.get("return", Any),
         call=partial(_call_action, function, action, parameters, told),
         function=function,
+        action=action,
         description=action.description,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -43,11 +43,11 @@ class Parameter(Struct, frozen=True):
     description: str | None = None
 
 
-class Operation(Struct, frozen=True):
-    """Something a caller can ask for.
+class OperationShape(Struct, frozen=True, kw_only=True):
+    """The fields that every kind of operation has.
 
-    `name` is `message_read`; `mutation` tells whether it may write; `method` and `path` place it in HTTP (`{key}` is a
-    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name, and who asks.
+    `name` is `message_read`; `mutation` says whether it may write; `method` and `path` place it in HTTP (`{key}` is a
+    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name, and the caller.
     """
 
     name: str
@@ -57,15 +57,30 @@ class Operation(Struct, frozen=True):
     parameters: tuple[Parameter, ...]
     result: Any
     call: Callable[..., Any]
-    verb: str | None = None
-    meta: StoreMeta[Any] | None = None
-    function: Callable[..., Any] | None = None
     description: str | None = None
 
     @property
     def field(self) -> str:
-        """Its name as a GraphQL root field: `messageRead`."""
+        """The operation's name as a GraphQL root field: `messageRead`."""
         return camel(self.name)
+
+
+class StoreOperation(OperationShape, frozen=True, kw_only=True):
+    """A verb of a store. `result` and the parameters' shapes name types of the store."""
+
+    meta: StoreMeta[Any]
+    verb: str
+
+
+class ActionOperation(OperationShape, frozen=True, kw_only=True):
+    """A custom action. `result` and the parameters' shapes are annotations of `function`; `action` is servey's description of it."""
+
+    function: Callable[..., Any]
+    action: Any
+
+
+Operation: TypeAlias = StoreOperation | ActionOperation
+"""Something that a caller can ask for. Match on the class to learn which kind it is."""
 
 
 class Verb(Struct, frozen=True):
@@ -330,7 +345,7 @@ VERBS: dict[str, Verb] = {
 """The verbs of every store and where they stand in HTTP and GraphQL."""
 
 
-def store_operations(app: App) -> dict[str, Operation]:
+def store_operations(app: App) -> dict[str, StoreOperation]:
     """The operations of the app's stores, by name: those that each item's access rule allows."""
     return {
         f"{meta.name}_{verb}": _store_operation(app.store(meta.name), verb, row)
@@ -358,8 +373,8 @@ def _called(
     return call(bound, arguments)
 
 
-def _store_operation(store: Store[Any], verb: str, row: Verb) -> Operation:
-    return Operation(
+def _store_operation(store: Store[Any], verb: str, row: Verb) -> StoreOperation:
+    return StoreOperation(
         name=f"{store.meta.name}_{verb}",
         mutation=row.mutation,
         method=row.method,

@@ -34,7 +34,7 @@ from ..store.edits import EditResult
 from .authorization import caller_of
 from .http.cache_headers import shared
 from .http.problem import problem
-from .operations import Operation, Parameter, store_operations
+from .operations import Parameter, StoreOperation, store_operations
 
 
 def servey_actions(app: App) -> tuple[Action, ...]:
@@ -139,8 +139,8 @@ def _seen(attribute: Attribute) -> Any:
     return annotation if attribute.readable is True or attribute.optional else _optional(annotation)
 
 
-def _action(operation: Operation, known: dict[str, _Types]) -> Action:
-    meta: Any = operation.meta
+def _action(operation: StoreOperation, known: dict[str, _Types]) -> Action:
+    meta = operation.meta
     types = known.setdefault(meta.name, _Types(meta))
     return Action(
         fn=_function(operation, types),
@@ -152,17 +152,17 @@ def _action(operation: Operation, known: dict[str, _Types]) -> Action:
     )
 
 
-def _cache_control(operation: Operation) -> CacheControlABC | None:
+def _cache_control(operation: StoreOperation) -> CacheControlABC | None:
     """What servey's hosts tell caches of what is read, as far as they can; they know no times of pages."""
     meta = operation.meta
-    if operation.mutation or meta is None or meta.cache is None:
+    if operation.mutation or meta.cache is None:
         return None
     cache = meta.cache
-    control = SecureHashCacheControl(private=not (cache.public and shared(meta, operation.verb or "")))
+    control = SecureHashCacheControl(private=not (cache.public and shared(meta, operation.verb)))
     return TtlCacheControl(cache.seconds, control, cache.must_revalidate) if cache.seconds else control
 
 
-def _function(operation: Operation, types: _Types) -> Callable[..., Any]:
+def _function(operation: StoreOperation, types: _Types) -> Callable[..., Any]:
     """A function that calls the operation, with the signature that servey's hosts read."""
     answer = ANSWERS[str(operation.result)]
 

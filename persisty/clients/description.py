@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct
 
 from ..api.actions import operations
 from ..api.openapi import access
-from ..api.operations import EDITS, Operation
+from ..api.operations import EDITS, ActionOperation, StoreOperation
 from ..api.rest.include import MAX_LEVELS
 from ..application import App
 from ..errors import all_errors
@@ -67,7 +67,7 @@ class StoreClient(Struct, frozen=True):
 
     name: str
     names: Mapping[str, str]
-    operations: Mapping[str, Operation]
+    operations: Mapping[str, StoreOperation]
     key: tuple[Field, ...]
     item: tuple[Field, ...]
     create: tuple[Field, ...]
@@ -91,7 +91,7 @@ class StoreClient(Struct, frozen=True):
 class ActionClient(Struct, frozen=True):
     """A custom action. `body`: its arguments travel there, and not in the URL."""
 
-    operation: Operation
+    operation: ActionOperation
     parameters: tuple[Field, ...]
     result: Type
     body: bool
@@ -113,10 +113,10 @@ class ClientDescription(Struct, frozen=True):
 def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescription:
     """The client of an app. `reserved`: names that no type of it may have in the language it is written in."""
     offered = operations(app)
-    by_store: dict[str, dict[str, Operation]] = {}
+    by_store: dict[str, dict[str, StoreOperation]] = {}
     for one in offered.values():
-        if one.meta is not None:
-            by_store.setdefault(one.meta.name, {})[one.verb or ""] = one
+        if isinstance(one, StoreOperation):
+            by_store.setdefault(one.meta.name, {})[one.verb] = one
     metas = {name: app.metas[name] for name in by_store}
     names = Names({*reserved, *OPERATORS_OF.values()})
     name = names.claim(f"{pascal(app.name)}Client")
@@ -125,7 +125,7 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
     called = {store: {part: base + part for part in PARTS} for store, base in bases.items()}
     types = Types(names, {store: known[""] for store, known in called.items()})
     stores = {store: _Describing(meta, metas, called, types, by_store[store]).store() for store, meta in metas.items()}
-    actions = tuple(_action(one, types) for one in offered.values() if one.meta is None)
+    actions = tuple(_action(one, types) for one in offered.values() if isinstance(one, ActionOperation))
     return ClientDescription(
         name=name,
         stores=stores,
@@ -154,7 +154,7 @@ class _Describing:
         metas: Mapping[str, StoreMeta[Any]],
         called: Mapping[str, Mapping[str, str]],
         types: Types,
-        verbs: Mapping[str, Operation],
+        verbs: Mapping[str, StoreOperation],
     ) -> None:
         self._meta, self._metas, self._called, self._types, self._verbs = meta, metas, called, types, verbs
 
@@ -246,7 +246,7 @@ BEHIND: dict[str, Any] = {
 """Kind of link → the type of what is there in an item."""
 
 
-def _action(operation: Operation, types: Types) -> ActionClient:
+def _action(operation: ActionOperation, types: Types) -> ActionClient:
     parameters = tuple(
         Field(one.name, types.of(one.shape), one.required, description=one.description) for one in operation.parameters
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..api.operations import Operation
+from ..api.operations import Operation, StoreOperation
 from .description import ActionClient, ClientDescription, StoreClient
 from .python_modes import Method, Mode, Overloads, written
 from .python_types import Spelling, doc, fitted, literal, python_name
@@ -78,14 +78,14 @@ def _links_told(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
-def _create(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _create(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     asked = _asked("POST", literal(operation.path), "body=item")
     seen = _seen(store)
     body = _answered(mode, "answer", asked, seen, seen)
     return [Method("create", (f"item: {store.type('Create')}",), seen, body, about(operation))]
 
 
-def _read(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _read(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     key, path = f"key: {store.type('Key')}", _item_path(operation)
     some = f"{store.type('Partial')} | None"
     asked = _asked("GET", path, f"_parameters({_shown(store)})")
@@ -106,7 +106,7 @@ def _conditions(store: StoreClient) -> tuple[str | None, ...]:
     return (None, f"when: {store.type('Where')} | None = None", "if_match: str | None = None")
 
 
-def _update(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _update(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     asked = _asked(operation.method, _item_path(operation), "_filter(when)", "body=changes", "if_match=if_match")
     seen = _seen(store)
     body = _answered(mode, "found", asked, seen, f"{seen} | None")
@@ -115,7 +115,7 @@ def _update(store: StoreClient, operation: Operation, mode: Mode) -> list[Method
     return [Method("update", given, f"{seen} | None", body, told, _by_condition(store, f"{seen} | None"))]
 
 
-def _delete(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _delete(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     asked = _asked(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
     body = f"{asked}        return {mode.wait}self._transport.deleted(asked)\n"
     told = about(operation, IF_MATCH, "Whether it was there.")
@@ -123,7 +123,7 @@ def _delete(store: StoreClient, operation: Operation, mode: Mode) -> list[Method
     return [Method("delete", given, "bool", body, told, _by_condition(store, "bool"))]
 
 
-def _search(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     path, order = literal(operation.path), store.type("Order")
     query = ("query: str | None = None",) if store.text else ()
     every = (
@@ -166,7 +166,7 @@ def _search(store: StoreClient, operation: Operation, mode: Mode) -> list[Method
     ]  # fmt: skip
 
 
-def _count(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _count(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     words = ", *_parameters(query=query)" if store.text else ""
     asked = _asked("GET", literal(operation.path), f"[*_filter(where){words}]")
     body = f"{asked}        result: _Count = {mode.wait}self._transport.answer(asked, _Count)\n        return result.count\n"
@@ -175,7 +175,7 @@ def _count(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]
     return [Method("count", given, "int", body, about(operation))]
 
 
-def _read_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _read_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     keys = '*(("key", _key(key)) for key in keys)'
     asked = _asked("GET", literal(operation.path), f"[{keys}, *_parameters({_shown(store)})]")
     body = (
@@ -188,7 +188,7 @@ def _read_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Me
     return [Method("read_batch", given, "_t.Any", body, told, _by_fields(store, whole, some))]
 
 
-def _edit_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Method]:
+def _edit_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     asked = _asked("POST", literal(operation.path), 'body={"edits": _edits(edits), "atomic": atomic}')
     of = f"_Results[{_seen(store)}]"
     body = (
@@ -199,7 +199,7 @@ def _edit_batch(store: StoreClient, operation: Operation, mode: Mode) -> list[Me
     return [Method("edit_batch", given, f"list[EditResult[{_seen(store)}]]", body, told)]
 
 
-METHODS: dict[str, Callable[[StoreClient, Operation, Mode], list[Method]]] = {
+METHODS: dict[str, Callable[[StoreClient, StoreOperation, Mode], list[Method]]] = {
     "create": _create,
     "read": _read,
     "update": _update,

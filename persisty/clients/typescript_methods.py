@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..api.operations import Operation
+from ..api.operations import Operation, StoreOperation
 from .description import ActionClient, ClientDescription, StoreClient
 from .types import Of, Scalar
 from .typescript_types import WIDTH, Spelling, doc, grouped, literal, member
@@ -50,7 +50,7 @@ def _links_told(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
-def _at(store: StoreClient, operation: Operation) -> str:
+def _at(store: StoreClient, operation: StoreOperation) -> str:
     return f"at({literal(operation.path.removesuffix('/{key}'))}, key{_times(store)})"
 
 
@@ -68,14 +68,14 @@ def _call(how: str, of: str, asked: str, *more: str) -> str:
     return f"return {called}\n" + "".join(f"      {one},\n" for one in parts) + "    );"
 
 
-def _create(store: StoreClient, operation: Operation) -> list[str]:
+def _create(store: StoreClient, operation: StoreOperation) -> list[str]:
     seen = _seen(store)
     asked = f'method: "POST", path: {literal(operation.path)}, body: item'
     head = f"create(item: {store.type('Create')}, options: {CALL} = {{}})"
     return [method(about(operation), head, f"Promise<{seen}>", _call("answer", "", asked))]
 
 
-def _read(store: StoreClient, operation: Operation) -> list[str]:
+def _read(store: StoreClient, operation: StoreOperation) -> list[str]:
     shown, key = _shown(store), f"key: {store.type('Key')}"
     asked = f'method: "GET", path: {_at(store, operation)}, parameters: shown(options)'
     head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
@@ -94,12 +94,12 @@ def _conditions(store: StoreClient) -> str:
     return f"options: {kind}<{store.type('Where')}> & {CALL}{'' if store.conditional else ' = {}'}"
 
 
-def _written(store: StoreClient, operation: Operation) -> str:
+def _written(store: StoreClient, operation: StoreOperation) -> str:
     method_and_path = f"method: {literal(operation.method)}, path: {_at(store, operation)}"
     return f"{method_and_path}, parameters: filter(options.when), ifMatch: options.ifMatch"
 
 
-def _update(store: StoreClient, operation: Operation) -> list[str]:
+def _update(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = (
         f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
     )
@@ -108,7 +108,7 @@ def _update(store: StoreClient, operation: Operation) -> list[str]:
     return [method(told, head, f"Promise<{_seen(store)} | null>", _call("found", "", asked))]
 
 
-def _delete(store: StoreClient, operation: Operation) -> list[str]:
+def _delete(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = f"delete(key: {store.type('Key')}, {_conditions(store)})"
     told = about(operation, IF_MATCH, "Whether it was there.")
     return [method(told, head, "Promise<boolean>", _call("deleted", "", _written(store, operation)))]
@@ -123,7 +123,7 @@ SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
 """A method that searches, what it gives, how it is asked, what is told of it, and the options that it has not."""
 
 
-def _search(store: StoreClient, operation: Operation) -> list[str]:
+def _search(store: StoreClient, operation: StoreOperation) -> list[str]:
     shown, methods = _shown(store), []
     for name, result, how, told, without in SEARCHES:
         lacking = (*without, *(() if store.text else ("query",)))
@@ -142,7 +142,7 @@ def _search(store: StoreClient, operation: Operation) -> list[str]:
     return methods
 
 
-def _count(store: StoreClient, operation: Operation) -> list[str]:
+def _count(store: StoreClient, operation: StoreOperation) -> list[str]:
     query = " & { query?: string | undefined }" if store.text else ""
     head = f"async count(where: {store.type('Where')} = {{}}, options: {CALL}{query} = {{}})"
     words = ", ...parameters({ query: options.query })" if store.text else ""
@@ -151,7 +151,7 @@ def _count(store: StoreClient, operation: Operation) -> list[str]:
     return [method(about(operation), head, "Promise<number>", f"return (await {body}).count;")]
 
 
-def _read_batch(store: StoreClient, operation: Operation) -> list[str]:
+def _read_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
     shown = _shown(store)
     head = (
         f"async readBatch{_generic(store)}(\n    keys: readonly {grouped(store.type('Key'))}[],\n"
@@ -164,7 +164,7 @@ def _read_batch(store: StoreClient, operation: Operation) -> list[str]:
     return [method(told, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
 
 
-def _edit_batch(store: StoreClient, operation: Operation) -> list[str]:
+def _edit_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = (
         f"async editBatch(\n    edits: readonly {store.type('Edit')}[],\n"
         f"    options: {{ atomic?: boolean | undefined }} & {CALL} = {{}},\n  )"
@@ -177,7 +177,7 @@ def _edit_batch(store: StoreClient, operation: Operation) -> list[str]:
     return [method(told, head, f"Promise<{result}>", f"return (await {called}).results;")]
 
 
-METHODS: dict[str, Callable[[StoreClient, Operation], list[str]]] = {
+METHODS: dict[str, Callable[[StoreClient, StoreOperation], list[str]]] = {
     "create": _create,
     "read": _read,
     "update": _update,

@@ -23,7 +23,7 @@ from ..api.graphql.result_types import offered_in
 from ..api.graphql.sdl import Directives
 from ..api.graphql.subscriptions import Subscription
 from ..api.graphql.types import item_record
-from ..api.operations import Operation
+from ..api.operations import Operation, StoreOperation
 from ..application import App
 from ..model.meta import StoreMeta
 from ..naming import camel
@@ -69,12 +69,10 @@ def auth_modes(app: App, operations: Collection[Operation], configured: settings
 
 def anonymous(operation: Operation) -> bool:
     """Whether there may be anything that a caller without credentials may do with it."""
-    if operation.meta is not None:
-        return _may(operation.meta, operation.verb or "")
-    if operation.function is None:
-        return True
+    if isinstance(operation, StoreOperation):
+        return _may(operation.meta, operation.verb)
     nobody = import_module("persisty.api.authorization").authorization_of(ANONYMOUS)  # an action brings servey
-    return bool(operation.function.__servey_action__.access_control.is_executable(nobody))  # type: ignore[attr-defined]
+    return bool(operation.action.access_control.is_executable(nobody))
 
 
 def _may(meta: StoreMeta[Any], verb: str) -> bool:

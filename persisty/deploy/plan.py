@@ -20,7 +20,7 @@ from ..api.graphql.reachable_types import everywhere
 from ..api.graphql.sdl import sdl
 from ..api.graphql.subscriptions import Subscription, subscriptions
 from ..api.http.cors import origins_of
-from ..api.operations import Operation, store_operations
+from ..api.operations import ActionOperation, Operation, StoreOperation, store_operations
 from ..application import App
 from ..backends.dynamodb.codec import WireCodec
 from ..backends.dynamodb.system_table import ID
@@ -190,7 +190,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
     names = ("rest", *GRAPHQL[graphql])
     requests = (REQUESTS,) if app.keeps_requests else ()
     stores, actions = store_operations(app), action_operations(app)
-    offered = (*stores.values(), *actions.values())
+    offered: tuple[Operation, ...] = (*stores.values(), *actions.values())
     auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()
     followed = subscriptions(app.metas.values()) if live and "appsync" in names else ()
     marks = with_publishers(directives(auth, offered), auth, followed)
@@ -296,7 +296,7 @@ def _system_table(app: App) -> tuple[Table, ...]:
     return (Table(SYSTEM, system_table_name(app.name, app.stage), KeyAttribute(ID, "S"), None, ()),)
 
 
-def _grants(app: App, stores: dict[str, Operation], *, whole: bool) -> tuple[Grant, ...]:
+def _grants(app: App, stores: dict[str, StoreOperation], *, whole: bool) -> tuple[Grant, ...]:
     """What the offered verbs take. Custom actions are the app's own code and may use every verb of every store."""
     actions: dict[str, set[str]] = {name: set() for name in (*app.metas, SYSTEM)}
     for meta in app.metas.values():
@@ -371,7 +371,7 @@ def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any
                 _take_dependents(app, actions, other, seen)
 
 
-def _routes(app: App, actions: dict[str, Operation]) -> tuple[Route, ...]:
+def _routes(app: App, actions: dict[str, ActionOperation]) -> tuple[Route, ...]:
     """A few routes with wildcards rather than one an operation: an HTTP API takes 300. Of every method, for REST tells which there are."""
     fixed = [
         Route("ANY", "/api/{proxy+}", "rest"),

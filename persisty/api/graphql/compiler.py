@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
 from ...naming import pascal
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
@@ -44,8 +44,8 @@ class Planner:
 
     def root(self, operation: Operation, selected: Selected, parent: str) -> Node:
         """The plan of a root field."""
-        ref = result_ref(operation.result, operation.meta)
-        stored = operation.meta is not None
+        ref = result_ref(operation)
+        stored = isinstance(operation, StoreOperation)
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
 
     def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:

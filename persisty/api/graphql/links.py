@@ -12,7 +12,7 @@ from ...store.limits import DEFAULT_LIMIT, check_limit
 from ..operations import VERBS, Parameter
 from .executor import Run
 from .hosted.complexity import page_of
-from .resolvers import called_with
+from .resolvers import store_arguments
 from .result_types import LinkField
 from .selection import Selected
 
@@ -48,7 +48,7 @@ def load(
     target = store.beside(link.target)
     target.guard.rows("read")  # nothing there is for this caller: said so, instead of an empty answer
     try:
-        given = called_with(link.target, parameters_of(link), selected.arguments(run.variables))
+        given = store_arguments(link.target, parameters_of(link), selected.arguments(run.variables))
         where = filter_of_json(link.target, given.get("where"), "/where", target.guard.view)
     except RecursionError:
         raise InvalidQuery(faults=[Fault("/where", "Nested too deeply")]) from None

@@ -31,7 +31,7 @@ def reach(
 ) -> Reach:
     """Where these root fields lead. `offered`: the items of the whole schema that links may lead to; `through`: of these, to which
     links are followed."""
-    left = [result_ref(one.result, one.meta) for one in operations]
+    left = [result_ref(one) for one in operations]
     types: dict[str, Record] = {}
     links: list[tuple[Record, str, LinkField]] = []
     while left:

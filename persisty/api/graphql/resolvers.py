@@ -21,7 +21,7 @@ from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
 from ..http.problem import problem
-from ..operations import Arguments, Operation, Parameter, unknown_members
+from ..operations import Arguments, Operation, Parameter, StoreOperation, unknown_members
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
 from .values import given, given_fields, item_answer
 
@@ -34,10 +34,10 @@ LISTED = frozenset({"oneof"})
 def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
     """Call the operation: what it gives has the members of its GraphQL type. Raises `PersistyError` for what is wrong."""
     try:
-        found = operation.call(called_with(operation.meta, operation.parameters, arguments), caller)
+        found = operation.call(_called_with(operation, arguments), caller)
         return [_edited(one) for one in found] if operation.result == "results" else found
     except RecursionError:
-        if operation.meta is None:
+        if not isinstance(operation, StoreOperation):
             raise  # an action's own
         raise InvalidInput(faults=[Fault("", "Nested too deeply")]) from None
     except PersistyError as error:
@@ -63,13 +63,13 @@ def _edited(result: EditResult[Any]) -> Edited:
     return Edited(result.code, error.message, item, error.faults or None, error.details.get("attributes"))
 
 
-BODIES: dict[str | None, str] = {"create": "item", "update": "changes"}
+BODIES: dict[str, str] = {"create": "item", "update": "changes"}
 """Verb → the argument that is the whole body over REST, where paths of faults begin in it."""
 
 
 def _placed(operation: Operation, fault: Fault) -> Fault:
-    """The fault with a path that begins in the arguments, as GraphQL sends them."""
-    body = BODIES.get(operation.verb)
+    """Return the fault with a path that begins in the arguments, as GraphQL sends them."""
+    body = BODIES.get(operation.verb) if isinstance(operation, StoreOperation) else None
     first = fault.path[1:].partition("/")[0]
     if body is None or any(first == parameter.name for parameter in operation.parameters):
         return fault
@@ -187,6 +187,7 @@ CHECKED: dict[Any, tuple[type, str]] = {
     bool: (bool, "a boolean"),
 }
 """Shapes whose type GraphQL checks and the operation does not."""
+ANYTHING: tuple[type, str] = (object, "")
 
 ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
     "where": InvalidQuery,
@@ -199,18 +200,32 @@ ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
 """Argument of a store's operation → the error of a value that is no such thing; for any other it is `InvalidInput`."""
 
 
-def called_with(meta: StoreMeta[Any] | None, parameters: tuple[Parameter, ...], arguments: Arguments) -> dict[str, Any]:
-    """The arguments as an operation of a store, or an action, takes them. Raises with every fault."""
+def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
+    if isinstance(operation, StoreOperation):
+        return store_arguments(operation.meta, operation.parameters, arguments)
+    return _arguments(operation.parameters, arguments, _taken, {})
+
+
+def store_arguments(meta: StoreMeta[Any], parameters: tuple[Parameter, ...], arguments: Arguments) -> dict[str, Any]:
+    """Return the arguments as a verb of the store takes them. Raises with every fault."""
+    return _arguments(parameters, arguments, partial(_taken_by_store, meta), CHECKED)
+
+
+def _arguments(
+    parameters: tuple[Parameter, ...],
+    arguments: Arguments,
+    take: Callable[[Parameter, Arguments], Any],
+    checked: Mapping[Any, tuple[type, str]],
+) -> dict[str, Any]:
     faults = unknown_members(arguments, tuple(parameter.name for parameter in parameters), "")
     kinds: set[type[PersistyError]] = {InvalidInput} if faults else set()
     values: dict[str, Any] = {}
-    take = _taken if meta is None else partial(_taken_by_store, meta)
     for parameter in parameters:
         name = parameter.name
         taken = take(parameter, arguments)
         if taken is not UNSET:
             values[name] = taken
-        wanted, word = (object, "") if meta is None else CHECKED.get(parameter.shape, (object, ""))
+        wanted, word = checked.get(parameter.shape, ANYTHING)
         if name in values and not isinstance(taken, wanted):
             faults.append(Fault(pointer(name), f"Expected {word}", word, type(taken).__name__))
             kinds.add(ARGUMENT_ERRORS.get(name, InvalidInput))

@@ -13,7 +13,7 @@ from ...model.links import Link
 from ...model.meta import StoreMeta
 from ...naming import pascal
 from ...store.pages import ResultPage
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
 
 
@@ -49,9 +49,11 @@ RESULTS: dict[str, Callable[[StoreMeta[Any]], Ref]] = {
 """Shape of a store's result → its type. Nullable at the root: a field that fails must not take its neighbours with it."""
 
 
-def result_ref(result: Any, meta: StoreMeta[Any] | None) -> Ref:
-    """The type of a root field: of an operation of a store by its shape, of an action by its annotation."""
-    return Ref(annotation_ref(result).type, nullable=True) if meta is None else RESULTS[result](meta)
+def result_ref(operation: Operation) -> Ref:
+    """Return the type of a root field: a store's by its shape, an action's by its annotation."""
+    if isinstance(operation, StoreOperation):
+        return RESULTS[operation.result](operation.meta)
+    return Ref(annotation_ref(operation.result).type, nullable=True)
 
 
 class LinkField(Struct, frozen=True):
@@ -88,4 +90,4 @@ def link_fields(meta: StoreMeta[Any], offered: Container[StoreMeta[Any]]) -> dic
 
 def offered_in(operations: Iterable[Operation]) -> frozenset[StoreMeta[Any]]:
     """The items that somebody may read: those that links may lead to."""
-    return frozenset(one.meta for one in operations if one.meta is not None and one.verb == "read")
+    return frozenset(one.meta for one in operations if isinstance(one, StoreOperation) and one.verb == "read")

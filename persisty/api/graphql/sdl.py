@@ -21,7 +21,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
 from ...query.filter_parsing import QUERY, fields_of, has_text
-from ..operations import EDITS, Operation, Parameter
+from ..operations import EDITS, Operation, Parameter, StoreOperation
 from .links import parameters_of
 from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
 from .result_types import RESULTS, LinkField, link_fields, offered_in, result_ref
@@ -122,8 +122,8 @@ class _Schema:
 
     def _root_field(self, operation: Operation) -> _Line:
         self._check_name(operation.field, f"/{operation.name}")
-        result = self._reference(result_ref(operation.result, operation.meta))
-        arguments = self._arguments(operation.meta, operation.parameters, operation.name)
+        result = self._reference(result_ref(operation))
+        arguments = self._root_arguments(operation)
         marks = self._directives.roots.get(operation.field, ())
         return _Line(operation.field, result, operation.description, arguments, marks)
 
@@ -140,24 +140,31 @@ class _Schema:
         return _Line(one.publisher, self._reference(RESULTS["item"](one.meta)), None, (item,), marks)
 
     def _link(self, owner: str, name: str, link: LinkField) -> _Line:
-        arguments = self._arguments(link.target, parameters_of(link), name)
+        arguments = self._store_arguments(link.target, parameters_of(link), name)
         marks = self._directives.links.get((owner, name), ())
         return _Line(name, self._reference(link.ref), link.link.description, arguments, marks)
 
-    def _arguments(self, meta: StoreMeta[Any] | None, parameters: Iterable[Parameter], owner: str) -> tuple[_Line, ...]:
-        found = (self._argument(meta, parameter, owner) for parameter in parameters)
-        return tuple(line for line in found if line is not None)
+    def _root_arguments(self, operation: Operation) -> tuple[_Line, ...]:
+        if isinstance(operation, StoreOperation):
+            return self._store_arguments(operation.meta, operation.parameters, operation.name)
+        return tuple(self._annotated(parameter, operation.name) for parameter in operation.parameters)
 
-    def _argument(self, meta: StoreMeta[Any] | None, parameter: Parameter, owner: str) -> _Line | None:
-        if meta is not None and parameter.shape in PARAMETERS:
-            name = PARAMETERS[parameter.shape](self, meta)
-            required = parameter.required
-        else:
-            ref = annotation_ref(parameter.shape)
-            name = self._reference(Ref(ref.type, True), given=True)
-            required = parameter.required and not ref.nullable
-        if name is None:
-            return None
+    def _store_arguments(self, meta: StoreMeta[Any], parameters: Iterable[Parameter], owner: str) -> tuple[_Line, ...]:
+        found: list[_Line] = []
+        for parameter in parameters:
+            if parameter.shape not in PARAMETERS:
+                found.append(self._annotated(parameter, owner))
+            elif (name := PARAMETERS[parameter.shape](self, meta)) is not None:
+                found.append(self._argument(parameter, name, parameter.required, owner))
+        return tuple(found)
+
+    def _annotated(self, parameter: Parameter, owner: str) -> _Line:
+        """The argument for a parameter whose shape is an annotation."""
+        ref = annotation_ref(parameter.shape)
+        name = self._reference(Ref(ref.type, True), given=True)
+        return self._argument(parameter, name, parameter.required and not ref.nullable, owner)
+
+    def _argument(self, parameter: Parameter, name: str, required: bool, owner: str) -> _Line:
         self._check_name(parameter.name, f"/{owner}/{parameter.name}")
         return _Line(parameter.name, name + "!" * required, _with_default(parameter))
 

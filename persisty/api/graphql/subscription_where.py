@@ -10,7 +10,7 @@ from ...query.filter_parsing import filter_of_json
 from ...query.resolution import resolve_filter
 from ...store.guard import Trusted
 from ..operations import VERBS
-from .resolvers import called_with
+from .resolvers import store_arguments
 
 WHERE = tuple(one for one in VERBS["search"].parameters if one.name == "where")
 """What a subscription takes."""
@@ -18,7 +18,7 @@ WHERE = tuple(one for one in VERBS["search"].parameters if one.name == "where")
 
 def where_of(guard: Trusted, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
     """The `where` of a subscription, as it was given and as a filter. Raises `InvalidQuery` with what is wrong with it."""
-    given = called_with(guard.meta, WHERE, arguments).get("where")
+    given = store_arguments(guard.meta, WHERE, arguments).get("where")
     return given, resolve_filter(
         guard.meta, filter_of_json(guard.meta, given, "/where", guard.view), "/where", guard.view
     )

@@ -22,7 +22,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import INTEGER_MAX, Kind
 from ...query.filter_algebra import combine
 from ...store.store import Store
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 from .compression import unmodified
 from .messages import JSON, Request, Response, encode, varying
 from .preconditions import ANY, Preconditions, Tags, http_date, preconditions, strongly, weakly
@@ -75,7 +75,7 @@ class Answers:
     def __init__(self, operation: Operation, *varies: str) -> None:
         """`varies`: the headers of requests that tell its answers apart, beside those that tell who asks."""
         self._varies = varies
-        self._validators = validators(operation.meta) if operation.meta else Validators()
+        self._validators = validators(operation.meta) if isinstance(operation, StoreOperation) else Validators()
         self._told = _told(operation)
 
     def answer(
@@ -129,10 +129,10 @@ MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
 
 
 def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
-    if operation.meta is not None:
-        told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb or "")))
+    if isinstance(operation, StoreOperation):
+        told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb)))
         return lambda content, body: told
-    action = operation.function.__servey_action__  # type: ignore[union-attr]
+    action = operation.action
     anybody, control = bool(action.access_control.is_executable(None)), action.cache_control
     known = NEVER if control is None else cache_of(control)
     if known is None:

@@ -38,7 +38,7 @@ from ...errors import (
 from ...model.expressions import Compare
 from ...store.edits import Delete
 from ...store.idempotency_records import KeptRequest
-from ..operations import EDITS, Operation
+from ..operations import EDITS, ActionOperation, Operation
 from .messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .problem import refusal
 
@@ -101,11 +101,11 @@ class Idempotency:
 
     def _admit(self, operation: Operation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
-        meta, verb = operation.meta, operation.verb or ""
-        if meta is None:
+        if isinstance(operation, ActionOperation):
             admit = import_module("persisty.api.actions").admit  # which is loaded: the operation came from there
-            admit(operation.function.__servey_action__, request.caller)  # type: ignore[union-attr]
+            admit(operation.action, request.caller)
             return
+        meta, verb = operation.meta, operation.verb
         guard = self._app.store(meta.name).on_behalf_of(request.caller).guard
         if not any(map(guard.may, WRITTEN.get(verb, (verb,)))):
             raise guard.refusal(f"{verb} of {meta.name} is not for you")

@@ -11,7 +11,7 @@ from ...model.rules import AnyOf, Rule, authenticated, everyone, nobody
 from ...naming import pascal
 from ...security.access_matrix import simplified
 from ...security.caller import ANONYMOUS
-from ..operations import Operation
+from ..operations import ActionOperation, Operation
 from ..rest.fieldsets import FIELDS
 from ..rest.include import INCLUDE, MAX_LEVELS, MAX_LINKS
 
@@ -51,17 +51,17 @@ def _rule(meta: StoreMeta[Any], verb: str) -> Rule:
 def security(operation: Operation) -> list[dict[str, list[str]]]:
     """Who has to say who it is: nobody where a caller without a token may be let in."""
     named: list[dict[str, list[str]]] = [{"bearer": []}]
-    if operation.meta is None:
+    if isinstance(operation, ActionOperation):
         return [{}, *named]
-    rule = _rule(operation.meta, operation.verb or "")
+    rule = _rule(operation.meta, operation.verb)
     return named if simplified(rule, ANONYMOUS).constant is False else [{}, *named]
 
 
 def refusals(operation: Operation) -> tuple[str, ...]:
     """The codes of callers that may not do it."""
-    if operation.meta is None:
+    if isinstance(operation, ActionOperation):
         return ("unauthenticated", "forbidden")
-    ruled = _rule(operation.meta, operation.verb or "").constant is not True
+    ruled = _rule(operation.meta, operation.verb).constant is not True
     given = operation.verb in ("create", "update", "edit_batch")
     return ("unauthenticated", "forbidden") if ruled or given else ("unauthenticated",)
 

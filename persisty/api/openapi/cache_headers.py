@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..http.cache_headers import validators
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -34,7 +34,7 @@ WRITES: dict[str, tuple[str, ...]] = {
 
 def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
     """The description of an operation with what it tells caches, and asks of them."""
-    reads, verb = not operation.mutation, operation.verb or ""
+    reads, verb = not operation.mutation, operation.verb if isinstance(operation, StoreOperation) else ""
     asked = tuple(ASKED) if reads else WRITES.get(verb, ())
     if not asked:
         return described
@@ -47,7 +47,9 @@ def _responses(operation: Operation, responses: dict[str, Any], reads: bool) -> 
     told = {
         name: {"description": TOLD[name], "schema": TEXT} for name in (TOLD if reads else ("ETag", "Last-Modified"))
     }
-    if operation.meta and (operation.verb not in ITEMS or validators(operation.meta).modified is None):
+    if isinstance(operation, StoreOperation) and (
+        operation.verb not in ITEMS or validators(operation.meta).modified is None
+    ):
         del told["Last-Modified"]
     found = dict(responses)
     for status in ("200", "201"):

@@ -13,7 +13,7 @@ from ...naming import pascal
 from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..actions import operations
 from ..http.negotiation import LINES_MEDIA
-from ..operations import Operation
+from ..operations import ActionOperation, Operation, StoreOperation
 from . import access, idempotency
 from . import cache_headers as caching
 from .examples import Examples
@@ -35,13 +35,12 @@ def document(app: App) -> dict[str, Any]:
     examples = Examples(schemas)
     paths: dict[str, dict[str, Any]] = {}
     for operation in offered.values():
-        make = ROUTES.get(operation.verb or "", _action)
         described = {
             "operationId": operation.name,
-            "tags": [operation.meta.name if operation.meta else "actions"],
+            "tags": [operation.meta.name if isinstance(operation, StoreOperation) else "actions"],
             **({"summary": operation.description.partition("\n")[0]} if operation.description else {}),
             "security": access.security(operation),
-            **make(operation, schemas),
+            **_described(operation, schemas),
         }
         described = caching.describe(operation, described)
         if app.idempotency is not None:
@@ -67,29 +66,33 @@ def document(app: App) -> dict[str, Any]:
     }
 
 
-def _name(operation: Operation) -> str:
-    return pascal(operation.meta.name) if operation.meta else ""
+def _described(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+    if isinstance(operation, StoreOperation):
+        return ROUTES[operation.verb](operation, schemas)
+    return _action(operation, schemas)
 
 
-def _key(operation: Operation) -> dict[str, Any]:
+def _name(operation: StoreOperation) -> str:
+    return pascal(operation.meta.name)
+
+
+def _key(operation: StoreOperation) -> dict[str, Any]:
     return {"name": "key", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
-def _filters(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
-    return filter_parameters(operation.meta, schemas.of) if operation.meta else []
+def _filters(operation: StoreOperation, schemas: Schemas) -> list[dict[str, Any]]:
+    return filter_parameters(operation.meta, schemas.of)
 
 
-def _showing(operation: Operation, schemas: Schemas) -> list[dict[str, Any]]:
+def _showing(operation: StoreOperation, schemas: Schemas) -> list[dict[str, Any]]:
     """The parameters that say what is shown of items."""
-    if operation.meta is None:
-        return []
     links = schemas.links[operation.meta.name]
     return [*access.include_parameter(links), access.fields_parameter(operation.meta, links)]
 
 
-def _paging(operation: Operation) -> list[dict[str, Any]]:
+def _paging(operation: StoreOperation) -> list[dict[str, Any]]:
     meta = operation.meta
-    sortable = [one.name for one in access.visible(meta) if one.sortable] if meta else []
+    sortable = [one.name for one in access.visible(meta) if one.sortable]
     terms = [*sortable, *(f"-{name}" for name in sortable)]
     limit = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
     return [
@@ -110,7 +113,7 @@ def _paging(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _create(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _create(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     name = _name(operation)
     location = {"Location": {"schema": {"type": "string"}, "description": "The path of the new item"}}
     return {
@@ -119,7 +122,7 @@ def _create(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _read(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _read(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     done = {"200": content(shown(_name(operation)), "The item")}
     return {
         "parameters": [_key(operation), *_showing(operation, schemas)],
@@ -127,7 +130,7 @@ def _read(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _update(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _update(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     name = _name(operation)
     return {
         "description": "The parameters are a condition: the item is changed only if it matches them.",
@@ -137,7 +140,7 @@ def _update(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _delete(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _delete(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     return {
         "description": "The parameters are a condition: the item is deleted only if it matches them.",
         "parameters": [_key(operation), *_filters(operation, schemas)],
@@ -145,7 +148,7 @@ def _delete(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _search(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _search(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     following = {"description": 'The next page, where there is one: `<…>; rel="next"`', "schema": {"type": "string"}}
     done = content(shown(_name(operation), "Page"), "A page of matches", headers={"Link": following})
     done["content"][LINES_MEDIA] = {"schema": {"type": "string", "description": EXPORT}}
@@ -157,7 +160,7 @@ def _search(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _count(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _count(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     counted = object_of({"count": {"type": "integer", "minimum": 0}}, required=["count"])
     return {
         "parameters": _filters(operation, schemas),
@@ -165,7 +168,7 @@ def _count(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _read_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _read_batch(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     items = {"type": "array", "items": {"anyOf": [*shown(_name(operation))["anyOf"], {"type": "null"}]}}
     keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
     return {
@@ -174,7 +177,7 @@ def _read_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _edit_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _edit_batch(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     name = _name(operation)
     edits = {"type": "array", "items": ref(f"{name}Edit"), "maxItems": MAX_BATCH}
     atomic = {"type": "boolean", "default": False, "description": "All or nothing"}
@@ -186,7 +189,7 @@ def _edit_batch(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     }
 
 
-def _action(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _action(operation: ActionOperation, schemas: Schemas) -> dict[str, Any]:
     """Arguments in the query string where the method has no body, else in the body."""
     parameters = {one.name: schemas.of(one.shape) for one in operation.parameters}
     required = [one.name for one in operation.parameters if one.required]
@@ -203,7 +206,7 @@ def _action(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     return described
 
 
-ROUTES: dict[str, Callable[[Operation, Schemas], dict[str, Any]]] = {
+ROUTES: dict[str, Callable[[StoreOperation, Schemas], dict[str, Any]]] = {
     "create": _create,
     "read": _read,
     "update": _update,

@@ -17,7 +17,7 @@ from ...model.validation import typed
 from ..http.cache_headers import validators
 from ..http.messages import encode_lines
 from ..http.negotiation import LINES_MEDIA
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 from .access import visible
 from .example_values import Values
 from .schemas import Schemas
@@ -34,19 +34,21 @@ class Examples:
 
     def describe(self, operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
         """The description of an operation with its examples, as far as there are any."""
-        meta, verb = operation.meta, operation.verb or ""
-        sent = BODIES[verb](self, meta) if meta is not None and verb in BODIES else UNSET
-        told = ANSWERS[verb](self, meta) if meta is not None and verb in ANSWERS else UNSET
+        sent = told = UNSET
+        if of_store := isinstance(operation, StoreOperation):
+            meta, verb = operation.meta, operation.verb
+            sent = BODIES[verb](self, meta) if verb in BODIES else UNSET
+            told = ANSWERS[verb](self, meta) if verb in ANSWERS else UNSET
         found = dict(described)
         if "requestBody" in found:
             body = found["requestBody"]
-            found["requestBody"] = {**body, "content": self._shown(body["content"], sent, meta is None)}
+            found["requestBody"] = {**body, "content": self._shown(body["content"], sent, not of_store)}
         if "parameters" in found:
             found["parameters"] = [self._parameter(operation, one) for one in found["parameters"]]
         responses = dict(found["responses"])
         for status in ("200", "201"):
             if "content" in responses.get(status, {}):
-                content = self._shown(responses[status]["content"], told, meta is None)
+                content = self._shown(responses[status]["content"], told, not of_store)
                 responses[status] = {**responses[status], "content": content}
         return {**found, "responses": responses}
 
@@ -62,7 +64,7 @@ class Examples:
 
     def _parameter(self, operation: Operation, parameter: dict[str, Any]) -> dict[str, Any]:
         value: Any = UNSET
-        if parameter["name"] == "key" and operation.meta is not None:
+        if parameter["name"] == "key" and isinstance(operation, StoreOperation):
             key = self.key(operation.meta)
             value = key if key is UNSET or parameter["in"] == "path" else [key]
         elif parameter.get("required"):

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ...errors import PersistyError, all_errors
-from ..operations import Operation
+from ..operations import Operation, StoreOperation
 from . import access
 from .schemas import Schema, ref
 
@@ -56,15 +56,17 @@ def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, 
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
     """What a route answers: when it is done, and by status all the codes that it may be refused with."""
-    codes = REFUSALS.get(operation.verb or "", ACTION)
+    codes = REFUSALS[operation.verb] if isinstance(operation, StoreOperation) else ACTION
     return {**done, **refused((*codes, *_required(operation), *access.refusals(operation), *ALWAYS))}
 
 
 def _required(operation: Operation) -> tuple[str, ...]:
-    meta = operation.meta
-    if meta is None or meta.access is None or not meta.conditional_writes:
+    if not isinstance(operation, StoreOperation):
         return ()
-    demanded = any(map(meta.access.allows, CONDITIONAL.get(operation.verb or "", ())))
+    meta = operation.meta
+    if meta.access is None or not meta.conditional_writes:
+        return ()
+    demanded = any(map(meta.access.allows, CONDITIONAL.get(operation.verb, ())))
     return ("precondition_required",) if demanded else ()
 
 

@@ -18,7 +18,7 @@ from ...model.update_operators import change_word
 from ...naming import pascal
 from ...query.filter_parsing import spellings
 from ...security.policy import FLAGS
-from ..operations import Operation
+from ..operations import ActionOperation, Operation, StoreOperation
 from . import access
 from .filters import filter_schema
 
@@ -32,12 +32,12 @@ class Schemas:
     """The schemas of every type that the operations mention, each once, by reference."""
 
     def __init__(self, offered: Iterable[Operation]) -> None:
-        metas = {one.meta.name: one.meta for one in offered if one.meta}
+        metas = {one.meta.name: one.meta for one in offered if isinstance(one, StoreOperation)}
         self.links = {meta.name: access.open_links(meta, metas) for meta in metas.values()}
         told = [one for meta in metas.values() for one in meta.attributes.values() if _told(one)]
         types = [attribute.type for attribute in told]
         operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
-        mentioned = [shape for one in offered if one.meta is None for shape in _annotations(one)]
+        mentioned = [shape for one in offered if isinstance(one, ActionOperation) for shape in _annotations(one)]
         every = [*types, *operands, *mentioned]
         found, self.components = msgspec.json.schema_components(every, ref_template=REF)
         _spell_decimals([found, self.components])

@@ -28,12 +28,13 @@ from ...errors import (
     NotFound,
 )
 from ...store.edits import EditResult
+from ...store.store import Store
 from ..http.cache_headers import Answers, precondition, taken
 from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, encode, json_body, without_content
 from ..http.negotiation import FINE, JSON_MEDIA, LINES_MEDIA, media_for
 from ..http.problem import problem, problem_response, refusal
-from ..operations import ASKED, Operation, store_operations
+from ..operations import ASKED, ActionOperation, Operation, StoreOperation, store_operations
 from . import include
 from .fieldsets import FIELDS, WHOLE, Shape, shape
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
@@ -103,13 +104,13 @@ class Rest:
             raise NotFound("There is nothing at this path")
         return methods, ""
 
-    def _add(self, operation: Operation) -> None:
+    def _add(self, operation: StoreOperation) -> None:
         path, _, _ = operation.path.partition("/{key}")
         place = self._keyed.setdefault(path.removeprefix("/api/"), {}) if operation.path.endswith("/{key}") else None
         place = self._fixed.setdefault(path, {}) if place is None else place
         if operation.method in place:
             raise InvalidDeclaration(f"{operation.method} {operation.path} is offered twice")
-        make = HANDLERS[operation.verb or ""]
+        make = HANDLERS[operation.verb]
         handler = place[operation.method] = self._once(operation, make(self, operation))
         if operation.verb == "delete":
             self._offered[handler] = {}
@@ -145,8 +146,8 @@ class Rest:
 
     # One method a verb makes its handler.
 
-    def _create(self, operation: Operation) -> Handler:
-        meta, call, answers = _meta(operation), operation.call, Answers(operation)
+    def _create(self, operation: StoreOperation) -> Handler:
+        meta, call, answers = operation.meta, operation.call, Answers(operation)
 
         def create(request: Request, key: str) -> Response:
             _no_parameters(request)
@@ -159,7 +160,7 @@ class Rest:
 
         return create
 
-    def _read(self, operation: Operation) -> Handler:
+    def _read(self, operation: StoreOperation) -> Handler:
         call, answers = operation.call, Answers(operation)
 
         def read(request: Request, key: str) -> Response:
@@ -170,7 +171,7 @@ class Rest:
 
         return read
 
-    def _update(self, operation: Operation) -> Handler:
+    def _update(self, operation: StoreOperation) -> Handler:
         call, answers = operation.call, Answers(operation)
 
         def update(request: Request, key: str) -> Response:
@@ -180,7 +181,7 @@ class Rest:
 
         return update
 
-    def _delete(self, operation: Operation) -> Handler:
+    def _delete(self, operation: StoreOperation) -> Handler:
         call = operation.call
 
         def delete(request: Request, key: str) -> Response:
@@ -191,7 +192,7 @@ class Rest:
 
         return delete
 
-    def _search(self, operation: Operation) -> Handler:
+    def _search(self, operation: StoreOperation) -> Handler:
         call, answers = operation.call, Answers(operation, "accept")
 
         def search(request: Request, key: str) -> Response:
@@ -211,7 +212,7 @@ class Rest:
         self._offered[search] = {JSON_MEDIA: search, LINES_MEDIA: export}
         return search
 
-    def _count(self, operation: Operation) -> Handler:
+    def _count(self, operation: StoreOperation) -> Handler:
         call, answers = operation.call, Answers(operation)
 
         def count(request: Request, key: str) -> Response:
@@ -219,7 +220,7 @@ class Rest:
 
         return count
 
-    def _read_batch(self, operation: Operation) -> Handler:
+    def _read_batch(self, operation: StoreOperation) -> Handler:
         call, answers = operation.call, Answers(operation)
 
         def read_batch(request: Request, key: str) -> Response:
@@ -231,7 +232,7 @@ class Rest:
 
         return read_batch
 
-    def _edit_batch(self, operation: Operation) -> Handler:
+    def _edit_batch(self, operation: StoreOperation) -> Handler:
         call = operation.call
 
         def edit_batch(request: Request, key: str) -> Response:
@@ -253,7 +254,7 @@ class Rest:
 
         return edit_batch
 
-    def _action(self, operation: Operation) -> Handler:
+    def _action(self, operation: ActionOperation) -> Handler:
         """Arguments of a custom action come from the body, or from the query string where the method has no body."""
         call, reads = operation.call, not operation.mutation or operation.method == "DELETE"
         shapes = {parameter.name: parameter.shape for parameter in operation.parameters}
@@ -267,7 +268,7 @@ class Rest:
 
         return act
 
-    def _shape(self, operation: Operation, request: Request) -> tuple[Shape, list[tuple[str, str]]]:
+    def _shape(self, operation: StoreOperation, request: Request) -> tuple[Shape, list[tuple[str, str]]]:
         """What the answer shows of its items, and the parameters that are about something else."""
         given = request.parameters()
         if not given:
@@ -276,8 +277,8 @@ class Rest:
         names, rest = include.split(rest, FIELDS)
         if not links and not names:
             return WHOLE, rest
-        store = self._app.store(_meta(operation).name).on_behalf_of(request.caller)
-        store.guard.rows(ASKED.get(operation.verb or "", operation.verb or ""))  # before anything is said of the names
+        store: Store[Any] = self._app.store(operation.meta.name).on_behalf_of(request.caller)
+        store.guard.rows(ASKED.get(operation.verb, operation.verb))  # before anything is said of the names
         return shape(store, links, names), rest
 
     def _object(self, request: Request) -> Mapping[str, Any]:
@@ -287,7 +288,7 @@ class Rest:
         raise InvalidInput(faults=[Fault("", "Expected an object", "object", type(body).__name__)])
 
 
-HANDLERS: dict[str, Callable[[Rest, Operation], Handler]] = {
+HANDLERS: dict[str, Callable[[Rest, StoreOperation], Handler]] = {
     "create": Rest._create,
     "read": Rest._read,
     "update": Rest._update,
@@ -302,10 +303,6 @@ HANDLERS: dict[str, Callable[[Rest, Operation], Handler]] = {
 
 def ok(content: Any) -> Response:
     return Response(200, JSON, encode(content))
-
-
-def _meta(operation: Operation) -> Any:
-    return operation.meta
 
 
 def _found(item: Any) -> Any:

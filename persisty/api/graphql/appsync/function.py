@@ -113,13 +113,13 @@ class AppSync:
         if operation is None:
             raise NotFound(f"There is no field {field[:100]}")
         text, variables = event.get("selectionSetGraphQL"), event.get("variables")
-        ref, stores = result_ref(operation.result, operation.meta), stores_for(self._app, caller)
+        ref, stores = result_ref(operation), stores_for(self._app, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:
             return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
         selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList")))
         node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
-        weight = node.weight(picker.variables, members_of(operation.verb, arguments))
+        weight = node.weight(picker.variables, members_of(operation, arguments))
         check_complexity([weight], MOST)
         run = Run(stores, picker.variables, as_error)
         [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ...http.cache_headers import shared
-from ...operations import Operation
+from ...operations import Operation, StoreOperation
 
 MOST = 3600
 """Seconds that AppSync keeps anything."""
@@ -28,8 +28,10 @@ class Caching(Struct, frozen=True):
 
 def caching(operation: Operation) -> Caching | None:
     """How AppSync keeps the answers of a root field; None where it does not."""
-    meta, verb = operation.meta, operation.verb or ""
-    if meta is None or operation.mutation or meta.cache is None or not (meta.cache.appsync and meta.cache.seconds):
+    if not isinstance(operation, StoreOperation) or operation.mutation:
+        return None
+    meta, verb = operation.meta, operation.verb
+    if meta.cache is None or not (meta.cache.appsync and meta.cache.seconds):
         return None
     whole = not meta.links or verb in NUMBERS
     return Caching(min(meta.cache.seconds, MOST)) if whole and shared(meta, verb) else None

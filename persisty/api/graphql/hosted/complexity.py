@@ -11,6 +11,7 @@ from typing import Any
 
 from ....errors import TooComplex
 from ....store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from ...operations import Operation, StoreOperation
 
 MOST = 500_000
 """Values that an answer may hold unless the host says otherwise."""
@@ -26,8 +27,9 @@ def page_of(arguments: Mapping[str, Any]) -> int:
     return limit if isinstance(limit, int) and 0 <= limit <= MAX_LIMIT else MAX_LIMIT
 
 
-def members_of(verb: str | None, arguments: Mapping[str, Any]) -> int:
-    """How many members the answer of an operation may have."""
+def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
+    """Return how many members the answer of an operation may have."""
+    verb = operation.verb if isinstance(operation, StoreOperation) else ""
     if verb == "search":
         return page_of(arguments)
     if verb not in LISTS:

@@ -40,7 +40,7 @@ from ....model.meta import StoreMeta
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
 from ...actions import operations
-from ...operations import Operation
+from ...operations import Operation, StoreOperation
 from .. import response as answers
 from ..compiler import Dialect, Planner
 from ..executor import Failure, Node, Run, stores_for
@@ -273,7 +273,7 @@ def _members(root: _Root, values: VariableValues) -> int:
         given = {} if root.operation.mutation else root.selected.arguments(values)
     except GraphQLError:  # told where the field is answered
         given = {}
-    return members_of(root.operation.verb, given)
+    return members_of(root.operation, given)
 
 
 NEEDS_CONNECTION = (
@@ -313,9 +313,9 @@ def _executable(
     for operation in operations:
         root = schema.mutation_type if operation.mutation else schema.query_type
         if isinstance(root, GraphQLObjectType):
-            stored = operation.meta is not None
+            stored = isinstance(operation, StoreOperation)
             root.fields[operation.field].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
-            if operation.meta is not None:
+            if isinstance(operation, StoreOperation):
                 _mark_links(schema, operation.meta, planner)
     for one in told:
         if schema.subscription_type is not None:
