@@ -65,8 +65,11 @@ def _one() -> int:
     return 1
 
 
+_ONE_MORE = Add(1)
+
+
 def _add_one() -> Add:
-    return Add(1)
+    return _ONE_MORE
 
 
 def _uuid_text() -> str:

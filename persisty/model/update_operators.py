@@ -82,17 +82,22 @@ def _appended(attribute: Attribute, change: Append) -> Append:
 
 def sums_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> list[tuple[Attribute, int]]:
     """(attribute, amount) of what a caller adds. What a generator adds (a version) cannot reach the end of 64 bits."""
-    return [
-        (meta.attributes[name], value.amount)
-        for name, value in changes.items()
-        if isinstance(value, Add) and not ((generator := meta.attributes[name].generator) and generator.update)
-    ]
+    sums = []
+    for name, value in changes.items():
+        if isinstance(value, Add):
+            attribute = meta.attributes[name]
+            if attribute.generator is None or not attribute.generator.update:
+                sums.append((attribute, value.amount))
+    return sums
 
 
 def bounds_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> Filter:
     """What must hold of an item so that its sums keep to the declaration: `count <= 9` for adding 1 to one of at most 10."""
-    bounds = [_bound(attribute, amount) for attribute, amount in sums_of(meta, changes)]
-    return bounds[0] if len(bounds) == 1 else And(tuple(bounds)) if bounds else ALL
+    sums = sums_of(meta, changes)
+    if not sums:
+        return ALL
+    bounds = [_bound(attribute, amount) for attribute, amount in sums]
+    return bounds[0] if len(bounds) == 1 else And(tuple(bounds))
 
 
 def _bound(attribute: Attribute, amount: int) -> Filter:

@@ -49,6 +49,10 @@ def _plain(text: str | None) -> str | None:
     return text.replace("`", "") if text else None
 
 
+OPERATORS = (Add, Append)
+"""Changes that the engine applies to what it finds; every other change is a value."""
+
+
 @cache
 def _getters(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     return tuple((name, attribute.get) for name, attribute in meta.attributes.items())
@@ -150,7 +154,7 @@ def changes_of(
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
         else:
             told, word = spelled_change(attribute, value) if may else (value, None)
-            check = typed_change if isinstance(told, Add | Append) else typed
+            check = typed_change if isinstance(told, OPERATORS) else typed
             try:
                 changes[name] = check(attribute, told)
             except (msgspec.ValidationError, ValueError, TypeError) as error:

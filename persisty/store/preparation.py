@@ -64,6 +64,18 @@ class Planning:
             return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
         return self.meta.key_codec.parse(key)
 
+    def keys(self, given: Sequence[Any]) -> list[KeyValues | None]:
+        """The typed values of several keys; None where no item can have that key."""
+        texts = [one for one in given if isinstance(one, str)]
+        parsed = self.meta.key_codec.parse_all(texts)
+        if len(texts) == len(given):
+            return parsed
+        rest = iter(parsed)
+        return [
+            next(rest) if isinstance(one, str) else self.key(one, f"/keys/{position}")
+            for position, one in enumerate(given)
+        ]
+
     def create(self, given: Any, path: str = "") -> Planned:
         item = self.guard.new(given, path)
         self.guard.check_new([item])
@@ -151,5 +163,7 @@ class Planning:
     def _ready(self, *conditions: Filter) -> Filter:
         """All of them, as the engine takes them."""
         several = [one for one in conditions if one is not ALL]
+        if not several:
+            return ALL
         joined = several[0] if len(several) == 1 else combine(And, several)
         return self.joins.ready(self.meta, joined)

@@ -308,11 +308,8 @@ class Store(Generic[T]):
         """The items of up to 100 keys, in their positions, None where there is none."""
         given = list(keys)
         check_batch(given)
-        rule, parse = self.guard.rows("read_batch"), self.meta.key_codec.parse
-        values = [
-            parse(key) if isinstance(key, str) else self.planning.key(key, f"/keys/{position}")
-            for position, key in enumerate(given)
-        ]
+        rule = self.guard.rows("read_batch")
+        values = self.planning.keys(given)
         asked = [one for one in values if one is not None]
         found = iter(self._visible(self.backend.read(asked), rule) if asked else ())
         return [None if one is None else next(found) for one in values]

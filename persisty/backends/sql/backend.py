@@ -6,7 +6,7 @@ What becomes of a write is told differently by an engine in this process (`embed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
@@ -279,13 +279,26 @@ class SqlBackend(Generic[T]):
             how = HOW.get(type(value), "set")
             shape.append((name, how))
             values.append(
-                value.amount
+                self._codec.value(name, value)
+                if how == "set"
+                else value.amount
                 if how == "add"
-                else self._codec.value(name, list(value.values))[1:-1]  # what stands between the brackets of the array
-                if how == "append"
-                else self._codec.value(name, value)
+                else self._appended(name, value)
             )
         return tuple(shape)
+
+    def _changed_column(self, name: str, how: str, values: Sequence[Any]) -> Iterable[Any]:
+        """The values of one attribute in changes of one shape, as its column stores them."""
+        if how == "add":
+            return [value.amount for value in values]
+        if how == "append":
+            return [self._appended(name, value) for value in values]
+        return self._codec.column(name, values)
+
+    def _appended(self, name: str, change: Append) -> str:
+        """The JSON of the appended values, without the brackets of their array."""
+        text: str = self._codec.value(name, list(change.values))
+        return text[1:-1]
 
     def _key(self, key: KeyValues) -> list[Any]:
         return [self._codec.value(name, value) for name, value in zip(self.meta.key.attributes, key, strict=True)]

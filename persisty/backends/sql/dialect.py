@@ -16,17 +16,22 @@ from ...model.types import Kind
 
 Column = ColumnElement[Any]
 Convert = Callable[[Any], Any]
+ConvertColumn = Callable[[Sequence[Any]], list[Any]]
 
 
 class ColumnKind(Struct, frozen=True):
-    """How a kind of value is kept. `encode`/`decode` never see None; None in their place means that the driver's value is the
-    item's. JSON is encoded to text whole; `decode` leads to the text that msgspec wrote. `decode_all`: a whole column at once, None in
-    it and all, where that is faster."""
+    """How a kind of value is stored.
+
+    `encode` and `decode` never see None. Where one of them is None, the driver's value is the item's. A JSON value is encoded to text as a
+    whole; `decode` gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is
+    faster.
+    """
 
     type: TypeEngine[Any]
     encode: Convert | None = None
     decode: Convert | None = None
-    decode_all: Callable[[Sequence[Any]], list[Any]] | None = None
+    decode_all: ConvertColumn | None = None
+    encode_all: ConvertColumn | None = None
 
 
 class Search(Struct, frozen=True):

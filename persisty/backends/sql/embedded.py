@@ -1,14 +1,22 @@
 """The SQLite engine: `sqlite:///messenger.db` is a file below the working directory, `sqlite://` is in memory.
 
-In this process another statement costs microseconds: a write that did nothing is looked into by a second one, in a
-transaction in which nothing can change between the two.
+In this process a further statement costs microseconds. A write that changed nothing is therefore examined by a second statement, in a
+transaction that lets no other writer in between. Several writes are first tried together:
+
+```
+grouped     a run of writes of one shape is one executemany; the updated items are read by one SELECT at the end
+            any write without an effect, or a unique value that is taken → ROLLBACK, then
+one by one  each write is a statement of its own, which says why it had no effect
+```
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Table
 
 from ...model.expressions import And, Compare, Filter
@@ -16,7 +24,7 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from .backend import SqlBackend, undone
+from .backend import HOW, SqlBackend, undone
 from .dialect import UniqueTaken
 from .engine import SqlEngine
 from .sqlite import SQLITE, SqliteConnection
@@ -26,21 +34,54 @@ DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outc
 
 
 class _RolledBackError(Exception):
-    """Leaves the transaction of an atomic batch that cannot be done."""
+    """Leaves the transaction of writes that are taken back."""
+
+
+class _Group(Struct):
+    """Writes in a row that share a statement: `parts` are its kind and shape. Of each write: its key as it is stored, and the values of its
+    conditions."""
+
+    parts: tuple[Any, ...]
+    writes: list[Any]
+    keys: list[tuple[Any, ...]]
+    conditions: list[list[Any]]
 
 
 class SqliteBackend(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: SqliteConnection) -> None:
         super().__init__(meta, table, SQLITE, connection, embedded=True)
         self._sqlite = connection
+        self._key_places = [self._codec.names.index(name) for name in meta.key.attributes]
+
+    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys))
+
+    def _read_many(self, keys: Sequence[tuple[Any, ...]]) -> list[T | None]:
+        """The items of keys as they are stored: a row is found by these faster than by decoded values."""
+        statement = self._statements.get("read", len(keys))
+        rows = self._sqlite.rows(statement.text, statement.arguments(list(chain.from_iterable(keys))))
+        if not rows:
+            return [None] * len(keys)
+        columns: list[Any] = list(zip(*rows, strict=True))
+        there = list(zip(*[columns[place] for place in self._key_places], strict=True))
+        found = dict(zip(there, self._codec.of_columns(columns), strict=True))
+        return list(map(found.get, keys))
+
+    def _stored(self, keys: Sequence[KeyValues]) -> list[tuple[Any, ...]]:
+        """The keys as their columns store them."""
+        names = self.meta.key.attributes
+        columns = [
+            self._codec.column(name, values) for name, values in zip(names, zip(*keys, strict=True), strict=True)
+        ]
+        return list(zip(*columns, strict=True))
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         if len(writes) == 1:
             return [self._one(writes[0])]
-        puts = [write for write in writes if isinstance(write, Put) and not write.requires]
-        if len(puts) == len(writes) and self._create(puts):
-            return [WriteResult(Outcome.DONE, put.item) for put in puts]
-        results: list[WriteResult] = []
+        results = self._grouped(writes)
+        if results is not None:
+            return results
+        results = []
         try:
             with self._sqlite.transaction():
                 results.extend(map(self._in_transaction, writes))
@@ -51,30 +92,87 @@ class SqliteBackend(SqlBackend[T]):
         return results
 
     def _one(self, write: Write) -> WriteResult:
-        """One write, one statement. Only a write that did nothing is looked at again, to tell why."""
+        """One write, one statement. Only a write that changed nothing is examined by a second one."""
         result = self._try(write)
         if result is not None:
             return result
         with self._sqlite.transaction():
             return self._in_transaction(write)
 
-    def _create(self, puts: Sequence[Put]) -> bool:
-        """Put all in one go; False if a key or a unique value is taken, and nothing is written then.
+    def _grouped(self, writes: Sequence[Write]) -> list[WriteResult] | None:
+        """The results of writes that are all DONE; None if one is not, and then nothing is written.
 
-        A savepoint instead of a transaction of its own would double the time: SQLite copies every page that it changes.
+        A savepoint instead of a transaction would double the time: SQLite copies every page that it changes.
         """
-        statement = self._statements.get("insert")
-        rows = [statement.arguments(self._codec.row(put.item)) for put in puts]
+        keys = self._stored(list(map(self._key_of, writes)))
+        patched = [key for key, write in zip(keys, writes, strict=True) if type(write) is Patch]
+        if patched and len(set(keys)) < len(keys):
+            return None  # an item is read once, after all writes, and so it may be written once
+        calls = [self._call(group) for group in self._groups(writes, keys)]
         try:
             with self._sqlite.transaction():
-                if self._sqlite.each_changed(statement.text, rows) < len(rows):
-                    raise _RolledBackError
+                for call in calls:
+                    if call is None or self._sqlite.each_changed(*call) < len(call[1]):
+                        raise _RolledBackError
+                items = iter(self._read_many(patched) if patched else ())
         except (_RolledBackError, UniqueTaken):
-            return False
-        return True
+            return None
+        return [
+            DONE
+            if type(write) is Delete
+            else WriteResult(Outcome.DONE, write.item if isinstance(write, Put) else next(items))
+            for write in writes
+        ]
+
+    def _groups(self, writes: Sequence[Write], keys: Sequence[tuple[Any, ...]]) -> list[_Group]:
+        groups: list[_Group] = []
+        last: tuple[Any, ...] = ()
+        for write, key in zip(writes, keys, strict=True):
+            conditions: list[Any] = []
+            parts = self._parts(write, conditions)
+            if parts != last:
+                last = parts
+                groups.append(_Group(parts, [], [], []))
+            group = groups[-1]
+            group.writes.append(write)
+            group.keys.append(key)
+            group.conditions.append(conditions)
+        return groups
+
+    def _parts(self, write: Write, values: list[Any]) -> tuple[Any, ...]:
+        """What a write's statement depends on; the values of its conditions are appended."""
+        if isinstance(write, Patch):
+            condition = self._shape(write.when, values)
+            required = self._required(write.requires, values) if write.requires else ()
+            return ("change", tuple(write.changes), condition, required)
+        if isinstance(write, Delete):
+            return ("delete", self._shape(write.when, values))
+        return ("insert_required", self._required(write.requires, values)) if write.requires else ("insert",)
+
+    def _call(self, group: _Group) -> tuple[str, list[tuple[Any, ...]]] | None:
+        """The statement of a group and its arguments for each write; None where one write sets what another adds to."""
+        kind, *shape = group.parts
+        columns: list[Iterable[Any]] = []
+        if kind == "change":
+            changes: list[tuple[str, str]] = []
+            for name in shape[0]:
+                values = [write.changes[name] for write in group.writes]
+                hows = {HOW.get(type(value), "set") for value in values}
+                if len(hows) > 1:
+                    return None
+                changes += [(name, how) for how in hows]
+                columns += [self._changed_column(name, how, values) for how in hows]
+            shape[0] = tuple(changes)
+        elif kind != "delete":
+            columns += self._codec.columns([write.item for write in group.writes])
+        if kind in ("change", "delete"):
+            columns += zip(*group.keys, strict=True)
+        columns += zip(*group.conditions, strict=True)
+        statement = self._statements.get(kind, *shape)
+        return statement.text, list(zip(*statement.arguments(columns), strict=True))
 
     def _in_transaction(self, write: Write) -> WriteResult:
-        """The write, and if it did nothing, why: nothing can change in between."""
+        """The result of a write, and if it changed nothing, the reason: nothing can change in between."""
         result = self._try(write)
         if result is not None:
             return result
@@ -94,7 +192,7 @@ class SqliteBackend(SqlBackend[T]):
         return bool(self.count(combine(And, [*same, when])))
 
     def _try(self, write: Write) -> WriteResult | None:
-        """The result, or None where a Patch or Delete found nothing to do, or a Put not all that it requires."""
+        """The result; None where a Patch or Delete changed nothing, or a requirement of a Put is not met."""
         values: list[Any]
         try:
             match write:

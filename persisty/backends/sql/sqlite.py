@@ -23,7 +23,7 @@ from sqlalchemy.dialects import sqlite
 
 from ...errors import BackendUnavailable
 from ...model.meta import Attribute
-from ...model.types import TEXT, Kind, datetime_text
+from ...model.types import DATETIME_WIDTH, TEXT, Kind, datetime_text
 from ...query.aggregate import add_up
 from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
@@ -78,19 +78,26 @@ class _DecimalSum:
         return str(self._total)
 
 
+def _datetime_texts(column: Sequence[datetime | None]) -> list[str | None]:
+    """`datetime_text` of a column, in one call of msgspec."""
+    texts = msgspec.to_builtins(column)
+    return [one if one is None or len(one) == DATETIME_WIDTH else one[:-1] + ".000000Z" for one in texts]
+
+
 ZERO: Column = literal_column("0")
 COLUMNS = {
     Kind.STRING: ColumnKind(Text()),
     Kind.INTEGER: ColumnKind(BigInteger()),
     Kind.FLOAT: ColumnKind(Float(), None, float),  # RETURNING gives 1 for 1.0
     Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
-    Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat),
+    Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat, encode_all=_datetime_texts),
     Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
     Kind.UUID: ColumnKind(
         Text(),
         msgspec.to_builtins,
         partial(msgspec.convert, type=UUID),
         partial(msgspec.convert, type=list[UUID | None]),
+        msgspec.to_builtins,
     ),
     Kind.DECIMAL: ColumnKind(Text(collation=DECIMAL_COLLATION), str, Decimal),
     Kind.BYTES: ColumnKind(LargeBinary()),
