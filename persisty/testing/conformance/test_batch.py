@@ -53,6 +53,36 @@ def test_edit_batch_answers_in_order_with_a_code_for_each(notes: Store[Note]) ->
     assert notes.count() == 3
 
 
+@pytest.mark.parametrize("stale", [None, 3])
+def test_each_update_of_a_batch_has_its_own_condition_and_item(notes: Store[Note], stale: int | None) -> None:
+    made = [notes.create(Note(text=f"note {rank}", rank=rank)) for rank in range(6)]
+    edits = [
+        Update(
+            one.id,
+            {"text": None if one.rank == 2 else f"new {one.rank}"},
+            when=Note.rank == one.rank - (one.rank == stale),
+        )
+        for one in made
+    ]
+    edits[4] = Update(str(made[4].id), {"rank": 40})
+    results = notes.edit_batch(edits)
+    assert [one.code for one in results] == ["precondition_failed" if rank == stale else "ok" for rank in range(6)]
+    stored = notes.read_batch(one.id for one in made)
+    assert [one.item for one in results] == [None if rank == stale else one for rank, one in enumerate(stored)]
+    assert [(one.rank, one.text, one.version) for one in stored if one] == [
+        (0, "new 0", 2),
+        (1, "new 1", 2),
+        (2, None, 2),
+        (3, "new 3", 2) if stale is None else (3, "note 3", 1),
+        (40, "note 4", 2),
+        (5, "new 5", 2),
+    ]
+    if stale is not None:
+        failed = results[stale].error
+        assert isinstance(failed, PreconditionFailed)
+        assert failed.item == made[stale]
+
+
 def test_edits_of_one_key_happen_in_order(notes: Store[Note]) -> None:
     key = uuid4()
     results = notes.edit_batch(

@@ -124,6 +124,29 @@ def test_changes_in_batches(meters: Store[Meter], atomic: bool) -> None:
     ]
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_batch_may_change_one_attribute_in_different_ways(meters: Store[Meter], atomic: bool) -> None:
+    for name in "abcde":
+        meters.create(Meter(name=name, level=1, maybe=1, log=["old"]))
+    changes: list[dict[str, Any]] = [
+        {"maybe": 7, "log": append("x")},
+        {"maybe": add(2), "log": ["y"]},
+        {"maybe": None, "log": append()},
+        {"maybe": add(-1), "log": []},
+        {"log": append("a", "b"), "level": add(9)},
+    ]
+    results = meters.edit_batch(map(Update, "abcde", changes), atomic=atomic)
+    assert [one.code for one in results] == ["ok"] * 5
+    assert [one.item for one in results] == meters.read_batch("abcde")
+    assert [(one.level, one.maybe, one.log) for one in meters.search_all(order="name")] == [
+        (1, 7, ["old", "x"]),
+        (1, 3, ["y"]),
+        (1, None, ["old"]),
+        (1, 0, []),
+        (10, 1, ["old", "a", "b"]),
+    ]
+
+
 def test_edits_of_one_item_in_a_batch_add_up(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a"))
     results = meters.edit_batch(Update("a", {"total": add(1), "log": append(str(turn))}) for turn in range(5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import uuid
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from persisty import (
     acting_as,
     stored,
 )
-from persisty.model.generators import uuid7
+from persisty.model.generators import uuid4, uuid7
 
 
 @stored(key="number")
@@ -37,6 +38,15 @@ class Event:
     id: UUID = Attr(generator=UUID7)
     text_id: str = Attr(generator=UUID7_TEXT)
     owner: str = Attr(generator=SUBJECT)
+
+
+def test_uuid4_is_a_random_uuid_like_that_of_the_library() -> None:
+    made = [uuid4() for _ in range(2_000)]
+    assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
+    assert len(set(made)) == len(made)
+    assert {UUID(str(one)) for one in made} == set(made)
+    assert pickle.loads(pickle.dumps(made[0])) == made[0]
+    assert made[0].is_safe is uuid.SafeUUID.unknown
 
 
 def test_uuid7_has_the_layout_of_the_rfc() -> None:
