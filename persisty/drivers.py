@@ -25,6 +25,9 @@ EXTRAS: dict[str, str] = {
     "http.client": STANDARD,
     "jwt": "server",
     "moto": "testing",
+    "prometheus_client": "server",
+    "prometheus_client.exposition": "server",
+    "prometheus_client.multiprocess": "server",
     "ssl": STANDARD,
     "urllib.request": STANDARD,
 }

@@ -64,6 +64,20 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(**{name: value for name, value in given.items() if value})
 
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own variable: the folder of the files in which several processes count."""
+
+
+def metrics_folder(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the folder in which the workers of a server count their requests, None for a server of one process."""
+    return (os.environ if environ is None else environ).get(METRICS_FOLDER) or None
+
+
+def share_metrics(folder: str) -> None:
+    """Make the processes that this one starts count their requests in files of the folder."""
+    os.environ[METRICS_FOLDER] = folder
+
+
 def token_secret(environ: Mapping[str, str] | None = None) -> str | None:
     """Return `PERSISTY_TOKEN_SECRET`, the secret that signs persisty's own tokens. Never log or show it."""
     return (os.environ if environ is None else environ).get("PERSISTY_TOKEN_SECRET") or None

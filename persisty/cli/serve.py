@@ -1,7 +1,7 @@
-"""`persisty serve`: an app on a server of one's own, with its tables made, its seeds sown and its URLs printed.
+"""`persisty serve`: run an app on a server. Creates its tables, calls its seed function and prints its URLs.
 
-One process serves and this is it, unless it watches over others: with `--reload` over one that is replaced whenever the sources change,
-with `--workers` over several that share the socket.
+The command's own process serves, except in two cases. With `--reload` it supervises one process, which it replaces when the sources change.
+With `--workers` it supervises several processes that share the socket.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -21,31 +22,33 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from .. import settings
 from ..errors import InvalidDeclaration
+from ..hosting.prometheus import forget_worker
 from ..hosting.server import seconds_of
 from . import server_process as serving
 from .server_process import Options
 
 RELOAD_DRAIN = 1.0
-"""Seconds that requests have to end when the sources changed."""
+"""Seconds in which requests have to end when the sources have changed."""
 
 
 def command(
     app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
     host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one")] = 8000,
-    url: Annotated[str | None, typer.Option(help="Where items are kept, instead of what the app says")] = None,
-    seed: Annotated[str | None, typer.Option(help="A function of the app to call first, as module:function")] = None,
-    reload: Annotated[bool, typer.Option("--reload", help="Start anew whenever the sources change")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve")] = 1,
+    url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
+    seed: Annotated[str | None, typer.Option(help="Function to call first, as module:function")] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when the sources change")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that serve")] = 1,
     access_log: Annotated[
         bool | None,
-        typer.Option(help="Log requests, as JSON unless at a terminal; default: PERSISTY_ACCESS_LOG, or yes"),
+        typer.Option(help="Log requests, as text at a terminal, else as JSON; default: PERSISTY_ACCESS_LOG, or yes"),
     ] = None,
     metrics: Annotated[
-        bool | None, typer.Option(help="Tell Prometheus at /metrics; default: PERSISTY_METRICS, or no")
+        bool | None, typer.Option(help="Serve Prometheus metrics at /metrics; default: PERSISTY_METRICS, or no")
     ] = None,
     drain_timeout: Annotated[
-        float | None, typer.Option(min=0, max=3600, help="Seconds that requests have to end when it stops; default: 30")
+        float | None,
+        typer.Option(min=0, max=3600, help="Seconds in which requests have to end at shutdown; default: 30"),
     ] = None,
 ) -> None:
     """Serve an app: REST, GraphQL and their pages."""
@@ -54,7 +57,8 @@ def command(
     if spec is None:
         raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")
     metrics = _switch("PERSISTY_METRICS", configured.metrics, metrics)
-    _check(reload, workers, metrics)
+    if reload and workers > 1:
+        raise InvalidDeclaration("--reload serves with one process: leave out --workers")
     timeout = seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout) if drain_timeout is None else drain_timeout
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
@@ -79,47 +83,58 @@ def command(
 
 
 def _reload(options: Options, listening: socket.socket, timeout: float) -> None:
-    """Watch over one process that is replaced. This one never imports the app, so no mistake in it can end it."""
-    sown = multiprocessing.get_context("spawn").Event()
-    serve = partial(serving.serve_anew, options, timeout, sown)
+    """Supervise one process that is replaced. The supervisor never imports the app, so a mistake in the app cannot end it."""
+    seeded = multiprocessing.get_context("spawn").Event()
+    serve = partial(serving.serve_again, options, timeout, seeded)
     watched = _sources(options.spec)
-    listening.listen()  # who asks between two processes waits for the next
+    listening.listen()  # requests between two processes wait for the next
     config = serving.uvicorn_configuration(options, options.spec, timeout, reload=True, reload_dirs=watched)
     ChangeReload(config, target=serve, sockets=[listening]).run()
 
 
 def _share(options: Options, listening: socket.socket, workers: int, timeout: float) -> None:
-    """Watch over processes that share the socket."""
+    """Supervise processes that share the socket and, if metrics are on, a folder of metrics."""
     served = serving.begun(options)
     if served.url.startswith(serving.MEMORY):
-        raise InvalidDeclaration("Workers have each its own memory: keep items elsewhere, see --url")
+        raise InvalidDeclaration("Each worker has its own memory: choose another engine with --url")
     served.close()
     make = partial(serving.worker, options)
     config = serving.uvicorn_configuration(options, make, timeout, factory=True, workers=workers)
-    Multiprocess(config, sockets=[listening]).run()
+    if not options.metrics:
+        Multiprocess(config, sockets=[listening]).run()
+        return
+    with TemporaryDirectory(prefix="persisty-metrics-") as folder:
+        settings.share_metrics(folder)
+        Workers(config, [listening], folder).run()
 
 
-def _check(reload: bool, workers: int, metrics: bool) -> None:
-    """Options that cannot go together."""
-    if reload and workers > 1:
-        raise InvalidDeclaration("--reload serves with one process: leave out --workers")
-    if metrics and workers > 1:
-        raise InvalidDeclaration(
-            "Prometheus would meet another worker each time: with --metrics, scrape servers of one process"
-        )
+class Workers(Multiprocess):
+    """Workers that count their requests in files of one folder."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], folder: str) -> None:
+        super().__init__(config, sockets)
+        self._folder, self._running = folder, frozenset[int | None]()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have ended, and forget their requests in progress. uvicorn calls this twice a second."""
+        super().keep_subprocess_alive()
+        running = frozenset(process.pid for process in self.processes)
+        for pid in self._running - running:
+            forget_worker(self._folder, pid)
+        self._running = running
 
 
 def _switch(name: str, configured: str, given: bool | None) -> bool:
-    """What an option says, or without it its variable."""
+    """Return the value of an option, or of its variable `name` if the option is not given."""
     if given is not None:
         return given
     if configured not in {"on", "off"}:
-        raise InvalidDeclaration(f"{name} is `on` or `off`")
+        raise InvalidDeclaration(f"{name} must be `on` or `off`")
     return configured == "on"
 
 
 def _sources(spec: str) -> list[str]:
-    """The folders to watch: the working directory, and that of the app's package if it is elsewhere. Imports nothing."""
+    """Return the folders to watch: the working directory, and the app's package if it is elsewhere. Imports nothing."""
     here = Path.cwd()
     if "" not in sys.path:
         sys.path.insert(0, "")
@@ -129,9 +144,9 @@ def _sources(spec: str) -> list[str]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """The socket, bound before anything else is done: a port in use is told at once."""
+    """Bind the socket before anything else, so that a port in use is reported at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # with its protocol named: asyncio turns Nagle's delay off only for sockets that say they are TCP
+    # with the protocol: asyncio turns Nagle's algorithm off only for sockets that name TCP
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

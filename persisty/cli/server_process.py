@@ -1,6 +1,6 @@
-"""What `persisty serve` does in each process that serves: the app loaded, its tables made, its seeds sown, its server built.
+"""The steps of `persisty serve` in each process that serves: load the app, create its tables, seed it, build its server.
 
-With `--reload` and `--workers` that is another process than the command's, started by uvicorn, so all of this can be pickled.
+With `--reload` and `--workers`, uvicorn starts these processes, so everything here can be pickled.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ log = logging.getLogger("persisty")
 
 
 class Options(Struct, frozen=True):
-    """What to serve and how. `spec` is `module:attribute`; `url`: where items are kept, if not where the app says; `place`: host and port
-    that are shown; `people`: the log is read by them."""
+    """The options of a server. `spec` is `module:attribute`. `url`: the engine, if not the app's. `place`: host and port to print. `people`: the
+    log is read at a terminal."""
 
     spec: str
     url: str | None
@@ -59,22 +59,22 @@ def log_configuration(options: Options) -> dict[str, Any]:
 
 
 def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **more: Any) -> uvicorn.Config:
-    """How uvicorn runs an ASGI application, or with `factory=True` what makes one."""
+    """Return uvicorn's configuration for an ASGI application, or for a factory of one with `factory=True`."""
     return uvicorn.Config(
         app,
         http=Protocol,
         ws_max_size=MAX_BODY,
         log_config=log_configuration(options),
         log_level=settings.load().log_level.lower(),
-        access_log=False,  # which would tell query strings
+        access_log=False,  # it would log query strings
         server_header=False,
-        timeout_graceful_shutdown=drain_timeout,  # type: ignore[arg-type]  # which it hands to asyncio.wait_for
+        timeout_graceful_shutdown=drain_timeout,  # type: ignore[arg-type]  # declared int; passed to asyncio.wait_for
         **more,
     )
 
 
 def loaded(options: Options) -> App:
-    """The app, kept where the options say, with a secret for tokens if it needs one."""
+    """Load the app with the engine of the options. Generate a secret for tokens if it needs one."""
     served = load_app(options.spec)
     if options.url:
         served.use(options.url)
@@ -84,46 +84,47 @@ def loaded(options: Options) -> App:
 
 
 def begun(options: Options) -> App:
-    """The app, prepared, seeded and announced."""
+    """Load the app, create its tables, seed it and print its URLs."""
     served = loaded(options)
     served.prepare()
     if options.seed:
-        sow(served, options.seed)
+        seed(served, options.seed)
     announce(served, options)
     return served
 
 
 def application(served: App, options: Options) -> ASGIApp:
-    """What answers requests. Requests are logged where errors are."""
+    """Return the ASGI application. Requests are logged to standard error, as errors are."""
     spell = as_text if options.people else as_json
     out = sys.stderr.buffer if options.access_log else None
     return observed(served, access_log=out, spell=spell, metrics=options.metrics)
 
 
-def serve_anew(options: Options, drain_timeout: float, sown: Event, sockets: list[socket]) -> None:
-    """Serve the app as its sources are now. What they have wrong is told, and ends this process alone: the next change starts another.
+def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: list[socket]) -> None:
+    """Serve the app with its current sources. A mistake in them is logged and ends only this process: the next change starts another.
 
-    Seeds are sown once, and again only where all is lost with the process."""
+    The app is seeded once, or each time if its items live in memory.
+    """
     try:
-        first = not sown.is_set()
+        first = not seeded.is_set()
         served = begun(options) if first else loaded(options)
         if not first and options.seed and served.url.startswith(MEMORY):
             served.prepare()
-            sow(served, options.seed)
+            seed(served, options.seed)
         built = application(served, options)
     except PersistyError as error:
         log.error("%s; waiting for a change", error)
     except Exception:
         log.exception("The app cannot be loaded; waiting for a change")
     else:
-        sown.set()
+        seeded.set()
         uvicorn.Server(uvicorn_configuration(options, built, drain_timeout)).run(sockets)
         return
     sys.exit(STARTUP_FAILURE)
 
 
 def worker(options: Options) -> ASGIApp:
-    """The application of one of several workers: the command has begun it."""
+    """Return the application of one worker. The supervisor has created the tables and seeded the app."""
     try:
         return application(loaded(options), options)
     except Exception:
@@ -131,18 +132,19 @@ def worker(options: Options) -> ASGIApp:
         sys.exit(STARTUP_FAILURE)
 
 
-def sow(app: App, spec: str) -> None:
-    """Call the function that puts the first items into the app."""
-    module, _, function = spec.partition(":")
-    seed = getattr(import_module(module), function or "seed", None)
-    if seed is None:
+def seed(app: App, spec: str) -> None:
+    """Call the function that stores the first items of the app."""
+    module, _, name = spec.partition(":")
+    function = getattr(import_module(module), name or "seed", None)
+    if function is None:
         raise InvalidDeclaration(f"There is no {spec}")
-    count = seed(app)
-    typer.echo(f"seeded {count} items" if count else "seeds are there already")
+    count = function(app)
+    typer.echo(f"seeded {count} items" if count else "the app has been seeded before")
 
 
 def announce(app: App, options: Options) -> None:
-    typer.echo(f"{app.name}, kept in {app.url}")
+    """Print where the app's items are and the URLs of its server."""
+    typer.echo(f"{app.name}, stored in {app.url}")
     for label, path in PLACES:
         typer.echo(f"  {label:<9}http://{options.place}{path}")
     if options.metrics:

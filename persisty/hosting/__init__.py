@@ -1,1 +1,1 @@
-"""The surfaces on a server of one's own: ASGI, pages, and the process around them."""
+"""The hosted server: ASGI, pages, logs, metrics, rate limits, readiness and shutdown."""

@@ -1,7 +1,7 @@
-"""The access log: a line for each request, JSON for machines or a short one for people.
+"""The access log: a line for each request, as JSON or as short text for a terminal.
 
-It says who asked for what and how that went, and nothing that may be a secret: no query string, no header, no body. Lines are gathered
-and written together, so that a request pays for no system call.
+A line has no query string, header or body, because these may contain secrets. Lines are buffered and written together, so that a request
+costs no system call.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-GATHERED = 0.05
-"""Seconds for which lines are gathered."""
-MOST = 1 << 16
-"""Lines beyond which nothing is gathered on: a burst must not fill the memory."""
-LONGEST = 1024
-"""Characters of a path that are told."""
+BUFFER_SECONDS = 0.05
+"""Seconds for which lines are buffered."""
+MAX_BUFFERED = 1 << 16
+"""Lines after which the buffer is written at once, so that a burst does not fill the memory."""
+MAX_PATH = 1024
+"""Characters of a path that are logged."""
 PLAIN = "/:@!$&'()*+,;=~ "
-"""What is shown as it is, beside letters and digits, in a line for people."""
+"""Characters that, like letters and digits, are not percent-encoded in text."""
 
 
 class Line(Struct, frozen=True):
-    """What is told of a request. `path` is decoded; `route` is that of the app, or `unmatched`; `ms` from the first byte of the request to the
-    last of the answer; `bytes` of the answer's body as it was sent; `subject` of a caller that is known."""
+    """A line of the log. `path` is decoded. `route` is the app's route, or `unmatched`. `ms` runs from the first byte of the request to the
+    last of the response. `bytes` is the size of the body that was sent. `subject` is that of an authenticated caller."""
 
     time: str
     level: str
@@ -47,27 +47,28 @@ def as_json(line: Line) -> bytes:
 
 
 def as_text(line: Line) -> bytes:
-    """`12:30:01 200 GET /api/message/1  0.4 ms  120 B  ann  [id]`; whatever could move a terminal's cursor is percent-encoded."""
-    who = f"  {quote(line.subject, safe=PLAIN)}" if line.subject is not None else ""
+    """Return `12:30:01 200 GET /api/message/1  0.4 ms  120 B  ann  [id]`. Control characters are percent-encoded: they could move the cursor
+    of a terminal."""
+    subject = f"  {quote(line.subject, safe=PLAIN)}" if line.subject is not None else ""
     path = quote(line.path, safe=PLAIN)
     clock = line.time[11:19]
-    told = f"{clock} {line.status} {line.method} {path}  {line.ms:g} ms  {line.bytes} B{who}  [{line.request_id}]\n"
-    return told.encode()
+    text = f"{clock} {line.status} {line.method} {path}  {line.ms:g} ms  {line.bytes} B{subject}  [{line.request_id}]\n"
+    return text.encode()
 
 
-Spell = Callable[[Line], bytes]
+Format = Callable[[Line], bytes]
 _ENCODER = msgspec.json.Encoder()
 
 
 class AccessLog:
-    """Writes lines to a binary file, which is flushed each time; what nobody takes is dropped."""
+    """Writes lines to a binary file. Lines that cannot be written are dropped."""
 
-    def __init__(self, out: IO[bytes], spell: Spell = as_json) -> None:
-        self._out, self._spell = out, spell
-        self._held: list[bytes] = []
-        self._second, self._shown = -1, ""
+    def __init__(self, out: IO[bytes], spell: Format = as_json) -> None:
+        self._out, self._format = out, spell
+        self._buffer: list[bytes] = []
+        self._second, self._prefix = -1, ""
 
-    def note(
+    def write(
         self,
         request_id: str,
         method: str,
@@ -75,31 +76,31 @@ class AccessLog:
         route: str,
         status: int,
         size: int,
-        took: float,
+        seconds: float,
         subject: str | None,
     ) -> None:
-        """Tell of a request that took so many seconds. Called in the event loop."""
-        level = "ERROR" if status >= 500 else "INFO"
-        known = path if len(path) <= LONGEST else path[:LONGEST]
-        line = Line(self._time(), level, request_id, method, known, route, status, size, round(took * 1000, 3), subject)
-        if not self._held:
-            asyncio.get_running_loop().call_later(GATHERED, self.flush)
-        self._held.append(self._spell(line))
-        if len(self._held) >= MOST:
+        """Log a request that took so many seconds. Call it in the event loop."""
+        level, ms = "ERROR" if status >= 500 else "INFO", round(seconds * 1000, 3)
+        known = path if len(path) <= MAX_PATH else path[:MAX_PATH]
+        line = Line(self._time(), level, request_id, method, known, route, status, size, ms, subject)
+        if not self._buffer:
+            asyncio.get_running_loop().call_later(BUFFER_SECONDS, self.flush)
+        self._buffer.append(self._format(line))
+        if len(self._buffer) >= MAX_BUFFERED:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
-        held, self._held = self._held, []
-        if held:
-            with suppress(OSError, ValueError):  # a log that is closed must not stop the server
-                self._out.write(b"".join(held))
+        """Write the buffered lines."""
+        lines, self._buffer = self._buffer, []
+        if lines:
+            with suppress(OSError, ValueError):  # a closed log must not stop the server
+                self._out.write(b"".join(lines))
                 self._out.flush()
 
     def _time(self) -> str:
-        """Now, in UTC, to the millisecond (RFC 3339)."""
+        """Return the time in UTC, to the millisecond (RFC 3339)."""
         now = time.time()
         second = int(now)
         if second != self._second:
-            self._second, self._shown = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._shown}{int((now - second) * 1000):03}Z"
+            self._second, self._prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._prefix}{int((now - second) * 1000):03}Z"

@@ -1,7 +1,7 @@
-"""Being told to stop: from that moment the server is not ready, and what is running may end.
+"""Graceful shutdown: when the signal to stop arrives, the server stops being ready and running requests may end.
 
-Whoever runs the loop (uvicorn, gunicorn) has its own handler of the signal, which closes the listening sockets and waits. Ours stands
-before it, and can hold it back for a while, in which a load balancer learns from `/ready` to send nothing more.
+uvicorn or gunicorn has its own signal handler, which closes the listening sockets and waits. The handler here runs before it and can delay it.
+During the delay, a load balancer learns from `/ready` to send no more requests.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def told_to_stop(note: Callable[[], None], delay: float) -> Iterator[None]:
-    """Call `note` when a signal to stop comes. A SIGTERM is handed on after `delay` seconds, a second one at once, as Ctrl-C is.
+def on_shutdown(drain: Callable[[], None], delay: float) -> Iterator[None]:
+    """Call `drain` when a signal to stop arrives. The first SIGTERM is passed on after `delay` seconds, a second one and SIGINT at once.
 
-    Only the main thread may handle signals: in any other nothing is done.
+    Only the main thread can handle signals. In any other thread nothing happens.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {one: signal.getsignal(one) for one in SIGNALS}
-    told = False
+    draining = False
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         handler = before[number]
@@ -36,15 +36,15 @@ def told_to_stop(note: Callable[[], None], delay: float) -> Iterator[None]:
             handler(number, frame)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        first, told = not told, True
-        note()
+        nonlocal draining
+        first, draining = not draining, True
+        drain()
         if first and delay and number == signal.SIGTERM:
             loop.call_soon_threadsafe(loop.call_later, delay, pass_on, number, None)
         else:
             pass_on(number, frame)
 
-    # a signal that nobody handles here ends the process as it always does
+    # a signal without a handler keeps its default action
     handled = [one for one in SIGNALS if callable(before[one])]
     for one in handled:
         signal.signal(one, stop)

@@ -1,7 +1,7 @@
-"""Changes, from the threads that write to the subscriptions in the server's event loop.
+"""Fan-out: delivers changes from the writing threads to the subscriptions in the server's event loop.
 
-A thread that writes only notes a change and wakes the loop, once for however many it wrote meanwhile. There each goes to whoever follows
-changes of its store and kind. What waits is bounded: a follower that falls behind is told so, and what it has not taken by then is lost.
+A writing thread only queues the change and wakes the loop, once for any number of changes. The loop delivers each change to the followers of
+its store and kind. Queues are bounded. A follower that falls behind gets `SubscriptionOverrun` and misses the changes that did not fit.
 """
 
 from __future__ import annotations
@@ -15,77 +15,77 @@ from ..application import App
 from ..errors import SubscriptionOverrun
 from ..store.change_feed import KEPT, Change
 
-MOST = 10 * KEPT
+MAX_INCOMING = 10 * KEPT
 """Changes that wait for the event loop."""
 
-AT_ONCE = 100
-"""Changes that are looked at before somebody else has a turn."""
+BATCH = 100
+"""Changes that a follower takes before other tasks run."""
 
 
 class Follower:
-    """One subscription's share. Of the loop's thread, all of it."""
+    """The queue of one subscription. Use it in the event loop only."""
 
-    def __init__(self, kept: int) -> None:
-        self._waiting: deque[Change] = deque()
-        self._kept, self._overrun = kept, False
-        self._there = asyncio.Event()
+    def __init__(self, size: int) -> None:
+        self._queue: deque[Change] = deque()
+        self._size, self._overrun = size, False
+        self._ready = asyncio.Event()
 
-    def note(self, change: Change) -> None:
-        if len(self._waiting) >= self._kept:
+    def put(self, change: Change) -> None:
+        if len(self._queue) >= self._size:
             self.overrun()
-        elif not self._overrun:  # what comes after a gap would look as if nothing had been missed
-            self._waiting.append(change)
-            self._there.set()
+        elif not self._overrun:  # a change after a gap would hide the gap
+            self._queue.append(change)
+            self._ready.set()
 
     def overrun(self) -> None:
-        """Some changes are lost."""
+        """Mark that changes are lost: `take` raises once the queue is empty."""
         self._overrun = True
-        self._there.set()
+        self._ready.set()
 
     async def take(self) -> list[Change]:
-        """The next changes, at least one. `SubscriptionOverrun` where the next one is lost."""
-        await self._there.wait()
-        found = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-        if self._overrun and not found:
+        """Return the next changes, at least one. `SubscriptionOverrun` if the next one is lost."""
+        await self._ready.wait()
+        changes = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        if self._overrun and not changes:
             raise SubscriptionOverrun()
-        if not self._waiting and not self._overrun:
-            self._there.clear()
-        return found
+        if not self._queue and not self._overrun:
+            self._ready.clear()
+        return changes
 
 
 class FanOut:
     """The followers of an app's changes. `kept`: changes that wait for one follower."""
 
     def __init__(self, app: App, kept: int = KEPT) -> None:
-        self._app, self._kept = app, kept
+        self._app, self._size = app, kept
         self._followers: dict[tuple[str, str], tuple[Follower, ...]] = {}
-        self._listening: dict[str, Callable[[], None]] = {}
+        self._unsubscribe: dict[str, Callable[[], None]] = {}
         self._incoming: deque[Change] = deque()
         self._woken, self._lost = False, False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Have the app ready to be listened to, so that no store is connected anew in the midst of its work."""
-        self._app.listen((), self._note)
+        """Prepare the app for listeners, so that no store has to connect again while it is in use."""
+        self._app.listen((), self._enqueue)
 
     @contextmanager
     def following(self, store: str, kind: str) -> Iterator[Follower]:
-        """Follow the changes of a store that are of one kind. Called in the event loop."""
+        """Follow the changes of one kind in a store, for as long as the context lasts. Call it in the event loop."""
         self._loop = asyncio.get_running_loop()
-        follower, followed = Follower(self._kept), (store, kind)
+        follower, followed = Follower(self._size), (store, kind)
         self._followers[followed] = (*self._followers.get(followed, ()), follower)
-        if store not in self._listening:
-            self._listening[store] = self._app.listen((store,), self._note)
+        if store not in self._unsubscribe:
+            self._unsubscribe[store] = self._app.listen((store,), self._enqueue)
         try:
             yield follower
         finally:
             self._followers[followed] = tuple(one for one in self._followers[followed] if one is not follower)
             if not any(some for (name, _), some in self._followers.items() if name == store):
-                self._listening.pop(store)()
+                self._unsubscribe.pop(store)()
 
-    def _note(self, change: Change) -> None:
-        """Take note of a change, in the thread that wrote it."""
-        if len(self._incoming) >= MOST:
+    def _enqueue(self, change: Change) -> None:
+        """Queue a change, in the thread that wrote it."""
+        if len(self._incoming) >= MAX_INCOMING:
             self._lost = True
         else:
             self._incoming.append(change)
@@ -94,11 +94,11 @@ class FanOut:
             self._loop.call_soon_threadsafe(self._distribute)
 
     def _distribute(self) -> None:
-        self._woken = False  # before looking: what is noted after the last look wakes the loop again
+        self._woken = False  # before reading: a change that is queued after the last read wakes the loop again
         while self._incoming:
             change = self._incoming.popleft()
             for follower in self._followers.get((change.store, change.kind), ()):
-                follower.note(change)
+                follower.put(change)
         if self._lost:
             self._lost = False
             for follower in [one for some in self._followers.values() for one in some]:

@@ -1,6 +1,6 @@
-"""The log of the process: its own lines and uvicorn's, as people read them at a terminal and as JSON anywhere else.
+"""The log of the process: lines of persisty and of uvicorn, as text at a terminal and as JSON otherwise.
 
-A line that is written while a request is answered names it by the id that its answer has.
+A line that is written during a request has the id of the request, which its response has as well.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from .tracing import CURRENT
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the members of an access log's lines where there are such."""
+    """Formats a line as one JSON object. Its members have the names that the access log uses."""
 
     def format(self, record: logging.LogRecord) -> str:
         second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        told: dict[str, Any] = {
+        members: dict[str, Any] = {
             "time": f"{second}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
         if (trace := CURRENT.get()) is not None:
-            told["request_id"] = trace.request_id
+            members["request_id"] = trace.request_id
         if record.exc_info:
-            told["error"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(told).decode()
+            members["error"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(members).decode()
 
 
 class TextFormatter(DefaultFormatter):
-    """uvicorn's lines, with the request's id behind the message."""
+    """Formats a line as uvicorn does, followed by the id of the request."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        told, trace = super().formatMessage(record), CURRENT.get()
-        return told if trace is None else f"{told}  [{trace.request_id}]"
+        text, trace = super().formatMessage(record), CURRENT.get()
+        return text if trace is None else f"{text}  [{trace.request_id}]"
 
 
 FORMATTERS: dict[bool, dict[str, Any]] = {
     True: {"()": f"{__name__}.TextFormatter", "fmt": "%(levelprefix)s %(message)s"},
     False: {"()": f"{__name__}.JsonFormatter"},
 }
-"""Whether people read it → what spells it."""
+"""Whether people read the log → the formatter."""
 
 
 def configuration(level: str, *, people: bool) -> dict[str, Any]:
-    """What `logging.config.dictConfig` and uvicorn take: everything goes to standard error."""
+    """Return the configuration for `logging.config.dictConfig` and uvicorn. All lines go to standard error."""
     own = {"handlers": ["default"], "level": level, "propagate": False}
     return {
         "version": 1,

@@ -1,28 +1,28 @@
-"""A server whose requests are logged and counted: what stands around `Server` where somebody wants to know, and nowhere else."""
+"""A server whose requests are logged and counted. It wraps `Server` only if one of both is turned on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import IO, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..application import App
-from .access_log import AccessLog, Spell, as_json
+from .access_log import AccessLog, Format, as_json
 from .metrics import SOCKET, Metrics
+from .prometheus import Exposition
 from .route_names import RouteNames
 from .server import Server
-from .tracing import CURRENT, LEFT
+from .tracing import CLIENT_CLOSED, CURRENT
 
 FAILED = 500
-"""The status of what failed before it had any."""
+"""The status of a request that failed before it had one."""
 
 
 class Observed:
-    """The application. `name` gives the route of a path."""
+    """The ASGI application. `name` returns the route of a path."""
 
     def __init__(
         self, server: Server, name: Callable[[str], str], log: AccessLog | None, metrics: Metrics | None
@@ -32,12 +32,12 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._others(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         started = time.perf_counter()
         status, size = 0, 0
 
-        def noted(message: Message) -> Any:
+        def observe(message: Message) -> Any:
             nonlocal status, size
             if message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
@@ -45,28 +45,28 @@ class Observed:
                 status = message["status"]
             return send(message)
 
-        metrics, otherwise = self._metrics, FAILED
+        metrics, without_response = self._metrics, FAILED
         if metrics is not None:
-            metrics.running += 1
+            metrics.begin()
         try:
-            await self._server(scope, receive, noted)
-            otherwise = LEFT
+            await self._server(scope, receive, observe)
+            without_response = CLIENT_CLOSED
         finally:
-            took = time.perf_counter() - started
+            seconds = time.perf_counter() - started
             if metrics is not None:
-                metrics.running -= 1
-            self._ended(scope["method"], scope["path"], status or otherwise, size, took)
+                metrics.end()
+            self._ended(scope["method"], scope["path"], status or without_response, size, seconds)
 
-    def _ended(self, method: str, path: str, status: int, size: int, took: float) -> None:
-        """Count a request that has ended, and log it."""
+    def _ended(self, method: str, path: str, status: int, size: int, seconds: float) -> None:
+        """Record a request that has ended, and log it."""
         route, trace = self._name(path), CURRENT.get()
         if self._metrics is not None:
-            self._metrics.note(method, route, status, took)
+            self._metrics.record(method, route, status, seconds)
         if self._log is not None and trace is not None:
-            self._log.note(trace.request_id, method, path, route, status, size, took, trace.subject)
+            self._log.write(trace.request_id, method, path, route, status, size, seconds, trace.subject)
 
-    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The server's life: what is still to be written is written at its end."""
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on WebSockets and the lifespan. Buffered lines of the log are written when it ends."""
         try:
             await self._server(scope, receive, send)
         finally:
@@ -75,13 +75,12 @@ class Observed:
 
 
 def observed(
-    app: App, *, access_log: IO[bytes] | None = None, spell: Spell = as_json, metrics: bool = False
+    app: App, *, access_log: IO[bytes] | None = None, spell: Format = as_json, metrics: bool = False
 ) -> ASGIApp:
-    """The server of an app, with a line for each request in `access_log`, and with `/metrics`: each only where it is wanted."""
+    """Return the server of an app, with a line in `access_log` for each request and with `/metrics`, if they are turned on."""
     if access_log is None and not metrics:
         return Server(app)
     log = None if access_log is None else AccessLog(access_log, spell)
     counts = Metrics() if metrics else None
-    exposed = None if counts is None else import_module("persisty.hosting.prometheus").Exposition(counts).handle
-    server = Server(app, metrics=exposed, noting=log is not None)
+    server = Server(app, metrics=None if counts is None else Exposition(counts).handle, with_subject=log is not None)
     return Observed(server, RouteNames(app), log, counts)

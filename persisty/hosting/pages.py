@@ -1,7 +1,7 @@
-"""The pages a person opens: a front page, the REST documentation, GraphiQL. Everything they load comes from this server.
+"""The pages for people: a front page, the REST documentation and GraphiQL. They load files from this server only.
 
-Scripts and styles of Swagger UI and GraphiQL are copied into `static/` from their npm packages when the package is
-built (`ui/build.mjs`); a content security policy keeps every page from loading anything from elsewhere.
+`ui/build.mjs` copies the scripts and styles of Swagger UI and GraphiQL from their npm packages into `static/` when the package is built. A
+content security policy stops every page from loading files of other servers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ POLICY = (
     "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
-"""GraphiQL and Swagger UI set style attributes, which is why inline styles (and only they) are allowed."""
+"""Inline styles are allowed, because GraphiQL and Swagger UI set style attributes. Inline scripts are not."""
 
 HEADERS = [
     (b"content-security-policy", POLICY.encode()),
@@ -34,7 +34,7 @@ HEADERS = [
 
 
 def routes() -> list[BaseRoute]:
-    """The routes of the pages and of what they load."""
+    """Return the routes of the pages and of the files that they load."""
     pages: list[BaseRoute] = [Route(path, _page(HERE / "pages" / name)) for path, name in PAGES.items()]
     files = [Mount("/pages", _files("pages")), Mount("/static", _files("static"))]
     return [*pages, *files]
@@ -52,18 +52,18 @@ def _files(folder: str) -> ASGIApp:
 
 
 class SecureHeaders:
-    """Adds the security headers, and the request's id, to every response of the pages."""
+    """Adds the security headers and the request's id to every response of the pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         trace = CURRENT.get()
-        told = [] if trace is None else [(REQUEST_ID.encode(), trace.request_id.encode())]
+        request_id = [] if trace is None else [(REQUEST_ID.encode(), trace.request_id.encode())]
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS, *told]
+                message["headers"] = [*message["headers"], *HEADERS, *request_id]
             await send(message)
 
         await self._app(scope, receive, secured)

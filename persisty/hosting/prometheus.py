@@ -1,68 +1,42 @@
-"""`/metrics`: the counts of requests, and what the process takes, as Prometheus reads them.
-
-`prometheus_client` spells them, in the format that the scraper asks for. Imported only where metrics are on.
-"""
+"""`/metrics`: the metrics of requests and of the process in the format that the scraper accepts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import accumulate
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-
+from .. import settings
 from ..api.http.messages import Request, Response, without_content
 from ..api.http.problem import refusal
+from ..drivers import driver
 from ..errors import MethodNotAllowed
-from .metrics import BUCKETS, Metrics
+from .metrics import Metrics
 
-BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
-METHODS = "GET, HEAD, OPTIONS"
-
-
-class Requests(Collector):
-    """The counts, as they are when somebody looks."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterator[Metric]:
-        ended = CounterMetricFamily(
-            "persisty_http_requests", "Requests that were answered.", labels=("route", "method", "status")
-        )
-        for (route, method, status), count in self._metrics.ended.items():
-            ended.add_metric((route, method, str(status)), count)
-        took = HistogramMetricFamily(
-            "persisty_http_request_duration_seconds",
-            "From the first byte of a request to the last of its answer.",
-            labels=("route", "method"),
-        )
-        for kind, durations in self._metrics.took.items():
-            counts = zip(BOUNDS, accumulate(durations.buckets), strict=True)
-            took.add_metric(kind, [(bound, count) for bound, count in counts], durations.total)
-        running = GaugeMetricFamily(
-            "persisty_http_requests_in_progress", "Requests that are being answered.", value=self._metrics.running
-        )
-        yield from (ended, took, running)
+ALLOWED = "GET, HEAD, OPTIONS"
 
 
 class Exposition:
-    """What `/metrics` answers."""
+    """Answers `/metrics`: for this process, or for all workers if they share a folder of metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._registry = CollectorRegistry()
-        self._registry.register(Requests(metrics))
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        self._choose_encoder = driver("prometheus_client.exposition").choose_encoder
+        self._registry = metrics.registry
+        folder = settings.metrics_folder()
+        if folder is not None:
+            self._registry = driver("prometheus_client").CollectorRegistry()
+            driver("prometheus_client.multiprocess").MultiProcessCollector(self._registry, folder)
 
     def handle(self, request: Request) -> Response:
+        """Answer a request for `/metrics`."""
         if request.method == "OPTIONS":
-            return Response(204, {"allow": METHODS})
+            return Response(204, {"allow": ALLOWED})
         if request.method not in {"GET", "HEAD"}:
-            return refusal(MethodNotAllowed(allow=METHODS))
-        encode, media = choose_encoder(request.headers.get("accept", ""))
-        told = Response(200, {"content-type": media, "cache-control": "no-store"}, encode(self._registry))
-        return without_content(told) if request.method == "HEAD" else told
+            return refusal(MethodNotAllowed(allow=ALLOWED))
+        encode, media = self._choose_encoder(request.headers.get("accept", ""))
+        response = Response(200, {"content-type": media, "cache-control": "no-store"}, encode(self._registry))
+        return without_content(response) if request.method == "HEAD" else response
+
+
+def forget_worker(folder: str, pid: int | None) -> None:
+    """Delete the requests in progress of a worker that has ended. Its other numbers still count."""
+    for file in Path(folder).glob(f"gauge_live*_{pid}.db"):
+        file.unlink(missing_ok=True)

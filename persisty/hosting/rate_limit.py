@@ -1,10 +1,10 @@
-"""How often one caller may ask: a token bucket for each, in the memory of this process, which is bounded.
+"""The rate limit: a token bucket for each caller, in the memory of this process.
 
-A bucket is one number, the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371). One that is full
-need not be kept; where there are more callers than places, whoever asked longest ago is forgotten.
+A bucket is one number, the time at which it is full again (generic cell rate algorithm, ITU-T I.371). The number of buckets is bounded. When
+all places are taken, the bucket that was used longest ago is dropped.
 
-Who is known is counted by name, anybody else by address. That is known only behind the look at credentials, and a request whose
-credentials do not count never gets there: what has not been counted on the way back is counted by address.
+An authenticated caller is counted by subject, any other by address. The subject is known only after authentication, which a request with
+invalid credentials does not pass. Such a request is counted by address on its way back.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ..errors import Fault, InvalidDeclaration, RateLimited
 from .tracing import CURRENT
 
 PLACES = 20_000
-"""Callers that are remembered."""
+"""Buckets that are stored."""
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"([1-9]\d{0,8})/([smh])(?: burst ([1-9]\d{0,8}))?", re.ASCII)
 
 
 class Rate(Struct, frozen=True):
-    """So many `requests` in so many `seconds`, of which `burst` may come at once."""
+    """A limit of `requests` in `seconds`, of which `burst` may arrive at once."""
 
     requests: int
     seconds: int
@@ -39,18 +39,18 @@ class Rate(Struct, frozen=True):
 
 
 def rate_of(configured: str | None) -> Rate | None:
-    """What `100/s`, `1000/m burst 50` or `5000/h` say; without `burst` all may come at once. `InvalidDeclaration` for anything else."""
+    """Parse `100/s`, `1000/m burst 50` or `5000/h`. Without `burst`, all requests may arrive at once. `InvalidDeclaration` for other texts."""
     if configured is None:
         return None
     found = _RATE.fullmatch(configured.strip())
     if found is None:
         fault = Fault("/rate_limit", "Not a rate", "100/s, 1000/m burst 50, 5000/h", configured[:64])
-        raise InvalidDeclaration("PERSISTY_RATE_LIMIT makes no sense", faults=[fault])
+        raise InvalidDeclaration("PERSISTY_RATE_LIMIT is not valid", faults=[fault])
     return Rate(int(found[1]), SECONDS[found[2]], int(found[3] or found[1]))
 
 
 class Buckets:
-    """A bucket for each name. Safe for threads."""
+    """One bucket for each name. Safe for threads."""
 
     def __init__(self, rate: Rate, places: int = PLACES, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = rate.seconds / rate.requests
@@ -63,12 +63,12 @@ class Buckets:
         return len(self._full)
 
     def take(self, name: str) -> float | None:
-        """Count a request. The seconds after which it may be made, if it may not be now."""
+        """Count a request. Return None if it is allowed now, else the seconds to wait."""
         with self._lock:
             now = self._clock()
             full = max(self._full.get(name, now), now)
             wait = full - now - self._room
-            if wait > 1e-9:  # a wait that was just long enough is, but for rounding
+            if wait > 1e-9:  # less is an error of rounding after an exact wait
                 return wait
             self._full[name] = full + self._interval
             self._full.move_to_end(name)
@@ -78,7 +78,7 @@ class Buckets:
 
 
 class Limited:
-    """A surface, `outside` and `inside` of the look at credentials, that answers 429 to whoever asks too often."""
+    """Wraps a surface `outside` and `inside` of authentication. Answers 429 to a caller that exceeds the limit."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
@@ -108,7 +108,7 @@ class Limited:
 
 
 def neighbourhood(address: str | None) -> str | None:
-    """The address; of IPv6, where one client has a whole network of them, that network."""
+    """Return the address that is counted. For IPv6 it is the /64 network, because one client has a whole network."""
     if address is None or ":" not in address:
         return address
     try:

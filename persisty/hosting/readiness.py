@@ -1,7 +1,7 @@
-"""Whether requests should be sent here: `/ready`, as a load balancer asks, beside `/health`, which only tells that the process lives.
+"""`/ready`: whether a load balancer should send requests to this server. `/health` only says that the process is alive.
 
-Ready is who has been prepared, is not on the way out, and whose engine answers. The engine is asked for one item, at most once a
-second however often the question comes, and never while it still owes an answer.
+The server is ready when its tables exist, it is not shutting down and its engine answers. The engine is asked for one item, at most once a
+second, and never while a previous question is open.
 """
 
 from __future__ import annotations
@@ -20,28 +20,32 @@ from ..errors import MethodNotAllowed, NotReady
 from ..model.expressions import ALL
 from ..store.backend import Query
 
-KEPT = 1.0
-"""Seconds for which what the engine answered counts."""
+CACHE_SECONDS = 1.0
+"""Seconds for which the engine's answer is cached."""
 PATIENCE = 2.0
-"""Seconds that the engine has to answer in."""
+"""Seconds in which the engine has to answer."""
 METHODS = "GET, HEAD, OPTIONS"
 
 log = logging.getLogger("persisty")
 
 
 class Readiness:
-    """Whether an app can be asked. `stage` is "starting", "serving" or "draining"."""
+    """The readiness of an app. `stage` is "starting", "serving" or "draining". `kept`: seconds for which the engine's answer is cached."""
 
     def __init__(
-        self, app: App, patience: float = PATIENCE, kept: float = KEPT, clock: Callable[[], float] = time.monotonic
+        self,
+        app: App,
+        patience: float = PATIENCE,
+        kept: float = CACHE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._app, self._patience, self._kept, self._clock = app, patience, kept, clock
+        self._app, self._patience, self._cache_seconds, self._clock = app, patience, kept, clock
         self.stage = "starting"
         self._asking: asyncio.Task[bool] | None = None
         self._answers, self._until = False, 0.0
 
     async def missing(self) -> str | None:
-        """What it is not ready for: its stage, or "engine"; None if it is ready."""
+        """Return None if the server is ready, else the reason: its stage, or "engine"."""
         if self.stage == "serving":
             return None if await self._engine_answers() else "engine"
         return self.stage
@@ -53,16 +57,18 @@ class Readiness:
             self._asking = asyncio.ensure_future(run_in_threadpool(self._ask))
             self._asking.add_done_callback(self._answered)
         asking = self._asking
-        done, _ = await asyncio.wait({asking}, timeout=self._patience)  # who leaves does not take the question along
+        done, _ = await asyncio.wait(
+            {asking}, timeout=self._patience
+        )  # a client that leaves does not cancel the question
         return bool(done) and asking.result()
 
     def _answered(self, asking: asyncio.Task[bool]) -> None:
         self._asking = None
         if not asking.cancelled():
-            self._answers, self._until = asking.result(), self._clock() + self._kept
+            self._answers, self._until = asking.result(), self._clock() + self._cache_seconds
 
     def _ask(self) -> bool:
-        """Any one item of the first store: that its table is there is a part of being ready."""
+        """Read one item of the first store. This also checks that its table exists."""
         meta = next(iter(self._app.metas.values()), None)
         if meta is None:
             return True
@@ -75,13 +81,13 @@ class Readiness:
 
 
 def readiness_response(missing: str | None, request: Request) -> Response:
-    """What `/ready` answers."""
+    """Return the response of `/ready`."""
     if request.method == "OPTIONS":
         return Response(204, {"allow": METHODS})
     if request.method not in {"GET", "HEAD"}:
         return refusal(MethodNotAllowed(allow=METHODS))
     if missing is None:
-        told = Response(200, {**JSON, "cache-control": "no-store"}, encode({"status": "ready"}))
+        response = Response(200, {**JSON, "cache-control": "no-store"}, encode({"status": "ready"}))
     else:
-        told = problem_response(problem(NotReady(reason=missing, retry_after=1)))  # which a log need not know
-    return without_content(told) if request.method == "HEAD" else told
+        response = problem_response(problem(NotReady(reason=missing, retry_after=1)))  # not an error to log
+    return without_content(response) if request.method == "HEAD" else response

@@ -1,4 +1,4 @@
-"""What the paths of requests are called in logs and metrics: by the route, so that there are only so many names, and no keys in them."""
+"""The routes of requests in logs and metrics. A route has no keys, so the number of routes is bounded."""
 
 from __future__ import annotations
 

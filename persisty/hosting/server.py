@@ -1,10 +1,9 @@
-"""The ASGI server of an app: the surfaces on a short path of their own, the pages through Starlette.
+"""The ASGI server of an app. The surfaces are called directly, the pages through Starlette.
 
-Calls of an embedded engine take microseconds and run in the event loop: a hop to a thread would cost more than the
-query. Calls over a network, custom actions, whose length nobody knows, and whatever comes with a token that is not known yet
-run in threads.
+Calls of an embedded engine take microseconds and run in the event loop: a switch to a thread would cost more than the query. These run in
+threads: calls over a network, custom actions, whose duration is unknown, and requests with a token that has to be verified.
 
-What stands around it is in modules of its own: `observed.py` (logs, metrics), `rate_limit.py`, `readiness.py`, `draining.py`.
+Other modules wrap it: `observability.py` (logs, metrics), `rate_limit.py`, `readiness.py`, `draining.py`.
 """
 
 from __future__ import annotations
@@ -31,21 +30,22 @@ from ..api.http.request_ids import REQUEST_ID
 from ..api.rest.endpoint import Rest
 from ..application import App
 from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
-from .draining import told_to_stop
+from .draining import on_shutdown
 from .pages import PAGES, SecureHeaders, routes
 from .rate_limit import Buckets, Limited, rate_of
 from .readiness import Readiness, readiness_response
 from .streaming import stream
-from .tracing import begin, noted
+from .tracing import begin
+from .tracing import with_subject as tracing_subject
 from .websocket import GraphqlSocket
 
 
 class Server:
-    """The ASGI application. `max_body` bounds what is read of a request, in bytes; `metrics` answers `/metrics`, where there are any;
-    `noting`: what is known of a request includes who calls."""
+    """The ASGI application. `max_body` limits the body of a request, in bytes. `metrics` answers `/metrics`, if metrics are on.
+    `with_subject`: the trace of a request has the subject of its caller."""
 
     def __init__(
-        self, app: App, max_body: int = MAX_BODY, *, metrics: Handle | None = None, noting: bool = False
+        self, app: App, max_body: int = MAX_BODY, *, metrics: Handle | None = None, with_subject: bool = False
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._authenticator = app.authenticator
@@ -56,17 +56,18 @@ class Server:
         limited = None if rate is None else Limited(Buckets(rate))
         rest, graphql = Rest(app, max_body).handle, GraphqlEndpoint(app, max_body)
         self._rest, self._graphql = (
-            self._surface(noted(handle) if noting else handle, limited) for handle in (rest, graphql.handle)
+            self._surface(tracing_subject(handle) if with_subject else handle, limited)
+            for handle in (rest, graphql.handle)
         )
         over_socket = partial(self._surface, limited=limited)
         self.socket = GraphqlSocket(
             app,
             graphql,
-            (lambda handle: over_socket(noted(handle))) if noting else over_socket,
+            (lambda handle: over_socket(tracing_subject(handle))) if with_subject else over_socket,
             origins_of(self._origins),
             max_body,
         )
-        self._health = cross_origin(rest, self._origins)  # which is told whoever asks, however often
+        self._health = cross_origin(rest, self._origins)  # without authentication and rate limit
         too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
         self._too_large = cross_origin(lambda request: refusal(too_large), self._origins)
         self.readiness = Readiness(app)
@@ -103,7 +104,7 @@ class Server:
             await self._answer(self._rest, False, scope, receive, send)
 
     def _surface(self, handle: Handle, limited: Limited | None) -> Handle:
-        """A surface behind all that a request has to pass."""
+        """Wrap a surface in CORS, rate limit and authentication."""
         if limited is None:
             handle = Identified(handle, self._authenticator).handle
         else:
@@ -124,7 +125,7 @@ class Server:
             await stream(response.chunks, here, receive, send)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
-        """The request's body; None as soon as it is known to be too large."""
+        """Read the request's body. Return None as soon as it exceeds the limit."""
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_body:
             return None
@@ -143,16 +144,15 @@ class Server:
 
     @asynccontextmanager
     async def _lifespan(self, starlette: Starlette) -> AsyncIterator[None]:
-        """Create what the engine lacks before the first request, and let go of it after the last.
+        """Create missing tables before the first request, and close the app after the last.
 
-        What is loaded by the first request stays until the last: the garbage collector, which looks through everything after so
-        and so many new items, need not look through that each time.
+        Objects that exist at the start live until the end. They are frozen, so that the garbage collector does not visit them again.
         """
         self.socket.fan_out.start()
         await run_in_threadpool(self._app.prepare)
         gc.collect()
         gc.freeze()
-        with told_to_stop(self._drain, self._drain_delay):
+        with on_shutdown(self._drain, self._drain_delay):
             self.readiness.stage = "serving"
             yield
             self._drain()
@@ -165,15 +165,15 @@ class Server:
 
 REQUEST_ID_HEADER = REQUEST_ID.encode()
 BODILESS = frozenset({204, 304})
-"""Statuses of answers whose length is not theirs to tell."""
+"""Statuses of responses that have no `Content-Length`."""
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """The request's headers; one that was sent several times is the list of what it said, as an HTTP API makes it."""
+    """Return the request's headers. Values of a header that was sent several times are joined with commas, as in AWS's HTTP API."""
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
-        known, said = name.decode("latin-1"), value.decode("latin-1")
-        headers[known] = f"{headers[known]}, {said}" if known in headers else said
+        known, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[known] = f"{headers[known]}, {text}" if known in headers else text
     return headers
 
 
@@ -190,13 +190,13 @@ async def _send(response: Response, request_id: str, send: Send) -> None:
 
 
 async def _nothing(request: object, error: Exception) -> starlette.responses.Response:
-    """What Starlette does not find is told as every surface tells it."""
-    told = refusal(NotFound("There is nothing at this path"))
-    return starlette.responses.Response(told.body, told.status, told.headers)
+    """Answer what Starlette does not find with a problem document, as the surfaces do."""
+    response = refusal(NotFound("There is nothing at this path"))
+    return starlette.responses.Response(response.body, response.status, response.headers)
 
 
 def seconds_of(name: str, text: str) -> float:
-    """A setting that is a number of seconds. `InvalidDeclaration` if it is none, or more than an hour."""
+    """Parse a setting that is a number of seconds. `InvalidDeclaration` if it is not a number, or more than an hour."""
     if not (re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text, re.ASCII) and float(text) <= 3600):
-        raise InvalidDeclaration(f"{name} is a number of seconds, at most 3600")
+        raise InvalidDeclaration(f"{name} must be a number of seconds, at most 3600")
     return float(text)

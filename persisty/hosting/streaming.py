@@ -1,6 +1,6 @@
-"""Answers of unknown length: each chunk is sent as it comes, and when nobody listens any more, none is made.
+"""Streamed responses: each chunk is sent as it is produced. Production stops when the client disconnects.
 
-Chunks of an embedded engine are made in the event loop, which gets its turn after each; those over a network in threads.
+Chunks from an embedded engine are produced in the event loop, which runs other tasks after each. Others are produced in threads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..api.http.messages import close
 
 
 async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Send) -> None:
-    """Send the chunks as the body of a response that was started. `here`: they are made in the event loop."""
-    gone = asyncio.ensure_future(_gone(receive))
+    """Send the chunks as the body of a response that was started. `here`: produce them in the event loop."""
+    gone = asyncio.ensure_future(_disconnected(receive))
     try:
         while not gone.done():
             chunk = next(chunks, None) if here else await run_in_threadpool(next, chunks, None)
@@ -24,13 +24,13 @@ async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Se
                 await send({"type": "http.response.body", "body": b""})
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await asyncio.sleep(0)  # others are served, too, and a client that is gone is noticed
+            await asyncio.sleep(0)  # lets other tasks run and notices a disconnect
     finally:
         gone.cancel()
         close(chunks)
 
 
-async def _gone(receive: Receive) -> None:
-    """Ends when the client does not listen any more."""
+async def _disconnected(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass

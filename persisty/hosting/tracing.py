@@ -1,6 +1,6 @@
-"""What is known of the request that is being answered, for whoever logs or limits: the surfaces know nothing of it.
+"""The trace of the current request, for logs and the rate limit. The surfaces do not know it.
 
-It is a context variable, so a thread that answers a request has that request's.
+It is a context variable, so a thread that answers a request has the trace of that request.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..api.http.authentication import Handle
 from ..api.http.messages import Request, Response
 from ..api.http.request_ids import REQUEST_ID, given_id
 
-LEFT = 499
-"""The status of what its client did not wait for, as nginx has it."""
+CLIENT_CLOSED = 499
+"""The status of a request whose client disconnected before the response, as in nginx."""
 _PROCESS = secrets.token_hex(6)
 _NUMBERS = count(1)
 
 
 class Trace:
-    """`address` is the client's, None where the host knows none; `subject` is who calls, once that is known and somebody asks;
-    `counted`: a rate limit has counted the request."""
+    """`address` is the client's, None if the host does not know it. `subject` is the caller's, once it is authenticated. `counted`: the rate
+    limit has counted the request."""
 
     __slots__ = ("address", "counted", "request_id", "subject")
 
@@ -38,7 +38,7 @@ CURRENT: ContextVar[Trace | None] = ContextVar("persisty_request", default=None)
 
 
 def begin(headers: Mapping[str, str], scope: Scope) -> Trace:
-    """From now on this request is the current one. Ids made here tell requests apart, and are no secrets."""
+    """Make this request the current one and return its trace. Generated ids are unique, but not secret."""
     given = given_id(headers) if REQUEST_ID in headers else None
     client = scope.get("client")
     trace = Trace(given or f"{_PROCESS}-{next(_NUMBERS):x}", client[0] if client else None)
@@ -46,13 +46,13 @@ def begin(headers: Mapping[str, str], scope: Scope) -> Trace:
     return trace
 
 
-def noted(handle: Handle) -> Handle:
-    """A surface behind which it is known who calls."""
+def with_subject(handle: Handle) -> Handle:
+    """Wrap a surface: put the caller's subject into the trace before each request."""
 
-    def noting(request: Request) -> Response:
+    def traced(request: Request) -> Response:
         trace = CURRENT.get()
         if trace is not None:
             trace.subject = request.caller.subject
         return handle(request)
 
-    return noting
+    return traced

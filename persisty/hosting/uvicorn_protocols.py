@@ -1,7 +1,7 @@
-"""HTTP as uvicorn speaks it, with a response's head and body in one write.
+"""uvicorn's HTTP protocol, with head and body of a response in one write.
 
-uvicorn writes the head as soon as it is known and the body after it, and uvloop sends each at once: two system calls and two packets for
-an answer that fits into one. What is written within one turn of the event loop is held here, and goes out at the end of the turn.
+uvicorn writes the head and the body separately, and uvloop sends each at once: two system calls and two packets for a response that fits into
+one. The transport here buffers all writes of one turn of the event loop and sends them at the end of the turn.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HELD = 1 << 16
-"""Bytes that are held at most: a stream must meet the transport's own limits, which pause it."""
+MAX_BUFFERED = 1 << 16
+"""Bytes that are buffered. A stream has to reach the limits of the transport, which pause it."""
 
 
 class Corked:
-    """A transport that gathers what is written to it until the turn ends. `direct` is the one beneath, which has all else."""
+    """A transport that buffers writes until the turn of the event loop ends. Everything else is passed to `direct`."""
 
     def __init__(self, direct: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self.direct = direct
         self._call_soon = loop.call_soon
-        self._held: list[bytes] = []
+        self._buffer: list[bytes] = []
         self._size = 0
-        # those that are asked on every request, without a step between
+        # methods that every request calls, without `__getattr__`
         self.is_closing = direct.is_closing
         self.pause_reading = direct.pause_reading
         self.resume_reading = direct.resume_reading
         self.get_extra_info = direct.get_extra_info
 
     def write(self, data: Any) -> None:
-        held = self._held
-        if not held:
+        buffer = self._buffer
+        if not buffer:
             self._call_soon(self.flush)
-        held.append(data)
+        buffer.append(data)
         self._size += len(data)
-        if self._size > HELD:
+        if self._size > MAX_BUFFERED:
             self.flush()
 
     def writelines(self, lines: Iterable[Any]) -> None:
@@ -44,17 +44,17 @@ class Corked:
             self.write(line)
 
     def flush(self) -> None:
-        """Hand on what is held."""
-        if self._held:
-            held, self._held, self._size = self._held, [], 0
-            self.direct.writelines(held)
+        """Send the buffer."""
+        if self._buffer:
+            buffer, self._buffer, self._size = self._buffer, [], 0
+            self.direct.writelines(buffer)
 
     def close(self) -> None:
         self.flush()
         self.direct.close()
 
     def abort(self) -> None:
-        self._held, self._size = [], 0
+        self._buffer, self._size = [], 0
         self.direct.abort()
 
     def __getattr__(self, name: str) -> Any:
@@ -62,13 +62,13 @@ class Corked:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol over a corked transport."""
+    """uvicorn's protocol over a `Corked` transport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]
 
     def handle_websocket_upgrade(self) -> None:
-        """A WebSocket's frames are its own protocol's to write."""
+        """Give the plain transport to the WebSocket's protocol, which writes its own frames."""
         corked: Any = self.transport
         corked.flush()
         self.transport = corked.direct

@@ -1,9 +1,9 @@
-"""GraphQL over a WebSocket: subscriptions, and queries and mutations beside them, by the protocol `graphql-transport-ws`.
+"""GraphQL over a WebSocket: subscriptions, queries and mutations, by the protocol `graphql-transport-ws`.
 
-Follows https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. A message that asks for something is made a request, and passes all
-that a POST to the same path passes: the look at credentials, the rate limit, the endpoint; so answers have the same bytes. Credentials
-come in the payload of `connection_init`, `{"authorization": "Bearer …"}`, since a page cannot give a WebSocket headers; those of the handshake
-count, too. They are looked at again with every request, and with every event.
+Source: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. Each operation becomes a request and passes the same steps as a POST
+to the same path: authentication, rate limit, endpoint. So responses have the same bytes. Credentials are in the payload of `connection_init`,
+`{"authorization": "Bearer …"}`, because a page cannot set headers of a WebSocket; headers of the handshake work as well. They are verified
+again with every request and every event.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from ..errors import PersistyError, TooManySubscriptions
 from ..security.authenticator import Authenticator
 from ..store.change_feed import Change
 from .fan_out import FanOut, Follower
-from .tracing import LEFT, begin
+from .tracing import CLIENT_CLOSED, begin
 
 PROTOCOL = "graphql-transport-ws"
 PATIENCE = 10.0
-"""Seconds in which a connection has to say who it is."""
+"""Seconds in which a connection has to send `connection_init`."""
 MOST_OPERATIONS = 100
 """Operations of one connection at a time."""
-LONGEST_ID = 128
-"""Characters of what a client calls an operation."""
+MAX_ID = 128
+"""Characters of an operation's id."""
 
 TOO_LARGE, FAILED = 1009, 1011
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_PROTOCOL, TIMEOUT, TWICE, INITIALISED = (
     4400, 4401, 4403, 4406, 4408, 4409, 4429,
 )  # fmt: skip
 HANDSHAKE = ("sec-websocket-", "content-", "accept", "connection", "upgrade", "if-", "idempotency-key")
-"""Beginnings of headers that are about the handshake, or about one request."""
+"""Prefixes of headers that belong to the handshake or to one request, and are not passed on."""
 
 
 class Message(Struct, omit_defaults=True):
-    """A message of the protocol. `payload` is any JSON, as it stands."""
+    """A message of the protocol. `payload` is any JSON, not decoded."""
 
     type: str
     id: str = ""
@@ -59,11 +59,11 @@ class Message(Struct, omit_defaults=True):
 
 
 Ended = Callable[[str, int, int, float], None]
-"""Told of each operation when it has ended, in its context: path, status, bytes that were sent, and seconds it took."""
+"""Called in the context of each operation when it has ended, with path, status, bytes sent and seconds."""
 
 
 class _Closed(Exception):
-    """The connection ends: a code of the protocol, and why, in at most 123 bytes."""
+    """Closes the connection with a code of the protocol and a reason of at most 123 bytes."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -71,8 +71,8 @@ class _Closed(Exception):
 
 
 class GraphqlSocket:
-    """The GraphQL surface of an app for WebSockets. `surface` puts a handler behind all that a request has to pass; `patience`: seconds
-    that a connection has for its `connection_init`; `most`: operations that one may have at a time."""
+    """The GraphQL surface of an app for WebSockets. `surface` wraps a handler in CORS, rate limit and authentication. `patience`: seconds in
+    which a connection has to send `connection_init`. `most`: operations that a connection may have at a time."""
 
     def __init__(
         self,
@@ -91,14 +91,14 @@ class GraphqlSocket:
         self._endpoint, self._surface, self._origins = endpoint, surface, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
-        """One connection, from its handshake to its end."""
-        if not self._welcome(headers):
-            await send({"type": "websocket.close"})  # before it is accepted, which a client is told as 403
+        """Serve one connection from its handshake to its end."""
+        if not self._allows_origin(headers):
+            await send({"type": "websocket.close"})  # before it is accepted: the client gets 403
             return
         await _Connection(self, scope, receive, send, headers).run()
 
     def answer(self, request: Request) -> tuple[Response, Live | None]:
-        """The response to a request, or the subscription that it begins."""
+        """Return the response to a request, and the subscription if it begins one."""
         begun: list[Live] = []
 
         def handle(identified: Request) -> Response:
@@ -107,8 +107,8 @@ class GraphqlSocket:
         response = self._surface(handle)(request)
         return response, begun[0] if begun else None
 
-    def _welcome(self, headers: Mapping[str, str]) -> bool:
-        """Whether a page of this origin may connect. A browser asks nobody before it connects, so it is looked at here."""
+    def _allows_origin(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a page of this origin may connect. Browsers send no preflight for a WebSocket, so the check is here."""
         origin = headers.get("origin")
         return (
             origin is None
@@ -118,15 +118,15 @@ class GraphqlSocket:
         )
 
 
-class _Told:
-    """What an operation's client has been told."""
+class _Progress:
+    """The status of an operation and the bytes sent for it so far."""
 
     def __init__(self, name: str) -> None:
         self.name, self.status, self.size = name, 200, 0
 
 
 class _Connection:
-    """One client."""
+    """The connection of one client."""
 
     def __init__(
         self, socket: GraphqlSocket, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]
@@ -135,20 +135,20 @@ class _Connection:
         self._headers = {name: one for name, one in headers.items() if not name.startswith(HANDSHAKE)}
         self._authenticator: Authenticator = socket.app.authenticator
         self._embedded = socket.app.engine.embedded
-        self._known = False
+        self._initialised = False
         self._operations: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         await self._receive()  # websocket.connect
-        spoken = PROTOCOL in self._scope.get("subprotocols", ())
-        await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL if spoken else None})
+        offered = PROTOCOL in self._scope.get("subprotocols", ())
+        await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
         try:
-            if not spoken:
-                raise _Closed(WRONG_PROTOCOL, f"Subprotocol not acceptable: {PROTOCOL} is spoken here")
+            if not offered:
+                raise _Closed(WRONG_PROTOCOL, f"Subprotocol not acceptable: use {PROTOCOL}")
             await self._converse()
         except _Closed as end:
             await self._send({"type": "websocket.close", "code": end.code, "reason": end.reason})
-        except OSError:  # the client is gone, as every send tells by now
+        except OSError:  # the client has disconnected: every send fails
             pass
         finally:
             running = list(self._operations.values())
@@ -159,18 +159,18 @@ class _Connection:
     async def _converse(self) -> None:
         try:
             async with asyncio.timeout(self._socket.patience):
-                while not self._known:
+                while not self._initialised:
                     message = await self._next()
                     if message is None:
                         return
-                    await self._hear(message)
+                    await self._handle(message)
         except TimeoutError:
             raise _Closed(TIMEOUT, "Connection initialisation timeout") from None
         while (message := await self._next()) is not None:
-            await self._hear(message)
+            await self._handle(message)
 
     async def _next(self) -> Message | None:
-        """The next message; None where the client is gone."""
+        """Return the next message, None if the client has disconnected."""
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             return None
@@ -178,42 +178,43 @@ class _Connection:
         if text is None:
             raise _Closed(BAD_REQUEST, "Expected text")
         if len(text.encode()) > self._socket.max_message:
-            raise _Closed(TOO_LARGE, f"A message has at most {self._socket.max_message} bytes")
+            raise _Closed(TOO_LARGE, f"A message may have at most {self._socket.max_message} bytes")
         try:
             return MESSAGES.decode(text)
         except (msgspec.DecodeError, RecursionError):
             raise _Closed(BAD_REQUEST, "Not a message of the protocol") from None
 
-    async def _hear(self, message: Message) -> None:
-        hear = HEARD.get(message.type)
-        if hear is None:
-            raise _Closed(BAD_REQUEST, "There is no such message from a client")
-        await hear(self, message)
+    async def _handle(self, message: Message) -> None:
+        handle = HANDLERS.get(message.type)
+        if handle is None:
+            raise _Closed(BAD_REQUEST, "Unknown type of message")
+        await handle(self, message)
 
     async def _initialise(self, message: Message) -> None:
-        if self._known:
+        if self._initialised:
             raise _Closed(INITIALISED, "Too many initialisation requests")
         self._headers |= _credentials(message.payload)
-        known = partial(self._authenticator.authenticate, self._headers)
         try:
-            await self._do(known)
+            await self._run(partial(self._authenticator.authenticate, self._headers))
         except Exception as error:
-            told = as_error(error)
-            raise _Closed(FORBIDDEN if told.status < 500 else FAILED, told.code) from None
-        self._known = True
-        await self._tell(Message("connection_ack"))
+            known = as_error(error)
+            raise _Closed(FORBIDDEN if known.status < 500 else FAILED, known.code) from None
+        self._initialised = True
+        await self._send_message(Message("connection_ack"))
 
     async def _subscribe(self, message: Message) -> None:
-        if not self._known:
+        if not self._initialised:
             raise _Closed(UNAUTHORIZED, "Unauthorized")
         name = message.id
-        if not 0 < len(name) <= LONGEST_ID:
-            raise _Closed(BAD_REQUEST, f"An id has 1 to {LONGEST_ID} characters")
+        if not 0 < len(name) <= MAX_ID:
+            raise _Closed(BAD_REQUEST, f"An id must have 1 to {MAX_ID} characters")
         if name in self._operations:
             raise _Closed(TWICE, f"Subscriber for {name} already exists"[:100])
         if len(self._operations) >= self._socket.most:
             most = self._socket.most
-            await self._fail(name, TooManySubscriptions(f"A connection has at most {most} at a time", limit=most))
+            await self._fail(
+                name, TooManySubscriptions(f"A connection may have at most {most} operations at a time", limit=most)
+            )
             return
         task = self._operations[name] = asyncio.create_task(self._operate(name, bytes(message.payload)))
         task.add_done_callback(lambda done: self._forget(name, done))
@@ -224,98 +225,100 @@ class _Connection:
             task.cancel()
 
     async def _pong(self, message: Message) -> None:
-        await self._tell(Message("pong", payload=message.payload))
+        await self._send_message(Message("pong", payload=message.payload))
 
     async def _ignore(self, message: Message) -> None:
-        """A pong asks for nothing."""
+        """Ignore a pong."""
 
     def _forget(self, name: str, done: asyncio.Task[None]) -> None:
         if self._operations.get(name) is done:
             del self._operations[name]
 
     async def _operate(self, name: str, body: bytes) -> None:
-        """One operation, to its end. Its status is that of an answer over HTTP, or 499 if its client ended it, as the access log has it."""
+        """Run one operation to its end. Its status in the access log is that of the response over HTTP, or 499 if the client ended it."""
         begin(self._headers, self._scope)
-        told, started = _Told(name), time.perf_counter()
+        progress, started = _Progress(name), time.perf_counter()
         try:
-            await self._answered(told, body)
+            await self._answer(progress, body)
         except asyncio.CancelledError:
-            told.status = LEFT
+            progress.status = CLIENT_CLOSED
             raise
-        except OSError:  # nobody is there to be told
-            told.status = LEFT
+        except OSError:  # the client has disconnected
+            progress.status = CLIENT_CLOSED
         except Exception as error:
             known = as_error(error)
-            told.status = known.status
+            progress.status = known.status
             with suppress(OSError):
                 await self._fail(name, known)
         finally:
             if self._socket.ended is not None:
-                self._socket.ended(self._scope["path"], told.status, told.size, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                self._socket.ended(self._scope["path"], progress.status, progress.size, seconds)
 
-    async def _answered(self, told: _Told, body: bytes) -> None:
+    async def _answer(self, progress: _Progress, body: bytes) -> None:
         request = Request("POST", "/graphql", "", {**self._headers, **AS_GRAPHQL}, body)
-        response, live = await self._do(partial(self._socket.answer, request))
+        response, live = await self._run(partial(self._socket.answer, request))
         if live is not None:
             with self._socket.fan_out.following(live.store, live.kind) as follower:
-                await self._follow(told, live, follower)
+                await self._follow(progress, live, follower)
             return
-        told.status = response.status
+        progress.status = response.status
         if response.status == 200:
-            await self._next_of(told, response.body)
-            await self._tell(Message("complete", told.name))
+            await self._send_next(progress, response.body)
+            await self._send_message(Message("complete", progress.name))
         else:
-            await self._tell(Message("error", told.name, _errors(response)))
+            await self._send_message(Message("error", progress.name, _errors(response)))
 
-    async def _follow(self, told: _Told, live: Live, follower: Follower) -> None:
-        """Tell of changes until the client is told otherwise, or may not be told any more."""
+    async def _follow(self, progress: _Progress, live: Live, follower: Follower) -> None:
+        """Send events until the client ends the subscription or loses its access."""
         while True:
             changes = await follower.take()
-            for event in await self._do(partial(self._events, live, changes)):
-                await self._next_of(told, event)
-            await asyncio.sleep(0)  # others have their turn
+            for event in await self._run(partial(self._events, live, changes)):
+                await self._send_next(progress, event)
+            await asyncio.sleep(0)  # lets other tasks run
 
     def _events(self, live: Live, changes: list[Change]) -> list[bytes]:
         caller = self._authenticator.authenticate(self._headers)
-        return [told for one in changes if (told := live.event(one, caller)) is not None]
+        return [event for one in changes if (event := live.event(one, caller)) is not None]
 
-    async def _do(self, work: Callable[[], Any]) -> Any:
-        """Do work that may ask the engine, where it holds up nobody."""
+    async def _run(self, work: Callable[[], Any]) -> Any:
+        """Run work that may call the engine: in a thread, unless it returns at once."""
         if self._embedded and self._authenticator.ready(self._headers):
             return work()
         return await run_in_threadpool(work)
 
-    async def _next_of(self, told: _Told, answer: bytes) -> None:
-        told.size += len(answer)
-        await self._tell(Message("next", told.name, Raw(answer)))
+    async def _send_next(self, progress: _Progress, answer: bytes) -> None:
+        progress.size += len(answer)
+        await self._send_message(Message("next", progress.name, Raw(answer)))
 
     async def _fail(self, name: str, error: PersistyError) -> None:
-        await self._tell(Message("error", name, ERRORS.decode(refused(error).body)["errors"]))
+        await self._send_message(Message("error", name, ERRORS.decode(refused(error).body)["errors"]))
 
-    async def _tell(self, message: Message) -> None:
+    async def _send_message(self, message: Message) -> None:
         await self._send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
 
 
 AS_GRAPHQL = {"content-type": "application/json", "accept": RESPONSE_JSON}
 MESSAGES = msgspec.json.Decoder(Message)
 ERRORS = msgspec.json.Decoder(dict[str, Raw])
-HEARD = {
+HANDLERS = {
     "connection_init": _Connection._initialise,
     "subscribe": _Connection._subscribe,
     "complete": _Connection._complete,
     "ping": _Connection._pong,
     "pong": _Connection._ignore,
 }
+"""Type of a message → its handler."""
 
 
 def _credentials(payload: Raw) -> dict[str, str]:
-    """The headers in the payload of `connection_init`, however their names are spelled. Nothing else in it is looked at."""
+    """Return the headers in the payload of `connection_init`, in any case of letters. Other members are ignored."""
     given = msgspec.json.decode(payload) if payload else None
     if given is not None and not isinstance(given, dict):
-        raise _Closed(BAD_REQUEST, "The payload of connection_init is an object")
+        raise _Closed(BAD_REQUEST, "The payload of connection_init must be an object")
     found = {name.lower(): one for name, one in (given or {}).items() if name.lower() in CREDENTIALS}
     if not all(isinstance(one, str) for one in found.values()):
-        raise _Closed(BAD_REQUEST, "Credentials are text")
+        raise _Closed(BAD_REQUEST, "Credentials must be text")
     return found
 
 
@@ -323,9 +326,9 @@ CREDENTIALS = frozenset({"authorization"})
 
 
 def _errors(response: Response) -> Raw:
-    """What went wrong, as a list of GraphQL's errors."""
+    """Return the errors of a response as a list of GraphQL errors."""
     if response.headers.get("content-type") != PROBLEM["content-type"]:
         return ERRORS.decode(response.body)["errors"]
-    said: dict[str, Any] = msgspec.json.decode(response.body)
-    title, detail = said.pop("title"), said.pop("detail", None)
-    return Raw(msgspec.json.encode([{"message": detail or title, "extensions": said}]))
+    members: dict[str, Any] = msgspec.json.decode(response.body)
+    title, detail = members.pop("title"), members.pop("detail", None)
+    return Raw(msgspec.json.encode([{"message": detail or title, "extensions": members}]))

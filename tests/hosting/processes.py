@@ -19,6 +19,7 @@ from .test_identity import environment
 SLOW = '''
 """An app with an action that goes on until a file is there."""
 
+import os
 import time
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Note:
 
 @action(triggers=(WEB_GET,))
 def slow() -> str:
-    Path("running").touch()
+    Path("running").write_text(str(os.getpid()))
     until = time.monotonic() + 60
     while not Path("go").exists() and time.monotonic() < until:
         time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -165,12 +166,32 @@ def test_workers_share_the_socket_and_what_is_kept(folder: Path) -> None:
         assert served.log.count("Application shutdown complete") == 2
 
 
+def test_every_worker_tells_the_metrics_of_all_and_one_that_died_is_running_nothing(folder: Path) -> None:
+    url = f"sqlite:///{folder}/notes.db"
+    with serving(folder, "slow:app", "--workers", "2", "--metrics", "--url", url) as served:
+        eventually(lambda: served.log.count("Application startup complete") == 2)
+        for _ in range(20):
+            assert served.get("/api/note-count").status_code == 200
+        count = 'persisty_http_requests_total{method="GET",route="/api/note-count",status="200"}'
+
+        def shown() -> set[str]:
+            return {line for line in served.get("/metrics").text.splitlines() if line.startswith(count)}
+
+        assert [shown() for _ in range(10)] == [{f"{count} 20.0"}] * 10
+        Asked(served.port, "/actions/slow")
+        eventually((folder / "running").exists)
+        running = "persisty_http_requests_in_progress"
+        assert f"{running} 2.0" in served.get("/metrics").text  # the slow one, and this
+        os.kill(int((folder / "running").read_text()), signal.SIGKILL)
+        eventually(lambda: f"{running} 1.0" in served.get("/metrics").text)
+        assert shown() == {f"{count} 20.0"}
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (("--workers", "2"), "its own memory"),
         (("--workers", "2", "--reload"), "leave out --workers"),
-        (("--workers", "2", "--metrics"), "servers of one process"),
     ],
 )
 def test_options_that_cannot_go_together(folder: Path, options: tuple[str, ...], told: str) -> None:
