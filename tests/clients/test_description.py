@@ -13,7 +13,7 @@ import pytest
 
 from persisty import App, public, stored
 from persisty.api.actions import operations
-from persisty.api.operations import EDITS, VERBS
+from persisty.api.operations import EDITS, VERBS, StoreOperation
 from persisty.application import load_app
 from persisty.cli.client import WRITERS
 from persisty.clients import python_methods, python_types, typescript_methods, typescript_types
@@ -59,20 +59,20 @@ def test_every_operation_is_a_method_with_its_parameters_and_there_is_no_other(n
     classes, described = methods(python), describe(app)
     expected: dict[str, set[str]] = {}
     for operation in operations(app).values():
-        store = operation.meta.name if operation.meta else "actions"
-        method = operation.verb or operation.name
+        of_store = isinstance(operation, StoreOperation)
+        store, method = (operation.meta.name, operation.verb) if of_store else ("actions", operation.name)
         asked = {parameter.name for parameter in operation.parameters}
-        if operation.meta and not described.stores[store].text:
+        if of_store and not described.stores[store].text:
             asked.discard("query")
         for prefix in ("", "Async"):
-            made = rf"self\.{{store}} = ({prefix}\w*{'Store' if operation.meta else 'Actions'})\(self\._transport\)"
+            made = rf"self\.{{store}} = ({prefix}\w*{'Store' if of_store else 'Actions'})\(self\._transport\)"
             called = owner(python, store, made) if prefix else owner(python.partition("class Async")[0], store, made)
             expected.setdefault(called, {"__init__"}).update({method, *BESIDE.get(method, ())})
             assert classes[called][method] - REST == asked, f"{called}.{method}"
-        called = owner(typescript, store, rf"this\.{{store}} = new (\w*{'Store' if operation.meta else 'Actions'})\(")
+        called = owner(typescript, store, rf"this\.{{store}} = new (\w*{'Store' if of_store else 'Actions'})\(")
         body = re.search(rf"^export class {called} {{\n(.*?)^}}\n", typescript, re.DOTALL | re.MULTILINE)
         assert body is not None
-        spelled = camel(method) if operation.meta else method
+        spelled = camel(method) if of_store else method
         assert re.search(rf"^  (?:async )?{spelled}[(<]", body[1], re.MULTILINE), f"{called}.{spelled}"
     assert {called: set(classes[called]) for called in classes if called.endswith(("Store", "Actions"))} == expected
 

@@ -36,7 +36,7 @@ class Reference:
         for operation in self._known:
             root = self.schema.mutation_type if operation.mutation else self.schema.query_type
             root.fields[operation.field].resolve = self._called(operation)  # type: ignore[union-attr]
-            self._attach(result_ref(operation.result, operation.meta))
+            self._attach(result_ref(operation))
 
     def __call__(
         self, text: str, variables: dict[str, Any] | None = None, caller: Caller = ANONYMOUS
