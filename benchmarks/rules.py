@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from persisty import App, Caller, Index, attribute, owned, scope, stored
+from persisty import App, Caller, Index, owned, scope, stored
 
 from .measure import Row, cpu, row
 
@@ -36,7 +36,7 @@ def rows() -> Iterator[Row]:
         store, caller = app.store(Message), Caller(str(authors[0]))
         made = [store.create({"text": f"note {n}", "author_id": authors[n % 10]}) for n in range(ITEMS)]
         mine, author = made[0].id, authors[0]
-        newest = attribute(Message.created_at).desc()
+        newest = Message.created_at.desc()
         works: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             f"search of {PAGE}": (
                 lambda: store.on_behalf_of(caller).search(order=newest, limit=PAGE),

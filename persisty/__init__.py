@@ -22,10 +22,12 @@ from .errors import (
     Unsupported,
 )
 from .model.access import Access, private, public, read_only
+from .model.attribute_declaration import Attr
 from .model.cache_policy import Cache
-from .model.expressions import COUNT, Aggregate, Filter, OrderBy, attribute
+from .model.expressions import COUNT, Aggregate, Filter, OrderBy
 from .model.generators import (
     CREATED,
+    GENERATED,
     SEQUENCE,
     SUBJECT,
     UPDATED,
@@ -44,13 +46,13 @@ from .model.generators import (
 from .model.indexes import Index, Unique
 from .model.links import BelongsTo, HasCount, HasMany, HasOne, link
 from .model.meta import StoreMeta, meta_of
+from .model.pages import ResultPage
 from .model.rules import Rule, authenticated, claim, custom, everyone, linked, member, nobody, owned, scope, where
-from .model.stored import GENERATED, Attr, stored
+from .model.stored import stored
 from .query.aggregate import Group
 from .query.explain import Explanation
 from .security.caller import ANONYMOUS, Caller
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
-from .store.pages import ResultPage
 from .store.store import Store
 
 __version__ = "0.1.0"
@@ -114,7 +116,6 @@ __all__ = [
     "acting_as",
     "add",
     "append",
-    "attribute",
     "authenticated",
     "claim",
     "custom",

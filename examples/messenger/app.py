@@ -36,14 +36,14 @@ admin = scope("admin")
 class User:
     """Somebody who writes messages; the action `sign_up` makes one."""
 
-    id: UUID = GENERATED
-    username: Annotated[str, Meta(min_length=1, max_length=255)]
-    full_name: str | None = None
-    email: str | None = Attr(default=None, readable=owned("id") | admin)
-    admin: bool = Attr(default=False, creatable=False, updatable=admin)
-    password_digest: str | None = Attr(default=None, readable=False, creatable=False, updatable=False)
-    created_at: datetime = GENERATED
-    updated_at: datetime = GENERATED
+    id: Attr[UUID] = GENERATED
+    username: Attr[Annotated[str, Meta(min_length=1, max_length=255)]]
+    full_name: Attr[str | None] = Attr(default=None)
+    email: Attr[str | None] = Attr(default=None, readable=owned("id") | admin)
+    admin: Attr[bool] = Attr(default=False, creatable=False, updatable=admin)
+    password_digest: Attr[str | None] = Attr(default=None, readable=False, creatable=False, updatable=False)
+    created_at: Attr[datetime] = GENERATED
+    updated_at: Attr[datetime] = GENERATED
     messages: HasMany[Message] = link()
     message_count: HasCount[Message] = link()
 
@@ -60,12 +60,12 @@ class User:
 class Message:
     """What a user wrote. The server says who that is."""
 
-    id: UUID = GENERATED
-    text: Annotated[str, Meta(min_length=1, max_length=1000)]
-    author_id: UUID = GENERATED
-    version: int = Attr(generator=VERSION)
-    created_at: datetime = GENERATED
-    updated_at: datetime = GENERATED
+    id: Attr[UUID] = GENERATED
+    text: Attr[Annotated[str, Meta(min_length=1, max_length=1000)]]
+    author_id: Attr[UUID] = GENERATED
+    version: Attr[int] = VERSION
+    created_at: Attr[datetime] = GENERATED
+    updated_at: Attr[datetime] = GENERATED
     author: BelongsTo[User] = link(on_delete="cascade")
 
 

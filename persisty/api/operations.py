@@ -158,7 +158,7 @@ def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> 
     return And((ALL if when is None else when, known(store, arguments["key"]))) if known is not None else when
 
 
-def _unconditional(store: Store[Any], when: Filter | bool | None, path: str) -> bool:
+def _unconditional(store: Store[Any], when: Filter | None, path: str) -> bool:
     """Whether a write lacks a condition that its item demands. One that holds of every item is none."""
     return store.meta.conditional_writes and store.planning.where(when, path) == ALL
 
@@ -217,9 +217,10 @@ def _edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResul
 
 def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:
     """Where the condition of an edit should be that lacks one which its item demands."""
-    verb = CONDITIONAL.get(type(edit))
-    path = pointer("edits", position, verb, "when")
-    return path if verb is not None and _unconditional(store, edit.when, path) else None  # type: ignore[union-attr]
+    if not isinstance(edit, edits.Update | edits.Delete):
+        return None
+    path = pointer("edits", position, CONDITIONAL[type(edit)], "when")
+    return path if _unconditional(store, edit.when, path) else None
 
 
 CONDITIONAL: dict[type, str] = {edits.Update: "update", edits.Delete: "delete"}

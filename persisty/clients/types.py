@@ -15,8 +15,8 @@ from typing import Any, get_args, get_origin
 from msgspec import NODEFAULT, UNSET, Struct, inspect
 
 from ..model.meta import StoreMeta
+from ..model.pages import ResultPage
 from ..naming import pascal
-from ..store.pages import ResultPage
 
 
 class Of(enum.StrEnum):

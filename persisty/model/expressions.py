@@ -1,4 +1,4 @@
-"""The language that attributes speak: filters, orders and aggregates as frozen data.
+"""Filters, orders and aggregates as frozen data, and the attributes that build them.
 
 `Message.author_id == me` builds a `Compare`, `&`, `|` and `~` combine filters, `Message.created_at.desc()` builds an
 `OrderBy`, `Message.rank.max()` an `Aggregate`. Nothing here knows an item's types; `persisty.query` resolves, evaluates and parses these trees and the
@@ -8,11 +8,14 @@ backends compile them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NoReturn
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar
+from uuid import UUID
 
 from msgspec import Struct
 
-from ..errors import InvalidQuery
+T_co = TypeVar("T_co", covariant=True)
 
 SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 """Operators that Python has a sign for."""
@@ -135,11 +138,28 @@ Fields = Mapping[str, "Fields"]
 """The fields of a nested object by name, each with its own."""
 
 
-class AttributeExpression:
-    """What `Message.author_id` is on the class; on an instance it gives the value.
+class Dataclass(Protocol):
+    """A dataclass, to a type checker."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Nested = Struct | Dataclass
+"""Values with attributes of their own."""
+Number = int | float | Decimal
+Ordered = str | bytes | Number | datetime | date | UUID
+"""Values that can be compared by `<`."""
+
+
+class AttributeExpression(Generic[T_co]):
+    """The attribute on its class, `Message.author_id`: builds filters, orders and aggregates. On an instance it is the value.
 
     It is a data descriptor around the slot that msgspec made, so instances stay plain and fast to encode. The attribute of
     a nested object is `Order.address.city`, or `Order.address["name"]` where a method here has the field's name.
+
+    `T_co` is the type of the values without None. What a kind of value does not have, a type checker refuses: text of a number, the
+    sum of text, the order of a list. It is covariant so that `AttributeExpression[int | float]` in a signature accepts either; an
+    operand of its own type is then a parameter of a covariant type, which mypy has to be told.
     """
 
     __slots__ = ("_fields", "_get", "_name", "_set")
@@ -159,12 +179,12 @@ class AttributeExpression:
             raise AttributeError(f"{self._name} is part of another attribute")
         self._set(item, value)
 
-    def __getattr__(self, field: str) -> AttributeExpression:
+    def __getattr__(self: AttributeExpression[Nested], field: str) -> AttributeExpression[Any]:
         if field not in self._fields:
             raise AttributeError(f"the attribute {self._name} has no field {field}")
         return AttributeExpression(f"{self._name}.{field}", self._get, None, self._fields[field])
 
-    def __getitem__(self, field: str) -> AttributeExpression:
+    def __getitem__(self: AttributeExpression[Nested], field: str) -> AttributeExpression[Any]:
         if field not in self._fields:
             raise KeyError(field)
         return AttributeExpression(f"{self._name}.{field}", self._get, None, self._fields[field])
@@ -172,43 +192,43 @@ class AttributeExpression:
     def __repr__(self) -> str:
         return f"<attribute {self._name}>"
 
-    def below(self, link: str) -> AttributeExpression:
+    def below(self, link: str) -> AttributeExpression[T_co]:
         """This attribute of an item at the other end of a link."""
         return AttributeExpression(f"{link}.{self._name}", self._get, None, self._fields)
 
-    def __eq__(self, value: object) -> Filter:  # type: ignore[override]
+    def __eq__(self, value: T_co | None) -> Filter:  # type: ignore[override]  # a filter, where object gives a bool
         return Compare(self._name, "eq", value)
 
-    def __ne__(self, value: object) -> Filter:  # type: ignore[override]
+    def __ne__(self, value: T_co | None) -> Filter:  # type: ignore[override]  # a filter, where object gives a bool
         return Compare(self._name, "ne", value)
 
-    def __lt__(self, value: Any) -> Filter:
+    def __lt__(self: AttributeExpression[Ordered], value: T_co) -> Filter:  # type: ignore[misc]  # covariant
         return Compare(self._name, "lt", value)
 
-    def __le__(self, value: Any) -> Filter:
+    def __le__(self: AttributeExpression[Ordered], value: T_co) -> Filter:  # type: ignore[misc]  # covariant
         return Compare(self._name, "le", value)
 
-    def __gt__(self, value: Any) -> Filter:
+    def __gt__(self: AttributeExpression[Ordered], value: T_co) -> Filter:  # type: ignore[misc]  # covariant
         return Compare(self._name, "gt", value)
 
-    def __ge__(self, value: Any) -> Filter:
+    def __ge__(self: AttributeExpression[Ordered], value: T_co) -> Filter:  # type: ignore[misc]  # covariant
         return Compare(self._name, "ge", value)
 
-    def oneof(self, values: Collection[Any]) -> Filter:
+    def oneof(self, values: Collection[T_co | None]) -> Filter:
         """The value is one of `values`; never true for an empty collection."""
         return Compare(self._name, "oneof", values if isinstance(values, str | bytes) else tuple(values))
 
-    def contains(self, text: str) -> Filter:
+    def contains(self: AttributeExpression[str], text: str) -> Filter:
         """The text occurs in the value, case-sensitively."""
         return Compare(self._name, "contains", text)
 
-    def startswith(self, text: str) -> Filter:
+    def startswith(self: AttributeExpression[str], text: str) -> Filter:
         return Compare(self._name, "startswith", text)
 
-    def endswith(self, text: str) -> Filter:
+    def endswith(self: AttributeExpression[str], text: str) -> Filter:
         return Compare(self._name, "endswith", text)
 
-    def icontains(self, text: str) -> Filter:
+    def icontains(self: AttributeExpression[str], text: str) -> Filter:
         """The text occurs in the value when both are case-folded (Unicode)."""
         return Compare(self._name, "icontains", text)
 
@@ -216,19 +236,19 @@ class AttributeExpression:
         """The value is null (missing and null are the same), or with `False`, that it is not."""
         return Compare(self._name, "null", null)
 
-    def min(self) -> Aggregate:
+    def min(self: AttributeExpression[Ordered]) -> Aggregate:
         """The least value; None where every value is null."""
         return Aggregate("min", self._name)
 
-    def max(self) -> Aggregate:
+    def max(self: AttributeExpression[Ordered]) -> Aggregate:
         """The greatest value; None where every value is null."""
         return Aggregate("max", self._name)
 
-    def sum(self) -> Aggregate:
+    def sum(self: AttributeExpression[Number]) -> Aggregate:
         """The sum of a number; 0 where every value is null."""
         return Aggregate("sum", self._name)
 
-    def avg(self) -> Aggregate:
+    def avg(self: AttributeExpression[Number]) -> Aggregate:
         """The mean of a number's values that are not null; None where there is none."""
         return Aggregate("avg", self._name)
 
@@ -239,14 +259,6 @@ class AttributeExpression:
         return OrderBy(self._name, descending=True)
 
 
-def attribute(of: Any) -> AttributeExpression:
-    """`Message.text` as what it is on the class, for type checkers, which take it for a `str`:
-    `attribute(Message.text).contains("a")`, `attribute(Message.created_at).desc()`. `InvalidQuery` for anything else."""
-    if isinstance(of, AttributeExpression):
-        return of
-    raise InvalidQuery(f"{type(of).__name__} is not an attribute of a stored class")
-
-
-def name_of(expression: AttributeExpression) -> str:
+def name_of(expression: AttributeExpression[Any]) -> str:
     """`author_id`, or the path `place.city`."""
     return expression._name

@@ -1,7 +1,8 @@
-"""Generators: where the value of an attribute comes from when the caller gives none.
+"""Generators: make the value of an attribute when the caller gives none.
 
-A generator runs on create, on update, or on both. `None` for a phase means that it leaves the value alone. On update a
-generator may give an `Add`, which the engine applies to the stored value atomically.
+`version: Attr[int] = VERSION` declares one. To a type checker each is `Any`, a default of whatever type the attribute has. A generator
+runs on create, on update, or on both. `None` for a phase means that it leaves the value alone. On update a generator may give an
+`Add`, which the engine applies to the stored value atomically.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def append(*values: Any) -> Append:
 
 
 class Generator(Struct, frozen=True):
-    """`create` and `update` make a value; `given` tells whether a caller may give one instead on create.
+    """`create` and `update` make a value; `given` says whether a caller may give one instead on create.
 
     `sequence`: the engine gives the number, when the item is otherwise known to be valid.
     """
@@ -123,21 +124,24 @@ def acting_as(subject: str | None) -> Iterator[None]:
         _subject.reset(token)
 
 
-UUID4 = Generator("uuid4", create=uuid4, given=True)
+GENERATED: Any = Generator("generated")
+"""`created_at: Attr[datetime] = GENERATED` takes the generator that convention gives an attribute of this name and type. The bare
+annotation does, too, but a type checker then asks every caller for a value."""
+UUID4: Any = Generator("uuid4", create=uuid4, given=True)
 """A random UUID; a caller may bring its own."""
-UUID4_TEXT = Generator("uuid4_text", create=_uuid_text, given=True)
+UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True)
 """A random UUID as text, for keys declared `str`."""
-UUID7 = Generator("uuid7", create=uuid7, given=True)
+UUID7: Any = Generator("uuid7", create=uuid7, given=True)
 """A UUID that sorts by time of creation; a caller may bring its own. It tells that time to whoever sees it."""
-UUID7_TEXT = Generator("uuid7_text", create=_uuid7_text, given=True)
+UUID7_TEXT: Any = Generator("uuid7_text", create=_uuid7_text, given=True)
 """The same as text, for keys declared `str`."""
-CREATED = Generator("created", create=now)
-UPDATED = Generator("updated", create=now, update=now)
-VERSION = Generator("version", create=_one, update=_add_one)
+CREATED: Any = Generator("created", create=now)
+UPDATED: Any = Generator("updated", create=now, update=now)
+VERSION: Any = Generator("version", create=_one, update=_add_one)
 """1 on create, one more on every update, counted by the engine: compare it in `when` for an optimistic lock."""
-SEQUENCE = Generator("sequence", sequence=True)
+SEQUENCE: Any = Generator("sequence", sequence=True)
 """1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
-SUBJECT = Generator("subject", create=_subject.get)
+SUBJECT: Any = Generator("subject", create=_subject.get)
 """Who creates the item, see `acting_as`. It never changes afterwards."""
-OWNER = Generator("owner", create=_subject.get, given=True)
+OWNER: Any = Generator("owner", create=_subject.get, given=True)
 """Whose the item is: what an access rule's `owned` makes of its attribute. Trusted Python may give another; it never changes."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from msgspec import Struct
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
 from .expressions import AttributeExpression, Filter, Linked
+from .pages import ResultPage
 
 if TYPE_CHECKING:
     from .meta import StoreMeta
@@ -35,17 +36,33 @@ class LinkType(Struct, frozen=True):
 
 
 class BelongsTo(Generic[T]):
-    """The one item whose key an attribute of this one holds."""
+    """The one item whose key is in an attribute of this one: an item or None once loaded."""
 
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("belongs_to", target)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, item: None, owner: type) -> type[T]: ...
+        @overload
+        def __get__(self, item: object, owner: type) -> T | None: ...
+        def __get__(self, item: object, owner: type) -> Any: ...
+
 
 class HasMany(Generic[T]):
-    """The items that belong to this one, a page of them; with `through`, those that an item between leads to."""
+    """The items that belong to this one, a page of them once loaded; with `through`, those that an item between leads to."""
 
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("has_many", target)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, item: None, owner: type) -> LinkExpression[T]: ...
+        @overload
+        def __get__(self, item: object, owner: type) -> ResultPage[T]: ...
+        def __get__(self, item: object, owner: type) -> Any: ...
 
 
 class HasOne(Generic[T]):
@@ -54,12 +71,28 @@ class HasOne(Generic[T]):
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("has_one", target)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, item: None, owner: type) -> type[T]: ...
+        @overload
+        def __get__(self, item: object, owner: type) -> T | None: ...
+        def __get__(self, item: object, owner: type) -> Any: ...
+
 
 class HasCount(Generic[T]):
     """How many items belong to this one."""
 
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("has_count", target)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, item: None, owner: type) -> LinkExpression[T]: ...
+        @overload
+        def __get__(self, item: object, owner: type) -> int: ...
+        def __get__(self, item: object, owner: type) -> Any: ...
 
 
 class LinkSpec(Struct, frozen=True):
@@ -72,13 +105,19 @@ class LinkSpec(Struct, frozen=True):
 
 
 def link(
-    *, by: str | None = None, through: Any = None, on_delete: str = "ignore", description: str | None = None
+    *,
+    by: str | None = None,
+    through: Any = None,
+    on_delete: str = "ignore",
+    description: str | None = None,
+    init: Literal[False] = False,
 ) -> Any:
-    """More about a link than its annotation says; `author: BelongsTo["User"] = link()` says nothing more than without.
+    """Declare a link: `author: BelongsTo["User"] = link()`.
 
     `by`: the attribute that holds the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
-    (default: that of its `BelongsTo` of this item, or one called after this item and its key, `user_id`). `through`: the item between, which belongs to both.
-    `on_delete`, of a `BelongsTo`: what becomes of this item when its target is deleted (see `ACTIONS`).
+    (default: the attribute of its `BelongsTo` to this item, or one named after this item and its key, `user_id`). `through`: the item
+    between, which belongs to both. `on_delete`, of a `BelongsTo`: what becomes of this item when its target is deleted (see
+    `ACTIONS`). `init` is for type checkers only: no item is created with a link.
     """
     return LinkSpec(by, through, on_delete, description)
 
@@ -202,9 +241,13 @@ ENDS: dict[str, Callable[[Link, Any, Any, Any], Ends]] = {
 """Kind of link → how its ends are found."""
 
 
-class LinkExpression:
-    """What `Message.author` is on the class. `Message.author.username == "ann"` and `User.messages.any(filter)` build filters: there
-    is such an item at the other end."""
+class LinkExpression(Generic[T]):
+    """A link on its class, which builds filters about the items at its other end: `User.messages.any(Message.rank > 3)`,
+    `Message.author.username == "ann"`.
+
+    To a type checker, a link to one item is the class of that item, so that each of its attributes has its type; a link to many has
+    only `any`.
+    """
 
     __slots__ = ("_link",)
 
@@ -227,7 +270,7 @@ class LinkExpression:
     def __repr__(self) -> str:
         return repr(self._link)
 
-    def any(self, where: Filter | bool | None = None) -> Filter:
+    def any(self, where: Filter | None = None) -> Filter:
         """There is an item at the other end, and one that matches."""
         return Linked(self._link.name, where)
 
@@ -249,11 +292,15 @@ class _Path:
             return _Path(steps, found._link)
         raise AttributeError(f"{self._link.ends.target.name} has no attribute {name}")
 
-    def any(self, where: Filter | bool | None = None) -> Filter:
+    def any(self, where: Filter | None = None) -> Filter:
         found = Linked(self._link.name, where)
         for step in reversed(self._steps):
             found = Linked(step, found)
         return found
+
+
+LinkName = str | type[Any] | LinkExpression[Any]
+"""`"author"` or `Message.author`, which a type checker takes for the class of its target."""
 
 
 def link_name(of: Any) -> str | None:

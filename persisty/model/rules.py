@@ -246,17 +246,17 @@ def claim(name: str, value: Any) -> Rule:
     return Claim(name, value)
 
 
-def owned(attribute: AttributeExpression | str) -> Rule:
+def owned(attribute: AttributeExpression[Any] | str) -> Rule:
     """Allow the items whose attribute is the caller's subject. The server sets the attribute on create, and it never changes."""
     return Owned(_name("owned", attribute))
 
 
-def member(attribute: AttributeExpression | str, claim: str) -> Rule:
+def member(attribute: AttributeExpression[Any] | str, claim: str) -> Rule:
     """Allow the items whose attribute is the value that the caller's token claims, or one of the list it claims: a tenant, a group."""
     return Member(_name("member", attribute), claim)
 
 
-def where(filter: Filter | bool | None = None, **comparisons: Any) -> Rule:  # noqa: A002 - the field's word; bool to type checkers
+def where(filter: Filter | None = None, **comparisons: Any) -> Rule:  # noqa: A002 - the field's word
     """Allow the items that match, for every caller: `where(published=True, rank__ge=3)`, or a filter of an item that is declared already."""
     compared: list[Filter] = []
     for name, value in comparisons.items():

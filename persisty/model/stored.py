@@ -11,7 +11,17 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, ForwardRef, TypeVar, dataclass_transform, get_origin, get_type_hints, overload
+from typing import (
+    Any,
+    ClassVar,
+    ForwardRef,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 from uuid import UUID
 
 import msgspec
@@ -19,69 +29,26 @@ from msgspec import UNSET, Struct, UnsetType
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import snake
+from .attribute_declaration import Attr
 from .cache_policy import check_cache
 from .declaration_checks import check_indexes, check_key, check_names, check_owners
 from .expressions import AttributeExpression
-from .generators import CREATED, OWNER, UPDATED, UUID4, Generator
+from .generators import CREATED, GENERATED, OWNER, UPDATED, UUID4, Generator
 from .indexes import Index
 from .keys import KeyConfig, key_codec
-from .links import ACTIONS, Link, LinkExpression, LinkSpec, LinkType
+from .links import ACTIONS, Link, LinkExpression, LinkSpec, LinkType, link
 from .meta import Attribute, StoreMeta
 from .nested_attributes import fields_of, nested_attributes
 from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, metas_of, normaliser, unstorable, unwrap
 
 T = TypeVar("T")
 
-CONVENTIONS: dict[tuple[str, type], Generator] = {
+CONVENTIONS: dict[tuple[str, type], Any] = {
     ("id", UUID): UUID4,
     ("created_at", datetime): CREATED,
     ("updated_at", datetime): UPDATED,
 }
 """(attribute, type) → the generator an attribute of that name and type has unless it says otherwise."""
-
-
-class _Spec(Struct, frozen=True):
-    """What `Attr(...)` said about an attribute."""
-
-    default: Any = UNSET
-    factory: Callable[[], Any] | None = None
-    generator: Generator | None = None
-    readable: Any = True
-    creatable: Any = None
-    updatable: Any = None
-    description: str | None = None
-    generated: bool = False
-
-
-GENERATED: Any = _Spec(generated=True)
-"""`created_at: datetime = GENERATED` says what the bare annotation means too: the generator that convention gives an
-attribute of this name and type. Written out, a type checker knows that no caller has to give a value."""
-
-
-def Attr(
-    *,
-    default: Any = UNSET,
-    factory: Callable[[], Any] | None = None,
-    generator: Generator | None = None,
-    readable: Any = True,
-    creatable: Any = None,
-    updatable: Any = None,
-    description: str | None = None,
-) -> Any:
-    """More about an attribute than its annotation says.
-
-    `default` and `factory` fill what a create leaves out; `generator` (see `persisty.model.generators`) makes the value.
-    `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and give it: all that the item's rule
-    lets in (True), nobody (False), or those that a rule lets in, too. Generated attributes can be given only where their
-    generator lets callers bring a value.
-    """
-    return _Spec(default, factory, generator, _flag(readable), _flag(creatable), _flag(updatable), description)
-
-
-def _flag(rule: Any) -> Any:
-    """A rule that is the same for everybody as the bool it is."""
-    constant = getattr(rule, "constant", None)
-    return rule if constant is None else constant
 
 
 @overload
@@ -98,8 +65,7 @@ def stored(
 ) -> Callable[[type[T]], type[T]]: ...
 
 
-# Attr is no field specifier: to a type checker `version: int = Attr(...)` is an attribute that need not be given
-@dataclass_transform(kw_only_default=True, eq_default=True)
+@dataclass_transform(kw_only_default=True, eq_default=True, field_specifiers=(Attr, link))
 def stored(
     cls: type[T] | None = None,
     /,
@@ -225,7 +191,12 @@ def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
         for name, hint in [*hints.items()]
         if isinstance(hint, ForwardRef) and hints.pop(name)
     )
-    return {attribute: hint for attribute, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
+    return {name: _declared(hint) for name, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
+
+
+def _declared(hint: Any) -> Any:
+    """Return the type of `Attr[str]`; a plain annotation is the type itself."""
+    return get_args(hint)[0] if get_origin(hint) is Attr else hint
 
 
 def _draft(cls: type, name: str, hint: Any, key: KeyConfig, owners: tuple[str, ...], faults: list[Fault]) -> Attribute:
@@ -236,9 +207,10 @@ def _draft(cls: type, name: str, hint: Any, key: KeyConfig, owners: tuple[str, .
     if name in key.attributes and kind is Kind.STRING:
         inner = constrained(inner, {"min_length": 1})
     given = getattr(cls, name, UNSET)
-    spec = given if isinstance(given, _Spec) else _Spec(default=given)
-    generator = spec.generator or CONVENTIONS.get((name, bare(inner))) or (OWNER if name in owners else None)
-    if spec.generated and generator is None:
+    spec: Attr[Any] = given if isinstance(given, Attr) else Attr(default=given)
+    by_convention = CONVENTIONS.get((name, bare(inner))) or (OWNER if name in owners else None)
+    generator: Generator | None = by_convention if spec.generator in (None, GENERATED) else spec.generator
+    if spec.generator is GENERATED and generator is None:
         known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
         faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
     if generator and generator.sequence and kind is not Kind.INTEGER:
@@ -279,7 +251,7 @@ def _default(
     name: str,
     inner: Any,
     optional: bool,
-    spec: _Spec,
+    spec: Attr[Any],
     normalise: Callable[[Any], Any] | None,
     faults: list[Fault],
 ) -> Any:

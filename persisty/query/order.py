@@ -11,7 +11,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.validation import pointer
 from .visibility import View
 
-Order = OrderBy | AttributeExpression | str | Iterable[OrderBy | AttributeExpression | str] | None
+Order = OrderBy | AttributeExpression[Any] | str | Iterable[OrderBy | AttributeExpression[Any] | str] | None
 
 
 def resolve_order(
@@ -51,7 +51,9 @@ def resolve_order(
 
 
 def resolve_attributes(
-    known: Mapping[str, Attribute], given: Iterable[AttributeExpression | str] | AttributeExpression | str, path: str
+    known: Mapping[str, Attribute],
+    given: Iterable[AttributeExpression[Any] | str] | AttributeExpression[Any] | str,
+    path: str,
 ) -> tuple[str, ...]:
     """Return the names of at least one attribute, each once. Raise `InvalidQuery` with every fault."""
     if not isinstance(given, Iterable | AttributeExpression):
@@ -68,7 +70,7 @@ def resolve_attributes(
     return tuple(dict.fromkeys(names))
 
 
-def _order_by(term: OrderBy | AttributeExpression | str) -> OrderBy | None:
+def _order_by(term: OrderBy | AttributeExpression[Any] | str) -> OrderBy | None:
     match term:
         case OrderBy():
             return term

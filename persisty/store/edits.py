@@ -13,22 +13,23 @@ from ..model.expressions import Filter
 T = TypeVar("T")
 
 
-class Create(Struct, frozen=True):
+class Edit(Struct, frozen=True):
+    """`Create`, `Update` or `Delete`."""
+
+
+class Create(Edit, frozen=True):
     item: Any
 
 
-class Update(Struct, frozen=True):
+class Update(Edit, frozen=True):
     key: Any
     changes: Mapping[str, Any]
-    when: Filter | bool | None = None
+    when: Filter | None = None
 
 
-class Delete(Struct, frozen=True):
+class Delete(Edit, frozen=True):
     key: Any
-    when: Filter | bool | None = None
-
-
-Edit = Create | Update | Delete
+    when: Filter | None = None
 
 
 class EditResult(Struct, Generic[T], frozen=True):

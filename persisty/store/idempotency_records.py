@@ -9,9 +9,10 @@ from uuid import UUID
 
 from msgspec import structs
 
+from ..model.attribute_declaration import Attr
 from ..model.generators import UUID4
 from ..model.meta import StoreMeta, meta_of
-from ..model.stored import Attr, stored
+from ..model.stored import stored
 from ..naming import RESERVED
 
 
@@ -21,14 +22,14 @@ class KeptRequest:
     `until`: the request is being carried out, and whoever does it is given up then; `expires`: the second, counted from 1970, from which on
     all this counts for nothing. The answer has a `status` as soon as it is there, and no `body` if that was too large."""
 
-    id: str
-    fingerprint: str
-    holder: UUID = Attr(generator=UUID4)
-    until: float
-    expires: int
-    status: int | None = None
-    headers: dict[str, str] | None = None
-    body: bytes | None = None
+    id: Attr[str]
+    fingerprint: Attr[str]
+    holder: Attr[UUID] = UUID4
+    until: Attr[float]
+    expires: Attr[int]
+    status: Attr[int | None] = Attr(default=None)
+    headers: Attr[dict[str, str] | None] = Attr(default=None)
+    body: Attr[bytes | None] = Attr(default=None)
 
 
 REQUESTS: StoreMeta[KeptRequest] = structs.replace(meta_of(KeptRequest), expires="expires")

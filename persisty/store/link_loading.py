@@ -19,6 +19,7 @@ from ..errors import Fault, InvalidQuery, TooManyLinked
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.links import Link
 from ..model.meta import StoreMeta
+from ..model.pages import ResultPage
 from ..model.validation import pointer
 from ..query.evaluation import sort_key
 from ..query.filter_algebra import among, combine, seen_on
@@ -26,7 +27,6 @@ from ..query.keyset import position_of
 from ..query.order import Order
 from .backend import Page, Query
 from .limits import MAX_LIMIT, check_limit
-from .pages import ResultPage
 
 if TYPE_CHECKING:
     from .store import Store
@@ -50,7 +50,7 @@ def related(
     store: Store[Any],
     name: str,
     items: Sequence[Any],
-    where: Filter | bool | None,
+    where: Filter | None,
     order: Order,
     limit: int,
     cursor: str | None,

@@ -29,11 +29,10 @@ class Planning:
         self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
-    def where(self, where: Filter | bool | None, path: str = "/where", query: str | None = None) -> Filter:
+    def where(self, where: Filter | None, path: str = "/where", query: str | None = None) -> Filter:
         """The filter, resolved, of what the caller may see."""
-        # to a type checker `Message.author_id == me` is a bool; at run time only a Filter passes resolve_filter
         view = self.guard.view
-        resolved = resolve_filter(self.meta, where, path, view)  # type: ignore[arg-type]
+        resolved = resolve_filter(self.meta, where, path, view)
         if query is None:
             return resolved
         return combine(And, [resolved, resolve_filter(self.meta, Text(query), path, view)])
@@ -82,9 +81,7 @@ class Planning:
         values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
         return Planned(Put(item, self._requirements(values, "create")), given=given)
 
-    def update(
-        self, key: Any, changes: Mapping[str, Any], when: Filter | bool | None, path: str = ""
-    ) -> Planned | None:
+    def update(self, key: Any, changes: Mapping[str, Any], when: Filter | None, path: str = "") -> Planned | None:
         """None where no item can have that key."""
         # the faults of the changes are told at the root of what a single update is given
         valid = self.guard.changes(changes, path and path + "/changes")
@@ -97,7 +94,7 @@ class Planning:
         requires = self._requirements(valid, "update")
         return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
 
-    def delete(self, key: Any, when: Filter | bool | None, path: str = "") -> Planned | None:
+    def delete(self, key: Any, when: Filter | None, path: str = "") -> Planned | None:
         """None where no item can have that key."""
         condition = self.where(when, path + "/when")
         rule = self.guard.condition("delete", {})

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from msgspec import UNSET
 
 from ..errors import InvalidDeclaration, InvalidInput, NotFound, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter, OrderBy
-from ..model.links import link_name
+from ..model.links import LinkName, link_name
 from ..model.meta import StoreMeta
+from ..model.pages import ResultPage
 from ..model.update_operators import bounds_of
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
 from ..query.cursor import decode_cursor, encode_cursor
@@ -31,7 +32,6 @@ from .bulk_writes import write_all, write_by_key
 from .guard import Guard, Trusted
 from .limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 from .link_loading import loaded, related
-from .pages import ResultPage
 from .preparation import Planning
 from .referential_actions import Dependents
 from .results import Planned, check_distinct, edit_result, located, number
@@ -130,7 +130,7 @@ class Store(Generic[T]):
             return None
         return self._visible(self.backend.read((values,)), rule)[0]
 
-    def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | bool | None = None) -> T | None:
+    def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.
 
         A change may be `add(n)` or `append(value, …)`, which the engine applies. `when` false raises `PreconditionFailed`,
@@ -143,7 +143,7 @@ class Store(Generic[T]):
         item: T | None = self._settled(planned, result, missing=None)
         return item
 
-    def delete(self, key: Any, *, when: Filter | bool | None = None) -> bool:
+    def delete(self, key: Any, *, when: Filter | None = None) -> bool:
         """Delete an item: True if it was there. `when` false raises `PreconditionFailed`."""
         planned = self.planning.delete(key, when)
         if planned is None:
@@ -156,7 +156,7 @@ class Store(Generic[T]):
 
     def search(
         self,
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         query: str | None = None,
         order: Order = None,
@@ -176,8 +176,8 @@ class Store(Generic[T]):
 
     def select(
         self,
-        attributes: Iterable[AttributeExpression | str] | AttributeExpression | str,
-        where: Filter | bool | None = None,
+        attributes: Iterable[AttributeExpression[Any] | str] | AttributeExpression[Any] | str,
+        where: Filter | None = None,
         *,
         query: str | None = None,
         order: Order = None,
@@ -198,7 +198,7 @@ class Store(Generic[T]):
 
     def search_all(
         self,
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         query: str | None = None,
         order: Order = None,
@@ -216,15 +216,19 @@ class Store(Generic[T]):
                 return
             after = page.position
 
-    def count(self, where: Filter | bool | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
+    def count(self, where: Filter | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
         """How many items match."""
         asked = self.planning.rows("count", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, asked)
         return 0 if ready == NOTHING else self._ask(self.backend.count, ready, allow_scan=allow_scan)
 
+    @overload
     def count_by(
-        self, attribute: AttributeExpression | Any, where: Filter | bool | None = None, *, allow_scan: bool = False
-    ) -> dict[Any, int]:
+        self, attribute: AttributeExpression[X], where: Filter | None = None, *, allow_scan: bool = False
+    ) -> dict[X | None, int]: ...
+    @overload
+    def count_by(self, attribute: str, where: Filter | None = None, *, allow_scan: bool = False) -> dict[Any, int]: ...
+    def count_by(self, attribute: Any, where: Filter | None = None, *, allow_scan: bool = False) -> dict[Any, int]:
         """Value of the attribute → how many matches have it, in the order of the values, None last."""
         groups = self.aggregate(COUNT, where=where, by=attribute, allow_scan=allow_scan)
         return {group.by[0]: group.values[0] for group in groups}
@@ -232,8 +236,8 @@ class Store(Generic[T]):
     def aggregate(
         self,
         *asked: Aggregate,
-        where: Filter | bool | None = None,
-        by: Iterable[AttributeExpression | str] | AttributeExpression | str = (),
+        where: Filter | None = None,
+        by: Iterable[AttributeExpression[Any] | str] | AttributeExpression[Any] | str = (),
         query: str | None = None,
         allow_scan: bool = False,
     ) -> list[Group]:
@@ -257,7 +261,7 @@ class Store(Generic[T]):
     def update_all(
         self,
         changes: Mapping[str, Any],
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         limit: int | None = None,
         cursor: str | None = None,
@@ -277,7 +281,7 @@ class Store(Generic[T]):
 
     def delete_all(
         self,
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         limit: int | None = None,
         cursor: str | None = None,
@@ -291,7 +295,7 @@ class Store(Generic[T]):
 
     def explain(
         self,
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         query: str | None = None,
         order: Order = None,
@@ -345,7 +349,7 @@ class Store(Generic[T]):
         self,
         link: str,
         items: Sequence[T],
-        where: Filter | bool | None = None,
+        where: Filter | None = None,
         *,
         order: Order = None,
         limit: int = DEFAULT_LIMIT,
@@ -360,6 +364,12 @@ class Store(Generic[T]):
         """
         return related(self, link, items, where, order, limit, cursor, select)
 
+    @overload
+    def links(self, items: ResultPage[T], *names: LinkName, limit: int = DEFAULT_LIMIT) -> ResultPage[T]: ...
+    @overload
+    def links(self, items: Sequence[T], *names: LinkName, limit: int = DEFAULT_LIMIT) -> list[T]: ...
+    @overload
+    def links(self, items: T, *names: LinkName, limit: int = DEFAULT_LIMIT) -> T: ...
     def links(self, items: Any, *names: Any, limit: int = DEFAULT_LIMIT) -> Any:
         """A page, a list or an item with links loaded: `store.links(page, "author", Message.room)`; all of them without names.
 

@@ -28,7 +28,7 @@ from persisty import (
     public,
     stored,
 )
-from persisty.store.pages import ResultPage
+from persisty.model.pages import ResultPage
 
 
 class Floor(enum.IntEnum):

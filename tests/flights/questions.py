@@ -17,7 +17,7 @@ from .plain import PlainRow
 class Question(NamedTuple):
     """`where` and `order` as a store takes them; `wanted` says the same of a plain row. `empty`: nothing is wanted."""
 
-    where: Filter | bool
+    where: Filter
     wanted: Callable[[PlainRow], bool]
     order: tuple[str, ...] = ("id",)
     top: int | None = None

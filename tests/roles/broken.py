@@ -9,6 +9,7 @@ import pytest
 
 from persisty.errors import PreconditionFailed
 from persisty.model.expressions import ALL, Filter, OrderBy
+from persisty.model.pages import ResultPage
 from persisty.query import resolution as resolve
 from persisty.query.order import resolve_order
 from persisty.query.visibility import View
@@ -16,7 +17,6 @@ from persisty.store import link_loading as loading
 from persisty.store import results as outcomes
 from persisty.store.backend import Query
 from persisty.store.guard import Guard, Trusted
-from persisty.store.pages import ResultPage
 from persisty.store.preparation import Planning
 from persisty.store.store import Store
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from ...errors import Fault
 from ...model.links import Link
 from ...model.meta import StoreMeta
+from ...model.pages import ResultPage
 from ...naming import pascal
-from ...store.pages import ResultPage
 from ..operations import Operation, StoreOperation
 from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
 

@@ -20,9 +20,9 @@ from typing import Any, get_args, get_origin
 from msgspec import NODEFAULT, UNSET, Struct, inspect
 
 from ...model.meta import Attribute, StoreMeta
+from ...model.pages import ResultPage
 from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_literal
 from ...naming import pascal
-from ...store.pages import ResultPage
 
 
 class Form(enum.Enum):

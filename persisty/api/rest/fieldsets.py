@@ -15,9 +15,9 @@ from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta
+from ...model.pages import ResultPage
 from ...model.validation import pointer
 from ...store.link_loading import open_links
-from ...store.pages import ResultPage
 from ...store.store import Store
 from . import include
 

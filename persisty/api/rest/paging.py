@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from ...errors import Fault, InvalidQuery
-from ...store.pages import ResultPage
+from ...model.pages import ResultPage
 from ..http.messages import encode, encode_lines
 from ..http.negotiation import LINES_MEDIA
 from ..http.problem import as_error, problem

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -30,8 +30,15 @@ from .county import COUNTY
 from .dirty import rows
 from .items import LINKED, Account, Cell, Event, Meter, Note, Reading, Specimen, Ticket
 
+T = TypeVar("T")
 OpenEngine = Callable[[], Engine]
 OpenStore = Callable[[type[Any]], Store[Any]]
+
+
+def present(item: T | None) -> T:
+    """Return an item that has to be there."""
+    assert item is not None
+    return item
 
 
 @pytest.fixture(scope="session")

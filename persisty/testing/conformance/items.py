@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from persisty import (
+    GENERATED,
     SEQUENCE,
     UUID4_TEXT,
     UUID7,
@@ -48,13 +49,13 @@ class Place(Struct):
 class Note:
     """A small item: what most tests are about."""
 
-    id: UUID
-    topic: str = "none"
-    text: Annotated[str, Meta(max_length=2000)] | None = None
-    rank: int = 0
-    version: int = Attr(generator=VERSION)
-    created_at: datetime
-    updated_at: datetime
+    id: Attr[UUID] = GENERATED
+    topic: Attr[str] = Attr(default="none")
+    text: Attr[Annotated[str, Meta(max_length=2000)] | None] = Attr(default=None)
+    rank: Attr[int] = Attr(default=0)
+    version: Attr[int] = VERSION
+    created_at: Attr[datetime] = GENERATED
+    updated_at: Attr[datetime] = GENERATED
 
 
 @stored(
@@ -71,97 +72,97 @@ class Note:
 class Specimen:
     """One attribute of every kind, each of which may be null, and indexes over most of them."""
 
-    id: str = Attr(generator=UUID4_TEXT)
-    text: str | None = None
-    count: int | None = None
-    ratio: float | None = None
-    done: bool | None = None
-    at: datetime | None = None
-    day: date | None = None
-    ref: UUID | None = None
-    price: Decimal | None = None
-    color: Color | None = None
-    level: Level | None = None
-    blob: bytes | None = None
-    tags: list[str] = Attr(factory=list)
-    extra: dict[str, Any] | None = None
-    place: Place | None = None
-    anything: Any
-    size: Literal["s", "m", "l"] | None = None
-    grade: Literal[-1, 1, 2] | None = None
+    id: Attr[str] = UUID4_TEXT
+    text: Attr[str | None] = Attr(default=None)
+    count: Attr[int | None] = Attr(default=None)
+    ratio: Attr[float | None] = Attr(default=None)
+    done: Attr[bool | None] = Attr(default=None)
+    at: Attr[datetime | None] = Attr(default=None)
+    day: Attr[date | None] = Attr(default=None)
+    ref: Attr[UUID | None] = Attr(default=None)
+    price: Attr[Decimal | None] = Attr(default=None)
+    color: Attr[Color | None] = Attr(default=None)
+    level: Attr[Level | None] = Attr(default=None)
+    blob: Attr[bytes | None] = Attr(default=None)
+    tags: Attr[list[str]] = Attr(factory=list)
+    extra: Attr[dict[str, Any] | None] = Attr(default=None)
+    place: Attr[Place | None] = Attr(default=None)
+    anything: Attr[Any] = Attr(default=None)
+    size: Attr[Literal["s", "m", "l"] | None] = Attr(default=None)
+    grade: Attr[Literal[-1, 1, 2] | None] = Attr(default=None)
 
 
 @stored(key=("device", "at"))
 class Reading:
     """A key of two attributes."""
 
-    device: str
-    at: datetime
-    value: float = 0.0
+    device: Attr[str]
+    at: Attr[datetime]
+    value: Attr[float] = Attr(default=0.0)
 
 
 @stored(key=("sheet", "row", "column"), indexes=[Index("text", "row"), Index("column", "row")])
 class Cell:
     """A key of three attributes, one of them numeric, and an index of its later ones."""
 
-    sheet: str
-    row: int
-    column: str
-    text: str | None = None
+    sheet: Attr[str]
+    row: Attr[int]
+    column: Attr[str]
+    text: Attr[str | None] = Attr(default=None)
 
 
 @stored(key="name")
 class Tally:
     """A counter that may be null, and no timestamps."""
 
-    name: str
-    hits: int | None = Attr(generator=VERSION)
+    name: Attr[str]
+    hits: Attr[int | None] = VERSION
 
 
 @stored(indexes=[Unique("name"), Unique("realm", "badge"), Index("rank")])
 class Account:
     """Values that are nobody else's: of one attribute, and of two, which may be null."""
 
-    id: str
-    name: str | None = None
-    realm: str | None = None
-    badge: int | None = None
-    rank: int = 0
+    id: Attr[str]
+    name: Attr[str | None] = Attr(default=None)
+    realm: Attr[str | None] = Attr(default=None)
+    badge: Attr[int | None] = Attr(default=None)
+    rank: Attr[int] = Attr(default=0)
 
 
 @stored(key="name")
 class Meter:
     """Numbers to add to, within bounds or without, and lists to append to."""
 
-    name: str
-    total: int = 0
-    maybe: int | None = None
-    level: Annotated[int, Meta(ge=-10, le=10)] = 0
-    log: list[str] = Attr(factory=list)
-    anything: list[Any] | None = None
+    name: Attr[str]
+    total: Attr[int] = Attr(default=0)
+    maybe: Attr[int | None] = Attr(default=None)
+    level: Attr[Annotated[int, Meta(ge=-10, le=10)]] = Attr(default=0)
+    log: Attr[list[str]] = Attr(factory=list)
+    anything: Attr[list[Any] | None] = Attr(default=None)
 
 
 @stored(key="number")
 class Ticket:
     """A number of the engine's as the key, and another beside it."""
 
-    number: int = Attr(generator=SEQUENCE)
-    series: int = Attr(generator=SEQUENCE)
-    title: Annotated[str, Meta(max_length=20)] = ""
+    number: Attr[int] = SEQUENCE
+    series: Attr[int] = SEQUENCE
+    title: Attr[Annotated[str, Meta(max_length=20)]] = Attr(default="")
 
 
 @stored
 class Event:
     """A key that sorts by time of creation."""
 
-    id: UUID = Attr(generator=UUID7)
-    rank: int = 0
+    id: Attr[UUID] = UUID7
+    rank: Attr[int] = Attr(default=0)
 
 
 @stored(key="name")
 class Town:
-    name: str
-    size: int = 0
+    name: Attr[str]
+    size: Attr[int] = Attr(default=0)
     people: HasMany[Person] = link()
 
 
@@ -169,11 +170,11 @@ class Town:
 class Person:
     """Linked to a town, to others of its kind, and through memberships to clubs."""
 
-    name: str
-    age: int = 0
-    town_name: str | None = None
+    name: Attr[str]
+    age: Attr[int] = Attr(default=0)
+    town_name: Attr[str | None] = Attr(default=None)
     town: BelongsTo[Town] = link(by="town_name", on_delete="nullify")
-    boss_name: str | None = None
+    boss_name: Attr[str | None] = Attr(default=None)
     boss: BelongsTo[Person] = link(by="boss_name", on_delete="cascade")
     staff: HasMany[Person] = link(by="boss_name")
     staff_count: HasCount[Person] = link(by="boss_name")
@@ -184,22 +185,22 @@ class Person:
 
 @stored(key="number", indexes=[Index("person_name")])
 class Desk:
-    number: int
-    person_name: str
+    number: Attr[int]
+    person_name: Attr[str]
     person: BelongsTo[Person] = link(by="person_name", on_delete="block")
 
 
 @stored(key="name")
 class Club:
-    name: str
-    fee: int = 0
+    name: Attr[str]
+    fee: Attr[int] = Attr(default=0)
     members: HasMany[Person] = link(through="Membership")
 
 
 @stored(key=("club_name", "person_name"), indexes=[Index("person_name")])
 class Membership:
-    club_name: str
-    person_name: str
+    club_name: Attr[str]
+    person_name: Attr[str]
     club: BelongsTo[Club] = link(by="club_name", on_delete="cascade")
     person: BelongsTo[Person] = link(by="person_name", on_delete="cascade")
 

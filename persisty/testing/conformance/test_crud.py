@@ -13,6 +13,7 @@ import pytest
 
 from persisty import Conflict, InvalidInput, Store
 
+from .fixtures import present
 from .items import Cell, Note, Reading, Tally
 
 
@@ -71,7 +72,7 @@ def test_what_read_returned_is_a_copy(notes: Store[Note]) -> None:
     assert found is not None
     assert found.text == "kept"
     found.text = "changed here only"
-    assert notes.read(note.id).text == "kept"
+    assert present(notes.read(note.id)).text == "kept"
 
 
 def test_update_changes_some_attributes_and_returns_the_new_item(notes: Store[Note]) -> None:
@@ -87,15 +88,15 @@ def test_update_changes_some_attributes_and_returns_the_new_item(notes: Store[No
 
 def test_update_to_none_stores_null_and_back(notes: Store[Note]) -> None:
     note = notes.create(Note(text="one"))
-    assert notes.update(note.id, {"text": None}).text is None
-    assert notes.read(note.id).text is None
-    assert notes.update(note.id, {"text": "two"}).text == "two"
-    assert notes.read(note.id).text == "two"
+    assert present(notes.update(note.id, {"text": None})).text is None
+    assert present(notes.read(note.id)).text is None
+    assert present(notes.update(note.id, {"text": "two"})).text == "two"
+    assert present(notes.read(note.id)).text == "two"
 
 
 def test_update_of_nothing_still_counts_the_version(notes: Store[Note]) -> None:
     note = notes.create(Note(text="one"))
-    assert notes.update(note.id, {}).version == 2
+    assert present(notes.update(note.id, {})).version == 2
 
 
 def test_update_of_nothing_where_nothing_is_generated(readings: Store[Reading]) -> None:
@@ -108,10 +109,10 @@ def test_update_of_nothing_where_nothing_is_generated(readings: Store[Reading]) 
 def test_a_version_that_was_set_to_null_counts_from_zero(open_store: Callable[[type], Store[Any]]) -> None:
     tallies = open_store(Tally)
     tallies.create(Tally(name="a"))
-    assert tallies.update("a", {}).hits == 2
-    assert tallies.update("a", {"hits": None}).hits is None
-    assert tallies.update("a", {}).hits == 1
-    assert tallies.read("a").hits == 1
+    assert present(tallies.update("a", {})).hits == 2
+    assert present(tallies.update("a", {"hits": None})).hits is None
+    assert present(tallies.update("a", {})).hits == 1
+    assert present(tallies.read("a")).hits == 1
 
 
 def test_update_of_a_missing_item_is_none_and_creates_nothing(notes: Store[Note]) -> None:
@@ -148,7 +149,7 @@ def test_keys_of_two_parts_keep_every_text_apart(readings: Store[Reading], devic
     for value, name in enumerate(dict.fromkeys([*AWKWARD[:9], device])):
         assert readings.read((name, at)) == Reading(device=name, at=at, value=value)
     text = readings.meta.key_of(Reading(device=device, at=at))
-    assert readings.update(text, {"value": 99.0}).value == 99.0
+    assert present(readings.update(text, {"value": 99.0})).value == 99.0
     assert readings.delete(text) is True
     assert readings.read((device, at)) is None
     assert readings.read((device, at + timedelta(microseconds=1))) is None
@@ -173,7 +174,7 @@ def test_keys_of_three_parts(cells: Store[Cell]) -> None:
         assert found is not None
         assert (found.sheet, found.row, found.column) == key
         assert cells.meta.key_of(found) == cells.meta.key_codec.text(key)
-    assert cells.update(keys[0], {"text": "new"}).text == "new"
+    assert present(cells.update(keys[0], {"text": "new"})).text == "new"
     assert cells.delete(keys[1])
     assert cells.read_batch(keys)[:2] == [Cell(sheet="s", row=1, column="a", text="new"), None]
     assert cells.count() == len(keys) - 1

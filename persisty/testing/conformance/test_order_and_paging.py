@@ -114,13 +114,14 @@ def test_generated_queries_page_as_the_oracle_says(
 def test_order_by_attributes_and_their_directions(notes: Store[Note]) -> None:
     for rank in (2, 3, 1):
         notes.create(Note(rank=rank, topic="a"))
-    for order, wanted in {
+    orders: dict[Any, list[int]] = {
         "rank": [1, 2, 3],
         "-rank": [3, 2, 1],
         Note.rank: [1, 2, 3],
         Note.rank.asc(): [1, 2, 3],
         Note.rank.desc(): [3, 2, 1],
-    }.items():
+    }
+    for order, wanted in orders.items():
         assert [one.rank for one in notes.search(order=order)] == wanted
         assert [one.rank for one in notes.search(Note.topic == "a", order=order)] == wanted
 

@@ -12,6 +12,7 @@ from persisty import BatchTooLarge, Conflict, Create, Delete, PreconditionFailed
 from persisty.store.edits import Edit
 
 from .dirty import TEXTS
+from .fixtures import present
 from .items import Account
 from .test_concurrency import THREADS, at_once
 
@@ -50,8 +51,8 @@ def test_null_is_free_and_in_any_attribute_frees_the_others(accounts: Store[Acco
     with pytest.raises(Conflict) as caught:
         accounts.update("realm 0", {"badge": 1})
     assert refused(caught.value) == ["realm", "badge"]
-    assert accounts.update("none 0", {"badge": None}).badge is None
-    assert accounts.update("realm 0", {"badge": 1}).badge == 1
+    assert present(accounts.update("none 0", {"badge": None})).badge is None
+    assert present(accounts.update("realm 0", {"badge": 1})).badge == 1
 
 
 def test_every_text_is_a_value_of_its_own(accounts: Store[Account]) -> None:
@@ -71,10 +72,10 @@ def test_an_update_moves_a_value_and_frees_the_one_before(accounts: Store[Accoun
         accounts.update("2", {"name": "ann", "rank": 7})
     assert refused(caught.value) == ["name"]
     assert accounts.read_batch(["1", "2"]) == [ann, bob]
-    assert accounts.update("1", {"name": "ann", "rank": 2}).rank == 2  # its own value is not in its way
-    assert accounts.update("1", {"name": "anna"}).name == "anna"
-    assert accounts.update("2", {"name": "ann"}).name == "ann"
-    assert accounts.update("1", {"name": None}).name is None
+    assert present(accounts.update("1", {"name": "ann", "rank": 2})).rank == 2  # its own value is not in its way
+    assert present(accounts.update("1", {"name": "anna"})).name == "anna"
+    assert present(accounts.update("2", {"name": "ann"})).name == "ann"
+    assert present(accounts.update("1", {"name": None})).name is None
     assert accounts.create(Account(id="3", name="anna")).name == "anna"
     assert [one.id for one in accounts.search(Account.name == "ann")] == ["2"]
 
@@ -86,8 +87,8 @@ def test_of_two_attributes_each_may_move(accounts: Store[Account]) -> None:
     for key, changes in (("2", {"badge": 1}), ("3", {"realm": "a"}), ("3", {"realm": "a", "badge": 2})):
         with pytest.raises(Conflict):
             accounts.update(key, changes)
-    assert accounts.update("2", {"realm": "b", "badge": 2}).badge == 2
-    assert accounts.update("3", {"realm": "a", "badge": 2}).realm == "a"
+    assert present(accounts.update("2", {"realm": "b", "badge": 2})).badge == 2
+    assert present(accounts.update("3", {"realm": "a", "badge": 2})).realm == "a"
 
 
 def test_delete_frees_what_the_item_had(accounts: Store[Account]) -> None:

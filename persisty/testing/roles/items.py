@@ -34,24 +34,24 @@ OWN = owned("owner_id")
 class Diary:
     """An item for its owner and administrators."""
 
-    id: str
-    owner_id: str
-    text: str = ""
-    rank: int = 0
-    profile_id: str | None = None
-    profile: BelongsTo["Profile"]
+    id: Attr[str]
+    owner_id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    rank: Attr[int] = Attr(default=0)
+    profile_id: Attr[str | None] = Attr(default=None)
+    profile: BelongsTo["Profile"] = link()
 
 
 @stored(access=member("tenant", claim="tenants") | ADMIN, indexes=[Unique("tenant", "code")])
 class Ledger:
     """An item of a tenant, with a version."""
 
-    id: str
-    tenant: str
-    code: str | None = None
-    text: str = ""
-    amount: int = 0
-    version: int = Attr(generator=VERSION)
+    id: Attr[str]
+    tenant: Attr[str]
+    code: Attr[str | None] = Attr(default=None)
+    text: Attr[str] = Attr(default="")
+    amount: Attr[int] = Attr(default=0)
+    version: Attr[int] = VERSION
 
 
 @stored(
@@ -66,17 +66,17 @@ class Ledger:
 class Article:
     """An item that every caller may read once it is published. Only its owner sees the reviewer."""
 
-    id: str
-    owner_id: str
-    text: str = ""
-    published: bool = False
-    rank: int = 0
-    profile_id: str | None = None
-    reviewer_id: str | None = Attr(default=None, readable=OWN | ADMIN)
-    profile: BelongsTo["Profile"]
-    reviewer: BelongsTo["Profile"]
-    comments: HasMany["Comment"]
-    comment_count: HasCount["Comment"]
+    id: Attr[str]
+    owner_id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    published: Attr[bool] = Attr(default=False)
+    rank: Attr[int] = Attr(default=0)
+    profile_id: Attr[str | None] = Attr(default=None)
+    reviewer_id: Attr[str | None] = Attr(default=None, readable=OWN | ADMIN)
+    profile: BelongsTo["Profile"] = link()
+    reviewer: BelongsTo["Profile"] = link()
+    comments: HasMany["Comment"] = link()
+    comment_count: HasCount["Comment"] = link()
 
 
 @stored(
@@ -90,10 +90,10 @@ class Article:
 class Comment:
     """An item that callers may read if its article is published. The article's owner may delete it too."""
 
-    id: str
-    owner_id: str
-    text: str = ""
-    article_id: str
+    id: Attr[str]
+    owner_id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    article_id: Attr[str]
     article: BelongsTo["Article"] = link(on_delete="cascade")
 
 
@@ -107,22 +107,22 @@ class Profile:
     The owner sees the e-mail, administrators see the score and the realm, no caller sees the digest.
     """
 
-    id: str
-    owner_id: str
-    text: str = ""
-    email: str | None = Attr(default=None, readable=OWN | ADMIN)
-    score: int = Attr(default=0, readable=ADMIN, creatable=ADMIN, updatable=ADMIN)
-    digest: str | None = Attr(default=None, readable=False, creatable=False, updatable=False)
-    badge: str | None = None
-    realm: str | None = Attr(default=None, readable=ADMIN)
+    id: Attr[str]
+    owner_id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    email: Attr[str | None] = Attr(default=None, readable=OWN | ADMIN)
+    score: Attr[int] = Attr(default=0, readable=ADMIN, creatable=ADMIN, updatable=ADMIN)
+    digest: Attr[str | None] = Attr(default=None, readable=False, creatable=False, updatable=False)
+    badge: Attr[str | None] = Attr(default=None)
+    realm: Attr[str | None] = Attr(default=None, readable=ADMIN)
     articles: HasMany["Article"] = link(by="profile_id")
     article_count: HasCount["Article"] = link(by="profile_id")
     reviews: HasMany["Article"] = link(by="reviewer_id")
     review_count: HasCount["Article"] = link(by="reviewer_id")
-    diaries: HasMany["Diary"]
-    diary: HasOne["Diary"]
-    diary_count: HasCount["Diary"]
-    vaults: HasMany["Vault"]
+    diaries: HasMany["Diary"] = link()
+    diary: HasOne["Diary"] = link()
+    diary_count: HasCount["Diary"] = link()
+    vaults: HasMany["Vault"] = link()
     teams: HasMany["Team"] = link(through="Enrolment")
     team_count: HasCount["Team"] = link(through="Enrolment")
 
@@ -131,20 +131,20 @@ class Profile:
 class Vault:
     """A private item."""
 
-    id: str
-    text: str = ""
-    profile_id: str | None = None
-    profile: BelongsTo["Profile"]
+    id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    profile_id: Attr[str | None] = Attr(default=None)
+    profile: BelongsTo["Profile"] = link()
 
 
 @stored(access=public)
 class Notice:
     """A public item that every caller may also write."""
 
-    id: str
-    text: str = ""
-    rank: int = 0
-    diary_id: str | None = None
+    id: Attr[str]
+    text: Attr[str] = Attr(default="")
+    rank: Attr[int] = Attr(default=0)
+    diary_id: Attr[str | None] = Attr(default=None)
     diary: BelongsTo["Diary"] = link(on_delete="nullify")
 
 
@@ -152,9 +152,9 @@ class Notice:
 class Team:
     """An item of a tenant, at the far end of a link through a join item."""
 
-    id: str
-    tenant: str
-    text: str = ""
+    id: Attr[str]
+    tenant: Attr[str]
+    text: Attr[str] = Attr(default="")
     profiles: HasMany["Profile"] = link(through="Enrolment")
 
 
@@ -162,12 +162,12 @@ class Team:
 class Enrolment:
     """The join item of a profile and a team, which only the owner may read."""
 
-    id: str
-    owner_id: str
-    profile_id: str
-    team_id: str
-    profile: BelongsTo["Profile"]
-    team: BelongsTo["Team"]
+    id: Attr[str]
+    owner_id: Attr[str]
+    profile_id: Attr[str]
+    team_id: Attr[str]
+    profile: BelongsTo["Profile"] = link()
+    team: BelongsTo["Team"] = link()
 
 
 ITEMS = (Diary, Ledger, Article, Comment, Profile, Vault, Notice, Team, Enrolment)

@@ -41,6 +41,11 @@ class Surface:
         """Return whether the surface can act as the role."""
         return not role.trusted
 
+    def store(self, role: Role, kind: str) -> Store[Any]:
+        """The store as a role has it in Python."""
+        store: Store[Any] = self.app.store(kind)
+        return store if role.caller is None else store.on_behalf_of(role.caller)
+
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         raise NotImplementedError
 
@@ -50,10 +55,6 @@ class Python(Surface):
 
     def speaks_for(self, role: Role) -> bool:
         return True
-
-    def store(self, role: Role, kind: str) -> Store[Any]:
-        store: Store[Any] = self.app.store(kind)
-        return store if role.caller is None else store.on_behalf_of(role.caller)
 
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         try:

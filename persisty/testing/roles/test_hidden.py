@@ -19,8 +19,8 @@ from persisty.query.filter_parsing import filter_of_json
 from .cast import ADMINISTRATOR, ANYBODY, OUTSIDER, OWNER, RESTRICTED, Role
 from .oracle import GIVEN, KINDS, attributes, known, rows, seen
 from .surfaces import OverGraphql, OverRest, Python, request
-from .test_leaks import VARIANTS, Twins, every_restricted_role, same
-from .twins import told_of
+from .test_leaks import Twins, every_restricted_role, same
+from .twins import VARIANTS, told_of
 from .world import Stage
 
 

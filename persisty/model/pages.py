@@ -1,4 +1,4 @@
-"""A page of matches, as a store hands it out."""
+"""A page of items, as a search and a loaded link give it."""
 
 from __future__ import annotations
 

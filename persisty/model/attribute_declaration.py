@@ -1,0 +1,83 @@
+"""How a class body declares an attribute: the annotation and field specifier `Attr`.
+
+`@stored` reads these declarations and replaces each with an `AttributeExpression`. A type checker keeps `Attr` instead: it sees a
+descriptor that gives a filter expression on the class and a plain value on an instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from msgspec import UNSET
+
+from .expressions import AttributeExpression
+from .generators import Generator
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Attr(Generic[T_co]):
+    """Declare an attribute: `text: Attr[str]`, and what its type does not say: `rank: Attr[int] = Attr(default=0)`.
+
+    A value, or a generator such as `VERSION`, is the `default` of what a create leaves out; `factory` makes a new default for each item.
+    `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and give the attribute: every caller that
+    the item's rule allows (True), no caller (False), or those that a rule allows as well. A generated attribute can be given only
+    where its generator allows it. `generator` is `default` for classes with plain annotations (`version: int`), which no checker checks.
+    """
+
+    __slots__ = ("creatable", "default", "description", "factory", "generator", "readable", "updatable")
+
+    @overload
+    def __init__(
+        self,
+        *,
+        default: T_co | Generator = ...,
+        readable: Any = True,
+        creatable: Any = None,
+        updatable: Any = None,
+        description: str | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        *,
+        factory: Callable[[], Any],
+        readable: Any = True,
+        creatable: Any = None,
+        updatable: Any = None,
+        description: str | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        *,
+        default: Any = UNSET,
+        factory: Callable[[], Any] | None = None,
+        generator: Any = None,
+        readable: Any = True,
+        creatable: Any = None,
+        updatable: Any = None,
+        description: str | None = None,
+    ) -> None:
+        if generator is None and isinstance(default, Generator):
+            default, generator = UNSET, default
+        self.default, self.factory, self.generator = default, factory, generator
+        self.readable, self.creatable, self.updatable = _flag(readable), _flag(creatable), _flag(updatable)
+        self.description = description
+
+    if TYPE_CHECKING:
+        # Covariant, although `__set__` takes a value: `Attr[int]` is then an `Attr[T | None]` too, so that an expression compares with `T`.
+
+        @overload
+        def __get__(self: Attr[T | None], item: None, owner: type) -> AttributeExpression[T]: ...
+        @overload
+        def __get__(self, item: object, owner: type) -> T_co: ...
+        def __get__(self, item: object, owner: type) -> Any: ...
+        def __set__(self, item: object, value: T_co) -> None: ...  # type: ignore[misc]  # see above
+
+
+def _flag(rule: Any) -> Any:
+    """Return a rule that is the same for every caller as the bool that it is."""
+    constant = getattr(rule, "constant", None)
+    return rule if constant is None else constant
