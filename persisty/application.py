@@ -16,11 +16,13 @@ from . import settings
 from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
 from .model.access import VERBS
+from .model.compilation import fault_below
 from .model.meta import StoreMeta, meta_of
 from .naming import RESERVED, kebab
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller
+from .security.rule_checks import rule_faults
 from .store.backend import Engine
 from .store.change_capture import TellingEngine
 from .store.change_feed import Changes, Feed, Listener
@@ -199,7 +201,7 @@ class App:
         return store.guard.may(verb) if isinstance(item, type) else store.guard.does(verb, item)
 
     def _bind(self) -> None:
-        """Look up what the links of all items lead to; every mistake at once."""
+        """Look up the ends of all links and check all access rules. `InvalidDeclaration` lists every mistake."""
         faults: list[Fault] = []
         for meta in self.metas.values():
             for link in meta.links.values():
@@ -210,9 +212,10 @@ class App:
                             faults=[Fault(f"/{link.name}", "leads out of the app", "an item of the app")]
                         )
                 except InvalidDeclaration as error:
-                    faults += [Fault(f"/{meta.name}{fault.path}", fault.message) for fault in error.faults]
+                    faults += [fault_below(meta.name, fault) for fault in error.faults]
+        faults += [fault for meta in self.metas.values() for fault in rule_faults(meta)]
         if faults:
-            raise InvalidDeclaration("The app has links that lead nowhere", faults=faults)
+            raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
 
     def _store(self, meta: StoreMeta[T]) -> Store[T]:
         return Store(meta, lambda: self.engine.open(meta), self._stores, self._transaction)

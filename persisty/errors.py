@@ -24,6 +24,11 @@ class Fault(Struct, frozen=True, omit_defaults=True):
     expected: str | None = None
     found: str | None = None
 
+    def __str__(self) -> str:
+        details = (("expected", self.expected), ("found", self.found))
+        told = [f"{word} {text}" for word, text in details if text is not None and text not in self.message]
+        return f"{self.path or '/'}: {self.message}" + (f" ({', '.join(told)})" if told else "")
+
 
 class PersistyError(Exception):
     """Base of every error that persisty raises. `details` are values that JSON can hold, specific to the code."""
@@ -39,7 +44,8 @@ class PersistyError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {fault.path or '/'}: {fault.message}" for fault in self.faults)])
+        """The message, and a line for each fault: its path, what is wrong, what was expected and found."""
+        return "\n".join([self.message, *(f"  {fault}" for fault in self.faults)])
 
 
 class InvalidDeclaration(PersistyError):

@@ -16,8 +16,7 @@ from ..api.operations import EDITS, ActionOperation, StoreOperation
 from ..api.rest.include import MAX_LEVELS
 from ..application import App
 from ..errors import all_errors
-from ..model.links import Link
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, Link, StoreMeta
 from ..model.types import OPERATORS, Kind
 from ..model.update_operators import change_word
 from ..naming import pascal

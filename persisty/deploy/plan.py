@@ -26,8 +26,7 @@ from ..backends.dynamodb.codec import WireCodec
 from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
 from ..model.access import READS, WRITES
-from ..model.links import Link
-from ..model.meta import StoreMeta
+from ..model.meta import Link, StoreMeta
 from ..model.rules import Rule, Through
 from ..naming import pascal, system_table_name, table_name
 from ..security.authenticator import authenticator_of

@@ -5,6 +5,8 @@ Deny unless declared: an item without an access rule is reachable from Python on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from .rules import AllOf, AnyOf, Rule, everyone, joined, nobody
@@ -14,7 +16,7 @@ WRITES = frozenset({"create", "update", "delete", "edit_batch"})
 VERBS = READS | WRITES
 
 
-class Access(Struct, frozen=True):
+class Access(Struct, frozen=True, forbid_unknown_fields=True):
     """The rule of each verb. An item that `read` does not allow does not exist for the caller, whatever the verb.
 
     `create` is decided with the new item, `update` with the item before and after, `delete` with the item. `search` defaults to
@@ -42,6 +44,11 @@ class Access(Struct, frozen=True):
     def allows(self, verb: str) -> bool:
         """Return whether the rule of the verb may allow some caller to do this."""
         return self.of(verb).constant is not False
+
+    @property
+    def declared(self) -> Iterator[tuple[str, Rule]]:
+        """Each verb that has a rule of its own, and the rule."""
+        return ((verb, rule) for verb in self.__struct_fields__ if (rule := getattr(self, verb)) is not None)
 
     @property
     def cacheable(self) -> bool:

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from .expressions import AttributeExpression
 from .generators import Generator
+from .rules import Rule
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -25,29 +26,32 @@ class Attr(Generic[T_co]):
     `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and give the attribute: every caller that
     the item's rule allows (True), no caller (False), or those that a rule allows as well. A generated attribute can be given only
     where its generator allows it. `generator` is `default` for classes with plain annotations (`version: int`), which no checker checks.
+    `former_names`: the names that the attribute had before, the oldest first.
     """
 
-    __slots__ = ("creatable", "default", "description", "factory", "generator", "readable", "updatable")
+    __slots__ = ("creatable", "default", "description", "factory", "former_names", "generator", "readable", "updatable")
 
     @overload
     def __init__(
         self,
         *,
         default: T_co | Generator = ...,
-        readable: Any = True,
-        creatable: Any = None,
-        updatable: Any = None,
+        readable: Rule | bool = True,
+        creatable: Rule | bool | None = None,
+        updatable: Rule | bool | None = None,
         description: str | None = None,
+        former_names: str | tuple[str, ...] = (),
     ) -> None: ...
     @overload
     def __init__(
         self,
         *,
         factory: Callable[[], Any],
-        readable: Any = True,
-        creatable: Any = None,
-        updatable: Any = None,
+        readable: Rule | bool = True,
+        creatable: Rule | bool | None = None,
+        updatable: Rule | bool | None = None,
         description: str | None = None,
+        former_names: str | tuple[str, ...] = (),
     ) -> None: ...
     def __init__(
         self,
@@ -55,16 +59,17 @@ class Attr(Generic[T_co]):
         default: Any = UNSET,
         factory: Callable[[], Any] | None = None,
         generator: Any = None,
-        readable: Any = True,
-        creatable: Any = None,
-        updatable: Any = None,
+        readable: Rule | bool = True,
+        creatable: Rule | bool | None = None,
+        updatable: Rule | bool | None = None,
         description: str | None = None,
+        former_names: str | tuple[str, ...] = (),
     ) -> None:
         if generator is None and isinstance(default, Generator):
             default, generator = UNSET, default
         self.default, self.factory, self.generator = default, factory, generator
         self.readable, self.creatable, self.updatable = _flag(readable), _flag(creatable), _flag(updatable)
-        self.description = description
+        self.description, self.former_names = description, former_names
 
     if TYPE_CHECKING:
         # Covariant, although `__set__` takes a value: `Attr[int]` is then an `Attr[T | None]` too, so that an expression compares with `T`.
@@ -77,7 +82,6 @@ class Attr(Generic[T_co]):
         def __set__(self, item: object, value: T_co) -> None: ...  # type: ignore[misc]  # see above
 
 
-def _flag(rule: Any) -> Any:
+def _flag(given: Any) -> Any:
     """Return a rule that is the same for every caller as the bool that it is."""
-    constant = getattr(rule, "constant", None)
-    return rule if constant is None else constant
+    return given.constant if isinstance(given, Rule) and given.constant is not None else given

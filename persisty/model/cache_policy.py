@@ -5,14 +5,9 @@ servey's cache controls say the same of actions, and may be given here too. They
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
-
-from ..errors import Fault
-from .meta import Attribute
-from .types import Kind
 
 ITEMS = 10_000
 MAX_SECONDS = 365 * 24 * 3600
@@ -55,39 +50,3 @@ def cache_of(control: Any) -> Cache | None:
             modified, known = name, True
         control = getattr(control, "cache_control", None)
     return Cache(seconds, public, must_revalidate, modified=modified) if known else None
-
-
-def check_cache(given: Any, attributes: Callable[[str], Attribute | None], faults: list[Fault]) -> Cache | None:
-    """The declaration's cache; what is wrong with it is told."""
-    cache = None if given is None else cache_of(given)
-    if cache is None:
-        if given is not None:
-            faults.append(Fault("", "has a cache of the wrong type", "Cache", repr(given)[:80]))
-        return None
-    faults += [Fault("", what, expected, found) for wrong, what, expected, found in _limits(cache) if wrong]
-    if cache.modified is not None:
-        attribute = attributes(cache.modified)
-        if attribute is None or attribute.kind is not Kind.DATETIME:
-            faults.append(Fault("", f"has a cache that is told by {cache.modified} when an item changed", "a datetime"))
-    return cache
-
-
-def _limits(cache: Cache) -> tuple[tuple[bool, str, str, str], ...]:
-    return (
-        (
-            not _whole(cache.seconds) or not 0 <= cache.seconds <= MAX_SECONDS,
-            "has a cache of so many seconds",
-            f"0 to {MAX_SECONDS}",
-            repr(cache.seconds),
-        ),
-        (
-            not _whole(cache.items) or cache.items < 1,
-            "has a cache of so many items",
-            "1 or more",
-            repr(cache.items),
-        ),
-    )
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,15 +1,20 @@
-"""What a declaration must not say: names, keys, indexes and owners that contradict the attributes, each told as a fault."""
+"""Check a declaration: names, keys, indexes, access rules, links and policies that contradict the attributes are faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from ..errors import Fault
 from ..naming import snake
+from .access import Access
+from .cache_policy import MAX_SECONDS, Cache, cache_of
 from .indexes import Index
 from .keys import KeyConfig
+from .links import ACTIONS
 from .meta import Attribute
+from .rules import Member, Owned, Rule, Through, leaves
+from .schema import AttributeSchema, LinkSchema
 from .types import KEYABLE, Kind, bare, is_literal
 
 
@@ -74,13 +79,138 @@ def check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], f
                 faults.append(Fault(f"/{part}", f"is in {where} but is {drafts[part].kind}, which has no order"))
 
 
-def check_owners(owners: tuple[str, ...], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
-    for name in owners:
-        attribute = drafts.get(name)
-        if attribute is None:
-            faults.append(Fault(f"/{name}", "owns the item by its access rule but is not an attribute"))
-        elif attribute.kind not in (Kind.UUID, Kind.STRING):
-            faults.append(Fault(f"/{name}", f"owns the item but is a {attribute.kind}", "uuid, string"))
+def check_rule_types(path: str, access: Any) -> list[Fault]:
+    """Return the faults of an `access` argument that is no rule, or has a verb whose rule is none."""
+    if access is None or isinstance(access, Rule):
+        return []
+    if not isinstance(access, Access):
+        return [Fault(path, "Not an access rule", "Access, or a rule", _shown(access))]
+    return [
+        Fault(f"{path}/{verb}", "Not an access rule", "a rule", _shown(rule))
+        for verb, rule in access.declared
+        if not isinstance(rule, Rule)
+    ]
+
+
+def check_flags(store: str, one: AttributeSchema, faults: list[Fault]) -> tuple[Rule | bool | None, ...]:
+    """Return `readable`, `creatable` and `updatable` of an attribute, False where one is no rule."""
+    found: list[Rule | bool | None] = []
+    for flag, unset in (("readable", False), ("creatable", True), ("updatable", True)):
+        given = getattr(one, flag)
+        valid = isinstance(given, Rule | bool) or (unset and given is None)
+        if not valid:
+            faults.append(
+                Fault(f"/{store}/{one.name}/{flag}", "Not an access rule", "True, False, or a rule", _shown(given))
+            )
+        found.append(given if valid else False)
+    return tuple(found)
+
+
+def check_rules(
+    store: str,
+    access: Access | Rule | None,
+    attributes: Mapping[str, Attribute],
+    links: Collection[str],
+    faults: list[Fault],
+) -> None:
+    """Check the names in every rule that are the item's own."""
+    for path, rule in rules_of(access, attributes.values()):
+        for at, leaf in leaves(rule, f"/{store}{path}"):
+            faults += name_faults(leaf, at, attributes, links)
+
+
+def rules_of(access: Access | Rule | None, attributes: Iterable[Attribute]) -> Iterator[tuple[str, Rule]]:
+    """Return every rule of an item with its path below the item: `/access/read`, `/secret/readable`."""
+    if isinstance(access, Rule):
+        yield "/access", access
+    elif access is not None:
+        yield from ((f"/access/{verb}", rule) for verb, rule in access.declared)
+    for one in attributes:
+        for flag in ("readable", "creatable", "updatable"):
+            if isinstance(rule := getattr(one, flag), Rule):
+                yield f"/{one.name}/{flag}", rule
+
+
+def name_faults(rule: Rule, path: str, attributes: Mapping[str, Attribute], links: Collection[str]) -> list[Fault]:
+    """Return the fault of a rule that names an attribute or a link that does not exist, or one that cannot own the item."""
+    match rule:
+        case Owned(name) | Member(name):
+            found = attributes.get(name)
+            at = f"{path}/{name}"
+            if found is None:
+                return [Fault(at, "Unknown attribute", "one of " + ", ".join(attributes), name)]
+            if isinstance(rule, Owned) and found.kind not in OWNING:
+                return [Fault(at, f"owns the item but is a {found.kind}", _kinds(OWNING), str(found.kind))]
+        case Through(name) if name not in links:
+            expected = "one of " + ", ".join(links) if links else "a link of the item, which has none"
+            return [Fault(f"{path}/{name}", "Unknown link", expected, name)]
+    return []
+
+
+OWNING = frozenset({Kind.UUID, Kind.STRING})
+"""Kinds that can equal a caller's subject."""
+
+
+def check_links(links: Iterable[LinkSchema], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
+    for one in links:
+        path = f"/{one.name}"
+        if one.on_delete not in ACTIONS:
+            faults.append(Fault(path, "has no such on_delete", "one of " + ", ".join(ACTIONS), repr(one.on_delete)))
+        elif one.type != "belongs_to":
+            if one.on_delete != "ignore":
+                faults.append(Fault(path, "has on_delete, which is for the BelongsTo at the other end to say"))
+        elif one.key_attribute not in drafts:
+            faults.append(Fault(path, f"goes by {one.key_attribute}, which is not an attribute"))
+        elif one.on_delete == "nullify" and not drafts[one.key_attribute].optional:
+            faults.append(Fault(path, f"nullifies {one.key_attribute}, which may not be None"))
+        if one.through is not None and one.type == "belongs_to":
+            faults.append(Fault(path, "belongs to an item through another"))
+
+
+def check_expires(expires: str | None, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
+    if expires is not None and (expires not in drafts or drafts[expires].kind is not Kind.INTEGER):
+        found = str(drafts[expires].kind) if expires in drafts else "no such attribute"
+        faults.append(Fault("", "expires by what is not a whole number of seconds", "an int", found))
+
+
+def check_cache(given: Any, attributes: Callable[[str], Attribute | None], faults: list[Fault]) -> Cache | None:
+    """The declaration's cache; what is wrong with it is told."""
+    cache = None if given is None else cache_of(given)
+    if cache is None:
+        if given is not None:
+            faults.append(Fault("", "has a cache of the wrong type", "Cache", repr(given)[:80]))
+        return None
+    faults += [Fault("", what, expected, found) for wrong, what, expected, found in _limits(cache) if wrong]
+    if cache.modified is not None:
+        attribute = attributes(cache.modified)
+        if attribute is None or attribute.kind is not Kind.DATETIME:
+            faults.append(Fault("", f"has a cache that is told by {cache.modified} when an item changed", "a datetime"))
+    return cache
+
+
+def _limits(cache: Cache) -> tuple[tuple[bool, str, str, str], ...]:
+    return (
+        (
+            not _whole(cache.seconds) or not 0 <= cache.seconds <= MAX_SECONDS,
+            "has a cache of so many seconds",
+            f"0 to {MAX_SECONDS}",
+            repr(cache.seconds),
+        ),
+        (
+            not _whole(cache.items) or cache.items < 1,
+            "has a cache of so many items",
+            "1 or more",
+            repr(cache.items),
+        ),
+    )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _shown(given: Any) -> str:
+    return repr(given)[:80]
 
 
 def _kinds(kinds: Iterable[Kind]) -> str:

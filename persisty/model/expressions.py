@@ -21,7 +21,7 @@ SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 """Operators that Python has a sign for."""
 
 
-class Filter(Struct, frozen=True):
+class Filter(Struct, frozen=True, tag_field="kind"):
     """A predicate over one item. Combine with `&`, `|`, `~`; never use it as a truth value. As text it reads like Python."""
 
     def __and__(self, other: Filter) -> Filter:
@@ -37,7 +37,7 @@ class Filter(Struct, frozen=True):
         raise TypeError("a filter has no truth value: combine filters with & | ~ and put comparisons in parentheses")
 
 
-class Compare(Filter, frozen=True):
+class Compare(Filter, frozen=True, tag="compare"):
     """`attribute operator value`; the operators are the keys of `persisty.model.types.OPERATORS`.
 
     The attribute of a nested object is named with its path: `place.city`.
@@ -55,7 +55,7 @@ class Compare(Filter, frozen=True):
         return f"{self.attribute}.{self.operator}({self.value!r})"
 
 
-class Text(Filter, frozen=True):
+class Text(Filter, frozen=True, tag="query"):
     """Every word of `text` occurs, case-folded, in some attribute that is text."""
 
     text: str
@@ -64,11 +64,11 @@ class Text(Filter, frozen=True):
         return f"query={self.text!r}"
 
 
-class Linked(Filter, frozen=True):
+class Linked(Filter, frozen=True, tag="linked"):
     """There is an item at the other end of a link, and one that matches `where`."""
 
     link: str
-    where: Any = None
+    where: Filter | None = None
 
     def __str__(self) -> str:
         return f"{self.link}.any({'' if self.where is None else self.where})"
@@ -90,26 +90,29 @@ class Exists(Filter, frozen=True):
         return f"{self.meta.name}.{self.other} == {self.attribute} and there {self.where}"
 
 
-class And(Filter, frozen=True):
+class And(Filter, frozen=True, tag="and"):
     filters: tuple[Filter, ...]
 
     def __str__(self) -> str:
         return " & ".join(f"({one})" for one in self.filters) or "every item"
 
 
-class Or(Filter, frozen=True):
+class Or(Filter, frozen=True, tag="or"):
     filters: tuple[Filter, ...]
 
     def __str__(self) -> str:
         return " | ".join(f"({one})" for one in self.filters) or "no item"
 
 
-class Not(Filter, frozen=True):
+class Not(Filter, frozen=True, tag="not"):
     filter: Filter
 
     def __str__(self) -> str:
         return f"~({self.filter})"
 
+
+FILTERS: tuple[type[Filter], ...] = (Compare, Text, Linked, And, Or, Not)
+"""The filters that a schema may contain."""
 
 ALL = And(())
 """True for every item."""

@@ -145,3 +145,8 @@ SUBJECT: Any = Generator("subject", create=_subject.get)
 """Who creates the item, see `acting_as`. It never changes afterwards."""
 OWNER: Any = Generator("owner", create=_subject.get, given=True)
 """Whose the item is: what an access rule's `owned` makes of its attribute. Trusted Python may give another; it never changes."""
+
+GENERATORS: dict[str, Generator] = {
+    one.name: one for one in (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT, CREATED, UPDATED, VERSION, SEQUENCE, SUBJECT, OWNER)
+}
+"""The generators that a schema may name without the app supplying them."""

@@ -1,25 +1,19 @@
-"""Links: how the items of one store lead to those of another.
+"""Links as a class declares them: how the items of one store lead to those of another.
 
-`BelongsTo["User"]` holds the key of its target in an attribute of its own, `author_id` for `author` unless it says otherwise.
-`HasMany`, `HasOne` and `HasCount` look at it from the other side, `HasMany` also through an item that belongs to both. The names
-of targets are looked up when a link is first used, so that items can name each other.
+`BelongsTo["User"]` is the side that has the key of its target in an attribute of its own, `author_id` for `author` unless it says
+otherwise. `HasMany`, `HasOne` and `HasCount` are the other side, `HasMany` also through an item that belongs to both. Targets are
+declared by name, so that items can name each other; `persisty.model.relations` looks the names up.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from msgspec import Struct
 
-from ..errors import Fault, InvalidDeclaration
-from ..naming import snake
 from .expressions import AttributeExpression, Filter, Linked
 from .pages import ResultPage
-
-if TYPE_CHECKING:
-    from .meta import StoreMeta
 
 T = TypeVar("T")
 
@@ -28,10 +22,13 @@ ACTIONS = ("ignore", "block", "cascade", "nullify")
 not there."""
 
 
+LinkKind = Literal["belongs_to", "has_many", "has_one", "has_count"]
+
+
 class LinkType(Struct, frozen=True):
     """What an annotation such as `HasMany["Message"]` stands for: the kind of link, and its target by class or name."""
 
-    kind: str
+    kind: LinkKind
     target: Any
 
 
@@ -102,6 +99,7 @@ class LinkSpec(Struct, frozen=True):
     through: Any = None
     on_delete: str = "ignore"
     description: str | None = None
+    former_names: str | tuple[str, ...] = ()
 
 
 def link(
@@ -110,6 +108,7 @@ def link(
     through: Any = None,
     on_delete: str = "ignore",
     description: str | None = None,
+    former_names: str | tuple[str, ...] = (),
     init: Literal[False] = False,
 ) -> Any:
     """Declare a link: `author: BelongsTo["User"] = link()`.
@@ -117,128 +116,10 @@ def link(
     `by`: the attribute that holds the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
     (default: the attribute of its `BelongsTo` to this item, or one named after this item and its key, `user_id`). `through`: the item
     between, which belongs to both. `on_delete`, of a `BelongsTo`: what becomes of this item when its target is deleted (see
-    `ACTIONS`). `init` is for type checkers only: no item is created with a link.
+    `ACTIONS`). `former_names`: the names that the link had before,
+    the oldest first. `init` is for type checkers only: no item is created with a link.
     """
-    return LinkSpec(by, through, on_delete, description)
-
-
-class Ends(Struct, frozen=True):
-    """A link with its names looked up: the items of `target` whose `remote` equals this item's `local`.
-
-    With `middle` they are those whose `remote` equals the `far` of an item of `middle` whose `near` equals `local`.
-    """
-
-    target: StoreMeta[Any]
-    local: str
-    remote: str
-    middle: StoreMeta[Any] | None = None
-    near: str = ""
-    far: str = ""
-
-    @property
-    def between(self) -> tuple[str, str]:
-        """The attributes of `middle` that the link goes by."""
-        return (self.near, self.far)
-
-
-class Link:
-    """A link of a stored item. `kind` is `belongs_to`, `has_many`, `has_one` or `has_count`."""
-
-    def __init__(self, name: str, kind: str, target: Any, spec: LinkSpec, owner: Callable[[], StoreMeta[Any]]) -> None:
-        self.name, self.kind, self.on_delete, self.description = name, kind, spec.on_delete, spec.description
-        self._target, self._spec, self._owner = target, spec, owner
-        self._ends: Ends | None = None
-
-    def __repr__(self) -> str:
-        return f"<link {self._owner().name}.{self.name}>"
-
-    @property
-    def by(self) -> str:
-        """Of a `BelongsTo`: the attribute that holds the target's key."""
-        return self._spec.by or f"{self.name}_id"
-
-    @property
-    def ends(self) -> Ends:
-        """Where it leads from and to. `InvalidDeclaration` where a name is nobody's or the ends do not fit."""
-        if self._ends is None:
-            self.bind({})
-        return self._ends  # type: ignore[return-value]
-
-    def bind(self, known: Mapping[str, StoreMeta[Any]]) -> None:
-        """Look up the names: among the items `known`, by the names of class and store, then in the declaring module."""
-        if self._ends is None:
-            owner = self._owner()
-            target = self._find(self._target, known)
-            self._ends = ENDS[self.kind](self, owner, target, known)
-
-    def _find(self, named: Any, known: Mapping[str, StoreMeta[Any]]) -> StoreMeta[Any]:
-        if isinstance(named, str):
-            module = sys.modules.get(self._owner().item.__module__)
-            at_hand: Any = getattr(module, named, named)
-            named = known.get(snake(named), at_hand)
-        meta: Any = getattr(named, "__persisty__", named)
-        if isinstance(meta, str) or not hasattr(meta, "key_attributes"):
-            raise self._wrong(f"leads to {named!r}, which is not a stored item")
-        found: StoreMeta[Any] = meta
-        return found
-
-    def _wrong(self, message: str) -> InvalidDeclaration:
-        fault = Fault(f"/{self.name}", message)
-        return InvalidDeclaration(f"{self._owner().item.__qualname__} has a link that leads nowhere", faults=[fault])
-
-    def _belongs(self, owner: StoreMeta[Any], target: StoreMeta[Any], known: Mapping[str, StoreMeta[Any]]) -> Ends:
-        return self._fitting(owner, Ends(target, self._attribute(owner, self.by), self._key(target)), target)
-
-    def _has(self, owner: StoreMeta[Any], target: StoreMeta[Any], known: Mapping[str, StoreMeta[Any]]) -> Ends:
-        if self._spec.through is None:
-            return self._fitting(
-                owner, Ends(target, self._key(owner), self._back(owner, target, self._spec.by)), target
-            )
-        middle = self._find(self._spec.through, known)
-        near, far = self._back(owner, middle, None), self._back(target, middle, self._spec.by)
-        if near == far:
-            raise self._wrong(f"leads through {middle.name} by one attribute both ways: name the other in `by`")
-        return Ends(target, self._key(owner), self._key(target), middle, near, far)
-
-    def _fitting(self, owner: StoreMeta[Any], ends: Ends, target: StoreMeta[Any]) -> Ends:
-        here, there = owner.attributes[ends.local], target.attributes[ends.remote]
-        if here.kind is not there.kind:
-            raise self._wrong(f"compares {here.name}, a {here.kind}, with {target.name}'s {there.name}, a {there.kind}")
-        return ends
-
-    def _attribute(self, meta: StoreMeta[Any], name: str) -> str:
-        if name not in meta.attributes:
-            raise self._wrong(f"goes by {name}, which is not an attribute of {meta.name}")
-        return name
-
-    def _key(self, meta: StoreMeta[Any]) -> str:
-        if len(meta.key_attributes) != 1:
-            raise self._wrong(f"leads by the key of {meta.name}, which has several parts")
-        return meta.key_attributes[0].name
-
-    def _back(self, to: StoreMeta[Any], of: StoreMeta[Any], by: str | None) -> str:
-        """The attribute of `of` that holds the key of `to`."""
-        if by is not None:
-            return self._attribute(of, by)
-        found = [one.by for one in of.links.values() if one.kind == "belongs_to" and one.leads_to(to)]
-        if len(found) > 1:
-            raise self._wrong(f"may go by any of {', '.join(found)} of {of.name}: name one in `by`")
-        return self._attribute(of, found[0] if found else f"{to.name}_{self._key(to)}")
-
-    def leads_to(self, meta: StoreMeta[Any]) -> bool:
-        """Is this the target, as far as its name tells?"""
-        if isinstance(self._target, str):
-            return snake(self._target) == meta.name or self._target == meta.item.__name__
-        return self._target is meta.item
-
-
-ENDS: dict[str, Callable[[Link, Any, Any, Any], Ends]] = {
-    "belongs_to": Link._belongs,
-    "has_many": Link._has,
-    "has_one": Link._has,
-    "has_count": Link._has,
-}
-"""Kind of link → how its ends are found."""
+    return LinkSpec(by, through, on_delete, description, former_names)
 
 
 class LinkExpression(Generic[T]):
@@ -249,51 +130,32 @@ class LinkExpression(Generic[T]):
     only `any`.
     """
 
-    __slots__ = ("_link",)
+    __slots__ = ("_name", "_steps", "_target")
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, name: str, target: Callable[[], Any], steps: tuple[str, ...] = ()) -> None:
+        self._name, self._target, self._steps = name, target, steps
 
     def __get__(self, item: Any, owner: type | None = None) -> Any:
         if item is None:
             return self
-        raise AttributeError(f"{self._link.name} is a link that is not loaded: load it with store.links(...)")
+        raise AttributeError(f"{self._name} is a link that is not loaded: load it with store.links(...)")
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._link.ends.target.item, name, None)
-        if isinstance(found, AttributeExpression):
-            return found.below(self._link.name)
-        if isinstance(found, LinkExpression):
-            return _Path((self._link.name,), found._link)
-        raise AttributeError(f"{self._link.ends.target.name} has no attribute {name}")
-
-    def __repr__(self) -> str:
-        return repr(self._link)
-
-    def any(self, where: Filter | None = None) -> Filter:
-        """There is an item at the other end, and one that matches."""
-        return Linked(self._link.name, where)
-
-
-class _Path:
-    """A link behind other links: `Message.author.team`."""
-
-    __slots__ = ("_link", "_steps")
-
-    def __init__(self, steps: tuple[str, ...], link: Link) -> None:
-        self._steps, self._link = steps, link
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._link.ends.target.item, name, None)
-        steps = (*self._steps, self._link.name)
+        target = self._target()
+        found = getattr(target, name, None)
+        steps = (*self._steps, self._name)
         if isinstance(found, AttributeExpression):
             return found.below(".".join(steps))
         if isinstance(found, LinkExpression):
-            return _Path(steps, found._link)
-        raise AttributeError(f"{self._link.ends.target.name} has no attribute {name}")
+            return LinkExpression(found._name, found._target, steps)
+        raise AttributeError(f"{target.__name__} has no attribute {name}")
+
+    def __repr__(self) -> str:
+        return f"<link {'.'.join((*self._steps, self._name))}>"
 
     def any(self, where: Filter | None = None) -> Filter:
-        found = Linked(self._link.name, where)
+        """The link leads to an item, and to one that matches `where`."""
+        found = Linked(self._name, where)
         for step in reversed(self._steps):
             found = Linked(step, found)
         return found
@@ -304,5 +166,5 @@ LinkName = str | type[Any] | LinkExpression[Any]
 
 
 def link_name(of: Any) -> str | None:
-    """The name of a link given as `Message.author` or as text; None for anything else."""
-    return of._link.name if isinstance(of, LinkExpression) else of if isinstance(of, str) else None
+    """Return the name of a link given as `Message.author` or as text; None for anything else."""
+    return of._name if isinstance(of, LinkExpression) else of if isinstance(of, str) else None

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from ..errors import InvalidDeclaration
 from .access import Access
+from .cache_policy import Cache
 from .generators import Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
 from .rules import Rule, nobody
+from .schema import LinkSchema, Schema
 from .types import PRIMITIVE, SORTABLE, Kind, identity
-
-if TYPE_CHECKING:
-    from .cache_policy import Cache
-    from .links import Link
 
 T = TypeVar("T")
 
@@ -66,10 +64,63 @@ class Attribute(Struct, frozen=True):
         return PRIMITIVE.get(self.kind, identity)
 
 
+class Ends(Struct, frozen=True):
+    """A link with its names looked up: the items of `target` whose `remote` equals this item's `local`.
+
+    With `middle` they are those whose `remote` equals the `far` of an item of `middle` whose `near` equals `local`.
+    """
+
+    target: StoreMeta[Any]
+    local: str
+    remote: str
+    middle: StoreMeta[Any] | None = None
+    near: str = ""
+    far: str = ""
+
+    @property
+    def between(self) -> tuple[str, str]:
+        """The attributes of `middle` that the link goes by."""
+        return (self.near, self.far)
+
+
+Known = Mapping[str, "StoreMeta[Any]"]
+"""Items by the names of their stores."""
+
+
+class Link:
+    """A compiled link: its declaration, and its ends as soon as they are looked up.
+
+    `target` and `through` are the classes or names that the declaration gave.
+    """
+
+    def __init__(
+        self, declared: LinkSchema, target: Any, through: Any, owner: str, find: Callable[[Link, Known], Ends]
+    ) -> None:
+        self.declared, self.target, self.through = declared, target, through
+        self.name, self.kind, self.on_delete = declared.name, declared.type, declared.on_delete
+        self.by, self.description = declared.key_attribute, declared.description
+        self._owner, self._find = owner, find
+        self._ends: Ends | None = None
+
+    def __repr__(self) -> str:
+        return f"<link {self._owner}.{self.name}>"
+
+    @property
+    def ends(self) -> Ends:
+        """The items and attributes that it connects. `InvalidDeclaration` for an unknown name, or for ends that do not fit."""
+        return self._ends or self.bind({})
+
+    def bind(self, known: Known) -> Ends:
+        """Look up the names: among the items `known`, by the names of class and store, then in the declaring module."""
+        if self._ends is None:
+            self._ends = self._find(self, known)
+        return self._ends
+
+
 class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
-    `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
+    `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
     `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
     callers of surfaces have to say which state of an item they update or delete. `expires`: the attribute that has the second, counted
     from 1970, from which on an item counts for nothing, so that an engine may drop it.
@@ -81,6 +132,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     key: KeyConfig
     key_attributes: tuple[Attribute, ...]
     key_codec: KeyCodec
+    schema: Schema
     indexes: tuple[Index, ...] = ()
     access: Access | Rule | None = None
     description: str | None = None

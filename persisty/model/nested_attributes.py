@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
-from importlib import import_module
-from typing import Any, get_type_hints
-
-import msgspec
-from msgspec import Struct
+from typing import Any
 
 from .expressions import Fields
 from .meta import Attribute
+from .struct_fields import struct_fields
 from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, normaliser, unwrap
 
 
@@ -47,17 +44,10 @@ def fields_of(name: str, nested: Mapping[str, Attribute]) -> Fields:
 
 
 def _fields(cls: Any) -> dict[str, tuple[str, Any]]:
-    """Field → (its name in JSON, its annotation)."""
-    if not isinstance(cls, type) or getattr(getattr(cls, "__struct_config__", None), "array_like", False):
+    """Return field → (its name in JSON, its annotation)."""
+    if getattr(getattr(cls, "__struct_config__", None), "array_like", False):
         return {}
-    if issubclass(cls, Struct):
-        hints = get_type_hints(cls, include_extras=True)
-        return {one.name: (one.encode_name, hints[one.name]) for one in msgspec.structs.fields(cls)}
-    if hasattr(cls, "__dataclass_fields__"):
-        hints = get_type_hints(cls, include_extras=True)
-        fields = import_module("dataclasses").fields(cls)  # whoever declares none need not load it
-        return {one.name: (one.name, hints[one.name]) for one in fields}
-    return {}
+    return {one.name: (one.json, one.annotation) for one in struct_fields(cls)}
 
 
 def _getter(outer: Callable[[Any], Any], field: str, kind: Kind) -> Callable[[Any], Any]:

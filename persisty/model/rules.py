@@ -6,7 +6,7 @@ filter that travels with the query or the write, so that an engine decides it to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -159,7 +159,7 @@ class Custom(Rule, frozen=True, tag="custom"):
         return f"{self.function.rpartition('.')[2]}(caller)"
 
 
-class CustomFunction(Rule, frozen=True, eq=False):
+class CustomFunction(Rule, frozen=True, eq=False, tag="function"):
     """A function that decides for a caller: True, False, or a filter of the items."""
 
     function: Callable[[Any], Filter | bool]
@@ -306,6 +306,19 @@ def replaced(rule: Rule, leaf: Callable[[Rule], Rule]) -> Rule:
         case Through(link, inner):
             return Through(link, replaced(inner, leaf))
     return leaf(rule)
+
+
+def leaves(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
+    """Return each rule in this one that combines no others, with its path: `/any/0/owned`. A `linked` rule is one of them."""
+    at = f"{path}/{rule.__struct_config__.tag}"
+    match rule:
+        case AllOf(rules) | AnyOf(rules):
+            for number, one in enumerate(rules):
+                yield from leaves(one, f"{at}/{number}")
+        case NotOf(inner):
+            yield from leaves(inner, at)
+        case _:
+            yield at, rule
 
 
 def _name(rule: str, attribute: Any) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
-from ..model.links import Ends
-from ..model.meta import StoreMeta
+from ..model.meta import Ends, StoreMeta
 from .visibility import View
 
 OPPOSITES = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "le": "gt", "gt": "le"}

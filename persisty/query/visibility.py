@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..model.expressions import ALL, Filter
-from ..model.links import Link
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, Link, StoreMeta
 
 NONE: Mapping[str, Filter] = MappingProxyType({})
 

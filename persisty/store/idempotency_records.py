@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from msgspec import structs
-
 from ..model.attribute_declaration import Attr
 from ..model.generators import UUID4
 from ..model.meta import StoreMeta, meta_of
@@ -16,7 +14,7 @@ from ..model.stored import stored
 from ..naming import RESERVED
 
 
-@stored(name=f"{RESERVED}request")
+@stored(name=f"{RESERVED}request", expires="expires")
 class KeptRequest:
     """`id`: a hash of who sent it, where to, and the key; `fingerprint`: one of what was sent; `holder` is another after every write;
     `until`: the request is being carried out, and whoever does it is given up then; `expires`: the second, counted from 1970, from which on
@@ -32,4 +30,4 @@ class KeptRequest:
     body: Attr[bytes | None] = Attr(default=None)
 
 
-REQUESTS: StoreMeta[KeptRequest] = structs.replace(meta_of(KeptRequest), expires="expires")
+REQUESTS: StoreMeta[KeptRequest] = meta_of(KeptRequest)

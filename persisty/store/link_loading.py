@@ -17,8 +17,7 @@ from msgspec import UNSET, Struct
 
 from ..errors import Fault, InvalidQuery, TooManyLinked
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
-from ..model.links import Link
-from ..model.meta import StoreMeta
+from ..model.meta import Link, StoreMeta
 from ..model.pages import ResultPage
 from ..model.validation import pointer
 from ..query.evaluation import sort_key

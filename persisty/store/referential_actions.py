@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Conflict, Unfinished, Unsupported
 from ..model.expressions import And, Filter
-from ..model.links import Link
-from ..model.meta import StoreMeta
+from ..model.meta import Link, StoreMeta
 from ..model.validation import changes_of
 from ..query.filter_algebra import among, combine
 from .backend import Delete, Outcome, Query, WriteResult

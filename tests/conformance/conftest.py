@@ -29,9 +29,9 @@ def open_engine(request: pytest.FixtureRequest) -> OpenEngine:
     return opener(request)
 
 
-def opener(request: pytest.FixtureRequest) -> OpenEngine:
-    """What opens the engine that the request's parameter names, each time over a place of its own."""
-    server, url = ENGINES[request.param]
+def opener(request: pytest.FixtureRequest, engine: str | None = None) -> OpenEngine:
+    """Return a function that opens an engine, by default that of the request's parameter, each time over a place of its own."""
+    server, url = ENGINES[engine or request.param]
     place = server and request.getfixturevalue(server)
 
     def opened() -> Engine:

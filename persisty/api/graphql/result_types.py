@@ -9,8 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from ...errors import Fault
-from ...model.links import Link
-from ...model.meta import StoreMeta
+from ...model.meta import Link, StoreMeta
 from ...model.pages import ResultPage
 from ...naming import pascal
 from ..operations import Operation, StoreOperation

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...model.links import Link
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import Attribute, Link, StoreMeta
 from ...model.rules import AnyOf, Rule, authenticated, everyone, nobody
 from ...naming import pascal
 from ...security.access_matrix import simplified

@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from ...errors import all_errors
-from ...model.links import Link
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import Attribute, Link, StoreMeta
 from ...model.types import INTEGER_MAX, INTEGER_MIN
 from ...model.update_operators import change_word
 from ...naming import pascal

@@ -25,6 +25,7 @@ from persisty import (
     Index,
     InvalidDeclaration,
     meta_of,
+    public,
     stored,
 )
 from persisty.model.expressions import AttributeExpression
@@ -57,7 +58,7 @@ class Stamped:
         return now - self.created_at
 
 
-@stored(indexes=[Index("owner", "size"), Index("name")], access="opaque")
+@stored(indexes=[Index("owner", "size"), Index("name")], access=public)
 class GardenTool(Stamped):
     """A tool."""
 
@@ -86,7 +87,7 @@ def test_the_meta_names_the_store_the_key_and_the_attributes_in_order() -> None:
     assert META.item is GardenTool
     assert META.key.attributes == ("id",)
     assert META.indexes == (Index("owner", "size"), Index("name"))
-    assert META.access == "opaque"
+    assert META.access == public
     assert META.description == "A tool."
     assert set(META.attributes) == {
         "created_at", "updated_at", "id", "name", "owner", "size", "price", "tags", "version", "line", "anything", "choice",

@@ -1,0 +1,188 @@
+"""Read a `@stored` class: its annotations and declarations become a `Schema`, and `Bindings` with its own types and functions."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, ForwardRef, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from msgspec import UNSET
+
+from ..errors import Fault
+from ..naming import snake
+from .access import Access
+from .attribute_declaration import Attr
+from .compilation import Bindings
+from .declaration_checks import check_rule_types
+from .generators import CREATED, GENERATED, GENERATORS, OWNER, UPDATED, UUID4, Generator
+from .links import LinkSpec, LinkType
+from .rules import Custom, CustomFunction, Rule, replaced
+from .schema import AttributeSchema, Default, Function, LinkSchema, Schema, Value
+from .type_descriptions import Describer, Names
+from .types import bare, metas_of, unwrap
+
+CONVENTIONS: dict[tuple[str, type], Any] = {
+    ("id", UUID): UUID4,
+    ("created_at", datetime): CREATED,
+    ("updated_at", datetime): UPDATED,
+}
+"""(attribute, type) → the generator an attribute of that name and type has unless it declares another."""
+
+
+def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> tuple[Schema, Bindings]:
+    """Return the schema of a class, and the bindings of its types and functions. `settings`: the members of the schema that the
+    decorator was given."""
+    hints = _hints(cls, faults)
+    kinds = {name: hints.pop(name) for name, hint in [*hints.items()] if isinstance(hint, LinkType)}
+    access, describer = settings["access"], Describer()
+    owners = () if access is None or check_rule_types("", access) else access.owners
+    annotations: dict[str, Any] = {}
+    attributes: list[AttributeSchema] = []
+    for name, hint in hints.items():
+        annotations[name], optional = unwrap(hint)
+        given = getattr(cls, name, UNSET)
+        spec: Attr[Any] = given if isinstance(given, Attr) else Attr(default=given)
+        attributes.append(_attribute(name, annotations[name], optional, spec, name in owners, describer, faults))
+    links, targets = [], {}
+    for name, kind in kinds.items():
+        told = _link_spec(cls, name, faults)
+        targets[name] = (kind.target, told.through)
+        links.append(_link(cls, name, kind, told))
+    schema = Schema(
+        attributes=tuple(attributes),
+        links=tuple(links),
+        types=describer.definitions,
+        description=cls.__doc__.strip() if cls.__doc__ else None,
+        **{**settings, "access": _inert(access, describer.names)},
+    )
+    return schema, Bindings(cls, annotations, describer.names.things, targets)
+
+
+class _Scope(dict[str, Any]):
+    """The names in annotations: members of the class besides the names of its module. A name that is not known yet stands for itself,
+    so that a link can lead to an item that is declared further down."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls, self._module = cls, vars(sys.modules[cls.__module__])
+
+    def __missing__(self, name: str) -> Any:
+        if name in self._module or hasattr(builtins, name):
+            raise KeyError(name)
+        return vars(self._cls).get(name, name)
+
+
+def _hints(cls: type, faults: list[Fault]) -> dict[str, Any]:
+    try:
+        hints = get_type_hints(cls, localns=_Scope(cls), include_extras=True)
+    except (NameError, TypeError, SyntaxError) as error:
+        faults.append(Fault("", f"annotations cannot be resolved: {error}"))
+        return {}
+    faults.extend(
+        Fault("", f"annotations cannot be resolved: name {hint.__forward_arg__!r} is not defined")
+        for name, hint in [*hints.items()]
+        if isinstance(hint, ForwardRef) and hints.pop(name)
+    )
+    return {name: _declared(hint) for name, hint in hints.items() if get_origin(bare(hint)) is not ClassVar}
+
+
+def _declared(hint: Any) -> Any:
+    """Return the type of `Attr[str]`; a plain annotation is the type itself."""
+    return get_args(hint)[0] if get_origin(hint) is Attr else hint
+
+
+def _attribute(
+    name: str, inner: Any, optional: bool, spec: Attr[Any], owns: bool, describer: Describer, faults: list[Fault]
+) -> AttributeSchema:
+    by_convention = CONVENTIONS.get((name, bare(inner))) or (OWNER if owns else None)
+    generator: Generator | None = by_convention if spec.generator in (None, GENERATED) else spec.generator
+    if spec.generator is GENERATED and generator is None:
+        known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
+        faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
+    if spec.default is not UNSET and spec.factory:
+        faults.append(Fault(f"/{name}", "has both a default and a factory"))
+    former = _several(spec.former_names)
+    return AttributeSchema(
+        id=former[0] if former else name,
+        name=name,
+        type=describer.describe(inner),
+        optional=optional,
+        default=_default(name, optional, spec, describer.names, faults),
+        generator=None if generator is None else _generator_name(generator, describer.names),
+        readable=_inert(spec.readable, describer.names),
+        creatable=_inert(spec.creatable, describer.names),
+        updatable=_inert(spec.updatable, describer.names),
+        description=spec.description or next((meta.description for meta in metas_of(inner) if meta.description), None),
+        former_names=former,
+    )
+
+
+def _several(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _default(name: str, optional: bool, spec: Attr[Any], names: Names, faults: list[Fault]) -> Default | None:
+    if spec.factory is not None:
+        return Function(names.name(spec.factory))
+    if spec.default is UNSET:
+        return None
+    if spec.default is None:
+        if not optional:
+            faults.append(Fault(f"/{name}", "defaults to None but is not optional"))
+        return None
+    if isinstance(spec.default, list | dict | set | bytearray):
+        faults.append(Fault(f"/{name}", "has a mutable default: use Attr(factory=...)"))
+        return None
+    return Value(spec.default)
+
+
+def _generator_name(generator: Generator, names: Names) -> str:
+    known = GENERATORS.get(generator.name) is generator
+    return generator.name if known else names.name(generator, generator.name)
+
+
+def _inert(given: Any, names: Names) -> Any:
+    """Return rules with each function replaced by its name; anything else as it is, for the checks to refuse."""
+
+    def named(rule: Rule) -> Rule:
+        return Custom(names.name(rule.function)) if isinstance(rule, CustomFunction) else rule
+
+    if isinstance(given, Rule):
+        return replaced(given, named)
+    if isinstance(given, Access):
+        return Access(**{verb: _inert(getattr(given, verb), names) for verb in given.__struct_fields__})
+    return given
+
+
+def _link_spec(cls: type, name: str, faults: list[Fault]) -> LinkSpec:
+    given = getattr(cls, name, UNSET)
+    if isinstance(given, LinkSpec):
+        return given
+    if given is not UNSET:
+        faults.append(Fault(f"/{name}", "is a link but has a default", "link(...)", repr(given)[:80]))
+    return LinkSpec()
+
+
+def _link(cls: type, name: str, kind: LinkType, spec: LinkSpec) -> LinkSchema:
+    return LinkSchema(
+        name=name,
+        type=kind.kind,
+        target=_store_name(cls, kind.target),
+        by=spec.by,
+        through=None if spec.through is None else _store_name(cls, spec.through),
+        on_delete=spec.on_delete,
+        description=spec.description,
+        former_names=_several(spec.former_names),
+    )
+
+
+def _store_name(cls: type, target: Any) -> str:
+    """Return the name of the target's store: of a class that is not declared yet, the name that it has by default."""
+    if isinstance(target, str):
+        target = getattr(sys.modules.get(cls.__module__), target, target)
+    meta = getattr(target, "__persisty__", None)
+    if meta is not None:
+        return str(meta.name)
+    return snake(target if isinstance(target, str) else getattr(target, "__name__", repr(target)))

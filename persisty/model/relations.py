@@ -1,0 +1,99 @@
+"""From a declared link to its ends: targets are looked up by name, and the attributes that connect the items are found and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..errors import Fault, InvalidDeclaration
+from ..naming import snake
+from .meta import Ends, Known, Link, StoreMeta
+from .schema import LinkSchema, Schema
+
+Find = Callable[[str], Any]
+"""A name as it is written in the declaring module → the class there, or the name itself."""
+
+
+def ends_of(link: Link, owner: StoreMeta[Any], known: Known, at_hand: Find) -> Ends:
+    """Return the ends of a link. `InvalidDeclaration` for a name that no item has, or ends that do not fit."""
+    target = _target(link, owner, link.target, known, at_hand)
+    if link.kind == "belongs_to":
+        return _fitting(
+            link, owner, Ends(target, _attribute(link, owner, owner, link.by), _key(link, owner, target)), target
+        )
+    if link.through is None:
+        remote = _foreign_key(link, owner, owner, target, link.declared.by)
+        return _fitting(link, owner, Ends(target, _key(link, owner, owner), remote), target)
+    middle = _target(link, owner, link.through, known, at_hand)
+    near = _foreign_key(link, owner, owner, middle, None)
+    far = _foreign_key(link, owner, target, middle, link.declared.by)
+    if near == far:
+        raise _wrong(link, owner, f"leads through {middle.name} by one attribute both ways: name the other in `by`")
+    return Ends(target, _key(link, owner, owner), _key(link, owner, target), middle, near, far)
+
+
+def leads_to(link: Link, meta: StoreMeta[Any]) -> bool:
+    """Return whether the declared name of the target is that of this item."""
+    if isinstance(link.target, str):
+        return snake(link.target) == meta.name or link.target == meta.item.__name__
+    return link.target is meta.item
+
+
+def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, at_hand: Find) -> StoreMeta[Any]:
+    if isinstance(named, str):
+        named = known.get(snake(named)) or at_hand(named)
+    meta: Any = getattr(named, "__persisty__", named)
+    if not isinstance(meta, StoreMeta):
+        raise _wrong(link, owner, f"leads to {named!r}, which is not a stored item")
+    return meta
+
+
+def _wrong(link: Link, owner: StoreMeta[Any], message: str) -> InvalidDeclaration:
+    fault = Fault(f"/{link.name}", message)
+    return InvalidDeclaration(f"{owner.item.__qualname__} has a link that leads nowhere", faults=[fault])
+
+
+def _fitting(link: Link, owner: StoreMeta[Any], ends: Ends, target: StoreMeta[Any]) -> Ends:
+    here, there = owner.attributes[ends.local], target.attributes[ends.remote]
+    if here.kind is not there.kind:
+        message = f"compares {here.name}, a {here.kind}, with {target.name}'s {there.name}, a {there.kind}"
+        raise _wrong(link, owner, message)
+    return ends
+
+
+def _attribute(link: Link, owner: StoreMeta[Any], of: StoreMeta[Any], name: str) -> str:
+    if name not in of.attributes:
+        raise _wrong(link, owner, f"goes by {name}, which is not an attribute of {of.name}")
+    return name
+
+
+def _key(link: Link, owner: StoreMeta[Any], of: StoreMeta[Any]) -> str:
+    if len(of.key_attributes) != 1:
+        raise _wrong(link, owner, f"leads by the key of {of.name}, which has several parts")
+    return of.key_attributes[0].name
+
+
+def _foreign_key(link: Link, owner: StoreMeta[Any], to: StoreMeta[Any], of: StoreMeta[Any], by: str | None) -> str:
+    """Return the attribute of `of` that has the key of `to`."""
+    if by is not None:
+        return _attribute(link, owner, of, by)
+    found = [one.by for one in of.links.values() if one.kind == "belongs_to" and leads_to(one, to)]
+    if len(found) > 1:
+        raise _wrong(link, owner, f"may go by any of {', '.join(found)} of {of.name}: name one in `by`")
+    return _attribute(link, owner, of, found[0] if found else f"{to.name}_{_key(link, owner, to)}")
+
+
+def resolved_schema(meta: StoreMeta[Any]) -> Schema:
+    """Return the schema of an item with each link's target named by its store, as the link is bound.
+
+    A class that is declared later can only be named by its class name; its store may have another name.
+    """
+    links = tuple(_resolved(one, meta.links[one.name].ends) for one in meta.schema.links)
+    return msgspec.structs.replace(meta.schema, links=links)
+
+
+def _resolved(declared: LinkSchema, ends: Ends) -> LinkSchema:
+    through = None if ends.middle is None else ends.middle.name
+    return msgspec.structs.replace(declared, target=ends.target.name, through=through)

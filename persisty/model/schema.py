@@ -1,0 +1,345 @@
+"""`Schema`: the inert description of an item. A `@stored` class and a JSON document make the same schema.
+
+A schema is data: it refers to no class and no function, only to names. `persisty.model.compilation` makes a `StoreMeta` of it,
+`persisty.model.schema_json` reads and writes it as JSON.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from .access import Access
+from .cache_policy import Cache
+from .expressions import Filter
+from .links import LinkKind
+from .rules import Rule
+
+FORMAT: Literal[1] = 1
+"""The version of the format. A document of another version is refused."""
+
+DOCUMENTATION = frozenset({"description", "title", "examples"})
+"""The members that document a schema. They are no part of its hash."""
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a schema. Members that have their default are not written."""
+
+
+class Type(Part, frozen=True, tag_field="kind", kw_only=True):
+    """The type of a value. None is not part of it: see `optional`, and `Null` within a `OneOf`."""
+
+    title: str | None = None
+    description: str | None = None
+    examples: tuple[Any, ...] | None = None
+
+
+class Anything(Type, frozen=True, tag="any"):
+    """Any JSON value."""
+
+
+class Null(Type, frozen=True, tag="null"):
+    """null, as one type of a `OneOf`."""
+
+
+class String(Type, frozen=True, tag="string", kw_only=True):
+    """Text. Lengths count code points."""
+
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+class Integer(Type, frozen=True, tag="integer", kw_only=True):
+    """A whole number of 64 bits."""
+
+    ge: int | float | None = None
+    gt: int | float | None = None
+    le: int | float | None = None
+    lt: int | float | None = None
+    multiple_of: int | float | None = None
+
+
+class Float(Type, frozen=True, tag="float", kw_only=True):
+    """A floating point number."""
+
+    ge: int | float | None = None
+    gt: int | float | None = None
+    le: int | float | None = None
+    lt: int | float | None = None
+    multiple_of: int | float | None = None
+
+
+class Boolean(Type, frozen=True, tag="boolean"):
+    """true or false."""
+
+
+class Datetime(Type, frozen=True, tag="datetime", kw_only=True):
+    """A point in time. `tz`: whether a value must have a UTC offset; None leaves it open within an object."""
+
+    tz: bool | None = None
+
+
+class Date(Type, frozen=True, tag="date"):
+    """A date."""
+
+
+class Time(Type, frozen=True, tag="time", kw_only=True):
+    """A time of day, within JSON only."""
+
+    tz: bool | None = None
+
+
+class Duration(Type, frozen=True, tag="duration"):
+    """A duration, within JSON only."""
+
+
+class Uuid(Type, frozen=True, tag="uuid"):
+    """A UUID."""
+
+
+class Number(Type, frozen=True, tag="decimal"):
+    """An exact decimal number of at most 38 digits."""
+
+
+class Binary(Type, frozen=True, tag="bytes", kw_only=True):
+    """Bytes, in JSON as base64."""
+
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class Choice(Type, frozen=True, tag="literal", kw_only=True):
+    """One of some texts or whole numbers."""
+
+    values: tuple[str | int | None, ...]
+
+
+class Named(Type, frozen=True, tag="named", kw_only=True):
+    """The type of this name in the `types` of the schema."""
+
+    name: str
+
+
+class Python(Type, frozen=True, tag="python", kw_only=True):
+    """A Python type that a schema can only name, as `module.class`. It compiles where the app supplies the type."""
+
+    name: str
+
+
+class List(Type, frozen=True, tag="list", kw_only=True):
+    """A list."""
+
+    items: Type = Anything()
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class Set(Type, frozen=True, tag="set", kw_only=True):
+    """A set, in JSON an array. `frozen`: Python's `frozenset`."""
+
+    items: Type = Anything()
+    frozen: bool = False
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class Tuple(Type, frozen=True, tag="tuple", kw_only=True):
+    """A tuple, in JSON an array: with a type for each of its `items`, or with `every` item of one type."""
+
+    items: tuple[Type, ...] | None = None
+    every: Type | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class Dict(Type, frozen=True, tag="dict", kw_only=True):
+    """An object whose members have any names."""
+
+    keys: Type = Anything()
+    values: Type = Anything()
+    min_length: int | None = None
+    max_length: int | None = None
+
+
+class OneOf(Type, frozen=True, tag="union", kw_only=True):
+    """A value of one of several types."""
+
+    types: tuple[Type, ...]
+
+
+TYPES: tuple[type[Type], ...] = (
+    Anything, Null, String, Integer, Float, Boolean, Datetime, Date, Time, Duration, Uuid, Number, Binary, Choice, Named, Python, List,
+    Set, Tuple, Dict, OneOf,
+)  # fmt: skip
+
+
+class Default(Part, frozen=True, tag_field="kind"):
+    """Fills in a value that is left out: a `Value` or a `Function`."""
+
+
+class Value(Default, frozen=True, tag="value"):
+    """A value, in JSON as the type writes it."""
+
+    value: Any
+
+
+class Function(Default, frozen=True, tag="function"):
+    """A function that makes a new value each time, by its name `module.function`."""
+
+    function: str
+
+
+DEFAULTS: tuple[type[Default], ...] = (Value, Function)
+
+
+class Definition(Part, frozen=True, tag_field="kind"):
+    """A type that has a name."""
+
+
+class Enumeration(Definition, frozen=True, tag="enum", kw_only=True):
+    """Named values. `base`: the Python class that the members extend."""
+
+    members: dict[str, str | int]
+    base: Literal["Enum", "IntEnum", "StrEnum"] = "Enum"
+    description: str | None = None
+
+
+class Field(Part, frozen=True, kw_only=True):
+    """A field of an object. `json`: its name in JSON, where that is another. Without a `default` a value must be given."""
+
+    name: str
+    type: Type
+    json: str | None = None
+    default: Default | None = None
+
+
+class Object(Definition, frozen=True, tag="object", kw_only=True):
+    """An object with declared fields. `array_like`: in JSON it is an array of the values."""
+
+    fields: tuple[Field, ...]
+    array_like: bool = False
+    frozen: bool = False
+    closed: bool = False
+    """Whether members that are no fields are refused."""
+    omit_defaults: bool = False
+    tag_field: str | None = None
+    tag: str | int | None = None
+    description: str | None = None
+
+
+DEFINITIONS: tuple[type[Definition], ...] = (Enumeration, Object)
+
+
+class AttributeSchema(Part, frozen=True, kw_only=True):
+    """An attribute. `id` identifies it for as long as it exists, whatever its name becomes.
+
+    `generator`: a name of `persisty.model.generators.GENERATORS`, or one that the app supplies. `creatable` and `updatable` follow from
+    the generator and the key where they are None.
+    """
+
+    id: str
+    name: str
+    type: Type
+    optional: bool = False
+    default: Default | None = None
+    generator: str | None = None
+    readable: Rule | bool = True
+    creatable: Rule | bool | None = None
+    updatable: Rule | bool | None = None
+    description: str | None = None
+    former_names: tuple[str, ...] = ()
+
+
+class IndexSchema(Part, frozen=True, kw_only=True):
+    """An index over attributes; `unique`: no two items have the same values."""
+
+    attributes: tuple[str, ...]
+    unique: bool = False
+
+
+class LinkSchema(Part, frozen=True, kw_only=True):
+    """A link to the items of the store `target`. `by`, `through` and `on_delete` are those of `persisty.link`; `through` names a store."""
+
+    name: str
+    type: LinkKind
+    target: str
+    by: str | None = None
+    through: str | None = None
+    on_delete: str = "ignore"
+    description: str | None = None
+    former_names: tuple[str, ...] = ()
+
+    @property
+    def key_attribute(self) -> str:
+        """The attribute that holds the target's key, of a `belongs_to`."""
+        return self.by or f"{self.name}_id"
+
+
+class Schema(Part, frozen=True, kw_only=True, eq=False, dict=True):
+    """An item: the name of its store, attributes in order, key, indexes, links, access rules and policies.
+
+    Two schemas are equal if they have the same hash, which leaves documentation out (see `DOCUMENTATION`).
+    """
+
+    persisty: Literal[1] = FORMAT
+    name: str
+    attributes: tuple[AttributeSchema, ...]
+    key: tuple[str, ...] = ("id",)
+    indexes: tuple[IndexSchema, ...] = ()
+    links: tuple[LinkSchema, ...] = ()
+    access: Access | Rule | None = None
+    cache: Cache | None = None
+    conditional_writes: bool = False
+    expires: str | None = None
+    types: dict[str, Definition] = {}
+    description: str | None = None
+    former_names: tuple[str, ...] = ()
+
+    @cached_property
+    def hash(self) -> str:
+        """The SHA-256 of the canonical JSON, in hexadecimal digits, without the documentation."""
+        return sha256(msgspec.json.encode(canonical(self, documented=False), order="deterministic")).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+
+class Document(Part, frozen=True, kw_only=True):
+    """The schemas of an app."""
+
+    persisty: Literal[1] = FORMAT
+    schemas: tuple[Schema, ...]
+
+
+OWN = (Part, Rule, Filter, Access, Cache)
+"""The records that a schema is made of. All else in it is a value."""
+
+
+def canonical(part: Any, *, documented: bool = True) -> Any:
+    """Return a part as JSON values. A member that has its default is left out, except `persisty`."""
+    if isinstance(part, OWN):
+        cls, config = type(part), part.__struct_config__
+        found = {config.tag_field: config.tag} if config.tag_field else {}
+        defaults = (
+            *[msgspec.NODEFAULT] * (len(cls.__struct_fields__) - len(cls.__struct_defaults__)),
+            *cls.__struct_defaults__,
+        )
+        for name, default in zip(cls.__struct_fields__, defaults, strict=True):
+            value = getattr(part, name)
+            is_default = value is default or (type(value) is type(default) and value == default) or value == {}
+            if (name == "persisty" or not is_default) and (documented or name not in DOCUMENTATION):
+                found[name] = canonical(value, documented=documented)
+        return found
+    if isinstance(part, list | tuple):
+        return [canonical(one, documented=documented) for one in part]
+    if isinstance(part, dict):
+        return {name: canonical(one, documented=documented) for name, one in part.items()}
+    return msgspec.to_builtins(part, str_keys=True)

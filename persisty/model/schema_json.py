@@ -1,0 +1,174 @@
+"""A schema as JSON: read with every fault and its path, written, and described by a JSON Schema (draft 2020-12).
+
+Reading is a walk over the records of `persisty.model.schema`: their annotations say what a member may be, and the tables below which
+records the member `kind` tells apart.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import NODEFAULT, Struct
+
+from ..errors import Fault, InvalidDeclaration
+from .access import Access
+from .expressions import FILTERS, Filter
+from .rules import RULES, Rule
+from .schema import DEFAULTS, DEFINITIONS, TYPES, Default, Definition, Document, Part, Schema, Type, canonical
+
+S = TypeVar("S", bound=Struct)
+
+KINDS: dict[type[Struct], Mapping[str, type[Struct]]] = {
+    base: {str(row.__struct_config__.tag): row for row in rows}
+    for base, rows in ((Type, TYPES), (Default, DEFAULTS), (Definition, DEFINITIONS), (Rule, RULES), (Filter, FILTERS))
+}
+"""Record → its kinds, by the value of the member `kind`."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_to_json(schema: Schema | Document) -> bytes:
+    """Return the JSON of one schema, or of a document of several."""
+    return msgspec.json.encode(canonical(schema))
+
+
+def schema_from_json(text: bytes | str) -> Schema:
+    """Return the schema that a JSON text describes. `InvalidDeclaration` lists every fault with its path."""
+    return read(Schema, _decoded(text))
+
+
+def document_from_json(text: bytes | str) -> Document:
+    """Return the document of several schemas. `InvalidDeclaration` lists every fault with its path."""
+    return read(Document, _decoded(text))
+
+
+def document_of(schemas: Iterable[Schema]) -> Document:
+    """Return the document of these schemas."""
+    return Document(schemas=tuple(schemas))
+
+
+def read(record: type[S], given: Any) -> S:
+    """Return the record that decoded JSON describes. `InvalidDeclaration` lists every fault with its path."""
+    faults: list[Fault] = []
+    found = _read(record, given, "", faults)
+    if faults or not isinstance(found, record):
+        raise InvalidDeclaration("The schema is not valid", faults=faults)
+    return found
+
+
+def _decoded(text: bytes | str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidDeclaration("The schema is not JSON", faults=[Fault("", str(error), "JSON")]) from error
+
+
+def _read(annotation: Any, given: Any, path: str, faults: list[Fault]) -> Any:
+    """Return the value of an annotation, or None with a fault."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is Any:
+        return given
+    if origin in (Union, types.UnionType):
+        return _read_one_of(arguments, given, path, faults)
+    if origin is tuple:
+        if not isinstance(given, list):
+            return _fault(path, "an array", given, faults)
+        return tuple([_read(arguments[0], one, f"{path}/{n}", faults) for n, one in enumerate(given)])
+    if origin is dict:
+        if not isinstance(given, dict):
+            return _fault(path, "an object", given, faults)
+        return {name: _read(arguments[1], one, path + _step(name), faults) for name, one in given.items()}
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        return _read_record(annotation, given, path, faults)
+    try:
+        return msgspec.convert(given, annotation)
+    except msgspec.ValidationError:
+        expected = ", ".join(map(repr, arguments)) if origin is Literal else annotation.__name__
+        return _fault(path, expected, given, faults)
+
+
+def _read_one_of(arms: tuple[Any, ...], given: Any, path: str, faults: list[Fault]) -> Any:
+    """Return the value of the arm that its JSON type selects: a record for an object, else a plain value."""
+    records = [arm for arm in arms if isinstance(arm, type) and issubclass(arm, Struct)]
+    plain = tuple(arm for arm in arms if arm not in records)
+    if isinstance(given, dict) and records:
+        tagged = [arm for arm in records if arm in KINDS]
+        return _read_record((tagged if "kind" in given and tagged else records)[0], given, path, faults)
+    if not plain or not records:
+        arrays = [arm for arm in plain if get_origin(arm) is tuple]
+        if arrays and isinstance(given, list):
+            return _read(arrays[0], given, path, faults)
+    try:
+        return msgspec.convert(given, Union[plain]) if plain else _fault(path, _names(arms), given, faults)  # noqa: UP007 - built at run time
+    except msgspec.ValidationError:
+        return _fault(path, _names(arms), given, faults)
+
+
+def _read_record(record: type[Struct], given: Any, path: str, faults: list[Fault]) -> Any:
+    if not isinstance(given, dict):
+        return _fault(path, "an object", given, faults)
+    members = dict(given)
+    if record in KINDS:
+        kind = members.pop("kind", None)
+        found = KINDS[record].get(kind) if isinstance(kind, str) else None
+        if found is None:
+            at = f"{path}/kind"
+            faults.append(Fault(at, "Unknown kind", "one of " + ", ".join(KINDS[record]), _shown(kind)))
+            return None
+        record = found
+    hints, count = get_type_hints(record), len(faults)
+    required = _required(record)
+    values = {}
+    for name, value in members.items():
+        if name in hints and name in record.__struct_fields__:
+            values[name] = _read(hints[name], value, path + _step(name), faults)
+        else:
+            known = ", ".join(record.__struct_fields__) or "no members"
+            faults.append(Fault(path + _step(name), "Unknown member", known))
+    faults += [Fault(f"{path}/{name}", "Missing", "a value", "nothing") for name in required if name not in members]
+    return None if len(faults) > count else record(**values)
+
+
+def _required(record: type[Struct]) -> list[str]:
+    """The members without a default, and the version of the format, which is never left out."""
+    without = len(record.__struct_fields__) - len(record.__struct_defaults__)
+    defaults = (*[NODEFAULT] * without, *record.__struct_defaults__)
+    named = zip(record.__struct_fields__, defaults, strict=True)
+    return [name for name, default in named if default is NODEFAULT or name == "persisty"]
+
+
+def _names(arms: Iterable[Any]) -> str:
+    return " or ".join({type(None): "null"}.get(arm, getattr(arm, "__name__", str(arm)).lower()) for arm in arms)
+
+
+def _step(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
+def _fault(path: str, expected: str, given: Any, faults: list[Fault]) -> None:
+    faults.append(Fault(path, f"Expected {expected}", expected, _shown(given)))
+
+
+def _shown(given: Any) -> str:
+    if isinstance(given, dict | list):
+        return "an object" if isinstance(given, dict) else "an array"
+    return msgspec.json.encode(given).decode()[:80]
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a `Document`: what `persisty schema` prints is valid by it."""
+    concrete = [row for rows in KINDS.values() for row in rows.values()]
+    _, found = msgspec.json.schema_components([Document, Access, *concrete], ref_template="#/$defs/{name}")
+    for base, rows in KINDS.items():
+        found[base.__name__] = {"oneOf": [{"$ref": f"#/$defs/{row.__name__}"} for row in rows.values()]}
+    for versioned in (Schema, Document):
+        found[versioned.__name__]["required"] = ["persisty", *found[versioned.__name__]["required"]]
+    for one in found.values():
+        one.pop("title", None)
+    for record in concrete:
+        if not issubclass(record, Part):
+            found[record.__name__]["additionalProperties"] = False
+    return {"$schema": DIALECT, "title": "The schemas of a Persisty app", "$ref": "#/$defs/Document", "$defs": found}

@@ -1,0 +1,60 @@
+"""Check access rules when an app starts: filters and what lies behind links, which need the other items of the app.
+
+Names that an item's own attributes decide are checked when it is declared (`persisty.model.declaration_checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import structs
+
+from ..errors import Fault, InvalidDeclaration, InvalidQuery
+from ..model.declaration_checks import name_faults, rules_of
+from ..model.meta import StoreMeta
+from ..model.rules import Rule, Through, Where, leaves
+from ..query.resolution import resolve_filter
+
+
+def rule_faults(meta: StoreMeta[Any]) -> list[Fault]:
+    """Return every fault of the item's access rules with its path: `/message/access/read/where/publishd`."""
+    return [
+        fault
+        for path, rule in rules_of(meta.access, meta.attributes.values())
+        for fault in _faults(rule, meta, f"/{meta.name}{path}")
+    ]
+
+
+def _faults(rule: Rule, meta: StoreMeta[Any], path: str) -> Iterator[Fault]:
+    for at, leaf in leaves(rule, path):
+        yield from name_faults(leaf, at, meta.attributes, meta.links)
+        match leaf:
+            case Where(asked):
+                try:
+                    resolve_filter(meta, asked, at)
+                except InvalidQuery as error:
+                    yield from (_named(fault, meta) for fault in error.faults)
+            case Through(name, inner) if name in meta.links:
+                yield from _behind(meta, name, inner, f"{at}/{name}")
+
+
+def _behind(meta: StoreMeta[Any], link: str, rule: Rule, path: str) -> list[Fault]:
+    try:
+        target = meta.links[link].ends.target
+    except InvalidDeclaration:
+        return []  # the link itself is a fault already
+    return [*_faults(rule, target, path)]
+
+
+def _named(fault: Fault, meta: StoreMeta[Any]) -> Fault:
+    """Return the fault; of an unknown attribute with the path of its name, without the operator, and the names there are."""
+    if fault.message != UNKNOWN:
+        return fault
+    path = fault.path.rpartition("/")[0]
+    at = path if path.endswith(f"/{fault.found}") else fault.path
+    return structs.replace(fault, path=at, expected=fault.expected or "one of " + ", ".join(meta.attributes))
+
+
+UNKNOWN = "Unknown attribute"
+"""The message of `query.resolution` for a name that is no attribute."""
