@@ -139,7 +139,7 @@ def changes_of(
 
     `may` tells which attributes a caller of a surface may give, who may also spell an `Add` or `Append` in JSON.
     """
-    if not isinstance(given, Mapping):
+    if type(given) is not dict and not isinstance(given, Mapping):  # the first test takes a fifth of the second
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
     faults = _forbidden(meta, given, path, "updatable", may) if may else []
     changes: dict[str, Any] = {}

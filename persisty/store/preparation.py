@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.expressions import ALL, And, Exists, Filter, OrderBy, Text
 from ..model.keys import KeyValues
@@ -31,6 +33,8 @@ class Planning:
 
     def where(self, where: Filter | None, path: str = "/where", query: str | None = None) -> Filter:
         """The filter, resolved, of what the caller may see."""
+        if where is None and query is None:
+            return ALL
         view = self.guard.view
         resolved = resolve_filter(self.meta, where, path, view)
         if query is None:
@@ -65,15 +69,15 @@ class Planning:
 
     def keys(self, given: Sequence[Any]) -> list[KeyValues | None]:
         """The typed values of several keys; None where no item can have that key."""
-        texts = [one for one in given if isinstance(one, str)]
-        parsed = self.meta.key_codec.parse_all(texts)
-        if len(texts) == len(given):
-            return parsed
-        rest = iter(parsed)
+        texts = iter(self._parsed(given))
         return [
-            next(rest) if isinstance(one, str) else self.key(one, f"/keys/{position}")
+            next(texts) if isinstance(one, str) else self.key(one, f"/keys/{position}")
             for position, one in enumerate(given)
         ]
+
+    def _parsed(self, given: Sequence[Any]) -> list[KeyValues | None]:
+        """The typed values of those keys that are text."""
+        return self.meta.key_codec.parse_all([one for one in given if isinstance(one, str)])
 
     def create(self, given: Any, path: str = "") -> Planned:
         item = self.guard.new(given, path)
@@ -81,12 +85,20 @@ class Planning:
         values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
         return Planned(Put(item, self._requirements(values, "create")), given=given)
 
-    def update(self, key: Any, changes: Mapping[str, Any], when: Filter | None, path: str = "") -> Planned | None:
-        """None where no item can have that key."""
+    def update(
+        self,
+        key: Any,
+        changes: Mapping[str, Any],
+        when: Filter | None,
+        path: str = "",
+        values: KeyValues | UnsetType | None = UNSET,
+    ) -> Planned | None:
+        """Plan an update; None where no item can have that key. `values`: those of the key, where it has been parsed."""
         # the faults of the changes are told at the root of what a single update is given
         valid = self.guard.changes(changes, path and path + "/changes")
-        condition = self.where(when, path + "/when")
-        values = self.key(key, path + "/key")
+        condition = ALL if when is None else self.where(when, path + "/when")
+        if values is UNSET:
+            values = self.key(key, path + "/key")
         if values is None:
             return None
         rule, bounds = self.guard.condition("update", valid), bounds_of(self.meta, valid)
@@ -94,37 +106,41 @@ class Planning:
         requires = self._requirements(valid, "update")
         return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
 
-    def delete(self, key: Any, when: Filter | None, path: str = "") -> Planned | None:
-        """None where no item can have that key."""
-        condition = self.where(when, path + "/when")
+    def delete(
+        self, key: Any, when: Filter | None, path: str = "", values: KeyValues | UnsetType | None = UNSET
+    ) -> Planned | None:
+        """Plan a deletion; None where no item can have that key. `values` as in `update`."""
+        condition = ALL if when is None else self.where(when, path + "/when")
         rule = self.guard.condition("delete", {})
-        values = self.key(key, path + "/key")
+        if values is UNSET:
+            values = self.key(key, path + "/key")
         if values is None:
             return None
         return Planned(Delete(values, self._ready(condition, rule)), condition, rule=rule)
 
     def batch(self, batch: Sequence[edits.Edit]) -> list[Planned | None]:
-        """The writes of edits, None for a key that no item can have; every fault of every edit at once."""
+        """Plan the writes of edits, None for a key that no item can have. Raises every fault of every edit at once."""
         planned: list[Planned | None] = []
         faults: list[Fault] = []
+        parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, edits.Update | edits.Delete)]))
         for position, edit in enumerate(batch):
+            path = f"/edits/{position}"
             try:
-                planned.append(self._edit(edit, f"/edits/{position}"))
+                if isinstance(edit, edits.Create):
+                    planned.append(self.create(edit.item, path + "/item"))
+                elif isinstance(edit, edits.Update):
+                    values = next(parsed) if isinstance(edit.key, str) else UNSET
+                    planned.append(self.update(edit.key, edit.changes, edit.when, path, values))
+                elif isinstance(edit, edits.Delete):
+                    values = next(parsed) if isinstance(edit.key, str) else UNSET
+                    planned.append(self.delete(edit.key, edit.when, path, values))
+                else:
+                    faults.append(Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__))
             except (InvalidInput, InvalidQuery) as error:
                 faults.extend(error.faults)
         if faults:
             raise InvalidInput(faults=faults)
         return planned
-
-    def _edit(self, edit: edits.Edit, path: str) -> Planned | None:
-        match edit:
-            case edits.Create(item):
-                return self.create(item, path + "/item")
-            case edits.Update(key, changes, when):
-                return self.update(key, changes, when, path)
-            case edits.Delete(key, when):
-                return self.delete(key, when, path)
-        raise InvalidInput(faults=[Fault(path, "Not an edit", "Create, Update or Delete", type(edit).__name__)])
 
     def _requirements(self, values: Mapping[str, Any], verb: str) -> tuple[Requirement, ...]:
         """The items that have to be there for these values to be written: to be seen by the caller, and as its rule for the verb wants

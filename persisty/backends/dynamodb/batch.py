@@ -30,6 +30,8 @@ MAX_STATEMENTS = 25
 """Statements that one BatchExecuteStatement takes."""
 MAX_TEXT = 8_192
 """Characters of a statement."""
+EVERY: Shape = ("and",)
+"""The shape of the filter that holds of every item."""
 
 
 def _quoted(name: str) -> str:
@@ -72,13 +74,14 @@ class Statements:
             return None
         if isinstance(write, Put):
             wire = self._codec.wire(write.item)
-            names = tuple(wire)
-            return self._statement(("insert", names), [*wire.values()], write)
+            return self._statement(("insert", *wire), [*wire.values()], write)
         if not self._codec.storable(write.key):
             return None
-        native, local = split(self._meta, write.when)
-        if local != ALL:
-            return None
+        native = ALL
+        if write.when is not ALL:
+            native, local = split(self._meta, write.when)
+            if local != ALL:
+                return None
         values: list[dict[str, Any]] = []
         changed: Shape | None = ()
         if isinstance(write, Patch):
@@ -87,7 +90,8 @@ class Statements:
                 return None
         values.extend(self._codec.key(write.key).values())
         kind = "update" if isinstance(write, Patch) else "delete"
-        return self._statement((kind, changed, shape_of(native, self._codec, values)), values, write, native)
+        condition = EVERY if native is ALL else shape_of(native, self._codec, values)
+        return self._statement((kind, changed, condition), values, write, native)
 
     def result(self, write: Write, answer: Executed[Any]) -> WriteResult | None:
         """What became of a write; None where the answer does not tell."""
@@ -108,15 +112,20 @@ class Statements:
         PartiQL has no documented way to say what it counts as then."""
         shape: list[tuple[str, str]] = []
         for name, value in changes.items():
+            kind = type(value)
             if value is None:
                 shape.append((name, "remove"))
-                continue
-            how = "add" if isinstance(value, Add) else "append" if isinstance(value, Append) else "set"
-            if how != "set" and self._meta.attributes[name].optional:
+            elif kind is not Add and kind is not Append:
+                values.append(self._codec.value(name, value))
+                shape.append((name, "set"))
+            elif self._meta.attributes[name].optional:
                 return None
-            given = value.amount if isinstance(value, Add) else value.values if isinstance(value, Append) else value
-            values.append(self._codec.value(name, given))
-            shape.append((name, how))
+            elif kind is Add:
+                values.append(self._codec.value(name, value.amount))
+                shape.append((name, "add"))
+            else:
+                values.append(self._codec.value(name, value.values))
+                shape.append((name, "append"))
         return tuple(shape)
 
     def _statement(
@@ -133,7 +142,7 @@ class Statements:
 
     def _text(self, shape: Shape, write: Write, when: Filter) -> str:
         if isinstance(write, Put):
-            attributes = ", ".join(f"'{name}': ?" for name in shape[1])
+            attributes = ", ".join(f"'{name}': ?" for name in shape[1:])
             return f"INSERT INTO {self._table} VALUE {{{attributes}}}"
         condition = _Condition(self._meta, self._codec).condition(when)
         where = self._key_is + (f" AND ({condition})" if condition else "")

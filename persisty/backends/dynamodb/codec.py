@@ -210,6 +210,7 @@ class WireCodec:
         self._encoders = tuple(
             (name, meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
         )
+        self._cells = {name: (kind.tag, kind.encode) for name, kind in self._kinds.items()}
         cells = {name: _cell(kind.tag, kind.type) for name, kind in self._kinds.items()}
         row: Any = msgspec.defstruct("Row", [(name, cell | None, None) for name, cell in cells.items()], gc=False)
         self._row = row
@@ -256,8 +257,8 @@ class WireCodec:
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
         """One value that is not None."""
-        kind = self._kinds[name]
-        return {kind.tag: kind.encode(value)}
+        tag, encode = self._cells[name]
+        return {tag: encode(value)}
 
     def key(self, key: KeyValues) -> Wire:
         """The table's key attributes."""
