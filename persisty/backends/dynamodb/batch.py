@@ -77,7 +77,7 @@ class Statements:
             return self._statement(("insert", *wire), [*wire.values()], write)
         if not self._codec.storable(write.key):
             return None
-        native = ALL
+        native: Filter = ALL
         if write.when is not ALL:
             native, local = split(self._meta, write.when)
             if local != ALL:
