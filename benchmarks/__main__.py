@@ -1,7 +1,6 @@
-"""`make bench`: all measurements in one run, as a table of ratios and as `benchmarks/results.json`; round trips, counted; and the deployed
-handlers.
+"""`make bench`: run all measurements and write `benchmarks/results.json` and the tables of ratios, round trips and deployed handlers.
 
-`python -m benchmarks sqlite` runs one suite and only prints; `python -m benchmarks round_trips handlers` renews those tables alone.
+`python -m benchmarks sqlite` runs one suite and only prints. `python -m benchmarks round_trips handlers` rewrites only those tables.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ SUITES = {
 
 
 TABLES = {"round_trips": ("round trips", round_trips), "handlers": ("handlers", handlers)}
-"""Measurement that is a table of its own → the place of that on the page, and its module."""
+"""Measurement with a table of its own → the mark on the page, and its module."""
 COLUMNS = ("work", "peer", "ratio", "target", "met", "measured")
 
 
 def main() -> None:
-    """Run the suites named on the command line, or all of them, which also renews the file and the page."""
+    """Run the suites named on the command line, or all. A run of all also rewrites the file and the page."""
     asked = sys.argv[1:] or [*SUITES, *TABLES]
     found: list[Row] = []
     for name in asked:
@@ -63,7 +62,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _renew(name: str, columns: Iterable[str], cells: Iterable[Iterable[str]]) -> None:
-    """Put a table into the page that shows it."""
+    """Write a table into the page."""
     lines = [_line(columns), _line("---" for _ in columns), *map(_line, cells)]
     start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, _, rest = PAGE.read_text().partition(start)

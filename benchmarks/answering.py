@@ -1,7 +1,8 @@
-"""A subject that answers in a process of its own, as often as it can, whenever it is told to.
+"""Measure how often a subject answers, in a process of its own.
 
-`serve` is the subject's end: it reads a number of seconds a line and writes how often it answered and what. `answering` is the
-other. Seconds are those of the subject's CPU, which is all it waits for: what else the machine does counts for neither.
+`serve` runs in the subject: it reads a number of seconds from each line, answers as often as it can for that time, and writes the
+number and the last answer. `answering` is the other end. Seconds are the subject's CPU time, so other work on the machine does not
+count.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 Ask = Callable[[float], tuple[float, str]]
-"""Seconds → (answers a second, the last of them)."""
+"""Seconds → (answers a second, the last answer)."""
 
 
 def serve(answer: Callable[[], bytes]) -> None:
-    """Answer for as long as each line of the input says. What is loaded by then stays: the garbage collector may leave it alone."""
+    """Answer for the seconds of each input line. Objects loaded before are frozen, so that the garbage collector skips them."""
     answer()
     gc.collect()
     gc.freeze()
@@ -36,7 +37,7 @@ def serve(answer: Callable[[], bytes]) -> None:
 
 @contextmanager
 def answering(module: str, *arguments: str) -> Iterator[Ask]:
-    """A process that runs the module, and how to ask it."""
+    """Start a process that runs the module. Yield a function to measure it."""
     command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     given, told = process.stdin, process.stdout

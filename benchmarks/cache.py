@@ -1,4 +1,4 @@
-"""A read from the cache of the process against the same read of the engine: by the clock, for it is waiting that a cache saves."""
+"""Reads from the process cache against the same reads from the engine, by wall clock, because a cache saves waiting."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ PLACES: dict[str, Callable[[ExitStack], str]] = {
     "PostgreSQL": _postgres,
     "DynamoDB Local": _dynamodb,
 }
-"""Engine → starts one, and tells where it is."""
+"""Engine → function that starts it and returns its URL."""

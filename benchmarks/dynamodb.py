@@ -1,7 +1,7 @@
 """Client CPU on DynamoDB: persisty against boto3's low-level client and PynamoDB, all doing the same calls.
 
-Each server answers with pages of one size. What boto3 has no call for is the calls that its users write: a hundred
-conditional writes are a hundred calls, for BatchWriteItem takes no conditions.
+Each server answers with pages of one size. Where boto3 has no call, the peer makes the calls that its users write: a hundred
+conditional writes are a hundred calls, because BatchWriteItem accepts no conditions.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WORKS: dict[int, dict[str, tuple[str, int, float | None]]] = {
     SCAN: {"scan": (f"full scan of {SCAN:,}", 5, TARGET)},
     BULK: {"update_all": (f"update_all of {BULK}", 1, None), "delete_all": (f"delete_all of {BULK}", 1, None)},
 }
-"""Items in an answer → verb → (what it is called, calls in a round, the target)."""
+"""Items in an answer → verb → (name of the row, calls in a round, target)."""
 INDEX = "by-author_id-created_at"
 
 
@@ -90,7 +90,7 @@ def _client(url: str) -> Any:
 
 
 def _item() -> dict[str, Any]:
-    """A new message as a caller of boto3 spells it."""
+    """Return a new message in boto3's form."""
     now = datetime.now(UTC).isoformat()
     values = {"id": str(uuid4()), "text": "hello", "author_id": echo.ID, "created_at": now, "updated_at": now}
     return {name: {"S": value} for name, value in values.items()} | {"version": {"N": "1"}}
@@ -167,7 +167,7 @@ def _boto3(url: str, items: int) -> Verbs:
 
 
 def _batch_write(url: str) -> Verbs:
-    """Overwrites whatever is there: not the same work, but what there is for it."""
+    """Return the calls of BatchWriteItem. It overwrites existing items, so the work is not the same, but nothing is closer."""
     client = _client(url)
 
     def create() -> None:

@@ -1,6 +1,6 @@
-"""A DynamoDB that answers every call at once with the same words, so that only the client is measured.
+"""A fake DynamoDB that answers every call at once with the same response, so that only the client is measured.
 
-`python -m benchmarks.echo PORT ITEMS`, in a process of its own: its answers hold so many items.
+`python -m benchmarks.echo PORT ITEMS` runs it in its own process. Its responses contain ITEMS items.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from contextlib import contextmanager
 ID = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 PAGE = 25
 STATEMENTS = 25
-"""Statements of a BatchExecuteStatement, which are what its answer answers."""
+"""Statements of a BatchExecuteStatement, and results in its response."""
 TABLE = "messenger-dev-message"
 
 
 def item(number: int) -> dict[str, dict[str, str]]:
-    """A message as it lies in its table."""
+    """Return a message in the encoding of its table."""
     return {
         "id": {"S": f"6f2f3ac6-3b51-4e0f-8c8a-{number:012d}"},
         "text": {"S": f"message number {number}, of a usual length"},
@@ -35,7 +35,7 @@ def item(number: int) -> dict[str, dict[str, str]]:
 
 
 def answers(items: int) -> dict[str, dict[str, object]]:
-    """Operation → its answer. A page of a query holds two more than asked for, so that there is more; a scan holds all."""
+    """Return operation → response. A page of a query has two items more than requested, so that there are more; a scan has all."""
     listed = [item(number) for number in range(items + 2)]
     last = {name: listed[-1][name] for name in ("id", "author_id", "created_at")}
     return {
@@ -101,7 +101,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(items: int = PAGE) -> Iterator[str]:
-    """The URL of such a server."""
+    """Start such a server. Yield its URL."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.echo", str(port), str(items)])
     try:

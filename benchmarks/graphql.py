@@ -1,7 +1,7 @@
 """A list of 50 with two nested links, 600 objects in all: from the text of a query to the JSON of its answer, without HTTP.
 
-persisty against Strawberry with DataLoaders, as it is and with its caches of documents, each in a process of its own, over one
-SQLite file.
+persisty against Strawberry with DataLoaders, with and without its document caches, each in its own process, over one SQLite
+file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "Strawberry with DataLoader": ("benchmarks.peers.strawberry_library",),
     "the same, documents cached": ("benchmarks.peers.strawberry_library", "cached"),
 }
-"""Subject → its module, and what it is told after the path of the database."""
+"""Subject → its module, and its arguments after the path of the database."""
 
 
 def rows() -> Iterator[Row]:
@@ -50,6 +50,6 @@ def rows() -> Iterator[Row]:
 
 
 def _items(body: str) -> object:
-    """What was answered, by author."""
+    """Return the answer, by author."""
     [page] = msgspec.json.decode(body)["data"].values()
     return sorted(page["items"], key=lambda one: one["id"])

@@ -1,8 +1,8 @@
-"""Nested queries through the functions that are deployed: invocations, requests to DynamoDB, and milliseconds.
+"""Nested queries through the deployed functions: invocations, requests to DynamoDB, and milliseconds.
 
-Each function runs as on Lambda, from its zip and its layers alone, under AWS's runtime client, against DynamoDB Local. Requests are
-counted by a proxy in between, times are taken without it: of a warm function, from the event to the answer, the engine's included. For
-AppSync the tests' stand-in sends what the resolvers would, and so counts the invocations.
+Each function runs as on Lambda, from its zip and layers only, under AWS's runtime client, against DynamoDB Local. A proxy counts the
+requests. Times are measured without the proxy, in a warm function, from the event to the response, engine included. For AppSync,
+the tests' stand-in sends the events of the resolvers, and counts the invocations.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Functions(Struct):
-    """The functions over one engine, and the seconds that each invocation took."""
+    """The functions over one engine, and the seconds of each invocation."""
 
     processes: dict[str, LambdaProcess]
     took: list[float] = []
@@ -58,7 +58,7 @@ class Functions(Struct):
 
 
 class Remote:
-    """The AppSync surface as the stand-in calls it, by invoking the function."""
+    """The AppSync surface for the stand-in. It invokes the function."""
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
@@ -103,11 +103,11 @@ ASKED: list[tuple[str, str, Callable[[Functions], Any]]] = [
     (f"{AUTHORS} authors, their first and their last book", "AppSync", _by_appsync(TWICE)),
     (f"{AUTHORS} authors, their first and their last book", "HTTP API, GraphQL", _by_http(TWICE)),
 ]
-"""What is asked, through which API, and how."""
+"""(query, API, function that sends it)."""
 
 
 def table() -> list[tuple[str, ...]]:
-    """Every query through every API, as the page shows it."""
+    """Return every query through every API, as rows of the page."""
     os.environ |= KEYS
     found: list[tuple[str, ...]] = []
     with ExitStack() as stack:
@@ -133,14 +133,14 @@ def table() -> list[tuple[str, ...]]:
 
 
 def _timed(ask: Callable[[Functions], Any], functions: Functions) -> float:
-    """Seconds in the functions, which is where the stand-in is not."""
+    """Return the seconds in the functions, without the stand-in."""
     functions.took.clear()
     ask(functions)
     return sum(functions.took)
 
 
 class Counted(Struct):
-    """Where the proxy is, and what it was asked."""
+    """URL of the proxy, and the requests that it counted."""
 
     url: str
     requests: list[str] = []
@@ -148,7 +148,7 @@ class Counted(Struct):
 
 @contextmanager
 def _counting(url: str) -> Iterator[Counted]:
-    """A proxy to the engine that notes what is asked of it."""
+    """Start a proxy to the engine that records each request."""
     place, counted = urlsplit(url), Counted("")
 
     class Proxy(BaseHTTPRequestHandler):
@@ -193,7 +193,7 @@ def _fill(url: str) -> None:
 
 
 def _unpack(folder: Path) -> None:
-    """The functions' code and layers, as Lambda has them."""
+    """Unpack the functions' code and layers as on Lambda."""
     target = Target.parse("local")
     shutil.copytree(function_code(SPEC, target), folder / "task")
     for layer in (dependency_layer(SPEC, target), runtime_layer(target)):

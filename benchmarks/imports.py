@@ -1,7 +1,7 @@
 """Rows a second of `persisty import` into SQLite, against a loop over Python's csv module and SQLAlchemy Core.
 
 Both read the same file, write in transactions of a hundred rows, and generate keys and timestamps; persisty also checks
-every row and would tell what is wrong with it. The time is that of the import, without the start of the process.
+every row and would report its mistakes. The time is that of the import, without the start of the process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def rows() -> Iterator[Row]:
 
 
 def _persisty(file: Path, url: str) -> float:
-    """What the command says of itself."""
+    """Return the rate that the command prints."""
     command = [sys.executable, "-m", "persisty", "import", "benchmarks.messages:app", "message", str(file)]
     told = subprocess.run([*command, "--url", url], check=True, capture_output=True, text=True).stdout
     [rate] = re.findall(r"([\d,]+) rows/s", told)

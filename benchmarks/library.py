@@ -1,4 +1,4 @@
-"""What the GraphQL measurements ask about: authors, their books, and the houses they are with. Both sides read one SQLite file."""
+"""The data of the GraphQL measurements: authors, their books and their publishing houses. Both sides read one SQLite file."""
 
 from uuid import UUID
 
@@ -33,12 +33,12 @@ class Book:
 
 
 def library(path: str) -> App:
-    """The app over a SQLite file."""
+    """Return the app over a SQLite file."""
     return App("library", items=[House, Author, Book], url=f"sqlite:///{path}")
 
 
 def fill(app: App) -> None:
-    """The authors and their books."""
+    """Store the authors and their books."""
     app.prepare()
     houses = [app.store(House).create({"name": f"House {number}"}) for number in range(HOUSES)]
     for number in range(AUTHORS):

@@ -1,6 +1,6 @@
-"""A load generator of a few lines: kept-alive connections, the same request over and over, answers counted.
+"""A small load generator: keep-alive connections, one request again and again, counted responses.
 
-It reads an answer's length and nothing else, so that one core of it outruns one core of any server here.
+It reads only the length of a response, so that one core of it is faster than one core of every server here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ CONNECTIONS = 16
 
 
 def requests_per_second(port: int, request: bytes, seconds: float, server: int) -> float:
-    """Answers to this request in a second of the server's CPU, by its process's number. Raises on any answer that is not 2xx.
+    """Return the responses to this request in a second of CPU of the server's process. Raise on every response that is not 2xx.
 
-    One worker that has all it can do answers so many in a second; what else the machine does counts for nobody.
+    CPU time makes the result independent of other work on the machine.
     """
     selector = selectors.DefaultSelector()
     for _ in range(CONNECTIONS):

@@ -1,7 +1,7 @@
-"""How things are measured: CPU time of this process a call, the best of some rounds, subjects taking turns in each.
+"""Measure CPU time of this process for a call: the best of several rounds, in which the subjects take turns.
 
-Rounds alternate between the subjects, so that a machine that slows down slows all of them. The best round counts, as
-`timeit` advises: what else a machine does only adds to a time, the more so the shorter it is.
+The subjects take turns, so that a slower machine slows all of them. The best round counts, as `timeit` recommends, because other
+work on the machine only adds to a time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ Clock = Callable[[], float]
 
 
 class Row(Struct):
-    """One line of the results. `ratio` is ours to the peer's, `target` what it should be, empty where none was set; `measured`
-    is ours."""
+    """One line of the results.
+
+    `ratio`: persisty's value divided by the peer's. `target`: empty if there is none. `measured`: persisty's value.
+    """
 
     work: str
     peer: str
@@ -40,7 +42,7 @@ def row(
     least: float | None = None,
     unit: str = "µs",
 ) -> Row:
-    """The row of two measurements and the target: the ratio is to be at most, or at least, so much."""
+    """Return the row of two measurements with its target, an upper or a lower bound of the ratio."""
     ratio, measured = ours / theirs, f"{ours:,.0f} {unit}"
     if most is not None:
         return Row(work, peer, round(ratio, 3), f"≤ {most}", ratio <= most, measured)
@@ -57,9 +59,9 @@ def cpu(
     clock: Clock = time.process_time,
     before: Mapping[str, Callable[[int], object]] | None = None,
 ) -> dict[str, float]:
-    """Microseconds a call, of each subject, by the `clock`: this process's CPU.
+    """Return the microseconds of a call for each subject, by `clock`, by default this process's CPU time.
 
-    `before`: what a subject needs to be done before so many calls, which is not counted.
+    `before`: preparation of a subject before that many calls, not measured.
     """
     times: dict[str, list[float]] = {name: [] for name in subjects}
     warming = max(1, min(calls // 10, 50))
@@ -89,15 +91,18 @@ def rates(
     rounds: int = 3,
     before: Mapping[str, Callable[[int], object]] | None = None,
 ) -> dict[str, float]:
-    """Items a second, of calls that each work through so many of them."""
+    """Return items a second, for calls that each process that many items."""
     found = cpu(subjects, 1, rounds=rounds, clock=time.perf_counter, before=before)
     return {name: items / taken * 1e6 for name, taken in found.items()}
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """This process and those it starts on one core. A client that wakes a server on another core is charged for that by the
-    system, more on an idle machine than on a busy one; no client of a real server ever is."""
+    """Run this process and its children on one core.
+
+    The system charges a client for waking a server on another core, more on an idle machine than on a busy one. A client of a real
+    server never pays this.
+    """
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

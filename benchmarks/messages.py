@@ -1,6 +1,6 @@
-"""Users and messages that anybody may read and write: what is measured is the work, not who may ask for it.
+"""Users and messages that every caller may read and write. The measurements are about the work, not about access rules.
 
-`benchmarks/rules.py` measures what asking costs.
+`benchmarks/rules.py` measures the cost of rules.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PostgreSQL: persisty against SQLAlchemy Core over the same driver, both on one server that runs beside them."""
+"""PostgreSQL: persisty against SQLAlchemy Core over the same driver, both on one server of the run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""Requests that one worker answers in a second of its CPU, over the same SQLite data: persisty against FastAPI with SQLModel, against
-Litestar with msgspec and SQLAlchemy Core, and against a bare ASGI function that does nothing but the query and the JSON."""
+"""Requests that one worker answers in a second of its CPU, over the same SQLite data.
+
+The peers are FastAPI with SQLModel, Litestar with msgspec and SQLAlchemy Core, and a bare ASGI function that only runs the query and
+encodes the JSON.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ TARGETS: dict[str, dict[str, float]] = {
     "Litestar + msgspec + Core": {"GET by key": 2, "search page of 25": 2, "POST": 1.5},
     "bare ASGI function": {"GET by key": 0.55, "search page of 25": 0.55, "POST": 0.55},
 }
-"""Peer → work → how many times as many requests there should be, at least."""
+"""Peer → work → smallest ratio of requests."""
 
 
 def rows() -> Iterator[Row]:

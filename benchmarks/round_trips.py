@@ -1,7 +1,7 @@
 """Round trips of each verb: counted, not timed.
 
-DynamoDB's are the calls that a transport is given, answered in recorded words; PostgreSQL's are counted on the wire to a
-real server, as often as the client waits. A connection is open already, and no statement has been seen before.
+For DynamoDB, count the calls of the transport, which answers with recorded responses. For PostgreSQL, count on the wire to a real
+server how often the client waits. The connection is open before, and each statement is new.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ VERBS: dict[str, tuple[int, Callable[[Store[Message]], object]]] = {
         lambda store: store.edit_batch([Update(one, NEW, when=UNCHANGED) for one in IDS], atomic=True),
     ),
 }
-"""Verb → (the most round trips it may take, how it is called)."""
+"""Verb → (most round trips, call)."""
 
 
 class Recorded:
-    """A transport that answers every call of an operation with the same words, and notes which there were."""
+    """A transport that answers every call of an operation with the same response, and records the calls."""
 
     def __init__(self, answers: Mapping[str, object]) -> None:
         self.operations: list[str] = []
@@ -86,9 +86,9 @@ class Recorded:
 
 
 def dynamodb() -> dict[str, list[str]]:
-    """Verb → the requests it makes."""
+    """Return verb → its requests."""
     answers = echo.answers(HUNDRED)
-    answers["Query"] = {**answers["Query"], "LastEvaluatedKey": None}  # a count goes on while there is one
+    answers["Query"] = {**answers["Query"], "LastEvaluatedKey": None}  # a count continues while there is one
     transport = Recorded(answers)
     store = Store(meta_of(Message), lambda: DynamoDbEngine(transport, "messenger", "dev").open(meta_of(Message)))
     found: dict[str, list[str]] = {}
@@ -100,7 +100,7 @@ def dynamodb() -> dict[str, list[str]]:
 
 
 def postgres() -> dict[str, int]:
-    """Verb → how often it waits for the server."""
+    """Return verb → number of times that it waits for the server."""
     found: dict[str, int] = {}
     with postgres_server() as url, tempfile.TemporaryDirectory() as folder:
         near = App("near", items=[Message], url=f"{url}{'&' if '?' in url else '?'}schema=trips")
@@ -123,7 +123,7 @@ def postgres() -> dict[str, int]:
 
 
 def table() -> list[tuple[str, ...]]:
-    """Every verb on both engines, as the page shows it."""
+    """Return every verb on both engines, as rows of the page."""
     ours, theirs = dynamodb(), postgres()
     return [
         (verb, f"≤ {most}", str(len(ours[verb])), _named(ours[verb]), str(theirs[verb]))

@@ -1,6 +1,6 @@
-"""What access rules cost: a caller's store against the same asked by trusted code, which spells the rule out where it is a filter.
+"""The cost of access rules: a caller's store against trusted code that writes the rule as a filter.
 
-The caller is one whose rules are kept compiled, as those of a caller with a token that is remembered are.
+The caller's compiled rules are cached, as for a caller with a cached token.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the HTTP measurements ask for: messages, validated, of which everybody sees those that are not withdrawn.
+"""The app of the HTTP measurements: validated messages. Every caller sees those that are not withdrawn.
 
-Peers have no such rule; persisty answers every request under it.
+The peers have no such rule; persisty applies it to every request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ app = App("messenger", items=[Message])
 
 
 def seed(app: App) -> int:
-    """What the peers start with, too."""
+    """Store the data that the peers start with too."""
     for start in range(0, ITEMS, 100):
         batch = [Create({"text": f"note {number}", "author_id": AUTHOR}) for number in range(start, start + 100)]
         app.store(Message).edit_batch(batch)

@@ -1,6 +1,6 @@
-"""One suite over any SQL engine: persisty against SQLAlchemy Core, and where asked its ORM, on the same server or file.
+"""One suite over any SQL engine: persisty against SQLAlchemy Core, and optionally its ORM, on the same server or file.
 
-Verbs are measured in CPU time of this process; what works through many items, in items a second.
+Verbs are measured in CPU time of this process, calls over many items in items a second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .peers.core import BATCH, Base, Calls
 
 AUTHOR = "6f2f3ac6-3b51-4e0f-8c8a-3d7b1c1b0a01"
 FEW, MANY = 500, 10_000
-"""Items of the author under the verbs, and under what works through all of them."""
+"""Items of the author for the verbs, and for the calls over all items."""
 VERBS = {"create": 300, "read": 500, "update": 300, "delete": 300}
 PAGES = {25: 100, 100: 40}
 BATCHES = {"read_batch": (f"read_batch of {BATCH}", 20), "edit_batch": (f"edit_batch of {BATCH} creates", 10)}
@@ -30,7 +30,7 @@ ALL = {"scan": "full scan", "update_all": "update_all", "delete_all": "delete_al
 def measured(
     name: str, url: str, engine: Engine, *, verbs: float | None, page: float | None, orm: bool
 ) -> Iterator[Row]:
-    """The rows of an engine. `verbs`, `page`: the most that a verb, and a page of 100, may take of what Core takes."""
+    """Yield the rows of an engine. `verbs` and `page` are the largest ratios to Core of a verb and of a page of 100."""
     Base.metadata.create_all(engine)
     peers.fill(engine, AUTHOR, FEW)
     subjects = {"persisty": _persisty(url), "SQLAlchemy Core": peers.core(engine, AUTHOR)}
@@ -56,7 +56,7 @@ def _compared(work: str, subjects: dict[str, Calls], verb: str, calls: int, most
 
 
 def _throughput(name: str, subjects: dict[str, Calls], engine: Engine) -> Iterator[Row]:
-    """What works through all items: they are made anew before each time."""
+    """Measure calls over all items. The items are created again before each call."""
     able = {peer: subjects[peer] for peer in ("persisty", "SQLAlchemy Core")}
 
     def refill_ours(_: int) -> None:

@@ -23,7 +23,7 @@ def rows() -> Iterator[Row]:
 
 
 def engine_of(file: Path) -> Engine:
-    """SQLAlchemy's, with the settings that persisty opens a file with."""
+    """Return SQLAlchemy's engine with the settings of persisty."""
     engine = create_engine(f"sqlite:///{file}")
 
     @event.listens_for(engine, "connect")

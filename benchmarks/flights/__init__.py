@@ -1,1 +1,1 @@
-"""OpenFlights' airlines, airports and routes: three real, dirty files, declared, imported and asked."""
+"""OpenFlights' airlines, airports and routes: three real, dirty files, declared, imported and queried."""

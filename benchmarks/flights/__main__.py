@@ -1,7 +1,7 @@
 """`python -m benchmarks.flights [URL]`: import all three files of $OPENFLIGHTS_DIR by the command line.
 
-Without a URL they go into a new SQLite file that is thrown away. After each summary come the reasons of the rejected
-rows. Exits with 0 if each import ended with 0 or 1: a few rows of these files are wrong, and are to be rejected.
+Without a URL, they go into a temporary SQLite file. After each summary come the reasons of the rejected rows. The exit code is 0 if
+each import ended with 0 or 1: a few rows of these files are wrong and must be rejected.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ FILES: dict[str, tuple[str, str]] = {
         "airline,airline_id,source,source_id,destination,destination_id,codeshare,stops,equipment",
     ),
 }
-"""Store → (its file, the columns of that). What a column of airports says beyond these is the same in every row."""
+"""Store → (its file, the columns of the file). Further columns of airports have the same value in every row."""
 
 DIALECT = ("--format", "csv", "--escape", "\\", "--null", "\\N", "--null", "", "--true", "Y", "--false", "N")
-"""MySQL's way: backslash escapes, `\\N` for null; empty fields mean nothing either."""
+"""MySQL's dialect: backslash escapes, `\\N` for null; empty fields are null too."""
 
 
 def arguments(store: str, folder: Path, url: str, rejects: Path) -> list[str]:
-    """The arguments of `persisty` that import the file of a store."""
+    """Return the arguments of `persisty` that import the file of a store."""
     file, columns = FILES[store]
     options = ["--columns", columns, *DIALECT, "--url", url, "--prepare", "--rejects", str(rejects)]
     return ["import", APP, store, str(folder / file), *options]
 
 
 def reasons(rejects: Path) -> list[str]:
-    """What was wrong with rejected rows, a line for each reason, the most frequent first."""
+    """Return the reasons of rejected rows, a line for each, the most frequent first."""
     rows = map(json.loads, rejects.read_text().splitlines() if rejects.exists() else ())
     counts = Counter(f"{row['code']} {fault['path']}: {fault['message']}" for row in rows for fault in row["faults"])
     return [f"{count:>6} {reason}" for reason, count in counts.most_common()]

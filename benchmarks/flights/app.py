@@ -1,8 +1,8 @@
-"""Airlines, airports and routes of OpenFlights (openflights.org/data), with what a right row of each looks like.
+"""Airlines, airports and routes of OpenFlights (openflights.org/data), with constraints for valid rows.
 
-The constraints are about what is wrong beyond doubt: a code of a length or an alphabet that its authority never gives
-out, a text that starts with a blank (its row was cut at a comma of the name, and every later column is shifted), a time
-zone that no country has. What merely looks odd is kept.
+The constraints reject only what is certainly wrong: a code with a length or an alphabet that its authority never assigns, a text
+that starts with a blank (its row was cut at a comma of the name, and every later column is shifted), a time zone that no country
+has. Odd rows are accepted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from persisty import App, Index, read_only, stored
 
 Number = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f][^\x00-\x1f]*$")]
-"""Neither empty nor led by a blank, and free of control characters."""
+"""Text that is not empty, does not start with a blank, and has no control characters."""
 
 
 class DaylightSaving(enum.Enum):
-    """Whose rules for summer time a place follows."""
+    """The rules for summer time of a place."""
 
     EUROPE = "E"
     AMERICA = "A"
@@ -33,7 +33,7 @@ class DaylightSaving(enum.Enum):
 
 @stored(indexes=[Index("iata"), Index("country", "name")], access=read_only)
 class Airline:
-    """An airline, flying or gone. Its codes are not unique: those of the gone are given out again."""
+    """An airline, active or not. Its codes are not unique: those of former airlines are assigned again."""
 
     id: Number
     name: Text
@@ -47,7 +47,7 @@ class Airline:
 
 @stored(indexes=[Index("country", "city"), Index("iata")], access=read_only)
 class Airport:
-    """An airport. `utc_offset` is in hours, `altitude` in feet; one that locals use may have a code of theirs for ICAO's."""
+    """An airport. `utc_offset` is in hours, `altitude` in feet. A local airport may have a local code instead of ICAO's."""
 
     id: Number
     name: Text
@@ -69,7 +69,7 @@ class Airport:
     access=read_only,
 )
 class Route:
-    """An airline flies from one airport to another. The codes tell routes apart; the ids are missing in places."""
+    """A route of an airline between two airports. The codes identify it; the ids are missing in places."""
 
     airline: Annotated[str, Meta(pattern="^[A-Z0-9]{2,3}$")]
     airline_id: Number | None = None

@@ -1,5 +1,7 @@
-"""The floor: the same answers by one ASGI function, sqlite3 and msgspec, without routes, validation, rules or errors:
-`uvicorn benchmarks.peers.bare_asgi:app`."""
+"""The lower bound: the same answers by one ASGI function, sqlite3 and msgspec, without routes, validation, rules or errors.
+
+Run it with `uvicorn benchmarks.peers.bare_asgi:app`.
+"""
 
 import sqlite3
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""SQLAlchemy, Core and ORM, as its documentation writes what persisty is measured on."""
+"""SQLAlchemy Core and ORM: the measured calls, written as in its documentation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def now() -> str:
 
 
 def values(text: str, author: str) -> dict[str, Any]:
-    """A new row."""
+    """Return a new row."""
     moment = now()
     return {
         "id": str(uuid4()),
@@ -47,7 +47,7 @@ def values(text: str, author: str) -> dict[str, Any]:
 
 
 def fill(engine: Engine, author: str, count: int) -> list[str]:
-    """So many new rows; their keys."""
+    """Insert `count` new rows. Return their keys."""
     rows = [values(f"note {number}", author) for number in range(count)]
     with engine.begin() as connection:
         connection.execute(insert(Note), rows)
@@ -55,7 +55,7 @@ def fill(engine: Engine, author: str, count: int) -> list[str]:
 
 
 def core(engine: Engine, author: str) -> Calls:
-    """The calls; `before_delete` and `before_delete_all` make what is then deleted."""
+    """Return the calls. `before_delete` and `before_delete_all` create the rows to delete."""
     table: Any = Note.__table__
     with engine.connect() as connection:
         keys = connection.execute(select(table.c.id).limit(BATCH)).scalars().all()

@@ -1,5 +1,7 @@
-"""The messages as Litestar's guides write them, with msgspec's Structs for its types and SQLAlchemy Core for its rows, called in the
-event loop: `uvicorn benchmarks.peers.litestar_core:app`."""
+"""The messages as Litestar's guides write them, with msgspec Structs and SQLAlchemy Core, called in the event loop.
+
+Run it with `uvicorn benchmarks.peers.litestar_core:app`.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -24,7 +24,7 @@ message = Table(
 
 
 def opened():
-    """The engine of `peer.db`, with its items."""
+    """Return the engine of `peer.db`, with its items."""
     engine = create_engine("sqlite:///peer.db", connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")

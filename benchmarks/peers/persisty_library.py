@@ -1,4 +1,4 @@
-"""The library as persisty answers for it: the schema as it is made of the declaration."""
+"""The library in persisty: the schema made from the declaration."""
 
 import sys
 

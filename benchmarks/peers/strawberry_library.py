@@ -1,7 +1,7 @@
-"""The library as Strawberry's own guide writes it: types with async resolvers, a DataLoader for each link, one made a request.
+"""The library as Strawberry's own guide writes it: types with async resolvers, and a new DataLoader for each link and request.
 
-The rows come from SQLite through SQLAlchemy Core, the JSON from Python's json, as Strawberry has it. With `cached` after the path of
-the database its caches of parsed and validated documents are on.
+The rows come from SQLite through SQLAlchemy Core, the JSON from Python's json, as in Strawberry. The argument `cached` after the path of
+the database turns on its caches of parsed and validated documents.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Custom actions: what a store's verbs do not say, beside them in REST and GraphQL."""
+"""Custom actions: operations that are not verbs of a store. REST and GraphQL offer them too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Password = Annotated[str, Meta(min_length=10, max_length=200)]
 
 @dataclass
 class Session:
-    """Who somebody is, and a token that says so for an hour: send it as `Authorization: Bearer …`."""
+    """A user, with a token that is valid for an hour. Send it as `Authorization: Bearer …`."""
 
     user_id: UUID
     token: str
@@ -30,7 +30,7 @@ class Session:
 
 @dataclass
 class Statistics:
-    """How much was written by how many."""
+    """The number of users and of messages."""
 
     users: int
     messages: int
@@ -38,7 +38,7 @@ class Statistics:
 
 @action(triggers=WEB_POST)
 def sign_up(username: Username, password: Password, full_name: str | None = None, email: str | None = None) -> Session:
-    """Become a user. `conflict` if the name is taken."""
+    """Create a user. Fails with `conflict` if the name is taken."""
     user = app.store(User).create(
         User(username=username, full_name=full_name, email=email, password_digest=digest(password))
     )
@@ -47,7 +47,7 @@ def sign_up(username: Username, password: Password, full_name: str | None = None
 
 @action(triggers=WEB_POST)
 def log_in(username: str, password: str) -> Session:
-    """A new token. Whether it is the name or the password that is wrong is not told."""
+    """Return a new token. The error does not reveal whether the name or the password is wrong."""
     user = next(iter(app.store(User).search(User.username == username, limit=1)), None)
     if not verify(user.password_digest if user else None, password) or user is None:
         raise Unauthenticated("The name or the password is wrong")

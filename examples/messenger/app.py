@@ -1,4 +1,4 @@
-"""Users and the messages they write: the declaration that `make run` serves and `make deploy` deploys."""
+"""Users and their messages: the declaration that `make run` serves and `make deploy` deploys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ admin = scope("admin")
     access=Access(read=authenticated, update=owned("id") | admin, delete=owned("id") | admin),
 )
 class User:
-    """Somebody who writes messages; the action `sign_up` makes one."""
+    """A user who writes messages. The action `sign_up` creates one."""
 
     id: Attr[UUID] = GENERATED
     username: Attr[Annotated[str, Meta(min_length=1, max_length=255)]]
@@ -58,7 +58,7 @@ class User:
     ),
 )
 class Message:
-    """What a user wrote. The server says who that is."""
+    """A message of a user. The server sets the author."""
 
     id: Attr[UUID] = GENERATED
     text: Attr[Annotated[str, Meta(min_length=1, max_length=1000)]]

@@ -1,4 +1,4 @@
-"""Passwords as digests by argon2, the winner of the Password Hashing Competition, with its library's own parameters."""
+"""Password digests by argon2, the winner of the Password Hashing Competition, with its library's own parameters."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ HASHER = PasswordHasher()
 
 
 def digest(password: str) -> str:
-    """What is stored of a password."""
+    """Return the digest to store for a password."""
     return HASHER.hash(password)
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Is it the password? Without a digest it takes as long to say no."""
+    """Return whether the password matches the digest. Without a digest, take as long and return False."""
     try:
-        HASHER.verify(stored or _nobodys(), password)
+        HASHER.verify(stored or _digest_without_password(), password)
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
 
 
 @cache
-def _nobodys() -> str:
-    return digest("nobody has this password")
+def _digest_without_password() -> str:
+    return digest("no user has this password")

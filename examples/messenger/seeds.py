@@ -1,4 +1,4 @@
-"""Seeds: what a fresh messenger starts with. Run twice, it adds nothing: the keys are fixed and a create never overwrites."""
+"""Seeds: the first items of a new messenger. A second run adds nothing: the keys are fixed, and a create never overwrites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESSAGES = (
 
 
 def seed(app: App) -> int:
-    """Store the seeds that are missing; gives how many were."""
+    """Store the missing seeds. Return their number."""
     users = [Create(User(id=_id(name), username=name, full_name=full)) for name, full in USERS.items()]
     messages = [
         Create(Message(id=_id(f"{position}"), text=text, author_id=_id(author)))

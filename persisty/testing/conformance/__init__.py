@@ -1,11 +1,11 @@
-"""What holds on every engine, as tests that anybody can run over an engine of their own.
+"""The conformance suite: the semantics that every engine must have, as tests that you can run over an engine of your own.
 
 ```python
-from persisty.testing.conformance import *  # in a test module, beside a fixture `open_engine` (see `fixtures`)
+from persisty.testing.conformance import *  # in a test module that has the fixture `open_engine` (see `fixtures`)
 ```
 
-All is asserted through the public `Store`. Every theme is a module `test_…`; what an engine cannot do it says in its
-`Capabilities`, and a test then asserts what is documented for such an engine, or is skipped and names the capability.
+All assertions go through the public `Store`. Every theme is a module `test_…`. An engine declares in its `Capabilities` what it can
+do. For a missing capability, a test asserts the documented behaviour, or skips and names the capability.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ FIXTURES = (
 
 
 def _exported() -> Iterator[tuple[str, Any]]:
-    """The names that a test module takes over: of each theme its tests, and the fixtures that these ask for."""
+    """Yield the names that a test module imports: the tests of each theme, and their fixtures."""
     yield from ((name, getattr(fixtures, name)) for name in FIXTURES)
     for theme in THEMES:
         yield from (

@@ -1,4 +1,4 @@
-"""A few towns with people in them: what filters through links and loaded links are tried on."""
+"""A few linked items (towns, people, clubs) for the tests of filters through links and of loaded links."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ MEMBERSHIPS = [
     for club, person in (("chess", "Ann"), ("chess", "Dan"), ("chess", "Eve"), ("golf", "Ann"), ("golf", "Fay'"))
 ]
 COUNTY: dict[Any, list[Any]] = {Town: TOWNS, Person: PEOPLE, Desk: DESKS, Club: CLUBS, Membership: MEMBERSHIPS}
-"""Item → those that are stored, each after what it requires."""
+"""Item → its stored items, in an order that satisfies foreign keys."""

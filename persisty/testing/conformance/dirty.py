@@ -1,4 +1,4 @@
-"""The dirty data that filters and orders are asked of, as plain dicts: nulls, empty and hostile text, extremes."""
+"""Dirty data for filters and orders, as plain dicts: nulls, empty and hostile text, extremes."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "size": (None, "s", "m", "l"),
     "grade": (None, -1, 1, 2),
 }
-"""Attribute → values worth having; each occurs in some row."""
+"""Attribute → its values. Each occurs in some row."""
 
 
 def rows(count: int = 64) -> list[dict[str, Any]]:
-    """Rows in which every value of every domain occurs, in an order that is the same every time."""
+    """Return rows that contain every value of every domain, always in the same order."""
     random = Random(2026)
     columns: dict[str, list[Any]] = {"id": [f"{number:03}" for number in range(count)]}
     for name, values in DOMAINS.items():

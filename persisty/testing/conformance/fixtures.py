@@ -1,7 +1,7 @@
 """Stores of fresh, empty tables on the engine under test.
 
-Whoever runs the suite gives one fixture, `open_engine`, of the scope `session`: a function without arguments that opens an
-`Engine` over a place of its own, empty. Its parameters, if it has several, are names of engines; each gets every test.
+The test module provides one fixture, `open_engine`, of scope `session`. Its value is a function without arguments that opens an
+`Engine` over an empty place of its own. If it has parameters, they are names of engines, and every test runs for each of them.
 
 ```python
 @pytest.fixture(scope="session", params=["shelf"])
@@ -49,12 +49,12 @@ def capabilities(open_engine: OpenEngine) -> Capabilities:
 
 @pytest.fixture(autouse=True)
 def recorded(request: pytest.FixtureRequest, capabilities: Capabilities) -> None:
-    """Every test tells the matrix what the engine says of itself."""
+    """Record the capabilities of the engine for the matrix, in every test."""
     request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
 
 
 def open_in(stack: ExitStack, open_engine: OpenEngine, item: type[Any]) -> Store[Any]:
-    """The store of an item in an engine of its own, which the stack closes."""
+    """Return the store of an item in its own engine, which the stack closes."""
     engine, meta = stack.enter_context(closing(open_engine())), meta_of(item)
     engine.prepare((meta,))
     return Store(meta, lambda: engine.open(meta))
@@ -62,13 +62,13 @@ def open_in(stack: ExitStack, open_engine: OpenEngine, item: type[Any]) -> Store
 
 @pytest.fixture
 def open_store(open_engine: OpenEngine) -> Iterator[OpenStore]:
-    """Item → its store, empty."""
+    """Return a function of an item to its empty store."""
     with ExitStack() as stack:
         yield lambda item: open_in(stack, open_engine, item)
 
 
 def open_together(stack: ExitStack, open_engine: OpenEngine, items: Sequence[type[Any]]) -> dict[type[Any], Store[Any]]:
-    """Item → its store, in one engine, which the stack closes."""
+    """Return item → store, all in one engine, which the stack closes."""
     engine = stack.enter_context(closing(open_engine()))
     metas = [meta_of(item) for item in items]
     engine.prepare(metas)
@@ -80,14 +80,14 @@ def open_together(stack: ExitStack, open_engine: OpenEngine, items: Sequence[typ
 
 @pytest.fixture
 def linked(open_engine: OpenEngine) -> Iterator[dict[type[Any], Store[Any]]]:
-    """The stores of items that are linked to each other, empty."""
+    """Empty stores of items that are linked to each other."""
     with ExitStack() as stack:
         yield open_together(stack, open_engine, LINKED)
 
 
 @pytest.fixture(scope="session")
 def county(open_engine: OpenEngine) -> Iterator[dict[type[Any], Store[Any]]]:
-    """The stores of linked items with a few items in each. Tests only read them."""
+    """Stores of linked items, with a few items in each. Tests only read them."""
     with ExitStack() as stack:
         stores = open_together(stack, open_engine, LINKED)
         for store, items in COUNTY.items():
@@ -138,14 +138,14 @@ def events(open_store: OpenStore) -> Store[Event]:
 
 @pytest.fixture(scope="session")
 def shelf(open_engine: OpenEngine) -> Iterator[Store[Specimen]]:
-    """A store that tests share: each puts its own keys into it."""
+    """A store that tests share. Each test uses keys of its own."""
     with ExitStack() as stack:
         yield open_in(stack, open_engine, Specimen)
 
 
 @pytest.fixture(scope="session")
 def dirty(open_engine: OpenEngine) -> Iterator[Store[Specimen]]:
-    """The dirty rows, stored. Tests only read them."""
+    """A store of the dirty rows. Tests only read it."""
     with ExitStack() as stack:
         store: Store[Specimen] = open_in(stack, open_engine, Specimen)
         for row in rows():

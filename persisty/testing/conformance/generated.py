@@ -1,4 +1,4 @@
-"""Strategies of Hypothesis: filters and orders over the dirty rows, asked of every attribute and nested ones with every operator."""
+"""Hypothesis strategies: filters and orders over the dirty rows, with every operator on every attribute, nested ones included."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VALUES = DOMAINS | {
     "place.city": tuple(place and place.city for place in PLACES),
     "place.height": tuple(place and place.height for place in PLACES),
 }
-"""Attribute, nested or not → values worth asking for."""
+"""Attribute, nested or not → values for comparisons."""
 
 
 def _of(name: str, operator: str) -> st.SearchStrategy[Filter]:

@@ -1,4 +1,4 @@
-"""The declarations that the suite stores: something small, every kind of value, and keys of two and three parts."""
+"""The items that the suite stores: a small one, one with every kind of value, and keys of two and three parts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Place(Struct):
 
 @stored(indexes=[Index("topic", "rank")])
 class Note:
-    """A small item: what most tests are about."""
+    """A small item, for most tests."""
 
     id: Attr[UUID] = GENERATED
     topic: Attr[str] = Attr(default="none")
@@ -70,7 +70,7 @@ class Note:
     ]
 )
 class Specimen:
-    """One attribute of every kind, each of which may be null, and indexes over most of them."""
+    """An item with a nullable attribute of every kind, and indexes over most of them."""
 
     id: Attr[str] = UUID4_TEXT
     text: Attr[str | None] = Attr(default=None)
@@ -94,7 +94,7 @@ class Specimen:
 
 @stored(key=("device", "at"))
 class Reading:
-    """A key of two attributes."""
+    """An item with a key of two attributes."""
 
     device: Attr[str]
     at: Attr[datetime]
@@ -103,7 +103,7 @@ class Reading:
 
 @stored(key=("sheet", "row", "column"), indexes=[Index("text", "row"), Index("column", "row")])
 class Cell:
-    """A key of three attributes, one of them numeric, and an index of its later ones."""
+    """An item with a key of three attributes, one of them numeric, and an index of the last two."""
 
     sheet: Attr[str]
     row: Attr[int]
@@ -113,7 +113,7 @@ class Cell:
 
 @stored(key="name")
 class Tally:
-    """A counter that may be null, and no timestamps."""
+    """An item with a nullable counter and without timestamps."""
 
     name: Attr[str]
     hits: Attr[int | None] = VERSION
@@ -121,7 +121,7 @@ class Tally:
 
 @stored(indexes=[Unique("name"), Unique("realm", "badge"), Index("rank")])
 class Account:
-    """Values that are nobody else's: of one attribute, and of two, which may be null."""
+    """An item with unique values: of one attribute, and of two, which may be null."""
 
     id: Attr[str]
     name: Attr[str | None] = Attr(default=None)
@@ -132,7 +132,7 @@ class Account:
 
 @stored(key="name")
 class Meter:
-    """Numbers to add to, within bounds or without, and lists to append to."""
+    """An item with numbers for `add`, bounded and unbounded, and lists for `append`."""
 
     name: Attr[str]
     total: Attr[int] = Attr(default=0)
@@ -144,7 +144,7 @@ class Meter:
 
 @stored(key="number")
 class Ticket:
-    """A number of the engine's as the key, and another beside it."""
+    """An item with a sequence as its key, and a second sequence."""
 
     number: Attr[int] = SEQUENCE
     series: Attr[int] = SEQUENCE
@@ -153,7 +153,7 @@ class Ticket:
 
 @stored
 class Event:
-    """A key that sorts by time of creation."""
+    """An item whose key sorts by time of creation."""
 
     id: Attr[UUID] = UUID7
     rank: Attr[int] = Attr(default=0)
@@ -168,7 +168,7 @@ class Town:
 
 @stored(key="name", indexes=[Index("town_name", "age"), Index("boss_name")])
 class Person:
-    """Linked to a town, to others of its kind, and through memberships to clubs."""
+    """An item linked to a town, to other persons, and through memberships to clubs."""
 
     name: Attr[str]
     age: Attr[int] = Attr(default=0)

@@ -1,7 +1,7 @@
-"""What the right answer is, written over plain dicts and sharing nothing with persisty's own evaluation.
+"""The oracle: right answers over plain dicts. It shares no code with persisty's own evaluation.
 
-Filters are taken as the caller writes them (`Specimen.count > 3`), before persisty resolves them. Null is an absent or
-None value: comparisons with it are false, `ne` is true, `~` is plain negation of that. Nulls sort last either way.
+Filters have the form that the caller writes (`Specimen.count > 3`), before persisty resolves them. Null is an absent value or None:
+comparisons with it are false, `ne` is true, and `~` negates that. Nulls sort last in both directions.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Row = dict[str, Any]
 
 
 def comparable(value: Any) -> Any:
-    """What engines compare: an enum by its value, a UUID by its text."""
+    """Return the value that engines compare: an enum's value, a UUID's text."""
     if isinstance(value, enum.Enum):
         return value.value
     return str(value) if isinstance(value, UUID) else value
 
 
 def value_of(row: Row, name: str) -> Any:
-    """`place.city`: the city of the row's place, None without a place."""
+    """Return the value at a name such as `place.city`, or None without a place."""
     outer, _, inner = name.partition(".")
     found = row.get(outer)
     return getattr(found, inner, None) if inner else found
@@ -74,7 +74,7 @@ def _compare(operator: str, found: Any, given: Any) -> bool:
 
 
 def ordered(rows: Iterable[Row], order: Iterable[str], key: Iterable[str]) -> list[Row]:
-    """The rows by `order` (`"-at"` descends), ties by `key`: one stable sort for each term, the last one first."""
+    """Return the rows sorted by `order` (`"-at"` descends), ties by `key`: one stable sort for each term, the last one first."""
     found = list(rows)
     for term in reversed([*order, *key]):
         name = term.removeprefix("-")

@@ -1,4 +1,4 @@
-"""`aggregate` and `count_by` over dirty data: the engine's numbers are those of a loop over plain dicts."""
+"""`aggregate` and `count_by` over dirty data: the engine's numbers equal those of a loop over plain dicts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = [{**dict.fromkeys(DOMAINS), **row} for row in rows()]
 EXACT = Context(prec=500)
 NUMBERS = ("count", "ratio", "price")
 EXTREMES = ("text", "count", "ratio", "at", "day", "ref", "price", "size", "grade")
-"""Attributes that have a least value: neither booleans nor enums nor bytes."""
+"""Attributes with a minimum and a maximum: all but booleans, enums and bytes."""
 ASKED = [
     COUNT,
     *(getattr(S, name).max() for name in EXTREMES),
@@ -33,11 +33,11 @@ ASKED = [
     *(getattr(S, name).sum() for name in NUMBERS),
     *(getattr(S, name).avg() for name in NUMBERS),
 ]
-"""Everything that can be asked."""
+"""Every aggregate of every attribute."""
 
 
 def wanted(function: str, name: str | None, matches: Sequence[Row]) -> Any:
-    """The answer, by a loop."""
+    """Return the right value, computed by a loop."""
     if name is None:
         return len(matches)
     values = [row[name] for row in matches if row[name] is not None]
@@ -54,7 +54,7 @@ def wanted(function: str, name: str | None, matches: Sequence[Row]) -> Any:
 
 
 def agree(found: Any, expected: Any, matches: Sequence[Row]) -> bool:
-    """Floats add up to a little less or more in another order, by what the largest of them leave out."""
+    """Return whether two values agree. Sums of floats in another order may differ by the rounding of the largest."""
     if isinstance(expected, float) and isinstance(found, float):
         most = max((abs(row["ratio"]) for row in matches if row["ratio"] is not None), default=0.0)
         return math.isclose(found, expected, rel_tol=1e-12, abs_tol=most * 1e-12)

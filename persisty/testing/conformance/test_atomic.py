@@ -1,4 +1,4 @@
-"""edit_batch(atomic=True): all or nothing."""
+"""`edit_batch(atomic=True)` writes all or nothing."""
 
 from __future__ import annotations
 
@@ -137,14 +137,14 @@ CONDITIONS: dict[str, tuple[Any, Callable[[Account], bool]]] = {
     "badge": (Account.badge == 1, lambda one: one.badge == 1),
     "name": (Account.name.endswith("e"), lambda one: (one.name or "").endswith("e")),
 }
-"""What every engine decides itself, and what one or the other leaves to persisty."""
+"""Conditions that every engine decides itself, and some that an engine leaves to persisty."""
 EDIT = st.one_of(
     st.tuples(st.just("create"), NAMES, BADGES, st.just("none")),
     st.tuples(st.just("update"), NAMES, BADGES, st.sampled_from(sorted(CONDITIONS))),
     st.tuples(st.just("delete"), st.none(), st.none(), st.sampled_from(sorted(CONDITIONS))),
 )
 BATCHES = st.dictionaries(st.sampled_from("1234"), EDIT, min_size=1, max_size=4)
-"""Key → the one edit of it."""
+"""Key → its one edit."""
 
 
 def account(key: str, name: str | None, badge: int | None) -> Account:
@@ -152,7 +152,7 @@ def account(key: str, name: str | None, badge: int | None) -> Account:
 
 
 def told(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any, str]) -> str:
-    """What becomes of an edit of plain rows."""
+    """Return the result of an edit applied to plain rows."""
     verb, name, badge, condition = asked
     if verb != "create":
         if key not in rows:
@@ -185,7 +185,7 @@ def edit(key: str, asked: tuple[str, Any, Any, str]) -> Edit:
 def test_generated_batches_are_done_whole_or_tell_who_was_refused(
     accounts: Store[Account], batches: list[dict[str, tuple[str, Any, Any, str]]]
 ) -> None:
-    """Who is refused is who would be if they came one after another, without those that are refused."""
+    """The rejected edits are those that would be rejected one after another, without the rejected ones."""
     accounts.edit_batch(map(Delete, "1234"))
     rows: dict[str, Account] = {}
     for batch in batches:

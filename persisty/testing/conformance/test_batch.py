@@ -1,4 +1,4 @@
-"""read_batch and edit_batch where each edit stands for itself."""
+"""`read_batch`, and `edit_batch` whose edits are independent of each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`update_all` and `delete_all`: every match and nothing else, in one go or in parts that go on where they ended."""
+"""`update_all` and `delete_all` write every match and nothing else, in one call or in parts that continue from a cursor."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_many_at_once_change_each_item_once_each(notes: Store[Note]) -> None:
 
 
 def test_of_many_at_once_one_moves_each_item_out_of_the_filter(notes: Store[Note]) -> None:
-    """Each write is on the condition that the item still matches."""
+    """Each write has the condition that the item still matches."""
     some(notes, 20)
     done = at_once(lambda number: notes.update_all({"topic": f"taken by {number}"}, Note.topic == "none").changed)
     assert sum(done) == 20

@@ -1,4 +1,4 @@
-"""`add` and `append`: the engine does the sum, so none is lost to another's, and no sum leaves its attribute's bounds."""
+"""`add` and `append` run in the engine: no concurrent change is lost, and no sum leaves its attribute's bounds."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_no_sum_is_lost_to_another(meters: Store[Meter]) -> None:
 
 
 def test_a_bound_holds_whoever_comes_at_once(meters: Store[Meter]) -> None:
-    """Ten places, and more who want one."""
+    """More threads than ten try to take one of ten places."""
     meters.create(Meter(name="a"))
 
     def take(number: int) -> int:

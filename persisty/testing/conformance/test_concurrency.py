@@ -1,4 +1,4 @@
-"""Threads at once: whoever comes second finds out."""
+"""Concurrent threads: the second writer gets an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREADS = 8
 
 
 def at_once(call: Callable[[int], Any]) -> list[Any]:
-    """The answers of as many calls as there are threads, all started together."""
+    """Return the results of one call for each thread, all started together."""
     gate = threading.Barrier(THREADS)
 
     def one(number: int) -> Any:
@@ -139,6 +139,6 @@ def test_an_atomic_batch_is_never_seen_half_done(notes: Store[Note]) -> None:
             notes.edit_batch([Delete(key) for key in pair], atomic=True)
         return []
 
-    # DynamoDB's BatchGetItem reads each item on its own: between two of them a transaction may be done
+    # DynamoDB's BatchGetItem reads each item on its own: a transaction may run between two of them
     halves = set() if notes.backend.capabilities.snapshot_reads else {1}
     assert {seen for one in at_once(work) for seen in one} <= {0, 2} | halves

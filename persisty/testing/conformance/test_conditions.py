@@ -1,4 +1,4 @@
-"""`when`: a write happens only if it holds, and what was found instead travels with the error."""
+"""`when`: a write happens only if its condition holds; otherwise the error has the current item."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_condition_that_cannot_be_asked_refuses_the_write(notes: Store[Note]) 
 
 
 def test_every_dirty_row_can_be_the_condition_of_its_own_update(specimens: Store[Specimen]) -> None:
-    """A lock on every value an item has, nulls included."""
+    """Use every value of an item as the condition, nulls included."""
     for row in rows()[::4]:
         stored = specimens.create(row)
         when: Filter = ALL

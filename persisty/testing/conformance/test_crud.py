@@ -1,4 +1,4 @@
-"""create, read, update, delete of one item."""
+"""Create, read, update and delete one item."""
 
 from __future__ import annotations
 

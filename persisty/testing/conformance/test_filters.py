@@ -1,4 +1,4 @@
-"""Every operator over dirty data: the engine's answer, persisty's own matcher and an independent oracle agree."""
+"""Every operator over dirty data: the engine, persisty's own matcher and an independent oracle agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What links demand: a target that is there, and something to become of what belongs to an item that is deleted."""
+"""Foreign keys and referential actions: a target must exist, and `on_delete` applies to items that belong to a deleted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links: filters that go through them, and what is behind them loaded for many items at once."""
+"""Links: filters through them, and loading them for many items at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Test = Callable[[Any], bool]
 
 
 def behind(person: Any, name: str) -> list[Any]:
-    """What a link of a person leads to, told from the lists."""
+    """Return the items behind a link of a person, computed from the lists."""
     clubs = [one.club_name for one in MEMBERSHIPS if one.person_name == person.name]
     found: dict[str, list[Any]] = {
         "town": [one for one in TOWNS if one.name == person.town_name],

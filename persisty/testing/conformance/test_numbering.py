@@ -1,4 +1,4 @@
-"""Numbers and keys in order of creation: a sequence of the engine's gives none twice, UUIDs of version 7 sort by time."""
+"""Generated numbers and keys: a sequence gives each number once, and UUIDs of version 7 sort by time of creation."""
 
 from __future__ import annotations
 

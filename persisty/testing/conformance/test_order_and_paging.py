@@ -1,4 +1,4 @@
-"""Orders, and pages that end where the next begins, whatever happens in between."""
+"""Orders, and pages without gaps or repetitions, whatever is written in between."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ORDERS: list[tuple[str, ...]] = [
 
 
 def pages(store: Store[Any], where: Any, order: Any, limit: int) -> Iterator[list[Any]]:
-    """The items of each page, until there is no cursor."""
+    """Yield the items of each page, until there is no cursor."""
     cursor = None
     while True:
         page = store.search(where, order=order, limit=limit, cursor=cursor)
@@ -51,7 +51,7 @@ def pages(store: Store[Any], where: Any, order: Any, limit: int) -> Iterator[lis
 
 
 def walk(store: Store[Any], where: Any, order: Any, limit: int) -> list[Any]:
-    """Every item page by page; only the last page may be short, and none is empty unless nothing matches."""
+    """Return every item, page by page. Only the last page may be short; a page is empty only if nothing matches."""
     found = list(pages(store, where, order, limit))
     assert all(len(page) == limit for page in found[:-1])
     assert len(found) == 1 or found[-1]

@@ -1,4 +1,4 @@
-"""`select` gives some attributes of what `search` would give, in the same order and pages."""
+"""`select` returns some attributes of the items of `search`, in the same order and pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S = Specimen
 
 
 def walk(store: Store[Any], *asked: Any, **how: Any) -> Iterator[dict[str, Any]]:
-    """Every row, page by page."""
+    """Yield every row, page by page."""
     cursor = None
     while True:
         page = store.select(*asked, cursor=cursor, **how)

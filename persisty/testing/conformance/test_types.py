@@ -1,4 +1,4 @@
-"""What goes in comes out: every kind of value, exactly; and what no engine keeps is refused with its path."""
+"""Every kind of value reads back exactly; a value that an engine cannot store is rejected with its path."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_values_have_their_declared_types(dirty: Store[Specimen]) -> None:
 def test_equal_decimals_are_kept_alike_to_the_last_digit(
     specimens: Store[Specimen], given: Decimal, kept: Decimal
 ) -> None:
-    with localcontext(prec=5):  # a caller's context rounds nothing of what is stored
+    with localcontext(prec=5):  # the caller's decimal context must not round stored values
         made = specimens.create({"id": "one", "price": given})
         found = specimens.read("one")
     assert found is not None

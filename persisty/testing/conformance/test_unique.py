@@ -1,4 +1,4 @@
-"""Unique values: whoever comes second conflicts and writes nothing, a value given up is free, and null is nobody's."""
+"""Unique values: the second writer gets a conflict and writes nothing; a freed value can be taken; nulls never conflict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .test_concurrency import THREADS, at_once
 
 
 def refused(error: Any) -> list[str]:
-    """The attributes whose values are taken, as the error tells them."""
+    """Return the attributes with taken values from the error."""
     assert isinstance(error, Conflict)
     return list(error.details["attributes"])
 
@@ -72,7 +72,7 @@ def test_an_update_moves_a_value_and_frees_the_one_before(accounts: Store[Accoun
         accounts.update("2", {"name": "ann", "rank": 7})
     assert refused(caught.value) == ["name"]
     assert accounts.read_batch(["1", "2"]) == [ann, bob]
-    assert present(accounts.update("1", {"name": "ann", "rank": 2})).rank == 2  # its own value is not in its way
+    assert present(accounts.update("1", {"name": "ann", "rank": 2})).rank == 2  # an item does not conflict with itself
     assert present(accounts.update("1", {"name": "anna"})).name == "anna"
     assert present(accounts.update("2", {"name": "ann"})).name == "ann"
     assert present(accounts.update("1", {"name": None})).name is None
@@ -177,7 +177,7 @@ def test_in_an_atomic_batch_a_value_changes_hands(accounts: Store[Account]) -> N
 def test_an_atomic_batch_with_more_than_the_engine_takes_is_refused_before_anything_is_written(
     accounts: Store[Account],
 ) -> None:
-    """Each unique value may count as a write more."""
+    """Each unique value may count as one more write."""
     edits = [Create(Account(id=str(key), name=str(key), realm="a", badge=key)) for key in range(60)]
     try:
         results = accounts.edit_batch(edits, atomic=True)
@@ -221,7 +221,7 @@ def test_of_many_updates_to_one_value_exactly_one_wins(accounts: Store[Account])
 
 
 def test_a_value_handed_from_one_to_the_next_is_never_held_twice_or_lost(accounts: Store[Account]) -> None:
-    """Items delete and create themselves anew under one of two names."""
+    """Threads delete items and create them again under one of two names."""
 
     def work(number: int) -> int:
         done = 0
@@ -259,7 +259,7 @@ Rows = dict[str, tuple[str | None, int | None]]
 
 
 def expected(rows: Rows, step: Any) -> str:
-    """What becomes of a step, done to plain rows."""
+    """Return the result of a step applied to plain rows."""
     verb, key, *values = step
     if verb == "delete":
         return "not_found" if rows.pop(key, None) is None else "ok"

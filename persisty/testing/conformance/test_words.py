@@ -1,4 +1,4 @@
-"""`search(query=…)`: each word occurs in one of an item's texts, whatever the case."""
+"""`search(query=…)`: each word occurs in one of an item's texts, ignoring case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = sorted({word for text in TEXTS if text for word in text.split()})
 
 
 def wanted(text: str) -> list[str]:
-    """Keys of the rows of which each word is in some text."""
+    """Return the keys of rows with every word in some text."""
     return sorted(
         row["id"]
         for row in ROWS
