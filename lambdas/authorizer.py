@@ -1,4 +1,4 @@
-"""Who is calling AppSync: its Lambda authorizer, which looks at the same tokens as REST."""
+"""AppSync's Lambda authorizer: verify the same tokens as REST."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ authenticator = app.authenticator
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Let somebody in, or not."""
+    """Return whether AppSync accepts the token, and the caller's claims."""
     return verdict(authenticator, event)

@@ -1,6 +1,6 @@
-"""Events of an HTTP API, payload format 2.0: an event becomes a `Request`, the `Response` becomes the answer.
+"""Convert events of an HTTP API, payload format 2.0: an event becomes a `Request`, the `Response` becomes the answer.
 
-Lambda takes answers of six megabytes of JSON: one that is larger is refused here, where it can still say so with a status.
+Lambda accepts answers of at most six megabytes of JSON. A larger one is rejected here, where the error can still have a status.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Handle = Callable[[Request], Response]
 
 
 def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
-    """What a surface answers to an event, with the request's id. The surface never raises, so neither does this."""
+    """Return the surface's answer to an event, with the request's id. Never raise: the surface does not either."""
     response = handle(request_of(event))
     try:
         answer = answer_of(response)
@@ -38,14 +38,16 @@ def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_id_of(event: dict[str, Any]) -> str | None:
-    """What the client calls its request, or else the HTTP API."""
+    """Return the id of the request: the client's own, or else the HTTP API's."""
     headers = event.get("headers") or {}
     return given_id(headers) or event["requestContext"].get("requestId")
 
 
 def request_of(event: dict[str, Any]) -> Request:
-    """The request in an event. HTTP APIs give the query string as it was sent, and the path decoded but for `%25`, which
-    then stands for nothing but a percent sign."""
+    """Return the request of an event.
+
+    HTTP APIs pass the query string as it was sent, and the path decoded except for `%25`, which then only stands for a percent sign.
+    """
     body = event.get("body") or ""
     return Request(
         method=event["requestContext"]["http"]["method"],
@@ -57,8 +59,10 @@ def request_of(event: dict[str, Any]) -> Request:
 
 
 def answer_of(response: Response) -> dict[str, Any]:
-    """The answer as an HTTP API takes it: a body that is no text, as a compressed one, in base64. `AnswerTooLarge` if Lambda
-    would not take it."""
+    """Return the response in an HTTP API's format: a body that is not text, such as a compressed one, in base64.
+
+    Raise `AnswerTooLarge` if Lambda would reject it.
+    """
     text, encoded = _spelled(_whole(response), response.headers)
     return {
         "statusCode": response.status,
@@ -69,7 +73,7 @@ def answer_of(response: Response) -> dict[str, Any]:
 
 
 def _whole(response: Response) -> bytes:
-    """The body. What comes in chunks is gathered, and given up as soon as it is too much."""
+    """Return the body. Collect chunks, and stop as soon as they are too large."""
     parts, size = [response.body], len(response.body)
     chunks: Iterator[bytes] = iter(()) if response.chunks is None else response.chunks
     try:
@@ -86,7 +90,7 @@ def _whole(response: Response) -> bytes:
 
 
 def _spelled(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
-    """The body as text, and whether that is base64."""
+    """Return the body as text, and whether that is base64."""
     text = None if "content-encoding" in headers else _text(body)
     spelled = b64encode(body).decode("ascii") if text is None else text
     # what is escaped in JSON takes up to six times its bytes: only what could be too large is written twice

@@ -1,4 +1,4 @@
-"""How long to wait before what failed is tried again: engines over a network share it."""
+"""Pauses before the retries of a failed call, shared by all engines over a network."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 RESERVED = "persisty_"
-"""What the names of items start with that persisty keeps for itself."""
+"""Prefix of the items that persisty reserves for itself."""
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*|[0-9]+")
 
 

@@ -1,4 +1,4 @@
-"""What answers: the functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
+"""The API stack: functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .constructs.resolvers import add_resolvers
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API lets through before it answers 429."""
 CACHE_INSTANCE = "SMALL"
-"""Of the cache that AppSync keeps answers in, where a store declares that: 1.5 GiB."""
+"""Size of AppSync's cache, if a store declares one: 1.5 GiB."""
 
 
 class ApiStack(cdk.Stack):
@@ -99,6 +99,6 @@ class ApiStack(cdk.Stack):
         cdk.CfnOutput(self, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
 
     def _tell(self, events: Events, api: appsync.GraphqlApi) -> None:
-        """Where the API is, for what publishes to it: by parameters, since an export would keep the API from ever being replaced."""
+        """Write the API's URL and ARN to SSM parameters for the publishing function. An export would prevent replacing the API."""
         ssm.StringParameter(self, "GraphqlUrlParameter", parameter_name=events.url, string_value=api.graphql_url)
         ssm.StringParameter(self, "GraphqlArnParameter", parameter_name=events.arn, string_value=api.arn)

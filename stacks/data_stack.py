@@ -1,4 +1,4 @@
-"""What is kept: a DynamoDB table an item. It outlives the app that made it: tables are retained when the stack goes."""
+"""The data stack: a DynamoDB table for each item. Tables are retained when the stack is deleted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What tells subscribers of changes: a function that reads the streams of the tables and publishes to the GraphQL API.
+"""The events stack: a function that reads the tables' streams and publishes changes to the GraphQL API.
 
-It knows of the other stacks by names and by parameters, which are looked up at each deployment, and exports nothing: it may go, and
-be made anew, without either of them.
+It finds the other stacks by names and by SSM parameters, which are looked up at each deployment, and exports nothing. It can be deleted and created
+again without the others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STREAM_ACTIONS = (
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
 )
-"""What Lambda takes to read a stream for a function."""
+"""Actions that Lambda needs to read a stream for a function."""
 KEPT = 14
 """Days that the dead-letter queue keeps what it is told, as long as SQS does."""
 

@@ -77,7 +77,7 @@ def _check_value(operator: str, value: Any) -> None:
 
 
 def lets_through(given: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Is a subscriber with this filter told of the event, whose fields are those that the mutation selected?"""
+    """Return whether a subscriber with this filter receives an event with these fields."""
     return any(all(_passes(one, event) for one in group["filters"]) for group in given["filterGroup"])
 
 

@@ -34,7 +34,7 @@ OPTIONS = {
     "deadlock_timeout": "100ms",
     "log_min_messages": "fatal",
 }
-"""Nothing here outlives a test, so nothing waits for a disk."""
+"""No data outlives a test, so the server does not wait for the disk."""
 KEEPER = '"$@" & server=$!; read -r _; kill -QUIT $server; wait $server'
 """Ends the server at once when its own input ends: a run of tests that is killed leaves none behind."""
 
@@ -54,7 +54,7 @@ def _programs() -> Path:
 
 
 def _identity() -> dict[str, Any]:
-    """Who the server runs as: this user, or nobody instead of root."""
+    """Return the user of the server: this one, or an unprivileged one instead of root."""
     if os.getuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")

@@ -103,7 +103,7 @@ def as_json(question: Question) -> dict[str, Any]:
 
 
 def as_parameters(asked: Sequence[Asked | Words]) -> list[tuple[str, str]]:
-    """What stands beside each other in a URL, which has no null but by its operator, and no empty set."""
+    """Filters that a URL can express: joined by and, with null only by its operator, without empty sets."""
     parameters: list[tuple[str, str]] = []
     for one in asked:
         if isinstance(one, Words):

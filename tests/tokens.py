@@ -82,7 +82,7 @@ def part(value: Any) -> str:
 
 
 def signed_by_hand(header: dict[str, Any], payload: Any, secret: bytes) -> str:
-    """What no library would sign."""
+    """Return a token that no library would sign."""
     text = f"{part(header)}.{part(payload)}"
     return f"{text}.{part(hmac.new(secret, text.encode(), sha256).digest())}"
 
@@ -152,4 +152,4 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "beyond ASCII": (lambda: own() + "é", "malformed"),
     "oversized": (lambda: own(padding="x" * 9000), "more than 8192"),
 }  # fmt: skip
-"""What is wrong with a token → the token, and some words of how it is told."""
+"""Mistake of a token → the token, and part of the error message."""

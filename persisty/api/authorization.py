@@ -57,7 +57,7 @@ class TokenAuthorizer(AuthorizerABC):  # type: ignore[misc]
         self._authenticator = authenticator
 
     def authorize(self, token: str) -> Authorization:
-        """What a token says. `AuthorizationError`, servey's own, if it does not count."""
+        """Return the authorization of a token. Raise servey's `AuthorizationError` for an invalid token."""
         try:
             return authorization_of(self._authenticator.caller(token))
         except Unauthenticated as error:

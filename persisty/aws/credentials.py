@@ -14,7 +14,7 @@ Provider = Callable[[], Credentials]
 
 
 def provider(environment: AwsEnvironment) -> Provider:
-    """Where credentials come from in this process."""
+    """Return the provider of credentials in this process."""
     if environment.access_key_id and environment.secret_access_key:
         fixed = Credentials(environment.access_key_id, environment.secret_access_key, environment.session_token)
         return lambda: fixed

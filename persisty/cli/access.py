@@ -25,7 +25,7 @@ def command(
     app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, a row for each store and verb")] = False,
 ) -> None:
-    """Who may do what: every store, verb and role."""
+    """Print the rule of every verb and attribute for each role."""
     spec = app or settings.load().app
     if spec is None:
         raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")

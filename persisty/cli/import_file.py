@@ -102,7 +102,7 @@ def command(
 
 
 class _Outcome(Struct):
-    """What has become of the rows so far. `stopped`: the error that ended the import before the file did."""
+    """The result of an import so far. `stopped` is the error that ended the import before the end of the file."""
 
     imported: int = 0
     codes: Counter[str] = msgspec.field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar where somebody looks at a terminal, now and then a plain line anywhere else."""
+"""Progress of a long command: a bar at a terminal, otherwise a plain line now and then."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Who AppSync lets in, and to which fields: by the settings and rules that REST goes by, as plain data.
+"""AppSync's authorization modes and the directives of its fields, from the same settings and rules as REST, as plain data.
 
-A token of persisty's own is looked at by a function, the Lambda authorizer, and so is then every other token: where AppSync verifies
-tokens of an issuer itself it takes each JWT for one of those. Without tokens of our own the issuers' are AppSync's to verify: Cognito's
-pools by one mode, whatever follows OpenID Connect by another. An API key opens what the rules let anonymous callers do, and there is none
-where that is nothing. The mode that is not declared anywhere, the default, is one that asks for a token.
+A function, the Lambda authorizer, verifies tokens of persisty's own, and then all other tokens too: if AppSync verifies an issuer's JWTs, it treats
+every JWT as one of these. Without tokens of persisty's own, AppSync verifies those of the issuers: Cognito's pools by one mode, every other OpenID
+Connect issuer by another. An API key gives access to what the rules allow anonymous callers; if that is nothing, there is no key. The default mode
+requires a token.
 
-Sources: "Configuring authorization and authentication to secure your GraphQL APIs" in the AWS AppSync Developer Guide.
+Source: "Configuring authorization and authentication to secure your GraphQL APIs" in the AWS AppSync Developer Guide.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def auth_modes(app: App, operations: Collection[Operation], configured: settings
 
 
 def anonymous(operation: Operation) -> bool:
-    """Whether there may be anything that a caller without credentials may do with it."""
+    """Return whether a caller without credentials may use the operation for some item."""
     if isinstance(operation, StoreOperation):
         return _may(operation.meta, operation.verb)
     nobody = import_module("persisty.api.authorization").authorization_of(ANONYMOUS)  # an action brings servey
@@ -81,10 +81,10 @@ def _may(meta: StoreMeta[Any], verb: str) -> bool:
 
 
 def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -> Directives:
-    """What fields and types are marked with. With one mode there is nothing to tell apart.
+    """Return the directives of fields and types. With one mode there are none.
 
-    Types carry all modes of the fields that lead to them; a link of such a type that leads an anonymous caller nowhere carries those of
-    callers with a token. Attributes that a caller may not read are null, as they are over REST.
+    Types carry all modes of the fields that lead to them. A link that leads an anonymous caller nowhere carries only the modes of callers with a token.
+    Attributes that a caller may not read are null, as in REST.
     """
     if len(modes) < 2:
         return Directives()

@@ -1,7 +1,7 @@
-"""What a deployment needs to tell subscribers of changes, as plain data: streams of tables, a function, the mutations it calls.
+"""The events of a deployment, as plain data: streams of tables, a function, the mutations that it calls.
 
-It is computed from the plan of the APIs. What one stack knows only once it is deployed, it tells the others by parameters of SSM with
-names that follow from the app's: a table's stream has the time of its making in its ARN, and an API an id that AppSync makes up.
+They are computed from the plan of the APIs. Values that a stack knows only after its deployment are SSM parameters with names that follow from the
+app's: a stream's ARN contains its creation time, and AppSync generates the id of an API.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ HANDLER = "lambdas.stream.handler"
 BATCH = 100
 """Records that the function is invoked with at most; what is there is handed on without waiting for more."""
 RETRIES, MAX_AGE = 8, 3600
-"""How often a record is tried again, and seconds after which it is news no more: it then goes to the dead-letter queue, and the
-stream goes on."""
+"""Retries of a record, and seconds until it is given up. It then goes to the dead-letter queue, and the stream continues."""
 
 
 class Source(Struct, frozen=True):
@@ -48,7 +47,7 @@ def api_parameter(plan: Plan, what: str) -> str:
 
 
 def events_of(plan: Plan) -> Events | None:
-    """None where nobody can subscribe to anything."""
+    """Return the events of a plan, or None if no caller can subscribe to anything."""
     if not plan.publishers:
         return None
     known = plan.functions[0].environment

@@ -1,1 +1,1 @@
-"""What an item is: attributes, types, generators, keys, indexes and the frozen `StoreMeta` made of them. No I/O."""
+"""The model of items: attributes, types, generators, keys, indexes and the frozen `StoreMeta` made from them. No I/O."""

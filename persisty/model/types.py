@@ -157,13 +157,13 @@ def comparable(annotation: Any) -> Any:
 
 
 def is_list(annotation: Any) -> bool:
-    """Is it a list, of whatever, and not another collection?"""
+    """Return whether the annotation is a list, and not another collection."""
     target = bare(annotation)
     return target is list or get_origin(target) is list
 
 
 def unstorable(annotation: Any) -> list[str]:
-    """What inside the annotation has no JSON: classes that msgspec leaves to hooks. Raises `TypeError` as msgspec does."""
+    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks. Raise `TypeError` as msgspec does."""
     pending: list[Any] = [inspect.type_info(annotation)]
     seen: dict[int, Any] = {}
     found: list[str] = []

@@ -12,17 +12,15 @@ RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 
 
 class Explanation(Struct, frozen=True):
-    """How an engine runs a query. `str()` returns one line for each known field.
+    """The way in which an engine runs a query. `str()` returns one line for each known field.
 
-    `access`: `key` (items by their keys), `index` (only items that an index points at), `union` (several of these, merged), or
-    `scan` (every item). `index`: the index used, None for the table itself. `keys`: the key condition, as text. `native`: the
-    filter that the engine applies to what it reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come
-    in order), `engine`, or `local`; None without an order.
+    `access`: `key` (items by their keys), `index` (only items that an index points at), `union` (several of these, merged), or `scan` (every item).
+    `index`: the index used, None for the table itself. `keys`: the key condition, as text. `native`: the filter that the engine applies to what it
+    reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come in order), `engine`, or `local`; None without an order.
 
-    `requests` and `read_units` are estimates for one page, None if the engine has no such measure. A unit reads 4 KB
-    consistently, half a unit from an index (DynamoDB's definition). `items`: number of items of the table, if the engine knows
-    it. `advice`: the index that would make the query cheap, None if it is cheap or no index can help. `detail`: lines of the
-    engine's own explanation.
+    `requests` and `read_units` are estimates for one page, None if the engine has no such measure. A unit reads 4 KB consistently, half a unit from an
+    index (DynamoDB's definition). `items`: number of items of the table, if the engine knows it. `advice`: the index that would make the query cheap,
+    None if it is cheap or no index can help. `detail`: lines of the engine's own explanation.
     """
 
     engine: str

@@ -1,1 +1,1 @@
-"""Who may do what. Access rules are declared beside the item and deny what they do not name."""
+"""Security: access rules evaluated for a caller, and identity. An item denies what its rules do not allow."""

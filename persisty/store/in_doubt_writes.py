@@ -24,13 +24,13 @@ from ..model.update_operators import sums_of
 from .backend import Outcome, Patch, Put, Write, WriteResult
 
 LONG_AGO = timedelta(minutes=5)
-"""What was last written before that was not written by this call, even if a clock is as wrong as AWS allows."""
+"""An item last written before this age was not written by this call, even with the largest clock skew that AWS allows."""
 UUIDS = (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT)
 TIMES = (CREATED, UPDATED)
 
 
 def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
-    """Has the write no more effect when it is sent twice than once? A version that is counted up twice does no harm."""
+    """Return whether sending the write twice has the same effect as once. A version that is incremented twice does no harm."""
     if not isinstance(write, Patch):
         return True
     return not (any(isinstance(value, Append) for value in write.changes.values()) or sums_of(meta, write.changes))
@@ -79,5 +79,5 @@ def _lacks(given: Any, name: str) -> bool:
 
 
 def _old(value: Any) -> bool:
-    """Is this a time well before the call?"""
+    """Return whether the value is a time well before the call."""
     return isinstance(value, datetime) and now() - value > LONG_AGO

@@ -1,4 +1,4 @@
-"""How much one call may ask for, of any engine and through any surface."""
+"""Limits of one call, on every engine and through every surface."""
 
 from __future__ import annotations
 

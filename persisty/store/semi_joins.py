@@ -1,7 +1,7 @@
-"""Filters through links, where an engine cannot follow them: the keys behind a link are asked for first, and stand in the filter.
+"""Filters through links, for engines that cannot follow links: query the keys behind a link first, and put them into the filter.
 
-An engine that joins gets an `Exists` as it is. For the others the inner filter is a query of its own, whose answer may have changed
-before the outer one is asked; what this means for rules is told in docs/security.md.
+An engine with joins gets an `Exists` as it is. For other engines the inner filter is a query of its own, whose result may have changed before the
+outer query runs. docs/security-model.md explains what this means for rules.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Joins:
         return joined(meta, where, self._values)
 
     def hold(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
-        """Does the filter hold of each item? One query for each link in it."""
+        """Return whether the filter matches, for each item. Makes one query for each link in it."""
         if not follows_links(where):
             return list(map(matcher(meta, where), items))
         known: dict[Exists, set[Any]] = {}
@@ -51,7 +51,7 @@ class Joins:
         return list(map(matcher(meta, joined(meta, where, behind)), items))
 
     def there(self, link: Exists, value: Any) -> bool:
-        """Is there an item behind the link, were its attribute to have this value?"""
+        """Return whether the link would lead to an item if its attribute had this value."""
         return bool(self._others(link, {value}))
 
     def _values(self, link: Exists) -> Filter:

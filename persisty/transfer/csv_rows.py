@@ -24,10 +24,10 @@ Cells = list[str | None]
 
 
 class Dialect(Struct, frozen=True):
-    """How a file is written.
+    """The dialect of a file.
 
-    `escape` makes the character after it text. `nulls` are the fields that mean null, compared as they are written (but
-    for the quotes around them), so that an escaped `\\\\N` is text. Raises `ValueError` for signs that cannot be told apart.
+    `escape` makes the character after it text. `nulls` are the fields that mean null. They are compared as written, except for surrounding quotes, so that
+    an escaped `\\N` is text. Raises `ValueError` for characters that cannot be distinguished.
     """
 
     delimiter: str = ","
@@ -48,7 +48,7 @@ class _Grammar(Struct, frozen=True):
     opened: re.Pattern[str]
     """A quote and what follows it without closing it."""
     closing: re.Pattern[str]
-    """What continues in quotes up to the one that closes them."""
+    """The rest of a quoted field, up to the closing quote."""
     pair_in_quotes: re.Pattern[str]
     """Two characters of which the second is meant: a doubled quote, or an escape character and what it escapes."""
     pair: re.Pattern[str]

@@ -32,7 +32,7 @@ class Rejected(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """What became of some rows: each is either imported or rejected."""
+    """The results of some rows: each was either imported or rejected."""
 
     imported: int
     rejected: list[Rejected]

@@ -22,11 +22,10 @@ Values = dict[str, Any]
 def typed_values(
     meta: StoreMeta[Any], *, truths: Mapping[str, bool] | None = None, json_text: bool = False
 ) -> Callable[[Mapping[str, Any]], Values]:
-    """What turns the values of a row, as they are read, into what the store takes for a new item.
+    """Return the function from the values of a row to the input for a new item.
 
-    Text is read as URLs are, leniently: `"12"` for an integer. `truths` are further spellings of booleans; `json_text`:
-    text for a JSON attribute is JSON (CSV has no other way). Null leaves out an attribute that cannot be null, so that
-    its default or generator counts, if it has one.
+    Text is parsed leniently, as in URLs: `"12"` for an integer. `truths` are further spellings of booleans. With `json_text`, text for a JSON attribute is
+    parsed as JSON, because CSV has no other form. A null for an attribute that cannot be null is left out, so that its default or generator applies.
     """
     readers = [
         (name, reader) for name, one in meta.attributes.items() if (reader := _reader(one, truths or {}, json_text))
@@ -45,7 +44,7 @@ def typed_values(
 
 
 def _reader(attribute: Attribute, truths: Mapping[str, bool], json_text: bool) -> Callable[[str], Any] | None:
-    """How text becomes the attribute's type; None where validation takes text as it is (dates, UUIDs, decimals…)."""
+    """Return the parser of the attribute's type, or None if validation accepts text as it is (dates, UUIDs, decimals…)."""
     target = bare(attribute.type)
     match attribute.kind:
         case Kind.BOOLEAN if truths:

@@ -1,4 +1,4 @@
-"""Who an AppSync API lets in: the plan's modes as CDK has them."""
+"""The authorization modes of an AppSync API: the plan's modes as CDK constructs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from persisty.deploy.plan import Plan
 KEY_LIFE = 11
 """Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
 TOKEN = r"^([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
-"""What the authorizer is asked of: anything else is no token, and costs no invocation."""
+"""Pattern of the tokens for which AppSync invokes the authorizer. Any other text is rejected without an invocation."""
 
 
 class Modes:

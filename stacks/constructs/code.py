@@ -47,7 +47,7 @@ MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "
 
 
 class Target(Struct, frozen=True):
-    """What the functions run on: `arm64` or `x86_64`, and a Python version such as `3.13`."""
+    """The platform of the functions: `arm64` or `x86_64`, and a Python version such as `3.13`."""
 
     architecture: str
     python: str
@@ -127,7 +127,7 @@ def _top(spec: str) -> Path:
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
-    """What is copied of a source: the file, or the files of a folder without those left out."""
+    """Return the files to copy: the file itself, or the files of a folder without those left out."""
     if not source.is_dir():
         return [source]
     found = sorted(file for file in source.rglob("*") if file.is_file())

@@ -15,7 +15,7 @@ from persisty.naming import pascal
 
 FOLDER = Path(__file__).parent
 PUBLISHER, LINK = "publisher", "link"
-"""What stands for the type of a mutation without a function, and for that of an item whose field is a link."""
+"""Placeholders for the type of a mutation without a function, and of an item whose field is a link."""
 CODE: dict[str, tuple[str, ...]] = {
     "Query": ("request.js", "told.js", "response.js"),
     "Mutation": ("request.js", "told.js", "response.js"),

@@ -1,4 +1,4 @@
-"""What REST tells caches, and what it does for clients that tell which version they know."""
+"""REST's cache headers, and conditional requests with ETags and times."""
 
 import json
 import re

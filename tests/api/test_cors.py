@@ -17,7 +17,7 @@ ASKS = {"access-control-request-method": "PATCH", "access-control-request-header
 
 
 def surface(app: App, origins: str | None) -> Identified:
-    """What hosts have: the surface, the look at credentials, and what is configured before both."""
+    """Return a surface as hosts build it: authentication, and the configured CORS around it."""
     app.authenticator = authenticator_of(Settings(), "dev", "s" * 40, needed=True)
     return Identified(Rest(app).handle, app.authenticator)
 

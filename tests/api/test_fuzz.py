@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is never a 500, and every refusal is a problem document."""
+"""No request causes a 500, and every rejection is a problem document."""
 
 from __future__ import annotations
 

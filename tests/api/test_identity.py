@@ -1,4 +1,4 @@
-"""Who is calling, through every surface: what counts reaches the surface as a caller, and what does not reaches nothing."""
+"""Authentication through every surface: valid credentials become a caller, and invalid ones reach no surface."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Remark:
 
 @action(triggers=WEB_POST)
 def who(caller: Caller) -> dict[str, Any]:
-    """Who asks, as actions see it."""
+    """The caller, as actions see it."""
     CALLED.append(caller.subject)
     return {"subject": caller.subject, "scopes": sorted(caller.scopes)}
 

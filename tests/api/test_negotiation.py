@@ -1,4 +1,4 @@
-"""What a client says it takes decides what it gets; OPTIONS and HEAD wherever something is."""
+"""The response has the media type that the client accepts; every route answers OPTIONS and HEAD."""
 
 from __future__ import annotations
 

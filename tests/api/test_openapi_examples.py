@@ -35,7 +35,7 @@ def described(app: App) -> Document:
 
 
 def places(found: Document) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What may have an example: (where, the object with its schema)."""
+    """Yield (place, object with a schema) for everything that may have an example."""
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
             where = f"{method} {path}"

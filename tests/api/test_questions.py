@@ -1,4 +1,4 @@
-"""What can be asked and changed through REST: nested attributes, text, sums and lists, unique values."""
+"""Filters and changes through REST: nested attributes, text search, `add` and `append`, unique values."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Hosts:
     def http(
         self, method: str, path: str, *, query: str = "", body: Any = None, token: str | None = None
     ) -> httpx.Response:
-        """What its Starlette application answers."""
+        """Return the response of servey's Starlette application."""
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self._starlette, raise_app_exceptions=True)
@@ -111,7 +111,7 @@ class Hosts:
         return asyncio.run(ask())
 
     def direct(self, name: str, token: str | None = None, /, **params: Any) -> Any:
-        """What its router answers to an event that names the action."""
+        """Return the response of servey's router to an event that names the action."""
         return self._router({"action_name": name, "params": params, "authorization": token}, None)
 
     def appsync(self, field: str, token: str | None = None, /, **arguments: Any) -> Any:
@@ -121,7 +121,7 @@ class Hosts:
         )
 
     def gateway(self, name: str, body: Any = None, token: str | None = None, /, **more: Any) -> tuple[int, Any]:
-        """What the action's own function answers to API Gateway."""
+        """Return the response of the action's own function to API Gateway."""
         action = self.actions[name]
         [trigger] = action.triggers
         event = {

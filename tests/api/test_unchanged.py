@@ -1,4 +1,4 @@
-"""That an item still is as it was read is a condition that holds on every engine, whatever it holds, until something changes."""
+"""An unchanged item matches the condition of its own state, on every engine, until an attribute changes."""
 
 from __future__ import annotations
 

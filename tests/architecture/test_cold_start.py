@@ -1,4 +1,4 @@
-"""What must never load: a Lambda pays for every import at each cold start."""
+"""Modules that a Lambda function must never load, because every cold start pays for every import."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEVER = {
 """Modules that none of `STARTS` may load; a start may name exceptions."""
 
 POWERTOOLS = frozenset({"dataclasses", "asyncio", "botocore"})
-"""What Powertools' Logger brings; of botocore it loads only the bare package, to name itself to it."""
+"""Modules of Powertools' Logger. Of botocore it loads only the bare package, to register itself."""
 WHOLE_GRAPHQL = frozenset(
     {
         "graphql", "persisty.api.graphql.sdl", "persisty.api.graphql.hosted.schema", "persisty.api.actions",

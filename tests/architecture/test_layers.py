@@ -1,4 +1,4 @@
-"""Who may import whom. The order of `LAYERS` is the architecture; docs/architecture.md explains it."""
+"""The import rules. The order of `LAYERS` is the architecture, which docs/architecture.md explains."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def token() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go."""
+    """The folder for screenshots."""
     kept = os.environ.get("SCREENSHOTS")
     folder = Path(kept) if kept else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def type_into(page: Page, editor: str, text: str) -> None:
 
 
 def answer_in(page: Page) -> Any:
-    """What GraphiQL shows as the answer, once it is JSON."""
+    """Return GraphiQL's response, once it is JSON."""
 
     def read() -> Any:
         page.wait_for_timeout(50)

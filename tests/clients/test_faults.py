@@ -1,4 +1,4 @@
-"""What the Python client makes of servers that are in trouble: a transport of httpx plays them."""
+"""The Python client against failing servers, simulated by a transport of httpx."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shop(folder: Path) -> Iterator[ModuleType]:
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What would have been waited for."""
+    """Records the pauses instead of waiting."""
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
     return waited

@@ -1,4 +1,4 @@
-"""What docs/clients.md shows is what happens, with the clients that its commands write, and a server."""
+"""The examples of docs/clients.md run against a server, with the clients that its commands write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ APP = "examples.messenger.app:app"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the commands of the page were run."""
+    """Return the folder in which the commands of the page were run."""
     made = tmp_path_factory.mktemp("clients")
     [commands] = blocks(PAGE, "bash")
     for command in commands.splitlines():

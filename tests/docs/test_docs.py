@@ -1,4 +1,4 @@
-"""What the documentation shows is what happens."""
+"""The examples of the documentation run and give what the pages show."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def declared(page: str) -> dict[str, Any]:
-    """What the one block of Python on a page declares."""
+    """Return the names that the only Python block of a page declares."""
     [declaration] = blocks(page, "python")
     scope: dict[str, Any] = {}
     exec(compile(declaration, page, "exec", dont_inherit=True), scope)
@@ -54,7 +54,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 ANN = Caller("d174c8d5-155b-5725-b741-fb94ebb81cdd")
-"""Whom the README's `$TOKEN` is for."""
+"""The caller of the README's `$TOKEN`."""
 
 
 def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What docs/hosting.md says of options, variables and metrics is what there is."""
+"""docs/hosting.md lists the existing options, variables and metrics."""
 
 from __future__ import annotations
 

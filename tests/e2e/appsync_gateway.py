@@ -64,7 +64,7 @@ process.stdout.write(JSON.stringify(out));
 
 Invoke = Callable[[Any], Any]
 LAMBDA, KEY, IAM = "aws_lambda", "aws_api_key", "aws_iam"
-"""What a field is marked with that lets a caller in who has a token, a key, or IAM's signature."""
+"""Mode → the directive of a field for callers with a token, a key, or IAM's signature."""
 
 
 class Subscriber(Struct):
@@ -147,7 +147,7 @@ class AppSyncGateway:
         return found
 
     def _let_in(self, token: str | None) -> bool:
-        """Who asks from now on, if anybody may."""
+        """Set the caller of the next requests, or None."""
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._identity, self._mode = None, None
         if self._authorizer is None or self._iam:
@@ -160,7 +160,7 @@ class AppSyncGateway:
         return True
 
     def publish(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """What a request that IAM signed is answered; the subscribers are told."""
+        """Return the response to a request that IAM signed, and deliver its events to subscribers."""
         assert aliases(query) == []
         self._iam = True
         try:
@@ -174,7 +174,7 @@ class AppSyncGateway:
         return answer
 
     def _told(self, one: Subscriber, event: Mapping[str, Any]) -> dict[str, Any]:
-        """What the subscriber selects of what the publisher selected."""
+        """Return the fields that the subscriber selects among those that the publisher selected."""
         schema = build_schema(print_schema(self._schema))
         result = execute_sync(schema, parse(one.document), _Everything(event), variable_values=one.variables)
         assert not result.errors, result.errors
@@ -217,7 +217,7 @@ class AppSyncGateway:
         field.resolve = linked if resolver.get("MaxBatchSize") else resolve
 
     async def _batched(self, field: GraphQLField, invoke: Invoke, most: int, payload: Any) -> Any:
-        """What the function answers to this payload, among those of other objects that wait for the same field."""
+        """Return the function's answer to this payload, batched with other objects that wait for the same field."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiting.setdefault(id(field), [])
@@ -246,7 +246,7 @@ class AppSyncGateway:
         return next(name for name in sources if logical.endswith(name) or name in logical)
 
     def _run(self, code: str, step: str, context: Any) -> dict[str, Any]:
-        """What a step of a resolver gives: `value`, or `early`."""
+        """The result of a step of a resolver: `value`, or `early`."""
         (self._folder / "resolver.mjs").write_text(code)
         given = json.dumps({"step": step, "context": context})
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a caller of the deployed example says, and what must come back, whatever stands between the two."""
+"""A conversation with the deployed example: requests and required responses, through any gateway."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 API_STACK, DATA_STACK, EVENTS_STACK = "Messenger-dev-Api", "Messenger-dev-Data", "Messenger-dev-Events"
 SECRET = "messenger/token-secret"
-"""What keeps the secret of the example's tokens."""
+"""The secret of the example's tokens."""
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket that `cdk bootstrap` makes for code."""
 
@@ -111,7 +111,7 @@ class Deployment:
             self._unzip(layers[layer["Ref"]]["Content"], folder / "opt")
 
     def outputs(self) -> dict[str, str]:
-        """What the deployed API stack tells of itself."""
+        """Return the outputs of the deployed API stack."""
         [stack] = self.client("cloudformation").describe_stacks(StackName=API_STACK)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 

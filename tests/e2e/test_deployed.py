@@ -29,7 +29,7 @@ JSON = {"content-type": "application/json"}
 
 
 def _variables(deployment: Deployment, function: str) -> dict[str, str]:
-    """What the account says, and what Lambda adds: region and credentials."""
+    """Return the function's environment, with the region and credentials that Lambda adds."""
     return {
         **deployment.variables(function),
         "AWS_REGION": REGION,

@@ -1,4 +1,4 @@
-"""What is written reaches subscribers: through a table's stream, the deployed function, and the resolvers of the deployed API."""
+"""Writes reach subscribers through a table's stream, the deployed function, and the API's resolvers."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def published(on_ministack: Deployment, gateway: AppSyncGateway) -> Iterator[End
 
 
 def arrived(published: Endpoint, field: str, count: int = 1) -> list[dict[str, Any]]:
-    """What was published by a field, once there is that much of it."""
+    """Return the events published by a field, once there are enough."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = [event for name, event in published.published if name == field]
@@ -147,7 +147,7 @@ def kept_on_moto(on_moto: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def records(deployment: Deployment, store: str) -> list[dict[str, Any]]:
-    """What the stream of a table holds, as Lambda hands it on."""
+    """Return the records of a table's stream, as Lambda passes them."""
     client = deployment.client("dynamodbstreams")
     [stream] = client.list_streams(TableName=f"messenger-dev-{store}")["Streams"]
     arn = stream["StreamArn"]

@@ -1,1 +1,1 @@
-"""What goes wrong on the way to an engine, on purpose."""
+"""Faults on the way to an engine, injected on purpose."""

@@ -91,7 +91,7 @@ WRITES: dict[str, Case] = {
 
 
 def stored(near: App, case: Case, key: Any) -> dict[str, Any] | None:
-    """What is really there, of the attributes that the case is about."""
+    """Return the stored values of the attributes that the case is about."""
     item = near.store(case.item).read(key)
     names = case.after or case.before or {}
     return None if item is None else {name: getattr(item, name) for name in names}

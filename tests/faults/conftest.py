@@ -33,7 +33,7 @@ def proxy(local_endpoint: str) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="session")
 def near(local_endpoint: str) -> Iterator[App]:
-    """What is really stored."""
+    """Return the stored items."""
     with prepared_at(local_endpoint) as app:
         yield app
 

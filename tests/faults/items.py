@@ -1,4 +1,4 @@
-"""What the faults happen to: items that carry the time of their last write, and items that carry nothing of it."""
+"""Items of the fault tests: some have the time of their last write, others have nothing of the kind."""
 
 from __future__ import annotations
 

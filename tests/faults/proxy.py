@@ -125,7 +125,7 @@ def garbage(request: Request) -> bool:
 
 
 def page_of_html(request: Request) -> bool:
-    """What a proxy in between says of itself."""
+    """An error response of a proxy in between."""
     request.forward()
     request.client.sendall(request.answer(200, b"<html>captive portal</html>"))
     return True

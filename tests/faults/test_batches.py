@@ -22,7 +22,7 @@ CERTAIN = ("throttled", "exceeded")
 
 @pytest.fixture
 def kind() -> str:
-    """Which transport makes no difference here that it does not make to single writes."""
+    """One transport is enough: the others differ in single writes only."""
     return "direct"
 
 
@@ -46,7 +46,7 @@ def batch_of(accounts: Sequence[Account]) -> list[Any]:
 
 
 def contents(near: App, accounts: Sequence[Account], batch: Sequence[Any]) -> list[bool]:
-    """Of each edit, whether it is done; nothing is done twice."""
+    """Return for each edit whether it was done. No edit is done twice."""
     plain, locked, summed, listed, gone = near.store(Account).read_batch([one.id for one in accounts])
     made = near.store(Account).read(batch[0].item.id)
     assert summed.balance in (5, 7)
@@ -57,7 +57,7 @@ def contents(near: App, accounts: Sequence[Account], batch: Sequence[Any]) -> li
 
 
 def test_a_batch_whose_answer_is_lost_is_done_once(far: App, near: App, proxy: FaultProxy) -> None:
-    """What the items tell is answered as if nothing had happened; that one was deleted, no item tells."""
+    """Results that the items reveal are reported as if nothing had happened. No item reveals a delete."""
     for fault in AFTER.values():
         accounts = accounts_of(near)
         batch = batch_of(accounts)

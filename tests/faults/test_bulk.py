@@ -30,7 +30,7 @@ def near(local_endpoint: str) -> Iterator[App]:
 
 @pytest.fixture
 def kind() -> str:
-    """Which transport makes no difference here that it does not make to single writes."""
+    """One transport is enough: the others differ in single writes only."""
     return "direct"
 
 

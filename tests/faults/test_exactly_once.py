@@ -25,7 +25,7 @@ from .verdict import DOUBT, OK, UNAVAILABLE, verdict, verdict_of
 
 FAULTS: dict[str, Fault] = {"none": carried, "partly": partly} | BEFORE | AFTER
 Row = Mapping[str, Any]
-"""What the model knows of an item; None where there is none."""
+"""Return the model's item, or None."""
 
 
 class Step(Struct, frozen=True):
@@ -53,7 +53,7 @@ class Step(Struct, frozen=True):
         return Update(key, {"log": append(f"{self.amount}")} if item is Account else {"owner": f"{self.amount}"}, when)
 
     def done(self, item: type[Any], row: Row | None) -> tuple[str, Row | None]:
-        """What it is refused with, or `ok`, and the row after it."""
+        """Return the error code or `ok`, and the row afterwards."""
         number = "balance" if item is Account else "count"
         if self.verb == "create":
             return ("conflict", row) if row else (OK, {number: self.amount, "log": (), "owner": None})

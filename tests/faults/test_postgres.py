@@ -33,7 +33,7 @@ def schema(postgres_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def near(schema: str) -> Iterator[App]:
-    """What is really stored."""
+    """Return the stored items."""
     app = App("faults", items=ITEMS, url=schema)
     app.prepare()
     yield app
@@ -223,7 +223,7 @@ def test_an_update_of_many_that_is_lost_is_in_doubt_and_done_once(far: App, near
 
 
 LOSSES = st.tuples(st.sampled_from([1, 1, 2, 3]), st.booleans())
-"""Which of the next requests, and whether it is carried out."""
+"""The request to hit, and whether it is carried out."""
 
 
 @settings(

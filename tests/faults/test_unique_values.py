@@ -19,7 +19,7 @@ FAULTS = BEFORE | AFTER
 
 @pytest.fixture
 def kind() -> str:
-    """Which transport makes no difference here that it does not make to single writes."""
+    """One transport is enough: the others differ in single writes only."""
     return "direct"
 
 
@@ -115,7 +115,7 @@ def test_numbers_are_given_once_whatever_is_lost(far: App, near: App, proxy: Fau
 
 
 def test_a_number_that_cannot_be_had_leaves_no_doubt(far: App, near: App, proxy: FaultProxy) -> None:
-    """Nothing was written but the sequence, which may have a gap."""
+    """Nothing was written except the sequence, which may have a gap."""
     count = near.store(Ticket).count()
     proxy.choose = lambda request: lost if request.operation == "UpdateItem" else carried
     with pytest.raises(BackendUnavailable) as caught:

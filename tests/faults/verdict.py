@@ -1,4 +1,4 @@
-"""What a call came to, in the words in which the promises about faults are made."""
+"""The verdict on a call, in the terms of the promises about faults."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def verdict_of(error: PersistyError | None) -> str:
 
 
 def verdicts(results: list[EditResult[Any]]) -> list[str]:
-    """Of each edit of a batch."""
+    """Return the verdict on each edit of a batch."""
     return [verdict_of(result.error) for result in results]

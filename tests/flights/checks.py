@@ -1,4 +1,4 @@
-"""What an import must have done, on any engine."""
+"""Checks of an import, for every engine."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def read(folder: Path, store: str) -> list[PlainRow]:
 
 
 def faults(store: str, row: PlainRow) -> set[str]:
-    """Where the row is wrong."""
+    """Return the wrong columns of a row."""
     return {path for path, wrong in WRONG[store].items() if wrong(row)}
 
 

@@ -131,7 +131,7 @@ class StandIn:
         return self._batched((type_, name), json.loads(json.dumps({**event, **told(info)})), info.path.as_list()[:-1])
 
     async def _batched(self, place: tuple[str, str], event: dict[str, Any], path: list[Any]) -> Any:
-        """What the function answers to the event, among those of other objects that wait for the same link."""
+        """Return the function's answer to the event, batched with other objects that wait for the same link."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         waiting = self._waiting.setdefault(place, [])
@@ -163,7 +163,7 @@ class StandIn:
 
 
 def alike(held: dict[str, str] | None, given: dict[str, Any]) -> bool:
-    """Whether a link is held for these arguments."""
+    """Return whether a link is loaded for these arguments."""
     return held is None or {name: write_json(value) for name, value in given.items()} == held
 
 

@@ -26,7 +26,7 @@ POOL = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbC"
 
 
 def authenticator() -> Authenticator:
-    """That of the tests, which trusts a Cognito pool, too."""
+    """An authenticator that also accepts a Cognito pool."""
     keys = {"keys": [tokens.jwk("rsa", use="sig", alg="RS256"), tokens.jwk("ec")]}
     audience = frozenset({tokens.AUDIENCE})
     own = Issuer("persisty", OWN, Keys(lambda: keys_in(tokens.SECRET)), audience)
@@ -56,7 +56,7 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def by_authorizer(token: str) -> dict[str, Any]:
-    """What AppSync hands on of what its Lambda authorizer said."""
+    """Return the identity that AppSync makes of the answer of its Lambda authorizer."""
     said = json.loads(json.dumps(verdict(authenticator(), {"authorizationToken": token, "requestContext": {}})))
     assert said["isAuthorized"] is True
     return {"identity": {"resolverContext": said["resolverContext"]}}

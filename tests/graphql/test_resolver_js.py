@@ -51,7 +51,7 @@ def context(source: Any = None, arguments: Any = None, **more: Any) -> dict[str,
 
 
 def run(kind: str, folder: Path, *steps: tuple[str, dict[str, Any]]) -> list[Any]:
-    """What the steps of a resolver give."""
+    """Return the results of a resolver's steps."""
     (folder / "utils.mjs").write_text(STUB)
     (folder / "run.mjs").write_text(RUN)
     (folder / "resolver.mjs").write_text(joined(CODE[kind]).replace("@aws-appsync/utils", "./utils.mjs"))
@@ -77,7 +77,7 @@ HELD: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
     ),
     ({"letters": PAGE, "letters()": {"limit": "null"}}, {"limit": None}, PAGE),
 ]
-"""What an object holds, the arguments → what is taken from there."""
+"""(object, arguments, expected value)."""
 LEFT: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({":letters": '"x"'}, {}),
     ({":letters": '"x"', "notes": PAGE}, {"limit": 1}),

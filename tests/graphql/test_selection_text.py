@@ -42,7 +42,7 @@ PRINTED = """{
 
 
 def read(selections: SelectionSetNode) -> Parts:
-    """What graphql-core has parsed, as the reader gives it."""
+    """Return graphql-core's selection in the form of the reader."""
     fields: list[Any] = []
     inline: list[Any] = []
     spread = False

@@ -35,7 +35,7 @@ def asked(field: str, selection: str = "{ id }", listed: tuple[str, ...] = ("id"
 
 
 def told(surface: AppSync, caller: Caller, field: str, item: Any, **arguments: Any) -> bool:
-    """Is a subscriber told of the item?"""
+    """Return whether a subscriber receives the item."""
     answer = surface.handle(asked(field, **arguments), caller)
     check(answer["filter"])
     return lets_through(answer["filter"], published(item))

@@ -91,7 +91,7 @@ class Served:
 
 
 def eventually(found: Callable[[], Any], seconds: float = 30) -> Any:
-    """What is found, as soon as it is."""
+    """Return the result of `found` as soon as there is one."""
     until = time.monotonic() + seconds
     while not (known := found()):
         if time.monotonic() > until:

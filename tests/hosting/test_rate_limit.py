@@ -1,4 +1,4 @@
-"""Who asks too often is told when to come back, by name or by address, and nobody else is."""
+"""A caller with too many requests gets 429, by name or by address; other callers do not."""
 
 from __future__ import annotations
 

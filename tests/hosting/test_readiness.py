@@ -1,4 +1,4 @@
-"""Who lives says so whatever the engine does; who is ready has an engine that answers, and is asked for it seldom."""
+"""`/health` answers while the process lives, `/ready` only if the engine answers, which is asked rarely."""
 
 from __future__ import annotations
 

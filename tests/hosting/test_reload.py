@@ -65,7 +65,7 @@ def text_of(url: str, key: str) -> object:
 
 
 def made(url: str) -> object:
-    """What an item that is made now has for its text."""
+    """Return the text of an item that is created now."""
     try:
         made = httpx.post(f"{url}/api/note", json={"id": "a"}, timeout=10).json()
         httpx.delete(f"{url}/api/note/a", timeout=10)

@@ -59,7 +59,7 @@ class Made:
 
 
 def run(made: Made, here: bool, leaves: Callable[[list[bytes]], bool], meanwhile: list[int] | None = None) -> list[Any]:
-    """What is sent to a client that leaves when it has had enough."""
+    """Return the bytes sent to a client that leaves after some."""
     sent: list[Any] = []
 
     async def serve() -> None:

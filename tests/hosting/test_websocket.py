@@ -37,7 +37,7 @@ CREATED = "subscription { articleCreated { code } }"
 
 
 class Place(str):
-    """Where a server listens, and the server."""
+    """The address of a server, and the server."""
 
     server: Server
 
@@ -117,7 +117,7 @@ class Client:
         assert self.place.reaches(before + 1), self.hear()
 
     def ended(self) -> tuple[int, str]:
-        """How the server ends the connection."""
+        """Return the server's close code."""
         with pytest.raises(ConnectionClosed) as closed:
             self._drain()
         received = closed.value.rcvd

@@ -32,7 +32,7 @@ from .table import Row, item_id
 SECRET = "a secret of these tests, and of nothing else in the whole wide world"
 CALLERS = {"nobody": ANONYMOUS, "ann": Caller("ann"), "staff": Caller("bob", frozenset({"staff"}))}
 MOMENT = re.compile(rb"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-"""What differs from run to run: when it was."""
+"""Values that differ between runs: times."""
 
 Answer = tuple[int, bytes]
 Ask = Callable[[Row], Answer]
@@ -61,7 +61,7 @@ def fill() -> None:
 
 
 def dump() -> dict[str, list[Any]]:
-    """What is stored, without when."""
+    """Return the stored items without times."""
     found: dict[str, list[Any]] = {}
     for name in app.metas:
         items = msgspec.to_builtins([*app.store(name).search_all()])

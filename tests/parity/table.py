@@ -151,7 +151,7 @@ def conditional() -> Iterator[Row]:
 
 
 def repeated() -> Iterator[Row]:
-    """What comes twice with one `Idempotency-Key`."""
+    """Requests that are sent twice with one `Idempotency-Key`."""
     for who in WHO:
         key, article = f"00000000-0000-4000-8000-0000000000{len(who)}", {"code": f"k{who}", "price": "1"}
         for name in ("once", "again"):

@@ -19,7 +19,7 @@ GRAPHQL = [row for row in ROWS if row.graphql is not None and row.appsync is Non
 
 @cache
 def answers(host: str, engine: str, graphql: bool = False) -> tuple[list[Answer], Mapping[str, Any]]:
-    """What a host answers to each row of the table, or to those of GraphQL alone, and what is stored after it."""
+    """Return a host's responses to each row of the table, or to the GraphQL rows only, and the items stored afterwards."""
     rows = GRAPHQL if graphql else ROWS
     with HOSTS[host]() as ask, world(ENGINES[engine]):
         return [plain(ask(row)) for row in rows], dump()

@@ -1,4 +1,4 @@
-"""Who AppSync lets in, and to which fields, as the settings and the access rules say."""
+"""AppSync's authorization modes and directives follow the settings and the access rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AppSync is told to keep: only what is the same for all who are given it, and whole."""
+"""AppSync caches only whole responses that are equal for every caller."""
 
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,7 @@ class Ware:
 
 @stored(access=read_only, cache=Cache(seconds=60))
 class Elsewhere:
-    """What the process and HTTP's caches keep is no matter of AppSync's."""
+    """The process cache and HTTP caching do not affect AppSync."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""What a deployment is told of the pages that may call it, and the routes on which browsers ask for that."""
+"""A deployment has the allowed origins, and routes for preflights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deployment has for subscriptions: streams, the function, the mutations it may call, and who is let in where."""
+"""Subscriptions of a deployment: streams, the function, its mutations, and the authorization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deployment is told of whose tokens count: issuers, and where its secret is, and never a secret."""
+"""A deployment has the issuers and the ARN of its secret, never a secret."""
 
 from __future__ import annotations
 

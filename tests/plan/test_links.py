@@ -1,4 +1,4 @@
-"""What functions may do because of links: require a target, follow links, release what belongs to a deleted item; and no more."""
+"""Permissions of functions for links: check a target, follow links, referential actions."""
 
 from __future__ import annotations
 

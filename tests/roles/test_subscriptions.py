@@ -56,7 +56,7 @@ SUBSCRIBING = [
     for kind in OFFERED
     if might(role, "read", kind) and (role.admin or kind not in LINKED)
 ]
-"""Who may subscribe to what."""
+"""(role, kind, kind of change) of allowed subscriptions."""
 
 
 @pytest.mark.parametrize("kind", OFFERED)

@@ -1,4 +1,4 @@
-"""Somebody else's engine is held to the rules from the same few lines as to everything else."""
+"""A third-party engine runs the roles suite from the same few lines."""
 
 from __future__ import annotations
 

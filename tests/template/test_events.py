@@ -1,4 +1,4 @@
-"""What `cdk synth` writes for subscriptions: streams, what reads them, and what the three stacks know of each other."""
+"""Templates of subscriptions: streams, their readers, and the references between the three stacks."""
 
 from __future__ import annotations
 

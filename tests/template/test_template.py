@@ -1,4 +1,4 @@
-"""What `cdk synth` writes for the example: wiring against the operations, privileges, retention, protection."""
+"""Templates of the example: wiring against the operations, privileges, retention, protection."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Counted:
 
 @contextmanager
 def counted(backend: Any, before: Before | None = None) -> Iterator[Counted]:
-    """What is asked of the backend within. `before` is called with the name of each call."""
+    """Record the calls of the backend in this block. `before` is called with the name of each call."""
     counting = Counted(before)
     for name in CALLS:
         setattr(backend, name, partial(counting.call, name, getattr(backend, name)))

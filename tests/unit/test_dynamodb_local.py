@@ -1,4 +1,4 @@
-"""What the tests' DynamoDB Local says when it cannot be had, and that it goes when its test does."""
+"""The tests' DynamoDB Local explains why it cannot start, and ends with its test."""
 
 from __future__ import annotations
 

@@ -28,8 +28,7 @@ INT_LEAST, INT_GREATEST = -(2**31), 2**31 - 1
 
 
 class Dialect(Struct, frozen=True):
-    """How values are written. `check`: leaf → what GraphQL's type makes of a value, raising what it cannot carry; `json`: how AWSJSON
-    is written."""
+    """How a surface writes values. `check`: leaf → function that makes GraphQL's value and raises for impossible ones. `json`: writes AWSJSON."""
 
     check: Callable[[Leaf], Callable[[Any], Any]]
     json: Callable[[Any], Any]
@@ -117,7 +116,7 @@ class Planner:
         return tuple(name for name in link.target.attributes if name in wanted)
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
-        """How a column of an attribute is written, as long as nothing in it is odd; None where it is written as it is."""
+        """Return the function that writes a whole column without unusual values, or None if values need no conversion."""
         spell = self._dialect.json if leaf.form in STRUCTURED else ANSWERS.get(leaf.form)
         if spell is not None:
             return lambda values: [None if one is None or one is UNSET else spell(one) for one in values]
@@ -136,8 +135,7 @@ STRUCTURED = frozenset({Form.STRUCTURE, Form.ANY})
 
 
 class _Origin(Struct, frozen=True):
-    """Where values come from. `known`: from a store that read them, so that all are of their types; `shown`: with what the caller
-    may see of them, and nothing else."""
+    """The origin of values. `known`: a store read them, so their types are right. `shown`: hidden attributes are already removed."""
 
     known: bool
     shown: bool
@@ -161,7 +159,7 @@ def within_int(values: list[Any]) -> list[Any] | None:
 
 
 def _shown(meta: StoreMeta[Any], run: Run, objects: Sequence[Any]) -> list[Any]:
-    """What of an action's items the caller may see."""
+    """Return an action's items with only what the caller may see."""
     items = [one for one in objects if isinstance(one, meta.item)]
     masked = iter(run.store(meta).guard.shown(items))
     return [next(masked) if isinstance(one, meta.item) else one for one in objects]

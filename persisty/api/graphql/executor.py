@@ -41,7 +41,7 @@ class Failure(Struct, frozen=True):
 
 
 class _Failed:
-    """What stands in a column for a value that failed where null is not possible: the place around it becomes null."""
+    """Placeholder in a column for a value that failed in a non-null place: the place around it becomes null."""
 
 
 FAILED: Any = _Failed()
@@ -57,7 +57,7 @@ class Run:
         self.failures: list[Failure] = []
         self.failed, self.brought = 0, 0
         self.known = known
-        """What an exception is to the outside."""
+        """Converts an exception to a `PersistyError` for the outside."""
 
     def fail(self, error: PersistyError, path: Path, selected: Selected, *, nullable: bool) -> Any:
         """Note an error; what stands in its place."""
@@ -65,7 +65,7 @@ class Run:
         return None if nullable else self.again(nullable=False)
 
     def again(self, *, nullable: bool) -> Any:
-        """What stands in a place of which something inside has failed, and was noted."""
+        """Return the value of a place in which a recorded failure occurred."""
         if nullable:
             return None
         self.failed += 1
@@ -90,7 +90,7 @@ def stores_for(app: App, caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any
 
 
 class Node:
-    """What becomes of the values of one field, or of the members of a list."""
+    """Turns the values of one field, or the members of a list, into answers."""
 
     def __init__(self, selected: Selected, nullable: bool, owner: str) -> None:
         self.selected, self.nullable, self._owner = selected, nullable, owner
@@ -100,11 +100,11 @@ class Node:
         raise NotImplementedError
 
     def weight(self, variables: Any, many: int) -> int:
-        """How many values an answer may hold at most; `many`: members of a list whose length the arguments bound."""
+        """Return the most values that the answer may have. `many`: members of a list whose length the arguments bound."""
         return 1
 
     def absent(self, run: Run, value: Any, path: Path) -> Any:
-        """What stands for a null. UNSET is one that the caller may not read."""
+        """Return the answer for a null. UNSET is a value that the caller may not read."""
         if self.nullable:
             return None
         name = f"{self._owner}.{self.selected.name}"
@@ -273,7 +273,7 @@ class Objects(Node):
         return values if node is None else node.complete(run, values, inside)
 
     def _mended(self, run: Run, first: int, path: Path) -> Any:
-        """What stands for an object of which a member has failed: those after it do not matter any more."""
+        """Return the answer for an object with a failed member, ignoring failures of later members."""
         for member in self._members[first + 1 :]:
             run.forget((*path, member.key))
         return run.again(nullable=self.nullable)

@@ -1,4 +1,4 @@
-"""Which types of objects a schema's root fields lead to, and through which links: for what is declared of each, and of each link."""
+"""The object types that root fields lead to, and the links on the way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .types import ListOf, Record, Ref
 
 
 class Reach(Struct, frozen=True):
-    """Of the objects that some root fields answer: the types, and the links below them, as (type, field, link)."""
+    """The types that some root fields reach, and the links below them as (type, field, link)."""
 
     types: dict[str, Record]
     links: tuple[tuple[Record, str, LinkField], ...]
@@ -29,8 +29,10 @@ def reach(
     offered: Collection[StoreMeta[Any]],
     through: Callable[[StoreMeta[Any]], bool] = _anything,
 ) -> Reach:
-    """Where these root fields lead. `offered`: the items of the whole schema that links may lead to; `through`: of these, to which
-    links are followed."""
+    """Return the types and links that these root fields reach.
+
+    `offered`: the items of the whole schema that links may lead to. `through`: whether links to one of these are followed.
+    """
     left = [result_ref(one) for one in operations]
     types: dict[str, Record] = {}
     links: list[tuple[Record, str, LinkField]] = []
@@ -48,7 +50,7 @@ def reach(
 
 
 def everywhere(operations: Collection[Operation]) -> Reach:
-    """Where the whole schema leads."""
+    """Return the types and links that the whole schema reaches."""
     return reach(operations, offered_in(operations))
 
 

@@ -1,7 +1,7 @@
-"""What a request selects, whoever read it: the tree that plans are made of.
+"""The selection of a request: the neutral tree from which plans are compiled.
 
-`collect.py` makes it of a document that graphql-core has parsed, `selection_text.py` of the text that AppSync hands on. Fragments
-are merged into it, and what `@skip` and `@include` leave out is not in it.
+`hosted/field_collection.py` makes it from a document of graphql-core, `appsync/selection_text.py` from the text that AppSync passes. Fragments are
+merged into it, and fields that `@skip` and `@include` exclude are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONDITIONS: dict[str, bool] = {"include": True, "skip": False}
 
 
 def no_arguments(variables: Any) -> dict[str, Any]:
-    """Of a field that has none."""
+    """Return the arguments of a field without arguments."""
     return {}
 
 

@@ -19,7 +19,7 @@ KINDS = {
     "updated": "Each item that is updated from now on, as it is then",
     "deleted": "Each item that is deleted from now on, as it was",
 }
-"""What happens to an item → what a subscription to it is told."""
+"""Kind of change → description of its subscription."""
 
 
 class Subscription(Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""Who is calling, before a surface hears of it: credentials are looked at here, for every host alike.
+"""Authenticate a request before a surface sees it, alike for every host.
 
-A request whose credentials do not count is answered with 401 and reaches no surface, so that nothing is executed for it; a request
-without any is nobody's, and what it may not do says so.
+A request with invalid credentials is answered with 401 and reaches no surface, so nothing is executed. A request without credentials is anonymous;
+the error for a forbidden action then asks for credentials.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Handle = Callable[[Request], Response]
 
 
 class Identified:
-    """A surface that is told who is calling. Never raises if the surface does not."""
+    """A surface behind authentication. Never raises if the surface does not."""
 
     def __init__(self, handle: Handle, authenticator: Authenticator) -> None:
         self._handle, self._authenticator = handle, authenticator
 
     def handle(self, request: Request) -> Response:
-        """The surface's response, or the refusal of the credentials."""
+        """Return the surface's response, or the rejection of the credentials."""
         try:
             caller = self._authenticator.authenticate(request.headers)
         except Exception as error:

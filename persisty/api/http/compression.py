@@ -16,8 +16,7 @@ from .preconditions import coded_tag
 SMALL = 1024
 """Bytes below which an answer is sent as it is: it fits into one packet anyway."""
 LEVEL = 1
-"""Of zlib: pages of items get 10% smaller at 6, for two to three times the time; what is large and random in them, keys and times,
-no level compresses."""
+"""Level of zlib. Pages of items get 10% smaller at level 6, for two to three times the time. No level compresses random keys and times."""
 GZIP = zlib.MAX_WBITS | 16
 """Makes zlib write gzip, whose header then names no time: equal answers have equal bytes."""
 

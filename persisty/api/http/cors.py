@@ -1,8 +1,8 @@
 """Cross-origin requests (the Fetch standard, "CORS protocol"): which pages of other origins may call a surface from a browser.
 
-It stands before everything else, the look at credentials too: a browser asks whether it may send them before it does. Nothing here
-tells a browser to send cookies along: credentials are tokens, which a page puts into `Authorization` itself, and so `*` gives
-nothing away that a program without a browser could not have.
+This runs before everything else, authentication included, because a browser asks whether it may send credentials before it does. Responses never ask
+browsers to send cookies. Credentials are tokens, which a page puts into `Authorization` itself, so `*` reveals nothing that a program without a
+browser could not get.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .messages import Request, Response, varying
 
 EVERY = "*"
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-"""What a page may ask, as far as a route has it."""
+"""Methods that a page may use, if the route has them."""
 ASKED = (
     "Accept",
     "Authorization",

@@ -1,6 +1,6 @@
-"""What a client says it takes, and what it gets: `Accept` and `Accept-Encoding` (RFC 9110, 12.4 and 12.5).
+"""Content negotiation: `Accept` and `Accept-Encoding` (RFC 9110, 12.4 and 12.5).
 
-Most clients say nothing, `*/*` or the very media type that there is: `FINE` tells without looking closer.
+Most clients send no `Accept`, `*/*`, or exactly the one media type of the route. `FINE` lists these, so that they need no parsing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...errors import NotAcceptable
 JSON_MEDIA, LINES_MEDIA = "application/json", "application/x-ndjson"
 
 FINE = frozenset({None, "*/*", JSON_MEDIA})
-"""What an `Accept` may be (None: not there) for JSON to be the answer wherever there is JSON."""
+"""Values of `Accept` (None: absent) for which the response is JSON if the route has JSON."""
 REMEMBERED = 256
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 
@@ -37,14 +37,14 @@ def _best(accept: str, offered: tuple[str, ...]) -> str | None:
 
 
 def _quality(ranges: dict[str, float], media: str) -> float:
-    """How much a media type is liked: the most specific range that it is in says so."""
+    """Return the quality of a media type: that of the most specific range that contains it."""
     kind = media.partition("/")[0]
     return next((ranges[one] for one in (media, f"{kind}/*", "*/*") if one in ranges), 0.0)
 
 
 @lru_cache(REMEMBERED)
 def takes_gzip(accept_encoding: str) -> bool:
-    """Whether the client takes gzip, and likes it no less than what is not encoded."""
+    """Return whether the client accepts gzip and does not prefer the unencoded form."""
     codings = _listed(accept_encoding)
     anything = codings.get("*", 0.0)
     gzip = codings.get("gzip", codings.get("x-gzip", anything))

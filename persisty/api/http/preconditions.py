@@ -21,10 +21,10 @@ from msgspec import Struct
 from .negotiation import takes_gzip
 
 CODED = "+gzip"
-"""What the tag of a compressed answer ends on, within the quotes."""
+"""Suffix of a compressed response's ETag, within the quotes."""
 ANY: Literal["*"] = "*"
 Tags = Literal["*"] | tuple[str, ...]
-"""What a header lists: any version there is, or opaque tags with their quotes and their `W/`."""
+"""The value of a header: any version, or ETags with their quotes and `W/`."""
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -66,7 +66,7 @@ class Preconditions(Struct, frozen=True):
 
 
 def preconditions(headers: Mapping[str, str], *, reading: bool = False) -> Preconditions | None:
-    """What the headers ask for, of a write or of a GET; None where they ask for nothing."""
+    """Return the preconditions in the headers of a write or a GET, or None."""
     if HEADERS.isdisjoint(headers):
         return None
     match, unmodified_since = headers.get("if-match"), headers.get("if-unmodified-since")
@@ -79,12 +79,12 @@ HEADERS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if-mod
 
 
 def strongly(tag: str, tags: Tags) -> bool:
-    """Is the version one of these, to the byte? A weak tag is not."""
+    """Return whether the ETag is one of these by strong comparison. A weak ETag never is."""
     return tags == ANY or tag in tags
 
 
 def weakly(tag: str, tags: Tags) -> bool:
-    """Is the version one of these, or as good?"""
+    """Return whether the ETag is one of these by weak comparison."""
     return tags == ANY or any(one.removeprefix("W/") == tag for one in tags)
 
 

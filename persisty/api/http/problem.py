@@ -50,13 +50,13 @@ def problem_response(document: Mapping[str, Any]) -> Response:
 
 
 def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
-    """How to say who one is (RFC 6750, 3): what is wrong with the token is named only if there was one."""
+    """Return the challenge of a 401 (RFC 6750, 3). It names the token's error only if there was a token."""
     error = document.get("error")
     return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
 
 
 def _patience(document: Mapping[str, Any]) -> dict[str, str]:
-    """When to ask again (RFC 9110, 10.2.3), in whole seconds: not where a write is in doubt, which would be written twice."""
+    """Return `Retry-After` (RFC 9110, 10.2.3) in whole seconds, except for a write in doubt, which a retry would repeat."""
     left = SOON if document["code"] == Throttled.code and not document.get("in_doubt") else None
     seconds = document.get("retry_after", left)
     return {} if seconds is None else {"retry-after": str(ceil(seconds))}

@@ -41,7 +41,7 @@ TEXTS = (
 """Texts that are tried where there is a pattern."""
 WORD = "text"
 WORDLESS = frozenset({"description", "title", "default"})
-"""What a schema may have that takes anything."""
+"""Members of a schema that restrict nothing."""
 NUMBERS = (1, 2, 10, 100, 0, -1)
 
 
@@ -170,7 +170,7 @@ CHECKS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def fits(schema: Schema, value: Any) -> bool:
-    """Is the value as the schema's own words say? Not looked at is what is within lists and objects."""
+    """Return whether the value satisfies the schema's own keywords. Contents of lists and objects are not checked."""
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else kinds
     if kinds and not any(TYPES[kind](value) for kind in kinds):

@@ -98,7 +98,7 @@ class Examples:
         return UNSET if found is UNSET else {**absent, **found}
 
     def created(self, meta: StoreMeta[Any]) -> Any:
-        """What is needed, and what may be said: no more of links than is needed, for there need not be what they lead to."""
+        """Return an example of a create: required attributes and optional ones, but no optional links, whose targets may not exist."""
         given = [one for one in meta.attributes.values() if one.creatable is not False]
         return self._some([one for one in given if one.required or _plain(meta, one, one.creatable)], _required(given))
 
@@ -140,7 +140,7 @@ class Examples:
 
 
 def _plain(meta: StoreMeta[Any], attribute: Attribute, given: Any) -> bool:
-    """Whether everybody may give it, and it is neither made by the server nor the way to another item."""
+    """Return whether every caller may set the attribute, and it is neither generated nor a link's key."""
     ways = {link.by for link in meta.links.values() if link.kind == "belongs_to"}
     return given is True and attribute.generator is None and attribute.name not in ways
 
@@ -157,7 +157,7 @@ def _required(attributes: list[Attribute]) -> set[str]:
 
 
 def _within(items: Callable[[Any], dict[str, Any]]) -> Callable[[Examples, StoreMeta[Any]], Any]:
-    """What an item is answered in."""
+    """Return the function that wraps an example item in the response of the verb."""
 
     def make(examples: Examples, meta: StoreMeta[Any]) -> Any:
         item = examples.item(meta)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of requests that may come twice: the `Idempotency-Key`, and how it may be refused."""
+"""Idempotency in the OpenAPI document: the header `Idempotency-Key` and its errors."""
 
 from __future__ import annotations
 

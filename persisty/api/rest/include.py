@@ -15,7 +15,7 @@ from ...store.store import Store
 INCLUDE = "include"
 """The parameter: names of links with commas between, or several times."""
 MAX_LEVELS, MAX_LINKS = 3, 10
-"""How far an answer follows links, and how many of them."""
+"""Most levels of links that a response includes, and most links."""
 
 
 def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
@@ -25,7 +25,7 @@ def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str]
 
 
 def faults(store: Store[Any], names: list[str]) -> list[Fault]:
-    """What is wrong with links that are not there, or that an answer does not follow."""
+    """Return the faults of links that do not exist, or that a response cannot include."""
     found = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
     return [*found, too_many(INCLUDE, len(names))] if len(names) > MAX_LINKS else found
 

@@ -103,9 +103,9 @@ def ways(
     order: tuple[OrderBy, ...],
     pinned: Iterable[str],
 ) -> Iterator[list[QueryPlan]]:
-    """How a path finds what is given: by one query, or by one for each combination of values. `rest` is left open.
+    """Yield the ways in which a path finds the items: one query, or one for each combination of values. `rest` is left open.
 
-    `pinned` are the attributes that have but one value among all the matches, whatever path is taken.
+    `pinned` are the attributes that have one value among all matches, whatever path is taken.
     """
     if path.optional and not given.present.issuperset(path.optional):
         return
@@ -134,14 +134,14 @@ def resumed(meta: StoreMeta[Any], one: QueryPlan, following: Filter) -> tuple[Co
 
 
 def _short(value: Any, size: int) -> bool:
-    """May the value stand in a key condition? Its encoding is longer than itself by one byte at most."""
+    """Return whether the value is short enough for a key condition. Its encoding is at most one byte longer."""
     return len(value.encode() if isinstance(value, str) else value) < size if isinstance(value, str | bytes) else True
 
 
 def _serves(
     meta: StoreMeta[Any], order: tuple[OrderBy, ...], pinned: set[str], sorts: tuple[str, ...]
 ) -> tuple[bool, bool, tuple[str, ...]]:
-    """Does a path with these free sort attributes give this order? (ordered, backward, attributes whose ties remain)"""
+    """Return whether a path with these free sort attributes has this order, as (ordered, backward, attributes whose ties remain)."""
     open_terms = [one for one in order if one.attribute not in pinned]
     key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
     leading = open_terms[: len(open_terms) - len(key)]
@@ -154,9 +154,9 @@ def _serves(
 
 
 def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | None = None) -> list[Compare]:
-    """What one key condition takes of these bounds: one end, both ends as a pair that makes BETWEEN, or a prefix.
+    """Return the bounds that one key condition can express: one end, both ends as a pair for BETWEEN, or a prefix.
 
-    BETWEEN includes its ends; where a bound does not, it stays in the rest of the filter as well.
+    BETWEEN includes its ends. An exclusive bound also stays in the rest of the filter.
     """
     low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
     high = next((one for one in bounds if one.operator in ("lt", "le")), None)
@@ -192,12 +192,12 @@ def parts_of(where: Filter) -> tuple[Filter, ...]:
 
 
 def hidden_attributes(one: QueryPlan) -> frozenset[str]:
-    """What a filter expression may not mention: the key attributes of the path that is queried."""
+    """Return the key attributes of the queried path, which a filter expression must not mention."""
     return frozenset() if one.path is None else frozenset((one.path.partition, *one.path.sorts))
 
 
 def membership(one: QueryPlan) -> Filter:
-    """Does a query look at an item?"""
+    """Return the filter for items that a query reads."""
     present = () if one.path is None else one.path.optional
     return combine(And, [*one.conditions, *(Compare(name, "null", False) for name in present)])
 
@@ -213,7 +213,7 @@ def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
 
 
 def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:
-    """What is left of a filter among the items that some conditions find: what these decide is replaced by the decision.
+    """Return the rest of a filter for the items that some conditions find: comparisons that these decide become constants.
 
     `values` is the declaration `over_values`.
     """

@@ -28,7 +28,7 @@ class Results:
         self.failure: PersistyError | None = None
 
     def tell(self, position: int, write: Callable[[], WriteResult], *, doubt: bool = False) -> None:
-        """What a write comes to, or what goes wrong with it. `doubt`: it may have been carried out already."""
+        """Record the result of a write, or its failure. `doubt`: it may have been carried out already."""
         try:
             if self.failure is not None:
                 raise type(self.failure)(self.failure.message)  # without its doubt: this one was not tried

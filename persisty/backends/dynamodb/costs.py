@@ -1,9 +1,8 @@
-"""What a plan is estimated to cost: how many items it looks at, and what DynamoDB charges for that.
+"""Estimate the cost of a plan: the items it reads, and what DynamoDB charges for them.
 
-A read unit is 4 KB read consistently; an index, which is read eventually consistently, costs half of that. How many items
-a comparison lets through is not known to anybody before they are read: `SHARES` are guesses that rank plans, as planners of
-other databases use where they have no statistics. They do not depend on the page or the moment, so that a cursor meets the
-plan it came from.
+A read unit is 4 KB read consistently. An index is read eventually consistently and costs half. Nothing tells how many items a comparison matches
+before they are read: `SHARES` are guesses that rank plans, as in other planners without statistics. They do not depend on the page or the moment, so
+that a cursor meets the plan it came from.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ USUAL_ITEM = 512.0
 
 
 class Size(Struct, frozen=True):
-    """How many items a table holds, and their bytes; 0 where that is not known."""
+    """Number of items of a table, and their bytes; 0 if unknown."""
 
     items: int
     total: int

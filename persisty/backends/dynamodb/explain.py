@@ -1,4 +1,4 @@
-"""What `store.explain` tells of a DynamoDB query: its plan in words, what it costs, the index that would make it cheap."""
+"""Explain a DynamoDB query: its plan in words, its cost, and the index that would make it cheap."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
 
 
 def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> Shape:
-    """What the text of a native filter depends on. Its values are appended in the order in which `Expression` takes them."""
+    """Return the shape of a native filter, which determines its text. Append its values in the order in which `Expression` takes them."""
 
     def leaf(comparison: Compare | Exists) -> Shape:
         match comparison:
@@ -169,7 +169,7 @@ def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozense
 
 
 def weight(where: Filter) -> float:
-    """How much of an expression a filter takes, see `MAX_WEIGHT`."""
+    """Return the weight of a filter in an expression, see `MAX_WEIGHT`."""
     match where:
         case And(filters) | Or(filters):
             return sum(map(weight, filters))

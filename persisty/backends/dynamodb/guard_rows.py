@@ -31,7 +31,7 @@ class Guards:
         return self._attributes
 
     def concern(self, write: Write) -> bool:
-        """May the write give or take a unique value?"""
+        """Return whether the write may set or free a unique value."""
         if not self._attributes:
             return False
         if isinstance(write, Put):

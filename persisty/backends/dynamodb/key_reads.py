@@ -89,5 +89,5 @@ class Keyed(Generic[T]):
 
 
 def _asked(request: Mapping[str, Any]) -> int:
-    """How many keys a BatchGetItem asks for."""
+    """Return the number of keys of a BatchGetItem."""
     return sum(len(one["Keys"]) for one in request.values())

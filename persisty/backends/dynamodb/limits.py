@@ -102,7 +102,7 @@ class Limits:
         return length
 
     def _long_key(self, item: Any, values: Mapping[str, Any] | None) -> bool:
-        """May a value be too long for a key?"""
+        """Return whether a value may be too long for a key."""
         for name, most in self._keys:
             value = self._gets[name](item) if values is None else values.get(name)
             if value is not None and len(value) * CHARACTER >= most:

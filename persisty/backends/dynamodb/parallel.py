@@ -39,10 +39,10 @@ def in_parallel(run: Callable[[X], None], tasks: Sequence[X]) -> None:
 
 
 def side_by_side(sources: Sequence[Iterator[X]]) -> Iterator[X]:
-    """What several sources give, in the order in which it comes.
+    """Yield the values of several sources in the order in which they arrive.
 
-    A few sources run at a time, and no further ahead than one thing each that nobody has taken yet. The first exception of
-    a source ends the others and is raised; so does the end of this iterator.
+    A few sources run at a time, each at most one value ahead of the consumer. The first exception of a source ends the others and is raised. Closing
+    this iterator ends the sources too.
     """
     if len(sources) == 1:
         yield from sources[0]

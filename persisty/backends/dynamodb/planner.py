@@ -191,7 +191,7 @@ def _equal(name: str, value: Any) -> Compare:
 
 
 def _perfect(way: _Way, parts: tuple[Filter, ...]) -> bool:
-    """Is no way cheaper? A key is one, and so is a query that gives just what is asked, as it is asked."""
+    """Return whether no way can be cheaper: a key, or a query that returns exactly the requested items in order."""
     if way.keys:
         return len(way.keys) == 1
     [first, *more] = way.queries

@@ -322,7 +322,7 @@ class Reads(Generic[T]):
 
 
 def _through_index(plan: Plan) -> bool:
-    """Does a plan take items in the order asked from an index, and nothing but what is asked?"""
+    """Return whether a plan reads items from an index in the requested order, and no others."""
     queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
     return all(isinstance(one, QueryPlan) and one.path is not None and one.ordered and one.exact for one in queries)
 
@@ -334,5 +334,5 @@ def _group(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
 
 
 def _segments(size: Size) -> int:
-    """How many segments a scan of all of a table has."""
+    """Return the number of segments for a scan of a whole table."""
     return max(1, min(MAX_THREADS, size.total // SEGMENT))

@@ -74,7 +74,7 @@ class Requests:
         return members
 
     def _compile(self, when: Filter, changes: Mapping[str, Any] | None) -> dict[str, Any]:
-        """What is the same for every conditional write of a shape: its texts and names, but not its values."""
+        """Return the parts of a conditional write that depend on its shape only: texts and names, but not values."""
         expression = Expression(self._meta, self._codec)
         partition = expression.name(self._codec.schema[0])
         text = expression.condition(when)

@@ -24,14 +24,13 @@ from .transport import Transport, as_error
 
 T = TypeVar("T")
 GROWTH = 4
-"""How many times more the next request of a filtered query looks at: DynamoDB charges for what it looks at, and a request
-costs a round trip."""
+"""Growth of the next request of a filtered query. DynamoDB charges for the items it reads, and a request costs a round trip."""
 MAX_LOOK = 1_000_000
 """More items than the megabyte of a request holds. DynamoDB takes no limit beyond 32 bits, and a large table has many requests."""
 
 
 class Fields(Struct, frozen=True):
-    """What is fetched of items, None for all of it, and how a row becomes an item."""
+    """The fetched attributes, None for all, and the function from a row to an item."""
 
     names: tuple[str, ...] | None
     item: Callable[[Any], Any]
@@ -46,7 +45,7 @@ class Lane(Struct, Generic[T]):
     wanted: Predicate | None
 
     def chosen(self, items: list[T]) -> list[T]:
-        """Those that are wanted."""
+        """Return the items that match."""
         return items if self.wanted is None else list(filter(self.wanted, items))
 
 
@@ -58,7 +57,7 @@ class Lanes(Generic[T]):
         self._whole = Fields(None, codec.item)
 
     def fields(self, names: Iterable[str] | None) -> Fields:
-        """What has to be fetched of items for these attributes of them, and for their keys; None for whole items."""
+        """Return the attributes to fetch for these attributes and the keys, or None for whole items."""
         if names is None:
             return self._whole
         wanted = {*names, *self._meta.key.attributes}
@@ -117,7 +116,7 @@ class Lanes(Generic[T]):
             yield lane.chosen(items)
 
     def counts(self, lane: Lane[T]) -> Iterator[int]:
-        """How many match, a number for each request."""
+        """Yield the number of matches of each request."""
         if lane.wanted is not None:
             yield from map(len, self.matches(lane))
         else:

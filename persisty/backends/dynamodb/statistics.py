@@ -1,6 +1,6 @@
-"""How large a table and its indexes are, as DescribeTable tells, remembered for minutes.
+"""Sizes of a table and its indexes from DescribeTable, cached for minutes.
 
-DynamoDB itself counts every six hours or so: these are sizes to plan by, not to show.
+DynamoDB updates these numbers about every six hours: use them for plans, do not show them.
 """
 
 from __future__ import annotations

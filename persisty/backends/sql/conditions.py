@@ -96,7 +96,7 @@ COMPARISONS: dict[str, Callable[..., Any]] = {
 
 
 class Conditions:
-    """What a shape says of the rows of a table, by whatever name it has in a statement."""
+    """The condition of a shape on the rows of a table, under any name that the table has in a statement."""
 
     def __init__(self, meta: StoreMeta[Any], table: FromClause, dialect: Dialect, depth: int = 0) -> None:
         self._meta, self._table, self._dialect, self._depth = meta, table, dialect, depth

@@ -1,1 +1,1 @@
-"""What every client brings along, whatever the app: code that writers copy into the clients they write. Nothing here is imported."""
+"""Code that the writers copy into every client, whatever the app. Nothing here is imported."""

@@ -1,5 +1,6 @@
-"""What a Python client brings along: errors, pages, retries. Copied from the first mark on; what follows the last is written twice,
-as it stands and, with what awaits taken out, for programs that are not asynchronous.
+"""The runtime of a Python client: errors, pages, retries.
+
+Writers copy it from the first mark on. The part after the last mark is written twice: as it stands, and without `await` for synchronous programs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _NO_MORE = 8.0
 
 
 class ClientError(Exception):
-    """Whatever a call of this client raises."""
+    """Base of every error that a call of this client raises."""
 
 
 class NetworkError(ClientError):
@@ -93,9 +94,9 @@ class Tagged(_m.Struct, _t.Generic[_T], frozen=True):
 
 
 class EditResult(_m.Struct, _t.Generic[_T], frozen=True):
-    """What became of one edit of a batch. `code` is `ok`, or that of the error that kept it from being done, of which the rest tells.
+    """The result of one edit of a batch. `code` is `ok`, or the code of the error, which the other members describe.
 
-    `item` is as it was created or updated; where a condition was not met, as it is.
+    `item` is the created or updated item, or the current item if a condition was not met.
     """
 
     code: str
@@ -156,7 +157,7 @@ class _Asked(_m.Struct, frozen=True):
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does no more than sending it once."""
+        """Return whether sending it twice does no more than sending it once."""
         return self.method == "GET" or (self.method == "POST" and _REPLAYED)
 
 
@@ -213,7 +214,7 @@ def _filter(where: _Mapping[str, _t.Any] | None, path: str = "") -> _b.list[tupl
 
 
 def _parameters(**given: _t.Any) -> _b.list[tuple[str, str]]:
-    """Those that were given; several values are one parameter, with commas between."""
+    """Return the parameters that were given. Several values become one parameter, separated by commas."""
     return [
         (name, ",".join(value) if isinstance(value, _b.list | _b.tuple) else _text(value))
         for name, value in given.items()
@@ -234,7 +235,7 @@ def _body(**given: _t.Any) -> _b.dict[str, _t.Any]:
 
 
 def _problem(status: int, reason: str, content: _b.bytes, media: str) -> _b.dict[str, _t.Any]:
-    """What the server told of why it refused, or what can be told of an answer that is none of the app's."""
+    """Return the server's problem document, or a substitute for a response that is not the app's."""
     if media.startswith("application/problem+json"):
         try:
             found: _b.dict[str, _t.Any] = _m.json.decode(content, type=_b.dict[str, _t.Any])
@@ -257,7 +258,7 @@ def _retry_after(response: _httpx.Response) -> float | None:
 
 
 def _transient(error: ApiError) -> _b.bool:
-    """Whether it may be otherwise soon: a request that is still being carried out has come before."""
+    """Return whether a retry may succeed, for instance because an earlier attempt is still in progress."""
     return error.status in _TRANSIENT or error.code == "idempotency_in_progress"
 
 
@@ -327,12 +328,12 @@ class _AsyncTransport:
         raise NetworkError(f"{asked.method} {asked.path}")  # retries are fewer than none
 
     async def answer(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """What is answered, of this type; with None for the type, nothing."""
+        """Return the response as this type, or None if the type is None."""
         response = await self.send(asked)
         return None if of is None or response.status_code == 204 else _decoded(response.content, of)
 
     async def found(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """The same, with None for what is not there."""
+        """Return the response, or None if the item is missing."""
         try:
             return await self.answer(asked, of)
         except ApiError as error:
@@ -341,7 +342,7 @@ class _AsyncTransport:
             return None
 
     async def tagged(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """What is answered with its tag; None for what is not there."""
+        """Return the response with its ETag, or None if the item is missing."""
         try:
             response = await self.send(asked)
         except ApiError as error:

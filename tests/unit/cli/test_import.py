@@ -19,7 +19,7 @@ CSV = "id,price,in_stock,note\np1,1.5,true,first\np2,2,false,\n"
 
 
 def counts(run: Run) -> tuple[int, int, int]:
-    """What the summary says was read, imported and rejected."""
+    """Return the numbers of read, imported and rejected rows from the summary."""
     found = re.search(r"([\d,]+) read, ([\d,]+) imported, ([\d,]+) rejected \([\d.]+ s, [\d,]+ rows/s\)", run.out)
     assert found, run
     read, imported, rejected = (int(one.replace(",", "")) for one in found.groups())

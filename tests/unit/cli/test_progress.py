@@ -71,7 +71,7 @@ def test_a_terminal_shows_a_bar_with_bytes_and_rows_and_the_summary_stays_out_of
 
 
 def _read(terminal: int) -> bytes:
-    """What the terminal got; nothing when its other end is closed, which Linux reports as an error."""
+    """Return the terminal's content, or nothing if its other end is closed, which Linux reports as an error."""
     try:
         return os.read(terminal, 65536)
     except OSError:

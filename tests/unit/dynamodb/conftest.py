@@ -1,4 +1,4 @@
-"""What moto keeps, and credentials that nobody owns."""
+"""moto's tables, and fake credentials."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def pairs(moto_endpoint: str) -> Iterator[dict[str, Pair]]:
 
 @pytest.fixture(autouse=True)
 def aws_variables(credentials: None) -> None:
-    """Those of nobody in every test."""
+    """Use fake credentials in every test."""

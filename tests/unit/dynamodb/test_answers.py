@@ -1,4 +1,4 @@
-"""Whatever the plan, the answers are those of the memory backend."""
+"""Every plan gives the answers of the memory backend."""
 
 from __future__ import annotations
 

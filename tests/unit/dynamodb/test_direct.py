@@ -36,7 +36,7 @@ GET: dict[str, Any] = {"TableName": "t", "Key": {"id": {"S": "1"}}}
 
 @pytest.fixture(autouse=True)
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the transport would have waited, without waiting."""
+    """Records the transport's pauses instead of waiting."""
     waits: list[float] = []
     monkeypatch.setattr(retries, "sleep", waits.append)
     return waits

@@ -1,4 +1,4 @@
-"""What `explain` says is what the backend then does."""
+"""The backend runs the plan that `explain` shows."""
 
 from __future__ import annotations
 

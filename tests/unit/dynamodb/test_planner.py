@@ -1,4 +1,4 @@
-"""Which table or index answers a query, and that a plan asks for neither more nor less than the query."""
+"""The planner picks the right table or index, and its plan matches exactly the query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked for an answer: how many requests, which, and what is asked of nobody."""
+"""Requests of a read: how many, which, and none without need."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def opened(pair: Pair, **options: int) -> tuple[Recorder, DynamoDbBackend[Any]]:
 
 
 def asked(recorder: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What was asked, with what a batch asks of the table in place of the batch."""
+    """Return the requests, with the parts of a batch in place of the batch."""
     for operation, payload in recorder.calls:
         yield operation, next(iter(payload["RequestItems"].values())) if operation == "BatchGetItem" else payload
 

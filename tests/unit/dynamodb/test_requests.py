@@ -106,7 +106,7 @@ def condition(when: Filter) -> str:
 
 
 def update(changes: Any) -> str:
-    """What an update says, spelled plainly."""
+    """Return an update's expression with plain names and values."""
     sets = [f"{name} = {_new(name, value)}" for name, value in changes.items() if value is not None]
     removes = [name for name, value in changes.items() if value is None] or ([] if sets else [NOTHING_STORED])
     clauses = [("SET", sets), ("REMOVE", removes)]

@@ -26,7 +26,7 @@ for name, event in json.loads(sys.stdin.read()):
 
 
 def answers(*events: tuple[str, dict[str, Any]], **environment: str) -> tuple[list[Any], str]:
-    """What the functions answer, and what they wrote into their log."""
+    """The functions' responses and their log."""
     given = {"PERSISTY_APP": "examples.messenger.app:app", "PERSISTY_URL": "memory://", "PERSISTY_STAGE": "live"}
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT],

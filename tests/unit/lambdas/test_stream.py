@@ -1,4 +1,4 @@
-"""What the function of the streams needs to know, and what it does with a batch."""
+"""The configuration of the stream function, and its answers to batches."""
 
 from __future__ import annotations
 

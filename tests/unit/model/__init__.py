@@ -1,1 +1,1 @@
-"""What an item is."""
+"""Tests of the model."""

@@ -1,1 +1,1 @@
-"""What can be asked."""
+"""Tests of queries."""

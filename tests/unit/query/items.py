@@ -26,7 +26,7 @@ class Geo:
 
 
 class Place(Struct, rename="camel"):
-    """Where something is; its JSON has another spelling than Python, and a field with the name of an operator."""
+    """A place whose JSON names differ from Python's, with a field that has the name of an operator."""
 
     city: str
     post_code: str | None = None

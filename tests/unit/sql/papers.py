@@ -1,4 +1,4 @@
-"""What the tests of the PostgreSQL engine store: every kind of value, nested too, under unique and other indexes."""
+"""Items of the PostgreSQL tests: every kind of value, also nested, under unique and other indexes."""
 
 from __future__ import annotations
 

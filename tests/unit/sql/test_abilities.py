@@ -1,4 +1,4 @@
-"""What SQL engines do themselves: plans it tells, sums that do not overflow, lists that grow as text, bulk writes in one statement."""
+"""Abilities of SQL engines: plans, sums without overflow, lists that grow as text, bulk writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What links need of SQL engines: names that the statements use themselves, what a refusal tells first, many values in one statement."""
+"""Links on SQL engines: names that statements use themselves, the order of errors, many values."""
 
 from __future__ import annotations
 

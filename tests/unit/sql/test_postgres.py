@@ -1,4 +1,4 @@
-"""What PostgreSQL stores and finds, in which schema and under which names."""
+"""PostgreSQL's stored values, schemas and names."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_escaped_json_is_the_json_of_escaped_texts(value: Any) -> None:
 
 
 def folded_for(text: str, wanted: str) -> str:
-    """What the statement makes of a text before it searches it."""
+    """Return the text that the statement searches."""
     singles, become, several = folding(wanted)
     text = text.translate(str.maketrans(singles, become))
     for character, folded in several:

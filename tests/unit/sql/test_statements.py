@@ -68,7 +68,7 @@ def test_odd_queries_do_not_fill_the_memory(things: Store[Thing], monkeypatch: p
 
 
 def plan(store: Store[Any], call: Any) -> str:
-    """How SQLite answers the first statement that the call needs."""
+    """Return SQLite's answer to the first statement of the call."""
     cache(store).clear()
     call()
     statement = next(iter(cache(store).values()))

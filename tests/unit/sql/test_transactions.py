@@ -207,7 +207,7 @@ def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
 def test_a_guest_waits_for_a_room_that_may_go(
     schema: str, change: str, end: str | None, outcome: Outcome, update: bool
 ) -> None:
-    """What is changed and keeps its key is not waited for."""
+    """A changed item that keeps its key does not wait."""
     app = opened(schema)
     guests, rooms = app.store(Guest).backend, app.store(Room).backend
     rooms.write((Put(Room(id="1")),), atomic=False)

@@ -44,7 +44,7 @@ meta = meta_of(Everything)
 
 
 def stored_as(given: dict[str, Any], **options: Any) -> Any:
-    """What the store makes of the row."""
+    """Return the item that the store makes of the row."""
     return (
         App("values", items=[Everything], url="memory://")
         .store(Everything)

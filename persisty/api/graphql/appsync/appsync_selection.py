@@ -1,11 +1,12 @@
-"""What an AppSync resolver is told of a selection, as the neutral tree of `selection.py`.
+"""Convert the selection that AppSync passes to a resolver to the neutral tree of `selection.py`.
 
-AppSync takes the fields of a result by their names, whatever their aliases: fields of one name are merged here. Of named fragments it
-hands on only that they are spread, and in `selectionSetList` the paths of all fields by their aliases (`author/name`). That is enough
-for attributes, which are then all answered, and for links without arguments. Nor is it told whether a variable that was not passed has a
-default. So a link that is asked for with arguments that differ, or are not told, is left to its own resolver, and the object carries what
-that needs (`carried.py`). Where a named fragment is spread, whatever is held is held whole, but for links: what the fragment selects under an
-alias finds it there, whatever it is.
+AppSync takes the fields of a result by name, whatever their aliases, so fields of one name are merged here. For a named fragment, AppSync
+passes only that it is spread, and `selectionSetList` has the paths of all fields by alias (`author/name`). That is enough for attributes,
+all of which are then answered, and for links without arguments. AppSync also does not say whether an absent variable has a default.
+
+Therefore a link whose arguments differ or are unknown is left to its own resolver, and the object carries the link's source value
+(`link_sources.py`). If a named fragment is spread, every carried object is complete except for its links, so that the fragment finds its
+fields under any alias.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Picker(Struct, frozen=True):
         return Selected(name, name, no_arguments if arguments is None else lambda _: dict(arguments), below)
 
     def _below(self, record: Record | None, several: list[_Seen]) -> tuple[Selected, ...]:
-        """What is selected of a record, by several selections of it, merged by the names of fields."""
+        """Return the selected fields of a record, from several selections merged by field name."""
         if record is None:
             return ()
         asked: dict[str, list[_Seen]] = {}
@@ -126,8 +127,11 @@ class Picker(Struct, frozen=True):
         return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
 
     def _untold(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
-        """What named fragments select, as far as it can be known: all attributes, for their aliases are not told, and what has the
-        name of a link that takes no arguments. Any other link is its own resolver's to answer."""
+        """Add the fields of named fragments, as far as they are known.
+
+        These are all attributes, because their aliases are unknown, and fields with the name of a link without arguments. Every other link is left
+        to its own resolver.
+        """
         links, records = self._links(record), self._records(record)
         for field in record.fields:
             if field.readable is not False and _named(field.ref) is None:
@@ -151,7 +155,7 @@ class Picker(Struct, frozen=True):
             asked.setdefault(records[0], []).append(_Seen(None, Paths(), True))
 
     def _ends(self, record: Record) -> tuple[Selected, ...]:
-        """What every link goes by, where fragments may select any of them."""
+        """Return the source values of all links, for fragments that may select any of them."""
         return tuple(end_of(name, link.link.ends.local) for name, link in self._links(record).items())
 
     def _records(self, record: Record) -> list[str]:
@@ -162,7 +166,7 @@ class Picker(Struct, frozen=True):
         return {} if record.meta is None else self.links(record.meta)
 
     def _inside(self, record: Record, name: str) -> Record | None:
-        """What is selected of a field's value, which is no link; None where it is a leaf."""
+        """Return the record of a field that is not a link, or None for a leaf."""
         return next((_named(field.ref) for field in record.fields if field.name == name), None)
 
 

@@ -26,7 +26,7 @@ SCHEME = "bearer "
 def verdict(
     authenticator: Authenticator, event: Mapping[str, Any], clock: Callable[[], float] = time.time
 ) -> dict[str, Any]:
-    """What AppSync is told. Raises what keeps a token from being looked at, such as an issuer that is down: nobody is let in."""
+    """Return AppSync's answer for a token. Raise an error that prevents verification, such as an unreachable issuer: access is denied."""
     given = event.get("authorizationToken")
     token = given if isinstance(given, str) else ""
     if token[: len(SCHEME)].lower() == SCHEME:  # REST wants the scheme; AppSync's clients send either

@@ -1,4 +1,4 @@
-"""Who is calling in an event of AppSync, which knows some callers itself."""
+"""The caller of an AppSync event. AppSync verifies some callers itself."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CLAIMS = "claims"
 
 
 def caller_of_event(authenticator: Authenticator, event: Mapping[str, Any]) -> Caller:
-    """Who is calling in an event of AppSync.
+    """Return the caller of an AppSync event.
 
-    Where AppSync itself has checked a token, `identity` has its claims. So has what persisty's own Lambda authorizer puts into
-    `resolverContext`; another authorizer says there who is calling. Of a caller whom AppSync knows otherwise (by IAM) persisty knows
-    nothing. With an API key AppSync knows nobody, and a token may come in the header.
+    If AppSync has verified a token, `identity` has its claims. persisty's own Lambda authorizer puts the claims into `resolverContext`; another
+    authorizer puts the caller there. A caller that AppSync knows by IAM is anonymous here. With an API key, AppSync knows no caller, and a token
+    may be in the header.
     """
     identity = event.get("identity")
     if not isinstance(identity, Mapping):

@@ -26,7 +26,7 @@ from ..types import item_record
 from ..values import item_answer
 
 MOST_BYTES = 240 * 1000
-"""Of an event: AppSync sends none larger than 240 KB."""
+"""Largest event in bytes: AppSync sends none above 240 KB."""
 
 
 def published(item: Any) -> dict[str, Any]:

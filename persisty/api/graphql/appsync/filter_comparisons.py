@@ -1,8 +1,8 @@
-"""What a subscription filter asks of one field: read from a comparison, and drawn together with what else is asked of it.
+"""Comparisons of a subscription filter: read from a filter, and merged with others of the same field.
 
-AppSync takes one comparison of a field in a group (`subscription_filter.py`), so that two have to become one: a set of values, a set of
-values left out, a range, or a piece of text. What has no such form is `Inexpressible`, and so is what AppSync may see otherwise than
-we do: it orders text, and tells nothing of a null.
+AppSync accepts one comparison for each field in a group (`subscription_filter.py`), so two must become one: a set of values, a set of excluded
+values, a range, or a piece of text. A comparison without such a form is `Inexpressible`. So is one that AppSync could evaluate differently: it
+orders text, and its treatment of nulls is unspecified.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..types import Form, leaf_of
 
 
 class Values(Struct, frozen=True):
-    """One of these."""
+    """The field has one of these values."""
 
     among: tuple[Any, ...]
 
 
 class Others(Struct, frozen=True):
-    """None of these."""
+    """The field has none of these values."""
 
     but: tuple[Any, ...]
 
@@ -55,7 +55,7 @@ Test = Values | Others | Words | Span
 
 
 class Inexpressible(Exception):
-    """What has no form in AppSync. `name`: the attribute that it is about."""
+    """AppSync cannot express a comparison. `name` is its attribute."""
 
     def __init__(self, message: str, name: str = "") -> None:
         self.name = name
@@ -113,7 +113,7 @@ WORDS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def field_test(attribute: Attribute, operator: str, value: Any, *, negated: bool = False) -> Test | bool:
-    """What a comparison asks of its field, True or False where that is so with every item. `negated`: that it does not hold."""
+    """Return the test of a comparison, or True or False if it is the same for every item. `negated`: test that it does not match."""
     read = (NEGATED if negated else TESTS).get(operator)
     if attribute.path or attribute.readable is False:
         raise Inexpressible("Not a field of the event", attribute.name)

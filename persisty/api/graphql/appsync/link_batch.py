@@ -28,7 +28,7 @@ ALIKE = (
 )  # fmt: skip
 """Members of an event that are the same for all objects of a group."""
 Answers = tuple[list[Any], list[Failure]]
-"""What is behind the link of each object, and what failed: the first step of its path is the object's position."""
+"""The linked items of each object, and the failures. The first step of a failure's path is the position of the object."""
 
 
 def grouped(events: Sequence[Mapping[str, Any]]) -> list[list[int]]:
@@ -80,7 +80,7 @@ def _weight(member: Member, variables: Any) -> int:
 
 
 def _selection(event: Mapping[str, Any]) -> Parts:
-    """What is selected; nothing of a number."""
+    """Return the selection, empty for a number."""
     text = event.get("selectionSetGraphQL")
     return parse_selection(text) if isinstance(text, str) and text else Parts(())
 

@@ -1,8 +1,8 @@
-"""What an answer to AppSync carries beside the fields that are selected, for the resolvers of links.
+"""Extra members of an answer to AppSync, for the resolvers of links.
 
-AppSync takes fields of an answer by their names, and every link has a resolver of its own (`stacks/constructs/link.js`): one that
-finds the link in the answer takes it from there. Of a link that was left out (`picking.py`) the object carries what it goes by, with which the
-resolver invokes the function, once for all objects. No name of a field is like the names here.
+AppSync takes fields of an answer by name, and every link has a resolver of its own (`stacks/constructs/link.js`). A resolver that finds its link
+in the answer takes it from there. For a link that was left out (`appsync_selection.py`), the object carries the link's source value, with which
+the resolver invokes the function once for all objects. No field can have a name like the names here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ..values import member_of
 
 
 def end_key(link: str) -> str:
-    """Where the value is by which a link goes, as JSON."""
+    """Return the name of the member with a link's source value, as JSON."""
     return f":{link}"
 
 
 def arguments_key(link: str) -> str:
-    """Where the arguments are with which a link is held, each as JSON; without these it is held for whoever asks."""
+    """Return the name of the member with the arguments of a loaded link, each as JSON. Without it, the link is loaded for any arguments."""
     return f"{link}()"
 
 

@@ -43,7 +43,7 @@ class Stream:
         self._publish = publish
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """What Lambda is answered: the first record of the batch that was not published, if there is any."""
+        """Publish a batch. Return the first record that was not published, if any, as Lambda expects it."""
         failed: list[tuple[int, str]] = []
         lanes: dict[tuple[str, str], list[_Record]] = {}
         for position, record in enumerate(event["Records"]):

@@ -145,7 +145,7 @@ def _emitted(meta: StoreMeta[Any], groups: list[Group]) -> list[dict[str, Any]]:
 
 
 def _certain(meta: StoreMeta[Any]) -> list[dict[str, Any]]:
-    """What every event passes: without a filter AppSync would compare the subscription's arguments with fields of the event."""
+    """Return a filter that every event passes. Without one, AppSync would compare the subscription's arguments with fields of the event."""
     for attribute in meta.attributes.values():
         if attribute.readable is not False and not attribute.optional and attribute.kind in ORDERED:
             some = LEAST.get(attribute.kind, "0")
@@ -199,7 +199,7 @@ def _spelling(attribute: Attribute) -> Callable[[Any], Any]:
 
 
 def _mention(meta: StoreMeta[Any], given: Any, name: str, path: str = "/where") -> str | None:
-    """Where the attribute is first mentioned, or what looks through many of them or through a link."""
+    """Return the path of the first mention of the attribute, or of a text search or a link that could include it."""
     inside = enumerate(given) if isinstance(given, list) else given.items() if isinstance(given, Mapping) else ()
     for step, one in inside:
         if step in (name, QUERY) or step in meta.links:

@@ -1,4 +1,4 @@
-"""What a document may cost before anybody looks at it closer: a small text can ask for very much."""
+"""Limits of a document, checked before validation: a small text can request very much."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Fragments = dict[str, SelectionSetNode]
 
 
 def excesses(document: DocumentNode, limits: Limits) -> list[str]:
-    """What the document has too much of, in words."""
+    """Return a message for each limit that the document exceeds."""
     fragments = {
         one.name.value: one.selection_set for one in document.definitions if isinstance(one, FragmentDefinitionNode)
     }
@@ -60,7 +60,7 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
 
 
 def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
-    """What a selection costs. A fragment is counted once and remembered, else spreading would cost time itself."""
+    """Return the cost of a selection. Each fragment is counted once and cached, so that many spreads cost no time."""
     depth = fields = aliases = 0
     for one in selections.selections if selections else ():
         if isinstance(one, FieldNode):

@@ -111,7 +111,7 @@ _TELLS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
     (re.compile(r"of non-null type .* (not to be None|to be provided)"), "Missing"),
 )
-"""What graphql-core says → what a fault says; the name belongs to the path."""
+"""Pattern of graphql-core's message → message of the fault. The name goes to the path."""
 _VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
 """graphql-core repeats the value, which may be long and private."""
 
@@ -171,7 +171,7 @@ RULES = [_ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in sp
 def _use(
     schema: GraphQLSchema, document: DocumentNode, variable: str
 ) -> tuple[GraphQLField | None, str | None, list[Any]]:
-    """Where a variable is used first: the field, the argument, and the path inside the argument's value."""
+    """Return the first use of a variable: the field, the argument, and the path inside the argument's value."""
     for field, definition in _fields(schema, document):
         for argument in field.arguments or ():
             path = _path_to(argument.value, variable)

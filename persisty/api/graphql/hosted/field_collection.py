@@ -1,5 +1,6 @@
-"""What an operation of a checked document selects, as the neutral tree of `selection.py`: fields merged by the key they answer to,
-fragments among them, and without what `@skip` and `@include` leave out under the variables at hand.
+"""Collect the fields of a validated operation as the neutral tree of `selection.py`.
+
+Fields are merged by response key, fragments included. Fields that `@skip` or `@include` exclude, for the given variables, are left out.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Collector:
 
 
 def _arguments(definition: GraphQLField, node: FieldNode) -> Arguments:
-    """What gives the arguments of a field: the same each time, variables by name, or read from literals with variables inside."""
+    """Return the function that makes the arguments of a field: constant, from variables, or from literals that contain variables."""
     given = node.arguments or ()
     if not given:
         return no_arguments

@@ -24,7 +24,7 @@ REMEMBERED = 1_000
 REMEMBERED_LENGTH = 16_384
 """Characters of a text that is kept at most."""
 PREFIX = "sha256:"
-"""How a `documentId` begins that is a hash (GraphQL over HTTP, appendix on persisted documents)."""
+"""Prefix of a `documentId` that is a hash (GraphQL over HTTP, appendix on persisted documents)."""
 
 
 class Documents:
@@ -91,7 +91,7 @@ def declared_in(file: str | None) -> Documents:
 
 
 def _name(given: Mapping[str, Any]) -> str | None:
-    """What names the document: `documentId`, or the hash of `extensions`."""
+    """Return the name of the document: `documentId`, or the hash in `extensions`."""
     name = given.get("documentId")
     if name is None:
         persisted = (given.get("extensions") or {}).get("persistedQuery")

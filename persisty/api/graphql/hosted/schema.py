@@ -260,7 +260,7 @@ class GraphqlSchema:
         raise Rejected([malformed(error.message, error.nodes) for error in values])
 
     def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
-        """What graphql-core makes of a value of the type."""
+        """Return graphql-core's serializer of the type."""
         kind = self._schema.type_map[leaf.name]
         return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
 

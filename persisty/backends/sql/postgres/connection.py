@@ -45,7 +45,7 @@ class PostgresConnection:
         return self.run(lambda session: session.alone(statement))
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
-        """What `work` gives with the session of this thread's transaction, or else with one of its own, see `Pool.run`."""
+        """Return the result of `work`, with the session of this thread's transaction or else a session of its own; see `Pool.run`."""
         session: Session | None = getattr(self._thread, "session", None)
         try:
             return self._pool.run(work, repeatable=repeatable) if session is None else work(session)
@@ -55,7 +55,7 @@ class PostgresConnection:
             raise typed(error) from error
 
     def taken(self, error: errors.UniqueViolation) -> UniqueTaken:
-        """Which unique index refused."""
+        """Return the unique index of the violation."""
         return UniqueTaken(self.uniques.get(error.diag.constraint_name or "", ()))
 
     @contextmanager
@@ -91,7 +91,7 @@ class PostgresConnection:
 
     @property
     def inside(self) -> bool:
-        """Is this thread in a transaction?"""
+        """Return whether this thread is in a transaction."""
         return getattr(self._thread, "session", None) is not None
 
     @contextmanager

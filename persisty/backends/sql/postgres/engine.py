@@ -23,7 +23,7 @@ from .dialect import POSTGRES
 POOL = 10
 """Connections an engine opens at most."""
 LIBPQ = {"connect_timeout": "5", "application_name": "persisty", "keepalives_idle": "60", "tcp_user_timeout": "30000"}
-"""What is said to libpq where the URL does not say otherwise. Seconds, but for the last, which are milliseconds."""
+"""Defaults for libpq, which the URL can override: seconds, except for the last, which is in milliseconds."""
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
 """Two that create the same table at once collide, even with IF NOT EXISTS."""
 

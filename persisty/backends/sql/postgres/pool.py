@@ -34,7 +34,7 @@ REPEATABLE: tuple[type[psycopg.Error], ...] = (
 OUTDATED: tuple[type[psycopg.Error], ...] = (errors.InvalidSqlStatementName, errors.ReadOnlySqlTransaction)
 """Refusals that a new session may not meet: a pooler in between gave this one another server, or its server became a replica."""
 STALE_PLAN = "cached plan must not change result type"
-"""What a server says that knows a statement from before a table was changed."""
+"""Message of a server whose prepared statement is older than a change of its table."""
 
 
 class Lost(Exception):
@@ -55,8 +55,10 @@ class Pool:
         self._closed = False
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
-        """What `work` gives, with a session of its own. It is called again after a fault that may pass: one that has certainly
-        done nothing, or any if the work is `repeatable`."""
+        """Return the result of `work`, with a session of its own.
+
+        Call it again after a temporary fault that certainly did nothing, or after any temporary fault if the work is `repeatable`.
+        """
         for attempt in range(ATTEMPTS):
             try:
                 return self._once(work)
@@ -88,7 +90,7 @@ class Pool:
             raise
 
     def give(self, session: Session) -> None:
-        """What was begun and not committed is undone."""
+        """Return a session to the pool. Roll back what was not committed."""
         try:
             if not session.raw.closed:
                 session.rollback()

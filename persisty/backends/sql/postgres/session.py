@@ -48,7 +48,7 @@ class Answer(Struct, frozen=True):
 BEGIN, COMMIT, ROLLBACK = map(Statement, ("BEGIN", "COMMIT", "ROLLBACK"))
 SAVE, KEEP, UNDO = map(Statement, ("SAVEPOINT one", "RELEASE SAVEPOINT one", "ROLLBACK TO SAVEPOINT one"))
 UNDONE = (UNDO, KEEP)
-"""What is undone leaves its savepoint there, which would stand before one further out of the same name."""
+"""Statements that roll back to a savepoint and release it. Otherwise it would hide an outer one of the same name."""
 
 
 class Session:
@@ -82,7 +82,7 @@ class Session:
         return not self.raw.closed and not self._watch.select(0)
 
     def run(self, statement: Statement) -> Answer:
-        """What the server answers to a statement."""
+        """Return the server's answer to a statement."""
         name = self._names.get(statement.text)
         if name is None:
             [answer] = self.pipelined((statement,))
@@ -92,7 +92,7 @@ class Session:
         return self._answer(self._results(1)[0])
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
-        """What the server answers to statements that are sent together. After an error the rest are not run; it is raised."""
+        """Return the server's answers to statements that are sent together. After an error, the rest do not run, and the error is raised."""
         if len(self._names) + len(statements) > PREPARED:
             self._names.clear()
             self.raw.execute("DEALLOCATE ALL")
@@ -123,7 +123,7 @@ class Session:
         return answers
 
     def alone(self, statement: Statement) -> Answer:
-        """What the server answers to a statement within a transaction, which an error leaves as it was before."""
+        """Return the server's answer to a statement within a transaction. An error leaves the transaction as it was before."""
         try:
             return self.pipelined((SAVE, statement, KEEP))[1]
         except psycopg.Error:
@@ -133,7 +133,7 @@ class Session:
 
     @property
     def failed(self) -> bool:
-        """Has an error ended the transaction? The server will then undo it, whatever it is told."""
+        """Return whether an error has ended the transaction. The server then rolls it back, whatever is sent."""
         return self._pq.transaction_status == TransactionStatus.INERROR
 
     def rollback(self) -> None:

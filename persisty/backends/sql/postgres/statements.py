@@ -33,7 +33,7 @@ from .dialect import POSTGRES
 HOLDS = "persisty_holds"
 """The column that says whether the condition did."""
 MET = "persisty_met_"
-"""What the columns begin with that say whether requirements are met."""
+"""Prefix of the columns that tell whether requirements are met."""
 
 
 class PostgresStatements(Statements):

@@ -29,7 +29,7 @@ def escaped(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """What was stored as `text`."""
+    """Return the original of a stored text."""
     return _ESCAPED.sub(lambda found: _LITERALS[found[0]], text) if "\1" in text else text
 
 
@@ -71,11 +71,10 @@ def _unfolded() -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=256)
 def folding(folded: str) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    """What has to be done to a text before it can be searched for `folded`, a text whose case is folded.
+    """Return the changes to make to a text before it can be searched for `folded`, a case-folded text.
 
-    (characters, what each becomes, (character, the text it becomes) pairs). Only characters whose folding has one of
-    `folded`'s in it matter: what is left as it was cannot be part of a match, for folding never gives a character that it
-    would itself fold.
+    The result is (characters, their replacements, (character, replacement text) pairs). Only characters whose folding has a character of `folded` in it
+    matter. Any other character cannot be part of a match, because folding never produces a character that it would fold itself.
     """
     parts = dict.fromkeys(folded)
     sources = dict.fromkeys(source for part in parts for source in _unfolded().get(part, ()))
