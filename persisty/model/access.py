@@ -16,7 +16,7 @@ WRITES = frozenset({"create", "update", "delete", "edit_batch"})
 VERBS = READS | WRITES
 
 
-class Access(Struct, frozen=True, forbid_unknown_fields=True):
+class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="verbs"):
     """The rule of each verb. An item that `read` does not allow does not exist for the caller, whatever the verb.
 
     `create` is decided with the new item, `update` with the item before and after, `delete` with the item. `search` defaults to

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, ForwardRef, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET
 
 from ..errors import Fault
@@ -52,7 +53,7 @@ def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> t
         targets[name] = (kind.target, told.through)
         links.append(_link(cls, name, kind, told))
     schema = Schema(
-        attributes=tuple(attributes),
+        attributes=_identified(attributes),
         links=tuple(links),
         types=describer.definitions,
         description=cls.__doc__.strip() if cls.__doc__ else None,
@@ -116,6 +117,15 @@ def _attribute(
         updatable=_inert(spec.updatable, describer.names),
         description=spec.description or next((meta.description for meta in metas_of(inner) if meta.description), None),
         former_names=former,
+    )
+
+
+def _identified(attributes: list[AttributeSchema]) -> tuple[AttributeSchema, ...]:
+    """Return the attributes with ids of their own: one that has the former name of another gets a number."""
+    former = {one.id for one in attributes if one.former_names}
+    return tuple(
+        msgspec.structs.replace(one, id=f"{one.id}#2") if one.id in former and not one.former_names else one
+        for one in attributes
     )
 
 

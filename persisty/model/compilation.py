@@ -6,6 +6,7 @@ expressions, and freeze the meta. Bindings add what a schema only names: the cla
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -19,6 +20,7 @@ from ..errors import Fault, InvalidDeclaration
 from ..naming import pascal
 from .access import Access
 from .declaration_checks import (
+    FLAGS,
     check_cache,
     check_expires,
     check_flags,
@@ -37,11 +39,13 @@ from .links import LinkExpression
 from .meta import Attribute, Link, StoreMeta
 from .nested_attributes import fields_of, nested_attributes
 from .relations import ends_of
-from .rules import Custom, CustomFunction, Rule, replaced
+from .rules import Custom, CustomFunction, Rule, everything_in, replaced
 from .schema import AttributeSchema, Function, Schema, Value
 from .type_descriptions import FACTORIES, annotation_of, types_of
 from .types import IMPLICIT, Kind, comparable, constrained, kind_of, normaliser, unstorable, unwrap
 
+INVALID_TYPE = (TypeError, ValueError, re.error)
+"""Errors of types and constraints that contradict themselves."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -156,18 +160,27 @@ def _drafts(schema: Schema, bound: Bindings, owners: tuple[str, ...], faults: li
         types = {} if bound.item else types_of(schema.types, bound.types, python)
     except LookupError as error:
         types = {}
-        faults.append(Fault("/types", "Names what the app does not supply", found=str(error.args[0])))
+        faults.append(_unsupplied("/types", "type or function", str(error.args[0])))
+    except INVALID_TYPE as error:
+        types = {}
+        faults.append(Fault("/types", f"cannot be made: {error}"))
     found: dict[str, Attribute] = {}
+    identified: dict[str, str] = {}
     for one in schema.attributes:
         if one.name in found:
             faults.append(Fault(f"/{one.name}", "is declared twice"))
             continue
+        if (other := identified.setdefault(one.id, one.name)) != one.name:
+            faults.append(Fault(f"/{one.name}", f"has the id of {other}", "an id of its own", one.id))
         annotation = bound.annotations.get(one.name)
         if annotation is None:
             try:
                 annotation = annotation_of(one.type, types.__getitem__, python)
-            except (LookupError, TypeError, ValueError) as error:
-                faults.append(Fault(f"/{one.name}", f"has a type that is not known: {error}"))
+            except LookupError as error:
+                faults.append(_unsupplied(f"/{one.name}/type", "type", str(error.args[0])))
+                continue
+            except INVALID_TYPE as error:
+                faults.append(Fault(f"/{one.name}/type", f"is not a type: {error}"))
                 continue
         found[one.name] = _draft(schema, one, unwrap(annotation)[0], bound, owners, faults)
     return found
@@ -195,8 +208,10 @@ def _draft(
         faults.append(Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner)))
     default = _default(one, inner, normalise, bound, faults)
     settable = generator is None or generator.given
-    flags = check_flags(schema.name, one, faults)
-    readable, creatable, updatable = (_bound(flag, bound, f"/{schema.name}/{one.name}", faults) for flag in flags)
+    readable, creatable, updatable = (
+        _bound(given, bound, f"/{schema.name}/{one.name}/{flag}", faults)
+        for flag, given in zip(FLAGS, check_flags(schema.name, one, faults), strict=True)
+    )
     return Attribute(
         name=one.name,
         kind=kind,
@@ -232,8 +247,8 @@ def _default(
     match one.default:
         case Function(name):
             made = FACTORIES.get(name) or bound.named.get(name)
-            if made is None:
-                faults.append(Fault(f"/{one.name}", "Unknown function: the app does not supply it", found=name))
+            if not callable(made):
+                faults.append(_unsupplied(f"/{one.name}/default", "function", name))
             return made
         case Value(given) if given is not None or not one.optional:
             try:
@@ -272,17 +287,19 @@ def _bound(flag: Rule | bool | None, bound: Bindings, path: str, faults: list[Fa
 
 
 def _bound_rule(rule: Rule, bound: Bindings, path: str, faults: list[Fault]) -> Rule:
-    def supplied(one: Rule) -> Rule:
-        if not isinstance(one, Custom):
-            return one
-        function = bound.named.get(one.function)
-        if function is None:
-            message = "Unknown function: the app does not supply it"
-            faults.append(Fault(f"{path}/custom", message, "a function of this name", one.function))
-            return one
-        return CustomFunction(function)
+    """Return the rule with each name of a function replaced by the function."""
 
-    return replaced(rule, supplied)
+    def supplied(one: Rule) -> Rule:
+        return CustomFunction(bound.named[one.function]) if isinstance(one, Custom) else one
+
+    named = [(at, one.function) for at, one in everything_in(rule, path) if isinstance(one, Custom)]
+    missing = [_unsupplied(at, "function", name) for at, name in named if not callable(bound.named.get(name))]
+    faults += missing
+    return rule if missing or not named else replaced(rule, supplied)
+
+
+def _unsupplied(path: str, what: str, name: str) -> Fault:
+    return Fault(path, f"Unknown {what}: a schema only names it, and the app does not supply it", f"a {what}", name)
 
 
 def _link(declared: Any, bound: Bindings, item: type[Any]) -> Link:

@@ -29,6 +29,7 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
 
 RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include", "fields"})
 WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda name: not name.isidentifier(), "is not a Python identifier"),
     (lambda name: "__" in name, "has a double underscore, which separates operators in queries"),
     (lambda name: name.startswith("_"), "starts with an underscore: annotate it as a ClassVar if it is not stored"),
     (lambda name: not name.isascii(), "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take"),
@@ -92,12 +93,16 @@ def check_rule_types(path: str, access: Any) -> list[Fault]:
     ]
 
 
+FLAGS = ("readable", "creatable", "updatable")
+"""The members of an attribute that may be rules."""
+
+
 def check_flags(store: str, one: AttributeSchema, faults: list[Fault]) -> tuple[Rule | bool | None, ...]:
     """Return `readable`, `creatable` and `updatable` of an attribute, False where one is no rule."""
     found: list[Rule | bool | None] = []
-    for flag, unset in (("readable", False), ("creatable", True), ("updatable", True)):
+    for flag in FLAGS:
         given = getattr(one, flag)
-        valid = isinstance(given, Rule | bool) or (unset and given is None)
+        valid = isinstance(given, Rule | bool) or (given is None and flag != "readable")
         if not valid:
             faults.append(
                 Fault(f"/{store}/{one.name}/{flag}", "Not an access rule", "True, False, or a rule", _shown(given))
@@ -126,7 +131,7 @@ def rules_of(access: Access | Rule | None, attributes: Iterable[Attribute]) -> I
     elif access is not None:
         yield from ((f"/access/{verb}", rule) for verb, rule in access.declared)
     for one in attributes:
-        for flag in ("readable", "creatable", "updatable"):
+        for flag in FLAGS:
             if isinstance(rule := getattr(one, flag), Rule):
                 yield f"/{one.name}/{flag}", rule
 

@@ -321,6 +321,14 @@ def leaves(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
             yield at, rule
 
 
+def everything_in(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
+    """Return what `leaves` does, and what is in the rules of items behind links."""
+    for at, leaf in leaves(rule, path):
+        yield at, leaf
+        if isinstance(leaf, Through):
+            yield from everything_in(leaf.rule, f"{at}/{leaf.link}")
+
+
 def _name(rule: str, attribute: Any) -> str:
     if isinstance(attribute, AttributeExpression):
         return name_of(attribute)

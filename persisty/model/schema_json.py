@@ -23,9 +23,19 @@ S = TypeVar("S", bound=Struct)
 
 KINDS: dict[type[Struct], Mapping[str, type[Struct]]] = {
     base: {str(row.__struct_config__.tag): row for row in rows}
-    for base, rows in ((Type, TYPES), (Default, DEFAULTS), (Definition, DEFINITIONS), (Rule, RULES), (Filter, FILTERS))
+    for base, rows in (
+        (Type, TYPES),
+        (Default, DEFAULTS),
+        (Definition, DEFINITIONS),
+        (Access, (Access,)),
+        (Rule, RULES),
+        (Filter, FILTERS),
+    )
 }
 """Record → its kinds, by the value of the member `kind`."""
+
+MAX_STEPS = 100
+"""How long the path of a record may be. Types, rules and filters can contain others."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -62,7 +72,7 @@ def read(record: type[S], given: Any) -> S:
 def _decoded(text: bytes | str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidDeclaration("The schema is not JSON", faults=[Fault("", str(error), "JSON")]) from error
 
 
@@ -95,8 +105,8 @@ def _read_one_of(arms: tuple[Any, ...], given: Any, path: str, faults: list[Faul
     records = [arm for arm in arms if isinstance(arm, type) and issubclass(arm, Struct)]
     plain = tuple(arm for arm in arms if arm not in records)
     if isinstance(given, dict) and records:
-        tagged = [arm for arm in records if arm in KINDS]
-        return _read_record((tagged if "kind" in given and tagged else records)[0], given, path, faults)
+        kinds = {kind: row for record in records for kind, row in KINDS.get(record, {}).items()}
+        return _read_record(records[0], given, path, faults, kinds)
     if not plain or not records:
         arrays = [arm for arm in plain if get_origin(arm) is tuple]
         if arrays and isinstance(given, list):
@@ -107,16 +117,21 @@ def _read_one_of(arms: tuple[Any, ...], given: Any, path: str, faults: list[Faul
         return _fault(path, _names(arms), given, faults)
 
 
-def _read_record(record: type[Struct], given: Any, path: str, faults: list[Fault]) -> Any:
+def _read_record(
+    record: type[Struct], given: Any, path: str, faults: list[Fault], kinds: Mapping[str, type[Struct]] | None = None
+) -> Any:
+    """Return the record of an object, which its member `kind` selects where there are several `kinds`."""
+    kinds = kinds or KINDS.get(record)
     if not isinstance(given, dict):
         return _fault(path, "an object", given, faults)
+    if path.count("/") > MAX_STEPS:
+        return _fault(path, f"at most {MAX_STEPS} levels", given, faults)
     members = dict(given)
-    if record in KINDS:
+    if kinds:
         kind = members.pop("kind", None)
-        found = KINDS[record].get(kind) if isinstance(kind, str) else None
+        found = kinds.get(kind) if isinstance(kind, str) else None
         if found is None:
-            at = f"{path}/kind"
-            faults.append(Fault(at, "Unknown kind", "one of " + ", ".join(KINDS[record]), _shown(kind)))
+            faults.append(Fault(f"{path}/kind", "Unknown kind", "one of " + ", ".join(kinds), _shown(kind)))
             return None
         record = found
     hints, count = get_type_hints(record), len(faults)
@@ -161,14 +176,31 @@ def _shown(given: Any) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a `Document`: what `persisty schema` prints is valid by it."""
     concrete = [row for rows in KINDS.values() for row in rows.values()]
-    _, found = msgspec.json.schema_components([Document, Access, *concrete], ref_template="#/$defs/{name}")
+    _, found = msgspec.json.schema_components([Document, *concrete], ref_template="#/$defs/{name}")
     for base, rows in KINDS.items():
+        if base in rows.values():
+            continue
         found[base.__name__] = {"oneOf": [{"$ref": f"#/$defs/{row.__name__}"} for row in rows.values()]}
     for versioned in (Schema, Document):
         found[versioned.__name__]["required"] = ["persisty", *found[versioned.__name__]["required"]]
     for one in found.values():
-        one.pop("title", None)
+        one.pop("title", None)  # the name of the class, as in `$defs`
+        if "description" in one:
+            one["description"] = _unindented(one["description"])
     for record in concrete:
         if not issubclass(record, Part):
             found[record.__name__]["additionalProperties"] = False
-    return {"$schema": DIALECT, "title": "The schemas of a Persisty app", "$ref": "#/$defs/Document", "$defs": found}
+    root = {"$schema": DIALECT, "title": "The schemas of a Persisty app", "$ref": "#/$defs/Document"}
+    return {**root, "$defs": _plain(found)}
+
+
+def _plain(found: Any) -> Any:
+    """Return the definitions without `discriminator`, which JSON Schema does not know and which lists the base of a rule only."""
+    if isinstance(found, dict):
+        return {name: _plain(one) for name, one in found.items() if name != "discriminator"}
+    return [_plain(one) for one in found] if isinstance(found, list | tuple) else found
+
+
+def _unindented(text: str) -> str:
+    """Return a docstring without the indentation of its lines."""
+    return "\n".join(line.strip() for line in text.splitlines())

@@ -239,14 +239,14 @@ def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], pytho
     """Return the Python type of each definition. Types in `known`, by their definitions, are used again; new ones are added to it."""
     made: dict[str, Any] = {}
     fresh: list[tuple[Any, Object]] = []
-    for name, definition in definitions.items():
+    for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
         identity = f"{name} {_reachable(name, definitions)!r}"
         if identity not in known:
             if isinstance(definition, Enumeration):
                 make: Callable[..., Any] = BASES[definition.base]
                 known[identity] = make(name, definition.members)
             elif isinstance(definition, Object):
-                known[identity] = _struct(name, definition, python)
+                known[identity] = _struct(name, definition, made, python)
                 fresh.append((known[identity], definition))
         made[name] = known[identity]
     for struct, definition in fresh:  # only now every name has its type
@@ -276,13 +276,13 @@ def _names_in(described: Any) -> list[str]:
     return [name for one in inner if isinstance(one, Type | tuple) for name in _names_in(one)]
 
 
-def _struct(name: str, definition: Object, python: Lookup) -> type[Struct]:
-    """Return the Struct of an object, with annotations that are still to be given."""
+def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:
+    """Return the Struct of an object, with annotations that are still to be given. `known` has the enumerations."""
     made: list[type[Struct]] = []
     struct = msgspec.defstruct(
         name,
         [
-            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, python)))
+            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, known, python)))
             for one in definition.fields
         ],
         module=__name__,
@@ -297,8 +297,8 @@ def _struct(name: str, definition: Object, python: Lookup) -> type[Struct]:
     return struct
 
 
-def _field_default(field: Field, made: list[type[Struct]], python: Lookup) -> dict[str, Any]:
-    """Return the arguments of `msgspec.field` for a default. Where its type is not a scalar, each object gets a value of its own."""
+def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, Any], python: Lookup) -> dict[str, Any]:
+    """Return the arguments of `msgspec.field` for a default. A list or an object is made anew for each value."""
     if field.default is None:
         return {}
     if isinstance(field.default, forms.Function):
@@ -306,6 +306,6 @@ def _field_default(field: Field, made: list[type[Struct]], python: Lookup) -> di
     value = field.default.value  # type: ignore[attr-defined]
     if value is None:
         return {"default": None}
-    if (annotation := ANNOTATIONS.get(type(field.type))) not in (None, Any):
-        return {"default": msgspec.convert(value, annotation)}
+    if not isinstance(value, list | dict):
+        return {"default": msgspec.convert(value, annotation_of(field.type, known.__getitem__, python))}
     return {"default_factory": lambda: msgspec.convert(value, made[0].__annotations__[field.name])}

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..model.declaration_checks import FLAGS
 from ..model.meta import StoreMeta
 from ..model.rules import (
     AllOf,
@@ -28,7 +29,6 @@ from ..model.rules import (
     nobody,
 )
 from .caller import ANONYMOUS, Caller
-from .policy import FLAGS
 
 VERBS = ("read", "search", "count", "read_batch", "create", "update", "delete", "edit_batch")
 """The verbs, in the order of the rows."""

@@ -115,7 +115,3 @@ def _personal(rule: Rule | bool) -> bool:
 
 def _flags(attribute: Attribute) -> tuple[Rule | bool, ...]:
     return (attribute.readable, attribute.creatable, attribute.updatable)
-
-
-FLAGS = ("readable", "creatable", "updatable")
-"""The members of an attribute that may be rules."""

@@ -34,7 +34,7 @@ def _faults(rule: Rule, meta: StoreMeta[Any], path: str) -> Iterator[Fault]:
                 try:
                     resolve_filter(meta, asked, at)
                 except InvalidQuery as error:
-                    yield from (_named(fault, meta) for fault in error.faults)
+                    yield from (_named(fault, meta, at) for fault in error.faults)
             case Through(name, inner) if name in meta.links:
                 yield from _behind(meta, name, inner, f"{at}/{name}")
 
@@ -47,13 +47,15 @@ def _behind(meta: StoreMeta[Any], link: str, rule: Rule, path: str) -> list[Faul
     return [*_faults(rule, target, path)]
 
 
-def _named(fault: Fault, meta: StoreMeta[Any]) -> Fault:
+def _named(fault: Fault, meta: StoreMeta[Any], at: str) -> Fault:
     """Return the fault; of an unknown attribute with the path of its name, without the operator, and the names there are."""
     if fault.message != UNKNOWN:
         return fault
-    path = fault.path.rpartition("/")[0]
-    at = path if path.endswith(f"/{fault.found}") else fault.path
-    return structs.replace(fault, path=at, expected=fault.expected or "one of " + ", ".join(meta.attributes))
+    parent = fault.path.rpartition("/")[0]
+    path = parent if parent.endswith(f"/{fault.found}") else fault.path
+    for step in path.removeprefix(at).split("/"):
+        meta = meta.links[step].ends.target if step in meta.links else meta
+    return structs.replace(fault, path=path, expected="one of " + ", ".join(meta.attributes))
 
 
 UNKNOWN = "Unknown attribute"

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from ...errors import all_errors
+from ...model.declaration_checks import FLAGS
 from ...model.meta import Attribute, Link, StoreMeta
 from ...model.types import INTEGER_MAX, INTEGER_MIN
 from ...model.update_operators import change_word
 from ...naming import pascal
 from ...query.filter_parsing import spellings
-from ...security.policy import FLAGS
 from ..operations import ActionOperation, Operation, StoreOperation
 from . import access
 from .filters import filter_schema
