@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from . import settings
 from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
-from .model.access import VERBS
 from .model.compilation import fault_below
 from .model.meta import StoreMeta, meta_of
+from .model.verbs import VERBS
 from .naming import RESERVED, kebab
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 LONGEST = timedelta(days=30)
 """How long an answer to a request that may come again is kept at most."""
-POSTED = ("create", "edit_batch")
-"""The verbs of a store that are asked for by `POST`."""
 Action = Callable[..., Any] | str
 """A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
 
@@ -165,7 +163,9 @@ class App:
     def keeps_requests(self) -> bool:
         """Whether there is anything to post, and what was posted with an `Idempotency-Key` is kept."""
         rules = [one.access for one in self.metas.values() if one.access is not None]
-        posts = bool(self._actions) or any(rule.allows(verb) for rule in rules for verb in POSTED)
+        posts = bool(self._actions) or any(
+            rule.allows(name) for rule in rules for name, verb in VERBS.items() if not verb.repeatable
+        )
         return self.idempotency is not None and posts
 
     def prepare(self) -> None:

@@ -22,7 +22,8 @@ from ..model.types import identity, unwrap
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
-from .operations import ActionOperation, Arguments, Operation, Parameter, store_operations, unknown_members
+from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
+from .store_operations import store_operations
 
 AUTHORIZATION = "servey.security.authorization"
 """Where servey's `Authorization` is: recognising one needs no import of it."""

@@ -34,7 +34,8 @@ from ..store.edits import EditResult
 from .authorization import caller_of
 from .http.cache_headers import shared
 from .http.problem import problem
-from .operations import Parameter, StoreOperation, store_operations
+from .operations import Parameter, StoreOperation
+from .store_operations import store_operations
 
 
 def servey_actions(app: App) -> tuple[Action, ...]:

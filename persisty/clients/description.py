@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from ..api.actions import operations
+from ..api.batch_edits import EDITS
 from ..api.openapi import access
-from ..api.operations import EDITS, ActionOperation, StoreOperation
+from ..api.operations import ActionOperation, StoreOperation
 from ..api.rest.include import MAX_LEVELS
 from ..application import App
 from ..errors import all_errors

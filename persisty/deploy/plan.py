@@ -20,14 +20,15 @@ from ..api.graphql.reachable_types import everywhere
 from ..api.graphql.sdl import sdl
 from ..api.graphql.subscriptions import Subscription, subscriptions
 from ..api.http.cors import origins_of
-from ..api.operations import ActionOperation, Operation, StoreOperation, store_operations
+from ..api.operations import ActionOperation, Operation, StoreOperation
+from ..api.store_operations import store_operations
 from ..application import App
 from ..backends.dynamodb.codec import WireCodec
 from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
-from ..model.access import READS, WRITES
 from ..model.meta import Link, StoreMeta
 from ..model.rules import Rule, Through
+from ..model.verbs import READS, WRITES
 from ..naming import pascal, system_table_name, table_name
 from ..security.authenticator import authenticator_of
 from ..store.idempotency_records import REQUESTS

@@ -9,11 +9,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from .rules import AllOf, AnyOf, Rule, everyone, joined, nobody
-
-READS = frozenset({"read", "search", "count", "read_batch"})
-WRITES = frozenset({"create", "update", "delete", "edit_batch"})
-VERBS = READS | WRITES
+from .rules import AnyOf, Rule, everyone, joined, nobody
+from .verbs import VERBS
 
 
 class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="verbs"):
@@ -38,8 +35,10 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
         said: Rule | None = getattr(self, verb)
         if said is not None:
             return said
-        kind, verbs = DERIVED[verb]
-        return joined(kind, tuple(map(self.of, verbs)))
+        row = VERBS[verb]
+        if row.rule_of is not None:
+            return self.of(row.rule_of)
+        return joined(AnyOf, tuple(map(self.of, row.edits)))
 
     def allows(self, verb: str) -> bool:
         """Return whether the rule of the verb may allow some caller to do this."""
@@ -59,15 +58,6 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
     def owners(self) -> tuple[str, ...]:
         """The attributes that name the owner of an item."""
         return tuple(dict.fromkeys(name for verb in sorted(VERBS) for name in self.of(verb).owners))
-
-
-DERIVED: dict[str, tuple[type[AllOf | AnyOf], tuple[str, ...]]] = {
-    "search": (AllOf, ("read",)),
-    "count": (AllOf, ("search",)),
-    "read_batch": (AllOf, ("read",)),
-    "edit_batch": (AnyOf, ("create", "update", "delete")),
-}
-"""Verb → how its default rule is combined from the rules of other verbs."""
 
 
 private = Access()

@@ -28,10 +28,11 @@ from ..model.rules import (
     joined,
     nobody,
 )
+from ..model.verbs import READS, VERBS, WRITES
 from .caller import ANONYMOUS, Caller
 
-VERBS = ("read", "search", "count", "read_batch", "create", "update", "delete", "edit_batch")
-"""The verbs, in the order of the rows."""
+ROWS = (*(one for one in VERBS if one in READS), *(one for one in VERBS if one in WRITES))
+"""The verbs, in the order of the rows: those that read first."""
 ALL, NONE = "all", "none"
 
 
@@ -60,7 +61,7 @@ def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
     roles = roles_of(known)
     rows: list[Row] = []
     for meta in known:
-        rows += [Row(meta.name, verb, _cells(meta.rule(verb), roles)) for verb in VERBS]
+        rows += [Row(meta.name, verb, _cells(meta.rule(verb), roles)) for verb in ROWS]
         for attribute in meta.attributes.values():
             for flag in FLAGS:
                 rule = getattr(attribute, flag)

@@ -9,17 +9,14 @@ from functools import cache
 from typing import Any
 
 from ..errors import Forbidden, PersistyError, Unauthenticated
-from ..model.access import VERBS
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.meta import Attribute, StoreMeta
 from ..model.rules import Constant, Rule, Through, Where
+from ..model.verbs import VERBS
 from ..query.filter_algebra import combine
 from ..query.visibility import View
 from .caller import Caller
 from .row_filters import row_filter
-
-ALONE = frozenset({"read", "create", "edit_batch"})
-"""Verbs whose rule is all there is. With the others an item that `read` keeps from the caller does not exist."""
 
 
 class Policy:
@@ -45,7 +42,7 @@ class Policy:
         found = self._rows.get(verb)
         if found is None:
             found = row_filter(self.meta.rule(verb), self.meta, self.caller)
-            if verb not in ALONE:
+            if VERBS[verb].within_read:
                 found = combine(And, [found, self.rows("read")])
             self._rows[verb] = found
         return found

@@ -14,8 +14,8 @@ from persisty.api.graphql.appsync.function import AppSync
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
 from persisty.api.openapi.document import document
-from persisty.api.operations import store_operations
 from persisty.api.rest.endpoint import Rest
+from persisty.api.store_operations import store_operations
 
 from ..graphql.asking import Hosted, StandIn
 

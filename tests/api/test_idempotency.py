@@ -25,8 +25,8 @@ from persisty import Access, App, Caller, Conflict, InvalidDeclaration, Unique, 
 from persisty.api.http.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
 from persisty.api.http.messages import Request, Response
 from persisty.api.openapi.document import document
-from persisty.api.operations import store_operations
 from persisty.api.rest.endpoint import Rest
+from persisty.api.store_operations import store_operations
 from persisty.errors import BackendUnavailable, Forbidden, InvalidInput, NotFound, PersistyError, Throttled
 from persisty.store.idempotency_records import REQUESTS
 

@@ -14,7 +14,9 @@ import pytest
 
 from persisty import App, public, stored
 from persisty.api.actions import operations
-from persisty.api.operations import EDITS, VERBS, StoreOperation
+from persisty.api.batch_edits import EDITS
+from persisty.api.operations import StoreOperation
+from persisty.api.store_operations import OFFERS
 from persisty.application import load_app
 from persisty.cli.client import WRITERS
 from persisty.clients import python_methods, python_types, typescript_methods, typescript_types
@@ -24,6 +26,7 @@ from persisty.clients.typescript import typescript_client
 from persisty.model.links import LinkKind
 from persisty.model.types import OPERATORS, Kind
 from persisty.model.update_operators import SPELLED
+from persisty.model.verbs import VERBS
 from persisty.naming import camel
 
 from ..hosting.test_identity import environment
@@ -82,7 +85,7 @@ def test_what_searches_take_is_what_the_operation_takes_in_typescript() -> None:
     text = typescript_client(load_app(APPS["shop"]), "shop")
     searching = re.search(r"^export interface Searching<.*?{\n(.*?)^}", text, re.DOTALL | re.MULTILINE)
     assert searching is not None
-    assert re.findall(r"^  (\w+)\?:", searching[1], re.MULTILINE) == [one.name for one in VERBS["search"].parameters]
+    assert re.findall(r"^  (\w+)\?:", searching[1], re.MULTILINE) == [one.name for one in OFFERS["search"].parameters]
 
 
 @pytest.mark.parametrize("methods", [python_methods.METHODS, typescript_methods.METHODS])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from persisty.api.openapi.document import document
-from persisty.api.operations import VERBS
 from persisty.api.rest.endpoint import Rest
+from persisty.api.store_operations import OFFERS
 
 from .test_caching import asked, told
 from .test_docs import ROOT, blocks, declared
@@ -28,7 +28,7 @@ def test_requests_are_answered_as_shown() -> None:
 
 def test_the_routes_are_those_of_every_store_and_their_statuses_those_of_the_document() -> None:
     rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| .* \| (\d{3}.*) \| (.*) \|", (ROOT / PAGE).read_text(), re.MULTILINE)
-    assert {(method, path) for method, path, *_ in rows} == {(verb.method, verb.path) for verb in VERBS.values()}
+    assert {(method, path) for method, path, *_ in rows} == {(verb.method, verb.path) for verb in OFFERS.values()}
     described = document(declared(PAGE)["app"])["paths"]
     for method, path, *columns in rows:
         statuses = re.findall(r"\d{3}", " ".join(columns))

@@ -17,8 +17,8 @@ from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
 from persisty.api.http.authentication import Identified
 from persisty.api.http.messages import Request
-from persisty.api.operations import store_operations
 from persisty.api.rest.endpoint import Rest
+from persisty.api.store_operations import store_operations
 
 PASSWORD = "correct horse battery staple"
 Call = Callable[..., tuple[int, Any]]

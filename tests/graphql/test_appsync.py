@@ -144,7 +144,7 @@ def test_stores_are_answered_without_the_actions_and_without_graphql_core() -> N
     script = """
 import sys
 from tests.graphql import light
-from persisty.api.graphql.appsync import AppSync
+from persisty.api.graphql.appsync.function import AppSync
 appsync = AppSync(light.app)
 made = appsync.handle({"fieldName": "plainCreate", "arguments": {"item": {"text": "a", "tags": ["x"]}}})
 assert made["data"]["tags"] == ["x"], made

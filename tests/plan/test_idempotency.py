@@ -9,7 +9,7 @@ import pytest
 from persisty import App, Caller, public, read_only, stored
 from persisty.api.http.idempotency import LEASE, Idempotency
 from persisty.api.http.messages import Request, Response
-from persisty.api.operations import store_operations
+from persisty.api.store_operations import store_operations
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import REQUEST_ACTIONS, KeyAttribute, plan_of
 from persisty.store.idempotency_records import REQUESTS

@@ -29,12 +29,11 @@ from persisty import (
 )
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
-from persisty.api.operations import VERBS
 from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import SYSTEM, Function, Plan, plan_of
-from persisty.model.access import VERBS as OFFERED
+from persisty.model.verbs import VERBS
 from persisty.naming import RESERVED, system_table_name
 from persisty.testing import app_fixture
 from tests.appsync_schema import DECLARED, links_in
@@ -60,7 +59,7 @@ class Slot:
 
 def _only(*verbs: str) -> Access:
     """These verbs and no other."""
-    return Access(**{verb: everyone if verb in verbs else nobody for verb in OFFERED})
+    return Access(**{verb: everyone if verb in verbs else nobody for verb in VERBS})
 
 
 @stored(key=("a", "b", "c"), access=_only("create"))

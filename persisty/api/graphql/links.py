@@ -9,7 +9,8 @@ from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta
 from ...query.filter_parsing import filter_of_json
 from ...store.limits import DEFAULT_LIMIT, check_limit
-from ..operations import VERBS, Parameter
+from ..operations import Parameter
+from ..store_operations import OFFERS
 from .executor import Run
 from .hosted.complexity import page_of
 from .resolvers import store_arguments
@@ -21,7 +22,7 @@ MOST_AT_ONCE = 25_000
 MOST_IN_ALL = 100_000
 """Items in pages below links that one response may hold."""
 
-PARAMETERS: dict[str, Parameter] = {one.name: one for one in VERBS["search"].parameters}
+PARAMETERS: dict[str, Parameter] = {one.name: one for one in OFFERS["search"].parameters}
 
 
 def parameters_of(link: LinkField) -> tuple[Parameter, ...]:

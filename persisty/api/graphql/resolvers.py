@@ -17,6 +17,7 @@ from msgspec import UNSET, Struct
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta
 from ...model.validation import pointer
+from ...model.verbs import CONDITIONAL, VERBS
 from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
@@ -153,7 +154,7 @@ def _edit(meta: StoreMeta[Any], value: Any) -> Any:
     plain = {name: one for name, one in value.items() if one is not None}
     if "create" in plain:
         plain["create"] = _create(meta, plain["create"])
-    for verb in ("update", "delete"):
+    for verb in CONDITIONAL:
         if isinstance(body := plain.get(verb), Mapping):
             plain[verb] = {name: EDIT[name](meta, one) if name in EDIT else one for name, one in body.items()}
     if isinstance(body := plain.get("update"), dict) and not may_give(meta, "update"):
@@ -177,7 +178,7 @@ GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
 }
 """Shape of a store's parameter → its plain JSON; the shapes that are absent are plain already."""
 
-INPUTS: dict[Any, str] = {"create": "creatable", "update": "updatable"}
+INPUTS: dict[Any, str] = {name: verb.gives for name, verb in VERBS.items() if verb.gives is not None}
 """Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
 
 CHECKED: dict[Any, tuple[type, str]] = {

@@ -21,7 +21,8 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
 from ...query.filter_parsing import QUERY, fields_of, has_text
-from ..operations import EDITS, Operation, Parameter, StoreOperation
+from ..batch_edits import EDITS
+from ..operations import Operation, Parameter, StoreOperation
 from .links import parameters_of
 from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
 from .result_types import RESULTS, LinkField, link_fields, offered_in, result_ref

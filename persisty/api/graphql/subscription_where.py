@@ -9,10 +9,10 @@ from ...model.expressions import Filter
 from ...query.filter_parsing import filter_of_json
 from ...query.resolution import resolve_filter
 from ...store.guard import Trusted
-from ..operations import VERBS
+from ..store_operations import OFFERS
 from .resolvers import store_arguments
 
-WHERE = tuple(one for one in VERBS["search"].parameters if one.name == "where")
+WHERE = tuple(one for one in OFFERS["search"].parameters if one.name == "where")
 """What a subscription takes."""
 
 

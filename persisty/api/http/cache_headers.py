@@ -20,6 +20,7 @@ from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or
 from ...model.generators import UPDATED, VERSION, Generator
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import INTEGER_MAX, Kind
+from ...model.verbs import VERBS
 from ...query.filter_algebra import combine
 from ...store.store import Store
 from ..operations import Operation, StoreOperation
@@ -146,14 +147,10 @@ def shared(meta: StoreMeta[Any], verb: str, known: frozenset[str] = frozenset())
     free = meta.access is not None and meta.access.of(verb).constant is True
     if not free or not all(one.readable is True or one.readable is False for one in meta.attributes.values()):
         return False
-    if verb in KEYED:
+    if not VERBS[verb].filtered:
         return True
     beyond = [one.ends.target for one in meta.links.values()]
     return all(one.name in known or shared(one, "search", known | {meta.name}) for one in beyond)
-
-
-KEYED = frozenset({"read", "read_batch"})
-"""The reading verbs that take no filter."""
 
 
 def _headers(cache: Cache, *, everybody: bool) -> dict[str, str]:

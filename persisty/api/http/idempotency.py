@@ -36,9 +36,10 @@ from ...errors import (
     PreconditionFailed,
 )
 from ...model.expressions import Compare
+from ...model.verbs import carried_out
 from ...store.edits import Delete
 from ...store.idempotency_records import KeptRequest
-from ..operations import EDITS, ActionOperation, Operation
+from ..operations import ActionOperation, Operation
 from .messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .problem import refusal
 
@@ -55,8 +56,6 @@ LOOKS = 5
 KEPT = frozenset({404, 409, 412})
 """The refusals that are the outcome of a request, and kept as what was done is. Any other tells of the request itself, of who sends it, or
 of the moment: nothing was done, and the next one with the key is carried out."""
-WRITTEN = {"edit_batch": tuple(EDITS)}
-"""Verb → the verbs of which a caller has to be allowed one."""
 PURGE_EVERY, PURGED = 25, 50
 """After how many requests some that are expired are dropped, and how many are looked at for that: twice as many as have come since, so
 that never many more than half of all are expired."""
@@ -107,7 +106,7 @@ class Idempotency:
             return
         meta, verb = operation.meta, operation.verb
         guard = self._app.store(meta.name).on_behalf_of(request.caller).guard
-        if not any(map(guard.may, WRITTEN.get(verb, (verb,)))):
+        if not any(map(guard.may, carried_out(verb))):
             raise guard.refusal(f"{verb} of {meta.name} is not for you")
 
     def _begin(self, name: str, fingerprint: str) -> KeptRequest | Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...model.meta import Attribute, Link, StoreMeta
 from ...model.rules import AnyOf, Rule, authenticated, everyone, nobody
+from ...model.verbs import VERBS, carried_out
 from ...naming import pascal
 from ...security.access_matrix import simplified
 from ...security.caller import ANONYMOUS
@@ -34,7 +35,7 @@ def always_there(meta: StoreMeta[Any]) -> list[str]:
 
 def _creators_read(meta: StoreMeta[Any]) -> bool:
     """Whether whoever may create an item is known to be one who may read it."""
-    read, create = (_rule(meta, verb) for verb in ("read", "create"))
+    read, create = _rule(meta, "read"), _rule(meta, "create")
     if create.constant is False or read in (everyone, create):
         return True
     if read == authenticated:
@@ -61,7 +62,7 @@ def refusals(operation: Operation) -> tuple[str, ...]:
     if isinstance(operation, ActionOperation):
         return ("unauthenticated", "forbidden")
     ruled = _rule(operation.meta, operation.verb).constant is not True
-    given = operation.verb in ("create", "update", "edit_batch")
+    given = any(VERBS[verb].gives for verb in carried_out(operation.verb))
     return ("unauthenticated", "forbidden") if ruled or given else ("unauthenticated",)
 
 

@@ -48,7 +48,7 @@ def _responses(operation: Operation, responses: dict[str, Any], reads: bool) -> 
         name: {"description": TOLD[name], "schema": TEXT} for name in (TOLD if reads else ("ETag", "Last-Modified"))
     }
     if isinstance(operation, StoreOperation) and (
-        operation.verb not in ITEMS or validators(operation.meta).modified is None
+        operation.result not in ITEMS or validators(operation.meta).modified is None
     ):
         del told["Last-Modified"]
     found = dict(responses)
@@ -60,5 +60,5 @@ def _responses(operation: Operation, responses: dict[str, Any], reads: bool) -> 
     return found
 
 
-ITEMS = ("create", "read", "update")
-"""The verbs that answer with one item."""
+ITEMS = frozenset({"item", "item?"})
+"""The shapes of results that are one item."""

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ...errors import PersistyError, all_errors
+from ...model.verbs import VERBS, carried_out
 from ..operations import Operation, StoreOperation
 from . import access
 from .schemas import Schema, ref
@@ -30,14 +31,6 @@ REFUSALS: dict[str, tuple[str, ...]] = {
                    "unsupported"),
 }  # fmt: skip
 """Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
-
-
-CONDITIONAL: dict[str, tuple[str, ...]] = {
-    "update": ("update",),
-    "delete": ("delete",),
-    "edit_batch": ("update", "delete"),
-}
-"""Verb → the writes it is for that are refused without a condition, where an item demands one."""
 
 
 ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
@@ -66,7 +59,7 @@ def _required(operation: Operation) -> tuple[str, ...]:
     meta = operation.meta
     if meta.access is None or not meta.conditional_writes:
         return ()
-    demanded = any(map(meta.access.allows, CONDITIONAL.get(operation.verb, ())))
+    demanded = any(VERBS[verb].conditional and meta.access.allows(verb) for verb in carried_out(operation.verb))
     return ("precondition_required",) if demanded else ()
 
 

@@ -27,6 +27,7 @@ from ...errors import (
     MethodNotAllowed,
     NotFound,
 )
+from ...model.verbs import VERBS
 from ...store.edits import EditResult
 from ...store.store import Store
 from ..http.cache_headers import Answers, precondition, taken
@@ -34,7 +35,8 @@ from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, encode, json_body, without_content
 from ..http.negotiation import FINE, JSON_MEDIA, LINES_MEDIA, media_for
 from ..http.problem import problem, problem_response, refusal
-from ..operations import ASKED, ActionOperation, Operation, StoreOperation, store_operations
+from ..operations import ActionOperation, Operation, StoreOperation
+from ..store_operations import store_operations
 from . import include
 from .fieldsets import FIELDS, WHOLE, Shape, shape
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
@@ -278,7 +280,7 @@ class Rest:
         if not links and not names:
             return WHOLE, rest
         store: Store[Any] = self._app.store(operation.meta.name).on_behalf_of(request.caller)
-        store.guard.rows(ASKED.get(operation.verb, operation.verb))  # before anything is said of the names
+        store.guard.rows(VERBS[operation.verb].asks or operation.verb)  # before anything is said of the names
         return shape(store, links, names), rest
 
     def _object(self, request: Request) -> Mapping[str, Any]:

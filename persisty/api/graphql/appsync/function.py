@@ -30,7 +30,8 @@ from ....model.types import identity
 from ....security.caller import Caller
 from ....store.store import Store
 from ...http.problem import as_error
-from ...operations import Operation, store_operations
+from ...operations import Operation
+from ...store_operations import store_operations
 from ..compiler import Dialect, Planner
 from ..executor import Failure, Run, stores_for
 from ..hosted.complexity import MOST, check_complexity, members_of

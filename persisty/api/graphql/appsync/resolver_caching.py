@@ -16,7 +16,7 @@ MOST = 3600
 """Seconds that AppSync keeps anything."""
 ARGUMENTS = "$context.arguments"
 NUMBERS = frozenset({"count"})
-"""Verbs whose answers have no items in them."""
+"""Shapes of results that have no items in them."""
 
 
 class Caching(Struct, frozen=True):
@@ -33,5 +33,5 @@ def caching(operation: Operation) -> Caching | None:
     meta, verb = operation.meta, operation.verb
     if meta.cache is None or not (meta.cache.appsync and meta.cache.seconds):
         return None
-    whole = not meta.links or verb in NUMBERS
+    whole = not meta.links or operation.result in NUMBERS
     return Caching(min(meta.cache.seconds, MOST)) if whole and shared(meta, verb) else None

@@ -15,8 +15,8 @@ from ...operations import Operation, StoreOperation
 
 MOST = 500_000
 """Values that an answer may hold unless the host says otherwise."""
-LISTS: dict[str, str] = {"read_batch": "keys", "edit_batch": "edits"}
-"""Verb → the argument that has as many members as its answer."""
+LISTS = frozenset({"keys", "edits"})
+"""Shapes of arguments that have as many members as the answer."""
 
 
 def page_of(arguments: Mapping[str, Any]) -> int:
@@ -29,12 +29,14 @@ def page_of(arguments: Mapping[str, Any]) -> int:
 
 def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
     """Return how many members the answer of an operation may have."""
-    verb = operation.verb if isinstance(operation, StoreOperation) else ""
-    if verb == "search":
-        return page_of(arguments)
-    if verb not in LISTS:
+    if not isinstance(operation, StoreOperation):
         return 1
-    given = arguments.get(LISTS[verb])
+    if operation.result == "page":
+        return page_of(arguments)
+    listed = next((one.name for one in operation.parameters if one.shape in LISTS), None)
+    if listed is None:
+        return 1
+    given = arguments.get(listed)
     return len(given) if isinstance(given, list) else MAX_BATCH
 
 

@@ -1,0 +1,110 @@
+"""The edits of a batch as callers send them: parsed and checked together, then given to the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from ..errors import Fault, InvalidInput, PreconditionRequired
+from ..model.expressions import ALL, Filter
+from ..model.validation import pointer
+from ..query.filter_parsing import filter_of_json
+from ..store import edits
+from ..store.limits import check_batch
+from ..store.store import Store
+from .arguments import Faults, array_from, object_from
+from .operations import Arguments, unknown_members
+
+
+def edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResult[Any]]:
+    """All faults of all edits at once, and none of another verb than the access rule allows."""
+    given = array_from(arguments.get("edits"), "/edits")
+    check_batch(given)
+    faults = Faults()
+    batch: list[Any] = []
+    for position, edit in enumerate(given):
+        path = pointer("edits", position)
+        batch.append(faults.gather(partial(_edit, store, edit, path)))
+    faults.settle(InvalidInput)
+    lacking = [at for position, edit in enumerate(batch) if (at := _lacks_condition(store, edit, position))]
+    if lacking:
+        raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
+    results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+    for result in results:
+        if result.error is not None:
+            result.error.faults = tuple(map(_in_update, result.error.faults))
+    return results
+
+
+def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:
+    """Where the condition of an edit should be that lacks one which its item demands."""
+    if not isinstance(edit, edits.Update | edits.Delete):
+        return None
+    path = pointer("edits", position, CONDITIONAL[type(edit)], "when")
+    return path if unconditional(store, edit.when, path) else None
+
+
+CONDITIONAL: dict[type, str] = {edits.Update: "update", edits.Delete: "delete"}
+"""The edits that may have a condition, as a caller names them."""
+
+
+def _in_update(fault: Fault) -> Fault:
+    """A fault of the changes of an edit at its place in what a caller sends: `/edits/3/update/changes/count`."""
+    return msgspec.structs.replace(fault, path=_CHANGES.sub(r"\1/update/changes", fault.path, count=1))
+
+
+_CHANGES = re.compile(r"^(/edits/\d+)/changes")
+
+
+def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
+    chosen = {verb: body for verb, body in object_from(given, path).items() if body is not None}
+    if len(chosen) != 1 or not chosen.keys() <= EDITS.keys():
+        expected = "exactly one of " + ", ".join(EDITS)
+        raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
+    [(verb, body)] = chosen.items()
+    store.guard.rows(verb)
+    return EDITS[verb](store, object_from(body, path + pointer(verb)), path + pointer(verb))
+
+
+def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    store.guard.new(body, path)  # is it valid? what is generated is the store's to make, and to know again
+    return edits.Create(body)
+
+
+def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    faults = Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
+    changes = faults.gather(lambda: object_from(body.get("changes"), path + "/changes"))
+    faults.gather(lambda: changes and store.guard.changes(changes, path + "/changes"))
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
+    faults.settle(InvalidInput)
+    return edits.Update(body["key"], changes or {}, when)
+
+
+def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+    faults = Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
+    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
+    faults.settle(InvalidInput)
+    return edits.Delete(body["key"], when)
+
+
+EDITS: dict[str, Callable[[Store[Any], Arguments, str], edits.Edit]] = {
+    "create": _edit_create,
+    "update": _edit_update,
+    "delete": _edit_delete,
+}
+"""An edit of a batch is an object with one of these members."""
+
+
+def _keyless(body: Arguments, path: str) -> list[Fault]:
+    key = body.get("key")
+    found = "null" if key is None else type(key).__name__
+    return [] if isinstance(key, str) else [Fault(path + "/key", "Expected str", "str", found)]
+
+
+def unconditional(store: Store[Any], when: Filter | None, path: str) -> bool:
+    """Whether a write lacks a condition that its item demands. One that holds of every item is none."""
+    return store.meta.conditional_writes and store.planning.where(when, path) == ALL

@@ -1,0 +1,182 @@
+"""Operations of stores: what each verb is over HTTP, which arguments it takes, and how it calls the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from ..application import App
+from ..errors import PreconditionRequired
+from ..model.expressions import ALL, And, Filter
+from ..model.verbs import VERBS, Verb
+from ..naming import kebab
+from ..query.order import resolve_order
+from ..query.resolution import mentions
+from ..security.caller import ANONYMOUS, Caller
+from ..store.limits import DEFAULT_LIMIT, MAX_BATCH, check_limit
+from ..store.store import Store
+from .arguments import Faults, array_from, filter_from, object_from
+from .batch_edits import edit_batch, unconditional
+from .operations import Arguments, Parameter, StoreOperation
+
+
+class Offer(Struct, frozen=True):
+    """How a verb is offered: a row of `OFFERS`. `path` has the store's name for `{store}`."""
+
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+    result: str
+    call: Callable[[Store[Any], Arguments], Any]
+    description: str
+
+
+def _create(store: Store[Any], arguments: Arguments) -> Any:
+    return store.create(object_from(arguments.get("item"), "/item"))
+
+
+def _read(store: Store[Any], arguments: Arguments) -> Any:
+    return store.read(arguments["key"])
+
+
+def _update(store: Store[Any], arguments: Arguments) -> Any:
+    changes = object_from(arguments.get("changes"), "/changes")
+    faults = Faults()
+    when = faults.gather(lambda: filter_from(store, arguments.get("when"), "/when"))
+    if faults:
+        faults.gather(lambda: store.guard.changes(changes))
+        faults.settle()
+    return store.update(arguments["key"], changes, when=_condition(store, arguments, when))
+
+
+def _delete(store: Store[Any], arguments: Arguments) -> bool:
+    when = filter_from(store, arguments.get("when"), "/when")
+    return store.delete(arguments["key"], when=_condition(store, arguments, when))
+
+
+def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
+    """What the caller's condition says, and what a surface makes of the version that the caller knows. `PreconditionRequired` if that is
+    nothing and the item's writes are conditional."""
+    known = arguments.get("precondition")
+    if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):
+        raise PreconditionRequired()
+    return And((ALL if when is None else when, known(store, arguments["key"]))) if known is not None else when
+
+
+def _search(store: Store[Any], arguments: Arguments) -> Any:
+    order = arguments.get("order") or None
+    limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
+    faults = Faults()
+    where, query = _asked(store, arguments, faults)
+    faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
+    faults.gather(lambda: check_limit(limit))
+    faults.settle()
+    paging: dict[str, Any] = {"query": query, "order": order, "limit": limit, "cursor": arguments.get("cursor")}
+    selected = arguments.get("select")
+    return store.search(where, **paging) if selected is None else store.select(selected, where, **paging)
+
+
+def _count(store: Store[Any], arguments: Arguments) -> int:
+    faults = Faults()
+    where, query = _asked(store, arguments, faults)
+    faults.settle()
+    return store.count(where, query=query)
+
+
+def _asked(store: Store[Any], arguments: Arguments, faults: Faults) -> tuple[Filter | None, str | None]:
+    """The filter and the text to search."""
+    where, query = faults.gather(lambda: filter_from(store, arguments.get("where"))), arguments.get("query")
+    if query is not None:
+        mentions(store.guard.view, query, "/query", faults)
+    return where, query
+
+
+def _read_batch(store: Store[Any], arguments: Arguments) -> list[Any]:
+    return store.read_batch(array_from(arguments.get("keys"), "/keys"))
+
+
+KEY = Parameter("key", "key", required=True, description="The item's string key")
+WHERE = Parameter("where", "where", description="Only items that match")
+QUERY = Parameter("query", "text", description="Only items that mention each of these words, whatever the case")
+WHEN = Parameter("when", "where", description="Only if the item matches; else `precondition_failed`")
+
+OFFERS: dict[str, Offer] = {
+    "create": Offer(
+        "POST", "/api/{store}", (Parameter("item", "create", required=True),), "item", _create,
+        "Store a new item.",
+    ),
+    "read": Offer("GET", "/api/{store}/{key}", (KEY,), "item?", _read, "The item of a key."),
+    "update": Offer(
+        "PATCH", "/api/{store}/{key}", (KEY, Parameter("changes", "update", required=True), WHEN), "item?",
+        _update, "Change some attributes of an item.",
+    ),
+    "delete": Offer("DELETE", "/api/{store}/{key}", (KEY, WHEN), "deleted", _delete, "Delete an item."),
+    "search": Offer(
+        "GET", "/api/{store}",
+        (
+            WHERE,
+            QUERY,
+            Parameter("order", "order", description="Attributes to sort by; ties end on the key"),
+            Parameter("limit", int, default=DEFAULT_LIMIT, description="Matches a page holds"),
+            Parameter("cursor", str, description="Continues the page it came from"),
+        ),
+        "page", _search, "The items that match, a page at a time.",
+    ),
+    "count": Offer("GET", "/api/{store}-count", (WHERE, QUERY), "count", _count, "How many items match."),
+    "read_batch": Offer(
+        "GET", "/api/{store}-batch",
+        (Parameter("keys", "keys", required=True, description=f"Up to {MAX_BATCH} keys"),), "items?", _read_batch,
+        "The items of some keys, null where there is none.",
+    ),
+    "edit_batch": Offer(
+        "POST", "/api/{store}-batch",
+        (
+            Parameter("edits", "edits", required=True, description=f"Up to {MAX_BATCH} edits"),
+            Parameter("atomic", bool, default=False, description="All or nothing"),
+        ),
+        "results", edit_batch, "Create, update and delete some items; each edit has its own result.",
+    ),
+}  # fmt: skip
+"""Verb → how every store offers it."""
+
+
+def store_operations(app: App) -> dict[str, StoreOperation]:
+    """Return the operations of the app's stores, by name: those that each item's access rule allows."""
+    return {
+        f"{meta.name}_{verb.name}": _store_operation(app.store(meta.name), verb, OFFERS[verb.name])
+        for meta in app.metas.values()
+        for verb in VERBS.values()
+        if meta.access is not None and meta.access.allows(verb.name)
+    }
+
+
+def _called(
+    store: Store[Any],
+    asks: str | None,
+    call: Callable[[Store[Any], Arguments], Any],
+    arguments: Arguments,
+    caller: Caller = ANONYMOUS,
+) -> Any:
+    """Call the store on behalf of the caller. A caller without access is refused before the arguments are looked at."""
+    bound = store.on_behalf_of(caller)
+    if asks is not None:
+        bound.guard.rows(asks)
+    return call(bound, arguments)
+
+
+def _store_operation(store: Store[Any], verb: Verb, offer: Offer) -> StoreOperation:
+    return StoreOperation(
+        name=f"{store.meta.name}_{verb.name}",
+        mutation=verb.writes,
+        method=offer.method,
+        path=offer.path.replace("{store}", kebab(store.meta.name)),
+        parameters=offer.parameters,
+        result=offer.result,
+        call=partial(_called, store, verb.asks, offer.call),
+        verb=verb.name,
+        meta=store.meta,
+        description=offer.description,
+    )

@@ -1,0 +1,127 @@
+"""The verbs stand in one table, `persisty/model/verbs.py`. Tables of other modules are keyed by it and complete."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from persisty.model.verbs import VERBS, Verb
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "persisty/model/verbs.py"
+SUITES = ROOT / "persisty/testing"
+"""Tests: they state what they expect."""
+
+
+def every(verb: Verb) -> bool:
+    return True
+
+
+def edited(verb: Verb) -> bool:
+    """Whether the verb can be an edit of a batch."""
+    return any(verb.name in one.edits for one in VERBS.values())
+
+
+def gives(verb: Verb) -> bool:
+    return verb.gives is not None
+
+
+def with_body(verb: Verb) -> bool:
+    return verb.gives is not None or bool(verb.edits)
+
+
+def with_content(verb: Verb) -> bool:
+    return verb.name != "delete"
+
+
+TABLES: dict[str, Callable[[Verb], bool]] = {
+    "persisty.api.batch_edits:EDITS": edited,
+    "persisty.api.graphql.resolvers:BODIES": gives,
+    "persisty.api.graphql.sdl:EDIT_BODIES": edited,
+    "persisty.api.openapi.cache_headers:WRITES": edited,
+    "persisty.api.openapi.document:ROUTES": every,
+    "persisty.api.openapi.examples:ANSWERS": with_content,
+    "persisty.api.openapi.examples:BODIES": with_body,
+    "persisty.api.openapi.responses:REFUSALS": every,
+    "persisty.api.rest.endpoint:HANDLERS": every,
+    "persisty.api.store_operations:OFFERS": every,
+    "persisty.clients.python_methods:METHODS": every,
+    "persisty.clients.python_types:EDITS": edited,
+    "persisty.clients.typescript_methods:METHODS": every,
+    "persisty.clients.typescript_types:EDITS": edited,
+    "persisty.deploy.plan:BATCH_ACTIONS": edited,
+    "persisty.deploy.plan:UNIQUE_ACTIONS": edited,
+    "persisty.deploy.plan:VERB_ACTIONS": every,
+}
+"""Table → the verbs that must be its keys. A new verb fails here wherever a table lacks it; a new table is added here."""
+
+SHAPES = {
+    "persisty/api/graphql/sdl.py:PARAMETERS",
+    "persisty/api/graphql/resolvers.py:GIVEN",
+    "persisty/api/openapi/examples.py:edits",
+    "persisty/api/openapi/schemas.py:_edits",
+    "persisty/api/servey.py:SHAPES",
+    "persisty/backends/sql/statements.py:KINDS",
+}
+"""Dictionaries with such keys that are no tables of verbs: shapes of parameters, the members of an edit, kinds of statements."""
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_of_verbs_has_each_verb_that_it_needs_and_no_other(table: str) -> None:
+    module, _, name = table.partition(":")
+    keys: Collection[str] = getattr(import_module(module), name)
+    assert set(keys) == {verb.name for verb in VERBS.values() if TABLES[table](verb)}
+
+
+def _named(node: ast.expr | None) -> set[str]:
+    return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def _collections(tree: ast.AST) -> Iterator[tuple[ast.expr, set[str]]]:
+    """Every literal collection, with the texts that it contains: the keys of a dictionary."""
+    for node in ast.walk(tree):
+        parts = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", None)
+        if isinstance(parts, list) and isinstance(node, ast.expr):
+            yield node, {text for part in parts for text in _named(part)}
+
+
+def _owner(tree: ast.Module, line: int) -> str:
+    """The name that is assigned, or the function that is defined, around a line."""
+    found = ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            match node:
+                case ast.FunctionDef(name=name):
+                    found = name
+                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                    found = found or name
+    return found
+
+
+def test_no_other_module_lists_verbs() -> None:
+    tables = {f"{one.partition(':')[0].replace('.', '/')}.py:{one.partition(':')[2]}" for one in TABLES}
+    strangers = []
+    for path in sorted((ROOT / "persisty").rglob("*.py")):
+        if path == TABLE or path.is_relative_to(SUITES):
+            continue
+        tree = ast.parse(path.read_text())
+        for node, texts in _collections(tree):
+            if len(texts) < 2 or not len(texts & VERBS.keys()) >= 2:
+                continue
+            where = f"{path.relative_to(ROOT)}:{_owner(tree, node.lineno)}"
+            if not isinstance(node, ast.Dict) or where not in tables | SHAPES:
+                strangers.append(f"{where} (line {node.lineno}): {sorted(texts)}")
+    assert not strangers, (
+        "\n".join(strangers) + "\n" + "derive it from persisty.model.verbs.VERBS, or add the table to TABLES"
+    )
+
+
+def test_verbs_refer_to_verbs() -> None:
+    for name, verb in VERBS.items():
+        assert name == verb.name
+        assert {*verb.edits, *({verb.rule_of} - {None}), *({verb.asks} - {None})} <= VERBS.keys(), name
+        assert (verb.asks is None) is bool(verb.edits), f"{name}: a verb is decided by a rule, or by those of its edits"
