@@ -75,7 +75,7 @@ def _filter(store: Store[Any], where: Mapping[str, Any] | None) -> Any:
     return filter_of_json(store.meta, where, "/where", store.guard.view)
 
 
-def _edits(given: Sequence[Mapping[str, Any]]) -> list[Any]:
+def _edits(given: Sequence[Any]) -> list[Any]:
     made: list[Any] = []
     for edit in given:
         [(verb, body)] = edit.items()

@@ -262,7 +262,7 @@ def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
         kind = data.draw(kinds())
         key, when, changed = data.draw(keys(kind)), data.draw(filters(kind, 2) | st.none()), data.draw(changes(kind))
         verb = data.draw(st.sampled_from(("update", "delete", "edit_batch", "update_all", "delete_all", "rest")))
-        edits: list[dict[str, Any]] = [
+        edits = [
             {"update": {"key": key, "changes": changed}},
             {"delete": {"key": data.draw(keys(kind).filter(lambda one: one != key))}},
         ]
