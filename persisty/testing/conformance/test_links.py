@@ -182,7 +182,9 @@ def test_links_gives_copies_with_what_is_behind_them(county: Stores) -> None:
     assert (boss.name, present(boss.town).name, present(dan.boss).name) == ("Ann", "Aix", "Ben")
     assert [[one.name for one in person.clubs] for person in page] == [[], ["chess"]]
     assert (cleo.staff_count, dan.town_name) == (0, None)
-    assert people.links(present(people.read("Dan"))).town is None
+    dan = people.links(present(people.read("Dan")))
+    assert dan.town is None
+    assert people.links(dan, "boss") == dan
     with pytest.raises(InvalidQuery) as caught:
         people.links(page, "nobody")
     assert [fault.path for fault in caught.value.faults] == ["/nobody"]

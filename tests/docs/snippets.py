@@ -1,0 +1,68 @@
+"""The Python on the pages as modules, for type checkers: as many files as a reader would write."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import sys
+from pathlib import Path
+
+from persisty.application import load_app
+from persisty.clients.python import python_client
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+CODE = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+STORE = "from examples.messenger.app import Message, app\n\nstore = app.store(Message)\n"
+BEFORE: dict[str, str] = {"docs/errors.md": STORE}
+"""Page → what its code takes as declared."""
+SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "docs/testing.md": (("conftest", (0,)), ("test_shop", (1,)), ("conformance", (2,))),
+    "docs/tutorial.md": (("tasks", (0,)), ("use_store", (1, 2)), ("use_client", (3,)), ("fixture", (4,))),
+}
+"""Page whose code stands in several modules → the name of each, and its blocks. The code of any other page is one module."""
+UNTYPED = {"docs/servey.md": "servey has no types"}
+"""Page whose code no checker can check → why."""
+CLIENTS = {"messenger_client": "examples.messenger.app:app", "tasks_client": "tasks:app"}
+"""Module that a page has `persisty client` write → its app."""
+SHELF = "from persisty.backends.memory import MemoryEngine\n\n\nclass ShelfEngine(MemoryEngine): ...\n"
+
+
+def written(folder: Path) -> list[Path]:
+    """Write the code of every page into the folder, and return its modules."""
+    modules: list[Path] = []
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
+        blocks = [_source(language, code) for language, code in CODE.findall(page.read_text())]
+        if not blocks or name in UNTYPED:
+            continue
+        of_page = page.stem.lower().replace("-", "_")
+        for module, numbers in SEVERAL.get(name, ((of_page, tuple(range(len(blocks)))),)):
+            modules.append(folder / f"{module}.py")
+            modules[-1].write_text(BEFORE.get(name, "") + "\n".join(blocks[number] for number in numbers))
+    (folder / "shelf.py").write_text(SHELF)
+    sys.path.insert(0, str(folder))
+    try:
+        for module, app in CLIENTS.items():
+            (folder / f"{module}.py").write_text(python_client(load_app(app), app))
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop("tasks", None)
+    return modules
+
+
+def _source(language: str, code: str) -> str:
+    """The statements of a block; of a console, with its expressions as arguments, which they are to a checker anyway."""
+    if language == "python":
+        return code
+    sources = [one.source for one in doctest.DocTestParser().get_examples(code)]
+    return "".join(f"print({source.rstrip()})\n" if _is_expression(source) else source for source in sources)
+
+
+def _is_expression(source: str) -> bool:
+    try:
+        compile(source, "page", "eval")
+    except SyntaxError:
+        return False
+    return True

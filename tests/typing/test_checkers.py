@@ -1,0 +1,57 @@
+"""Both checkers accept what is right, refuse what is wrong, and pass the code of every page."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.docs.snippets import written
+
+from .checkers import CHECKERS, Reports
+
+HERE = Path(__file__).parent
+OURS = ("accepted.py", "refused.py")
+MARK = "# refused"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with everything to check, so that each checker runs once."""
+    made = tmp_path_factory.mktemp("typing")
+    for name in OURS:
+        shutil.copy(HERE / name, made / name)
+    return made
+
+
+@pytest.fixture(scope="module")
+def snippets(folder: Path) -> list[str]:
+    return [one.name for one in written(folder)]
+
+
+@pytest.fixture(scope="module", params=CHECKERS)
+def reports(request: pytest.FixtureRequest, folder: Path, snippets: list[str]) -> Reports:
+    return CHECKERS[request.param](folder)
+
+
+def test_what_is_right_is_accepted(reports: Reports) -> None:
+    assert reports.get("accepted.py", {}) == {}
+
+
+def test_each_wrong_line_is_refused_and_no_other(reports: Reports) -> None:
+    lines = (HERE / "refused.py").read_text().splitlines()
+    wrong = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
+    found = reports["refused.py"]
+    assert {number: lines[number - 1] for number in wrong - found.keys()} == {}
+    assert {number: found[number] for number in found.keys() - wrong} == {}
+
+
+def test_the_code_of_every_page_passes(reports: Reports, snippets: list[str]) -> None:
+    assert len(snippets) > 12
+    assert {name: reports[name] for name in snippets if name in reports} == {}
+
+
+def test_what_is_accepted_runs() -> None:
+    runpy.run_path(str(HERE / "accepted.py"))
