@@ -272,7 +272,7 @@ def _further(target: Store[Any], found: list[Any], names: list[str], limit: int)
 
 def _copy(cls: type[Any], item: Any, values: Mapping[str, Any]) -> Any:
     """Return a copy of an item, which may have links loaded already, with these values of links."""
-    return cls(**{name: getattr(item, name) for name in item.__struct_fields__} | values)
+    return cls(**{name: getattr(item, name) for name in item.__struct_fields__} | dict(values))
 
 
 @cache

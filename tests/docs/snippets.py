@@ -37,7 +37,7 @@ def written(folder: Path) -> list[Path]:
         blocks = [_source(language, code) for language, code in CODE.findall(page.read_text())]
         if not blocks or name in UNTYPED:
             continue
-        of_page = page.stem.lower().replace("-", "_")
+        of_page = "page_" + page.stem.lower().replace("-", "_")
         for module, numbers in SEVERAL.get(name, ((of_page, tuple(range(len(blocks)))),)):
             modules.append(folder / f"{module}.py")
             modules[-1].write_text(BEFORE.get(name, "") + "\n".join(blocks[number] for number in numbers))

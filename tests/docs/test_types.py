@@ -1,0 +1,18 @@
+"""What the page about types shows is what happens; `tests/typing` has both checkers check its code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from .test_docs import blocks
+
+PAGE = "docs/types.md"
+
+
+def test_the_example_prints_what_is_shown() -> None:
+    [code], [shown] = blocks(PAGE, "python"), blocks(PAGE, "text")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, PAGE, "exec", dont_inherit=True), {})
+    assert out.getvalue() == shown
