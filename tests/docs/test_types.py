@@ -1,4 +1,4 @@
-"""What the page about types shows is what happens; `tests/typing` has both checkers check its code."""
+"""What the page about types shows is what happens; `tests/type_checking` has both checkers check its code."""
 
 from __future__ import annotations
 
