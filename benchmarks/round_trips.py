@@ -19,6 +19,7 @@ from benchmarks.messages import Message
 from persisty import App, Create, Delete, Store, Update, meta_of
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON
+from persisty.store.change_path import Connection
 from tests.postgres import postgres_server
 from tests.unit.sql.proxy import Proxy
 
@@ -90,7 +91,8 @@ def dynamodb() -> dict[str, list[str]]:
     answers = echo.answers(HUNDRED)
     answers["Query"] = {**answers["Query"], "LastEvaluatedKey": None}  # a count continues while there is one
     transport = Recorded(answers)
-    store = Store(meta_of(Message), lambda: DynamoDbEngine(transport, "messenger", "dev").open(meta_of(Message)))
+    connection = Connection(DynamoDbEngine(transport, "messenger", "dev"))
+    store = Store(meta_of(Message), lambda: connection.open(meta_of(Message)))
     found: dict[str, list[str]] = {}
     for verb, (_, call) in VERBS.items():
         transport.operations.clear()

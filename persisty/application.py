@@ -24,10 +24,9 @@ from .security.caller import Caller
 from .security.policy import looks_at_caller
 from .security.rule_checks import rule_faults
 from .store.backend import Engine
-from .store.change_capture import TellingEngine
 from .store.change_feed import Changes, Feed, Listener
+from .store.change_path import Connection
 from .store.idempotency_records import REQUESTS, KeptRequest
-from .store.item_cache import CachedEngine
 from .store.store import Store
 
 T = TypeVar("T")
@@ -80,10 +79,10 @@ class App:
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._cache = cache if configured.cache is None else configured.cache == "on"
-        self._engine: Engine | None = None
+        self._connection: Connection | None = None
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
-        self._feed, self._telling = Feed(), False
+        self._feed = Feed()
         self._stores: dict[str, Store[Any]] = {}
         self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
         self.requests: Store[KeptRequest] = self._store(REQUESTS)
@@ -96,29 +95,37 @@ class App:
     @property
     def engine(self) -> Engine:
         """The engine, connected when it is first needed: once, whichever thread needs it first."""
-        engine = self._engine
-        if engine is None:
+        return self._connected().engine
+
+    def _connected(self) -> Connection:
+        connection = self._connection
+        if connection is None:
             with self._connecting:
-                engine = self._engine = self._engine or self._connect()
-        return engine
+                if self._connection is None:
+                    self._connection = Connection(self._connect(), self._feed, cached=self._cache)
+                connection = self._connection
+        return connection
 
     def _connect(self) -> Engine:
-        engine = connect(self._url, app=self.name, stage=self.stage)
-        cached = CachedEngine(engine) if self._cache else engine
-        return TellingEngine(cached, self._feed) if self._telling else cached
+        return connect(self._url, app=self.name, stage=self.stage)
 
-    def listen(self, items: Iterable[type[Any] | str], listener: Listener) -> Callable[[], None]:
-        """Have a function called with each `Change` of these items that is written through this app from now on, by the thread that wrote
-        it: it only takes note. What is returned ends that."""
-        names = [self.store(item).meta.name for item in items]
-        with self._connecting:
-            if not self._telling:
-                self._telling = True
-                if self._engine is not None:
-                    self._engine = TellingEngine(self._engine, self._feed)
-                for store in (self.requests, *self._stores.values()):
-                    store.disconnect()
-        return self._feed.listen(names, listener)
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one transaction of what this thread does within, in any store of the app: an exception undoes all of it.
+
+        One inside another is a part of it, undone by itself. Listeners hear of the changes when the outermost is committed. `Unsupported`
+        where the engine has no transactions (memory, DynamoDB): there `edit_batch(..., atomic=True)` writes several items at once.
+        """
+        return self._connected().transaction()
+
+    def listen(
+        self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
+    ) -> Callable[[], None]:
+        """Call a function with each `Change` of these items that is written through this app from now on. Returns a function that ends it.
+
+        The thread that wrote calls it, after the write is committed, so the listener must not block. `before`: changes carry the item
+        before an update, too, which costs a read of each item that is updated.
+        """
+        return self._feed.listen([self.store(item).meta.name for item in items], listener, before=before)
 
     def changes(self, *items: type[Any] | str, timeout: float | None = None) -> Changes:
         """The changes of these items from now on, to iterate over; see `Changes`."""
@@ -177,10 +184,9 @@ class App:
         """Let go of the engine; the next call opens it anew."""
         for store in (self.requests, *self._stores.values()):
             store.disconnect()
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-        self._telling = self._feed.heard
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def servey_actions(self) -> tuple[Any, ...]:
         """Every operation, the stores' and the custom ones, as a servey `Action`: for any host that servey has."""
@@ -218,10 +224,7 @@ class App:
             raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
 
     def _store(self, meta: StoreMeta[T]) -> Store[T]:
-        return Store(meta, lambda: self.engine.open(meta), self._stores, self._transaction)
-
-    def _transaction(self) -> AbstractContextManager[None]:
-        return self.engine.transaction()
+        return Store(meta, lambda: self._connected().open(meta), self._stores)
 
 
 def _functions(action: Action) -> list[Callable[..., Any]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
+from ..errors import BatchTooLarge, Unsupported
 from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
@@ -23,6 +24,7 @@ from ..query.explain import Explanation
 from ..query.filter_algebra import combine
 from ..query.keyset import beyond, position_of
 from ..store.backend import (
+    Backend,
     Bulk,
     BulkWrite,
     Capabilities,
@@ -36,7 +38,7 @@ from ..store.backend import (
     Write,
     WriteResult,
 )
-from ..store.results import conflict
+from ..store.results import conflict, undone
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000
@@ -67,14 +69,10 @@ class MemoryBackend(Generic[T]):
         return [None if item is None else self._copy(item) for item in found]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
+        if atomic:
+            return _all_or_none(self._tables, self._lock, [(self, write) for write in writes])
         with self._lock:
-            before = self._saved() if atomic else None
-            results = [self._one(write) for write in writes]
-            if before is not None and any(result.outcome is not Outcome.DONE for result in results):
-                self._restore(before)
-                done = WriteResult(Outcome.ABORTED)
-                return [done if result.outcome is Outcome.DONE else result for result in results]
-            return results
+            return [self.apply(write) for write in writes]
 
     def query(self, asked: Query) -> Page[T]:
         total = asked.order or self._key_order
@@ -126,7 +124,7 @@ class MemoryBackend(Generic[T]):
             some, before = found[: asked.limit], self._saved()
             for item in some:
                 key = self.meta.key_values(item)
-                result = self._one(Delete(key) if changes is None else Patch(key, changes))
+                result = self.apply(Delete(key) if changes is None else Patch(key, changes))
                 if result.outcome is Outcome.EXISTS:
                     self._restore(before)
                     raise conflict(self.meta, result)
@@ -144,7 +142,8 @@ class MemoryBackend(Generic[T]):
             "memory", "scan", None, (), ALL, asked.where, "local" if asked.order else None, items=len(self._table.items)
         )
 
-    def _one(self, write: Write) -> WriteResult:
+    def apply(self, write: Write) -> WriteResult:
+        """Do one write. The caller holds the lock."""
         match write:
             case Put(item, requires):
                 key = self.meta.key_values(item)
@@ -205,6 +204,21 @@ class MemoryBackend(Generic[T]):
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
 
 
+def _all_or_none(
+    tables: Mapping[str, _Table[Any]], lock: threading.Lock, writes: Sequence[tuple[Any, Write]]
+) -> list[WriteResult]:
+    """Do the writes of some backends under one lock; restore what was there before if one of them is not done."""
+    with lock:
+        names = {backend.meta.name for backend, _ in writes}
+        before = {name: (dict(tables[name].items), dict(tables[name].holders)) for name in names}
+        results: list[WriteResult] = [backend.apply(write) for backend, write in writes]
+        if all(result.outcome is Outcome.DONE for result in results):
+            return results
+        for name, (items, holders) in before.items():
+            tables[name].items, tables[name].holders = items, holders
+        return undone(results)
+
+
 class MemoryEngine:
     """Every store of one engine; a second engine starts empty."""
 
@@ -217,9 +231,13 @@ class MemoryEngine:
     def open(self, meta: StoreMeta[T]) -> MemoryBackend[T]:
         return MemoryBackend(meta, self._stores, self._lock)
 
+    def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
+        if len(writes) > MAX_ATOMIC:
+            raise BatchTooLarge(limit=MAX_ATOMIC)
+        return _all_or_none(self._stores, self._lock, writes)
+
     def transaction(self) -> AbstractContextManager[None]:
-        """Nothing is taken back here."""
-        return nullcontext()
+        raise Unsupported("Items in memory have no transactions over several calls")
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Nothing needs to be created."""

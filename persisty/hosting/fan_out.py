@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 from ..application import App
 from ..errors import SubscriptionOverrun
-from ..store.change_feed import KEPT, Change
+from ..store.change_feed import MAX_WAITING, Change
 
-MAX_INCOMING = 10 * KEPT
+MAX_INCOMING = 10 * MAX_WAITING
 """Changes that wait for the event loop."""
 
 BATCH = 100
@@ -56,7 +56,7 @@ class Follower:
 class FanOut:
     """The followers of an app's changes. `kept`: changes that wait for one follower."""
 
-    def __init__(self, app: App, kept: int = KEPT) -> None:
+    def __init__(self, app: App, kept: int = MAX_WAITING) -> None:
         self._app, self._size = app, kept
         self._followers: dict[tuple[str, str], tuple[Follower, ...]] = {}
         self._unsubscribe: dict[str, Callable[[], None]] = {}

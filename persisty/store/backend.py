@@ -237,10 +237,18 @@ class Engine(Protocol):
         """Create the tables and indexes that are missing; what exists is left as it is."""
         ...
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """What this thread does within, with any backend of the engine, is one transaction: an exception takes all of it back.
+    def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
+        """Do writes of several of the engine's backends, all or none, and answer in their positions as an atomic `Backend.write` does.
 
-        One inside another is part of it. Where `Capabilities.transactions` is false it does nothing.
+        More writes than the engine can do at once raise `BatchTooLarge`, and values that it cannot store `InvalidInput`, whose paths begin
+        with the position of the write; then nothing is written.
+        """
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make one transaction of what this thread does within, with any backend of the engine: an exception undoes all of it.
+
+        One inside another is part of it. `Unsupported` where `Capabilities.transactions` is false.
         """
         ...
 

@@ -9,19 +9,22 @@ from ..errors import Fault, InvalidQuery, PersistyError
 from ..model.expressions import NOTHING, And, Compare, Filter, Or, OrderBy
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.filter_algebra import combine
-from .backend import Backend, BulkWrite, Page, Query
+from ..security.caller import Caller
+from .backend import BulkWrite, Page, Query
+from .change_path import ChangePath
 from .edits import BulkResult
 from .limits import MAX_BATCH
 
 
 def write_all(
-    backend: Backend[Any],
+    path: ChangePath[Any],
     changes: Mapping[str, Any] | None,
     where: Filter,
     ready: Filter,
     limit: int | None,
     cursor: str | None,
     allow_scan: bool,
+    by: Caller | None = None,
 ) -> BulkResult:
     """Change (or without `changes` delete) the matches behind the cursor, about `limit` of them. `ready` is the filter as the engine
     takes it.
@@ -29,35 +32,36 @@ def write_all(
     An error carries in its details what was done before it: `changed`, and the `cursor` to go on from.
     """
     _check(limit)
-    after = None if cursor is None else decode_cursor(backend.meta, where, (), cursor)
+    after = None if cursor is None else decode_cursor(path.meta, where, (), cursor)
     changed = 0
     while ready != NOTHING:
         left = None if limit is None else limit - changed
         try:
-            bulk = backend.write_all(BulkWrite(changes, ready, after, left, allow_scan=allow_scan))
+            bulk = path.write_all(BulkWrite(changes, ready, after, left, allow_scan), by)
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise
         changed, after = changed + bulk.changed, bulk.position
-        cursor = None if after is None else encode_cursor(backend.meta, where, (), after)
+        cursor = None if after is None else encode_cursor(path.meta, where, (), after)
         if after is None or (limit is not None and changed >= limit):
             break
     return BulkResult(changed, cursor)
 
 
 def write_by_key(
-    backend: Backend[Any],
+    path: ChangePath[Any],
     changes: Mapping[str, Any] | None,
     where: Filter,
     ready: Filter,
     limit: int,
     cursor: str | None,
     allow_scan: bool,
+    by: Caller | None = None,
 ) -> BulkResult:
     """Like `write_all`, in the order of the keys: for a caller who must not see the values of an index, by which an engine's own
     order goes on."""
     _check(limit)
-    meta = backend.meta
+    meta = path.meta
     order = tuple(OrderBy(name) for name in meta.key.attributes)
     changed = 0
     while True:
@@ -66,11 +70,11 @@ def write_by_key(
         page = (
             Page([])
             if ready == NOTHING
-            else backend.query(Query(ready, order, after, size, select=meta.key.attributes, allow_scan=allow_scan))
+            else path.query(Query(ready, order, after, size, select=meta.key.attributes, allow_scan=allow_scan))
         )
-        some = combine(Or, [_is(backend, item) for item in page.items])
+        some = combine(Or, [_is(path, item) for item in page.items])
         try:
-            changed += write_all(backend, changes, where, combine(And, [ready, some]), None, None, allow_scan).changed
+            changed += write_all(path, changes, where, combine(And, [ready, some]), None, None, allow_scan, by).changed
         except PersistyError as error:
             error.details |= {"changed": changed + error.details.get("changed", 0), "cursor": cursor}
             raise
@@ -79,9 +83,9 @@ def write_by_key(
             return BulkResult(changed, cursor)
 
 
-def _is(backend: Backend[Any], item: Any) -> Filter:
+def _is(path: ChangePath[Any], item: Any) -> Filter:
     """The item is this one, by its key."""
-    values = zip(backend.meta.key.attributes, backend.meta.key_values(item), strict=True)
+    values = zip(path.meta.key.attributes, path.meta.key_values(item), strict=True)
     return combine(And, [Compare(name, "eq", value) for name, value in values])
 
 

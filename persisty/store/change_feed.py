@@ -1,7 +1,7 @@
-"""Changes of items, as whoever listens is told of them: by the stores of this process, or by what an engine's stream carries.
+"""The change feed: changes of items, delivered to listeners in this process.
 
-An app has one `Feed`. Listeners are called by the thread that wrote, after the engine said that it is done, and after the transaction it
-was done in; so they only take note, and whatever takes time is done elsewhere.
+An app has one `Feed`. Listeners are called by the thread that wrote, after the engine has done the write and after the transaction around it
+is committed. So a listener must not block: work that takes time belongs elsewhere.
 """
 
 from __future__ import annotations
@@ -11,65 +11,88 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..errors import SubscriptionOverrun
 
 log = logging.getLogger("persisty")
 
-KEPT = 1_000
-"""Changes that wait for a listener that is slow."""
+MAX_WAITING = 1_000
+"""Changes that wait for a slow listener."""
 
 
 class Change(Struct, frozen=True):
-    """What happened to an item. `store` is the item's name, `kind` `created`, `updated` or `deleted`, `key` its key; `item` is as
-    it is then, of a deleted one as it was."""
+    """One change of one item.
+
+    `store` is the item's name, `kind` `created`, `updated` or `deleted`, `key` the item's key. `before` is the item before the change: None
+    of a created one, UNSET of an updated one unless a listener asked for before images. `after` is the item after it, None of a deleted
+    one. `caller` is the subject on whose behalf it was made, None for trusted code and anonymous callers. `at` is when, in UTC. `sequence`
+    numbers the changes of a feed in the order of delivery, from 1.
+    """
 
     store: str
     kind: str
     key: str
-    item: Any
+    before: Any
+    after: Any
+    caller: str | None = None
+    at: datetime | None = None
+    sequence: int = 0
+
+    @property
+    def item(self) -> Any:
+        """The item after the change; a deleted one as it was."""
+        return self.before if self.after is None else self.after
 
 
 Listener = Callable[[Change], None]
 
 
 class Feed:
-    """Who listens to the changes of which store."""
+    """The listeners of each store."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, tuple[Listener, ...]] = {}
+        self._before: dict[str, int] = {}
         self._lock = threading.Lock()
-
-    @property
-    def heard(self) -> bool:
-        """Does anybody listen to anything?"""
-        return bool(self._listeners)
+        self._numbers = count(1)
 
     def listened(self, store: str) -> bool:
-        """Does anybody listen to this store?"""
+        """Whether a listener wants the changes of this store."""
         return store in self._listeners
 
-    def listen(self, stores: Iterable[str], listener: Listener) -> Callable[[], None]:
-        """Have a listener called with each change of these stores; what is returned ends that."""
+    def wants_before(self, store: str) -> bool:
+        """Whether a listener wants the items of this store as they were before an update."""
+        return store in self._before
+
+    def listen(self, stores: Iterable[str], listener: Listener, *, before: bool = False) -> Callable[[], None]:
+        """Call a listener with each change of these stores. Returns a function that ends it. `before`: it needs before images of updates."""
         names = tuple(stores)
         with self._lock:
             for name in names:
                 self._listeners[name] = (*self._listeners.get(name, ()), listener)
-        return lambda: self._forget(names, listener)
+                if before:
+                    self._before[name] = self._before.get(name, 0) + 1
+        return partial(self._forget, names, listener, before)
 
-    def tell(self, changes: Iterable[Change]) -> None:
-        """Tell everybody who listens. A listener that fails harms nobody else, and least of all the write."""
+    def deliver(self, changes: Iterable[Change]) -> None:
+        """Call the listeners of each change. A listener that fails harms neither the others nor the write."""
         for change in changes:
-            for listener in self._listeners.get(change.store, ()):
-                try:
-                    listener(change)
-                except Exception as error:
-                    log.error("a listener failed", exc_info=error)
+            listeners = self._listeners.get(change.store)
+            if listeners:
+                numbered = structs.replace(change, sequence=next(self._numbers))
+                for listener in listeners:
+                    try:
+                        listener(numbered)
+                    except Exception as error:
+                        log.error("a listener failed", exc_info=error)
 
-    def _forget(self, names: Iterable[str], listener: Listener) -> None:
+    def _forget(self, names: Iterable[str], listener: Listener, before: bool) -> None:
         with self._lock:
             for name in names:
                 left = [one for one in self._listeners.get(name, ()) if one is not listener]
@@ -77,19 +100,23 @@ class Feed:
                     self._listeners[name] = tuple(left)
                 else:
                     self._listeners.pop(name, None)
+                if before:
+                    self._before[name] -= 1
+                    if not self._before[name]:
+                        del self._before[name]
 
 
 class Changes:
-    """The changes from now on, one after the other, for as long as it is open: `with app.changes(Message) as changes: for change in changes`.
+    """An iterator over the changes from now on: `with app.changes(Message) as changes: for change in changes: ...`.
 
-    Iterating waits for the next one, for at most `timeout` seconds if there is one, after which it ends; so does `close`, from any thread.
-    Raises `SubscriptionOverrun` where more have come than wait.
+    Iterating waits for the next change. It ends after `timeout` seconds without one, if there is a timeout, and when any thread calls
+    `close`. Raises `SubscriptionOverrun` where more changes have come than can wait.
     """
 
     def __init__(
-        self, listen: Callable[[Listener], Callable[[], None]], timeout: float | None, kept: int = KEPT
+        self, listen: Callable[[Listener], Callable[[], None]], timeout: float | None, waiting: int = MAX_WAITING
     ) -> None:
-        self._waiting: queue.Queue[Change | None] = queue.Queue(kept)
+        self._waiting: queue.Queue[Change | None] = queue.Queue(waiting)
         self._timeout, self._overrun, self._closed = timeout, False, False
         self._stop = listen(self._note)
 
@@ -111,7 +138,7 @@ class Changes:
                 yield change
 
     def close(self) -> None:
-        """Listen no longer. What waits may still be taken."""
+        """Stop listening. Changes that wait may still be taken."""
         self._stop()
         self._closed = True
         self._wake()

@@ -1,11 +1,10 @@
-"""A read-through cache of items in this process, between a store and its engine.
+"""A read-through cache of items in this process: the stage of the change path that stands between a store and its engine.
 
-It wraps an engine and the backends it opens. A read by key is answered from memory for as long as the item's `Cache` says; many
-threads that miss one key make one call; whatever this process writes is forgotten. Everything else passes through. Access rules
-are decided above it, on items as they are stored, so callers share what is kept.
+A read by key is answered from memory for as long as the item's `Cache` says; many threads that miss one key make one call; whatever this
+process writes is forgotten. Access rules are decided above it, on items as they are stored, so callers share the entries.
 
-It is as if uncached for this process: once a write has returned, no read gives what was there before it. Of what others write, it
-may be `Cache.seconds` late.
+For this process it is as if there were no cache: once a write has returned, no read gives what was there before it. Changes of other
+processes may be seen `Cache.seconds` late.
 """
 
 from __future__ import annotations
@@ -13,24 +12,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
-
-from msgspec import structs
 
 from ..errors import BackendUnavailable
 from ..model.cache_policy import Cache
-from ..model.expressions import Aggregate, Filter
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
-from ..query.aggregate import Group
-from ..query.explain import Explanation
-from .backend import Backend, Bulk, BulkWrite, Engine, Page, Put, Query, Write, WriteResult
 
 T = TypeVar("T")
 Clock = Callable[[], float]
+Load = Callable[[Sequence[KeyValues]], list[T | None]]
+"""Asks the engine for the items of some keys."""
 PATIENCE = 30.0
 """Seconds that a read waits for the call of another."""
 
@@ -51,7 +45,7 @@ class Elapsed:
 
 
 Keys = Sequence[KeyValues] | None
-"""Those of some items; None is those of all, where a write does not name them."""
+"""The keys of some items. None stands for all items, where a write does not name them."""
 
 
 class _Load:
@@ -84,8 +78,8 @@ class _Load:
 Loads = dict[KeyValues, _Load]
 
 
-class _Shelf(Generic[T]):
-    """What is kept of one store. Its lock is never held while an engine is asked.
+class _Entries(Generic[T]):
+    """The entries of one store. The lock is never held while an engine is asked.
 
     A load is kept only if nothing was written to its key between its beginning and its end:
 
@@ -183,129 +177,44 @@ class _Shelf(Generic[T]):
             self._loads.pop(key, None)
 
 
-class _Transaction(threading.local):
-    """What this thread has written in the transaction it is in. Until that ends, nobody knows whether it holds."""
+class ItemCache(Generic[T]):
+    """The items of one store that this process keeps, as the store's `Cache` says.
 
-    def __init__(self) -> None:
-        self.depth = 0
-        self.wrote: list[tuple[_Shelf[Any], Keys]] = []
-
-
-class CachedBackend(Generic[T]):
-    """A backend whose reads by key are kept."""
-
-    def __init__(self, backend: Backend[T], cache: Cache, transaction: _Transaction, clock: Clock) -> None:
-        self.meta = backend.meta
-        # what is kept was read at several moments
-        self.capabilities = structs.replace(backend.capabilities, snapshot_reads=False)
-        self._backend, self._transaction, self._clock = backend, transaction, clock
-        self._shelf: _Shelf[T] = _Shelf(cache, clock)
-        self._copy = copier(backend.meta)
-
-    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        if self._transaction.depth:  # it is about what is so now, and may hold what another's call waits for
-            return self._backend.read(keys)
-        found, theirs, mine = self._shelf.begin(keys)
-        if mine:
-            found.update(zip(mine, self._loaded(mine), strict=True))
-        for key, load in theirs.items():
-            try:
-                found[key] = load.wait()
-            except TimeoutError:
-                self._shelf.drop({key: load})
-                [found[key]] = self._backend.read((key,))
-        return [None if (item := found[key]) is None else self._copy(item) for key in keys]
-
-    def _loaded(self, loads: Loads) -> list[T | None]:
-        began = self._clock()
-        try:
-            items = self._backend.read([*loads])
-        except BaseException as error:
-            self._shelf.fail(loads, error)
-            raise
-        self._shelf.finish(loads, items, began)
-        return items
-
-    def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        keys = [self.meta.key_values(one.item) if isinstance(one, Put) else one.key for one in writes]
-        with self._writing(keys):
-            return self._backend.write(writes, atomic=atomic)
-
-    def write_all(self, asked: BulkWrite) -> Bulk:
-        with self._writing(None):
-            return self._backend.write_all(asked)
-
-    @contextmanager
-    def _writing(self, keys: Keys) -> Iterator[None]:
-        self._shelf.writing(keys)
-        try:
-            yield
-        finally:  # a write that failed may have been carried out
-            if self._transaction.depth:
-                self._transaction.wrote.append((self._shelf, keys))
-            else:
-                self._shelf.written(keys)
-
-    def query(self, asked: Query) -> Page[T]:
-        return self._backend.query(asked)
-
-    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        return self._backend.query_each(attribute, values, asked)
-
-    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
-        return self._backend.count(where, allow_scan=allow_scan)
-
-    def aggregate(
-        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
-    ) -> list[Group]:
-        return self._backend.aggregate(measures, by, where, allow_scan=allow_scan)
-
-    def allocate(self, sequence: str, count: int) -> int:
-        return self._backend.allocate(sequence, count)
-
-    def explain(self, asked: Query) -> Explanation:
-        return self._backend.explain(asked)
-
-
-class CachedEngine:
-    """An engine whose backends keep items as far as their declarations say so. Every backend of an item shares what is kept.
-
-    What a transaction wrote is not kept by anybody, nor read from memory by itself, before it has ended.
+    `read` gives the items of some keys, from memory or by `load`, which asks the engine. `writing` surrounds a write of these keys.
     """
 
-    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
-        self.embedded = engine.embedded
-        self._engine, self._clock = engine, clock or Elapsed()
-        self._transaction = _Transaction()
-        self._opened: dict[str, CachedBackend[Any]] = {}
-        self._opening = threading.Lock()
+    def __init__(self, meta: StoreMeta[T], cache: Cache, clock: Clock | None = None) -> None:
+        self._clock = clock or Elapsed()
+        self._entries: _Entries[T] = _Entries(cache, self._clock)
+        self._copy = copier(meta)
 
-    def open(self, meta: StoreMeta[T]) -> Backend[T]:
-        if meta.cache is None or not meta.cache.seconds:
-            return self._engine.open(meta)
-        with self._opening:
-            backend = self._opened.get(meta.name)
-            if backend is None or backend.meta is not meta:
-                backend = CachedBackend(self._engine.open(meta), meta.cache, self._transaction, self._clock)
-                self._opened[meta.name] = backend
-        return backend
+    def read(self, keys: Sequence[KeyValues], load: Load[T]) -> list[T | None]:
+        """The items of the keys, in their positions. Threads that miss one key make one call."""
+        found, theirs, mine = self._entries.begin(keys)
+        if mine:
+            found.update(zip(mine, self._loaded(mine, load), strict=True))
+        for key, waiting in theirs.items():
+            try:
+                found[key] = waiting.wait()
+            except TimeoutError:
+                self._entries.drop({key: waiting})
+                [found[key]] = load((key,))
+        return [None if (item := found[key]) is None else self._copy(item) for key in keys]
 
-    def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        self._engine.prepare(metas)
+    def writing(self, keys: Keys) -> None:
+        """Forget these, and keep nothing of them until `written` is called."""
+        self._entries.writing(keys)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        within = self._transaction
-        within.depth += 1
+    def written(self, keys: Keys) -> None:
+        """The write of these is over, and so is the transaction around it, whatever came of them."""
+        self._entries.written(keys)
+
+    def _loaded(self, loads: Loads, load: Load[T]) -> list[T | None]:
+        began = self._clock()
         try:
-            with self._engine.transaction():
-                yield
-        finally:
-            within.depth -= 1
-            if not within.depth:
-                wrote, within.wrote = within.wrote, []
-                for shelf, keys in wrote:
-                    shelf.written(keys)
-
-    def close(self) -> None:
-        self._engine.close()
+            items = load([*loads])
+        except BaseException as error:
+            self._entries.fail(loads, error)
+            raise
+        self._entries.finish(loads, items, began)
+        return items

@@ -97,7 +97,7 @@ def _target(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
     for start in range(0, len(values), MAX_LIMIT):
         found += [
             one
-            for one in target.backend.read([(value,) for value in values[start : start + MAX_LIMIT]])
+            for one in target.path.read([(value,) for value in values[start : start + MAX_LIMIT]])
             if one is not None
         ]
     where = combine(And, [target.guard.rows("read"), asked.where])
@@ -126,7 +126,7 @@ def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
     ready = target.joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
-    found = target.backend.query_each(
+    found = target.path.query_each(
         ends.remote, values, Query(ready, asked.order, None, asked.limit, select=asked.select)
     )
     return {
@@ -194,7 +194,7 @@ def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dic
     found: dict[Any, dict[Any, None]] = {}
     after, seen = None, 0
     while ready != NOTHING:
-        page = middle.backend.query(Query(ready, (), after, MAX_LIMIT, select=(link.ends.near, link.ends.far)))
+        page = middle.path.query(Query(ready, (), after, MAX_LIMIT, select=(link.ends.near, link.ends.far)))
         for one in page.items:
             if far(one) is not None:
                 found.setdefault(near(one), {})[far(one)] = None
@@ -224,9 +224,9 @@ def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
     if ready == NOTHING:
         return {}
     if ends.middle is None:
-        return {group.by[0]: group.values[0] for group in counted.backend.aggregate((COUNT,), (attribute,), ready)}
+        return {group.by[0]: group.values[0] for group in counted.path.aggregate((COUNT,), (attribute,), ready)}
     # several items between may lead to the same one, which counts once
-    return Counter(group.by[0] for group in counted.backend.aggregate((COUNT,), ends.between, ready))
+    return Counter(group.by[0] for group in counted.path.aggregate((COUNT,), ends.between, ready))
 
 
 Loader = Callable[["Store[Any]", "Store[Any]", Link, list[Any], Asked], dict[Any, Any]]

@@ -73,6 +73,26 @@ def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
     return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
 
 
+def undone(results: Sequence[WriteResult]) -> list[WriteResult]:
+    """The results of writes that were to be all or none and were undone: those that were fine in themselves are ABORTED."""
+    aborted = WriteResult(Outcome.ABORTED)
+    return [aborted if result.outcome is Outcome.DONE else result for result in results]
+
+
+def relocated(error: InvalidInput, positions: Sequence[int]) -> InvalidInput:
+    """An engine's refusal of some writes, with their positions among all: the first step of each path."""
+    if len(positions) == 1:
+        error.faults = tuple(structs.replace(one, path=pointer(positions[0]) + one.path) for one in error.faults)
+        return error
+
+    def place(path: str) -> str:
+        number, _, rest = path.removeprefix("/").partition("/")
+        return pointer(positions[int(number)]) + (rest and "/" + rest)
+
+    error.faults = tuple(structs.replace(one, path=place(one.path)) for one in error.faults)
+    return error
+
+
 def edit_result(
     meta: StoreMeta[Any],
     planned: Planned | None,

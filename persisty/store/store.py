@@ -7,7 +7,6 @@ Whatever a write depends on, access rules included, travels with it, so nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any, Generic, TypeVar, overload
 
@@ -29,11 +28,12 @@ from ..security.policy import Policy, cacheable
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, Query, WriteResult
 from .bulk_writes import write_all, write_by_key
+from .change_path import ChangePath
 from .guard import Guard, Trusted
 from .limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 from .link_loading import loaded, related
 from .preparation import Planning
-from .referential_actions import Dependents
+from .referential_actions import ReferentialActions
 from .results import Planned, check_distinct, edit_result, located, number
 from .semi_joins import Joins
 
@@ -54,17 +54,18 @@ class Store(Generic[T]):
     def __init__(
         self,
         meta: StoreMeta[T],
-        open_backend: Callable[[], Backend[T]],
+        open_path: Callable[[], ChangePath[T]],
         stores: Mapping[str, Store[Any]] | None = None,
-        transaction: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.meta = meta
-        self._open, self.transaction = open_backend, transaction
-        self._backend: Backend[T] | None = None
+        self._open = open_path
+        self._path: ChangePath[T] | None = None
         self._sequences = meta.sequences
         self._stores: Mapping[str, Store[Any]] = {meta.name: self} if stores is None else stores
-        self.joins = Joins(lambda other: self._stores[other.name].backend)
-        self.dependents = Dependents(self._stores)
+        self.joins = Joins(lambda other: self._stores[other.name].path)
+        self.referential_actions = ReferentialActions(
+            lambda: [one.meta for one in self._stores.values()], lambda other: self._stores[other.name].path, self.joins
+        )
         self._callers: dict[Caller, Store[T]] = {}
         self._beside: dict[str, Store[Any]] = {}
         self._guarded_by(Trusted(meta, self.joins))
@@ -97,19 +98,24 @@ class Store(Generic[T]):
     def _with(self, guard: Trusted) -> Store[T]:
         store: Store[T] = copy(self)
         store._guarded_by(guard)
-        store._open, store._backend, store._beside = lambda: self.backend, None, {}
+        store._open, store._path, store._beside = lambda: self.path, None, {}
         return store
 
     @property
+    def path(self) -> ChangePath[T]:
+        """The way to the items in the engine, opened when it is first needed."""
+        if self._path is None:
+            self._path = self._open()
+        return self._path
+
+    @property
     def backend(self) -> Backend[T]:
-        """The backend, opened when it is first needed."""
-        if self._backend is None:
-            self._backend = self._open()
-        return self._backend
+        """The engine's own backend of the store."""
+        return self.path.backend
 
     def disconnect(self) -> None:
-        """Forget the backend; the next verb opens it anew."""
-        self._backend = None
+        """Forget the engine; the next verb opens it anew."""
+        self._path = None
         self._callers.clear()
         self._beside.clear()
 
@@ -118,8 +124,8 @@ class Store(Generic[T]):
         not valid."""
         planned = self.planning.create(item)
         if self._sequences:
-            number(self.backend, [planned.write.item])  # type: ignore[union-attr]  # a Put
-        [result] = self.backend.write((planned.write,), atomic=False)
+            number(self.path, [planned.write.item])  # type: ignore[union-attr]  # a Put
+        [result] = self.path.write((planned.write,), atomic=False, by=self.guard.caller)
         created: T = self._settled(planned, result)
         return created
 
@@ -128,7 +134,7 @@ class Store(Generic[T]):
         rule, values = self.guard.rows("read"), self.planning.key(key)
         if values is None:
             return None
-        return self._visible(self.backend.read((values,)), rule)[0]
+        return self._visible(self.path.read((values,)), rule)[0]
 
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.
@@ -139,7 +145,7 @@ class Store(Generic[T]):
         planned = self.planning.update(key, changes, when)
         if planned is None:
             return None
-        [result] = self.backend.write((planned.write,), atomic=False)
+        [result] = self.path.write((planned.write,), atomic=False, by=self.guard.caller)
         item: T | None = self._settled(planned, result, missing=None)
         return item
 
@@ -148,10 +154,10 @@ class Store(Generic[T]):
         planned = self.planning.delete(key, when)
         if planned is None:
             return False
-        if self.dependents.of(self.meta):
-            result = self.dependents.delete(self, planned)
+        if self.referential_actions.of(self.meta):
+            result = self.referential_actions.delete(self.meta, planned, self.guard.caller)
         else:
-            [result] = self.backend.write((planned.write,), atomic=False)
+            [result] = self.path.write((planned.write,), atomic=False, by=self.guard.caller)
         return self._settled(planned, result, missing=False) is not False
 
     def search(
@@ -210,7 +216,7 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None
         while ready != NOTHING:
-            page = self._ask(self.backend.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
+            page = self._ask(self.path.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
             yield from self.guard.shown(page.items)
             if page.position is None:
                 return
@@ -220,7 +226,7 @@ class Store(Generic[T]):
         """How many items match."""
         asked = self.planning.rows("count", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, asked)
-        return 0 if ready == NOTHING else self._ask(self.backend.count, ready, allow_scan=allow_scan)
+        return 0 if ready == NOTHING else self._ask(self.path.count, ready, allow_scan=allow_scan)
 
     @overload
     def count_by(
@@ -255,7 +261,7 @@ class Store(Generic[T]):
         if ready == NOTHING and names:
             return []
         measures = measures_of(asked)
-        found = self._ask(self.backend.aggregate, measures, names, ready, allow_scan=allow_scan)
+        found = self._ask(self.path.aggregate, measures, names, ready, allow_scan=allow_scan)
         return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
 
     def update_all(
@@ -289,7 +295,7 @@ class Store(Generic[T]):
     ) -> edits.BulkResult:
         """Delete every item that matches; like `update_all`. Without a filter that is every item there is."""
         rows = self.planning.rows("delete", self.planning.where(where))
-        if self.dependents.of(self.meta):
+        if self.referential_actions.of(self.meta):
             return self._delete_each(rows, limit, cursor, allow_scan)
         return self._bulk(None, rows, limit, cursor, allow_scan)
 
@@ -306,7 +312,7 @@ class Store(Generic[T]):
             raise self.guard.refusal("How an engine answers is for trusted code to know")
         check_limit(limit)
         asked = self.joins.ready(self.meta, self.planning.where(where, query=query))
-        return self.backend.explain(Query(asked, resolve_order(self.meta, order), None, limit))
+        return self.path.explain(Query(asked, resolve_order(self.meta, order), None, limit))
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """The items of up to 100 keys, in their positions, None where there is none."""
@@ -315,7 +321,7 @@ class Store(Generic[T]):
         rule = self.guard.rows("read_batch")
         values = self.planning.keys(given)
         asked = [one for one in values if one is not None]
-        found = iter(self._visible(self.backend.read(asked), rule) if asked else ())
+        found = iter(self._visible(self.path.read(asked), rule) if asked else ())
         return [None if one is None else next(found) for one in values]
 
     def edit_batch(self, batch: Iterable[edits.Edit], *, atomic: bool = False) -> list[edits.EditResult[T]]:
@@ -333,7 +339,7 @@ class Store(Generic[T]):
         if atomic:
             check_distinct(self.meta, planned)
         if self._sequences:
-            number(self.backend, [one.write.item for one in present if isinstance(one.write, Put)])
+            number(self.path, [one.write.item for one in present if isinstance(one.write, Put)])
         if atomic and len(present) < len(planned):
             results = iter([WriteResult(Outcome.ABORTED)] * len(present))
         else:
@@ -398,7 +404,7 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, where)
         if ready == NOTHING:
             return ResultPage([])
-        found = self._ask(self.backend.query, Query(ready, order, after, limit, select, allow_scan))
+        found = self._ask(self.path.query, Query(ready, order, after, limit, select, allow_scan))
         return self.shown_page(where, order, found)
 
     def shown_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
@@ -431,9 +437,9 @@ class Store(Generic[T]):
         """The results of the edits that have a write."""
         writes = [one.write for one in present]
         try:
-            if writes and self.dependents.of(self.meta) and any(isinstance(one, Delete) for one in writes):
-                return self.dependents.write(self, present, atomic)
-            return self.backend.write(writes, atomic=atomic) if writes else []
+            if writes and self.referential_actions.of(self.meta) and any(isinstance(one, Delete) for one in writes):
+                return self.referential_actions.write(self.meta, present, atomic, self.guard.caller)
+            return self.path.write(writes, atomic=atomic, by=self.guard.caller) if writes else []
         except InvalidInput as error:
             error.faults = located(error.faults, planned)
             raise
@@ -445,8 +451,8 @@ class Store(Generic[T]):
         ready = self.joins.ready(self.meta, rows)
         try:
             if limit is None or not self.planning.order(None):
-                return write_all(self.backend, changes, rows, ready, limit, cursor, allow_scan)
-            return write_by_key(self.backend, changes, rows, ready, limit, cursor, allow_scan)
+                return write_all(self.path, changes, rows, ready, limit, cursor, allow_scan, self.guard.caller)
+            return write_by_key(self.path, changes, rows, ready, limit, cursor, allow_scan, self.guard.caller)
         except PersistyError as error:
             if self.planning.order(None) and limit is None:
                 error.details.pop("cursor", None)
@@ -463,7 +469,9 @@ class Store(Generic[T]):
             page = self.page(asked, self.planning.order(None), size, cursor, select, allow_scan)
             for item in page.items:
                 planned = Planned(Delete(self.meta.key_values(item), condition), asked)
-                changed += self.dependents.delete(self, planned).outcome is Outcome.DONE
+                changed += (
+                    self.referential_actions.delete(self.meta, planned, self.guard.caller).outcome is Outcome.DONE
+                )
             cursor = page.cursor
             if cursor is None or (limit is not None and changed >= limit):
                 return edits.BulkResult(changed, cursor)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from persisty.api.rest.include import MAX_LINKS
+from persisty.store.change_path import Connection
 
 from .library import BEN, library
 
@@ -39,7 +40,7 @@ class Counting:
 def served() -> Iterator[tuple[Any, Counting]]:
     with library() as made:
         counting = Counting(made.app.engine)
-        made.app._engine = counting  # type: ignore[assignment]
+        made.app._connection = Connection(counting, made.app._feed)  # type: ignore[arg-type]
         for name in made.app.metas:
             made.app.store(name).disconnect()
         yield made.get, counting

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from persisty import PersistyError, Store, meta_of
+from persisty import PersistyError, Store, StoreMeta, meta_of
 from persisty.backends.memory import MemoryEngine
+from persisty.store.change_path import Connection
 from persisty.testing.conformance import (
     test_aggregates,
     test_atomic,
@@ -173,6 +175,17 @@ STORES: dict[str, type[Any]] = {
 """Name of a test's argument → the item of the store it takes."""
 
 
+class Broken(MemoryEngine):
+    """Items in memory, behind a backend that is broken."""
+
+    def __init__(self, wrap: type[broken.Sound]) -> None:
+        super().__init__()
+        self._wrap = wrap
+
+    def open(self, meta: StoreMeta[Any]) -> Any:
+        return self._wrap(super().open(meta))
+
+
 def run(check: Check, backend: type[broken.Sound]) -> None:
     """The test, over stores whose engine is memory behind `backend`."""
     test, given = check
@@ -180,7 +193,7 @@ def run(check: Check, backend: type[broken.Sound]) -> None:
     for name in inspect.signature(test).parameters:
         if name in STORES:
             meta = meta_of(STORES[name])
-            store: Store[Any] = Store(meta, lambda meta=meta: backend(MemoryEngine().open(meta)))  # type: ignore[misc]
+            store: Store[Any] = Store(meta, partial(Connection(Broken(backend)).open, meta))
             if name == "dirty":
                 for row in rows():
                     store.create(row)

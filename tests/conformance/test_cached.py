@@ -12,17 +12,19 @@ import pytest
 from msgspec import structs
 from persisty import Cache
 from persisty.backends import connect
-from persisty.store.item_cache import CachedEngine
+from persisty.store.change_path import Connection
 from persisty.testing.conformance import *
+from persisty.testing.conformance import fixtures
 
-class KeepsAll(CachedEngine):
+class CachesAll(Connection):
     def __init__(self, engine):
-        super().__init__(engine)
+        super().__init__(engine, cached=True)
         self._metas = {}
 
     def open(self, meta):
         return super().open(self._metas.setdefault(meta.name, structs.replace(meta, cache=Cache(seconds=3600, misses=True))))
 
+fixtures.Connection = CachesAll
 stages = (f"s{number}" for number in itertools.count())
 URLS = {"memory": "memory://", "sqlite": "sqlite:///FOLDER/cached-{stage}.db"}
 
@@ -30,7 +32,7 @@ URLS = {"memory": "memory://", "sqlite": "sqlite:///FOLDER/cached-{stage}.db"}
 def open_engine(request):
     def opened():
         stage = next(stages)
-        return KeepsAll(connect(URLS[request.param].format(stage=stage), app="cached", stage=stage))
+        return connect(URLS[request.param].format(stage=stage), app="cached", stage=stage)
 
     return opened
 """

@@ -15,7 +15,6 @@ SHELF = '''
 
 import pickle
 import threading
-from contextlib import nullcontext
 
 from msgspec.structs import replace
 
@@ -27,7 +26,8 @@ from persisty.query.evaluation import matcher, sort_key
 from persisty.model.expressions import ALL, And, Compare, OrderBy
 from persisty.query.filter_algebra import combine
 from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
-from persisty.store.results import conflict
+from persisty.errors import Unsupported
+from persisty.store.results import conflict, undone
 
 
 class ShelfBackend:
@@ -152,8 +152,17 @@ class ShelfEngine:
     def prepare(self, metas):
         pass
 
+    def write_together(self, writes):
+        with self.lock:
+            before = dict(self.items)
+            results = [backend.write((write,), atomic=False)[0] for backend, write in writes]
+            if any(one.outcome is not Outcome.DONE for one in results):
+                self.items = before
+                return undone(results)
+            return results
+
     def transaction(self):
-        return nullcontext()
+        raise Unsupported("A shelf has no transactions")
 
     def close(self):
         pass

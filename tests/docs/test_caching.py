@@ -17,7 +17,6 @@ from persisty import Cache
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.model.cache_policy import cache_of
-from persisty.store.item_cache import CachedEngine
 
 from .test_docs import ROOT, blocks, declared
 
@@ -44,7 +43,7 @@ def test_requests_are_answered_and_reads_kept_as_shown(shown: dict[str, Any]) ->
         if tag := response.headers.get("etag"):
             tags[f'{tag[:7]}…"'] = tag
         assert [told(response)[0], *map(abbreviated, told(response)[1:])] == answer.splitlines()
-    assert isinstance(shown["app"].engine, CachedEngine)
+    assert shown["app"]._cache
     [console] = blocks(PAGE, "pycon")
     report, runner = io.StringIO(), doctest.DocTestRunner()
     runner.run(doctest.DocTestParser().get_doctest(console, shown, PAGE, None, None), out=report.write)

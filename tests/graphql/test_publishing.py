@@ -86,7 +86,8 @@ def publisher(appsync: Endpoint) -> Iterator[Publisher]:
 
 
 def change(item: Any, kind: str = "created") -> Change:
-    return Change(meta_of(item).name, kind, meta_of(item).key_of(item), item)
+    before, after = (item, None) if kind == "deleted" else (None, item)
+    return Change(meta_of(item).name, kind, meta_of(item).key_of(item), before, after)
 
 
 def test_there_are_three_subscriptions_for_what_somebody_may_read() -> None:

@@ -53,7 +53,9 @@ class DynamoDbBackend(Generic[T]):
         planner = Planner(meta, codec, options.index_attributes)
         reads = Reads(meta, codec, requests, transport, planner, options.max_scan)
         kept = SystemTable(system, transport)
-        writes = Writes(meta, codec, requests, transport, reads, kept, partiql=bool(options.partiql), table_of=table_of)
+        self.writes = writes = Writes(
+            meta, codec, requests, transport, reads, kept, partiql=bool(options.partiql), table_of=table_of
+        )
         self.read, self.query, self.count, self.query_each = reads.read, reads.query, reads.count, reads.query_each
         self.aggregate, self.explain = reads.aggregate, reads.explain
         self.write, self.write_all, self.allocate = writes.write, writes.write_all, writes.allocate

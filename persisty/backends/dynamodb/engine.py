@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from importlib import import_module
 from time import sleep
 from typing import Any, TypeVar
@@ -19,10 +19,12 @@ from urllib.parse import parse_qsl, urlsplit
 from ... import settings
 from ...aws.credentials import provider
 from ...aws.retries import AwsError
-from ...errors import BackendUnavailable, Fault, InvalidDeclaration
+from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, Unsupported
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
+from ...store.backend import Backend, Write, WriteResult
+from ...store.results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport
@@ -60,9 +62,23 @@ class DynamoDbEngine:
             if meta.expires is not None:
                 self._expire(meta, meta.expires)
 
+    def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
+        """One TransactWriteItems. A unique value counts as a write more."""
+        mine: list[tuple[DynamoDbBackend[Any], Write]] = writes  # type: ignore[assignment]  # this engine's own
+        faults: list[Fault] = []
+        for position, (backend, write) in enumerate(mine):
+            try:
+                backend.writes.limits.check((write,), atomic=False)
+            except InvalidInput as error:
+                faults += relocated(error, (position,)).faults
+        if faults:
+            raise InvalidInput(faults=faults)
+        [(first, _), *_] = mine
+        return first.writes.transactions.run([(backend.writes.part, write) for backend, write in mine])
+
     def transaction(self) -> AbstractContextManager[None]:
-        """A transaction of DynamoDB's is one request: several calls cannot be one."""
-        return nullcontext()
+        """A transaction of DynamoDB is one request: several calls cannot be one."""
+        raise Unsupported("DynamoDB has no transactions over several calls: use an atomic batch")
 
     def close(self) -> None:
         self.transport.close()

@@ -1,7 +1,7 @@
-"""What writes require of other items: checks of them in the transaction of the write.
+"""Checks of the items that writes require, in the transaction of the write.
 
-A transaction takes no item twice. So items that several writes require are checked once, and one that the transaction itself writes
-is not checked at all: it is there if the transaction is carried out, unless it is deleted.
+A transaction takes no item twice. So an item that several writes require is checked once, and one that the transaction itself writes is not
+checked at all: it is there if the transaction is carried out, unless it is deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from .expressions import split
 from .requests import Requests
 
 TableOf = Callable[[StoreMeta[Any]], str]
+Place = tuple[str, KeyValues]
+"""An item: its store's name, and its key."""
 
 
 class Check(Struct):
@@ -31,35 +33,39 @@ class Check(Struct):
     required: dict[int, str]
 
 
-class Required:
-    """The requirements of the writes of one store."""
+StoredWrite = tuple[StoreMeta[Any], Write]
+"""A write, and the store that it is of."""
 
-    def __init__(self, meta: StoreMeta[Any], table_of: TableOf) -> None:
-        self._meta, self._table_of = meta, table_of
+
+class RequirementChecks:
+    """The requirements of writes, which may be of several stores."""
+
+    def __init__(self, table_of: TableOf) -> None:
+        self._table_of = table_of
         self._requests: dict[StoreMeta[Any], Requests] = {}
 
-    def checks(self, writes: Sequence[Write]) -> list[Check]:
+    def checks(self, writes: Sequence[StoredWrite]) -> list[Check]:
         """The checks that go with these writes."""
-        found: dict[tuple[str, KeyValues], Check] = {}
-        written = {self._key(write): write for write in writes}
-        for position, write in enumerate(writes):
+        found: dict[Place, Check] = {}
+        written = _by_place(writes)
+        for position, (_, write) in enumerate(writes):
             for one in required_by(write):
-                if one.meta is self._meta and one.key in written:
+                place = (one.meta.name, one.key)
+                if place in written:
                     continue
-                check = found.get((one.meta.name, one.key))
+                check = found.get(place)
                 if check is None:
-                    check = found[one.meta.name, one.key] = Check(self._body(one), {})
+                    check = found[place] = Check(self._body(one), {})
                 check.required[position] = one.attribute
         return list(found.values())
 
-    def unmet(self, writes: Sequence[Write]) -> dict[int, WriteResult]:
-        """Position → the result of a write that requires what the same transaction deletes, or makes so that it is not what is
-        required."""
-        written = {self._key(write): write for write in writes}
+    def unmet(self, writes: Sequence[StoredWrite]) -> dict[int, WriteResult]:
+        """Position → the result of a write whose required item the same transaction deletes, or creates so that it does not match."""
+        written = _by_place(writes)
         found: dict[int, WriteResult] = {}
-        for position, write in enumerate(writes):
+        for position, (_, write) in enumerate(writes):
             for one in required_by(write):
-                other = written.get(one.key) if one.meta is self._meta else None
+                other = written.get((one.meta.name, one.key))
                 made = isinstance(other, Put) and not matcher(one.meta, one.where)(other.item)
                 if isinstance(other, Delete) or made:
                     found[position] = WriteResult(Outcome.UNRELATED, index=one.attribute)
@@ -74,8 +80,12 @@ class Required:
             requests = self._requests[one.meta] = Requests(one.meta, WireCodec(one.meta), self._table_of(one.meta))
         return {"ConditionCheck": requests.write(Delete(one.key), native)}
 
-    def _key(self, write: Write) -> KeyValues:
-        return self._meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+def _by_place(writes: Sequence[StoredWrite]) -> dict[Place, Write]:
+    return {
+        (meta.name, meta.key_values(write.item) if isinstance(write, Put) else write.key): write
+        for meta, write in writes
+    }
 
 
 def required_by(write: Write) -> tuple[Requirement, ...]:

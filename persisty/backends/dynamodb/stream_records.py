@@ -7,6 +7,7 @@ DynamoDB Developer Guide, and `Record` in the API reference of the streams.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ...model.meta import StoreMeta
@@ -14,12 +15,8 @@ from ...naming import table_name
 from ...store.change_feed import Change
 from .codec import WireCodec
 
-KINDS: Mapping[str, tuple[str, str]] = {
-    "INSERT": ("created", "NewImage"),
-    "MODIFY": ("updated", "NewImage"),
-    "REMOVE": ("deleted", "OldImage"),
-}
-"""What happened, as DynamoDB calls it → as we do, and the image that tells of it."""
+KINDS: Mapping[str, str] = {"INSERT": "created", "MODIFY": "updated", "REMOVE": "deleted"}
+"""DynamoDB's name of an event → the kind of the change."""
 
 
 class StreamReader:
@@ -29,11 +26,20 @@ class StreamReader:
         self._tables = {table_name(app, stage, meta.name): (meta, WireCodec(meta)) for meta in metas}
 
     def change(self, record: Mapping[str, Any]) -> Change | None:
-        """The change that a record tells of; None if it is of a table that is none of ours."""
+        """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number."""
         found = self._tables.get(record["eventSourceARN"].split("/")[1])
         if found is None:
             return None
         meta, codec = found
-        kind, image = KINDS[record["eventName"]]
-        item = codec.read(record["dynamodb"][image])
-        return Change(meta.name, kind, meta.key_of(item), item)
+        images = record["dynamodb"]
+        before, after = (codec.read(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
+        created = images.get("ApproximateCreationDateTime")
+        return Change(
+            meta.name,
+            KINDS[record["eventName"]],
+            meta.key_of(before if after is None else after),
+            before,
+            after,
+            at=None if created is None else datetime.fromtimestamp(created, UTC),
+            sequence=int(images.get("SequenceNumber", 0)),
+        )

@@ -1,4 +1,4 @@
-"""Transactions: atomic batches, and single writes that give or take unique values.
+"""Transactions: atomic batches, of one store or several, and single writes that give or take unique values.
 
 ```
 1  read what the writes depend on and DynamoDB cannot decide: values of unique indexes, `endswith`, `icontains`
@@ -12,7 +12,7 @@ A transaction does not tell what it wrote: new items of patches are read after i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import sleep
 from typing import Any, Generic, TypeVar
 
@@ -32,9 +32,8 @@ from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
 from .codec import WireCodec
 from .expressions import split
 from .guard_rows import Guards
-from .reads import Reads
 from .requests import OPERATIONS, Requests
-from .requirement_checks import Required, TableOf, required_by
+from .requirement_checks import RequirementChecks, TableOf, required_by
 from .system_table import SystemTable
 from .transport import TRANSACTION_CANCELED, Transport, as_error
 
@@ -60,32 +59,76 @@ class Action(Struct, frozen=True):
     required: Mapping[int, str] | None = None
 
 
-class Transactions(Generic[T]):
+class Part(Generic[T]):
+    """What a transaction needs to know of one store whose items it writes."""
+
     def __init__(
         self,
         meta: StoreMeta[T],
         codec: WireCodec,
         requests: Requests,
-        transport: Transport,
-        reads: Reads[T],
-        system: SystemTable,
-        table_of: TableOf,
+        read: Callable[[Sequence[KeyValues]], list[T | None]],
     ) -> None:
-        self.meta = meta
-        self._required = Required(meta, table_of)
+        self.meta, self.codec, self.requests, self.read = meta, codec, requests, read
         self.guards = Guards(meta, codec)
-        self._codec = codec
-        self._requests = requests
-        self._transport = transport
-        self._read = reads.read
-        self._system = system
-        self._versions = tuple(name for name, one in meta.attributes.items() if one.generator is VERSION)
+        self.versions = tuple(name for name, one in meta.attributes.items() if one.generator is VERSION)
 
-    def run(self, writes: Sequence[Write]) -> list[WriteResult]:
-        """All the writes or none, as `Backend.write` answers."""
+    def key(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+    def depends(self, write: Write) -> bool:
+        """Whether the write depends on more of its item than DynamoDB can decide."""
+        if isinstance(write, Put) or not self.codec.storable(write.key):
+            return False
+        return self.guards.concern(write) or split(self.meta, write.when)[1] != ALL
+
+    def condition(self, write: Write, known: bool, item: T | None) -> Filter:
+        """What DynamoDB has to check of a write; `NOTHING` if the item as it was read rules it out. `known`: it was read."""
+        if isinstance(write, Put):
+            return ALL
+        native, local = split(self.meta, write.when)
+        if not known:
+            return native
+        if item is None or not matcher(self.meta, write.when)(item):
+            return NOTHING
+        return combine(And, [native, *self._unchanged(write, item, local)])
+
+    def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
+        """That the item still has the values that the write was decided on."""
+        names = set(names_in(local))
+        if self.guards.concern(write):
+            names |= {*self.guards.attributes, *self.versions}
+        values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
+        return [Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values]
+
+    def values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
+        """The guards of an item before and after a write, each with its index."""
+        if not self.guards.concern(write):
+            return {}, {}
+        if isinstance(write, Put):
+            return {}, self.guards.of(write.item)
+        if item is None:
+            return {}, {}
+        after = self.guards.of(changed(self.meta, item, write.changes)) if isinstance(write, Patch) else {}
+        return self.guards.of(item), after
+
+
+Writes = Sequence[tuple[Part[Any], Write]]
+"""Writes, each with the part of its store."""
+
+
+class Transactions:
+    """Transactions over the tables of one engine."""
+
+    def __init__(self, transport: Transport, system: SystemTable, table_of: TableOf) -> None:
+        self._transport, self._system = transport, system
+        self._required = RequirementChecks(table_of)
+
+    def run(self, writes: Writes) -> list[WriteResult]:
+        """All the writes or none, as an atomic `Backend.write` answers."""
         if len(writes) > MAX_ATOMIC:
             raise _too_large()
-        items = self._known(writes)
+        items = _read_each(writes, [position for position, (part, write) in enumerate(writes) if part.depends(write)])
         for attempt in range(ATTEMPTS):
             failed, actions = self._plan(writes, items)
             if failed is not None:
@@ -105,21 +148,7 @@ class Transactions(Generic[T]):
             return self._committed(writes, items)
         raise exhausted(AwsError("ThrottlingException", "the transaction kept conflicting with others", {}))
 
-    def _known(self, writes: Sequence[Write]) -> dict[int, T | None]:
-        """Position → the item as it is now, for the writes that depend on more than DynamoDB can decide."""
-        needed = {
-            position: write.key
-            for position, write in enumerate(writes)
-            if not isinstance(write, Put)
-            and self._codec.storable(write.key)
-            and (self.guards.concern(write) or split(self.meta, write.when)[1] != ALL)
-        }
-        found = self._read(list(needed.values())) if needed else ()
-        return dict(zip(needed, found, strict=True))
-
-    def _plan(
-        self, writes: Sequence[Write], items: Mapping[int, T | None]
-    ) -> tuple[list[WriteResult] | None, list[Action]]:
+    def _plan(self, writes: Writes, items: Mapping[int, Any]) -> tuple[list[WriteResult] | None, list[Action]]:
         """The actions; or the results, if it is known already that there is nothing to ask.
 
         A write that is known to be refused is sent with the others all the same, on a condition that nothing meets, where it
@@ -130,19 +159,18 @@ class Transactions(Generic[T]):
         actions: list[Action] = []
         given_up: dict[str, int] = {}
         taken: set[str] = set()
-        for position, write in enumerate(writes):
-            if not isinstance(write, Put) and not self._codec.storable(write.key):
+        for position, (part, write) in enumerate(writes):
+            if not isinstance(write, Put) and not part.codec.storable(write.key):
                 results[position] = MISSING
                 continue
-            when = self._condition(write, position, items)
+            when = part.condition(write, position in items, items.get(position))
             if position in items and when == NOTHING:
                 item = items[position]
                 hopeless[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
-                actions.append(Action({OPERATIONS[type(write)][1]: self._requests.write(write, NOTHING)}, position))
+                actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, NOTHING)}, position))
                 continue
-            actions.append(Action({OPERATIONS[type(write)][1]: self._requests.write(write, when)}, position))
-            before, after = self._values(write, items.get(position))
-            key = self._key(write)
+            actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, when)}, position))
+            before, after = part.values(write, items.get(position))
             for guard in [one for one in before if one not in after]:
                 if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held
                     given_up[guard] = position
@@ -152,54 +180,24 @@ class Transactions(Generic[T]):
                 if guard in taken and giver is None:  # a transaction takes no row twice, and this one cannot succeed
                     actions.append(Action(self._system.never(f"{position}/{after[guard]}"), position, NEVER))
                     continue
-                holder = None if giver is None else self._text(self._key(writes[giver]))
+                holder = None if giver is None else _text(writes[giver])
                 if holder is not None:  # given up by a write before: the row changes hands in one action
                     release = self._system.release(guard)
                     actions = [one for one in actions if one.body != release]
                 taken.add(guard)
-                actions.append(Action(self._system.take(guard, self._text(key), holder), position, guard))
-        if any(map(required_by, writes)):
-            for position, unmet in self._required.unmet(writes).items():
+                actions.append(Action(self._system.take(guard, _text((part, write)), holder), position, guard))
+        if any(required_by(write) for _, write in writes):
+            stored = [(part.meta, write) for part, write in writes]
+            for position, unmet in self._required.unmet(stored).items():
                 results[position] = unmet if results[position] is ABORTED else results[position]
-            for check in self._required.checks(writes):
+            for check in self._required.checks(stored):
                 actions.append(Action(check.body, min(check.required), required=check.required))
         if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
             return [hopeless.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
 
-    def _condition(self, write: Write, position: int, items: Mapping[int, T | None]) -> Filter:
-        """What DynamoDB has to check of a write; `NOTHING` if the item as it was read rules it out."""
-        if isinstance(write, Put):
-            return ALL
-        native, local = split(self.meta, write.when)
-        if position not in items:
-            return native
-        item = items[position]
-        if item is None or not matcher(self.meta, write.when)(item):
-            return NOTHING
-        return combine(And, [native, *self._unchanged(write, item, local)])
-
-    def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
-        """That the item still has the values that the write was decided on."""
-        names = set(names_in(local))
-        if self.guards.concern(write):
-            names |= {*self.guards.attributes, *self._versions}
-        values = [(name, self.meta.attributes[name].get(item)) for name in sorted(names)]
-        return [Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values]
-
-    def _values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
-        """The guards of an item before and after a write, each with its index."""
-        if not self.guards.concern(write):
-            return {}, {}
-        if isinstance(write, Put):
-            return {}, self.guards.of(write.item)
-        if item is None:
-            return {}, {}
-        after = self.guards.of(changed(self.meta, item, write.changes)) if isinstance(write, Patch) else {}
-        return self.guards.of(item), after
-
     def _canceled(
-        self, writes: Sequence[Write], items: dict[int, T | None], actions: Sequence[Action], error: AwsError
+        self, writes: Writes, items: dict[int, Any], actions: Sequence[Action], error: AwsError
     ) -> list[WriteResult] | None:
         """What became of each write of a cancelled transaction. None if it may be tried again: it only met with another, or
         with an item that has changed since it was read, which is then in `items`."""
@@ -217,14 +215,14 @@ class Transactions(Generic[T]):
         results = [ABORTED] * len(writes)
         changed_since = False
         for action, wire in failed:
-            position, write = action.position, writes[action.position]
+            position, (part, write) = action.position, writes[action.position]
             if action.guard is not None or action.required is not None:
                 continue
             if isinstance(write, Put):
                 results[position] = EXISTS
                 continue
-            current = self._codec.read(wire) if wire else None
-            if position in items and current is not None and matcher(self.meta, write.when)(current):
+            current = part.codec.read(wire) if wire else None
+            if position in items and current is not None and matcher(part.meta, write.when)(current):
                 items[position], changed_since = current, True
             else:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
@@ -238,8 +236,8 @@ class Transactions(Generic[T]):
 
     def _tell_taken(
         self,
-        writes: Sequence[Write],
-        items: Mapping[int, T | None],
+        writes: Writes,
+        items: Mapping[int, Any],
         refused: Mapping[str, int],
         results: list[WriteResult],
     ) -> None:
@@ -248,7 +246,7 @@ class Transactions(Generic[T]):
         `refused`: the guards that were not free, and which write was told so. Those of items that writes may give up are held
         until one does.
         """
-        values = [self._values(write, items.get(position)) for position, write in enumerate(writes)]
+        values = [part.values(write, items.get(position)) for position, (part, write) in enumerate(writes)]
         held = {*refused}.union(*(before for before, _ in values))
         for position, (before, after) in enumerate(values):
             if results[position] is not ABORTED:
@@ -263,33 +261,42 @@ class Transactions(Generic[T]):
             for guard, position in refused.items():
                 results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
-    def _committed(self, writes: Sequence[Write], items: Mapping[int, T | None]) -> list[WriteResult]:
+    def _committed(self, writes: Writes, items: Mapping[int, Any]) -> list[WriteResult]:
         """The results of writes that are done."""
-        results = [DONE if isinstance(write, Delete) else ABORTED for write in writes]
-        unknown: list[tuple[int, KeyValues]] = []
-        for position, write in enumerate(writes):
+        results = [DONE] * len(writes)
+        unknown: list[int] = []
+        for position, (part, write) in enumerate(writes):
             if isinstance(write, Put):
                 results[position] = WriteResult(Outcome.DONE, write.item)
             elif isinstance(write, Patch):
                 item = items.get(position)
-                if item is not None and self._versions and self.guards.concern(write):  # its version was unchanged
-                    results[position] = WriteResult(Outcome.DONE, changed(self.meta, item, write.changes))
+                if item is not None and part.versions and part.guards.concern(write):  # its version was unchanged
+                    results[position] = WriteResult(Outcome.DONE, changed(part.meta, item, write.changes))
                 else:
-                    unknown.append((position, write.key))
+                    unknown.append(position)
         try:
-            found = self._read([key for _, key in unknown]) if unknown else ()
+            found = _read_each(writes, unknown)
         except PersistyError as error:
             error.details["in_doubt"] = True
             raise
-        for (position, _), item in zip(unknown, found, strict=True):
+        for position, item in found.items():
             results[position] = WriteResult(Outcome.DONE, item)
         return results
 
-    def _key(self, write: Write) -> KeyValues:
-        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
-    def _text(self, key: KeyValues) -> str:
-        return self.meta.key_codec.text(key)
+def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, Any]:
+    """Position → the item of the write there as it is now, by one read for each store."""
+    found: dict[int, Any] = {}
+    for part in dict.fromkeys(writes[position][0] for position in positions):
+        mine = [position for position in positions if writes[position][0] is part]
+        found |= zip(mine, part.read([part.key(writes[position][1]) for position in mine]), strict=True)
+    return found
+
+
+def _text(of: tuple[Part[Any], Write]) -> str:
+    """The string key of the item that is written."""
+    part, write = of
+    return part.meta.key_codec.text(part.key(write))
 
 
 def _too_large() -> BatchTooLarge:

@@ -39,7 +39,7 @@ from .reads import Reads
 from .requests import OPERATIONS, Requests
 from .requirement_checks import TableOf, required_by
 from .system_table import SystemTable
-from .transactions import Transactions
+from .transactions import Part, Transactions
 from .transport import CONDITION_FAILED, JSON, Transport, as_error
 
 T = TypeVar("T")
@@ -73,20 +73,21 @@ class Writes(Generic[T]):
         self._transport = transport
         self._reads = reads
         self._read = reads.read
-        self._transactions = Transactions(meta, codec, requests, transport, reads, system, table_of)
-        self._guards = self._transactions.guards
+        self.part = Part(meta, codec, requests, reads.read)
+        self.transactions = Transactions(transport, system, table_of)
+        self._guards = self.part.guards
         self._unique = bool(meta.uniques)
         self._partiql = partiql
         self._statements = Statements(meta, codec, requests.table)
-        self._limits = Limits(meta, codec)
+        self.limits = Limits(meta, codec)
         self._system = system
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        self._limits.check(writes, atomic=atomic)
+        self.limits.check(writes, atomic=atomic)
         if len(writes) == 1:
             return [self._one(writes[0])]
         if atomic:
-            return self._transactions.run(writes)
+            return self.transactions.run([(self.part, write) for write in writes])
         results = Results(len(writes))
         keys = [self._key(write) for write in writes]
         guarded = {key for key, write in zip(keys, writes, strict=True) if self._unique and self._guards.concern(write)}
@@ -196,7 +197,7 @@ class Writes(Generic[T]):
     def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
         """`doubt`: it may have been carried out already."""
         if required_by(write) or (self._unique and self._guards.concern(write)):
-            return self._transactions.run((write,))[0]
+            return self.transactions.run([(self.part, write)])[0]
         if isinstance(write, Put):
             return self._conditional(write, ALL, doubt)
         if not self._codec.storable(write.key):

@@ -51,12 +51,6 @@ HOW: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `statements.CHANGES`; every other value is set."""
 
 
-def undone(results: Sequence[WriteResult]) -> list[WriteResult]:
-    """The results of an atomic batch that was rolled back."""
-    aborted = WriteResult(Outcome.ABORTED)
-    return [aborted if result.outcome is Outcome.DONE else result for result in results]
-
-
 class SqlBackend(Generic[T]):
     """All of a `Backend` but `write`."""
 

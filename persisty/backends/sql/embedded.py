@@ -24,7 +24,8 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from .backend import HOW, SqlBackend, undone
+from ...store.results import undone
+from .backend import HOW, SqlBackend
 from .dialect import UniqueTaken
 from .engine import SqlEngine
 from .sqlite import SQLITE, SqliteConnection

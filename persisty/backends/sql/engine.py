@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ...errors import BackendUnavailable, Conflict
+from ...errors import BackendUnavailable, Conflict, InvalidInput
 from ...model.meta import StoreMeta
-from ...store.backend import Backend
+from ...store.backend import Backend, Outcome, Write, WriteResult
+from ...store.results import relocated, undone
 from .columns import SEQUENCES, table_of
 from .dialect import Connection, Dialect, UniqueTaken
 
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
+
+
+class _UndoneError(Exception):
+    """Leaves the transaction of writes that are to be all or none."""
 
 
 class SqlEngine:
@@ -42,6 +49,23 @@ class SqlEngine:
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES)
         self._prepared.update(meta.name for meta in metas)
+
+    def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
+        """Each write is a statement in one transaction; neighbours of one store are sent together."""
+        results: list[WriteResult] = []
+        try:
+            with self.transaction():
+                for backend, group in groupby(writes, itemgetter(0)):
+                    some = [write for _, write in group]
+                    try:
+                        results += backend.write(some, atomic=False)
+                    except InvalidInput as error:
+                        raise relocated(error, range(len(results), len(results) + len(some))) from error
+                if any(result.outcome is not Outcome.DONE for result in results):
+                    raise _UndoneError
+        except _UndoneError:
+            return undone(results)
+        return results
 
     def transaction(self) -> AbstractContextManager[None]:
         return self._connection.transaction()

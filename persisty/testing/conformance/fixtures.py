@@ -24,6 +24,7 @@ import pytest
 
 from persisty import Store, meta_of
 from persisty.store.backend import Capabilities, Engine
+from persisty.store.change_path import Connection
 
 from ..matrix import CAPABILITIES
 from .county import COUNTY
@@ -57,7 +58,8 @@ def open_in(stack: ExitStack, open_engine: OpenEngine, item: type[Any]) -> Store
     """Return the store of an item in its own engine, which the stack closes."""
     engine, meta = stack.enter_context(closing(open_engine())), meta_of(item)
     engine.prepare((meta,))
-    return Store(meta, lambda: engine.open(meta))
+    connection = Connection(engine)
+    return Store(meta, lambda: connection.open(meta))
 
 
 @pytest.fixture
@@ -72,9 +74,10 @@ def open_together(stack: ExitStack, open_engine: OpenEngine, items: Sequence[typ
     engine = stack.enter_context(closing(open_engine()))
     metas = [meta_of(item) for item in items]
     engine.prepare(metas)
+    connection = Connection(engine)
     stores: dict[str, Store[Any]] = {}
     for meta in metas:
-        stores[meta.name] = Store(meta, partial(engine.open, meta), stores, engine.transaction)
+        stores[meta.name] = Store(meta, partial(connection.open, meta), stores)
     return {meta.item: stores[meta.name] for meta in metas}
 
 

@@ -26,9 +26,11 @@ from persisty import (
     Index,
     PreconditionFailed,
     Store,
+    Unsupported,
     Update,
     add,
     link,
+    meta_of,
     owned,
     scope,
     stored,
@@ -36,7 +38,9 @@ from persisty import (
 from persisty.backends import connect, memory
 from persisty.store import item_cache as cache
 from persisty.store.backend import Engine
-from persisty.store.item_cache import CachedEngine
+from persisty.store.change_feed import Feed
+from persisty.store.change_path import ChangePath, Connection
+from persisty.store.transactions import Transactions
 
 from ..counting import Counted, counted
 
@@ -105,13 +109,12 @@ class Place:
     def __init__(self, item: type[Any], engine: Engine) -> None:
         self.clock = Time()
         self.meta = item.__persisty__
-        self.engine = CachedEngine(engine, self.clock)
+        self.engine = Connection(engine, cached=True, clock=self.clock)
         self.engine.prepare((self.meta,))
-        self.store: Store[Any] = Store(
-            self.meta, lambda: self.engine.open(self.meta), transaction=self.engine.transaction
-        )
-        self.backend: Any = self.store.backend._backend  # type: ignore[attr-defined]
-        self.uncached: Store[Any] = Store(self.meta, lambda: self.backend)
+        self.store: Store[Any] = Store(self.meta, lambda: self.engine.open(self.meta))
+        self.backend: Any = self.store.backend
+        plain = ChangePath(self.backend, Transactions(engine, Feed()), Feed())
+        self.uncached: Store[Any] = Store(self.meta, lambda: plain)
 
     @contextmanager
     def counted(self) -> Iterator[Counted]:
@@ -249,14 +252,14 @@ def test_everything_else_asks_the_engine(notes: Place) -> None:
         assert counting.calls == ["query", "count", "aggregate", "explain"] * 2
 
 
-def test_a_store_that_declares_no_cache_has_the_engines_own_backend() -> None:
-    engine = memory.MemoryEngine()
-    assert isinstance(CachedEngine(engine).open(Plain.__persisty__), memory.MemoryBackend)  # type: ignore[attr-defined]
+def test_a_store_that_declares_no_cache_has_none() -> None:
+    plain = Connection(memory.MemoryEngine(), cached=True).open(meta_of(Plain))
+    assert plain._cache is None
 
 
 def test_what_is_kept_was_read_at_several_moments_and_the_capabilities_say_so(notes: Place) -> None:
     assert notes.backend.capabilities.snapshot_reads
-    assert not notes.store.backend.capabilities.snapshot_reads
+    assert not notes.store.path.capabilities.snapshot_reads
 
 
 # Many at once
@@ -482,9 +485,9 @@ def test_no_thread_reads_what_was_there_before_a_write_that_has_returned(pool: T
         sys.setswitchinterval(interval)
     assert stale == []
     assert {key: notes.store.read(key).count for key in keys} == added
-    shelf: Any = notes.store.backend._shelf  # type: ignore[attr-defined]
-    assert (shelf._loads, shelf._writing, shelf._writing_all) == ({}, {}, 0)
-    assert len(shelf._kept) <= 3
+    entries: Any = notes.store.path._cache._entries  # type: ignore[union-attr]
+    assert (entries._loads, entries._writing, entries._writing_all) == ({}, {}, 0)
+    assert len(entries._kept) <= 3
 
 
 # Callers
@@ -524,8 +527,8 @@ def test_an_app_keeps_items_only_where_it_is_switched_on(monkeypatch: pytest.Mon
     for given, said, kept in ((False, "", False), (True, "", True), (True, "off", False), (False, "on", True)):
         monkeypatch.setenv("PERSISTY_CACHE", said)
         app = App("counters", items=[Counter], url="memory://", cache=given)
-        assert isinstance(app.engine, CachedEngine) == kept
         store = app.store(Counter)
+        assert (store.path._cache is not None) == kept
         store.create({"id": "a"})
         assert store.read("a") == Counter(id="a")
         app.use("memory://")
@@ -587,10 +590,10 @@ def test_a_transaction_sees_its_own_writes_and_nobody_keeps_what_may_be_taken_ba
         return pool.submit(here).result(10) if separate else 0
 
     for taken_back, then in ((True, 0), (False, 2)):
-        with contextlib.suppress(RuntimeError), store.transaction():
+        with contextlib.suppress(RuntimeError), store.path.transaction():
             store.update("a", {"count": 1})
             assert (here(), elsewhere()) == (1, 0)
-            with store.transaction():
+            with store.path.transaction():
                 store.update("a", {"count": 2})
             assert (here(), elsewhere(), elsewhere()) == (2, 0, 0)
             if taken_back:
@@ -607,7 +610,7 @@ def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_f
     counters.store.read("a")
     counters.uncached.update("a", {"count": 1})  # as somebody else would
     called = threading.Event()
-    with counters.store.transaction():
+    with counters.store.path.transaction():
         assert counters.store.read("a").count == 1
         counters.clock.now += SECONDS
         with counted(counters.backend, lambda name: called.set()):
@@ -618,9 +621,10 @@ def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_f
     counters.engine.close()
 
 
-def test_an_engine_without_transactions_is_asked_for_none(notes: Place) -> None:
+def test_an_engine_without_transactions_refuses_one_and_its_cache_goes_on(notes: Place) -> None:
     notes.store.create({"id": "a"})
-    with notes.store.transaction():
-        notes.store.update("a", {"count": 1})
-        assert notes.store.read("a").count == 1
-    assert notes.store.read("a").count == 1
+    with pytest.raises(Unsupported), notes.store.path.transaction():
+        raise AssertionError
+    with notes.counted() as counting:
+        assert [notes.store.read("a").count for _ in range(2)] == [0, 0]
+        assert counting.calls == ["read"]

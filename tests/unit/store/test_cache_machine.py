@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from persisty import Attr, Cache, Create, Delete, PersistyError, Store, Update, add, append, stored
-from persisty.backends.memory import MemoryEngine
+from persisty.backends import connect
 from persisty.model.meta import meta_of
-from persisty.store.item_cache import CachedEngine
+from persisty.store.change_path import Connection
 
 SECONDS, ITEMS = 10, 3
 
@@ -50,11 +50,11 @@ class Cached(RuleBasedStateMachine):
 
     @initialize(item=st.sampled_from([Thing, Sought]))
     def open(self, item: type[Any]) -> None:
-        meta, engine = meta_of(item), MemoryEngine()
+        meta, engine = meta_of(item), connect("sqlite://", app="things", stage="dev")
         self.now = 0.0
-        cached = CachedEngine(engine, lambda: self.now)
-        self.store: Store[Any] = Store(meta, lambda: cached.open(meta), transaction=cached.transaction)
-        self.others: Store[Any] = Store(meta, lambda: engine.open(meta))
+        cached, plain = Connection(engine, cached=True, clock=lambda: self.now), Connection(engine)
+        self.store: Store[Any] = Store(meta, lambda: cached.open(meta))
+        self.others: Store[Any] = Store(meta, lambda: plain.open(meta))
         self.late: dict[str, float] = {}
 
     def wrote(self, call: Any, keys: set[str]) -> None:
@@ -93,7 +93,7 @@ class Cached(RuleBasedStateMachine):
 
     @rule(key=KEYS, changes=CHANGES)
     def update_in_a_transaction(self, key: str, changes: dict[str, Any]) -> None:
-        with self.store.transaction():
+        with self.store.path.transaction():
             self.wrote(lambda: self.store.update(key, changes), {key})
             assert self.store.read(key) == self.others.read(key)
 
@@ -130,7 +130,7 @@ class Cached(RuleBasedStateMachine):
     @invariant()
     def nothing_is_left_over(self) -> None:
         if hasattr(self, "store"):
-            shelf: Any = self.store.backend._shelf  # type: ignore[attr-defined]
+            shelf: Any = self.store.path._cache._entries  # type: ignore[union-attr]
             assert len(shelf._kept) <= ITEMS
             assert (shelf._loads, shelf._writing, shelf._writing_all) == ({}, {}, 0)
 

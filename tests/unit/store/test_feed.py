@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from moto import mock_aws
+from msgspec import UNSET
 
-from persisty import App, BelongsTo, Conflict, Create, Delete, Unique, Update, link, public, stored
+from persisty import App, BelongsTo, Caller, Conflict, Create, Delete, Unique, Unsupported, Update, link, public, stored
 from persisty.errors import PreconditionFailed, SubscriptionOverrun
-from persisty.store.change_capture import TellingEngine
 from persisty.store.change_feed import Change
 from persisty.store.store import Store
+
+from ..counting import counted
 
 
 @stored(access=public, indexes=[Unique("name")])
@@ -67,6 +72,10 @@ def told(app: App) -> list[Change]:
     return changes
 
 
+def facts(told: list[Change]) -> list[tuple[str, str, str, Any, Any]]:
+    return [(one.store, one.kind, one.key, one.before, one.after) for one in told]
+
+
 def kinds(told: list[Change]) -> list[tuple[str, str]]:
     found = [(one.store, one.kind) for one in told]
     told.clear()
@@ -76,11 +85,11 @@ def kinds(told: list[Change]) -> list[tuple[str, str]]:
 def test_each_verb_tells_what_it_did(app: App, told: list[Change]) -> None:
     jars = app.store(Jar)
     jar = jars.create({"label": "a"})
-    assert told == [Change("jar", "created", str(jar.id), jar)]
+    assert facts(told) == [("jar", "created", str(jar.id), None, jar)]
     changed = jars.update(jar.id, {"fill": 3})
-    assert told[1:] == [Change("jar", "updated", str(jar.id), changed)]
+    assert facts(told[1:]) == [("jar", "updated", str(jar.id), UNSET, changed)]
     assert jars.delete(jar.id)
-    assert told[2:] == [Change("jar", "deleted", str(jar.id), changed)]
+    assert facts(told[2:]) == [("jar", "deleted", str(jar.id), changed, None)]
 
 
 def test_what_is_not_done_is_not_told(app: App, told: list[Change]) -> None:
@@ -141,8 +150,8 @@ def test_changes_of_all_matches_are_told_one_by_one(app: App, told: list[Change]
     assert jars.count() == 60
 
 
-def fail_after(jars: Store[Jar], label: str) -> None:
-    with jars.transaction():
+def fail_after(app: App, jars: Store[Jar], label: str) -> None:
+    with app.transaction():
         jars.create({"label": label})
         raise ZeroDivisionError
 
@@ -153,14 +162,14 @@ def test_a_transaction_is_told_when_it_is_done_and_not_if_it_fails(tmp_path: Pat
     told: list[Change] = []
     app.listen([Jar], told.append)
     jars = app.store(Jar)
-    with jars.transaction():
+    with app.transaction():
         jars.create({"label": "a"})
         with pytest.raises(ZeroDivisionError):
-            fail_after(jars, "b")
+            fail_after(app, jars, "b")
         assert told == []
     assert [one.item.label for one in told] == ["a"]
     with pytest.raises(ZeroDivisionError):
-        fail_after(jars, "c")
+        fail_after(app, jars, "c")
     assert [one.item.label for one in told] == ["a"]
     app.close()
 
@@ -240,13 +249,74 @@ def test_who_is_too_slow_is_told_so_after_what_was_kept(app: App, monkeypatch: p
     assert seen in ([], ["a", "b"])
 
 
-def test_an_app_that_nobody_listens_to_any_more_has_its_engine_plain_when_it_is_opened_again() -> None:
-    app = App("pantry", items=[Shelf, Jar, Tag], url="memory://")
-    stop = app.listen([Jar], lambda change: None)
-    assert isinstance(app.engine, TellingEngine)
+def test_listening_survives_that_the_engine_is_closed_and_opened_again() -> None:
+    app, heard = App("pantry", items=[Shelf, Jar, Tag], url="memory://"), []
+    stop = app.listen([Jar], heard.append)
     app.close()
-    assert isinstance(app.engine, TellingEngine)
+    app.store(Jar).create({"label": "a"})
     stop()
+    app.store(Jar).create({"label": "b"})
+    assert [one.item.label for one in heard] == ["a"]
     app.close()
-    assert not isinstance(app.engine, TellingEngine)
+
+
+def test_a_change_has_both_images_where_a_listener_asks_for_them(app: App) -> None:
+    heard: list[Change] = []
+    app.listen([Jar], heard.append, before=True)
+    jars = app.store(Jar)
+    first = jars.create({"label": "a"})
+    second = jars.update(first.id, {"fill": 1})
+    jars.update_all({"fill": 2})
+    third = jars.read(first.id)
+    jars.delete(first.id)
+    images = [(one.before, one.after) for one in heard]
+    assert images == [(None, first), (first, second), (second, third), (third, None)]
+    assert [one.sequence for one in heard] == [1, 2, 3, 4]
+    assert all(one.at is not None and one.at.tzinfo is UTC for one in heard)
+
+
+def test_an_update_is_not_read_before_it_unless_a_listener_asks_for_it(app: App, told: list[Change]) -> None:
+    jar = app.store(Jar).create({"label": "a"})
+    with counted(app.store(Jar).backend) as counting:
+        app.store(Jar).update(jar.id, {"fill": 1})
+    assert counting.calls == ["write"]
+    assert told[-1].before is UNSET
+
+
+def test_a_change_names_the_caller_on_whose_behalf_it_is_made_cascades_included(app: App, told: list[Change]) -> None:
+    shelf = app.store(Shelf).on_behalf_of(Caller("ann")).create({"name": "one"})
+    app.store(Jar).create({"label": "a", "shelf_id": shelf.id})
+    assert app.store(Shelf).on_behalf_of(Caller("ben")).delete(shelf.id)
+    found = sorted((one.store, one.kind, one.caller or "") for one in told)
+    assert found == [
+        ("jar", "created", ""),
+        ("jar", "deleted", "ben"),
+        ("shelf", "created", "ann"),
+        ("shelf", "deleted", "ben"),
+    ]
+
+
+def test_a_transaction_of_the_app_is_heard_of_when_it_is_committed(tmp_path: Path) -> None:
+    app, heard = App("pantry", items=[Shelf, Jar, Tag], url=f"sqlite:///{tmp_path}/a.db"), []
+    app.prepare()
+    app.listen([Shelf, Jar], heard.append)
+    with app.transaction():
+        shelf = app.store(Shelf).create({"name": "one"})
+        with suppress(Conflict), app.transaction():
+            app.store(Jar).create({"label": "undone", "shelf_id": shelf.id})
+            app.store(Shelf).create({"name": "one"})
+        app.store(Jar).create({"label": "a", "shelf_id": shelf.id})
+        assert heard == []
+    assert [(one.store, one.kind) for one in heard] == [("shelf", "created"), ("jar", "created")]
+    with suppress(KeyError), app.transaction():
+        app.store(Jar).create({"label": "b"})
+        raise KeyError
+    assert len(heard) == 2
+    assert [one.label for one in app.store(Jar).search()] == ["a"]
     app.close()
+
+
+@pytest.mark.parametrize("url", ["memory://", "dynamodb://us-east-1?transport=boto3"])
+def test_an_engine_without_transactions_says_so(url: str) -> None:
+    with mock_aws(), pytest.raises(Unsupported), App("pantry", items=[Shelf, Jar, Tag], url=url).transaction():
+        raise AssertionError

@@ -1,0 +1,213 @@
+"""The change path: what every write of a store passes, after it is authorised and before the engine decides.
+
+```
+verb, batch, update_all, delete_all, cascade, nullify, import
+   └► ChangePath.write, .write_all, write_together
+        1  the item cache forgets the keys, until the write and the transaction around it are over
+        2  before images are read, if a listener needs them
+        3  one conditional call of the engine
+        4  changes are captured, and delivered when the transaction is committed
+```
+
+A store without a cache and without listeners pays one look for all of it. Reads that concern no change go straight to the engine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any, Generic, TypeVar
+
+from msgspec import structs
+
+from ..errors import Unsupported
+from ..model.expressions import Aggregate, Filter
+from ..model.keys import KeyValues
+from ..model.meta import StoreMeta
+from ..query.aggregate import Group
+from ..query.explain import Explanation
+from ..security.caller import Caller
+from .backend import Backend, Bulk, BulkWrite, Engine, Outcome, Page, Put, Query, Write, WriteResult
+from .change_capture import Images, changes_of_writes, keys_before, write_of
+from .change_feed import Change, Feed
+from .item_cache import Clock, ItemCache, Keys
+from .limits import MAX_BATCH
+from .results import conflict
+from .transactions import Transactions
+
+T = TypeVar("T")
+
+
+class ChangePath(Generic[T]):
+    """The way to one store's items in an engine. It answers as a `Backend` does; writes take the caller on whose behalf they are."""
+
+    def __init__(
+        self, backend: Backend[T], transactions: Transactions, feed: Feed, cache: ItemCache[T] | None = None
+    ) -> None:
+        self.meta, self.capabilities, self.backend = backend.meta, backend.capabilities, backend
+        self.transactions = transactions
+        self._feed, self._cache, self._name = feed, cache, backend.meta.name
+        if cache is not None:  # what is cached was read at several moments
+            self.capabilities = structs.replace(backend.capabilities, snapshot_reads=False)
+
+    @property
+    def listened(self) -> bool:
+        """Whether a listener wants the changes of this store."""
+        return self._feed.listened(self._name)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One transaction of what this thread does within; `Unsupported` where the engine has none."""
+        return self.transactions.begin()
+
+    def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        """The items of these keys, in their positions; from the cache, where the store has one."""
+        if self._cache is None or self.transactions.active:
+            # a transaction is about what is so now, and may hold what another thread's load waits for
+            return self.backend.read(keys)
+        return self._cache.read(keys, self.backend.read)
+
+    def query(self, asked: Query) -> Page[T]:
+        return self.backend.query(asked)
+
+    def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
+        return self.backend.query_each(attribute, values, asked)
+
+    def count(self, where: Filter, *, allow_scan: bool = False) -> int:
+        return self.backend.count(where, allow_scan=allow_scan)
+
+    def aggregate(
+        self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
+    ) -> list[Group]:
+        return self.backend.aggregate(measures, by, where, allow_scan=allow_scan)
+
+    def allocate(self, sequence: str, count: int) -> int:
+        return self.backend.allocate(sequence, count)
+
+    def explain(self, asked: Query) -> Explanation:
+        return self.backend.explain(asked)
+
+    def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
+        """Do the writes as `Backend.write` does, on behalf of a caller."""
+        if not self._feed.listened(self._name):
+            return self._write(writes, atomic)
+        sought = self.before_images(writes)
+        with self._one_moment() if sought else nullcontext():
+            before = self.images(sought)
+            results = self._write(writes, atomic)
+            self.transactions.deliver(self.captured(writes, results, before, by))
+        return results
+
+    def write_all(self, asked: BulkWrite, by: Caller | None = None) -> Bulk:
+        """Do a bulk write as `Backend.write_all` does, on behalf of a caller."""
+        if self._feed.listened(self._name):
+            with self._one_moment():
+                return self._page_by_page(asked, by)
+        with self.forgetting(None):
+            return self.backend.write_all(asked)
+
+    def forgetting(self, keys: Keys) -> AbstractContextManager[None]:
+        """The stage of the cache: while these are written within, nothing of them is cached."""
+        cache = self._cache
+        return nullcontext() if cache is None else self.transactions.forgetting(cache, keys)
+
+    def before_images(self, writes: Sequence[Write]) -> list[KeyValues]:
+        """The keys of the items that capture needs as they are before the writes; none where nobody listens."""
+        return keys_before(writes, updates=self._feed.wants_before(self._name)) if self.listened else []
+
+    def images(self, keys: Sequence[KeyValues]) -> Images:
+        """The items of these keys as the engine has them now."""
+        return dict(zip(keys, self.backend.read(keys), strict=True)) if keys else {}
+
+    def captured(
+        self, writes: Sequence[Write], results: Sequence[WriteResult], before: Images, by: Caller | None
+    ) -> list[Change]:
+        """The changes that listeners of this store are to hear of."""
+        return changes_of_writes(self.meta, writes, results, before, by) if self.listened else []
+
+    def key_of(self, write: Write) -> KeyValues:
+        return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+    def _write(self, writes: Sequence[Write], atomic: bool) -> list[WriteResult]:
+        if self._cache is None:
+            return self.backend.write(writes, atomic=atomic)
+        with self.forgetting(list(map(self.key_of, writes))):
+            return self.backend.write(writes, atomic=atomic)
+
+    def _one_moment(self) -> AbstractContextManager[None]:
+        """A transaction, where the engine has any."""
+        return self.transaction() if self.capabilities.transactions else nullcontext()
+
+    def _page_by_page(self, asked: BulkWrite, by: Caller | None) -> Bulk:
+        changed, position, limit = 0, asked.after, asked.limit
+        while True:
+            size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
+            page = self.query(Query(asked.where, (), position, size, allow_scan=asked.allow_scan))
+            for item in page.items:
+                [result] = self.write((write_of(asked, self.meta.key_values(item)),), atomic=False, by=by)
+                if result.outcome is Outcome.EXISTS:
+                    raise conflict(self.meta, result)
+                changed += result.outcome is Outcome.DONE
+            position = page.position
+            if position is None or (limit is not None and changed >= limit):
+                return Bulk(changed, position)
+
+
+class Connection:
+    """An engine with the change paths of its stores. `cached`: items are cached as their declarations say.
+
+    Every path of a store shares its cache, so all stores of one item see each other's writes.
+    """
+
+    def __init__(
+        self, engine: Engine, feed: Feed | None = None, *, cached: bool = False, clock: Clock | None = None
+    ) -> None:
+        self.engine, self.embedded = engine, engine.embedded
+        self._feed, self._cached, self._clock = feed or Feed(), cached, clock
+        self._transactions = Transactions(engine, self._feed)
+        self._paths: dict[str, ChangePath[Any]] = {}
+        self._opening = threading.Lock()
+
+    def open(self, meta: StoreMeta[T]) -> ChangePath[T]:
+        """The change path of a store. Does no I/O."""
+        with self._opening:
+            path = self._paths.get(meta.name)
+            if path is None or path.meta is not meta:
+                kept = self._cached and meta.cache is not None and meta.cache.seconds
+                cache = ItemCache(meta, meta.cache, self._clock) if kept and meta.cache else None
+                path = ChangePath(self.engine.open(meta), self._transactions, self._feed, cache)
+                self._paths[meta.name] = path
+        return path
+
+    def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        """Create the tables and indexes that are missing."""
+        self.engine.prepare(metas)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One transaction of what this thread does within, over all stores of the engine; `Unsupported` where it has none."""
+        return self._transactions.begin()
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None = None) -> list[WriteResult]:
+    """Do writes of several stores of one engine, all or none, and answer in their positions as an atomic `Backend.write` does."""
+    paths = list(dict.fromkeys(path for path, _ in writes))
+    [transactions, *others] = dict.fromkeys(path.transactions for path in paths)
+    if others:
+        raise Unsupported("Stores of several engines cannot be written atomically")
+    mine = {path: [(place, write) for place, (other, write) in enumerate(writes) if other is path] for path in paths}
+    sought = {path: path.before_images([write for _, write in some]) for path, some in mine.items()}
+    with ExitStack() as stages:
+        if any(sought.values()) and all(path.capabilities.transactions for path in paths):
+            stages.enter_context(transactions.begin())
+        before = {path: path.images(keys) for path, keys in sought.items()}
+        for path, some in mine.items():
+            stages.enter_context(path.forgetting([path.key_of(write) for _, write in some]))
+        results = transactions.write_together([(path.backend, write) for path, write in writes])
+        captured: list[Change] = []
+        for place, (path, write) in enumerate(writes):
+            captured += path.captured([write], [results[place]], before[path], by)
+        transactions.deliver(captured)
+    return results

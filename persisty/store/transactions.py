@@ -1,0 +1,81 @@
+"""Transactions of one engine, and what waits for their end: changes to deliver, and cached items to release.
+
+A thread may be in one transaction, and in parts of it that are undone by themselves. Nobody hears of a change before the outermost is
+committed, and no cache keeps what it wrote before it has ended.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .backend import Backend, Engine, Write, WriteResult
+from .change_feed import Change, Feed
+from .item_cache import ItemCache, Keys
+
+
+class _Open(threading.local):
+    """What this thread has done in the transactions it is in: a list of changes for each, and the keys that caches wait for."""
+
+    def __init__(self) -> None:
+        self.levels: list[list[Change]] = []
+        self.wrote: list[tuple[ItemCache[Any], Keys]] = []
+
+
+class Transactions:
+    """The transactions of an engine whose changes go to `feed`. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, feed: Feed) -> None:
+        self._engine, self._feed, self._open = engine, feed, _Open()
+
+    @property
+    def active(self) -> bool:
+        """Whether this thread is in a transaction."""
+        return bool(self._open.levels)
+
+    @contextmanager
+    def begin(self) -> Iterator[None]:
+        """Make one transaction of what this thread does within; inside another it is a part of that. `Unsupported` where the engine has
+        no transactions."""
+        here = self._open
+        changes: list[Change] = []
+        here.levels.append(changes)
+        committed = False
+        try:
+            with self._engine.transaction():
+                yield
+            committed = True
+        finally:
+            here.levels.pop()
+            if not here.levels:
+                wrote, here.wrote = here.wrote, []
+                for cache, keys in wrote:
+                    cache.written(keys)
+            if committed:
+                self.deliver(changes)
+
+    def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
+        """Write several stores of the engine, all or none."""
+        return self._engine.write_together(writes)
+
+    def deliver(self, changes: list[Change]) -> None:
+        """Deliver the changes now, or when the transaction around them is committed."""
+        levels = self._open.levels
+        if levels:
+            levels[-1].extend(changes)
+        else:
+            self._feed.deliver(changes)
+
+    @contextmanager
+    def forgetting(self, cache: ItemCache[Any], keys: Keys) -> Iterator[None]:
+        """Keep nothing of these keys in the cache while they are written within, and until the transaction around it has ended."""
+        cache.writing(keys)
+        try:
+            yield
+        finally:  # a write that failed may have been carried out
+            if self._open.levels:
+                self._open.wrote.append((cache, keys))
+            else:
+                cache.written(keys)
