@@ -146,7 +146,7 @@ def test_an_engine_is_asked_for_what_is_named_and_no_more(served: Served) -> Non
     query = backend.query
 
     def noted(*given: Any, **named: Any) -> Any:
-        asked.append(named.get("select"))
+        asked.append(given[0].select)
         return query(*given, **named)
 
     backend.query = noted

@@ -14,7 +14,7 @@ from persisty.api.graphql.compiler import Dialect, Planner
 from persisty.api.graphql.executor import stores_for
 from persisty.api.graphql.hosted import schema as hosted
 from persisty.api.graphql.links import PARAMETERS
-from persisty.api.graphql.resolvers import call, called_with
+from persisty.api.graphql.resolvers import call, store_arguments
 from persisty.api.graphql.result_types import LinkField, offered_in, result_ref
 from persisty.api.graphql.sdl import sdl
 from persisty.api.graphql.types import Field, Leaf, ListOf, Record, Ref
@@ -83,7 +83,7 @@ class Reference:
             store = stores_for(self._app, info.context)(record.meta)  # type: ignore[arg-type]
             target = store.beside(link.target)
             target.guard.rows("read")
-            given = called_with(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)
+            given = store_arguments(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)
             given = {name: value for name, value in given.items() if value is not None}
             if "where" in given:
                 given["where"] = filter_of_json(link.target, given["where"], view=target.guard.view)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from persisty.hosting.uvicorn_protocols import HELD, Corked, Protocol
+from persisty.hosting.uvicorn_protocols import MAX_BUFFERED, Corked, Protocol
 
 
 class Transport:
@@ -88,8 +88,8 @@ def test_an_abort_drops_what_was_written(corked: tuple[Corked, Transport, Loop])
 def test_no_more_is_held_than_a_bound(corked: tuple[Corked, Transport, Loop]) -> None:
     held, transport, _ = corked
     for _ in range(5):
-        held.write(b"x" * (HELD // 2))
-    assert [len(one) for one in transport.done] == [3 * (HELD // 2)]
+        held.write(b"x" * (MAX_BUFFERED // 2))
+    assert [len(one) for one in transport.done] == [3 * (MAX_BUFFERED // 2)]
 
 
 def test_all_else_is_the_transports(corked: tuple[Corked, Transport, Loop]) -> None:

@@ -15,6 +15,7 @@ from persisty import App, BackendUnavailable, owned, public, stored
 from persisty.api.http.messages import Request
 from persisty.hosting.readiness import Readiness, readiness_response
 from persisty.hosting.server import Server
+from persisty.store.change_path import Connection
 from tests.conformance.engines import ENGINES
 
 from .test_server import ask
@@ -58,12 +59,12 @@ class Engine:
 @pytest.fixture
 def app() -> App:
     app = App("notes", items=[Note], url="memory://")
-    app._engine = Engine()  # type: ignore[assignment]
+    app._connection = Connection(Engine())  # type: ignore[arg-type]
     return app
 
 
 def engine_in(app: App) -> Engine:
-    return app._engine  # type: ignore[return-value]
+    return app.engine  # type: ignore[return-value]
 
 
 def serving(app: App, **options: Any) -> Readiness:
@@ -139,7 +140,7 @@ def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
 
 
 def test_liveness_does_not_touch_the_engine_and_asks_for_no_credentials(app: App) -> None:
-    app._engine = None
+    app._connection = None
     app._url = "nonsense://"
     assert ask(app, "GET", "/health", headers={"authorization": "Bearer nonsense"}).json() == {"status": "ok"}
     assert ask(app, "GET", "/ready").json()["reason"] == "starting"
