@@ -156,6 +156,9 @@ def _generator_name(generator: Generator, names: Names) -> str:
 def _inert(given: Any, names: Names) -> Any:
     """Return rules with each function replaced by its name; anything else as it is, for the checks to refuse."""
 
+    if given is None or isinstance(given, bool):
+        return given
+
     def named(rule: Rule) -> Rule:
         return Custom(names.name(rule.function)) if isinstance(rule, CustomFunction) else rule
 
