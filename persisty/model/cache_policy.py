@@ -1,6 +1,6 @@
 """`Cache`: how old an answer about an item may be. What is declared once is told to HTTP caches, to AppSync and to the process.
 
-servey's cache controls say the same of actions, and may be given here too. They are told by their shape: nothing imports servey.
+servey's cache controls are accepted as well. They are recognised by their members, so that nothing imports servey.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Cache(Struct, frozen=True):
 def cache_of(control: Any) -> Cache | None:
     """A `Cache`, or what one of servey's cache controls says, as a `Cache`; None for anything else.
 
-    A `TtlCacheControl` is told by its `ttl`, a `SecureHashCacheControl` by its `private`, a `TimestampCacheControl` by its
+    A `TtlCacheControl` is recognised by its `ttl`, a `SecureHashCacheControl` by its `private`, a `TimestampCacheControl` by its
     `updated_at_attr`; the first and the last hold another within.
     """
     if isinstance(control, Cache):

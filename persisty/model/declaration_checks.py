@@ -189,7 +189,13 @@ def check_cache(given: Any, attributes: Callable[[str], Attribute | None], fault
     if cache.modified is not None:
         attribute = attributes(cache.modified)
         if attribute is None or attribute.kind is not Kind.DATETIME:
-            faults.append(Fault("", f"has a cache that is told by {cache.modified} when an item changed", "a datetime"))
+            faults.append(
+                Fault(
+                    "",
+                    f"has a cache whose `modified` is {cache.modified}, which is not a datetime attribute",
+                    "a datetime attribute",
+                )
+            )
     return cache
 
 

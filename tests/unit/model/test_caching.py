@@ -48,8 +48,8 @@ def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expect
         (Cache(seconds=10**9), "has a cache of so many seconds"),
         (TtlCacheControl(-1), "has a cache of so many seconds"),
         (Cache(items=0), "has a cache of so many items"),
-        (Cache(modified="nothing"), "has a cache that is told by nothing when an item changed"),
-        (Cache(modified="id"), "has a cache that is told by id when an item changed"),
+        (Cache(modified="nothing"), "has a cache whose `modified` is nothing, which is not a datetime attribute"),
+        (Cache(modified="id"), "has a cache whose `modified` is id, which is not a datetime attribute"),
     ],
 )
 def test_a_cache_that_makes_no_sense_is_refused_with_the_declaration(given: Any, what: str) -> None:
