@@ -10,15 +10,18 @@ from .errors import (
     BatchTooLarge,
     Conflict,
     Fault,
+    Forbidden,
     InvalidCursor,
     InvalidDeclaration,
     InvalidInput,
     InvalidQuery,
+    NotFound,
     PersistyError,
     PreconditionFailed,
     ScanNotAllowed,
     Throttled,
     TooManyGroups,
+    Unauthenticated,
     Unsupported,
 )
 from .model.access import Access, private, public, read_only
@@ -52,6 +55,7 @@ from .model.stored import stored
 from .query.aggregate import Group
 from .query.explain import Explanation
 from .security.caller import ANONYMOUS, Caller
+from .store.change_feed import Change
 from .store.edits import BulkResult, Create, Delete, EditResult, Update
 from .store.store import Store
 
@@ -83,6 +87,7 @@ __all__ = [
     "BulkResult",
     "Cache",
     "Caller",
+    "Change",
     "Conflict",
     "Create",
     "Delete",
@@ -90,6 +95,7 @@ __all__ = [
     "Explanation",
     "Fault",
     "Filter",
+    "Forbidden",
     "Generator",
     "Group",
     "HasCount",
@@ -100,6 +106,7 @@ __all__ = [
     "InvalidDeclaration",
     "InvalidInput",
     "InvalidQuery",
+    "NotFound",
     "OrderBy",
     "PersistyError",
     "PreconditionFailed",
@@ -110,6 +117,7 @@ __all__ = [
     "StoreMeta",
     "Throttled",
     "TooManyGroups",
+    "Unauthenticated",
     "Unique",
     "Unsupported",
     "Update",

@@ -26,7 +26,9 @@ from .security.rule_checks import rule_faults
 from .store.backend import Engine
 from .store.change_feed import Changes, Feed, Listener
 from .store.change_path import Connection
+from .store.edits import Edit, EditResult
 from .store.idempotency_records import REQUESTS, KeptRequest
+from .store.multi_store_batch import edit_stores
 from .store.store import Store
 
 T = TypeVar("T")
@@ -105,6 +107,18 @@ class App:
                     self._connection = Connection(self._connect(), self._feed, cached=self._cache)
                 connection = self._connection
         return connection
+
+    def edit_batch(
+        self, batch: Iterable[Edit], *, atomic: bool = False, caller: Caller | None = None
+    ) -> list[EditResult[Any]]:
+        """Do up to 100 edits of several stores in order; each has its own result in its position.
+
+        Edits name their store: `Update(key, {...}, store=User)`; a `Create` of an instance needs no name. Invalid input in any of them raises
+        `InvalidInput` for all, with every fault, before anything is written. `atomic`: all are done or none is, in one transaction of the
+        engine; `BatchTooLarge` where it takes fewer writes, `Unsupported` where the stores are in several engines. `caller`: on whose behalf,
+        under the access rules; None for trusted code.
+        """
+        return edit_stores(self.store, list(batch), caller, atomic=atomic)
 
     def _connect(self) -> Engine:
         return connect(self._url, app=self.name, stage=self.stage)

@@ -14,22 +14,25 @@ T = TypeVar("T")
 
 
 class Edit(Struct, frozen=True):
-    """`Create`, `Update` or `Delete`."""
+    """`Create`, `Update` or `Delete`. `store`: the item's class or name, for `App.edit_batch`; a `Create` of an instance needs none."""
 
 
 class Create(Edit, frozen=True):
     item: Any
+    store: type[Any] | str | None = None
 
 
 class Update(Edit, frozen=True):
     key: Any
     changes: Mapping[str, Any]
     when: Filter | None = None
+    store: type[Any] | str | None = None
 
 
 class Delete(Edit, frozen=True):
     key: Any
     when: Filter | None = None
+    store: type[Any] | str | None = None
 
 
 class EditResult(Struct, Generic[T], frozen=True):

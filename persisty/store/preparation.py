@@ -118,12 +118,15 @@ class Planning:
             return None
         return Planned(Delete(values, self._ready(condition, rule)), condition, rule=rule)
 
-    def batch(self, batch: Sequence[edits.Edit]) -> list[Planned | None]:
-        """Plan the writes of edits, None for a key that no item can have. Raises every fault of every edit at once."""
+    def batch(self, batch: Sequence[edits.Edit], positions: Sequence[int] | None = None) -> list[Planned | None]:
+        """Plan the writes of edits, None for a key that no item can have. Raises every fault of every edit at once.
+
+        `positions`: those of the edits in a batch that has edits of other stores, too.
+        """
         planned: list[Planned | None] = []
         faults: list[Fault] = []
         parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, edits.Update | edits.Delete)]))
-        for position, edit in enumerate(batch):
+        for position, edit in zip(positions or range(len(batch)), batch, strict=True):
             path = f"/edits/{position}"
             try:
                 if isinstance(edit, edits.Create):

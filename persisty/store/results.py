@@ -120,14 +120,16 @@ def number(backend: Backend[Any], items: Sequence[Any]) -> None:
                 setattr(item, name, given)
 
 
-def check_distinct(meta: StoreMeta[Any], planned: Sequence[Planned | None]) -> None:
+def check_distinct(
+    meta: StoreMeta[Any], planned: Sequence[Planned | None], positions: Sequence[int] | None = None
+) -> None:
     """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none.
 
     A key with a number that the engine is yet to give is like no other.
     """
     seen: set[KeyValues] = set()
     faults: list[Fault] = []
-    for position, one in enumerate(planned):
+    for position, one in zip(positions or range(len(planned)), planned, strict=True):
         if one is None:
             continue
         key = meta.key_values(one.write.item) if isinstance(one.write, Put) else one.write.key

@@ -435,14 +435,18 @@ class Store(Generic[T]):
 
     def _written(self, planned: Sequence[Planned | None], present: list[Planned], atomic: bool) -> list[WriteResult]:
         """The results of the edits that have a write."""
-        writes = [one.write for one in present]
         try:
-            if writes and self.referential_actions.of(self.meta) and any(isinstance(one, Delete) for one in writes):
-                return self.referential_actions.write(self.meta, present, atomic, self.guard.caller)
-            return self.path.write(writes, atomic=atomic, by=self.guard.caller) if writes else []
+            return self.write_planned(present, atomic=atomic)
         except InvalidInput as error:
             error.faults = located(error.faults, planned)
             raise
+
+    def write_planned(self, planned: Sequence[Planned], *, atomic: bool) -> list[WriteResult]:
+        """Do planned writes of this store, deletes with what belongs to their items."""
+        writes = [one.write for one in planned]
+        if writes and self.referential_actions.of(self.meta) and any(isinstance(one, Delete) for one in writes):
+            return self.referential_actions.write(self.meta, planned, atomic, self.guard.caller)
+        return self.path.write(writes, atomic=atomic, by=self.guard.caller) if writes else []
 
     def _bulk(
         self, changes: Mapping[str, Any] | None, rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool

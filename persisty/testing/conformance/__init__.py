@@ -30,6 +30,7 @@ from . import (
     test_numbering,
     test_order_and_paging,
     test_select,
+    test_together,
     test_types,
     test_unique,
     test_words,
@@ -52,6 +53,7 @@ THEMES: tuple[ModuleType, ...] = (
     test_bulk,
     test_links,
     test_integrity,
+    test_together,
     test_concurrency,
 )
 FIXTURES = (

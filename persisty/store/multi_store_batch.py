@@ -1,0 +1,165 @@
+"""Edits of several stores in one batch: `App.edit_batch`.
+
+Every edit is planned by its own store, for one caller, before anything is written. An atomic batch is one call of the engine, which takes
+all of its writes or none; otherwise neighbours of one store are written together, in the order of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from itertools import groupby
+from typing import Any
+
+from msgspec import Struct, structs
+
+from ..errors import Fault, InvalidDeclaration, InvalidInput, InvalidQuery, PersistyError, Unsupported
+from ..model.validation import pointer
+from ..security.caller import Caller
+from .backend import Delete, Outcome, Put, WriteResult
+from .change_path import write_together
+from .edits import Create, Edit, EditResult
+from .limits import check_batch
+from .results import Planned, check_distinct, edit_result, number
+from .store import Store
+
+StoreOf = Callable[[type[Any] | str], Store[Any]]
+"""An item's class or name → its store. Raises `InvalidDeclaration` for one that is not of the app."""
+
+
+class _Placed(Struct):
+    """A planned edit, with its position in the batch and its store. `planned` is None for a key that no item can have."""
+
+    position: int
+    store: Store[Any]
+    planned: Planned | None
+
+    @property
+    def path(self) -> str:
+        """Where the values of the edit are in the batch."""
+        new = self.planned is not None and isinstance(self.planned.write, Put)
+        return pointer("edits", self.position, "item" if new else "changes")
+
+
+def edit_stores(
+    store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None, *, atomic: bool
+) -> list[EditResult[Any]]:
+    """Do up to 100 edits of several stores; results in their positions. `caller`: on whose behalf, None for trusted code."""
+    check_batch(batch)
+    placed = _planned(_stores(store_of, batch, caller), batch)
+    for store in dict.fromkeys(one.store for one in placed):
+        mine = [one for one in placed if one.store is store]
+        if atomic:
+            check_distinct(store.meta, [one.planned for one in mine], [one.position for one in mine])
+        if store.meta.sequences:
+            number(
+                store.path,
+                [one.planned.write.item for one in mine if one.planned and isinstance(one.planned.write, Put)],
+            )
+    results = (_together if atomic else _in_turn)(placed)
+    return [
+        edit_result(one.store.meta, one.planned, result, one.store.guard, f"/edits/{one.position}/changes")
+        for one, result in zip(placed, results, strict=True)
+    ]
+
+
+def _stores(store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None) -> list[Store[Any]]:
+    """The store of each edit, for the caller. Raises every fault at once."""
+    found: list[Store[Any]] = []
+    faults: list[Fault] = []
+    for position, edit in enumerate(batch):
+        named = getattr(edit, "store", None)
+        if named is None and isinstance(edit, Create) and hasattr(type(edit.item), "__persisty__"):
+            named = type(edit.item).__persisty__.item  # a copy with loaded links is of a subclass
+        if not isinstance(edit, Edit):
+            faults.append(
+                Fault(pointer("edits", position), "Not an edit", "Create, Update or Delete", type(edit).__name__)
+            )
+        elif named is None:
+            faults.append(Fault(pointer("edits", position, "store"), "Missing", "the store that the edit is of"))
+        else:
+            try:
+                store = store_of(named)
+                found.append(store if caller is None else store.on_behalf_of(caller))
+            except InvalidDeclaration:
+                name = named if isinstance(named, str) else getattr(named, "__name__", str(named))
+                faults.append(
+                    Fault(pointer("edits", position, "store"), "Unknown store", "an item of the app", name[:64])
+                )
+    if faults:
+        raise InvalidInput(faults=faults)
+    return found
+
+
+def _planned(stores: Sequence[Store[Any]], batch: Sequence[Edit]) -> list[_Placed]:
+    placed: list[_Placed] = []
+    faults: list[Fault] = []
+    for store in dict.fromkeys(stores):
+        store.guard.rows("edit_batch")
+        positions = [position for position, other in enumerate(stores) if other is store]
+        try:
+            planned = store.planning.batch([batch[position] for position in positions], positions)
+        except (InvalidInput, InvalidQuery) as error:
+            faults.extend(error.faults)
+            continue
+        placed += [_Placed(position, store, one) for position, one in zip(positions, planned, strict=True)]
+    if faults:
+        raise InvalidInput(faults=faults)
+    return sorted(placed, key=lambda one: one.position)
+
+
+def _together(placed: Sequence[_Placed]) -> list[WriteResult | None]:
+    """The results of an atomic batch, None for an edit without a write."""
+    if any(one.planned is None for one in placed):
+        return [None if one.planned is None else WriteResult(Outcome.ABORTED) for one in placed]
+    writes = [(one.store.path, one.planned.write) for one in placed if one.planned is not None]
+    paths = list(dict.fromkeys(path for path, _ in writes))
+    released = [
+        (one.store, one.planned.write.key)
+        for one in placed
+        if one.planned is not None
+        and isinstance(one.planned.write, Delete)
+        and one.store.referential_actions.of(one.store.meta)
+    ]
+    if released and not all(path.capabilities.transactions for path in paths):
+        raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")
+    try:
+        with paths[0].transaction() if released else nullcontext():
+            results = write_together(writes, placed[0].store.guard.caller)
+            if all(result.outcome is Outcome.DONE for result in results):
+                for store, key in released:
+                    store.referential_actions.release(store.meta, list(key), None, store.guard.caller)
+    except InvalidInput as error:
+        error.faults = tuple(_relocated(fault, placed) for fault in error.faults)
+        raise
+    return list(results)
+
+
+def _relocated(fault: Fault, placed: Sequence[_Placed]) -> Fault:
+    """An engine's fault, whose path begins with the position of its write, at the place of the edit."""
+    number, _, rest = fault.path.removeprefix("/").partition("/")
+    return structs.replace(fault, path=placed[int(number)].path + (rest and "/" + rest))
+
+
+def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
+    """The results of a batch whose edits are done one by one: what goes wrong with some does not hide what became of the others."""
+    results: dict[int, WriteResult] = {}
+    present = [one for one in placed if one.planned is not None]
+    for store, group in groupby(present, lambda one: one.store):
+        some = list(group)
+        try:
+            found = store.write_planned([one.planned for one in some if one.planned], atomic=False)
+        except InvalidInput:  # the engine refused some, and wrote none
+            found = [_alone(one) for one in some]
+        except PersistyError as error:
+            found = [WriteResult(Outcome.ERROR, error=error) for _ in some]
+        results |= zip([one.position for one in some], found, strict=True)
+    return [results.get(one.position) for one in placed]
+
+
+def _alone(one: _Placed) -> WriteResult:
+    try:
+        [result] = one.store.write_planned([one.planned] if one.planned else [], atomic=False)
+    except PersistyError as error:
+        return WriteResult(Outcome.ERROR, error=error)
+    return result
