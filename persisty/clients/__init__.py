@@ -1,1 +1,1 @@
-"""Clients: from an app's operations, the text of a typed client in another program's language."""
+"""Typed clients: generated source code in Python or TypeScript, from the operations of an app."""

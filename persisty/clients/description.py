@@ -1,6 +1,6 @@
-"""What a client offers, as plain data computed from an app's operations: two writers make two languages of it.
+"""The description of a client, as plain data computed from an app's operations. Each language has a writer that turns it into code.
 
-Only what the app serves is there: a store has the methods of the verbs that somebody may use, an item the attributes that somebody may see.
+It has only what the app serves: for a store the verbs that some caller may use, for an item the attributes that some caller may read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .types import INTEGER as WHOLE
 from .types import Field, Listed, Named, Names, Paged, Record, Type, Types, nullable
 
 MAX_PATHS = 60
-"""Paths of links that a client lists; where there are more, those of fewer levels."""
+"""Paths of links that a client lists. If there are more, the deepest are left out."""
 
 OPERATORS_OF: dict[Kind, str] = {
     Kind.STRING: "TextOperators",
@@ -34,16 +34,16 @@ OPERATORS_OF: dict[Kind, str] = {
     Kind.ENUM: "EqualOperators",
     Kind.JSON: "NullOperators",
 }
-"""A kind → what the operators are called that apply to it, and to every other kind that has the same."""
+"""Kind → name of its group of operators. Kinds with the same operators share a group."""
 
 PARTS: tuple[str, ...] = (
     "", "Partial", "Create", "Update", "Where", "Condition", "Order", "Links", "Include", "Field", "Key", "Edit", "Store",
 )  # fmt: skip
-"""What types of a store are called behind the name of its item."""
+"""Suffixes of the types of a store, after the name of its item."""
 
 
 class Asked(Struct, frozen=True):
-    """What a filter may ask of an attribute: by `operators` with an `operand`, and of the members of an object (`below`)."""
+    """The comparisons of an attribute in a filter: `operators` with an `operand`, and those of an object's members (`below`)."""
 
     name: str
     operators: str
@@ -52,7 +52,7 @@ class Asked(Struct, frozen=True):
 
 
 class LinkField(Struct, frozen=True):
-    """A link: `type` of what is behind it, in the item; `target`: the store that it leads to."""
+    """A link. `type`: the type of the linked items in the item. `target`: the store that it leads to."""
 
     name: str
     kind: str
@@ -62,8 +62,9 @@ class LinkField(Struct, frozen=True):
 
 
 class StoreClient(Struct, frozen=True):
-    """The methods and types of a store. `names`: what each of `PARTS` is called. `told`: whoever writes an item sees it, and not just its
-    key. `text`: there is some to search through. `conditional`: whoever writes has to say on which condition. `edits`: what a batch may hold. `operations`, by verb. `changes`: attribute → the word and the operand of what may be done to its value."""
+    """The methods and types of a store. `names`: name of each of `PARTS`. `whole`: a caller that writes an item may read all of it. `text`: it has
+    text to search. `conditional`: writes need a condition. `edits`: verbs of a batch. `operations`: by verb. `changes`: attribute → word and
+    operand of each update operator."""
 
     name: str
     names: Mapping[str, str]
@@ -79,7 +80,7 @@ class StoreClient(Struct, frozen=True):
     includes: tuple[str, ...]
     fields: tuple[str, ...]
     edits: tuple[str, ...]
-    told: bool
+    whole: bool
     text: bool
     conditional: bool
     description: str | None = None
@@ -89,7 +90,7 @@ class StoreClient(Struct, frozen=True):
 
 
 class ActionClient(Struct, frozen=True):
-    """A custom action. `body`: its arguments travel there, and not in the URL."""
+    """A custom action. `body`: its arguments are sent in the body, not in the URL."""
 
     operation: ActionOperation
     parameters: tuple[Field, ...]
@@ -98,8 +99,8 @@ class ActionClient(Struct, frozen=True):
 
 
 class ClientDescription(Struct, frozen=True):
-    """`name`: of the client's class. `operators`: groups of them, by what `OPERATORS_OF` calls them. `replayed`: the server knows a POST
-    again that it has carried out. `codes`: of all errors."""
+    """`name`: the client's class. `operators`: groups, by the names in `OPERATORS_OF`. `replayed`: the server recognises a repeated POST by its
+    idempotency key. `codes`: codes of all errors."""
 
     name: str
     stores: Mapping[str, StoreClient]
@@ -111,7 +112,7 @@ class ClientDescription(Struct, frozen=True):
 
 
 def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescription:
-    """The client of an app. `reserved`: names that no type of it may have in the language it is written in."""
+    """Describe the client of an app. `reserved`: names that its types must not have in the client's language."""
     offered = operations(app)
     by_store: dict[str, dict[str, StoreOperation]] = {}
     for one in offered.values():
@@ -146,7 +147,7 @@ def _group(kind: Kind) -> str:
 
 
 class _Describing:
-    """One store, among the others."""
+    """Describe one store."""
 
     def __init__(
         self,
@@ -184,7 +185,7 @@ class _Describing:
                   for below in access.visible(self._metas[one.target])),
             ),
             edits=tuple(verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)),
-            told={one.name for one in visible if one.readable is True} <= set(access.always_there(meta)),
+            whole={one.name for one in visible if one.readable is True} <= set(access.always_there(meta)),
             text=has_text(meta),
             conditional=meta.conditional_writes,
             description=meta.description,
@@ -202,7 +203,7 @@ class _Describing:
         )
 
     def _operand(self, attribute: Attribute) -> Type:
-        """What a change of a number or of a list takes."""
+        """Return the update operators of numbers and lists."""
         found = self._types.of(attribute.type)
         return found.item if isinstance(found, Listed) else found
 
@@ -221,7 +222,7 @@ class _Describing:
         )
 
     def _includes(self) -> tuple[str, ...]:
-        """The paths of links that an answer can include."""
+        """Return the paths of links that a response can include."""
         found: tuple[str, ...] = ()
         for levels in range(1, MAX_LEVELS + 1):
             paths = tuple(_paths(self._meta, self._metas, levels))
@@ -243,7 +244,7 @@ BEHIND: dict[str, Any] = {
     "has_many": lambda item: Paged(Named(item)),
     "has_count": lambda item: WHOLE,
 }
-"""Kind of link → the type of what is there in an item."""
+"""Kind of link → the type of the link in an item."""
 
 
 def _action(operation: ActionOperation, types: Types) -> ActionClient:

@@ -9,13 +9,13 @@ from .description import ActionClient, ClientDescription, StoreClient
 from .python_modes import Method, Mode, Overloads, written
 from .python_types import Spelling, doc, fitted, literal, python_name
 
-INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
-FIELDS = "`fields`: only these; what is not named is UNSET."
-IF_MATCH = "`if_match`: only this version, by its tag; else `precondition_failed`."
+INCLUDE = "`include`: links to include in the response. `a.b` is the link b of the items linked by a."
+FIELDS = "`fields`: attributes to return. The others are UNSET."
+IF_MATCH = "`if_match`: write only this version, named by its tag. Otherwise it fails with `precondition_failed`."
 
 
 def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
-    """What is given without `fields`, and with them."""
+    """Return the overloads of a read: the result without `fields`, and with them."""
     listed = f"_Sequence[{store.type('Field')}]"
     return Overloads(
         ((("fields: None = None",), whole), ((f"fields: {listed}",), some)), (f"fields: {listed} | None = None",)
@@ -23,25 +23,25 @@ def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
 
 
 def _by_condition(store: StoreClient, result: str) -> Overloads | None:
-    """One of two conditions has to be given, where the item's writes are conditional."""
+    """Return the overloads of a write that needs one of two conditions, None if the item's writes are not conditional."""
     where, tag = f"when: {store.type('Where')}", "if_match: str"
     either = ((where, f"{tag} | None = None"), result), ((tag, "when: None = None"), result)
     return Overloads(either, (f"{where} | None = None", f"{tag} | None = None")) if store.conditional else None
 
 
 def about(operation: Operation, *more: str) -> tuple[str, ...]:
-    """What is told of an operation and of its parameters."""
-    told = [f"`{one.name}`: {one.description}." for one in operation.parameters if one.description]
-    return (operation.description or operation.name, *told, *more)
+    """Return the paragraphs of a docstring: the operation and its parameters."""
+    notes = [f"`{one.name}`: {one.description}." for one in operation.parameters if one.description]
+    return (operation.description or operation.name, *notes, *more)
 
 
 def _asked(method: str, path: str, *parts: str) -> str:
-    """The making of a request."""
+    """Return the line that makes a request."""
     return fitted("asked = _Asked(", [literal(method), path, *parts], ")", " " * 8) + "\n"
 
 
 MATCHING = "[*_filter(where), *given]"
-"""The parameters of a search: what has to match, and what else is given."""
+"""The parameters of a search: the filter and the others."""
 
 
 def _given(*parameters: str) -> str:
@@ -66,15 +66,15 @@ def _chosen(store: StoreClient, around: str = "{}") -> str:
 
 
 def _seen(store: StoreClient) -> str:
-    """What whoever writes an item is told of it."""
-    return store.type() if store.told else store.type("Partial")
+    """Return the type of an item in the response to a write."""
+    return store.type() if store.whole else store.type("Partial")
 
 
 def _item_path(operation: Operation) -> str:
     return f"_at({literal(operation.path.removesuffix('/{key}'))}, key)"
 
 
-def _links_told(store: StoreClient) -> tuple[str, ...]:
+def _link_notes(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
@@ -92,15 +92,15 @@ def _read(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Met
     body = f"{asked}        of = {_chosen(store)}\n        return {mode.wait}self._transport.found(asked, of)\n"
     tagged = f"Tagged[{store.type()}] | None"
     tagging = _answered(mode, "tagged", _asked("GET", path), store.type(), tagged)
-    told = about(operation, "None where there is none.")
+    notes = about(operation, "Returns None if there is none.")
     return [
-        Method("read", (key, None, *_showing(store)), "_t.Any", body, (*told, *_links_told(store)), _by_fields(store, f"{store.type()} | None", some)),
-        Method("read_tagged", (key,), tagged, tagging, (*told, "With the tag of its version, for `if_match`.")),
+        Method("read", (key, None, *_showing(store)), "_t.Any", body, (*notes, *_link_notes(store)), _by_fields(store, f"{store.type()} | None", some)),
+        Method("read_tagged", (key,), tagged, tagging, (*notes, "The result has the tag of its version, for `if_match`.")),
     ]  # fmt: skip
 
 
 def _conditions(store: StoreClient) -> tuple[str | None, ...]:
-    """The parameters of a write that may be on a condition; where it has to be, they are those of overloads."""
+    """Return the parameters of an optional condition. If the condition is required, the overloads have them."""
     if store.conditional:
         return (None,)
     return (None, f"when: {store.type('Where')} | None = None", "if_match: str | None = None")
@@ -111,16 +111,16 @@ def _update(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
     seen = _seen(store)
     body = _answered(mode, "found", asked, seen, f"{seen} | None")
     given = (f"key: {store.type('Key')}", f"changes: {store.type('Update')}", *_conditions(store))
-    told = about(operation, IF_MATCH, "The item as it is then; None where there is none.")
-    return [Method("update", given, f"{seen} | None", body, told, _by_condition(store, f"{seen} | None"))]
+    notes = about(operation, IF_MATCH, "Returns the new item, None if there is none.")
+    return [Method("update", given, f"{seen} | None", body, notes, _by_condition(store, f"{seen} | None"))]
 
 
 def _delete(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     asked = _asked(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
     body = f"{asked}        return {mode.wait}self._transport.deleted(asked)\n"
-    told = about(operation, IF_MATCH, "Whether it was there.")
+    notes = about(operation, IF_MATCH, "Returns whether it existed.")
     given = (f"key: {store.type('Key')}", *_conditions(store))
-    return [Method("delete", given, "bool", body, told, _by_condition(store, "bool"))]
+    return [Method("delete", given, "bool", body, notes, _by_condition(store, "bool"))]
 
 
 def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
@@ -149,20 +149,20 @@ def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
     )
     lines = _given(*shown) + _asked("GET", path, MATCHING, 'accept="application/x-ndjson"')
     exporting = f"{lines}        return self._transport.lines(asked, {_chosen(store)})\n"
-    told = about(operation, *_links_told(store))
-    all_told = tuple(one for one in told if not one.startswith("`cursor`"))
+    notes = about(operation, *_link_notes(store))
+    all_notes = tuple(one for one in notes if not one.startswith("`cursor`"))
     item, some = store.type(), store.type("Partial")
     each, each_partial = f"{mode.iterator}[{item}]", f"{mode.iterator}[{some}]"
-    pages_told = ("The items of all pages of a search.", *all_told[1:])
-    lines_told = (
-        "Every match, as one answer that is read line by line.",
-        *(one for one in all_told[1:] if not one.startswith("`limit`")),
+    pages_notes = ("Iterate over the items of all pages of a search.", *all_notes[1:])
+    lines_notes = (
+        "Iterate over every match, in one response that is read line by line.",
+        *(one for one in all_notes[1:] if not one.startswith("`limit`")),
     )
     by_page, by_item = _by_fields(store, f"Page[{item}]", f"Page[{some}]"), _by_fields(store, each, each_partial)
     return [
-        Method("search", (*every, limit, cursor), "_t.Any", searching, told, by_page),
-        Method("search_all", (*every, limit), "_t.Any", paged, pages_told, by_item, wait=False),
-        Method("export", every, "_t.Any", exporting, lines_told, by_item, wait=False),
+        Method("search", (*every, limit, cursor), "_t.Any", searching, notes, by_page),
+        Method("search_all", (*every, limit), "_t.Any", paged, pages_notes, by_item, wait=False),
+        Method("export", every, "_t.Any", exporting, lines_notes, by_item, wait=False),
     ]  # fmt: skip
 
 
@@ -184,8 +184,8 @@ def _read_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> li
     )
     given = (f"keys: _Sequence[{store.type('Key')}]", None, *_showing(store))
     whole, some = (f"list[{store.type(part)} | None]" for part in ("", "Partial"))
-    told = about(operation, *_links_told(store))
-    return [Method("read_batch", given, "_t.Any", body, told, _by_fields(store, whole, some))]
+    notes = about(operation, *_link_notes(store))
+    return [Method("read_batch", given, "_t.Any", body, notes, _by_fields(store, whole, some))]
 
 
 def _edit_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
@@ -195,8 +195,8 @@ def _edit_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> li
         f"{asked}        result: {of} = {mode.wait}self._transport.answer(asked, {of})\n        return result.results\n"
     )
     given = (f"edits: _Sequence[{store.type('Edit')}]", None, "atomic: bool = False")
-    told = about(operation, "Where an atomic batch fails, `document` of the error has the results.")
-    return [Method("edit_batch", given, f"list[EditResult[{_seen(store)}]]", body, told)]
+    notes = about(operation, "If an atomic batch fails, `document` of the error has the results.")
+    return [Method("edit_batch", given, f"list[EditResult[{_seen(store)}]]", body, notes)]
 
 
 METHODS: dict[str, Callable[[StoreClient, StoreOperation, Mode], list[Method]]] = {
@@ -209,7 +209,7 @@ METHODS: dict[str, Callable[[StoreClient, StoreOperation, Mode], list[Method]]] 
     "read_batch": _read_batch,
     "edit_batch": _edit_batch,
 }
-"""Verb → the methods that are made of it."""
+"""Verb → the function that writes its methods."""
 
 
 def store_class(store: StoreClient, mode: Mode) -> str:
@@ -228,7 +228,7 @@ def _made(mode: Mode) -> str:
 
 def actions_class(actions: Iterable[ActionClient], spelling: Spelling, mode: Mode) -> str:
     methods = [_action(one, spelling, mode) for one in actions]
-    head = doc("What the app does beside its stores.")
+    head = doc("The custom actions of the app.")
     return f"class {mode.prefix}Actions:\n{head}\n{_made(mode)}\n" + "\n".join(methods)
 
 
@@ -249,7 +249,7 @@ def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
 
 
 def client_class(described: ClientDescription, mode: Mode) -> str:
-    """The class that programs make one of."""
+    """Return the source of the client class."""
     prefix = mode.prefix
     parts = [(member(name), f"{prefix}{store.type('Store')}") for name, store in described.stores.items()]
     parts += [("actions", f"{prefix}Actions")] if described.actions else []
@@ -257,9 +257,9 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
     return f'''class {prefix}{described.name}:
     """The API of an app. Close it, or use it in a `with`.
 
-    `token`: a bearer token, or what gives one for each request. `timeout`: seconds that an answer may take.
-    `retries`: how often a request is sent again that met no answer, or a server that asks for patience, where
-    that does no harm. `transport`: httpx's, if not its own.
+    `token`: a bearer token, or a function that returns one for each request. `timeout`: seconds for a response.
+    `retries`: how often a request is repeated that got no response or a temporary error, if repeating is safe.
+    `transport`: a transport of httpx, if not its default.
     """
 
     def __init__(
@@ -275,7 +275,7 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
         self._transport = {mode.sender}(base_url, token, timeout, retries, headers, transport)
 {lines}
     {mode.define} {mode.close}(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         {mode.wait}self._transport.{mode.close}()
 
     {mode.define} {mode.enter}(self) -> _t.Self:
@@ -292,10 +292,10 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
 
 
 TAKEN = frozenset({"actions", "close", "aclose"})
-"""Members of a client beside its stores."""
+"""Names of members that a client has besides its stores."""
 
 
 def member(store: str) -> str:
-    """The member of the client that is a store."""
+    """Return the name of the client's member for a store."""
     name = python_name(store)
     return f"{name}_" if name in TAKEN else name

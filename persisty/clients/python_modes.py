@@ -1,4 +1,4 @@
-"""How a Python client's methods are written: in the two modes in which a client is, and with overloads where types depend on arguments."""
+"""The form of a Python client's methods: synchronous or asynchronous, with overloads where a type depends on the arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .python_types import doc, fitted
 
 
 class Mode(Struct, frozen=True):
-    """How functions are written that wait for an answer."""
+    """The words of functions that wait for a response."""
 
     prefix: str
     define: str
@@ -43,18 +43,18 @@ PLAIN: tuple[tuple[str, str], ...] = (
     ("_AsyncTransport", "_Transport"),
     ("_httpx.Async", "_httpx."),
 )
-"""What is replaced in what is written twice (see `runtime`), for programs that wait."""
+"""Replacements that turn the asynchronous part of the runtime into the synchronous one."""
 
 
 class Overloads(Struct, frozen=True):
-    """The ways to call a method: further parameters, and what it gives then. `every`: those that it takes in the end."""
+    """The overloads of a method: further parameters and the result of each. `every`: the parameters of the implementation."""
 
     ways: tuple[tuple[tuple[str, ...], str], ...]
     every: tuple[str, ...]
 
 
 class Method(Struct, frozen=True):
-    """A method: `parameters` as they are written, those after None by name only. `wait`: it is waited for itself, and not what it gives."""
+    """A method. `parameters` are source text; those after None are keyword-only. `wait`: the method itself is awaited, not its result."""
 
     name: str
     parameters: tuple[str | None, ...]
@@ -66,7 +66,7 @@ class Method(Struct, frozen=True):
 
 
 def written(method: Method, mode: Mode) -> str:
-    """The text of a method."""
+    """Return the source of a method."""
     text = doc("\n\n".join([method.about[0], "\n".join(method.about[1:])]), " " * 8)
     named, overloads = method.parameters, ""
     if method.overloads:

@@ -1,4 +1,4 @@
-"""The types of a Python client: how each is spelled, and the classes that are declared of them."""
+"""The types of a Python client: their annotations, and the classes that are declared for them."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ SCALARS: dict[Of, str] = {
     Of.DECIMAL: "_Decimal",
     Of.BYTES: "bytes",
 }
-"""Scalar → what it is in Python."""
+"""Scalar → its Python type."""
 BUILTIN = frozenset({"str", "int", "float", "bool", "bytes", "list", "dict", "tuple"})
-"""Names that types are spelled with, and that an attribute may have, too."""
+"""Names of built-in types that an attribute may also have."""
 
 OPERANDS: dict[str, str] = {"oneof": "_Sequence[{of}]", "null": "bool"}
-"""Operator → what it compares with, where that is not what the attribute has."""
+"""Operator → the type of its operand, if it differs from the attribute's."""
 
 
 class Spelling:
-    """How types are spelled in a file; `shadowed`: names that its classes give to something else."""
+    """The annotations of types in a file. `shadowed`: built-in names that members of its classes hide."""
 
     def __init__(self, shadowed: Iterable[str] = ()) -> None:
         self._shadowed = BUILTIN.intersection(shadowed)
 
     def of(self, of: Type, *, given: bool = False) -> str:
-        """The annotation; `given`: of what a caller gives, who may give any sequence for a list."""
+        """Return the annotation of a type. `given`: the type of an input, which accepts any sequence for a list."""
         match of:
             case Scalar(of=one):
                 return self.builtin(SCALARS[one])
@@ -67,13 +67,13 @@ class Spelling:
         return f"_b.{name}" if name in self._shadowed else name
 
     def _choice(self, values: Sequence[Any]) -> str:
-        if any(isinstance(one, float) for one in values):  # which no Literal takes
+        if any(isinstance(one, float) for one in values):  # a Literal takes no float
             return self.builtin("float")
         return f"_t.Literal[{', '.join(map(literal, values))}]"
 
 
 def literal(value: Any) -> str:
-    """A value as the formatter would quote it."""
+    """Return a value quoted as the formatter does."""
     if not isinstance(value, str):
         return repr(value)
     text = repr(value)
@@ -93,7 +93,7 @@ WIDTH = 120
 
 
 def fitted(before: str, parts: Sequence[str], after: str, indent: str = "") -> str:
-    """Parts with commas between on one line, or where they do not fit, one on each, as the formatter would have it."""
+    """Join parts with commas on one line, or one on each line if they do not fit, as the formatter does."""
     line = f"{indent}{before}{', '.join(parts)}{after}"
     if len(line) <= WIDTH:
         return line
@@ -102,14 +102,14 @@ def fitted(before: str, parts: Sequence[str], after: str, indent: str = "") -> s
 
 
 def alias(name: str, values: Sequence[str]) -> str:
-    """One of some texts, under a name."""
+    """Return the declaration of a named choice of texts."""
     if not values:
         return f"{name}: _t.TypeAlias = _t.Never\n"
     return fitted(f"{name}: _t.TypeAlias = _t.Literal[", [literal(one) for one in values], "]") + "\n"
 
 
 def doc(text: str | None, indent: str = "    ") -> str:
-    """A docstring, if there is anything to say."""
+    """Return a docstring, empty for an empty text."""
     if not text or not text.strip():
         return ""
     safe = cleandoc(text).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
@@ -124,7 +124,7 @@ def is_name(name: str) -> bool:
 
 
 def python_name(name: str) -> str:
-    """A name that Python takes, for a member."""
+    """Return a valid Python name for a member."""
     plain = "".join(one if one.isidentifier() or one.isdigit() else "_" for one in name)
     plain = plain if plain[:1].isidentifier() else f"n{plain}"
     return f"{plain}_" if keyword.iskeyword(plain) else plain.lstrip("_") or "n"
@@ -133,7 +133,7 @@ def python_name(name: str) -> str:
 def struct(
     spelling: Spelling, name: str, fields: Iterable[Field], *, description: str | None = None, settings: str = ""
 ) -> str:
-    """A Struct of what is answered: what may be absent is UNSET then."""
+    """Return the Struct of an output. Members that may be absent are UNSET."""
     lines: list[str] = []
     for one in fields:
         called = python_name(one.name)
@@ -149,7 +149,7 @@ def struct(
 
 
 def default_of(field: Field) -> str:
-    """What a member is in Python that is not given; nothing where it has to be."""
+    """Return the default of a member, empty if it is required."""
     if field.required:
         return ""
     if field.default is UNSET:
@@ -158,7 +158,7 @@ def default_of(field: Field) -> str:
 
 
 def record(spelling: Spelling, one: Record) -> str:
-    """A nested object. One that is not given in full is UNSET where nothing says what it is then."""
+    """Return the classes of a nested object. A missing member without a default is UNSET."""
     settings = ", array_like=True" if one.array else ""
     if one.tag is not None:
         settings += f", tag_field={literal(one.tag[0])}, tag={literal(one.tag[1])}"
@@ -170,7 +170,7 @@ def record(spelling: Spelling, one: Record) -> str:
 
 
 def typed_dict(name: str, members: Sequence[tuple[str, str, bool, str | None]], description: str | None = None) -> str:
-    """A TypedDict of (name, type, required, description)."""
+    """Return a TypedDict with members of (name, type, required, description)."""
     loose = bool(members) and not any(required for _, _, required, _ in members)
     total = ", total=False" if loose else ""
     typed = [(member, of if required or loose else f"_t.NotRequired[{of}]") for member, of, required, _ in members]
@@ -178,18 +178,18 @@ def typed_dict(name: str, members: Sequence[tuple[str, str, bool, str | None]], 
         listed = "".join(f"        {literal(member)}: {literal(of)},\n" for member, of in typed)
         last = "    total=False,\n" if loose else ""
         return f'{name} = _t.TypedDict(\n    "{name}",\n    {{\n{listed}    }},\n{last})\n'
-    told = [doc(described) for *_, described in members]
-    lines = "".join(f"    {member}: {of}\n{about}" for (member, of), about in zip(typed, told, strict=True))
+    notes = [doc(described) for *_, described in members]
+    lines = "".join(f"    {member}: {of}\n{about}" for (member, of), about in zip(typed, notes, strict=True))
     return declaration(f"class {name}(_t.TypedDict{total}):\n", doc(description), lines)
 
 
 def declaration(head: str, about: str, body: str) -> str:
-    """A class, of which something is told or not, with members or without."""
+    """Return a class with an optional docstring and members."""
     return f"{head}{about}{chr(10) if about and body else ''}{body}" if about or body else f"{head}    pass\n"
 
 
 def operators(name: str, listed: Sequence[str]) -> str:
-    """A group of operators: generic where they compare with what the attribute has."""
+    """Return the TypedDict of a group of operators. It is generic if operands have the attribute's type."""
     of = {"TextOperators": "str", "NullOperators": ""}.get(name, "_V")
     base = "_t.TypedDict, _t.Generic[_V]" if of == "_V" else "_t.TypedDict"
     lines = [f"    {one}: {OPERANDS.get(one, '{of}').format(of=of)}\n" for one in listed]
@@ -197,7 +197,7 @@ def operators(name: str, listed: Sequence[str]) -> str:
 
 
 def asked_type(spelling: Spelling, one: Asked, owner: str, declared: list[str]) -> str:
-    """The type of what a filter asks of an attribute. Objects have a TypedDict each, which is added to those declared."""
+    """Return the type of an attribute in a filter. Adds a TypedDict to the declarations for each object."""
     applied = one.operators
     if one.operand is not None and one.operators != "TextOperators":
         applied = f"{one.operators}[{spelling.of(one.operand)}]"
@@ -213,21 +213,21 @@ def asked_type(spelling: Spelling, one: Asked, owner: str, declared: list[str]) 
 
 
 def store_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
-    """The declarations of one store."""
+    """Return the declarations of one store."""
     declared: list[str] = []
     partial = [Field(f.name, f.type, False, False, UNSET, f.description) for f in store.item]
     links = [link_field(one) for one in store.links]
     behind = [link_field(one, described.stores[one.target]) for one in store.links]
     declared.append(struct(spelling, store.type(), [*store.item, *links], description=store.description))
-    told = f"Some of {store.type()}: what `fields` named, or what its author may see. The rest is UNSET."
-    declared.append(struct(spelling, store.type("Partial"), [*partial, *behind], description=told))
+    notes = f"A part of {store.type()}: the requested `fields`, or the attributes that the caller may read. The others are UNSET."
+    declared.append(struct(spelling, store.type("Partial"), [*partial, *behind], description=notes))
     if "create" in store.edits:
         given = [(f.name, spelling.of(f.type, given=True), f.required, f.description) for f in store.create]
         declared.append(typed_dict(store.type("Create"), given, f"What may be given of a new {store.type()}."))
     if "update" in store.edits:
         given = [(f.name, change_type(spelling, f, store), False, f.description) for f in store.update]
-        told = f"What may be changed of {store.type()}; what is left out stays as it is."
-        declared.append(typed_dict(store.type("Update"), given, told))
+        notes = f"Changes of {store.type()}. Attributes that are left out do not change."
+        declared.append(typed_dict(store.type("Update"), given, notes))
     declared += where_types(spelling, store, described)
     declared.append(alias(store.type("Order"), store.orders))
     declared.append(alias(store.type("Field"), store.fields))
@@ -248,7 +248,7 @@ def link_field(link: LinkField, partial: StoreClient | None = None) -> Field:
 
 
 def change_type(spelling: Spelling, field: Field, store: StoreClient) -> str:
-    """A new value, or what is done to the one that is stored."""
+    """Return the type of a change: a new value or an update operator."""
     plain = spelling.of(field.type, given=True)
     if field.name not in store.changes:
         return plain
@@ -257,7 +257,7 @@ def change_type(spelling: Spelling, field: Field, store: StoreClient) -> str:
 
 
 CHANGES: dict[str, str] = {"add": "Add", "append": "Append[{of}]"}
-"""What may be done to a value → its type."""
+"""Update operator → its type."""
 
 
 def where_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
@@ -265,8 +265,8 @@ def where_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
     name, condition = store.type("Where"), store.type("Condition")
     members = [(one.name, asked_type(spelling, one, f"_{name}", declared), False, None) for one in store.where]
     behind = [(one.name, described.stores[one.target].type("Where"), False, None) for one in store.links]
-    told = "A filter: all that is said has to hold; what is behind a link is asked of as it is there."
-    declared.append(typed_dict(name, [*members, *behind], told))
+    notes = "A filter: all members have to match. Filters of linked items are nested."
+    declared.append(typed_dict(name, [*members, *behind], notes))
     if "edit_batch" in store.operations:
         words = {"and": f"_Sequence[{condition}]", "or": f"_Sequence[{condition}]", "not": condition}
         declared.append(typed_dict(f"_{condition}", [(word, of, False, None) for word, of in words.items()]))
@@ -276,7 +276,7 @@ def where_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
 
 
 def key_type(spelling: Spelling, store: StoreClient) -> str:
-    """The key as it is spelled, or its value, or those of its parts."""
+    """Return the type of a key: its text, its value, or the values of its parts."""
     parts = [spelling.of(one.type) for one in store.key]
     whole = parts[0] if len(parts) == 1 else f"tuple[{', '.join(parts)}]"
     return whole if whole == "str" else f"str | {whole}"
@@ -294,11 +294,11 @@ EDITS: dict[str, Callable[[StoreClient], list[tuple[str, str, bool, str | None]]
         ("when", store.type("Condition"), store.conditional, None),
     ],
 }
-"""Verb of an edit → the members of its body; those of a new item are those of the item."""
+"""Verb of an edit → the members of its body. A created item has its own members."""
 
 
 def edit_types(store: StoreClient) -> list[str]:
-    """An edit of a batch: an object of one member, its verb."""
+    """Return the type of an edit of a batch: an object with one member, the verb."""
     declared: list[str] = []
     names: list[str] = []
     for verb in store.edits:

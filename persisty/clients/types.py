@@ -1,4 +1,4 @@
-"""What a Python type is to a client, whatever language the client is in.
+"""The types of a client, independent of its language, read from Python annotations.
 
 Types are data: a `Scalar`, a `Choice` of values, or something made of others. Objects become `Record`s by name, each once, found as msgspec
 sees the type, since that is what their JSON is made by.
@@ -20,7 +20,7 @@ from ..naming import pascal
 
 
 class Of(enum.StrEnum):
-    """The scalars, by what JSON spells of them."""
+    """The scalars, by their form in JSON."""
 
     STRING = "string"
     INTEGER = "integer"
@@ -29,7 +29,7 @@ class Of(enum.StrEnum):
     NULL = "null"
     ANY = "any"
     DATETIME = "datetime"
-    """Text, as is all that follows."""
+    """Text, like all members below."""
     DATE = "date"
     TIME = "time"
     DURATION = "duration"
@@ -43,7 +43,7 @@ class Scalar(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """One of some values: an enum, or literals."""
+    """A choice of values: an enum, or literals."""
 
     values: tuple[str | int | float, ...]
 
@@ -57,7 +57,7 @@ class Tupled(Struct, frozen=True):
 
 
 class Mapped(Struct, frozen=True):
-    """An object of any names. `key`: what its names spell."""
+    """An object with any names. `key`: the type of the names."""
 
     key: Type
     value: Type
@@ -74,7 +74,7 @@ class United(Struct, frozen=True):
 
 
 class Named(Struct, frozen=True):
-    """A record, by its name among `Types`."""
+    """A record, by its name in `Types`."""
 
     name: str
 
@@ -87,8 +87,8 @@ NULL, ANY, STRING, INTEGER, BOOLEAN = (
 
 
 class Field(Struct, frozen=True):
-    """A member of a record: `name` as JSON spells it. `required`: whoever gives the record gives it; `always`: an answer has it.
-    `default`: what is taken for it where it is not there, as far as JSON could spell that, else UNSET."""
+    """A member of a record. `name`: its name in JSON. `required`: callers have to send it. `always`: every response has it. `default`: its value
+    when it is missing, UNSET if JSON cannot hold that value."""
 
     name: str
     type: Type
@@ -99,8 +99,8 @@ class Field(Struct, frozen=True):
 
 
 class Record(Struct):
-    """An object, or an array of its members in order (`array`). `tag`: the member that tells it from others, and its value.
-    `fields` come after it is made, so that it can contain itself."""
+    """An object, or an array of its members in order (`array`). `tag`: name and value of the member that identifies it in a union. `fields` are
+    set after construction, so that it can contain itself."""
 
     name: str
     fields: tuple[Field, ...] = ()
@@ -110,17 +110,17 @@ class Record(Struct):
 
 
 INPUT = "Input"
-"""What a record is called behind its name as it may be given, in languages where that is another type."""
+"""Suffix of a record's input type, in languages where it differs from the output type."""
 
 
 class Names:
-    """Names of types, each given once."""
+    """Unique names of types."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
 
     def claim(self, wanted: str, *endings: str) -> str:
-        """The name, with a number after it if it is taken, or if one is that it makes with these endings: those are claimed with it."""
+        """Claim a name and its forms with these endings. Append a number if one of them is taken."""
         name, number = wanted, 1
         while not self._taken.isdisjoint(claimed := {name, *(name + ending for ending in endings)}):
             number += 1
@@ -145,7 +145,7 @@ SCALARS: dict[type[inspect.Type], Of] = {
     inspect.UUIDType: Of.UUID,
     inspect.DecimalType: Of.DECIMAL,
 }
-"""What msgspec calls a type → the scalar. Anything that is in no table here may be any JSON."""
+"""msgspec's description of a type → the scalar. A type in none of these tables is any JSON."""
 _LISTS = (
     inspect.ListType,
     inspect.SetType,
@@ -157,19 +157,19 @@ _OBJECTS = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, in
 
 
 class Types:
-    """The types that are met, and the records among them in the order in which they are."""
+    """Converts annotations into types, and collects the records in the order in which they appear."""
 
     def __init__(self, names: Names, items: dict[str, str]) -> None:
-        """`items`: store → the name of the record of its items, which somebody else describes."""
+        """`items`: store → the name of its items' record, which is described elsewhere."""
         self.records: list[Record] = []
         self._names, self._items = names, items
         self._known: dict[Any, Record] = {}
 
     def of(self, annotation: Any) -> Type:
-        """The type of an annotation."""
+        """Return the type of an annotation."""
         try:
             return self._type(inspect.type_info(annotation))
-        except (TypeError, ValueError):  # msgspec cannot describe it: a union of classes, a type variable
+        except (TypeError, ValueError):  # msgspec cannot describe a union of classes or a type variable
             return ANY
 
     def _type(self, info: Any) -> Type:
@@ -222,7 +222,7 @@ class Types:
 
 
 def united(arms: Iterable[Type]) -> Type:
-    """The type of what is one of these, each told once; any JSON where one of them is."""
+    """Return the union of types without duplicates, any JSON if one of them is any JSON."""
     flat = [one for arm in arms for one in (arm.arms if isinstance(arm, United) else (arm,))]
     distinct = tuple(dict.fromkeys(flat))
     if ANY in distinct:
@@ -235,7 +235,7 @@ def nullable(of: Type) -> Type:
 
 
 def choice(values: Iterable[Any]) -> Type:
-    """One of these; None among them is null."""
+    """Return the choice of these values. None is null."""
     found = tuple(values)
     plain = tuple(one for one in found if one is not None)
     chosen: Type = Choice(plain) if all(isinstance(one, str | int | float) for one in plain) else ANY
@@ -243,7 +243,7 @@ def choice(values: Iterable[Any]) -> Type:
 
 
 def _default(field: inspect.Field) -> Any:
-    """What JSON could spell of a default: a value, or an empty list or object."""
+    """Return a default as JSON: a value, or an empty list or object. UNSET if it has no form in JSON."""
     made = field.default_factory
     value: Any = [] if made is list else {} if made is dict else field.default
     if value is NODEFAULT or field.default is UNSET:
@@ -255,7 +255,7 @@ def _default(field: inspect.Field) -> Any:
 
 
 def _class_name(cls: Any) -> str:
-    """`Statistics`; of a generic with its arguments first: `Found[Message]` → `MessageFound`."""
+    """Return the name of a class. The arguments of a generic come first: `Found[Message]` → `MessageFound`."""
     origin = get_origin(cls)
     if origin is None:
         return pascal(str(cls.__name__))
@@ -265,7 +265,7 @@ def _class_name(cls: Any) -> str:
 
 
 def _doc(cls: Any) -> str | None:
-    """The docstring that somebody wrote: dataclasses and named tuples write themselves one that repeats their signature."""
+    """Return the class's own docstring. Dataclasses and named tuples generate one that repeats their signature: it is ignored."""
     cls = get_origin(cls) or cls
     text = cls.__doc__
     return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

@@ -1,4 +1,4 @@
-"""The TypeScript client: one file without dependencies, for whatever has `fetch`.
+"""The writer of TypeScript clients: one file without dependencies, for any platform with `fetch`.
 
 Values are as JSON spells them, under names that say what their text means: nothing is converted, and nothing lost.
 """
@@ -23,11 +23,11 @@ PLATFORM = frozenset(
      "Partial", "Pick", "Promise", "Readonly", "ReadonlySet", "Record", "Response", "Set", "String", "TextDecoder",
      "URLSearchParams", "Actions", "ErrorCode", "I", "F"}
 )  # fmt: skip
-"""Names that the file takes from its platform, or declares for every app."""
+"""Names of the platform that the file uses, and names that it declares for every app."""
 
 
 def typescript_client(app: App, spec: str) -> str:
-    """The text of the client of an app, which `spec` names for who generates it again."""
+    """Return the source of the client of an app. `spec` is in its header, for the command that generates it again."""
     shared = RUNTIME.read_text(encoding="utf-8").partition(SHARED)[2]
     declared = re.findall(r"^(?:export )?(?:type|interface|class|const|function) (\w+)", shared, re.MULTILINE)
     described = describe(app, PLATFORM.union(declared))

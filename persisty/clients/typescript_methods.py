@@ -16,17 +16,17 @@ CALL = "CallOptions"
 
 
 def about(operation: Operation, *more: str, without: Sequence[str] = ()) -> str:
-    """What is told of an operation and of its parameters."""
-    told = [
+    """Return the comment of a method: the operation and its parameters."""
+    notes = [
         f"`{one.name}`: {one.description}."
         for one in operation.parameters
         if one.description and one.name not in without
     ]
-    return "\n\n".join(one for one in (operation.description or operation.name, "\n".join([*told, *more])) if one)
+    return "\n\n".join(one for one in (operation.description or operation.name, "\n".join([*notes, *more])) if one)
 
 
 def method(text: str, head: str, result: str, body: str) -> str:
-    """A method; the arguments of its head have been written."""
+    """Return the source of a method. `head` has its name and arguments."""
     return f"{doc(text, '  ')}  {head}: {result} {{\n    {body}\n  }}\n"
 
 
@@ -39,14 +39,14 @@ def _shown(store: StoreClient) -> str:
 
 
 def _seen(store: StoreClient) -> str:
-    """What whoever writes an item is told of it."""
-    if store.told:
+    """Return the type of an item in the response to a write."""
+    if store.whole:
         return store.type()
     key = " | ".join(literal(one.name) for one in store.key)
     return f"Pick<{store.type()}, {key}> & Partial<{store.type()}>"
 
 
-def _links_told(store: StoreClient) -> tuple[str, ...]:
+def _link_notes(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
@@ -55,7 +55,7 @@ def _at(store: StoreClient, operation: StoreOperation) -> str:
 
 
 def _times(store: StoreClient) -> str:
-    """A further argument: the parts of the key that are times, whose text in a key has a fraction in any case."""
+    """Return the argument with the parts of the key that are times. The text of a time in a key always has a fraction."""
     found = [position for position, one in enumerate(store.key) if one.type == Scalar(Of.DATETIME)]
     return f", {literal(found)}" if found else ""
 
@@ -83,7 +83,7 @@ def _read(store: StoreClient, operation: StoreOperation) -> list[str]:
     none = "Null where there is none."
     tagged = f'method: "GET", path: {_at(store, operation)}'
     return [
-        method(about(operation, none, *_links_told(store)), head, f"Promise<{shown} | null>", _call("found", "", asked)),
+        method(about(operation, none, *_link_notes(store)), head, f"Promise<{shown} | null>", _call("found", "", asked)),
         method(about(operation, none, "With the tag of its version, for `ifMatch`."), tagging,
                f"Promise<Tagged<{store.type()}> | null>", _call("tagged", "", tagged)),
     ]  # fmt: skip
@@ -103,15 +103,15 @@ def _update(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = (
         f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
     )
-    told = about(operation, IF_MATCH, "The item as it is then; null where there is none.")
+    notes = about(operation, IF_MATCH, "Returns the new item, null if there is none.")
     asked = f"{_written(store, operation)}, body: changes"
-    return [method(told, head, f"Promise<{_seen(store)} | null>", _call("found", "", asked))]
+    return [method(notes, head, f"Promise<{_seen(store)} | null>", _call("found", "", asked))]
 
 
 def _delete(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = f"delete(key: {store.type('Key')}, {_conditions(store)})"
-    told = about(operation, IF_MATCH, "Whether it was there.")
-    return [method(told, head, "Promise<boolean>", _call("deleted", "", _written(store, operation)))]
+    notes = about(operation, IF_MATCH, "Returns whether it existed.")
+    return [method(notes, head, "Promise<boolean>", _call("deleted", "", _written(store, operation)))]
 
 
 SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
@@ -120,12 +120,12 @@ SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("export", "AsyncGenerator<{of}, void, undefined>", "lines", "Every match, as one answer that is read line by line.",
      ("cursor", "limit")),
 )  # fmt: skip
-"""A method that searches, what it gives, how it is asked, what is told of it, and the options that it has not."""
+"""A searching method: its name, result, request, comment, and the options that it lacks."""
 
 
 def _search(store: StoreClient, operation: StoreOperation) -> list[str]:
     shown, methods = _shown(store), []
-    for name, result, how, told, without in SEARCHES:
+    for name, result, how, notes, without in SEARCHES:
         lacking = (*without, *(() if store.text else ("query",)))
         options = f"Searching<{store.type('Where')}, {store.type('Order')}>"
         options = f"Omit<{options}, {' | '.join(map(literal, lacking))}>" if lacking else options
@@ -136,8 +136,8 @@ def _search(store: StoreClient, operation: StoreOperation) -> list[str]:
             asked += ', accept: "application/x-ndjson"'
             known = [*(one.name for one in store.item), *(one.name for one in store.links)]
             more = (literal(known),)
-        text = about(operation, *_links_told(store), without=lacking)
-        text = text.replace(operation.description or operation.name, told, 1) if told else text
+        text = about(operation, *_link_notes(store), without=lacking)
+        text = text.replace(operation.description or operation.name, notes, 1) if notes else text
         methods.append(method(text, head, result.format(of=shown), _call(how, "", asked, *more)))
     return methods
 
@@ -160,8 +160,8 @@ def _read_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
     keys = f'...keys.map((key): [string, string] => ["key", keyText(key{_times(store)})])'
     asked = f'method: "GET", path: {literal(operation.path)}, parameters: [{keys}, ...shown(options)]'
     body = _call("answer", f"{{ items: ({shown} | null)[] }}", asked).removeprefix("return ").removesuffix(";")
-    told = about(operation, *_links_told(store))
-    return [method(told, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
+    notes = about(operation, *_link_notes(store))
+    return [method(notes, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
 
 
 def _edit_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
@@ -173,8 +173,8 @@ def _edit_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
     body = f"{{ edits: edited(edits{_times(store)}), atomic: options.atomic ?? false }}"
     asked = f'method: "POST", path: {literal(operation.path)}, body: {body}'
     called = _call("answer", f"{{ results: {result} }}", asked).removeprefix("return ").removesuffix(";")
-    told = about(operation, "Where an atomic batch fails, `problem` of the error has the results.")
-    return [method(told, head, f"Promise<{result}>", f"return (await {called}).results;")]
+    notes = about(operation, "If an atomic batch fails, `problem` of the error has the results.")
+    return [method(notes, head, f"Promise<{result}>", f"return (await {called}).results;")]
 
 
 METHODS: dict[str, Callable[[StoreClient, StoreOperation], list[str]]] = {
@@ -187,7 +187,7 @@ METHODS: dict[str, Callable[[StoreClient, StoreOperation], list[str]]] = {
     "read_batch": _read_batch,
     "edit_batch": _edit_batch,
 }
-"""Verb → the methods that are made of it."""
+"""Verb → the function that writes its methods."""
 
 MADE = "  readonly #transport: Transport;\n\n  constructor(transport: Transport) {\n    this.#transport = transport;\n  }\n"
 
@@ -200,7 +200,7 @@ def store_class(store: StoreClient) -> str:
 
 def actions_class(actions: Iterable[ActionClient], spelling: Spelling) -> str:
     body = "\n".join([MADE, *(_action(one, spelling) for one in actions)])
-    return f"/** What the app does beside its stores. */\nexport class Actions {{\n{body}}}\n"
+    return f"/** The custom actions of the app. */\nexport class Actions {{\n{body}}}\n"
 
 
 def _action(action: ActionClient, spelling: Spelling) -> str:
@@ -219,7 +219,7 @@ def _action(action: ActionClient, spelling: Spelling) -> str:
 
 
 def client_class(described: ClientDescription) -> str:
-    """The class that programs make one of."""
+    """Return the source of the client class."""
     parts = [(store_member(name), store.type("Store")) for name, store in described.stores.items()]
     parts += [("actions", "Actions")] if described.actions else []
     fields = "".join(f"  readonly {name}: {of};\n" for name, of in parts)
@@ -231,5 +231,5 @@ def client_class(described: ClientDescription) -> str:
 
 
 def store_member(store: str) -> str:
-    """The member of the client that is a store."""
+    """Return the name of the client's member for a store."""
     return f"{store}_" if store in ("actions", "constructor") else store

@@ -1,4 +1,4 @@
-"""The types of a TypeScript client: how each is spelled, and what is declared of them."""
+"""The types of a TypeScript client: their annotations and declarations."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ SCALARS: dict[Of, str] = {
     Of.DECIMAL: "Decimal",
     Of.BYTES: "Bytes",
 }
-"""Scalar → what it is in TypeScript: text has a name that says what it spells."""
+"""Scalar → its TypeScript type. Texts have a named type for their format."""
 OPERANDS: dict[str, str] = {"oneof": "readonly {of}[]", "null": "boolean"}
-"""Operator → what it compares with, where that is not what the attribute has."""
+"""Operator → the type of its operand, if it differs from the attribute's."""
 CHANGES: dict[str, str] = {"add": "Add", "append": "Append<{of}>"}
-"""What may be done to a value → its type."""
+"""Update operator → its type."""
 WIDTH = 120
 
 
 class Spelling:
-    """How types are spelled in a file."""
+    """The annotations of types in a file."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.loose = _loose(records)
 
     def of(self, of: Type, *, given: bool = False) -> str:
-        """The type; `given`: of what a caller gives."""
+        """Return the annotation of a type. `given`: the type of an input."""
         readonly = "readonly " if given else ""
         match of:
             case Scalar(of=one):
@@ -69,7 +69,7 @@ def grouped(text: str) -> str:
 
 
 def _loose(records: Sequence[Record]) -> frozenset[str]:
-    """The records of which less has to be given than is answered, in themselves or in what they hold."""
+    """Return the records whose input type has more optional members than their output type, also in nested records."""
     found = {one.name for one in records if any(f.always and not f.required for f in one.fields)}
     held = {one.name: {name for f in one.fields for name in _named(f.type)} for one in records}
     while more := {name for name, inner in held.items() if name not in found and inner & found}:
@@ -97,7 +97,7 @@ def member(name: str) -> str:
 
 
 def doc(text: str | None, indent: str = "") -> str:
-    """A comment, if there is anything to say."""
+    """Return a comment, empty for an empty text."""
     if not text or not text.strip():
         return ""
     lines = cleandoc(text).replace("*/", "*\\/").splitlines()
@@ -107,7 +107,7 @@ def doc(text: str | None, indent: str = "") -> str:
 
 
 def one_of(values: Iterable[str]) -> str:
-    """A union, on one line if it fits there."""
+    """Return a union, on one line if it fits."""
     listed = list(values)
     line = " | ".join(listed) or "never"
     return line if len(line) <= WIDTH - 40 else "\n  | " + "\n  | ".join(listed)
@@ -119,15 +119,15 @@ def alias(name: str, values: Iterable[str]) -> str:
 
 
 def interface(name: str, lines: Iterable[tuple[str, str, bool, str | None]], description: str | None = None) -> str:
-    """An interface of (name, type, whether it may be absent, description)."""
+    """Return an interface with members of (name, type, may be absent, description)."""
     body = "".join(
-        f"{doc(told, '  ')}  {member(one)}{'?' if absent else ''}: {of};\n" for one, of, absent, told in lines
+        f"{doc(notes, '  ')}  {member(one)}{'?' if absent else ''}: {of};\n" for one, of, absent, notes in lines
     )
     return f"{doc(description)}export interface {name} {{\n{body}}}\n"
 
 
 def record(spelling: Spelling, one: Record, *, given: bool = False) -> str:
-    """A nested object, as it is answered or as it may be given."""
+    """Return the interface of a nested object, for output or input."""
     name = one.name + INPUT * given
     tag = [(one.tag[0], literal(one.tag[1]), False, None)] if one.tag else []
     lines = [(f.name, spelling.of(f.type, given=given), _absent(f, given), f.description) for f in one.fields]
@@ -143,7 +143,7 @@ def _absent(field: Field, given: bool) -> bool:
 
 
 def records(spelling: Spelling, every: Sequence[Record]) -> list[str]:
-    """Each record, and as it may be given where that is something else."""
+    """Return the interface of each record, and its input type if that differs."""
     return [
         record(spelling, one, given=given)
         for one in every
@@ -153,14 +153,14 @@ def records(spelling: Spelling, every: Sequence[Record]) -> list[str]:
 
 
 def operators(name: str, listed: Sequence[str]) -> str:
-    """A group of operators: generic where they compare with what the attribute has."""
+    """Return the interface of a group of operators. It is generic if operands have the attribute's type."""
     of = {"TextOperators": "string", "NullOperators": ""}.get(name, "Value")
     lines = [(one, OPERANDS.get(one, "{of}").format(of=of), True, None) for one in listed]
     return interface(name + ("<Value>" if of == "Value" else ""), lines)
 
 
 def asked_type(spelling: Spelling, one: Asked) -> str:
-    """The type of what a filter asks of an attribute."""
+    """Return the type of an attribute in a filter."""
     applied = one.operators
     if one.operand is not None and one.operators != "TextOperators":
         applied = f"{one.operators}<{spelling.of(one.operand)}>"
@@ -173,7 +173,7 @@ def asked_type(spelling: Spelling, one: Asked) -> str:
 
 
 def key_type(spelling: Spelling, store: StoreClient) -> str:
-    """The key as it is spelled, or its value, or those of its parts."""
+    """Return the type of a key: its text, its value, or the values of its parts."""
     parts = [spelling.of(one.type) for one in store.key]
     whole = parts[0] if len(parts) == 1 else f"readonly [{', '.join(parts)}]"
     return whole if whole == "string" else f"string | {whole}"
@@ -192,7 +192,7 @@ EDITS: dict[str, Callable[[StoreClient], str]] = {
 
 
 def store_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
-    """The declarations of one store."""
+    """Return the declarations of one store."""
     item = [(f.name, spelling.of(f.type), not f.always, f.description) for f in store.item]
     declared = [interface(store.type(), item, store.description)]
     behind = [
@@ -204,12 +204,12 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
         declared.append(interface(store.type("Create"), lines, f"What may be given of a new {store.type()}."))
     if "update" in store.edits:
         lines = [(f.name, _change(spelling, f, store), True, f.description) for f in store.update]
-        told = f"What may be changed of {store.type()}; what is left out stays as it is."
-        declared.append(interface(store.type("Update"), lines, told))
+        notes = f"Changes of {store.type()}. Attributes that are left out do not change."
+        declared.append(interface(store.type("Update"), lines, notes))
     asked = [(one.name, asked_type(spelling, one), True, None) for one in store.where]
     led = [(one.name, described.stores[one.target].type("Where"), True, None) for one in store.links]
-    told = "A filter: all that is said has to hold; what is behind a link is asked of as it is there."
-    declared.append(interface(store.type("Where"), [*asked, *led], told))
+    notes = "A filter: all members have to match. Filters of linked items are nested."
+    declared.append(interface(store.type("Where"), [*asked, *led], notes))
     declared.append(alias(store.type("Order"), map(literal, store.orders)))
     declared.append(alias(store.type("Field"), map(literal, store.fields)))
     declared.append(alias(store.type("Include"), map(literal, store.includes)))
@@ -221,7 +221,7 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
 
 
 LINKED: dict[str, str] = {"has_many": "Page<{of}>", "has_count": "number"}
-"""Kind of link → what is there, where that is not one item or none."""
+"""Kind of link → its type, if that is not one item or null."""
 
 
 def _behind(kind: str, target: StoreClient) -> str:
@@ -229,7 +229,7 @@ def _behind(kind: str, target: StoreClient) -> str:
 
 
 def _change(spelling: Spelling, field: Field, store: StoreClient) -> str:
-    """A new value, or what is done to the one that is stored."""
+    """Return the type of a change: a new value or an update operator."""
     plain = spelling.of(field.type, given=True)
     if field.name not in store.changes:
         return plain
