@@ -1,1 +1,1 @@
-"""The functions on AWS: each loads the app once and hands its events to the surface that answers them."""
+"""The functions on AWS: each loads the app once and passes its events to a surface."""

@@ -1,5 +1,4 @@
-"""The fields of the GraphQL API: AppSync's resolver sends `{fieldName, arguments, …}` and takes the envelope apart. For a link it sends
-several at once."""
+"""The fields of the GraphQL API. AppSync's resolver sends `{fieldName, arguments, …}` and unpacks the response. For a link it sends a list."""
 
 from __future__ import annotations
 
@@ -18,5 +17,5 @@ surface = AppSync(deployed_app(configured))
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
-    """Answer one event, or those of a link. The surface never raises, so neither does this."""
+    """Answer one event, or the list of a link. Never raises, because the surface does not."""
     return surface.handle_batch(event) if isinstance(event, list) else surface.handle(event)

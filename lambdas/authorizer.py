@@ -1,4 +1,4 @@
-"""AppSync's Lambda authorizer: verify the same tokens as REST."""
+"""The Lambda authorizer of AppSync: verifies the same tokens as REST."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ authenticator = app.authenticator
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return whether AppSync accepts the token, and the caller's claims."""
+    """Return whether the caller is authorized."""
     return verdict(authenticator, event)

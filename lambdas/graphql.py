@@ -1,4 +1,4 @@
-"""GraphQL behind an HTTP API: a whole request in one invocation, by the same endpoint as hosted."""
+"""GraphQL behind an HTTP API: a whole request in one invocation, with the endpoint of the hosted server."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ surface = cross_origin(Identified(GraphqlEndpoint(app).handle, app.authenticator
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event. Lines of the log name the request as its answer does."""
+    """Answer one event. Lines of the log have the request id of the response."""
     logger.append_keys(request_id=request_id_of(event))
     return answered(surface, event)

@@ -1,6 +1,6 @@
-"""Convert events of an HTTP API, payload format 2.0: an event becomes a `Request`, the `Response` becomes the answer.
+"""Events of an HTTP API, payload format 2.0: convert an event to a `Request`, and a `Response` to the function's result.
 
-Lambda accepts answers of at most six megabytes of JSON. A larger one is rejected here, where the error can still have a status.
+Lambda accepts results of up to six megabytes of JSON. A larger response is replaced here by an error with a status.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.errors import AnswerTooLarge
 
 MAX_ANSWER = 6 * 1024 * 1024
-"""Bytes of the JSON that Lambda takes of a function as its answer to a synchronous invocation."""
+"""Bytes of JSON that Lambda accepts as the result of a synchronous invocation."""
 MARGIN = 64 * 1024
-"""Bytes of them left to what is around the body: status, headers."""
+"""Bytes reserved for status and headers."""
 
 Handle = Callable[[Request], Response]
 
 
 def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the surface's answer to an event, with the request's id. Never raise: the surface does not either."""
+    """Return the result of a surface for an event, with the request's id. Never raises, because the surface does not."""
     response = handle(request_of(event))
     try:
         answer = answer_of(response)
-    except Exception as error:  # of what comes in chunks, or is too much
+    except Exception as error:  # a chunk failed, or the response is too large
         answer = answer_of(refusal(error))
     named = request_id_of(event)
     if named is not None:
@@ -38,16 +38,14 @@ def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def request_id_of(event: dict[str, Any]) -> str | None:
-    """Return the id of the request: the client's own, or else the HTTP API's."""
+    """Return the request id of the client, else that of the HTTP API."""
     headers = event.get("headers") or {}
     return given_id(headers) or event["requestContext"].get("requestId")
 
 
 def request_of(event: dict[str, Any]) -> Request:
-    """Return the request of an event.
-
-    HTTP APIs pass the query string as it was sent, and the path decoded except for `%25`, which then only stands for a percent sign.
-    """
+    """Return the request of an event. An HTTP API passes the query string unchanged and the path decoded, except for `%25`, which always
+    stands for a percent sign."""
     body = event.get("body") or ""
     return Request(
         method=event["requestContext"]["http"]["method"],
@@ -59,10 +57,8 @@ def request_of(event: dict[str, Any]) -> Request:
 
 
 def answer_of(response: Response) -> dict[str, Any]:
-    """Return the response in an HTTP API's format: a body that is not text, such as a compressed one, in base64.
-
-    Raise `AnswerTooLarge` if Lambda would reject it.
-    """
+    """Return the result for an HTTP API. A body that is not text, such as a compressed one, is in base64. `AnswerTooLarge` if it exceeds
+    Lambda's limit."""
     text, encoded = _spelled(_whole(response), response.headers)
     return {
         "statusCode": response.status,
@@ -73,7 +69,7 @@ def answer_of(response: Response) -> dict[str, Any]:
 
 
 def _whole(response: Response) -> bytes:
-    """Return the body. Collect chunks, and stop as soon as they are too large."""
+    """Return the body. Chunks are joined, up to the limit."""
     parts, size = [response.body], len(response.body)
     chunks: Iterator[bytes] = iter(()) if response.chunks is None else response.chunks
     try:
@@ -90,10 +86,10 @@ def _whole(response: Response) -> bytes:
 
 
 def _spelled(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
-    """Return the body as text, and whether that is base64."""
+    """Return the body as text, and whether the text is base64."""
     text = None if "content-encoding" in headers else _text(body)
     spelled = b64encode(body).decode("ascii") if text is None else text
-    # what is escaped in JSON takes up to six times its bytes: only what could be too large is written twice
+    # escapes in JSON take up to six times the bytes: only a body that may be too large is encoded to measure it
     if len(body) > MAX_ANSWER // 6 and len(msgspec.json.encode(spelled)) > MAX_ANSWER - MARGIN:
         raise _too_large()
     return spelled, text is None
@@ -107,4 +103,4 @@ def _text(body: bytes) -> str | None:
 
 
 def _too_large() -> AnswerTooLarge:
-    return AnswerTooLarge(f"An answer has at most {MAX_ANSWER} bytes, as Lambda counts them", limit=MAX_ANSWER)
+    return AnswerTooLarge(f"A response may have at most {MAX_ANSWER} bytes, as Lambda counts them", limit=MAX_ANSWER)

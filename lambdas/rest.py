@@ -22,6 +22,6 @@ surface = cross_origin(Identified(Rest(app).handle, app.authenticator).handle, c
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer one event. Lines of the log name the request as its answer does."""
+    """Answer one event. Lines of the log have the request id of the response."""
     logger.append_keys(request_id=request_id_of(event))
     return answered(surface, event)

@@ -1,4 +1,4 @@
-"""The streams of the tables: each change becomes an event of the GraphQL API's subscriptions."""
+"""The streams of the tables: publishes each change to the subscriptions of the GraphQL API."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ stream = deployed_stream(deployed_app(configured), configured)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Publish a batch. What could not be published is in the answer: the stream never raises, so neither does this."""
+    """Publish a batch. The response lists the records that failed. Never raises, because the stream does not."""
     return stream.handle(event)

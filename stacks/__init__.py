@@ -1,1 +1,1 @@
-"""CDK stacks: each row of the plan becomes a construct. What is deployed is decided in `persisty.deploy.plan`."""
+"""CDK stacks: each row of the plan becomes a construct. `persisty.deploy.plan` decides what is deployed."""

@@ -1,4 +1,4 @@
-"""The API stack: functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
+"""The stack of APIs: functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .constructs.functions import Functions
 from .constructs.resolvers import add_resolvers
 
 RATE, BURST = 500, 1000
-"""Requests a second that the HTTP API lets through before it answers 429."""
+"""Requests a second that the HTTP API accepts before it answers 429."""
 CACHE_INSTANCE = "SMALL"
-"""Size of AppSync's cache, if a store declares one: 1.5 GiB."""
+"""Size of AppSync's response cache, if a store declares one: 1.5 GiB."""
 
 
 class ApiStack(cdk.Stack):
@@ -82,7 +82,7 @@ class ApiStack(cdk.Stack):
         add_resolvers(api, plan, self._functions)
         events = events_of(plan)
         if events is not None:
-            self._tell(events, api)
+            self._publish_address(events, api)
         kept = [field.caching.seconds for field in plan.fields if field.caching]
         if kept:
             appsync.CfnApiCache(
@@ -98,7 +98,7 @@ class ApiStack(cdk.Stack):
         cdk.CfnOutput(self, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
         cdk.CfnOutput(self, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
 
-    def _tell(self, events: Events, api: appsync.GraphqlApi) -> None:
-        """Write the API's URL and ARN to SSM parameters for the publishing function. An export would prevent replacing the API."""
+    def _publish_address(self, events: Events, api: appsync.GraphqlApi) -> None:
+        """Store the URL and ARN of the API for the stack of events. They are parameters: an export would keep the API from being replaced."""
         ssm.StringParameter(self, "GraphqlUrlParameter", parameter_name=events.url, string_value=api.graphql_url)
         ssm.StringParameter(self, "GraphqlArnParameter", parameter_name=events.arn, string_value=api.arn)

@@ -1,4 +1,4 @@
-"""The data stack: a DynamoDB table for each item. Tables are retained when the stack is deleted."""
+"""The stack of data: a DynamoDB table for each item. Tables are retained when the stack is deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DataStack(cdk.Stack):
             self._table(table)
 
     def _table(self, table: Table) -> None:
-        # Table and not TableV2: emulators deploy the former only
+        # Table, not TableV2: emulators deploy only Table
         made = dynamodb.Table(
             self,
             pascal(table.store),
@@ -52,7 +52,7 @@ class DataStack(cdk.Stack):
                 projection_type=dynamodb.ProjectionType.ALL,
             )
         if made.table_stream_arn is not None:
-            # a parameter and no export, which would keep the table from ever leaving its stack
+            # a parameter: an export would keep the table from leaving its stack
             ssm.StringParameter(
                 self,
                 f"{pascal(table.store)}Stream",

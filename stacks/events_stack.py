@@ -1,6 +1,6 @@
-"""The events stack: a function that reads the tables' streams and publishes changes to the GraphQL API.
+"""The stack of events: a function that reads the streams of the tables and publishes changes to the GraphQL API.
 
-It finds the other stacks by names and by SSM parameters, which are looked up at each deployment, and exports nothing. It can be deleted and created
+It refers to the other stacks by names and by parameters, which each deployment looks up, and exports nothing. So it can be deleted and created
 again without the others.
 """
 
@@ -30,9 +30,9 @@ STREAM_ACTIONS = (
     "dynamodb:GetShardIterator",
     "dynamodb:ListStreams",
 )
-"""Actions that Lambda needs to read a stream for a function."""
+"""The actions with which Lambda reads a stream for a function."""
 KEPT = 14
-"""Days that the dead-letter queue keeps what it is told, as long as SQS does."""
+"""Days for which the dead-letter queue stores a message: the maximum of SQS."""
 
 
 class EventsStack(cdk.Stack):
@@ -60,16 +60,21 @@ class EventsStack(cdk.Stack):
             retention_period=cdk.Duration.days(KEPT),
         )
         self._read()
-        cdk.CfnOutput(self, "StreamDeadLettersUrl", value=self._dead_letters.queue_url, description="What was given up")
+        cdk.CfnOutput(
+            self,
+            "StreamDeadLettersUrl",
+            value=self._dead_letters.queue_url,
+            description="Dead-letter queue of the stream function",
+        )
 
     def _publishing(self) -> iam.PolicyStatement:
-        """Calling the mutations that publish, and no other field."""
+        """Allow to call the mutations that publish, and no other field."""
         api = ssm.StringParameter.value_for_string_parameter(self, self._events.arn)
         fields = [f"{api}/types/Mutation/fields/{name}" for name in self._events.publishers]
         return iam.PolicyStatement(actions=["appsync:GraphQL"], resources=fields)
 
     def _read(self) -> None:
-        """Each table's stream, from now on. A record that keeps failing is parted from its batch, and in the end given up."""
+        """Read each table's stream from now on. A record that keeps failing is split from its batch and ends in the dead-letter queue."""
         streams = [
             self.format_arn(service="dynamodb", resource="table", resource_name=f"{source.table}/stream/*")
             for source in self._events.sources
@@ -90,4 +95,4 @@ class EventsStack(cdk.Stack):
                 max_record_age=cdk.Duration.seconds(MAX_AGE),
                 on_failure=sources.SqsDlq(self._dead_letters),
             )
-            mapping.node.add_dependency(role)  # Lambda refuses a stream that the function may not read
+            mapping.node.add_dependency(role)  # Lambda rejects a stream that the function may not read

@@ -1,4 +1,4 @@
-"""`persisty access`: who may do what with which items of an app, as a table for each store."""
+"""`persisty access`: print the access matrix of an app, a table for each store."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ STYLES = {ALL: "green", NONE: "dim"}
 
 def command(
     app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, a row for each store and verb")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, a row for each store and verb")] = False,
 ) -> None:
-    """Print the rule of every verb and attribute for each role."""
+    """Print the access matrix: every store, verb and role."""
     spec = app or settings.load().app
     if spec is None:
-        raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
     rows = access_matrix(load_app(spec).metas.values())
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")

@@ -1,4 +1,4 @@
-"""`persisty client`: a typed client of an app, in another program's language, as one file or on the standard output."""
+"""`persisty client`: generate a typed client of an app, as one file or on standard output."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ WRITERS: dict[Language, Callable[[App, str], str]] = {
     Language.PYTHON: python_client,
     Language.TYPESCRIPT: typescript_client,
 }
-"""Language → what writes a client in it."""
+"""Language → the function that writes a client in it."""
 
 
 def command(
-    language: Annotated[Language, typer.Argument(help="What the client is written in")],
+    language: Annotated[Language, typer.Argument(help="Language of the client")],
     app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
-    out: Annotated[Path | None, typer.Option(help="The file to write; default: the standard output")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output")] = None,
 ) -> None:
-    """Write a typed client, from the operations that the app offers."""
+    """Generate a typed client from the operations of the app."""
     spec = app or settings.load().app
     if spec is None:
-        raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
     text = WRITERS[language](load_app(spec), spec)
     if out is None:
         sys.stdout.write(text)

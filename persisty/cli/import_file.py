@@ -1,7 +1,7 @@
-"""`persisty import`: a CSV or JSON lines file into a store, with every row of it accounted for.
+"""`persisty import`: import a CSV or JSON lines file into a store, and account for every row.
 
-What can be checked before the first row is read is checked then (exit code 2). After that the file streams through
-`persisty.transfer`, and a row that is not stored goes to the rejects file with its reasons (exit code 1).
+The call is checked before the first row is read (exit code 2). Then the file streams through `persisty.transfer`. A row that is not stored is
+written to the rejects file with its faults (exit code 1).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     ".jsonl": ("jsonl", ""),
     ".ndjson": ("jsonl", ""),
 }
-"""Extension of a file → (its format, its delimiter), unless options say otherwise."""
+"""Extension of a file → its default (format, delimiter)."""
 
 
 def command(
@@ -46,37 +46,35 @@ def command(
         ),
     ],
     file_format: Annotated[
-        str | None, Option("--format", metavar="csv|jsonl", help="By default what the extension of FILE says.")
+        str | None, Option("--format", metavar="csv|jsonl", help="Default: by the extension of FILE.")
     ] = None,
     columns: Annotated[
         str | None,
-        Option(metavar="a,b,_,c", help="Columns of a CSV file whose first row does not name them; _ is left out."),
+        Option(metavar="a,b,_,c", help="Columns of a CSV file whose first row does not name them. _ skips a column."),
     ] = None,
     delimiter: Annotated[
-        str | None, Option(metavar="CHAR", help="Between the fields of CSV; by default a comma, in .tsv a tab.")
+        str | None, Option(metavar="CHAR", help="Delimiter of the fields of CSV. Default: a comma, in .tsv a tab.")
     ] = None,
-    escape: Annotated[
-        str | None, Option(metavar="CHAR", help=r"In CSV, makes the character after it text, such as \ does.")
-    ] = None,
+    escape: Annotated[str | None, Option(metavar="CHAR", help=r"Escape character of CSV, such as \.")] = None,
     null: Annotated[
         list[str] | None, Option(metavar="TEXT", help=r"Field of CSV that means null, such as \N or ''. Repeatable.")
     ] = None,
     true: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means true. Repeatable.")] = None,
     false: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means false. Repeatable.")] = None,
-    url: Annotated[str | None, Option(help="The engine, such as sqlite:///my.db; by default the app's own.")] = None,
-    prepare: Annotated[bool, Option("--prepare", help="First create the tables that are missing.")] = False,
+    url: Annotated[str | None, Option(help="URL of the engine, such as sqlite:///my.db. Default: the app's.")] = None,
+    prepare: Annotated[bool, Option("--prepare", help="Create missing tables first.")] = False,
     batch: Annotated[int, Option(min=1, max=MAX_BATCH, help="Rows to write at once.")] = MAX_BATCH,
     rejects: Annotated[
         Path | None,
-        Option(help="Where rejected rows are written as JSON lines, if any; by default FILE.rejected.jsonl."),
+        Option(help="File for rejected rows, as JSON lines. Default: FILE.rejected.jsonl."),
     ] = None,
 ) -> None:
     """Import a CSV or JSON lines file into a store.
 
     For example: persisty import shop.app:app product products.csv
 
-    A row that is not stored is written to the rejects file with its reasons. Exits with 0 if every row was stored, with
-    1 if some were rejected or the engine failed, and with 2 if nothing was done because the call is not right.
+    A row that is not stored is written to the rejects file with its faults. Exits with 0 if every row was stored, with 1 if
+    rows were rejected or the engine failed, and with 2 if the call is invalid and nothing was done.
     """
     app, meta, path = _targets(arguments, url)
     kind, separator = _format(path, file_format)
@@ -92,7 +90,7 @@ def command(
                 rows = _csv(stream, meta, columns, _dialect(delimiter or separator, escape, null))
             with _Rejects(path, rejects) as refused:
                 store = app.store(meta.item)
-                _ = store.backend  # an engine that cannot be opened is a fault of the call
+                _ = store.backend  # an engine that cannot be opened makes the call invalid
                 if prepare:
                     app.prepare()
                 outcome = _run(load(store, rows, typed, batch=batch), path, stream, refused)
@@ -102,7 +100,7 @@ def command(
 
 
 class _Outcome(Struct):
-    """The result of an import so far. `stopped` is the error that ended the import before the end of the file."""
+    """The result so far. `stopped`: the error that ended the import before the end of the file."""
 
     imported: int = 0
     codes: Counter[str] = msgspec.field(default_factory=Counter)
@@ -119,7 +117,7 @@ class _Outcome(Struct):
 
 
 class _Rejects:
-    """The file of rejected rows, opened before anything is read and removed again if it stays empty."""
+    """The file of rejected rows. It is opened before the first row is read, and removed if it stays empty."""
 
     def __init__(self, source: Path, path: Path | None) -> None:
         self.path = path or source.with_name(source.name + ".rejected.jsonl")
@@ -141,14 +139,14 @@ class _Rejects:
             self.path.unlink()
 
     def write(self, rejected: Iterable[Rejected]) -> None:
-        """Append rows; they are in the file when this returns."""
+        """Append rows and flush them to the file."""
         for one in rejected:
             self._stream.write(self._encoder.encode(one) + b"\n")
         self._stream.flush()
 
 
 def _targets(arguments: list[str], url: str | None) -> tuple[App, StoreMeta[Any], Path]:
-    """The app, the item and the file that the positional arguments name."""
+    """Return the app, the item and the file of the positional arguments."""
     if len(arguments) not in (2, 3):
         raise BadParameter("Expected [APP] STORE FILE")
     spec = arguments[0] if len(arguments) == 3 else settings.load().app
@@ -165,12 +163,13 @@ def _targets(arguments: list[str], url: str | None) -> tuple[App, StoreMeta[Any]
 
 
 def _format(path: Path, given: str | None) -> tuple[str, str]:
-    """The format of a file and its delimiter, by the option or the extension."""
+    """Return the format of a file and its delimiter, by the option or the extension."""
     kinds = {kind for kind, _ in FORMATS.values()}
     by_extension = FORMATS.get(path.suffix.lower())
     if given is None and by_extension is None:
         raise BadParameter(
-            f"Not told by the name {path.name}: one of {', '.join(sorted(kinds))}", param_hint="--format"
+            f"The name {path.name} does not show the format. Choose one of {', '.join(sorted(kinds))}",
+            param_hint="--format",
         )
     if given is not None and given not in kinds:
         raise BadParameter(f"{given} is not one of {', '.join(sorted(kinds))}", param_hint="--format")
@@ -193,7 +192,7 @@ def _dialect(delimiter: str, escape: str | None, null: list[str] | None) -> Dial
 
 
 def _csv(stream: BinaryIO, meta: StoreMeta[Any], columns: str | None, dialect: Dialect) -> CsvRows:
-    """The rows of a CSV file whose columns fit the item."""
+    """Return the rows of a CSV file. Its columns must be attributes of the item."""
     try:
         rows = CsvRows(stream, dialect, tuple(columns.split(",")) if columns is not None else None)
     except InvalidInput as error:
@@ -211,7 +210,7 @@ def _csv(stream: BinaryIO, meta: StoreMeta[Any], columns: str | None, dialect: D
 
 
 def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rejects) -> _Outcome:
-    """Work through the file; whatever ends it early is part of the outcome."""
+    """Import the file. An error that ends it early becomes part of the outcome."""
     outcome, start = _Outcome(), time.perf_counter()
     with progress(path.name, path.stat().st_size) as report:
         try:
@@ -228,7 +227,7 @@ def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rej
 
 
 def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejects) -> None:
-    """Print the summary and leave with the exit code that fits it."""
+    """Print the summary and exit with its code."""
     speed = f"{outcome.seconds:.1f} s, {outcome.read / max(outcome.seconds, 1e-9):,.0f} rows/s"
     counts = f"{outcome.read:,} read, {outcome.imported:,} imported, {outcome.rejected:,} rejected"
     typer.echo(f"{path.name} into {meta.name}: {counts} ({speed})")
@@ -236,6 +235,6 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejec
         reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())
         typer.echo(f"{reasons}: see {refused.path}")
     if outcome.stopped is not None:
-        typer.echo(f"Error: stopped; what comes after these rows is not settled. {outcome.stopped}", err=True)
+        typer.echo(f"Error: stopped. The state of the rows after these is unknown. {outcome.stopped}", err=True)
     if outcome.rejected or outcome.stopped is not None:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
-"""`persisty`: the entry of the command line, and the table of its commands.
+"""`persisty`: the entry point of the command line, and the table of its commands.
 
-A command is a module of this package with a function `command`, and a row in `COMMANDS`. Only the module of the command
-that was asked for is imported, so that help is quick and no command pays for the imports of another.
+A command is a module of this package with a function `command`, and a row in `COMMANDS`. Only the module of the requested command is imported,
+so that help is fast and no command pays for the imports of another.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ except ModuleNotFoundError as error:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
-    "access": ("access", "Print who may do what: every store, verb and role."),
-    "schema": ("schema", "Print the schemas of an app as JSON."),
-    "token": ("token", "Print a token for a caller, to try access rules with."),
-    "client": ("client", "Write a typed client of an app, in Python or TypeScript."),
+    "access": ("access", "Print the access matrix: every store, verb and role."),
+    "token": ("token", "Print a token for a caller, to try access rules."),
+    "client": ("client", "Generate a typed client of an app, in Python or TypeScript."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""
 
 USAGE = 2
-"""Exit code of a call that cannot be carried out as it was written; nothing was read or changed."""
+"""Exit code of an invalid call. Nothing was read or changed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that the arguments (default: the process's) name, and exit with its code."""
+    """Run the command in the arguments (default: those of the process) and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         commands(given)(args=given, prog_name="persisty")
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def commands(arguments: Sequence[str]) -> typer.Typer:
-    """The command line with the one command that the arguments ask for loaded; of the others only name and help."""
+    """Return the command line. Only the command in the arguments is loaded; the others have their name and help."""
     asked = next((argument for argument in arguments if not argument.startswith("-")), None)
     line = typer.Typer(
         help="Declare data once; have it stored, served and deployed.",
@@ -80,4 +79,4 @@ def _load(module: str) -> Callable[..., Any]:
 
 
 def _not_loaded() -> None:
-    """Stands for a command in the list; `commands` always loads the one that runs."""
+    """Placeholder of a command in the list. `commands` always loads the command that runs."""

@@ -1,4 +1,4 @@
-"""Progress of a long command: a bar at a terminal, otherwise a plain line now and then."""
+"""Progress of a long command: a bar at a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 Report = Callable[[int, int], None]
-"""Takes the bytes and the rows that are done so far."""
+"""Reports the bytes and rows that are done so far."""
 
 EVERY = 5.0
-"""Seconds between two plain lines."""
+"""Seconds between two lines."""
 
 
 @contextmanager
 def progress(label: str, size: int, console: Console | None = None) -> Iterator[Report]:
-    """Show on stderr how much of `size` bytes is done for as long as the context lasts."""
+    """Show on stderr how much of `size` bytes is done, for as long as the context lasts."""
     console = console or Console(stderr=True)
     if not console.is_terminal:
         yield _plain(label, size, console)

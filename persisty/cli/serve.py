@@ -55,7 +55,7 @@ def command(
     configured = settings.load()
     spec = app or configured.app
     if spec is None:
-        raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
     metrics = _switch("PERSISTY_METRICS", configured.metrics, metrics)
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")

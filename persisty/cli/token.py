@@ -1,4 +1,4 @@
-"""`persisty token`: a token of persisty's own on the standard output, and nothing else there, for scripts and for trying things out."""
+"""`persisty token`: print a signed token on standard output, and nothing else, so that scripts can use it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,19 @@ from ..security.tokens import RESERVED
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 """Unit of a duration → seconds."""
 LONGEST = 366 * SECONDS["d"]
-"""Seconds that a token is good for at most: nobody can take one back."""
+"""Maximum lifetime of a token in seconds. A token cannot be revoked."""
 
 
 def command(
-    subject: Annotated[str | None, typer.Option(help="Who calls; without it nobody in particular")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="What is granted; may be given several times")] = None,
-    claim: Annotated[
-        list[str] | None, typer.Option(help="A claim, as name=text or name:=JSON; may be given several times")
-    ] = None,
-    expires: Annotated[str, typer.Option(help="How long it is good, such as 30s, 15m, 1h or 7d")] = "1h",
+    subject: Annotated[str | None, typer.Option(help="Subject of the caller; default: anonymous")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="Scope to grant; repeatable")] = None,
+    claim: Annotated[list[str] | None, typer.Option(help="Claim, as name=text or name:=JSON; repeatable")] = None,
+    expires: Annotated[str, typer.Option(help="Lifetime, such as 30s, 15m, 1h or 7d")] = "1h",
 ) -> None:
-    """Print a token, signed with the secret or key that is configured."""
+    """Print a token, signed with the configured secret or key."""
     scopes = frozenset(word for one in scope or () for word in one.split())
     if subject == "" or (subject is None and not scopes):
-        raise BadParameter("A token for nobody, which grants nothing: give --subject or --scope")
+        raise BadParameter("The token would identify no caller and grant nothing: give --subject or --scope")
     caller = Caller(subject, scopes, dict(map(_claim, claim or ())))
     lifetime = _seconds(expires)
     configured = settings.load()
@@ -52,7 +50,7 @@ def _claim(text: str) -> tuple[str, Any]:
     try:
         return name, msgspec.json.decode(value) if json else value
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise BadParameter(f"What is after {name}:= is not JSON", param_hint="--claim") from error
+        raise BadParameter(f"The value of {name}:= is not JSON", param_hint="--claim") from error
 
 
 def _seconds(text: str) -> int:

@@ -1,1 +1,1 @@
-"""Rows of files on their way into stores: read one at a time, given the types of an item, written in batches."""
+"""Import: read rows of a file one at a time, convert them to the types of an item, write them to a store in batches."""

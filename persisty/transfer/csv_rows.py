@@ -1,8 +1,8 @@
-"""Rows of character-separated files, as many programs write them.
+"""Rows of CSV files, in the dialects of many programs.
 
-Fields are separated by a delimiter and may stand in double quotes, in which a quote is doubled (RFC 4180) or escaped and
-line ends are text. Python's csv module is not enough here: it unescapes a field before one can tell MySQL's and
-PostgreSQL's null `\\N` from the text `N`, and one stray quote makes it swallow the rest of a file.
+A delimiter separates fields. A field may be in double quotes: a quote inside is doubled (RFC 4180) or escaped, and line ends are text. Python's
+csv module is not used, because it unescapes a field before the null `\\N` of MySQL and PostgreSQL can be distinguished from the text `N`. Also,
+one stray quote makes it read the rest of a file as one field.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .rows import MAX_ROW, Line, Lines, Row, as_text, unreadable
 
 QUOTE = '"'
 SKIP = "_"
-"""The name of a column that is read and left out."""
+"""The name of a column that is skipped."""
 
 Cells = list[str | None]
 
@@ -26,8 +26,8 @@ Cells = list[str | None]
 class Dialect(Struct, frozen=True):
     """The dialect of a file.
 
-    `escape` makes the character after it text. `nulls` are the fields that mean null. They are compared as written, except for surrounding quotes, so that
-    an escaped `\\N` is text. Raises `ValueError` for characters that cannot be distinguished.
+    `escape` makes the character after it text. `nulls` are the fields that mean null, compared before unescaping
+    and without quotes, so that an escaped `\\\\N` is text. `ValueError` for characters that cannot be distinguished.
     """
 
     delimiter: str = ","
@@ -37,22 +37,24 @@ class Dialect(Struct, frozen=True):
     def __post_init__(self) -> None:
         signs = [self.delimiter, QUOTE, *([self.escape] if self.escape is not None else [])]
         if any(len(sign) != 1 or sign in "\r\n" for sign in signs) or len(set(signs)) < len(signs):
-            raise ValueError("The delimiter and the escape character are one character each, different, and no quote")
+            raise ValueError(
+                "The delimiter and the escape character must be single, different characters, and not a quote"
+            )
 
 
 class _Grammar(Struct, frozen=True):
-    """The expressions that read a dialect. Possessive throughout: no input makes them backtrack."""
+    """The regular expressions for a dialect. All are possessive, so that no input makes them backtrack."""
 
     field: re.Pattern[str]
-    """One field and its delimiter: (in quotes, plain, else the rest of the text)."""
+    """One field and its delimiter: (quoted, plain, or the unreadable rest of the text)."""
     opened: re.Pattern[str]
-    """A quote and what follows it without closing it."""
+    """A quote and the text after it that does not close it."""
     closing: re.Pattern[str]
-    """The rest of a quoted field, up to the closing quote."""
+    """Quoted text up to the closing quote."""
     pair_in_quotes: re.Pattern[str]
-    """Two characters of which the second is meant: a doubled quote, or an escape character and what it escapes."""
+    """Two characters that stand for the second: a doubled quote, or an escape character and the escaped one."""
     pair: re.Pattern[str]
-    """The same where there are no quotes around."""
+    """The same outside quotes."""
 
 
 def _grammar(dialect: Dialect) -> _Grammar:
@@ -70,9 +72,9 @@ def _grammar(dialect: Dialect) -> _Grammar:
 
 
 class CsvRows:
-    """The rows of a file under its `columns`: those given, else the names in its first row.
+    """Iterate over the rows of a file. Its `columns` are those given, else the names in its first row.
 
-    Raises `InvalidInput` if there is no readable first row to take them from. Blank lines are no rows.
+    `InvalidInput` if the first row is needed and cannot be read. Blank lines are skipped.
     """
 
     def __init__(self, stream: BinaryIO, dialect: Dialect, columns: tuple[str, ...] | None = None) -> None:
@@ -109,10 +111,10 @@ class CsvRows:
         return tuple(cell or "" for cell in cells)
 
     def _cells(self, line: Line) -> Cells | Row:
-        """The cells of the row that begins in this line, or the row as far as it could be read.
+        """Return the cells of the row that begins in this line, or a `Row` with an error.
 
-        What ends in open quotes goes on in the next line. If the quotes never close, or close where no field ends, only
-        this line is given up and the others are read as rows of their own.
+        A row with an open quote continues in the next line. If the quote never closes, or closes in the middle of a field, only this line is
+        rejected and the following lines are read as rows.
         """
         if (row := unreadable(line)) is not None:
             return row
@@ -128,7 +130,7 @@ class CsvRows:
         return cells
 
     def _take_until_closed(self, size: int, taken: list[Line]) -> bool:
-        """Take lines up to one with a quote that closes; False if there is none within `MAX_ROW`."""
+        """Append lines up to the one with the closing quote. Return False if there is none within `MAX_ROW`."""
         while size <= MAX_ROW and (line := self._lines.take()) is not None:
             taken.append(line)
             size += len(line.content)
@@ -139,7 +141,7 @@ class CsvRows:
         return False
 
     def _split(self, text: str) -> tuple[Cells, str]:
-        """The cells up to the first that cannot be read, and the text from there on."""
+        """Return the cells before the first unreadable one, and the text from there on."""
         dialect = self._dialect
         nulls, escape = dialect.nulls, dialect.escape
         if QUOTE not in text and (escape is None or escape not in text):

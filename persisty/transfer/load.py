@@ -1,7 +1,7 @@
-"""Rows into a store, batch by batch: the last stage of an import.
+"""The last stage of an import: write rows to a store in batches.
 
-A row is validated once, by the store, in the batch that writes it. Only a batch that holds an invalid row is written
-again without it, so that no row suffers from its neighbours.
+The store validates each row once, in the batch that writes it. A batch with an invalid row is written again without it, so that an invalid row
+does not affect the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLACE = re.compile(r"/edits/(?P<edit>\d+)/item(?P<within>/.*)?")
 
 
 class Rejected(Struct, frozen=True):
-    """A row that was not stored, why, and as it was given."""
+    """A row that was not stored, with its error and its values."""
 
     line: int
     code: str
@@ -32,7 +32,7 @@ class Rejected(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """The results of some rows: each was either imported or rejected."""
+    """The result of a batch: each row is imported or rejected."""
 
     imported: int
     rejected: list[Rejected]
@@ -45,9 +45,9 @@ def load(
     *,
     batch: int = MAX_BATCH,
 ) -> Iterator[Settled]:
-    """Create an item for each row, and tell what became of each batch of up to `batch` rows, in the order of the file.
+    """Create an item for each row. Yield the result of each batch of up to `batch` rows, in the order of the file.
 
-    Raises the engine's own errors (`BackendUnavailable`, `Throttled`); then the rows of that batch are not settled.
+    Errors of the engine (`BackendUnavailable`, `Throttled`) are raised. The state of that batch is then unknown.
     """
     remaining = iter(rows)
     while some := list(islice(remaining, batch)):
@@ -61,7 +61,7 @@ def load(
 def _create(
     store: Store[Any], rows: list[Row], typed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> list[tuple[Row, PersistyError]]:
-    """Create what is valid; the rows that were not stored, with their errors."""
+    """Create the valid rows. Return the others with their errors."""
     refused: list[tuple[Row, PersistyError]] = []
     edits = [Create(typed(row.given)) for row in rows]
     try:
@@ -77,7 +77,7 @@ def _create(
 
 
 def _by_edit(error: InvalidInput) -> dict[int, InvalidInput]:
-    """The faults of a batch as one error per edit, with paths into its item. Re-raises what is no edit's fault."""
+    """Return the faults of a batch as one error for each edit, with paths into its item. Re-raises faults that belong to no edit."""
     faults: dict[int, list[Fault]] = {}
     for fault in error.faults:
         place = _PLACE.fullmatch(fault.path)

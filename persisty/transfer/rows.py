@@ -1,7 +1,7 @@
-"""Rows as they stand in a file: the first stage of an import, shared by all formats.
+"""The first stage of an import, shared by all formats: the rows of a file, not converted.
 
-A reader never stops at a row that it cannot read: it gives the row with the error in it, so that whoever imports can
-account for every row. Memory is bounded by `MAX_ROW`, whatever the file holds.
+A reader never stops at an unreadable row. It yields the row with its error, so that the import can account for every row. `MAX_ROW` limits the
+memory for any file.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from msgspec import Struct
 from ..errors import Fault, InvalidInput, MalformedJson, PayloadTooLarge, PersistyError
 
 MAX_ROW = 1 << 20
-"""Bytes a row may have."""
+"""Bytes of a row."""
 EXCERPT = 1_000
-"""Characters that are kept of a row that is longer."""
+"""Characters that are reported of a longer row."""
 BOM = b"\xef\xbb\xbf"
 
 
 class Row(Struct, frozen=True):
-    """One row: the number of its first line and what it gives, attribute → value, or as near to that as could be read.
+    """One row: the number of its first line and its values by attribute.
 
-    With an `error` the row could not be read, and `given` is its text, its cells or its JSON value as they stand.
+    With an `error`, the row could not be read and `given` is its raw text, cells or JSON value.
     """
 
     line: int
@@ -33,7 +33,7 @@ class Row(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """A numbered line with its line end; not `whole` if it is longer than `MAX_ROW` and this is its beginning."""
+    """A numbered line with its line end. Not `whole` if it is longer than `MAX_ROW` and cut off."""
 
     number: int
     content: bytes
@@ -41,12 +41,12 @@ class Line(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The line as text. `UnicodeDecodeError` if it is not UTF-8."""
+        """Return the line as text. `UnicodeDecodeError` if it is not UTF-8."""
         return self.content.decode()
 
 
 class Lines:
-    """The lines of a stream, the last ones returnable: a reader that looked ahead in vain gives them back."""
+    """The lines of a stream. A reader that looked ahead can put lines back."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -58,7 +58,7 @@ class Lines:
             yield line
 
     def take(self) -> Line | None:
-        """The next line, None at the end."""
+        """Return the next line, None at the end."""
         if self._returned:
             return self._returned.pop()
         content = self._stream.readline(MAX_ROW)
@@ -74,12 +74,12 @@ class Lines:
         return Line(self._number, content, whole=False)
 
     def put_back(self, lines: list[Line]) -> None:
-        """Give the lines again, in this order."""
+        """Put lines back, to be returned again in this order."""
         self._returned.extend(reversed(lines))
 
 
 def unreadable(line: Line) -> Row | None:
-    """The row of a line that is no text, or is too long to be looked at; None for any other."""
+    """Return a row with an error if the line is too long or not UTF-8, else None."""
     if not line.whole:
         message = f"Longer than {MAX_ROW:,} bytes; this is its beginning"
         return Row(line.number, _excerpt(line.content), PayloadTooLarge(faults=[Fault("", message)]))
@@ -92,7 +92,7 @@ def unreadable(line: Line) -> Row | None:
 
 
 def as_text(content: bytes) -> str:
-    """A line for the eyes: bytes that are not UTF-8 are spelled out."""
+    """Return a line as text for a report. Bytes that are not UTF-8 are escaped."""
     return content.decode(errors="backslashreplace").rstrip("\r\n")
 
 
@@ -101,7 +101,7 @@ def _excerpt(content: bytes) -> str:
 
 
 def json_rows(stream: BinaryIO) -> Iterator[Row]:
-    """The rows of a file of JSON lines: one object each. Blank lines are no rows."""
+    """Iterate over the rows of a JSON lines file: one object each. Blank lines are skipped."""
     decode = msgspec.json.Decoder().decode
     for line in Lines(stream):
         if line.content.isspace():

@@ -1,7 +1,6 @@
-"""From the text of a file to the types of an item: the stage between reading a row and creating an item.
+"""The second stage of an import: convert the texts of a row to the types of an item.
 
-This converts and does not judge: text that is no number stays text, so that the one validation, which the store does
-anyway, names every fault of the row.
+Nothing is validated here: text that is not a number stays text. The store validates every row anyway and reports all of its faults.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Values = dict[str, Any]
 def typed_values(
     meta: StoreMeta[Any], *, truths: Mapping[str, bool] | None = None, json_text: bool = False
 ) -> Callable[[Mapping[str, Any]], Values]:
-    """Return the function from the values of a row to the input for a new item.
+    """Return a function that converts the values of a row into the input of a create.
 
-    Text is parsed leniently, as in URLs: `"12"` for an integer. `truths` are further spellings of booleans. With `json_text`, text for a JSON attribute is
-    parsed as JSON, because CSV has no other form. A null for an attribute that cannot be null is left out, so that its default or generator applies.
+    Text is read leniently, as in URLs: `"12"` for an integer. `truths` are further texts for booleans. `json_text`: the text of a JSON attribute
+    is JSON, as in CSV. A null leaves out an attribute that cannot be null, so that its default or generator applies.
     """
     readers = [
         (name, reader) for name, one in meta.attributes.items() if (reader := _reader(one, truths or {}, json_text))
@@ -44,7 +43,7 @@ def typed_values(
 
 
 def _reader(attribute: Attribute, truths: Mapping[str, bool], json_text: bool) -> Callable[[str], Any] | None:
-    """Return the parser of the attribute's type, or None if validation accepts text as it is (dates, UUIDs, decimals…)."""
+    """Return the function that converts text to the attribute's type, None if validation accepts the text (dates, UUIDs, decimals…)."""
     target = bare(attribute.type)
     match attribute.kind:
         case Kind.BOOLEAN if truths:

@@ -15,13 +15,13 @@ from persisty.deploy.appsync_auth import API_KEY, COGNITO, IAM, LAMBDA, OIDC, Au
 from persisty.deploy.plan import Plan
 
 KEY_LIFE = 11
-"""Months an API key of the GraphQL API is good for; a deploy in a later month renews it."""
+"""Months until an API key of the GraphQL API expires. A deployment in a later month renews it."""
 TOKEN = r"^([Bb]earer )?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
-"""Pattern of the tokens for which AppSync invokes the authorizer. Any other text is rejected without an invocation."""
+"""Pattern of a token. AppSync rejects other values without invoking the authorizer."""
 
 
 class Modes:
-    """Makes the configuration of the API that is a child of `scope`. `authorizer` is the function that looks at tokens, if one does."""
+    """Makes the configuration of the API in `scope`. `authorizer` is the function that verifies tokens, if there is one."""
 
     def __init__(self, scope: Construct, plan: Plan, authorizer: lambdas.IFunction | None) -> None:
         self._scope, self._plan, self._authorizer = scope, plan, authorizer
@@ -31,7 +31,7 @@ class Modes:
         return appsync.AuthorizationConfig(default_authorization=first, additional_authorization_modes=others or None)
 
     def narrow(self, api: appsync.GraphqlApi) -> None:
-        """Let this API invoke the authorizer, and no other; CDK lets all of them."""
+        """Allow only this API to invoke the authorizer. CDK allows all APIs."""
         permission = self._authorizer and self._authorizer.node.try_find_child(f"{api.node.id}-appsync")
         if isinstance(permission, lambdas.CfnPermission):
             permission.source_arn = api.arn
@@ -42,10 +42,10 @@ class Modes:
 
     def function(self, mode: AuthMode) -> appsync.AuthorizationMode:
         if self._authorizer is None:
-            raise ValueError("The plan has a Lambda authorizer, and no function for it")
+            raise ValueError("The plan has a Lambda authorizer but no function for it")
         config = appsync.LambdaAuthorizerConfig(
             handler=self._authorizer,
-            results_cache_ttl=cdk.Duration.seconds(0),  # the function says for how long
+            results_cache_ttl=cdk.Duration.seconds(0),  # the function decides for how long
             validation_regex=TOKEN,
         )
         return appsync.AuthorizationMode(
@@ -80,11 +80,11 @@ MAKERS: dict[str, Callable[[Modes, AuthMode], appsync.AuthorizationMode]] = {
     COGNITO: Modes.pool,
     IAM: Modes.iam,
 }
-"""Mode → what makes it."""
+"""Mode → the method that makes it."""
 
 
 def _key_expiry() -> datetime:
-    """The first of a month: the template stays the same until the next one."""
+    """Return the first day of a month, so that the template changes once a month."""
     today = datetime.now(UTC)
     months = today.year * 12 + today.month - 1 + KEY_LIFE
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""The functions' code, built without Docker: a layer of dependencies, a layer of persisty, and the app's own code.
+"""The code of functions, built without Docker: layers of dependencies, a layer of persisty, and the app's own code.
 
-Wheels are installed for the architecture and Python version of the target, whatever machine this is. What was built is
-kept by the hash of what it was built from, so that a second synth builds nothing.
+Wheels are installed for the architecture and Python version of the target, on any machine. Built folders are cached by the hash of their sources,
+so that a second synth builds nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PLATFORMS = {
     "arm64": ("manylinux2014_aarch64", "manylinux_2_26_aarch64"),
     "x86_64": ("manylinux2014_x86_64", "manylinux_2_26_x86_64"),
 }
-"""Architecture as Lambda names it → the platforms of its wheels: every runtime has glibc 2.26 or later."""
+"""Architecture, by Lambda's name → the platforms of its wheels. Every runtime has glibc 2.26 or later."""
 MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
 
 
@@ -54,7 +54,7 @@ class Target(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """`arm64-3.13`, or `local` for this machine's own, which an emulator on it runs."""
+        """Parse `arm64-3.13`. `local` is this machine, for an emulator that runs on it."""
         if text == "local":
             return cls(MACHINES[platform.machine().lower()], f"{sys.version_info[0]}.{sys.version_info[1]}")
         architecture, _, python = text.partition("-")
@@ -95,7 +95,7 @@ def dependency_layer(name: str, spec: str, target: Target) -> Path:
 
 
 def runtime_layer(target: Target) -> Path:
-    """`python/persisty`, without what only a server or a command line needs."""
+    """Build `python/persisty`, without the parts that only a server or the command line needs."""
     source = ROOT / "persisty"
 
     def build(folder: Path) -> None:
@@ -106,7 +106,7 @@ def runtime_layer(target: Target) -> Path:
 
 
 def function_code(spec: str, target: Target) -> Path:
-    """`lambdas/` and the app's top package (or its one module), as `spec` names it."""
+    """Build a folder with `lambdas/` and the app's top package, or its single module, as named by `spec`."""
     top = _top(spec)
     sources = [ROOT / "lambdas", top if top.is_dir() else top.with_suffix(".py")]
 
@@ -122,12 +122,12 @@ def function_code(spec: str, target: Target) -> Path:
 
 
 def _top(spec: str) -> Path:
-    """The app's top package, or its one module without its ending."""
+    """Return the path of the app's top package, or of its single module without the suffix."""
     return ROOT / spec.partition(":")[0].partition(".")[0]
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
-    """Return the files to copy: the file itself, or the files of a folder without those left out."""
+    """Return the files of a source that are copied: the file itself, or those of a folder that are not left out."""
     if not source.is_dir():
         return [source]
     found = sorted(file for file in source.rglob("*") if file.is_file())
@@ -139,9 +139,9 @@ def _among(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], target: Target) -> Path:
-    """The folder built from these sources for this target; built now if it is not there.
+    """Return the folder built from these sources for this target. Build it if it does not exist.
 
-    It is built beside its place and then moved there at once, so that of two processes neither sees half a folder.
+    It is built under a temporary name and then renamed, so that no other process sees an incomplete folder.
     """
     digest = sha256(repr(target).encode())
     for source in (Path(__file__), *sources):
@@ -155,7 +155,7 @@ def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], ta
             unfinished.chmod(0o755)
             unfinished.rename(folder)
         except OSError:
-            if not folder.exists():  # else another process built the same first
+            if not folder.exists():  # else another process has built it meanwhile
                 raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -163,9 +163,9 @@ def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], ta
 
 
 def _compile(folder: Path, target: Target) -> None:
-    """Byte code, where this Python can make it: a function cannot keep what it compiles, and would at every cold start.
+    """Compile to byte code, if this Python has the target's version. A function cannot store byte code and would compile at every cold start.
 
-    Checked by hash and never against time stamps, which do not survive the way into a layer.
+    It is never checked against time stamps, which a layer does not preserve.
     """
     if target.python == f"{sys.version_info[0]}.{sys.version_info[1]}":
         quiet = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]

@@ -1,4 +1,4 @@
-// A mutation that subscriptions follow: what it is given is what they are told. AppSync has read the JSON already.
+// A mutation that publishes: it returns its input, which AppSync delivers to the subscriptions. AppSync has parsed the JSON already.
 export function request(ctx) {
   return { payload: ctx.arguments.item };
 }

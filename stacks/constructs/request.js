@@ -1,4 +1,4 @@
-// A root field: one invocation for each.
+// A root field: one invocation.
 export function request(ctx) {
-  return { operation: "Invoke", payload: told(ctx) };
+  return { operation: "Invoke", payload: payload(ctx) };
 }

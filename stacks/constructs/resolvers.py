@@ -1,5 +1,5 @@
-"""The resolvers of a GraphQL API: JavaScript that hands root fields to their function, takes links from the answers or asks for them, and
-publishes to subscriptions."""
+"""The resolvers of a GraphQL API, in JavaScript: root fields call their function, links are read from responses or fetched in batches, and
+publishing mutations return their input."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from persisty.naming import pascal
 
 FOLDER = Path(__file__).parent
 PUBLISHER, LINK = "publisher", "link"
-"""Placeholders for the type of a mutation without a function, and of an item whose field is a link."""
+"""Stand in `CODE` for a mutation without a function, and for a link of an item."""
 CODE: dict[str, tuple[str, ...]] = {
-    "Query": ("request.js", "told.js", "response.js"),
-    "Mutation": ("request.js", "told.js", "response.js"),
-    "Subscription": ("request.js", "told.js", "subscription.js"),
+    "Query": ("request.js", "context.js", "response.js"),
+    "Mutation": ("request.js", "context.js", "response.js"),
+    "Subscription": ("request.js", "context.js", "subscription.js"),
     PUBLISHER: ("publish.js",),
-    LINK: ("link.js", "told.js", "response.js"),
+    LINK: ("link.js", "context.js", "response.js"),
 }
-"""Type of a field → the files that its resolver is made of."""
+"""Type of a field → the files of its resolver."""
 
 
 def add_resolvers(api: appsync.GraphqlApi, plan: Plan, functions: Mapping[str, lambdas.IFunction]) -> None:
-    """The data sources and resolvers of all fields of the plan."""
+    """Add the data sources and resolvers of all fields of the plan."""
     sources: dict[str | None, appsync.BaseDataSource] = {}
     for name in dict.fromkeys(field.function for field in plan.fields):
         if name is None:
-            sources[name] = api.add_none_data_source("Publisher", description="Hands on what it is given")
+            sources[name] = api.add_none_data_source("Publisher", description="Returns its input")
         else:
             sources[name] = api.add_lambda_data_source(f"{pascal(name)}Source", functions[name])
     code = {kind: appsync.Code.from_inline(joined(files)) for kind, files in CODE.items()}
@@ -54,8 +54,8 @@ def _kind(field: Field) -> str:
 
 
 def joined(files: tuple[str, ...]) -> str:
-    """One module of the files, its imports first, without comments and indentation: it stands in the template for each resolver, and a
-    template has a megabyte."""
+    """Join files to one module, imports first, without comments and indentation. The template has a copy for each resolver, and its size is limited
+    to one megabyte."""
     lines = [line.strip() for name in files for line in (FOLDER / name).read_text().splitlines()]
     lines = [line for line in lines if line and not line.startswith("//")]
     lines.sort(key=lambda line: not line.startswith("import "))

@@ -1,4 +1,4 @@
-// The answer of a query or mutation: the function gives {data, errors} or {error}.
+// The response of a query or mutation: the function returns {data, errors} or {error}.
 import { util } from "@aws-appsync/utils";
 
 export function response(ctx) {

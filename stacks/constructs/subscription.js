@@ -1,4 +1,4 @@
-// The beginning of a subscription: the function gives {filter} or {error}. Without a filter nobody is subscribed to anything.
+// The start of a subscription: the function returns {filter} or {error}. Without a filter the subscription is refused.
 import { extensions, util } from "@aws-appsync/utils";
 
 export function response(ctx) {

@@ -1,6 +1,5 @@
-"""The runtime of a Python client: errors, pages, retries.
-
-Writers copy it from the first mark on. The part after the last mark is written twice: as it stands, and without `await` for synchronous programs.
+"""The runtime of a Python client: errors, pages, retries. It is copied from the first mark on. The part after the last mark is written twice,
+as it stands and, with what awaits taken out, for programs that are not asynchronous.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ _NO_MORE = 8.0
 
 
 class ClientError(Exception):
-    """Base of every error that a call of this client raises."""
+    """Base of all errors that this client raises."""
 
 
 class NetworkError(ClientError):
-    """The server could not be reached, or did not answer in time; of a write nobody knows whether it was done."""
+    """The server could not be reached, or did not answer in time. A write may or may not have been carried out."""
 
 
 class Fault(_m.Struct, frozen=True):
-    """One thing that is wrong with what was sent; `path` is a JSON pointer to it."""
+    """A fault of the input. `path` is a JSON pointer to it."""
 
     path: str
     message: str
@@ -63,9 +62,9 @@ class Fault(_m.Struct, frozen=True):
 
 
 class ApiError(ClientError):
-    """The server refused. `document` is all of what it told, with the members that the code has for itself.
+    """The server refused the request. `document` is the whole problem document, with the members of its code.
 
-    `retry_after`: seconds after which it may be asked again, where it told them.
+    `retry_after`: seconds to wait before the next attempt, if the server sent them.
     """
 
     def __init__(self, document: _b.dict[str, _t.Any], retry_after: float | None = None) -> None:
@@ -80,21 +79,21 @@ class ApiError(ClientError):
 
 
 class Page(_m.Struct, _t.Generic[_T], frozen=True):
-    """A page of matches. `cursor` leads to the next; None where there is none."""
+    """A page of matches. `cursor` is for the next page, None on the last."""
 
     items: _b.list[_T]
     cursor: str | None = None
 
 
 class Tagged(_m.Struct, _t.Generic[_T], frozen=True):
-    """An item, and the tag of its version: give it to `if_match` to write only what was read."""
+    """An item and the tag of its version. Pass the tag as `if_match` to write only this version."""
 
     item: _T
     etag: str
 
 
 class EditResult(_m.Struct, _t.Generic[_T], frozen=True):
-    """The result of one edit of a batch. `code` is `ok`, or the code of the error, which the other members describe.
+    """The result of one edit of a batch. `code` is `ok`, or the code of the error that the other members describe.
 
     `item` is the created or updated item, or the current item if a condition was not met.
     """
@@ -112,13 +111,13 @@ class EditResult(_m.Struct, _t.Generic[_T], frozen=True):
 
 
 class Add(_t.TypedDict):
-    """A change that adds to the number that is stored."""
+    """A change that adds to the stored number."""
 
     add: int
 
 
 class Append(_t.TypedDict, _t.Generic[_T]):
-    """A change that appends to the list that is stored."""
+    """A change that appends to the stored list."""
 
     append: _Sequence[_T]
 
@@ -157,7 +156,7 @@ class _Asked(_m.Struct, frozen=True):
 
     @property
     def repeatable(self) -> bool:
-        """Return whether sending it twice does no more than sending it once."""
+        """Return whether the request is idempotent."""
         return self.method == "GET" or (self.method == "POST" and _REPLAYED)
 
 
@@ -174,7 +173,7 @@ def _decoded(content: _b.bytes, of: _t.Any) -> _t.Any:
 
 
 def _text(value: _t.Any) -> str:
-    """A value as a URL spells it."""
+    """Return a value as text for a URL."""
     plain = _m.to_builtins(value)
     return str(plain).lower() if isinstance(plain, _b.bool) else str(plain)
 
@@ -186,7 +185,7 @@ def _key_part(value: _t.Any) -> str:
 
 
 def _key(key: _t.Any) -> str:
-    """The string key: as it is, of its value, or of the values of its parts."""
+    """Return the string key of a text, a value, or the values of its parts."""
     if isinstance(key, _b.tuple):
         return "~".join(_quote(_key_part(one), safe="").replace("~", "%7E") for one in key)
     return _key_part(key)
@@ -197,14 +196,14 @@ def _at(path: str, key: _t.Any) -> str:
 
 
 def _filter(where: _Mapping[str, _t.Any] | None, path: str = "") -> _b.list[tuple[str, str]]:
-    """A filter as parameters: `{"place": {"city": {"startswith": "R"}}}` is `place.city__startswith=R`."""
+    """Return a filter as parameters: `{"place": {"city": {"startswith": "R"}}}` is `place.city__startswith=R`."""
     found: _b.list[tuple[str, str]] = []
     for name, value in (where or {}).items():
         if isinstance(value, _Mapping):
             found += _filter(value, f"{path}.{name}" if path else name)
         elif name == "oneof":
             found += [(f"{path}__oneof", _text(one)) for one in value]
-            if not value:  # which nothing is: a parameter that is not there would ask nothing
+            if not value:  # matches nothing: without a parameter it would match everything
                 found += [(f"{path}__null", "true"), (f"{path}__null", "false")]
         elif value is None:
             found.append((f"{path}__null", "false" if name == "ne" else "true"))
@@ -214,7 +213,7 @@ def _filter(where: _Mapping[str, _t.Any] | None, path: str = "") -> _b.list[tupl
 
 
 def _parameters(**given: _t.Any) -> _b.list[tuple[str, str]]:
-    """Return the parameters that were given. Several values become one parameter, separated by commas."""
+    """Return the parameters that were given. A list becomes one parameter, separated by commas."""
     return [
         (name, ",".join(value) if isinstance(value, _b.list | _b.tuple) else _text(value))
         for name, value in given.items()
@@ -223,7 +222,7 @@ def _parameters(**given: _t.Any) -> _b.list[tuple[str, str]]:
 
 
 def _edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
-    """Edits with their keys as JSON has them."""
+    """Return edits with their keys as JSON."""
     return [
         {verb: {**body, "key": _key(body["key"])} if verb != "create" else body for verb, body in edit.items()}
         for edit in edits
@@ -235,7 +234,7 @@ def _body(**given: _t.Any) -> _b.dict[str, _t.Any]:
 
 
 def _problem(status: int, reason: str, content: _b.bytes, media: str) -> _b.dict[str, _t.Any]:
-    """Return the server's problem document, or a substitute for a response that is not the app's."""
+    """Return the error of a response, also of one that the app did not send."""
     if media.startswith("application/problem+json"):
         try:
             found: _b.dict[str, _t.Any] = _m.json.decode(content, type=_b.dict[str, _t.Any])
@@ -258,12 +257,12 @@ def _retry_after(response: _httpx.Response) -> float | None:
 
 
 def _transient(error: ApiError) -> _b.bool:
-    """Return whether a retry may succeed, for instance because an earlier attempt is still in progress."""
+    """Return whether the error is temporary. `idempotency_in_progress`: an earlier attempt is still running."""
     return error.status in _TRANSIENT or error.code == "idempotency_in_progress"
 
 
 def _pause(asked: _Asked, error: ApiError | None, attempt: int) -> float | None:
-    """Seconds to wait before it is sent again; None where it is not. `error`: None where no answer came.
+    """Return the seconds to wait before the next attempt, None for no attempt. `error`: None if there was no response.
 
     Who says when to ask again has done nothing of it, so that even a write is sent again.
     """
@@ -274,7 +273,7 @@ def _pause(asked: _Asked, error: ApiError | None, attempt: int) -> float | None:
 
 
 def _line(line: _b.bytes, of: _t.Any, known: frozenset[str]) -> _t.Any:
-    """The item on a line of an export; raises what its last line may tell instead. `known`: what an item may have."""
+    """Return the item on a line of an export. Raises the error that its last line may have. `known`: members of an item."""
     if b'"status":' in line and b'"title":' in line and b'"code":' in line:
         document = _decoded(line, _b.dict[str, _t.Any])
         if document.keys() >= {"code", "status", "title"} and not document.keys() <= known:
@@ -284,7 +283,7 @@ def _line(line: _b.bytes, of: _t.Any, known: frozenset[str]) -> _t.Any:
 
 # --- written twice
 class _AsyncTransport:
-    """Sends requests, again where that does no harm, and raises what the server refuses."""
+    """Sends requests, repeats them if that is safe, and raises the server's errors."""
 
     def __init__(
         self,
@@ -325,15 +324,15 @@ class _AsyncTransport:
             if again is None or attempt == self._retries:
                 raise refusal
             await _asyncio.sleep(again)
-        raise NetworkError(f"{asked.method} {asked.path}")  # retries are fewer than none
+        raise NetworkError(f"{asked.method} {asked.path}")  # `retries` is negative
 
     async def answer(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response as this type, or None if the type is None."""
+        """Return the response of this type. With None for the type, return nothing."""
         response = await self.send(asked)
         return None if of is None or response.status_code == 204 else _decoded(response.content, of)
 
     async def found(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response, or None if the item is missing."""
+        """Return the response of this type, None if it does not exist."""
         try:
             return await self.answer(asked, of)
         except ApiError as error:
@@ -342,7 +341,7 @@ class _AsyncTransport:
             return None
 
     async def tagged(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response with its ETag, or None if the item is missing."""
+        """Return the response with its tag, None if it does not exist."""
         try:
             response = await self.send(asked)
         except ApiError as error:
@@ -366,7 +365,7 @@ class _AsyncTransport:
         rest = b""
         try:
             async for chunk in response.aiter_bytes():
-                *lines, rest = (rest + chunk).split(b"\n")  # text may have what else ends lines
+                *lines, rest = (rest + chunk).split(b"\n")  # text may have other line ends
                 for line in lines:
                     yield _line(line, of, known)
             if rest:
@@ -377,7 +376,7 @@ class _AsyncTransport:
             await response.aclose()
 
     async def pages(self, ask: _Callable[[str | None], _Asked], of: _t.Any) -> _AsyncIterator[_t.Any]:
-        """The items of all pages. `ask`: for the page that a cursor leads to."""
+        """Iterate over the items of all pages. `ask`: makes the request for a cursor."""
         cursor: str | None = None
         while True:
             page = await self.answer(ask(cursor), of)

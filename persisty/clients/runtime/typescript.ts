@@ -1,4 +1,4 @@
-// What a TypeScript client brings along: errors, pages, retries. Copied from the mark on.
+// The runtime of a TypeScript client: errors, pages, retries. It is copied from the mark on.
 
 export type ErrorCode = string;
 const REPLAYED: boolean = false;
@@ -18,17 +18,17 @@ export type Decimal = string;
 /** In base64. */
 export type Bytes = string;
 
-/** Whatever a call of this client throws, unless it was the `signal` of the caller that ended it. */
+/** Base of all errors that this client throws, except when the caller's `signal` ends a call. */
 export class ClientError extends Error {
   override name = "ClientError";
 }
 
-/** The server could not be reached, or did not answer in time; of a write nobody knows whether it was done. */
+/** The server could not be reached, or did not answer in time. A write may or may not have been carried out. */
 export class NetworkError extends ClientError {
   override name = "NetworkError";
 }
 
-/** One thing that is wrong with what was sent; `path` is a JSON pointer to it. */
+/** A fault of the input. `path` is a JSON pointer to it. */
 export interface Fault {
   path: string;
   message: string;
@@ -36,7 +36,7 @@ export interface Fault {
   found?: string;
 }
 
-/** What the server tells of a refusal. */
+/** The problem document of an error. */
 export interface Problem {
   code: ErrorCode;
   status: number;
@@ -45,7 +45,7 @@ export interface Problem {
   faults?: Fault[];
 }
 
-/** The server refused. `problem` is all of what it told, with the members that the code has for itself. */
+/** The server refused the request. `problem` is the whole problem document, with the members of its code. */
 export class ApiError extends ClientError implements Problem {
   override name = "ApiError";
   readonly code: ErrorCode;
@@ -54,7 +54,7 @@ export class ApiError extends ClientError implements Problem {
   readonly detail: string;
   readonly faults: Fault[];
   readonly problem: Problem & Record<string, unknown>;
-  /** Milliseconds after which it may be asked again, where the server told them. */
+  /** Milliseconds to wait before the next attempt, if the server sent them. */
   readonly retryAfter: number | null;
 
   constructor(problem: Problem & Record<string, unknown>, retryAfter: number | null = null) {
@@ -71,45 +71,45 @@ export class ApiError extends ClientError implements Problem {
   }
 }
 
-/** A page of matches. `cursor` leads to the next; null where there is none. */
+/** A page of matches. `cursor` is for the next page, null on the last. */
 export interface Page<Item> {
   items: Item[];
   cursor: string | null;
 }
 
-/** An item, and the tag of its version: give it to `ifMatch` to write only what was read. */
+/** An item and the tag of its version. Pass the tag as `ifMatch` to write only this version. */
 export interface Tagged<Item> {
   item: Item;
   etag: string;
 }
 
-/** What became of one edit of a batch: done, with the item as it is then, or the problem that kept it from being done. */
+/** The result of one edit of a batch: the new item, or the problem. */
 export type EditResult<Item> = { code: "ok"; item?: Item } | (Problem & { item?: Item | null });
 
-/** A change that adds to the number that is stored. */
+/** A change that adds to the stored number. */
 export interface Add {
   add: number;
 }
 
-/** A change that appends to the list that is stored. */
+/** A change that appends to the stored list. */
 export interface Append<Item> {
   append: readonly Item[];
 }
 
-/** What a single call may have of its own. */
+/** Options of a single call. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
-  /** Milliseconds that the answer may take. */
+  /** Milliseconds for the response. */
   timeout?: number | undefined;
 }
 
-/** What is shown of items: links to have in the answer, too, and the only attributes to have. */
+/** Links to include in the response, and attributes to return. */
 export interface Showing<Include extends string, Field extends string> {
   include?: readonly Include[] | undefined;
   fields?: readonly Field[] | undefined;
 }
 
-/** What is searched for. */
+/** Options of a search. */
 export interface Searching<Where, Order extends string> {
   where?: Where | undefined;
   query?: string | undefined;
@@ -118,16 +118,16 @@ export interface Searching<Where, Order extends string> {
   cursor?: string | undefined;
 }
 
-/** On which condition an item is written: what has to hold of it, and the tag of the version that it has to be. */
+/** Conditions of a write: a filter that the item has to match, and the tag of its version. */
 export interface Conditions<Where> {
   when?: Where | undefined;
   ifMatch?: string | undefined;
 }
 
-/** The same of items that are written on a condition only. */
+/** Conditions of a write that needs one. */
 export type Condition<Where> = Conditions<Where> & ({ when: Where } | { ifMatch: string });
 
-/** An item with some of what is behind its links. */
+/** An item with some of its links. */
 export type Linked<Item, Links> = Item & Partial<Links>;
 
 type Head<Path extends string> = Path extends `${infer First}.${string}` ? First : Path;
@@ -139,21 +139,21 @@ type Chosen<Item, Links, Field extends string> = [Field] extends [never]
   : Pick<Item, Extract<Field, keyof Item>> &
       Pick<Links, Extract<Field, keyof Links>> & { [Name in Extract<Led<Field>, keyof Links>]: Some<Links[Name]> };
 
-/** An item as an answer shows it. */
+/** An item as a response has it. */
 export type Shown<Item, Links, Include extends string, Field extends string> = [Include] extends [never]
   ? Chosen<Item, Links, Field>
   : Chosen<Item, Links, Field> & Pick<Links, Extract<Head<Include>, keyof Links>>;
 
-/** Where the app is, and who asks. */
+/** Options of a client. */
 export interface ClientOptions {
   baseUrl: string;
-  /** A bearer token, or what gives one for each request. */
+  /** A bearer token, or a function that returns one for each request. */
   token?: string | (() => string | Promise<string>) | undefined;
-  /** Default: that of the platform. */
+  /** Default: the platform's. */
   fetch?: typeof globalThis.fetch | undefined;
-  /** Milliseconds that an answer may take; default 30000. */
+  /** Milliseconds for a response; default 30000. */
   timeout?: number | undefined;
-  /** How often a request is sent again that met no answer, or a server that asks for patience, where that does no harm; default 2. */
+  /** How often a request is repeated that got no response or a temporary error, if repeating is safe; default 2. */
   retries?: number | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
 }
@@ -183,7 +183,7 @@ function escaped(part: unknown): string {
   );
 }
 
-/** The string key: as it is, of its value, or of the values of its parts. `times`: the parts that are times, which have all digits there. */
+/** Returns the string key of a text, a value, or the values of its parts. `times`: the parts that are times, written with all digits. */
 function keyText(key: unknown, times: readonly number[] = []): string {
   if (Array.isArray(key)) return key.map((one, part) => escaped(times.includes(part) ? moment(one) : one)).join("~");
   return times.length === 1 ? moment(key) : text(key);
@@ -199,12 +199,12 @@ function at(path: string, key: unknown, times: readonly number[] = []): string {
   return `${path}/${encodeURIComponent(keyText(key, times))}`;
 }
 
-/** A filter as parameters: `{place: {city: {startswith: "R"}}}` is `place.city__startswith=R`. */
+/** Returns a filter as parameters: `{place: {city: {startswith: "R"}}}` is `place.city__startswith=R`. */
 function filter(where: object | undefined, path = ""): Parameters {
   return Object.entries(where ?? {}).flatMap(([name, value]): Parameters => {
     if (value === undefined) return [];
     if (name === "oneof" && Array.isArray(value)) {
-      // nothing is one of none, and a parameter that is not there would ask nothing
+      // matches nothing: without a parameter it would match everything
       const none: Parameters = [[`${path}__null`, "true"], [`${path}__null`, "false"]];
       return value.length ? value.map((one) => [`${path}__oneof`, text(one)]) : none;
     }
@@ -214,7 +214,7 @@ function filter(where: object | undefined, path = ""): Parameters {
   });
 }
 
-/** The parameters that were given; several values are one, with commas between. */
+/** Returns the parameters that were given. A list becomes one parameter, separated by commas. */
 function parameters(given: object): Parameters {
   return Object.entries(given).flatMap(([name, value]): Parameters => {
     if (value === undefined || value === null || (Array.isArray(value) && !value.length)) return [];
@@ -231,7 +231,7 @@ function searched(options: Searching<object, string> & Showing<string, string>):
   return [...filter(where), ...parameters({ query, order, limit, cursor }), ...shown(options)];
 }
 
-/** Edits with their keys as JSON has them. */
+/** Returns edits with their keys as JSON. */
 function edited(edits: readonly object[], times: readonly number[] = []): unknown[] {
   return edits.map((edit) =>
     Object.fromEntries(
@@ -242,7 +242,7 @@ function edited(edits: readonly object[], times: readonly number[] = []): unknow
   );
 }
 
-/** A UUID: from where the platform has none, one that is random enough to be nobody else's. */
+/** Returns a UUID: the platform's, or a random one if the platform has none. */
 function uniqueKey(): string {
   const digit = () => Math.floor(Math.random() * 16).toString(16);
   return globalThis.crypto?.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, digit);
@@ -257,7 +257,7 @@ function retryAfter(response: Response): number | null {
   return /^\d+$/.test(told) ? Number(told) * 1000 : null;
 }
 
-/** Whether it may be otherwise soon: a request that is still being carried out has come before. */
+/** Returns whether the error is temporary. `idempotency_in_progress`: an earlier attempt is still running. */
 function transient(error: ApiError): boolean {
   return TRANSIENT.has(error.status) || error.code === "idempotency_in_progress";
 }
@@ -270,13 +270,13 @@ async function refusal(response: Response): Promise<ApiError> {
     try {
       problem = { ...known, ...JSON.parse(content) };
     } catch {
-      // cut off on its way: what came of it is the detail
+      // cut off: the received part is the detail
     }
   }
   return new ApiError(problem, retryAfter(response));
 }
 
-/** The item on a line of an export; throws what its last line may tell instead. */
+/** Returns the item on a line of an export. Throws the error that its last line may have. */
 function lineOf<Item>(line: string, known: ReadonlySet<string>): Item {
   const found = JSON.parse(line);
   if ("code" in found && "status" in found && "title" in found && !Object.keys(found).every((one) => known.has(one))) {
@@ -285,7 +285,7 @@ function lineOf<Item>(line: string, known: ReadonlySet<string>): Item {
   return found;
 }
 
-/** Sends requests, again where that does no harm, and throws what the server refuses. */
+/** Sends requests, repeats them if that is safe, and throws the server's errors. */
 class Transport {
   readonly #options: ClientOptions;
   readonly #fetch: typeof fetch;
@@ -295,7 +295,7 @@ class Transport {
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   }
 
-  /** What `read` makes of the answer. */
+  /** Returns the result of `read` for the response. */
   async #sent<Result>(asked: Asked, call: CallOptions, read: (response: Response) => Promise<Result>): Promise<Result> {
     const unique = asked.method === "POST" ? uniqueKey() : null;
     const retries = this.#options.retries ?? 2;
@@ -310,7 +310,7 @@ class Transport {
     }
   }
 
-  /** Milliseconds until it is sent again; null where it is not. Who says when to ask again has done nothing of it. */
+  /** Returns the milliseconds to the next attempt, null for no attempt. A server that says when to retry has carried out nothing. */
   #wait(asked: Asked, error: unknown, attempt: number): number | null {
     if (!(error instanceof NetworkError || (error instanceof ApiError && transient(error)))) return null;
     if (error instanceof ApiError && error.retryAfter !== null) {
@@ -419,7 +419,7 @@ class Transport {
     }
   }
 
-  /** The items of all pages. */
+  /** Iterates over the items of all pages. */
   async *pages<Item>(asked: Asked, call: CallOptions): AsyncGenerator<Item, void, undefined> {
     let cursor: string | null = null;
     do {

@@ -1,6 +1,5 @@
-// What the function is told of a field.
-// What is selected is named one by one: JSON.stringify leaves it out of ctx.info.
-function told(ctx) {
+// The payload for the function. The selection is copied by name, because JSON.stringify leaves it out of ctx.info.
+function payload(ctx) {
   return {
     fieldName: ctx.info.fieldName,
     arguments: ctx.arguments,
