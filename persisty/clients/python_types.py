@@ -81,7 +81,7 @@ def literal(value: Any) -> str:
 
 
 def shadowed(described: ClientDescription) -> set[str]:
-    """What members of classes are called."""
+    """Return the names of the members of classes."""
     fields = [one.name for record in described.records for one in record.fields]
     for store in described.stores.values():
         fields += [one.name for part in (store.item, store.create, store.update, store.links) for one in part]

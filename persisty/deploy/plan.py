@@ -39,7 +39,7 @@ READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
 QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
 """A filter by keys is read, and how large a table is decides whether it may be scanned."""
 INDEX_ACTIONS = ("dynamodb:Query",)
-"""What is asked of a table's indexes too: only tables are scanned."""
+"""Actions that are also granted on a table's indexes. Only tables are scanned."""
 
 VERB_ACTIONS: dict[str, tuple[str, ...]] = {
     "read": ("dynamodb:GetItem",),
@@ -70,9 +70,9 @@ SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem"
 BATCH = 200
 """Objects for which AppSync asks the function for a link at once: with what is told of each they have to fit into 6 MB."""
 REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-"""What it takes to answer a request once that comes twice."""
+"""Actions on the table of idempotency records."""
 SYSTEM = "persisty_system"
-"""What stands for the store of the system table, which has none."""
+"""The name that grants use for the system table, which has no store."""
 
 
 class KeyAttribute(Struct, frozen=True):
@@ -162,7 +162,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def prefix(self) -> str:
-        """What the stacks' names start with: `Messenger-dev`."""
+        """Prefix of the names of the stacks: `Messenger-dev`."""
         return f"{pascal(self.app)}-{self.stage}"
 
 
@@ -179,7 +179,7 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "appsync": ("appsync",),
     "none": (),
 }
-"""What the deployer may choose of GraphQL → the functions that answer it: at `/graphql` of the HTTP API, through AppSync."""
+"""Choice of a GraphQL API → its functions: at `/graphql` of the HTTP API, and for AppSync."""
 
 
 def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) -> Plan:
@@ -237,9 +237,9 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
 
 
 def _identity(app: App) -> dict[str, str]:
-    """What the functions are told of whose tokens count: issuers and where a secret is, never one. A mistake stops here.
+    """Return the variables of identity: issuers, and the ARN of a secret but never a secret. `InvalidDeclaration` if a setting is not valid.
 
-    A secret in the environment or in a file is this machine's, and stays.
+    A secret in the environment or in a file belongs to this machine and is not deployed.
     """
     unset = settings.Settings()
     configured = structs.replace(settings.load(), token_key_file=None)
@@ -249,14 +249,16 @@ def _identity(app: App) -> dict[str, str]:
 
 
 def _origins() -> dict[str, str]:
-    """What the functions are told of whose pages may call them. A mistake stops here."""
+    """Return the variable with the allowed origins. `InvalidDeclaration` if the setting is not valid."""
     configured = settings.load().cors_origins
     return {"PERSISTY_CORS_ORIGINS": configured} if configured and origins_of(configured) else {}
 
 
 def _documents(spec: str, names: Sequence[str]) -> dict[str, str]:
-    """What the function at `/graphql` is told of the documents that it executes. Where only some are, AppSync must not be there: it
-    executes any. Their file goes with the app's code."""
+    """Return the variables of the function at `/graphql`: introspection, and the file of the documents that it may execute.
+
+    The file is deployed with the app's code. With such a file AppSync is refused, because it executes any document.
+    """
     configured, unset = settings.load(), settings.Settings()
     said: dict[str, str] = {}
     if configured.graphql_introspection != unset.graphql_introspection:
@@ -297,7 +299,7 @@ def _system_table(app: App) -> tuple[Table, ...]:
 
 
 def _grants(app: App, stores: dict[str, StoreOperation], *, whole: bool) -> tuple[Grant, ...]:
-    """What the offered verbs take. Custom actions are the app's own code and may use every verb of every store."""
+    """Return the grants of the offered verbs. Custom actions are the app's own code and may use every verb of every store."""
     actions: dict[str, set[str]] = {name: set() for name in (*app.metas, SYSTEM)}
     for meta in app.metas.values():
         offered = {operation.verb for operation in stores.values() if operation.meta is meta}
@@ -316,7 +318,7 @@ def _grants(app: App, stores: dict[str, StoreOperation], *, whole: bool) -> tupl
 
 
 def _take(actions: dict[str, set[str]], meta: StoreMeta[Any], verbs: Sequence[str]) -> None:
-    """What some verbs of a store take of its table and of the system table."""
+    """Add the actions of some verbs of a store: on its table and on the system table."""
     actions[meta.name].update(action for verb in verbs for action in VERB_ACTIONS[verb])
     if "edit_batch" in verbs:
         actions[meta.name].update(action for verb, action in BATCH_ACTIONS.items() if verb in verbs)
@@ -357,7 +359,7 @@ def _links_in(rule: Rule) -> Iterator[str]:
 
 
 def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any], seen: set[str]) -> None:
-    """What it takes to delete an item with what belongs to it, or to let that go."""
+    """Add the actions that delete or update the items which refer to a deleted item."""
     for other in app.metas.values():
         for link in _checked(other):
             if link.ends.target is not meta or f"{other.name}.{link.name}" in seen:

@@ -45,7 +45,7 @@ FORMATTERS: dict[bool, dict[str, Any]] = {
     True: {"()": f"{__name__}.TextFormatter", "fmt": "%(levelprefix)s %(message)s"},
     False: {"()": f"{__name__}.JsonFormatter"},
 }
-"""Whether people read the log → the formatter."""
+"""`people` of `configuration` → the formatter."""
 
 
 def configuration(level: str, *, people: bool) -> dict[str, Any]:
