@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
     "access": ("access", "Print the access matrix: every store, verb and role."),
+    "schema": ("schema", "Print the schemas of an app as JSON."),
     "token": ("token", "Print a token for a caller, to try access rules."),
     "client": ("client", "Generate a typed client of an app, in Python or TypeScript."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),

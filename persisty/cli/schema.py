@@ -28,7 +28,7 @@ def command(
         return
     spec = app or settings.load().app
     if spec is None:
-        raise InvalidDeclaration("Which app? Give module:attribute, or set PERSISTY_APP")
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
     schemas = {name: resolved_schema(meta) for name, meta in load_app(spec).metas.items()}
     if store is None:
         _print(schema_to_json(document_of(schemas.values())))
