@@ -33,11 +33,14 @@ class StreamReader:
         meta, codec = found
         images = record["dynamodb"]
         before, after = (codec.read(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
+        item = before if after is None else after
+        if item is None:
+            raise KeyError("NewImage")
         created = images.get("ApproximateCreationDateTime")
         return Change(
             meta.name,
             KINDS[record["eventName"]],
-            meta.key_of(before if after is None else after),
+            meta.key_of(item),
             before,
             after,
             at=None if created is None else datetime.fromtimestamp(created, UTC),

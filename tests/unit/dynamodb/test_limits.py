@@ -12,7 +12,10 @@ from persisty import Attr, BatchTooLarge, Create, Index, InvalidInput, Store, Up
 from persisty.backends.dynamodb.backend import DynamoDbBackend
 from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.limits import MAX_ITEM, MAX_TRANSACTION, Limits, size_of, value_size
+from persisty.backends.memory import MemoryEngine
 from persisty.store.backend import Delete, Patch, Put
+from persisty.store.change_feed import Feed
+from persisty.store.change_path import ChangePath, Transactions
 
 NUMBERS = {
     "0": 1, "1": 2, "12": 2, "123": 3, "-123": 4, "-12": 3, "1000": 2, "1001": 3, "10010": 4, "1.5": 3, "12.3": 3,
@@ -60,7 +63,9 @@ class Silent:
 
 
 def sheets() -> Store[Sheet]:
-    return Store(META, lambda: DynamoDbBackend(META, lambda _: "sheets", "app.system", Silent()))
+    backend = DynamoDbBackend(META, lambda _: "sheets", "app.system", Silent())
+    feed = Feed()
+    return Store(META, lambda: ChangePath(backend, Transactions(MemoryEngine(), feed), feed))
 
 
 def sheet(**values: Any) -> Sheet:

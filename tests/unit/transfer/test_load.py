@@ -93,7 +93,7 @@ def test_valid_rows_are_validated_once_in_the_batch_that_writes_them() -> None:
             return super().edit_batch(given, atomic=atomic)
 
     app = App("load", items=[Thing], url="memory://")
-    counting = Counting(app.metas["thing"], lambda: app.engine.open(app.metas["thing"]))
+    counting = Counting(app.metas["thing"], lambda: app._connected().open(app.metas["thing"]))
     rows = things(*map(str, range(30)))
     rows[15] = Row(16, {"id": "bad", "count": -1})
     list(load(counting, rows, as_given, batch=10))
