@@ -10,8 +10,7 @@ from msgspec import Meta
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import Caller
-from persisty.errors import Unauthenticated
+from persisty import Caller, Unauthenticated
 
 from .app import Message, User, app
 from .passwords import digest, verify

@@ -18,7 +18,7 @@ from ..query.order import Order, resolve_order
 from ..query.resolution import resolve_filter
 from . import edits
 from .backend import Delete, Patch, Put, Requirement
-from .guard import Trusted
+from .guard import Guard
 from .results import Planned
 from .semi_joins import Joins
 
@@ -26,7 +26,7 @@ from .semi_joins import Joins
 class Planning:
     """Plans what one caller asks of one store."""
 
-    def __init__(self, meta: StoreMeta[Any], guard: Trusted, joins: Joins) -> None:
+    def __init__(self, meta: StoreMeta[Any], guard: Guard, joins: Joins) -> None:
         self.meta, self.guard, self.joins = meta, guard, joins
         self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]

@@ -24,7 +24,7 @@ from ..model.update_operators import sums_of
 from ..model.validation import pointer
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
-from .guard import Trusted
+from .guard import Guard
 from .in_doubt_writes import settled
 
 
@@ -39,7 +39,7 @@ class Planned(Struct, frozen=True):
     bounds: Filter = ALL
 
 
-def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard: Trusted, path: str) -> PersistyError:
+def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard: Guard, path: str) -> PersistyError:
     """Why a write was not done. An item that the caller must not see is not there, and one that it must not change is so
     whatever its own condition said."""
     match result.outcome:
@@ -97,7 +97,7 @@ def edit_result(
     meta: StoreMeta[Any],
     planned: Planned | None,
     result: WriteResult | None,
-    guard: Trusted,
+    guard: Guard,
     path: str = "",
 ) -> EditResult[Any]:
     """What became of one edit; without a write, its key is one that no item can have."""
@@ -154,7 +154,7 @@ def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple
     return tuple(structs.replace(fault, path=place(fault.path)) for fault in faults)
 
 
-def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Trusted) -> PersistyError:
+def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Guard) -> PersistyError:
     if not guard.visible(item):
         return NotFound()
     if not guard.permits(planned.rule, item):

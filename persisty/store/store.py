@@ -28,14 +28,16 @@ from ..security.policy import Policy, cacheable
 from . import edits
 from .backend import Backend, Delete, Outcome, Page, Put, Query, WriteResult
 from .bulk_writes import write_all, write_by_key
+from .caller_guard import CallerGuard
 from .change_path import ChangePath
-from .guard import Guard, Trusted
+from .guard import Guard
 from .limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT, check_batch, check_limit
 from .link_loading import loaded, related
 from .preparation import Planning
 from .referential_actions import ReferentialActions
 from .results import Planned, check_distinct, edit_result, located, number
 from .semi_joins import Joins
+from .trusted_guard import TrustedGuard
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -68,9 +70,9 @@ class Store(Generic[T]):
         )
         self._callers: dict[Caller, Store[T]] = {}
         self._beside: dict[str, Store[Any]] = {}
-        self._guarded_by(Trusted(meta, self.joins))
+        self._guarded_by(TrustedGuard(meta, self.joins))
 
-    def _guarded_by(self, guard: Trusted) -> None:
+    def _guarded_by(self, guard: Guard) -> None:
         self.guard, self.planning = guard, Planning(self.meta, guard, self.joins)
 
     def on_behalf_of(self, caller: Caller) -> Store[T]:
@@ -78,7 +80,7 @@ class Store(Generic[T]):
         who it is; items that the caller may not read are not there, and attributes that it may not read are UNSET."""
         store = self._callers.get(caller)
         if store is None:
-            store = self._with(Guard(Policy(self.meta, caller), self.joins))
+            store = self._with(CallerGuard(Policy(self.meta, caller), self.joins))
             if cacheable(self.meta):
                 if len(self._callers) >= REMEMBERED:
                     self._callers.clear()
@@ -95,7 +97,7 @@ class Store(Generic[T]):
             found = self._beside[meta.name] = store._with(self.guard.of(meta))
         return found
 
-    def _with(self, guard: Trusted) -> Store[T]:
+    def _with(self, guard: Guard) -> Store[T]:
         store: Store[T] = copy(self)
         store._guarded_by(guard)
         store._open, store._path, store._beside = lambda: self.path, None, {}

@@ -16,9 +16,10 @@ from persisty.query.visibility import View
 from persisty.store import link_loading as loading
 from persisty.store import results as outcomes
 from persisty.store.backend import Query
-from persisty.store.guard import Guard, Trusted
+from persisty.store.caller_guard import CallerGuard
 from persisty.store.preparation import Planning
 from persisty.store.store import Store
+from persisty.store.trusted_guard import TrustedGuard
 
 Break = Callable[[pytest.MonkeyPatch], None]
 BROKEN: dict[str, Break] = {}
@@ -30,20 +31,20 @@ def broken(make: Break) -> Break:
     return make
 
 
-def _without_rules(verb: str) -> Callable[[Guard, str], Filter]:
+def _without_rules(verb: str) -> Callable[[CallerGuard, str], Filter]:
     """Every rule but that of one verb."""
-    rows = Guard.rows
+    rows = CallerGuard.rows
     return lambda self, asked: ALL if asked == verb else rows(self, asked)
 
 
 @broken
 def counts_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "rows", _without_rules("count"))
+    patch.setattr(CallerGuard, "rows", _without_rules("count"))
 
 
 @broken
 def searches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "rows", _without_rules("search"))
+    patch.setattr(CallerGuard, "rows", _without_rules("search"))
 
 
 @broken
@@ -60,7 +61,7 @@ def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def reads_batches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "rows", _without_rules("read_batch"))
+    patch.setattr(CallerGuard, "rows", _without_rules("read_batch"))
 
 
 @broken
@@ -73,12 +74,12 @@ def tells_all_of_the_item_of_a_failed_condition(patch: pytest.MonkeyPatch) -> No
 
 @broken
 def creates_unchecked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "check_new", Trusted.check_new)
+    patch.setattr(CallerGuard, "check_new", TrustedGuard.check_new)
 
 
 @broken
 def does_not_look_at_what_an_item_becomes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "condition", lambda self, verb, changes: self.rows(verb))
+    patch.setattr(CallerGuard, "condition", lambda self, verb, changes: self.rows(verb))
 
 
 @broken
@@ -87,7 +88,7 @@ def changes_all_without_the_rule(patch: pytest.MonkeyPatch) -> None:
 
     def unguarded(self: Any, changes: Mapping[str, Any], where: Any = None, **how: Any) -> Any:
         with patch.context() as inner:
-            inner.setattr(Guard, "condition", Trusted.condition)
+            inner.setattr(CallerGuard, "condition", TrustedGuard.condition)
             return update_all(self, changes, where, **how)
 
     patch.setattr(Store, "update_all", unguarded)
@@ -95,9 +96,11 @@ def changes_all_without_the_rule(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def deletes_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    condition = Guard.condition
+    condition = CallerGuard.condition
     patch.setattr(
-        Guard, "condition", lambda self, verb, changes: ALL if verb == "delete" else condition(self, verb, changes)
+        CallerGuard,
+        "condition",
+        lambda self, verb, changes: ALL if verb == "delete" else condition(self, verb, changes),
     )
 
 
@@ -147,22 +150,22 @@ def orders_by_what_is_seen_on_some_items(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def shows_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "shown", Trusted.shown)
+    patch.setattr(CallerGuard, "shown", TrustedGuard.shown)
 
 
 @broken
 def shows_them_to_who_writes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "written", Trusted.written)
+    patch.setattr(CallerGuard, "written", TrustedGuard.written)
 
 
 @broken
 def names_hidden_attributes_of_conflicts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "told", Trusted.told)
+    patch.setattr(CallerGuard, "told", TrustedGuard.told)
 
 
 @broken
 def refuses_hidden_items_instead_of_missing_them(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Guard, "visible", lambda self, item: True)
+    patch.setattr(CallerGuard, "visible", lambda self, item: True)
 
 
 @broken

@@ -11,6 +11,7 @@ import pytest
 from tests.docs.snippets import written
 
 from .checkers import CHECKERS, Reports
+from .guards import guards
 
 HERE = Path(__file__).parent
 OURS = ("accepted.py", "refused.py")
@@ -23,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("typing")
     for name in OURS:
         shutil.copy(HERE / name, made / name)
+    (made / "guards.py").write_text(guards(MARK))
     return made
 
 
@@ -41,16 +43,24 @@ def test_what_is_right_is_accepted(reports: Reports) -> None:
 
 
 def test_each_wrong_line_is_refused_and_no_other(reports: Reports) -> None:
-    lines = (HERE / "refused.py").read_text().splitlines()
-    wrong = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
-    found = reports["refused.py"]
-    assert {number: lines[number - 1] for number in wrong - found.keys()} == {}
-    assert {number: found[number] for number in found.keys() - wrong} == {}
+    _refuses_marked_lines((HERE / "refused.py").read_text(), reports["refused.py"])
+
+
+def test_a_guard_that_lacks_a_step_is_refused(reports: Reports) -> None:
+    _refuses_marked_lines(guards(MARK), reports["guards.py"])
 
 
 def test_the_code_of_every_page_passes(reports: Reports, snippets: list[str]) -> None:
     assert len(snippets) > 12
     assert {name: reports[name] for name in snippets if name in reports} == {}
+
+
+def _refuses_marked_lines(source: str, found: dict[int, str]) -> None:
+    lines = source.splitlines()
+    wrong = {number for number, line in enumerate(lines, 1) if line.endswith(MARK)}
+    assert wrong
+    assert {number: lines[number - 1] for number in wrong - found.keys()} == {}
+    assert {number: found[number] for number in found.keys() - wrong} == {}
 
 
 def test_what_is_accepted_runs() -> None:

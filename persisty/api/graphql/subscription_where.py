@@ -8,7 +8,7 @@ from typing import Any
 from ...model.expressions import Filter
 from ...query.filter_parsing import filter_of_json
 from ...query.resolution import resolve_filter
-from ...store.guard import Trusted
+from ...store.guard import Guard
 from ..store_operations import OFFERS
 from .resolvers import store_arguments
 
@@ -16,7 +16,7 @@ WHERE = tuple(one for one in OFFERS["search"].parameters if one.name == "where")
 """What a subscription takes."""
 
 
-def where_of(guard: Trusted, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
+def where_of(guard: Guard, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
     """The `where` of a subscription, as it was given and as a filter. Raises `InvalidQuery` with what is wrong with it."""
     given = store_arguments(guard.meta, WHERE, arguments).get("where")
     return given, resolve_filter(

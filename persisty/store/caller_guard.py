@@ -1,0 +1,191 @@
+"""The guard of one caller: the access rules of a store, evaluated by `persisty.security.policy`, at each step of a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from typing import Any
+
+from msgspec import UNSET, structs
+
+from ..errors import Conflict, PersistyError, ScanNotAllowed
+from ..model.expressions import ALL, NOTHING, And, Filter
+from ..model.generators import OWNER, SUBJECT, acting_as
+from ..model.meta import Attribute, StoreMeta
+from ..model.validation import May, changes_of, new_item
+from ..query.evaluation import Predicate, matcher
+from ..query.filter_algebra import combine, follows_links, names_in
+from ..query.postconditions import after
+from ..query.visibility import View
+from ..security.policy import Policy
+from ..security.row_filters import equal_to
+from .guard import Guard
+from .semi_joins import Joins
+
+MAX_COMPILED = 100
+"""Rules whose compiled form is cached."""
+NO_SUBJECT: AbstractContextManager[None] = nullcontext()
+
+
+class CallerGuard(Guard):
+    """The rules of one caller."""
+
+    def __init__(self, policy: Policy, joins: Joins) -> None:
+        self.meta, self.caller = policy.meta, policy.caller
+        self._policy, self._joins = policy, joins
+        self._tests: dict[int, tuple[Filter, Predicate | None, frozenset[str]]] = {}
+
+    @property
+    def view(self) -> View:
+        return self._policy.view
+
+    def of(self, meta: StoreMeta[Any]) -> Guard:
+        return CallerGuard(self._policy.of(meta), self._joins)
+
+    def rows(self, verb: str) -> Filter:
+        found = self._policy.rows(verb)
+        if found == NOTHING:
+            raise self.refusal(f"{verb} of {self.meta.name} is not for you")
+        return found
+
+    def may(self, verb: str) -> bool:
+        return self._policy.may(verb)
+
+    def does(self, verb: str, item: Any) -> bool:
+        return self.hold(self._policy.rows(verb), [item])[0]
+
+    def new(self, given: Any, path: str = "") -> Any:
+        self.rows("create")
+        with self._acting():
+            return new_item(self.meta, given, path, may=self._gives("creatable"))
+
+    def check_new(self, items: Sequence[Any]) -> None:
+        where = combine(And, [self.rows("create"), *self._owned()])
+        if not all(self.hold(where, items)):
+            raise self.refusal(f"create of such a {self.meta.name} is not for you")
+        for name in self._conditional("creatable"):
+            allowed = self.hold(self._policy.gives(self.meta.attributes[name], "creatable"), items)
+            default = self.meta.attributes[name].default
+            if any(
+                not fine and self.meta.attributes[name].get(one) != default
+                for fine, one in zip(allowed, items, strict=True)
+            ):
+                raise self.refusal(f"{name} of such a {self.meta.name} is not for you to give")
+
+    def changes(self, given: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+        self.rows("update")
+        with self._acting():
+            return changes_of(self.meta, given, path, may=self._gives("updatable"))
+
+    def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
+        """Join the rule of the verb, which must match before and, for an update, after it, and the rules of the attributes that change."""
+        rule = self.rows(verb)
+        given = [name for name in self._conditional("updatable") if name in changes]
+        if given:
+            gives = self._policy.gives
+            rule = combine(And, [rule, *(gives(self.meta.attributes[name], "updatable") for name in given)])
+        if rule is ALL or self._test(rule)[2].isdisjoint(changes):
+            return rule
+        then = after(self.meta, rule, changes, self._joins.there)
+        if then == NOTHING:
+            raise self.refusal(f"{verb} of {self.meta.name} to this is not for you")
+        return combine(And, [rule, then])
+
+    def visible(self, item: Any) -> bool:
+        return self.hold(self._policy.rows("read"), [item])[0]
+
+    def permits(self, condition: Filter, item: Any) -> bool:
+        return self._joins.hold(self.meta, condition, [item])[0]
+
+    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+        if rule in (ALL, NOTHING):
+            return [rule == ALL] * len(items)
+        test = self._test(rule)[1]
+        return self._joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
+
+    def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
+        """Return (the rule, its predicate unless it follows links, the attributes that it names), compiled once.
+
+        The cache is keyed by identity: rules live as long as their policy.
+        """
+        found = self._tests.get(id(rule))
+        if found is None:
+            if len(self._tests) >= MAX_COMPILED:
+                self._tests.clear()
+            test = None if follows_links(rule) else matcher(self.meta, rule)
+            found = self._tests[id(rule)] = (rule, test, names_in(rule))
+        return found
+
+    def shown(self, items: list[Any]) -> list[Any]:
+        view = self.view
+        if not view.hidden and not view.partial:
+            return items
+        present = [one for one in items if one is not None]
+        hidden = dict.fromkeys(view.hidden, UNSET)
+        masks: list[dict[str, Any]] = [dict(hidden) for _ in present]
+        for name, seen in view.partial.items():
+            for mask, fine in zip(masks, self.hold(seen, present), strict=True):
+                if not fine:
+                    mask[name] = UNSET
+        masked = iter([structs.replace(one, **mask) if mask else one for one, mask in zip(present, masks, strict=True)])
+        return [None if one is None else next(masked) for one in items]
+
+    def told(self, error: PersistyError) -> PersistyError:
+        if isinstance(error, Conflict) and not self.view.attributes.keys() >= set(error.details.get("attributes", ())):
+            return Conflict()
+        return ScanNotAllowed() if isinstance(error, ScanNotAllowed) else error
+
+    def refusal(self, what: str = "") -> PersistyError:
+        return self._policy.refusal(what)
+
+    def written(self, item: Any) -> Any:
+        """Redact an item that the caller wrote: where it may not be read, only the key stays."""
+        if self._policy.rows("read") == ALL or self.visible(item):
+            return self.shown([item])[0]
+        hidden = {name: UNSET for name in self.meta.attributes if name not in self.meta.key.attributes}
+        return structs.replace(item, **hidden)
+
+    def _acting(self) -> AbstractContextManager[None]:
+        return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NO_SUBJECT
+
+    def _gives(self, flag: str) -> May:
+        def may(attribute: Attribute) -> bool | None:
+            if self._policy.gives(attribute, flag) != NOTHING:
+                return True
+            return None if attribute.name in self.view.hidden else False
+
+        return may
+
+    def _conditional(self, flag: str) -> Iterable[str]:
+        """Return the attributes that the caller may set on some items only."""
+        for name in _ruled(self.meta, flag):
+            if self._policy.gives(self.meta.attributes[name], flag) not in (ALL, NOTHING):
+                yield name
+
+    def _owned(self) -> list[Filter]:
+        """Return the filters of the owners that a new item must have, where the rule for `create` says nothing of them."""
+        subject = self._policy.caller.subject
+        said = self.meta.rule("create").owners
+        return [
+            equal_to(self.meta, name, () if subject is None else (subject,))
+            for name in _owners(self.meta)
+            if name not in said
+        ]
+
+
+@cache
+def _subjects(meta: StoreMeta[Any]) -> bool:
+    """Return whether a generator of any attribute uses the subject of the caller."""
+    return any(one.generator in (OWNER, SUBJECT) for one in meta.attributes.values())
+
+
+@cache
+def _owners(meta: StoreMeta[Any]) -> tuple[str, ...]:
+    return tuple(one.name for one in meta.attributes.values() if one.generator is OWNER)
+
+
+@cache
+def _ruled(meta: StoreMeta[Any], flag: str) -> tuple[str, ...]:
+    """Return the attributes that have a rule of their own."""
+    return tuple(name for name, one in meta.attributes.items() if getattr(one, flag) not in (True, False))
