@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import Fault, InvalidInput, PreconditionRequired
+from ..errors import Fault, InvalidInput, PersistyError, PreconditionRequired
 from ..model.expressions import ALL, Filter
 from ..model.validation import pointer
 from ..query.filter_parsing import filter_of_json
@@ -21,23 +21,32 @@ from .operations import Arguments, unknown_members
 
 
 def edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResult[Any]]:
-    """All faults of all edits at once, and none of another verb than the access rule allows."""
+    """Do the edits. Raises all faults of all edits at once, each at its path in what the caller sent."""
     given = array_from(arguments.get("edits"), "/edits")
     check_batch(given)
-    faults = Faults()
-    batch: list[Any] = []
-    for position, edit in enumerate(given):
-        path = pointer("edits", position)
-        batch.append(faults.gather(partial(_edit, store, edit, path)))
-    faults.settle(InvalidInput)
-    lacking = [at for position, edit in enumerate(batch) if (at := _lacks_condition(store, edit, position))]
-    if lacking:
-        raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
-    results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+    try:
+        batch = _parsed(store, given)
+        lacking = [at for position, edit in enumerate(batch) if (at := _lacks_condition(store, edit, position))]
+        if lacking:
+            raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
+        results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+    except PersistyError:
+        _parsed(
+            store, given, check=True
+        )  # the store validates the values; their faults come first, with those of the edits
+        raise
     for result in results:
         if result.error is not None:
             result.error.faults = tuple(map(_in_update, result.error.faults))
     return results
+
+
+def _parsed(store: Store[Any], given: list[Any], *, check: bool = False) -> list[edits.Edit]:
+    """Return the edits. Raises every fault of their form; with `check` also those of their values."""
+    faults = Faults()
+    batch = [faults.gather(partial(_edit, store, edit, pointer("edits", at), check)) for at, edit in enumerate(given)]
+    faults.settle(InvalidInput)
+    return [edit for edit in batch if edit is not None]
 
 
 def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:
@@ -60,38 +69,40 @@ def _in_update(fault: Fault) -> Fault:
 _CHANGES = re.compile(r"^(/edits/\d+)/changes")
 
 
-def _edit(store: Store[Any], given: Any, path: str) -> edits.Edit:
+def _edit(store: Store[Any], given: Any, path: str, check: bool) -> edits.Edit:
     chosen = {verb: body for verb, body in object_from(given, path).items() if body is not None}
     if len(chosen) != 1 or not chosen.keys() <= EDITS.keys():
         expected = "exactly one of " + ", ".join(EDITS)
         raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
     [(verb, body)] = chosen.items()
     store.guard.rows(verb)
-    return EDITS[verb](store, object_from(body, path + pointer(verb)), path + pointer(verb))
+    return EDITS[verb](store, object_from(body, path + pointer(verb)), path + pointer(verb), check)
 
 
-def _edit_create(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
-    store.guard.new(body, path)  # is it valid? what is generated is the store's to make, and to know again
+def _edit_create(store: Store[Any], body: Arguments, path: str, check: bool) -> edits.Edit:
+    if check:
+        store.guard.new(body, path)
     return edits.Create(body)
 
 
-def _edit_update(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+def _edit_update(store: Store[Any], body: Arguments, path: str, check: bool) -> edits.Edit:
     faults = Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
     changes = faults.gather(lambda: object_from(body.get("changes"), path + "/changes"))
-    faults.gather(lambda: changes and store.guard.changes(changes, path + "/changes"))
+    if check:
+        faults.gather(lambda: changes and store.guard.changes(changes, path + "/changes"))
     when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
     faults.settle(InvalidInput)
     return edits.Update(body["key"], changes or {}, when)
 
 
-def _edit_delete(store: Store[Any], body: Arguments, path: str) -> edits.Edit:
+def _edit_delete(store: Store[Any], body: Arguments, path: str, check: bool) -> edits.Edit:
     faults = Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
     when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
     faults.settle(InvalidInput)
     return edits.Delete(body["key"], when)
 
 
-EDITS: dict[str, Callable[[Store[Any], Arguments, str], edits.Edit]] = {
+EDITS: dict[str, Callable[[Store[Any], Arguments, str, bool], edits.Edit]] = {
     "create": _edit_create,
     "update": _edit_update,
     "delete": _edit_delete,

@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from ..application import App
 from ..errors import PreconditionRequired
-from ..model.expressions import ALL, And, Filter
+from ..model.expressions import ALL, And, Filter, Text
 from ..model.verbs import VERBS, Verb
 from ..naming import kebab
+from ..query.filter_algebra import combine
 from ..query.order import resolve_order
-from ..query.resolution import mentions
+from ..query.resolution import Resolved, mentions, resolve_filter
 from ..security.caller import ANONYMOUS, Caller
 from ..store.limits import DEFAULT_LIMIT, MAX_BATCH, check_limit
 from ..store.store import Store
@@ -70,28 +71,36 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     order = arguments.get("order") or None
     limit = DEFAULT_LIMIT if arguments.get("limit") is None else arguments["limit"]
     faults = Faults()
-    where, query = _asked(store, arguments, faults)
-    faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
-    faults.gather(lambda: check_limit(limit))
-    faults.settle()
-    paging: dict[str, Any] = {"query": query, "order": order, "limit": limit, "cursor": arguments.get("cursor")}
-    selected = arguments.get("select")
-    return store.search(where, **paging) if selected is None else store.select(selected, where, **paging)
+    where = _matches(store, arguments, faults)
+    faults.gather(partial(check_limit, limit))
+    if faults:  # else the store checks the order
+        faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
+        faults.settle()
+    selected, cursor = arguments.get("select"), arguments.get("cursor")
+    if selected is None:
+        return store.search(where, order=order, limit=limit, cursor=cursor)
+    return store.select(selected, where, order=order, limit=limit, cursor=cursor)
 
 
 def _count(store: Store[Any], arguments: Arguments) -> int:
     faults = Faults()
-    where, query = _asked(store, arguments, faults)
+    where = _matches(store, arguments, faults)
     faults.settle()
-    return store.count(where, query=query)
+    return store.count(where)
 
 
-def _asked(store: Store[Any], arguments: Arguments, faults: Faults) -> tuple[Filter | None, str | None]:
-    """The filter and the text to search."""
-    where, query = faults.gather(lambda: filter_from(store, arguments.get("where"))), arguments.get("query")
-    if query is not None:
-        mentions(store.guard.view, query, "/query", faults)
-    return where, query
+def _matches(store: Store[Any], arguments: Arguments, faults: Faults) -> Filter | None:
+    """Return the resolved filter of the matches: by `where`, and by the words of `query`."""
+    where, query = faults.gather(partial(filter_from, store, arguments.get("where"))), arguments.get("query")
+    if query is None or where is None:
+        if query is not None:
+            mentions(store.guard.view, query, "/query", faults)
+        return where
+    view = store.guard.view
+    found = faults.gather(lambda: resolve_filter(store.meta, Text(query), "", view))
+    return (
+        None if found is None else Resolved(combine(And, [resolve_filter(store.meta, where, view=view), found]), view)
+    )
 
 
 def _read_batch(store: Store[Any], arguments: Arguments) -> list[Any]:

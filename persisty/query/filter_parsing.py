@@ -27,7 +27,7 @@ from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind
 from ..model.validation import pointer
 from .filter_algebra import combine
-from .resolution import compare, mentions, resolve_filter
+from .resolution import compare, mentions, resolved_leaves
 from .visibility import View, unrestricted
 
 CONNECTIVES: dict[str, type[And | Or]] = {"and": And, "or": Or}
@@ -71,12 +71,19 @@ def has_text(meta: StoreMeta[Any]) -> bool:
 
 
 def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view: View | None = None) -> Filter:
-    """Return the filter of a JSON value. None and `{}` match every item. With a `view`, the filter is not yet resolved."""
+    """Return the resolved filter of a JSON value. None and `{}` match every item. `view` is what the filter may name.
+
+    With a `view` the filter is `Resolved`, which a query of the same view does not check again."""
     faults: list[Fault] = []
     found = ALL if given is None else _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
     if faults:
         raise InvalidQuery(faults=faults)
-    return resolve_filter(meta, found, path) if view is None else found
+    return _resolved(meta, found, path, view)
+
+
+def _resolved(meta: StoreMeta[Any], found: Filter, path: str, view: View | None) -> Filter:
+    resolved = resolved_leaves(view or unrestricted(meta), found, path)
+    return resolved.where if view is None or resolved.where == ALL else resolved
 
 
 def _of_json(view: View, given: Any, path: str, faults: list[Fault], depth: int) -> Filter:
@@ -148,7 +155,7 @@ def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]],
     if faults:
         raise InvalidQuery(faults=faults)
     found = combine(And, parts)
-    return found if view else resolve_filter(meta, found)
+    return _resolved(meta, found, "/where", view)
 
 
 class _Asked(Struct, frozen=True):

@@ -25,6 +25,13 @@ MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
 stack, of which each level takes several frames until it is SQL."""
 
 
+class Resolved(Filter, frozen=True):
+    """A filter in normal form for one view. A query of the same view takes it without a second check."""
+
+    where: Filter
+    view: View
+
+
 def resolve_filter(
     meta: StoreMeta[Any], where: Filter | None, path: str = "/where", view: View | None = None
 ) -> Filter:
@@ -35,15 +42,32 @@ def resolve_filter(
     if where is None or where == ALL:
         return ALL
     seen = view or unrestricted(meta)
+    if isinstance(where, Resolved):
+        if where.view is seen:
+            return where.where
+        where = where.where
+    _check_levels(where, path)
+    faults: list[Fault] = []
+    return _checked(seen, _resolve(seen, where, path, False, faults), path, faults)
+
+
+def resolved_leaves(view: View, where: Filter, path: str) -> Resolved:
+    """Return a filter whose comparisons are all in normal form, as `compare` returns them, with the rest of it in normal form too."""
+    _check_levels(where, path)
+    faults: list[Fault] = []
+    return Resolved(_checked(view, _resolve(view, where, path, False, faults, _as_is), path, faults), view)
+
+
+def _check_levels(where: Filter, path: str) -> None:
     if _deeper(where, MAX_LEVELS):
         raise InvalidQuery(faults=[Fault(path, f"Nested more than {MAX_LEVELS} levels deep", f"at most {MAX_LEVELS}")])
-    faults: list[Fault] = []
-    resolved = _resolve(seen, where, path, False, faults)
-    if not faults:
-        faults = _too_large(resolved, path)
+
+
+def _checked(view: View, resolved: Filter, path: str, faults: list[Fault]) -> Filter:
+    faults = faults or _too_large(resolved, path)
     if faults:
         raise InvalidQuery(faults=faults)
-    return narrowed(resolved, seen)
+    return narrowed(resolved, view)
 
 
 def _deeper(where: Filter, levels: int) -> bool:
@@ -165,43 +189,62 @@ SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
 """Operator → function that reads its value. All other operators take one value of the attribute's type."""
 
 
-def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fault]) -> Filter:
+Leaf = Callable[[View, Compare, str, list[Fault]], Filter]
+"""How a comparison comes into normal form."""
+
+
+def _typed(view: View, where: Compare, path: str, faults: list[Fault]) -> Filter:
+    name, operator, value = where.attribute, where.operator, where.value
+    attribute = view.find(name)
+    step, _, rest = name.partition(".")
+    if attribute is None and step in view.meta.links:
+        return _through(view, step, Compare(rest, operator, value), path + pointer(step), faults, _typed)
+    return compare(attribute, name, operator, value, path + pointer(name, operator), faults)
+
+
+def _as_is(view: View, where: Compare, path: str, faults: list[Fault]) -> Filter:
+    return where
+
+
+def _resolve(view: View, where: Filter, path: str, negate: bool, faults: list[Fault], leaf: Leaf = _typed) -> Filter:
     match where:
-        case Compare(name, operator, value):
-            attribute = view.find(name)
-            if attribute is None and name.partition(".")[0] in view.meta.links:
-                step, _, rest = name.partition(".")
-                return _resolve(view, Linked(step, Compare(rest, operator, value)), path, negate, faults)
-            found = compare(attribute, name, operator, value, path + pointer(name, operator), faults)
+        case Compare():
+            found = leaf(view, where, path, faults)
             return opposite(view.meta, found) if negate else found
+        case Resolved(inner):
+            return opposite(view.meta, inner) if negate else inner
         case Linked(name, inner):
-            found = _through(view, name, inner, path + pointer(name), faults)
+            found = _through(view, name, inner, path + pointer(name), faults, leaf)
             return opposite(view.meta, found) if negate else found
         case Exists():
             return Not(where) if negate else where
         case Text(words):
             found = mentions(view, words, path + "/query", faults)
-            return _resolve(view, found, path, negate, faults)
+            return _resolve(view, found, path, negate, faults, _as_is)
         case And(filters):
-            parts = [_resolve(view, one, path + pointer("and", i), negate, faults) for i, one in enumerate(filters)]
+            parts = [
+                _resolve(view, one, path + pointer("and", i), negate, faults, leaf) for i, one in enumerate(filters)
+            ]
             return combine(Or if negate else And, parts)
         case Or(filters):
-            parts = [_resolve(view, one, path + pointer("or", i), negate, faults) for i, one in enumerate(filters)]
+            parts = [
+                _resolve(view, one, path + pointer("or", i), negate, faults, leaf) for i, one in enumerate(filters)
+            ]
             return combine(And if negate else Or, parts)
         case Not(inner):
-            return _resolve(view, inner, path + pointer("not"), not negate, faults)
+            return _resolve(view, inner, path + pointer("not"), not negate, faults, leaf)
     faults.append(Fault(path, "Not a filter", "a filter", type(where).__name__))
     return NOTHING
 
 
-def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault]) -> Filter:
+def _through(view: View, name: str, where: Filter | None, path: str, faults: list[Fault], leaf: Leaf) -> Filter:
     """Return the filter for items with a linked item that the view sees and that matches."""
     found = view.link(name)
     if found is None:
         faults.append(Fault(path, "Unknown attribute", found=name))
         return NOTHING
     link, behind = found
-    inner = ALL if where is None else _resolve(behind, where, path, False, faults)
+    inner = ALL if where is None else _resolve(behind, where, path, False, faults, leaf)
     return exists(
         link.ends, combine(And, [narrowed(inner, behind), behind.rows, seen_on(behind, link.ends.remote)]), view
     )

@@ -60,8 +60,12 @@ class Request(Struct, frozen=True):
 
     def parameters(self) -> list[tuple[str, str]]:
         """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""
-        if not self.query:
+        query = self.query
+        if not query:
             return []
+        if "%" not in query and "+" not in query and len(parts := query.split("&")) <= MAX_PARAMETERS:
+            pairs = [part.partition("=") for part in parts if part]
+            return [(name, value) for name, _, value in pairs]
         try:
             return parse_qsl(self.query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
         except ValueError as error:

@@ -42,6 +42,8 @@ from .fieldsets import FIELDS, WHOLE, Shape, shape
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
 
 Handler = Callable[[Request, str], Response]
+SHOWN = frozenset({FIELDS, include.INCLUDE})
+"""The parameters that say what is shown of items."""
 Routes = dict[str, dict[str, Handler]]
 
 
@@ -274,6 +276,8 @@ class Rest:
         """What the answer shows of its items, and the parameters that are about something else."""
         given = request.parameters()
         if not given:
+            return WHOLE, given
+        if not any(name in SHOWN for name, _ in given):
             return WHOLE, given
         links, rest = include.split(given)
         names, rest = include.split(rest, FIELDS)
