@@ -190,7 +190,7 @@ SHAPES: dict[str, Callable[[Attribute, str, Any, bool], Filter]] = {
 
 
 Leaf = Callable[[View, Compare, str, list[Fault]], Filter]
-"""How a comparison comes into normal form."""
+"""Function that brings a comparison into normal form."""
 
 
 def _typed(view: View, where: Compare, path: str, faults: list[Fault]) -> Filter:
