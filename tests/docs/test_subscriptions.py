@@ -9,7 +9,7 @@ from persisty.api.graphql.appsync.subscription_filter import MOST_FIELDS, MOST_G
 from persisty.backends.dynamodb.parallel import MAX_THREADS
 from persisty.deploy.events import BATCH, MAX_AGE, RETRIES
 from persisty.hosting.websocket import MOST_OPERATIONS, PATIENCE
-from persisty.store.change_feed import KEPT
+from persisty.store.change_feed import MAX_WAITING
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text().split())
 
@@ -20,6 +20,6 @@ def test_the_limits_are_told_as_they_are() -> None:
     assert f"up to {BATCH} changes is published {MAX_THREADS} at a time" in TEXT
     assert f"after {RETRIES} attempts or an hour" in TEXT
     assert MAX_AGE == 3600
-    assert f"more than {KEPT:,} changes wait for a subscriber" in TEXT
+    assert f"more than {MAX_WAITING:,} changes wait for a subscriber" in TEXT
     assert f"more than {MOST_OPERATIONS} operations of a connection" in TEXT
     assert f"no `connection_init` within {PATIENCE:g} seconds" in TEXT
