@@ -64,9 +64,22 @@ class Connection:
 
     def exchange(self, request: bytes) -> Answer:
         """Send a request and read its answer; `HttpError` or `OSError` if that fails."""
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Send a request, whose answer `receive` reads."""
         self._deadline = monotonic() + ANSWER_TIMEOUT
         try:
             self._socket.sendall(request)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise HttpError("connection lost", reused=self._answered and not self._buffer) from error
+
+    def receive(self) -> Answer:
+        """Read the answer to the request that was sent."""
+        try:
             head = self._until(b"\r\n\r\n")
         except TimeoutError:
             raise
@@ -148,13 +161,25 @@ class Pool:
         self._idle: list[Connection] = []
 
     def exchange(self, request: bytes) -> Answer:
+        """Send a request and read its answer."""
+        return self.receive(self.send(request))
+
+    def send(self, request: bytes) -> Connection:
+        """Send a request. Returns the connection from which `receive` reads the answer."""
         connection = self._take()
         try:
-            answer = connection.exchange(request)
+            connection.send(request)
         except BaseException as error:
-            connection.close()
-            if isinstance(error, HttpError) and error.reused:
-                self.close()  # what closed one idle connection, a Lambda's freeze say, closed the others
+            self._lost(connection, error)
+            raise
+        return connection
+
+    def receive(self, connection: Connection) -> Answer:
+        """Read an answer, and keep the connection for later requests."""
+        try:
+            answer = connection.receive()
+        except BaseException as error:
+            self._lost(connection, error)
             raise
         if connection.keep and len(self._idle) < MAX_IDLE:
             self._idle.append(connection)
@@ -165,6 +190,11 @@ class Pool:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def _lost(self, connection: Connection, error: BaseException) -> None:
+        connection.close()
+        if isinstance(error, HttpError) and error.reused:
+            self.close()  # what closed one idle connection, a Lambda's freeze say, closed the others
 
     def _take(self) -> Connection:
         while True:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ..errors import BackendUnavailable
 from .credentials import Provider
-from .http_connections import Answer, HttpError, Pool, Unreachable
+from .http_connections import Answer, Connection, HttpError, Pool, Unreachable
 from .retries import Retry
 from .sigv4 import CONTENT_TYPE, Signer
 
@@ -62,12 +62,31 @@ class SignedHost:
         """Send a request and read its answer; a `Retry` if that fails."""
         try:
             return self._pool.exchange(self.request(body, target))
-        except HttpError as error:
-            raise Retry(BackendUnavailable(f"{self._name}: {error}"), at_once=error.reused) from error
-        except Unreachable as error:
-            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}"), in_doubt=False) from error
-        except OSError as error:
-            raise Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}")) from error
+        except (HttpError, OSError) as error:
+            raise self._retry(error) from error
+
+    def send(self, body: bytes, target: str = "") -> Callable[[], Answer]:
+        """Send a request. Returns a function that reads its answer, and raises a `Retry` if the one or the other failed."""
+        try:
+            connection = self._pool.send(self.request(body, target))
+        except (HttpError, OSError) as error:
+            return partial(self._fail, error)
+        return partial(self._receive, connection)
+
+    def _receive(self, connection: Connection) -> Answer:
+        try:
+            return self._pool.receive(connection)
+        except (HttpError, OSError) as error:
+            raise self._retry(error) from error
+
+    def _fail(self, error: HttpError | OSError) -> Answer:
+        raise self._retry(error) from error
+
+    def _retry(self, error: HttpError | OSError) -> Retry:
+        if isinstance(error, HttpError):
+            return Retry(BackendUnavailable(f"{self._name}: {error}"), at_once=error.reused)
+        unsent = isinstance(error, Unreachable)
+        return Retry(BackendUnavailable(f"{self._name} cannot be reached: {error}"), in_doubt=not unsent)
 
     def request(self, body: bytes, target: str = "") -> bytes:
         """The request as it goes out. `target`: what AWS's JSON protocol calls the operation, where the service speaks it."""

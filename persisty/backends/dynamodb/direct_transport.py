@@ -39,11 +39,25 @@ class DirectTransport:
         body = _encode(tokened(operation, payload))
         return retrying(lambda: self._attempt(operation, body, shape), writes=operation in WRITES, once=once)
 
+    def begin(
+        self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False
+    ) -> Callable[[], Any]:
+        body = _encode(tokened(operation, payload))
+        sent = [self._host.send(body, TARGET + operation)]
+
+        def attempt() -> Any:
+            answer = sent.pop()() if sent else self._host.exchange(body, TARGET + operation)
+            return self._read(answer, shape)
+
+        return lambda: retrying(attempt, writes=operation in WRITES, once=once)
+
     def close(self) -> None:
         self._host.close()
 
     def _attempt(self, operation: str, body: bytes, shape: Any) -> Any:
-        answer = self._host.exchange(body, TARGET + operation)
+        return self._read(self._host.exchange(body, TARGET + operation), shape)
+
+    def _read(self, answer: Answer, shape: Any) -> Any:
         if answer.crc32 is not None and answer.crc32 != crc32(answer.body):
             raise Retry(BackendUnavailable("DynamoDB: the answer's checksum is wrong"))
         try:

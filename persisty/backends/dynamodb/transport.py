@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import uuid4
 
 from ...aws.retries import AwsError
@@ -37,6 +37,18 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class StartingTransport(Protocol):
+    """A transport that sends requests before it waits for their answers: one thread has several under way, which takes half the CPU time
+    of a thread for each."""
+
+    def begin(
+        self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False
+    ) -> Callable[[], Any]:
+        """Send the request of a `call`. Returns a function that waits for the answer, and returns or raises what the call would."""
+        ...
 
 
 def tokened(operation: str, payload: dict[str, Any]) -> dict[str, Any]:

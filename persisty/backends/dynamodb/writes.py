@@ -13,7 +13,7 @@ and the write is made conditional on every attribute that was looked at being un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import sleep
 from typing import Any, Generic, TypeVar
@@ -40,13 +40,15 @@ from .requests import OPERATIONS, Requests
 from .requirement_checks import TableOf, required_by
 from .system_table import SystemTable
 from .transactions import Part, Transactions
-from .transport import CONDITION_FAILED, JSON, Transport, as_error
+from .transport import CONDITION_FAILED, JSON, StartingTransport, Transport, as_error
 
 T = TypeVar("T")
 Stated = tuple[int, dict[str, Any]]
 """The position of a write, and its statement; empty where it has none."""
 NO_STATEMENTS = frozenset({"AccessDeniedException", "UnknownOperationException"})
 """Refusals of a whole batch after which single writes may be accepted. Nothing was done."""
+MAX_STARTED = 8
+"""Requests that are sent before the answer to the first is read."""
 CHUNK = 500
 """Items that a bulk write changes between two positions to resume from."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
@@ -71,6 +73,7 @@ class Writes(Generic[T]):
         self._codec = codec
         self._requests = requests
         self._transport = transport
+        self._starting = transport if isinstance(transport, StartingTransport) else None
         self._reads = reads
         self._read = reads.read
         self.part = Part(meta, codec, requests, reads.read)
@@ -151,12 +154,12 @@ class Writes(Generic[T]):
             else:
                 stated.append((position, statement))
 
-        def run(some: list[Stated]) -> None:
+        def run(some: list[Stated], wait: Callable[[], Any] | None = None) -> None:
             answers: Sequence[Executed[Any]] = ()
             doubt = False
-            if some[0][1] and results.failure is None:
+            if wait is not None or (some[0][1] and results.failure is None):
                 try:
-                    answers, doubt = self._execute([statement for _, statement in some])
+                    answers, doubt = self._execute(wait or partial(self._call, some))
                 except PersistyError as error:
                     results.fail([position for position, _ in some], error)
                     return
@@ -171,16 +174,28 @@ class Writes(Generic[T]):
 
         chunks = [stated[start : start + MAX_STATEMENTS] for start in range(0, len(stated), MAX_STATEMENTS)]
         alone: list[list[Stated]] = [[(position, {})] for position in single]
-        in_parallel(run, chunks + alone)
+        if self._starting is None:
+            in_parallel(run, chunks + alone)
+            return
+        for start in range(0, len(chunks), MAX_STARTED):
+            begin = self._starting.begin if results.failure is None else None  # else the rest are told of the failure
+            some = chunks[start : start + MAX_STARTED]
+            waits = [None if begin is None else begin(*self._batch(one), once=True) for one in some]
+            for one, wait in zip(some, waits, strict=True):
+                run(one, wait)
+        in_parallel(run, alone)
 
-    def _execute(self, statements: list[dict[str, Any]]) -> tuple[Sequence[Executed[Any]], bool]:
+    def _call(self, some: list[Stated]) -> Any:
+        return self._transport.call(*self._batch(some), once=True)
+
+    def _batch(self, some: list[Stated]) -> tuple[str, dict[str, Any], Any]:
+        return "BatchExecuteStatement", {"Statements": [statement for _, statement in some]}, self._codec.executed
+
+    def _execute(self, call: Callable[[], Any]) -> tuple[Sequence[Executed[Any]], bool]:
         """The answers, and whether the statements may have been carried out without any. No answers where the engine does
         not know such statements, or the role may not say them."""
-        payload = {"Statements": statements}
         try:
-            return self._transport.call(
-                "BatchExecuteStatement", payload, self._codec.executed, once=True
-            ).Responses, False
+            return call().Responses, False
         except AwsError as error:
             if error.kind not in NO_STATEMENTS:
                 raise as_error(error) from error

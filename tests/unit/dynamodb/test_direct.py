@@ -118,6 +118,46 @@ def test_a_fault_that_stays_ends_in_a_typed_error_with_its_cause(fault: str) -> 
         assert caught.value.__cause__ is not None or "checksum" in fault
 
 
+def test_requests_are_under_way_together_before_the_first_answer_is_read() -> None:
+    with scripted(*[answer(ITEM)] * 3) as server:
+        client = direct(server)
+        waits = [client.begin("GetItem", GET) for _ in range(3)]
+        deadline = time.monotonic() + 5
+        while len(server.requests) < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert len(server.requests) == 3
+        assert [wait() for wait in waits] == [ITEM] * 3
+        assert server.connections == 3
+        client.close()
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_request_that_has_begun_is_retried_as_a_call_is(fault: str, slept: list[float]) -> None:
+    with scripted(PASSING[fault], PASSING[fault], answer(ITEM)) as server:
+        assert direct(server).begin("GetItem", GET)() == ITEM
+        assert len(server.requests) == 3
+        assert len(slept) == 2
+
+
+def test_a_write_that_has_begun_and_is_not_to_be_sent_again_is_in_doubt() -> None:
+    with scripted(hang_up, answer({})) as server:
+        wait = direct(server).begin("PutItem", GET, once=True)
+        with pytest.raises(BackendUnavailable) as caught:
+            wait()
+        assert caught.value.details == {"in_doubt": True}
+        assert len(server.requests) == 1
+
+
+def test_what_cannot_be_sent_is_told_when_the_answer_is_asked_for() -> None:
+    with scripted() as server:
+        endpoint = server.endpoint
+    client = DirectTransport(endpoint, "eu-west-1", lambda: Credentials("id", "secret"))
+    wait = client.begin("PutItem", GET, once=True)
+    with pytest.raises(BackendUnavailable) as caught:
+        wait()
+    assert caught.value.details == {}
+
+
 def test_a_silent_server_times_out_and_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "READ_TIMEOUT", 0.1)
     with scripted(silence(1), answer(ITEM)) as server:
