@@ -8,8 +8,9 @@ from typing import cast
 import pytest
 
 from persisty import App
+from persisty.aws import retries
 from persisty.backends.dynamodb import key_reads as keyed
-from persisty.backends.dynamodb import transactions, transport, writes
+from persisty.backends.dynamodb import transactions, writes
 
 from .items import app_at, prepared_at
 from .proxy import FaultProxy, fault_proxy
@@ -19,7 +20,7 @@ from .proxy import FaultProxy, fault_proxy
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Grows instead of waiting."""
     slept: list[float] = []
-    for module in (transport, keyed, transactions, writes):
+    for module in (retries, keyed, transactions, writes):
         monkeypatch.setattr(module, "sleep", slept.append)
     return slept
 
