@@ -149,12 +149,14 @@ def test_a_write_that_has_begun_and_is_not_to_be_sent_again_is_in_doubt() -> Non
 
 
 def test_what_cannot_be_sent_is_told_when_the_answer_is_asked_for() -> None:
-    with scripted() as server:
-        endpoint = server.endpoint
-    client = DirectTransport(endpoint, "eu-west-1", lambda: Credentials("id", "secret"))
-    wait = client.begin("PutItem", GET, once=True)
-    with pytest.raises(BackendUnavailable) as caught:
-        wait()
+    with socket.socket() as bound:  # no connection to it is accepted
+        bound.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        wait = DirectTransport(endpoint, "eu-west-1", lambda: Credentials("id", "secret")).begin(
+            "PutItem", GET, once=True
+        )
+        with pytest.raises(BackendUnavailable) as caught:
+            wait()
     assert caught.value.details == {}
 
 
