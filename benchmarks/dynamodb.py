@@ -18,7 +18,7 @@ from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
 from benchmarks.messages import Message, app
-from persisty import Create
+from persisty import Create, Update
 
 from . import echo
 from .measure import Row, cpu, one_core, row
@@ -38,6 +38,7 @@ WORKS: dict[int, dict[str, tuple[str, int, float | None]]] = {
         "search": (f"search, a page of {BATCH}", 40, TARGET),
         "read_batch": (f"read_batch of {BATCH}", 40, TARGET),
         "edit_batch": (f"edit_batch of {BATCH} creates", 5, None),
+        "updates": (f"edit_batch of {BATCH} updates", 5, None),
     },
     SCAN: {"scan": (f"full scan of {SCAN:,}", 5, TARGET)},
     BULK: {"update_all": (f"update_all of {BULK}", 1, None), "delete_all": (f"delete_all of {BULK}", 1, None)},
@@ -79,6 +80,7 @@ def _persisty(url: str, items: int) -> Verbs:
         "search": lambda: store.search(Message.author_id == author, order=Message.created_at.desc(), limit=items),
         "read_batch": lambda: store.read_batch(keys),
         "edit_batch": lambda: store.edit_batch([Create(Message(text="hello", author_id=author)) for _ in keys]),
+        "updates": lambda: store.edit_batch([Update(key, {"text": "new"}) for key in keys]),
         "scan": lambda: sum(1 for _ in store.search_all()),
         "update_all": lambda: store.update_all({"text": "new"}),
         "delete_all": store.delete_all,
@@ -160,6 +162,7 @@ def _boto3(url: str, items: int) -> Verbs:
         "search": search,
         "read_batch": lambda: client.batch_get_item(RequestItems={echo.TABLE: {"Keys": keys, "ConsistentRead": True}}),
         "edit_batch": lambda: [create() for _ in keys],
+        "updates": lambda: [change(key, "attribute_exists(#k)") for key in keys],
         "scan": scan,
         "update_all": lambda: [change(key, "attribute_exists(#k)") for key in keys_of_all()],
         "delete_all": lambda: [delete(key) for key in keys_of_all()],
@@ -175,7 +178,7 @@ def _batch_write(url: str) -> Verbs:
         for start in range(0, BATCH, echo.STATEMENTS):
             client.batch_write_item(RequestItems={echo.TABLE: puts[start : start + echo.STATEMENTS]})
 
-    return {"edit_batch": create}
+    return {"edit_batch": create, "updates": create}
 
 
 def _pynamodb(url: str, items: int) -> Verbs:

@@ -5,6 +5,7 @@ Verbs are measured in CPU time of this process, calls over many items in items a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 
 from benchmarks.messages import Message, app
-from persisty import Create
+from persisty import Create, Update
 
 from .measure import Row, cpu, rates, row
 from .peers import core as peers
@@ -24,6 +25,10 @@ FEW, MANY = 500, 10_000
 VERBS = {"create": 300, "read": 500, "update": 300, "delete": 300}
 PAGES = {25: 100, 100: 40}
 BATCHES = {"read_batch": (f"read_batch of {BATCH}", 20), "edit_batch": (f"edit_batch of {BATCH} creates", 10)}
+CLOCKS = {"CPU": time.process_time, "clock": time.perf_counter}
+UPDATES = {"upsert": "SQLAlchemy Core, one upsert for all", "update_each": "SQLAlchemy Core, item by item"}
+"""Peers of an `edit_batch` of updates, which returns each item and decides each condition: the fastest statement, which does neither, and
+the statements that do both."""
 ALL = {"scan": "full scan", "update_all": "update_all", "delete_all": "delete_all"}
 
 
@@ -43,8 +48,19 @@ def measured(
         yield from _compared(f"{name} search, a page of {limit}, CPU", of_limit, "search", calls, page)
     for verb, (called, calls) in BATCHES.items():
         yield from _compared(f"{name} {called}, CPU", subjects, verb, calls, None)
+    yield from _updates(name, subjects)
     yield from _throughput(name, subjects, engine)
     app.close()
+
+
+def _updates(name: str, subjects: dict[str, Calls]) -> Iterator[Row]:
+    ours, core = subjects["persisty"], subjects["SQLAlchemy Core"]
+    calls = {"persisty": ours["updates"], **{peer: core[verb] for verb, peer in UPDATES.items()}}
+    for clock, read in CLOCKS.items():
+        found = cpu(calls, 10, clock=read)
+        for peer in UPDATES.values():
+            work = f"{name} edit_batch of {BATCH} updates, {clock}"
+            yield row(work, peer, found["persisty"], found[peer])
 
 
 def _compared(work: str, subjects: dict[str, Calls], verb: str, calls: int, most: float | None) -> Iterator[Row]:
@@ -109,6 +125,7 @@ def _persisty(url: str) -> Calls:
         "search": lambda limit: store.search(Message.author_id == author, order=Message.created_at.desc(), limit=limit),
         "read_batch": lambda: store.read_batch(keys),
         "edit_batch": lambda: fill(BATCH),
+        "updates": lambda: store.edit_batch([Update(one, {"text": "new"}) for one in keys]),
         "scan": lambda: sum(1 for _ in store.search_all()),
         "update_all": lambda: store.update_all({"text": "new"}, **by_author),
         "delete_all": lambda: store.delete_all(**by_author),

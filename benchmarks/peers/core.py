@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, Index, Integer, String, delete, insert, select, update
+from sqlalchemy import Engine, Index, Integer, String, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 Calls = dict[str, Callable[..., object]]
 BATCH = 100
+INSERTS: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""Dialect → its INSERT, which knows ON CONFLICT."""
 
 
 class Base(DeclarativeBase):
@@ -58,7 +61,9 @@ def core(engine: Engine, author: str) -> Calls:
     """Return the calls. `before_delete` and `before_delete_all` create the rows to delete."""
     table: Any = Note.__table__
     with engine.connect() as connection:
-        keys = connection.execute(select(table.c.id).limit(BATCH)).scalars().all()
+        stored = [dict(one) for one in connection.execute(select(table).limit(BATCH)).mappings()]
+    keys = [one["id"] for one in stored]
+    dialect_insert = INSERTS[engine.dialect.name]
     waiting: list[str] = []
 
     def create() -> None:
@@ -89,6 +94,28 @@ def core(engine: Engine, author: str) -> Calls:
             found = connection.execute(select(table).where(table.c.id.in_(keys))).mappings()
             return {one["id"]: dict(one) for one in found}
 
+    def upsert() -> None:
+        """Replace rows by their keys. Returns nothing and checks nothing."""
+        moment = now()
+        put = dialect_insert(table)
+        put = put.on_conflict_do_update(
+            index_elements=["id"],
+            set_={"text": put.excluded.text, "updated_at": put.excluded.updated_at, "version": table.c.version + 1},
+        )
+        with engine.begin() as connection:
+            connection.execute(put, [{**one, "text": "new", "updated_at": moment} for one in stored])
+
+    def update_each() -> object:
+        """A statement for each row, in one transaction, because only that returns the row or tells that there is none."""
+        moment, found = now(), []
+        changed = update(table).where(table.c.id == bindparam("key"), table.c.version > 0).returning(*table.c)
+        changed = changed.values(text="new", updated_at=moment, version=table.c.version + 1)
+        with engine.begin() as connection:
+            for key in keys:
+                one = connection.execute(changed, {"key": key}).mappings().one_or_none()
+                found.append(None if one is None else dict(one))
+        return found
+
     def scan() -> object:
         with engine.connect() as connection:
             return sum(1 for one in connection.execute(select(table)).mappings() if dict(one))
@@ -111,6 +138,8 @@ def core(engine: Engine, author: str) -> Calls:
         "search": search,
         "read_batch": read_batch,
         "edit_batch": lambda: fill(engine, author, BATCH),
+        "upsert": upsert,
+        "update_each": update_each,
         "scan": scan,
         "update_all": update_all,
         "delete_all": delete_all,
