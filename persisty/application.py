@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from . import settings
 from .backends import connect
@@ -167,7 +167,11 @@ class App:
         """The functions marked by servey's `@action`; modules named in the declaration are imported now."""
         return tuple(function for action in self._actions for function in _functions(action))
 
-    def store(self, item: type[T] | str) -> Store[T]:
+    @overload
+    def store(self, item: type[T]) -> Store[T]: ...
+    @overload
+    def store(self, item: str) -> Store[Any]: ...
+    def store(self, item: type[Any] | str) -> Store[Any]:
         """The store of an item, by its class or its name. `InvalidDeclaration` if it is not one of the app's."""
         name = item if isinstance(item, str) else meta_of(item).name
         store = self._stores.get(name)

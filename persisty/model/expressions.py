@@ -128,14 +128,14 @@ class OrderBy(Struct, frozen=True):
 
 
 class Aggregate(Struct, frozen=True):
-    """What is asked of a group of items: `count`, or `min`, `max`, `sum`, `avg` of an attribute."""
+    """A measure of a group of items: `count`, or `min`, `max`, `sum`, `avg` of an attribute."""
 
     function: str
     attribute: str | None = None
 
 
 COUNT = Aggregate("count")
-"""How many items there are."""
+"""The number of items."""
 
 Fields = Mapping[str, "Fields"]
 """The fields of a nested object by name, each with its own."""
@@ -155,14 +155,13 @@ Ordered = str | bytes | Number | datetime | date | UUID
 
 
 class AttributeExpression(Generic[T_co]):
-    """The attribute on its class, `Message.author_id`: builds filters, orders and aggregates. On an instance it is the value.
+    """An attribute on its class, `Message.author_id`: builds filters, orders and aggregates. On an instance, the attribute is its value.
 
     It is a data descriptor around the slot that msgspec made, so instances stay plain and fast to encode. The attribute of
     a nested object is `Order.address.city`, or `Order.address["name"]` where a method here has the field's name.
 
-    `T_co` is the type of the values without None. What a kind of value does not have, a type checker refuses: text of a number, the
-    sum of text, the order of a list. It is covariant so that `AttributeExpression[int | float]` in a signature accepts either; an
-    operand of its own type is then a parameter of a covariant type, which mypy has to be told.
+    `T_co` is the type of the values, without None. The type of `self` restricts a method to the values that have it: `contains` to text,
+    `sum` to numbers. That requires a covariant type, and mypy refuses operands of a covariant type unless it is ignored.
     """
 
     __slots__ = ("_fields", "_get", "_name", "_set")
