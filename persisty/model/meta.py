@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct
 
 from ..errors import InvalidDeclaration
 from .access import Access
@@ -19,6 +21,7 @@ from .schema import LinkSchema, Schema
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 T = TypeVar("T")
+X = TypeVar("X")
 
 
 class Attribute(Struct, frozen=True):
@@ -123,7 +126,8 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
     `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
     callers of surfaces have to say which state of an item they update or delete. `expires`: the attribute that has the second, counted
-    from 1970, from which on an item counts for nothing, so that an engine may drop it.
+    from 1970, from which on an item counts for nothing, so that an engine may drop it. `compiled`: what `per_meta` functions have made of it,
+    which goes when it goes.
     """
 
     name: str
@@ -141,6 +145,11 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     cache: Cache | None = None
     conditional_writes: bool = False
     expires: str | None = None
+    compiled: dict[Any, Any] = msgspec.field(default_factory=dict)
+
+    def altered(self, **fields: Any) -> StoreMeta[T]:
+        """A copy with other fields, of which nothing is compiled yet."""
+        return msgspec.structs.replace(self, **fields, compiled={})
 
     def find(self, name: str) -> Attribute | None:
         """The attribute of this name, or at this path such as `place.city`; None if there is none."""
@@ -173,6 +182,20 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     def key_of(self, item: T) -> str:
         """The item's string key."""
         return self.key_codec.text(self.key_values(item))
+
+
+def per_meta(function: Callable[..., X]) -> Callable[..., X]:
+    """Compute what the function makes of a meta, and of hashable arguments after it, once. The meta keeps it, so it goes with the meta."""
+
+    @wraps(function)
+    def known(meta: StoreMeta[Any], *rest: Any) -> X:
+        key = (function, *rest) if rest else function
+        found = meta.compiled.get(key, UNSET)
+        if found is UNSET:
+            found = meta.compiled[key] = function(meta, *rest)
+        return found  # type: ignore[no-any-return]
+
+    return known
 
 
 def meta_of(item: Any) -> StoreMeta[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +16,7 @@ from msgspec import UNSET
 from ..errors import Fault, InvalidInput
 from .generators import Add, Append, now
 from .keys import KeyValues
-from .meta import Attribute, StoreMeta
+from .meta import Attribute, StoreMeta, per_meta
 from .update_operators import spelled_change, typed_change
 
 T = TypeVar("T")
@@ -53,12 +52,12 @@ OPERATORS = (Add, Append)
 """Changes that the engine applies to what it finds; every other change is a value."""
 
 
-@cache
+@per_meta
 def _getters(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     return tuple((name, attribute.get) for name, attribute in meta.attributes.items())
 
 
-@cache
+@per_meta
 def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[Attribute, Callable[[Any], Any]], ...]:
     return tuple((one, one.normalise) for one in meta.attributes.values() if one.normalise is not None)
 
@@ -67,12 +66,12 @@ May = Callable[[Attribute], bool | None]
 """May the caller give this attribute? None: to the caller there is no such attribute."""
 
 
-@cache
+@per_meta
 def _on_create(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
     return _generators(meta, "create")
 
 
-@cache
+@per_meta
 def _on_update(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[], Any]], ...]:
     return _generators(meta, "update")
 

@@ -15,7 +15,6 @@ normal form, or raise `InvalidQuery` with every fault.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +22,7 @@ from msgspec import Struct
 
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, Filter, Linked, Not, Or
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.types import OPERATORS, Kind
 from ..model.validation import pointer
 from .filter_algebra import combine
@@ -37,7 +36,7 @@ MAX_DEPTH = 20
 """Most levels of and/or/not in a filter from outside."""
 
 
-@cache
+@per_meta
 def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
     """Return every comparable attribute by its outside name: `text`, and `place.city` as the item's JSON spells it.
 

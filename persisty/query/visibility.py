@@ -7,12 +7,12 @@ that the caller may see on some items only is null on the others. A link leads t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from ..model.expressions import ALL, Filter
-from ..model.meta import Attribute, Link, StoreMeta
+from ..model.meta import Attribute, Link, StoreMeta, per_meta
 
 NONE: Mapping[str, Filter] = MappingProxyType({})
 
@@ -71,7 +71,7 @@ class View:
         return self._of(meta)
 
 
-@cache
+@per_meta
 def unrestricted(meta: StoreMeta[Any]) -> View:
     """Return the view of trusted code: everything."""
     return View(meta)

@@ -5,12 +5,11 @@ It knows no store: the store separates what the engine decides from what can be 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from ..errors import Forbidden, PersistyError, Unauthenticated
 from ..model.expressions import ALL, NOTHING, And, Filter
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.rules import Constant, Rule, Through, Where
 from ..model.verbs import VERBS
 from ..query.filter_algebra import combine
@@ -84,12 +83,12 @@ class Policy:
         return self.of(meta).view
 
 
-@cache
+@per_meta
 def _restricted(meta: StoreMeta[Any]) -> tuple[Attribute, ...]:
     return tuple(one for one in meta.attributes.values() if one.readable is not True)
 
 
-@cache
+@per_meta
 def cacheable(meta: StoreMeta[Any]) -> bool:
     """Return whether the filters for a caller can be cached. A function may decide differently each time."""
     accesses = [meta.access, *(link.ends.target.access for link in meta.links.values())]

@@ -7,14 +7,13 @@ any other caller a comparison of one attribute.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import msgspec
 
 from ..errors import InvalidDeclaration
 from ..model.expressions import ALL, NOTHING, And, Compare, Filter, Or
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.rules import (
     AllOf,
     AnyOf,
@@ -142,6 +141,6 @@ def _same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)  # True is not 1
 
 
-@cache
+@per_meta
 def _resolved(meta: StoreMeta[Any], rule: Where) -> Filter:
     return resolve_filter(meta, rule.filter, "/access")

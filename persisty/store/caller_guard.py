@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any
 
 from msgspec import UNSET, structs
@@ -12,7 +11,7 @@ from msgspec import UNSET, structs
 from ..errors import Conflict, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
-from ..model.meta import Attribute, StoreMeta
+from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.validation import May, changes_of, new_item
 from ..query.evaluation import Predicate, matcher
 from ..query.filter_algebra import combine, follows_links, names_in
@@ -174,18 +173,18 @@ class CallerGuard(Guard):
         ]
 
 
-@cache
+@per_meta
 def _subjects(meta: StoreMeta[Any]) -> bool:
     """Return whether a generator of any attribute uses the subject of the caller."""
     return any(one.generator in (OWNER, SUBJECT) for one in meta.attributes.values())
 
 
-@cache
+@per_meta
 def _owners(meta: StoreMeta[Any]) -> tuple[str, ...]:
     return tuple(one.name for one in meta.attributes.values() if one.generator is OWNER)
 
 
-@cache
+@per_meta
 def _ruled(meta: StoreMeta[Any], flag: str) -> tuple[str, ...]:
     """Return the attributes that have a rule of their own."""
     return tuple(name for name, one in meta.attributes.items() if getattr(one, flag) not in (True, False))

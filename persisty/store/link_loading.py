@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,7 @@ from msgspec import UNSET, Struct
 
 from ..errors import Fault, InvalidQuery, TooManyLinked
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
-from ..model.meta import Link, StoreMeta
+from ..model.meta import Link, StoreMeta, per_meta
 from ..model.pages import ResultPage
 from ..model.validation import pointer
 from ..query.evaluation import sort_key
@@ -275,7 +274,7 @@ def _copy(cls: type[Any], item: Any, values: Mapping[str, Any]) -> Any:
     return cls(**{name: getattr(item, name) for name in item.__struct_fields__} | dict(values))
 
 
-@cache
+@per_meta
 def loaded_class(meta: StoreMeta[Any]) -> type[Any]:
     """The item's class with a field for each link, which are left out where they are not loaded."""
     fields = [(name, Any, UNSET) for name in meta.links]

@@ -9,7 +9,6 @@ pytest_plugins = ["pytester"]
 CACHED = """
 import itertools
 import pytest
-from msgspec import structs
 from persisty import Cache
 from persisty.backends import connect
 from persisty.store.change_path import Connection
@@ -22,7 +21,7 @@ class CachesAll(Connection):
         self._metas = {}
 
     def open(self, meta):
-        return super().open(self._metas.setdefault(meta.name, structs.replace(meta, cache=Cache(seconds=3600, misses=True))))
+        return super().open(self._metas.setdefault(meta.name, meta.altered(cache=Cache(seconds=3600, misses=True))))
 
 fixtures.Connection = CachesAll
 stages = (f"s{number}" for number in itertools.count())

@@ -39,7 +39,7 @@ class OfItsOwn(Sound):
     """Sees to unique values itself, over an engine that knows nothing of them."""
 
     def __init__(self, inner: Backend[Any]) -> None:
-        super().__init__(MemoryEngine().open(msgspec.structs.replace(inner.meta, indexes=())))
+        super().__init__(MemoryEngine().open(inner.meta.altered(indexes=())))
         self.meta = inner.meta
 
     def values(self, item: Any) -> dict[tuple[Any, ...], str]:

@@ -8,14 +8,14 @@ Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
-from ...model.meta import StoreMeta
+from ...model.meta import StoreMeta, per_meta
 from ...model.validation import pointer
 from ...model.verbs import CONDITIONAL, VERBS
 from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
@@ -255,12 +255,12 @@ def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Argum
     return GIVEN[shape](meta, value) if shape in GIVEN else value
 
 
-@cache
+@per_meta
 def _fields(meta: StoreMeta[Any]) -> tuple[Field, ...]:
     return item_record(meta).fields
 
 
-@cache
+@per_meta
 def _refs(meta: StoreMeta[Any]) -> dict[str, Ref]:
     """The types of what can be compared, nested attributes by the paths that their JSON has."""
     return {name: Ref(leaf_of(one), one.optional) for name, one in spellings(meta).items()}

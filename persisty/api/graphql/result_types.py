@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from functools import cache
 from typing import Any
 
 from msgspec import Struct
 
 from ...errors import Fault
-from ...model.meta import Link, StoreMeta
+from ...model.meta import Link, StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...naming import pascal
 from ..operations import Operation, StoreOperation
 from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
 
 
-@cache
+@per_meta
 def edit_result_record(meta: StoreMeta[Any]) -> Record:
     """The record of what became of one edit of a batch."""
     item, strings = Ref(item_record(meta), nullable=True), Ref(ListOf(Ref(STRING)), nullable=True)

@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin
 
 from msgspec import NODEFAULT, UNSET, Struct, inspect
 
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_literal
 from ...naming import pascal
@@ -179,7 +179,7 @@ def enum_leaf(cls: type[enum.Enum]) -> Leaf:
     return Leaf(cls.__name__, values=tuple(values), description=_doc(cls))
 
 
-@cache
+@per_meta
 def item_record(meta: StoreMeta[Any]) -> Record:
     """The record of a stored item: its attributes."""
     fields = tuple(

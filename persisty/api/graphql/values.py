@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from ...model.meta import StoreMeta, meta_of
+from ...model.meta import StoreMeta, meta_of, per_meta
 from .types import Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -69,13 +68,13 @@ def item_answer(item: Any) -> dict[str, Any]:
     return values
 
 
-@cache
+@per_meta
 def _unreadable(meta: StoreMeta[Any]) -> tuple[str, ...]:
     """The attributes that nobody may read."""
     return tuple(name for name, attribute in meta.attributes.items() if attribute.readable is False)
 
 
-@cache
+@per_meta
 def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]:
     """The attributes whose GraphQL spelling is not the JSON that REST has."""
     readable = [(name, one) for name, one in meta.attributes.items() if one.readable is not False]

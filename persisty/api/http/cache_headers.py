@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -18,7 +17,7 @@ from ...errors import Conflict, PersistyError, PreconditionFailed
 from ...model.cache_policy import Cache, cache_of
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or
 from ...model.generators import UPDATED, VERSION, Generator
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.types import INTEGER_MAX, Kind
 from ...model.verbs import VERBS
 from ...query.filter_algebra import combine
@@ -55,7 +54,7 @@ class Validators(Struct, frozen=True):
         return found if isinstance(found, datetime) else None
 
 
-@cache
+@per_meta
 def validators(meta: StoreMeta[Any]) -> Validators:
     """Those of an item."""
     version, updated = _generated(meta, VERSION), _generated(meta, UPDATED)

@@ -209,7 +209,7 @@ def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
         return lambda values: values.get(name)
 
     attributes = {name: replace(one, get=of_mapping(name)) for name, one in meta.attributes.items()}
-    return replace(meta, attributes=attributes, nested={})
+    return meta.altered(attributes=attributes, nested={})
 
 
 def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:

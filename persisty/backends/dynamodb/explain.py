@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from ...model.expressions import ALL, And, Compare, Filter, Or, OrderBy
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
@@ -61,7 +59,7 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
     missing = [one for one in _candidates(planner, where, order) if one not in meta.indexes]
     if not missing:
         return None
-    wider = Planner(replace(meta, indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
+    wider = Planner(meta.altered(indexes=(*meta.indexes, *missing)), planner.codec, planner.index_attributes)
     before, after = (_cost(one.plan(where, order), where, order, NOMINAL_LIMIT, NOMINAL)[0] for one in (planner, wider))
     return missing[0] if after <= before / 2 else None
 

@@ -101,7 +101,7 @@ class Reads(Generic[T]):
         if kept == self.meta.indexes and not moving:
             return self
         found = copy(self)
-        meta = replace(self.meta, indexes=kept)
+        meta = self.meta.altered(indexes=kept)
         found._planner = Planner(meta, self._codec, self._planner.index_attributes, moving)
         return found
 

@@ -8,7 +8,6 @@ under its name. The item travels as JSON, each attribute spelled as its GraphQL 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from ....aws.http_connections import Answer
 from ....aws.retries import THROTTLES, TRANSIENT, Retry, retrying
 from ....aws.signed_requests import SKEW, SignedHost
 from ....errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
-from ....model.meta import StoreMeta, meta_of
+from ....model.meta import StoreMeta, meta_of, per_meta
 from ....model.types import Kind, datetime_text
 from ....store.change_feed import Change
 from ..subscriptions import Subscription
@@ -39,7 +38,7 @@ def published(item: Any) -> dict[str, Any]:
     return values
 
 
-@cache
+@per_meta
 def _datetimes(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     return tuple((name, one.get) for name, one in meta.attributes.items() if one.kind is Kind.DATETIME)
 
