@@ -30,6 +30,7 @@ from .store.edits import Edit, EditResult
 from .store.idempotency_records import REQUESTS, KeptRequest
 from .store.multi_store_batch import edit_stores
 from .store.store import Store
+from .store.system_stores import SYSTEM_STORES
 
 T = TypeVar("T")
 
@@ -43,7 +44,8 @@ class App:
     """Items, the actions beside them, and the engine underneath.
 
     `url` is where items are kept (see `persisty.backends`); without it `PERSISTY_URL`, and without that a SQLite file
-    named after the app in the working directory. Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
+    named after the app in the working directory. `engines`: the URLs of further engines by name, for items that name one
+    (`@stored(engine="cache")`). Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
     items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the answer to a `POST` that has an
     `Idempotency-Key` is kept; None keeps none, and the header counts for nothing.
     """
@@ -55,6 +57,7 @@ class App:
         items: Iterable[type[Any]],
         actions: Iterable[Action] = (),
         url: str | None = None,
+        engines: Mapping[str, str] | None = None,
         stage: str | None = None,
         cache: bool = False,
         idempotency: timedelta | None = timedelta(days=1),
@@ -70,6 +73,12 @@ class App:
             for one in names
             if one.startswith(RESERVED)
         ]
+        further = dict(engines or {})
+        faults += [
+            Fault(f"/items/{meta.name}", f"Its engine {meta.engine} is unknown", _one_of(further), meta.engine)
+            for meta in metas
+            if meta.engine is not None and meta.engine not in further
+        ]
         if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
             faults.append(Fault("/idempotency", "Not a time to keep answers for", f"up to {LONGEST.days} days"))
         if faults:
@@ -80,8 +89,9 @@ class App:
         configured = settings.load()
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
+        self._engines = further
         self._cache = cache if configured.cache is None else configured.cache == "on"
-        self._connection: Connection | None = None
+        self._connections: dict[str | None, Connection] = {}
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
         self._feed = Feed()
@@ -96,16 +106,25 @@ class App:
 
     @property
     def engine(self) -> Engine:
-        """The engine, connected when it is first needed: once, whichever thread needs it first."""
+        """The app's own engine, connected when it is first needed: once, whichever thread needs it first."""
         return self._connected().engine
 
-    def _connected(self) -> Connection:
-        connection = self._connection
+    def engine_of(self, meta: StoreMeta[Any]) -> Engine:
+        """The engine that the items of a store are in."""
+        return self._connected(self._place(meta)).engine
+
+    def _place(self, meta: StoreMeta[Any]) -> str | None:
+        """The name of the engine of a store, None for the app's own."""
+        return meta.engine if meta.engine in self._engines else None
+
+    def _connected(self, name: str | None = None) -> Connection:
+        connection = self._connections.get(name)
         if connection is None:
             with self._connecting:
-                if self._connection is None:
-                    self._connection = Connection(self._connect(), self._feed, cached=self._cache)
-                connection = self._connection
+                connection = self._connections.get(name)
+                if connection is None:
+                    connection = Connection(self._connect(name), self._feed, cached=self._cache)
+                    self._connections[name] = connection
         return connection
 
     def edit_batch(
@@ -120,16 +139,20 @@ class App:
         """
         return edit_stores(self.store, list(batch), caller, atomic=atomic)
 
-    def _connect(self) -> Engine:
-        return connect(self._url, app=self.name, stage=self.stage)
+    def _connect(self, name: str | None = None) -> Engine:
+        return connect(self._url if name is None else self._engines[name], app=self.name, stage=self.stage)
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make one transaction of what this thread does within, in any store of the app: an exception undoes all of it.
+    def transaction(self, engine: str | None = None) -> AbstractContextManager[None]:
+        """Make one transaction of what this thread does within, in any store of one engine: an exception undoes all of it.
+
+        `engine`: its name, None for the app's own. Writes to stores of other engines are not part of the transaction.
 
         One inside another is a part of it, undone by itself. Listeners hear of the changes when the outermost is committed. `Unsupported`
         where the engine has no transactions (memory, DynamoDB): there `edit_batch(..., atomic=True)` writes several items at once.
         """
-        return self._connected().transaction()
+        if engine is not None and engine not in self._engines:
+            raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
+        return self._connected(engine).transaction()
 
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
@@ -180,9 +203,9 @@ class App:
         return store
 
     def use(self, url: str) -> None:
-        """Keep items somewhere else from now on; stores that were handed out follow."""
+        """Store all items in the engine at this URL from now on, those too that name an engine. Stores that were handed out follow."""
         self.close()
-        self._url = url
+        self._url, self._engines = url, {}
 
     @property
     def keeps_requests(self) -> bool:
@@ -193,18 +216,24 @@ class App:
         )
         return self.idempotency is not None and posts
 
+    @property
+    def system_stores(self) -> tuple[StoreMeta[Any], ...]:
+        """The stores that persisty needs for itself in this app, in the app's own engine."""
+        return tuple(one.meta for one in SYSTEM_STORES if one.needed(self))
+
     def prepare(self) -> None:
-        """Create the tables and indexes that the engine lacks."""
-        beside = (REQUESTS,) if self.keeps_requests else ()
-        self.engine.prepare((*self.metas.values(), *beside))
+        """Create the tables and indexes that the engines lack."""
+        for place in dict.fromkeys([None, *map(self._place, self.metas.values())]):
+            metas = [meta for meta in self.metas.values() if self._place(meta) == place]
+            self._connected(place).prepare((*metas, *(self.system_stores if place is None else ())))
 
     def close(self) -> None:
-        """Let go of the engine; the next call opens it anew."""
+        """Close the engines; the next call opens them anew."""
         for store in (self.requests, *self._stores.values()):
             store.disconnect()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        connections, self._connections = self._connections, {}
+        for one in connections.values():
+            one.close()
 
     def servey_actions(self) -> tuple[Any, ...]:
         """Every operation, the stores' and the custom ones, as a servey `Action`: for any host that servey has."""
@@ -242,7 +271,11 @@ class App:
             raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
 
     def _store(self, meta: StoreMeta[T]) -> Store[T]:
-        return Store(meta, lambda: self._connected().open(meta), self._stores)
+        return Store(meta, lambda: self._connected(self._place(meta)).open(meta), self._stores)
+
+
+def _one_of(engines: Mapping[str, str]) -> str:
+    return "one of " + ", ".join(engines) if engines else "an app with `engines`"
 
 
 def _functions(action: Action) -> list[Callable[..., Any]]:

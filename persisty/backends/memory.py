@@ -38,7 +38,7 @@ from ..store.backend import (
     Write,
     WriteResult,
 )
-from ..store.results import conflict, undone
+from ..store.write_results import conflict, undone
 
 T = TypeVar("T")
 MAX_ATOMIC = 10_000

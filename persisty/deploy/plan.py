@@ -31,7 +31,6 @@ from ..model.rules import Rule, Through
 from ..model.verbs import READS, WRITES
 from ..naming import pascal, system_table_name, table_name
 from ..security.authenticator import authenticator_of
-from ..store.idempotency_records import REQUESTS
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .layers import imports_servey, layers_of
 
@@ -188,7 +187,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
     names = ("rest", *GRAPHQL[graphql])
-    requests = (REQUESTS,) if app.keeps_requests else ()
+    requests = app.system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *actions.values())
     auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()

@@ -114,6 +114,7 @@ def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Ite
         links=MappingProxyType(compiled),
         cache=cache,
         conditional_writes=schema.conditional_writes,
+        engine=schema.engine,
         expires=schema.expires,
     )
     item.__persisty__ = meta

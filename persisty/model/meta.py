@@ -125,7 +125,8 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
 
     `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
     `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
-    callers of surfaces have to say which state of an item they update or delete. `expires`: the attribute that has the second, counted
+    callers of surfaces have to say which state of an item they update or delete. `engine`: the name of the engine that the items are in, None
+    for the app's own. `expires`: the attribute that has the second, counted
     from 1970, from which on an item counts for nothing, so that an engine may drop it. `compiled`: what `per_meta` functions have made of it,
     which goes when it goes.
     """
@@ -144,6 +145,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
     links: Mapping[str, Link] = MappingProxyType({})
     cache: Cache | None = None
     conditional_writes: bool = False
+    engine: str | None = None
     expires: str | None = None
     compiled: dict[Any, Any] = msgspec.field(default_factory=dict)
 

@@ -295,6 +295,7 @@ class Schema(Part, frozen=True, kw_only=True, eq=False, dict=True):
     access: Access | Rule | None = None
     cache: Cache | None = None
     conditional_writes: bool = False
+    engine: str | None = None
     expires: str | None = None
     types: dict[str, Definition] = {}
     description: str | None = None

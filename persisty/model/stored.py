@@ -34,6 +34,7 @@ def stored(
     access: Access | Rule | None = None,
     cache: Any = None,
     conditional_writes: bool = False,
+    engine: str | None = None,
     expires: str | None = None,
     former_names: str | tuple[str, ...] = (),
 ) -> Callable[[type[T]], type[T]]: ...
@@ -50,6 +51,7 @@ def stored(
     access: Access | Rule | None = None,
     cache: Any = None,
     conditional_writes: bool = False,
+    engine: str | None = None,
     expires: str | None = None,
     former_names: str | tuple[str, ...] = (),
 ) -> Any:
@@ -58,7 +60,8 @@ def stored(
     `name` of the store (default: the class's, in snake case); `key`: the attribute, or the attributes in order, that
     make the string key; `indexes`; `access`: who may do what through REST and GraphQL (default: nobody, see
     `persisty.model.access`); `cache`: how old an answer may be, a `Cache` or one of servey's cache controls; `conditional_writes`: who
-    updates or deletes through REST or GraphQL has to say on which condition, so that nobody overwrites what they have not seen. Raises
+    updates or deletes through REST or GraphQL has to say on which condition, so that nobody overwrites what they have not seen; `engine`: the name of the engine
+    that the items are stored in, one of the app's `engines` (default: the app's own, at its `url`). Raises
     `InvalidDeclaration` listing every mistake.
     """
 
@@ -68,6 +71,8 @@ def stored(
         keys = _several("key", key, str, faults)
         listed = _several("indexes", indexes, Index, faults)
         former = _several("former_names", former_names, str, faults)
+        if engine is not None and not isinstance(engine, str):
+            faults.append(Fault("", "has an engine of the wrong type", "the name of an engine", repr(engine)[:80]))
         if not isinstance(conditional_writes, bool):
             faults.append(Fault("", "has conditional_writes of the wrong type", "bool", repr(conditional_writes)[:80]))
         if inherited := [base.__name__ for base in target.__mro__[1:] if hasattr(base, "__persisty__")]:
@@ -82,6 +87,7 @@ def stored(
             "access": access,
             "cache": cache,
             "conditional_writes": conditional_writes,
+            "engine": engine,
             "expires": expires,
             "former_names": former,
         }

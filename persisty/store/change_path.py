@@ -33,8 +33,8 @@ from .change_capture import Images, changes_of_writes, keys_before, write_of
 from .change_feed import Change, Feed
 from .item_cache import Clock, ItemCache, Keys
 from .limits import MAX_BATCH
-from .results import conflict
 from .transactions import Transactions
+from .write_results import conflict
 
 T = TypeVar("T")
 

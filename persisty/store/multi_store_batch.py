@@ -121,7 +121,7 @@ def _together(placed: Sequence[_Placed]) -> list[WriteResult | None]:
         and isinstance(one.planned.write, Delete)
         and one.store.referential_actions.of(one.store.meta)
     ]
-    if released and not all(path.capabilities.transactions for path in paths):
+    if released and not all(store.referential_actions.transactional(store.meta) for store, _ in released):
         raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")
     try:
         with paths[0].transaction() if released else nullcontext():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -83,7 +83,7 @@ class Planning:
         item = self.guard.new(given, path)
         self.guard.check_new([item])
         values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
-        return Planned(Put(item, self._requirements(values, "create")), given=given)
+        return Planned(Put(item, self._requirements(values, "create", path)), given=given)
 
     def update(
         self,
@@ -103,7 +103,7 @@ class Planning:
             return None
         rule, bounds = self.guard.condition("update", valid), bounds_of(self.meta, valid)
         ready = self._ready(condition, rule, bounds)
-        requires = self._requirements(valid, "update")
+        requires = self._requirements(valid, "update", path and path + "/changes")
         return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
 
     def delete(
@@ -145,7 +145,7 @@ class Planning:
             raise InvalidInput(faults=faults)
         return planned
 
-    def _requirements(self, values: Mapping[str, Any], verb: str) -> tuple[Requirement, ...]:
+    def _requirements(self, values: Mapping[str, Any], verb: str, path: str = "") -> tuple[Requirement, ...]:
         """The items that have to be there for these values to be written: to be seen by the caller, and as its rule for the verb wants
         them behind a link."""
         if not self._linked:
@@ -163,18 +163,29 @@ class Planning:
                 and values.get(one.attribute) is not None
             ):
                 wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
-        return tuple(
+        requirements = [
             Requirement(name, target, (values[name],), self.joins.ready(target, combine(And, where)))
             for name, (target, where) in wanted.items()
-        )
+        ]
+        here = self.joins.path_of(self.meta).transactions
+        elsewhere = [one for one in requirements if self.joins.path_of(one.meta).transactions is not here]
+        self._check(elsewhere, path)  # an engine cannot decide about another's items together with the write
+        return tuple(one for one in requirements if one not in elsewhere)
 
     def check_requirements(self, values: Mapping[str, Any]) -> None:
         """Look whether what many items are to be linked to is there: a bulk write carries no requirements."""
-        for one in self._requirements(values, "update"):
-            [found] = self.joins.backend_of(one.meta).read((one.key,))
-            if found is None or not self.joins.hold(one.meta, one.where, [found])[0]:
-                fault = Fault(pointer(one.attribute), "There is no such item", "the key of one that is there")
-                raise InvalidInput(faults=[fault])
+        self._check(self._requirements(values, "update"), "")
+
+    def _check(self, requirements: Iterable[Requirement], path: str) -> None:
+        """Raise unless the required items are there now."""
+        faults = [
+            Fault(path + pointer(one.attribute), "There is no such item", "the key of one that is there")
+            for one in requirements
+            for found in self.joins.path_of(one.meta).read((one.key,))
+            if found is None or not self.joins.hold(one.meta, one.where, [found])[0]
+        ]
+        if faults:
+            raise InvalidInput(faults=faults)
 
     def _ready(self, *conditions: Filter) -> Filter:
         """All of them, as the engine takes them."""

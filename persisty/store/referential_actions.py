@@ -48,12 +48,24 @@ class ReferentialActions:
             )
         return found
 
+    def transactional(self, meta: StoreMeta[Any]) -> bool:
+        """Whether an item and all its dependents can be written in one transaction: one engine has them, and has transactions."""
+        path, left, seen = self.path_of(meta), [meta], {meta}
+        while left:
+            for other, _ in self.of(left.pop()):
+                if self.path_of(other).transactions is not path.transactions:
+                    return False
+                if other not in seen:
+                    seen.add(other)
+                    left.append(other)
+        return path.capabilities.transactions
+
     def delete(self, meta: StoreMeta[Any], planned: Planned, by: Caller | None) -> WriteResult:
         """Delete an item with its dependents. Raises `Conflict` where one of them blocks it, `Unfinished` where there are more than one
         call deletes."""
         path = self.path_of(meta)
         [key] = planned.write.key  # type: ignore[union-attr]  # a link leads by a key of one part
-        if path.capabilities.transactions:
+        if self.transactional(meta):
             with path.transaction():
                 [result] = path.write((planned.write,), atomic=False, by=by)
                 if result.outcome is Outcome.DONE:
@@ -78,7 +90,7 @@ class ReferentialActions:
         self, meta: StoreMeta[Any], planned: Sequence[Planned], atomic: bool, by: Caller | None
     ) -> list[WriteResult]:
         """Do the writes of a batch that has deletes."""
-        if atomic and self.path_of(meta).capabilities.transactions:
+        if atomic and self.transactional(meta):
             return self._together(meta, planned, by)
         if atomic:
             raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")

@@ -9,8 +9,6 @@ from msgspec import UNSET, Struct, structs
 
 from ..errors import (
     Aborted,
-    BackendUnavailable,
-    Conflict,
     Fault,
     InvalidInput,
     NotFound,
@@ -26,6 +24,7 @@ from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
 from .guard import Guard
 from .in_doubt_writes import settled
+from .write_results import conflict, in_doubt
 
 
 class Planned(Struct, frozen=True):
@@ -60,37 +59,6 @@ def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard:
         case Outcome.ERROR if result.error is not None:
             return result.error
     return Aborted()
-
-
-def in_doubt() -> BackendUnavailable:
-    """The error of a write that may have been carried out."""
-    return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
-
-
-def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
-    """Names the attributes whose values are taken: the key's, or those of a unique index."""
-    taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
-    return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
-
-
-def undone(results: Sequence[WriteResult]) -> list[WriteResult]:
-    """The results of writes that were to be all or none and were undone: those that were fine in themselves are ABORTED."""
-    aborted = WriteResult(Outcome.ABORTED)
-    return [aborted if result.outcome is Outcome.DONE else result for result in results]
-
-
-def relocated(error: InvalidInput, positions: Sequence[int]) -> InvalidInput:
-    """An engine's refusal of some writes, with their positions among all: the first step of each path."""
-    if len(positions) == 1:
-        error.faults = tuple(structs.replace(one, path=pointer(positions[0]) + one.path) for one in error.faults)
-        return error
-
-    def place(path: str) -> str:
-        number, _, rest = path.removeprefix("/").partition("/")
-        return pointer(positions[int(number)]) + (rest and "/" + rest)
-
-    error.faults = tuple(structs.replace(one, path=place(one.path)) for one in error.faults)
-    return error
 
 
 def edit_result(

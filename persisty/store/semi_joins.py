@@ -14,27 +14,39 @@ from ..model.expressions import ALL, NOTHING, And, Exists, Filter
 from ..model.meta import StoreMeta
 from ..query.evaluation import matcher
 from ..query.filter_algebra import among, combine, follows_links, joined
-from .backend import Backend, Query
+from .backend import Query
+from .change_path import ChangePath
 from .limits import MAX_LIMIT
 
 MAX_LINKED = 1_000
 """Values that may stand in the place of a link."""
 
-Related = Callable[[StoreMeta[Any]], Backend[Any]]
+Related = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the backend that keeps it."""
 
 
 class Joins:
     """Filters through links over the backends of one engine."""
 
-    def __init__(self, backend_of: Related) -> None:
-        self.backend_of = backend_of
+    def __init__(self, path_of: Related) -> None:
+        self.path_of = path_of
 
     def ready(self, meta: StoreMeta[Any], where: Filter) -> Filter:
-        """The filter as the engine takes it."""
-        if not follows_links(where) or self.backend_of(meta).capabilities.joins:
+        """The filter as the engine takes it: links that it can follow stay, for the others the keys behind them are read."""
+        if not follows_links(where):
             return where
-        return joined(meta, where, self._values)
+        here = self.path_of(meta)
+        if not here.capabilities.joins:
+            return joined(meta, where, self._values)
+
+        def followed(link: Exists) -> Filter:
+            there = self.path_of(link.meta)
+            if there.transactions is not here.transactions:  # in another engine
+                return self._values(link)
+            inner = self.ready(link.meta, link.where)
+            return link if inner is link.where else Exists(link.attribute, link.meta, link.other, inner)
+
+        return joined(meta, where, followed)
 
     def hold(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
         """Return whether the filter matches, for each item. Makes one query for each link in it."""
@@ -59,7 +71,7 @@ class Joins:
 
     def _others(self, link: Exists, wanted: Collection[Any] | None) -> list[Any]:
         """The values of the other end's attribute, of those wanted or at all, that its matches have, each once."""
-        backend, get = self.backend_of(link.meta), link.meta.attributes[link.other].get
+        backend, get = self.path_of(link.meta), link.meta.attributes[link.other].get
         asked = ALL if wanted is None else among(link.other, wanted)
         where = combine(And, [asked, self.ready(link.meta, link.where)])
         found: dict[Any, None] = {}

@@ -27,7 +27,7 @@ from persisty.model.expressions import ALL, And, Compare, OrderBy
 from persisty.query.filter_algebra import combine
 from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
 from persisty.errors import Unsupported
-from persisty.store.results import conflict, undone
+from persisty.store.write_results import conflict, undone
 
 
 class ShelfBackend:

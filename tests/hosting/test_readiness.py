@@ -59,7 +59,7 @@ class Engine:
 @pytest.fixture
 def app() -> App:
     app = App("notes", items=[Note], url="memory://")
-    app._connection = Connection(Engine())  # type: ignore[arg-type]
+    app._connections[None] = Connection(Engine())  # type: ignore[arg-type]
     return app
 
 
@@ -140,7 +140,7 @@ def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
 
 
 def test_liveness_does_not_touch_the_engine_and_asks_for_no_credentials(app: App) -> None:
-    app._connection = None
+    app._connections.clear()
     app._url = "nonsense://"
     assert ask(app, "GET", "/health", headers={"authorization": "Bearer nonsense"}).json() == {"status": "ok"}
     assert ask(app, "GET", "/ready").json()["reason"] == "starting"

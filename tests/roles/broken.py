@@ -113,7 +113,7 @@ def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
         found = update(self, key, changes, when, path)
         if found is None or found.rule is ALL:
             return found
-        [item] = self.joins.backend_of(self.meta).read((found.write.key,))
+        [item] = self.joins.path_of(self.meta).read((found.write.key,))
         fine = item is not None and self.joins.hold(self.meta, found.rule, [item])[0]
         free = type(found.write)(found.write.key, found.write.changes, found.when, found.write.requires)
         return type(found)(free, found.when, found.given, ALL) if fine else found

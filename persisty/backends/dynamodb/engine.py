@@ -24,7 +24,7 @@ from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
-from ...store.results import relocated
+from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport

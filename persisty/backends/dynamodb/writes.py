@@ -28,7 +28,7 @@ from ...query.evaluation import matcher
 from ...query.filter_algebra import combine, names_in
 from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.in_doubt_writes import repeatable, settled
-from ...store.results import conflict, in_doubt
+from ...store.write_results import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
 from .batch_results import Results
 from .codec import Executed, Wire, WireCodec

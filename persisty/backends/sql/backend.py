@@ -37,7 +37,7 @@ from ...store.backend import (
     Write,
     WriteResult,
 )
-from ...store.results import conflict
+from ...store.write_results import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
 from .dialect import Connection, Dialect, UniqueTaken

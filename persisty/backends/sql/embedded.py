@@ -24,7 +24,7 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from ...store.results import undone
+from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .dialect import UniqueTaken
 from .engine import SqlEngine

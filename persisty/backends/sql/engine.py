@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from ...errors import BackendUnavailable, Conflict, InvalidInput
 from ...model.meta import StoreMeta
 from ...store.backend import Backend, Outcome, Write, WriteResult
-from ...store.results import relocated, undone
+from ...store.write_results import relocated, undone
 from .columns import SEQUENCES, table_of
 from .dialect import Connection, Dialect, UniqueTaken
 

@@ -24,7 +24,7 @@ class StagedApp(App):
         super().__init__("roles", items=ITEMS, actions=actions, url="memory://", stage="dev")
         self._opening = opening
 
-    def _connect(self) -> Engine:
+    def _connect(self, name: str | None = None) -> Engine:
         return self._opening()
 
 

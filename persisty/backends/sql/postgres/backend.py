@@ -31,7 +31,7 @@ from ....model.validation import pointer
 from ....query.explain import Explanation
 from ....store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ....store.in_doubt_writes import repeatable
-from ....store.results import undone
+from ....store.write_results import undone
 from ..columns import index_name
 from ..dialect import UniqueTaken
 from .connection import PostgresConnection, quoted

@@ -1,0 +1,33 @@
+"""System stores: what persisty stores for itself, declared as items like any other, in one registry.
+
+A new one is a row of `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it, and no surface offers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from ..model.meta import StoreMeta
+from .idempotency_records import REQUESTS
+
+
+class Needs(Protocol):
+    """What an app tells of the system stores that it needs."""
+
+    @property
+    def keeps_requests(self) -> bool:
+        """Whether answers to requests with an `Idempotency-Key` are stored."""
+        ...
+
+
+class SystemStore(Struct, frozen=True):
+    """A store of persisty's own. `needed`: whether an app has to have it."""
+
+    meta: StoreMeta[Any]
+    needed: Callable[[Needs], bool]
+
+
+SYSTEM_STORES: tuple[SystemStore, ...] = (SystemStore(REQUESTS, lambda app: app.keeps_requests),)
