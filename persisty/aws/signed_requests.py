@@ -57,6 +57,7 @@ class SignedHost:
         self._signer = Signer(authority, region, service, self._path, content_type)
         self._name, self._credentials = name, credentials
         self._skew = 0.0
+        self._moment = (0, "")
 
     def exchange(self, body: bytes, target: str = "") -> Answer:
         """Send a request and read its answer; a `Retry` if that fails."""
@@ -90,10 +91,18 @@ class SignedHost:
 
     def request(self, body: bytes, target: str = "") -> bytes:
         """The request as it goes out. `target`: what AWS's JSON protocol calls the operation, where the service speaks it."""
-        moment = strftime("%Y%m%dT%H%M%SZ", gmtime(time() + self._skew))
-        signed = self._signer.headers(target, body, self._credentials(), moment)
+        signed = self._signer.headers(target, body, self._credentials(), self._now())
         head = f"POST {self._path} HTTP/1.1\r\n{signed}Content-Length: {len(body)}\r\n\r\n"
         return head.encode("latin-1") + body
+
+    def _now(self) -> str:
+        """Return the time as signatures spell it, formatted once a second."""
+        second = int(time() + self._skew)
+        known, text = self._moment
+        if known != second:
+            text = strftime("%Y%m%dT%H%M%SZ", gmtime(second))
+            self._moment = (second, text)
+        return text
 
     def correct_clock(self, date: str | None) -> bool:
         """Take the server's time for ours from now on; False where that would change nothing."""

@@ -108,25 +108,21 @@ class Statements:
         return None
 
     def _changed(self, changes: Mapping[str, Any], values: list[dict[str, Any]]) -> Shape | None:
-        """The shape of some changes; their values are appended. None where one starts from an attribute that may be null:
-        PartiQL has no documented way to say what it counts as then."""
-        shape: list[tuple[str, str]] = []
+        """Return the names of some changes and how each changes; append their values. None where one starts from an attribute that may be
+        null: PartiQL has no documented way to say what it counts as then."""
+        cells = self._codec.cells
+        hows: list[str] = []
         for name, value in changes.items():
-            kind = type(value)
-            if value is None:
-                shape.append((name, "remove"))
-            elif kind is not Add and kind is not Append:
-                values.append(self._codec.value(name, value))
-                shape.append((name, "set"))
-            elif self._meta.attributes[name].optional:
+            how = "remove" if value is None else OPERATORS.get(type(value), "set")
+            hows.append(how)
+            if how == "remove":
+                continue
+            if how != "set" and self._meta.attributes[name].optional:
                 return None
-            elif kind is Add:
-                values.append(self._codec.value(name, value.amount))
-                shape.append((name, "add"))
-            else:
-                values.append(self._codec.value(name, value.values))
-                shape.append((name, "append"))
-        return tuple(shape)
+            tag, encode = cells[name]
+            given = value if how == "set" else value.amount if how == "add" else value.values
+            values.append({tag: encode(given)})
+        return tuple(changes), tuple(hows)
 
     def _statement(
         self, shape: Shape, values: list[dict[str, Any]], write: Write, when: Filter = ALL
@@ -148,12 +144,15 @@ class Statements:
         where = self._key_is + (f" AND ({condition})" if condition else "")
         if isinstance(write, Delete):
             return f"DELETE FROM {self._table} WHERE {where} RETURNING ALL OLD *"
-        sets = " ".join(CHANGES[how].format(_quoted(name)) for name, how in shape[1] if how != "remove")
-        removes = " ".join(f"REMOVE {_quoted(name)}" for name, how in shape[1] if how == "remove")
+        changes = list(zip(*shape[1], strict=True))
+        sets = " ".join(CHANGES[how].format(_quoted(name)) for name, how in changes if how != "remove")
+        removes = " ".join(f"REMOVE {_quoted(name)}" for name, how in changes if how == "remove")
         clauses = " ".join(part for part in (sets, removes) if part) or f"REMOVE {_quoted(NOTHING_STORED)}"
         return f"UPDATE {self._table} {clauses} WHERE {where} RETURNING ALL NEW *"
 
 
+OPERATORS: dict[type, str] = {Add: "add", Append: "append"}
+"""Change → its row in `CHANGES`; every other value is set."""
 CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} = list_append({0}, ?)"}
 """How an attribute changes → its clause."""
 

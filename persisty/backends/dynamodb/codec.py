@@ -202,15 +202,15 @@ def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ())
 
 
 class WireCodec:
-    """`got`, `updated`, `found`, `batch` are the shapes of answers with items in them, and `item` makes an item of a row in
-    one of them. Stored attributes that the declaration does not know are not in it."""
+    """`cells`: attribute → the tag and the encoder of its value. `got`, `updated`, `found`, `batch` are the shapes of answers with items, and
+    `item` makes an item of a row in one of them. It leaves out stored attributes that the declaration does not know."""
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._kinds = {name: wire_kind(attribute) for name, attribute in meta.attributes.items()}
         self._encoders = tuple(
             (name, meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
         )
-        self._cells = {name: (kind.tag, kind.encode) for name, kind in self._kinds.items()}
+        self.cells = {name: (kind.tag, kind.encode) for name, kind in self._kinds.items()}
         cells = {name: _cell(kind.tag, kind.type) for name, kind in self._kinds.items()}
         row: Any = msgspec.defstruct("Row", [(name, cell | None, None) for name, cell in cells.items()], gc=False)
         self._row = row
@@ -257,7 +257,7 @@ class WireCodec:
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
         """One value that is not None."""
-        tag, encode = self._cells[name]
+        tag, encode = self.cells[name]
         return {tag: encode(value)}
 
     def key(self, key: KeyValues) -> Wire:

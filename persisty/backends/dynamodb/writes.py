@@ -93,7 +93,9 @@ class Writes(Generic[T]):
             return self.transactions.run([(self.part, write) for write in writes])
         results = Results(len(writes))
         keys = [self._key(write) for write in writes]
-        guarded = {key for key, write in zip(keys, writes, strict=True) if self._unique and self._guards.concern(write)}
+        guarded: set[KeyValues] = set()
+        if self._unique:
+            guarded = {key for key, write in zip(keys, writes, strict=True) if self._guards.concern(write)}
         for positions in rounds([(position, key) for position, key in enumerate(keys) if key not in guarded]):
             self._side_by_side(writes, positions, results)
         for position, key in enumerate(keys):
