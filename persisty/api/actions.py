@@ -10,12 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import import_module
 from typing import Any, get_type_hints
 
 import msgspec
 
 from ..application import App
+from ..deferred import deferred
 from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput, Unauthenticated
 from ..model.generators import acting_as
 from ..model.types import identity, unwrap
@@ -26,7 +26,7 @@ from .operations import ActionOperation, Arguments, Operation, Parameter, unknow
 from .store_operations import store_operations
 
 AUTHORIZATION = "servey.security.authorization"
-"""Where servey's `Authorization` is: recognising one needs no import of it."""
+"""The module of servey's `Authorization`. A parameter's annotation is recognised by it without an import."""
 
 
 def action_operations(app: App) -> dict[str, ActionOperation]:
@@ -102,8 +102,10 @@ def admit(action: Any, caller: Caller) -> None:
 
 
 def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:
-    """How a parameter that is the caller, and no argument, gets its value: as persisty's `Caller`, or as servey's `Authorization`,
-    which is None for a caller that is not authenticated where the parameter may be."""
+    """Return the function that makes the value of a parameter for the caller, or None for an argument.
+
+    Such a parameter is persisty's `Caller`, or servey's `Authorization`, which is None for an anonymous caller if it is optional.
+    """
     inner, optional = unwrap(annotation)
     if inner is Caller:
         return identity
@@ -113,7 +115,7 @@ def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:
 
 
 def _authorization(caller: Caller) -> Any:
-    return import_module("persisty.api.authorization").authorization_of(caller)  # whoever has an action has servey
+    return deferred("persisty.api.authorization").authorization_of(caller)  # whoever has an action has servey
 
 
 def _settled(result: Any) -> Any:

@@ -15,12 +15,12 @@ X = TypeVar("X")
 
 
 class Faults(list[Fault]):
-    """What is wrong with an input, gathered from several checks so that the caller hears of all of it."""
+    """The faults of an input, gathered from several checks so that the caller learns all of them."""
 
     worst: type[InvalidInput | InvalidQuery] = InvalidQuery
 
     def gather(self, check: Callable[[], X]) -> X | None:
-        """The check's answer, or None where it found faults."""
+        """Return the check's result, or None if it found faults."""
         try:
             return check()
         except (InvalidInput, InvalidQuery) as error:
@@ -36,7 +36,7 @@ class Faults(list[Fault]):
 
 
 def filter_from(store: Store[Any], given: Any, path: str = "/where") -> Filter:
-    """A filter as it is, or read from the parameters of a URL or from its JSON form."""
+    """Return a filter as it is, or read from the parameters of a URL or from its JSON form."""
     if isinstance(given, Filter):
         return given
     view = store.guard.view

@@ -50,7 +50,7 @@ def _parsed(store: Store[Any], given: list[Any], *, check: bool = False) -> list
 
 
 def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:
-    """Where the condition of an edit should be that lacks one which its item demands."""
+    """Return the path of the condition that an edit lacks although its item demands one."""
     if not isinstance(edit, edits.Update | edits.Delete):
         return None
     path = pointer("edits", position, CONDITIONAL[type(edit)], "when")
@@ -58,11 +58,11 @@ def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str 
 
 
 CONDITIONAL: dict[type, str] = {edits.Update: "update", edits.Delete: "delete"}
-"""The edits that may have a condition, as a caller names them."""
+"""Edits that may have a condition → the member with which a caller sends them."""
 
 
 def _in_update(fault: Fault) -> Fault:
-    """A fault of the changes of an edit at its place in what a caller sends: `/edits/3/update/changes/count`."""
+    """Return a fault of an edit's changes with its path in what the caller sent: `/edits/3/update/changes/count`."""
     return msgspec.structs.replace(fault, path=_CHANGES.sub(r"\1/update/changes", fault.path, count=1))
 
 
@@ -117,5 +117,5 @@ def _keyless(body: Arguments, path: str) -> list[Fault]:
 
 
 def unconditional(store: Store[Any], when: Filter | None, path: str) -> bool:
-    """Whether a write lacks a condition that its item demands. One that holds of every item is none."""
+    """Return whether a write lacks a condition that its item demands. A filter that matches every item is no condition."""
     return store.meta.conditional_writes and store.planning.where(when, path) == ALL

@@ -67,7 +67,7 @@ class ActionOperation(OperationShape, frozen=True, kw_only=True):
 
 
 Operation: TypeAlias = StoreOperation | ActionOperation
-"""Something that a caller can ask for. Match on the class to learn which kind it is."""
+"""An operation of either kind. Match on the class to learn which one it is."""
 
 
 def unknown_members(body: Arguments, known: tuple[str, ...], path: str) -> list[Fault]:

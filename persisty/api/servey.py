@@ -154,7 +154,7 @@ def _action(operation: StoreOperation, known: dict[str, _Types]) -> Action:
 
 
 def _cache_control(operation: StoreOperation) -> CacheControlABC | None:
-    """What servey's hosts tell caches of what is read, as far as they can; they know no times of pages."""
+    """Return servey's cache control of a reading operation. It has no time of modification for pages."""
     meta = operation.meta
     if operation.mutation or meta.cache is None:
         return None
@@ -184,7 +184,7 @@ def _function(operation: StoreOperation, types: _Types) -> Callable[..., Any]:
 
 CALLER = "authorization"
 AUTHORIZED = inspect.Parameter(CALLER, inspect.Parameter.KEYWORD_ONLY, annotation=Optional[Authorization], default=None)  # noqa: UP045 - what servey recognises
-"""What servey's hosts put the caller into: no argument of the API."""
+"""The parameter into which servey's hosts put the caller. It is no argument of the API."""
 
 
 def _parameter(parameter: Parameter, types: _Types) -> inspect.Parameter:

@@ -25,7 +25,7 @@ from .operations import Arguments, Parameter, StoreOperation
 
 
 class Offer(Struct, frozen=True):
-    """How a verb is offered: a row of `OFFERS`. `path` has the store's name for `{store}`."""
+    """The form in which a verb is offered: a row of `OFFERS`. `path` has the store's name for `{store}`."""
 
     method: str
     path: str
@@ -59,8 +59,8 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
 
 
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
-    """What the caller's condition says, and what a surface makes of the version that the caller knows. `PreconditionRequired` if that is
-    nothing and the item's writes are conditional."""
+    """Return the caller's condition, joined with that of the version that the caller knows. `PreconditionRequired` if there is neither and the
+    item's writes are conditional."""
     known = arguments.get("precondition")
     if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):
         raise PreconditionRequired()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from importlib import import_module
 from typing import Any
 
 from msgspec import Struct
@@ -25,6 +24,7 @@ from ..api.graphql.subscriptions import Subscription
 from ..api.graphql.types import item_record
 from ..api.operations import Operation, StoreOperation
 from ..application import App
+from ..deferred import deferred
 from ..model.meta import StoreMeta
 from ..naming import camel
 from ..security.caller import ANONYMOUS
@@ -71,7 +71,7 @@ def anonymous(operation: Operation) -> bool:
     """Return whether a caller without credentials may use the operation for some item."""
     if isinstance(operation, StoreOperation):
         return _may(operation.meta, operation.verb)
-    nobody = import_module("persisty.api.authorization").authorization_of(ANONYMOUS)  # an action brings servey
+    nobody = deferred("persisty.api.authorization").authorization_of(ANONYMOUS)  # an action brings servey
     return bool(operation.action.access_control.is_executable(nobody))
 
 

@@ -21,6 +21,7 @@ from ..api.graphql.sdl import sdl
 from ..api.graphql.subscriptions import Subscription, subscriptions
 from ..api.http.cors import origins_of
 from ..api.operations import ActionOperation, Operation, StoreOperation
+from ..api.routes import ACTIONS, API, Surface, fixed, route_of
 from ..api.store_operations import store_operations
 from ..application import App
 from ..backends.dynamodb.codec import WireCodec
@@ -226,7 +227,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
             for name, (handler, description) in FUNCTIONS.items()
             if name in names
         ),
-        routes=(*_routes(app, actions), *(Route("ANY", "/graphql", name) for name in names if name == "graphql_http")),
+        routes=_routes(actions, [name for name in names if name == "graphql_http"]),
         fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
@@ -372,18 +373,16 @@ def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any
                 _take_dependents(app, actions, other, seen)
 
 
-def _routes(app: App, actions: dict[str, ActionOperation]) -> tuple[Route, ...]:
-    """A few routes with wildcards rather than one an operation: an HTTP API takes 300. Of every method, for REST tells which there are."""
-    fixed = [
-        Route("ANY", "/api/{proxy+}", "rest"),
-        Route("ANY", "/health", "rest"),
-        Route("ANY", "/openapi.json", "rest"),
-    ]
-    if any(operation.path.startswith("/actions/") for operation in actions.values()):
-        fixed.append(Route("ANY", "/actions/{proxy+}", "rest"))
-    paths = dict.fromkeys(one.path for one in actions.values())
-    elsewhere = [path for path in paths if not path.startswith(("/actions/", "/api/"))]
-    return (*fixed, *(Route("ANY", path, "rest") for path in elsewhere))
+def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str]) -> tuple[Route, ...]:
+    """Return few routes with wildcards, because an HTTP API takes 300. They take every method: the surface knows which there are."""
+    paths = dict.fromkeys(route_of(one).path for one in actions.values())
+    elsewhere = [path for path in paths if not path.startswith((ACTIONS, API))]
+    rest = [route.path for route in fixed(Surface.REST)]
+    some = [Route("ANY", path, "rest") for path in (f"{API}{{proxy+}}", *rest)]
+    if any(path.startswith(ACTIONS) for path in paths):
+        some.append(Route("ANY", f"{ACTIONS}{{proxy+}}", "rest"))
+    some += [Route("ANY", path, "rest") for path in elsewhere]
+    return (*some, *(Route("ANY", one.path, name) for name in graphql for one in fixed(Surface.GRAPHQL)))
 
 
 def _fields(operations: Sequence[Operation]) -> Iterator[Field]:

@@ -15,10 +15,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..api.http.request_ids import REQUEST_ID
+from ..api.routes import Surface, fixed
 from .tracing import CURRENT
 
 HERE = Path(__file__).parent
-PAGES = {"/": "index.html", "/docs": "docs.html", "/graphiql": "graphiql.html"}
+PAGES = {one.path: one.name for one in fixed(Surface.PAGE)}
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; font-src 'self' data:; style-src 'self' 'unsafe-inline'; "
@@ -36,7 +37,7 @@ HEADERS = [
 def routes() -> list[BaseRoute]:
     """Return the routes of the pages and of the files that they load."""
     pages: list[BaseRoute] = [Route(path, _page(HERE / "pages" / name)) for path, name in PAGES.items()]
-    files = [Mount("/pages", _files("pages")), Mount("/static", _files("static"))]
+    files = [Mount(one.stem.rstrip("/"), _files(one.name)) for one in fixed(Surface.FOLDER)]
     return [*pages, *files]
 
 

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from ..api.actions import operations
+from ..api.routes import API, KEY, Surface, fixed, routes_of
 from ..application import App
-from .pages import PAGES
 
 UNMATCHED = "unmatched"
-SERVERS_OWN = ("/health", "/ready", "/metrics", "/openapi.json", "/graphql", *PAGES)
-FOLDERS = ("/pages/", "/static/")
 
 
 class RouteNames:
     """The names of an app's routes. Imports the modules of its actions."""
 
     def __init__(self, app: App) -> None:
-        paths: list[str] = [
-            operation.path for operation in import_module("persisty.api.actions").operations(app).values()
-        ]
-        self._fixed: dict[str, str] = {path: path for path in (*SERVERS_OWN, *paths)}
-        self._keyed: dict[str, str] = {
-            path.removesuffix("{key}"): path for path in paths if path.startswith("/api/") and path.endswith("/{key}")
+        routes = routes_of(operations(app).values())
+        self._exact = {one.path: one.path for one in routes if one.surface is not Surface.FOLDER}
+        self._keyed = {
+            one.stem: one.path
+            for one in routes
+            if one.surface is Surface.REST and one.path.startswith(API) and one.path.endswith(KEY)
         }
 
     def __call__(self, path: str) -> str:
         """The route's path, as `/api/message/{key}`; `unmatched` for a path that belongs to none."""
-        known = self._fixed.get(path)
+        known = self._exact.get(path)
         if known is not None:
             return known
-        end = path.find("/", 5) + 1
+        end = path.find("/", len(API)) + 1
         if end and end < len(path):
             known = self._keyed.get(path[:end])
             if known is not None:
                 return known
-        folder = next((folder for folder in FOLDERS if path.startswith(folder)), None)
-        return UNMATCHED if folder is None else f"{folder}{{file}}"
+        return next((one.path for one in fixed(Surface.FOLDER) if path.startswith(one.stem)), UNMATCHED)

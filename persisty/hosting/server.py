@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -28,6 +28,7 @@ from ..api.http.messages import MAX_BODY, Request, Response
 from ..api.http.problem import refusal
 from ..api.http.request_ids import REQUEST_ID
 from ..api.rest.endpoint import Rest
+from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
 from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
 from .draining import on_shutdown
@@ -39,6 +40,8 @@ from .tracing import begin
 from .tracing import with_subject as tracing_subject
 from .websocket import GraphqlSocket
 
+FOLDERS = tuple(route.stem for route in fixed(Surface.FOLDER))
+
 
 class Server:
     """The ASGI application. `max_body` limits the body of a request, in bytes. `metrics` answers `/metrics`, if metrics are on.
@@ -48,6 +51,7 @@ class Server:
         self, app: App, max_body: int = MAX_BODY, *, metrics: Handle | None = None, with_subject: bool = False
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
+        self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
@@ -86,22 +90,38 @@ class Server:
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
             return
-        if path.startswith("/api/") or path == "/openapi.json":
+        route = None if path.startswith(API) else self._routes.get(path)
+        if path.startswith(API):
             await self._answer(self._rest, self._app.engine.embedded, scope, receive, send)
-        elif path == "/graphql":
-            await self._answer(self._graphql, self._app.engine.embedded, scope, receive, send)
-        elif path in PAGES or path.startswith(("/pages/", "/static/")):
-            begin(_headers(scope), scope)
-            await self._pages(scope, receive, send)
-        elif path == "/health":
-            await self._answer(self._health, True, scope, receive, send)
-        elif path == "/ready":
-            missing = await self.readiness.missing()
-            await self._answer(partial(readiness_response, missing), True, scope, receive, send)
-        elif path == "/metrics" and self._metrics is not None:
-            await self._answer(self._metrics, True, scope, receive, send)
+        elif route is not None:
+            await SERVED[route.name](self, scope, receive, send)
+        elif path.startswith(FOLDERS):
+            await self._page(scope, receive, send)
         else:  # a custom action, or nothing
             await self._answer(self._rest, False, scope, receive, send)
+
+    async def _openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(self._rest, self._app.engine.embedded, scope, receive, send)
+
+    async def _ask_graphql(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(self._graphql, self._app.engine.embedded, scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begin(_headers(scope), scope)
+        await self._pages(scope, receive, send)
+
+    async def _ask_health(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(self._health, True, scope, receive, send)
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        missing = await self.readiness.missing()
+        await self._answer(partial(readiness_response, missing), True, scope, receive, send)
+
+    async def _ask_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._metrics is None:
+            await self._answer(self._rest, False, scope, receive, send)
+        else:
+            await self._answer(self._metrics, True, scope, receive, send)
 
     def _surface(self, handle: Handle, limited: Limited | None) -> Handle:
         """Wrap a surface in CORS, rate limit and authentication."""
@@ -163,6 +183,15 @@ class Server:
         self.readiness.stage = "draining"
 
 
+SERVED: dict[str, Callable[[Server, Scope, Receive, Send], Awaitable[None]]] = {
+    "health": Server._ask_health,
+    "openapi": Server._openapi,
+    "graphql": Server._ask_graphql,
+    "ready": Server._ready,
+    "metrics": Server._ask_metrics,
+    **dict.fromkeys(PAGES.values(), Server._page),
+}
+"""Name of a fixed route → the method that answers it."""
 REQUEST_ID_HEADER = REQUEST_ID.encode()
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""

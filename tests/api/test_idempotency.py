@@ -22,8 +22,8 @@ from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from lambdas.http_event import answered
 from persisty import Access, App, Caller, Conflict, InvalidDeclaration, Unique, authenticated, owned, public, stored
-from persisty.api.http.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
 from persisty.api.http.messages import Request, Response
+from persisty.api.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
 from persisty.api.openapi.document import document
 from persisty.api.rest.endpoint import Rest
 from persisty.api.store_operations import store_operations

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from persisty import App, Attr, PreconditionFailed, Store, stored
-from persisty.api.http.cache_headers import unchanged
+from persisty.api.rest.conditional_writes import unchanged
 
 
 class Shade(enum.Enum):

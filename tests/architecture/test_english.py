@@ -21,13 +21,10 @@ HEADLESS = re.compile(
 """First words that name no subject. A question is one too: write "Return whether …"."""
 REMAINING: dict[str, int] = {
     "persisty": 5,
-    "persisty/api": 10,
-    "persisty/api/graphql": 16,
     "persisty/api/graphql/appsync": 2,
     "persisty/api/graphql/hosted": 2,
     "persisty/api/http": 13,
     "persisty/api/openapi": 11,
-    "persisty/api/rest": 6,
     "persisty/backends": 3,
     "persisty/backends/dynamodb": 11,
     "persisty/backends/sql": 12,

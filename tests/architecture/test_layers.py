@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"backoff", "errors", "naming", "settings"}),
-    frozenset({"drivers"}),
+    frozenset({"deferred", "drivers"}),
     frozenset({"aws"}),
     frozenset({"model"}),
     frozenset({"query"}),

@@ -47,7 +47,7 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.api.openapi.examples:ANSWERS": with_content,
     "persisty.api.openapi.examples:BODIES": with_body,
     "persisty.api.openapi.responses:REFUSALS": every,
-    "persisty.api.rest.endpoint:HANDLERS": every,
+    "persisty.api.rest.handlers:HANDLERS": every,
     "persisty.api.store_operations:OFFERS": every,
     "persisty.clients.python_methods:METHODS": every,
     "persisty.clients.python_types:EDITS": edited,

@@ -12,7 +12,7 @@ import pytest
 
 from persisty import App
 from persisty.api.graphql.appsync.function import AppSync
-from persisty.api.graphql.hosted.complexity import MOST
+from persisty.api.graphql.complexity import MOST
 from persisty.api.graphql.hosted.document_limits import Limits
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.hosted.persisted_documents import REMEMBERED_LENGTH, Documents, declared_in

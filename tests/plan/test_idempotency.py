@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from persisty import App, Caller, public, read_only, stored
-from persisty.api.http.idempotency import LEASE, Idempotency
 from persisty.api.http.messages import Request, Response
+from persisty.api.idempotency import LEASE, Idempotency
 from persisty.api.store_operations import store_operations
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import REQUEST_ACTIONS, KeyAttribute, plan_of

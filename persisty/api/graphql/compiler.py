@@ -28,7 +28,7 @@ INT_LEAST, INT_GREATEST = -(2**31), 2**31 - 1
 
 
 class Dialect(Struct, frozen=True):
-    """How a surface writes values. `check`: leaf → function that makes GraphQL's value and raises for impossible ones. `json`: writes AWSJSON."""
+    """The spelling of values on a surface. `check`: leaf → function that makes GraphQL's value and raises for impossible ones. `json`: writes AWSJSON."""
 
     check: Callable[[Leaf], Callable[[Any], Any]]
     json: Callable[[Any], Any]

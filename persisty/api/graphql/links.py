@@ -11,8 +11,8 @@ from ...query.filter_parsing import filter_of_json
 from ...store.limits import DEFAULT_LIMIT, check_limit
 from ..operations import Parameter
 from ..store_operations import OFFERS
+from .complexity import page_of
 from .executor import Run
-from .hosted.complexity import page_of
 from .resolvers import store_arguments
 from .result_types import LinkField
 from .selection import Selected
@@ -31,7 +31,7 @@ def parameters_of(link: LinkField) -> tuple[Parameter, ...]:
 
 
 def most(selected: Selected, variables: Any) -> int:
-    """How many items a page of the link may hold."""
+    """Return how many items a page of the link may hold."""
     return page_of(selected.arguments(variables))
 
 
@@ -43,7 +43,7 @@ def load(
     run: Run,
     items: Sequence[Any],
 ) -> list[Any]:
-    """What is behind the link of each item, with the attributes of `select` at least. Raises what is wrong with the arguments, and
+    """Return the item or page at the link of each item, with the attributes of `select` at least. Raises for wrong arguments, and for
     what the caller may not ask."""
     store = run.store(meta)
     target = store.beside(link.target)

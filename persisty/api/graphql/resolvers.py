@@ -27,7 +27,7 @@ from .types import Field, Ref, annotation_ref, item_record, leaf_of
 from .values import given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"
-"""How the values of an order's enum end."""
+"""Endings of the values of an order's enum."""
 LISTED = frozenset({"oneof"})
 """Operators that take a list."""
 
@@ -47,7 +47,7 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
 
 
 class Edited(Struct, frozen=True):
-    """What became of one edit, with the members that its GraphQL type has."""
+    """The result of one edit, with the members of its GraphQL type."""
 
     code: str
     message: str | None = None
@@ -78,7 +78,7 @@ def _placed(operation: Operation, fault: Fault) -> Fault:
 
 
 def error_extensions(error: PersistyError) -> dict[str, Any]:
-    """What a GraphQL error says beside its message: the problem document without its words, the item as GraphQL has it."""
+    """Return the extensions of a GraphQL error: the problem document without its texts, with the item in GraphQL's spelling."""
     said = problem(error)
     item = said.pop("item", None)
     said = msgspec.to_builtins({name: value for name, value in said.items() if name not in ("title", "detail")})
@@ -124,7 +124,7 @@ def _where(meta: StoreMeta[Any], value: Any) -> Any:
 
 
 def _asked(meta: StoreMeta[Any], name: str, value: Any) -> Any:
-    """What is asked of one attribute: by operators, and by the fields of one that is an object."""
+    """Return the filter of one attribute: its operators, and the fields of an object attribute."""
     refs = _refs(meta)
     if name not in refs or not isinstance(value, Mapping):
         return value
@@ -163,7 +163,7 @@ def _edit(meta: StoreMeta[Any], value: Any) -> Any:
 
 
 def may_give(meta: StoreMeta[Any], shape: str) -> bool:
-    """Whether a create or an update of the item can be given anything."""
+    """Return whether a create or an update of the item takes any value."""
     return any(getattr(attribute, INPUTS[shape]) is not False for attribute in meta.attributes.values())
 
 

@@ -1,4 +1,4 @@
-"""What fields answer: the types of root fields and of the links below items, shared by the schema text and the plans."""
+"""Result types of fields: of root fields and of the links below items, shared by the schema text and the plans."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ OPERATOR_INPUTS: dict[Kind, str] = {
 
 
 class Directives(Struct, frozen=True):
-    """What is written behind the names of root fields, of types of objects, and of links, by type and field."""
+    """Directives behind the names of root fields, of object types, and of links, by type and field."""
 
     roots: Mapping[str, tuple[str, ...]] = {}
     types: Mapping[str, tuple[str, ...]] = {}
@@ -232,7 +232,7 @@ class _Schema:
         return STRING.name if has_text(meta) else None
 
     def _asked(self, meta: StoreMeta[Any], name: str, attribute: Attribute) -> str:
-        """What can be asked of an attribute: an input of operators, or of fields where it is an object that has any.
+        """Return the input type for filters of an attribute: its operators, and its fields if it is an object with fields.
 
         Fields that GraphQL has no name for cannot be asked here."""
         fields = {field: one for field, one in fields_of(meta, name).items() if is_name(field)}

@@ -1,4 +1,4 @@
-"""What a subscriber wants to be told of: its `where`, read as a search reads it, by the hosted endpoint and for AppSync."""
+"""The `where` of a subscription, parsed as a search parses it, for the hosted endpoint and for AppSync."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..store_operations import OFFERS
 from .resolvers import store_arguments
 
 WHERE = tuple(one for one in OFFERS["search"].parameters if one.name == "where")
-"""What a subscription takes."""
+"""Arguments of a subscription."""
 
 
 def where_of(guard: Guard, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:

@@ -1,4 +1,4 @@
-"""What a Python type is in GraphQL: the one table behind the schema text, the hosted endpoint and AppSync.
+"""Python types in GraphQL: the one table behind the schema text, the hosted endpoint and AppSync.
 
 A type is a `Leaf`, a `ListOf` or a `Record`; a `Ref` adds whether null is possible. Attributes of items are always leaves
 (structured ones travel as AWSJSON text); the annotations of custom actions become lists and records too. Only scalars that
@@ -26,7 +26,7 @@ from ...naming import pascal
 
 
 class Form(enum.Enum):
-    """How the JSON of a value (as REST has it) differs from its GraphQL spelling."""
+    """The difference between the JSON of a value, as in REST, and its GraphQL spelling."""
 
     SAME = "same"
     WHOLE = "whole"
@@ -148,7 +148,7 @@ _NOT_ENUM_VALUES = frozenset({"true", "false", "null"})
 
 
 def is_name(text: str) -> bool:
-    """Whether GraphQL takes it as the name of a type, a field or an argument."""
+    """Return whether GraphQL accepts the text as the name of a type, a field or an argument."""
     return _NAME.fullmatch(text) is not None
 
 

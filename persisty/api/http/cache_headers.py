@@ -7,30 +7,25 @@ the version before it, so that a conditional write needs no read: the version tr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from ...errors import Conflict, PersistyError, PreconditionFailed
+from ...errors import PreconditionFailed
 from ...model.cache_policy import Cache, cache_of
-from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or
 from ...model.generators import UPDATED, VERSION, Generator
 from ...model.meta import Attribute, StoreMeta, per_meta
-from ...model.types import INTEGER_MAX, Kind
 from ...model.verbs import VERBS
-from ...query.filter_algebra import combine
-from ...store.store import Store
 from ..operations import Operation, StoreOperation
 from .compression import unmodified
 from .messages import JSON, Request, Response, encode, varying
-from .preconditions import ANY, Preconditions, Tags, http_date, preconditions, strongly, weakly
+from .preconditions import http_date, preconditions
 
 HASH = 12
 """Bytes of a hash: 96 bits."""
 NEVER = Cache()
-SECOND = timedelta(seconds=1)
 NOTHING_MORE: Mapping[str, str] = {}
 
 
@@ -175,96 +170,3 @@ def _moment(content: Any, name: str) -> datetime | None:
 
 def _aware(moment: Any) -> datetime | None:
     return moment.astimezone() if isinstance(moment, datetime) else None
-
-
-# Conditional writes
-
-
-def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyError:
-    """The error of a create whose key is taken, for a client that may have said by `If-None-Match: *` that it reckons with it."""
-    asked = preconditions(request.headers)
-    if asked is None or asked.none_match != ANY or error.details.get("attributes") != list(meta.key.attributes):
-        return error
-    return PreconditionFailed(error.message)
-
-
-class Known(Struct, frozen=True):
-    """What the client knows of the item that it writes. Called with the store and the key it is the condition that travels with the write.
-
-    The condition of an item that counts its versions is the version, which the tag tells. Of any other the tag is compared with
-    the item's, which is read, and the condition is that it still is what was read:
-
-        this request:  read, compare the tag ──────────────── write if still the same → refused, 412
-        another one:                          write, DONE ──┘
-    """
-
-    asked: Preconditions
-
-    def names(self, meta: StoreMeta[Any]) -> bool:
-        """Whether it says which versions may be overwritten, if only that any may (`If-Match: *`), in words that count with this item."""
-        since = self.asked.unmodified_since is not None and validators(meta).modified is not None
-        return self.asked.match is not None or since
-
-    def __call__(self, store: Store[Any], key: str) -> Filter:
-        return _condition(self.asked, store, key)
-
-
-def precondition(request: Request) -> Known | None:
-    """What the request's headers ask of the item before it is written; None if nothing. An item that is not there is not found,
-    whatever was asked of it."""
-    asked = preconditions(request.headers)
-    return None if asked is None else Known(asked)
-
-
-def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
-    found = validators(store.meta)
-    conditions: list[Filter] = []
-    if asked.match is None and asked.unmodified_since is not None and found.modified is not None:
-        until = Compare(found.modified.name, "lt", asked.unmodified_since + SECOND)
-        conditions.append(Or((until, Compare(found.modified.name, "null", True))) if found.modified.optional else until)
-    if found.version is not None and asked.none_match != ANY:
-        name = found.version.name
-        if asked.match not in (None, ANY):
-            conditions.append(Compare(name, "oneof", versions) if (versions := _versions(asked.match)) else NOTHING)
-        conditions += [Compare(name, "ne", one) for one in _versions(asked.none_match)]
-    elif asked.match not in (None, ANY) or asked.none_match is not None:
-        conditions.append(_same(asked, store, key))
-    return combine(And, conditions)
-
-
-def _versions(tags: Tags | None) -> tuple[int, ...]:
-    """The versions that tags tell."""
-    told = [one.removeprefix("W/").strip('"').partition(".") for one in tags or () if one != ANY]
-    numbers = [
-        int(number) for number, dot, _ in told if dot and number.isascii() and number.isdigit() and len(number) < 20
-    ]
-    return tuple(dict.fromkeys(number for number in numbers if number <= INTEGER_MAX))
-
-
-def _same(asked: Preconditions, store: Store[Any], key: str) -> Filter:
-    item = store.read(key)
-    if item is None:
-        return ALL
-    tag = validators(store.meta).tag(encode(item), item)
-    if asked.match is not None and not strongly(tag, asked.match):
-        raise PreconditionFailed(item=item)
-    if asked.none_match is not None and weakly(tag, asked.none_match):
-        raise PreconditionFailed(item=item)
-    return unchanged(store.meta, item)
-
-
-def unchanged(meta: StoreMeta[Any], item: Any) -> Filter:
-    """The condition that an item still is as it was read, as far as it was seen, and as lists and objects can be compared: where there
-    is a time that every update sets, that says it all."""
-    updated = validators(meta).updated
-    if updated is not None and updated.get(item) is not None:
-        return Compare(updated.name, "eq", updated.get(item))
-    seen = [one for one in meta.attributes.values() if one.get(item) is not UNSET]
-    within = [one for one in meta.nested.values() if any(whole.name == one.root for whole in seen)]
-    return And(tuple(_is(one, one.get(item)) for one in (*seen, *within)))
-
-
-def _is(attribute: Attribute, value: Any) -> Filter:
-    if value is None or attribute.kind is Kind.JSON:
-        return Compare(attribute.name, "null", value is None)
-    return Compare(attribute.name, "eq", value)

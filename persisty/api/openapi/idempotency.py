@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..http.idempotency import MAX_KEY
+from ..idempotency import MAX_KEY
 from ..operations import Operation
 from .responses import refused
 

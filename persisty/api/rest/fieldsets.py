@@ -30,8 +30,8 @@ Projection = Callable[[Any], Any]
 
 
 class Shape(Struct, frozen=True):
-    """What an answer shows of its items: the `links` that are loaded, and what a projection leaves of them. `columns`: the attributes
-    that are all it shows."""
+    """The fields that a response shows: the `links` that are loaded, and a projection of each item. `columns`: the attributes, if the response
+    shows nothing else."""
 
     store: Store[Any] | None = None
     links: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ class Shape(Struct, frozen=True):
     columns: tuple[str, ...] | None = None
 
     def of(self, items: Any) -> Any:
-        """A page, a list or an item as it is shown."""
+        """Return a page, a list or an item as it is shown."""
         if self.links and self.store is not None:
             items = self.store.links(items, *self.links)
         return items if self.projection is None else _within(items, self.projection)
@@ -50,7 +50,7 @@ WHOLE = Shape()
 
 
 def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
-    """What a caller's store shows by these links and names. `InvalidQuery` for those that are not there, or not for the caller."""
+    """Return the shape for these links and names. `InvalidQuery` for those that do not exist or that the caller may not see."""
     faults = include.faults(store, links)
     faults += [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
     if len(names) > MAX_FIELDS:
@@ -88,7 +88,7 @@ def _unknown(where: str, name: str, known: Sequence[str]) -> Fault:
 
 
 class _Node(Struct):
-    """What of an item is shown: the attributes that are `named`, or all where it was named itself, or no name says which."""
+    """The shown part of an item: the attributes that are `named`, or all of them if the item was named itself or no name says which."""
 
     named: dict[str, None] = {}
     below: dict[str, _Node] = {}
@@ -129,7 +129,7 @@ def _compiled(
 
 
 def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
-    """What makes a dict of an item; None where the item is shown as it is."""
+    """Return the function that makes a dict of an item, or None if the item is shown as it is."""
     links = [(name, _projection(meta.links[name].ends.target, below)) for name, below in node.below.items()]
     every = node.whole or not node.narrowed
     if every and all(behind is None for _, behind in links):
@@ -147,7 +147,7 @@ def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
 
 
 def _within(found: Any, projection: Projection) -> Any:
-    """An item, or those of a list or a page, in their positions; None stays None."""
+    """Return the projection of an item, or of those of a list or a page in their positions. None stays None."""
     if isinstance(found, ResultPage):
         return ResultPage([projection(one) for one in found.items], found.cursor)
     if isinstance(found, list):

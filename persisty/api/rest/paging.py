@@ -24,7 +24,7 @@ LINES = {"content-type": LINES_MEDIA, "cache-control": "no-store", "vary": "acce
 PAGE, LINKED_PAGE = 500, 100
 """Items that an export has in memory, and how many where what is behind links comes with each."""
 _KEPT = "%!$'()*,;:@/?&=+~"
-"""What a query string may hold as it is, beside letters, digits and `_.-`, and is left alone; anything else is escaped."""
+"""Characters of a query string that are not escaped, in addition to letters, digits and `_.-`."""
 _PLAIN = re.compile(r"[\w.\-!$'()*,;:@/?&=+~]*", re.ASCII)
 """A query string in which nothing has to be escaped, and nothing is."""
 

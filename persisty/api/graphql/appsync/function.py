@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from ....application import App
+from ....deferred import deferred
 from ....errors import Fault, InvalidInput, NotFound, PersistyError
 from ....model.meta import StoreMeta, meta_of
 from ....model.types import identity
@@ -33,8 +33,8 @@ from ...http.problem import as_error
 from ...operations import Operation
 from ...store_operations import store_operations
 from ..compiler import Dialect, Planner
+from ..complexity import MOST, check_complexity, members_of
 from ..executor import Failure, Run, stores_for
-from ..hosted.complexity import MOST, check_complexity, members_of
 from ..resolvers import call, error_extensions
 from ..result_types import offered_in, result_ref
 from ..subscriptions import subscriptions
@@ -129,7 +129,7 @@ class AppSync:
 
     def _operation(self, field: str) -> Operation | None:
         if field not in self._fields and not self._complete:
-            actions = import_module("persisty.api.actions")
+            actions = deferred("persisty.api.actions")
             self._fields |= _by_field(actions.action_operations(self._app))
             self._complete = True
         return self._fields.get(field)

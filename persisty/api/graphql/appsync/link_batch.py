@@ -17,8 +17,8 @@ from ....model.meta import StoreMeta
 from ....naming import pascal
 from ....security.caller import Caller
 from ..compiler import Planner
+from ..complexity import MOST, check_complexity
 from ..executor import Failure, Member, Run
-from ..hosted.complexity import MOST, check_complexity
 from ..result_types import LinkField
 from .appsync_selection import Picker, paths_of
 from .selection_text import Parts, parse_selection

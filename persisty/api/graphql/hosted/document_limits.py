@@ -13,7 +13,7 @@ from graphql import (
 )
 from msgspec import Struct
 
-from .complexity import MOST
+from ..complexity import MOST
 
 
 class Limits(Struct, frozen=True):

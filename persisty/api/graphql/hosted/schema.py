@@ -43,6 +43,7 @@ from ...actions import operations
 from ...operations import Operation, StoreOperation
 from .. import response as answers
 from ..compiler import Dialect, Planner
+from ..complexity import check_complexity, members_of
 from ..executor import Failure, Node, Run, stores_for
 from ..resolvers import call
 from ..response import Answer, error_of, executed, known_error, not_begun
@@ -52,7 +53,6 @@ from ..selection import TYPENAME, Selected
 from ..subscriptions import Subscription, subscriptions
 from ..types import Leaf, item_record
 from .aws_scalars import SCALARS, json_text
-from .complexity import check_complexity, members_of
 from .document_limits import Limits
 from .documents import STORED, Rejected, check_variables, malformed, prepare
 from .field_collection import HARMLESS, Collector, fragments_of, switches_of

@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
-from importlib import import_module
 from itertools import count
 from uuid import uuid4
 
-from ...application import App
-from ...errors import (
+from ..application import App
+from ..deferred import deferred
+from ..errors import (
     AnswerTooLarge,
     Conflict,
     Fault,
@@ -35,13 +35,13 @@ from ...errors import (
     PersistyError,
     PreconditionFailed,
 )
-from ...model.expressions import Compare
-from ...model.verbs import carried_out
-from ...store.edits import Delete
-from ...store.idempotency_records import KeptRequest
-from ..operations import ActionOperation, Operation
-from .messages import IDEMPOTENCY_KEY, Request, Response, encode
-from .problem import refusal
+from ..model.expressions import Compare
+from ..model.verbs import carried_out
+from ..store.edits import Delete
+from ..store.idempotency_records import KeptRequest
+from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
+from .http.problem import refusal
+from .operations import ActionOperation, Operation
 
 REPLAYED = "idempotency-replayed"
 MAX_KEY = 255
@@ -52,7 +52,7 @@ LEASE = 120.0
 SOON = 1
 """Seconds after which to ask for the answer to a request that is being carried out."""
 LOOKS = 5
-"""How often to look at an item that others change."""
+"""Number of looks at an item that other requests change."""
 KEPT = frozenset({404, 409, 412})
 """The refusals that are the outcome of a request, and kept as what was done is. Any other tells of the request itself, of who sends it, or
 of the moment: nothing was done, and the next one with the key is carried out."""
@@ -101,7 +101,7 @@ class Idempotency:
     def _admit(self, operation: Operation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
         if isinstance(operation, ActionOperation):
-            admit = import_module("persisty.api.actions").admit  # which is loaded: the operation came from there
+            admit = deferred("persisty.api.actions").admit
             admit(operation.action, request.caller)
             return
         meta, verb = operation.meta, operation.verb
@@ -176,7 +176,9 @@ def _replayed(found: KeptRequest, status: int) -> Response:
 
 
 def _id(request: Request) -> str:
-    """Of whom a key is, and of what: nobody gets at the answers of others. `IdempotencyKeyInvalid` where it is none.
+    """Return the id of a request's record: a hash of the caller, the request and the key, so that no caller gets the answers of another.
+
+    `IdempotencyKeyInvalid` if the header has no key.
 
     Callers without a subject cannot be told apart. A key of theirs has to be a UUID, which others do not come upon.
     """
@@ -202,7 +204,7 @@ def _invalid(expected: str) -> IdempotencyKeyInvalid:
 
 
 def _fingerprint(request: Request) -> str:
-    """What is asked for, and what the caller is granted, which decides what it is told."""
+    """Return a hash of the request, and of the caller's scopes, which decide what it is answered."""
     media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
     told = encode([request.method, request.path, request.query, media, sorted(request.caller.scopes)])
     return sha256(told + b"\n" + request.body).hexdigest()

@@ -1,4 +1,4 @@
-"""How much an answer may hold: told from what is selected and from the limits of its pages, before anything is executed.
+"""Complexity of requests: an upper bound of a response's size, from the selection and the limits of its pages, before execution.
 
 The complexity of a request is the number of values (attributes, items, pages) that its answer holds at most: `limit` items a page, each
 with what is selected of it. Lists of unknown length, as an attribute or a custom action may give, count as one value.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ....errors import TooComplex
-from ....store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
-from ...operations import Operation, StoreOperation
+from ...errors import TooComplex
+from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
+from ..operations import Operation, StoreOperation
 
 MOST = 500_000
 """Values that an answer may hold unless the host says otherwise."""
@@ -20,7 +20,7 @@ LISTS = frozenset({"keys", "edits"})
 
 
 def page_of(arguments: Mapping[str, Any]) -> int:
-    """How many items a page may hold; whatever is no limit is refused later, by whoever takes it."""
+    """Return how many items a page may hold. An argument that is no limit is refused later, by the operation."""
     limit = arguments.get("limit")
     if limit is None:
         return DEFAULT_LIMIT

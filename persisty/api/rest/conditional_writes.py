@@ -1,0 +1,109 @@
+"""Conditional writes: what a request's `If-…` headers say of the version that the client knows, as a condition that travels with the write."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from ...errors import Conflict, PersistyError, PreconditionFailed
+from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Or
+from ...model.meta import Attribute, StoreMeta
+from ...model.types import INTEGER_MAX, Kind
+from ...query.filter_algebra import combine
+from ...store.store import Store
+from ..http.cache_headers import validators
+from ..http.messages import Request, encode
+from ..http.preconditions import ANY, Preconditions, Tags, preconditions, strongly, weakly
+
+SECOND = timedelta(seconds=1)
+
+
+def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyError:
+    """Return the error of a create whose key is taken: 412 instead of 409 for a client that sent `If-None-Match: *`."""
+    asked = preconditions(request.headers)
+    if asked is None or asked.none_match != ANY or error.details.get("attributes") != list(meta.key.attributes):
+        return error
+    return PreconditionFailed(error.message)
+
+
+class Known(Struct, frozen=True):
+    """The version that the client knows of the item that it writes. Called with the store and the key, it returns the write's condition.
+
+    For an item with a version attribute, the condition is the version in the ETag. For any other item, the ETag is compared with that of
+    the stored item, which is read first, and the condition is that the item is still the one that was read:
+
+        this request:  read, compare the tag ──────────────── write if still the same → refused, 412
+        another one:                          write, DONE ──┘
+    """
+
+    asked: Preconditions
+
+    def names(self, meta: StoreMeta[Any]) -> bool:
+        """Return whether the headers say which versions may be overwritten, or that any may (`If-Match: *`), in a way that applies to this item."""
+        since = self.asked.unmodified_since is not None and validators(meta).modified is not None
+        return self.asked.match is not None or since
+
+    def __call__(self, store: Store[Any], key: str) -> Filter:
+        return _condition(self.asked, store, key)
+
+
+def precondition(request: Request) -> Known | None:
+    """Return the precondition in the request's headers, or None. A missing item is answered with 404, whatever the precondition."""
+    asked = preconditions(request.headers)
+    return None if asked is None else Known(asked)
+
+
+def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
+    found = validators(store.meta)
+    conditions: list[Filter] = []
+    if asked.match is None and asked.unmodified_since is not None and found.modified is not None:
+        until = Compare(found.modified.name, "lt", asked.unmodified_since + SECOND)
+        conditions.append(Or((until, Compare(found.modified.name, "null", True))) if found.modified.optional else until)
+    if found.version is not None and asked.none_match != ANY:
+        name = found.version.name
+        if asked.match not in (None, ANY):
+            conditions.append(Compare(name, "oneof", versions) if (versions := _versions(asked.match)) else NOTHING)
+        conditions += [Compare(name, "ne", one) for one in _versions(asked.none_match)]
+    elif asked.match not in (None, ANY) or asked.none_match is not None:
+        conditions.append(_same(asked, store, key))
+    return combine(And, conditions)
+
+
+def _versions(tags: Tags | None) -> tuple[int, ...]:
+    """Return the versions in ETags."""
+    told = [one.removeprefix("W/").strip('"').partition(".") for one in tags or () if one != ANY]
+    numbers = [
+        int(number) for number, dot, _ in told if dot and number.isascii() and number.isdigit() and len(number) < 20
+    ]
+    return tuple(dict.fromkeys(number for number in numbers if number <= INTEGER_MAX))
+
+
+def _same(asked: Preconditions, store: Store[Any], key: str) -> Filter:
+    item = store.read(key)
+    if item is None:
+        return ALL
+    tag = validators(store.meta).tag(encode(item), item)
+    if asked.match is not None and not strongly(tag, asked.match):
+        raise PreconditionFailed(item=item)
+    if asked.none_match is not None and weakly(tag, asked.none_match):
+        raise PreconditionFailed(item=item)
+    return unchanged(store.meta, item)
+
+
+def unchanged(meta: StoreMeta[Any], item: Any) -> Filter:
+    """Return the condition that an item is still as it was read: by the time that every update sets if there is one, else by the attributes
+    that the caller sees. Of lists and objects it compares only whether they are null, and the fields within."""
+    updated = validators(meta).updated
+    if updated is not None and updated.get(item) is not None:
+        return Compare(updated.name, "eq", updated.get(item))
+    seen = [one for one in meta.attributes.values() if one.get(item) is not UNSET]
+    within = [one for one in meta.nested.values() if any(whole.name == one.root for whole in seen)]
+    return And(tuple(_is(one, one.get(item)) for one in (*seen, *within)))
+
+
+def _is(attribute: Attribute, value: Any) -> Filter:
+    if value is None or attribute.kind is Kind.JSON:
+        return Compare(attribute.name, "null", value is None)
+    return Compare(attribute.name, "eq", value)
