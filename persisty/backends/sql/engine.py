@@ -15,7 +15,8 @@ from ...errors import BackendUnavailable, Conflict, InvalidInput
 from ...model.meta import StoreMeta
 from ...store.backend import Backend, Outcome, Write, WriteResult
 from ...store.write_results import relocated, undone
-from .columns import SEQUENCES, table_of
+from .added_columns import adding_column
+from .columns import SEQUENCES, RowCodec, table_of
 from .dialect import Connection, Dialect, UniqueTaken
 
 T = TypeVar("T")
@@ -45,9 +46,9 @@ class SqlEngine:
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         with self._preparing():
             for meta in metas:
-                self._create(self._table(meta))
+                self._create(self._table(meta), meta)
             if any(meta.sequences for meta in metas):
-                self._create(SEQUENCES)
+                self._create(SEQUENCES, None)
         self._prepared.update(meta.name for meta in metas)
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
@@ -82,11 +83,12 @@ class SqlEngine:
     def _table(self, meta: StoreMeta[Any]) -> Table:
         return self._tables.setdefault(meta.name, table_of(meta, self._dialect))
 
-    def _create(self, table: Table) -> None:
+    def _create(self, table: Table, meta: StoreMeta[Any] | None) -> None:
         self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
         kept = {name for (name,) in self._connection.rows(self._dialect.names, (table.name,))}
-        if missing := [column.name for column in table.columns if column.name not in kept]:
-            raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
+        missing = [column.name for column in table.columns if column.name not in kept]
+        if missing:
+            self._add(table, meta, missing)
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
             try:
                 self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
@@ -94,6 +96,20 @@ class SqlEngine:
                 names = [column.name for column in index.columns]
                 told = f"Items of {table.name} share what is to be unique: {', '.join(names)}"
                 raise Conflict(told, attributes=names) from taken
+
+    def _add(self, table: Table, meta: StoreMeta[Any] | None, missing: Sequence[str]) -> None:
+        """Add columns of attributes that are new, where the engine is embedded and items stored before have a value for each."""
+        if meta is None or not self.embedded:
+            raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
+        codec = RowCodec(meta, self._dialect)
+        found = {name: adding_column(meta, table, name, codec, self._dialect) for name in missing}
+        if impossible := [name for name, statement in found.items() if statement is None]:
+            raise BackendUnavailable(
+                f"The table {table.name} of this database lacks: {', '.join(impossible)}. "
+                "Items that are stored have no value for it: give it a default, or let it be None"
+            )
+        for statement in found.values():
+            self._connection.rows(statement or "")
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
         return str(statement.compile(dialect=self._dialect.compiler))

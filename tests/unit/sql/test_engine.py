@@ -125,14 +125,6 @@ def test_opening_a_store_prepares_its_table(app: App) -> None:
     assert app.store(Thing).count() == 0
 
 
-def test_a_table_that_lacks_an_attribute_is_told_by_name(app: App, path: Path) -> None:
-    with raw(path) as connection:
-        connection.execute("CREATE TABLE thing (id TEXT PRIMARY KEY, owner TEXT)")
-    for call in (app.prepare, app.store(Thing).count):
-        with pytest.raises(BackendUnavailable, match=r"lacks: size, version"):
-            call()
-
-
 def test_an_index_becomes_unique_only_where_no_items_share_a_value(tmp_path: Path, schema: str) -> None:
     @stored(name="member", indexes=[Unique("team", "number")])
     class Member(Shared):

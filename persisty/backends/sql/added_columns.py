@@ -1,0 +1,56 @@
+"""Columns of attributes that were declared after their table was made: the statement that adds one, where that changes no row.
+
+An item stored before reads with the declared default, in filters too, because the column has it as its own default: SQLite and PostgreSQL
+keep that beside the table and rewrite nothing. Sources: "ALTER TABLE ADD COLUMN" in the manuals of SQLite and PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+from sqlalchemy import Table
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.sql import quoted_name
+
+from ...model.generators import VERSION
+from ...model.meta import Attribute, StoreMeta
+from .columns import RowCodec
+from .dialect import Dialect
+
+EMPTY: dict[Any, Any] = {list: [], dict: {}}
+"""Factories whose values are always the same."""
+FIRST_VERSION = 1
+
+
+def initial_value(attribute: Attribute) -> Any:
+    """The value of an attribute in items that were stored before it was declared; UNSET where there is none to be known."""
+    if attribute.generator is not None:
+        return FIRST_VERSION if attribute.generator is VERSION else None if attribute.optional else UNSET
+    if attribute.required:
+        return UNSET
+    if callable(attribute.default):
+        return EMPTY.get(attribute.default, UNSET)
+    return attribute.default
+
+
+def adding_column(meta: StoreMeta[Any], table: Table, name: str, codec: RowCodec, dialect: Dialect) -> str | None:
+    """Return the statement that adds the column of an attribute; None where the items that are stored have no value for it."""
+    value = initial_value(meta.attributes[name])
+    if value is UNSET or name in meta.key.attributes:
+        return None
+    column = CreateColumn(table.c[name]).compile(dialect=dialect.compiler)
+    default = "" if value is None else f" DEFAULT {literal(codec.value(name, value))}"
+    quoted = dialect.compiler.identifier_preparer.quote(quoted_name(table.name, quote=True))
+    return f"ALTER TABLE {quoted} ADD COLUMN {column}{default}"
+
+
+def literal(value: Any) -> str:
+    """A value, as a column stores it, as SQL text."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    return "'" + str(value).replace("'", "''") + "'"
