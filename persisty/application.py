@@ -35,7 +35,7 @@ from .store.system_stores import SYSTEM_STORES
 T = TypeVar("T")
 
 LONGEST = timedelta(days=30)
-"""How long an answer to a request that may come again is kept at most."""
+"""Longest time for which the response of a request with an idempotency key is stored."""
 Action = Callable[..., Any] | str
 """A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
 
@@ -170,12 +170,12 @@ class App:
 
     @property
     def looks_at_callers(self) -> bool:
-        """Whether what a caller may do depends on who it is."""
+        """Return whether access rules depend on the caller."""
         return any(map(looks_at_caller, self.metas.values()))
 
     @property
     def authenticator(self) -> Authenticator:
-        """Who tells callers apart, as the settings say. `InvalidDeclaration` where they say nobody and the access rules need to know."""
+        """Return the authenticator of the settings. Raise `InvalidDeclaration` if none is configured and the rules need one."""
         if self._authenticator is None:
             secret, needed = settings.token_secret(), self.looks_at_callers
             self._authenticator = authenticator_of(settings.load(), self.stage, secret, needed=needed)
@@ -209,7 +209,7 @@ class App:
 
     @property
     def keeps_requests(self) -> bool:
-        """Whether there is anything to post, and what was posted with an `Idempotency-Key` is kept."""
+        """Return whether the app has `POST` operations and stores responses by `Idempotency-Key`."""
         rules = [one.access for one in self.metas.values() if one.access is not None]
         posts = bool(self._actions) or any(
             rule.allows(name) for rule in rules for name, verb in VERBS.items() if not verb.repeatable
@@ -241,9 +241,9 @@ class App:
         return found
 
     def can(self, caller: Caller, verb: str, item: Any) -> bool:
-        """Whether the caller may do this with an item; given a class, whether there may be any such item.
+        """Return whether the caller may do this with an item, or, given a class, with any possible item.
 
-        Of an update it tells of the item as it is: what it becomes is looked at, too, when it is done.
+        For an update, it checks the item before the change only. The update itself checks the item after it too.
         """
         if verb not in VERBS:
             raise InvalidQuery(

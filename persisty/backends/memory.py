@@ -1,7 +1,6 @@
-"""Items in a dict: the reference backend, for tests and for trying things out. Nothing outlives the process.
+"""Items in a dict: the reference backend, for tests and experiments. Nothing outlives the process.
 
-One lock makes each call atomic. Items are copied in and out, so that nobody changes what is stored by changing what was
-given.
+One lock makes each call atomic. Items are copied in and out, so that changing a given or returned item never changes a stored one.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class MemoryBackend(Generic[T]):
         return self._page(list(filter(wanted, items)), total, asked.limit)
 
     def _test(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None) -> Callable[[T], bool]:
-        """Does an item match, and is it beyond the position?"""
+        """Return a function that returns whether an item matches and is after the position."""
         return matcher(self.meta, where if after is None else combine(And, [where, beyond(self.meta, order, after)]))
 
     def _page(self, matches: list[T], total: tuple[OrderBy, ...], limit: int) -> Page[T]:
@@ -240,7 +239,7 @@ class MemoryEngine:
         raise Unsupported("Items in memory have no transactions over several calls")
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Nothing needs to be created."""
+        """Do nothing: tables need no preparation."""
 
     def close(self) -> None:
         self._stores.clear()

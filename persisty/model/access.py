@@ -51,7 +51,7 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
 
     @property
     def cacheable(self) -> bool:
-        """Whether the filters for a caller stay the same, so that they can be cached."""
+        """Return whether the filters for a caller stay the same, so that they can be cached."""
         return all(self.of(verb).cacheable for verb in sorted(VERBS))
 
     @property

@@ -1,7 +1,7 @@
-"""How a class body declares an attribute: the annotation and field specifier `Attr`.
+"""The declaration of an attribute in a class body: the annotation and field specifier `Attr`.
 
-`@stored` reads these declarations and replaces each with an `AttributeExpression`. A type checker keeps `Attr` instead: it sees a
-descriptor that gives a filter expression on the class and a plain value on an instance.
+`@stored` reads these declarations and replaces each with an `AttributeExpression`. A type checker keeps `Attr` instead: it sees a descriptor that gives
+a filter expression on the class and a plain value on an instance.
 """
 
 from __future__ import annotations

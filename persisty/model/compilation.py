@@ -50,11 +50,10 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Bindings(Struct, frozen=True):
-    """What a schema only names, as Python has it.
+    """Python objects that a schema only names.
 
-    `item`: the class body. `annotations`: attribute → its Python type, without None. `named`: a name in the schema → the function,
-    generator or type. `targets`: link → its target and the item between, by class or name. `types`: types that were made of
-    definitions; schemas that share it share equal types.
+    `item`: the class body. `annotations`: attribute → its Python type, without None. `named`: a name in the schema → the function, generator or type.
+    `targets`: link → its target and the join item, by class or name. `types`: types made from definitions; schemas that share it share equal types.
     """
 
     item: type[Any] | None = None

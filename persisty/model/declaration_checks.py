@@ -35,7 +35,7 @@ WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
     (lambda name: not name.isascii(), "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take"),
     (RESERVED.__contains__, "has a name that queries use for themselves"),
 )
-"""What an attribute must not be called, and why."""
+"""Test for an invalid name of an attribute → reason."""
 
 
 def check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
@@ -179,7 +179,7 @@ def check_expires(expires: str | None, drafts: Mapping[str, Attribute], faults: 
 
 
 def check_cache(given: Any, attributes: Callable[[str], Attribute | None], faults: list[Fault]) -> Cache | None:
-    """The declaration's cache; what is wrong with it is told."""
+    """Return the declaration's cache, and add its faults."""
     cache = None if given is None else cache_of(given)
     if cache is None:
         if given is not None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 T_co = TypeVar("T_co", covariant=True)
 
 SYMBOLS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-"""Operators that Python has a sign for."""
+"""Operators with a symbol in Python."""
 
 
 class Filter(Struct, frozen=True, tag_field="kind"):
@@ -65,7 +65,7 @@ class Text(Filter, frozen=True, tag="query"):
 
 
 class Linked(Filter, frozen=True, tag="linked"):
-    """There is an item at the other end of a link, and one that matches `where`."""
+    """Some item at the other end of a link matches `where`, or exists at all without it."""
 
     link: str
     where: Filter | None = None
@@ -75,8 +75,7 @@ class Linked(Filter, frozen=True, tag="linked"):
 
 
 class Exists(Filter, frozen=True):
-    """What resolving makes of a link: there is an item of `meta` whose `other` equals this item's `attribute`, and which
-    matches `where`. Null equals nothing."""
+    """A resolved link: some item of `meta` matches `where`, and its `other` equals this item's `attribute`. Null equals nothing."""
 
     attribute: str
     meta: Any
@@ -195,7 +194,7 @@ class AttributeExpression(Generic[T_co]):
         return f"<attribute {self._name}>"
 
     def below(self, link: str) -> AttributeExpression[T_co]:
-        """This attribute of an item at the other end of a link."""
+        """Return this attribute of an item at the other end of a link."""
         return AttributeExpression(f"{link}.{self._name}", self._get, None, self._fields)
 
     def __eq__(self, value: T_co | None) -> Filter:  # type: ignore[override]  # a filter, where object gives a bool
@@ -262,5 +261,5 @@ class AttributeExpression(Generic[T_co]):
 
 
 def name_of(expression: AttributeExpression[Any]) -> str:
-    """`author_id`, or the path `place.city`."""
+    """Return the attribute's name, such as `author_id`, or its path, such as `place.city`."""
     return expression._name

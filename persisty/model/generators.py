@@ -32,15 +32,15 @@ class Append(Struct, frozen=True):
 
 
 def add(amount: int) -> Add:
-    """A change that adds to a whole number: `store.update(key, {"count": add(1)})`. No increment is lost to another's.
+    """Return a change that adds to an integer: `store.update(key, {"count": add(1)})`. No concurrent increment is lost.
 
-    The sum keeps to the attribute's declaration: one that would leave its bounds is refused with `InvalidInput`.
+    A sum that would leave the attribute's bounds fails with `InvalidInput`.
     """
     return Add(amount)
 
 
 def append(*values: Any) -> Append:
-    """A change that appends to a list: `store.update(key, {"tags": append("new")})`."""
+    """Return a change that appends to a list: `store.update(key, {"tags": append("new")})`."""
     return Append(values)
 
 
@@ -58,7 +58,7 @@ class Generator(Struct, frozen=True):
 
 
 def now() -> datetime:
-    """The current time, UTC, to the microsecond."""
+    """Return the current time, in UTC, to the microsecond."""
     return datetime.now(UTC)
 
 
@@ -88,7 +88,7 @@ _UUID4_MARKED = (4 << 76) | (0b10 << 62)
 
 
 def uuid4() -> UUID:
-    """A random UUID, version 4 of RFC 9562."""
+    """Return a random UUID, version 4 of RFC 9562."""
     return _uuid(int.from_bytes(urandom(16), "big") & _UUID4_CLEARED | _UUID4_MARKED)
 
 
@@ -97,7 +97,7 @@ def _uuid_text() -> str:
 
 
 def uuid7() -> UUID:
-    """A UUID of the current time and 62 random bits, version 7 of RFC 9562: sorts by time of creation.
+    """Return a UUID of the current time and 62 random bits, version 7 of RFC 9562: it sorts by time of creation.
 
     48 bits of milliseconds are followed by 12 of their fraction (the RFC's method 3), a quarter of a microsecond each.
     """
@@ -116,7 +116,7 @@ _subject: ContextVar[str | None] = ContextVar("persisty_subject", default=None)
 
 @contextmanager
 def acting_as(subject: str | None) -> Iterator[None]:
-    """Within, `SUBJECT` is this caller, in this thread or task: `with acting_as("ann"): store.create(...)`."""
+    """Make `SUBJECT` this caller within the block, in this thread or task: `with acting_as("ann"): store.create(...)`."""
     token = _subject.set(subject)
     try:
         yield
@@ -128,11 +128,11 @@ GENERATED: Any = Generator("generated")
 """`created_at: Attr[datetime] = GENERATED` takes the generator that convention gives an attribute of this name and type. The bare
 annotation does, too, but a type checker then asks every caller for a value."""
 UUID4: Any = Generator("uuid4", create=uuid4, given=True)
-"""A random UUID; a caller may bring its own."""
+"""A random UUID. A caller may set its own."""
 UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True)
 """A random UUID as text, for keys declared `str`."""
 UUID7: Any = Generator("uuid7", create=uuid7, given=True)
-"""A UUID that sorts by time of creation; a caller may bring its own. It tells that time to whoever sees it."""
+"""A UUID that sorts by time of creation, which it reveals. A caller may set its own."""
 UUID7_TEXT: Any = Generator("uuid7_text", create=_uuid7_text, given=True)
 """The same as text, for keys declared `str`."""
 CREATED: Any = Generator("created", create=now)
@@ -142,9 +142,9 @@ VERSION: Any = Generator("version", create=_one, update=_add_one)
 SEQUENCE: Any = Generator("sequence", sequence=True)
 """1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
 SUBJECT: Any = Generator("subject", create=_subject.get)
-"""Who creates the item, see `acting_as`. It never changes afterwards."""
+"""The subject of the caller who creates the item, see `acting_as`. It never changes afterwards."""
 OWNER: Any = Generator("owner", create=_subject.get, given=True)
-"""Whose the item is: what an access rule's `owned` makes of its attribute. Trusted Python may give another; it never changes."""
+"""The owner: the generator of an attribute in an `owned` rule. Trusted Python may set another; it never changes afterwards."""
 
 GENERATORS: dict[str, Generator] = {
     one.name: one for one in (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT, CREATED, UPDATED, VERSION, SEQUENCE, SUBJECT, OWNER)

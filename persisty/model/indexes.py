@@ -1,4 +1,4 @@
-"""Indexes: the access paths that a declaration asks every engine to keep, some of which admit a value only once."""
+"""Indexes: the access paths that every engine maintains. A unique index allows each value once."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Index:
 class Unique(Index):
     """An index in which no two items have the same values: `Unique("username")`, `Unique("tenant", "username")`.
 
-    An item with null in any of its attributes is free of it. The engine decides: a create or an update that would repeat
-    the values ends in `Conflict` and writes nothing.
+    An item with a null in any of its attributes is not restricted. The engine decides: a create or update that would repeat values fails with `Conflict` and
+    writes nothing.
     """
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""Copies of items, so that nobody changes what is kept by changing what was given or taken."""
+"""Copies of items, so that changing a given or returned item never changes a stored one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNCHANGEABLE = (str, int, float, bool, type(None))
 
 
 def copier(meta: StoreMeta[T]) -> Callable[[T], T]:
-    """Makes copies of an item that share nothing that can be changed."""
+    """Return a function that copies an item, sharing no mutable value."""
     nested = [(one.name, one.get) for one in meta.attributes.values() if one.kind is Kind.JSON]
     if not nested:
         return copy.copy

@@ -42,13 +42,13 @@ class KeyCodec(msgspec.Struct, frozen=True):
     """Per attribute: value to text, msgspec type, and whether msgspec converts text to it without being lax."""
 
     def text(self, values: KeyValues) -> str:
-        """The key of these values."""
+        """Return the string key of these values."""
         if len(self.parts) == 1:
             return self.parts[0][0](values[0])
         return SEPARATOR.join(_quote(to_text(value)) for (to_text, *_), value in zip(self.parts, values, strict=True))
 
     def parse(self, key: str) -> KeyValues | None:
-        """The values of a key; None where no item can have that key."""
+        """Return the values of a key, or None if no item can have that key."""
         try:
             unicode(key)
             if len(self.parts) == 1:

@@ -18,15 +18,14 @@ from .pages import ResultPage
 T = TypeVar("T")
 
 ACTIONS = ("ignore", "block", "cascade", "nullify")
-"""What becomes of the items that belong to one that is deleted. All but `ignore` also keep a target from being named that is
-not there."""
+"""Referential actions: effects of a delete on dependent items. All but `ignore` also reject a foreign key whose target does not exist."""
 
 
 LinkKind = Literal["belongs_to", "has_many", "has_one", "has_count"]
 
 
 class LinkType(Struct, frozen=True):
-    """What an annotation such as `HasMany["Message"]` stands for: the kind of link, and its target by class or name."""
+    """The meaning of an annotation such as `HasMany["Message"]`: the kind of link, and its target by class or name."""
 
     kind: LinkKind
     target: Any
@@ -78,7 +77,7 @@ class HasOne(Generic[T]):
 
 
 class HasCount(Generic[T]):
-    """How many items belong to this one."""
+    """The number of items that belong to this one."""
 
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("has_count", target)
@@ -93,7 +92,7 @@ class HasCount(Generic[T]):
 
 
 class LinkSpec(Struct, frozen=True):
-    """What `link(...)` said."""
+    """The arguments of `link(...)`."""
 
     by: str | None = None
     through: Any = None

@@ -17,7 +17,7 @@ from .links import link_name
 
 
 class Rule(Struct, frozen=True, tag_field="kind"):
-    """Who may do something with which items. Combine rules with `&`, `|`, `~`; a rule has no truth value."""
+    """An access rule. Combine rules with `&`, `|`, `~`; a rule has no truth value."""
 
     @property
     def constant(self) -> bool | None:
@@ -36,7 +36,7 @@ class Rule(Struct, frozen=True, tag_field="kind"):
 
     @property
     def cacheable(self) -> bool:
-        """Whether the filter for a caller stays the same, so that it can be cached."""
+        """Return whether the filter for a caller stays the same, so that it can be cached."""
         return all(part.cacheable for part in self.parts)
 
     def of(self, verb: str) -> Rule:

@@ -225,7 +225,7 @@ class Object(Definition, frozen=True, tag="object", kw_only=True):
     array_like: bool = False
     frozen: bool = False
     closed: bool = False
-    """Whether members that are no fields are refused."""
+    """True if members that are not fields are rejected."""
     omit_defaults: bool = False
     tag_field: str | None = None
     tag: str | int | None = None

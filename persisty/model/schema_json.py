@@ -35,7 +35,7 @@ KINDS: dict[type[Struct], Mapping[str, type[Struct]]] = {
 """Record → its kinds, by the value of the member `kind`."""
 
 MAX_STEPS = 100
-"""How long the path of a record may be. Types, rules and filters can contain others."""
+"""Longest path of a record. Types, rules and filters can contain others."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

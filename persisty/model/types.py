@@ -111,7 +111,7 @@ def unwrap(annotation: Any) -> tuple[Any, bool]:
 
 
 def bare(annotation: Any) -> Any:
-    """The annotation without `Annotated`."""
+    """Return the annotation without `Annotated`."""
     return annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
 
 
@@ -120,7 +120,7 @@ STRICTER = {"ge": "gt", "le": "lt"}
 
 
 def metas_of(annotation: Any) -> list[msgspec.Meta]:
-    """The constraints that an annotation carries."""
+    """Return the constraints of an annotation."""
     return [meta for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, msgspec.Meta)]
 
 
@@ -138,7 +138,7 @@ def constrained(annotation: Any, constraints: Mapping[str, Any]) -> Any:
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind of an annotation without None. Anything that is not a scalar is stored as JSON."""
+    """Return the kind of an annotation without None. Every type that is not a scalar is stored as JSON."""
     target = comparable(annotation)
     if isinstance(target, type) and issubclass(target, enum.Enum):
         return Kind.ENUM
@@ -151,7 +151,7 @@ def is_literal(annotation: Any) -> bool:
 
 
 def comparable(annotation: Any) -> Any:
-    """The type of what a value is compared with: the annotation without its constraints, `str` for `Literal["a", "b"]`."""
+    """Return the type for comparisons with a value: the annotation without its constraints, `str` for `Literal["a", "b"]`."""
     target = bare(annotation)
     if is_literal(target):
         types_of_values = {type(value) for value in get_args(target)}
@@ -183,7 +183,7 @@ def unstorable(annotation: Any) -> list[str]:
 
 
 def unicode(value: str) -> str:
-    """The text, if it is one: Python's may hold lone surrogates, which UTF-8 cannot spell."""
+    """Return the text. Raise `ValueError` if it contains lone surrogates, which UTF-8 cannot encode."""
     if not value.isascii():
         try:
             value.encode()
@@ -232,12 +232,15 @@ NORMALISE: dict[Kind, Callable[[Any], Any]] = {
     Kind.FLOAT: _finite,
     Kind.DECIMAL: _exact,
 }
-"""Kind → what makes equal values identical after msgspec accepted them; raises `ValueError` for what no engine keeps."""
+"""Kind → function that makes equal values identical after msgspec accepted them. Raises `ValueError` for values that no engine can store."""
 
 
 def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
-    """The row of `NORMALISE`. What is kept as JSON becomes what its JSON reads as, so that a create returns what a read
-    will: a tuple in `dict[str, Any]` becomes a list, a float that is no number becomes null."""
+    """Return the row of `NORMALISE`.
+
+    A JSON value is converted to what its JSON reads as, so that a create returns what a read will: a tuple in `dict[str, Any]` becomes a list, a float that is not a
+    number becomes null.
+    """
     if kind is not Kind.JSON:
         return NORMALISE.get(kind)
     decode = msgspec.json.Decoder(annotation).decode
@@ -252,7 +255,7 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
 
 
 def datetime_text(value: datetime) -> str:
-    """A datetime in UTC at fixed width, microseconds, `Z`: sorts as text in the order of time."""
+    """Return a datetime in UTC at fixed width, with microseconds and `Z`: its text sorts in the order of time."""
     text: str = msgspec.to_builtins(value)  # several times faster than isoformat, but leaves out a fraction of zero
     return text if len(text) == DATETIME_WIDTH else text[:-1] + ".000000Z"
 
@@ -272,7 +275,7 @@ TO_TEXT: dict[Kind, Callable[[Any], str]] = {
     Kind.DATE: date.isoformat,
     Kind.ENUM: _enum_text,
 }
-"""Keyable kind → the one spelling of a value in a key."""
+"""Keyable kind → function that returns the only spelling of a value in a key."""
 
 
 def identity(value: Any) -> Any:
@@ -284,4 +287,4 @@ def _value(value: enum.Enum) -> Any:
 
 
 PRIMITIVE: dict[Kind, Callable[[Any], Any]] = {Kind.UUID: str, Kind.ENUM: _value}
-"""Kind → a Python value that orders as every engine orders it; kinds that are absent order as they are."""
+"""Kind → function to a Python value that orders as on every engine. Kinds that are absent order as they are."""

@@ -1,7 +1,6 @@
-"""Changes that depend on what is stored: adding to a number, appending to a list.
+"""Update operators: changes that depend on the stored value. `add` adds to a number, `append` appends to a list.
 
-The engine applies them, so persisty cannot look at the result. What the declaration demands of a sum travels with the write
-as a condition on the number before it.
+The engine applies them, so persisty cannot check the result. The bounds of a sum travel with the write, as a condition on the number before it.
 """
 
 from __future__ import annotations
@@ -30,12 +29,11 @@ SPELLED: dict[str, tuple[Callable[[Attribute], bool], Callable[[Any], Add | Appe
     "add": (_is_integer, Add),
     "append": (_is_list, Append),
 }
-"""How JSON spells a change, as the one member of an object → of what attributes, and what it is. An object is no value of
-these, so that nothing else can be meant."""
+"""Operator in JSON, the only member of an object → (applicable attributes, change). An object is never a value of these attributes."""
 
 
 def spelled_change(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
-    """The change that `{"add": 1}` or `{"append": ["x"]}` spells, unchecked, and its word; any other value as it is."""
+    """Return (the change of `{"add": 1}` or `{"append": ["x"]}`, unchecked, and its operator), or (any other value, None)."""
     if isinstance(value, Mapping) and len(value) == 1:
         [(word, operand)] = value.items()
         applies, change = SPELLED.get(word, (None, None))
@@ -45,14 +43,14 @@ def spelled_change(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
 
 
 def change_word(attribute: Attribute) -> str | None:
-    """`add` or `append`, where the attribute takes such a change."""
+    """Return `add` or `append` if the attribute accepts that operator, or None."""
     if _is_list(attribute) and any(meta.max_length is not None for meta in metas_of(attribute.type)):
         return None
     return next((word for word, (applies, _) in SPELLED.items() if applies(attribute)), None)
 
 
 def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
-    """The change with values as the attribute keeps them; `ValueError` or msgspec's `ValidationError` if it takes none."""
+    """Return the change with values of the attribute's type. Raise `ValueError` or msgspec's `ValidationError` if the attribute accepts no such change."""
     if isinstance(value, Add):
         return _added(attribute, value)
     return _appended(attribute, value)
@@ -81,7 +79,7 @@ def _appended(attribute: Attribute, change: Append) -> Append:
 
 
 def sums_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> list[tuple[Attribute, int]]:
-    """(attribute, amount) of what a caller adds. What a generator adds (a version) cannot reach the end of 64 bits."""
+    """Return (attribute, amount) for each sum of the caller. A sum of a generator (a version) cannot reach the end of 64 bits."""
     sums = []
     for name, value in changes.items():
         if isinstance(value, Add):
@@ -92,7 +90,7 @@ def sums_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> list[tuple[Attr
 
 
 def bounds_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> Filter:
-    """What must hold of an item so that its sums keep to the declaration: `count <= 9` for adding 1 to one of at most 10."""
+    """Return the condition that an item's sums stay within the declaration: `count <= 9` to add 1 to a count of at most 10."""
     sums = sums_of(meta, changes)
     if not sums:
         return ALL
@@ -101,7 +99,7 @@ def bounds_of(meta: StoreMeta[Any], changes: Mapping[str, Any]) -> Filter:
 
 
 def _bound(attribute: Attribute, amount: int) -> Filter:
-    """The numbers to which the amount can be added; null is 0."""
+    """Return the filter for numbers to which the amount can be added. Null counts as 0."""
     low, high = INTEGER_MIN, INTEGER_MAX
     for meta in metas_of(attribute.type):
         for given, step in ((meta.ge, 0), (meta.gt, 1)):

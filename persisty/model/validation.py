@@ -1,7 +1,7 @@
-"""From what a caller gives to what a store keeps: typed, normalised, and with every fault named at once.
+"""Validation: convert a caller's input to what a store keeps, typed and normalized, and report every fault at once.
 
-The fast path is one msgspec conversion of the whole item. Only when that fails is each attribute looked at on its own,
-so that the caller hears of every fault and not just of the first.
+The fast path is one msgspec conversion of the whole item. Only if it fails is each attribute converted on its own, so that the caller gets every fault and not just
+the first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
 
 
 def pointer(*steps: object) -> str:
-    """A JSON pointer (RFC 6901) below the root."""
+    """Return a JSON pointer (RFC 6901) below the root."""
     text = ""
     for step in steps:  # each comparison of a filter has one: a loop takes a third of the time of a generator
         text += "/" + str(step).replace("~", "~0").replace("/", "~1")
@@ -35,7 +35,7 @@ def pointer(*steps: object) -> str:
 
 
 def fault_of(error: Exception, path: str) -> Fault:
-    """The fault behind msgspec's message, with its place below `path`."""
+    """Return the fault of msgspec's message, with its place below `path`."""
     match = _AT.match(str(error))
     what, at = (match["what"], match["at"] or "") if match else (str(error), "")
     steps = [step["name"] or step["index"].replace("...", "*") for step in _STEP.finditer(at)]
@@ -49,7 +49,7 @@ def _plain(text: str | None) -> str | None:
 
 
 OPERATORS = (Add, Append)
-"""Changes that the engine applies to what it finds; every other change is a value."""
+"""Changes that the engine applies to the stored value. Every other change is a value."""
 
 
 @per_meta
@@ -63,7 +63,7 @@ def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[Attribute, Callable[[Any],
 
 
 May = Callable[[Attribute], bool | None]
-"""May the caller give this attribute? None: to the caller there is no such attribute."""
+"""(attribute) → whether the caller may set it. None: the attribute does not exist for the caller."""
 
 
 @per_meta
@@ -82,7 +82,7 @@ def _generators(meta: StoreMeta[Any], phase: str) -> tuple[tuple[str, Callable[[
 
 
 def _generate(values: dict[str, Any], generators: tuple[tuple[str, Callable[[], Any]], ...]) -> None:
-    """Fill in what is missing. One write happens at one moment: all its timestamps are equal."""
+    """Fill in missing values. A write happens at one moment: all its timestamps are equal."""
     moment = None
     for name, generate in generators:
         if name in values:
@@ -101,9 +101,9 @@ def new_item(
     *,
     may: May | None = None,
 ) -> T:
-    """A complete, valid item from an item or a mapping: generators run for what is not given.
+    """Return a complete, valid item from an item or a mapping. Generators fill in missing values.
 
-    `may` tells which attributes the caller may give, where that is not all (see `May`). Raises `InvalidInput` with every fault.
+    `may` returns which attributes the caller may set; without it, all (see `May`). Raises `InvalidInput` with every fault.
     """
     if isinstance(given, meta.item):
         values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
@@ -134,9 +134,9 @@ def changes_of(
     *,
     may: May | None = None,
 ) -> dict[str, Any]:
-    """Valid changes of a partial update, with what generators change on every update. Raises `InvalidInput`.
+    """Return valid changes of a partial update, with the generators' changes on update. Raises `InvalidInput`.
 
-    `may` tells which attributes a caller of a surface may give, who may also spell an `Add` or `Append` in JSON.
+    `may` returns which attributes a caller of a surface may set. Such a caller may also spell an `Add` or `Append` in JSON.
     """
     if type(given) is not dict and not isinstance(given, Mapping):  # the first test takes a fifth of the second
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
@@ -165,7 +165,7 @@ def changes_of(
 
 
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
-    """The value as the attribute keeps it, or msgspec's `ValidationError`/`ValueError`. None passes if optional."""
+    """Return the value in the attribute's type, or raise msgspec's `ValidationError` or a `ValueError`. None passes if optional."""
     if value is None:
         if attribute.optional:
             return None
@@ -175,13 +175,13 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
 
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
-    """A value to compare with: of the attribute's type, but free of its constraints (`age__lt=200` is a fair question)."""
+    """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
     value = msgspec.convert(value, attribute.operand, strict=strict)
     return attribute.normalise(value) if attribute.normalise else value
 
 
 def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:
-    """The typed values of a key given as values, one for each key attribute. Raises `InvalidInput`."""
+    """Return the typed values of a key given as values, one for each key attribute. Raises `InvalidInput`."""
     attributes = meta.key_attributes
     try:
         return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
@@ -191,7 +191,7 @@ def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyVa
 
 
 def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:
-    """A copy of the item with the changes applied: what an engine does in place."""
+    """Return a copy of the item with the changes applied, as an engine does in place."""
     values = {name: _changed(meta.attributes[name].get(item), value) for name, value in changes.items()}
     return msgspec.structs.replace(item, **values)  # type: ignore[type-var]
 
@@ -203,7 +203,7 @@ def _changed(stored: Any, change: Any) -> Any:
 
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
-    """Each attribute on its own: the slow path."""
+    """Convert each attribute on its own: the slow path."""
     faults = [_unknown(meta, name, path, may) for name in values if name not in meta.attributes]
     for name, attribute in meta.attributes.items():
         if may and may(attribute) is None:
@@ -231,7 +231,7 @@ def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str,
 
 
 def _said(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
-    """The attributes to which an item gives more than their defaults, which nobody need have said."""
+    """Return the attributes whose values differ from their defaults."""
     return [
         name
         for name, value in values.items()

@@ -19,7 +19,7 @@ from .row_filters import row_filter
 
 
 class Policy:
-    """What one caller may do with the items of one declaration."""
+    """The rights of one caller on the items of one declaration."""
 
     def __init__(
         self, meta: StoreMeta[Any], caller: Caller, beside: dict[StoreMeta[Any], Policy] | None = None
@@ -30,14 +30,14 @@ class Policy:
         self._view: View | None = None
 
     def of(self, meta: StoreMeta[Any]) -> Policy:
-        """The same caller's policy for another item."""
+        """Return the same caller's policy for another item."""
         found = self if meta is self.meta else self._beside.get(meta)
         if found is None:
             found = self._beside[meta] = Policy(meta, self.caller, self._beside)
         return found
 
     def rows(self, verb: str) -> Filter:
-        """The items with which the caller may do this, as a resolved filter."""
+        """Return the filter for items with which the caller may do this, resolved."""
         found = self._rows.get(verb)
         if found is None:
             found = row_filter(self.meta.rule(verb), self.meta, self.caller)
@@ -47,22 +47,22 @@ class Policy:
         return found
 
     def may(self, verb: str) -> bool:
-        """Whether there may be any item with which the caller may do this."""
+        """Return whether an item may exist with which the caller may do this."""
         return self.rows(verb) != NOTHING
 
     def refusal(self, what: str = "") -> PersistyError:
-        """The error of what the caller may not do: it may have forgotten to say who it is."""
+        """Return the error for a forbidden action. An anonymous caller is asked for credentials."""
         return Forbidden(what) if self.caller.authenticated else Unauthenticated(what)
 
     @property
     def view(self) -> View:
-        """What a query of the caller may name."""
+        """The part of an item that a query of the caller may name."""
         if self._view is None:
             self._view = self._seen()
         return self._view
 
     def gives(self, attribute: Attribute, flag: str) -> Filter:
-        """The items of which the caller may give this attribute: on create the new item, on update the item before and after."""
+        """Return the filter for items on which the caller may set this attribute: the new item on create, the item before and after on update."""
         rule: Rule | bool = getattr(attribute, flag)
         if isinstance(rule, bool):
             return ALL if rule else NOTHING
@@ -97,7 +97,7 @@ def cacheable(meta: StoreMeta[Any]) -> bool:
 
 
 def looks_at_caller(meta: StoreMeta[Any]) -> bool:
-    """Whether what a caller may do with the items depends on who it is."""
+    """Return whether a caller's rights on the items depend on its identity."""
     rules = [meta.rule(verb) for verb in sorted(VERBS)]
     return any(map(_personal, [*rules, *(rule for one in meta.attributes.values() for rule in _flags(one))]))
 

@@ -82,11 +82,12 @@ class Outcome(enum.Enum):
 
 
 class WriteResult(Struct, frozen=True):
-    """What became of one write. `item`: the new item of a Put or Patch that is DONE, the current one of a FAILED write.
-    `index`: the name of the unique index of a write that EXISTS, of any one if several are taken, None where it is the key; the
-    attribute of a requirement that is not met of one that is UNRELATED. Of a
-    write that is IN_DOUBT, `item` is what is stored now, as far as that is known, and `refusal` what a later attempt ended in.
-    `error`: of an ERROR."""
+    """The result of one write.
+
+    `item`: the new item of a Put or Patch that is DONE, or the current item of a FAILED write. `index`: for a write that EXISTS, the name of the taken
+    unique index (one of them if several are taken), None for the key; for one that is UNRELATED, the attribute whose foreign key is missing. For a write
+    that is IN_DOUBT, `item` is the stored item as far as it is known, and `refusal` the result of a later attempt. `error`: that of an ERROR.
+    """
 
     outcome: Outcome
     item: Any = None
@@ -135,20 +136,19 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 class Bulk(Struct, frozen=True):
-    """How many items a `write_all` changed, and where to go on; `position` is None when it has looked at all of them."""
+    """The result of a `write_all`: the number of changed items, and the `position` to continue from, None at the end."""
 
     changed: int
     position: dict[str, Any] | None = None
 
 
 class Capabilities(Struct, frozen=True):
-    """What an engine can do that others cannot.
+    """Capabilities of an engine, which not every engine has.
 
-    `embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes one atomic batch can hold; each
-    unique index of an item may count as a write more. `max_item`: bytes an item may hold, None for as many as there are.
-    `snapshot_reads`: a batch of reads sees one moment; without it each item is as it was at some moment of the call.
-    `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may hold an `Exists`. `transactions`:
-    `Engine.transaction` makes one of several calls. `expiring`: items whose meta says when they expire are dropped some time after it.
+    `embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes of one atomic batch; each unique index of an item may count as
+    one more. `max_item`: bytes of an item, None if unlimited. `snapshot_reads`: a batch of reads sees one moment; without it, each item is as it was at
+    some moment of the call. `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may contain an `Exists`. `transactions`:
+    `Engine.transaction` makes one transaction of several calls. `expiring`: items whose meta has an expiry are deleted some time after it.
     """
 
     embedded: bool
@@ -196,7 +196,7 @@ class Backend(Protocol[T]):
         ...
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
-        """How many items match."""
+        """Return the number of matches."""
         ...
 
     def aggregate(
@@ -216,7 +216,7 @@ class Backend(Protocol[T]):
         ...
 
     def allocate(self, sequence: str, count: int) -> int:
-        """The first of `count` consecutive numbers that nobody else gets; 1 at the very first."""
+        """Return the first of `count` consecutive numbers that no other call gets. The very first is 1."""
         ...
 
     def explain(self, asked: Query) -> Explanation:

@@ -63,11 +63,11 @@ class Feed:
         self._numbers = count(1)
 
     def listened(self, store: str) -> bool:
-        """Whether a listener wants the changes of this store."""
+        """Return whether a listener wants the changes of this store."""
         return store in self._listeners
 
     def wants_before(self, store: str) -> bool:
-        """Whether a listener wants the items of this store as they were before an update."""
+        """Return whether a listener wants the items of this store from before an update."""
         return store in self._before
 
     def listen(self, stores: Iterable[str], listener: Listener, *, before: bool = False) -> Callable[[], None]:

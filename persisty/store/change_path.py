@@ -53,7 +53,7 @@ class ChangePath(Generic[T]):
 
     @property
     def listened(self) -> bool:
-        """Whether a listener wants the changes of this store."""
+        """Return whether a listener wants the changes of this store."""
         return self._feed.listened(self._name)
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -36,7 +36,7 @@ class Delete(Edit, frozen=True):
 
 
 class EditResult(Struct, Generic[T], frozen=True):
-    """What became of one edit: `item` as created or updated, or the `error` that kept it from being done."""
+    """The result of one edit: the created or updated `item`, or the `error` that prevented it."""
 
     item: T | None = None
     error: PersistyError | None = None
@@ -48,8 +48,7 @@ class EditResult(Struct, Generic[T], frozen=True):
 
 
 class BulkResult(Struct, frozen=True):
-    """What `update_all` and `delete_all` did: how many items they `changed`, and the `cursor` with which to go on; None when
-    all have been looked at."""
+    """The result of `update_all` or `delete_all`: the number of items `changed`, and the `cursor` to continue from, None at the end."""
 
     changed: int
     cursor: str | None = None

@@ -16,9 +16,11 @@ from ..naming import RESERVED
 
 @stored(name=f"{RESERVED}request", expires="expires")
 class KeptRequest:
-    """`id`: a hash of who sent it, where to, and the key; `fingerprint`: one of what was sent; `holder` is another after every write;
-    `until`: the request is being carried out, and whoever does it is given up then; `expires`: the second, counted from 1970, from which on
-    all this counts for nothing. The answer has a `status` as soon as it is there, and no `body` if that was too large."""
+    """One request with an idempotency key.
+
+    `id`: a hash of the caller, the path and the key. `fingerprint`: a hash of the request. `holder`: a new value after every write. `until`: end of the lease of the
+    request in progress. `expires`: second since 1970 after which the item is void. `status` is set with the response; `body` is missing if it was too large.
+    """
 
     id: Attr[str]
     fingerprint: Attr[str]

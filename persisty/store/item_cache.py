@@ -64,7 +64,7 @@ class _Load:
         self.done.release()
 
     def wait(self) -> Any:
-        """The item. `TimeoutError` if it does not come: whoever had to bring it may have been ended at any point."""
+        """Return the item. Raise `TimeoutError` if it does not arrive, because the loading thread may have ended at any point."""
         if not self.done.acquire(timeout=PATIENCE):
             raise TimeoutError
         self.done.release()
@@ -99,7 +99,7 @@ class _Entries(Generic[T]):
         self._writing_all = 0
 
     def begin(self, keys: Sequence[KeyValues]) -> tuple[dict[KeyValues, T | None], Loads, Loads]:
-        """What is kept of the keys; the loads of others that are under way; and those that the caller has to see to."""
+        """Return the cached items of the keys, the loads of others that are in progress, and the loads that the caller must make."""
         kept: dict[KeyValues, T | None] = {}
         theirs: Loads = {}
         mine: Loads = {}
@@ -136,7 +136,7 @@ class _Entries(Generic[T]):
             load.settle(item)
 
     def fail(self, loads: Loads, error: BaseException) -> None:
-        """Nothing was loaded."""
+        """Fail the loads with an error."""
         self.drop(loads)
         for load in loads.values():
             load.settle(None, error)

@@ -1,8 +1,7 @@
-"""What is behind the links of some items, loaded for all of them at once: one call of a backend for a link, two through an item
-between.
+"""Load the linked items of several items at once: one backend call for a link, two through a join item.
 
-Each loader gives one value for each item, in its position: an item or None, a page, or a number. The caller's rules for the other
-item hold: what it may not read there is not there.
+Each loader returns one value for each item, in its position: an item or None, a page, or a number. The caller's rules for the linked item apply: items
+that it may not read are left out.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ MAX_BETWEEN = 10_000
 
 
 class Asked(Struct, frozen=True):
-    """What is wanted of the items at the other end; `where` is resolved, for whoever asks. `select`: the attributes that are wanted,
-    None for all."""
+    """A request for linked items. `where` is resolved for the caller. `select`: the requested attributes, None for all."""
 
     where: Filter = ALL
     order: tuple[OrderBy, ...] = ()
@@ -54,7 +52,7 @@ def related(
     cursor: str | None,
     select: tuple[str, ...] | None = None,
 ) -> list[Any]:
-    """What is behind the link of each item."""
+    """Return the linked items of each item."""
     link = link_of(store, name)
     target = store.beside(link.ends.target)
     if cursor is not None and len(items) != 1:
@@ -141,7 +139,7 @@ def _middle(link: Link) -> StoreMeta[Any]:
 
 
 def _of(target: Store[Any], attribute: str, value: Any, asked: Asked) -> Filter:
-    """What a search for the items of one value asks: a cursor is good for either."""
+    """Return the filter of a search for the items of one value, so that a cursor is valid for either."""
     return target.planning.rows("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
 
 
@@ -173,7 +171,7 @@ def _pages_through(
 
 
 def _through(target: Store[Any], middle: Store[Any], link: Link, value: Any, asked: Asked) -> Filter:
-    """What a search for the items behind those between asks."""
+    """Return the filter of a search for the items behind the join items."""
     ends = link.ends
     between = middle.planning.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
     leads = Exists(ends.remote, ends.middle, ends.far, between)
@@ -211,7 +209,7 @@ def _first(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
 
 
 def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
-    """How many items have each value, of those that the caller may count."""
+    """Return the number of items for each value, counting those that the caller may count."""
     ends = link.ends
     counted, attribute = (target, ends.remote) if ends.middle is None else (store.beside(_middle(link)), ends.near)
     if not (counted.guard.may("count") and target.guard.may("count")):

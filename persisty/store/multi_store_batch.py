@@ -36,7 +36,7 @@ class _Placed(Struct):
 
     @property
     def path(self) -> str:
-        """Where the values of the edit are in the batch."""
+        """Path of the edit's values in the batch."""
         new = self.planned is not None and isinstance(self.planned.write, Put)
         return pointer("edits", self.position, "item" if new else "changes")
 

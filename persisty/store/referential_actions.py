@@ -49,7 +49,7 @@ class ReferentialActions:
         return found
 
     def transactional(self, meta: StoreMeta[Any]) -> bool:
-        """Whether an item and all its dependents can be written in one transaction: one engine has them, and has transactions."""
+        """Return whether one transaction can write an item and all its dependents: one engine has them, and has transactions."""
         path, left, seen = self.path_of(meta), [meta], {meta}
         while left:
             for other, _ in self.of(left.pop()):

@@ -68,7 +68,7 @@ def edit_result(
     guard: Guard,
     path: str = "",
 ) -> EditResult[Any]:
-    """What became of one edit; without a write, its key is one that no item can have."""
+    """Return the result of one edit. An edit without a write has a key that no item can have."""
     if planned is None or result is None:
         return EditResult(error=NotFound())
     if result.outcome is Outcome.IN_DOUBT:

@@ -225,7 +225,7 @@ class Store(Generic[T]):
             after = page.position
 
     def count(self, where: Filter | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
-        """How many items match."""
+        """Return the number of matches."""
         asked = self.planning.rows("count", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, asked)
         return 0 if ready == NOTHING else self._ask(self.path.count, ready, allow_scan=allow_scan)
@@ -249,10 +249,10 @@ class Store(Generic[T]):
         query: str | None = None,
         allow_scan: bool = False,
     ) -> list[Group]:
-        """What is asked of the matches (`COUNT`, `Item.n.max()`, `.min()`, `.sum()`, `.avg()`), in groups of equal values of
-        `by`, in their order, None last; one group of all without `by`. `TooManyGroups` beyond 10,000.
+        """Return aggregates of the matches (`COUNT`, `Item.n.max()`, `.min()`, `.sum()`, `.avg()`).
 
-        Null values count for nothing: `max` of none is None, `sum` of none is 0.
+        With `by`, return a group for each combination of values, in their order, None last; without, one group of all matches. Raise `TooManyGroups` beyond 10,000
+        groups. Null values are not aggregated: `max` of no values is None, `sum` of no values is 0.
         """
         known = self.guard.view.always_visible
         resolve_aggregates(known, asked)
@@ -309,7 +309,7 @@ class Store(Generic[T]):
         order: Order = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Explanation:
-        """How the engine would answer a search, what that costs, and which index would make it cheap. Reads no items."""
+        """Return how the engine would run a search, its cost, and the index that would make it cheap. Reads no items."""
         if self.guard.caller is not None:
             raise self.guard.refusal("How an engine answers is for trusted code to know")
         check_limit(limit)
@@ -364,11 +364,10 @@ class Store(Generic[T]):
         cursor: str | None = None,
         select: tuple[str, ...] | None = None,
     ) -> list[Any]:
-        """What is behind a link of each item, in its position: an item or None, a `ResultPage` of `HasMany`, a number of `HasCount`.
+        """Return the linked items of each item, in its position: an item or None, a `ResultPage` for `HasMany`, a number for `HasCount`.
 
-        One call of the backend for all of them, two through an item between. `where`, `order` and `limit` are those of the items at
-        the other end; a `cursor` goes on with the page of one item. `select`: the attributes that are wanted of them; others may be
-        UNSET.
+        Makes one backend call for all of them, two through a join item. `where`, `order` and `limit` apply to the linked items; a `cursor` continues the page of
+        one item. `select`: the requested attributes; others may be UNSET.
         """
         return related(self, link, items, where, order, limit, cursor, select)
 
@@ -417,7 +416,7 @@ class Store(Generic[T]):
         return ResultPage(items, encode_cursor(self.meta, where, order, page.position))
 
     def _ask(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
-        """What a backend answers. How large its table is, is not for every caller to know."""
+        """Call a backend. Remove the size of its table from errors, which not every caller may know."""
         try:
             return call(*arguments, **options)
         except ScanNotAllowed as error:

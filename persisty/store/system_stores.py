@@ -15,11 +15,11 @@ from .idempotency_records import REQUESTS
 
 
 class Needs(Protocol):
-    """What an app tells of the system stores that it needs."""
+    """The part of an app that decides which system stores it needs."""
 
     @property
     def keeps_requests(self) -> bool:
-        """Whether answers to requests with an `Idempotency-Key` are stored."""
+        """Return whether responses to requests with an `Idempotency-Key` are stored."""
         ...
 
 

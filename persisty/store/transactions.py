@@ -17,7 +17,7 @@ from .item_cache import ItemCache, Keys
 
 
 class _Open(threading.local):
-    """What this thread has done in the transactions it is in: a list of changes for each, and the keys that caches wait for."""
+    """This thread's open transactions: a list of changes for each, and the keys that they wrote, for caches."""
 
     def __init__(self) -> None:
         self.levels: list[list[Change]] = []
@@ -32,7 +32,7 @@ class Transactions:
 
     @property
     def active(self) -> bool:
-        """Whether this thread is in a transaction."""
+        """Return whether this thread is in a transaction."""
         return bool(self._open.levels)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What an engine's results and refusals of writes mean, for engines and the change path alike."""
+"""The meaning of an engine's results and refusals of writes, for engines and the change path alike."""
 
 from __future__ import annotations
 

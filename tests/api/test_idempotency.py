@@ -122,7 +122,7 @@ def code(response: Response) -> str:
 
 
 def replayed(first: Response, again: Response) -> bool:
-    """Is it the same answer, and does it say so?"""
+    """Return whether the response is the same and is marked as replayed."""
     told = dict(again.headers)
     says = told.pop("idempotency-replayed", None) == "true"
     return says and (again.status, told, again.body) == (first.status, first.headers, first.body)
@@ -330,7 +330,7 @@ def test_after_its_time_a_key_is_as_new(post: Client, clock: Clock) -> None:
 
 
 class Crash(BaseException):
-    """What no handler survives."""
+    """An error that no handler catches."""
 
 
 REQUEST = Request("POST", "/actions/send", headers={"idempotency-key": "k"}, caller=ANN)

@@ -1,4 +1,4 @@
-"""What clients offer is what the operations are: no more, no less, and the same text each time."""
+"""Clients offer exactly the operations of the app, and the same text each time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ..hosting.test_identity import environment
 from .conftest import APPS, ROOT
 
 REST = {"include", "fields", "if_match", "self"}
-"""What methods take that is REST's own."""
+"""Parameters of methods that only REST has."""
 BESIDE = {"search": {"search_all", "export"}, "read": {"read_tagged"}}
 """Methods that are made of the same verb."""
 

@@ -1,4 +1,4 @@
-"""Somebody else's engine runs the suite from three lines, and is told what is wrong with it."""
+"""A third-party engine runs the suite from three lines, and the suite finds its mistakes."""
 
 from __future__ import annotations
 

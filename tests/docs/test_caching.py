@@ -1,4 +1,4 @@
-"""What docs/caching.md shows is what happens, in the order in which it shows it."""
+"""The examples of docs/caching.md run in order and give what the page shows."""
 
 from __future__ import annotations
 

@@ -53,6 +53,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_the_index_lists_every_page() -> None:
+    listed = set(re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs/index.md").read_text()))
+    assert {page.name for page in ROOT.glob("docs/*.md")} - {"index.md"} <= listed
+
+
 ANN = Caller("d174c8d5-155b-5725-b741-fb94ebb81cdd")
 """The caller of the README's `$TOKEN`."""
 

@@ -1,4 +1,4 @@
-"""What docs/rest.md shows is what happens."""
+"""The examples of docs/rest.md give what the page shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a deployment has for requests that may come twice: a table whose items expire, and what the function takes that answers them."""
+"""Idempotency in a deployment: a table whose items expire, and the function's permissions."""
 
 from __future__ import annotations
 

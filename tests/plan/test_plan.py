@@ -233,7 +233,7 @@ def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: 
 
 
 def _permissions(operation: str, payload: dict[str, Any], table: str | None = None) -> Iterator[str]:
-    """What the request takes, on one table or on any."""
+    """Return the permissions that the request needs, on one table or on any."""
     if operation == "BatchExecuteStatement":
         yield from (f"PartiQL{one['Statement'].partition(' ')[0].title()}" for one in payload["Statements"])
     elif operation == "TransactWriteItems":

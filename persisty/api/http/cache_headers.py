@@ -1,7 +1,7 @@
-"""What answers tell caches, and what requests say of the version they know: `ETag`, `Last-Modified`, `Cache-Control`, `Vary`.
+"""Cache headers of responses and conditional requests: `ETag`, `Last-Modified`, `Cache-Control`, `Vary`, `If-Match` and the others.
 
-A tag is a hash of the very bytes, for callers may see different parts of one item. That of an item which counts its versions has
-the version before it, so that a conditional write needs no read: the version travels with it, as its condition.
+An ETag is a hash of the exact bytes, because callers may see different attributes of one item. The ETag of an item with a version starts with it,
+so that a conditional write needs no read: the version travels with it as its condition.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Validators(Struct, frozen=True):
         return f'"{version}.{digest}"' if isinstance(version, int) else f'"{digest}"'
 
     def date(self, item: Any) -> datetime | None:
-        """When the item last changed, where that is known."""
+        """Return the time of the item's last change, if known."""
         found = None if item is None or self.modified is None else self.modified.get(item)
         return found if isinstance(found, datetime) else None
 
 
 @per_meta
 def validators(meta: StoreMeta[Any]) -> Validators:
-    """Those of an item."""
+    """Return the validators of an item."""
     version, updated = _generated(meta, VERSION), _generated(meta, UPDATED)
     named = meta.cache.modified if meta.cache else None
     modified = meta.attributes[named] if named else updated
@@ -112,7 +112,7 @@ class Answers:
 
 
 class Told(Struct, frozen=True):
-    """What an operation has to say of an answer: `tag` and `modified` only where it is a custom action that knows better."""
+    """Headers of an operation's responses. `tag` and `modified` only if a custom action provides its own."""
 
     headers: Mapping[str, str]
     tag: str | None = None
@@ -120,7 +120,7 @@ class Told(Struct, frozen=True):
 
 
 MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
-"""Of an answer with items whose own rules and caches are not looked at."""
+"""Headers of a response that includes items of other stores, whose rules and caches are not evaluated."""
 
 
 def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
@@ -137,7 +137,7 @@ def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
 
 
 def shared(meta: StoreMeta[Any], verb: str, known: frozenset[str] = frozenset()) -> bool:
-    """Does everybody get the same answer? Where a query may go through links, the rules of what they lead to count as well."""
+    """Return whether the response is the same for every caller. If a query may follow links, the rules of their targets count too."""
     free = meta.access is not None and meta.access.of(verb).constant is True
     if not free or not all(one.readable is True or one.readable is False for one in meta.attributes.values()):
         return False
@@ -156,7 +156,7 @@ def _headers(cache: Cache, *, everybody: bool) -> dict[str, str]:
 
 
 def _asked(control: Any, content: Any, body: bytes, anybody: bool) -> Told:
-    """What a cache control of the app's own says of this answer."""
+    """Return the headers that an action's own cache control gives for this response."""
     said = control.get_cache_header_from_content(body)
     left = 0 if said.expire_at is None else int((said.expire_at - datetime.now(said.expire_at.tzinfo)).total_seconds())
     cache = Cache(max(left, 0), not said.private, said.must_revalidate)

@@ -18,11 +18,11 @@ from ..rest.include import INCLUDE, MAX_LEVELS, MAX_LINKS
 Schema = dict[str, Any]
 
 SCHEMES: Schema = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-"""How callers say who they are."""
+"""Security schemes: how callers authenticate."""
 
 
 def visible(meta: StoreMeta[Any]) -> list[Attribute]:
-    """The attributes that somebody may read."""
+    """Return the attributes that some caller may read."""
     return [one for one in meta.attributes.values() if one.readable is not False]
 
 
@@ -34,7 +34,7 @@ def always_there(meta: StoreMeta[Any]) -> list[str]:
 
 
 def _creators_read(meta: StoreMeta[Any]) -> bool:
-    """Whether whoever may create an item is known to be one who may read it."""
+    """Return whether every caller who may create an item may also read it."""
     read, create = _rule(meta, "read"), _rule(meta, "create")
     if create.constant is False or read in (everyone, create):
         return True
@@ -49,7 +49,7 @@ def _rule(meta: StoreMeta[Any], verb: str) -> Rule:
 
 
 def security(operation: Operation) -> list[dict[str, list[str]]]:
-    """Who has to say who it is: nobody where a caller without a token may be let in."""
+    """Return the security requirement of an operation: none if anonymous callers may be allowed."""
     named: list[dict[str, list[str]]] = [{"bearer": []}]
     if isinstance(operation, ActionOperation):
         return [{}, *named]
@@ -67,7 +67,7 @@ def refusals(operation: Operation) -> tuple[str, ...]:
 
 
 def open_links(meta: StoreMeta[Any], offered: Mapping[str, StoreMeta[Any]]) -> list[Link]:
-    """The links that lead to stores which somebody may read."""
+    """Return the links to stores that some caller may read."""
     return [
         link
         for link in meta.links.values()
@@ -78,7 +78,7 @@ def open_links(meta: StoreMeta[Any], offered: Mapping[str, StoreMeta[Any]]) -> l
 
 
 def link_schema(link: Link, reference: str, some: str = "") -> Schema:
-    """What is below the name of an included link; `some`: what the schema of an item is called of which only some is shown."""
+    """Return the schema of an included link. `some`: name of the item's schema with only some fields."""
     target = pascal(link.ends.target.name) + some
     schemas: dict[str, Schema] = {
         "has_many": {"$ref": reference.format(name=f"{target}Page")},

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of versions and caches: the headers of requests and answers, and 304."""
+"""Versions and caches in the OpenAPI document: headers of requests and responses, and 304."""
 
 from __future__ import annotations
 

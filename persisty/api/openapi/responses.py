@@ -1,4 +1,4 @@
-"""What a route takes and answers in the OpenAPI document: bodies, and by status every code that it may be refused with."""
+"""Request and response bodies in the OpenAPI document, with every error code by status."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
 
 
 ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
-"""What a custom action may be refused with: what it calls may refuse it."""
+"""Errors of a custom action, including those of the calls that it makes."""
 
 AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
 """The header of a refusal that is not for ever."""
@@ -48,7 +48,7 @@ def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, 
 
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
-    """What a route answers: when it is done, and by status all the codes that it may be refused with."""
+    """Return the responses of a route: on success, and by status all error codes."""
     codes = REFUSALS[operation.verb] if isinstance(operation, StoreOperation) else ACTION
     return {**done, **refused((*codes, *_required(operation), *access.refusals(operation), *ALWAYS))}
 
@@ -64,7 +64,7 @@ def _required(operation: Operation) -> tuple[str, ...]:
 
 
 def refused(codes: Iterable[str]) -> dict[str, Any]:
-    """What is answered with these codes, by status."""
+    """Return the error responses of these codes, by status."""
     errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):

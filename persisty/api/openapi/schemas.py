@@ -24,7 +24,7 @@ from .filters import filter_schema
 Schema = dict[str, Any]
 REF = "#/components/schemas/{name}"
 SOME = "Fields"
-"""What the schema of an item is called after its name, and before that of its page, if only some of it is shown."""
+"""Suffix of the name of an item's schema with only some fields."""
 
 
 class Schemas:
@@ -152,7 +152,7 @@ def _spell_decimals(schema: Any) -> None:
 
 
 def _told(attribute: Attribute) -> bool:
-    """Whether anybody may see or give it."""
+    """Return whether some caller may read or set the attribute."""
     return any(getattr(attribute, flag) is not False for flag in FLAGS)
 
 

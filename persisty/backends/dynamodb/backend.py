@@ -24,8 +24,10 @@ MAX_ITEM = 409_600
 
 
 class Options(Struct, frozen=True):
-    """What the options of a URL say of the tables: how many items one may have to be scanned without `allow_scan`, and how
-    many attributes the engine allows in an index. `partiql`: 1 if it knows PartiQL."""
+    """Options of a URL.
+
+    The most items of a table that is scanned without `allow_scan`, and the most attributes of an index. `partiql` is 1 if the engine has PartiQL.
+    """
 
     max_scan: int = 10_000
     index_attributes: int = 8

@@ -94,7 +94,7 @@ class Statements:
         return self._statement((kind, changed, condition), values, write, native)
 
     def result(self, write: Write, answer: Executed[Any]) -> WriteResult | None:
-        """What became of a write; None where the answer does not tell."""
+        """Return the result of a write, or None if the response does not contain it."""
         if answer.Error is None:
             if isinstance(write, Put):
                 return WriteResult(Outcome.DONE, write.item)
@@ -154,7 +154,7 @@ class Statements:
 OPERATORS: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `CHANGES`; every other value is set."""
 CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} = list_append({0}, ?)"}
-"""How an attribute changes → its clause."""
+"""Kind of change → its clause."""
 
 
 def rounds(keys: list[tuple[int, KeyValues]]) -> list[list[int]]:

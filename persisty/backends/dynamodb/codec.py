@@ -161,7 +161,7 @@ class Refused(Struct, Generic[W]):
 
 
 class Executed(Struct, Generic[W]):
-    """What became of one statement of a batch."""
+    """The result of one statement of a batch."""
 
     Item: W | None = None
     Error: Refused[W] | None = None
@@ -279,7 +279,7 @@ class WireCodec:
         return [{name: {tag: encode(value)}} for (value,) in keys]
 
     def storable(self, key: KeyValues) -> bool:
-        """Is the key within DynamoDB's limits? There is no item with one that is not."""
+        """Return whether the key is within DynamoDB's limits. No item has a key beyond them."""
         if self._short:
             return True
         if not self._joined and all(not isinstance(part, str) or len(part) < MAX_SORT // 4 for part in key):

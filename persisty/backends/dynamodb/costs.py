@@ -36,7 +36,7 @@ NULLS = 0.1
 
 
 USUAL_ITEM = 512.0
-"""Bytes of an item where nobody knows."""
+"""Bytes of an item of unknown size."""
 
 
 class Size(Struct, frozen=True):

@@ -89,5 +89,5 @@ def _by_place(writes: Sequence[StoredWrite]) -> dict[Place, Write]:
 
 
 def required_by(write: Write) -> tuple[Requirement, ...]:
-    """What a write requires; a delete requires nothing."""
+    """Return the requirements of a write. A delete has none."""
     return () if isinstance(write, Delete) else write.requires

@@ -60,7 +60,7 @@ class Action(Struct, frozen=True):
 
 
 class Part(Generic[T]):
-    """What a transaction needs to know of one store whose items it writes."""
+    """One store of a transaction."""
 
     def __init__(
         self,
@@ -77,13 +77,13 @@ class Part(Generic[T]):
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def depends(self, write: Write) -> bool:
-        """Whether the write depends on more of its item than DynamoDB can decide."""
+        """Return whether the write depends on more of its item than DynamoDB can decide."""
         if isinstance(write, Put) or not self.codec.storable(write.key):
             return False
         return self.guards.concern(write) or split(self.meta, write.when)[1] != ALL
 
     def condition(self, write: Write, known: bool, item: T | None) -> Filter:
-        """What DynamoDB has to check of a write; `NOTHING` if the item as it was read rules it out. `known`: it was read."""
+        """Return the condition of a write for DynamoDB, or `NOTHING` if the item that was read rules the write out."""
         if isinstance(write, Put):
             return ALL
         native, local = split(self.meta, write.when)
@@ -94,7 +94,7 @@ class Part(Generic[T]):
         return combine(And, [native, *self._unchanged(write, item, local)])
 
     def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
-        """That the item still has the values that the write was decided on."""
+        """Return the condition that the item still has the values on which the write was decided."""
         names = set(names_in(local))
         if self.guards.concern(write):
             names |= {*self.guards.attributes, *self.versions}
@@ -199,8 +199,10 @@ class Transactions:
     def _canceled(
         self, writes: Writes, items: dict[int, Any], actions: Sequence[Action], error: AwsError
     ) -> list[WriteResult] | None:
-        """What became of each write of a cancelled transaction. None if it may be tried again: it only met with another, or
-        with an item that has changed since it was read, which is then in `items`."""
+        """Return the result of each write of a cancelled transaction, or None if it may be tried again.
+
+        A transaction is tried again if it met another one, or an item that has changed since it was read. `items` then has that item.
+        """
         reasons: Sequence[Mapping[str, Any]] = error.body.get("CancellationReasons") or ()
         failed = [
             (action, reason.get("Item"))

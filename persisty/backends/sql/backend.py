@@ -235,7 +235,7 @@ class SqlBackend(Generic[T]):
         return tuple(required_shape(one, self._codec, values) for one in requires)
 
     def _unmet(self, write: Put | Patch) -> WriteResult | None:
-        """What a write requires and is not there."""
+        """Return the result of a write with a missing foreign key, or None."""
         for one in write.requires:
             values: list[Any] = []
             statement = self._statements.get("met", required_shape(one, self._codec, values))
@@ -245,7 +245,7 @@ class SqlBackend(Generic[T]):
         return None
 
     def _told_first(self, write: Put | Patch, unrelated: WriteResult) -> WriteResult:
-        """What a write that is UNRELATED comes to: a unique value that is taken is told first."""
+        """Return the result of an UNRELATED write. A taken unique value is reported first."""
         if not self.meta.uniques:
             return unrelated
         key = self._key_of(write)

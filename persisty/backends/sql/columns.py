@@ -1,4 +1,4 @@
-"""How values are kept in columns: one row per kind with the column type and the functions to and from it."""
+"""Columns of values: one row for each kind, with the column type and the functions to and from it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
 
 
 def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
-    """What an item's index is called in the database. PostgreSQL would cut longer names off, and so make two of them one."""
+    """Return the name of an item's index in the database.
+
+    PostgreSQL would truncate longer names, and so give two indexes one name.
+    """
     name = f"{meta.name}-{index.name}"
     whole = name.encode()
     if len(whole) <= MAX_NAME:

@@ -1,4 +1,4 @@
-"""What differs between SQL engines: a `Dialect` holds the expressions, and a `Connection` runs the texts made of them."""
+"""Differences between SQL engines: a `Dialect` has the expressions, and a `Connection` runs the texts made from them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ ConvertColumn = Callable[[Sequence[Any]], list[Any]]
 
 
 class ColumnKind(Struct, frozen=True):
-    """How a kind of value is stored.
+    """The column of a kind of value.
 
-    `encode` and `decode` never see None. Where one of them is None, the driver's value is the item's. A JSON value is encoded to text as a
-    whole; `decode` gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is
-    faster.
+    `encode` and `decode` never see None. If one of them is None, the driver's value is the item's. A JSON value is encoded to text as a whole; `decode`
+    gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is faster.
     """
 
     type: TypeEngine[Any]
@@ -35,7 +34,7 @@ class ColumnKind(Struct, frozen=True):
 
 
 class Search(Struct, frozen=True):
-    """What it takes to look for a text whatever the case: part of the statement's shape, and the values it binds."""
+    """A case-insensitive text search: its part of the statement's shape, and its bound values."""
 
     shape: tuple[Any, ...]
     values: tuple[str, ...]
@@ -69,7 +68,7 @@ class Dialect(Struct, frozen=True):
 
 
 class Told(Struct, frozen=True):
-    """What an engine's plan says: `access` and `sorted_by` as in `Explanation`, the name of the SQL index."""
+    """An engine's plan: `access` and `sorted_by` as in `Explanation`, and the name of the SQL index."""
 
     access: str
     index: str | None

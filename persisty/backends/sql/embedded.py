@@ -141,7 +141,7 @@ class SqliteBackend(SqlBackend[T]):
         return groups
 
     def _parts(self, write: Write, values: list[Any]) -> tuple[Any, ...]:
-        """What a write's statement depends on; the values of its conditions are appended."""
+        """Return the shape of a write's statement. Append the values of its conditions."""
         if isinstance(write, Patch):
             condition = self._shape(write.when, values)
             required = self._required(write.requires, values) if write.requires else ()

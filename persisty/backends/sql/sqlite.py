@@ -49,7 +49,7 @@ def _endswith(value: str | None, text: str) -> bool | None:
 
 
 def _nested_text(document: str, path: str) -> str | None:
-    """What `json_extract` gives, which ends a text at its first U+0000."""
+    """Return the value of `json_extract`, which would end a text at its first U+0000."""
     value = msgspec.json.decode(document)
     for step in msgspec.json.decode(path):
         value = value.get(step) if isinstance(value, dict) else None

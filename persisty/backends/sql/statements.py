@@ -76,7 +76,7 @@ CHANGES: dict[str, Callable[[Any, Bind], Any]] = {
     "add": lambda column, bind: func.coalesce(column, ZERO) + bind(),
     "append": lambda column, bind: _appended(column, bind()),
 }
-"""How an attribute changes → its new value."""
+"""Kind of change → expression of the new value."""
 
 
 class Statements:
@@ -127,7 +127,7 @@ class Statements:
         return done
 
     def _met(self, bind: Bind, required: Shape) -> ClauseElement:
-        """Is what a write requires there?"""
+        """Return the expression that tells whether a required target exists."""
         return select(self._conditions.required(required, bind))
 
     def _read(self, bind: Bind, count: int) -> ClauseElement:

@@ -329,7 +329,7 @@ def test_a_call_that_fails_fails_for_all_who_wait_for_it_and_is_made_again_by_th
     told: str,
     told_others: str,
 ) -> None:
-    """What ends the thread that makes the call, such as an interrupt, ends no other."""
+    """An interrupt of the calling thread does not end other threads."""
     notes.store.create({"id": "a"})
     held = Held(notes.backend, error)
     first = pool.submit(notes.store.read, "a")

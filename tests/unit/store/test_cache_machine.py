@@ -1,4 +1,4 @@
-"""Whatever is done, in whatever order: a cached store answers as one without a cache, but for what others wrote of late."""
+"""In any order of calls, a cached store answers like one without a cache, except for writes of other processes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Cached(RuleBasedStateMachine):
         self.late: dict[str, float] = {}
 
     def wrote(self, call: Any, keys: set[str]) -> None:
-        """What this process writes, it has not to wait for."""
+        """Writes of this process are visible at once."""
         with contextlib.suppress(PersistyError):
             call()
         for key in keys:

@@ -1,4 +1,4 @@
-"""Who listens is told of every change, once it is certain, and of nothing else."""
+"""A subscriber receives every change after its commit, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which root fields AppSync may keep answers of, for how long, and what tells one answer from another.
+"""Decide which root fields AppSync may cache, for how long, and by which keys.
 
-AppSync knows an answer by its arguments, and by a caller whose token it has checked itself; of one that comes with an API key, and its
-token in a header, it knows nothing. So it keeps only what everybody gets alike. Nor does it look at what was selected: a field that
-it keeps is always answered whole, and one whose answer leads on to other items, which are loaded when they are selected, is not kept.
+AppSync identifies a response by its arguments, and by a caller whose token it has verified itself. It cannot identify a caller with an API key
+and a token in a header. So it may cache only responses that are equal for every caller. It also ignores the selection: a cached field is always
+answered whole, and a field that leads to other items, which are loaded when selected, is not cached.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Caching(Struct, frozen=True):
 
 
 def caching(operation: Operation) -> Caching | None:
-    """How AppSync keeps the answers of a root field; None where it does not."""
+    """Return how AppSync caches the responses of a root field, or None if it does not."""
     if not isinstance(operation, StoreOperation) or operation.mutation:
         return None
     meta, verb = operation.meta, operation.verb

@@ -58,14 +58,14 @@ class Call(Struct, frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """What a batch comes to once it is committed; with the number of its transaction, by which the server knows it."""
+    """The result of a batch after its commit, and the number by which the server knows its transaction."""
 
     transaction: str
     results: list[WriteResult]
 
 
 Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
-"""How a batch is written: in a session, its steps, atomic or not. What is about to be committed is appended to the list."""
+"""Function that writes a batch: session, steps, atomic or not, and a list to which it appends each pending commit."""
 
 
 class _UndoneError(Exception):
@@ -183,7 +183,7 @@ class PostgresBackend(PostgresSteps[T]):
             raise
 
     def _status(self, transaction: str) -> str | None:
-        """What became of a transaction; None if that cannot be told."""
+        """Return the status of a transaction, or None if it is unknown."""
         try:
             for attempt in range(ATTEMPTS):
                 [(status,)] = self._postgres.rows(STATUS, (transaction,))
@@ -289,7 +289,7 @@ class PostgresBackend(PostgresSteps[T]):
         return sorted(range(len(steps)), key=key)
 
     def _moves(self, step: Step) -> bool:
-        """May it take a unique value, or leave one to another write?"""
+        """Return whether the step may take a unique value, or free one for another write."""
         return not isinstance(step.write, Patch) or not self._moving.isdisjoint(step.write.changes)
 
     def explain(self, asked: Query) -> Explanation:

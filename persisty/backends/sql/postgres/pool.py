@@ -1,8 +1,8 @@
-"""Connections to a server: a bounded pool of them, and what the driver's errors mean.
+"""Connections to a server: a bounded pool, and the meaning of the driver's errors.
 
-The driver is psycopg 3. A connection that died while it lay idle is seen before it is used, and replaced. What failed is
-tried again where nothing can have been done twice: the server said that it did nothing (a deadlock, a shutdown), or the
-statement only reads. Where the answer to a write was lost, nobody knows whether it was done: the caller is told so.
+The driver is psycopg 3. A connection that died while idle is detected before use and replaced. A failed call is tried again if nothing can have been done
+twice: the server said that it did nothing (a deadlock, a shutdown), or the statement only reads. If the response to a write was lost, its fate is unknown,
+and the caller is told so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes on a condition, in one statement that also tells what it found.
+"""Conditional writes, in one statement that also returns what it found.
 
 ```
 WITH _found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPDATE),
@@ -6,12 +6,12 @@ WITH _found AS (SELECT when IS true AS holds, … FROM t WHERE key = … FOR UPD
 SELECT true, … FROM _done UNION ALL SELECT false, … FROM _found WHERE NOT holds
 ```
 
-The row is locked as it is after whoever else was writing it has committed, and the condition is decided over that very row
-(PostgreSQL evaluates a locked row's SELECT anew if it changed while it was waited for). So an item that comes back as
-refused is one that the condition does not hold for, and one that it does hold for is written: nobody comes in between.
+The row is locked after any concurrent writer has committed, and the condition is decided over that very row: PostgreSQL evaluates a locked row's SELECT anew
+if the row changed while the statement waited. A returned item that was rejected does not satisfy the condition, and one that does is written. No other write
+comes in between.
 
-What a write requires of other items is a column more of `_found` for each, whose rows are locked so that they stay until the write is
-committed; an INSERT finds them in a row of its own, beside whether its key is taken.
+Each foreign key of a write is one more column of `_found`. Its row is locked, so that it exists until the write is committed. An INSERT finds these columns in
+a row of its own, with whether its key is taken.
 """
 
 from __future__ import annotations
