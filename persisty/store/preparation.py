@@ -69,7 +69,10 @@ class Planning:
 
     def keys(self, given: Sequence[Any]) -> list[KeyValues | None]:
         """The typed values of several keys; None where no item can have that key."""
-        texts = iter(self._parsed(given))
+        parsed = self._parsed(given)
+        if len(parsed) == len(given):
+            return parsed
+        texts = iter(parsed)
         return [
             next(texts) if isinstance(one, str) else self.key(one, f"/keys/{position}")
             for position, one in enumerate(given)

@@ -323,8 +323,11 @@ class Store(Generic[T]):
         rule = self.guard.rows("read_batch")
         values = self.planning.keys(given)
         asked = [one for one in values if one is not None]
-        found = iter(self._visible(self.path.read(asked), rule) if asked else ())
-        return [None if one is None else next(found) for one in values]
+        found = self._visible(self.path.read(asked), rule) if asked else []
+        if len(found) == len(values):
+            return found
+        rest = iter(found)
+        return [None if one is None else next(rest) for one in values]
 
     def edit_batch(self, batch: Iterable[edits.Edit], *, atomic: bool = False) -> list[edits.EditResult[T]]:
         """Do up to 100 edits in order; each has its own result in its position.

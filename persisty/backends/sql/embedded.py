@@ -60,13 +60,16 @@ class SqliteBackend(SqlBackend[T]):
     def _read_many(self, keys: Sequence[tuple[Any, ...]]) -> list[T | None]:
         """The items of keys as they are stored: a row is found by these faster than by decoded values."""
         statement = self._statements.get("read", len(keys))
-        rows = self._sqlite.rows(statement.text, statement.arguments(list(chain.from_iterable(keys))))
+        values = list(chain.from_iterable(keys))
+        rows = self._sqlite.rows(statement.text, statement.arguments(values))
         if not rows:
             return [None] * len(keys)
         columns: list[Any] = list(zip(*rows, strict=True))
-        there = list(zip(*[columns[place] for place in self._key_places], strict=True))
-        found = dict(zip(there, self._codec.of_columns(columns), strict=True))
-        return list(map(found.get, keys))
+        there = [columns[place] for place in self._key_places]
+        items = self._codec.of_columns(columns)
+        if len(there) == 1:
+            return list(map(dict(zip(there[0], items, strict=True)).get, values))
+        return list(map(dict(zip(zip(*there, strict=True), items, strict=True)).get, keys))
 
     def _stored(self, keys: Sequence[KeyValues]) -> list[tuple[Any, ...]]:
         """The keys as their columns store them."""
@@ -105,6 +108,8 @@ class SqliteBackend(SqlBackend[T]):
 
         A savepoint instead of a transaction would double the time: SQLite copies every page that it changes.
         """
+        if all(type(write) is Put and not write.requires for write in writes):
+            return self._put(writes)
         keys = self._stored(list(map(self._key_of, writes)))
         patched = [key for key, write in zip(keys, writes, strict=True) if type(write) is Patch]
         if patched and len(set(keys)) < len(keys):
@@ -124,6 +129,19 @@ class SqliteBackend(SqlBackend[T]):
             else WriteResult(Outcome.DONE, write.item if isinstance(write, Put) else next(items))
             for write in writes
         ]
+
+    def _put(self, puts: Sequence[Any]) -> list[WriteResult] | None:
+        """`_grouped` of plain creates, which need no keys and are one group."""
+        items = [put.item for put in puts]
+        statement = self._statements.get("insert")
+        rows = list(zip(*statement.arguments(self._codec.columns(items)), strict=True))
+        try:
+            with self._sqlite.transaction():
+                if self._sqlite.each_changed(statement.text, rows) < len(rows):
+                    raise _RolledBackError
+        except (_RolledBackError, UniqueTaken):
+            return None
+        return [WriteResult(Outcome.DONE, item) for item in items]
 
     def _groups(self, writes: Sequence[Write], keys: Sequence[tuple[Any, ...]]) -> list[_Group]:
         groups: list[_Group] = []
