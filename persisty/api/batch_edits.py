@@ -19,20 +19,29 @@ from ..store.store import Store
 from .arguments import Faults, array_from, object_from
 from .operations import Arguments, unknown_members
 
+StoreOf = Callable[[Arguments, str], tuple[Store[Any], str | None, Arguments]]
+"""An edit as it was sent, and its path → its store, the store's name if the edit has to name it, and the rest of the edit."""
+Send = Callable[..., list[edits.EditResult[Any]]]
+
 
 def edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResult[Any]]:
-    """Do the edits. Raises all faults of all edits at once, each at its path in what the caller sent."""
+    """Do the edits of one store. Raises all faults of all edits at once, each at its path in what the caller sent."""
+    return carry_out(arguments, lambda edit, path: (store, None, edit), store.edit_batch)
+
+
+def carry_out(arguments: Arguments, store_of: StoreOf, send: Send) -> list[edits.EditResult[Any]]:
+    """Do the edits through `send`, the `edit_batch` of a store or of the app."""
     given = array_from(arguments.get("edits"), "/edits")
     check_batch(given)
     try:
-        batch = _parsed(store, given)
-        lacking = [at for position, edit in enumerate(batch) if (at := _lacks_condition(store, edit, position))]
+        batch = _parsed(store_of, given)
+        lacking = [at for position, one in enumerate(batch) if (at := _lacks_condition(*one, position))]
         if lacking:
             raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
-        results = store.edit_batch(batch, atomic=bool(arguments.get("atomic")))
+        results = send([edit for _, edit in batch], atomic=bool(arguments.get("atomic")))
     except PersistyError:
         _parsed(
-            store, given, check=True
+            store_of, given, check=True
         )  # the store validates the values; their faults come first, with those of the edits
         raise
     for result in results:
@@ -41,12 +50,20 @@ def edit_batch(store: Store[Any], arguments: Arguments) -> list[edits.EditResult
     return results
 
 
-def _parsed(store: Store[Any], given: list[Any], *, check: bool = False) -> list[edits.Edit]:
-    """Return the edits. Raises every fault of their form; with `check` also those of their values."""
+def _parsed(store_of: StoreOf, given: list[Any], *, check: bool = False) -> list[tuple[Store[Any], edits.Edit]]:
+    """Return the edits with their stores. Raises every fault of their form; with `check` also those of their values."""
     faults = Faults()
-    batch = [faults.gather(partial(_edit, store, edit, pointer("edits", at), check)) for at, edit in enumerate(given)]
+    batch = [
+        faults.gather(partial(_placed, store_of, one, pointer("edits", at), check)) for at, one in enumerate(given)
+    ]
     faults.settle(InvalidInput)
-    return [edit for edit in batch if edit is not None]
+    return [one for one in batch if one is not None]
+
+
+def _placed(store_of: StoreOf, given: Any, path: str, check: bool) -> tuple[Store[Any], edits.Edit]:
+    store, named, rest = store_of(object_from(given, path), path)
+    edit = _edit(store, rest, path, check)
+    return store, edit if named is None else msgspec.structs.replace(edit, store=named)
 
 
 def _lacks_condition(store: Store[Any], edit: edits.Edit, position: int) -> str | None:

@@ -41,7 +41,7 @@ from ..store.edits import Delete
 from ..store.idempotency_records import KeptRequest
 from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .http.problem import refusal
-from .operations import ActionOperation, Operation
+from .operations import ActionOperation, MultiStoreOperation, RestOperation
 
 REPLAYED = "idempotency-replayed"
 MAX_KEY = 255
@@ -75,7 +75,7 @@ class Idempotency:
         self._clock, self._requests = clock, count(1)
 
     def answer(
-        self, request: Request, carry_out: Callable[[], Response], operation: Operation | None = None
+        self, request: Request, carry_out: Callable[[], Response], operation: RestOperation | None = None
     ) -> Response:
         """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key, unless the
         caller may not ask for the operation at all, and is told that; whatever `carry_out` raises becomes its answer."""
@@ -98,11 +98,16 @@ class Idempotency:
             log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
         return response
 
-    def _admit(self, operation: Operation, request: Request) -> None:
+    def _admit(self, operation: RestOperation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
         if isinstance(operation, ActionOperation):
             admit = deferred("persisty.api.actions").admit
             admit(operation.action, request.caller)
+            return
+        if isinstance(operation, MultiStoreOperation):
+            guards = [self._app.store(one.name).on_behalf_of(request.caller).guard for one in operation.stores]
+            if not any(guard.may(verb) for guard in guards for verb in carried_out(operation.name)):
+                raise guards[0].refusal(f"{operation.name} is not for you")
             return
         meta, verb = operation.meta, operation.verb
         guard = self._app.store(meta.name).on_behalf_of(request.caller).guard

@@ -66,8 +66,16 @@ class ActionOperation(OperationShape, frozen=True, kw_only=True):
     action: Any
 
 
+class MultiStoreOperation(OperationShape, frozen=True, kw_only=True):
+    """An operation on several stores at once."""
+
+    stores: tuple[StoreMeta[Any], ...]
+
+
 Operation: TypeAlias = StoreOperation | ActionOperation
-"""An operation of either kind. Match on the class to learn which one it is."""
+"""An operation of a store or of an action. Match on the class to learn which one it is."""
+RestOperation: TypeAlias = Operation | MultiStoreOperation
+"""An operation that has a route."""
 
 
 def unknown_members(body: Arguments, known: tuple[str, ...], path: str) -> list[Fault]:

@@ -128,6 +128,13 @@ def writes() -> Iterator[Row]:
         yield rest("atomic batch", "POST /api/article-batch", {"edits": edits, "atomic": True}, who)
         yield rest("batch of faults", "POST /api/article-batch", {"edits": [{"create": {}}, {"no": 1}, 3]}, who)
         yield rest("batch of nothing", "POST /api/article-batch", {"edits": []}, who)
+        several = [
+            {"store": "article", "update": {"key": item_id(1), "changes": {}}},
+            {"store": "nothing"},
+            {"store": "note"},
+        ]
+        yield rest("batch of several stores", "POST /api/-batch", {"edits": several[:1]}, who)
+        yield rest("batch of several stores with faults", "POST /api/-batch", {"edits": several}, who)
         yield rest("delete", f"DELETE /api/article/{item_id(5 + len(who) % 2)}", who=who)
         yield rest("delete when", f"DELETE /api/article/{item_id(4)}?stock=77", who=who)
         yield rest("delete what is gone", f"DELETE {path}x", who=who)

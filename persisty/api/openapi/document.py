@@ -13,13 +13,14 @@ from ...naming import pascal
 from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..actions import operations
 from ..http.negotiation import LINES_MEDIA
-from ..operations import ActionOperation, Operation, StoreOperation
+from ..multi_store_operations import multi_store_operations
+from ..operations import ActionOperation, MultiStoreOperation, Operation, StoreOperation
 from ..routes import Surface, fixed
 from . import access, idempotency
 from . import cache_headers as caching
 from .examples import Examples
 from .filters import filter_parameters
-from .responses import ALWAYS, CONTENT, body, content, refused, responses
+from .responses import ALWAYS, CONTENT, REFUSALS, body, content, refused, responses
 from .schemas import Schemas, object_of, ref, shown
 
 ABOUT = (
@@ -48,6 +49,11 @@ def document(app: App) -> dict[str, Any]:
             described = idempotency.describe(operation, described)
         described = examples.describe(operation, described)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    for batch in multi_store_operations(app).values():
+        described = _multi_store_batch(batch, schemas, examples)
+        if app.idempotency is not None:
+            described = idempotency.describe(batch, described)
+        paths.setdefault(batch.path, {})[batch.method.lower()] = described
     for route in fixed(Surface.REST):
         if route.name in FIXED:
             paths.setdefault(route.path, {})[route.method.lower()] = FIXED[route.name]()
@@ -179,6 +185,48 @@ def _edit_batch(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     return {
         "requestBody": body(object_of({"edits": edits, "atomic": atomic}, required=["edits"])),
         "responses": responses(operation, {"200": done}),
+    }
+
+
+def _multi_store_batch(operation: MultiStoreOperation, schemas: Schemas, examples: Examples) -> dict[str, Any]:
+    """The batch of several stores: the edits of each with the name of its store."""
+    alternatives = [
+        {
+            **edit,
+            "properties": {"store": {"const": meta.name}, **edit["properties"]},
+            "required": ["store", *edit["required"]],
+        }
+        for meta in operation.stores
+        for edit in schemas.components[f"{pascal(meta.name)}Edit"].get("oneOf", ())
+    ]
+    results = [ref(f"{pascal(meta.name)}EditResult") for meta in operation.stores]
+    sent = object_of(
+        {
+            "edits": {"type": "array", "items": {"oneOf": alternatives}, "maxItems": MAX_BATCH},
+            "atomic": {"type": "boolean", "default": False, "description": "All or nothing"},
+        },
+        required=["edits"],
+    )
+    answered = {"type": "array", "items": {"anyOf": results}}
+    done = content(object_of({"results": answered}, required=["results"]), "Each edit's result, in order")
+    codes = (*REFUSALS[operation.name], "precondition_required", "unauthenticated", "forbidden", *ALWAYS)
+    required = any(meta.conditional_writes for meta in operation.stores)
+    request = body(sent)
+    known = [
+        (meta, examples.edits(meta)["edits"][:1], examples.results(meta)["results"][:1]) for meta in operation.stores
+    ]
+    request["content"]["application/json"]["example"] = {
+        "edits": [{"store": meta.name, **edit} for meta, edits, _ in known for edit in edits],
+        "atomic": False,
+    }
+    done["content"]["application/json"]["example"] = {"results": [one for *_, some in known for one in some]}
+    return {
+        "operationId": operation.name,
+        "tags": ["stores"],
+        "summary": operation.description,
+        "security": [{}, {"bearer": []}],
+        "requestBody": request,
+        "responses": {"200": done, **refused(code for code in codes if required or code != "precondition_required")},
     }
 
 

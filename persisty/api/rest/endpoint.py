@@ -20,7 +20,8 @@ from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, MAX_BODY, Request, Response, without_content
 from ..http.negotiation import FINE, JSON_MEDIA, media_for
 from ..http.problem import refusal
-from ..operations import Operation
+from ..multi_store_operations import multi_store_operations
+from ..operations import RestOperation
 from ..routes import API, KEY, Route, Surface, fixed, route_of
 from ..store_operations import store_operations
 from .handlers import Handled, Handler, Handlers, ok
@@ -45,6 +46,8 @@ class Rest:
         for operation in store_operations(app).values():
             handled = self._handlers.of(operation)
             self._add(route_of(operation), Handled(self._once(operation, handled.handler), handled.offered))
+        for batch in multi_store_operations(app).values():
+            self._add(route_of(batch), Handled(self._once(batch, self._handlers.batch(batch))))
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request. Never raises: every error is a problem document."""
@@ -108,7 +111,7 @@ class Rest:
             found.setdefault(operation.path, {})[operation.method] = handler
         return found
 
-    def _once(self, operation: Operation, handler: Handler) -> Handler:
+    def _once(self, operation: RestOperation, handler: Handler) -> Handler:
         """Return the handler, which carries out a repeated request with the same `Idempotency-Key` only once."""
         if self._app.idempotency is None or operation.method != "POST":
             return handler

@@ -21,7 +21,7 @@ from ..http.cache_headers import Answers
 from ..http.messages import JSON, Request, Response, encode, json_body
 from ..http.negotiation import JSON_MEDIA, LINES_MEDIA
 from ..http.problem import problem, problem_response
-from ..operations import ActionOperation, StoreOperation
+from ..operations import ActionOperation, MultiStoreOperation, StoreOperation
 from . import include
 from .conditional_writes import precondition, taken
 from .fieldsets import FIELDS, WHOLE, Shape, shape
@@ -135,7 +135,8 @@ class Handlers:
 
         return read_batch
 
-    def _edit_batch(self, operation: StoreOperation) -> Handler:
+    def batch(self, operation: StoreOperation | MultiStoreOperation) -> Handler:
+        """Return the handler of a batch of edits, of one store or of several."""
         call = operation.call
 
         def edit_batch(request: Request, key: str) -> Response:
@@ -201,7 +202,7 @@ HANDLERS: dict[str, Callable[[Handlers, StoreOperation], Handler | Handled]] = {
     "search": Handlers._search,
     "count": Handlers._count,
     "read_batch": Handlers._read_batch,
-    "edit_batch": Handlers._edit_batch,
+    "edit_batch": Handlers.batch,
 }
 """Verb → the method that makes the handler of one of its operations."""
 

@@ -1,0 +1,141 @@
+"""`POST /api/-batch`: edits of several stores in one request, under the access rules of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from persisty import GENERATED, VERSION, Access, App, Attr, authenticated, everyone, stored
+from persisty.api.http.messages import Request, Response
+from persisty.api.multi_store_operations import PATH
+from persisty.api.rest.endpoint import Rest
+from persisty.hosting.route_names import RouteNames
+from persisty.security.caller import ANONYMOUS, Caller
+
+OPEN = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
+
+
+@stored(access=OPEN)
+class Account:
+    id: str
+    balance: int = 0
+
+
+@stored(access=Access(read=everyone, create=authenticated, update=authenticated, delete=authenticated))
+class Entry:
+    id: UUID = GENERATED
+    text: str
+    amount: int
+
+
+@stored(access=OPEN, conditional_writes=True)
+class Rate:
+    id: str
+    value: int
+    version: int = Attr(generator=VERSION)
+
+
+@stored
+class Secret:
+    id: str
+
+
+ANN = Caller("ann")
+
+
+@pytest.fixture(params=["memory://", "sqlite://"])
+def app(request: pytest.FixtureRequest) -> Iterator[App]:
+    found = App("bank", items=[Account, Entry, Rate, Secret], url=request.param)
+    found.prepare()
+    found.store(Account).create({"id": "a", "balance": 5})
+    yield found
+    found.close()
+
+
+def post(app: App, body: Any, caller: Caller = ANN, **headers: str) -> tuple[Response, Any]:
+    given = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    response = Rest(app).handle(Request("POST", PATH, "", given, json.dumps(body).encode(), caller))
+    return response, json.loads(response.body)
+
+
+BOTH = [
+    {"store": "account", "update": {"key": "a", "changes": {"balance": {"add": -2}}, "when": {"balance": {"ge": 2}}}},
+    {"store": "entry", "create": {"text": "coffee", "amount": -2}},
+]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_edits_of_several_stores_are_done_with_a_result_each(app: App, atomic: bool) -> None:
+    response, body = post(app, {"edits": BOTH, "atomic": atomic})
+    assert response.status == 200, body
+    assert [one["code"] for one in body["results"]] == ["ok", "ok"]
+    assert body["results"][0]["item"]["balance"] == 3
+    assert app.store(Entry).count() == 1
+
+
+def test_an_atomic_batch_does_all_or_nothing(app: App) -> None:
+    edits = [{"store": "entry", "create": {"text": "x", "amount": 1}}, {"store": "account", "create": {"id": "a"}}]
+    response, body = post(app, {"edits": edits, "atomic": True})
+    assert response.status == 409
+    assert [one["code"] for one in body["results"]] == ["aborted", "conflict"]
+    assert app.store(Entry).count() == 0
+
+
+def test_every_fault_is_told_at_its_path_and_nothing_is_written(app: App) -> None:
+    edits = [
+        {"store": "account", "create": {"id": "b", "balance": "much"}},
+        {"store": "secret", "create": {"id": "x"}},
+        {"create": {"id": "x"}},
+        {"store": "entry", "update": {"key": "k", "changes": {"nothing": 1}}},
+        {"store": "entry"},
+        {"store": "account", "create": {"id": "c"}},
+    ]
+    response, body = post(app, {"edits": edits})
+    assert (response.status, body["code"]) == (422, "invalid_input")
+    assert [fault["path"] for fault in body["faults"]] == [
+        "/edits/0/create/balance",
+        "/edits/1/store",
+        "/edits/2/store",
+        "/edits/3/update/changes/nothing",
+        "/edits/4",
+    ]
+    assert app.store(Account).count() == 1
+
+
+def test_each_edit_is_held_to_the_rule_of_its_store(app: App) -> None:
+    response, body = post(app, {"edits": BOTH}, ANONYMOUS)
+    assert (response.status, body["code"]) == (401, "unauthenticated")
+    assert app.store(Account).read("a") == Account(id="a", balance=5)
+
+
+def test_an_item_whose_writes_are_conditional_demands_a_condition(app: App) -> None:
+    app.store(Rate).create({"id": "r", "value": 1})
+    edit = {"store": "rate", "update": {"key": "r", "changes": {"value": 2}}}
+    response, body = post(app, {"edits": [edit]})
+    assert response.status == 428
+    assert [fault["path"] for fault in body["faults"]] == ["/edits/0/update/when"]
+
+
+def test_a_repeated_request_with_a_key_is_carried_out_once(app: App) -> None:
+    first, _ = post(app, {"edits": BOTH}, idempotency_key="one")
+    again, _ = post(app, {"edits": BOTH}, idempotency_key="one")
+    assert (again.status, again.body, again.headers["idempotency-replayed"]) == (200, first.body, "true")
+    assert app.store(Entry).count() == 1
+
+
+def test_the_document_and_the_names_of_routes_have_it(app: App) -> None:
+    document = json.loads(Rest(app).handle(Request("GET", "/openapi.json")).body)
+    described = document["paths"][PATH]["post"]
+    edits = described["requestBody"]["content"]["application/json"]["schema"]["properties"]["edits"]["items"]["oneOf"]
+    assert {edit["properties"]["store"]["const"] for edit in edits} == {"account", "entry", "rate"}
+    assert {"200", "401", "403", "409", "422", "428"} <= described["responses"].keys()
+    assert RouteNames(app)(PATH) == PATH
+
+
+def test_an_app_with_one_store_does_not_offer_it() -> None:
+    response, _ = post(App("one", items=[Account], url="memory://"), {"edits": []})
+    assert response.status == 404
