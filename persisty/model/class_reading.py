@@ -101,7 +101,14 @@ def _attribute(
     generator: Generator | None = by_convention if spec.generator in (None, GENERATED) else spec.generator
     if spec.generator is GENERATED and generator is None:
         known = ", ".join(f"{known}: {kind.__name__}" for known, kind in CONVENTIONS)
-        faults.append(Fault(f"/{name}", "has no generator by convention", f"one of {known}"))
+        faults.append(
+            Fault(
+                f"/{name}",
+                f"has no generator by convention: {_way_out(inner)}",
+                f"one of {known}",
+                f"{name}: {getattr(bare(inner), '__name__', inner)}",
+            )
+        )
     if spec.default is not UNSET and spec.factory:
         faults.append(Fault(f"/{name}", "has both a default and a factory"))
     former = _several(spec.former_names)
@@ -118,6 +125,15 @@ def _attribute(
         description=spec.description or next((meta.description for meta in metas_of(inner) if meta.description), None),
         former_names=former,
     )
+
+
+NAMED: dict[Any, str] = {int: "SEQUENCE", str: "UUID4_TEXT", UUID: "UUID4", datetime: "CREATED"}
+"""Type → the generator for it that has no convention of name."""
+
+
+def _way_out(inner: Any) -> str:
+    named = NAMED.get(bare(inner))
+    return f"write `= {named}`" if named else "write `= Attr(factory=...)`"
 
 
 def _identified(attributes: list[AttributeSchema]) -> tuple[AttributeSchema, ...]:

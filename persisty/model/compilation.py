@@ -19,6 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ..errors import Fault, InvalidDeclaration
 from ..naming import pascal
 from .access import Access
+from .decimal_bounds import bounded, split_bounds
 from .declaration_checks import (
     FLAGS,
     check_cache,
@@ -190,6 +191,7 @@ def _draft(
     schema: Schema, one: AttributeSchema, inner: Any, bound: Bindings, owners: tuple[str, ...], faults: list[Fault]
 ) -> Attribute:
     kind = kind_of(inner)
+    inner, bounds = split_bounds(inner) if kind is Kind.DECIMAL else (inner, NOTHING)
     inner = constrained(inner, IMPLICIT.get(kind, {}))
     if one.name in schema.key and kind is Kind.STRING:
         inner = constrained(inner, {"min_length": 1})
@@ -204,6 +206,7 @@ def _draft(
             raise TypeError(f"there is no JSON of {', '.join(foreign)}")
         msgspec.json.Decoder(inner)
         normalise = normaliser(kind, inner)
+        normalise = bounded(normalise, bounds) if bounds else normalise
     except (TypeError, ValueError) as error:
         faults.append(Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner)))
     default = _default(one, inner, normalise, bound, faults)

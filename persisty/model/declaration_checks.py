@@ -24,18 +24,33 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
     if not members and not faults:
         faults.append(Fault("", "has no annotated attributes"))
     for attribute in members:
-        faults.extend(Fault(f"/{attribute}", what) for wrong, what in WRONG_NAMES if wrong(attribute))
+        faults.extend(
+            Fault(f"/{attribute}", what, expected) for wrong, what, expected in WRONG_NAMES if wrong(attribute)
+        )
 
 
 RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include", "fields"})
-WRONG_NAMES: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda name: not name.isidentifier(), "is not a Python identifier"),
-    (lambda name: "__" in name, "has a double underscore, which separates operators in queries"),
-    (lambda name: name.startswith("_"), "starts with an underscore: annotate it as a ClassVar if it is not stored"),
-    (lambda name: not name.isascii(), "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take"),
-    (RESERVED.__contains__, "has a name that queries use for themselves"),
+"""Names of attributes and links that are members of queries."""
+WRONG_NAMES: tuple[tuple[Callable[[str], bool], str, str | None], ...] = (
+    (lambda name: not name.isidentifier(), "is not a Python identifier", None),
+    (lambda name: "__" in name, "has a double underscore, which separates operators in queries", None),
+    (
+        lambda name: name.startswith("_"),
+        "starts with an underscore: annotate it as a ClassVar if it is not stored",
+        None,
+    ),
+    (
+        lambda name: not name.isascii(),
+        "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take",
+        None,
+    ),
+    (
+        RESERVED.__contains__,
+        "has a name that queries use for themselves",
+        "a name other than " + ", ".join(sorted(RESERVED)),
+    ),
 )
-"""Test for an invalid name of an attribute → reason."""
+"""(test for an invalid name of an attribute, reason, what is expected)."""
 
 
 def check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:

@@ -102,8 +102,14 @@ class Uuid(Type, frozen=True, tag="uuid"):
     """A UUID."""
 
 
-class Number(Type, frozen=True, tag="decimal"):
+class Number(Type, frozen=True, tag="decimal", kw_only=True):
     """An exact decimal number of at most 38 digits."""
+
+    ge: int | float | None = None
+    gt: int | float | None = None
+    le: int | float | None = None
+    lt: int | float | None = None
+    multiple_of: int | float | None = None
 
 
 class Binary(Type, frozen=True, tag="bytes", kw_only=True):

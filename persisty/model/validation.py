@@ -17,6 +17,7 @@ from ..errors import Fault, InvalidInput
 from .generators import Add, Append, now
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta, per_meta
+from .types import NORMALISE
 from .update_operators import spelled_change, typed_change
 
 T = TypeVar("T")
@@ -177,7 +178,8 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
     value = msgspec.convert(value, attribute.operand, strict=strict)
-    return attribute.normalise(value) if attribute.normalise else value
+    normalise = NORMALISE.get(attribute.kind)  # the attribute's own checks the bounds of a decimal, too
+    return normalise(value) if normalise else value
 
 
 def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:

@@ -278,6 +278,12 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         lambda: declare(ID, {}, conditional_writes="yes"),
         [("", "conditional_writes of the wrong type")],
     ),
+    "contradicting bounds of a decimal": (
+        lambda: declare({**ID, "a": Annotated[Decimal, Meta(ge=1)]}, {"a": Decimal(0)}),
+        [("/a", "breaks its own type: Expected decimal >= 1")],
+    ),
+    "generated integer": (lambda: declare({"id": int}, {"id": GENERATED}), [("/id", "write `= SEQUENCE`")]),
+    "generated text": (lambda: declare({"id": str}, {"id": GENERATED}), [("/id", "write `= UUID4_TEXT`")]),
     "several": (
         lambda: declare({"a": Foreign, "limit": int, "b": int}, {"b": "x"}, name="X", key=("z",), indexes=[Index("y")]),
         [

@@ -1,0 +1,77 @@
+"""Bounds of a `Decimal` attribute: `Annotated[Decimal, Meta(ge=0)]`.
+
+msgspec takes `ge`, `gt`, `le`, `lt` and `multiple_of` for int and float only. They are taken off the annotation that msgspec compiles,
+and checked after its conversion, in decimal arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Context, Decimal
+from operator import ge, gt, le, lt
+from typing import Annotated, Any
+
+import msgspec
+
+from .types import bare, metas_of
+
+PRECISE = Context(prec=600)
+"""Digits enough for the quotient of any two decimals that are stored."""
+
+
+def _is_multiple(value: Decimal, step: Decimal) -> bool:
+    return PRECISE.remainder(value, step) == 0
+
+
+CHECKS: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
+    "ge": (ge, "decimal >= {}"),
+    "gt": (gt, "decimal > {}"),
+    "le": (le, "decimal <= {}"),
+    "lt": (lt, "decimal < {}"),
+    "multiple_of": (_is_multiple, "decimal that's a multiple of {}"),
+}
+"""Member of `msgspec.Meta` → whether a value keeps to it, and how a fault says it, as msgspec does of numbers."""
+
+
+def split_bounds(annotation: Any) -> tuple[Any, Mapping[str, Decimal]]:
+    """Return the annotation of a `Decimal` without its bounds, and the bounds. A float is the number that its shortest text says."""
+    bounds: dict[str, Decimal] = {}
+    rest: list[msgspec.Meta] = []
+    for meta in metas_of(annotation):
+        given = {name: value for name in _MEMBERS if (value := getattr(meta, name)) is not None}
+        bounds |= {name: Decimal(str(value)) for name, value in given.items() if name in CHECKS}
+        kept = {name: value for name, value in given.items() if name not in CHECKS}
+        rest += [msgspec.Meta(**kept)] if kept else []
+    if not bounds:
+        return annotation, bounds
+    if not any(meta.examples for meta in rest) and (example := _example(bounds)) is not None:
+        rest.append(msgspec.Meta(examples=[str(example)]))
+    return (Annotated[bare(annotation), *rest] if rest else bare(annotation)), bounds
+
+
+_MEMBERS = (
+    *CHECKS,
+    *("min_length", "max_length", "pattern", "tz", "title", "description", "examples", "extra_json_schema", "extra"),
+)
+
+
+def bounded(normalise: Callable[[Any], Any] | None, bounds: Mapping[str, Decimal]) -> Callable[[Any], Any]:
+    """Return `normalise` followed by the check of the bounds, which raises `ValueError` for a value beyond them."""
+
+    def checked(value: Any) -> Any:
+        normal = value if normalise is None else normalise(value)
+        for name, bound in bounds.items():
+            fits, expected = CHECKS[name]
+            if not fits(normal, bound):
+                raise ValueError(f"Expected {expected.format(bound)}")
+        return normal
+
+    return checked
+
+
+def _example(bounds: Mapping[str, Decimal]) -> Decimal | None:
+    """Return a value within the bounds, None if none is found at once."""
+    ends = list(bounds.values())
+    near = [end + step for end in ends for step in map(Decimal, ("0", "1", "-1", "0.5", "-0.5"))]
+    candidates = [Decimal("9.5"), *near, sum(ends, Decimal(0)) / len(ends)]
+    return next((one for one in candidates if all(CHECKS[name][0](one, end) for name, end in bounds.items())), None)
