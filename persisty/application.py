@@ -90,7 +90,7 @@ class App:
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._engines = further
-        self._cache = cache if configured.cache is None else configured.cache == "on"
+        self._cache = cache if configured.cache is None else settings.is_on(configured, "cache")
         self._connections: dict[str | None, Connection] = {}
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
@@ -300,15 +300,30 @@ def deployed_app(configured: settings.Settings) -> App:
 
 def load_app(spec: str) -> App:
     """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
+    app = _load(spec, "app")
+    if not isinstance(app, App):
+        raise InvalidDeclaration(f"{spec} is not an App")
+    return app
+
+
+def load_function(spec: str, default: str) -> Callable[[App], Any]:
+    """Return the function at `module:attribute`, for example one that seeds an app. `default`: the attribute unless it is given."""
+    function: Callable[[App], Any] | None = _load(spec, default)
+    if not callable(function):
+        raise InvalidDeclaration(
+            f"{spec} is not a function", faults=[Fault("", "Not a function", "module:function", spec)]
+        )
+    return function
+
+
+def _load(spec: str, default: str) -> Any:
+    """Return what is at `module:attribute`, None if the module lacks it. `InvalidDeclaration` if there is no such module."""
     module_name, _, attribute = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        app = getattr(import_module(module_name), attribute or "app", None)
+        return getattr(import_module(module_name), attribute or default, None)
     except ModuleNotFoundError as error:
         if error.name and not module_name.startswith(error.name):
             raise
         raise InvalidDeclaration(f"There is no module {module_name}") from error
-    if not isinstance(app, App):
-        raise InvalidDeclaration(f"{spec} is not an App")
-    return app

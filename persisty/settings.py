@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from .errors import Fault, InvalidDeclaration
+
 VARIABLES: dict[str, str] = {
     "PERSISTY_APP": "App to load, as `module:attribute`",
     "PERSISTY_URL": "URL of the engine. Default: a SQLite file named after the app",
@@ -22,7 +24,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_GRAPHQL_DOCUMENTS": "JSON file of names and texts: the only GraphQL documents that are executed. Default: every document is",
     "PERSISTY_GRAPHQL_INTROSPECTION": "`off` rejects queries for the GraphQL schema. Default: `on`",
     "PERSISTY_GRAPHQL_URL": "On AWS: URL of the GraphQL API that receives changes",
-    "PERSISTY_LOG_LEVEL": "Level of the log. Default: INFO",
+    "PERSISTY_LOG_LEVEL": "Level of the log: `CRITICAL`, `ERROR`, `WARNING`, `INFO` or `DEBUG`. Default: INFO",
     "PERSISTY_METRICS": "`on` makes `persisty serve` answer Prometheus at `/metrics`. Default: `off`",
     "PERSISTY_RATE_LIMIT": "Requests that one caller may send, such as `100/s`, `1000/m burst 50`, `5000/h`. Default: unlimited",
     "PERSISTY_TOKEN_ISSUERS": "Other issuers whose tokens are accepted: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
@@ -62,6 +64,37 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: value for name, value in given.items() if value})
+
+
+SWITCH = ("on", "off")
+LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "access_log": SWITCH,
+    "cache": SWITCH,
+    "graphql_introspection": SWITCH,
+    "log_level": LEVELS,
+    "metrics": SWITCH,
+}
+"""Setting → the values that it takes, in upper or lower case."""
+
+
+def chosen(configured: Settings, name: str) -> str | None:
+    """Return a setting of `CHOICES` as the table spells it, None if it is not set. `InvalidDeclaration` for any other value: a misspelt
+    `off` must not leave on what should be off."""
+    given: str | None = getattr(configured, name)
+    if given is None:
+        return None
+    for value in CHOICES[name]:
+        if given.lower() == value.lower():
+            return value
+    variable, expected = f"PERSISTY_{name.upper()}", "one of " + ", ".join(CHOICES[name])
+    fault = Fault(f"/{variable}", "Not a value of this variable", expected, given[:32])
+    raise InvalidDeclaration("The environment is not valid", faults=[fault])
+
+
+def is_on(configured: Settings, name: str) -> bool:
+    """Return whether a setting of `CHOICES` is `on`."""
+    return chosen(configured, name) == "on"
 
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""
 
+SERVER = frozenset(
+    {"starlette", "uvicorn", "httptools", "websockets", "graphql", "servey", "prometheus_client", "watchfiles"}
+)
+"""Libraries that the extra `server` installs."""
+
 USAGE = 2
 """Exit code of an invalid call. Nothing was read or changed."""
 
@@ -75,7 +80,13 @@ def _options(
 
 
 def _load(module: str) -> Callable[..., Any]:
-    command: Callable[..., Any] = import_module(f"{__package__}.{module}").command
+    try:
+        command: Callable[..., Any] = import_module(f"{__package__}.{module}").command
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in SERVER:
+            raise
+        raise InvalidDeclaration(f"{missing} is not installed: pip install 'persisty[server]'") from error
     return command
 
 

@@ -56,7 +56,7 @@ def command(
     spec = app or configured.app
     if spec is None:
         raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
-    metrics = _switch("PERSISTY_METRICS", configured.metrics, metrics)
+    metrics = settings.is_on(configured, "metrics") if metrics is None else metrics
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")
     timeout = seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout) if drain_timeout is None else drain_timeout
@@ -67,7 +67,7 @@ def command(
         url=url,
         seed=seed,
         place=f"{shown}:{listening.getsockname()[1]}",
-        access_log=_switch("PERSISTY_ACCESS_LOG", configured.access_log, access_log),
+        access_log=settings.is_on(configured, "access_log") if access_log is None else access_log,
         metrics=metrics,
         people=sys.stderr.isatty(),
     )
@@ -122,15 +122,6 @@ class Workers(Multiprocess):
         for pid in self._running - running:
             forget_worker(self._folder, pid)
         self._running = running
-
-
-def _switch(name: str, configured: str, given: bool | None) -> bool:
-    """Return the value of an option, or of its variable `name` if the option is not given."""
-    if given is not None:
-        return given
-    if configured not in {"on", "off"}:
-        raise InvalidDeclaration(f"{name} must be `on` or `off`")
-    return configured == "on"
 
 
 def _sources(spec: str) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from importlib import import_module
 from multiprocessing.synchronize import Event
 from socket import socket
 from typing import Any
@@ -21,8 +20,8 @@ from uvicorn.config import STARTUP_FAILURE
 
 from .. import settings
 from ..api.http.messages import MAX_BODY
-from ..application import App, load_app
-from ..errors import InvalidDeclaration, PersistyError
+from ..application import App, load_app, load_function
+from ..errors import PersistyError
 from ..hosting.access_log import as_json, as_text
 from ..hosting.logs import configuration
 from ..hosting.observability import observed
@@ -55,7 +54,12 @@ class Options(Struct, frozen=True):
 
 
 def log_configuration(options: Options) -> dict[str, Any]:
-    return configuration(settings.load().log_level.upper(), people=options.people)
+    return configuration(log_level(), people=options.people)
+
+
+def log_level() -> str:
+    """Return the level of the log. `InvalidDeclaration` for a level that does not exist."""
+    return settings.chosen(settings.load(), "log_level") or settings.LEVELS[0]
 
 
 def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **more: Any) -> uvicorn.Config:
@@ -65,7 +69,7 @@ def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **mo
         http=Protocol,
         ws_max_size=MAX_BODY,
         log_config=log_configuration(options),
-        log_level=settings.load().log_level.lower(),
+        log_level=log_level().lower(),
         access_log=False,  # it would log query strings
         server_header=False,
         timeout_graceful_shutdown=drain_timeout,  # type: ignore[arg-type]  # declared int; passed to asyncio.wait_for
@@ -108,9 +112,10 @@ def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: 
     try:
         first = not seeded.is_set()
         served = begun(options) if first else loaded(options)
-        if not first and options.seed and served.url.startswith(MEMORY):
-            served.prepare()
-            seed(served, options.seed)
+        if not first:
+            served.prepare()  # here, where a table that does not fit the sources is a line of the log, not a traceback
+            if options.seed and served.url.startswith(MEMORY):
+                seed(served, options.seed)
         built = application(served, options)
     except PersistyError as error:
         log.error("%s; waiting for a change", error)
@@ -127,6 +132,9 @@ def worker(options: Options) -> ASGIApp:
     """Return the application of one worker. The supervisor has created the tables and seeded the app."""
     try:
         return application(loaded(options), options)
+    except PersistyError as error:
+        log.error("%s", error)
+        sys.exit(STARTUP_FAILURE)
     except Exception:
         log.exception("The app cannot be loaded")
         sys.exit(STARTUP_FAILURE)
@@ -134,11 +142,7 @@ def worker(options: Options) -> ASGIApp:
 
 def seed(app: App, spec: str) -> None:
     """Call the function that stores the first items of the app."""
-    module, _, name = spec.partition(":")
-    function = getattr(import_module(module), name or "seed", None)
-    if function is None:
-        raise InvalidDeclaration(f"There is no {spec}")
-    count = function(app)
+    count = load_function(spec, "seed")(app)
     typer.echo(f"seeded {count} items" if count else "the app has been seeded before")
 
 

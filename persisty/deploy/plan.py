@@ -231,7 +231,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
-        introspection=settings.load().graphql_introspection != "off",
+        introspection=settings.is_on(settings.load(), "graphql_introspection"),
         eager_actions=eager,
     )
 

@@ -6,8 +6,10 @@ content security policy stops every page from loading files of other servers.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -17,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..api.http.request_ids import REQUEST_ID
 from ..api.routes import Surface, fixed
 from .tracing import CURRENT
+
+log = logging.getLogger("persisty")
 
 HERE = Path(__file__).parent
 PAGES = {one.path: one.name for one in fixed(Surface.PAGE)}
@@ -49,7 +53,17 @@ def _page(file: Path) -> ASGIApp:
 
 
 def _files(folder: str) -> ASGIApp:
-    return StaticFiles(directory=HERE / folder, check_dir=False)
+    if (HERE / folder).is_dir():
+        return StaticFiles(directory=HERE / folder)
+    log.warning(
+        "The folder %s is missing, so that /docs and /graphiql stay empty: in a checkout, `make run` builds it", folder
+    )
+    return _not_built
+
+
+async def _not_built(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer for files of a folder that does not exist."""
+    raise HTTPException(404)
 
 
 class SecureHeaders:

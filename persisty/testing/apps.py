@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ..application import App, load_app
+from ..application import App, load_app, load_function
 
 URL = "dynamodb://us-east-1?transport=boto3"
 REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
@@ -24,9 +24,10 @@ REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
 
 
 def app_fixture(
-    app: App | str, *, seed: Callable[[App], Any] | None = None, name: str | None = None, autouse: bool = False
+    app: App | str, *, seed: Callable[[App], Any] | str | None = None, name: str | None = None, autouse: bool = False
 ) -> Any:
-    """Return a pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module.
+    """Return a pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module. `seed` is a function, too,
+    or `module:function`.
 
     The fixture's value is the object that the app's own modules use. Each test starts with empty tables, or with the items that
     `seed` stores. After the test, the app uses its previous engine again. Inside the test, moto simulates all of AWS. The
@@ -44,7 +45,7 @@ def app_fixture(
             try:
                 opened.prepare()
                 if seed is not None:
-                    seed(opened)
+                    (load_function(seed, "seed") if isinstance(seed, str) else seed)(opened)
                 yield opened
             finally:
                 opened.use(before)

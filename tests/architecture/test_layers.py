@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"backoff", "errors", "naming", "settings"}),
+    frozenset({"backoff", "errors", "naming"}),
+    frozenset({"settings"}),
     frozenset({"deferred", "drivers"}),
     frozenset({"aws"}),
     frozenset({"model"}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from persisty import settings
+from persisty import App, InvalidDeclaration, settings, stored
 
 
 def test_defaults() -> None:
@@ -28,3 +28,29 @@ def test_an_empty_variable_counts_as_unset() -> None:
 def test_the_process_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_STAGE", "prod")
     assert settings.load().stage == "prod"
+
+
+@pytest.mark.parametrize(("name", "given"), [("cache", "ON"), ("metrics", "off"), ("log_level", "debug")])
+def test_a_choice_is_taken_in_either_case(name: str, given: str) -> None:
+    configured = settings.load({f"PERSISTY_{name.upper()}": given})
+    assert settings.chosen(configured, name) in settings.CHOICES[name]
+
+
+@pytest.mark.parametrize("name", settings.CHOICES)
+def test_another_value_of_a_choice_is_refused_with_the_variable_and_its_values(name: str) -> None:
+    configured = settings.load({f"PERSISTY_{name.upper()}": "maybe"})
+    with pytest.raises(InvalidDeclaration) as caught:
+        settings.chosen(configured, name)
+    [fault] = caught.value.faults
+    assert (fault.path, fault.found) == (f"/PERSISTY_{name.upper()}", "maybe")
+    assert fault.expected == "one of " + ", ".join(settings.CHOICES[name])
+
+
+def test_an_app_refuses_a_cache_that_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    @stored
+    class Thing:
+        id: str
+
+    monkeypatch.setenv("PERSISTY_CACHE", "maybe")
+    with pytest.raises(InvalidDeclaration, match="PERSISTY_CACHE"):
+        App("things", items=[Thing], url="memory://")

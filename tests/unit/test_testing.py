@@ -15,6 +15,7 @@ pytest_plugins = ["pytester"]
 
 app = app_fixture("examples.messenger.app:app")
 seeded = app_fixture(messenger, seed=seed)
+seeded_by_name = app_fixture(messenger, seed="examples.messenger.seeds:seed")
 BEFORE = messenger.url
 
 
@@ -32,6 +33,10 @@ def test_each_test_starts_with_empty_stores_on_dynamodb(app: App, turn: str) -> 
 
 def test_seeds_are_stored_before_the_test(seeded: App) -> None:
     assert seeded.store(Message).count() > 0
+
+
+def test_seeds_may_be_named(seeded_by_name: App) -> None:
+    assert seeded_by_name.store(Message).count() > 0
 
 
 def test_afterwards_the_app_is_back_where_it_was() -> None:

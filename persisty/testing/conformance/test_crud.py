@@ -202,3 +202,15 @@ def test_a_key_of_the_wrong_type_is_invalid_input(notes: Store[Note], key: Any) 
 def test_items_are_msgspec_structs_that_encode_as_json(notes: Store[Note]) -> None:
     note = notes.create(Note(text="hello"))
     assert msgspec.json.decode(msgspec.json.encode(notes.read(note.id)))["text"] == "hello"
+
+
+def test_text_that_is_no_key_names_no_item_and_a_value_of_another_type_is_invalid(notes: Store[Note]) -> None:
+    note = notes.create(Note(text="kept"))
+    assert notes.read("nope") is None
+    assert notes.update("nope", {"text": "x"}) is None
+    assert notes.delete("nope") is False
+    verbs: list[Callable[[Any], Any]] = [notes.read, lambda key: notes.update(key, {"text": "x"}), notes.delete]
+    for verb in verbs:
+        with pytest.raises(InvalidInput, match="Not a key of"):
+            verb(3)
+    assert notes.read(note.id) == note

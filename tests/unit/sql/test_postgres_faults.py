@@ -297,3 +297,14 @@ def test_closing_ends_every_session_also_those_in_use(app: App) -> None:
     pooled.give(session)
     assert session.raw.closed
     assert things.count() == 1  # over an engine that is opened anew
+
+
+def test_a_server_that_cannot_be_reached_is_named_at_the_start_and_not_to_callers(waits: list[float]) -> None:
+    app = App("things", items=[Thing], url="postgresql://ann:secret@127.0.0.1:1/shop")
+    with pytest.raises(BackendUnavailable) as caught:
+        app.prepare()
+    assert "127.0.0.1:1/shop" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(BackendUnavailable) as read:
+        app.store(Thing).read(UUID(int=1))
+    assert "127.0.0.1" not in str(read.value)

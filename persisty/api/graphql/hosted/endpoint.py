@@ -47,7 +47,9 @@ class GraphqlEndpoint:
         configured = settings.load()
         self._max_body = max_body
         self._documents = documents or declared_in(configured.graphql_documents)
-        self.schema = GraphqlSchema(app, limits or Limits(introspection=configured.graphql_introspection != "off"))
+        self.schema = GraphqlSchema(
+            app, limits or Limits(introspection=settings.is_on(configured, "graphql_introspection"))
+        )
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""

@@ -7,14 +7,16 @@ have a schema each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qsl
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ....errors import Fault, InvalidDeclaration
+from ....errors import BackendUnavailable, Fault, InvalidDeclaration
+from ....model.meta import StoreMeta
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection, quoted
@@ -30,6 +32,7 @@ PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
 
 class PostgresEngine(SqlEngine):
     def __init__(self, conninfo: str, schema: str | None, size: int) -> None:
+        self._server = _server_of(conninfo)
         self._postgres = PostgresConnection(conninfo, schema, size)
         self._schema = schema
         super().__init__(
@@ -38,6 +41,14 @@ class PostgresEngine(SqlEngine):
             lambda meta, table: PostgresBackend(meta, table, self._postgres),
             embedded=False,
         )
+
+    def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        """Create what is missing. The error of a server that does not answer names it, which an answer to a caller never does."""
+        try:
+            self._postgres.rows("SELECT 1")
+        except BackendUnavailable as error:
+            raise BackendUnavailable(f"{error.message} ({self._server})") from error
+        super().prepare(metas)
 
     @contextmanager
     def _preparing(self) -> Iterator[None]:
@@ -60,6 +71,13 @@ def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     except (psycopg.ProgrammingError, TypeError) as error:
         raise _invalid("Not what libpq takes", "postgresql://user:password@host:5432/database") from error
     return PostgresEngine(conninfo, schema or None, int(size))
+
+
+def _server_of(conninfo: str) -> str:
+    """Return host, port and database of a connection, without user and password."""
+    told = conninfo_to_dict(conninfo)
+    host = told.get("host") or told.get("hostaddr") or "the local socket"
+    return f"{host}:{told.get('port') or 5432}/{told.get('dbname') or ''}"
 
 
 def _invalid(message: str, expected: str) -> InvalidDeclaration:

@@ -1,0 +1,67 @@
+"""Mistakes of a call of the command line: each is one line that names it, not a traceback."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from persisty.cli import server_process
+from persisty.cli.server_process import Options
+
+from .conftest import SHOP, Persisty
+
+VALUES = [
+    ("PERSISTY_LOG_LEVEL", "LOUD", "one of CRITICAL, ERROR, WARNING, INFO, DEBUG"),
+    ("PERSISTY_METRICS", "maybe", "one of on, off"),
+    ("PERSISTY_ACCESS_LOG", "no", "one of on, off"),
+    ("PERSISTY_GRAPHQL_INTROSPECTION", "false", "one of on, off"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), VALUES)
+def test_serve_refuses_a_value_that_a_variable_does_not_take(
+    variable: str, value: str, expected: str, persisty: Persisty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = persisty("serve", SHOP, "--port", "0", "--url", "memory://")
+    assert done.code == 2
+    assert f"/{variable}: Not a value of this variable (expected {expected}, found {value})" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_serve_names_the_extra_to_install(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "persisty.cli.serve", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    done = persisty("serve", SHOP)
+    assert (done.code, done.err) == (2, "Error: uvicorn is not installed: pip install 'persisty[server]'\n")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("no_such_module:seed", "There is no module no_such_module"), (f"{SHOP.partition(':')[0]}:nothing", "is not a function")],
+)  # fmt: skip
+def test_serve_names_a_seed_that_does_not_exist(spec: str, message: str, persisty: Persisty) -> None:
+    done = persisty("serve", SHOP, "--port", "0", "--url", "memory://", "--seed", spec)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_reload_over_a_table_that_does_not_fit_logs_the_column_without_a_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "shop.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE product (id TEXT PRIMARY KEY)")
+    options = Options(SHOP, f"sqlite:///{file}", None, "localhost:0", False, False, False)
+    seeded = multiprocessing.get_context("spawn").Event()
+    seeded.set()
+    with caplog.at_level(logging.ERROR, "persisty"), pytest.raises(SystemExit):
+        server_process.serve_again(options, 1, seeded, [])
+    [record] = caplog.records
+    assert "price" in record.getMessage()
+    assert record.exc_info is None
