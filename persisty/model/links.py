@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from .expressions import AttributeExpression, Filter, Linked
 from .pages import ResultPage
@@ -158,6 +158,27 @@ class LinkExpression(Generic[T]):
         for step in reversed(self._steps):
             found = Linked(step, found)
         return found
+
+
+class LoadedLink:
+    """A link on the class of items with loaded links: its value where it is loaded, else `AttributeError`, as on any item.
+
+    `slot` is the field that has the value, UNSET where it is not loaded.
+    """
+
+    __slots__ = ("_link", "_slot")
+
+    def __init__(self, link: LinkExpression[Any], slot: Any) -> None:
+        self._link, self._slot = link, slot
+
+    def __get__(self, item: Any, owner: type | None = None) -> Any:
+        if item is None:
+            return self._link
+        value = self._slot.__get__(item, owner)
+        return self._link.__get__(item, owner) if value is UNSET else value
+
+    def __set__(self, item: Any, value: Any) -> None:
+        self._slot.__set__(item, value)
 
 
 LinkName = str | type[Any] | LinkExpression[Any]

@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 
 from ..errors import Fault, InvalidQuery, TooManyLinked
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
+from ..model.links import LoadedLink
 from ..model.meta import Link, StoreMeta, per_meta
 from ..model.pages import ResultPage
 from ..model.validation import pointer
@@ -149,17 +150,16 @@ def _pages_through(
     middle = store.beside(_middle(link))
     if not (target.guard.may("search") and middle.guard.may("search")):
         return {}
+    total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
     if asked.cursor is not None:
         [value] = values
-        return {
-            value: target.page(_through(target, middle, link, value, asked), asked.order, asked.limit, asked.cursor)
-        }
+        where = _through(target, middle, link, value, asked)
+        return {value: target.page(where, total, asked.limit, asked.cursor, asked.select)}
     far = _between(middle, link, values)
     keys = list(dict.fromkeys(key for some in far.values() for key in some))
     behind = _target(
         store, target, link, keys, msgspec.structs.replace(asked, where=target.planning.rows("search", asked.where))
     )
-    total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
     rank = sort_key(target.meta, total)
     pages: dict[Any, Any] = {}
     for value in values:
@@ -269,11 +269,14 @@ def _further(target: Store[Any], found: list[Any], names: list[str], limit: int)
 
 def _copy(cls: type[Any], item: Any, values: Mapping[str, Any]) -> Any:
     """Return a copy of an item, which may have links loaded already, with these values of links."""
-    return cls(**{name: getattr(item, name) for name in item.__struct_fields__} | dict(values))
+    return cls(**{name: getattr(item, name, UNSET) for name in item.__struct_fields__} | dict(values))
 
 
 @per_meta
 def loaded_class(meta: StoreMeta[Any]) -> type[Any]:
-    """The item's class with a field for each link, which are left out where they are not loaded."""
+    """Return the item's class with a field for each link. A link that is not loaded is left out of JSON, and reading it raises `AttributeError`."""
     fields = [(name, Any, UNSET) for name in meta.links]
-    return msgspec.defstruct(meta.item.__name__, fields, bases=(meta.item,), kw_only=True, module=meta.item.__module__)
+    cls = msgspec.defstruct(meta.item.__name__, fields, bases=(meta.item,), kw_only=True, module=meta.item.__module__)
+    for name in meta.links:
+        setattr(cls, name, LoadedLink(vars(meta.item)[name], vars(cls)[name]))
+    return cls

@@ -175,3 +175,10 @@ def test_generated_questions_agree_with_the_oracle(
     dirty: Store[Specimen], asked: list[Any], by: list[str], where: Filter
 ) -> None:
     check(dirty, asked, by, where)
+
+
+@pytest.mark.parametrize("none", [(), [], {}], ids=["tuple", "list", "dict"])
+def test_an_empty_by_in_any_form_is_one_group(notes: Store[Note], none: Any) -> None:
+    notes.create(Note(rank=2))
+    [group] = notes.aggregate(COUNT, by=none)
+    assert (group.by, group.values) == ((), (1,))

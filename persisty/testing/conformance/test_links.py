@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -172,6 +173,14 @@ def test_items_behind_an_item_between(county: Stores) -> None:
     assert [names(page) for page in members] == [["Ann", "Eve"], ["Ann"], []]
 
 
+def test_pages_behind_an_item_between_go_on_without_an_order(county: Stores) -> None:
+    people, ann = county[Person], county[Person].read("Ann")
+    [first] = people.related("clubs", [ann], limit=1)
+    assert [[one.name for one in first], first.cursor is None] == [["chess"], False]
+    [rest] = people.related("clubs", [ann], limit=1, cursor=first.cursor)
+    assert [[one.name for one in rest], rest.cursor] == [["golf"], None]
+
+
 def test_links_gives_copies_with_what_is_behind_them(county: Stores) -> None:
     people: Store[Person] = county[Person]
     page = people.links(people.search(Person.age == 17, order=Person.name), "boss.town", Person.clubs, "staff_count")
@@ -194,5 +203,12 @@ def test_a_link_that_is_not_loaded_is_no_value(county: Stores) -> None:
     ann = present(county[Person].read("Ann"))
     with pytest.raises(AttributeError, match="not loaded"):
         _ = ann.town
+    loaded = county[Person].links(ann, "boss")
+    assert loaded.boss is None
+    with pytest.raises(AttributeError, match="town is a link that is not loaded"):
+        _ = loaded.town
+    again = county[Person].links(loaded, "clubs")
+    assert (again.boss, names(again.clubs)) == (None, ["chess", "golf"])
+    assert msgspec.to_builtins(again).keys() & {"boss", "clubs", "town", "desk"} == {"boss", "clubs"}
     assert present(county[Membership].read(("golf", "Ann"))).club_name == "golf"
     assert county[Desk].related("person", [Desk(number=3, person_name="nobody")]) == [None]
