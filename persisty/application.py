@@ -90,7 +90,7 @@ class App:
         self.stage = stage or configured.stage
         self._url = url or configured.url or f"sqlite:///{name}.db"
         self._engines = further
-        self._cache = cache if configured.cache is None else settings.is_on(configured, "cache")
+        self._cache = cache if configured.cache is None else configured.cache == "on"
         self._connections: dict[str | None, Connection] = {}
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()

@@ -60,10 +60,11 @@ class Settings(Struct, frozen=True):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings from `environ`, or else from this process. An empty variable counts as unset."""
+    """Return the settings from `environ`, or else from this process. An empty variable counts as unset. `InvalidDeclaration` for a value that its
+    variable does not take."""
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
-    return Settings(**{name: value for name, value in given.items() if value})
+    return Settings(**{name: _chosen(name, value) for name, value in given.items() if value})
 
 
 SWITCH = ("on", "off")
@@ -78,23 +79,19 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """Setting → the values that it takes, in upper or lower case."""
 
 
-def chosen(configured: Settings, name: str) -> str | None:
-    """Return a setting of `CHOICES` as the table spells it, None if it is not set. `InvalidDeclaration` for any other value: a misspelt
-    `off` must not leave on what should be off."""
-    given: str | None = getattr(configured, name)
-    if given is None:
-        return None
-    for value in CHOICES[name]:
+def _chosen(name: str, given: str) -> str:
+    """Return a value of `CHOICES` as the table spells it. `InvalidDeclaration` for any other: a misspelt `off` must not leave on what
+    should be off."""
+    choices = CHOICES.get(name)
+    if choices is None:
+        return given
+    for value in choices:
         if given.lower() == value.lower():
             return value
-    variable, expected = f"PERSISTY_{name.upper()}", "one of " + ", ".join(CHOICES[name])
-    fault = Fault(f"/{variable}", "Not a value of this variable", expected, given[:32])
+    fault = Fault(
+        f"/PERSISTY_{name.upper()}", "Not a value of this variable", "one of " + ", ".join(choices), given[:32]
+    )
     raise InvalidDeclaration("The environment is not valid", faults=[fault])
-
-
-def is_on(configured: Settings, name: str) -> bool:
-    """Return whether a setting of `CHOICES` is `on`."""
-    return chosen(configured, name) == "on"
 
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -56,7 +56,7 @@ def command(
     spec = app or configured.app
     if spec is None:
         raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
-    metrics = settings.is_on(configured, "metrics") if metrics is None else metrics
+    metrics = configured.metrics == "on" if metrics is None else metrics
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")
     timeout = seconds_of("PERSISTY_DRAIN_TIMEOUT", configured.drain_timeout) if drain_timeout is None else drain_timeout
@@ -67,7 +67,7 @@ def command(
         url=url,
         seed=seed,
         place=f"{shown}:{listening.getsockname()[1]}",
-        access_log=settings.is_on(configured, "access_log") if access_log is None else access_log,
+        access_log=configured.access_log == "on" if access_log is None else access_log,
         metrics=metrics,
         people=sys.stderr.isatty(),
     )

@@ -54,12 +54,7 @@ class Options(Struct, frozen=True):
 
 
 def log_configuration(options: Options) -> dict[str, Any]:
-    return configuration(log_level(), people=options.people)
-
-
-def log_level() -> str:
-    """Return the level of the log. `InvalidDeclaration` for a level that does not exist."""
-    return settings.chosen(settings.load(), "log_level") or settings.LEVELS[0]
+    return configuration(settings.load().log_level, people=options.people)
 
 
 def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **more: Any) -> uvicorn.Config:
@@ -69,7 +64,7 @@ def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **mo
         http=Protocol,
         ws_max_size=MAX_BODY,
         log_config=log_configuration(options),
-        log_level=log_level().lower(),
+        log_level=settings.load().log_level.lower(),
         access_log=False,  # it would log query strings
         server_header=False,
         timeout_graceful_shutdown=drain_timeout,  # type: ignore[arg-type]  # declared int; passed to asyncio.wait_for

@@ -231,7 +231,7 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
-        introspection=settings.is_on(settings.load(), "graphql_introspection"),
+        introspection=settings.load().graphql_introspection != "off",
         eager_actions=eager,
     )
 

@@ -48,8 +48,7 @@ REMEMBERED = 256
 class Store(Generic[T]):
     """The items of one declaration. Obtain it from `App.store`.
 
-    A `key` is the item's string key, or the value (for composite keys the tuple of values) it is made of. Text that is no item's key
-    (`"nope"` for a UUID) names no item: a read gives None. A value of another type (3) is `InvalidInput`. Methods raise
+    A `key` is the item's string key, or the value (for composite keys the tuple of values) it is made of. Methods raise
     subclasses of `PersistyError` and nothing else on purpose. It has full access: `on_behalf_of` gives the store as a caller
     has it, of which all this holds with the items and attributes that its access rules let it have.
     """

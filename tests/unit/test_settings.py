@@ -14,11 +14,12 @@ def test_defaults() -> None:
 
 
 def test_every_variable_is_a_setting_and_every_setting_a_variable() -> None:
-    given = {name: f"value of {name}" for name in settings.VARIABLES}
+    choices = {f"PERSISTY_{name.upper()}": values[-1] for name, values in settings.CHOICES.items()}
+    given = {name: f"value of {name}" for name in settings.VARIABLES} | choices
     loaded = settings.load(given)
     assert {f"PERSISTY_{name.upper()}" for name in settings.Settings.__struct_fields__} == set(settings.VARIABLES)
     for name in settings.Settings.__struct_fields__:
-        assert getattr(loaded, name) == f"value of PERSISTY_{name.upper()}"
+        assert getattr(loaded, name) == given[f"PERSISTY_{name.upper()}"]
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -32,15 +33,13 @@ def test_the_process_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("name", "given"), [("cache", "ON"), ("metrics", "off"), ("log_level", "debug")])
 def test_a_choice_is_taken_in_either_case(name: str, given: str) -> None:
-    configured = settings.load({f"PERSISTY_{name.upper()}": given})
-    assert settings.chosen(configured, name) in settings.CHOICES[name]
+    assert getattr(settings.load({f"PERSISTY_{name.upper()}": given}), name) in settings.CHOICES[name]
 
 
 @pytest.mark.parametrize("name", settings.CHOICES)
 def test_another_value_of_a_choice_is_refused_with_the_variable_and_its_values(name: str) -> None:
-    configured = settings.load({f"PERSISTY_{name.upper()}": "maybe"})
     with pytest.raises(InvalidDeclaration) as caught:
-        settings.chosen(configured, name)
+        settings.load({f"PERSISTY_{name.upper()}": "maybe"})
     [fault] = caught.value.faults
     assert (fault.path, fault.found) == (f"/PERSISTY_{name.upper()}", "maybe")
     assert fault.expected == "one of " + ", ".join(settings.CHOICES[name])

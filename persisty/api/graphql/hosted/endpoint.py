@@ -47,9 +47,7 @@ class GraphqlEndpoint:
         configured = settings.load()
         self._max_body = max_body
         self._documents = documents or declared_in(configured.graphql_documents)
-        self.schema = GraphqlSchema(
-            app, limits or Limits(introspection=settings.is_on(configured, "graphql_introspection"))
-        )
+        self.schema = GraphqlSchema(app, limits or Limits(introspection=configured.graphql_introspection != "off"))
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""
