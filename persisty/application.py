@@ -235,11 +235,6 @@ class App:
         for one in connections.values():
             one.close()
 
-    def servey_actions(self) -> tuple[Any, ...]:
-        """Every operation, the stores' and the custom ones, as a servey `Action`: for any host that servey has."""
-        found: tuple[Any, ...] = import_module("persisty.api.servey").servey_actions(self)
-        return found
-
     def can(self, caller: Caller, verb: str, item: Any) -> bool:
         """Return whether the caller may do this with an item, or, given a class, with any possible item.
 

@@ -29,6 +29,7 @@ from servey.servey_aws.event_handler.event_handler_abc import get_event_handlers
 
 from persisty import App, owned, stored
 from persisty.api.authorization import TokenAuthorizer
+from persisty.api.servey import servey_actions
 from persisty.errors import Forbidden, PersistyError
 from tests import tokens
 
@@ -93,7 +94,7 @@ class Hosts:
     """servey's hosts, over one app."""
 
     def __init__(self, app: App) -> None:
-        self.actions: dict[str, Action] = {one.name: one for one in app.servey_actions()}
+        self.actions: dict[str, Action] = {one.name: one for one in servey_actions(app)}
         self._starlette = fresh("servey.servey_starlette.starlette_app").app
         self._router = fresh("servey.servey_aws.lambda_router").invoke
 
@@ -158,7 +159,7 @@ def servey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def hosts(app: App) -> Hosts:
         class Finder(finders.ActionFinderABC):  # type: ignore[misc, name-defined]
             def find_actions(self) -> Iterator[Action]:
-                yield from app.servey_actions()
+                yield from servey_actions(app)
 
         context.register_impl(finders.ActionFinderABC, Finder)
         monkeypatch.setattr(authorizer_factory_abc, "_default_authorizer", TokenAuthorizer(app.authenticator))

@@ -94,7 +94,7 @@ def circles(arrows: Graph) -> list[list[str]]:
     return found
 
 
-UPWARD = {("persisty.application", "persisty.api.servey"): "App.servey_actions is a public method"}
+UPWARD: dict[tuple[str, str], str] = {}
 """Arrows from a lower layer to a higher one, by name and late: (module, imported module) → why."""
 
 
@@ -184,6 +184,5 @@ def _by_import_module(name: str) -> Iterator[tuple[str, int]]:
 
 
 BY_STRING = {
-    "persisty.application: persisty.api.servey",
     "persisty.backends.dynamodb.engine: persisty.backends.dynamodb.boto3_transport",
 }

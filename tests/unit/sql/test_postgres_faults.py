@@ -111,6 +111,15 @@ def test_a_server_that_became_a_replica_is_left(app: App, things: Store[Thing]) 
     assert session.raw.closed
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises `KeyboardInterrupt`, also where the tests were started in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_wait_leaves_the_pool_fit_for_use(app: App, things: Store[Thing]) -> None:
     made = things.create(Thing())
     [session] = pool_of(app)._idle
