@@ -19,9 +19,10 @@ from ...model.expressions import ALL, Filter, Or
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...query.filter_algebra import names_in
 from ...query.filter_shape import Shape
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from .codec import Executed, WireCodec
+from .codec import NULL, Executed, WireCodec
 from .expressions import Expression, shape_of, split
 from .requests import MAX_CACHED, NOTHING_STORED
 from .requirement_checks import required_by
@@ -53,8 +54,8 @@ class _Condition(Expression):
             return f"{key} IS MISSING"
         return super().condition(where)
 
-    def _null(self, name: str, null: bool) -> str:
-        return f"{self.name(name)} IS {'' if null else 'NOT '}MISSING"
+    def _absent(self, name: str, absent: bool = True) -> str:
+        return f"{self.name(name)} IS {'' if absent else 'NOT '}MISSING"
 
     def _in(self, name: str, values: list[str]) -> str:
         return f"{self.name(name)} IN [{', '.join(values)}]"
@@ -70,7 +71,7 @@ class Statements:
 
     def of(self, write: Write) -> dict[str, Any] | None:
         """The statement of a write; None for one that PartiQL cannot say."""
-        if required_by(write):
+        if required_by(write) or self._codec.starts_from_null(write):
             return None
         if isinstance(write, Put):
             wire = self._codec.wire(write.item)
@@ -80,7 +81,7 @@ class Statements:
         native: Filter = ALL
         if write.when is not ALL:
             native, local = split(self._meta, write.when)
-            if local != ALL:
+            if local != ALL or (self._codec.nullable and not self._codec.nullable.isdisjoint(names_in(native))):
                 return None
         values: list[dict[str, Any]] = []
         changed: Shape | None = ()
@@ -113,12 +114,16 @@ class Statements:
         cells = self._codec.cells
         hows: list[str] = []
         for name, value in changes.items():
-            how = "remove" if value is None else OPERATORS.get(type(value), "set")
+            nullable = name in self._codec.nullable
+            how = "remove" if value is None and not nullable else OPERATORS.get(type(value), "set")
             hows.append(how)
             if how == "remove":
                 continue
             if how != "set" and self._meta.attributes[name].optional:
                 return None
+            if value is None:
+                values.append(NULL)
+                continue
             tag, encode = cells[name]
             given = value if how == "set" else value.amount if how == "add" else value.values
             values.append({tag: encode(given)})

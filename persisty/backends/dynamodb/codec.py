@@ -3,7 +3,11 @@
 Every value that has an order is kept as a type that can be an index key (S, N, B), so that an index declared later never
 changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start with a
 zero get a zero before them, which keeps their order. Objects are JSON text; a list is one of its values' JSON texts, so that
-DynamoDB can append to it. Null is the absence of the attribute.
+DynamoDB can append to it.
+
+Null is the absence of the attribute, except where an attribute that is absent has a value (see `model.stored_before`): there a null of
+an optional attribute is DynamoDB's NULL. Of the optional attributes that are in an index, whose keys DynamoDB does not let be NULL, null
+is always the absence.
 """
 
 from __future__ import annotations
@@ -18,10 +22,17 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
+from ...model.expressions import Compare, Filter
+from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import Attribute, StoreMeta
+from ...model.stored_before import value_before
 from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text, is_list
+from ...model.validation import changed
+from ...query.evaluation import matcher
+from ...store.backend import Patch, Write
 
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
@@ -39,6 +50,13 @@ def _cell(tag: str, type_: Any) -> Any:
     return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
 
 
+@cache
+def _nullable_cell(tag: str, type_: Any) -> Any:
+    """A tagged value, or `{"NULL": true}`, of which the tag's value is None."""
+    return msgspec.defstruct(f"NullableCell{tag}", [(tag, type_ | None, None)], gc=False)
+
+
+NULL: dict[str, Any] = {"NULL": True}
 W = TypeVar("W")
 Wire = dict[str, dict[str, Any]]
 Convert = Callable[[Any], Any]
@@ -185,8 +203,15 @@ class Batch(Struct, Generic[W]):
     UnprocessedKeys: dict[str, Any] = {}
 
 
-def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ()) -> Convert:
-    """Row → item, as one expression: a third of the time of a loop over the attributes, and most of a page's.
+def _reader(
+    item: Any,
+    kinds: Mapping[str, WireKind],
+    before: Mapping[str, Callable[[], Any]],
+    nullable: frozenset[str],
+    unset: Iterable[str] = (),
+) -> Convert:
+    """Row → item, as one expression: a third of the time of a loop over the attributes, and most of a page's. `before`: the values of
+    attributes that are absent.
 
     `lambda row: item(id=None if (cell := row.id) is None else decode_id(cell.S), …)`
     """
@@ -196,14 +221,22 @@ def _reader(item: Any, kinds: Mapping[str, WireKind], unset: Iterable[str] = ())
         names[f"decode_{name}"] = kind.decode
         text = f"cell.{kind.tag}"
         value = text if kind.decode is None else kind.inline.format(text=text, decode=f"decode_{name}")
-        terms.append(f"{name}=None if (cell := row.{name}) is None else {value}")
+        if name in nullable:
+            value = f"None if {text} is None else {value}"
+        absent = "None"
+        if name in before:
+            names[f"before_{name}"], absent = before[name], f"before_{name}()"
+        terms.append(f"{name}={absent} if (cell := row.{name}) is None else {value}")
     compiled: Convert = eval(f"lambda row: item({', '.join(terms)})", names)
     return compiled
 
 
 class WireCodec:
     """`cells`: attribute → the tag and the encoder of its value. `got`, `updated`, `found`, `batch` are the shapes of answers with items, and
-    `item` makes an item of a row in one of them. It leaves out stored attributes that the declaration does not know."""
+    `item` makes an item of a row in one of them. It leaves out stored attributes that the declaration does not know.
+
+    `before`: attribute → what makes its value in an item that lacks it, and `absent` its value there, where that is not null. `nullable`:
+    those of them whose null is a NULL."""
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._kinds = {name: wire_kind(attribute) for name, attribute in meta.attributes.items()}
@@ -211,10 +244,25 @@ class WireCodec:
             (name, meta.attributes[name].get, kind.tag, kind.encode) for name, kind in self._kinds.items()
         )
         self.cells = {name: (kind.tag, kind.encode) for name, kind in self._kinds.items()}
-        cells = {name: _cell(kind.tag, kind.type) for name, kind in self._kinds.items()}
+        indexed = {name for index in meta.indexes for name in index.attributes}
+        self.before = {
+            name: value
+            for name, attribute in meta.attributes.items()
+            if name not in meta.key.attributes
+            and not (attribute.optional and name in indexed)
+            and (value := value_before(attribute)) is not None
+        }
+        self.absent = {name: value() for name, value in self.before.items()}
+        self.nullable = frozenset(name for name in self.before if meta.attributes[name].optional)
+        self._nulls = tuple((name, meta.attributes[name].get) for name in self.nullable)
+        cells = {
+            name: (_nullable_cell if name in self.nullable else _cell)(kind.tag, kind.type)
+            for name, kind in self._kinds.items()
+        }
         row: Any = msgspec.defstruct("Row", [(name, cell | None, None) for name, cell in cells.items()], gc=False)
         self._row = row
-        self.item = _reader(meta.item, self._kinds)
+        self.item = _reader(meta.item, self._kinds, self.before, self.nullable)
+        self._bare = self.item(row())
         self.got, self.updated, self.found, self.batch = Got[row], Updated[row], Found[row], Batch[row]
         self.executed = ExecutedBatch[row]
         self._partial: dict[tuple[str, ...], Convert] = {}
@@ -222,6 +270,15 @@ class WireCodec:
         self._joined = len(meta.key.attributes) > 2
         self._key = tuple((name, self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes)
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
+
+    def absent_matches(self, comparison: Compare) -> bool | None:
+        """Return whether an item that lacks the attribute matches by its value there, None where that is null."""
+        name = comparison.attribute
+        if name not in self.absent:
+            return None
+        if comparison.operator == "eq":
+            return bool(comparison.value == self.absent[name])
+        return matcher(self._meta, comparison)(self._bare)
 
     @property
     def schema(self) -> tuple[str, ...]:
@@ -243,14 +300,19 @@ class WireCodec:
             if len(self._partial) >= MAX_PARTIAL:
                 self._partial.clear()
             kinds = {name: self._kinds[name] for name in names}
-            found = self._partial[names] = _reader(self._meta.item, kinds, self._kinds.keys() - kinds.keys())
+            found = self._partial[names] = _reader(
+                self._meta.item, kinds, self.before, self.nullable, self._kinds.keys() - kinds.keys()
+            )
         return found
 
     def wire(self, item: Any) -> Wire:
-        """The attributes of an item that are not null."""
+        """The attributes of an item that are not null, and the nulls that are not an absence."""
         wire: Wire = {
             name: {tag: encode(value)} for name, get, tag, encode in self._encoders if (value := get(item)) is not None
         }
+        for name, get in self._nulls:
+            if get(item) is None:
+                wire[name] = NULL
         if self._joined:
             wire[SORT] = self._sort(self._meta.key_values(item))
         return wire
@@ -259,6 +321,26 @@ class WireCodec:
         """One value that is not None."""
         tag, encode = self.cells[name]
         return {tag: encode(value)}
+
+    def starts_from_null(self, write: Write) -> frozenset[str]:
+        """The attributes of a patch that `add` or `append` changes and that may be a NULL, from which DynamoDB does neither."""
+        if not self.nullable or not isinstance(write, Patch):
+            return frozenset()
+        return frozenset([name for name in self.nullable if isinstance(write.changes.get(name), Add | Append)])
+
+    def started(self, write: Write, item: Any) -> tuple[Write, list[Filter]]:
+        """The write in which these changes are values where the item's are null, and what has to hold of the item for that."""
+        names = sorted(self.starts_from_null(write))
+        if not names or not isinstance(write, Patch):
+            return write, []
+        null = {name: self._meta.attributes[name].get(item) is None for name in names}
+        after = changed(self._meta, item, write.changes)
+        values = {name: self._meta.attributes[name].get(after) for name in names if null[name]}
+        return replace(write, changes={**write.changes, **values}), [Compare(one, "null", null[one]) for one in names]
+
+    def start(self, name: str, otherwise: dict[str, Any]) -> dict[str, Any]:
+        """Return the value that an absent attribute is changed from, by `add` and `append`: its value, or `otherwise`."""
+        return self.value(name, self.absent[name]) if name in self.absent else otherwise
 
     def key(self, key: KeyValues) -> Wire:
         """The table's key attributes."""

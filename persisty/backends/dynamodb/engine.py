@@ -28,8 +28,9 @@ from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport
+from .index_completion import complete
 from .system_table import definition
-from .transport import Transport, as_error
+from .transport import CONDITION_FAILED, Transport, as_error
 
 T = TypeVar("T")
 NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
@@ -106,17 +107,28 @@ class DynamoDbEngine:
                 raise as_error(error) from error
 
     def _add_indexes(self, meta: StoreMeta[Any], table: Mapping[str, Any]) -> None:
-        """Create the indexes that an existing table lacks, one at a time, as DynamoDB wants it."""
+        """Create the indexes that an existing table lacks, one at a time, as DynamoDB wants it. Its items are completed before."""
         existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
         for index in meta.indexes:
             if index.name not in existing:
+                complete(self._complete, table, meta, WireCodec(meta), index)
                 payload = {
                     "TableName": self._table(meta),
                     "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
                     "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
                 }
                 self._call("UpdateTable", payload)
-                self._wait(self._table(meta))
+                table = self._wait(self._table(meta))
+
+    def _complete(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation that may find an item changed."""
+        try:
+            answer: dict[str, Any] = self.transport.call(operation, payload)
+            return answer
+        except AwsError as error:
+            if error.kind != CONDITION_FAILED:
+                raise as_error(error) from error
+            return {}
 
     def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
         """Have DynamoDB drop the items whose time is over."""

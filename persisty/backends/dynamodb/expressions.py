@@ -1,6 +1,7 @@
 """Filters as DynamoDB expressions, with every name and value as a placeholder.
 
 `native` tells what DynamoDB can decide; the rest of a filter is split off by `split` and evaluated by the matcher.
+An item that lacks an attribute matches a comparison if the attribute's value there does (`codec.absent`).
 Source of the grammar: "Condition and filter expressions, operators, and functions" in the DynamoDB Developer Guide.
 """
 
@@ -14,7 +15,7 @@ from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.filter_algebra import combine, names_in
 from ...query.filter_shape import Shape, shape
-from .codec import WireCodec
+from .codec import NULL, WireCodec
 
 MAX_IN = 100
 """Operands that IN takes."""
@@ -57,10 +58,19 @@ class Expression:
                 return f"attribute_exists({key}) AND attribute_not_exists({key})"
             case Or(filters):
                 return " OR ".join(self._grouped(one) for one in filters)
-            case Not(Compare(name, _, _) as inner):
-                return f"{self._null(name, True)} OR NOT {self._grouped(inner)}"
-            case Compare(name, operator, value):
-                return COMPARISONS[operator](self, name, value)
+            case Not(Compare(name, operator, value) as inner):
+                text = f"NOT ({COMPARISONS[operator](self, name, value)})"
+                if self._codec.absent_matches(inner):
+                    return f"{self._absent(name, False)} AND {text}"
+                return f"{self._absent(name)} OR {text}"
+            case Compare(name, operator, value) as inner:
+                text = COMPARISONS[operator](self, name, value)
+                matches = self._codec.absent_matches(inner)
+                if matches:
+                    return f"{self._absent(name)} OR {text}"
+                if matches is None or operator != "ne":
+                    return text
+                return f"{self._absent(name, False)} AND {text}"
         raise TypeError(f"not a resolved filter: {where!r}")
 
     def projection(self, names: tuple[str, ...]) -> str:
@@ -84,8 +94,8 @@ class Expression:
 
     def _ne(self, name: str, value: Any) -> str:
         different = self._binary(name, "<>", value)
-        optional = self._meta.attributes[name].optional
-        return f"{self._null(name, True)} OR {different}" if optional else different
+        optional = self._meta.attributes[name].optional and name not in self._codec.absent
+        return f"{self._absent(name)} OR {different}" if optional else different
 
     def _oneof(self, name: str, values: tuple[Any, ...]) -> str:
         chunks = [values[start : start + MAX_IN] for start in range(0, len(values), MAX_IN)]
@@ -94,8 +104,17 @@ class Expression:
     def _in(self, name: str, values: list[str]) -> str:
         return f"{self.name(name)} IN ({', '.join(values)})"
 
+    def _absent(self, name: str, absent: bool = True) -> str:
+        return f"attribute_{'not_' if absent else ''}exists({self.name(name)})"
+
     def _null(self, name: str, null: bool) -> str:
-        return f"attribute_{'not_' if null else ''}exists({self.name(name)})"
+        """The test of an attribute that an item has, or of one whose absence is its null."""
+        if name in self._codec.nullable:
+            test = f"{self.name(name)} {'=' if null else '<>'} {self.raw(NULL)}"
+            return f"{self._absent(name, False)} AND {test}" if null else test
+        if null and name in self._codec.absent:
+            return f"{self._absent(name)} AND {self._absent(name, False)}"
+        return self._absent(name, null)
 
     def _text(self, function: str, name: str, text: str) -> str:
         return f"{function}({self.name(name)}, {self.value(name, text)})" if text else self._null(name, False)
@@ -122,15 +141,17 @@ def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> S
     def leaf(comparison: Compare | Exists) -> Shape:
         match comparison:
             case Compare(name, "null", null):
+                values.extend([NULL] if name in codec.nullable else ())
                 return ("null", name, null)
             case Compare(name, "oneof", given):
                 values.extend(codec.value(name, one) for one in given)
-                return ("oneof", name, len(given))
+                return ("oneof", name, len(given), codec.absent_matches(comparison))
             case Compare(name, ("startswith" | "contains") as operator, ""):
+                values.extend([NULL] if name in codec.nullable else ())
                 return (operator, name, "")
             case Compare(name, operator, value):
                 values.append(codec.value(name, value))
-                return (operator, name)
+                return (operator, name, codec.absent_matches(comparison))
         raise TypeError(f"not a comparison: {comparison!r}")
 
     return shape(where, leaf)

@@ -43,6 +43,8 @@ def value_size(tagged: Mapping[str, Any]) -> int:
     [(tag, value)] = tagged.items()
     if tag == "S":
         return len(value.encode())
+    if tag == "NULL":
+        return 1
     if tag == "N":
         return _number_size(Decimal(value))
     return len(b64decode(value)) if tag == "B" else 3 + sum(1 + value_size(one) for one in value)

@@ -12,7 +12,7 @@ from ...model.meta import StoreMeta
 from ...query.filter_shape import Shape
 from ...store.backend import Delete, Patch, Put, Write
 from .access_paths import QueryPlan
-from .codec import WireCodec
+from .codec import NULL, WireCodec
 from .expressions import Expression, shape_of
 
 KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -26,7 +26,8 @@ OPERATIONS: dict[type, tuple[str, str]] = {
 NOTHING_STORED = "persisty_nothing"
 """An attribute that no item has: a transaction takes no update without an expression, so one of nothing removes this."""
 
-
+ZERO: dict[str, Any] = {"N": "0"}
+EMPTY: dict[str, Any] = {"L": []}
 MAX_CACHED = 1_000
 """Shapes of conditional writes whose texts a table keeps; past that it starts over."""
 
@@ -87,13 +88,16 @@ class Requests:
         """The shape of some changes; their values are appended in the order in which `_update` takes them."""
         shape: list[tuple[str, str]] = []
         for name, value in changes.items():
-            if value is None:
+            if value is None and name in self._codec.nullable:
+                values.append(NULL)
+                shape.append((name, "set"))
+            elif value is None:
                 shape.append((name, "remove"))
             elif isinstance(value, Add):
-                values += ({"N": "0"}, {"N": str(value.amount)})
+                values += (self._codec.start(name, ZERO), {"N": str(value.amount)})
                 shape.append((name, "add"))
             elif isinstance(value, Append):
-                values += ({"L": []}, self._codec.value(name, value.values))
+                values += (self._codec.start(name, EMPTY), self._codec.value(name, value.values))
                 shape.append((name, "append"))
             else:
                 values.append(self._codec.value(name, value))
@@ -104,13 +108,15 @@ class Requests:
         sets, removes = [], []
         for name, value in changes.items():
             place = expression.name(name)
-            if value is None:
+            if value is None and name in self._codec.nullable:
+                sets.append(f"{place} = {expression.raw(NULL)}")
+            elif value is None:
                 removes.append(place)
             elif isinstance(value, Add):
-                stored = f"if_not_exists({place}, {expression.raw({'N': '0'})})"
+                stored = f"if_not_exists({place}, {expression.raw(self._codec.start(name, ZERO))})"
                 sets.append(f"{place} = {stored} + {expression.raw({'N': str(value.amount)})}")
             elif isinstance(value, Append):
-                stored = f"if_not_exists({place}, {expression.raw({'L': []})})"
+                stored = f"if_not_exists({place}, {expression.raw(self._codec.start(name, EMPTY))})"
                 sets.append(f"{place} = list_append({stored}, {expression.value(name, value.values)})")
             else:
                 sets.append(f"{place} = {expression.value(name, value)}")

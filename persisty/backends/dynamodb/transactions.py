@@ -80,7 +80,8 @@ class Part(Generic[T]):
         """Return whether the write depends on more of its item than DynamoDB can decide."""
         if isinstance(write, Put) or not self.codec.storable(write.key):
             return False
-        return self.guards.concern(write) or split(self.meta, write.when)[1] != ALL
+        undecided = split(self.meta, write.when)[1] != ALL
+        return undecided or self.guards.concern(write) or bool(self.codec.starts_from_null(write))
 
     def condition(self, write: Write, known: bool, item: T | None) -> Filter:
         """Return the condition of a write for DynamoDB, or `NOTHING` if the item that was read rules the write out."""
@@ -91,7 +92,7 @@ class Part(Generic[T]):
             return native
         if item is None or not matcher(self.meta, write.when)(item):
             return NOTHING
-        return combine(And, [native, *self._unchanged(write, item, local)])
+        return combine(And, [native, *self._unchanged(write, item, local), *self.codec.started(write, item)[1]])
 
     def _unchanged(self, write: Patch | Delete, item: T, local: Filter) -> list[Filter]:
         """Return the condition that the item still has the values on which the write was decided."""
@@ -169,7 +170,8 @@ class Transactions:
                 hopeless[position] = MISSING if item is None else WriteResult(Outcome.FAILED, item)
                 actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, NOTHING)}, position))
                 continue
-            actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(write, when)}, position))
+            started = part.codec.started(write, items[position])[0] if position in items else write
+            actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(started, when)}, position))
             before, after = part.values(write, items.get(position))
             for guard in [one for one in before if one not in after]:
                 if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held

@@ -220,7 +220,7 @@ class Writes(Generic[T]):
         if not self._codec.storable(write.key):
             return MISSING
         native, local = split(self.meta, write.when)
-        if local == ALL:
+        if local == ALL and not self._codec.starts_from_null(write):
             return self._conditional(write, native, doubt)
         return self._optimistic(write, native, local)
 
@@ -272,7 +272,8 @@ class Writes(Generic[T]):
                 return MISSING
             if not holds(current):
                 return WriteResult(Outcome.FAILED, current)
-            result = self._conditional(write, combine(And, [native, self._unchanged(current, local)]))
+            started, same = self._codec.started(write, current)
+            result = self._conditional(started, combine(And, [native, self._unchanged(current, local), *same]))
             if result.outcome is not Outcome.FAILED:
                 return result
             sleep(backoff(attempt))

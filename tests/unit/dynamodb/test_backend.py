@@ -103,7 +103,7 @@ def test_each_verb_is_one_call_with_its_condition() -> None:
     put, get, update, delete = (payload for _, payload in script.calls)
     assert put["ConditionExpression"] == "attribute_not_exists(#0)"
     assert get == {"TableName": "things", "Key": {"id": {"S": "1"}}, "ConsistentRead": True}
-    assert update["ConditionExpression"] == "attribute_exists(#0) AND (#1 = :0)"
+    assert update["ConditionExpression"] == "attribute_exists(#0) AND (attribute_not_exists(#1) OR #1 = :0)"
     assert update["UpdateExpression"] == "SET #1 = if_not_exists(#1, :1) + :2, #3 = :3 REMOVE #2"
     assert update["ExpressionAttributeNames"] == {"#0": "id", "#1": "count", "#2": "text", "#3": "done"}
     assert update["ExpressionAttributeValues"] == {
@@ -210,7 +210,9 @@ def test_a_condition_that_dynamodb_cannot_decide_is_decided_over_the_item_as_rea
     ]
     assert script.operations == ["GetItem", "UpdateItem"]
     write = script.calls[1][1]
-    assert write["ConditionExpression"] == "attribute_exists(#0) AND ((#1 = :0) AND (#2 = :1))"
+    assert (
+        write["ConditionExpression"] == "attribute_exists(#0) AND ((attribute_not_exists(#1) OR #1 = :0) AND (#2 = :1))"
+    )
     assert write["ExpressionAttributeNames"] == {"#0": "id", "#1": "count", "#2": "owner"}
     assert [write["ExpressionAttributeValues"][place] for place in (":0", ":1")] == [{"N": "0"}, {"S": "me"}]
 

@@ -75,7 +75,7 @@ def test_an_update_sets_adds_appends_and_removes() -> None:
     text, parameters = text_of(Patch(("1",), changes, where(T.count < 9)))
     assert text == (
         'UPDATE "things" SET "owner" = ? SET "count" = "count" + ? SET "tags" = list_append("tags", ?) REMOVE "text" '
-        'WHERE "id" = ? AND ("count" < ?) RETURNING ALL NEW *'
+        'WHERE "id" = ? AND ("count" IS MISSING OR "count" < ?) RETURNING ALL NEW *'
     )
     assert parameters == [{"S": "you"}, {"N": "2"}, {"L": [{"S": '"a"'}]}, {"S": "1"}, {"N": "9"}]
 
@@ -87,11 +87,11 @@ def test_an_update_of_nothing_still_tells_the_item() -> None:
 
 def test_texts_are_kept_by_shape_and_values_are_not() -> None:
     backend, script = over({"Responses": [{}, {}, {}]}, {}, {}, {})
-    backend.write([Delete((key,), where(T.count == number)) for number, key in enumerate("abc")], atomic=False)
+    backend.write([Delete((key,), where(T.count == number)) for number, key in enumerate("abc", 1)], atomic=False)
     statements = script.calls[0][1]["Statements"]
     assert len({one["Statement"] for one in statements}) == 1
     assert [one["Parameters"] for one in statements] == [
-        [{"S": key}, {"N": str(number)}] for number, key in enumerate("abc")
+        [{"S": key}, {"N": str(number)}] for number, key in enumerate("abc", 1)
     ]
 
 

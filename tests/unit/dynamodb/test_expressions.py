@@ -23,10 +23,14 @@ TEXTS: dict[str, tuple[Any, str, dict[str, str], list[dict[str, str]]]] = {
     "eq empty": (T.owner == "", "#0 = :0", {"#0": "owner"}, [{"S": "\0"}]),
     "ne of what is always there": (T.owner != "me", "#0 <> :0", {"#0": "owner"}, [{"S": "me"}]),
     "ne is true for null": (T.text != "a", "attribute_not_exists(#0) OR #0 <> :0", {"#0": "text"}, [{"S": "a"}]),
-    "lt": (T.count < 3, "#0 < :0", {"#0": "count"}, [{"N": "3"}]),
-    "le": (T.count <= 3, "#0 <= :0", {"#0": "count"}, [{"N": "3"}]),
+    "lt": (T.count < 3, "attribute_not_exists(#0) OR #0 < :0", {"#0": "count"}, [{"N": "3"}]),
+    "le": (T.count <= 3, "attribute_not_exists(#0) OR #0 <= :0", {"#0": "count"}, [{"N": "3"}]),
     "gt": (T.count > 3, "#0 > :0", {"#0": "count"}, [{"N": "3"}]),
     "ge": (T.count >= 3, "#0 >= :0", {"#0": "count"}, [{"N": "3"}]),
+    "eq of the value of what is absent": (T.count == 0, "attribute_not_exists(#0) OR #0 = :0", {"#0": "count"}, [{"N": "0"}]),
+    "eq of another value": (T.count == 1, "#0 = :0", {"#0": "count"}, [{"N": "1"}]),
+    "ne of the value of what is absent": (T.count != 0, "attribute_exists(#0) AND #0 <> :0", {"#0": "count"}, [{"N": "0"}]),
+    "ne of another value": (T.count != 1, "attribute_not_exists(#0) OR #0 <> :0", {"#0": "count"}, [{"N": "1"}]),
     "oneof": (T.count.oneof([1, 2]), "#0 IN (:0, :1)", {"#0": "count"}, [{"N": "1"}, {"N": "2"}]),
     "null": (T.text.is_null(), "attribute_not_exists(#0)", {"#0": "text"}, []),
     "not null": (T.text != None, "attribute_exists(#0)", {"#0": "text"}, []),  # noqa: E711
@@ -41,7 +45,7 @@ TEXTS: dict[str, tuple[Any, str, dict[str, str], list[dict[str, str]]]] = {
         {"#0": "text"},
         [{"S": "a"}],
     ),
-    "enum": (T.color == Color.RED, "#0 = :0", {"#0": "color"}, [{"S": "red"}]),
+    "enum": (T.color == Color.RED, "attribute_not_exists(#0) OR #0 = :0", {"#0": "color"}, [{"S": "red"}]),
     "and": ((T.owner == "a") & (T.count > 1), "(#0 = :0) AND (#1 > :1)", {"#0": "owner", "#1": "count"}, [{"S": "a"}, {"N": "1"}]),
     "or, one attribute named once": (
         (T.count == 1) | (T.count > 5),
@@ -105,7 +109,7 @@ def test_what_mentions_a_hidden_attribute_is_split_off() -> None:
 
 def test_operands_of_in_come_by_the_hundred() -> None:
     expression = Expression(THING, codec)
-    text = expression.condition(resolve_filter(THING, T.count.oneof(range(250))))
+    text = expression.condition(resolve_filter(THING, T.count.oneof(range(1, 251))))
     assert [chunk.count(":") for chunk in text.split(" OR ")] == [MAX_IN, MAX_IN, 50]
     assert len(expression.values) == 250
 
