@@ -257,7 +257,7 @@ class Store(Generic[T]):
         known = self.guard.view.always_visible
         resolve_aggregates(known, asked)
         listed = tuple(by) if isinstance(by, Iterable) and not isinstance(by, str) else by
-        names = () if listed == () else resolve_attributes(known, listed, "/by")
+        names = () if isinstance(listed, tuple) and not listed else resolve_attributes(known, listed, "/by")
         check_groups(self.meta, names)
         rows = self.planning.rows("count", self.planning.where(where, query=query))
         ready = self.joins.ready(self.meta, rows)
