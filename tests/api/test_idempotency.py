@@ -502,7 +502,14 @@ def test_the_document_tells_of_the_header_and_what_it_may_be_refused_with(app: A
             assert bool(header) == (method == "post"), (method, path)
             if header:
                 told[path] = (operation["responses"], header[0])
-    assert set(told) == {"/api/parcel", "/api/parcel-batch", "/api/diary", "/api/diary-batch", "/actions/send"}
+    assert set(told) == {
+        "/api/parcel",
+        "/api/parcel-batch",
+        "/api/diary",
+        "/api/diary-batch",
+        "/api/-batch",
+        "/actions/send",
+    }
     for responses, header in told.values():
         assert "idempotency_key_invalid" in responses["400"]["description"]
         assert "idempotency_in_progress" in responses["409"]["description"]

@@ -123,7 +123,7 @@ def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def links_to_what_is_hidden(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Planning, "_requirements", lambda self, values, verb: ())
+    patch.setattr(Planning, "_requirements", lambda self, values, verb, path="": ())
 
 
 @broken

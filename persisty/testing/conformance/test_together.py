@@ -124,12 +124,17 @@ def test_a_delete_applies_its_referential_actions_or_the_whole_batch_is_refused(
 def test_more_writes_than_the_engine_takes_at_once_are_refused_before_anything_is_written(
     linked: Stores, capabilities: Capabilities
 ) -> None:
-    if capabilities.max_atomic > 100:
-        return
+    """An item that a write requires may count as one more write."""
+    linked[Town].create(Town(name="Aix"))
     batch = [Create(Person(name=str(number), town_name="Aix")) for number in range(100)]
-    with pytest.raises(BatchTooLarge):
-        edited(linked, *batch, atomic=True)
-    assert linked[Person].count() == 0
+    try:
+        results = edited(linked, *batch, atomic=True)
+    except BatchTooLarge:
+        assert capabilities.max_atomic < 2 * len(batch)
+        assert linked[Person].count() == 0
+        results = edited(linked, *batch)
+    assert set(codes(results)) == {"ok"}
+    assert linked[Person].count() == 100
 
 
 def test_an_amount_that_moves_between_stores_is_neither_lost_nor_doubled(linked: Stores) -> None:

@@ -17,7 +17,7 @@ from persisty.backoff import ATTEMPTS
 from persisty.errors import BatchTooLarge, Throttled
 from persisty.model.generators import Add
 from persisty.query.resolution import resolve_filter
-from persisty.store.backend import Delete, Outcome, Patch, Put, WriteResult
+from persisty.store.backend import Delete, Outcome, Patch, Put, Requirement, WriteResult
 
 from .test_backend import Answer, Script
 
@@ -219,6 +219,14 @@ def test_guards_count_among_the_actions_of_a_transaction() -> None:
     backend, script = over()
     with pytest.raises(BatchTooLarge):
         backend.write([Put(member(str(number), email=str(number))) for number in range(51)], atomic=True)
+    assert script.operations == []
+
+
+def test_an_item_that_writes_require_counts_among_the_actions_of_a_transaction() -> None:
+    backend, script = over()
+    required = Requirement("id", MEMBER, ("there",))
+    with pytest.raises(BatchTooLarge):
+        backend.write([Put(member(str(number), email=str(number)), (required,)) for number in range(50)], atomic=True)
     assert script.operations == []
 
 
