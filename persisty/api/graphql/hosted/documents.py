@@ -84,18 +84,27 @@ def prepare(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
 def check_variables(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, given: Mapping[str, Any]
 ) -> None:
-    """Raise `Rejected` if a value for a variable is missing or does not fit."""
+    """Raise `Rejected` if a value for a variable is missing or does not fit.
+
+    The check ends at the error that reaches `MAX_ERRORS`, and seeks no similar names: its time is linear in the variables.
+    """
     errors: list[GraphQLError] = []
+
+    def tell(error: GraphQLError) -> None:
+        errors.append(error)
+        if len(errors) == MAX_ERRORS:
+            raise Rejected(errors)
+
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
         expected = type_from_ast(schema, definition.type)
         value = given.get(name, Undefined)
         needed = is_non_null_type(expected) and definition.default_value is None
         if is_input_type(expected) and (needed or value is not Undefined):
-            report = _Report(errors.append, definition, *_use(schema, document, name))
-            validate_input_value(value, expected, report)
+            report = _Report(tell, definition, *_use(schema, document, name))
+            validate_input_value(value, expected, report, hide_suggestions=True)
     if errors:
-        raise Rejected(errors[:MAX_ERRORS])
+        raise Rejected(errors)
 
 
 def _coded(error: GraphQLError) -> GraphQLError:
@@ -161,7 +170,7 @@ class _ValuesRule(ValuesOfCorrectTypeRule):
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         if input_type:
             report = _Report(self.report_error, node, self.context.get_field_def(), self._argument)
-            validate_input_literal(node, input_type, report)
+            validate_input_literal(node, input_type, report, hide_suggestions=True)
         return SKIP
 
 

@@ -54,7 +54,7 @@ from ..subscriptions import Subscription, subscriptions
 from ..types import Leaf, item_record
 from .aws_scalars import SCALARS, json_text
 from .document_limits import Limits
-from .documents import STORED, Rejected, check_variables, malformed, prepare
+from .documents import MAX_ERRORS, STORED, Rejected, check_variables, malformed, prepare
 from .field_collection import HARMLESS, Collector, fragments_of, switches_of
 from .subscription import Live
 
@@ -253,7 +253,9 @@ class GraphqlSchema:
         if not definitions:
             return NO_VARIABLES
         plain = document.plainly(self._schema, definitions, given)
-        values = plain or get_variable_values(self._schema, definitions, given)
+        values = plain or get_variable_values(
+            self._schema, definitions, given, max_errors=MAX_ERRORS, hide_suggestions=True
+        )
         if isinstance(values, VariableValues):
             return values
         check_variables(self._schema, document.node, operation, given)

@@ -1,0 +1,47 @@
+"""Variables made to cost time: their check is linear, and ends at the bound on errors."""
+
+from __future__ import annotations
+
+import json
+from time import process_time
+from typing import Any
+
+import pytest
+
+from persisty import App
+from persisty.api.graphql.hosted.documents import MAX_ERRORS
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.http.messages import Request
+
+from . import town
+from .asking import JSON
+
+SEARCH = "query ($where: PersonWhere) { personSearch(where: $where) { cursor } }"
+KEYS = "query ($keys: [ID!]!) { personReadBatch(keys: $keys) { name } }"
+
+
+@pytest.fixture
+def endpoint() -> GraphqlEndpoint:
+    return GraphqlEndpoint(App("town", items=[meta.item for meta in town.app.metas.values()], url="memory://"))
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        (SEARCH, {"where": {f"unknown_{i}": 1 for i in range(40_000)}}),
+        (SEARCH, {"where": {"or": [{f"unknown_{i}": 1} for i in range(30_000)]}}),
+        (KEYS, {"keys": [{}] * 200_000}),
+    ],
+)
+def test_wrong_variables_end_at_the_bound_on_errors(
+    endpoint: GraphqlEndpoint, text: str, variables: dict[str, Any]
+) -> None:
+    body = json.dumps({"query": text, "variables": variables}).encode()
+    begun = process_time()
+    response = endpoint.handle(Request("POST", "/graphql", headers=JSON, body=body))
+    spent = process_time() - begun
+    answer = json.loads(response.body)
+    assert len(answer["errors"]) == MAX_ERRORS
+    assert "Did you mean" not in str(answer)
+    assert len(response.body) < 50_000
+    assert spent < 2
