@@ -34,6 +34,8 @@ QUERY = "query"
 """Name of the text search, in JSON objects and in URL parameters."""
 MAX_DEPTH = 20
 """Most levels of and/or/not in a filter from outside."""
+MAX_FILTERS = 1_000
+"""Most filters in the `and` and `or` arrays of a JSON filter, counted before any of them is parsed."""
 
 
 @per_meta
@@ -73,6 +75,8 @@ def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view:
     """Return the resolved filter of a JSON value. None and `{}` match every item. `view` is what the filter may name.
 
     With a `view` the filter is `Resolved`, which a query of the same view does not check again."""
+    if _crowded(given):
+        raise InvalidQuery(faults=[Fault(path, "Too many filters in and, or", f"at most {MAX_FILTERS}")])
     faults: list[Fault] = []
     found = ALL if given is None else _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
     if faults:
@@ -83,6 +87,24 @@ def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view:
 def _resolved(meta: StoreMeta[Any], found: Filter, path: str, view: View | None) -> Filter:
     resolved = resolved_leaves(view or unrestricted(meta), found, path)
     return resolved.where if view is None or resolved.where == ALL else resolved
+
+
+def _crowded(given: Any) -> bool:
+    """Return whether the arrays of `and` and `or`, at every level together, hold more than `MAX_FILTERS` filters."""
+    left, count = [given], 0
+    while left:
+        one = left.pop()
+        if not isinstance(one, Mapping):
+            continue
+        for name, value in one.items():
+            if name in CONNECTIVES and isinstance(value, list):
+                count += len(value)
+                if count > MAX_FILTERS:
+                    return True
+                left.extend(value)
+            elif isinstance(value, Mapping):
+                left.append(value)
+    return False
 
 
 def _of_json(view: View, given: Any, path: str, faults: list[Fault], depth: int) -> Filter:

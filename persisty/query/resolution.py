@@ -251,13 +251,20 @@ def _through(view: View, name: str, where: Filter | None, path: str, faults: lis
 
 
 def mentions(view: View, text: Any, path: str, faults: list[Fault]) -> Filter:
-    """Return the filter of a text search: each word occurs in some text attribute, ignoring case. Without words, match all."""
+    """Return the filter of a text search: each word occurs in some text attribute, ignoring case. Without words, match all.
+
+    Words are made distinct, and counted against `MAX_COMPARISONS` before any comparison is built.
+    """
     names = [one.name for one in view.attributes.values() if one.kind is Kind.STRING]
     try:
         if not names:
             raise ValueError(f"No attribute of {view.meta.name} is text")
-        words = unicode(msgspec.convert(text, str)).split()
+        words = list(dict.fromkeys(unicode(msgspec.convert(text, str)).split()))
     except (msgspec.ValidationError, ValueError) as error:
         faults.append(fault_of(error, path))
+        return NOTHING
+    size = len(words) * len(names)
+    if size > MAX_COMPARISONS:
+        faults.append(Fault(path, "Too many comparisons", f"at most {MAX_COMPARISONS}", str(size)))
         return NOTHING
     return combine(And, [combine(Or, [Compare(name, "icontains", word) for name in names]) for word in words])

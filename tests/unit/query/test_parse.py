@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from time import process_time
 from typing import Any
 from uuid import UUID
 
@@ -228,3 +229,34 @@ def test_every_fault_of_parameters() -> None:
 )
 def test_any_parameters_are_a_filter_or_have_faults(given: list[tuple[str, str]]) -> None:
     assert is_filter_or_faults(lambda: filter_of_parameters(META, given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"query": " ".join(f"w{i}" for i in range(200_000))},
+        {"or": [{}] * 300_000},
+        {"not": {"or": [{"and": [{}] * 500}] * 500}},
+    ],
+)
+def test_a_filter_that_is_too_large_is_refused_before_it_is_built(given: dict[str, Any]) -> None:
+    begun = process_time()
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of_json(META, given)
+    assert process_time() - begun < 1
+    assert [fault.message.startswith("Too many") for fault in caught.value.faults] == [True]
+
+
+def test_words_of_a_text_search_are_distinct() -> None:
+    begun = process_time()
+    assert filter_of_json(META, {"query": "a " * 500_000}) == filter_of_json(META, {"query": "a"})
+    assert filter_of_parameters(META, [("query", "a " * 500_000)]) == filter_of_json(META, {"query": "a"})
+    assert process_time() - begun < 2
+
+
+def test_words_of_url_parameters_are_counted_first() -> None:
+    begun = process_time()
+    with pytest.raises(InvalidQuery) as caught:
+        filter_of_parameters(META, [("query", " ".join(f"w{i}" for i in range(200_000)))])
+    assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/query", "Too many comparisons")]
+    assert process_time() - begun < 1
