@@ -30,15 +30,31 @@ AUTHORIZATION = "servey.security.authorization"
 
 
 def action_operations(app: App) -> dict[str, ActionOperation]:
-    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules."""
+    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules.
+
+    `InvalidDeclaration` lists every trigger that no host runs.
+    """
+    actions: list[Any] = [function.__servey_action__ for function in app.actions]  # type: ignore[attr-defined]  # servey's mark
+    faults = [
+        Fault(f"/actions/{action.name}", "No host runs this trigger", "a WebTrigger", type(one).__name__)
+        for action in actions
+        for one in action.triggers
+        if not _is_web(one)
+    ]
+    if faults:
+        raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     found = (_action_operation(function) for function in app.actions)
     return {operation.name: operation for operation in found if operation is not None}
 
 
+def _is_web(trigger: Any) -> bool:
+    """Return whether a trigger is a web trigger, by its members, so that servey is not imported."""
+    return hasattr(trigger, "method") and hasattr(trigger, "path")
+
+
 def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
     action = function.__servey_action__  # type: ignore[attr-defined]
-    # a web trigger is told by its shape: recognising one needs no import of servey
-    trigger = next((one for one in action.triggers if hasattr(one, "method") and hasattr(one, "path")), None)
+    trigger = next(filter(_is_web, action.triggers), None)
     if trigger is None:
         return None
     hints = get_type_hints(function, include_extras=True)

@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .. import settings
+from ..api.actions import action_operations
 from ..api.graphql.hosted.endpoint import GraphqlEndpoint
 from ..api.http.authentication import Handle, Identified
 from ..api.http.cors import cross_origin, origins_of
@@ -52,6 +53,7 @@ class Server:
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
+        action_operations(app)  # an action that cannot be served stops the start, not the first request for it
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
