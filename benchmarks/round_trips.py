@@ -20,6 +20,7 @@ from persisty import App, Create, Delete, Store, Update, meta_of
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON
 from persisty.store.change_path import Connection
+from persisty.store.context import StoreContext
 from tests.postgres import postgres_server
 from tests.unit.sql.proxy import Proxy
 
@@ -92,7 +93,7 @@ def dynamodb() -> dict[str, list[str]]:
     answers["Query"] = {**answers["Query"], "LastEvaluatedKey": None}  # a count continues while there is one
     transport = Recorded(answers)
     connection = Connection(DynamoDbEngine(transport, "messenger", "dev"))
-    store = Store(meta_of(Message), lambda: connection.open(meta_of(Message)))
+    store = Store(StoreContext(meta_of(Message), lambda: connection.open(meta_of(Message))))
     found: dict[str, list[str]] = {}
     for verb, (_, call) in VERBS.items():
         transport.operations.clear()

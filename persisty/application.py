@@ -26,10 +26,11 @@ from .security.rule_checks import rule_faults
 from .store.backend import Engine
 from .store.change_feed import Changes, Feed, Listener
 from .store.change_path import Connection
+from .store.context import StoreContext
 from .store.edits import Edit, EditResult
 from .store.idempotency_records import REQUESTS, KeptRequest
 from .store.multi_store_batch import edit_stores
-from .store.store import Store
+from .store.store import Store, context_of
 from .store.system_stores import SYSTEM_STORES
 
 T = TypeVar("T")
@@ -95,9 +96,10 @@ class App:
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
         self._feed = Feed()
-        self._stores: dict[str, Store[Any]] = {}
-        self._stores |= {name: self._store(meta) for name, meta in self.metas.items()}
-        self.requests: Store[KeptRequest] = self._store(REQUESTS)
+        self._contexts: dict[str, StoreContext[Any]] = {}
+        self._contexts |= {name: self._context(meta) for name, meta in self.metas.items()}
+        self._stores = {name: Store(context) for name, context in self._contexts.items()}
+        self.requests: Store[KeptRequest] = Store(self._context(REQUESTS))
         self._bind()
 
     @property
@@ -137,7 +139,12 @@ class App:
         engine; `BatchTooLarge` where it takes fewer writes, `Unsupported` where the stores are in several engines. `caller`: on whose behalf,
         under the access rules; None for trusted code.
         """
-        return edit_stores(self.store, list(batch), caller, atomic=atomic)
+
+        def context(item: type[Any] | str) -> StoreContext[Any]:
+            store = self.store(item)
+            return context_of(store if caller is None else store.on_behalf_of(caller))
+
+        return edit_stores(context, list(batch), atomic=atomic)
 
     def _connect(self, name: str | None = None) -> Engine:
         return connect(self._url if name is None else self._engines[name], app=self.name, stage=self.stage)
@@ -230,7 +237,7 @@ class App:
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
         for store in (self.requests, *self._stores.values()):
-            store.disconnect()
+            context_of(store).disconnect()
         connections, self._connections = self._connections, {}
         for one in connections.values():
             one.close()
@@ -245,8 +252,8 @@ class App:
                 faults=[Fault("/verb", "Unknown verb", "one of " + ", ".join(sorted(VERBS)), str(verb)[:32])]
             )
         meta = meta_of(item if isinstance(item, type) else type(item))
-        store: Store[Any] = self.store(meta.name).on_behalf_of(caller)
-        return store.guard.may(verb) if isinstance(item, type) else store.guard.does(verb, item)
+        guard = context_of(self.store(meta.name).on_behalf_of(caller)).guard
+        return guard.may(verb) if isinstance(item, type) else guard.does(verb, item)
 
     def _bind(self) -> None:
         """Look up the ends of all links and check all access rules. `InvalidDeclaration` lists every mistake."""
@@ -265,8 +272,8 @@ class App:
         if faults:
             raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
 
-    def _store(self, meta: StoreMeta[T]) -> Store[T]:
-        return Store(meta, lambda: self._connected(self._place(meta)).open(meta), self._stores)
+    def _context(self, meta: StoreMeta[T]) -> StoreContext[T]:
+        return StoreContext(meta, lambda: self._connected(self._place(meta)).open(meta), self._contexts)
 
 
 def _one_of(engines: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.expressions import Filter
 from ..query.filter_parsing import filter_of_json, filter_of_parameters
-from ..store.store import Store
+from ..store.store import Store, context_of
 from .operations import Arguments
 
 X = TypeVar("X")
@@ -39,7 +39,7 @@ def filter_from(store: Store[Any], given: Any, path: str = "/where") -> Filter:
     """Return a filter as it is, or read from the parameters of a URL or from its JSON form."""
     if isinstance(given, Filter):
         return given
-    view = store.guard.view
+    view = context_of(store).guard.view
     if isinstance(given, list):
         return filter_of_parameters(store.meta, given, view)
     return filter_of_json(store.meta, given, path, view)

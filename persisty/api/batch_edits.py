@@ -15,7 +15,7 @@ from ..model.validation import pointer
 from ..query.filter_parsing import filter_of_json
 from ..store import edits
 from ..store.limits import check_batch
-from ..store.store import Store
+from ..store.store import Store, context_of
 from .arguments import Faults, array_from, object_from
 from .operations import Arguments, unknown_members
 
@@ -92,13 +92,13 @@ def _edit(store: Store[Any], given: Any, path: str, check: bool) -> edits.Edit:
         expected = "exactly one of " + ", ".join(EDITS)
         raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
     [(verb, body)] = chosen.items()
-    store.guard.rows(verb)
+    context_of(store).guard.rows(verb)
     return EDITS[verb](store, object_from(body, path + pointer(verb)), path + pointer(verb), check)
 
 
 def _edit_create(store: Store[Any], body: Arguments, path: str, check: bool) -> edits.Edit:
     if check:
-        store.guard.new(body, path)
+        context_of(store).guard.new(body, path)
     return edits.Create(body)
 
 
@@ -106,15 +106,19 @@ def _edit_update(store: Store[Any], body: Arguments, path: str, check: bool) -> 
     faults = Faults([*unknown_members(body, ("key", "changes", "when"), path), *_keyless(body, path)])
     changes = faults.gather(lambda: object_from(body.get("changes"), path + "/changes"))
     if check:
-        faults.gather(lambda: changes and store.guard.changes(changes, path + "/changes"))
-    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
+        faults.gather(lambda: changes and context_of(store).guard.changes(changes, path + "/changes"))
+    when = faults.gather(
+        lambda: filter_of_json(store.meta, body.get("when"), path + "/when", context_of(store).guard.view)
+    )
     faults.settle(InvalidInput)
     return edits.Update(body["key"], changes or {}, when)
 
 
 def _edit_delete(store: Store[Any], body: Arguments, path: str, check: bool) -> edits.Edit:
     faults = Faults([*unknown_members(body, ("key", "when"), path), *_keyless(body, path)])
-    when = faults.gather(lambda: filter_of_json(store.meta, body.get("when"), path + "/when", store.guard.view))
+    when = faults.gather(
+        lambda: filter_of_json(store.meta, body.get("when"), path + "/when", context_of(store).guard.view)
+    )
     faults.settle(InvalidInput)
     return edits.Delete(body["key"], when)
 
@@ -135,4 +139,4 @@ def _keyless(body: Arguments, path: str) -> list[Fault]:
 
 def unconditional(store: Store[Any], when: Filter | None, path: str) -> bool:
     """Return whether a write lacks a condition that its item demands. A filter that matches every item is no condition."""
-    return store.meta.conditional_writes and store.planning.where(when, path) == ALL
+    return store.meta.conditional_writes and context_of(store).preparation.where(when, path) == ALL

@@ -39,6 +39,7 @@ from ..model.expressions import Compare
 from ..model.verbs import carried_out
 from ..store.edits import Delete
 from ..store.idempotency_records import KeptRequest
+from ..store.store import context_of
 from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .http.problem import refusal
 from .operations import ActionOperation, MultiStoreOperation, RestOperation
@@ -105,12 +106,14 @@ class Idempotency:
             admit(operation.action, request.caller)
             return
         if isinstance(operation, MultiStoreOperation):
-            guards = [self._app.store(one.name).on_behalf_of(request.caller).guard for one in operation.stores]
+            guards = [
+                context_of(self._app.store(one.name).on_behalf_of(request.caller)).guard for one in operation.stores
+            ]
             if not any(guard.may(verb) for guard in guards for verb in carried_out(operation.name)):
                 raise guards[0].refusal(f"{operation.name} is not for you")
             return
         meta, verb = operation.meta, operation.verb
-        guard = self._app.store(meta.name).on_behalf_of(request.caller).guard
+        guard = context_of(self._app.store(meta.name).on_behalf_of(request.caller)).guard
         if not any(map(guard.may, carried_out(verb))):
             raise guard.refusal(f"{verb} of {meta.name} is not for you")
 
@@ -161,7 +164,7 @@ class Idempotency:
     def purge(self) -> int:
         """Drop expired requests where the engine does not: of some that follow a random one by their ids, which are hashes. Tells how many
         were looked at."""
-        if self._store.backend.capabilities.expiring:
+        if context_of(self._store).backend.capabilities.expiring:
             return 0
         names = ("id", "expires")
         found = self._store.select(names, Compare("id", "ge", uuid4().hex), order="id", limit=PURGED).items

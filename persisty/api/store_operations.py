@@ -18,7 +18,7 @@ from ..query.order import resolve_order
 from ..query.resolution import Resolved, mentions, resolve_filter
 from ..security.caller import ANONYMOUS, Caller
 from ..store.limits import DEFAULT_LIMIT, MAX_BATCH, check_limit
-from ..store.store import Store
+from ..store.store import Store, context_of
 from .arguments import Faults, array_from, filter_from, object_from
 from .batch_edits import edit_batch, unconditional
 from .operations import Arguments, Parameter, StoreOperation
@@ -48,7 +48,7 @@ def _update(store: Store[Any], arguments: Arguments) -> Any:
     faults = Faults()
     when = faults.gather(lambda: filter_from(store, arguments.get("when"), "/when"))
     if faults:
-        faults.gather(lambda: store.guard.changes(changes))
+        faults.gather(lambda: context_of(store).guard.changes(changes))
         faults.settle()
     return store.update(arguments["key"], changes, when=_condition(store, arguments, when))
 
@@ -74,7 +74,7 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     where = _matches(store, arguments, faults)
     faults.gather(partial(check_limit, limit))
     if faults:  # else the store checks the order
-        faults.gather(lambda: resolve_order(store.meta, order, view=store.guard.view))
+        faults.gather(lambda: resolve_order(store.meta, order, view=context_of(store).guard.view))
         faults.settle()
     selected, cursor = arguments.get("select"), arguments.get("cursor")
     if selected is None:
@@ -94,9 +94,9 @@ def _matches(store: Store[Any], arguments: Arguments, faults: Faults) -> Filter 
     where, query = faults.gather(partial(filter_from, store, arguments.get("where"))), arguments.get("query")
     if query is None or where is None:
         if query is not None:
-            mentions(store.guard.view, query, "/query", faults)
+            mentions(context_of(store).guard.view, query, "/query", faults)
         return where
-    view = store.guard.view
+    view = context_of(store).guard.view
     found = faults.gather(lambda: resolve_filter(store.meta, Text(query), "", view))
     return (
         None if found is None else Resolved(combine(And, [resolve_filter(store.meta, where, view=view), found]), view)
@@ -172,7 +172,7 @@ def _called(
     """Call the store on behalf of the caller. A caller without access is refused before the arguments are looked at."""
     bound = store.on_behalf_of(caller)
     if asks is not None:
-        bound.guard.rows(asks)
+        context_of(bound).guard.rows(asks)
     return call(bound, arguments)
 
 

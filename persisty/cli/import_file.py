@@ -24,6 +24,7 @@ from ..errors import InvalidInput, PersistyError
 from ..model.meta import StoreMeta
 from ..naming import snake
 from ..store.limits import MAX_BATCH
+from ..store.store import context_of
 from ..transfer.csv_rows import SKIP, CsvRows, Dialect
 from ..transfer.load import Rejected, Settled, load
 from ..transfer.rows import Row, json_rows
@@ -91,7 +92,7 @@ def command(
                 rows = _csv(stream, meta, columns, _dialect(delimiter or separator, escape, null))
             with _Rejects(path, rejects) as refused:
                 store = app.store(meta.item)
-                _ = store.backend  # an engine that cannot be opened makes the call invalid
+                _ = context_of(store).backend  # an engine that cannot be opened makes the call invalid
                 if prepare:
                     app.prepare()
                 gc.freeze()  # what is loaded by now stays: looking at it again and again takes a tenth of an import

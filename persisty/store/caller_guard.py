@@ -20,7 +20,7 @@ from ..query.visibility import View
 from ..security.policy import Policy
 from ..security.row_filters import equal_to
 from .guard import Guard
-from .semi_joins import Joins
+from .semi_joins import SemiJoins
 
 MAX_COMPILED = 100
 """Rules whose compiled form is cached."""
@@ -30,9 +30,9 @@ NO_SUBJECT: AbstractContextManager[None] = nullcontext()
 class CallerGuard(Guard):
     """The rules of one caller."""
 
-    def __init__(self, policy: Policy, joins: Joins) -> None:
+    def __init__(self, policy: Policy, semi_joins: SemiJoins) -> None:
         self.meta, self.caller = policy.meta, policy.caller
-        self._policy, self._joins = policy, joins
+        self._policy, self._semi_joins = policy, semi_joins
         self._tests: dict[int, tuple[Filter, Predicate | None, frozenset[str]]] = {}
 
     @property
@@ -40,7 +40,7 @@ class CallerGuard(Guard):
         return self._policy.view
 
     def of(self, meta: StoreMeta[Any]) -> Guard:
-        return CallerGuard(self._policy.of(meta), self._joins)
+        return CallerGuard(self._policy.of(meta), self._semi_joins)
 
     def rows(self, verb: str) -> Filter:
         found = self._policy.rows(verb)
@@ -86,7 +86,7 @@ class CallerGuard(Guard):
             rule = combine(And, [rule, *(gives(self.meta.attributes[name], "updatable") for name in given)])
         if rule is ALL or self._test(rule)[2].isdisjoint(changes):
             return rule
-        then = after(self.meta, rule, changes, self._joins.there)
+        then = after(self.meta, rule, changes, self._semi_joins.there)
         if then == NOTHING:
             raise self.refusal(f"{verb} of {self.meta.name} to this is not for you")
         return combine(And, [rule, then])
@@ -95,13 +95,13 @@ class CallerGuard(Guard):
         return self.hold(self._policy.rows("read"), [item])[0]
 
     def permits(self, condition: Filter, item: Any) -> bool:
-        return self._joins.hold(self.meta, condition, [item])[0]
+        return self._semi_joins.hold(self.meta, condition, [item])[0]
 
     def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
         if rule in (ALL, NOTHING):
             return [rule == ALL] * len(items)
         test = self._test(rule)[1]
-        return self._joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
+        return self._semi_joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
 
     def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
         """Return (the rule, its predicate unless it follows links, the attributes that it names), compiled once.
@@ -116,7 +116,7 @@ class CallerGuard(Guard):
             found = self._tests[id(rule)] = (rule, test, names_in(rule))
         return found
 
-    def shown(self, items: list[Any]) -> list[Any]:
+    def redact(self, items: list[Any]) -> list[Any]:
         view = self.view
         if not view.hidden and not view.partial:
             return items
@@ -130,7 +130,7 @@ class CallerGuard(Guard):
         masked = iter([structs.replace(one, **mask) if mask else one for one, mask in zip(present, masks, strict=True)])
         return [None if one is None else next(masked) for one in items]
 
-    def told(self, error: PersistyError) -> PersistyError:
+    def redact_error(self, error: PersistyError) -> PersistyError:
         if isinstance(error, Conflict) and not self.view.attributes.keys() >= set(error.details.get("attributes", ())):
             return Conflict()
         return ScanNotAllowed() if isinstance(error, ScanNotAllowed) else error
@@ -138,10 +138,10 @@ class CallerGuard(Guard):
     def refusal(self, what: str = "") -> PersistyError:
         return self._policy.refusal(what)
 
-    def written(self, item: Any) -> Any:
+    def redact_written(self, item: Any) -> Any:
         """Redact an item that the caller wrote: where it may not be read, only the key stays."""
         if self._policy.rows("read") == ALL or self.visible(item):
-            return self.shown([item])[0]
+            return self.redact([item])[0]
         hidden = {name: UNSET for name in self.meta.attributes if name not in self.meta.key.attributes}
         return structs.replace(item, **hidden)
 

@@ -76,15 +76,15 @@ class Guard(Protocol):
         """Return whether the condition of a write matches an item that the engine returned."""
 
     @abstractmethod
-    def shown(self, items: list[Any]) -> list[Any]:
+    def redact(self, items: list[Any]) -> list[Any]:
         """Redact items: attributes that the caller may not read become UNSET. None stays None."""
 
     @abstractmethod
-    def told(self, error: PersistyError) -> PersistyError:
+    def redact_error(self, error: PersistyError) -> PersistyError:
         """Redact an error: its details contain nothing that the caller may not read."""
 
     @abstractmethod
-    def written(self, item: Any) -> Any:
+    def redact_written(self, item: Any) -> Any:
         """Redact an item that the caller wrote, and may not be allowed to read."""
 
     @abstractmethod

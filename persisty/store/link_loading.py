@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -24,10 +24,8 @@ from ..query.filter_algebra import among, combine, seen_on
 from ..query.keyset import position_of
 from ..query.order import Order
 from .backend import Page, Query
+from .context import StoreContext
 from .limits import MAX_LIMIT, check_limit
-
-if TYPE_CHECKING:
-    from .store import Store
 
 MAX_BETWEEN = 10_000
 """Items between that one call looks at."""
@@ -44,7 +42,7 @@ class Asked(Struct, frozen=True):
 
 
 def related(
-    store: Store[Any],
+    store: StoreContext[Any],
     name: str,
     items: Sequence[Any],
     where: Filter | None,
@@ -55,12 +53,18 @@ def related(
 ) -> list[Any]:
     """Return the linked items of each item."""
     link = link_of(store, name)
-    target = store.beside(link.ends.target)
+    target = store.of(link.ends.target)
     if cursor is not None and len(items) != 1:
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
     check_limit(limit)
-    led = combine(And, [target.planning.where(where), seen_on(target.guard.view, link.ends.remote)])
-    asked = Asked(led, target.planning.order(order), limit, cursor, None if select is None else target.needed(select))
+    led = combine(And, [target.preparation.where(where), seen_on(target.guard.view, link.ends.remote)])
+    asked = Asked(
+        led,
+        target.preparation.order(order),
+        limit,
+        cursor,
+        None if select is None else target.attributes_to_read(select),
+    )
     get = store.meta.attributes[link.ends.local].get
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
@@ -73,7 +77,7 @@ EMPTY: dict[str, Any] = {"has_many": NO_ITEMS, "has_count": 0}
 """Kind of link → what is there where nothing is."""
 
 
-def link_of(store: Store[Any], name: str) -> Link:
+def link_of(store: StoreContext[Any], name: str) -> Link:
     """The link; `InvalidQuery` if there is none, or none that leads the caller anywhere."""
     known = open_links(store)
     if name not in known:
@@ -82,14 +86,16 @@ def link_of(store: Store[Any], name: str) -> Link:
     return known[name]
 
 
-def open_links(store: Store[Any]) -> dict[str, Link]:
+def open_links(store: StoreContext[Any]) -> dict[str, Link]:
     """The links that lead the caller somewhere, by name."""
     view = store.guard.view
     found = [one[0] for name in store.meta.links if (one := view.link(name)) is not None]
     return {link.name: link for link in found if store.guard.of(link.ends.target).may("read")}
 
 
-def _target(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+def _target(
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+) -> dict[Any, Any]:
     """The items with these keys."""
     found: list[Any] = []
     for start in range(0, len(values), MAX_LIMIT):
@@ -101,15 +107,17 @@ def _target(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
     where = combine(And, [target.guard.rows("read"), asked.where])
     kept = found if where == ALL else _that_hold(target, where, found)
     get = target.meta.attributes[link.ends.remote].get
-    return {get(one): one for one in target.guard.shown(kept)}
+    return {get(one): one for one in target.guard.redact(kept)}
 
 
-def _that_hold(target: Store[Any], where: Filter, items: list[Any]) -> list[Any]:
-    fine = target.joins.hold(target.meta, where, items)
+def _that_hold(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
+    fine = target.semi_joins.hold(target.meta, where, items)
     return [one for one, holds in zip(items, fine, strict=True) if holds]
 
 
-def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+def _pages(
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+) -> dict[Any, Any]:
     """For each value the first items that have it."""
     ends = link.ends
     if ends.middle is not None:
@@ -120,17 +128,17 @@ def _pages(store: Store[Any], target: Store[Any], link: Link, values: list[Any],
         [value] = values
         led = _of(target, ends.remote, value, asked)
         return {value: target.page(led, asked.order, asked.limit, asked.cursor, asked.select)}
-    where = target.planning.rows("search", asked.where)
-    ready = target.joins.ready(target.meta, where)
+    where = target.preparation.rows("search", asked.where)
+    ready = target.semi_joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
     found = target.path.query_each(
         ends.remote, values, Query(ready, asked.order, None, asked.limit, select=asked.select)
     )
     return {
-        value: ResultPage(target.guard.shown(page.items))
+        value: ResultPage(target.guard.redact(page.items))
         if page.position is None  # what the page was a page of is asked by a cursor only
-        else target.shown_page(_of(target, ends.remote, value, asked), asked.order, page)
+        else target.redacted_page(_of(target, ends.remote, value, asked), asked.order, page)
         for value, page in zip(values, found, strict=True)
     }
 
@@ -139,15 +147,15 @@ def _middle(link: Link) -> StoreMeta[Any]:
     return link.ends.middle or link.ends.target
 
 
-def _of(target: Store[Any], attribute: str, value: Any, asked: Asked) -> Filter:
+def _of(target: StoreContext[Any], attribute: str, value: Any, asked: Asked) -> Filter:
     """Return the filter of a search for the items of one value, so that a cursor is valid for either."""
-    return target.planning.rows("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
+    return target.preparation.rows("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
 
 
 def _pages_through(
-    store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
-    middle = store.beside(_middle(link))
+    middle = store.of(_middle(link))
     if not (target.guard.may("search") and middle.guard.may("search")):
         return {}
     total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
@@ -158,7 +166,7 @@ def _pages_through(
     far = _between(middle, link, values)
     keys = list(dict.fromkeys(key for some in far.values() for key in some))
     behind = _target(
-        store, target, link, keys, msgspec.structs.replace(asked, where=target.planning.rows("search", asked.where))
+        store, target, link, keys, msgspec.structs.replace(asked, where=target.preparation.rows("search", asked.where))
     )
     rank = sort_key(target.meta, total)
     pages: dict[Any, Any] = {}
@@ -166,28 +174,28 @@ def _pages_through(
         mine = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
         first = mine[: asked.limit]
         position = position_of(target.meta, total, first[-1]) if len(mine) > asked.limit else None
-        pages[value] = target.shown_page(_through(target, middle, link, value, asked), total, Page(first, position))
+        pages[value] = target.redacted_page(_through(target, middle, link, value, asked), total, Page(first, position))
     return pages
 
 
-def _through(target: Store[Any], middle: Store[Any], link: Link, value: Any, asked: Asked) -> Filter:
+def _through(target: StoreContext[Any], middle: StoreContext[Any], link: Link, value: Any, asked: Asked) -> Filter:
     """Return the filter of a search for the items behind the join items."""
     ends = link.ends
-    between = middle.planning.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
+    between = middle.preparation.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
     leads = Exists(ends.remote, ends.middle, ends.far, between)
-    return target.planning.rows("search", combine(And, [leads, asked.where]))
+    return target.preparation.rows("search", combine(And, [leads, asked.where]))
 
 
-def _led(middle: Store[Any], link: Link, where: Filter) -> Filter:
+def _led(middle: StoreContext[Any], link: Link, where: Filter) -> Filter:
     """The matches between on which the caller sees where they lead."""
     return combine(And, [where, seen_on(middle.guard.view, *link.ends.between)])
 
 
-def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
+def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
     """Value → the keys at the far end of the items between, each once."""
     near, far = (middle.meta.attributes[name].get for name in (link.ends.near, link.ends.far))
-    where = middle.planning.rows("search", _led(middle, link, among(link.ends.near, values)))
-    ready = middle.joins.ready(middle.meta, where)
+    where = middle.preparation.rows("search", _led(middle, link, among(link.ends.near, values)))
+    ready = middle.semi_joins.ready(middle.meta, where)
     found: dict[Any, dict[Any, None]] = {}
     after, seen = None, 0
     while ready != NOTHING:
@@ -203,21 +211,27 @@ def _between(middle: Store[Any], link: Link, values: list[Any]) -> dict[Any, dic
     return found
 
 
-def _first(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+def _first(
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+) -> dict[Any, Any]:
     pages = _pages(store, target, link, values, msgspec.structs.replace(asked, limit=1))
     return {value: page.items[0] for value, page in pages.items() if page.items}
 
 
-def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any], asked: Asked) -> dict[Any, Any]:
+def _counts(
+    store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
+) -> dict[Any, Any]:
     """Return the number of items for each value, counting those that the caller may count."""
     ends = link.ends
-    counted, attribute = (target, ends.remote) if ends.middle is None else (store.beside(_middle(link)), ends.near)
+    counted, attribute = (target, ends.remote) if ends.middle is None else (store.of(_middle(link)), ends.near)
     if not (counted.guard.may("count") and target.guard.may("count")):
         return {}
-    where = target.planning.rows("count", asked.where)
+    where = target.preparation.rows("count", asked.where)
     if ends.middle is not None:
-        where = counted.planning.rows("count", _led(counted, link, Exists(ends.far, target.meta, ends.remote, where)))
-    ready = counted.joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
+        where = counted.preparation.rows(
+            "count", _led(counted, link, Exists(ends.far, target.meta, ends.remote, where))
+        )
+    ready = counted.semi_joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
     if ready == NOTHING:
         return {}
     if ends.middle is None:
@@ -226,13 +240,13 @@ def _counts(store: Store[Any], target: Store[Any], link: Link, values: list[Any]
     return Counter(group.by[0] for group in counted.path.aggregate((COUNT,), ends.between, ready))
 
 
-Loader = Callable[["Store[Any]", "Store[Any]", Link, list[Any], Asked], dict[Any, Any]]
+Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], Asked], dict[Any, Any]]
 
 LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
 """Kind of link → what loads it: (store, target's store, link, distinct values of the near end) → value → what is behind."""
 
 
-def loaded(store: Store[Any], items: Sequence[Any], names: Iterable[str], limit: int) -> list[Any]:
+def loaded(store: StoreContext[Any], items: Sequence[Any], names: Iterable[str], limit: int) -> list[Any]:
     """Copies of the items with these links loaded; `author.team` loads the team of each author, too. None stays None."""
     below: dict[str, list[str]] = {}
     for name in names:
@@ -243,13 +257,13 @@ def loaded(store: Store[Any], items: Sequence[Any], names: Iterable[str], limit:
     for name, further in below.items():
         values[name] = related(store, name, present, None, None, limit, None)
         if further:
-            values[name] = _further(store.beside(store.meta.links[name].ends.target), values[name], further, limit)
+            values[name] = _further(store.of(store.meta.links[name].ends.target), values[name], further, limit)
     cls = loaded_class(store.meta)
     copies = iter([_copy(cls, one, {name: some[i] for name, some in values.items()}) for i, one in enumerate(present)])
     return [None if one is None else next(copies) for one in items]
 
 
-def _further(target: Store[Any], found: list[Any], names: list[str], limit: int) -> list[Any]:
+def _further(target: StoreContext[Any], found: list[Any], names: list[str], limit: int) -> list[Any]:
     """The links of what is behind a link: of items, or of the items of pages."""
     flat: list[Any] = []
     for one in found:

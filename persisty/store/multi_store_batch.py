@@ -15,23 +15,22 @@ from msgspec import Struct, structs
 
 from ..errors import Fault, InvalidDeclaration, InvalidInput, InvalidQuery, PersistyError, Unsupported
 from ..model.validation import pointer
-from ..security.caller import Caller
 from .backend import Delete, Outcome, Put, WriteResult
 from .change_path import write_together
+from .context import StoreContext
 from .edits import Create, Edit, EditResult
 from .limits import check_batch
 from .results import Planned, check_distinct, edit_result, number
-from .store import Store
 
-StoreOf = Callable[[type[Any] | str], Store[Any]]
-"""An item's class or name → its store. Raises `InvalidDeclaration` for one that is not of the app."""
+ContextOf = Callable[[type[Any] | str], StoreContext[Any]]
+"""An item's class or name → its store, for the caller of the batch. Raises `InvalidDeclaration` for one that is not of the app."""
 
 
 class _Placed(Struct):
     """A planned edit, with its position in the batch and its store. `planned` is None for a key that no item can have."""
 
     position: int
-    store: Store[Any]
+    store: StoreContext[Any]
     planned: Planned | None
 
     @property
@@ -41,12 +40,10 @@ class _Placed(Struct):
         return pointer("edits", self.position, "item" if new else "changes")
 
 
-def edit_stores(
-    store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None, *, atomic: bool
-) -> list[EditResult[Any]]:
-    """Do up to 100 edits of several stores; results in their positions. `caller`: on whose behalf, None for trusted code."""
+def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
+    """Do up to 100 edits of several stores; results in their positions."""
     check_batch(batch)
-    placed = _planned(_stores(store_of, batch, caller), batch)
+    placed = _planned(_contexts(context_of, batch), batch)
     for store in dict.fromkeys(one.store for one in placed):
         mine = [one for one in placed if one.store is store]
         if atomic:
@@ -63,9 +60,10 @@ def edit_stores(
     ]
 
 
-def _stores(store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None) -> list[Store[Any]]:
-    """The store of each edit, for the caller. Raises every fault at once."""
-    found: list[Store[Any]] = []
+def _contexts(context_of: ContextOf, batch: Sequence[Edit]) -> list[StoreContext[Any]]:
+    """Return the store of each edit, one context for each store. Raises every fault at once."""
+    found: list[StoreContext[Any]] = []
+    known: dict[str, StoreContext[Any]] = {}
     faults: list[Fault] = []
     for position, edit in enumerate(batch):
         named = getattr(edit, "store", None)
@@ -79,8 +77,8 @@ def _stores(store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None) -> 
             faults.append(Fault(pointer("edits", position, "store"), "Missing", "the store that the edit is of"))
         else:
             try:
-                store = store_of(named)
-                found.append(store if caller is None else store.on_behalf_of(caller))
+                context = context_of(named)
+                found.append(known.setdefault(context.meta.name, context))
             except InvalidDeclaration:
                 name = named if isinstance(named, str) else getattr(named, "__name__", str(named))
                 faults.append(
@@ -91,14 +89,14 @@ def _stores(store_of: StoreOf, batch: Sequence[Edit], caller: Caller | None) -> 
     return found
 
 
-def _planned(stores: Sequence[Store[Any]], batch: Sequence[Edit]) -> list[_Placed]:
+def _planned(stores: Sequence[StoreContext[Any]], batch: Sequence[Edit]) -> list[_Placed]:
     placed: list[_Placed] = []
     faults: list[Fault] = []
     for store in dict.fromkeys(stores):
         store.guard.rows("edit_batch")
         positions = [position for position, other in enumerate(stores) if other is store]
         try:
-            planned = store.planning.batch([batch[position] for position in positions], positions)
+            planned = store.preparation.batch([batch[position] for position in positions], positions)
         except (InvalidInput, InvalidQuery) as error:
             faults.extend(error.faults)
             continue
@@ -148,7 +146,7 @@ def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
     for store, group in groupby(present, lambda one: one.store):
         some = list(group)
         try:
-            found = store.write_planned([one.planned for one in some if one.planned], atomic=False)
+            found = store.write([one.planned for one in some if one.planned], atomic=False)
         except InvalidInput:  # the engine refused some, and wrote none
             found = [_alone(one) for one in some]
         except PersistyError as error:
@@ -159,7 +157,7 @@ def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
 
 def _alone(one: _Placed) -> WriteResult:
     try:
-        [result] = one.store.write_planned([one.planned] if one.planned else [], atomic=False)
+        [result] = one.store.write([one.planned] if one.planned else [], atomic=False)
     except PersistyError as error:
         return WriteResult(Outcome.ERROR, error=error)
     return result

@@ -20,14 +20,14 @@ from . import edits
 from .backend import Delete, Patch, Put, Requirement
 from .guard import Guard
 from .results import Planned
-from .semi_joins import Joins
+from .semi_joins import SemiJoins
 
 
-class Planning:
+class Preparation:
     """Plans what one caller asks of one store."""
 
-    def __init__(self, meta: StoreMeta[Any], guard: Guard, joins: Joins) -> None:
-        self.meta, self.guard, self.joins = meta, guard, joins
+    def __init__(self, meta: StoreMeta[Any], guard: Guard, semi_joins: SemiJoins) -> None:
+        self.meta, self.guard, self.semi_joins = meta, guard, semi_joins
         self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
@@ -55,6 +55,10 @@ class Planning:
         return (
             () if indexed <= view.always_visible.keys() else tuple(OrderBy(name) for name in self.meta.key.attributes)
         )
+
+    def matches(self, verb: str, where: Filter | None, query: str | None = None) -> Filter:
+        """Return the resolved filter, joined with the rule of the verb."""
+        return self.rows(verb, self.where(where, query=query))
 
     def rows(self, verb: str, where: Filter) -> Filter:
         """The matches with which the caller may do it."""
@@ -167,11 +171,11 @@ class Planning:
             ):
                 wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
         requirements = [
-            Requirement(name, target, (values[name],), self.joins.ready(target, combine(And, where)))
+            Requirement(name, target, (values[name],), self.semi_joins.ready(target, combine(And, where)))
             for name, (target, where) in wanted.items()
         ]
-        here = self.joins.path_of(self.meta).transactions
-        elsewhere = [one for one in requirements if self.joins.path_of(one.meta).transactions is not here]
+        here = self.semi_joins.path_of(self.meta).transactions
+        elsewhere = [one for one in requirements if self.semi_joins.path_of(one.meta).transactions is not here]
         self._check(elsewhere, path)  # an engine cannot decide about another's items together with the write
         return tuple(one for one in requirements if one not in elsewhere)
 
@@ -184,8 +188,8 @@ class Planning:
         faults = [
             Fault(path + pointer(one.attribute), "There is no such item", "the key of one that is there")
             for one in requirements
-            for found in self.joins.path_of(one.meta).read((one.key,))
-            if found is None or not self.joins.hold(one.meta, one.where, [found])[0]
+            for found in self.semi_joins.path_of(one.meta).read((one.key,))
+            if found is None or not self.semi_joins.hold(one.meta, one.where, [found])[0]
         ]
         if faults:
             raise InvalidInput(faults=faults)
@@ -196,4 +200,4 @@ class Planning:
         if not several:
             return ALL
         joined = several[0] if len(several) == 1 else combine(And, several)
-        return self.joins.ready(self.meta, joined)
+        return self.semi_joins.ready(self.meta, joined)

@@ -21,7 +21,7 @@ from .bulk_writes import write_all
 from .change_path import ChangePath
 from .limits import MAX_BATCH
 from .results import Planned
-from .semi_joins import Joins
+from .semi_joins import SemiJoins
 
 MAX_DEPENDENTS = 10_000
 """Items that one call deletes or changes with another, where it cannot be one transaction."""
@@ -32,7 +32,7 @@ PathOf = Callable[[StoreMeta[Any]], ChangePath[Any]]
 class ReferentialActions:
     """The links of an app whose target must exist, by target, and what a delete does with the items that have them."""
 
-    def __init__(self, metas: Callable[[], Iterable[StoreMeta[Any]]], path_of: PathOf, joins: Joins) -> None:
+    def __init__(self, metas: Callable[[], Iterable[StoreMeta[Any]]], path_of: PathOf, joins: SemiJoins) -> None:
         self._metas, self.path_of, self._joins = metas, path_of, joins
         self._known: dict[StoreMeta[Any], tuple[tuple[StoreMeta[Any], Link], ...]] = {}
 

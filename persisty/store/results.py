@@ -74,8 +74,8 @@ def edit_result(
     if result.outcome is Outcome.IN_DOUBT:
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
-        return EditResult(None if result.item is None else guard.written(result.item))
-    return EditResult(error=guard.told(error_of(meta, planned, result, guard, path)))
+        return EditResult(None if result.item is None else guard.redact_written(result.item))
+    return EditResult(error=guard.redact_error(error_of(meta, planned, result, guard, path)))
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:
@@ -129,7 +129,7 @@ def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard
         return guard.refusal()
     if planned.bounds is not ALL and guard.permits(planned.when, item):
         return InvalidInput(faults=_sums(meta, planned, path))
-    return PreconditionFailed(item=guard.shown([item])[0])
+    return PreconditionFailed(item=guard.redact([item])[0])
 
 
 def _sums(meta: StoreMeta[Any], planned: Planned, path: str) -> list[Fault]:

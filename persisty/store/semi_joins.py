@@ -25,7 +25,7 @@ Related = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the backend that keeps it."""
 
 
-class Joins:
+class SemiJoins:
     """Filters through links over the backends of one engine."""
 
     def __init__(self, path_of: Related) -> None:

@@ -12,21 +12,21 @@ from ..model.meta import StoreMeta
 from ..model.validation import changes_of, new_item
 from ..query.visibility import View, unrestricted
 from .guard import Guard
-from .semi_joins import Joins
+from .semi_joins import SemiJoins
 
 
 class TrustedGuard(Guard):
     """Allows everything."""
 
-    def __init__(self, meta: StoreMeta[Any], joins: Joins) -> None:
-        self.meta, self.caller, self._joins = meta, None, joins
+    def __init__(self, meta: StoreMeta[Any], semi_joins: SemiJoins) -> None:
+        self.meta, self.caller, self._semi_joins = meta, None, semi_joins
 
     @cached_property
     def view(self) -> View:
         return unrestricted(self.meta)
 
     def of(self, meta: StoreMeta[Any]) -> Guard:
-        return TrustedGuard(meta, self._joins)
+        return TrustedGuard(meta, self._semi_joins)
 
     def rows(self, verb: str) -> Filter:
         return ALL
@@ -56,15 +56,15 @@ class TrustedGuard(Guard):
         return [True] * len(items)
 
     def permits(self, condition: Filter, item: Any) -> bool:
-        return self._joins.hold(self.meta, condition, [item])[0]
+        return self._semi_joins.hold(self.meta, condition, [item])[0]
 
-    def shown(self, items: list[Any]) -> list[Any]:
+    def redact(self, items: list[Any]) -> list[Any]:
         return items
 
-    def told(self, error: PersistyError) -> PersistyError:
+    def redact_error(self, error: PersistyError) -> PersistyError:
         return error
 
-    def written(self, item: Any) -> Any:
+    def redact_written(self, item: Any) -> Any:
         return item
 
     def refusal(self, what: str = "") -> PersistyError:

@@ -39,6 +39,7 @@ from persisty.api.openapi.document import document
 from persisty.api.rest.endpoint import Rest
 from persisty.api.servey import servey_actions
 from persisty.model.cache_policy import cache_of
+from persisty.store.store import context_of
 
 from ..unit.counting import counted
 
@@ -409,7 +410,7 @@ def test_a_conditional_write_asks_the_engine_no_more_than_it_must(
     app: App, ask: Client, etag: Any, item: type[Any], calls: list[str]
 ) -> None:
     tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
-    with counted(app.store(item).backend) as counting:
+    with counted(context_of(app.store(item)).backend) as counting:
         answered = ask("PATCH", path, {"text": "new"}, if_match=tag)
         assert (answered.status, counting.calls) == (200, calls)
         assert ask("DELETE", path, if_match=answered.headers["etag"]).status == 204
@@ -443,7 +444,7 @@ def test_who_writes_between_the_read_and_the_write_is_not_overwritten(
             theirs.append(True)
             app.store(item).update("1", change)
 
-    with counted(app.store(item).backend, interfere) as counting:
+    with counted(context_of(app.store(item)).backend, interfere) as counting:
         refused = ask("DELETE", path, if_match=tag)
         assert counting.calls == ["read", "write", "write"]
     assert (refused.status, code(refused)) == (412, "precondition_failed")
@@ -475,7 +476,7 @@ def test_if_unmodified_since_holds_where_there_is_a_time(app: App, ask: Client, 
     etag(Dated), etag(Plain)
     told = ask("GET", "/api/dated/1").headers["last-modified"]
     old = "Thu, 01 Jan 1970 00:00:00 GMT"
-    with counted(app.store(Dated).backend) as counting:
+    with counted(context_of(app.store(Dated)).backend) as counting:
         assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=old).status == 412
         assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=told).status == 200
         assert counting.calls == ["write", "write"]

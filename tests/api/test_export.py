@@ -14,6 +14,7 @@ from persisty import App, Create, Throttled, public, stored
 from persisty.api.http.messages import Request, Response, close, encode
 from persisty.api.rest.endpoint import Rest
 from persisty.api.rest.paging import PAGE
+from persisty.store.store import context_of
 
 from .library import ANN, BEN, Post, Served, Writer, library
 
@@ -94,7 +95,7 @@ def test_what_is_wrong_with_the_request_is_told_by_status(served: Served, query:
 
 def fail_after(app: App, calls: int, error: Exception) -> None:
     """From now on the engine answers so many queries."""
-    backend: Any = app.store(Entry).backend
+    backend: Any = context_of(app.store(Entry)).backend
     query, left = backend.query, iter(range(calls))
 
     def failing(*given: Any, **named: Any) -> Any:
@@ -130,7 +131,7 @@ def error_status(code: str) -> int:
 def test_a_page_is_asked_for_when_the_one_before_is_taken_and_none_when_nobody_takes_any() -> None:
     app = entries("memory://", 5 * PAGE)
     asked = []
-    backend: Any = app.store(Entry).backend
+    backend: Any = context_of(app.store(Entry)).backend
     query = backend.query
     backend.query = lambda *given, **named: (asked.append(1), query(*given, **named))[1]
     response = lines(app)

@@ -10,6 +10,7 @@ import pytest
 from persisty.api.rest import fieldsets as fields
 from persisty.api.rest.fieldsets import MAX_FIELDS
 from persisty.api.rest.include import MAX_LINKS
+from persisty.store.store import context_of
 
 from .library import ANN, BEN, Post, Served, library
 
@@ -142,7 +143,7 @@ def test_what_is_shown_has_a_tag_of_its_own_which_tells_the_version(served: Serv
 
 def test_an_engine_is_asked_for_what_is_named_and_no_more(served: Served) -> None:
     asked: list[Any] = []
-    backend: Any = served.app.store(Post).backend
+    backend: Any = context_of(served.app.store(Post)).backend
     query = backend.query
 
     def noted(*given: Any, **named: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from persisty.api.rest.include import MAX_LINKS
 from persisty.store.change_path import Connection
+from persisty.store.store import context_of
 
 from .library import BEN, library
 
@@ -42,7 +43,7 @@ def served() -> Iterator[tuple[Any, Counting]]:
         counting = Counting(made.app.engine)
         made.app._connections[None] = Connection(counting, made.app._feed)  # type: ignore[arg-type]
         for name in made.app.metas:
-            made.app.store(name).disconnect()
+            context_of(made.app.store(name)).disconnect()
         yield made.get, counting
 
 

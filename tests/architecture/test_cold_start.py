@@ -39,8 +39,9 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     ),
     "the DynamoDB engine": (
         "from examples.messenger.app import app, User\n"
+        "from persisty.store.store import context_of\n"
         "app.use('dynamodb://eu-west-1?endpoint=http://localhost:1')\n"
-        "app.store(User).backend",
+        "context_of(app.store(User)).backend",
         frozenset(),
     ),
     "the REST function": (

@@ -12,6 +12,7 @@ import pytest
 from persisty import PersistyError, Store, StoreMeta, meta_of
 from persisty.backends.memory import MemoryEngine
 from persisty.store.change_path import Connection
+from persisty.store.context import StoreContext
 from persisty.testing.conformance import (
     test_aggregates,
     test_atomic,
@@ -193,7 +194,7 @@ def run(check: Check, backend: type[broken.Sound]) -> None:
     for name in inspect.signature(test).parameters:
         if name in STORES:
             meta = meta_of(STORES[name])
-            store: Store[Any] = Store(meta, partial(Connection(Broken(backend)).open, meta))
+            store: Store[Any] = Store(StoreContext(meta, partial(Connection(Broken(backend)).open, meta)))
             if name == "dirty":
                 for row in rows():
                     store.create(row)

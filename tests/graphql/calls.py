@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from persisty.store.store import context_of
+
 from . import town
 
 
@@ -18,7 +20,7 @@ class Calls:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counted: Counter[str] = Counter()
         for name in town.app.metas:
-            backend = town.app.store(name).backend
+            backend = context_of(town.app.store(name)).backend
             for method in self.METHODS:
                 monkeypatch.setattr(
                     backend, method, self._counting(f"{name} {method}", getattr(backend, method)), raising=False

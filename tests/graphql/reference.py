@@ -22,6 +22,7 @@ from persisty.api.graphql.values import answer, member_of
 from persisty.errors import Forbidden
 from persisty.query.filter_parsing import filter_of_json
 from persisty.security.caller import ANONYMOUS, Caller
+from persisty.store.store import context_of
 
 
 class Reference:
@@ -70,7 +71,7 @@ class Reference:
     def _member(self, record: Record, field: Field) -> Callable[..., Any]:
         def resolve(value: Any, info: Any) -> Any:
             if record.meta is not None:  # an action may answer more than its caller may see
-                [value] = stores_for(self._app, info.context)(record.meta).guard.shown([value])
+                [value] = context_of(stores_for(self._app, info.context)(record.meta)).guard.redact([value])
             found = member_of(value, field.attribute)
             if found is UNSET and not field.answered.nullable:
                 raise Forbidden
@@ -81,7 +82,7 @@ class Reference:
     def _linked(self, record: Record, link: LinkField) -> Callable[..., Any]:
         def resolve(item: Any, info: Any, **arguments: Any) -> Any:
             store = stores_for(self._app, info.context)(record.meta)  # type: ignore[arg-type]
-            target = store.beside(link.target)
+            target = context_of(store).of(link.target)
             target.guard.rows("read")
             given = store_arguments(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)
             given = {name: value for name, value in given.items() if value is not None}

@@ -23,6 +23,7 @@ from persisty.api.rest.paging import PAGE
 from persisty.hosting.server import Server
 from persisty.hosting.streaming import stream
 from persisty.hosting.uvicorn_protocols import Protocol
+from persisty.store.store import context_of
 
 LINES = "application/x-ndjson"
 PAGES = 24
@@ -143,7 +144,7 @@ def test_a_client_gets_every_line_and_knows_the_end(served: tuple[App, int]) -> 
 def test_an_export_ends_when_its_client_leaves_and_others_are_served_meanwhile(served: tuple[App, int]) -> None:
     app, port = served
     asked: list[None] = []
-    backend: Any = app.store(Entry).backend
+    backend: Any = context_of(app.store(Entry)).backend
     query = backend.query
 
     def noted(*given: Any, **named: Any) -> Any:

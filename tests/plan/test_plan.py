@@ -35,6 +35,7 @@ from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import SYSTEM, Function, Plan, plan_of
 from persisty.model.verbs import VERBS
 from persisty.naming import RESERVED, system_table_name
+from persisty.store.store import context_of
 from persisty.testing import app_fixture
 from tests.appsync_schema import DECLARED, links_in
 from tests.graphql.gallery import app as gallery
@@ -219,7 +220,7 @@ def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: 
     key, other = (store.create({"kind": "a", "size": 1, "at": "2026-01-01T00:00:00Z"}).id for _ in range(2))
     recorder = Recorder(live.engine.transport)  # type: ignore[attr-defined]
     live.engine.transport, live.engine.options = recorder, Options(partiql=1)  # type: ignore[attr-defined]
-    store.disconnect()
+    context_of(store).disconnect()
     live._connections[None]._paths.clear()  # backends are opened anew, over the recorder
     call = operations(live)[f"live_{verb}"].call
     for arguments in VERB_CALLS[verb]:
@@ -280,7 +281,7 @@ def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb:
     number = store.create({"name": "a"}).number
     recorder = Recorder(counted.engine.transport)  # type: ignore[attr-defined]
     counted.engine.transport = recorder  # type: ignore[attr-defined]
-    store.disconnect()
+    context_of(store).disconnect()
     counted._connections[None]._paths.clear()
     calls = {
         "create": lambda: store.create({"name": "b"}),

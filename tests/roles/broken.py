@@ -17,7 +17,8 @@ from persisty.store import link_loading as loading
 from persisty.store import results as outcomes
 from persisty.store.backend import Query
 from persisty.store.caller_guard import CallerGuard
-from persisty.store.preparation import Planning
+from persisty.store.context import StoreContext
+from persisty.store.preparation import Preparation
 from persisty.store.store import Store
 from persisty.store.trusted_guard import TrustedGuard
 
@@ -53,10 +54,10 @@ def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
         self: Any, where: Any, order: Any, limit: int, cursor: Any, select: Any = None, allow_scan: bool = False
     ) -> Any:
         found = self.backend.query(Query(ALL, order, None, limit, allow_scan=allow_scan))
-        fine = self.joins.hold(self.meta, where, found.items)
-        return ResultPage(self.guard.shown([one for one, holds in zip(found.items, fine, strict=True) if holds]))
+        fine = self.semi_joins.hold(self.meta, where, found.items)
+        return ResultPage(self.guard.redact([one for one, holds in zip(found.items, fine, strict=True) if holds]))
 
-    patch.setattr(Store, "page", page)
+    patch.setattr(StoreContext, "page", page)
 
 
 @broken
@@ -107,23 +108,23 @@ def deletes_without_the_rule(patch: pytest.MonkeyPatch) -> None:
 @broken
 def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
     """The rule is looked up, and the write goes without it."""
-    update = Planning.update
+    update = Preparation.update
 
     def planned(self: Any, key: Any, changes: Any, when: Any, path: str = "") -> Any:
         found = update(self, key, changes, when, path)
         if found is None or found.rule is ALL:
             return found
-        [item] = self.joins.path_of(self.meta).read((found.write.key,))
-        fine = item is not None and self.joins.hold(self.meta, found.rule, [item])[0]
+        [item] = self.semi_joins.path_of(self.meta).read((found.write.key,))
+        fine = item is not None and self.semi_joins.hold(self.meta, found.rule, [item])[0]
         free = type(found.write)(found.write.key, found.write.changes, found.when, found.write.requires)
         return type(found)(free, found.when, found.given, ALL) if fine else found
 
-    patch.setattr(Planning, "update", planned)
+    patch.setattr(Preparation, "update", planned)
 
 
 @broken
 def links_to_what_is_hidden(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Planning, "_requirements", lambda self, values, verb, path="": ())
+    patch.setattr(Preparation, "_requirements", lambda self, values, verb, path="": ())
 
 
 @broken
@@ -150,17 +151,17 @@ def orders_by_what_is_seen_on_some_items(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def shows_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "shown", TrustedGuard.shown)
+    patch.setattr(CallerGuard, "redact", TrustedGuard.redact)
 
 
 @broken
 def shows_them_to_who_writes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "written", TrustedGuard.written)
+    patch.setattr(CallerGuard, "redact_written", TrustedGuard.redact_written)
 
 
 @broken
 def names_hidden_attributes_of_conflicts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "told", TrustedGuard.told)
+    patch.setattr(CallerGuard, "redact_error", TrustedGuard.redact_error)
 
 
 @broken
@@ -183,4 +184,4 @@ def goes_by_indexes_over_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
         own = tuple(OrderBy(name) for name in (*names, *self.meta.key.attributes))
         return resolve_order(self.meta, asked, view=self.guard.view) or own
 
-    patch.setattr(Planning, "order", order)
+    patch.setattr(Preparation, "order", order)

@@ -9,6 +9,7 @@ import pytest
 
 from persisty import PersistyError
 from persisty.backends.memory import MemoryEngine
+from persisty.store.store import context_of
 from persisty.testing.roles import test_hidden, test_leaks, test_links, test_races, test_reads, test_writes
 from persisty.testing.roles.cast import ANYBODY, MEMBER, OUTSIDER, OWNER, ROLES
 from persisty.testing.roles.fixtures import COPIES, Cells
@@ -112,7 +113,7 @@ def run(check: Check) -> None:
     known: dict[str, Callable[[], Any]] = {
         "stage": lambda: stage,
         "cells": lambda: Cells([one(stage.app) for one in SURFACES], embedded=True),
-        "capabilities": lambda: stage.store("diary").backend.capabilities,
+        "capabilities": lambda: context_of(stage.store("diary")).backend.capabilities,
         "twins": lambda: _twins,
         "racing": lambda: test_races.Racing(MemoryEngine),
     }

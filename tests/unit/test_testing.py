@@ -9,6 +9,7 @@ from examples.messenger.app import app as messenger
 from examples.messenger.seeds import seed
 from persisty import App, Conflict
 from persisty.backends.dynamodb.backend import DynamoDbBackend
+from persisty.store.store import context_of
 from persisty.testing import app_fixture
 
 pytest_plugins = ["pytester"]
@@ -23,7 +24,7 @@ BEFORE = messenger.url
 def test_each_test_starts_with_empty_stores_on_dynamodb(app: App, turn: str) -> None:
     assert app is messenger
     users = app.store(User)
-    assert isinstance(users.backend, DynamoDbBackend)
+    assert isinstance(context_of(users).backend, DynamoDbBackend)
     assert users.count() == 0
     ann = users.create({"username": "ann"})
     assert users.search(User.username == "ann").items == [ann]

@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
 from ...naming import pascal
+from ...store.store import context_of
 from ..operations import Operation, StoreOperation
 from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
@@ -161,5 +162,5 @@ def within_int(values: list[Any]) -> list[Any] | None:
 def _shown(meta: StoreMeta[Any], run: Run, objects: Sequence[Any]) -> list[Any]:
     """Return an action's items with only what the caller may see."""
     items = [one for one in objects if isinstance(one, meta.item)]
-    masked = iter(run.store(meta).guard.shown(items))
+    masked = iter(context_of(run.store(meta)).guard.redact(items))
     return [next(masked) if isinstance(one, meta.item) else one for one in objects]

@@ -9,6 +9,7 @@ from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta
 from ...query.filter_parsing import filter_of_json
 from ...store.limits import DEFAULT_LIMIT, check_limit
+from ...store.store import context_of
 from ..operations import Parameter
 from ..store_operations import OFFERS
 from .complexity import page_of
@@ -46,7 +47,7 @@ def load(
     """Return the item or page at the link of each item, with the attributes of `select` at least. Raises for wrong arguments, and for
     what the caller may not ask."""
     store = run.store(meta)
-    target = store.beside(link.target)
+    target = context_of(store).of(link.target)
     target.guard.rows("read")  # nothing there is for this caller: said so, instead of an empty answer
     try:
         given = store_arguments(link.target, parameters_of(link), selected.arguments(run.variables))

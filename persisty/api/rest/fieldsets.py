@@ -18,7 +18,7 @@ from ...model.meta import StoreMeta
 from ...model.pages import ResultPage
 from ...model.validation import pointer
 from ...store.link_loading import open_links
-from ...store.store import Store
+from ...store.store import Store, context_of
 from . import include
 
 FIELDS = "fields"
@@ -72,12 +72,12 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     where = pointer(FIELDS, position)
     if len(path) > include.MAX_LEVELS:
         return Fault(where, f"An answer follows links for at most {include.MAX_LEVELS} levels", found=name[:64])
-    here = store
+    here = context_of(store)
     for step in path:
         link = open_links(here).get(step)
         if link is None or link.kind == "has_count":
             return _unknown(where, step, [one.name for one in open_links(here).values() if one.kind != "has_count"])
-        here = here.beside(link.ends.target)
+        here = here.of(link.ends.target)
     if last in here.guard.view.attributes or last in open_links(here):
         return None
     return _unknown(where, last, [*here.guard.view.attributes, *open_links(here)])

@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import Fault
 from ...model.validation import pointer
 from ...store.link_loading import open_links
-from ...store.store import Store
+from ...store.store import Store, context_of
 
 INCLUDE = "include"
 """The parameter: names of links with commas between, or several times."""
@@ -40,10 +40,10 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     path = pointer(INCLUDE, position)
     if len(steps) > MAX_LEVELS:
         return Fault(path, f"An answer follows links for at most {MAX_LEVELS} levels", found=name[:64])
-    here: Store[Any] = store
+    here = context_of(store)
     for step in steps:
         known = open_links(here)
         if step not in known:
             return Fault(path, "Unknown link", "one of " + ", ".join(known) if known else None, step[:64])
-        here = here.beside(known[step].ends.target)
+        here = here.of(known[step].ends.target)
     return None

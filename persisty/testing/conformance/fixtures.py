@@ -25,6 +25,7 @@ import pytest
 from persisty import Store, meta_of
 from persisty.store.backend import Capabilities, Engine
 from persisty.store.change_path import Connection
+from persisty.store.context import StoreContext
 
 from ..matrix import CAPABILITIES
 from .county import COUNTY
@@ -59,7 +60,7 @@ def open_in(stack: ExitStack, open_engine: OpenEngine, item: type[Any]) -> Store
     engine, meta = stack.enter_context(closing(open_engine())), meta_of(item)
     engine.prepare((meta,))
     connection = Connection(engine)
-    return Store(meta, lambda: connection.open(meta))
+    return Store(StoreContext(meta, lambda: connection.open(meta)))
 
 
 @pytest.fixture
@@ -75,10 +76,10 @@ def open_together(stack: ExitStack, open_engine: OpenEngine, items: Sequence[typ
     metas = [meta_of(item) for item in items]
     engine.prepare(metas)
     connection = Connection(engine)
-    stores: dict[str, Store[Any]] = {}
+    contexts: dict[str, StoreContext[Any]] = {}
     for meta in metas:
-        stores[meta.name] = Store(meta, partial(connection.open, meta), stores)
-    return {meta.item: stores[meta.name] for meta in metas}
+        contexts[meta.name] = StoreContext(meta, partial(connection.open, meta), contexts)
+    return {meta.item: Store(contexts[meta.name]) for meta in metas}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from persisty import Conflict, Create, Filter, InvalidCursor, InvalidInput, InvalidQuery, Store, add, append
+from persisty.store.store import context_of
 
 from .dirty import DOMAINS, rows
 from .generated import FILTERS
@@ -130,7 +131,7 @@ def test_of_a_unique_value_only_one_can_be_had(accounts: Store[Account]) -> None
     assert caught.value.details["attributes"] == ["name"]
     changed = caught.value.details["changed"]
     assert accounts.count(Account.rank == 1) <= 1
-    if accounts.backend.capabilities.atomic_bulk:
+    if context_of(accounts).backend.capabilities.atomic_bulk:
         assert (changed, accounts.count(Account.rank == 1)) == (0, 0)
     assert accounts.update_all({"name": None, "badge": add(100)}).changed == 5
     assert [one.badge for one in accounts.search_all(order="badge")] == [100, 101, 102, 103, 104]

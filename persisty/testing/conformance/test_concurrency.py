@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from persisty import Conflict, Create, Delete, PreconditionFailed, Store, Update
 from persisty.store.edits import Edit
+from persisty.store.store import context_of
 
 from .fixtures import present
 from .items import Note
@@ -140,5 +141,5 @@ def test_an_atomic_batch_is_never_seen_half_done(notes: Store[Note]) -> None:
         return []
 
     # DynamoDB's BatchGetItem reads each item on its own: a transaction may run between two of them
-    halves = set() if notes.backend.capabilities.snapshot_reads else {1}
+    halves = set() if context_of(notes).backend.capabilities.snapshot_reads else {1}
     assert {seen for one in at_once(work) for seen in one} <= {0, 2} | halves

@@ -11,8 +11,10 @@ import pytest
 
 from persisty import BatchTooLarge, Create, Delete, InvalidInput, PersistyError, Store, Unsupported, Update, add
 from persisty.store.backend import Capabilities
+from persisty.store.context import StoreContext
 from persisty.store.edits import Edit, EditResult
 from persisty.store.multi_store_batch import edit_stores
+from persisty.store.store import context_of
 
 from .fixtures import present
 from .items import Club, Desk, Person, Town
@@ -21,10 +23,10 @@ Stores = dict[type[Any], Store[Any]]
 
 
 def edited(linked: Stores, *batch: Edit, atomic: bool = False) -> list[EditResult[Any]]:
-    def store_of(named: type[Any] | str) -> Store[Any]:
-        return linked[Person if isinstance(named, str) else named]
+    def context(named: type[Any] | str) -> StoreContext[Any]:
+        return context_of(linked[Person if isinstance(named, str) else named])
 
-    return edit_stores(store_of, batch, None, atomic=atomic)
+    return edit_stores(context, batch, atomic=atomic)
 
 
 def codes(results: Sequence[EditResult[Any]]) -> list[str]:

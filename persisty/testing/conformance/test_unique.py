@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from persisty import BatchTooLarge, Conflict, Create, Delete, PreconditionFailed, Store, Update
 from persisty.store.edits import Edit
+from persisty.store.store import context_of
 
 from .dirty import TEXTS
 from .fixtures import present
@@ -182,7 +183,7 @@ def test_an_atomic_batch_with_more_than_the_engine_takes_is_refused_before_anyth
     try:
         results = accounts.edit_batch(edits, atomic=True)
     except BatchTooLarge:
-        assert accounts.backend.capabilities.max_atomic < 3 * len(edits)
+        assert context_of(accounts).backend.capabilities.max_atomic < 3 * len(edits)
         assert accounts.count() == 0
         results = accounts.edit_batch(edits)
     assert {one.code for one in results} == {"ok"}

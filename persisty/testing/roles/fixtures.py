@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from persisty.store.backend import Capabilities, Engine
+from persisty.store.store import context_of
 
 from ..matrix import CAPABILITIES, CELLS
 from .cast import Role
@@ -41,7 +42,7 @@ def stage(open_engine: OpenEngine) -> Iterator[Stage]:
 
 @pytest.fixture(scope="session")
 def capabilities(stage: Stage) -> Capabilities:
-    return stage.store("diary").backend.capabilities
+    return context_of(stage.store("diary")).backend.capabilities
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.naming import camel, kebab, pascal
 from persisty.query.filter_parsing import filter_of_json
+from persisty.store.store import context_of
 
 from .cast import Role
 from .oracle import Answer, attributes
@@ -72,7 +73,7 @@ def _result(one: Any) -> Any:
 
 
 def _filter(store: Store[Any], where: Mapping[str, Any] | None) -> Any:
-    return filter_of_json(store.meta, where, "/where", store.guard.view)
+    return filter_of_json(store.meta, where, "/where", context_of(store).guard.view)
 
 
 def _edits(given: Sequence[Any]) -> list[Any]:

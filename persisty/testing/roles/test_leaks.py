@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from persisty import COUNT
 from persisty.naming import camel, pascal
+from persisty.store.store import context_of
 
 from .cast import RESTRICTED, Role
 from .fixtures import OpenEngine
@@ -53,7 +54,7 @@ def twins(open_engine: OpenEngine) -> Iterator[Twins]:
 
 def tried(twin: Twin, many: int, few: int) -> int:
     """Return the number of examples: fewer over a network engine."""
-    return many if twin.stage.store("diary").backend.capabilities.embedded else few
+    return many if context_of(twin.stage.store("diary")).backend.capabilities.embedded else few
 
 
 def same(one: Twin, other: Twin, ask: Callable[..., bytes], *given: Any) -> None:

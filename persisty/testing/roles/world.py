@@ -12,6 +12,7 @@ from typing import Any
 
 from persisty import App, Store
 from persisty.store.backend import Delete, Engine, Patch, Put, Write
+from persisty.store.store import context_of
 
 from .items import ITEMS
 from .oracle import DEFAULTS, KINDS, Row, World, attributes
@@ -126,7 +127,7 @@ class Stage:
             ]
             writes += [Put(meta.item(**row)) for key, row in after.items() if key not in before]
             for start in range(0, len(writes), 100):
-                self.store(kind).backend.write(writes[start : start + 100], atomic=False)
+                context_of(self.store(kind)).backend.write(writes[start : start + 100], atomic=False)
         self.world = deepcopy(world)
 
     def stored(self, kinds: tuple[str, ...] = KINDS) -> World:

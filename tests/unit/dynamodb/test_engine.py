@@ -22,6 +22,7 @@ from persisty.backends.dynamodb.engine import connect
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.errors import BackendUnavailable
 from persisty.settings import AwsEnvironment
+from persisty.store.store import context_of
 
 from .items import CELL, THING, Thing
 
@@ -252,5 +253,5 @@ def test_what_is_being_made_is_waited_for_and_not_for_ever(monkeypatch: pytest.M
 
 def test_a_store_is_opened_without_a_call(url: str) -> None:
     app = App("lazy", items=[Thing], url="dynamodb://eu-west-1?endpoint=http://localhost:1", stage="test")
-    assert app.store(Thing).backend.meta is THING
+    assert context_of(app.store(Thing)).backend.meta is THING
     app.close()

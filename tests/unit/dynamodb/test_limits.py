@@ -16,6 +16,7 @@ from persisty.backends.memory import MemoryEngine
 from persisty.store.backend import Delete, Patch, Put
 from persisty.store.change_feed import Feed
 from persisty.store.change_path import ChangePath, Transactions
+from persisty.store.context import StoreContext
 
 NUMBERS = {
     "0": 1, "1": 2, "12": 2, "123": 3, "-123": 4, "-12": 3, "1000": 2, "1001": 3, "10010": 4, "1.5": 3, "12.3": 3,
@@ -65,7 +66,7 @@ class Silent:
 def sheets() -> Store[Sheet]:
     backend = DynamoDbBackend(META, lambda _: "sheets", "app.system", Silent())
     feed = Feed()
-    return Store(META, lambda: ChangePath(backend, Transactions(MemoryEngine(), feed), feed))
+    return Store(StoreContext(META, lambda: ChangePath(backend, Transactions(MemoryEngine(), feed), feed)))
 
 
 def sheet(**values: Any) -> Sheet:

@@ -17,6 +17,7 @@ from persisty.model.types import INTEGER_MAX, INTEGER_MIN
 from persisty.model.update_operators import bounds_of
 from persisty.model.validation import changed, changes_of
 from persisty.query.evaluation import matcher
+from persisty.store.store import context_of
 
 
 @stored(key="name")
@@ -142,7 +143,7 @@ def test_an_error_in_a_bulk_write_tells_how_far_it_came() -> None:
     def broken(*given: Any, **options: Any) -> Any:
         raise Conflict
 
-    store.backend.write_all = broken  # type: ignore[method-assign]
+    context_of(store).backend.write_all = broken  # type: ignore[method-assign]
     with pytest.raises(Conflict) as caught:
         store.update_all({"plain": 1}, cursor=first.cursor)
     assert caught.value.details == {"changed": 0, "cursor": first.cursor}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from persisty import App, Store
+from persisty.store.store import context_of
 
 from ...postgres import schema_in
 from .papers import Paper, Ticket
@@ -44,6 +45,6 @@ def papers(app: App) -> Store[Paper]:
 def far(app: App, proxy: Proxy) -> Iterator[Store[Paper]]:
     """The same papers through a proxy that counts, over a connection that is open."""
     other = App("papers", items=[Paper], url=proxy.url)
-    other.store(Paper).backend._connection.rows("SELECT 1")
+    context_of(other.store(Paper)).backend._connection.rows("SELECT 1")
     yield other.store(Paper)
     other.close()

@@ -11,6 +11,7 @@ import pytest
 from persisty import App, Attr, Conflict, Index, Store, Unique, add, append, stored
 from persisty.backends.sql.postgres.session import Session
 from persisty.model.types import INTEGER_MAX, INTEGER_MIN
+from persisty.store.store import context_of
 
 
 @stored(key="id", indexes=[Index("topic", "rank"), Unique("email"), Index("rank")])
@@ -93,7 +94,7 @@ def test_what_a_list_holds_is_not_respelled_when_it_grows(papers: Store[Paper]) 
 def traced(papers: Store[Paper], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Grows by every statement."""
     statements: list[Any] = []
-    raw = getattr(papers.backend._connection, "_raw", None)  # type: ignore[attr-defined]
+    raw = getattr(context_of(papers).backend._connection, "_raw", None)  # type: ignore[attr-defined]
     if raw is not None:
         raw.set_trace_callback(statements.append)
     else:

@@ -11,6 +11,7 @@ from persisty import App, Attr, Index, Unique, stored
 from persisty.model.expressions import ALL, COUNT, And, Compare, Exists, Filter, Not, Or, OrderBy
 from persisty.model.generators import Add
 from persisty.store.backend import Backend, BulkWrite, Outcome, Patch, Put, Query, Requirement
+from persisty.store.store import context_of
 
 
 def named(name: str) -> Any:
@@ -38,7 +39,7 @@ def url(request: pytest.FixtureRequest) -> str:
 def opened(item: Any, url: str) -> Iterator[Backend[Any]]:
     app = App("links", items=[item], url=url)
     app.prepare()
-    yield app.store(item).backend
+    yield context_of(app.store(item)).backend
     app.close()
 
 
@@ -164,7 +165,7 @@ def test_what_else_speaks_against_a_write_is_told_first(
 ) -> None:
     app = App("links", items=[Item], url=url)
     app.prepare()
-    items = app.store(Item).backend
+    items = context_of(app.store(Item)).backend
     items.write([Put(Item(id="a", topic="t", rank=1)), Put(Item(id="b", email="b", topic="t", rank=3))], atomic=True)
     if within == "transaction":
         with app.engine.transaction():

@@ -26,6 +26,7 @@ from persisty import (
     append,
     stored,
 )
+from persisty.store.store import context_of
 
 from .papers import Inner, Paper, Rank, Size, Ticket, ids, raw
 
@@ -235,4 +236,4 @@ def test_a_key_too_long_for_an_index_is_invalid_input(papers: Store[Paper]) -> N
 )
 def test_urls_that_mean_nothing(url: str) -> None:
     with pytest.raises(InvalidDeclaration):
-        App("papers", items=[Paper], url=url).store(Paper).backend  # noqa: B018
+        context_of(App("papers", items=[Paper], url=url).store(Paper)).backend  # noqa: B018

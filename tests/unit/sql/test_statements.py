@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from persisty import VERSION, App, Attr, Index, Store, stored
 from persisty.backends.sql import statements
 from persisty.backends.sql.conditions import successor
+from persisty.store.store import context_of
 
 
 @stored(indexes=[Index("owner", "at"), Index("size")])
@@ -41,7 +42,7 @@ def things() -> Store[Thing]:
 
 
 def cache(store: Store[Any]) -> dict[Any, Any]:
-    found: dict[Any, Any] = store.backend._statements._cache
+    found: dict[Any, Any] = context_of(store).backend._statements._cache
     return found
 
 
@@ -72,7 +73,9 @@ def plan(store: Store[Any], call: Any) -> str:
     cache(store).clear()
     call()
     statement = next(iter(cache(store).values()))
-    rows = store.backend._connection.rows(f"EXPLAIN QUERY PLAN {statement.text}", [1] * statement.text.count("?"))
+    rows = context_of(store).backend._connection.rows(
+        f"EXPLAIN QUERY PLAN {statement.text}", [1] * statement.text.count("?")
+    )
     return "\n".join(row[3] for row in rows)
 
 

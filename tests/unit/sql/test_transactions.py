@@ -13,6 +13,7 @@ import pytest
 from persisty import App, BackendUnavailable, Conflict, Create, Store, Unique, add, stored
 from persisty.model.expressions import ALL, Compare
 from persisty.store.backend import BulkWrite, Delete, Outcome, Patch, Put, Requirement
+from persisty.store.store import context_of
 
 from .papers import raw, wait_for_a_lock
 from .proxy import Proxy
@@ -154,7 +155,7 @@ def test_threads_take_turns_over_one_item(app: App, guests: Store[Guest]) -> Non
 def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
     """The room goes first and its guests after it, in one transaction, while guests come who require it."""
     apps = [opened(url) for _ in range(2)]
-    rooms, guests = apps[0].store(Room).backend, apps[1].store(Guest).backend
+    rooms, guests = context_of(apps[0].store(Room)).backend, context_of(apps[1].store(Guest)).backend
     came: list[Outcome] = []
     for number in range(12):
         room, barrier = f"r{number}", threading.Barrier(2)
@@ -182,7 +183,9 @@ def test_nobody_is_left_in_a_room_that_is_gone(url: str, how: str) -> None:
             barrier.wait()
             with apps[0].engine.transaction():
                 assert rooms.write((Delete((room,)),), atomic=False)[0].outcome is Outcome.DONE
-                apps[0].store(Guest).backend.write_all(BulkWrite(None, Compare("room_id", "eq", room), None, None))
+                context_of(apps[0].store(Guest)).backend.write_all(
+                    BulkWrite(None, Compare("room_id", "eq", room), None, None)
+                )
 
         with ThreadPoolExecutor(2) as pool:
             for one in [pool.submit(come), pool.submit(close)]:
@@ -209,7 +212,7 @@ def test_a_guest_waits_for_a_room_that_may_go(
 ) -> None:
     """A changed item that keeps its key does not wait."""
     app = opened(schema)
-    guests, rooms = app.store(Guest).backend, app.store(Room).backend
+    guests, rooms = context_of(app.store(Guest)).backend, context_of(app.store(Room)).backend
     rooms.write((Put(Room(id="1")),), atomic=False)
     there = (Requirement("room_id", rooms.meta, ("1",), Compare("open", "eq", True)),)
     write: Put | Patch = Put(Guest(id="a", room_id="1"), there)

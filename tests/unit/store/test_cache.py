@@ -40,6 +40,8 @@ from persisty.store import item_cache as cache
 from persisty.store.backend import Engine
 from persisty.store.change_feed import Feed
 from persisty.store.change_path import ChangePath, Connection
+from persisty.store.context import StoreContext
+from persisty.store.store import context_of
 from persisty.store.transactions import Transactions
 
 from ..counting import Counted, counted
@@ -111,10 +113,10 @@ class Place:
         self.meta = item.__persisty__
         self.engine = Connection(engine, cached=True, clock=self.clock)
         self.engine.prepare((self.meta,))
-        self.store: Store[Any] = Store(self.meta, lambda: self.engine.open(self.meta))
-        self.backend: Any = self.store.backend
+        self.store: Store[Any] = Store(StoreContext(self.meta, lambda: self.engine.open(self.meta)))
+        self.backend: Any = context_of(self.store).backend
         plain = ChangePath(self.backend, Transactions(engine, Feed()), Feed())
-        self.uncached: Store[Any] = Store(self.meta, lambda: plain)
+        self.uncached: Store[Any] = Store(StoreContext(self.meta, lambda: plain))
 
     @contextmanager
     def counted(self) -> Iterator[Counted]:
@@ -259,7 +261,7 @@ def test_a_store_that_declares_no_cache_has_none() -> None:
 
 def test_what_is_kept_was_read_at_several_moments_and_the_capabilities_say_so(notes: Place) -> None:
     assert notes.backend.capabilities.snapshot_reads
-    assert not notes.store.path.capabilities.snapshot_reads
+    assert not context_of(notes.store).path.capabilities.snapshot_reads
 
 
 # Many at once
@@ -485,7 +487,7 @@ def test_no_thread_reads_what_was_there_before_a_write_that_has_returned(pool: T
         sys.setswitchinterval(interval)
     assert stale == []
     assert {key: notes.store.read(key).count for key in keys} == added
-    entries: Any = notes.store.path._cache._entries  # type: ignore[union-attr]
+    entries: Any = context_of(notes.store).path._cache._entries  # type: ignore[union-attr]
     assert (entries._loads, entries._writing, entries._writing_all) == ({}, {}, 0)
     assert len(entries._kept) <= 3
 
@@ -528,7 +530,7 @@ def test_an_app_keeps_items_only_where_it_is_switched_on(monkeypatch: pytest.Mon
         monkeypatch.setenv("PERSISTY_CACHE", said)
         app = App("counters", items=[Counter], url="memory://", cache=given)
         store = app.store(Counter)
-        assert (store.path._cache is not None) == kept
+        assert (context_of(store).path._cache is not None) == kept
         store.create({"id": "a"})
         assert store.read("a") == Counter(id="a")
         app.use("memory://")
@@ -590,10 +592,10 @@ def test_a_transaction_sees_its_own_writes_and_nobody_keeps_what_may_be_taken_ba
         return pool.submit(here).result(10) if separate else 0
 
     for taken_back, then in ((True, 0), (False, 2)):
-        with contextlib.suppress(RuntimeError), store.path.transaction():
+        with contextlib.suppress(RuntimeError), context_of(store).path.transaction():
             store.update("a", {"count": 1})
             assert (here(), elsewhere()) == (1, 0)
-            with store.path.transaction():
+            with context_of(store).path.transaction():
                 store.update("a", {"count": 2})
             assert (here(), elsewhere(), elsewhere()) == (2, 0, 0)
             if taken_back:
@@ -610,7 +612,7 @@ def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_f
     counters.store.read("a")
     counters.uncached.update("a", {"count": 1})  # as somebody else would
     called = threading.Event()
-    with counters.store.path.transaction():
+    with context_of(counters.store).path.transaction():
         assert counters.store.read("a").count == 1
         counters.clock.now += SECONDS
         with counted(counters.backend, lambda name: called.set()):
@@ -623,7 +625,7 @@ def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_f
 
 def test_an_engine_without_transactions_refuses_one_and_its_cache_goes_on(notes: Place) -> None:
     notes.store.create({"id": "a"})
-    with pytest.raises(Unsupported), notes.store.path.transaction():
+    with pytest.raises(Unsupported), context_of(notes.store).path.transaction():
         raise AssertionError
     with notes.counted() as counting:
         assert [notes.store.read("a").count for _ in range(2)] == [0, 0]

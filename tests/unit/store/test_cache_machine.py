@@ -13,6 +13,8 @@ from persisty import Attr, Cache, Create, Delete, PersistyError, Store, Update, 
 from persisty.backends import connect
 from persisty.model.meta import meta_of
 from persisty.store.change_path import Connection
+from persisty.store.context import StoreContext
+from persisty.store.store import context_of
 
 SECONDS, ITEMS = 10, 3
 
@@ -53,8 +55,8 @@ class Cached(RuleBasedStateMachine):
         meta, engine = meta_of(item), connect("sqlite://", app="things", stage="dev")
         self.now = 0.0
         cached, plain = Connection(engine, cached=True, clock=lambda: self.now), Connection(engine)
-        self.store: Store[Any] = Store(meta, lambda: cached.open(meta))
-        self.others: Store[Any] = Store(meta, lambda: plain.open(meta))
+        self.store: Store[Any] = Store(StoreContext(meta, lambda: cached.open(meta)))
+        self.others: Store[Any] = Store(StoreContext(meta, lambda: plain.open(meta)))
         self.late: dict[str, float] = {}
 
     def wrote(self, call: Any, keys: set[str]) -> None:
@@ -93,7 +95,7 @@ class Cached(RuleBasedStateMachine):
 
     @rule(key=KEYS, changes=CHANGES)
     def update_in_a_transaction(self, key: str, changes: dict[str, Any]) -> None:
-        with self.store.path.transaction():
+        with context_of(self.store).path.transaction():
             self.wrote(lambda: self.store.update(key, changes), {key})
             assert self.store.read(key) == self.others.read(key)
 
@@ -130,7 +132,7 @@ class Cached(RuleBasedStateMachine):
     @invariant()
     def nothing_is_left_over(self) -> None:
         if hasattr(self, "store"):
-            shelf: Any = self.store.path._cache._entries  # type: ignore[union-attr]
+            shelf: Any = context_of(self.store).path._cache._entries  # type: ignore[union-attr]
             assert len(shelf._kept) <= ITEMS
             assert (shelf._loads, shelf._writing, shelf._writing_all) == ({}, {}, 0)
 

@@ -18,7 +18,7 @@ from msgspec import UNSET
 from persisty import App, BelongsTo, Caller, Conflict, Create, Delete, Unique, Unsupported, Update, link, public, stored
 from persisty.errors import PreconditionFailed, SubscriptionOverrun
 from persisty.store.change_feed import Change
-from persisty.store.store import Store
+from persisty.store.store import Store, context_of
 
 from ..counting import counted
 
@@ -277,7 +277,7 @@ def test_a_change_has_both_images_where_a_listener_asks_for_them(app: App) -> No
 
 def test_an_update_is_not_read_before_it_unless_a_listener_asks_for_it(app: App, told: list[Change]) -> None:
     jar = app.store(Jar).create({"label": "a"})
-    with counted(app.store(Jar).backend) as counting:
+    with counted(context_of(app.store(Jar)).backend) as counting:
         app.store(Jar).update(jar.id, {"fill": 1})
     assert counting.calls == ["write"]
     assert told[-1].before is UNSET

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from persisty import App, BackendUnavailable, Create, EditResult, Fault, Store, stored
 from persisty.errors import InvalidInput
+from persisty.store.store import context_of
 from persisty.transfer.load import Settled, load
 from persisty.transfer.rows import Row
 
@@ -93,7 +94,7 @@ def test_valid_rows_are_validated_once_in_the_batch_that_writes_them() -> None:
             return super().edit_batch(given, atomic=atomic)
 
     app = App("load", items=[Thing], url="memory://")
-    counting = Counting(app.metas["thing"], lambda: app._connected().open(app.metas["thing"]))
+    counting = Counting(context_of(app.store(Thing)))
     rows = things(*map(str, range(30)))
     rows[15] = Row(16, {"id": "bad", "count": -1})
     list(load(counting, rows, as_given, batch=10))
@@ -107,7 +108,7 @@ def test_an_engine_that_fails_ends_the_import_with_its_error_after_what_is_settl
                 raise BackendUnavailable
             return store.edit_batch(batch, atomic=atomic)
 
-    settled = load(Failing(store.meta, lambda: store.backend), things("a", "b"), as_given, batch=1)
+    settled = load(Failing(context_of(store)), things("a", "b"), as_given, batch=1)
     assert next(settled).imported == 1
     with pytest.raises(BackendUnavailable):
         next(settled)

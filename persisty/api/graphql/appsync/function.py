@@ -28,7 +28,7 @@ from ....errors import Fault, InvalidInput, NotFound, PersistyError
 from ....model.meta import StoreMeta, meta_of
 from ....model.types import identity
 from ....security.caller import Caller
-from ....store.store import Store
+from ....store.store import Store, context_of
 from ...http.problem import as_error
 from ...operations import Operation
 from ...store_operations import store_operations
@@ -137,7 +137,7 @@ class AppSync:
 
 def _shown(stores: Callable[[StoreMeta[Any]], Store[Any]], item: Any) -> Any:
     """An item with what the caller may see of it: an action may answer more."""
-    return item_answer(stores(meta_of(item)).guard.shown([item])[0])
+    return item_answer(context_of(stores(meta_of(item))).guard.redact([item])[0])
 
 
 def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:

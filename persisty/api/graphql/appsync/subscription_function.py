@@ -14,6 +14,7 @@ from ....application import App
 from ....errors import Fault, Forbidden, Unsupported
 from ....model.meta import StoreMeta
 from ....security.caller import Caller
+from ....store.store import context_of
 from ..result_types import RESULTS
 from ..selection import TYPENAME
 from ..subscription_where import where_of
@@ -30,7 +31,7 @@ def subscribe(
 ) -> FilterGroup:
     """The filter of a subscription. Raises what is wrong with it, and what the caller may not."""
     meta = subscription.meta
-    guard = app.store(meta.name).on_behalf_of(caller).guard
+    guard = context_of(app.store(meta.name).on_behalf_of(caller)).guard
     rule = guard.rows("read")
     arguments = event.get("arguments") or {}
     given, where = where_of(guard, arguments)

@@ -11,6 +11,7 @@ from typing import Any
 from ....application import App
 from ....security.caller import Caller
 from ....store.change_feed import Change
+from ....store.store import context_of
 from ..executor import Node, Run, stores_for
 from ..response import executed, known_error
 from ..selection import Selected
@@ -42,11 +43,11 @@ class Live:
         if not (guard.hold(self._where, items)[0] and guard.hold(guard.rows("read"), items)[0]):
             return None
         run = Run(self._stores, self._variables, known_error)
-        [found] = self._node.complete(run, guard.shown(items), lambda _: (self._key,))
+        [found] = self._node.complete(run, guard.redact(items), lambda _: (self._key,))
         return executed(run, {self._key: found}).body
 
     def _as(self, caller: Caller) -> None:
         """Take the rules of this caller from now on. They keep nothing of the items they were asked about."""
         self._caller = caller
         self._stores = stores_for(self._app, caller)
-        self._guard = self._stores(self._meta).guard
+        self._guard = context_of(self._stores(self._meta)).guard

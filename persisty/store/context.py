@@ -1,0 +1,164 @@
+"""`StoreContext`: what the verbs of one store work with, for one caller. The internal API behind `Store`.
+
+`Store` has the public verbs and nothing else. Modules of persisty that need the parts of a store (its guard, the preparation of requests, the
+change path) obtain its context by `context_of(store)` of `persisty.store.store`, and the context of another store for the same caller by
+`StoreContext.of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from msgspec import UNSET
+
+from ..errors import InvalidDeclaration, NotFound, ScanNotAllowed
+from ..model.expressions import ALL, NOTHING, Filter, OrderBy
+from ..model.meta import StoreMeta
+from ..model.pages import ResultPage
+from ..query.cursor import decode_cursor, encode_cursor
+from ..security.caller import Caller
+from ..security.policy import Policy
+from .backend import Backend, Delete, Page, Query, WriteResult
+from .caller_guard import CallerGuard
+from .change_path import ChangePath
+from .guard import Guard
+from .limits import check_limit
+from .preparation import Preparation
+from .referential_actions import ReferentialActions
+from .results import Planned, edit_result
+from .semi_joins import SemiJoins
+from .trusted_guard import TrustedGuard
+
+T = TypeVar("T")
+X = TypeVar("X")
+
+
+class StoreContext(Generic[T]):
+    """The parts of one store, for one caller.
+
+    `guard`: the access rules. `preparation`: from requests to what the engine is given. `semi_joins`: filters through links. `referential_actions`:
+    what a delete does with the items that belong to the deleted one. `path`: the change path, which reads and writes the engine.
+
+    `contexts` are those of the app's stores for trusted code, by name; it is read when another store is needed.
+    """
+
+    def __init__(
+        self,
+        meta: StoreMeta[T],
+        open_path: Callable[[], ChangePath[T]],
+        contexts: Mapping[str, StoreContext[Any]] | None = None,
+    ) -> None:
+        known: Mapping[str, StoreContext[Any]] = {meta.name: self} if contexts is None else contexts
+        self._contexts, self._open_path = known, open_path
+        self._opened: ChangePath[T] | None = None
+        self.semi_joins = SemiJoins(lambda other: known[other.name].path)
+        self.referential_actions = ReferentialActions(
+            lambda: [one.meta for one in known.values()], lambda other: known[other.name].path, self.semi_joins
+        )
+        self._guarded(self, TrustedGuard(meta, self.semi_joins))
+
+    def _guarded(self, trusted: StoreContext[T], guard: Guard) -> None:
+        self.meta: StoreMeta[T] = guard.meta
+        self._trusted, self.guard = trusted, guard
+        self.preparation = Preparation(self.meta, guard, self.semi_joins)
+        self._others: dict[str, StoreContext[Any]] = {}
+
+    def _for(self, guard: Guard) -> StoreContext[T]:
+        """Return the same parts with another guard."""
+        made: StoreContext[T] = StoreContext.__new__(StoreContext)
+        made._contexts = self._contexts
+        made.semi_joins, made.referential_actions = self.semi_joins, self.referential_actions
+        made._guarded(self._trusted, guard)
+        return made
+
+    def on_behalf_of(self, caller: Caller) -> StoreContext[T]:
+        """Return the context of the same store for a caller."""
+        return self._for(CallerGuard(Policy(self.meta, caller), self.semi_joins))
+
+    def of(self, meta: StoreMeta[Any]) -> StoreContext[Any]:
+        """Return the context of another store for the same caller. `InvalidDeclaration` if the app has no such item."""
+        found = self._others.get(meta.name)
+        if found is None:
+            trusted = self._contexts.get(meta.name)
+            if trusted is None:
+                raise InvalidDeclaration(f"{meta.name} is not an item of the app that {self.meta.name} belongs to")
+            found = self._others[meta.name] = trusted._for(self.guard.of(meta))
+        return found
+
+    @property
+    def path(self) -> ChangePath[T]:
+        """The change path, opened when it is first needed."""
+        trusted = self._trusted
+        if trusted._opened is None:
+            trusted._opened = trusted._open_path()
+        return trusted._opened
+
+    @property
+    def backend(self) -> Backend[T]:
+        """The engine's backend of the store."""
+        return self.path.backend
+
+    def disconnect(self) -> None:
+        """Forget the engine, for every caller. The next verb opens it again."""
+        self._trusted._opened = None
+
+    def page(
+        self,
+        where: Filter,
+        order: tuple[OrderBy, ...],
+        limit: int,
+        cursor: str | None,
+        select: tuple[str, ...] | None = None,
+        allow_scan: bool = False,
+    ) -> ResultPage[T]:
+        """Return a page of a resolved filter, access rules included, in a total order."""
+        check_limit(limit)
+        after = None if cursor is None else decode_cursor(self.meta, where, order, cursor)
+        ready = self.semi_joins.ready(self.meta, where)
+        if ready == NOTHING:
+            return ResultPage([])
+        found = self.ask(self.path.query, Query(ready, order, after, limit, select, allow_scan))
+        return self.redacted_page(where, order, found)
+
+    def redacted_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
+        """Return an engine's page with redacted items, and with the cursor of the query."""
+        items = self.guard.redact(page.items)
+        if page.position is None:
+            return ResultPage(items)
+        return ResultPage(items, encode_cursor(self.meta, where, order, page.position))
+
+    def ask(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
+        """Call the engine. The error of a scan that is not allowed is redacted: it contains the size of the table."""
+        try:
+            return call(*arguments, **options)
+        except ScanNotAllowed as error:
+            raise self.guard.redact_error(error) from None
+
+    def attributes_to_read(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the attributes to read in order to show `names`: all of them, if some are hidden on some items only."""
+        return tuple(self.meta.attributes) if self.guard.view.partial else names
+
+    def readable(self, items: list[T | None], rule: Filter) -> list[T | None]:
+        """Return redacted items, None for those that `rule` does not match."""
+        if rule is ALL:
+            return self.guard.redact(items)
+        present = [one for one in items if one is not None]
+        fine = iter(self.guard.hold(rule, present))
+        return self.guard.redact([one if one is not None and next(fine) else None for one in items])
+
+    def write(self, planned: Sequence[Planned], *, atomic: bool) -> list[WriteResult]:
+        """Perform planned writes of this store. Deletes carry out the referential actions."""
+        writes = [one.write for one in planned]
+        if writes and self.referential_actions.of(self.meta) and any(isinstance(one, Delete) for one in writes):
+            return self.referential_actions.write(self.meta, planned, atomic, self.guard.caller)
+        return self.path.write(writes, atomic=atomic, by=self.guard.caller) if writes else []
+
+    def settled(self, planned: Planned, result: WriteResult, missing: Any = UNSET) -> Any:
+        """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other."""
+        settled = edit_result(self.meta, planned, result, self.guard)
+        if settled.error is None:
+            return settled.item
+        if missing is not UNSET and isinstance(settled.error, NotFound):
+            return missing
+        raise settled.error

@@ -1,0 +1,37 @@
+"""`Store.edit_batch`: up to 100 edits of one store, with one write for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import InvalidInput
+from .backend import Outcome, Put, WriteResult
+from .context import StoreContext
+from .edits import Edit, EditResult
+from .limits import check_batch
+from .results import check_distinct, edit_result, located, number
+
+
+def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
+    """Do the edits in order; results in their positions. See `Store.edit_batch`."""
+    check_batch(batch)
+    here.guard.rows("edit_batch")
+    planned = here.preparation.batch(batch)
+    present = [one for one in planned if one is not None]
+    if atomic:
+        check_distinct(here.meta, planned)
+    if here.meta.sequences:
+        number(here.path, [one.write.item for one in present if isinstance(one.write, Put)])
+    if atomic and len(present) < len(planned):
+        results = iter([WriteResult(Outcome.ABORTED)] * len(present))
+    else:
+        try:
+            results = iter(here.write(present, atomic=atomic))
+        except InvalidInput as error:
+            error.faults = located(error.faults, planned)
+            raise
+    return [
+        edit_result(here.meta, one, None if one is None else next(results), here.guard, f"/edits/{position}/changes")
+        for position, one in enumerate(planned)
+    ]
