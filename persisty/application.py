@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any, TypeVar, overload
+from weakref import WeakSet
 
 from . import settings
 from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
-from .model.compilation import fault_below
+from .model.compilation import compile_schema
 from .model.meta import StoreMeta, meta_of
+from .model.schema import Schema
 from .model.verbs import VERBS
 from .naming import RESERVED, kebab
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller
-from .security.rule_checks import rule_faults
 from .store.backend import Engine
+from .store.catalogue import Catalogue
 from .store.change_feed import Changes, Feed, Listener
-from .store.change_path import Connection
+from .store.change_path import ChangePath, Connection
 from .store.context import StoreContext
 from .store.edits import Edit, EditResult
 from .store.idempotency_records import REQUESTS, KeptRequest
@@ -55,7 +57,7 @@ class App:
         self,
         name: str,
         *,
-        items: Iterable[type[Any]],
+        items: Iterable[type[Any] | Schema | StoreMeta[Any]],
         actions: Iterable[Action] = (),
         url: str | None = None,
         engines: Mapping[str, str] | None = None,
@@ -63,29 +65,14 @@ class App:
         cache: bool = False,
         idempotency: timedelta | None = timedelta(days=1),
     ) -> None:
-        metas = [meta_of(item) for item in items]
+        metas, further = [_declared(item) for item in items], dict(engines or {})
         faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
-        names = [meta.name for meta in metas]
-        faults += [
-            Fault("/items", f"Two items are named {twice}") for twice in {n for n in names if names.count(n) > 1}
-        ]
-        faults += [
-            Fault("/items", f"{one} is a name that persisty keeps for itself")
-            for one in names
-            if one.startswith(RESERVED)
-        ]
-        further = dict(engines or {})
-        faults += [
-            Fault(f"/items/{meta.name}", f"Its engine {meta.engine} is unknown", _one_of(further), meta.engine)
-            for meta in metas
-            if meta.engine is not None and meta.engine not in further
-        ]
+        faults += _item_faults(metas, further)
         if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
             faults.append(Fault("/idempotency", "Not a time to keep answers for", f"up to {LONGEST.days} days"))
         if faults:
             raise InvalidDeclaration("The app contradicts itself", faults=faults)
         self.name, self.idempotency = name, idempotency
-        self.metas: Mapping[str, StoreMeta[Any]] = MappingProxyType({meta.name: meta for meta in metas})
         self._actions = tuple(actions)
         configured = settings.load()
         self.stage = stage or configured.stage
@@ -96,15 +83,90 @@ class App:
         self._authenticator: Authenticator | None = None
         self._connecting = threading.Lock()
         self._feed = Feed()
-        self._contexts: dict[str, StoreContext[Any]] = {}
-        self._contexts |= {name: self._context(meta) for name, meta in self.metas.items()}
-        self._stores = {name: Store(context) for name, context in self._contexts.items()}
-        self.requests: Store[KeptRequest] = Store(self._context(REQUESTS))
-        self._bind()
+        self._handed_out: WeakSet[StoreContext[Any]] = WeakSet()
+        self._changed: set[str] = set()
+        self._changing = threading.Lock()
+        self._catalogue = Catalogue()
+        self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
+        self._handed_out.add(context_of(self.requests))
+        self._take({meta.name: meta for meta in metas})
 
     @property
     def url(self) -> str:
         return self._url
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The items of the app as they are now. A change makes another catalogue, with a higher `revision`; this one stays as it is."""
+        return self._catalogue
+
+    @property
+    def metas(self) -> Mapping[str, StoreMeta[Any]]:
+        """The items of the app by name, as they are now."""
+        return self._catalogue.metas
+
+    def add(self, *items: type[Any] | Schema | StoreMeta[Any]) -> int:
+        """Add items while the app runs and return the new revision; see `revise`."""
+        return self.revise(add=items)
+
+    def replace(self, *items: type[Any] | Schema | StoreMeta[Any]) -> int:
+        """Put items in the place of those of the same names while the app runs, and return the new revision; see `revise`."""
+        return self.revise(replace=items)
+
+    def remove(self, *items: type[Any] | str) -> int:
+        """Remove items while the app runs, by class or name, and return the new revision; see `revise`. What is stored of them stays."""
+        return self.revise(remove=items)
+
+    def revise(
+        self,
+        *,
+        add: Iterable[type[Any] | Schema | StoreMeta[Any]] = (),
+        replace: Iterable[type[Any] | Schema | StoreMeta[Any]] = (),
+        remove: Iterable[type[Any] | str] = (),
+    ) -> int:
+        """Add, replace and remove items in one step while the app runs, and return the new revision.
+
+        `InvalidDeclaration` lists every mistake with its path, and then nothing is changed: a name that is taken or missing, a link to an item that is
+        removed, a rule that no longer fits. Requests under way end on the stores that they have; `store` returns the new ones.
+        No table is created: call `prepare` with the new items.
+        """
+        added, replaced = [_declared(item) for item in add], [_declared(item) for item in replace]
+        removed = [item if isinstance(item, str) else meta_of(item).name for item in remove]
+        with self._changing:
+            before = self.metas
+            faults = [
+                Fault(f"/items/{one.name}", "There is such an item already") for one in added if one.name in before
+            ]
+            named = [*removed, *(one.name for one in replaced)]
+            faults += [Fault(f"/items/{name}", "There is no such item") for name in named if name not in before]
+            faults += _item_faults([*added, *replaced], self._engines)
+            faults += [Fault(f"/items/{name}", "Both replaced and removed") for name in named if named.count(name) > 1]
+            if faults:
+                raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
+            items = {name: meta for name, meta in before.items() if name not in removed}
+            self._take(items | {meta.name: meta for meta in (*replaced, *added)})
+            return self._catalogue.revision
+
+    def _take(self, items: Mapping[str, StoreMeta[Any]]) -> None:
+        """Make the catalogue of these items the current one. Readers see either catalogue, so they need no lock."""
+        before, now = self._catalogue, self._catalogue.revised(items, self._open)
+        for name, store in now.stores.items():
+            if before.stores.get(name) is not store:
+                self._handed_out.add(context_of(store))
+        self._changed |= {
+            name for name, one in before.metas.items() if name in now.metas and now.metas[name] is not one
+        }
+        self._catalogue = now
+        gone = [one for name, one in before.metas.items() if now.metas.get(name) is not one]
+        for connection in self._connections.values():
+            connection.forget(gone)
+
+    def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
+        """Open a store in its engine."""
+        connection = self._connected(self._place(meta))
+        if connection.embedded and meta.name in self._changed and self.metas.get(meta.name) is meta:
+            connection.prepare((meta,))
+        return connection.open(meta)
 
     @property
     def engine(self) -> Engine:
@@ -204,7 +266,7 @@ class App:
     def store(self, item: type[Any] | str) -> Store[Any]:
         """The store of an item, by its class or its name. `InvalidDeclaration` if it is not one of the app's."""
         name = item if isinstance(item, str) else meta_of(item).name
-        store = self._stores.get(name)
+        store = self._catalogue.stores.get(name)
         if store is None or (not isinstance(item, str) and store.meta.item is not item):
             raise InvalidDeclaration(f"{name} is not an item of {self.name}")
         return store
@@ -228,16 +290,18 @@ class App:
         """The stores that persisty needs for itself in this app, in the app's own engine."""
         return tuple(one.meta for one in SYSTEM_STORES if one.needed(self))
 
-    def prepare(self) -> None:
-        """Create the tables and indexes that the engines lack."""
-        for place in dict.fromkeys([None, *map(self._place, self.metas.values())]):
-            metas = [meta for meta in self.metas.values() if self._place(meta) == place]
+    def prepare(self, *items: type[Any] | str) -> None:
+        """Create the tables and indexes that the engines lack: those of these items, or of all where none is given."""
+        prepared = [self.store(item).meta for item in items] or list(self.metas.values())
+        for place in dict.fromkeys([None, *map(self._place, prepared)]):
+            metas = [meta for meta in prepared if self._place(meta) == place]
             self._connected(place).prepare((*metas, *(self.system_stores if place is None else ())))
 
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
-        for store in (self.requests, *self._stores.values()):
-            context_of(store).disconnect()
+        with self._changing:
+            for context in self._handed_out:
+                context.disconnect()
         connections, self._connections = self._connections, {}
         for one in connections.values():
             one.close()
@@ -255,25 +319,30 @@ class App:
         guard = context_of(self.store(meta.name).on_behalf_of(caller)).guard
         return guard.may(verb) if isinstance(item, type) else guard.does(verb, item)
 
-    def _bind(self) -> None:
-        """Look up the ends of all links and check all access rules. `InvalidDeclaration` lists every mistake."""
-        faults: list[Fault] = []
-        for meta in self.metas.values():
-            for link in meta.links.values():
-                try:
-                    link.bind(self.metas)
-                    if self.metas.get(link.ends.target.name) is not link.ends.target:
-                        raise InvalidDeclaration(
-                            faults=[Fault(f"/{link.name}", "leads out of the app", "an item of the app")]
-                        )
-                except InvalidDeclaration as error:
-                    faults += [fault_below(meta.name, fault) for fault in error.faults]
-        faults += [fault for meta in self.metas.values() for fault in rule_faults(meta)]
-        if faults:
-            raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
 
-    def _context(self, meta: StoreMeta[T]) -> StoreContext[T]:
-        return StoreContext(meta, lambda: self._connected(self._place(meta)).open(meta), self._contexts)
+def _declared(item: Any) -> StoreMeta[Any]:
+    """Return the meta of a class, a schema or a meta."""
+    if isinstance(item, Schema):
+        return compile_schema(item)
+    return item if isinstance(item, StoreMeta) else meta_of(item)
+
+
+def _item_faults(metas: Sequence[StoreMeta[Any]], engines: Mapping[str, str]) -> list[Fault]:
+    """Return the faults of names and engines."""
+    names = Counter(meta.name for meta in metas)
+    return [
+        *(Fault("/items", f"Two items are named {name}") for name, times in names.items() if times > 1),
+        *(
+            Fault("/items", f"{name} is a name that persisty keeps for itself")
+            for name in names
+            if name.startswith(RESERVED)
+        ),
+        *(
+            Fault(f"/items/{meta.name}", f"Its engine {meta.engine} is unknown", _one_of(engines), meta.engine)
+            for meta in metas
+            if meta.engine is not None and meta.engine not in engines
+        ),
+    ]
 
 
 def _one_of(engines: Mapping[str, str]) -> str:

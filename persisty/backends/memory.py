@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
-from ..errors import BatchTooLarge, Unsupported
+from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Fault, InvalidDeclaration, Unsupported
 from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
-from ..model.meta import StoreMeta
+from ..model.meta import StoreMeta, meta_of
+from ..model.schema import Schema
 from ..model.validation import changed
 from ..query.aggregate import Accumulator, Group
 from ..query.evaluation import matcher, sort_key
@@ -47,6 +48,8 @@ class _Table(Generic[T]):
     """The items of one store by key, the key that holds each unique value, and the last number of each sequence."""
 
     def __init__(self) -> None:
+        self.schema: Schema | None = None
+        """The schema of the items that are stored."""
         self.items: dict[KeyValues, T] = {}
         self.holders: dict[tuple[str, KeyValues], KeyValues] = {}
         self.sequences: dict[str, int] = {}
@@ -57,10 +60,21 @@ class MemoryBackend(Generic[T]):
         self.meta = meta
         self.capabilities = Capabilities(embedded=True, max_atomic=MAX_ATOMIC, snapshot_reads=True, atomic_bulk=True)
         self._tables = tables
-        self._table: _Table[T] = tables.setdefault(meta.name, _Table())
+        self._opened: _Table[T] = tables.setdefault(meta.name, _Table())
+        if not self._opened.items:
+            self._opened.schema = meta.schema
         self._lock = lock
         self._copy = copier(meta)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
+
+    @property
+    def _table(self) -> _Table[T]:
+        table = self._opened
+        if table.schema is not self.meta.schema or self._tables.get(self.meta.name) is not table:
+            raise BackendUnavailable(
+                f"The schema of {self.meta.name} has changed: repeat the request with the store that the app has now"
+            )
+        return table
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         with self._lock:
@@ -167,7 +181,7 @@ class MemoryBackend(Generic[T]):
     ) -> WriteResult | None:
         """Put an item in the place of another, either of which may be none; nothing is done if a unique value is taken, or what is
         required is not there."""
-        held, wanted = self._unique(old), self._unique(new)
+        held, wanted = unique_values(self.meta, old), unique_values(self.meta, new)
         for one in wanted:
             if self._table.holders.get(one, key) != key:
                 return WriteResult(Outcome.EXISTS, index=one[0])
@@ -185,14 +199,6 @@ class MemoryBackend(Generic[T]):
             self._table.items[key] = new
         return None
 
-    def _unique(self, item: T | None) -> list[tuple[str, KeyValues]]:
-        """(index, values) of the unique indexes that the item is under."""
-        if item is None:
-            return []
-        read = self.meta.attributes
-        values = [(index.name, tuple(read[name].get(item) for name in index.attributes)) for index in self.meta.uniques]
-        return [one for one in values if None not in one[1]]
-
     def _saved(self) -> tuple[dict[KeyValues, T], dict[tuple[str, KeyValues], KeyValues]]:
         return dict(self._table.items), dict(self._table.holders)
 
@@ -201,6 +207,15 @@ class MemoryBackend(Generic[T]):
 
     def _refused(self, current: T | None) -> WriteResult:
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
+
+
+def unique_values(meta: StoreMeta[T], item: T | None) -> list[tuple[str, KeyValues]]:
+    """Return (index, values) for each unique index that the item is in."""
+    if item is None:
+        return []
+    read = meta.attributes
+    values = [(index.name, tuple(read[name].get(item) for name in index.attributes)) for index in meta.uniques]
+    return [one for one in values if None not in one[1]]
 
 
 def _all_or_none(
@@ -239,10 +254,44 @@ class MemoryEngine:
         raise Unsupported("Items in memory have no transactions over several calls")
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Do nothing: tables need no preparation."""
+        """Convert the items of stores whose schema has changed. Nothing needs to be created."""
+        with self._lock:
+            for meta in metas:
+                table = self._stores.get(meta.name)
+                if table is not None and table.schema is not meta.schema:
+                    self._stores[meta.name] = _converted(table, meta)
 
     def close(self) -> None:
         self._stores.clear()
+
+
+def _converted(table: _Table[Any], meta: StoreMeta[T]) -> _Table[T]:
+    """Return the items of a table under a changed schema. `Conflict` if they share what is unique now."""
+    made: _Table[T] = _Table()
+    made.schema, made.sequences = meta.schema, table.sequences
+    for old in table.items.values():
+        item = _converted_item(old, meta)
+        key = meta.key_values(item)
+        made.items[key] = item
+        for taken in unique_values(meta, item):
+            if made.holders.setdefault(taken, key) != key:
+                raise Conflict(f"Items of {meta.name} share what is unique now", attributes=[taken[0]])
+    return made
+
+
+def _converted_item(item: Any, meta: StoreMeta[T]) -> T:
+    """Return the item under a changed schema: an added attribute has its default. `InvalidDeclaration` if there is none."""
+    before = meta_of(type(item)).attributes
+    values: dict[str, Any] = {}
+    for name, attribute in meta.attributes.items():
+        if name in before and before[name].kind is attribute.kind:
+            values[name] = before[name].get(item)
+        elif name not in before and (attribute.optional or attribute.default is not None):
+            values[name] = attribute.default() if callable(attribute.default) else attribute.default
+        else:
+            fault = Fault(f"/{meta.name}/{name}", "Stored items have no value for it", "an attribute with a default")
+            raise InvalidDeclaration("Stored items do not fit the changed schema", faults=[fault])
+    return meta.item(**values)
 
 
 def connect(url: str, *, app: str, stage: str) -> MemoryEngine:

@@ -91,9 +91,10 @@ Known = Mapping[str, "StoreMeta[Any]"]
 
 
 class Link:
-    """A compiled link: its declaration, and its ends as soon as they are looked up.
+    """A compiled link: its declaration, and its ends, which are set once and never changed.
 
-    `target` and `through` are the classes or names that the declaration gave.
+    `target` and `through` are the classes or names that the declaration gave. The catalogue of an app sets the ends. Without an app, they are
+    looked up in the declaring module when they are first needed.
     """
 
     def __init__(
@@ -113,14 +114,27 @@ class Link:
         """The items and attributes that it connects. `InvalidDeclaration` for an unknown name, or for ends that do not fit."""
         return self._ends or self.bind({})
 
+    @property
+    def bound(self) -> Ends | None:
+        """The ends, None as long as they are not set."""
+        return self._ends
+
+    def find(self, known: Known) -> Ends:
+        """Return the ends for these items, and set nothing: names are looked up in `known`, by class and store, then in the declaring module."""
+        return self._find(self, known)
+
     def bind(self, known: Known) -> Ends:
-        """Look up the names: among the items `known`, by the names of class and store, then in the declaring module."""
+        """Return the ends. The first call sets them, as `find` finds them."""
         if self._ends is None:
             self._ends = self._find(self, known)
         return self._ends
 
+    def unbound(self) -> Link:
+        """Return the same link without ends."""
+        return Link(self.declared, self.target, self.through, self._owner, self._find)
 
-class StoreMeta(Struct, Generic[T], frozen=True, eq=False):
+
+class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
     `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.

@@ -38,7 +38,8 @@ def leads_to(link: Link, meta: StoreMeta[Any]) -> bool:
     """Return whether the declared name of the target is that of this item."""
     if isinstance(link.target, str):
         return snake(link.target) == meta.name or link.target == meta.item.__name__
-    return link.target is meta.item
+    target = getattr(link.target, "__persisty__", None)
+    return target is meta or (isinstance(target, StoreMeta) and target.name == meta.name)
 
 
 def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, at_hand: Find) -> StoreMeta[Any]:
@@ -47,7 +48,7 @@ def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, at_hand
     meta: Any = getattr(named, "__persisty__", named)
     if not isinstance(meta, StoreMeta):
         raise _wrong(link, owner, f"leads to {named!r}, which is not a stored item")
-    return meta
+    return known.get(meta.name, meta)  # a class stands for its store, which may have been replaced
 
 
 def _wrong(link: Link, owner: StoreMeta[Any], message: str) -> InvalidDeclaration:

@@ -15,7 +15,7 @@ A store without a cache and without listeners pays one look for all of it. Reads
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Generic, TypeVar
 
@@ -182,6 +182,14 @@ class Connection:
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Create the tables and indexes that are missing."""
         self.engine.prepare(metas)
+
+    def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
+        """Forget the change paths of items that the app no longer has in this form. Stores that have opened one go on with it."""
+        with self._opening:
+            for meta in metas:
+                path = self._paths.get(meta.name)
+                if path is not None and path.meta is meta:
+                    del self._paths[meta.name]
 
     def transaction(self) -> AbstractContextManager[None]:
         """One transaction of what this thread does within, over all stores of the engine; `Unsupported` where it has none."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -35,11 +36,11 @@ class SqlEngine:
         self._make = make
         self._dialect = dialect
         self._connection = connection
-        self._tables: dict[str, Table] = {}
-        self._prepared: set[str] = set()
+        self._tables: WeakKeyDictionary[StoreMeta[Any], Table] = WeakKeyDictionary()
+        self._prepared: WeakSet[StoreMeta[Any]] = WeakSet()
 
     def open(self, meta: StoreMeta[T]) -> Backend[T]:
-        if self.embedded and meta.name not in self._prepared:
+        if self.embedded and meta not in self._prepared:
             self.prepare((meta,))
         return self._make(meta, self._table(meta))
 
@@ -49,7 +50,7 @@ class SqlEngine:
                 self._create(self._table(meta), meta)
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES, None)
-        self._prepared.update(meta.name for meta in metas)
+        self._prepared.update(metas)
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Each write is a statement in one transaction; neighbours of one store are sent together."""
@@ -81,7 +82,10 @@ class SqlEngine:
             yield
 
     def _table(self, meta: StoreMeta[Any]) -> Table:
-        return self._tables.setdefault(meta.name, table_of(meta, self._dialect))
+        table = self._tables.get(meta)
+        if table is None:
+            table = self._tables[meta] = table_of(meta, self._dialect)
+        return table
 
     def _create(self, table: Table, meta: StoreMeta[Any] | None) -> None:
         self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))

@@ -1,0 +1,160 @@
+"""`Catalogue`: one revision of the items of an app: their metas, the links between them, and their stores.
+
+A catalogue is never changed. `revised` makes the next one: it shares every meta that reaches no changed item by its links, and every store
+whose group of linked items is the same. A request that has its stores ends on the revision that it began on.
+
+Stores know the stores of their group alone, so a removed item is collected as soon as no request and no surface has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from ..errors import Fault, InvalidDeclaration
+from ..model.compilation import fault_below
+from ..model.meta import Ends, Link, StoreMeta
+from ..security.rule_checks import rule_faults
+from .change_path import ChangePath
+from .context import StoreContext
+from .store import Store
+
+Metas = Mapping[str, StoreMeta[Any]]
+Groups = Mapping[str, frozenset[str]]
+Open = Callable[[StoreMeta[Any]], ChangePath[Any]]
+"""An item → its change path in the engine of its store."""
+NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Catalogue(Struct, frozen=True, eq=False):
+    """The items of one revision by name. `groups`: item → the items that links connect it to, in either direction, itself included."""
+
+    revision: int = 0
+    metas: Metas = NONE
+    stores: Mapping[str, Store[Any]] = NONE
+    groups: Groups = NONE
+
+    def revised(self, declared: Metas, open_path: Open) -> Catalogue:
+        """Return the next revision, with these items and no others. `InvalidDeclaration` lists every mistake of links and access rules."""
+        metas, faults = linked_metas(declared)
+        for name, meta in metas.items():
+            if self.metas.get(name) is not meta:
+                faults += rule_faults(meta)
+        if faults:
+            raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
+        groups = groups_of(metas, self.groups)
+        stores: dict[str, Store[Any]] = {}
+        members: dict[frozenset[str], list[str]] = {}
+        for name in metas:
+            members.setdefault(groups[name], []).append(name)
+        for group, names in members.items():
+            if all(self.groups.get(name) is group and self.metas.get(name) is metas[name] for name in names):
+                stores |= {name: self.stores[name] for name in names}
+            else:
+                stores |= _stores([metas[name] for name in names], open_path)
+        return Catalogue(
+            self.revision + 1, MappingProxyType(metas), MappingProxyType({name: stores[name] for name in metas}), groups
+        )
+
+
+def _stores(metas: Iterable[StoreMeta[Any]], open_path: Open) -> dict[str, Store[Any]]:
+    """Return the stores of a group of items, which know each other."""
+    contexts: dict[str, StoreContext[Any]] = {}
+    for meta in metas:
+        contexts[meta.name] = StoreContext(meta, lambda meta=meta: open_path(meta), contexts)  # type: ignore[misc]
+    return {name: Store(context) for name, context in contexts.items()}
+
+
+def linked_metas(declared: Metas) -> tuple[dict[str, StoreMeta[Any]], list[Fault]]:
+    """Return the metas with their links bound to each other, and the faults of the links.
+
+    A meta whose links lead to other forms of the items (an item has changed, or another app declares it in another way) is copied, and so is every
+    meta that leads to a copied one. All other metas are the given ones.
+    """
+    ends: dict[Link, Ends] = {}
+    stale: set[str] = set()
+    faults: list[Fault] = []
+    for meta in declared.values():
+        for link in meta.links.values():
+            found = link.bound
+            if found is None or not _among(found, declared):
+                try:
+                    found = _found(link, declared)
+                except InvalidDeclaration as error:
+                    faults += [fault_below(meta.name, fault) for fault in error.faults]
+                    continue
+                if link.bound is not None:
+                    stale.add(meta.name)
+            ends[link] = found
+    known = dict(declared)
+    if stale and not faults:
+        for name in _leading_to(stale, declared, ends):
+            meta = declared[name]
+            known[name] = meta.altered(
+                links=MappingProxyType({link.name: link.unbound() for link in meta.links.values()})
+            )
+    for meta in known.values():
+        for link in meta.links.values():
+            if not faults or link in ends:
+                link.bind(known)
+    return known, faults
+
+
+def _found(link: Link, known: Metas) -> Ends:
+    found = link.find(known)
+    if not _among(found, known):
+        raise InvalidDeclaration(faults=[Fault(f"/{link.name}", "leads out of the app", "an item of the app")])
+    return found
+
+
+def _among(ends: Ends, known: Metas) -> bool:
+    """Return whether the ends are items of these."""
+    return known.get(ends.target.name) is ends.target and (
+        ends.middle is None or known.get(ends.middle.name) is ends.middle
+    )
+
+
+def _names(ends: Ends) -> tuple[str, ...]:
+    return (ends.target.name,) if ends.middle is None else (ends.target.name, ends.middle.name)
+
+
+def _leading_to(names: set[str], metas: Metas, ends: Mapping[Link, Ends]) -> set[str]:
+    """Return the items that reach these by links, and these."""
+    users: dict[str, list[str]] = {}
+    for meta in metas.values():
+        for link in meta.links.values():
+            for name in _names(ends[link]):
+                users.setdefault(name, []).append(meta.name)
+    reached, left = set(names), list(names)
+    while left:
+        for name in users.get(left.pop(), ()):
+            if name not in reached:
+                reached.add(name)
+                left.append(name)
+    return reached
+
+
+def groups_of(metas: Metas, before: Groups = NONE) -> dict[str, frozenset[str]]:
+    """Return each item's group: the items that links connect it to. A group that is as it was before is the same object."""
+    next_to: dict[str, list[str]] = {name: [] for name in metas}
+    for meta in metas.values():
+        for link in meta.links.values():
+            for name in _names(link.ends):
+                next_to[meta.name].append(name)
+                next_to[name].append(meta.name)
+    found: dict[str, frozenset[str]] = {}
+    for start in metas:
+        if start in found:
+            continue
+        group, left = {start}, [start]
+        while left:
+            for name in next_to[left.pop()]:
+                if name not in group:
+                    group.add(name)
+                    left.append(name)
+        known = before.get(start)
+        found |= dict.fromkeys(group, known if known is not None and known == group else frozenset(group))
+    return found
