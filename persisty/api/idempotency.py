@@ -113,7 +113,7 @@ class Idempotency:
                 raise guards[0].refusal(f"{operation.name} is not for you")
             return
         meta, verb = operation.meta, operation.verb
-        guard = context_of(self._app.store(meta.name).on_behalf_of(request.caller)).guard
+        guard = context_of(operation.store.on_behalf_of(request.caller)).guard
         if not any(map(guard.may, carried_out(verb))):
             raise guard.refusal(f"{verb} of {meta.name} is not for you")
 

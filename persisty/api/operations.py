@@ -16,6 +16,7 @@ from ..errors import Fault
 from ..model.meta import StoreMeta
 from ..model.validation import pointer
 from ..naming import camel
+from ..store.store import Store
 
 Arguments = Mapping[str, Any]
 
@@ -53,8 +54,9 @@ class OperationShape(Struct, frozen=True, kw_only=True):
 
 
 class StoreOperation(OperationShape, frozen=True, kw_only=True):
-    """A verb of a store. `result` and the parameters' shapes name types of the store."""
+    """A verb of a store. `result` and the parameters' shapes name types of the store. `store` is the one that `call` uses, for trusted code."""
 
+    store: Store[Any]
     meta: StoreMeta[Any]
     verb: str
 

@@ -153,13 +153,18 @@ OFFERS: dict[str, Offer] = {
 
 
 def store_operations(app: App) -> dict[str, StoreOperation]:
-    """Return the operations of the app's stores, by name: those that each item's access rule allows."""
-    return {
-        f"{meta.name}_{verb.name}": _store_operation(app.store(meta.name), verb, OFFERS[verb.name])
-        for meta in app.metas.values()
-        for verb in VERBS.values()
-        if meta.access is not None and meta.access.allows(verb.name)
-    }
+    """Return the operations of the app's stores as they are now, by name: those that each item's access rule allows."""
+    return {one.name: one for store in app.catalogue.stores.values() for one in operations_of(store)}
+
+
+def operations_of(store: Store[Any]) -> tuple[StoreOperation, ...]:
+    """Return the operations of one store that the item's access rule allows."""
+    access = store.meta.access
+    if access is None:
+        return ()
+    return tuple(
+        _store_operation(store, verb, OFFERS[verb.name]) for verb in VERBS.values() if access.allows(verb.name)
+    )
 
 
 def _called(
@@ -186,6 +191,7 @@ def _store_operation(store: Store[Any], verb: Verb, offer: Offer) -> StoreOperat
         result=offer.result,
         call=partial(_called, store, verb.asks, offer.call),
         verb=verb.name,
+        store=store,
         meta=store.meta,
         description=offer.description,
     )

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..api.revisions import PerRevision
 from ..application import App
 from .access_log import AccessLog, Format, as_json
 from .metrics import SOCKET, Metrics
@@ -83,4 +84,9 @@ def observed(
     log = None if access_log is None else AccessLog(access_log, spell)
     counts = Metrics() if metrics else None
     server = Server(app, metrics=None if counts is None else Exposition(counts).handle, with_subject=log is not None)
-    return Observed(server, RouteNames(app), log, counts)
+    names = PerRevision(app, lambda _, before: RouteNames(app))
+
+    def name(path: str) -> str:
+        return names()(path)
+
+    return Observed(server, name, log, counts)

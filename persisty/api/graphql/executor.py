@@ -10,14 +10,13 @@ it null, up to one that can. Knows no GraphQL library: `planning.py` makes plans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from ...application import App
 from ...errors import Forbidden, PersistyError, Unsupported
 from ...model.meta import StoreMeta
 from ...security.caller import Caller
@@ -76,14 +75,14 @@ class Run:
         self.failures = [one for one in self.failures if one.path[: len(path)] != path]
 
 
-def stores_for(app: App, caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
-    """The app's stores as the caller has them, each made once."""
+def stores_for(stores: Mapping[str, Store[Any]], caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
+    """Return a function from an item to its store for a caller, which makes each store once. `stores`: those for trusted code, by name."""
     known: dict[StoreMeta[Any], Store[Any]] = {}
 
     def store(meta: StoreMeta[Any]) -> Store[Any]:
         found = known.get(meta)
         if found is None:
-            found = known[meta] = app.store(meta.name).on_behalf_of(caller)
+            found = known[meta] = stores[meta.name].on_behalf_of(caller)
         return found
 
     return store

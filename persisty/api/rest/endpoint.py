@@ -16,17 +16,47 @@ from msgspec.structs import replace
 from ...application import App
 from ...deferred import deferred
 from ...errors import InvalidDeclaration, MethodNotAllowed, NotFound
+from ...store.catalogue import Catalogue
+from ...store.store import Store
 from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, MAX_BODY, Request, Response, without_content
 from ..http.negotiation import FINE, JSON_MEDIA, media_for
 from ..http.problem import refusal
 from ..multi_store_operations import multi_store_operations
 from ..operations import RestOperation
+from ..revisions import PerRevision
 from ..routes import API, KEY, Route, Surface, fixed, route_of
-from ..store_operations import store_operations
+from ..store_operations import operations_of
 from .handlers import Handled, Handler, Handlers, ok
 
 Methods = dict[str, Handler]
+
+
+Part = tuple[tuple[Route, Handled], ...]
+"""The routes of one store."""
+
+
+class Routes:
+    """The routes of one revision of an app's items. `parts`: store → its routes, for the next revision to reuse."""
+
+    def __init__(self) -> None:
+        self.fixed: dict[str, Methods] = {}
+        self.keyed: dict[str, Methods] = {}
+        self.offered: dict[Handler, Mapping[str, Handler]] = {}
+        self.parts: dict[Store[Any], Part] = {}
+        self.document: Response | None = None
+
+    def add(self, route: Route, handled: Handled) -> None:
+        """Add a route. `InvalidDeclaration` if there is such a route already."""
+        if route.path.endswith(KEY):
+            methods = self.keyed.setdefault(route.path.removesuffix(KEY).removeprefix(API), {})
+        else:
+            methods = self.fixed.setdefault(route.path, {})
+        if route.method in methods:
+            raise InvalidDeclaration(f"{route.method} {route.path} is offered twice")
+        methods[route.method] = handled.handler
+        if handled.offered is not None:
+            self.offered[handled.handler] = handled.offered
 
 
 class Rest:
@@ -35,28 +65,37 @@ class Rest:
     def __init__(self, app: App, max_body: int = MAX_BODY, clock: Callable[[], float] = time.time) -> None:
         self._app, self._clock = app, clock
         self._idempotency: Any = None
-        self._document: Response | None = None
-        self._handlers = Handlers(app, max_body)
-        self._fixed: dict[str, Methods] = {}
-        self._keyed: dict[str, Methods] = {}
+        self._handlers = Handlers(max_body)
         self._actions: dict[str, Methods] | None = None
-        self._offered: dict[Handler, Mapping[str, Handler]] = {}
-        for route in fixed(Surface.REST):
-            self._add(route, Handled(partial(FIXED[route.name], self)))
-        for operation in store_operations(app).values():
-            handled = self._handlers.of(operation)
-            self._add(route_of(operation), Handled(self._once(operation, handled.handler), handled.offered))
-        for batch in multi_store_operations(app).values():
-            self._add(route_of(batch), Handled(self._once(batch, self._handlers.batch(batch))))
+        self._fixed = {route: Handled(partial(FIXED[route.name], self)) for route in fixed(Surface.REST)}
+        self._routes = PerRevision(app, self._built)
+
+    def _built(self, catalogue: Catalogue, before: Routes | None) -> Routes:
+        """Return the routes of the app's items. Those of a store that is the same as before are reused."""
+        made, known = Routes(), {} if before is None else before.parts
+        for route, handled in self._fixed.items():
+            made.add(route, handled)
+        for store in catalogue.stores.values():
+            part = made.parts[store] = known.get(store) or self._part(store)
+            for route, handled in part:
+                made.add(route, handled)
+        for batch in multi_store_operations(self._app).values():
+            made.add(route_of(batch), Handled(self._once(batch, self._handlers.batch(batch))))
+        return made
+
+    def _part(self, store: Store[Any]) -> Part:
+        handled = [(one, self._handlers.of(one)) for one in operations_of(store)]
+        return tuple((route_of(one), Handled(self._once(one, made.handler), made.offered)) for one, made in handled)
 
     def handle(self, request: Request) -> Response:
         """Return the response to a request. Never raises: every error is a problem document."""
         try:
-            methods, key = self._route(request.path)
+            routes = self._routes()
+            methods, key = self._route(routes, request.path)
             handler = methods.get(request.method)
             if handler is not None:
                 if request.headers.get("accept") not in FINE:
-                    handler = self._negotiated(request.headers["accept"], handler)
+                    handler = _negotiated(routes, request.headers["accept"], handler)
                 response = handler(request, key)
                 return response if len(response.body) < SMALL and response.chunks is None else coded(request, response)
             if request.method == "OPTIONS":
@@ -69,21 +108,13 @@ class Rest:
             return without_content(refused) if request.method == "HEAD" else refused
         return without_content(self.handle(replace(request, method="GET")))
 
-    def _negotiated(self, accept: str, handler: Handler) -> Handler:
-        """Return the handler of a media type that the client accepts. `NotAcceptable` if there is none; a response without content is always acceptable."""
-        offered = self._offered.get(handler)
-        if offered is None:
-            media_for(accept, (JSON_MEDIA,))
-            return handler
-        return offered[media_for(accept, tuple(offered))] if offered else handler
-
-    def _route(self, path: str) -> tuple[Mapping[str, Handler], str]:
-        methods = self._fixed.get(path)
+    def _route(self, routes: Routes, path: str) -> tuple[Mapping[str, Handler], str]:
+        methods = routes.fixed.get(path)
         if methods is not None:
             return methods, ""
         if path.startswith(API):
             store, _, key = path[len(API) :].partition("/")
-            methods = self._keyed.get(store)
+            methods = routes.keyed.get(store)
             if methods is not None and key:
                 return methods, key
         if self._actions is None:
@@ -92,17 +123,6 @@ class Rest:
         if methods is None:
             raise NotFound("There is nothing at this path")
         return methods, ""
-
-    def _add(self, route: Route, handled: Handled) -> None:
-        if route.path.endswith(KEY):
-            methods = self._keyed.setdefault(route.path.removesuffix(KEY).removeprefix(API), {})
-        else:
-            methods = self._fixed.setdefault(route.path, {})
-        if route.method in methods:
-            raise InvalidDeclaration(f"{route.method} {route.path} is offered twice")
-        methods[route.method] = handled.handler
-        if handled.offered is not None:
-            self._offered[handled.handler] = handled.offered
 
     def _load_actions(self) -> dict[str, Methods]:
         found: dict[str, Methods] = {}
@@ -130,9 +150,10 @@ class Rest:
         return ok({"status": "ok"})
 
     def _openapi(self, request: Request, key: str) -> Response:
-        if self._document is None:
-            self._document = ok(deferred("persisty.api.openapi.document").document(self._app))
-        return self._document
+        routes = self._routes()
+        if routes.document is None:
+            routes.document = ok(deferred("persisty.api.openapi.document").document(self._app))
+        return routes.document
 
 
 FIXED: dict[str, Callable[[Rest, Request, str], Response]] = {"health": Rest._health, "openapi": Rest._openapi}
@@ -141,3 +162,12 @@ FIXED: dict[str, Callable[[Rest, Request, str], Response]] = {"health": Rest._he
 
 def _allowed(methods: Mapping[str, Handler]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
+
+
+def _negotiated(routes: Routes, accept: str, handler: Handler) -> Handler:
+    """Return the handler of a media type that the client accepts. `NotAcceptable` if there is none; a response without content is always acceptable."""
+    offered = routes.offered.get(handler)
+    if offered is None:
+        media_for(accept, (JSON_MEDIA,))
+        return handler
+    return offered[media_for(accept, tuple(offered))] if offered else handler

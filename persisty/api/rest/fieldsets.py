@@ -8,13 +8,13 @@ other attributes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
-from ...model.meta import StoreMeta
+from ...model.meta import StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...model.validation import pointer
 from ...store.link_loading import open_links
@@ -61,7 +61,7 @@ def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
         raise InvalidQuery(faults=faults)
     if not names:
         return Shape(store, tuple(links))
-    projection, led, columns = _compiled(store.meta, tuple(names), tuple(links))
+    projection, led, columns = _projections(store.meta)(tuple(names), tuple(links))
     if len(led) > include.MAX_LINKS:
         raise InvalidQuery(faults=[include.too_many(FIELDS, len(led))])
     return Shape(store, led, projection, columns)
@@ -105,7 +105,15 @@ class _Node(Struct):
             yield from node.links(f"{before}{name}.")
 
 
-@lru_cache(maxsize=512)
+PROJECTIONS = 128
+"""Projections of one item that are cached. Clients choose them."""
+
+
+@per_meta
+def _projections(meta: StoreMeta[Any]) -> Callable[..., Any]:
+    return lru_cache(PROJECTIONS)(partial(_compiled, meta))
+
+
 def _compiled(
     meta: StoreMeta[Any], names: tuple[str, ...], links: tuple[str, ...]
 ) -> tuple[Projection | None, tuple[str, ...], tuple[str, ...] | None]:

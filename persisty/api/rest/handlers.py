@@ -12,7 +12,6 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from ...application import App
 from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound
 from ...model.verbs import VERBS
 from ...store.edits import EditResult
@@ -40,10 +39,10 @@ class Handled(Struct, frozen=True):
 
 
 class Handlers:
-    """Makes the handlers of an app's operations. `max_body` limits a request's body, in bytes."""
+    """Makes the handlers of operations. `max_body` limits a request's body, in bytes."""
 
-    def __init__(self, app: App, max_body: int) -> None:
-        self._app, self._max_body = app, max_body
+    def __init__(self, max_body: int) -> None:
+        self._max_body = max_body
 
     def of(self, operation: StoreOperation) -> Handled:
         """Return the handler of a store's operation."""
@@ -183,7 +182,7 @@ class Handlers:
         names, rest = include.split(rest, FIELDS)
         if not links and not names:
             return WHOLE, rest
-        store: Store[Any] = self._app.store(operation.meta.name).on_behalf_of(request.caller)
+        store: Store[Any] = operation.store.on_behalf_of(request.caller)
         # a caller without access learns nothing about the names
         context_of(store).guard.rows(VERBS[operation.verb].asks or operation.verb)
         return shape(store, links, names), rest

@@ -102,7 +102,7 @@ class AppSync:
         return envelopes
 
     def _run(self, caller: Caller, variables: Any) -> Run:
-        return Run(stores_for(self._app, caller), variables, as_error)
+        return Run(stores_for(self._app.catalogue.stores, caller), variables, as_error)
 
     def _answer(self, event: Mapping[str, Any], caller: Caller) -> Envelope:
         field, arguments = event.get("fieldName"), event.get("arguments") or {}
@@ -114,7 +114,7 @@ class AppSync:
         if operation is None:
             raise NotFound(f"There is no field {field[:100]}")
         text, variables = event.get("selectionSetGraphQL"), event.get("variables")
-        ref, stores = result_ref(operation), stores_for(self._app, caller)
+        ref, stores = result_ref(operation), stores_for(self._app.catalogue.stores, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:
             return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)

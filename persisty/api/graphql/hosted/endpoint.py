@@ -28,6 +28,7 @@ from ....errors import (
 from ...http.compression import SMALL, coded
 from ...http.messages import JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
+from ...revisions import PerRevision
 from ..response import Answer, refused
 from .document_limits import Limits
 from .persisted_documents import Documents, declared_in
@@ -47,7 +48,13 @@ class GraphqlEndpoint:
         configured = settings.load()
         self._max_body = max_body
         self._documents = documents or declared_in(configured.graphql_documents)
-        self.schema = GraphqlSchema(app, limits or Limits(introspection=configured.graphql_introspection != "off"))
+        found = limits or Limits(introspection=configured.graphql_introspection != "off")
+        self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found))
+
+    @property
+    def schema(self) -> GraphqlSchema:
+        """The schema of the app's items as they are now."""
+        return self._schema()
 
     def handle(self, request: Request) -> Response:
         """The response to a request. Never raises."""

@@ -112,7 +112,7 @@ class GraphqlSchema:
     """The operations of an app as an executable schema."""
 
     def __init__(self, app: App, limits: Limits | None = None) -> None:
-        self._app = app
+        self._stores = app.catalogue.stores
         known = tuple(operations(app).values())
         told = subscriptions(app.metas.values())
         self.text = sdl(known, subscriptions=told)
@@ -168,7 +168,7 @@ class GraphqlSchema:
             self._weigh(plan, values)
         except Rejected as rejected:
             return answers.rejected(rejected.errors)
-        run = Run(stores_for(self._app, caller), values, known_error)
+        run = Run(stores_for(self._stores, caller), values, known_error)
         return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
 
     def _subscribed(
@@ -189,7 +189,7 @@ class GraphqlSchema:
         node = self._planner.event(subscription.meta, selected, root.name)
         self._weigh_all([node.weight(values, 1)])
         try:
-            begin(Live(self._app, subscription, selected, node, values, caller))
+            begin(Live(self._stores, subscription, selected, node, values, caller))
         except Exception as error:
             return not_begun(Failure((key,), known_error(error), selected))
         return Answer(b"", True)

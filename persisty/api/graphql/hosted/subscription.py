@@ -6,12 +6,13 @@ rules let it read the item as the item is now, and whether that is what it wants
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ....application import App
+from ....errors import BackendUnavailable
 from ....security.caller import Caller
 from ....store.change_feed import Change
-from ....store.store import context_of
+from ....store.store import Store, context_of
 from ..executor import Node, Run, stores_for
 from ..response import executed, known_error
 from ..selection import Selected
@@ -23,10 +24,16 @@ class Live:
     """One subscription. Raises `PersistyError` for what is wrong with its `where`, and for a caller who may read no such item."""
 
     def __init__(
-        self, app: App, subscription: Subscription, selected: Selected, node: Node, variables: Any, caller: Caller
+        self,
+        stores: Mapping[str, Store[Any]],
+        subscription: Subscription,
+        selected: Selected,
+        node: Node,
+        variables: Any,
+        caller: Caller,
     ) -> None:
         self.store, self.kind = subscription.meta.name, subscription.kind
-        self._app, self._meta, self._key = app, subscription.meta, selected.key
+        self._trusted, self._meta, self._key = stores, subscription.meta, selected.key
         self._node, self._variables = node, variables
         self._as(caller)
         self._guard.rows("read")
@@ -40,6 +47,8 @@ class Live:
         if caller is not self._caller:
             self._as(caller)
         guard, items = self._guard, [change.item]
+        if type(change.item) is not self._meta.item:
+            raise BackendUnavailable(f"The schema of {self._meta.name} has changed: subscribe again")
         if not (guard.hold(self._where, items)[0] and guard.hold(guard.rows("read"), items)[0]):
             return None
         run = Run(self._stores, self._variables, known_error)
@@ -49,5 +58,5 @@ class Live:
     def _as(self, caller: Caller) -> None:
         """Take the rules of this caller from now on. They keep nothing of the items they were asked about."""
         self._caller = caller
-        self._stores = stores_for(self._app, caller)
+        self._stores = stores_for(self._trusted, caller)
         self._guard = context_of(self._stores(self._meta)).guard

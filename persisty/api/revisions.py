@@ -1,0 +1,43 @@
+"""What a surface builds of an app's items: built once, and again when the catalogue of the app has changed.
+
+Each request compares the catalogue by identity and takes no lock. A request goes on with what it has obtained.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ..application import App
+from ..store.catalogue import Catalogue
+
+T = TypeVar("T")
+
+
+class PerRevision(Generic[T]):
+    """What `build` makes of a catalogue, for the current one. `build` also gets what it made before, None at first, to reuse parts of it."""
+
+    def __init__(self, app: App, build: Callable[[Catalogue, T | None], T]) -> None:
+        self._app, self._build, self._lock = app, build, threading.Lock()
+        self._catalogue, self._built = self._current(None)
+
+    def __call__(self) -> T:
+        """Return it, built anew if the app's items have changed. Raises what `build` raises."""
+        if self._app.catalogue is not self._catalogue:
+            self._renew()
+        return self._built
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self._app.catalogue is not self._catalogue:
+                catalogue, self._built = self._current(self._built)
+                self._catalogue = catalogue  # last: a thread that reads it finds what was built of it
+
+    def _current(self, before: T | None) -> tuple[Catalogue, T]:
+        """Build until the catalogue has not changed meanwhile."""
+        while True:
+            catalogue = self._app.catalogue
+            built = self._build(catalogue, before)
+            if self._app.catalogue is catalogue:
+                return catalogue, built
