@@ -1,4 +1,4 @@
-"""What a surface builds of an app's items: built once, and again when the catalogue of the app has changed.
+"""Parts of surfaces that are built from an app's items: built once, and again when the catalogue of the app has changed.
 
 Each request compares the catalogue by identity and takes no lock. A request goes on with what it has obtained.
 """
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class PerRevision(Generic[T]):
-    """What `build` makes of a catalogue, for the current one. `build` also gets what it made before, None at first, to reuse parts of it."""
+    """The result of `build` for the current catalogue. `build` also gets its last result, None at first, to reuse parts of it."""
 
     def __init__(self, app: App, build: Callable[[Catalogue, T | None], T]) -> None:
         self._app, self._build, self._lock = app, build, threading.Lock()
