@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import typing
 from typing import Any
 from weakref import ref
 
@@ -95,18 +96,22 @@ def test_route_names_are_those_of_the_items_that_there_are(app: App) -> None:
     assert RouteNames(app)("/api/leaf/l") == "/api/leaf/{key}"
 
 
-def test_rest_keeps_no_removed_item_alive(app: App) -> None:
-    rest = Rest(app)
+def test_surfaces_that_have_been_used_keep_no_removed_item_alive(app: App) -> None:
+    rest, endpoint = Rest(app), GraphqlEndpoint(app)
 
     def cycle() -> ref[Any]:
         body: dict[str, Any] = {"__annotations__": {"id": Attr[str]}, "__module__": __name__}
         item = stored(key="id", access=public)(type("Fleeting", (), body))
         app.add(item)
         assert get(rest, "/api/fleeting")[0] == 200
+        assert endpoint.schema.execute("{ fleetingCount }")["data"] == {"fleetingCount": 0}
         app.remove(item)
         return ref(item)
 
     gone = cycle()
     get(rest, "/api/plant")
+    endpoint.schema.execute("{ plantCount }")
+    for clear in typing._cleanups:  # type: ignore[attr-defined]  # typing caches the last 128 of `ResultPage[...]`
+        clear()
     gc.collect()
     assert gone() is None

@@ -71,7 +71,7 @@ class Reference:
     def _member(self, record: Record, field: Field) -> Callable[..., Any]:
         def resolve(value: Any, info: Any) -> Any:
             if record.meta is not None:  # an action may answer more than its caller may see
-                [value] = context_of(stores_for(self._app, info.context)(record.meta)).guard.redact([value])
+                [value] = context_of(stores_for(self._app.catalogue.stores, info.context)(record.meta)).guard.redact([value])
             found = member_of(value, field.attribute)
             if found is UNSET and not field.answered.nullable:
                 raise Forbidden
@@ -81,7 +81,7 @@ class Reference:
 
     def _linked(self, record: Record, link: LinkField) -> Callable[..., Any]:
         def resolve(item: Any, info: Any, **arguments: Any) -> Any:
-            store = stores_for(self._app, info.context)(record.meta)  # type: ignore[arg-type]
+            store = stores_for(self._app.catalogue.stores, info.context)(record.meta)  # type: ignore[arg-type]
             target = context_of(store).of(link.target)
             target.guard.rows("read")
             given = store_arguments(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)

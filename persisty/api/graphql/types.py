@@ -161,12 +161,11 @@ def leaf_of(attribute: Attribute) -> Leaf:
     if attribute.kind is Kind.ENUM:
         return enum_leaf(_bare(attribute.type))
     if attribute.kind is Kind.JSON:
-        found = annotation_ref(attribute.type).type
+        found = _annotation_ref(attribute.type).type  # not cached: the type may be one of a schema that is removed
         return ANY if isinstance(found, Leaf) and found.form is not Form.STRUCTURE else STRUCTURE
     return SCALARS[attribute.kind]
 
 
-@cache
 def enum_leaf(cls: type[enum.Enum]) -> Leaf:
     """A GraphQL enum of the members' values where all of them are names, so that GraphQL, REST and the stored item spell
     a member alike. Otherwise the values travel as String, integers as Int.
@@ -195,7 +194,22 @@ def annotation_ref(annotation: Any) -> Ref:
         hash(annotation)
     except TypeError:
         return _annotation_ref(annotation)
-    return _known_ref(annotation)
+    meta = _item_in(annotation)
+    return _known_ref(annotation) if meta is None else _ref_about(meta, annotation)
+
+
+def _item_in(annotation: Any) -> StoreMeta[Any] | None:
+    """Return the first stored item that the annotation names, as `Message` of `list[Message]`."""
+    meta = getattr(annotation, "__persisty__", None)
+    if isinstance(meta, StoreMeta):
+        return meta
+    return next((found for one in get_args(annotation) if (found := _item_in(one)) is not None), None)
+
+
+@per_meta
+def _ref_about(meta: StoreMeta[Any], annotation: Any) -> Ref:
+    """Return the type of an annotation that names an item. It is cached with the item, so that it goes with the item."""
+    return _annotation_ref(annotation)
 
 
 def _annotation_ref(annotation: Any) -> Ref:

@@ -16,7 +16,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -43,8 +43,11 @@ MAX_PARTITION, MAX_SORT = 2048, 1024
 MAX_PARTIAL = 200
 """Selections of attributes whose compiled readers a table keeps; past that it starts over."""
 
+CELLS = 256
+"""Types of tagged values that are cached: items share most of theirs."""
 
-@cache
+
+@lru_cache(CELLS)
 def _cell(tag: str, type_: Any) -> Any:
     """A tagged value such as `{"S": "text"}`."""
     return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)

@@ -7,7 +7,7 @@ too: bounded retries with jitter, checksums, clock skew, stale connections.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -21,10 +21,12 @@ from ...errors import BackendUnavailable
 from .transport import JSON, WRITES, as_error, tokened
 
 TARGET = "DynamoDB_20120810."
+DECODERS = 4096
+"""Shapes of responses whose decoders are cached. An item has a few."""
 _encode = msgspec.json.Encoder().encode
 
 
-@cache
+@lru_cache(DECODERS)
 def _decoder(shape: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(shape).decode
 
