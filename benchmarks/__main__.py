@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from . import cache, dynamodb, graphql, handlers, imports, postgres, rest, round_trips, rules, sqlite, start
+from . import cache, catalogue, dynamodb, graphql, handlers, imports, postgres, rest, round_trips, rules, sqlite, start
 from .measure import Row
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -24,6 +24,7 @@ SUITES = {
     "postgres": postgres,
     "rules": rules,
     "cache": cache,
+    "catalogue": catalogue,
     "import": imports,
     "rest": rest,
     "graphql": graphql,

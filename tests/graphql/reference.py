@@ -71,7 +71,9 @@ class Reference:
     def _member(self, record: Record, field: Field) -> Callable[..., Any]:
         def resolve(value: Any, info: Any) -> Any:
             if record.meta is not None:  # an action may answer more than its caller may see
-                [value] = context_of(stores_for(self._app.catalogue.stores, info.context)(record.meta)).guard.redact([value])
+                [value] = context_of(stores_for(self._app.catalogue.stores, info.context)(record.meta)).guard.redact(
+                    [value]
+                )
             found = member_of(value, field.attribute)
             if found is UNSET and not field.answered.nullable:
                 raise Forbidden
