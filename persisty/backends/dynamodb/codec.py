@@ -53,7 +53,7 @@ def _cell(tag: str, type_: Any) -> Any:
     return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
 
 
-@cache
+@lru_cache(CELLS)
 def _nullable_cell(tag: str, type_: Any) -> Any:
     """A tagged value, or `{"NULL": true}`, of which the tag's value is None."""
     return msgspec.defstruct(f"NullableCell{tag}", [(tag, type_ | None, None)], gc=False)
