@@ -13,6 +13,7 @@ from persisty.api.store_operations import store_operations
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.deploy.plan import REQUEST_ACTIONS, KeyAttribute, plan_of
 from persisty.store.idempotency_records import REQUESTS
+from persisty.store.store import context_of
 from persisty.testing import app_fixture
 
 from .test_plan import Recorder
@@ -78,7 +79,7 @@ def test_it_takes_exactly_what_is_granted(post: App) -> None:
     recorder = Recorder(post.engine.transport)  # type: ignore[attr-defined]
     post.engine.transport = recorder  # type: ignore[attr-defined]
     post._connections[None]._paths.clear()  # backends are opened anew, over the recorder
-    post.requests.disconnect()
+    context_of(post.requests).disconnect()
     at = [1_800_000_000.0]
     idempotency = Idempotency(post, lambda: at[0])
 
