@@ -43,6 +43,8 @@ class _Placed(Struct):
 def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
     """Do up to 100 edits of several stores; results in their positions."""
     check_batch(batch)
+    if not batch:
+        return []
     placed = _planned(_contexts(context_of, batch), batch)
     for store in dict.fromkeys(one.store for one in placed):
         mine = [one for one in placed if one.store is store]

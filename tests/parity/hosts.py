@@ -6,13 +6,15 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import logging
 import re
+import sys
 import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -108,10 +110,20 @@ def hosted() -> Iterator[Ask]:
     thread.join(20)
 
 
+def _fresh(name: str) -> ModuleType:
+    """A function's module as a new process has it: other tests may have loaded it for another app, and taken its logger."""
+    sys.modules.pop(name, None)
+    logger = logging.getLogger("persisty")
+    logger.handlers.clear()
+    for mark in ("init", "powertools_handler"):  # by which Powertools knows a logger that it has configured
+        vars(logger).pop(mark, None)
+    return import_module(name)
+
+
 @contextmanager
 def gateway() -> Iterator[Ask]:
     """An HTTP API gives the path decoded, but for `%25`."""
-    functions = {name: import_module(f"lambdas.{name}") for name in ("rest", "graphql")}
+    functions = {name: _fresh(f"lambdas.{name}") for name in ("rest", "graphql")}
     context = SimpleNamespace(
         function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="r", log_stream_name="l"
     )

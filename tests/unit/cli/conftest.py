@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,3 +40,14 @@ def persisty(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/shop.db"
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Restore the logger that `persisty serve` configures: Powertools takes the same one for its own in other tests."""
+    logger = logging.getLogger("persisty")
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    logger.propagate = propagate

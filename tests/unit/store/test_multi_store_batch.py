@@ -94,3 +94,9 @@ def test_an_edit_without_a_store_or_of_an_unknown_one_is_named(app: App) -> None
         "/edits/2/store",
         "/edits/3",
     ]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_an_empty_batch_has_no_results(app: App, atomic: bool) -> None:
+    assert app.edit_batch([], atomic=atomic) == []
+    assert app.edit_batch([], atomic=atomic, caller=ANN) == []
