@@ -45,6 +45,8 @@ MOST_ROWS = 64
 LARGE = 10_000
 """Items from which on the server's own choice of a plan is told."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
+STATUS_ATTEMPTS = 15
+"""Times the server is asked about a transaction whose connection it may not have missed yet: some ten seconds."""
 STATUS = "SELECT pg_xact_status($1::xid8)"
 COMMITTED, ABORTED, IN_PROGRESS = "committed", "aborted", "in progress"
 NUMBER = Statement("SELECT pg_current_xact_id()::text")
@@ -185,7 +187,7 @@ class PostgresBackend(PostgresSteps[T]):
     def _status(self, transaction: str) -> str | None:
         """Return the status of a transaction, or None if it is unknown."""
         try:
-            for attempt in range(ATTEMPTS):
+            for attempt in range(STATUS_ATTEMPTS):
                 [(status,)] = self._postgres.rows(STATUS, (transaction,))
                 if status != IN_PROGRESS:
                     return None if status is None else str(status)
