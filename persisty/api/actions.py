@@ -131,7 +131,7 @@ def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:
 
 
 def _authorization(caller: Caller) -> Any:
-    return deferred("persisty.api.authorization").authorization_of(caller)  # whoever has an action has servey
+    return deferred("persisty.api.authorization").authorization_of(caller)  # an app with actions has servey
 
 
 def _settled(result: Any) -> Any:

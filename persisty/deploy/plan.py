@@ -142,7 +142,7 @@ class Field(Struct, frozen=True):
 
 class Plan(Struct, frozen=True):
     """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first; `introspection`: whether
-    AppSync tells the schema to whoever asks; `eager_actions`: loading the app imports servey, so every function needs it."""
+    AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it."""
 
     app: str
     stage: str

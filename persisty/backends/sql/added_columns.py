@@ -8,36 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql import quoted_name
 
-from ...model.generators import VERSION
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import StoreMeta
+from ...model.stored_before import value_before
 from .columns import RowCodec
 from .dialect import Dialect
-
-EMPTY: dict[Any, Any] = {list: [], dict: {}}
-"""Factories whose values are always the same."""
-FIRST_VERSION = 1
-
-
-def initial_value(attribute: Attribute) -> Any:
-    """The value of an attribute in items that were stored before it was declared; UNSET where there is none to be known."""
-    if attribute.generator is not None:
-        return FIRST_VERSION if attribute.generator is VERSION else None if attribute.optional else UNSET
-    if attribute.required:
-        return UNSET
-    if callable(attribute.default):
-        return EMPTY.get(attribute.default, UNSET)
-    return attribute.default
 
 
 def adding_column(meta: StoreMeta[Any], table: Table, name: str, codec: RowCodec, dialect: Dialect) -> str | None:
     """Return the statement that adds the column of an attribute; None where the items that are stored have no value for it."""
-    value = initial_value(meta.attributes[name])
-    if value is UNSET or name in meta.key.attributes:
+    attribute = meta.attributes[name]
+    make = value_before(attribute)
+    value = None if make is None else make()
+    if name in meta.key.attributes or (value is None and not attribute.optional):
         return None
     column = CreateColumn(table.c[name]).compile(dialect=dialect.compiler)
     default = "" if value is None else f" DEFAULT {literal(codec.value(name, value))}"
