@@ -126,11 +126,13 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
 """A change of what is stored as JSON spells it → the schema of its operand."""
 
 
-_SMALL, _LARGE = r"-1[0-2][0-9]|-130", r"\+?1[01][0-9]|\+?12[0-5]"
+_FEW_DIGITS = r"(?=[0.]*([0-9]\.?){0,38}([eE]|$))"
+_NEAR_EXPONENT = r"[eE][+-]?([0-7]?[0-9]|80)"
+_FAR_EXPONENT = r"[eE](-(8[1-9]|9[0-9]|1[0-2][0-9]|130)|\+?(8[1-9]|9[0-9]|1[01][0-9]|12[0-5]))"
 DECIMAL = (
-    rf"^-?([0-9]{{1,38}}(\.[0-9]{{1,38}})?([eE][+-]?[0-9]{{1,2}})?|[1-9](\.[0-9]{{1,37}})?[eE]({_SMALL}|{_LARGE}))$"
+    rf"^-?({_FEW_DIGITS}[0-9]{{1,38}}(\.[0-9]{{1,44}})?({_NEAR_EXPONENT})?|[1-9](\.[0-9]{{1,37}})?{_FAR_EXPONENT})$"
 )
-"""The numbers next to the limits have one digit before the point, as answers have it."""
+"""At most 38 digits after leading zeros. With an exponent near the limits one digit before the point, as responses have it."""
 
 
 NUMBERS: tuple[Schema, ...] = (
