@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,7 @@ from persisty.model.meta import meta_of
 
 from .measure import Row, row
 
-ITEMS, TIMES = 1_000, 5
+ITEMS, TIMES, CHANGES = 1_000, 5, 100
 
 
 @stored(key="id")
@@ -46,6 +48,27 @@ def rows() -> Iterator[Row]:
         yield row(
             f"add and remove 1 of {ITEMS:,} items, {work}", "a new App", _seconds(change) * 1e3, built * 1e3, unit="ms"
         )
+
+    yield _memory(apart)
+
+
+def _memory(schemas: list[Any]) -> Row:
+    """Compare the memory that is left after items came and went with that of the app."""
+    tracemalloc.start()
+    app = App("bench", items=schemas, url="memory://")
+    whole = _allocated()
+    for number in range(CHANGES):
+        app.add(replace(schemas[-1], name=f"added_{number}"))
+        app.remove(f"added_{number}")
+    left = max(_allocated() - whole, 1)
+    tracemalloc.stop()
+    work = f"memory after {CHANGES} items were added to {ITEMS:,} and removed"
+    return row(work, f"an App of {ITEMS:,} items", left / 1e3, whole / 1e3, unit="kB left")
+
+
+def _allocated() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
 
 
 def _seconds(work: Any) -> float:

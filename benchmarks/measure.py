@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
+from .targets import AT_LEAST, AT_MOST
+
 ROUNDS = 9
 Clock = Callable[[], float]
 
@@ -38,12 +40,11 @@ def row(
     ours: float,
     theirs: float,
     *,
-    most: float | None = None,
-    least: float | None = None,
     unit: str = "µs",
 ) -> Row:
-    """Return the row of two measurements with its target, an upper or a lower bound of the ratio."""
+    """Return the row of two measurements with its target in `targets.py`, an upper or a lower bound of the ratio."""
     ratio, measured = ours / theirs, f"{ours:,.0f} {unit}"
+    most, least = (bounds.get((work, peer), bounds.get((work, ""))) for bounds in (AT_MOST, AT_LEAST))
     if most is not None:
         return Row(work, peer, round(ratio, 3), f"≤ {most}", ratio <= most, measured)
     if least is not None:

@@ -15,5 +15,5 @@ from .sql import measured
 def rows() -> Iterator[Row]:
     with postgres_server() as url:
         engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))
-        yield from measured("PostgreSQL", url, engine, verbs=None, page=None, orm=False)
+        yield from measured("PostgreSQL", url, engine, orm=False)
         engine.dispose()

@@ -32,22 +32,20 @@ the statements that do both."""
 ALL = {"scan": "full scan", "update_all": "update_all", "delete_all": "delete_all"}
 
 
-def measured(
-    name: str, url: str, engine: Engine, *, verbs: float | None, page: float | None, orm: bool
-) -> Iterator[Row]:
-    """Yield the rows of an engine. `verbs` and `page` are the largest ratios to Core of a verb and of a page of 100."""
+def measured(name: str, url: str, engine: Engine, *, orm: bool) -> Iterator[Row]:
+    """Yield the rows of an engine, with those of SQLAlchemy's ORM if `orm` is true."""
     Base.metadata.create_all(engine)
     peers.fill(engine, AUTHOR, FEW)
     subjects = {"persisty": _persisty(url), "SQLAlchemy Core": peers.core(engine, AUTHOR)}
     if orm:
         subjects["SQLAlchemy ORM"] = peers.orm(engine, AUTHOR)
     for verb, calls in VERBS.items():
-        yield from _compared(f"{name} {verb}, CPU", subjects, verb, calls, verbs)
+        yield from _compared(f"{name} {verb}, CPU", subjects, verb, calls)
     for limit, calls in PAGES.items():
         of_limit = {peer: {"search": partial(calls["search"], limit)} for peer, calls in subjects.items()}
-        yield from _compared(f"{name} search, a page of {limit}, CPU", of_limit, "search", calls, page)
+        yield from _compared(f"{name} search, a page of {limit}, CPU", of_limit, "search", calls)
     for verb, (called, calls) in BATCHES.items():
-        yield from _compared(f"{name} {called}, CPU", subjects, verb, calls, None)
+        yield from _compared(f"{name} {called}, CPU", subjects, verb, calls)
     yield from _updates(name, subjects)
     yield from _throughput(name, subjects, engine)
     app.close()
@@ -63,12 +61,12 @@ def _updates(name: str, subjects: dict[str, Calls]) -> Iterator[Row]:
             yield row(work, peer, found["persisty"], found[peer])
 
 
-def _compared(work: str, subjects: dict[str, Calls], verb: str, calls: int, most: float | None) -> Iterator[Row]:
+def _compared(work: str, subjects: dict[str, Calls], verb: str, calls: int) -> Iterator[Row]:
     able = {peer: found for peer, found in subjects.items() if verb in found}
     before = {peer: found.get(f"before_{verb}", _nothing) for peer, found in able.items()}
     found = cpu({peer: verbs[verb] for peer, verbs in able.items()}, calls, before=before)
     for peer in list(found)[1:]:
-        yield row(work, peer, found["persisty"], found[peer], most=most)
+        yield row(work, peer, found["persisty"], found[peer])
 
 
 def _throughput(name: str, subjects: dict[str, Calls], engine: Engine) -> Iterator[Row]:

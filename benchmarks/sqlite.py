@@ -12,13 +12,11 @@ from sqlalchemy import Engine, create_engine, event
 from .measure import Row
 from .sql import measured
 
-VERBS, PAGE = 0.5, 0.6
-
 
 def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         engine = engine_of(Path(folder) / "peers.db")
-        yield from measured("SQLite", f"sqlite:///{folder}/persisty.db", engine, verbs=VERBS, page=PAGE, orm=True)
+        yield from measured("SQLite", f"sqlite:///{folder}/persisty.db", engine, orm=True)
         engine.dispose()
 
 
