@@ -54,6 +54,12 @@ class InvalidDeclaration(PersistyError):
     code, status, title = "invalid_declaration", 500, "Invalid declaration"
 
 
+class SchemaMismatch(PersistyError):
+    """The stored items of an app do not fit its declaration. `faults` lists every difference, with what resolves it. Raised at the start."""
+
+    code, status, title = "schema_mismatch", 500, "Schema mismatch"
+
+
 class InvalidInput(PersistyError):
     """An item, a change or an edit breaks the declaration. `faults` lists every mistake."""
 

@@ -47,8 +47,9 @@ class Dialect(Struct, frozen=True):
     are kept as what their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
-    value; sums of decimals are exact, integers do not come. `names`: a statement that lists the columns of a table. `explain`:
-    the word before a statement that makes the engine tell its plan, and `explained` reads what it then
+    value; sums of decimals are exact, integers do not come. `columns_of`: a statement that lists the columns of a table, as
+    `existing_tables.StoredColumn` has them; `uniques_of`: one that lists its unique indexes. `remedies`: difference between a table and its
+    declaration → what resolves it, a text with `{table}`, `{column}` and `{type}`. `explain`: the word before a statement that makes the engine tell its plan, and `explained` reads what it then
     says: (lines, SQL name of an index → its first column).
     """
 
@@ -62,7 +63,9 @@ class Dialect(Struct, frozen=True):
     icontains: Callable[..., Column]
     nested: Callable[[Column, Attribute], Column]
     aggregate: Callable[[str, Column, Kind], Column]
-    names: str
+    columns_of: str
+    uniques_of: str
+    remedies: Mapping[str, str]
     explain: str
     explained: Callable[[Sequence[str], Mapping[str, str]], Told]
 

@@ -12,13 +12,13 @@ from weakref import WeakKeyDictionary, WeakSet
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from ...errors import BackendUnavailable, Conflict, InvalidInput
+from ...errors import Conflict, Fault, InvalidInput, SchemaMismatch
 from ...model.meta import StoreMeta
 from ...store.backend import Backend, Outcome, Write, WriteResult
 from ...store.write_results import relocated, undone
-from .added_columns import adding_column
-from .columns import SEQUENCES, RowCodec, table_of
+from .columns import SEQUENCES, table_of
 from .dialect import Connection, Dialect, UniqueTaken
+from .existing_tables import Comparison
 
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
@@ -46,8 +46,14 @@ class SqlEngine:
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         with self._preparing():
+            faults: list[Fault] = []
             for meta in metas:
-                self._create(self._table(meta), meta)
+                try:
+                    self._create(self._table(meta), meta)
+                except SchemaMismatch as error:
+                    faults += error.faults
+            if faults:
+                raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES, None)
         self._prepared.update(metas)
@@ -89,10 +95,8 @@ class SqlEngine:
 
     def _create(self, table: Table, meta: StoreMeta[Any] | None) -> None:
         self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
-        kept = {name for (name,) in self._connection.rows(self._dialect.names, (table.name,))}
-        missing = [column.name for column in table.columns if column.name not in kept]
-        if missing:
-            self._add(table, meta, missing)
+        if meta is not None:
+            self._fit(table, meta)
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
             try:
                 self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
@@ -101,19 +105,13 @@ class SqlEngine:
                 told = f"Items of {table.name} share what is to be unique: {', '.join(names)}"
                 raise Conflict(told, attributes=names) from taken
 
-    def _add(self, table: Table, meta: StoreMeta[Any] | None, missing: Sequence[str]) -> None:
-        """Add columns of attributes that are new, where the engine is embedded and items stored before have a value for each."""
-        if meta is None or not self.embedded:
-            raise BackendUnavailable(f"The table {table.name} of this database lacks: {', '.join(missing)}")
-        codec = RowCodec(meta, self._dialect)
-        found = {name: adding_column(meta, table, name, codec, self._dialect) for name in missing}
-        if impossible := [name for name, statement in found.items() if statement is None]:
-            raise BackendUnavailable(
-                f"The table {table.name} of this database lacks: {', '.join(impossible)}. "
-                "Items that are stored have no value for it: give it a default, or let it be None"
-            )
-        for statement in found.values():
-            self._connection.rows(statement or "")
+    def _fit(self, table: Table, meta: StoreMeta[Any]) -> None:
+        """Raise `SchemaMismatch` if the table does not fit its declaration. An embedded engine adds columns first, where stored items have a
+        value for each."""
+        compared = Comparison(meta, table, self._dialect, self._connection.rows)
+        compared.check(adds_columns=self.embedded)
+        for name in compared.missing:
+            self._connection.rows(compared.adding(name) or "")
 
     def _text(self, statement: CreateTable | CreateIndex) -> str:
         return str(statement.compile(dialect=self._dialect.compiler))

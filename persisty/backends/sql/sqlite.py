@@ -141,6 +141,16 @@ def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
     return Told(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
 
 
+_REWRITE = (
+    "SQLite cannot change it: declare the item as before, export its items, drop the table {table} and import them"
+)
+REMEDIES = {
+    "key": _REWRITE,
+    "type": _REWRITE,
+    "null": _REWRITE,
+    "dropped": "Drop it with its values: ALTER TABLE {table} DROP COLUMN {column}",
+}
+
 SQLITE = Dialect(
     name="sqlite",
     compiler=sqlite.dialect(paramstyle="qmark"),
@@ -152,7 +162,9 @@ SQLITE = Dialect(
     icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
     nested=_nested,
     aggregate=_aggregate,
-    names="SELECT name FROM pragma_table_info(?)",
+    columns_of='SELECT name, type, "notnull", dflt_value IS NOT NULL, pk FROM pragma_table_info(?)',
+    uniques_of="SELECT name FROM pragma_index_list(?) WHERE origin = 'c' AND \"unique\"",
+    remedies=REMEDIES,
     explain="EXPLAIN QUERY PLAN ",
     explained=_told,
 )

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from persisty import CREATED, VERSION, App, Attr, BackendUnavailable, Index, add, append, stored
+from persisty import CREATED, VERSION, App, Attr, Index, SchemaMismatch, add, append, stored
 
 
 @pytest.fixture
@@ -93,8 +93,9 @@ def test_an_attribute_without_a_value_for_stored_items_stops_the_start_by_name_a
     older.close()
     demanding = App("things", items=[Demanding], url=f"sqlite:///{path}")
     for call in (demanding.prepare, demanding.store(Demanding).count):
-        with pytest.raises(BackendUnavailable, match=r"lacks: code, made_at\. Items that are stored have no value"):
+        with pytest.raises(SchemaMismatch, match="stored items have no value for it") as caught:
             call()
+        assert [fault.path for fault in caught.value.faults] == ["/thing/code", "/thing/made_at"]
     demanding.close()
     with sqlite3.connect(path) as connection:
         assert [name for _, name, *_ in connection.execute("PRAGMA table_info(thing)")] == ["id", "owner"]

@@ -132,6 +132,25 @@ def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
     return Told(access, None if scans else index, "engine" if sorts else "index")
 
 
+COLUMNS_OF = """
+SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef OR a.attidentity <> '',
+       coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum
+""".strip()
+UNIQUES_OF = """
+SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND x.indisunique AND NOT x.indisprimary
+""".strip()
+_COLUMN = "ALTER TABLE {table} ALTER COLUMN {column}"
+REMEDIES = {
+    "key": "Change it: ALTER TABLE {table} DROP CONSTRAINT …, ADD PRIMARY KEY …",
+    "type": f"Change it: {_COLUMN} TYPE {{type}} USING {{column}}::{{type}}",
+    "null": f"Let it: {_COLUMN} DROP NOT NULL",
+    "dropped": f"Let it be null: {_COLUMN} DROP NOT NULL",
+}
+
 POSTGRES = Dialect(
     name="postgresql",
     compiler=PGDialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
@@ -143,8 +162,9 @@ POSTGRES = Dialect(
     icontains=_icontains,
     nested=_nested,
     aggregate=_aggregate,
-    names="SELECT column_name::text FROM information_schema.columns"
-    " WHERE table_schema = current_schema() AND table_name = $1",
+    columns_of=COLUMNS_OF,
+    uniques_of=UNIQUES_OF,
+    remedies=REMEDIES,
     explain="EXPLAIN ",
     explained=_told,
 )

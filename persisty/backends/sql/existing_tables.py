@@ -1,0 +1,167 @@
+"""Compare the table of a database with the declaration of its item, before the first read.
+
+Each difference that matters is a fault with the column, what is stored, what is declared, and the statement that resolves it. These differences
+are harmless and pass: a column without an attribute that is nullable or has a default, and a nullable column of a required attribute in which
+no item has a null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Table
+from sqlalchemy.sql import quoted_name
+
+from ...errors import Fault, SchemaMismatch
+from ...model.meta import StoreMeta
+from .added_columns import adding_column
+from .columns import RowCodec
+from .dialect import Dialect
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
+COLLATION = re.compile(r' COLLATE "?\w+"?', re.IGNORECASE)
+SAME = {"character varying": "text"}
+"""Type of a column → the type that stores the same values."""
+
+
+class StoredColumn(Struct, frozen=True):
+    """A column as the database describes it. `place`: its position in the primary key, from 1; 0 if it is no part of it."""
+
+    name: str
+    type: str
+    required: bool
+    has_default: bool
+    place: int
+
+
+def stored_columns(rows: Rows, table: str, dialect: Dialect) -> dict[str, StoredColumn]:
+    """Return the columns of a table by name."""
+    return {
+        name: StoredColumn(name, type_, bool(required), bool(has_default), int(place))
+        for name, type_, required, has_default, place in rows(dialect.columns_of, (table,))
+    }
+
+
+class Comparison:
+    """The differences between one table and its declaration."""
+
+    def __init__(self, meta: StoreMeta[Any], table: Table, dialect: Dialect, rows: Rows) -> None:
+        self._meta, self._table, self._dialect, self._rows = meta, table, dialect, rows
+        self._codec = RowCodec(meta, dialect)
+        self._stored = stored_columns(rows, table.name, dialect)
+
+    @property
+    def missing(self) -> list[str]:
+        """The attributes without a column."""
+        return [column.name for column in self._table.columns if column.name not in self._stored]
+
+    def adding(self, name: str) -> str | None:
+        """Return the statement that adds a column; None where stored items have no value for it."""
+        return adding_column(self._meta, self._table, name, self._codec, self._dialect)
+
+    def check(self, *, adds_columns: bool) -> None:
+        """Raise `SchemaMismatch` with every difference that matters. `adds_columns`: the engine adds columns that it can add."""
+        faults = [fault for fault in self._missing(adds_columns) if fault is not None]
+        faults += self._key()
+        for name, stored in self._stored.items():
+            faults += self._known(stored) if name in self._table.c else self._unknown(stored)
+        faults += self._uniques()
+        if faults:
+            raise SchemaMismatch(faults=faults)
+
+    def _fault(self, name: str, message: str, expected: str | None = None, found: str | None = None) -> Fault:
+        return Fault(f"/{self._table.name}/{name}", message, expected, found)
+
+    def _missing(self, adds_columns: bool) -> Iterator[Fault | None]:
+        for name in self.missing:
+            statement = self.adding(name)
+            if statement is None:
+                yield self._fault(
+                    name,
+                    "The table lacks the column, and stored items have no value for it: declare a default, or let it be None",
+                    self._declared(name),
+                )
+            elif not adds_columns:
+                yield self._fault(name, f"The table lacks the column. Add it: {statement}", self._declared(name))
+
+    def _key(self) -> Iterator[Fault]:
+        keyed = sorted((one for one in self._stored.values() if one.place), key=lambda one: one.place)
+        stored, declared = [one.name for one in keyed], list(self._meta.key.attributes)
+        if stored != declared:
+            yield Fault(
+                f"/{self._table.name}",
+                "The table has another key. "
+                + self._dialect.remedies["key"].format(table=self._quoted(self._table.name)),
+                ", ".join(declared),
+                ", ".join(stored) or "none",
+            )
+
+    def _known(self, stored: StoredColumn) -> Iterator[Fault]:
+        """Yield the faults of a column that has an attribute."""
+        name, declared = stored.name, self._declared(stored.name)
+        attribute = self._meta.attributes[name]
+        if _comparable(stored.type) != _comparable(declared):
+            yield self._fault(name, f"The column has another type. {self._remedy('type', name)}", declared, stored.type)
+        elif attribute.optional and stored.required and not stored.place:
+            yield self._fault(
+                name, f"The column takes no null. {self._remedy('null', name)}", f"{declared} or null", declared
+            )
+        elif not attribute.optional and not stored.required and not stored.place:
+            yield from self._nulls(name, declared)
+
+    def _nulls(self, name: str, declared: str) -> Iterator[Fault]:
+        """Yield a fault if an item has a null in a required attribute."""
+        key = ", ".join(map(self._quoted, self._meta.key.attributes))
+        table, column = self._quoted(self._table.name), self._quoted(name)
+        found = self._rows(f"SELECT {key} FROM {table} WHERE {column} IS NULL LIMIT 1")
+        for values in found:
+            message = (
+                f"The attribute is required, but the item {', '.join(map(str, values))} has no value. Give it one: "
+                f"UPDATE {table} SET {column} = … WHERE {column} IS NULL"
+            )
+            yield self._fault(name, message, declared, "null")
+
+    def _unknown(self, stored: StoredColumn) -> Iterator[Fault]:
+        """Yield a fault if a new item cannot leave the column out."""
+        if stored.required and not stored.has_default:
+            yield self._fault(
+                stored.name,
+                "The column has no attribute and requires a value, so no item can be created. "
+                + self._remedy("dropped", stored.name),
+                "an attribute, a default or a nullable column",
+                f"{stored.type} NOT NULL",
+            )
+
+    def _uniques(self) -> Iterator[Fault]:
+        """Yield the unique indexes that persisty made for a `Unique` that is no longer declared."""
+        declared = {str(index.name) for index in self._table.indexes}
+        for (name,) in self._rows(self._dialect.uniques_of, (self._table.name,)):
+            if name.startswith(f"{self._table.name}-unique-") and name not in declared:
+                yield Fault(
+                    f"/{self._table.name}",
+                    f"The table has a unique index that is not declared. Drop it: DROP INDEX {self._quoted(name)}",
+                    found=name,
+                )
+
+    def _declared(self, name: str) -> str:
+        return COLLATION.sub("", self._table.c[name].type.compile(dialect=self._dialect.compiler))
+
+    def _remedy(self, difference: str, name: str) -> str:
+        column = self._table.c.get(name)
+        return self._dialect.remedies[difference].format(
+            table=self._quoted(self._table.name),
+            column=self._quoted(name),
+            type="" if column is None else self._declared(name),
+        )
+
+    def _quoted(self, name: str) -> str:
+        return self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
+
+
+def _comparable(type_: str) -> str:
+    spelled = type_.casefold()
+    return SAME.get(spelled, spelled)

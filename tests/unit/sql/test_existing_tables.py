@@ -1,0 +1,153 @@
+"""A table that does not fit its declaration stops the start: column, stored, declared and what resolves it are named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from persisty import App, SchemaMismatch, Unique, stored
+
+Prepare = Callable[..., App]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prepare]:
+    """Return a function that prepares an app with one item, in one database for the whole test."""
+    url = f"sqlite:///{tmp_path}/shop.db" if request.param == "sqlite" else request.getfixturevalue("schema")
+    opened: list[App] = []
+
+    def prepare(item: type[Any]) -> App:
+        app = App("shop", items=[item], url=url)
+        opened.append(app)
+        app.prepare()
+        return app
+
+    yield prepare
+    for app in opened:
+        app.close()
+
+
+@stored(name="thing")
+class Plain:
+    id: str
+    size: int
+    note: str | None = None
+
+
+@stored(name="thing")
+class TextSize:
+    id: str
+    size: str
+    note: str | None = None
+
+
+@stored(name="thing")
+class RequiredNote:
+    id: str
+    size: int
+    note: str
+
+
+@stored(name="thing")
+class OptionalSize:
+    id: str
+    size: int | None = None
+    note: str | None = None
+
+
+@stored(name="thing")
+class WithoutSize:
+    id: str
+    note: str | None = None
+
+
+@stored(name="thing")
+class WithoutNote:
+    id: str
+    size: int
+
+
+@stored(name="thing", key="note")
+class OtherKey:
+    id: str
+    size: int
+    note: str
+
+
+@stored(name="thing")
+class UuidKey:
+    id: UUID
+    size: int
+    note: str | None = None
+
+
+@stored(name="thing", indexes=[Unique("size")])
+class UniqueSize:
+    id: str
+    size: int
+
+
+def mistakes(prepare: Prepare, item: type[Any]) -> list[tuple[str, str | None, str | None]]:
+    with pytest.raises(SchemaMismatch, match="The tables do not fit the declarations") as caught:
+        prepare(item)
+    return [(fault.path, fault.expected, fault.found) for fault in caught.value.faults]
+
+
+def test_a_changed_type_names_column_stored_and_declared(prepared: Prepare) -> None:
+    prepared(Plain)
+    assert mistakes(prepared, TextSize) == [("/thing/size", "TEXT", "BIGINT" if sqlite(prepared) else "bigint")]
+
+
+def test_the_error_says_what_resolves_it(prepared: Prepare) -> None:
+    prepared(Plain)
+    with pytest.raises(SchemaMismatch) as caught:
+        prepared(TextSize)
+    remedy = "export its items" if sqlite(prepared) else 'ALTER COLUMN "size" TYPE TEXT USING "size"::TEXT'
+    assert remedy in str(caught.value)
+
+
+def test_a_null_in_a_required_attribute_names_the_item_and_stops_the_start(prepared: Prepare) -> None:
+    things = prepared(Plain).store(Plain)
+    things.create({"id": "a", "size": 1, "note": "here"})
+    prepared(RequiredNote)  # harmless: no item has a null
+    things.create({"id": "b", "size": 1})
+    with pytest.raises(SchemaMismatch, match="the item b has no value") as caught:
+        prepared(RequiredNote)
+    assert [fault.path for fault in caught.value.faults] == ["/thing/note"]
+
+
+def test_a_column_that_takes_no_null_is_named_if_the_attribute_is_optional_now(prepared: Prepare) -> None:
+    prepared(Plain)
+    assert [path for path, *_ in mistakes(prepared, OptionalSize)] == ["/thing/size"]
+
+
+def test_a_required_column_whose_attribute_is_gone_stops_the_start_instead_of_every_create(prepared: Prepare) -> None:
+    prepared(Plain)
+    assert [path for path, *_ in mistakes(prepared, WithoutSize)] == ["/thing/size"]
+
+
+def test_a_nullable_column_whose_attribute_is_gone_is_harmless(prepared: Prepare) -> None:
+    prepared(Plain)
+    store = prepared(WithoutNote).store(WithoutNote)
+    store.create({"id": "a", "size": 1})
+    assert store.count() == 1
+
+
+def test_another_key_stops_the_start(prepared: Prepare) -> None:
+    prepared(Plain)
+    assert ("/thing", "note", "id") in mistakes(prepared, OtherKey)
+    prepared(Plain)
+
+
+def test_a_unique_index_that_is_not_declared_any_more_is_named(prepared: Prepare) -> None:
+    prepared(UniqueSize)
+    with pytest.raises(SchemaMismatch, match='DROP INDEX "thing-unique-size"'):
+        prepared(WithoutNote)
+
+
+def sqlite(prepare: Prepare) -> bool:
+    return prepare(Plain).url.startswith("sqlite")
