@@ -12,11 +12,11 @@ from persisty import App
 from persisty.api.actions import operations
 from persisty.api.graphql.compiler import Dialect, Planner
 from persisty.api.graphql.executor import stores_for
-from persisty.api.graphql.hosted import schema as hosted
+from persisty.api.graphql.hosted.executable_schema import ExecutableSchema
 from persisty.api.graphql.links import PARAMETERS
 from persisty.api.graphql.resolvers import call, store_arguments
+from persisty.api.graphql.response import known_error
 from persisty.api.graphql.result_types import LinkField, offered_in, result_ref
-from persisty.api.graphql.sdl import sdl
 from persisty.api.graphql.types import Field, Leaf, ListOf, Record, Ref
 from persisty.api.graphql.values import answer, member_of
 from persisty.errors import Forbidden
@@ -32,7 +32,7 @@ class Reference:
         self._app = app
         self._known = operations(app).values()
         self._planner = Planner(Dialect(lambda leaf: str, str), offered_in(self._known))
-        self.schema: GraphQLSchema = hosted._executable(sdl(self._known), self._known, self._planner)
+        self.schema: GraphQLSchema = ExecutableSchema({one.field: one for one in self._known}, {}, self._planner).whole
         self._seen: set[str] = set()
         for operation in self._known:
             root = self.schema.mutation_type if operation.mutation else self.schema.query_type
@@ -105,4 +105,4 @@ def _inner(ref: Ref) -> Any:
 def _code(error: GraphQLError) -> str:
     if "Cannot return null for non-nullable" in error.message:
         return "unsupported"
-    return hosted.known_error(error.original_error or error).code
+    return known_error(error.original_error or error).code

@@ -114,7 +114,7 @@ def test_bad_input_has_the_same_code_and_paths_everywhere(
 ) -> None:
     event = appsync.handle({"fieldName": field, "arguments": arguments})
     assert event["error"]["code"] == (code or "unauthenticated")
-    schema = hosted.endpoint.schema._schema
+    schema = hosted.endpoint.schema.whole
     text = document_of(schema, field, arguments)
     answer = hosted(text, **aws_json(arguments))
     assert {error["extensions"]["code"] for error in answer["errors"]} == {code or "invalid_input"}

@@ -76,7 +76,7 @@ def test_generated_documents_have_one_answer(
     town.fill()
     for seed in range(chunk, count, CHUNKS):
         random = Random(f"{kind} {seed}")
-        generated = Generator(schema._schema, random, TEXTS, IDS)
+        generated = Generator(schema.whole, random, TEXTS, IDS)
         text = generated.document(kind)
         seen = differ(reference, schema, generated, text, CALLERS[seed % 3], kind)
         if seen is not None:
@@ -91,7 +91,7 @@ def test_generated_documents_have_the_same_answer_through_appsync(schema: Graphq
     town.fill()
     stand_in, same, refused, batches = StandIn(AppSync(town.app), town.app, most=3), 0, 0, 0
     for seed in range(chunk, APPSYNC, 2):
-        generated = Generator(schema._schema, Random(f"appsync {seed}"), TEXTS, IDS)
+        generated = Generator(schema.whole, Random(f"appsync {seed}"), TEXTS, IDS)
         text = generated.document()
         stand_in.caller = CALLERS[seed % 3]
         found = schema.execute(text, generated.variables, caller=stand_in.caller)

@@ -21,7 +21,7 @@ FRIEND = Caller(town.ID.format(100), frozenset({"friend"}))
 
 
 def test_the_fields_that_the_schema_has(town_schema: GraphqlSchema) -> None:
-    schema: GraphQLSchema = town_schema._schema
+    schema: GraphQLSchema = town_schema.whole
     person = schema.type_map["Person"]
     assert isinstance(person, GraphQLObjectType)
     told = {name: (str(one.type), sorted(one.args)) for name, one in person.fields.items()}
@@ -42,7 +42,7 @@ def test_the_fields_that_the_schema_has(town_schema: GraphqlSchema) -> None:
 def test_attributes_that_nobody_may_read_are_nowhere_in_the_schema_and_those_with_a_rule_may_be_null(
     town_schema: GraphqlSchema,
 ) -> None:
-    types = town_schema._schema.type_map
+    types = town_schema.whole.type_map
     person, where, create = (types[name] for name in ("Person", "PersonWhere", "PersonCreate"))
     assert isinstance(person, GraphQLObjectType)
     assert isinstance(where, GraphQLInputObjectType)
@@ -225,7 +225,7 @@ def test_an_owner_need_not_be_given(filled: None) -> None:
     endpoint = GraphqlEndpoint(town.app)
     mutation = 'mutation { noteCreate(item: {text: "mine"}) { id text owner } }'
     assert Hosted(endpoint, FRIEND).data(mutation)["noteCreate"]["owner"] == FRIEND.subject
-    create = endpoint.schema._schema.type_map["NoteCreate"]
+    create = endpoint.schema.whole.type_map["NoteCreate"]
     assert isinstance(create, GraphQLInputObjectType)
     assert str(create.fields["owner"].type) == "ID"
 

@@ -89,7 +89,7 @@ def test_what_the_documentation_shows_is_read() -> None:
 def test_generated_selections_are_read_alike() -> None:
     schema = GraphqlSchema(town.app)
     for seed in range(400):
-        generated = Generator(schema._schema, Random(seed), ["p0", 'q"u\\ote', "é\n", "\u2028"], ["x"])
+        generated = Generator(schema.whole, Random(seed), ["p0", 'q"u\\ote', "é\n", "\u2028"], ["x"])
         for definition in parse(generated.document()).definitions:
             text = print_ast(definition.selection_set)  # type: ignore[attr-defined]
             assert parse_selection(text) == read(definition.selection_set), text  # type: ignore[attr-defined]

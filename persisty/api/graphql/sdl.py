@@ -10,6 +10,7 @@ Building fails with `InvalidDeclaration` that lists every clash of names and eve
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,9 +73,16 @@ def sdl(
     appsync: bool = False,
     directives: Directives = NO_DIRECTIVES,
     subscriptions: Iterable[Subscription] = (),
+    offered: frozenset[StoreMeta[Any]] | None = None,
 ) -> str:
-    """The schema of these operations and subscriptions in GraphQL's schema language."""
-    return _Schema(appsync, directives).text(tuple(operations), tuple(subscriptions))
+    """Return the schema of these operations and subscriptions in GraphQL's schema language.
+
+    `offered`: the items that links may lead to. Without it, those that the operations read.
+    """
+    known = tuple(operations)
+    return _Schema(appsync, directives, offered_in(known) if offered is None else offered).text(
+        known, tuple(subscriptions)
+    )
 
 
 class _Line(Struct, frozen=True):
@@ -90,16 +98,14 @@ class _Line(Struct, frozen=True):
 class _Schema:
     """The types defined so far, by name, and what is wrong with them."""
 
-    def __init__(self, appsync: bool, directives: Directives) -> None:
-        self._appsync, self._directives = appsync, directives
+    def __init__(self, appsync: bool, directives: Directives, offered: frozenset[StoreMeta[Any]]) -> None:
+        self._appsync, self._directives, self._offered = appsync, directives, offered
         self._types: dict[str, str] = {}
         self._begun: set[tuple[Record, bool]] = set()
         self._asking: set[str] = set()
-        self._offered: frozenset[StoreMeta[Any]] = frozenset()
         self._faults: list[Fault] = []
 
     def text(self, operations: Sequence[Operation], subscriptions: Sequence[Subscription]) -> str:
-        self._offered = offered_in(operations)
         fields = [(operation, self._root_field(operation)) for operation in operations]
         followed = [(one, self._subscription(one)) for one in subscriptions]
         publishers = [(one, self._publisher(one)) for one in subscriptions if self._appsync]
@@ -343,9 +349,9 @@ class _Schema:
 
     def _check_unique(self, fields: Sequence[tuple[str, str]]) -> None:
         """Over all roots together: AppSync's function is told a field's name only."""
-        names = [name for name, _ in fields]
+        count = Counter(name for name, _ in fields)
         for name, operation in fields:
-            if names.count(name) > 1:
+            if count[name] > 1:
                 self._fault(f"/{operation}", "Another operation has the same name in GraphQL", name)
 
     def _fault(self, path: str, message: str, found: str | None = None) -> None:

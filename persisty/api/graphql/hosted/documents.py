@@ -67,18 +67,22 @@ def malformed(message: str, nodes: Any = None) -> GraphQLError:
     return GraphQLError(message, nodes, extensions=error_extensions(MalformedGraphql()))
 
 
-def prepare(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
-    """The document, ready to be executed. Raises `Rejected`."""
+def parsed(text: str, limits: Limits) -> DocumentNode:
+    """Return the document, within the limits. Raises `Rejected`."""
     try:
         document = parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:
         raise Rejected([_coded(error)]) from None
     if told := excesses(document, limits):
         raise Rejected([malformed(one) for one in told])
+    return document
+
+
+def check(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
+    """Raise `Rejected` if the document is not valid for the schema."""
     rules = RULES if limits.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
     if errors := validate(schema, document, rules, max_errors=MAX_ERRORS):
         raise Rejected([_coded(error) for error in errors])
-    return document
 
 
 def check_variables(

@@ -49,7 +49,7 @@ class GraphqlEndpoint:
         self._max_body = max_body
         self._documents = documents or declared_in(configured.graphql_documents)
         found = limits or Limits(introspection=configured.graphql_introspection != "off")
-        self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found))
+        self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found, check=before is None))
 
     @property
     def schema(self) -> GraphqlSchema:

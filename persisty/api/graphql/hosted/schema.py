@@ -24,7 +24,6 @@ from graphql import (
     SelectionSetNode,
     Undefined,
     VariableDefinitionNode,
-    build_schema,
     execute_sync,
     get_operation_ast,
     get_variable_values,
@@ -36,11 +35,10 @@ from msgspec import Struct
 
 from ....application import App
 from ....errors import MethodNotAllowed, TooComplex
-from ....model.meta import StoreMeta
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
 from ...actions import operations
-from ...operations import Operation, StoreOperation
+from ...operations import Operation
 from .. import response as answers
 from ..compiler import Dialect, Planner
 from ..complexity import check_complexity, members_of
@@ -50,12 +48,13 @@ from ..response import Answer, error_of, executed, known_error, not_begun
 from ..result_types import offered_in
 from ..sdl import sdl
 from ..selection import TYPENAME, Selected
-from ..subscriptions import Subscription, subscriptions
-from ..types import Leaf, item_record
-from .aws_scalars import SCALARS, json_text
+from ..subscriptions import subscriptions
+from ..types import Leaf
+from .aws_scalars import json_text
 from .document_limits import Limits
-from .documents import MAX_ERRORS, STORED, Rejected, check_variables, malformed, prepare
-from .field_collection import HARMLESS, Collector, fragments_of, switches_of
+from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
+from .executable_schema import ExecutableSchema
+from .field_collection import Collector, fragments_of, switches_of
 from .subscription import Live
 
 REMEMBERED = 500
@@ -83,19 +82,18 @@ class _Plan(Struct, frozen=True):
 class _Document:
     """A document that is fit to be executed, and its plans."""
 
-    def __init__(self, node: DocumentNode) -> None:
+    def __init__(self, schema: GraphQLSchema, node: DocumentNode) -> None:
+        self.schema = schema
         self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
         self.plans: dict[tuple[Any, ...], _Plan] = {}
         self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
 
-    def plainly(
-        self, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]
-    ) -> VariableValues | None:
+    def plainly(self, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]) -> VariableValues | None:
         """The variables, where each is given, as a scalar that its type takes: what graphql-core makes of them, without reading the
         definitions anew."""
         known = self._signatures.get(id(definitions))
         if known is None:
-            found = [get_variable_signature(schema, one) for one in definitions]
+            found = [get_variable_signature(self.schema, one) for one in definitions]
             known = self._signatures[id(definitions)] = [one for one in found if not isinstance(one, GraphQLError)]
         coerced: dict[str, Any] = {}
         for one in known:
@@ -111,17 +109,24 @@ class _Document:
 class GraphqlSchema:
     """The operations of an app as an executable schema."""
 
-    def __init__(self, app: App, limits: Limits | None = None) -> None:
+    def __init__(self, app: App, limits: Limits | None = None, *, check: bool = True) -> None:
+        """Raise `InvalidDeclaration` if names clash. Without `check`, only if names of root fields do."""
         self._stores = app.catalogue.stores
         known = tuple(operations(app).values())
-        told = subscriptions(app.metas.values())
-        self.text = sdl(known, subscriptions=told)
+        followed = subscriptions(app.metas.values())
         self._limits = limits or Limits()
-        self._operations = {operation.field: operation for operation in known}
-        self._subscriptions = {one.field: one for one in told}
+        self._operations = {one.field: one for one in known}
+        self._subscriptions = {one.field: one for one in followed}
+        if check or len({*self._operations, *self._subscriptions}) < len(known) + len(followed):
+            sdl(known, subscriptions=followed)
         self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
-        self._schema = _executable(self.text, known, self._planner, told)
+        self._executable = ExecutableSchema(self._operations, self._subscriptions, self._planner)
         self._remembered = lru_cache(REMEMBERED)(self._prepare)
+
+    @property
+    def whole(self) -> GraphQLSchema:
+        """graphql-core's schema of all operations."""
+        return self._executable.whole
 
     def execute(
         self,
@@ -179,8 +184,8 @@ class GraphqlSchema:
         caller: Caller,
         begin: Callable[[Live], None],
     ) -> Answer:
-        collector = Collector(self._schema, document.fragments, values.coerced)
-        root = self._schema.subscription_type
+        collector = Collector(document.schema, document.fragments, values.coerced)
+        root = document.schema.subscription_type
         [(key, nodes)] = collector.fields([operation.selection_set]).items()  # which is valid only with one
         if root is None or nodes[0].name.value not in self._subscriptions:
             raise Rejected([malformed("There is nothing to subscribe to", nodes)])
@@ -205,7 +210,7 @@ class GraphqlSchema:
             return field.node.complete(run, [found], lambda _: (key,))[0]
         if isinstance(field, str):
             return field
-        return (execute_sync(self._schema, field, variable_values=given).data or {}).get(key)
+        return (execute_sync(self.whole, field, variable_values=given).data or {}).get(key)
 
     def _weigh(self, plan: _Plan, values: VariableValues) -> None:
         """Raise `Rejected` if the answer might hold too much."""
@@ -230,8 +235,8 @@ class GraphqlSchema:
         return found
 
     def _compiled(self, document: _Document, operation: OperationDefinitionNode, switches: Mapping[str, Any]) -> _Plan:
-        collector = Collector(self._schema, document.fragments, switches)
-        root = self._schema.get_root_type(operation.operation)
+        collector = Collector(document.schema, document.fragments, switches)
+        root = document.schema.get_root_type(operation.operation)
         fields: dict[str, _Root | str | DocumentNode] = {}
         if isinstance(root, GraphQLObjectType):
             for key, nodes in collector.fields([operation.selection_set]).items():
@@ -252,22 +257,25 @@ class GraphqlSchema:
         definitions = operation.variable_definitions or ()
         if not definitions:
             return NO_VARIABLES
-        plain = document.plainly(self._schema, definitions, given)
+        plain = document.plainly(definitions, given)
         values = plain or get_variable_values(
-            self._schema, definitions, given, max_errors=MAX_ERRORS, hide_suggestions=True
+            document.schema, definitions, given, max_errors=MAX_ERRORS, hide_suggestions=True
         )
         if isinstance(values, VariableValues):
             return values
-        check_variables(self._schema, document.node, operation, given)
+        check_variables(document.schema, document.node, operation, given)
         raise Rejected([malformed(error.message, error.nodes) for error in values])
 
     def _check(self, leaf: Leaf) -> Callable[[Any], Any]:
         """Return graphql-core's serializer of the type."""
-        kind = self._schema.type_map[leaf.name]
+        kind = self._executable.current.type_map[leaf.name]
         return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
 
     def _prepare(self, text: str) -> _Document:
-        return _Document(prepare(self._schema, text, self._limits))
+        document = parsed(text, self._limits)
+        schema = self._executable.of_document(document)
+        check(schema, document, self._limits)
+        return _Document(schema, document)
 
 
 def _members(root: _Root, values: VariableValues) -> int:
@@ -302,31 +310,3 @@ def _about_the_schema(document: _Document, operation: OperationDefinitionNode, n
         selection_set=SelectionSetNode(selections=tuple(nodes)),
     )
     return DocumentNode(definitions=(alone, *document.fragments.values()))
-
-
-def _executable(
-    text: str, operations: Iterable[Operation], planner: Planner, told: Iterable[Subscription] = ()
-) -> GraphQLSchema:
-    schema = build_schema(text)
-    for name, (read, write) in SCALARS.items():
-        scalar = schema.type_map[name]
-        if isinstance(scalar, GraphQLScalarType):
-            scalar.coerce_input_value, scalar.coerce_output_value = read, write
-    for operation in operations:
-        root = schema.mutation_type if operation.mutation else schema.query_type
-        if isinstance(root, GraphQLObjectType):
-            stored = isinstance(operation, StoreOperation)
-            root.fields[operation.field].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
-            if isinstance(operation, StoreOperation):
-                _mark_links(schema, operation.meta, planner)
-    for one in told:
-        if schema.subscription_type is not None:
-            schema.subscription_type.fields[one.field].extensions = {STORED: True, HARMLESS: True}
-    return schema
-
-
-def _mark_links(schema: GraphQLSchema, meta: StoreMeta[Any], planner: Planner) -> None:
-    item = schema.type_map.get(item_record(meta).name)
-    if isinstance(item, GraphQLObjectType):
-        for name in planner.links(meta):
-            item.fields[name].extensions = {STORED: True, HARMLESS: True}
