@@ -41,13 +41,19 @@ class Schemas:
         found, self.components = msgspec.json.schema_components(every, ref_template=REF)
         _spell_decimals([found, self.components])
         self._found = list(zip(every, found, strict=True))
+        self._by_identity = {id(annotation): schema for annotation, schema in self._found}
         self.components["Problem"] = problem()
         for meta in metas.values():
             self._item(meta)
 
     def of(self, annotation: Any) -> Schema:
-        """The schema of a type among those given."""
-        return next(schema for known, schema in self._found if known is annotation or known == annotation)
+        """Return the schema of a type among those given."""
+        identical = self._by_identity.get(id(annotation))  # equality alone would compare each with each
+        return (
+            identical
+            if identical is not None
+            else next(schema for known, schema in self._found if known is annotation or known == annotation)
+        )
 
     def attribute(self, attribute: Attribute, *, optional: bool | None = None) -> Schema:
         schema = dict(self.of(attribute.type))
