@@ -76,7 +76,7 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.run: pyproject.toml constraints.txt examples/requirements.txt | $(VENV)/pyvenv.cfg
 	@echo "setting up: the server"
-	@$(PIP) install -c constraints.txt -e '.[sql,server,cli]' -r examples/requirements.txt
+	@$(PIP) install -c constraints.txt -e '.[server]' -r examples/requirements.txt
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt requirements.txt examples/requirements.txt | $(VENV)/pyvenv.cfg
