@@ -1,0 +1,91 @@
+"""The wheel, built from the files of the repository, has everything that an app needs in an empty directory."""
+
+from __future__ import annotations
+
+import email
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from hatch_build import PagesHook
+
+ROOT = Path(__file__).parents[2]
+SERVED = """
+from starlette.testclient import TestClient
+import persisty
+from persisty import App, Attr, public, stored
+from persisty.hosting.server import Server
+
+@stored(key="id", access=public)
+class Note:
+    id: Attr[str]
+
+with TestClient(Server(App("notes", items=[Note], url="sqlite:///notes.db"))) as client:
+    print(persisty.__file__)
+    for path in ("/", "/docs", "/graphiql", "/static/graphiql.js", "/static/swagger-ui.css", "/openapi.json", "/api/note"):
+        print(path, client.get(path).status_code)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    [file] = folder.glob("*.whl")
+    return file
+
+
+def metadata(wheel: Path) -> email.message.Message:
+    with ZipFile(wheel) as archive:
+        [name] = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(archive.read(name))
+
+
+def test_it_has_the_pages_the_license_and_the_marker_of_types(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    pages = {"graphiql.js", "graphiql.css", "react.js", "react-dom.js", "swagger-ui.js", "swagger-ui.css"}
+    assert names >= {f"persisty/hosting/static/{page}" for page in pages} | {"persisty/py.typed"}
+    assert [name for name in names if name.endswith("/licenses/LICENSE")]
+
+
+def test_it_installs_nothing_under_names_of_others(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert all(top.startswith("persisty") for top in tops), tops
+
+
+def test_its_metadata_says_what_it_is_and_names_extras_after_tasks(wheel: Path) -> None:
+    found = metadata(wheel)
+    assert found["License-Expression"] == "MIT"
+    assert found["Summary"]
+    assert {"server", "postgresql", "aws", "deploy", "client", "testing", "all"} <= {
+        *found.get_all("Provides-Extra", [])
+    }
+    assert "Typing :: Typed" in found.get_all("Classifier", [])
+
+
+def test_an_app_in_an_empty_directory_is_served_from_it_with_its_pages(wheel: Path, tmp_path: Path) -> None:
+    installed, empty = tmp_path / "installed", tmp_path / "empty"
+    with ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    empty.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SERVED],
+        check=True, cwd=empty, env={"PYTHONPATH": str(installed), "HOME": str(empty)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    imported, *responses = done.stdout.splitlines()
+    assert Path(imported).is_relative_to(installed)
+    assert {line.rpartition(" ")[2] for line in responses} == {"200"}, responses
+
+
+def test_the_build_says_that_node_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    hook = PagesHook(str(tmp_path), {}, None, None, str(tmp_path), "wheel")  # type: ignore[arg-type]
+    with pytest.raises(SystemExit, match="Node 20 or later to build: npm is not installed"):
+        hook.initialize("standard", {})
+    assert hook.initialize("editable", {}) is None
