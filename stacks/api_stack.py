@@ -13,7 +13,7 @@ from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
 from persisty.deploy.events import Events, events_of
-from persisty.deploy.plan import Plan
+from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
 from .constructs.authorization import Modes

@@ -10,7 +10,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from persisty.deploy.events import stream_parameter
-from persisty.deploy.plan import KeyAttribute, Plan, Table
+from persisty.deploy.resources import KeyAttribute, Plan, Table
 from persisty.naming import pascal
 
 TYPES = {

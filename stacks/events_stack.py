@@ -17,7 +17,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events
-from persisty.deploy.plan import Plan
+from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
 from .constructs.code import Target

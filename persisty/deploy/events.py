@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..naming import parameter_name
 from .layers import layers_of
-from .plan import Function, Plan
+from .resources import Function, Plan
 
 HANDLER = "lambdas.stream.handler"
 BATCH = 100

@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambdas
 from constructs import Construct
 
 from persisty.deploy.appsync_auth import API_KEY, COGNITO, IAM, LAMBDA, OIDC, AuthMode
-from persisty.deploy.plan import Plan
+from persisty.deploy.resources import Plan
 
 KEY_LIFE = 11
 """Months until an API key of the GraphQL API expires. A deployment in a later month renews it."""

@@ -15,8 +15,9 @@ from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from persisty.deploy.grants import INDEX_ACTIONS
 from persisty.deploy.layers import LAYERS
-from persisty.deploy.plan import INDEX_ACTIONS, Function, Plan
+from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
 from .code import Target, dependency_layer, function_code, runtime_layer

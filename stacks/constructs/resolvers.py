@@ -10,7 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_appsync as appsync
 from aws_cdk import aws_lambda as lambdas
 
-from persisty.deploy.plan import Field, Plan
+from persisty.deploy.resources import Field, Plan
 from persisty.naming import pascal
 
 FOLDER = Path(__file__).parent

@@ -53,9 +53,9 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.clients.python_types:EDITS": edited,
     "persisty.clients.typescript_methods:METHODS": every,
     "persisty.clients.typescript_types:EDITS": edited,
-    "persisty.deploy.plan:BATCH_ACTIONS": edited,
-    "persisty.deploy.plan:UNIQUE_ACTIONS": edited,
-    "persisty.deploy.plan:VERB_ACTIONS": every,
+    "persisty.deploy.grants:BATCH_ACTIONS": edited,
+    "persisty.deploy.grants:UNIQUE_ACTIONS": edited,
+    "persisty.deploy.grants:VERB_ACTIONS": every,
 }
 """Table → the verbs that must be its keys. A new verb fails here wherever a table lacks it; a new table is added here."""
 

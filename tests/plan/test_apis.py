@@ -10,7 +10,8 @@ import pytest
 
 from examples.messenger.app import app
 from persisty import InvalidDeclaration
-from persisty.deploy.plan import Plan, Route, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan, Route
 from persisty.store.idempotency_records import REQUESTS
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target

@@ -26,7 +26,8 @@ from persisty import (
     stored,
 )
 from persisty.deploy.appsync_auth import AuthMode
-from persisty.deploy.plan import Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 from tests.appsync_schema import DECLARED

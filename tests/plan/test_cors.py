@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from persisty import App, InvalidDeclaration, public, settings, stored
-from persisty.deploy.plan import Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan
 
 PAGES = "https://app.example.com http://localhost:3000"
 

@@ -14,7 +14,8 @@ from persisty.api.graphql.appsync.change_publisher import document
 from persisty.api.graphql.subscriptions import subscriptions
 from persisty.deploy.appsync_auth import IAM, AuthMode
 from persisty.deploy.events import Source, events_of
-from persisty.deploy.plan import Field, Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Field, Plan
 from tests.appsync_schema import DECLARED
 
 SPEC = "shop:app"

@@ -11,7 +11,9 @@ from persisty.api.http.messages import Request, Response
 from persisty.api.idempotency import LEASE, Idempotency
 from persisty.api.store_operations import store_operations
 from persisty.backends.dynamodb.engine import DynamoDbEngine
-from persisty.deploy.plan import REQUEST_ACTIONS, KeyAttribute, plan_of
+from persisty.deploy.grants import REQUEST_ACTIONS
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import KeyAttribute
 from persisty.store.idempotency_records import REQUESTS
 from persisty.store.store import context_of
 from persisty.testing import app_fixture

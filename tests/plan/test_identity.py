@@ -8,7 +8,8 @@ import aws_cdk as cdk
 import pytest
 
 from persisty import App, InvalidDeclaration, authenticated, public, settings, stored
-from persisty.deploy.plan import Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 from tests import tokens

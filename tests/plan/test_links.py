@@ -20,7 +20,9 @@ from persisty import (
     public,
     stored,
 )
-from persisty.deploy.plan import QUERY_ACTIONS, SYSTEM, Grant, plan_of
+from persisty.deploy.grants import QUERY_ACTIONS, SYSTEM
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Grant
 from persisty.model.rules import Rule
 
 WRITES = {

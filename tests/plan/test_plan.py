@@ -32,7 +32,9 @@ from persisty.api.graphql.subscriptions import subscriptions
 from persisty.backends.dynamodb.backend import Options
 from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
-from persisty.deploy.plan import SYSTEM, Function, Plan, plan_of
+from persisty.deploy.grants import SYSTEM
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Function, Plan
 from persisty.model.verbs import VERBS
 from persisty.naming import RESERVED, system_table_name
 from persisty.store.store import context_of

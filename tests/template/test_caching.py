@@ -12,7 +12,8 @@ from msgspec import structs
 
 from examples.messenger.app import app
 from persisty.api.graphql.appsync.resolver_caching import Caching
-from persisty.deploy.plan import Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
 

@@ -9,7 +9,8 @@ import pytest
 
 from examples.messenger.app import app
 from persisty.deploy.events import MAX_AGE, RETRIES, Events, events_of
-from persisty.deploy.plan import Plan, plan_of
+from persisty.deploy.plan import plan_of
+from persisty.deploy.resources import Plan
 
 from .test_template import as_list, of_type, properties, statements, text
 

@@ -17,7 +17,8 @@ from examples.messenger.app import app
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
 from persisty.deploy.layers import LAYERS
-from persisty.deploy.plan import BATCH, KeyAttribute, Plan, plan_of
+from persisty.deploy.plan import BATCH, plan_of
+from persisty.deploy.resources import KeyAttribute, Plan
 from tests import tokens
 from tests.appsync_schema import DECLARED, links_in
 

@@ -1,0 +1,125 @@
+"""The DynamoDB actions that functions may take: exactly those of the offered verbs, on the tables that these verbs reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ..api.operations import StoreOperation
+from ..application import App
+from ..model.meta import Link, StoreMeta
+from ..model.rules import Rule, Through
+from ..model.verbs import READS, WRITES
+from .resources import Grant
+
+READ_ACTIONS = ("dynamodb:GetItem", "dynamodb:BatchGetItem")
+QUERY_ACTIONS = ("dynamodb:Query", "dynamodb:Scan", *READ_ACTIONS, "dynamodb:DescribeTable")
+"""A filter by keys is read, and how large a table is decides whether it may be scanned."""
+INDEX_ACTIONS = ("dynamodb:Query",)
+"""Actions that are also granted on a table's indexes. Only tables are scanned."""
+
+VERB_ACTIONS: dict[str, tuple[str, ...]] = {
+    "read": ("dynamodb:GetItem",),
+    "read_batch": READ_ACTIONS,
+    "search": QUERY_ACTIONS,
+    "count": QUERY_ACTIONS,
+    "create": ("dynamodb:PutItem",),
+    "update": ("dynamodb:UpdateItem", "dynamodb:GetItem"),
+    "delete": ("dynamodb:DeleteItem", "dynamodb:GetItem"),
+    "edit_batch": READ_ACTIONS,
+}
+"""Verb of a store → the DynamoDB actions it takes. Updates and deletes read where a condition is not DynamoDB's to decide;
+the edits of a batch take what their own verbs take, and are offered only where those are."""
+BATCH_ACTIONS = {
+    "create": "dynamodb:PartiQLInsert",
+    "update": "dynamodb:PartiQLUpdate",
+    "delete": "dynamodb:PartiQLDelete",
+}
+"""Verb → what it takes as a statement of a batch."""
+UNIQUE_ACTIONS: dict[str, tuple[str, ...]] = {
+    "create": ("dynamodb:PutItem",),
+    "update": ("dynamodb:PutItem", "dynamodb:DeleteItem"),
+    "delete": ("dynamodb:DeleteItem",),
+}
+"""Verb of a store with unique indexes → what it takes of the system table."""
+SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem",)}
+"""Verb of a store with sequences → what it takes of the system table."""
+REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+"""Actions on the table of idempotency records."""
+SYSTEM = "persisty_system"
+"""The name that grants use for the system table, which has no store."""
+
+
+def grants_of(app: App, stores: dict[str, StoreOperation], *, whole: bool) -> tuple[Grant, ...]:
+    """Return the grants of the offered verbs. Custom actions are the app's own code and may use every verb of every store."""
+    actions: dict[str, set[str]] = {name: set() for name in (*app.metas, SYSTEM)}
+    for meta in app.metas.values():
+        offered = {operation.verb for operation in stores.values() if operation.meta is meta}
+        verbs = [verb for verb in VERB_ACTIONS if whole or verb in offered]
+        if not verbs:
+            continue
+        _take(actions, meta, verbs)
+        if not WRITES.isdisjoint(verbs):
+            for link in _checked(meta):
+                actions[link.ends.target.name].add("dynamodb:ConditionCheckItem")
+        for other in _reached(meta, verbs):
+            actions[other.name].update(QUERY_ACTIONS)
+        if "delete" in verbs:
+            _take_dependents(app, actions, meta, set())
+    return tuple(Grant(name, tuple(sorted(taken))) for name, taken in actions.items() if taken)
+
+
+def _take(actions: dict[str, set[str]], meta: StoreMeta[Any], verbs: Sequence[str]) -> None:
+    """Add the actions of some verbs of a store: on its table and on the system table."""
+    actions[meta.name].update(action for verb in verbs for action in VERB_ACTIONS[verb])
+    if "edit_batch" in verbs:
+        actions[meta.name].update(action for verb, action in BATCH_ACTIONS.items() if verb in verbs)
+    for table, kept in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
+        actions[SYSTEM].update(action for verb in verbs if kept for action in table.get(verb, ()))
+
+
+def _checked(meta: StoreMeta[Any]) -> list[Link]:
+    """The links whose targets have to be there for an item to be written."""
+    return [link for link in meta.links.values() if link.kind == "belongs_to" and link.on_delete != "ignore"]
+
+
+def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]:
+    """The items to which filters and answers may follow links, and rules do: those that somebody may read, and those that a rule
+    names."""
+    found: dict[str, StoreMeta[Any]] = {}
+    left = [meta]
+    while left:
+        one = left.pop()
+        named = {name for verb in VERB_ACTIONS if one.access is not None for name in _links_in(one.access.of(verb))}
+        reads = not READS.isdisjoint(verbs) or not WRITES.isdisjoint(verbs)
+        for link in one.links.values():
+            ends = link.ends
+            open_ = reads and ends.target.access is not None and ends.target.access.allows("read")
+            if open_ or link.name in named:
+                for other in (ends.target, ends.middle):
+                    if other is not None and other.name not in found:
+                        found[other.name] = other
+                        left.append(other)
+    return list(found.values())
+
+
+def _links_in(rule: Rule) -> Iterator[str]:
+    if isinstance(rule, Through):
+        yield rule.link
+    for part in rule.parts:
+        yield from _links_in(part)
+
+
+def _take_dependents(app: App, actions: dict[str, set[str]], meta: StoreMeta[Any], seen: set[str]) -> None:
+    """Add the actions that delete or update the items which refer to a deleted item."""
+    for other in app.metas.values():
+        for link in _checked(other):
+            if link.ends.target is not meta or f"{other.name}.{link.name}" in seen:
+                continue
+            seen.add(f"{other.name}.{link.name}")
+            actions[other.name].update(QUERY_ACTIONS)
+            verb = {"cascade": "delete", "nullify": "update"}.get(link.on_delete)
+            if verb is not None:
+                _take(actions, other, [verb, "edit_batch"])
+            if link.on_delete == "cascade":
+                _take_dependents(app, actions, other, seen)

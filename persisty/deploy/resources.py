@@ -1,0 +1,100 @@
+"""The records of a plan: the resources of a deployment as plain data. `plan.py` computes them, `stacks/` makes a construct of each."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..api.graphql.appsync.resolver_caching import Caching
+from ..naming import pascal
+from .appsync_auth import AuthMode
+
+
+class KeyAttribute(Struct, frozen=True):
+    """`type` is DynamoDB's: S, N or B."""
+
+    name: str
+    type: str
+
+
+class Index(Struct, frozen=True):
+    name: str
+    partition: KeyAttribute
+    sorts: tuple[KeyAttribute, ...]
+
+
+class Table(Struct, frozen=True):
+    """`store` is the item's name, `name` the table's; `stream`: whether what is written goes into a stream, old and new; `ttl`: the attribute
+    that says when an item expires."""
+
+    store: str
+    name: str
+    partition: KeyAttribute
+    sort: KeyAttribute | None
+    indexes: tuple[Index, ...]
+    stream: bool = False
+    ttl: str | None = None
+
+
+class Grant(Struct, frozen=True):
+    """DynamoDB actions on the table of a store; those in `INDEX_ACTIONS` on its indexes too."""
+
+    store: str
+    actions: tuple[str, ...]
+
+
+class Function(Struct, frozen=True):
+    """`secret`: the ARN of the secret or parameter that it reads; `layers`: the rows of `layers.LAYERS` that it needs."""
+
+    name: str
+    handler: str
+    description: str
+    environment: dict[str, str]
+    grants: tuple[Grant, ...]
+    secret: str | None = None
+    layers: tuple[str, ...] = ()
+
+
+class Route(Struct, frozen=True):
+    """A route of the HTTP API; method `ANY` is every one."""
+
+    method: str
+    path: str
+    function: str
+
+
+class Field(Struct, frozen=True):
+    """A field of the GraphQL API that has a resolver, the function that it asks, and how AppSync keeps the answers. A mutation without a
+    function gives back what it is given: subscriptions follow it. A link, `type` being that of its items, is asked for many of these at
+    once, at most `batch`."""
+
+    type: str
+    name: str
+    function: str | None
+    caching: Caching | None = None
+    batch: int = 0
+
+
+class Plan(Struct, frozen=True):
+    """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first; `introspection`: whether
+    AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it."""
+
+    app: str
+    stage: str
+    tables: tuple[Table, ...]
+    functions: tuple[Function, ...]
+    routes: tuple[Route, ...]
+    fields: tuple[Field, ...]
+    sdl: str
+    auth: tuple[AuthMode, ...] = ()
+    introspection: bool = True
+    eager_actions: bool = False
+
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """The mutations that subscriptions follow."""
+        return tuple(field.name for field in self.fields if field.function is None)
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the names of the stacks: `Messenger-dev`."""
+        return f"{pascal(self.app)}-{self.stage}"
