@@ -18,6 +18,7 @@ from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput, Unauthenticated
 from ..model.generators import acting_as
+from ..model.json_numbers import holds_unrounded, settled
 from ..model.types import identity, unwrap
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
@@ -98,7 +99,7 @@ def _call_action(
     for parameter in parameters:
         if parameter.name in arguments:
             try:
-                values[parameter.name] = msgspec.convert(arguments[parameter.name], parameter.shape)
+                values[parameter.name] = _argument(arguments[parameter.name], parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 faults.append(fault_of(error, pointer(parameter.name)))
         elif parameter.required:
@@ -108,6 +109,10 @@ def _call_action(
     values |= {name: made(caller) for name, made in told.items()}
     with acting_as(caller.subject):
         return _settled(function(**values))
+
+
+def _argument(given: Any, shape: Any) -> Any:
+    return settled(given, shape) if holds_unrounded(given) else msgspec.convert(given, shape)
 
 
 def admit(action: Any, caller: Caller) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
+from .json_numbers import holds_unrounded, settled
 from .meta import Attribute, StoreMeta
 from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_list, is_literal, metas_of
 
@@ -74,7 +75,8 @@ def _appended(attribute: Attribute, change: Append) -> Append:
         raise ValueError(f"Expected a list to append to, got {attribute.kind}")
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")
-    values = msgspec.convert(change.values, list[get_args(listed) or Any])  # type: ignore[misc]
+    kind: Any = list[get_args(listed) or Any]  # type: ignore[misc]
+    values = settled(change.values, kind) if holds_unrounded(change.values) else msgspec.convert(change.values, kind)
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))
 
 

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from ..errors import Fault, InvalidInput
 from .generators import Add, Append, now
+from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta, per_meta
 from .types import NORMALISE
@@ -118,14 +119,21 @@ def new_item(
         raise InvalidInput(faults=[*faults, *_faults(meta, values, path, may)])
     _generate(values, _on_create(meta))
     try:
-        item = msgspec.convert(values, meta.item)
-        for attribute, normalise in _normalisers(meta):
-            value = attribute.get(item)
-            if value is not None and (normal := normalise(value)) is not value:
-                setattr(item, attribute.name, normal)
-        return item
+        return _item(meta, values)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise InvalidInput(faults=_faults(meta, values, path, may) or [fault_of(error, path)]) from error
+        faults = _faults(meta, values, path, may)
+        if not faults and holds_unrounded(values):
+            return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
+        raise InvalidInput(faults=faults or [fault_of(error, path)]) from error
+
+
+def _item(meta: StoreMeta[T], values: Mapping[str, Any]) -> T:
+    item = msgspec.convert(values, meta.item)
+    for attribute, normalise in _normalisers(meta):
+        value = attribute.get(item)
+        if value is not None and (normal := normalise(value)) is not value:
+            setattr(item, attribute.name, normal)
+    return item
 
 
 def changes_of(
@@ -171,13 +179,25 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
         if attribute.optional:
             return None
         raise ValueError(f"Expected {attribute.kind}, got null")
-    value = msgspec.convert(value, attribute.type, strict=strict)
+    value = _converted(value, attribute.type, strict=strict)
     return attribute.normalise(value) if attribute.normalise else value
+
+
+def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
+    if type(value) in BUILTIN:
+        return msgspec.convert(value, annotation, strict=strict)
+    if holds_unrounded(value):
+        return settled(value, annotation)
+    return msgspec.convert(value, annotation, strict=strict)
+
+
+BUILTIN = frozenset({str, int, float, bool})
+"""Types of most values. None of them contains a number that was not rounded."""
 
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
-    value = msgspec.convert(value, attribute.operand, strict=strict)
+    value = _converted(value, attribute.operand, strict=strict)
     normalise = NORMALISE.get(attribute.kind)  # the attribute's own checks the bounds of a decimal, too
     return normalise(value) if normalise else value
 

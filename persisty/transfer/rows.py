@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import Fault, InvalidInput, MalformedJson, PayloadTooLarge, PersistyError
+from ..model.json_numbers import decode
 
 MAX_ROW = 1 << 20
 """Bytes of a row."""
@@ -102,7 +103,6 @@ def _excerpt(content: bytes) -> str:
 
 def json_rows(stream: BinaryIO) -> Iterator[Row]:
     """Iterate over the rows of a JSON lines file: one object each. Blank lines are skipped."""
-    decode = msgspec.json.Decoder().decode
     for line in Lines(stream):
         if line.content.isspace():
             continue

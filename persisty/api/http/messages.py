@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ...errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, UnsupportedMediaType
+from ...model.json_numbers import UnroundedNumber, decode, number_of
 from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
@@ -103,20 +104,18 @@ def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
     return {**headers, "vary": ", ".join((*known, *names))}
 
 
-def _number(text: str) -> int | float:
-    """A number without a fraction is an integer, however JSON spells it: `3.0` is what a schema calls an integer, too. So the sign of
-    a zero is lost, as in what JavaScript writes."""
-    value = float(text)
-    return int(value) if value.is_integer() and abs(value) < EXACT else value
+def _rounded(text: str) -> int | float:
+    """Return a number as GraphQL has it: `Float` takes the nearest one, and a `Decimal` is text."""
+    value = number_of(text)
+    return float(text) if isinstance(value, UnroundedNumber) else value
 
 
-EXACT = 2**53
-"""The integers below are floats, too."""
-_decode = msgspec.json.Decoder(float_hook=_number).decode
+_decode_rounded = msgspec.json.Decoder(float_hook=_rounded).decode
 
 
-def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
-    """The request's body, decoded. Raises the typed error of whatever is wrong with it."""
+def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = False) -> Any:
+    """Return the request's body, decoded. Raises the typed error of what is wrong with it. `rounded`: numbers are floats, also those that a
+    float does not hold."""
     if len(request.body) > max_body:
         raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
     media, _, parameters = request.headers.get("content-type", "").partition(";")
@@ -124,6 +123,6 @@ def json_body(request: Request, max_body: int = MAX_BODY) -> Any:
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
     try:
-        return _decode(request.body)
+        return (_decode_rounded if rounded else decode)(request.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedJson(f"The body is not JSON: {error}") from error

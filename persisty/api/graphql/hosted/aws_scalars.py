@@ -10,6 +10,7 @@ import msgspec
 from graphql import GraphQLError
 from msgspec import Meta
 
+from ....model.json_numbers import decode
 from ....model.types import identity
 
 
@@ -17,7 +18,7 @@ def _json(value: Any) -> Any:
     """AWSJSON as AppSync takes it: text only, handed on parsed."""
     if isinstance(value, str):
         try:
-            return msgspec.json.decode(value)
+            return decode(value)
         except (msgspec.DecodeError, RecursionError):
             pass
     raise GraphQLError("AWSJSON cannot represent a value that is not JSON as text")

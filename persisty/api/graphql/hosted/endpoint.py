@@ -86,7 +86,7 @@ class GraphqlEndpoint:
 
 
 def _posted(request: Request, max_body: int) -> Any:
-    return json_body(request, max_body)
+    return json_body(request, max_body, rounded=True)
 
 
 def _asked(request: Request, max_body: int) -> Any:
