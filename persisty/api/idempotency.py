@@ -61,6 +61,10 @@ PURGE_EVERY, PURGED = 25, 50
 """After how many requests some that are expired are dropped, and how many are looked at for that: twice as many as have come since, so
 that never many more than half of all are expired."""
 
+OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "aio", "rh", "uti"})
+"""Claims about the token, not its subject: each token has others, so that a request may be repeated with a refreshed one. The last three
+are Microsoft's."""
+
 _PLAIN = re.compile(rf"[!#-~][!-~]{{0,{MAX_KEY - 1}}}", re.ASCII)
 _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"', re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -212,7 +216,10 @@ def _invalid(expected: str) -> IdempotencyKeyInvalid:
 
 
 def _fingerprint(request: Request) -> str:
-    """Return a hash of the request, and of the caller's scopes, which decide what it is answered."""
+    """Return a hash of the request, and of what access rules read of the caller: its scopes and claims. The same subject under another tenant's
+    claims may get another response."""
     media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
-    told = encode([request.method, request.path, request.query, media, sorted(request.caller.scopes)])
+    caller = request.caller
+    claims = {name: value for name, value in caller.claims.items() if name not in OF_ONE_TOKEN}
+    told = encode([request.method, request.path, request.query, media, sorted(caller.scopes), claims])
     return sha256(told + b"\n" + request.body).hexdigest()

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,19 @@ from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from lambdas.http_event import answered
-from persisty import Access, App, Caller, Conflict, InvalidDeclaration, Unique, authenticated, owned, public, stored
+from persisty import (
+    Access,
+    App,
+    Caller,
+    Conflict,
+    InvalidDeclaration,
+    Unique,
+    authenticated,
+    member,
+    owned,
+    public,
+    stored,
+)
 from persisty.api.http.messages import Request, Response
 from persisty.api.idempotency import LEASE, MAX_KEPT, PURGE_EVERY, PURGED, Idempotency
 from persisty.api.openapi.document import document
@@ -49,6 +62,12 @@ class Diary:
     id: str
     author: str
     text: str = ""
+
+
+@stored(access=Access(create=member("tenant", claim="tenant"), read=member("tenant", claim="tenant")))
+class Room:
+    id: str
+    tenant: str
 
 
 CALLED: list[str] = []
@@ -188,6 +207,8 @@ def test_nobody_gets_at_the_answer_of_another(post: Client) -> None:
         ("/actions/send?x=1", {"text": "hi"}, {}),
         ("/actions/send", {"text": "hi"}, {"content_type": "text/plain"}),
         ("/actions/send", {"text": "hi"}, {"caller": Caller("ann", frozenset({"admin"}))}),
+        ("/actions/send", {"text": "hi"}, {"caller": Caller("ann", claims={"tenant": "acme"})}),
+        ("/actions/send", {"text": "hi"}, {"caller": Caller("ann", claims={"groups": ["a"]})}),
     ],
 )
 def test_another_request_with_the_same_key_is_refused(post: Client, path: str, body: Any, more: Any) -> None:
@@ -227,6 +248,26 @@ BAD = [
     '"\\x"',
     '"a";p=1',
 ]
+
+
+def test_the_claims_of_another_tenant_get_no_response_of_the_first(clock: Clock) -> None:
+    with closing(App("rooms", items=[Room], url="memory://")) as app:
+        post = Client(Rest(app, clock=clock))
+        acme, other = (Caller("ann", claims={"tenant": name}) for name in ("acme", "other"))
+        first = post("/api/room", {"id": "a", "tenant": "acme"}, caller=acme)
+        assert first.status == 201
+        refused = post("/api/room", {"id": "a", "tenant": "acme"}, caller=other)
+        assert (refused.status, code(refused)) == (422, "idempotency_key_reused")
+        assert b"acme" not in refused.body
+
+
+def test_a_refreshed_token_of_the_same_caller_gets_the_same_response(post: Client) -> None:
+    def ann(number: int) -> Caller:
+        claims = {"sub": "ann", "groups": ["a", "b"], "exp": number, "iat": number, "jti": str(number)}
+        return Caller("ann", claims=claims)
+
+    first = post("/actions/send", {"text": "hi"}, caller=ann(1))
+    assert replayed(first, post("/actions/send", {"text": "hi"}, caller=ann(2)))
 
 
 @pytest.mark.parametrize("key", GOOD)
