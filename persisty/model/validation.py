@@ -7,7 +7,8 @@ the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, TypeVar
 
 import msgspec
@@ -171,6 +172,44 @@ def changes_of(
         raise InvalidInput(faults=faults)
     _generate(changes, _on_update(meta))
     return changes
+
+
+def changes_of_all(
+    meta: StoreMeta[Any], given: Sequence[Mapping[str, Any]], *, may: May | None = None
+) -> list[dict[str, Any]] | None:
+    """Return what `changes_of` returns of each, or None unless all change the same attributes to valid plain values.
+
+    The values are validated an attribute at a time: a tenth of the time of one change after the other.
+    """
+    names = tuple(given[0]) if given and type(given[0]) is dict else ()
+    if not names or any(type(one) is not dict or tuple(one) != names for one in given):
+        return None
+    columns = []
+    for name in names:
+        attribute = meta.attributes.get(name)
+        if attribute is None or name in meta.key.attributes or (may and not may(attribute)):
+            return None
+        values = [one[name] for one in given]
+        if not NOT_PLAIN.isdisjoint(map(type, values)):
+            return None
+        try:
+            columns.append(_typed_all(attribute, values))
+        except (msgspec.ValidationError, ValueError, TypeError):
+            return None
+    found = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    generators = _on_update(meta)
+    for one in found:
+        _generate(one, generators)
+    return found
+
+
+NOT_PLAIN = frozenset({NoneType, dict, *OPERATORS})
+"""Types of values that `changes_of_all` leaves to `changes_of`: a dict may spell an operator."""
+
+
+def _typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:
+    converted: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
+    return list(map(attribute.normalise, converted)) if attribute.normalise else converted
 
 
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:

@@ -12,7 +12,7 @@ from ..errors import Conflict, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta, per_meta
-from ..model.validation import May, changes_of, new_item
+from ..model.validation import May, changes_of, changes_of_all, new_item
 from ..query.evaluation import Predicate, matcher
 from ..query.filter_algebra import combine, follows_links, names_in
 from ..query.postconditions import after
@@ -76,6 +76,11 @@ class CallerGuard(Guard):
         self.rows("update")
         with self._acting():
             return changes_of(self.meta, given, path, may=self._gives("updatable"))
+
+    def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+        self.rows("update")
+        with self._acting():
+            return changes_of_all(self.meta, given, may=self._gives("updatable"))
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         """Join the rule of the verb, which must match before and, for an update, after it, and the rules of the attributes that change."""

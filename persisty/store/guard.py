@@ -60,6 +60,10 @@ class Guard(Protocol):
         """Return valid changes, of attributes that the caller may change."""
 
     @abstractmethod
+    def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+        """Return what `changes` returns of each, or None if they have to be looked at one by one."""
+
+    @abstractmethod
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         """Return what must match an item for the caller to update it with `changes`, or to delete it."""
 

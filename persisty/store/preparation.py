@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -99,18 +100,23 @@ class Preparation:
         when: Filter | None,
         path: str = "",
         values: KeyValues | UnsetType | None = UNSET,
+        plain: dict[str, Any] | None = None,
     ) -> Planned | None:
-        """Plan an update; None where no item can have that key. `values`: those of the key, where it has been parsed."""
-        # the faults of the changes are told at the root of what a single update is given
-        valid = self.guard.changes(changes, path and path + "/changes")
+        """Return the plan of an update, or None if no item can have that key.
+
+        `values`: those of the key, if it has been parsed. `plain`: the changes, if `Guard.changes_of_all` returned them.
+        """
+        # the paths of the faults of a single update begin at the changes
+        valid = self.guard.changes(changes, path and path + "/changes") if plain is None else plain
         condition = ALL if when is None else self.where(when, path + "/when")
         if values is UNSET:
             values = self.key(key, path + "/key")
         if values is None:
             return None
-        rule, bounds = self.guard.condition("update", valid), bounds_of(self.meta, valid)
-        ready = self._ready(condition, rule, bounds)
-        requires = self._requirements(valid, "update", path and path + "/changes")
+        rule = self.guard.condition("update", valid)
+        bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values are no sums
+        ready = ALL if condition is rule is bounds is ALL else self._ready(condition, rule, bounds)
+        requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
         return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
 
     def delete(
@@ -133,6 +139,9 @@ class Preparation:
         planned: list[Planned | None] = []
         faults: list[Fault] = []
         parsed = iter(self._parsed([edit.key for edit in batch if isinstance(edit, edits.Update | edits.Delete)]))
+        updates = [edit.changes for edit in batch if isinstance(edit, edits.Update)]
+        together = self.guard.changes_of_all(updates) if len(updates) > 1 else None
+        plain: Iterator[dict[str, Any] | None] = repeat(None) if together is None else iter(together)
         for position, edit in zip(positions or range(len(batch)), batch, strict=True):
             path = f"/edits/{position}"
             try:
@@ -140,7 +149,7 @@ class Preparation:
                     planned.append(self.create(edit.item, path + "/item"))
                 elif isinstance(edit, edits.Update):
                     values = next(parsed) if isinstance(edit.key, str) else UNSET
-                    planned.append(self.update(edit.key, edit.changes, edit.when, path, values))
+                    planned.append(self.update(edit.key, edit.changes, edit.when, path, values, next(plain)))
                 elif isinstance(edit, edits.Delete):
                     values = next(parsed) if isinstance(edit.key, str) else UNSET
                     planned.append(self.delete(edit.key, edit.when, path, values))

@@ -66,15 +66,16 @@ def edit_result(
     planned: Planned | None,
     result: WriteResult | None,
     guard: Guard,
-    path: str = "",
+    position: int | None = None,
 ) -> EditResult[Any]:
-    """Return the result of one edit. An edit without a write has a key that no item can have."""
+    """Return the result of one edit, at this position of its batch. An edit without a write has a key that no item can have."""
     if planned is None or result is None:
         return EditResult(error=NotFound())
     if result.outcome is Outcome.IN_DOUBT:
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
         return EditResult(None if result.item is None else guard.redact_written(result.item))
+    path = "" if position is None else f"/edits/{position}/changes"
     return EditResult(error=guard.redact_error(error_of(meta, planned, result, guard, path)))
 
 

@@ -32,6 +32,6 @@ def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) 
             error.faults = located(error.faults, planned)
             raise
     return [
-        edit_result(here.meta, one, None if one is None else next(results), here.guard, f"/edits/{position}/changes")
+        edit_result(here.meta, one, None if one is None else next(results), here.guard, position)
         for position, one in enumerate(planned)
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Forbidden, PersistyError
 from ..model.expressions import ALL, Filter
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, new_item
+from ..model.validation import changes_of, changes_of_all, new_item
 from ..query.visibility import View, unrestricted
 from .guard import Guard
 from .semi_joins import SemiJoins
@@ -45,6 +45,9 @@ class TrustedGuard(Guard):
 
     def changes(self, given: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         return changes_of(self.meta, given, path)
+
+    def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+        return changes_of_all(self.meta, given)
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         return ALL

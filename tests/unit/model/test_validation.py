@@ -14,7 +14,17 @@ from msgspec import Meta, Struct
 
 from persisty import VERSION, Attr, Fault, Generator, InvalidInput, meta_of, stored
 from persisty.model.generators import Add
-from persisty.model.validation import changed, changes_of, fault_of, key_values, new_item, operand, pointer, typed
+from persisty.model.validation import (
+    changed,
+    changes_of,
+    changes_of_all,
+    fault_of,
+    key_values,
+    new_item,
+    operand,
+    pointer,
+    typed,
+)
 
 
 class Line(Struct):
@@ -223,3 +233,39 @@ def test_faults_of_messages(message: str, fault: Fault) -> None:
 def test_pointers_escape() -> None:
     assert pointer() == ""
     assert pointer("a", 0, "b/c~d") == "/a/0/b~1c~0d"
+
+
+TOGETHER: list[tuple[bool, list[dict[str, Any]]]] = [
+    (True, [{"email": "a@b"}, {"email": "b@c"}]),
+    (True, [{"total": "1.50", "due": "2026-01-02"}, {"total": Decimal(2), "due": date(2026, 1, 3)}]),
+    (True, [{"lines": [{"sku": "x"}]}, {"lines": []}]),
+    (True, [{"version": 4}, {"version": 5}]),
+    (False, [{"email": "a@b"}, {"rate": 2.0}]),
+    (False, [{"email": "a@b", "rate": 1.0}, {"rate": 2.0, "email": "a@b"}]),
+    (False, [{"note": "n"}, {"note": None}]),
+    (False, [{"version": 4}, {"version": Add(1)}]),
+    (False, [{"email": "a@b"}, {"email": "no"}]),
+    (False, [{"rate": 1.0}, {"rate": 0.0}]),
+    (False, [{"total": Decimal(1)}, {"total": Decimal("NaN")}]),
+    (False, [{"nope": 1}, {"nope": 2}]),
+    (False, [{"id": uuid4()}, {"id": uuid4()}]),
+    (False, [{}, {}]),
+    (False, []),
+]
+
+
+@pytest.mark.parametrize(("together", "given"), TOGETHER)
+def test_changes_of_several_items_are_those_of_each(together: bool, given: list[dict[str, Any]]) -> None:
+    found = changes_of_all(META, given)
+    assert (found is not None) == together
+    if found is not None:
+        each = [changes_of(META, one) for one in given]
+        assert [{**one, "updated_at": None} for one in found] == [{**one, "updated_at": None} for one in each]
+        assert all(isinstance(one["updated_at"], datetime) for one in found)
+
+
+def test_changes_of_several_items_are_those_that_the_caller_may_make() -> None:
+    given = [{"secret": "x"}, {"secret": "y"}]
+    assert changes_of_all(META, given) is not None
+    assert changes_of_all(META, given, may=attrgetter("updatable")) is None
+    assert changes_of_all(META, [{"version": {"add": 1}}] * 2, may=attrgetter("updatable")) is None
