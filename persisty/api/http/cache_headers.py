@@ -37,16 +37,35 @@ class Validators(Struct, frozen=True):
     updated: Attribute | None = None
     modified: Attribute | None = None
 
-    def tag(self, body: bytes, item: Any = None) -> str:
-        """The tag of an item's bytes, or of those of anything else."""
-        digest = blake2b(body, digest_size=HASH).hexdigest()
-        version = None if item is None or self.version is None else self.version.get(item)
-        return f'"{version}.{digest}"' if isinstance(version, int) else f'"{digest}"'
+    def tag(self, body: bytes, item: Any = None, *, whole: bool = True) -> str:
+        """Return the ETag of a response's bytes. `item`: the one that they show, `whole` or in part or with others. Its version is the beginning
+        of the ETag, up to a point; the hash of an item without a version is, up to a hyphen, unless the item is shown whole."""
+        digest = _digest(body)
+        if item is None:
+            return f'"{digest}"'
+        version = None if self.version is None else self.version.get(item)
+        if isinstance(version, int):
+            return f'"{version}.{digest}"'
+        return f'"{digest}"' if whole else f'"{_digest(encode(item))}{SHOWN}{digest}"'
 
     def date(self, item: Any) -> datetime | None:
         """Return the time of the item's last change, if known."""
         found = None if item is None or self.modified is None else self.modified.get(item)
         return found if isinstance(found, datetime) else None
+
+
+def _digest(body: bytes) -> str:
+    return blake2b(body, digest_size=HASH).hexdigest()
+
+
+SHOWN = "-"
+"""Character of an ETag between the hash of an item and that of the response, which shows the item with others or in part."""
+
+
+def tag_of_item(tag: str) -> str:
+    """Return the ETag of the item that a response with this ETag shows. For an item without a version, that is the ETag of the whole item."""
+    state, shown, _ = tag.partition(SHOWN)
+    return f'{state}"' if shown else tag
 
 
 @per_meta
@@ -82,13 +101,13 @@ class Answers:
         included: bool = False,
         more: Mapping[str, str] = NOTHING_MORE,
     ) -> Response:
-        """200 with the content; 304 without it for a client that knows this version. `item`: the one that the content is.
-        `included`: items of other stores are in it, so that the item's own version and time are not its. `more`: headers
-        of the content. `PreconditionFailed` where the request asks for another version."""
+        """Return 200 with the content, or 304 without it for a client that knows this version. `item`: the one that the content shows.
+        `included`: items of other stores are in the content, so that it has not the item's time. `more`: headers of the content.
+        `PreconditionFailed` if the request asks for another version."""
         body = encode(content)
         found, told = self._validators, MIXED if included else self._told(content, body)
-        item = None if included else item
-        tag, modified = told.tag or found.tag(body, item), told.modified or found.date(item)
+        tag = told.tag or found.tag(body, item, whole=content is item)
+        modified = told.modified or found.date(None if included else item)
         headers = {"etag": tag, **told.headers}
         if self._varies:
             headers = varying(headers, *self._varies)

@@ -22,6 +22,8 @@ from .negotiation import takes_gzip
 
 CODED = "+gzip"
 """Suffix of a compressed response's ETag, within the quotes."""
+WEAK = "W/"
+"""Prefix of an ETag that strong comparison, that of `If-Match`, never accepts."""
 ANY: Literal["*"] = "*"
 Tags = Literal["*"] | tuple[str, ...]
 """The value of a header: any version, or ETags with their quotes and `W/`."""
@@ -85,7 +87,7 @@ def strongly(tag: str, tags: Tags) -> bool:
 
 def weakly(tag: str, tags: Tags) -> bool:
     """Return whether the ETag is one of these by weak comparison."""
-    return tags == ANY or any(one.removeprefix("W/") == tag for one in tags)
+    return tags == ANY or any(one.removeprefix(WEAK) == tag for one in tags)
 
 
 def seconds(moment: datetime) -> datetime:

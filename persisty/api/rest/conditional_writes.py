@@ -13,9 +13,9 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import INTEGER_MAX, Kind
 from ...query.filter_algebra import combine
 from ...store.store import Store
-from ..http.cache_headers import validators
+from ..http.cache_headers import tag_of_item, validators
 from ..http.messages import Request, encode
-from ..http.preconditions import ANY, Preconditions, Tags, preconditions, strongly, weakly
+from ..http.preconditions import ANY, WEAK, Preconditions, Tags, preconditions, strongly, weakly
 
 SECOND = timedelta(seconds=1)
 
@@ -64,7 +64,8 @@ def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
     if found.version is not None and asked.none_match != ANY:
         name = found.version.name
         if asked.match not in (None, ANY):
-            conditions.append(Compare(name, "oneof", versions) if (versions := _versions(asked.match)) else NOTHING)
+            known = _versions(tuple(one for one in asked.match or () if not one.startswith(WEAK)))
+            conditions.append(Compare(name, "oneof", known) if known else NOTHING)
         conditions += [Compare(name, "ne", one) for one in _versions(asked.none_match)]
     elif asked.match not in (None, ANY) or asked.none_match is not None:
         conditions.append(_same(asked, store, key))
@@ -73,7 +74,7 @@ def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
 
 def _versions(tags: Tags | None) -> tuple[int, ...]:
     """Return the versions in ETags."""
-    told = [one.removeprefix("W/").strip('"').partition(".") for one in tags or () if one != ANY]
+    told = [one.removeprefix(WEAK).strip('"').partition(".") for one in tags or () if one != ANY]
     numbers = [
         int(number) for number, dot, _ in told if dot and number.isascii() and number.isdigit() and len(number) < 20
     ]
@@ -85,11 +86,15 @@ def _same(asked: Preconditions, store: Store[Any], key: str) -> Filter:
     if item is None:
         return ALL
     tag = validators(store.meta).tag(encode(item), item)
-    if asked.match is not None and not strongly(tag, asked.match):
+    if asked.match is not None and not strongly(tag, _of_item(asked.match)):
         raise PreconditionFailed(item=item)
-    if asked.none_match is not None and weakly(tag, asked.none_match):
+    if asked.none_match is not None and weakly(tag, _of_item(asked.none_match)):
         raise PreconditionFailed(item=item)
     return unchanged(store.meta, item)
+
+
+def _of_item(tags: Tags) -> Tags:
+    return tags if tags == ANY else tuple(map(tag_of_item, tags))
 
 
 def unchanged(meta: StoreMeta[Any], item: Any) -> Filter:
