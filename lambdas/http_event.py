@@ -14,6 +14,7 @@ import msgspec
 from persisty.api.http.messages import Request, Response
 from persisty.api.http.problem import refusal
 from persisty.api.http.request_ids import REQUEST_ID, given_id
+from persisty.api.http.request_trace import CURRENT, Trace
 from persisty.errors import AnswerTooLarge
 
 MAX_ANSWER = 6 * 1024 * 1024
@@ -26,6 +27,7 @@ Handle = Callable[[Request], Response]
 
 def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
     """Return the result of a surface for an event, with the request's id. Never raises, because the surface does not."""
+    CURRENT.set(Trace(request_id_of(event) or "", event["requestContext"]["http"].get("sourceIp")))
     response = handle(request_of(event))
     try:
         answer = answer_of(response)

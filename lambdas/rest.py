@@ -7,17 +7,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.http.authentication import Identified
-from persisty.api.http.cors import cross_origin
 from persisty.api.rest.endpoint import Rest
 from persisty.application import deployed_app
 
 from .http_event import answered, request_id_of
+from .http_surface import surrounded
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
 app = deployed_app(configured)
-surface = cross_origin(Identified(Rest(app).handle, app.authenticator).handle, configured.cors_origins)
+surface = surrounded(Rest(app).handle, app, configured)
 
 
 @logger.inject_lambda_context

@@ -51,3 +51,11 @@ def system_table_name(app: str, stage: str) -> str:
 def parameter_name(app: str, stage: str, *parts: str) -> str:
     """Return the name of the SSM parameter that passes a value from one stack to others: `/persisty/messenger/dev/graphql/url`."""
     return "/".join(("", "persisty", kebab(app), stage, *parts))
+
+
+def secret_name(app: str, stage: str) -> str:
+    """Return the name of the secret of persisty's own tokens: `persisty/messenger/dev/tokens`.
+
+    It must not end with a hyphen and six characters: Secrets Manager would take these for the end of an ARN.
+    """
+    return "/".join(("persisty", kebab(app), stage, "tokens"))

@@ -6,7 +6,7 @@ Each setting is one row of `VARIABLES`, which contains no secret.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
@@ -32,7 +32,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_TOKEN_ISSUER": "Issuer (`iss`) of persisty's own tokens. Default: `persisty`",
     "PERSISTY_TOKEN_LEEWAY": "Seconds by which clocks may differ. Default: 60",
     "PERSISTY_TOKEN_KEY_FILE": "File with the secret or the PEM key of persisty's own tokens",
-    "PERSISTY_TOKEN_SECRET_ARN": "On AWS: ARN of the secret (Secrets Manager) or parameter (SSM) that contains it",
+    "PERSISTY_TOKEN_SECRET_ARN": "On AWS: ARN of the secret (Secrets Manager) or parameter (SSM) that contains it. For a deployment also `generated`",
 }
 
 
@@ -65,6 +65,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: _chosen(name, value) for name, value in given.items() if value})
+
+
+def present(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return those of the variables that `environ`, or else this process, sets."""
+    source = os.environ if environ is None else environ
+    return {name: source[name] for name in names if source.get(name)}
 
 
 SWITCH = ("on", "off")

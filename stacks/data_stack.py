@@ -1,4 +1,5 @@
-"""The stack of data: a DynamoDB table for each item. Tables are retained when the stack is deleted."""
+"""The stack of data: a DynamoDB table for each item, and the token secret if the deployment generates one. Both are retained when the stack is
+deleted."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
@@ -20,12 +22,31 @@ TYPES = {
 }
 
 
+SECRET_LENGTH = 64
+"""Letters and digits of a generated secret: 380 bits."""
+
+
 class DataStack(cdk.Stack):
     def __init__(self, scope: Construct, id: str, plan: Plan, **options: Any) -> None:  # noqa: A002 - CDK's name
         super().__init__(scope, id, description=f"Tables of {plan.app}, stage {plan.stage}", **options)
         self._plan = plan
         for table in plan.tables:
             self._table(table)
+        if plan.secret is not None:
+            self._secret(plan.secret)
+
+    def _secret(self, name: str) -> None:
+        """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens."""
+        secrets.Secret(
+            self,
+            "Tokens",
+            secret_name=name,
+            description=f"Signs the tokens of {self._plan.app}, stage {self._plan.stage}: the first line signs, every line verifies",
+            generate_secret_string=secrets.SecretStringGenerator(
+                password_length=SECRET_LENGTH, exclude_punctuation=True
+            ),
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
 
     def _table(self, table: Table) -> None:
         # Table, not TableV2: emulators deploy only Table

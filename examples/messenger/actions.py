@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from msgspec import Meta
 from servey.action.action import action
@@ -38,10 +38,10 @@ class Statistics:
 @action(triggers=WEB_POST)
 def sign_up(username: Username, password: Password, full_name: str | None = None, email: str | None = None) -> Session:
     """Create a user. Fails with `conflict` if the name is taken."""
-    user = app.store(User).create(
-        User(username=username, full_name=full_name, email=email, password_digest=digest(password))
-    )
-    return _session(user)
+    user = User(id=uuid4(), username=username, full_name=full_name, email=email, password_digest=digest(password))
+    session = _session(user)  # before the write: if no token can be signed, no user is left behind
+    app.store(User).create(user)
+    return session
 
 
 @action(triggers=WEB_POST)

@@ -19,6 +19,10 @@ RETRIES, MAX_AGE = 8, 3600
 """Retries of a record, and seconds until it is given up. It then goes to the dead-letter queue, and the stream continues."""
 
 
+ENVIRONMENT = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE", "PERSISTY_LOG_LEVEL")
+"""Variables of the APIs' functions that this function has too."""
+
+
 class Source(Struct, frozen=True):
     """The stream of a table. `parameter` has its ARN."""
 
@@ -54,8 +58,8 @@ def events_of(plan: Plan) -> Events | None:
     function = Function(
         name="stream",
         handler=HANDLER,
-        description=f"Tells the subscribers of {plan.app} what happened",
-        environment={name: known[name] for name in ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE")},
+        description=f"Publishes changes to the subscribers of {plan.app}",
+        environment={name: known[name] for name in (*ENVIRONMENT, *plan.variables) if name in known},
         grants=(),
         layers=layers_of("stream", tokens=False, actions=False, eager=plan.eager_actions),
     )

@@ -6,8 +6,9 @@ each row into a construct and decides nothing but how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -20,6 +21,7 @@ from ..api.graphql.reachable_types import everywhere
 from ..api.graphql.sdl import sdl
 from ..api.graphql.subscriptions import Subscription, subscriptions
 from ..api.http.cors import origins_of
+from ..api.http.rate_limit import rate_of
 from ..api.operations import ActionOperation, Operation
 from ..api.routes import ACTIONS, API, Surface, fixed, route_of
 from ..api.store_operations import store_operations
@@ -29,14 +31,16 @@ from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..naming import system_table_name, table_name
-from ..security.authenticator import authenticator_of
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
+from .deployed_settings import variables_of
 from .grants import REQUEST_ACTIONS, SYSTEM, grants_of
 from .layers import imports_servey, layers_of
 from .resources import Field, Function, Grant, Index, KeyAttribute, Plan, Route, Table
+from .token_secret import token_secret_of
 
 BATCH = 200
 """Objects for which AppSync asks the function for a link at once: their events have to fit into 6 MB."""
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "rest": ("lambdas.rest.handler", "REST of {app}"),
@@ -54,24 +58,39 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
 """Choice of a GraphQL API → its functions: at `/graphql` of the HTTP API, and for AppSync."""
 
 
-def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) -> Plan:
-    """The plan of an app. `spec` is where it is found, `module:attribute`, for the functions to load it; `graphql` one of `GRAPHQL`;
-    `live`: AppSync has subscriptions."""
+def plan_of(
+    app: App,
+    spec: str,
+    graphql: str = "both",
+    *,
+    live: bool = True,
+    configured: settings.Settings | None = None,
+    variables: Mapping[str, str] = NO_VARIABLES,
+) -> Plan:
+    """Return the plan of an app.
+
+    `spec`: the place from which the functions load it, `module:attribute`. `graphql`: one of `GRAPHQL`. `live`: AppSync has subscriptions.
+    `configured`: the settings of the deployment, by default those of this process. `variables`: the app's own variables.
+    """
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
+    configured = settings.load() if configured is None else configured
     names = ("rest", *GRAPHQL[graphql])
     requests = app.system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *actions.values())
-    auth = auth_modes(app, offered, settings.load()) if "appsync" in names else ()
+    secret = token_secret_of(app, offered, configured)
+    configured = structs.replace(configured, token_secret_arn=secret.place)
+    auth = auth_modes(app, offered, configured) if "appsync" in names else ()
     followed = subscriptions(app.metas.values()) if live and "appsync" in names else ()
     marks = with_publishers(directives(auth, offered), auth, followed)
     schema = sdl(offered, appsync=True, directives=marks, subscriptions=followed) if len(names) > 1 else ""
     if any(mode.kind == LAMBDA for mode in auth):
         names = (*names, "authorizer")
-    identity, origins = _identity(app), _origins()
-    asked = _documents(spec, names)
+    _check(configured, spec, names)
+    deployed = structs.replace(configured, token_secret_arn=secret.arn)
     eager = imports_servey(spec, app.actions)
+    tokens = bool(secret.place or configured.token_issuers)
     return Plan(
         app=app.name,
         stage=app.stage,
@@ -82,19 +101,18 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
                 handler=handler,
                 description=description.format(app=app.name),
                 environment={
+                    **variables,
                     "PERSISTY_APP": spec,
                     "PERSISTY_URL": "dynamodb://",
                     "PERSISTY_STAGE": app.stage,
-                    **identity,
-                    **origins,
-                    **(asked if name == "graphql_http" else {}),
+                    **variables_of(name, deployed),
                 },
                 grants=(
                     *(() if name == "authorizer" else grants_of(app, stores, whole=bool(app.actions))),
                     *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name == "rest"),
                 ),
-                secret=identity.get("PERSISTY_TOKEN_SECRET_ARN"),
-                layers=layers_of(name, tokens=bool(identity), actions=bool(app.actions), eager=eager),
+                secret=secret.place,
+                layers=layers_of(name, tokens=tokens, actions=bool(app.actions), eager=eager),
             )
             for name, (handler, description) in FUNCTIONS.items()
             if name in names
@@ -103,49 +121,30 @@ def plan_of(app: App, spec: str, graphql: str = "both", *, live: bool = True) ->
         fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
-        introspection=settings.load().graphql_introspection != "off",
+        introspection=configured.graphql_introspection != "off",
         eager_actions=eager,
+        secret=secret.name,
+        variables=dict(variables),
     )
 
 
-def _identity(app: App) -> dict[str, str]:
-    """Return the variables of identity: issuers, and the ARN of a secret but never a secret. `InvalidDeclaration` if a setting is not valid.
+def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -> None:
+    """Raise `InvalidDeclaration` for a setting with which a function would not start.
 
-    A secret in the environment or in a file belongs to this machine and is not deployed.
+    The file of the documents that `/graphql` may execute is deployed with the app's code. With such a file AppSync is refused, because it executes
+    any document.
     """
-    unset = settings.Settings()
-    configured = structs.replace(settings.load(), token_key_file=None)
-    authenticator_of(configured, app.stage, None, needed=app.looks_at_callers)
-    said = {name: getattr(configured, name) for name in unset.__struct_fields__ if name.startswith("token_")}
-    return {f"PERSISTY_{name.upper()}": value for name, value in said.items() if value != getattr(unset, name)}
-
-
-def _origins() -> dict[str, str]:
-    """Return the variable with the allowed origins. `InvalidDeclaration` if the setting is not valid."""
-    configured = settings.load().cors_origins
-    return {"PERSISTY_CORS_ORIGINS": configured} if configured and origins_of(configured) else {}
-
-
-def _documents(spec: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the variables of the function at `/graphql`: introspection, and the file of the documents that it may execute.
-
-    The file is deployed with the app's code. With such a file AppSync is refused, because it executes any document.
-    """
-    configured, unset = settings.load(), settings.Settings()
-    said: dict[str, str] = {}
-    if configured.graphql_introspection != unset.graphql_introspection:
-        said["PERSISTY_GRAPHQL_INTROSPECTION"] = configured.graphql_introspection
-    if configured.graphql_documents and len(names) > 1:
+    origins_of(configured.cors_origins)
+    rate_of(configured.rate_limit)
+    if configured.graphql_documents and len(functions) > 1:
         file, top = PurePath(configured.graphql_documents), spec.partition(":")[0].partition(".")[0]
-        if "appsync" in names:
+        if "appsync" in functions:
             raise InvalidDeclaration(
                 "AppSync executes any document: with PERSISTY_GRAPHQL_DOCUMENTS choose graphql=http"
             )
         if file.is_absolute() or ".." in file.parts or file.parts[0] != top:
             raise InvalidDeclaration(f"PERSISTY_GRAPHQL_DOCUMENTS has to be in {top}/ to be deployed with it")
         declared_in(configured.graphql_documents)
-        said["PERSISTY_GRAPHQL_DOCUMENTS"] = configured.graphql_documents
-    return said
 
 
 def _table(app: App, meta: StoreMeta[Any], followed: Sequence[Subscription]) -> Table:

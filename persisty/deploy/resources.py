@@ -43,7 +43,7 @@ class Grant(Struct, frozen=True):
 
 
 class Function(Struct, frozen=True):
-    """`secret`: the ARN of the secret or parameter that it reads; `layers`: the rows of `layers.LAYERS` that it needs."""
+    """`secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs."""
 
     name: str
     handler: str
@@ -75,8 +75,9 @@ class Field(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """`sdl` is AppSync's schema, empty where there is no such API; `auth`: who it lets in, the default first; `introspection`: whether
-    AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it."""
+    """`sdl` is AppSync's schema, empty if there is no such API; `auth`: its authorization modes, the default first; `introspection`: whether
+    AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it; `secret`: the name of the token
+    secret that the deployment generates; `variables`: the app's own variables, which every function that loads the app has."""
 
     app: str
     stage: str
@@ -88,6 +89,8 @@ class Plan(Struct, frozen=True):
     auth: tuple[AuthMode, ...] = ()
     introspection: bool = True
     eager_actions: bool = False
+    secret: str | None = None
+    variables: dict[str, str] = {}
 
     @property
     def publishers(self) -> tuple[str, ...]:

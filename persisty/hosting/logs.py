@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from uvicorn.logging import DefaultFormatter
 
-from .tracing import CURRENT
+from ..api.http.request_trace import CURRENT
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..api.http.request_trace import CURRENT
 from ..api.revisions import PerRevision
 from ..application import App
 from .access_log import AccessLog, Format, as_json
@@ -16,7 +17,7 @@ from .metrics import SOCKET, Metrics
 from .prometheus import Exposition
 from .route_names import RouteNames
 from .server import Server
-from .tracing import CLIENT_CLOSED, CURRENT
+from .tracing import CLIENT_CLOSED
 
 FAILED = 500
 """The status of a request that failed before it had one."""

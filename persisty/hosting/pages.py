@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..api.http.request_ids import REQUEST_ID
+from ..api.http.request_trace import CURRENT
 from ..api.routes import Surface, fixed
-from .tracing import CURRENT
 
 log = logging.getLogger("persisty")
 

@@ -3,7 +3,7 @@
 Calls of an embedded engine take microseconds and run in the event loop: a switch to a thread would cost more than the query. These run in
 threads: calls over a network, custom actions, whose duration is unknown, and requests with a token that has to be verified.
 
-Other modules wrap it: `observability.py` (logs, metrics), `rate_limit.py`, `readiness.py`, `draining.py`.
+Other modules wrap it: `observability.py` (logs, metrics), `readiness.py`, `draining.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..api.http.authentication import Handle, Identified
 from ..api.http.cors import cross_origin, origins_of
 from ..api.http.messages import MAX_BODY, Request, Response
 from ..api.http.problem import refusal
+from ..api.http.rate_limit import Buckets, Limited, rate_of
 from ..api.http.request_ids import REQUEST_ID
 from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
@@ -34,7 +35,6 @@ from ..application import App
 from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
 from .draining import on_shutdown
 from .pages import PAGES, SecureHeaders, routes
-from .rate_limit import Buckets, Limited, rate_of
 from .readiness import Readiness, readiness_response
 from .streaming import stream
 from .tracing import begin

@@ -1,13 +1,9 @@
-"""The trace of the current request, for logs and the rate limit. The surfaces do not know it.
-
-It is a context variable, so a thread that answers a request has the trace of that request.
-"""
+"""The trace of a request to the server: how it begins, and when it has the subject of the caller."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from contextvars import ContextVar
 from itertools import count
 
 from starlette.types import Scope
@@ -15,26 +11,12 @@ from starlette.types import Scope
 from ..api.http.authentication import Handle
 from ..api.http.messages import Request, Response
 from ..api.http.request_ids import REQUEST_ID, given_id
+from ..api.http.request_trace import CURRENT, Trace
 
 CLIENT_CLOSED = 499
 """The status of a request whose client disconnected before the response, as in nginx."""
 _PROCESS = secrets.token_hex(6)
 _NUMBERS = count(1)
-
-
-class Trace:
-    """`address` is the client's, None if the host does not know it. `subject` is the caller's, once it is authenticated. `counted`: the rate
-    limit has counted the request."""
-
-    __slots__ = ("address", "counted", "request_id", "subject")
-
-    def __init__(self, request_id: str, address: str | None) -> None:
-        self.request_id, self.address = request_id, address
-        self.subject: str | None = None
-        self.counted = False
-
-
-CURRENT: ContextVar[Trace | None] = ContextVar("persisty_request", default=None)
 
 
 def begin(headers: Mapping[str, str], scope: Scope) -> Trace:

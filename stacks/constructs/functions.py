@@ -26,6 +26,7 @@ TIMEOUT, MEMORY = 28, 1024
 """Seconds, below the 30 that both APIs wait; MB, which also decide the share of CPU: less makes cold starts longer."""
 SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
 """Service that stores a secret → the action that reads it."""
+SECRET_VARIABLE = "PERSISTY_TOKEN_SECRET_ARN"
 
 
 class Functions:
@@ -59,7 +60,7 @@ class Functions:
             layers=[*map(self._dependency_layer, function.layers), self._runtime_layer],
             memory_size=MEMORY,
             timeout=cdk.Duration.seconds(TIMEOUT),
-            environment=function.environment,
+            environment=self._environment(function),
             log_group=log_group,
             role=self._role(f"{name}Role", function, log_group),
         )
@@ -97,8 +98,26 @@ class Functions:
                 indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
                 role.add_to_policy(iam.PolicyStatement(actions=on_indexes, resources=indexes))
         if function.secret is not None:
-            role.add_to_policy(_read_secret(function.secret))
+            role.add_to_policy(_read_secret(self._secret_arn(function.secret)))
         return role
+
+    def _environment(self, function: Function) -> dict[str, str]:
+        if function.secret is None:
+            return function.environment
+        return {**function.environment, SECRET_VARIABLE: self._secret_arn(function.secret)}
+
+    def _secret_arn(self, secret: str) -> str:
+        """Return the ARN of a secret. That of a generated one lacks the six characters that Secrets Manager appends: the data stack exports
+        nothing."""
+        if secret != self._plan.secret:
+            return secret
+        arn: str = cdk.Stack.of(self._scope).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=secret,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        return arn
 
 
 def _hashed(folder: Path) -> dict[str, Any]:

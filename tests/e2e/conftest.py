@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .. import tokens
-from .deployment import API_STACK, DATA_STACK, SECRET, Deployment, for_moto, synthesise
+from .deployment import API_STACK, DATA_STACK, Deployment, for_moto, synthesise
 from .emulators import ministack_server, moto_server
 
 
@@ -30,6 +29,4 @@ def on_moto(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def on_ministack(assembly: Path) -> Iterator[Deployment]:
     with ministack_server() as url:
-        deployment = Deployment(assembly, url)
-        deployment.client("secretsmanager").create_secret(Name=SECRET, SecretString=tokens.SECRET)
-        yield deployment
+        yield Deployment(assembly, url)

@@ -18,8 +18,8 @@ from .emulators import ACCOUNT, REGION, aws_environment
 ROOT = Path(__file__).parents[2]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 API_STACK, DATA_STACK, EVENTS_STACK = "Messenger-dev-Api", "Messenger-dev-Data", "Messenger-dev-Events"
-SECRET = "messenger/token-secret"
-"""The secret of the example's tokens."""
+SECRET = "persisty/messenger/dev/tokens"
+"""The secret of the example's tokens, which the deployment generates."""
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 """The bucket that `cdk bootstrap` makes for code."""
 
@@ -37,9 +37,7 @@ def cdk(*arguments: str, environment: dict[str, str]) -> str:
 def synthesise(assembly: Path, *context: str) -> None:
     """`cdk synth` of the example into a folder, with context such as `target=local`."""
     given = [word for pair in context for word in ("--context", pair)]
-    secret = {"PERSISTY_TOKEN_SECRET_ARN": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{SECRET}"}
-    environment = aws_environment("http://localhost:1") | secret
-    cdk("synth", "--quiet", "--output", str(assembly), *given, environment=environment)
+    cdk("synth", "--quiet", "--output", str(assembly), *given, environment=aws_environment("http://localhost:1"))
 
 
 def for_moto(assembly: Path, folder: Path) -> Path:
@@ -125,6 +123,11 @@ class Deployment:
         """The environment of a function as the account has it."""
         variables: dict[str, str] = self.function(function)["Environment"]["Variables"]
         return variables
+
+    def secret(self) -> str:
+        """Return the value of the generated secret."""
+        value: str = self.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
+        return value
 
     def _unzip(self, place: dict[str, Any], folder: Path) -> None:
         bucket = place["S3Bucket"]

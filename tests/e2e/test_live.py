@@ -12,11 +12,10 @@ import pytest
 
 from examples.messenger.app import Message, User, app
 from persisty.api.graphql.appsync.function import AppSync
-from persisty.security.authenticator import authenticator_of
+from persisty.security.authenticator import Authenticator, authenticator_of
 from persisty.security.caller import Caller
 from persisty.settings import Settings
 
-from .. import tokens
 from ..appsync_endpoint import Endpoint, endpoint
 from . import conversation
 from .appsync_gateway import AppSyncGateway, Subscriber
@@ -30,8 +29,6 @@ CREATED = """subscription($where: MessageWhere) {
 CHANGED = "subscription { messageUpdated { id text version } }"
 GONE = "subscription { messageDeleted { id text } }"
 ARRIVED = "subscription { userCreated { id username } }"
-KNOWN = authenticator_of(Settings(), "dev", tokens.SECRET, needed=True)
-"""Takes the tokens that the deployed functions make."""
 PATIENCE = 60.0
 """Seconds that a change may take to arrive through emulators."""
 
@@ -54,9 +51,15 @@ def refused(gateway: AppSyncGateway, document: str, token: str | None = None, **
 
 
 @pytest.fixture
-def gateway(on_ministack: Deployment, tmp_path: Path) -> Iterator[AppSyncGateway]:
+def known(on_ministack: Deployment) -> Authenticator:
+    """The authenticator that takes the tokens which the deployed functions sign."""
+    return authenticator_of(Settings(), "dev", on_ministack.secret(), needed=True)
+
+
+@pytest.fixture
+def gateway(on_ministack: Deployment, known: Authenticator, tmp_path: Path) -> Iterator[AppSyncGateway]:
     before = app.authenticator if app._authenticator else None
-    app.authenticator = KNOWN
+    app.authenticator = known
     yield AppSyncGateway(on_ministack.template, {"Appsync": AppSync(app).handle}, tmp_path)
     app._authenticator = before
 
@@ -123,8 +126,10 @@ def test_what_is_written_by_rest_is_told_to_who_subscribed(
     assert "digest" not in json.dumps(published.requests)
 
 
-def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(gateway: AppSyncGateway) -> None:
-    ann = KNOWN.token(Caller("ann"))
+def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(
+    gateway: AppSyncGateway, known: Authenticator
+) -> None:
+    ann = known.token(Caller("ann"))
     assert refused(gateway, CREATED) == "unauthenticated"
     assert refused(gateway, "subscription { userCreated { id email } }", ann) == "forbidden"
     assert refused(gateway, "subscription { messageCreated { id author { username } } }", ann) == "unsupported"

@@ -19,6 +19,7 @@ from persisty.api.http.authentication import Identified
 from persisty.api.http.messages import Request
 from persisty.api.rest.endpoint import Rest
 from persisty.api.store_operations import store_operations
+from persisty.security.authenticator import Authenticator
 
 PASSWORD = "correct horse battery staple"
 Call = Callable[..., tuple[int, Any]]
@@ -149,3 +150,10 @@ def test_no_password_and_no_digest_leaves(call: Call, messenger: App, caplog: py
     assert PASSWORD not in told
     assert [status for status, _ in answers[4:7]] == [200, 400, 400]
     assert "password_digest" not in json.dumps([answer for _, answer in answers[:4]] + [answers[7][1], answers[10][1]])
+
+
+def test_a_sign_up_whose_token_cannot_be_signed_leaves_no_user(call: Call, messenger: App) -> None:
+    messenger.authenticator, before = Authenticator(), messenger.store(User).count()
+    status, problem = call("POST", "/actions/sign-up", {"username": "dan", "password": PASSWORD})
+    assert (status, problem["code"]) == (500, "invalid_declaration")
+    assert messenger.store(User).count() == before

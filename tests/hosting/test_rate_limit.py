@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from persisty import App, InvalidDeclaration
-from persisty.hosting.rate_limit import Buckets, Rate, neighbourhood, rate_of
+from persisty.api.http.rate_limit import Buckets, Rate, neighbourhood, rate_of
 from persisty.hosting.server import Server
 
 from .test_server import bearer

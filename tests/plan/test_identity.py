@@ -12,9 +12,11 @@ from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
 from stacks.constructs.code import Target
+from stacks.data_stack import DataStack
 from tests import tokens
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tokens-AbCdEf"
+GENERATED = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:persisty/vault/dev/tokens"
 PARAMETER = "arn:aws:ssm:eu-west-1:123456789012:parameter/deep/tokens"
 
 
@@ -64,12 +66,44 @@ def test_what_is_not_set_is_not_told() -> None:
 def test_a_laptop_s_secret_stays_there_and_is_no_deployment_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     monkeypatch.setenv("PERSISTY_TOKEN_KEY_FILE", "a/key/of/mine")
-    for stage, item in (("dev", Locked), ("prod", Open)):
+    for stage, item in (("dev", Locked), ("prod", Open), ("prod", Locked)):
         shown = repr(planned(stage, item))
         assert tokens.SECRET not in shown
         assert "a/key/of/mine" not in shown
-    with pytest.raises(InvalidDeclaration, match="stage prod trusts no token issuer"):
-        planned("prod", Locked)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_a_deployment_whose_rules_look_at_callers_generates_a_secret_unless_one_or_an_issuer_is_configured(
+    stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(stage, Locked)
+    assert plan.secret == f"persisty/vault/{stage}/tokens"
+    assert {function.secret for function in plan.functions} == {plan.secret}
+    assert all("tokens" in function.layers for function in plan.functions)
+    assert planned(stage, Open).secret is None
+    monkeypatch.setenv("PERSISTY_TOKEN_ISSUERS", "cognito:eu-west-1_AbC")
+    monkeypatch.setenv("PERSISTY_TOKEN_AUDIENCE", "api")
+    assert planned(stage, Locked).secret is None
+    monkeypatch.setenv("PERSISTY_TOKEN_SECRET_ARN", "generated")  # for an app that also signs tokens itself
+    assert planned(stage, Locked).secret == f"persisty/vault/{stage}/tokens"
+    monkeypatch.setenv("PERSISTY_TOKEN_SECRET_ARN", ARN)
+    assert planned(stage, Locked).secret is None
+
+
+def test_an_action_that_looks_at_callers_needs_a_secret_too() -> None:
+    guarded = App("vault", items=[Open], actions=["tests.plan.guarded_actions"], url="memory://")
+    assert plan_of(guarded, "examples.messenger.app:app").secret == "persisty/vault/dev/tokens"
+
+
+def test_the_data_stack_generates_the_secret_keeps_it_and_exports_nothing() -> None:
+    made = cdk.App()
+    stack = DataStack(made, "Data", planned("prod", Locked))
+    template = made.synth().get_stack_by_name(stack.stack_name).template
+    [secret] = [one for one in template["Resources"].values() if one["Type"] == "AWS::SecretsManager::Secret"]
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert secret["Properties"]["Name"] == "persisty/vault/prod/tokens"
+    assert secret["Properties"]["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
+    assert "Outputs" not in template
 
 
 @pytest.mark.parametrize(("name", "value"), [("ISSUERS", "okta:x"), ("SECRET_ARN", tokens.SECRET), ("LEEWAY", "x")])
@@ -85,11 +119,11 @@ def test_a_mistake_stops_the_synth(name: str, value: str, monkeypatch: pytest.Mo
     [
         (ARN, "secretsmanager:GetSecretValue", [ARN, f"{ARN}-??????"]),
         (PARAMETER, "ssm:GetParameter", PARAMETER),
-        (None, None, None),
+        (None, "secretsmanager:GetSecretValue", [GENERATED, f"{GENERATED}-??????"]),
     ],
 )
 def test_functions_may_read_their_secret_and_no_other(
-    arn: str | None, action: str | None, resources: Any, monkeypatch: pytest.MonkeyPatch
+    arn: str | None, action: str, resources: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if arn is not None:
         monkeypatch.setenv("PERSISTY_TOKEN_SECRET_ARN", arn)
@@ -101,9 +135,22 @@ def test_functions_may_read_their_secret_and_no_other(
     assert tokens.SECRET not in str(template)
     policies = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
     found = [
-        (statement["Action"], statement["Resource"])
+        (statement["Action"], _shown(statement["Resource"]))
         for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
         if str(statement["Action"]).startswith(("secretsmanager", "ssm"))
     ]
-    assert found == ([] if action is None else [(action, resources)] * len(plan.functions))
+    assert found == [(action, resources)] * len(plan.functions)
+    functions = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    told = [_shown(one["Environment"]["Variables"]["PERSISTY_TOKEN_SECRET_ARN"]) for one in functions]
+    assert told == [arn or GENERATED] * len(plan.functions)
+
+
+def _shown(value: Any) -> Any:
+    """A part of a template with the joined texts in one, references as `<name>`."""
+    match value:
+        case {"Fn::Join": ["", parts]}:
+            return "".join(part if isinstance(part, str) else f"<{part['Ref']}>" for part in parts)
+        case list():
+            return [_shown(one) for one in value]
+    return value

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from examples.messenger.app import app as messenger
-from persisty import Access, App, authenticated, everyone, stored
+from persisty import Access, App, authenticated, everyone, public, stored
 from persisty.deploy.events import events_of
 from persisty.deploy.layers import LAYERS, USES, imports_servey
 from persisty.deploy.plan import FUNCTIONS, plan_of
@@ -20,8 +20,14 @@ ROOT = Path(__file__).parents[2]
 SPEC = "examples.messenger.app:app"
 
 
-@stored(access=Access(read=everyone, create=authenticated))
+@stored(access=public)
 class Leaflet:
+    id: str
+    text: str
+
+
+@stored(access=Access(read=everyone, create=authenticated))
+class Pamphlet:
     id: str
     text: str
 
@@ -59,7 +65,16 @@ def test_an_app_without_actions_and_tokens_has_neither_layer() -> None:
         "rest": ("base",),
         "graphql_http": ("base", "graphql"),
         "appsync": ("base",),
-        "authorizer": ("base",),
+        "stream": ("base",),
+    }
+
+
+def test_an_app_whose_rules_look_at_callers_has_the_layer_that_verifies_tokens() -> None:
+    assert layers(App("pamphlets", items=[Pamphlet])) == {
+        "rest": ("base", "tokens"),
+        "graphql_http": ("base", "tokens", "graphql"),
+        "appsync": ("base", "tokens"),
+        "authorizer": ("base", "tokens"),
         "stream": ("base",),
     }
 

@@ -18,11 +18,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from msgspec import Struct
 
-from ..api.http.authentication import Handle
-from ..api.http.messages import Request, Response
-from ..api.http.problem import problem, problem_response
-from ..errors import Fault, InvalidDeclaration, RateLimited
-from .tracing import CURRENT
+from ...errors import Fault, InvalidDeclaration, RateLimited
+from .authentication import Handle
+from .messages import Request, Response
+from .problem import problem, problem_response
+from .request_trace import CURRENT
 
 PLACES = 20_000
 """Buckets that are stored."""

@@ -1,0 +1,53 @@
+"""The secret of persisty's own tokens in a deployment: a configured one, or one that the deployment generates.
+
+Without an issuer and an ARN, rules and actions that look at callers would reject every caller, and actions that sign tokens would fail. So the
+deployment then generates a secret in Secrets Manager. Its value is in no template, and it is retained like a table. `PERSISTY_TOKEN_SECRET` and
+`PERSISTY_TOKEN_KEY_FILE` belong to the deploying machine and are never deployed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from .. import settings
+from ..api.operations import Operation, StoreOperation
+from ..application import App
+from ..naming import secret_name
+from ..security.authenticator import authenticator_of
+from .appsync_auth import anonymous
+
+GENERATED = "generated"
+"""Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, also beside issuers."""
+
+
+class TokenSecret(Struct, frozen=True):
+    """`arn`: of a configured secret or parameter. `name`: of a secret that the deployment generates. At most one is set."""
+
+    arn: str | None = None
+    name: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """The ARN or the name."""
+        return self.arn or self.name
+
+
+def token_secret_of(app: App, operations: Collection[Operation], configured: settings.Settings) -> TokenSecret:
+    """Return the secret of a deployment. `InvalidDeclaration` if a setting of identity is not valid."""
+    arn = configured.token_secret_arn
+    wanted = arn == GENERATED
+    checked = replace(configured, token_key_file=None, token_secret_arn=None if wanted else arn)
+    authenticator_of(checked, app.stage, None, needed=False)
+    if arn and not wanted:
+        return TokenSecret(arn=arn)
+    lacking = not configured.token_issuers and looks_at_callers(app, operations)
+    return TokenSecret(name=secret_name(app.name, app.stage)) if wanted or lacking else TokenSecret()
+
+
+def looks_at_callers(app: App, operations: Collection[Operation]) -> bool:
+    """Return whether a rule of an item, or the access control of a custom action, depends on the caller."""
+    actions = [one for one in operations if not isinstance(one, StoreOperation)]
+    return app.looks_at_callers or not all(map(anonymous, actions))
