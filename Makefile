@@ -25,9 +25,9 @@ run: $(VENV)/.run $(PAGES)/.built
 test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed
 	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(SPREAD) --engines $(ENGINES) tests --ignore tests/architecture
 
-# The suite that every engine has to pass, and its matrix. `make test` runs it, too.
+# The suite that every engine has to pass, and its matrix; and eleven linked tables with messy data. `make test` runs them, too.
 conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
-	@$(SPREAD) --engines $(ENGINES) tests/conformance
+	@$(SPREAD) --engines $(ENGINES) tests/conformance tests/museums
 
 # Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
