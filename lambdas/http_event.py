@@ -17,6 +17,8 @@ from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.api.http.request_trace import CURRENT, Trace
 from persisty.errors import AnswerTooLarge
 
+from .event_path import path_of
+
 MAX_ANSWER = 6 * 1024 * 1024
 """Bytes of JSON that Lambda accepts as the result of a synchronous invocation."""
 MARGIN = 64 * 1024
@@ -25,10 +27,11 @@ MARGIN = 64 * 1024
 Handle = Callable[[Request], Response]
 
 
-def answered(handle: Handle, event: dict[str, Any]) -> dict[str, Any]:
-    """Return the result of a surface for an event, with the request's id. Never raises, because the surface does not."""
+def answered(handle: Handle, event: dict[str, Any], root: str = "") -> dict[str, Any]:
+    """Return the result of a surface for an event, with the request's id. `root`: the root path of the setting. Never raises, because the
+    surface does not."""
     CURRENT.set(Trace(request_id_of(event) or "", event["requestContext"]["http"].get("sourceIp")))
-    response = handle(request_of(event))
+    response = handle(request_of(event, root))
     try:
         answer = answer_of(response)
     except Exception as error:  # a chunk failed, or the response is too large
@@ -45,16 +48,17 @@ def request_id_of(event: dict[str, Any]) -> str | None:
     return given_id(headers) or event["requestContext"].get("requestId")
 
 
-def request_of(event: dict[str, Any]) -> Request:
-    """Return the request of an event. An HTTP API passes the query string unchanged and the path decoded, except for `%25`, which always
-    stands for a percent sign."""
+def request_of(event: dict[str, Any], root: str = "") -> Request:
+    """Return the request of an event. An HTTP API passes the query string unchanged."""
     body = event.get("body") or ""
+    root, path = path_of(event, root)
     return Request(
         method=event["requestContext"]["http"]["method"],
-        path=event["rawPath"].replace("%25", "%"),
+        path=path,
         query=event.get("rawQueryString") or "",
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        root=root,
     )
 
 

@@ -27,6 +27,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_LOG_LEVEL": "Level of the log: `CRITICAL`, `ERROR`, `WARNING`, `INFO` or `DEBUG`. Default: INFO",
     "PERSISTY_METRICS": "`on` makes `persisty serve` answer Prometheus at `/metrics`. Default: `off`",
     "PERSISTY_RATE_LIMIT": "Requests that one caller may send, such as `100/s`, `1000/m burst 50`, `5000/h`. Default: unlimited",
+    "PERSISTY_ROOT_PATH": "Path before all paths of the app, as clients see it behind a proxy, such as `/shop`. Default: none",
     "PERSISTY_TOKEN_ISSUERS": "Other issuers whose tokens are accepted: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
     "PERSISTY_TOKEN_AUDIENCE": "Audiences of which a token must name one, separated by spaces. Required with issuers",
     "PERSISTY_TOKEN_ISSUER": "Issuer (`iss`) of persisty's own tokens. Default: `persisty`",
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True):
     log_level: str = "INFO"
     metrics: str = "off"
     rate_limit: str | None = None
+    root_path: str | None = None
     token_issuers: str | None = None
     token_audience: str | None = None
     token_issuer: str = "persisty"

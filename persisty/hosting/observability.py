@@ -57,7 +57,8 @@ class Observed:
             seconds = time.perf_counter() - started
             if metrics is not None:
                 metrics.end()
-            self._ended(scope["method"], scope["path"], status or without_response, size, seconds)
+            path = self._server.placed(scope)["path"]
+            self._ended(scope["method"], path, status or without_response, size, seconds)
 
     def _ended(self, method: str, path: str, status: int, size: int, seconds: float) -> None:
         """Record a request that has ended, and log it."""

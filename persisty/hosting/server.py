@@ -13,8 +13,10 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from urllib.parse import quote
 
 import starlette.responses
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -29,6 +31,7 @@ from ..api.http.messages import MAX_BODY, Request, Response
 from ..api.http.problem import refusal
 from ..api.http.rate_limit import Buckets, Limited, rate_of
 from ..api.http.request_ids import REQUEST_ID
+from ..api.http.root_path import below, root_path_of
 from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
@@ -57,6 +60,7 @@ class Server:
         self._authenticator = app.authenticator
         configured = settings.load()
         self._origins = configured.cors_origins
+        self._root = root_path_of(configured.root_path)
         self._drain_delay = seconds_of("PERSISTY_DRAIN_DELAY", configured.drain_delay)
         rate = rate_of(configured.rate_limit)
         limited = None if rate is None else Limited(Buckets(rate))
@@ -79,12 +83,17 @@ class Server:
         self.readiness = Readiness(app)
         self._pages: ASGIApp = Starlette(
             routes=routes(),
-            lifespan=self._lifespan,
+            lifespan=lambda _: self.lifespan(),
             middleware=[Middleware(SecureHeaders)],
             exception_handlers={404: _nothing, 405: _nothing},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._root or scope.get("root_path"):
+            scope = self.placed(scope)
+            if scope.get("path") == "":
+                await _redirect(scope, send)
+                return
         path: str = scope.get("path", "")
         if scope["type"] == "websocket" and path == "/graphql":
             await self.socket(scope, receive, send, _headers(scope))
@@ -101,6 +110,21 @@ class Server:
             await self._page(scope, receive, send)
         else:  # a custom action, or nothing
             await self._answer(self._rest, False, scope, receive, send)
+
+    def placed(self, scope: Scope) -> Scope:
+        """Return the scope with the path below the root path, which is that of the setting, of the scope, or both."""
+        mounted = str(scope.get("root_path", "")).rstrip("/")
+        if not (self._root or mounted) or "path" not in scope:
+            return scope
+        path, outer = scope["path"], str(scope.get("app_root_path", "")).rstrip("/")
+        # a proxy may have removed the root path of the app that mounts the server, but not the path of the mount
+        for one in (mounted, mounted.removeprefix(outer)):
+            if one and (path == one or path.startswith(f"{one}/")):
+                path = path[len(one) :]
+                break
+        if self._root:
+            path = below(self._root, path)
+        return {**scope, "path": path, "root_path": "", ROOT: self._root + quote(mounted, safe=IN_PATHS)}
 
     async def _openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(self._rest, self._app.engine.embedded, scope, receive, send)
@@ -140,6 +164,8 @@ class Server:
         if body is None:
             handle, here, body = self._too_large, True, b""
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
+        if ROOT in scope:
+            request = replace(request, root=scope[ROOT])
         here = here and self._authenticator.ready(headers)
         response = handle(request) if here else await run_in_threadpool(handle, request)
         await _send(response, trace.request_id, send)
@@ -165,8 +191,9 @@ class Server:
         return b"".join(parts)
 
     @asynccontextmanager
-    async def _lifespan(self, starlette: Starlette) -> AsyncIterator[None]:
-        """Create missing tables before the first request, and close the app after the last.
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Create missing tables before the first request, and close the app after the last. An ASGI app that mounts the server enters it in its
+        own lifespan, because Starlette does not run the lifespan of a mounted app.
 
         Objects that exist at the start live until the end. They are frozen, so that the garbage collector does not visit them again.
         """
@@ -194,6 +221,10 @@ SERVED: dict[str, Callable[[Server, Scope, Receive, Send], Awaitable[None]]] = {
     **dict.fromkeys(PAGES.values(), Server._page),
 }
 """Name of a fixed route → the method that answers it."""
+ROOT = "persisty.root_path"
+"""Key of a scope: the root path, percent-encoded."""
+IN_PATHS = "/~!$&'()*+,;=:@"
+"""Characters of a path that are not percent-encoded, in addition to letters, digits and `_.-` (RFC 3986, 3.3)."""
 REQUEST_ID_HEADER = REQUEST_ID.encode()
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""
@@ -218,6 +249,14 @@ async def _send(response: Response, request_id: str, send: Send) -> None:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})
+
+
+async def _redirect(scope: Scope, send: Send) -> None:
+    """Redirect from the root path to the front page, whose links are relative to the slash at the end."""
+    if scope["type"] == "http":
+        await _send(Response(307, {"location": f"{scope[ROOT]}/"}), begin(_headers(scope), scope).request_id, send)
+    else:
+        await send({"type": "websocket.close", "code": 1000})
 
 
 async def _nothing(request: object, error: Exception) -> starlette.responses.Response:

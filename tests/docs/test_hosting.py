@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+from starlette.testclient import TestClient
 from typer.main import get_command
 
 from persisty.cli.main import commands
@@ -27,6 +29,15 @@ def test_variables_are_those_there_are() -> None:
     assert f"when it stops: {Settings().drain_timeout}" in TEXT
     assert f"connections are refused: {Settings().drain_delay}" in TEXT
     assert f"one read within {PATIENCE:g} seconds" in TEXT
+
+
+def test_a_mounted_server_is_ready_and_writes_urls_below_its_path() -> None:
+    [code] = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    declared: dict[str, Any] = {}
+    exec(code, declared)
+    with TestClient(declared["site"]) as client:
+        assert client.get("/shop/ready").status_code == 200
+        assert client.post("/shop/api/product", json={"id": "a"}).headers["location"] == "/shop/api/product/a"
 
 
 def test_a_line_of_the_log_is_as_it_is_shown() -> None:

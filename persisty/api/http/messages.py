@@ -50,7 +50,7 @@ PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-stor
 
 class Request(Struct, frozen=True):
     """`path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it; `query` is the raw query string; names of
-    `headers` are in lower case; `caller` is who its credentials say."""
+    `headers` are in lower case; `caller` is the one of its credentials; `root` is the root path, percent-encoded, which `path` is below."""
 
     method: str
     path: str
@@ -58,6 +58,7 @@ class Request(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     body: bytes = b""
     caller: Caller = ANONYMOUS
+    root: str = ""
 
     def parameters(self) -> list[tuple[str, str]]:
         """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""

@@ -37,14 +37,15 @@ Part = tuple[tuple[Route, Handled], ...]
 
 
 class Routes:
-    """The routes of one revision of an app's items. `parts`: store → its routes, for the next revision to reuse."""
+    """The routes of one revision of an app's items. `parts`: store → its routes, for the next revision to reuse. `documents`: root path → the
+    OpenAPI document."""
 
     def __init__(self) -> None:
         self.fixed: dict[str, Methods] = {}
         self.keyed: dict[str, Methods] = {}
         self.offered: dict[Handler, Mapping[str, Handler]] = {}
         self.parts: dict[Store[Any], Part] = {}
-        self.document: Response | None = None
+        self.documents: dict[str, Response] = {}
 
     def add(self, route: Route, handled: Handled) -> None:
         """Add a route. `InvalidDeclaration` if there is such a route already."""
@@ -151,9 +152,12 @@ class Rest:
 
     def _openapi(self, request: Request, key: str) -> Response:
         routes = self._routes()
-        if routes.document is None:
-            routes.document = ok(deferred("persisty.api.openapi.document").document(self._app))
-        return routes.document
+        found = routes.documents.get(request.root)
+        if found is None:
+            document = deferred("persisty.api.openapi.document").document(self._app)
+            servers = {"servers": [{"url": request.root}]} if request.root else {}
+            found = routes.documents[request.root] = ok({**document, **servers})
+        return found
 
 
 FIXED: dict[str, Callable[[Rest, Request, str], Response]] = {"health": Rest._health, "openapi": Rest._openapi}

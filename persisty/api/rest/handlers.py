@@ -58,7 +58,7 @@ class Handlers:
                 item = call({"item": self._object(request)}, request.caller)
             except Conflict as error:
                 raise taken(request, meta, error) from error
-            location = f"{operation.path}/{quote(meta.key_of(item), safe='~')}"
+            location = f"{request.root}{operation.path}/{quote(meta.key_of(item), safe='~')}"
             return answers.written(item, 201, {"location": location})
 
         return create
@@ -101,7 +101,7 @@ class Handlers:
         def search(request: Request, key: str) -> Response:
             shown, rest = self._shape(operation, request)
             page = _page(call, shown, search_arguments(rest), request)
-            link = {"link": next_page(operation.path, request.query, page.cursor)} if page.cursor else {}
+            link = {"link": next_page(request.root + operation.path, request.query, page.cursor)} if page.cursor else {}
             return answers.answer(request, page, included=bool(shown.links), more=link)
 
         def export(request: Request, key: str) -> Response:

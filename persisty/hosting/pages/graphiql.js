@@ -1,4 +1,6 @@
 // What the headers' tab says goes along with queries, and opens the connection of a subscription.
-const socket = `${location.protocol.replace("http", "ws")}//${location.host}/graphql`;
-const fetcher = GraphiQL.createFetcher({ url: "/graphql", subscriptionUrl: socket });
+const url = new URL("graphql", location.href);
+const socket = new URL(url);
+socket.protocol = location.protocol.replace("http", "ws");
+const fetcher = GraphiQL.createFetcher({ url: url.href, subscriptionUrl: socket.href });
 ReactDOM.createRoot(document.getElementById("graphiql")).render(React.createElement(GraphiQL, { fetcher }));
