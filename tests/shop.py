@@ -101,14 +101,14 @@ class Total:
     value: Decimal
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def total(at_least: Annotated[int, Meta(ge=0, le=1_000)] = 0) -> Total:
     """What is in stock."""
     found = [one for one in app.store(Article).search_all() if one.stock >= at_least]
     return Total(len(found), sum((one.price for one in found), Decimal(0)))
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def greet(name: Annotated[str, Meta(min_length=1, max_length=20)], times: Annotated[int, Meta(ge=1, le=3)] = 1) -> str:
     """A greeting."""
     return ", ".join(["Hello", *[name] * times])

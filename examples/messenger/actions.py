@@ -10,7 +10,7 @@ from msgspec import Meta
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import Caller, Unauthenticated
+from persisty import Caller, Unauthenticated, everyone
 
 from .app import Message, User, app
 from .passwords import digest, verify
@@ -35,7 +35,7 @@ class Statistics:
     messages: int
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def sign_up(username: Username, password: Password, full_name: str | None = None, email: str | None = None) -> Session:
     """Create a user. Fails with `conflict` if the name is taken."""
     user = User(id=uuid4(), username=username, full_name=full_name, email=email, password_digest=digest(password))
@@ -44,7 +44,7 @@ def sign_up(username: Username, password: Password, full_name: str | None = None
     return session
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def log_in(username: str, password: str) -> Session:
     """Return a new token. The error does not reveal whether the name or the password is wrong."""
     user = next(iter(app.store(User).search(User.username == username, limit=1)), None)
@@ -53,7 +53,7 @@ def log_in(username: str, password: str) -> Session:
     return _session(user)
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def statistics() -> Statistics:
     """Count users and messages."""
     return Statistics(users=app.store(User).count(), messages=app.store(Message).count())

@@ -16,13 +16,15 @@ import msgspec
 
 from ..application import App
 from ..deferred import deferred
-from ..errors import Fault, Forbidden, InvalidDeclaration, InvalidInput, Unauthenticated
+from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.generators import acting_as
 from ..model.json_numbers import holds_unrounded, settled
+from ..model.rules import Rule
 from ..model.types import identity, unwrap
 from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
+from .action_access import access_faults, admit, marked, rule_of
 from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
 from .store_operations import store_operations
 
@@ -33,15 +35,16 @@ AUTHORIZATION = "servey.security.authorization"
 def action_operations(app: App) -> dict[str, ActionOperation]:
     """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules.
 
-    `InvalidDeclaration` lists every trigger that no host runs.
+    `InvalidDeclaration` lists every trigger that no host runs, and every action that does not declare its callers.
     """
-    actions: list[Any] = [function.__servey_action__ for function in app.actions]  # type: ignore[attr-defined]  # servey's mark
+    actions = [marked(function) for function in app.actions]
     faults = [
         Fault(f"/actions/{action.name}", "No host runs this trigger", "a WebTrigger", type(one).__name__)
         for action in actions
         for one in action.triggers
         if not _is_web(one)
     ]
+    faults += [fault for action in actions for fault in access_faults(action)]
     if faults:
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     found = (_action_operation(function) for function in app.actions)
@@ -54,29 +57,31 @@ def _is_web(trigger: Any) -> bool:
 
 
 def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
-    action = function.__servey_action__  # type: ignore[attr-defined]
+    action = marked(function)
     trigger = next(filter(_is_web, action.triggers), None)
     if trigger is None:
         return None
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
-    told = {name: made for name in signature.parameters if (made := _of_caller(hints.get(name)))}
+    injected = {name: made for name in signature.parameters if (made := _of_caller(hints.get(name)))}
+    access = rule_of(action)
     parameters = tuple(
         Parameter(
             name, hints.get(name, Any), one.default is one.empty, None if one.default is one.empty else one.default
         )
         for name, one in signature.parameters.items()
-        if name not in told
+        if name not in injected
     )
     method = trigger.method.value.upper()
     return ActionOperation(
         name=action.name,
+        access=access,
         mutation=method not in ("GET", "HEAD"),
         method=method,
         path=trigger.path or f"/actions/{kebab(action.name)}",
         parameters=parameters,
         result=hints.get("return", Any),
-        call=partial(_call_action, function, action, parameters, told),
+        call=partial(_call_action, function, action.name, access, parameters, injected),
         function=function,
         action=action,
         description=action.description,
@@ -85,14 +90,15 @@ def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
 
 def _call_action(
     function: Callable[..., Any],
-    action: Any,
+    name: str,
+    access: Rule,
     parameters: tuple[Parameter, ...],
-    told: Mapping[str, Callable[[Caller], Any]],
+    injected: Mapping[str, Callable[[Caller], Any]],
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
     """Convert the arguments to the function's types, all faults at once, and call it on behalf of the caller."""
-    admit(action, caller)
+    admit(name, access, caller)
     known = tuple(one.name for one in parameters)
     faults = unknown_members(arguments, known, "")
     values: dict[str, Any] = {}
@@ -106,20 +112,13 @@ def _call_action(
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:
         raise InvalidInput(faults=faults)
-    values |= {name: made(caller) for name, made in told.items()}
+    values |= {one: made(caller) for one, made in injected.items()}
     with acting_as(caller.subject):
         return _settled(function(**values))
 
 
 def _argument(given: Any, shape: Any) -> Any:
     return settled(given, shape) if holds_unrounded(given) else msgspec.convert(given, shape)
-
-
-def admit(action: Any, caller: Caller) -> None:
-    """Raise unless the caller may call the action."""
-    if not action.access_control.is_executable(_authorization(caller)):
-        what = f"{action.name} is not for you"
-        raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
 
 
 def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:

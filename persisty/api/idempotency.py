@@ -24,7 +24,6 @@ from itertools import count
 from uuid import uuid4
 
 from ..application import App
-from ..deferred import deferred
 from ..errors import (
     AnswerTooLarge,
     Conflict,
@@ -40,6 +39,7 @@ from ..model.verbs import carried_out
 from ..store.edits import Delete
 from ..store.idempotency_records import KeptRequest
 from ..store.store import context_of
+from .action_access import admit
 from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .http.problem import refusal
 from .operations import ActionOperation, MultiStoreOperation, RestOperation
@@ -106,8 +106,7 @@ class Idempotency:
     def _admit(self, operation: RestOperation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
         if isinstance(operation, ActionOperation):
-            admit = deferred("persisty.api.actions").admit
-            admit(operation.action, request.caller)
+            admit(operation.name, operation.access, request.caller)
             return
         if isinstance(operation, MultiStoreOperation):
             guards = [

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ..errors import Fault
 from ..model.meta import StoreMeta
+from ..model.rules import Rule
 from ..model.validation import pointer
 from ..naming import camel
 from ..store.store import Store
@@ -62,8 +63,10 @@ class StoreOperation(OperationShape, frozen=True, kw_only=True):
 
 
 class ActionOperation(OperationShape, frozen=True, kw_only=True):
-    """A custom action. `result` and the parameters' shapes are annotations of `function`; `action` is servey's description of it."""
+    """A custom action. `result` and the parameters' shapes are annotations of `function`; `action` is servey's description of it, and `access`
+    the rule of its callers."""
 
+    access: Rule
     function: Callable[..., Any]
     action: Any
 

@@ -1,6 +1,6 @@
 """Every operation as a servey `Action`, for any host that servey has.
 
-Custom actions are handed on as they were declared. A store's verb becomes a function with a signature of plain types:
+Custom actions are returned as they were declared, with their rules as access controls. A store's verb becomes a function with a signature of plain types:
 dataclasses for items and pages, JSON values where an argument has no fixed shape (filters, changes, edits).
 """
 
@@ -22,15 +22,19 @@ from servey.action.action import Action
 from servey.cache_control.cache_control_abc import CacheControlABC
 from servey.cache_control.secure_hash_cache_control import SecureHashCacheControl
 from servey.cache_control.ttl_cache_control import TtlCacheControl
+from servey.security.access_control.access_control_abc import AccessControlABC
 from servey.security.access_control.allow_all import ALLOW_ALL
 from servey.security.authorization import Authorization
 from servey.trigger.web_trigger import WebTrigger, WebTriggerMethod
 
 from ..application import App
 from ..model.meta import Attribute, StoreMeta
+from ..model.rules import Rule
 from ..model.types import Kind, bare
 from ..naming import pascal
+from ..security.row_filters import admits
 from ..store.edits import EditResult
+from .action_access import check_access, marked, rule_of
 from .authorization import caller_of
 from .http.cache_headers import shared
 from .http.problem import problem
@@ -42,7 +46,9 @@ def servey_actions(app: App) -> tuple[Action, ...]:
     """The actions of an app: its stores' verbs, as far as their access rules offer them, and its custom ones."""
     types: dict[str, _Types] = {}
     verbs = [_action(operation, types) for operation in store_operations(app).values()]
-    custom = [_spelled_out(function.__servey_action__) for function in app.actions]  # type: ignore[attr-defined]
+    actions = [marked(function) for function in app.actions]
+    check_access(actions)
+    custom = [_spelled_out(replace(one, access_control=_RuleControl(rule_of(one)))) for one in actions]
     return (*verbs, *custom)
 
 
@@ -61,6 +67,16 @@ def _spelled_out(action: Action) -> Action:
 
     call.__signature__ = spelled  # type: ignore[attr-defined]
     return replace(action, fn=call)
+
+
+class _RuleControl(AccessControlABC):  # type: ignore[misc]  # servey has no types
+    """A rule as an access control of servey's."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def is_executable(self, authorization: Authorization | None) -> bool:
+        return admits(self._rule, caller_of(authorization))
 
 
 class _AsItStands(NoOpMarshaller):  # type: ignore[misc]

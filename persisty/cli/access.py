@@ -1,4 +1,4 @@
-"""`persisty access`: print the access matrix of an app, a table for each store."""
+"""`persisty access`: print the access matrix of an app, a table for each store and one for the custom actions."""
 
 from __future__ import annotations
 
@@ -14,38 +14,49 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import settings
+from ..api.action_access import check_access, marked, rule_of
 from ..application import load_app
 from ..errors import InvalidDeclaration
-from ..security.access_matrix import ALL, NONE, Row, access_matrix
+from ..security.access_matrix import ALL, NONE, access_matrix, action_rows, roles_of
 
 STYLES = {ALL: "green", NONE: "dim"}
 
 
 def command(
     app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, a row for each store and verb")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, a row for each store and verb, and for each action")
+    ] = False,
 ) -> None:
-    """Print the access matrix: every store, verb and role."""
+    """Print the access matrix: every store, verb, action and role."""
     spec = app or settings.load().app
     if spec is None:
         raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
-    rows = access_matrix(load_app(spec).metas.values())
+    loaded = load_app(spec)
+    marks = [marked(function) for function in loaded.actions]
+    check_access(marks)
+    rules = {mark.name: rule_of(mark) for mark in marks}
+    roles = roles_of(loaded.metas.values(), rules.values())
+    rows, actions = access_matrix(loaded.metas.values(), roles), action_rows(rules, roles)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode([*rows, *actions]), indent=2).decode() + "\n")
         return
     console = Console(highlight=False)
     for store, some in groupby(rows, attrgetter("store")):
-        console.print(_table(store, list(some)))
+        named = [(f"{row.attribute} {row.verb}" if row.attribute else row.verb, row.cells) for row in some]
+        console.print(_table(store, named))
+    if actions:
+        console.print(_table("Actions", [(row.action, row.cells) for row in actions]))
 
 
-def _table(store: str, rows: list[Row]) -> Table:
-    table = Table(title=store, title_justify="left", title_style="bold", expand=False, pad_edge=False, box=None)
+def _table(title: str, rows: list[tuple[str, dict[str, str]]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", expand=False, pad_edge=False, box=None)
     table.add_column("", no_wrap=True)
-    for role in rows[0].cells:
+    for role in rows[0][1]:
         table.add_column(role, overflow="fold")
-    for row in rows:
-        name = f"{row.attribute} {row.verb}" if row.attribute else row.verb
-        cells = [f"[{STYLES[cell]}]{cell}[/]" if cell in STYLES else escape(cell) for cell in row.cells.values()]
-        table.add_row(name, *cells)
+    for name, found in rows:
+        table.add_row(
+            name, *(f"[{STYLES[cell]}]{cell}[/]" if cell in STYLES else escape(cell) for cell in found.values())
+        )
     table.add_row()
     return table

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from .. import settings
+from ..api.action_access import looks_at_callers
 from ..api.http.messages import MAX_BODY
 from ..application import App, load_app, load_function
 from ..errors import PersistyError
@@ -77,7 +78,7 @@ def loaded(options: Options) -> App:
     served = load_app(options.spec)
     if options.url:
         served.use(options.url)
-    if served.looks_at_callers and not settings.load().token_issuers:
+    if looks_at_callers(served) and not settings.load().token_issuers:
         ensure(settings.load(), served.stage)
     return served
 
@@ -148,5 +149,5 @@ def announce(app: App, options: Options) -> None:
         typer.echo(f"  {label:<9}http://{options.place}{path}")
     if options.metrics:
         typer.echo(f"  {'metrics':<9}http://{options.place}/metrics")
-    if app.looks_at_callers:
+    if looks_at_callers(app):
         typer.echo("  token    persisty token --subject …, sent as `Authorization: Bearer …`")

@@ -79,7 +79,7 @@ def plan_of(
     requests = app.system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *actions.values())
-    secret = token_secret_of(app, offered, configured)
+    secret = token_secret_of(app, configured)
     configured = structs.replace(configured, token_secret_arn=secret.place)
     auth = auth_modes(app, offered, configured) if "appsync" in names else ()
     followed = subscriptions(app.metas.values()) if live and "appsync" in names else ()

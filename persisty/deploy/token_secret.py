@@ -7,17 +7,14 @@ deployment then generates a secret in Secrets Manager. Its value is in no templa
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .. import settings
-from ..api.operations import Operation, StoreOperation
+from ..api.action_access import looks_at_callers
 from ..application import App
 from ..naming import secret_name
 from ..security.authenticator import authenticator_of
-from .appsync_auth import anonymous
 
 GENERATED = "generated"
 """Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, also beside issuers."""
@@ -35,7 +32,7 @@ class TokenSecret(Struct, frozen=True):
         return self.arn or self.name
 
 
-def token_secret_of(app: App, operations: Collection[Operation], configured: settings.Settings) -> TokenSecret:
+def token_secret_of(app: App, configured: settings.Settings) -> TokenSecret:
     """Return the secret of a deployment. `InvalidDeclaration` if a setting of identity is not valid."""
     arn = configured.token_secret_arn
     wanted = arn == GENERATED
@@ -43,11 +40,5 @@ def token_secret_of(app: App, operations: Collection[Operation], configured: set
     authenticator_of(checked, app.stage, None, needed=False)
     if arn and not wanted:
         return TokenSecret(arn=arn)
-    lacking = not configured.token_issuers and looks_at_callers(app, operations)
+    lacking = not configured.token_issuers and looks_at_callers(app)
     return TokenSecret(name=secret_name(app.name, app.stage)) if wanted or lacking else TokenSecret()
-
-
-def looks_at_callers(app: App, operations: Collection[Operation]) -> bool:
-    """Return whether a rule of an item, or the access control of a custom action, depends on the caller."""
-    actions = [one for one in operations if not isinstance(one, StoreOperation)]
-    return app.looks_at_callers or not all(map(anonymous, actions))

@@ -1,4 +1,4 @@
-"""The access matrix: what each role may do with each store, as plain data computed from the rules.
+"""The access matrix: what each role may do with each store, and which actions it may call, as plain data computed from the rules.
 
 A role is what is known of a caller without looking at an item: anonymous, authenticated, or authenticated with a scope that a rule
 mentions. A cell is `all`, `none`, or the condition on the item or token that remains.
@@ -6,7 +6,7 @@ mentions. A cell is `all`, `none`, or the condition on the item or token that re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -45,9 +45,17 @@ class Row(Struct, frozen=True):
     attribute: str | None = None
 
 
-def roles_of(metas: Iterable[StoreMeta[Any]]) -> dict[str, Caller]:
-    """Return role → a caller with that role and no other claims."""
-    scopes = sorted({scope for meta in metas for rule in _rules(meta) for scope in _scopes(rule)})
+class ActionRow(Struct, frozen=True):
+    """Role → cell, for one custom action."""
+
+    action: str
+    cells: dict[str, str]
+
+
+def roles_of(metas: Iterable[StoreMeta[Any]], rules: Iterable[Rule] = ()) -> dict[str, Caller]:
+    """Return role → a caller with that role and no other claims. `rules`: those of actions, whose scopes are roles too."""
+    every = [*rules, *(rule for meta in metas for rule in _rules(meta))]
+    scopes = sorted({scope for rule in every for scope in _scopes(rule)})
     return {
         "anonymous": ANONYMOUS,
         "authenticated": Caller("somebody"),
@@ -55,10 +63,15 @@ def roles_of(metas: Iterable[StoreMeta[Any]]) -> dict[str, Caller]:
     }
 
 
-def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
-    """Return a row for each store and verb, followed by a row for each attribute that has its own rule."""
+def action_rows(actions: Mapping[str, Rule], roles: Mapping[str, Caller]) -> list[ActionRow]:
+    """Return a row for each action, in the order of `actions`: name → rule."""
+    return [ActionRow(name, _cells(rule, roles)) for name, rule in actions.items()]
+
+
+def access_matrix(metas: Iterable[StoreMeta[Any]], roles: Mapping[str, Caller] | None = None) -> list[Row]:
+    """Return a row for each store and verb, followed by a row for each attribute that has its own rule. `roles`: those of `roles_of` by default."""
     known = list(metas)
-    roles = roles_of(known)
+    roles = roles_of(known) if roles is None else roles
     rows: list[Row] = []
     for meta in known:
         rows += [Row(meta.name, verb, _cells(meta.rule(verb), roles)) for verb in ROWS]
@@ -71,7 +84,7 @@ def access_matrix(metas: Iterable[StoreMeta[Any]]) -> list[Row]:
     return rows
 
 
-def _cells(rule: Rule, roles: dict[str, Caller]) -> dict[str, str]:
+def _cells(rule: Rule, roles: Mapping[str, Caller]) -> dict[str, str]:
     return {role: _cell(simplified(rule, caller)) for role, caller in roles.items()}
 
 

@@ -99,14 +99,15 @@ def cacheable(meta: StoreMeta[Any]) -> bool:
 def looks_at_caller(meta: StoreMeta[Any]) -> bool:
     """Return whether a caller's rights on the items depend on its identity."""
     rules = [meta.rule(verb) for verb in sorted(VERBS)]
-    return any(map(_personal, [*rules, *(rule for one in meta.attributes.values() for rule in _flags(one))]))
+    return any(map(personal, [*rules, *(rule for one in meta.attributes.values() for rule in _flags(one))]))
 
 
-def _personal(rule: Rule | bool) -> bool:
+def personal(rule: Rule | bool) -> bool:
+    """Return whether what the rule allows depends on the caller."""
     if not isinstance(rule, Rule) or isinstance(rule, Constant | Where):
         return False
     parts = (rule.rule,) if isinstance(rule, Through) else rule.parts
-    return any(map(_personal, parts)) if parts else True
+    return any(map(personal, parts)) if parts else True
 
 
 def _flags(attribute: Attribute) -> tuple[Rule | bool, ...]:

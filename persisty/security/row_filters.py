@@ -40,6 +40,28 @@ def row_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
     return ROW_FILTERS[type(rule)](rule, meta, caller)
 
 
+def admits(rule: Rule, caller: Caller) -> bool:
+    """Return whether a rule allows the caller, for a rule that needs no item. `InvalidDeclaration` for any other rule."""
+    match rule:
+        case AllOf(rules):
+            return all(admits(one, caller) for one in rules)
+        case AnyOf(rules):
+            return any(admits(one, caller) for one in rules)
+        case NotOf(inner):
+            return not admits(inner, caller)
+        case Constant(allowed):
+            return allowed
+        case Authenticated():
+            return caller.authenticated
+        case Scope(name):
+            return name in caller.scopes
+        case Claim(name, value):
+            return any(_same(one, value) for one in claimed(caller, name))
+        case CustomFunction(function) if isinstance(said := function(caller), bool):
+            return said
+    raise InvalidDeclaration(f"The rule {rule} needs an item to decide")
+
+
 def _decided(allowed: bool) -> Filter:
     return ALL if allowed else NOTHING
 
@@ -57,7 +79,7 @@ def _scope(rule: Scope, meta: StoreMeta[Any], caller: Caller) -> Filter:
 
 
 def _claim(rule: Claim, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    return _decided(any(_same(one, rule.value) for one in claimed(caller, rule.name)))
+    return _decided(admits(rule, caller))
 
 
 def _owned(rule: Owned, meta: StoreMeta[Any], caller: Caller) -> Filter:

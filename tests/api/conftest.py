@@ -17,7 +17,7 @@ from servey.action.action import action
 from servey.security.access_control.allow_none import ALLOW_NONE
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import VERSION, App, Attr, Index, Unique, private, public, read_only, stored
+from persisty import VERSION, App, Attr, Index, Unique, everyone, nobody, private, public, read_only, stored
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 
@@ -94,13 +94,13 @@ class Sum:
     total: int
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def add(left: int, right: int = 1) -> Sum:
     """Add two numbers."""
     return Sum(left + right)
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 async def repeat(text: Annotated[str, Meta(max_length=10)], times: int) -> str:
     """Repeat a text."""
     return text * times
@@ -111,12 +111,12 @@ def forbidden() -> str:
     return "never"
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def broken() -> str:
     raise RuntimeError("a secret of the implementation")
 
 
-@action
+@action(access_control=nobody)
 def not_offered() -> str:
     return "from Python only"
 

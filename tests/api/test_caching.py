@@ -121,18 +121,20 @@ ITEMS = [Dropped, Versioned, Dated, Plain, Open, Closed, Partly, Diary, Covert]
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def bare() -> int:
     return 1
 
 
-@action(triggers=WEB_GET, cache_control=SecureHashCacheControl())
+@action(access_control=everyone, triggers=WEB_GET, cache_control=SecureHashCacheControl())
 def hashed() -> int:
     return 1
 
 
 @action(
-    triggers=WEB_GET, cache_control=TtlCacheControl(90, SecureHashCacheControl(private=False), must_revalidate=True)
+    access_control=everyone,
+    triggers=WEB_GET,
+    cache_control=TtlCacheControl(90, SecureHashCacheControl(private=False), must_revalidate=True),
 )
 def timed() -> int:
     return 1
@@ -144,7 +146,7 @@ class News:
     updated_at: datetime
 
 
-@action(triggers=WEB_GET, cache_control=TimestampCacheControl(TtlCacheControl(90)))
+@action(access_control=everyone, triggers=WEB_GET, cache_control=TimestampCacheControl(TtlCacheControl(90)))
 def stamped() -> News:
     return News("hello", WHEN)
 
@@ -157,7 +159,7 @@ class Own(CacheControlABC):
         return CacheHeader(f"{len(content)}\r\nx: y", WHEN, datetime(2100, 1, 1), private=False)
 
 
-@action(triggers=WEB_GET, cache_control=Own())
+@action(access_control=everyone, triggers=WEB_GET, cache_control=Own())
 def own() -> str:
     return "abc"
 

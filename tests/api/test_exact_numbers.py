@@ -13,7 +13,7 @@ from msgspec import Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_POST
 
-from persisty import App, Attr, public, stored
+from persisty import App, Attr, everyone, public, stored
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
@@ -39,7 +39,7 @@ class Account:
     anything: Any = None
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def double(amount: Decimal, extra: dict[str, Any] | None = None) -> Decimal:
     return amount * 2
 

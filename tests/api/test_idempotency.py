@@ -30,6 +30,7 @@ from persisty import (
     InvalidDeclaration,
     Unique,
     authenticated,
+    everyone,
     member,
     owned,
     public,
@@ -74,7 +75,7 @@ CALLED: list[str] = []
 RAISED: list[Exception] = []
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def send(text: str) -> str:
     """Something that must not happen twice."""
     CALLED.append(text)
@@ -83,7 +84,7 @@ def send(text: str) -> str:
     return text * 2
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def look(text: str) -> str:
     CALLED.append(text)
     return text

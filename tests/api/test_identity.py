@@ -37,7 +37,7 @@ class Remark:
     text: str = ""
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def who(caller: Caller) -> dict[str, Any]:
     """The caller, as actions see it."""
     CALLED.append(caller.subject)

@@ -168,19 +168,19 @@ class Found(Struct):
     parts: dict[str, list[Part]]
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def look(words: str, depth: int = 1, since: datetime | None = None) -> Found:
     """Look around."""
     return Found(app.store(Page).search(limit=depth), {words: [Part("a", [Part("b")])]})
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def rearrange(made: list[Oil | Stone], where: dict[str, Spot], frame: Frame | None = None) -> list[Oil | Stone]:
     """What is given, the other way round."""
     return made[::-1]
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def close() -> None:
     """Nothing is given, and nothing comes back."""
 

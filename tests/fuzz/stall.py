@@ -13,7 +13,20 @@ from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import VERSION, Access, App, Attr, BelongsTo, HasMany, Unique, authenticated, link, scope, stored
+from persisty import (
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    HasMany,
+    Unique,
+    authenticated,
+    everyone,
+    link,
+    scope,
+    stored,
+)
 
 
 class Size(enum.Enum):
@@ -69,14 +82,14 @@ LARGE = Decimal("1E100")
 """Prices from here on are left out of the total: the sum of two could be more than a decimal may be."""
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def total(at_least: Annotated[int, Meta(ge=0, le=1_000)] = 0) -> Total:
     """What is in stock."""
     found = [one for one in app.store(Article).search_all() if one.stock >= at_least]
     return Total(len(found), sum((one.price for one in found if one.price and abs(one.price) < LARGE), Decimal(0)))
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def greet(name: Annotated[str, Meta(min_length=1, max_length=20)], times: Annotated[int, Meta(ge=1, le=3)] = 1) -> str:
     """A greeting."""
     return ", ".join(["Hello", *[name] * times])

@@ -161,64 +161,64 @@ class Everything:
     either: int | str | None = None
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def echo(everything: Everything, tags: list[Status] | None = None, times: int = 1) -> list[Everything]:
     """Give back what was given."""
     return [everything] * times if tags is None or Status.DONE in tags else []
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def describe(status: Status, point: Point | None = None, times: int = 2) -> str:
     """Tell in words what arrived."""
     return f"{status!r} {point!r} {times!r}"
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def tree(depth: int) -> Branch:
     return Branch("leaf", notes={"n": depth}) if depth == 0 else Branch(f"b{depth}", [tree(depth - 1)] * 2)
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 async def newest(first: int = 1) -> ResultPage[Specimen]:
     return app.store(Specimen).search(order="-created_at", limit=first)
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def remember(specimen: Specimen) -> Specimen | None:
     return app.store(Specimen).create(specimen)
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def whatever(value: Any) -> Any:
     return value
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def nothing_at_all() -> None:
     return None
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def conflicts() -> int:
     raise Conflict("Taken by somebody else")
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def breaks() -> int:
     raise KeyError("the password is 1234")
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def lies() -> int:
     return "not a number"  # type: ignore[return-value]
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def too_big() -> int:
     return 2**40
 
 
-@action()
+@action(access_control=nobody)
 def not_offered() -> int:
     return 1
 

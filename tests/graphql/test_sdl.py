@@ -273,11 +273,11 @@ def test_all_clashes_are_told_at_once() -> None:
 
 
 def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutation() -> None:
-    @action(triggers=WEB_GET)
+    @action(access_control=everyone, triggers=WEB_GET)
     def do_it() -> int:
         return 1
 
-    @action(triggers=WEB_POST)
+    @action(access_control=everyone, triggers=WEB_POST)
     def doIt() -> int:
         return 1
 
@@ -285,7 +285,7 @@ def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutati
 
 
 def test_names_that_graphql_does_not_take_are_faults() -> None:
-    @action(triggers=WEB_GET)
+    @action(access_control=everyone, triggers=WEB_GET)
     def measure(größe: int) -> int:  # noqa: PLC2401  what is tested
         return größe
 
@@ -293,7 +293,7 @@ def test_names_that_graphql_does_not_take_are_faults() -> None:
 
 
 def test_a_type_of_an_action_must_not_begin_with_aws() -> None:
-    @action(triggers=WEB_GET)
+    @action(access_control=everyone, triggers=WEB_GET)
     def thing() -> AWSThing:
         return AWSThing(1)
 

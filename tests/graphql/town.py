@@ -136,7 +136,7 @@ class Odd(Struct):
     some: list["Odd | None"] = []
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def odd(depth: int = 2, seed: int = 1) -> Odd | None:
     """Numbers that are too big and nulls where none may be, somewhere."""
     return _odd(depth, seed)
@@ -156,17 +156,17 @@ def _odd(depth: int, seed: int) -> Any:
     )
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def neighbours(first: int = 3) -> ResultPage[Person]:
     return app.store(Person).search(order="name", limit=first)
 
 
-@action(triggers=WEB_GET)
+@action(access_control=everyone, triggers=WEB_GET)
 def somebody(name: str) -> Person | None:
     return next(iter(app.store(Person).search(Person.name == name, limit=1)), None)
 
 
-@action(triggers=WEB_POST)
+@action(access_control=everyone, triggers=WEB_POST)
 def shout(times: int) -> list[str]:
     return ["hey"] * times
 

@@ -35,7 +35,7 @@ class Note:
     text: str = "x" * 2000
 
 
-@action(triggers=(WEB_GET,))
+@action(access_control=everyone, triggers=(WEB_GET,))
 def slow() -> str:
     Path("running").write_text(str(os.getpid()))
     until = time.monotonic() + 60
@@ -44,7 +44,7 @@ def slow() -> str:
     return "done"
 
 
-@action(triggers=(WEB_GET,))
+@action(access_control=everyone, triggers=(WEB_GET,))
 def broken() -> str:
     raise RuntimeError("secret of the trace")
 

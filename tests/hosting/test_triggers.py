@@ -10,7 +10,7 @@ from servey.action.action import action
 from servey.trigger.fixed_rate_trigger import FixedRateTrigger
 from servey.trigger.web_trigger import WEB_GET
 
-from persisty import App, InvalidDeclaration, stored
+from persisty import App, InvalidDeclaration, everyone, stored
 from persisty.deploy.plan import plan_of
 from persisty.hosting.server import Server
 
@@ -20,13 +20,13 @@ class Thing:
     id: str
 
 
-@action(triggers=(FixedRateTrigger(60),))
+@action(access_control=everyone, triggers=(FixedRateTrigger(60),))
 def sweep() -> int:
     """Delete what is old."""
     return 0
 
 
-@action(triggers=(WEB_GET, FixedRateTrigger(60)))
+@action(access_control=everyone, triggers=(WEB_GET, FixedRateTrigger(60)))
 def sweep_now() -> int:
     """Delete what is old, on request too."""
     return 0

@@ -147,7 +147,7 @@ def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
         told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb)))
         return lambda content, body: told
     action = operation.action
-    anybody, control = bool(action.access_control.is_executable(None)), action.cache_control
+    anybody, control = operation.access.constant is True, action.cache_control
     known = NEVER if control is None else cache_of(control)
     if known is None:
         return lambda content, body: _asked(control, content, body, anybody)

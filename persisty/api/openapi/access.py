@@ -51,9 +51,7 @@ def _rule(meta: StoreMeta[Any], verb: str) -> Rule:
 def security(operation: Operation) -> list[dict[str, list[str]]]:
     """Return the security requirement of an operation: none if anonymous callers may be allowed."""
     named: list[dict[str, list[str]]] = [{"bearer": []}]
-    if isinstance(operation, ActionOperation):
-        return [{}, *named]
-    rule = _rule(operation.meta, operation.verb)
+    rule = operation.access if isinstance(operation, ActionOperation) else _rule(operation.meta, operation.verb)
     return named if simplified(rule, ANONYMOUS).constant is False else [{}, *named]
 
 
