@@ -19,6 +19,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_ACCESS_LOG": "`off` stops `persisty serve` from logging requests. Default: `on`",
     "PERSISTY_CACHE": "`on` caches items in the process as their `Cache` declares, `off` does not. Default: the app's `cache=`",
     "PERSISTY_CORS_ORIGINS": "Origins whose pages may call the API from a browser, separated by spaces, or `*`. Default: none",
+    "PERSISTY_DEAD_LETTERS_URL": "On AWS: URL of the queue for changes that cannot be published",
     "PERSISTY_DRAIN_DELAY": "Seconds between SIGTERM and the refusal of new connections. Default: 0",
     "PERSISTY_DRAIN_TIMEOUT": "Seconds that running requests have to finish when the server stops. Default: 30",
     "PERSISTY_GRAPHQL_DOCUMENTS": "JSON file of names and texts: the only GraphQL documents that are executed. Default: every document is",
@@ -44,6 +45,7 @@ class Settings(Struct, frozen=True):
     access_log: str = "on"
     cache: str | None = None
     cors_origins: str | None = None
+    dead_letters_url: str | None = None
     drain_delay: str = "0"
     drain_timeout: str = "30"
     graphql_documents: str | None = None
@@ -151,3 +153,9 @@ def aws(environ: Mapping[str, str] | None = None) -> AwsEnvironment:
         for field, names in AWS_VARIABLES.items()
     }
     return AwsEnvironment(**given)
+
+
+def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the address that AWS's variables give for a service such as `sqs`, None for AWS itself."""
+    source = os.environ if environ is None else environ
+    return source.get(f"AWS_ENDPOINT_URL_{service.upper()}") or source.get("AWS_ENDPOINT_URL") or None

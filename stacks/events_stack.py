@@ -23,7 +23,7 @@ from persisty.naming import pascal
 from .constructs.code import Target
 from .constructs.functions import Functions
 
-URL = "PERSISTY_GRAPHQL_URL"
+URL, DEAD_LETTERS_URL = "PERSISTY_GRAPHQL_URL", "PERSISTY_DEAD_LETTERS_URL"
 STREAM_ACTIONS = (
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
@@ -59,6 +59,8 @@ class EventsStack(cdk.Stack):
             enforce_ssl=True,
             retention_period=cdk.Duration.days(KEPT),
         )
+        # the function may send there as Lambda does, by the same grant
+        self._function.add_environment(DEAD_LETTERS_URL, self._dead_letters.queue_url)
         self._read()
         cdk.CfnOutput(
             self,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .deployment import API_STACK, DATA_STACK, Deployment, for_moto, synthesise
+from .deployment import API_STACK, DATA_STACK, Deployment, for_ministack, for_moto, synthesise
 from .emulators import ministack_server, moto_server
 
 
@@ -27,6 +27,7 @@ def on_moto(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def on_ministack(assembly: Path) -> Iterator[Deployment]:
+def on_ministack(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    folder = tmp_path_factory.mktemp("ministack") / "cdk.out"
     with ministack_server() as url:
-        yield Deployment(assembly, url)
+        yield Deployment(for_ministack(assembly, folder), url)

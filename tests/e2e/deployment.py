@@ -54,6 +54,16 @@ def for_moto(assembly: Path, folder: Path) -> Path:
     return folder
 
 
+def for_ministack(assembly: Path, folder: Path) -> Path:
+    """The assembly without the policies that refuse plain HTTP, which is all that an emulator speaks."""
+    shutil.copytree(assembly, folder)
+    for file in folder.glob("*.template.json"):
+        template = json.loads(file.read_text())
+        kept = {name: one for name, one in template["Resources"].items() if one["Type"] != "AWS::SQS::QueuePolicy"}
+        file.write_text(json.dumps({**template, "Resources": kept}))
+    return folder
+
+
 def _referred(value: Any) -> Iterator[str]:
     """The logical ids that a part of a template refers to."""
     match value:

@@ -19,7 +19,7 @@ from persisty.settings import Settings
 from ..appsync_endpoint import Endpoint, endpoint
 from . import conversation
 from .appsync_gateway import AppSyncGateway, Subscriber
-from .deployment import Deployment
+from .deployment import EVENTS_STACK, Deployment
 from .emulators import REGION
 from .lambda_process import LambdaProcess, running
 from .test_deployed import _sender as sender
@@ -29,6 +29,7 @@ CREATED = """subscription($where: MessageWhere) {
 CHANGED = "subscription { messageUpdated { id text version } }"
 GONE = "subscription { messageDeleted { id text } }"
 ARRIVED = "subscription { userCreated { id username } }"
+BROKEN, SOUND, NOBODY = (f"00000000-0000-4000-8000-00000000000{number}" for number in range(3))
 PATIENCE = 60.0
 """Seconds that a change may take to arrive through emulators."""
 
@@ -124,6 +125,25 @@ def test_what_is_written_by_rest_is_told_to_who_subscribed(
     assert changed.events == [{"messageUpdated": {"id": key, "text": "hello again", "version": 2}}]
     assert gone.events == [{"messageDeleted": {"id": key, "text": "hello again"}}]
     assert "digest" not in json.dumps(published.requests)
+
+
+def test_a_record_that_cannot_be_read_is_a_dead_letter_and_the_next_is_published(
+    on_ministack: Deployment, published: Endpoint
+) -> None:
+    table, sound = on_ministack.client("dynamodb"), {"author_id": {"S": NOBODY}, "version": {"N": "1"}}
+    times = {name: {"S": "2026-01-01T00:00:00.000000Z"} for name in ("created_at", "updated_at")}
+    for key, text in ((BROKEN, {"N": "7"}), (SOUND, {"S": "after it"})):
+        table.put_item(TableName="messenger-dev-message", Item={"id": {"S": key}, "text": text, **sound, **times})
+    deadline = time.monotonic() + PATIENCE
+    while not [event for _, event in published.published if event.get("id") == SOUND]:
+        assert time.monotonic() < deadline, published.requests
+        time.sleep(0.2)
+    [stack] = on_ministack.client("cloudformation").describe_stacks(StackName=EVENTS_STACK)["Stacks"]
+    [url] = [one["OutputValue"] for one in stack["Outputs"] if one["OutputKey"] == "StreamDeadLettersUrl"]
+    [message] = on_ministack.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    told = json.loads(message["Body"])
+    assert (told["keys"], told["reason"]["code"]) == ({"id": {"S": BROKEN}}, "invalid_input")
+    assert [fault["path"] for fault in told["reason"]["faults"]] == ["/text"]
 
 
 def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from persisty.api.graphql.subscriptions import subscriptions
 from persisty.aws import retries
 from persisty.aws.sigv4 import Credentials
 from persisty.backends.dynamodb.codec import WireCodec
-from persisty.errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
+from persisty.errors import BackendUnavailable, InternalError, InvalidInput, PayloadTooLarge, PersistyError, Throttled
 from persisty.store.change_feed import Change
 
 from ..appsync_endpoint import Endpoint, echoing, endpoint
@@ -165,7 +165,8 @@ def test_what_may_pass_is_tried_again_a_few_times(
     "answer",
     [
         (401, {"errors": [{"errorType": "UnauthorizedException", "message": "Permission denied"}]}),
-        (200, {"data": {"publishLetterCreated": None}, "errors": [{"errorType": None, "message": "Cannot return null"}]}),
+        (200, {"data": None, "errors": [{"path": None, "errorType": "ValidationError", "message": "Field 'x' is undefined"}]}),
+        (200, {"data": {"publishLetterCreated": None}, "errors": [{"path": ["publishLetterCreated"], "errorType": "Unauthorized"}]}),
         (400, {"errors": [{"errorType": "MalformedHttpRequestException"}]}),
     ],
 )  # fmt: skip
@@ -173,6 +174,29 @@ def test_what_is_refused_is_not_tried_again(publisher: Publisher, appsync: Endpo
     appsync.fail = lambda _: answer
     with pytest.raises(BackendUnavailable):
         publisher(change(letter(1)))
+    assert len(appsync.requests) == 1
+
+
+NULL = "Cannot return null for non-nullable type: 'String' within parent 'Letter' (/publishLetterCreated/text)"
+WIDE = "Can't serialize value (/publishLetterCreated/long) : Unable to serialize `5000000000` as a valid Int."
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "path"),
+    [
+        (None, {"path": ["publishLetterCreated", "text"], "locations": None, "message": NULL}, "/text"),
+        ({"id": "a", "long": None}, {"path": ["publishLetterCreated", "long"], "message": WIDE}, "/long"),
+        (None, {"path": ["publishLetterCreated"], "errorType": "MappingTemplate", "message": "No"}, ""),
+        (None, {"errorType": None, "message": "Cannot return null"}, ""),
+    ],
+)
+def test_an_item_that_appsync_refuses_is_invalid_input_with_the_attribute(
+    publisher: Publisher, appsync: Endpoint, data: Any, error: dict[str, Any], path: str
+) -> None:
+    appsync.fail = lambda _: (200, {"data": {"publishLetterCreated": data}, "errors": [error]})
+    with pytest.raises(InvalidInput) as refused:
+        publisher(change(letter(1)))
+    assert [(fault.path, fault.message) for fault in refused.value.faults] == [(path, error["message"])]
     assert len(appsync.requests) == 1
 
 
@@ -236,14 +260,69 @@ def test_what_is_told_is_the_first_in_the_batch_not_the_first_to_fail() -> None:
     assert recorder.texts == ["b"]
 
 
-def test_a_record_that_cannot_be_read_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder()
-    broken = record(2, letter(2))
-    broken["dynamodb"]["NewImage"] = {"id": {"S": "no uuid"}}
+class Queue:
+    """A dead-letter queue: `messages`, or an error while it is `down`."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.messages: list[Mapping[str, Any]] = []
+        self._down = down
+
+    def __call__(self, message: Mapping[str, Any]) -> None:
+        if self._down:
+            raise BackendUnavailable("no queue")
+        self.messages.append(message)
+
+
+def unreadable(number: int) -> dict[str, Any]:
+    broken = record(number, letter(2))
+    broken["dynamodb"] |= {"NewImage": {"id": {"S": "no uuid"}}, "Keys": {"id": {"S": "no uuid"}}}
+    return broken
+
+
+def test_a_record_that_cannot_be_read_goes_to_the_dead_letters_alone_with_the_attribute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder, queue = Recorder(), Queue()
     with caplog.at_level(logging.ERROR, "persisty"):
-        assert handled(recorder, record(1, letter(1, text="a")), broken, record(3, letter(3, text="c"))) == ["2"]
+        answer = Stream(APP, recorder, queue).handle(
+            {"Records": [record(1, letter(1, text="a")), unreadable(2), record(3, letter(3, text="c"))]}
+        )
+    assert answer == {"batchItemFailures": []}
     assert sorted(recorder.texts) == ["a", "c"]
-    assert caplog.records
+    [message] = queue.messages
+    assert (message["sequence"], message["event"], message["keys"]) == ("2", "INSERT", {"id": {"S": "no uuid"}})
+    assert message["stream"].split("/")[1] == "post-live-letter"
+    assert message["reason"]["code"] == "invalid_input"
+    assert [fault.path for fault in message["reason"]["faults"]] == ["/id"]
+    assert "sequence 2, at /id" in caplog.text
+
+
+@pytest.mark.parametrize("error", [InvalidInput, PayloadTooLarge, InternalError])
+def test_an_item_that_no_retry_can_publish_goes_to_the_dead_letters_and_later_changes_of_it_go_on(
+    error: type[PersistyError],
+) -> None:
+    recorder, queue = Recorder("b", error=error), Queue()
+    records = [record(n, letter(1, text=text), "MODIFY") for n, text in enumerate("abc")]
+    assert Stream(APP, recorder, queue).handle({"Records": records}) == {"batchItemFailures": []}
+    assert recorder.texts == ["a", "c"]
+    assert [(one["sequence"], one["reason"]["code"]) for one in queue.messages] == [("1", error.code)]
+
+
+@pytest.mark.parametrize("error", [BackendUnavailable, Throttled])
+def test_a_transient_failure_is_delivered_again_and_is_no_dead_letter(error: type[PersistyError]) -> None:
+    recorder, queue = Recorder("b", error=error), Queue()
+    records = [record(n, letter(1, text=text), "MODIFY") for n, text in enumerate("abc")]
+    answer = Stream(APP, recorder, queue).handle({"Records": records})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert (recorder.texts, queue.messages) == (["a"], [])
+
+
+def test_a_record_that_the_dead_letters_do_not_accept_is_delivered_again() -> None:
+    recorder, queue = Recorder("b", error=InvalidInput), Queue(down=True)
+    records = [record(1, letter(1, text="b")), unreadable(2), record(3, letter(3, text="c"))]
+    answer = Stream(APP, recorder, queue).handle({"Records": records})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert recorder.texts == ["c"]
 
 
 def test_an_item_too_large_for_an_event_is_logged_and_does_not_hold_up_the_others(

@@ -113,6 +113,8 @@ def test_the_function_is_told_where_to_publish_and_no_secret(events: Template, p
     [function] = properties(events, "AWS::Lambda::Function")
     variables = dict(function["Environment"]["Variables"])
     assert parameter(events, variables.pop("PERSISTY_GRAPHQL_URL")) == planned.url
+    [queue] = of_type(events, "AWS::SQS::Queue")
+    assert variables.pop("PERSISTY_DEAD_LETTERS_URL") == {"Ref": queue}
     assert variables == planned.function.environment
     assert function["Handler"] == "lambdas.stream.handler"
     assert function["Timeout"] < 30

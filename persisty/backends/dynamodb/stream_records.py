@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from ...errors import PersistyError
 from ...model.meta import StoreMeta
 from ...naming import table_name
 from ...store.change_feed import Change
@@ -32,7 +35,8 @@ class StreamReader:
             return None
         meta, codec = found
         images = record["dynamodb"]
-        before, after = (codec.read(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
+        after = codec.read(images["NewImage"]) if "NewImage" in images else None
+        before = _read(codec, images.get("OldImage"), needed=after is None)
         item = before if after is None else after
         if item is None:
             raise KeyError("NewImage")
@@ -46,3 +50,15 @@ class StreamReader:
             at=None if created is None else datetime.fromtimestamp(created, UTC),
             sequence=int(images.get("SequenceNumber", 0)),
         )
+
+
+def _read(codec: WireCodec, image: Any, *, needed: bool) -> Any:
+    """Return the item before a change. If it is not `needed`, one that no longer fits its declaration is None: the change may be its repair."""
+    if image is None:
+        return None
+    try:
+        return codec.read(image)
+    except (msgspec.MsgspecError, PersistyError, ValueError, ArithmeticError, KeyError):
+        if needed:
+            raise
+        return None

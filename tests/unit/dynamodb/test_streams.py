@@ -63,3 +63,9 @@ def test_a_record_that_cannot_be_read_says_so(reader: StreamReader) -> None:
     for broken in (record("INSERT"), record("OTHER"), record("INSERT", NewImage={"id": {"N": "1"}})):
         with pytest.raises((KeyError, msgspec.ValidationError)):
             reader.change(broken)
+
+
+def test_the_repair_of_an_item_that_could_not_be_read_is_a_change_without_the_item_before(reader: StreamReader) -> None:
+    found = reader.change(record("MODIFY", OldImage={"id": {"N": "1"}}, NewImage=CODEC.wire(ROWS[0])))
+    assert found is not None
+    assert (found.kind, found.before, found.after) == ("updated", None, ROWS[0])

@@ -16,7 +16,7 @@ from ....aws.credentials import Provider
 from ....aws.http_connections import Answer
 from ....aws.retries import THROTTLES, TRANSIENT, Retry, retrying
 from ....aws.signed_requests import SKEW, SignedHost
-from ....errors import BackendUnavailable, PayloadTooLarge, PersistyError, Throttled
+from ....errors import BackendUnavailable, Fault, InvalidInput, PayloadTooLarge, PersistyError, Throttled
 from ....model.meta import StoreMeta, meta_of, per_meta
 from ....model.types import Kind, datetime_text
 from ....store.change_feed import Change
@@ -26,6 +26,10 @@ from ..values import item_answer
 
 MOST_BYTES = 240 * 1000
 """Largest event in bytes: AppSync sends none above 240 KB."""
+OF_THE_API = frozenset({"Unauthorized", "UnauthorizedException", "AccessDeniedException", "ExecutionTimeout"})
+"""Errors of a field that every item gets until the deployment or AppSync changes."""
+MOST_FAULTS = 20
+"""Faults of a refused item that are reported."""
 
 
 def published(item: Any) -> dict[str, Any]:
@@ -66,8 +70,11 @@ class Publisher:
         self._documents = {(one.meta.name, one.kind): document(one) for one in subscriptions}
 
     def __call__(self, change: Change) -> None:
-        """Publish a change, if anybody can be subscribed to such. `PayloadTooLarge` for an item that AppSync sends to nobody; else a
-        `PersistyError` where AppSync refuses or fails, after bounded retries where another attempt may succeed."""
+        """Publish a change, if its store has a subscription of this kind.
+
+        `PayloadTooLarge` and `InvalidInput` for an item that AppSync never delivers: too large for an event, or with values that its schema refuses.
+        `BackendUnavailable` and `Throttled` if AppSync fails or refuses every item, after bounded retries.
+        """
         text = self._documents.get((change.store, change.kind))
         if text is None:
             return
@@ -85,6 +92,8 @@ class Publisher:
         kind = _refusal(answer)
         if kind is None:
             return
+        if isinstance(kind, InvalidInput):
+            raise kind
         if kind in SKEW and self._host.correct_clock(answer.date):
             raise Retry(_error(kind), at_once=True)
         if kind in TRANSIENT or answer.status == 429 or answer.status >= 500:
@@ -97,13 +106,29 @@ def _error(kind: str) -> PersistyError:
     return Throttled(told) if kind in THROTTLES else BackendUnavailable(told)
 
 
-def _refusal(answer: Answer) -> str | None:
-    """The kind of what went wrong; None where nothing did."""
+def _refusal(answer: Answer) -> str | InvalidInput | None:
+    """Return the kind of a failure, `InvalidInput` if AppSync refuses this item, None for a success.
+
+    A refused item has been executed: the response has `data`, and its errors are those of fields. Without `data` the document, the caller or the
+    API is at fault, which a deployment changes.
+    """
     try:
-        told = msgspec.json.decode(answer.body)
+        content = msgspec.json.decode(answer.body)
     except msgspec.DecodeError:
         return f"an answer of {answer.status} without JSON"
-    errors = told.get("errors") if isinstance(told, Mapping) else None
+    found = content.get("errors") if isinstance(content, Mapping) else None
+    errors = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
     if not errors:
-        return None if answer.status == 200 else f"an answer of {answer.status}"
-    return str(errors[0].get("errorType") or errors[0].get("message") or "an error")[:200]
+        return None if answer.status == 200 and not found else f"an answer of {answer.status}"
+    kinds = [one.get("errorType") for one in errors]
+    others = next((kind for kind in kinds if kind in TRANSIENT or kind in OF_THE_API), None)
+    if others is None and answer.status == 200 and isinstance(content.get("data"), Mapping):
+        return InvalidInput("AppSync refuses the item", faults=[_fault(one) for one in errors[:MOST_FAULTS]])
+    return str(others or kinds[0] or errors[0].get("message") or "an error")[:200]
+
+
+def _fault(error: Mapping[str, Any]) -> Fault:
+    """Return the fault of a field's error: its path below the mutation. The message of AppSync may contain the value."""
+    steps = error.get("path")
+    path = "".join(f"/{step}" for step in steps[1:]) if isinstance(steps, list) else ""
+    return Fault(path, str(error.get("message") or "Refused")[:500])

@@ -1,8 +1,11 @@
-"""A batch of a table's stream, as Lambda invokes a function with it: every change in it is published, those of one item in their order.
+"""A batch of a table's stream, as Lambda invokes a function with it: each change is published, those of one item in their order.
 
-Changes of different items are published side by side. What cannot be published is told to Lambda by its sequence number: from the
-first such record on the batch is delivered again, whole, so that an event may be published twice and none is lost. What no attempt
-can publish, because it is too large for an event, is logged and left out.
+Changes of different items are published in parallel. A failed record has one of two outcomes:
+
+- After a transient failure, Lambda is told its sequence number. It delivers the batch again from the first such record on, so that an event may be
+  published twice and none is lost.
+- A record that no retry can publish goes to the dead letters, with the reason: it cannot be read, it is too large for an event, or AppSync refuses its
+  values. The records after it go on.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from .... import settings
@@ -18,58 +22,98 @@ from ....application import App
 from ....aws.credentials import provider
 from ....backends.dynamodb.parallel import in_parallel
 from ....backends.dynamodb.stream_records import StreamReader
-from ....errors import InvalidDeclaration, PayloadTooLarge
+from ....errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, PersistyError, Throttled
 from ....store.change_feed import Change
 from ...http.problem import as_error
 from ..subscriptions import subscriptions
 from .change_publisher import Publisher
+from .dead_letters import DeadLetters, dead_letter
 
 log = logging.getLogger("persisty")
 
 Publish = Callable[[Change], None]
+TRANSIENT = (BackendUnavailable, Throttled)
+"""Errors after which another delivery may succeed."""
+
+
+def _only_logged(message: Mapping[str, Any]) -> None:
+    """Stand for the queue of a function that has none: the log names the record already."""
 
 
 class _Record(Struct, frozen=True):
     position: int
-    sequence: str
+    record: Mapping[str, Any]
     change: Change
 
 
 class Stream:
-    """`publish` raises what it cannot do. `handle` never raises."""
+    """`publish` and `send` (to the dead letters) raise errors. `handle` never raises."""
 
-    def __init__(self, app: App, publish: Publish) -> None:
+    def __init__(self, app: App, publish: Publish, send: Callable[[Mapping[str, Any]], None] = _only_logged) -> None:
         self._reader = StreamReader(app.name, app.stage, app.metas.values())
-        self._publish = publish
+        self._publish, self._send = publish, send
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Publish a batch. Return the first record that was not published, if any, as Lambda expects it."""
-        failed: list[tuple[int, str]] = []
+        """Publish a batch. Return the first record that has to be delivered again, if any, as Lambda expects it."""
+        again: list[tuple[int, str]] = []
         lanes: dict[tuple[str, str], list[_Record]] = {}
         for position, record in enumerate(event["Records"]):
-            sequence = record["dynamodb"]["SequenceNumber"]
             try:
                 change = self._reader.change(record)
             except Exception as error:  # one record must not take the others with it
-                as_error(error)
-                failed.append((position, sequence))
+                self._give_up(position, record, _unreadable(error), again)
                 continue
             if change is not None:
-                lanes.setdefault((change.store, change.key), []).append(_Record(position, sequence, change))
-        in_parallel(lambda lane: self._follow(lane, failed), list(lanes.values()))
-        return {"batchItemFailures": [{"itemIdentifier": sequence} for _, sequence in sorted(failed)[:1]]}
+                lanes.setdefault((change.store, change.key), []).append(_Record(position, record, change))
+        in_parallel(lambda lane: self._follow(lane, again), list(lanes.values()))
+        return {"batchItemFailures": [{"itemIdentifier": sequence} for _, sequence in sorted(again)[:1]]}
 
-    def _follow(self, lane: list[_Record], failed: list[tuple[int, str]]) -> None:
-        """Publish the changes of one item, up to the first that fails."""
-        for record in lane:
+    def _follow(self, lane: list[_Record], again: list[tuple[int, str]]) -> None:
+        """Publish the changes of one item, up to the first that has to be delivered again."""
+        for one in lane:
             try:
-                self._publish(record.change)
-            except PayloadTooLarge as error:
-                log.error("not published: %s", error.message)
-            except Exception as error:  # Lambda delivers it again
-                as_error(error)
-                failed.append((record.position, record.sequence))
+                self._publish(one.change)
+            except Exception as failure:  # the edge of the program
+                error = as_error(failure)
+                if not isinstance(error, TRANSIENT):
+                    if self._give_up(one.position, one.record, error, again):
+                        continue
+                    return
+                again.append((one.position, _sequence(one.record)))
                 return
+
+    def _give_up(
+        self, position: int, record: Mapping[str, Any], error: PersistyError, again: list[tuple[int, str]]
+    ) -> bool:
+        """Send a record to the dead letters. If the queue does not accept it, the record has to be delivered again: return False."""
+        message = dead_letter(record, error)
+        log.error(
+            "not published: %s of %s, sequence %s, at %s",
+            error.code, message["stream"], message["sequence"], ", ".join(fault.path for fault in error.faults) or "/",
+        )  # fmt: skip
+        try:
+            self._send(message)
+        except Exception as failure:  # the edge of the program
+            as_error(failure)
+            again.append((position, _sequence(record)))
+            return False
+        return True
+
+
+def _unreadable(error: Exception) -> PersistyError:
+    """Return the error of a record that cannot be read. msgspec names the attribute: "Invalid UUID - at `$.id.S`"."""
+    if not isinstance(error, msgspec.MsgspecError | ValueError | ArithmeticError):
+        return as_error(error)
+    message, _, place = str(error).partition(" - at `$")
+    attribute = place.lstrip(".").partition(".")[0].rstrip("`")
+    return InvalidInput(
+        "The stored item does not fit its declaration",
+        faults=[Fault(f"/{attribute}" if attribute else "", message[:500])],
+    )
+
+
+def _sequence(record: Mapping[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 def deployed_stream(app: App, configured: settings.Settings) -> Stream:
@@ -79,4 +123,8 @@ def deployed_stream(app: App, configured: settings.Settings) -> Stream:
         raise InvalidDeclaration("What publishes changes needs PERSISTY_GRAPHQL_URL and AWS_REGION")
     followed = subscriptions(app.metas.values())
     url, region, keys = configured.graphql_url, environment.region, provider(environment)
-    return Stream(app, Publisher(url, region, keys, followed, environment.ca_bundle))
+    publisher = Publisher(url, region, keys, followed, environment.ca_bundle)
+    if not configured.dead_letters_url:
+        return Stream(app, publisher)
+    queue = configured.dead_letters_url
+    return Stream(app, publisher, DeadLetters(queue, region, keys, environment.ca_bundle, settings.aws_endpoint("sqs")))
