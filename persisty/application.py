@@ -20,7 +20,7 @@ from .model.compilation import compile_schema
 from .model.meta import StoreMeta, meta_of
 from .model.schema import Schema
 from .model.verbs import VERBS
-from .naming import RESERVED, kebab
+from .naming import RESERVED, STAGE, kebab
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller
@@ -94,6 +94,20 @@ class App:
     @property
     def url(self) -> str:
         return self._url
+
+    @property
+    def stage(self) -> str:
+        """The stage, which names DynamoDB tables and deployments: `dev`, `prod`, `feature-x`."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: str) -> None:
+        if not STAGE.fullmatch(stage):
+            expected = "lower-case letters, digits and single hyphens between them"
+            raise InvalidDeclaration(
+                "The stage cannot be part of names", faults=[Fault("/stage", "Not a stage", expected, stage)]
+            )
+        self._stage = stage
 
     @property
     def catalogue(self) -> Catalogue:

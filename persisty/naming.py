@@ -33,9 +33,26 @@ def pascal(name: str) -> str:
     return "".join(word.capitalize() for word in snake(name).split("_"))
 
 
+STAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""A stage: lower-case letters and digits, in words with single hyphens between them."""
+
+
 def table_name(app: str, stage: str, store: str) -> str:
-    """Return the name of a store's DynamoDB table: `messenger-dev-message`."""
-    return f"{kebab(app)}-{stage}-{kebab(store)}"
+    """Return the name of a store's DynamoDB table: `messenger-dev-message`, or `my-shop--dev--message`.
+
+    No two stores of any apps and stages share a name: two hyphens separate the parts if the app or the stage contains one.
+    """
+    return _separator(app, stage).join((kebab(app), stage, kebab(store)))
+
+
+def _separator(app: str, stage: str) -> str:
+    return "--" if "-" in kebab(app) or "-" in stage else "-"
+
+
+def stack_prefix(app: str, stage: str) -> str:
+    """Return the beginning of the names of an app's stacks: `Messenger-dev`, or `web-2--dev` for an app that shares its Pascal case with `web2`."""
+    name = pascal(app)
+    return f"{name}-{stage}" if kebab(name) == kebab(app) else f"{kebab(app)}--{stage}"
 
 
 def index_name(attributes: tuple[str, ...], unique: bool = False) -> str:
@@ -45,7 +62,7 @@ def index_name(attributes: tuple[str, ...], unique: bool = False) -> str:
 
 def system_table_name(app: str, stage: str) -> str:
     """Return the name of an app's system table in DynamoDB: `messenger-dev.system`. Names of stores have no dot."""
-    return f"{kebab(app)}-{stage}.system"
+    return _separator(app, stage).join((kebab(app), stage)) + ".system"
 
 
 def parameter_name(app: str, stage: str, *parts: str) -> str:

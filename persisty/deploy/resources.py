@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..api.graphql.appsync.resolver_caching import Caching
-from ..naming import pascal
+from ..naming import stack_prefix
 from .appsync_auth import AuthMode
 
 
@@ -100,4 +100,4 @@ class Plan(Struct, frozen=True):
     @property
     def prefix(self) -> str:
         """Prefix of the names of the stacks: `Messenger-dev`."""
-        return f"{pascal(self.app)}-{self.stage}"
+        return stack_prefix(self.app, self.stage)

@@ -73,8 +73,8 @@ def test_the_function_reads_those_streams_and_knows_where_to_publish_by_paramete
     events = events_of(plan_of(SHOP, SPEC))
     assert events is not None
     assert events.sources == (
-        Source("toy", "toy-shop-test-toy", "/persisty/toy-shop/test/stream/toy"),
-        Source("bill", "toy-shop-test-bill", "/persisty/toy-shop/test/stream/bill"),
+        Source("toy", "toy-shop--test--toy", "/persisty/toy-shop/test/stream/toy"),
+        Source("bill", "toy-shop--test--bill", "/persisty/toy-shop/test/stream/bill"),
     )
     assert (events.url, events.arn) == (
         "/persisty/toy-shop/test/graphql/url",

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from persisty.naming import camel, index_name, kebab, pascal, snake, table_name
+from persisty import App, InvalidDeclaration
+from persisty.naming import (
+    STAGE,
+    camel,
+    index_name,
+    kebab,
+    pascal,
+    snake,
+    stack_prefix,
+    system_table_name,
+    table_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,5 +46,30 @@ def test_a_name_in_every_spelling(name: str, words: list[str]) -> None:
 
 
 def test_tables_and_indexes() -> None:
-    assert table_name("my-app", "dev", "message_draft") == "my-app-dev-message-draft"
+    assert table_name("messenger", "dev", "message_draft") == "messenger-dev-message-draft"
+    assert table_name("my-app", "dev", "message_draft") == "my-app--dev--message-draft"
     assert index_name(("author_id", "created_at")) == "by-author_id-created_at"
+
+
+WORDS = ("a", "b", "2")
+KEBABS = ["-".join(words) for count in (1, 2, 3) for words in itertools.product(WORDS, repeat=count) if words[0] != "2"]
+STAGES = ["-".join(words) for count in (1, 2, 3) for words in itertools.product(WORDS, repeat=count)]
+
+
+def test_no_two_stores_of_any_apps_and_stages_share_a_table() -> None:
+    parts = list(itertools.product(KEBABS, STAGES, KEBABS))
+    names = {table_name(*one) for one in parts} | {system_table_name(app, stage) for app, stage, _ in parts}
+    assert len(names) == len(parts) + len(KEBABS) * len(STAGES)
+
+
+def test_no_two_apps_and_stages_share_stacks() -> None:
+    parts = list(itertools.product(KEBABS, STAGES))
+    assert len({stack_prefix(*one) for one in parts}) == len(parts)
+
+
+@pytest.mark.parametrize("stage", ["", "Dev", "feature/x", "a--b", "-a", "a-", "a_b", "a.b", "é"])
+def test_a_stage_that_cannot_be_part_of_names_is_refused(stage: str) -> None:
+    app = App("shop", items=[], url="memory://")
+    with pytest.raises(InvalidDeclaration, match="Not a stage"):
+        app.stage = stage
+    assert STAGE.fullmatch(app.stage)
