@@ -23,6 +23,7 @@ from .errors import (
     Throttled,
     TooManyGroups,
     Unauthenticated,
+    UnreadableItem,
     Unsupported,
 )
 from .model.access import Access, private, public, read_only
@@ -121,6 +122,7 @@ __all__ = [
     "TooManyGroups",
     "Unauthenticated",
     "Unique",
+    "UnreadableItem",
     "Unsupported",
     "Update",
     "acting_as",

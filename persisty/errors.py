@@ -6,7 +6,7 @@ The codes are part of the public interface: REST sends them as `code` in a probl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -280,6 +280,28 @@ class BackendUnavailable(PersistyError):
     """The engine could not be reached, or failed after all retries."""
 
     code, status, title = "backend_unavailable", 503, "Backend unavailable"
+
+
+class UnreadableItem(PersistyError):
+    """A stored item does not fit its declaration. Update these attributes to repair it, or delete it.
+
+    `details["store"]`, `details["key"]` and `details["attributes"]` name it. `details["written"]` is true if the change of the request was
+    written, and only the response lacks the item. `details["items"]` lists all such items of an export.
+    """
+
+    code, status, title = "unreadable_item", 500, "Unreadable item"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        others: Sequence[Any] = (),
+        by_position: Mapping[int, UnreadableItem] | None = None,
+        **details: Any,
+    ) -> None:
+        """`others`: the items that the call would have returned, None in the place of those that cannot be read; `by_position`: their errors."""
+        super().__init__(message, **details)
+        self.others, self.by_position = list(others), dict(by_position or {})
 
 
 class InternalError(PersistyError):

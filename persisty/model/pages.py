@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+
+from ..errors import UnreadableItem
 
 T = TypeVar("T")
 
@@ -16,8 +18,28 @@ class ResultPage(Struct, Generic[T], frozen=True):
     items: list[T]
     cursor: str | None = None
 
+    @property
+    def errors(self) -> tuple[UnreadableItem, ...]:
+        """The matches that this page lacks because they cannot be read; see `UnreadableItem`."""
+        return ()
+
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+class IncompletePage(ResultPage[T], Generic[T], frozen=True, rename={"unreadable": "errors"}):
+    """A page some of whose matches cannot be read. `items` are the others."""
+
+    unreadable: tuple[Any, ...] = ()
+
+    @property
+    def errors(self) -> tuple[UnreadableItem, ...]:
+        return self.unreadable
+
+
+def page_like(page: ResultPage[Any], items: list[Any]) -> ResultPage[Any]:
+    """Return the page with other items in the place of its own."""
+    return IncompletePage(items, page.cursor, page.errors) if page.errors else ResultPage(items, page.cursor)

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from ..errors import InvalidDeclaration, NotFound, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, Filter, OrderBy
 from ..model.meta import StoreMeta
-from ..model.pages import ResultPage
+from ..model.pages import IncompletePage, ResultPage
 from ..query.cursor import decode_cursor, encode_cursor
 from ..security.caller import Caller
 from ..security.policy import Policy
@@ -29,6 +29,7 @@ from .referential_actions import ReferentialActions
 from .results import Planned, edit_result
 from .semi_joins import SemiJoins
 from .trusted_guard import TrustedGuard
+from .unreadable_matches import parted, seen_by, whole
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -61,6 +62,7 @@ class StoreContext(Generic[T]):
     def _guarded(self, trusted: StoreContext[T], guard: Guard) -> None:
         self.meta: StoreMeta[T] = guard.meta
         self._trusted, self.guard = trusted, guard
+        self._classes = frozenset((self.meta.item, type(None)))
         self.preparation = Preparation(self.meta, guard, self.semi_joins)
         self._others: dict[str, StoreContext[Any]] = {}
 
@@ -124,9 +126,11 @@ class StoreContext(Generic[T]):
     def redacted_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
         """Return an engine's page with redacted items, and with the cursor of the query."""
         items = self.guard.redact(page.items)
-        if page.position is None:
-            return ResultPage(items)
-        return ResultPage(items, encode_cursor(self.meta, where, order, page.position))
+        cursor = None if page.position is None else encode_cursor(self.meta, where, order, page.position)
+        if {*map(type, items)} <= self._classes:
+            return ResultPage(items, cursor)
+        items, errors = parted(self.guard, items)
+        return IncompletePage(items, cursor, errors) if errors else ResultPage(items, cursor)
 
     def ask(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
         """Call the engine. The error of a scan that is not allowed is redacted: it contains the size of the table."""
@@ -139,13 +143,18 @@ class StoreContext(Generic[T]):
         """Return the attributes to read in order to show `names`: all of them, if some are hidden on some items only."""
         return tuple(self.meta.attributes) if self.guard.view.partial else names
 
-    def readable(self, items: list[T | None], rule: Filter) -> list[T | None]:
-        """Return redacted items, None for those that `rule` does not match."""
-        if rule is ALL:
-            return self.guard.redact(items)
-        present = [one for one in items if one is not None]
-        fine = iter(self.guard.hold(rule, present))
-        return self.guard.redact([one if one is not None and next(fine) else None for one in items])
+    def readable(self, items: list[T | None], rule: Filter, *, several: bool = False) -> list[T | None]:
+        """Return redacted items, None for those that `rule` does not match. Raise `UnreadableItem` for one that cannot be read; with
+        `several` its `others` are the rest, in their positions."""
+        shown = items
+        if rule is not ALL:
+            present = [one for one in items if one is not None]
+            fine = iter(self.guard.hold(rule, present))
+            shown = [one if one is not None and next(fine) else None for one in items]
+        redacted = self.guard.redact(shown)
+        if self._classes.issuperset(map(type, redacted)):
+            return redacted
+        return whole([None if one is None else seen_by(self.guard, one) for one in redacted], several=several)
 
     def write(self, planned: Sequence[Planned], *, atomic: bool) -> list[WriteResult]:
         """Perform planned writes of this store. Deletes carry out the referential actions."""

@@ -6,6 +6,7 @@ that it may not read are left out.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from ..errors import Fault, InvalidQuery, TooManyLinked
+from ..errors import Fault, InvalidQuery, TooManyLinked, UnreadableItem
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.links import LoadedLink
 from ..model.meta import Link, StoreMeta, per_meta
-from ..model.pages import ResultPage
+from ..model.pages import ResultPage, page_like
+from ..model.unreadable_items import unreadable
 from ..model.validation import pointer
 from ..query.evaluation import sort_key
 from ..query.filter_algebra import among, combine, seen_on
@@ -26,6 +28,9 @@ from ..query.order import Order
 from .backend import Page, Query
 from .context import StoreContext
 from .limits import MAX_LIMIT, check_limit
+from .unreadable_matches import seen_by, whole
+
+log = logging.getLogger("persisty")
 
 MAX_BETWEEN = 10_000
 """Items between that one call looks at."""
@@ -51,7 +56,7 @@ def related(
     cursor: str | None,
     select: tuple[str, ...] | None = None,
 ) -> list[Any]:
-    """Return the linked items of each item."""
+    """Return the linked items of each item. `UnreadableItem` if one that a `belongs_to` or `has_one` leads to cannot be read."""
     link = link_of(store, name)
     target = store.of(link.ends.target)
     if cursor is not None and len(items) != 1:
@@ -69,7 +74,10 @@ def related(
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
     loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
-    return [loaded.get(value, EMPTY.get(link.kind)) for value in values]
+    found = [loaded.get(value, EMPTY.get(link.kind)) for value in values]
+    if link.kind in ("belongs_to", "has_one"):
+        return whole([None if one is None else seen_by(target.guard, one) for one in found])
+    return found
 
 
 NO_ITEMS: ResultPage[Any] = ResultPage([])
@@ -136,7 +144,7 @@ def _pages(
         ends.remote, values, Query(ready, asked.order, None, asked.limit, select=asked.select)
     )
     return {
-        value: ResultPage(target.guard.redact(page.items))
+        value: target.redacted_page(ALL, asked.order, page)
         if page.position is None  # what the page was a page of is asked by a cursor only
         else target.redacted_page(_of(target, ends.remote, value, asked), asked.order, page)
         for value, page in zip(values, found, strict=True)
@@ -172,8 +180,10 @@ def _pages_through(
     pages: dict[Any, Any] = {}
     for value in values:
         mine = sorted((behind[key] for key in far.get(value, ()) if key in behind), key=rank)
-        first = mine[: asked.limit]
-        position = position_of(target.meta, total, first[-1]) if len(mine) > asked.limit else None
+        first, position = mine[: asked.limit], None
+        if len(mine) > asked.limit:
+            readable = [one for one in first if not unreadable(one)] or first
+            first, position = mine[: mine.index(readable[-1]) + 1], position_of(target.meta, total, readable[-1])
         pages[value] = target.redacted_page(_through(target, middle, link, value, asked), total, Page(first, position))
     return pages
 
@@ -215,7 +225,8 @@ def _first(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
     pages = _pages(store, target, link, values, msgspec.structs.replace(asked, limit=1))
-    return {value: page.items[0] for value, page in pages.items() if page.items}
+    firsts = {value: next(iter((*page.items, *page.errors)), None) for value, page in pages.items()}
+    return {value: one for value, one in firsts.items() if one is not None}
 
 
 def _counts(
@@ -255,12 +266,21 @@ def loaded(store: StoreContext[Any], items: Sequence[Any], names: Iterable[str],
     present = [one for one in items if one is not None]
     values: dict[str, list[Any]] = {}
     for name, further in below.items():
-        values[name] = related(store, name, present, None, None, limit, None)
+        values[name] = _readable(store, name, present, limit)
         if further:
             values[name] = _further(store.of(store.meta.links[name].ends.target), values[name], further, limit)
     cls = loaded_class(store.meta)
     copies = iter([_copy(cls, one, {name: some[i] for name, some in values.items()}) for i, one in enumerate(present)])
     return [None if one is None else next(copies) for one in items]
+
+
+def _readable(store: StoreContext[Any], name: str, items: list[Any], limit: int) -> list[Any]:
+    """The values of a link, UNSET where the item that it leads to cannot be read: such a link is left out."""
+    try:
+        return related(store, name, items, None, None, limit, None)
+    except UnreadableItem as error:
+        log.warning("%s", error.message)
+        return [UNSET if place in error.by_position else one for place, one in enumerate(error.others)]
 
 
 def _further(target: StoreContext[Any], found: list[Any], names: list[str], limit: int) -> list[Any]:
@@ -276,7 +296,7 @@ def _further(target: StoreContext[Any], found: list[Any], names: list[str], limi
     def with_links(one: Any) -> Any:
         if isinstance(one, target.meta.item):
             return next(again)
-        return ResultPage([next(again) for _ in one.items], one.cursor) if isinstance(one, ResultPage) else one
+        return page_like(one, [next(again) for _ in one.items]) if isinstance(one, ResultPage) else one
 
     return [with_links(one) for one in found]
 

@@ -14,6 +14,7 @@ from ..errors import (
     NotFound,
     PersistyError,
     PreconditionFailed,
+    UnreadableItem,
 )
 from ..model.expressions import ALL, Filter
 from ..model.keys import KeyValues
@@ -24,6 +25,7 @@ from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
 from .guard import Guard
 from .in_doubt_writes import settled
+from .unreadable_matches import seen_by
 from .write_results import conflict, in_doubt
 
 
@@ -74,9 +76,22 @@ def edit_result(
     if result.outcome is Outcome.IN_DOUBT:
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
-        return EditResult(None if result.item is None else guard.redact_written(result.item))
+        return _done(guard, planned, result.item)
     path = "" if position is None else f"/edits/{position}/changes"
     return EditResult(error=guard.redact_error(error_of(meta, planned, result, guard, path)))
+
+
+def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
+    """Return the result of a write that is done. An item that cannot be read is an error that says that it was written."""
+    if item is None:
+        return EditResult()
+    shown = guard.redact_written(item)
+    if type(shown) is guard.meta.item:
+        return EditResult(shown)
+    seen = seen_by(guard, shown, written=True)
+    if seen is None or isinstance(seen, UnreadableItem):
+        return EditResult(error=seen or NotFound())
+    return EditResult(seen)
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:
@@ -130,7 +145,8 @@ def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard
         return guard.refusal()
     if planned.bounds is not ALL and guard.permits(planned.when, item):
         return InvalidInput(faults=_sums(meta, planned, path))
-    return PreconditionFailed(item=guard.redact([item])[0])
+    seen = seen_by(guard, guard.redact([item])[0])
+    return PreconditionFailed(item=None if isinstance(seen, UnreadableItem) else seen)
 
 
 def _sums(meta: StoreMeta[Any], planned: Planned, path: str) -> list[Fault]:

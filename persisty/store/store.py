@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeVar, overload
 
 from msgspec import UNSET
 
+from ..errors import UnreadableItem
 from ..model.expressions import COUNT, NOTHING, Aggregate, And, AttributeExpression, Filter
 from ..model.links import LinkName, link_name
-from ..model.pages import ResultPage
+from ..model.pages import ResultPage, page_like
 from ..model.update_operators import bounds_of
 from ..query.aggregate import Group, check_groups, finished, measures_of, resolve_aggregates, sort_groups
 from ..query.explain import Explanation
@@ -30,6 +31,7 @@ from .limits import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit
 from .link_loading import loaded, related
 from .results import number
 from .store_batch import edit_store
+from .unreadable_matches import MAX_NAMED, all_of_them, parted
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -122,7 +124,7 @@ class Store(Generic[T]):
 
         `query`: words, each of which must occur in some text of the item, whatever the case. `order`: attributes, `.asc()` or
         `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the engine's own stable order. `cursor`:
-        of the previous page of the same query. `allow_scan`: the engine may read every item of a large table.
+        of the previous page of the same query. Matches that cannot be read are the page's `errors`. `allow_scan`: the engine may read every item of a large table.
         """
         here = self._context
         total = here.preparation.order(order)
@@ -147,9 +149,8 @@ class Store(Generic[T]):
         asked = here.preparation.matches("search", where, query)
         page = here.page(asked, total, limit, cursor, here.attributes_to_read(names), allow_scan)
         columns = [(name, self.meta.attributes[name].get) for name in names]
-        return ResultPage(
-            [{name: value for name, get in columns if (value := get(item)) is not UNSET} for item in page.items],
-            page.cursor,
+        return page_like(
+            page, [{name: value for name, get in columns if (value := get(item)) is not UNSET} for item in page.items]
         )
 
     def search_all(
@@ -160,18 +161,24 @@ class Store(Generic[T]):
         order: Order = None,
         allow_scan: bool = False,
     ) -> Iterator[T]:
-        """Iterate over every item that matches. Reads one page at a time."""
+        """Iterate over every item that matches. Reads one page at a time. At the end, raises `UnreadableItem` if there are matches that
+        cannot be read; its details name the first of them."""
         here = self._context
         total = here.preparation.order(order)
         asked = here.preparation.matches("search", where, query)
         ready = here.semi_joins.ready(self.meta, asked)
         after: Mapping[str, Any] | None = None
+        errors: list[UnreadableItem] = []
         while ready != NOTHING:
             page = here.ask(here.path.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
-            yield from here.guard.redact(page.items)
-            if page.position is None:
-                return
+            items, unreadable = parted(here.guard, here.guard.redact(page.items))
+            yield from items
+            errors += unreadable[: MAX_NAMED - len(errors)]
             after = page.position
+            if after is None:
+                break
+        if errors:
+            raise all_of_them(errors)
 
     def count(self, where: Filter | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
         """Return how many items match."""
@@ -277,18 +284,19 @@ class Store(Generic[T]):
         return here.path.explain(Query(asked, resolve_order(self.meta, order), None, limit))
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
-        """Return the items of up to 100 keys, in their positions. None for a missing item."""
+        """Return the items of up to 100 keys, in their positions. None for a missing item. `UnreadableItem` if one cannot be read: its
+        `others` are the rest, in their positions."""
         here = self._context
         given = list(keys)
         check_batch(given)
         rule = here.guard.rows("read_batch")
         values = here.preparation.keys(given)
         asked = [one for one in values if one is not None]
-        found = here.readable(here.path.read(asked), rule) if asked else []
-        if len(found) == len(values):
-            return found
-        rest = iter(found)
-        return [None if one is None else next(rest) for one in values]
+        read = here.path.read(asked) if asked else []
+        if len(read) < len(values):
+            rest = iter(read)
+            read = [None if one is None else next(rest) for one in values]
+        return here.readable(read, rule, several=True)
 
     def edit_batch(self, batch: Iterable[edits.Edit], *, atomic: bool = False) -> list[edits.EditResult[T]]:
         """Do up to 100 edits in order; each has its own result in its position.
@@ -332,7 +340,7 @@ class Store(Generic[T]):
         here = self._context
         asked = [str(link_name(name)) for name in names] or list(self.meta.links)
         if isinstance(items, ResultPage):
-            return ResultPage(loaded(here, items.items, asked, limit), items.cursor)
+            return page_like(items, loaded(here, items.items, asked, limit))
         if isinstance(items, Sequence):
             return loaded(here, items, asked, limit)
         return loaded(here, [items], asked, limit)[0]

@@ -30,8 +30,8 @@ from persisty import (
 from persisty.api.actions import operations
 from persisty.api.graphql.subscriptions import subscriptions
 from persisty.backends.dynamodb.backend import Options
-from persisty.backends.dynamodb.codec import Executed, ExecutedBatch, Refused
 from persisty.backends.dynamodb.engine import DynamoDbEngine
+from persisty.backends.dynamodb.wire_answers import Executed, ExecutedBatch, Refused
 from persisty.deploy.grants import SYSTEM
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Function, Plan

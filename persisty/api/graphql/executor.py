@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from ...errors import Forbidden, PersistyError, Unsupported
+from ...errors import Forbidden, PersistyError, UnreadableItem, Unsupported
 from ...model.meta import StoreMeta
+from ...model.pages import ResultPage
 from ...security.caller import Caller
 from ...store.store import Store
 from .selection import Selected
@@ -242,6 +243,9 @@ class Objects(Node):
             return []
         if self._shown is not None:
             objects = self._shown(run, objects)
+        for position, one in enumerate(objects) if isinstance(objects[0], ResultPage) else ():
+            for error in one.errors:
+                run.fail(error, trace(position), self.selected, nullable=True)
         before = run.failed
         columns = [self._column(run, member, objects, trace) for member in self._members]
         rows = list(map(self._row, *columns)) if columns else [self._row() for _ in objects]
@@ -263,6 +267,10 @@ class Objects(Node):
         elif member.load is not None and node is not None:
             try:
                 values = member.load(run, objects)
+            except UnreadableItem as error:  # of some objects: the others have theirs
+                values = error.others
+                for position, one in error.by_position.items():
+                    values[position] = run.fail(one, inside(position), node.selected, nullable=node.nullable)
             except Exception as error:  # of the link: each object that has it is without
                 known = run.known(error)
                 return [

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Struct
 
-from ...errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, UnsupportedMediaType
+from ...errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, PersistyError, UnsupportedMediaType
 from ...model.json_numbers import UnroundedNumber, decode, number_of
 from ...security.caller import ANONYMOUS, Caller
 
@@ -22,7 +22,25 @@ MAX_BODY = 1 << 20
 MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
-_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+def document_of(error: PersistyError) -> dict[str, Any]:
+    """`title`, `status`, `code`, `detail` where it says more than the title, `faults`, and the code's own details."""
+    document: dict[str, Any] = {"title": error.title, "status": error.status, "code": error.code}
+    if error.message != error.title:
+        document["detail"] = error.message
+    if error.faults:
+        document["faults"] = error.faults
+    return {**error.details, **document}
+
+
+def _error(value: Any) -> dict[str, Any]:
+    """Encode an error within an answer: the one of an item that a page lacks."""
+    if isinstance(value, PersistyError):
+        return document_of(value)
+    raise TypeError(f"No JSON of {type(value).__name__}")
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_error)
 
 
 def encode(content: Any) -> bytes:
@@ -41,7 +59,7 @@ def encode_lines(items: Sequence[Any]) -> bytes:
         return b"".join(msgspec.json.encode(_ordered(one)) + b"\n" for one in items)
 
 
-_ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic")
+_ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic", enc_hook=_error)
 
 IDEMPOTENCY_KEY = "idempotency-key"
 JSON = {"content-type": "application/json"}

@@ -11,21 +11,15 @@ from math import ceil
 from typing import Any
 
 from ...errors import InternalError, PersistyError, PreconditionFailed, Throttled, Unsupported
-from .messages import PROBLEM, Response, encode
+from .messages import PROBLEM, Response, document_of, encode
 
 log = logging.getLogger("persisty")
 
 
 def problem(error: PersistyError) -> dict[str, Any]:
-    """`title`, `status`, `code`, `detail` where it says more than the title, `faults`, and the code's own details."""
-    document: dict[str, Any] = {"title": error.title, "status": error.status, "code": error.code}
-    if error.message != error.title:
-        document["detail"] = error.message
-    if error.faults:
-        document["faults"] = error.faults
-    if isinstance(error, PreconditionFailed):
-        document["item"] = error.item
-    return {**error.details, **document}
+    """The members that `document_of` has, and the current item of a failed precondition."""
+    document = document_of(error)
+    return {**document, "item": error.item} if isinstance(error, PreconditionFailed) else document
 
 
 def as_error(error: Exception) -> PersistyError:

@@ -21,13 +21,13 @@ from . import cache_headers as caching
 from .examples import Examples
 from .filters import filter_parameters
 from .responses import ALWAYS, CONTENT, REFUSALS, body, content, refused, responses
-from .schemas import Schemas, object_of, ref, shown
+from .schemas import ERRORS, Schemas, object_of, ref, shown
 
 ABOUT = (
     "`HEAD` answers wherever `GET` does, `OPTIONS` on every path with `Allow`. Answers of a kilobyte or more are compressed for "
     "clients whose `Accept-Encoding` takes gzip."
 )
-EXPORT = "Every match, one item a line. A last line that is a problem document tells that not all of them are there."
+EXPORT = "Every match, one item a line. A last line that is a problem document says that not all of them are there: the export ended early, or items cannot be read."
 
 
 def document(app: App) -> dict[str, Any]:
@@ -172,7 +172,9 @@ def _read_batch(operation: StoreOperation, schemas: Schemas) -> dict[str, Any]:
     keys = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_BATCH}
     return {
         "parameters": [{"name": "key", "in": "query", "schema": keys}, *_showing(operation, schemas)],
-        "responses": responses(operation, {"200": content(object_of({"items": items}, required=["items"]))}),
+        "responses": responses(
+            operation, {"200": content(object_of({"items": items, "errors": ERRORS}, required=["items"]))}
+        ),
     }
 
 

@@ -71,7 +71,11 @@ class Schemas:
             included = {link.name: access.link_schema(link, REF, some) for link in self.links[meta.name]}
             self.components[name + some] = object_of(seen | included, required=required)
             self.components[f"{name}{some}Page"] = object_of(
-                {"items": {"type": "array", "items": ref(name + some)}, "cursor": {"type": ["string", "null"]}},
+                {
+                    "items": {"type": "array", "items": ref(name + some)},
+                    "cursor": {"type": ["string", "null"]},
+                    "errors": ERRORS,
+                },
                 required=["items", "cursor"],
             )
         self.components[name + SOME]["description"] = "What `fields` names of an item"
@@ -174,6 +178,13 @@ def _annotations(operation: Operation) -> list[Any]:
 
 def ref(name: str) -> Schema:
     return {"$ref": REF.format(name=name)}
+
+
+ERRORS: Schema = {
+    "type": "array",
+    "items": ref("Problem"),
+    "description": "The items that cannot be read, because what is stored does not fit the declaration",
+}
 
 
 def shown(name: str, more: str = "") -> Schema:

@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta, per_meta
-from ...model.pages import ResultPage
+from ...model.pages import ResultPage, page_like
 from ...model.validation import pointer
 from ...store.link_loading import open_links
 from ...store.store import Store, context_of
@@ -157,7 +157,7 @@ def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
 def _within(found: Any, projection: Projection) -> Any:
     """Return the projection of an item, or of those of a list or a page in their positions. None stays None."""
     if isinstance(found, ResultPage):
-        return ResultPage([projection(one) for one in found.items], found.cursor)
+        return page_like(found, [projection(one) for one in found.items])
     if isinstance(found, list):
         return [_within(one, projection) for one in found]
     return None if found is None else projection(found)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound
+from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound, UnreadableItem
 from ...model.verbs import VERBS
 from ...store.edits import EditResult
 from ...store.store import Store, context_of
@@ -129,8 +129,12 @@ class Handlers:
             shown, given = self._shape(operation, request)
             if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
                 raise InvalidQuery(faults=strangers)
-            items = call({"keys": [value for _, value in given]}, request.caller)
-            return answers.answer(request, {"items": shown.of(items)}, included=bool(shown.links))
+            content: dict[str, Any] = {}
+            try:
+                items = call({"keys": [value for _, value in given]}, request.caller)
+            except UnreadableItem as error:
+                items, content = error.others, {"errors": list(error.by_position.values())}
+            return answers.answer(request, {"items": shown.of(items), **content}, included=bool(shown.links))
 
         return read_batch
 

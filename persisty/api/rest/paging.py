@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from ...errors import Fault, InvalidQuery
+from ...errors import Fault, InvalidQuery, UnreadableItem
 from ...model.pages import ResultPage
+from ...store.unreadable_matches import MAX_NAMED, all_of_them
 from ..http.messages import encode, encode_lines
 from ..http.negotiation import LINES_MEDIA
 from ..http.problem import as_error, problem
@@ -71,17 +72,24 @@ def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def lines(page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
-    """The items of all pages, one a line, a chunk a page. `page_of`: the page that a cursor leads to. Raises what the first one does."""
+    """The items of all pages, one a line, a chunk a page. `page_of`: the page that a cursor leads to. Raises what the first one does.
+
+    The last line is a problem document if the export ends early, or if there are items that cannot be read: it names them.
+    """
     return _lines(page_of(None), page_of)
 
 
 def _lines(page: ResultPage[Any], page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
+    errors: list[UnreadableItem] = []
     try:
         while True:
             if page.items:
                 yield encode_lines(page.items)
+            errors += page.errors[: MAX_NAMED - len(errors)]
             if page.cursor is None:
-                return
+                break
             page = page_of(page.cursor)
+        if errors:
+            raise all_of_them(errors)
     except Exception as error:
         yield encode(problem(as_error(error))) + b"\n"

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ...model.meta import StoreMeta
 from ...store.backend import Capabilities
 from .codec import WireCodec
+from .limits import MAX_ITEM
 from .planner import Planner
 from .reads import Reads
 from .requests import Requests
@@ -19,8 +20,6 @@ from .transport import Transport
 from .writes import Writes
 
 T = TypeVar("T")
-MAX_ITEM = 409_600
-"""Bytes an item may hold."""
 
 
 class Options(Struct, frozen=True):

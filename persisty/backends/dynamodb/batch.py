@@ -22,10 +22,12 @@ from ...model.meta import StoreMeta
 from ...query.filter_algebra import names_in
 from ...query.filter_shape import Shape
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
-from .codec import NULL, Executed, WireCodec
+from .codec import WireCodec
 from .expressions import Expression, shape_of, split
 from .requests import MAX_CACHED, NOTHING_STORED
 from .requirement_checks import required_by
+from .wire_answers import Executed
+from .wire_kinds import NULL
 
 MAX_STATEMENTS = 25
 """Statements that one BatchExecuteStatement takes."""

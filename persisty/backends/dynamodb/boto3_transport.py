@@ -22,6 +22,7 @@ from ...aws.http_connections import CONNECT_TIMEOUT, READ_TIMEOUT
 from ...aws.retries import THROTTLES, TRANSIENT, AwsError, Retry, exhausted, retrying
 from ...errors import BackendUnavailable
 from .transport import JSON, WRITES, tokened
+from .wire_answers import loosened
 
 NEVER_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError)
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -42,7 +43,15 @@ class Boto3Transport:
         method = getattr(self._client, _WORD.sub("_", operation).lower())
         given = _binary(tokened(operation, payload), b64decode)
         answer = retrying(lambda: self._attempt(method, given), writes=operation in WRITES, once=once)
-        return answer if shape is JSON else msgspec.convert(answer, shape)
+        if shape is JSON:
+            return answer
+        try:
+            return msgspec.convert(answer, shape)
+        except msgspec.ValidationError:
+            loose = loosened(shape)
+            if loose is None:
+                raise
+            return msgspec.convert(answer, loose)
 
     def _attempt(self, method: Callable[..., dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
         try:

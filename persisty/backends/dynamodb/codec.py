@@ -1,9 +1,4 @@
-"""Item ⇄ DynamoDB's wire JSON, compiled once per item: one row per kind with its type tag and two functions.
-
-Every value that has an order is kept as a type that can be an index key (S, N, B), so that an index declared later never
-changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start with a
-zero get a zero before them, which keeps their order. Objects are JSON text; a list is one of its values' JSON texts, so that
-DynamoDB can append to it.
+"""`WireCodec`: item ⇄ DynamoDB's wire JSON, compiled once per item.
 
 Null is the absence of the attribute, except where an attribute that is absent has a value (see `model.stored_before`): there a null of
 an optional attribute is DynamoDB's NULL. Of the optional attributes that are in an index, whose keys DynamoDB does not let be NULL, null
@@ -12,27 +7,25 @@ is always the absence.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
-from uuid import UUID
+from functools import partial
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ...model.expressions import Compare, Filter
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
-from ...model.meta import Attribute, StoreMeta
+from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
-from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text, is_list
+from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from ...model.validation import changed
 from ...query.evaluation import matcher
 from ...store.backend import Patch, Write
+from .wire_answers import LOOSE, Batch, ExecutedBatch, Found, Got, Updated
+from .wire_kinds import NULL, UNBOUNDED, Convert, Wire, WireKind, cell, nullable_cell, wire_kind
 
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
@@ -43,195 +36,47 @@ MAX_PARTITION, MAX_SORT = 2048, 1024
 MAX_PARTIAL = 200
 """Selections of attributes whose compiled readers a table keeps; past that it starts over."""
 
-CELLS = 256
-"""Types of tagged values that are cached: items share most of theirs."""
-
-
-@lru_cache(CELLS)
-def _cell(tag: str, type_: Any) -> Any:
-    """A tagged value such as `{"S": "text"}`."""
-    return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
-
-
-@lru_cache(CELLS)
-def _nullable_cell(tag: str, type_: Any) -> Any:
-    """A tagged value, or `{"NULL": true}`, of which the tag's value is None."""
-    return msgspec.defstruct(f"NullableCell{tag}", [(tag, type_ | None, None)], gc=False)
-
-
-NULL: dict[str, Any] = {"NULL": True}
-W = TypeVar("W")
-Wire = dict[str, dict[str, Any]]
-Convert = Callable[[Any], Any]
-
-
-def escape(text: str) -> str:
-    return "\0" + text if not text or text[0] == "\0" else text
-
-
-def unescape(text: str) -> str:
-    return text[1:] if text and text[0] == "\0" else text
-
-
-def _base64(value: bytes) -> str:
-    return b64encode(value if value and value[0] else b"\0" + value).decode()
-
-
-def _bytes(value: bytes) -> bytes:
-    return value[1:] if value and not value[0] else value
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _listed(values: Sequence[Any]) -> list[dict[str, str]]:
-    """The values of a list, each as JSON: DynamoDB can append to that."""
-    return [{"S": _json(value)} for value in values]
-
-
-def _list_of(annotation: Any) -> Convert:
-    decode = msgspec.json.Decoder(annotation).decode
-    return lambda cells: decode(f"[{','.join([cell.S for cell in cells])}]")
-
-
-def _flag(value: bool) -> str:
-    return "1" if value else "0"
-
-
-def _decimal(text: str) -> Decimal:
-    if len(text) <= DECIMAL_DIGITS and "E" not in text and "e" not in text and not ("." in text and text[-1] == "0"):
-        return Decimal(text)  # nearly always: DynamoDB gives a number's one spelling, but for very large ones
-    exact: Decimal = NORMALISE[Kind.DECIMAL](Decimal(text))
-    return exact
-
-
-def _integer(text: str) -> int:
-    return int(text) if "." not in text and "E" not in text and "e" not in text else int(Decimal(text))
-
-
-class WireKind(Struct, frozen=True):
-    """`tag` is DynamoDB's type. An answer is decoded to `type` along with its JSON, and from there by `decode`, if any.
-
-    `inline`: the same as an expression of `{text}` and `{decode}`, for kinds that nearly every item has: a page has many.
-    """
-
-    tag: str
-    encode: Convert
-    decode: Convert | None
-    type: Any = str
-    inline: str = "{decode}({text})"
-
-
-WIRE: dict[Kind, WireKind] = {
-    Kind.STRING: WireKind("S", escape, unescape, inline="{text} if {text}[:1] != '\\0' else {decode}({text})"),
-    Kind.INTEGER: WireKind("N", str, _integer, inline="int({text}) if {text}.isdigit() else {decode}({text})"),
-    Kind.FLOAT: WireKind("N", repr, float),
-    Kind.BOOLEAN: WireKind("N", _flag, lambda text: text != "0"),
-    Kind.DATETIME: WireKind("S", datetime_text, None, datetime),
-    Kind.DATE: WireKind("S", date.isoformat, None, date),
-    Kind.UUID: WireKind("S", msgspec.to_builtins, None, UUID),
-    Kind.DECIMAL: WireKind("N", str, _decimal),
-    Kind.BYTES: WireKind("B", _base64, _bytes, bytes),
-}
-"""Enums and JSON depend on the attribute and have no row: see `wire_kind`."""
-UNBOUNDED = frozenset({Kind.STRING, Kind.BYTES, Kind.ENUM, Kind.JSON})
-"""Kinds whose values may be longer than a key may be."""
-
-
-def wire_kind(attribute: Attribute) -> WireKind:
-    """The row of the attribute's kind."""
-    if attribute.kind is Kind.ENUM:
-        members = tuple(bare(attribute.type))
-        numeric = all(isinstance(member.value, int) for member in members)
-        spelled = {member: str(member.value) if numeric else escape(member.value) for member in members}
-        read = {text: member for member, text in spelled.items()}
-        return WireKind("N" if numeric else "S", spelled.__getitem__, read.__getitem__)
-    if attribute.kind is Kind.JSON and is_list(attribute.type):
-        return WireKind("L", _listed, _list_of(attribute.type), list[_cell("S", str)])  # type: ignore[misc]
-    if attribute.kind is Kind.JSON:
-        return WireKind("S", _json, msgspec.json.Decoder(attribute.type).decode)
-    return WIRE[attribute.kind]
-
-
-class Got(Struct, Generic[W]):
-    """Answer of `GetItem`."""
-
-    Item: W | None = None
-
-
-class Updated(Struct, Generic[W]):
-    """Answer of `UpdateItem`."""
-
-    Attributes: W
-
-
-class Found(Struct, Generic[W]):
-    """Answer of `Query` and `Scan`."""
-
-    Items: list[W] = []
-    Count: int = 0
-    LastEvaluatedKey: Wire | None = None
-
-
-class Refused(Struct, Generic[W]):
-    """Why a statement of a batch did nothing, and the item that is there, if it was for its condition."""
-
-    Code: str = ""
-    Item: W | None = None
-
-
-class Executed(Struct, Generic[W]):
-    """The result of one statement of a batch."""
-
-    Item: W | None = None
-    Error: Refused[W] | None = None
-
-    @property
-    def in_doubt(self) -> bool:
-        """It failed in a way that leaves open whether it was carried out."""
-        return self.Error is not None and self.Error.Code == "InternalServerError"
-
-
-class ExecutedBatch(Struct, Generic[W]):
-    """Answer of `BatchExecuteStatement`."""
-
-    Responses: list[Executed[W]]
-
-
-class Batch(Struct, Generic[W]):
-    """Answer of `BatchGetItem`."""
-
-    Responses: dict[str, list[W]]
-    UnprocessedKeys: dict[str, Any] = {}
-
 
 def _reader(
     item: Any,
     kinds: Mapping[str, WireKind],
     before: Mapping[str, Callable[[], Any]],
+    optional: frozenset[str],
     nullable: frozenset[str],
+    partly: Convert,
     unset: Iterable[str] = (),
 ) -> Convert:
     """Row → item, as one expression: a third of the time of a loop over the attributes, and most of a page's. `before`: the values of
-    attributes that are absent.
+    attributes that are absent. `partly` makes the item of a row with a value that cannot be decoded.
 
-    `lambda row: item(id=None if (cell := row.id) is None else decode_id(cell.S), …)`
+    ```
+    def read(row):
+        try:
+            return item(id=missing() if (cell := row.id) is None else decode_id(cell.S), …)
+        except FAULTS:
+            return partly(row)
+    ```
     """
     terms = [f"{name}=UNSET" for name in unset]
-    names: dict[str, Any] = {"item": item, "UNSET": UNSET}
+    names: dict[str, Any] = {"item": item, "UNSET": UNSET, "FAULTS": FAULTS, "partly": partly, "missing": _missing}
     for name, kind in kinds.items():  # attribute names: Python has checked that they are identifiers
         names[f"decode_{name}"] = kind.decode
         text = f"cell.{kind.tag}"
         value = text if kind.decode is None else kind.inline.format(text=text, decode=f"decode_{name}")
         if name in nullable:
-            value = f"None if {text} is None else {value}"
-        absent = "None"
+            value = f"(None if cell.NULL else missing()) if {text} is None else {value}"
+        absent = "None" if name in optional else "missing()"
         if name in before:
             names[f"before_{name}"], absent = before[name], f"before_{name}()"
         terms.append(f"{name}={absent} if (cell := row.{name}) is None else {value}")
-    compiled: Convert = eval(f"lambda row: item({', '.join(terms)})", names)
+    text = f"def read(row):\n try:\n  return item({', '.join(terms)})\n except FAULTS:\n  return partly(row)"
+    exec(text, names)
+    compiled: Convert = names["read"]
     return compiled
+
+
+def _missing() -> Any:
+    raise UnreadableValue("no value")
 
 
 class WireCodec:
@@ -258,18 +103,25 @@ class WireCodec:
         self.absent = {name: value() for name, value in self.before.items()}
         self.nullable = frozenset(name for name in self.before if meta.attributes[name].optional)
         self._nulls = tuple((name, meta.attributes[name].get) for name in self.nullable)
-        cells = {
-            name: (_nullable_cell if name in self.nullable else _cell)(kind.tag, kind.type)
+        self._optional = frozenset(name for name, attribute in meta.attributes.items() if attribute.optional)
+        self._cells = {
+            name: (nullable_cell if name in self.nullable else cell)(kind.tag, kind.type)
             for name, kind in self._kinds.items()
         }
-        row: Any = msgspec.defstruct("Row", [(name, cell | None, None) for name, cell in cells.items()], gc=False)
+        self._loose: Any = msgspec.defstruct("LooseRow", [(name, Any, None) for name in self._cells], gc=False)
+        row: Any = msgspec.defstruct(
+            "Row",
+            [(name, type_ | None, None) for name, type_ in self._cells.items()],
+            namespace={LOOSE: self._loose},
+            gc=False,
+        )
         self._row = row
-        self.item = _reader(meta.item, self._kinds, self.before, self.nullable)
+        self._meta = meta
+        self.item = self._reader(tuple(self._kinds))
         self._bare = self.item(row())
         self.got, self.updated, self.found, self.batch = Got[row], Updated[row], Found[row], Batch[row]
         self.executed = ExecutedBatch[row]
         self._partial: dict[tuple[str, ...], Convert] = {}
-        self._meta = meta
         self._joined = len(meta.key.attributes) > 2
         self._key = tuple((name, self._kinds[name].tag, self._kinds[name].encode) for name in meta.key.attributes)
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
@@ -294,7 +146,34 @@ class WireCodec:
 
     def read(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
         """The item of wire JSON, such as a refusal carries."""
-        return self.item(msgspec.convert(wire, self._row))
+        try:
+            return self.item(msgspec.convert(wire, self._row))
+        except msgspec.ValidationError:
+            return self.item(msgspec.convert(wire, self._loose))
+
+    def _reader(self, names: tuple[str, ...]) -> Convert:
+        kinds = {name: self._kinds[name] for name in names}
+        unset = self._kinds.keys() - kinds.keys()
+        partly = partial(self._partly, names)
+        return _reader(self._meta.item, kinds, self.before, self._optional, self.nullable, partly, unset)
+
+    def _partly(self, names: tuple[str, ...], row: Any) -> Any:
+        """The item of a row with a value that is not one of its attribute's type."""
+        return partly_readable(self._meta, {name: getattr(row, name) for name in names}, self._checked, names)
+
+    def _checked(self, name: str, given: Any) -> Any:
+        """Decode a cell, of a loose row too. Raises one of `FAULTS` if the value is not one of its attribute's type."""
+        kind, null = self._kinds[name], name in self._optional
+        if given is None:
+            return self.before[name]() if name in self.before else None if null else _missing()
+        if isinstance(given, dict):
+            if null and given == NULL:
+                return None
+            given = msgspec.convert(given, self._cells[name])
+        value = getattr(given, kind.tag)
+        if value is None:
+            return None if given.NULL else _missing()
+        return value if kind.decode is None else kind.decode(value)
 
     def partial(self, names: tuple[str, ...]) -> Convert:
         """Row → an item in which all but these attributes are UNSET."""
@@ -302,10 +181,7 @@ class WireCodec:
         if found is None:
             if len(self._partial) >= MAX_PARTIAL:
                 self._partial.clear()
-            kinds = {name: self._kinds[name] for name in names}
-            found = self._partial[names] = _reader(
-                self._meta.item, kinds, self.before, self.nullable, self._kinds.keys() - kinds.keys()
-            )
+            found = self._partial[names] = self._reader(names)
         return found
 
     def wire(self, item: Any) -> Wire:

@@ -19,6 +19,7 @@ from ...aws.retries import THROTTLES, TRANSIENT, AwsError, Retry, exhausted, ret
 from ...aws.signed_requests import SKEW, SignedHost
 from ...errors import BackendUnavailable
 from .transport import JSON, WRITES, as_error, tokened
+from .wire_answers import loosened
 
 TARGET = "DynamoDB_20120810."
 DECODERS = 4096
@@ -64,7 +65,7 @@ class DirectTransport:
             raise Retry(BackendUnavailable("DynamoDB: the answer's checksum is wrong"))
         try:
             if answer.status == 200:
-                return _decoder(shape)(answer.body)
+                return _decoded(answer.body, shape)
             refused = _refusal(answer)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Retry(BackendUnavailable(f"DynamoDB answered {answer.status} without JSON")) from error
@@ -73,6 +74,16 @@ class DirectTransport:
         if refused.kind in TRANSIENT or answer.status >= 500:
             raise Retry(exhausted(refused), in_doubt=refused.kind not in THROTTLES) from refused
         raise refused
+
+
+def _decoded(body: bytes, shape: Any) -> Any:
+    try:
+        return _decoder(shape)(body)
+    except msgspec.ValidationError:
+        loose = loosened(shape)
+        if loose is None:
+            raise
+        return _decoder(loose)(body)
 
 
 def _refusal(answer: Answer) -> AwsError:

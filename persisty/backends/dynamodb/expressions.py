@@ -15,7 +15,8 @@ from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.filter_algebra import combine, names_in
 from ...query.filter_shape import Shape, shape
-from .codec import NULL, WireCodec
+from .codec import WireCodec
+from .wire_kinds import NULL
 
 MAX_IN = 100
 """Operands that IN takes."""

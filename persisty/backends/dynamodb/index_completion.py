@@ -13,8 +13,9 @@ from typing import Any
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
-from .codec import NULL, Wire, WireCodec
+from .codec import WireCodec
 from .parallel import in_parallel
+from .wire_kinds import NULL, Wire
 
 Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Sends an operation with its payload."""

@@ -19,7 +19,8 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind, metas_of
 from ...model.validation import pointer
 from ...store.backend import Delete, Patch, Put, Write
-from .codec import MAX_PARTITION, MAX_SORT, SORT, Wire, WireCodec
+from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
+from .wire_kinds import Wire
 
 MAX_ITEM = 400 * 1024
 """Bytes of an item, the names of its attributes included."""

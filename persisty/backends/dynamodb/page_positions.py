@@ -16,8 +16,9 @@ from ...model.meta import StoreMeta
 from ...query.evaluation import matcher
 from ...query.keyset import position_of
 from .access_paths import QueryPlan, membership, over_values
-from .codec import Wire, WireCodec
+from .codec import WireCodec
 from .planner import KeyPlan, Plan, UnionPlan
+from .wire_kinds import Wire
 
 Position = Mapping[str, Any]
 

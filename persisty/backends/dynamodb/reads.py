@@ -29,6 +29,7 @@ from ...model.generators import Add
 from ...model.indexes import Index
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
+from ...model.unreadable_items import unreadable, unreadable_values
 from ...query.aggregate import Accumulator, Group
 from ...query.evaluation import sort_key
 from ...query.explain import Explanation
@@ -36,8 +37,9 @@ from ...query.filter_algebra import among, combine
 from ...query.keyset import beyond
 from ...query.order import resolve_order
 from ...store.backend import Page, Query
+from ...store.unfinished_pages import WIDER, unfinished_page
 from .access_paths import QueryPlan
-from .codec import Wire, WireCodec
+from .codec import WireCodec
 from .costs import Size
 from .explain import advised, explained
 from .key_reads import Keyed
@@ -48,6 +50,7 @@ from .requests import Requests
 from .result_streams import Lane, Lanes
 from .statistics import Statistics
 from .transport import Transport
+from .wire_kinds import Wire
 
 T = TypeVar("T")
 LOOKAHEAD = 8
@@ -64,6 +67,8 @@ class Asked(Struct, frozen=True):
     after: Mapping[str, Any] | None
     limit: int
     names: frozenset[str] | None
+    unplaced: list[Any] = []
+    """Matches that have no place in the order, because a value that it needs cannot be decoded. They come with the first page."""
 
 
 class Reads(Generic[T]):
@@ -122,9 +127,13 @@ class Reads(Generic[T]):
                 if not (chosen.ordered and chosen.exact):  # else a page looks at no more items than it has
                     self._allow(chosen, where, order, asked.allow_scan)
                 found = self._of_query(chosen, wanted)
+        if wanted.unplaced:
+            found = found[: limit + 1]
+            page = self._page(chosen, order, found[:limit], asked) if len(found) > limit else Page(found, None)
+            return page if after is not None else Page([*wanted.unplaced, *page.items], page.position)
         if len(found) <= limit:
             return Page(found, None)
-        return Page(found[:limit], self._positions.of(chosen, order, found[limit - 1]))
+        return self._page(chosen, order, found[:limit], asked)
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         """A query for each value, side by side; where no index is by the attribute, one scan for all."""
@@ -155,9 +164,26 @@ class Reads(Generic[T]):
         if order:
             groups = {value: sorted(some, key=sort_key(self.meta, order)) for value, some in groups.items()}
         return [
-            Page(some[:limit], self._positions.of(chosen, order, some[limit - 1]) if len(some) > limit else None)
-            for some in map(groups.__getitem__, values)
+            self._page(
+                chosen,
+                order,
+                some[:limit],
+                Query(combine(And, [Compare(attribute, "eq", value), where]), order, None, limit),
+            )
+            if len(some) > limit
+            else Page(some)
+            for value, some in ((value, groups[value]) for value in values)
         ]
+
+    def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query) -> Page[T]:
+        """A page that is not the last one."""
+        return unfinished_page(
+            self.meta,
+            self._positions.names(chosen, order),
+            items,
+            lambda last: self._positions.of(chosen, order, last),
+            lambda: self.query(replace(asked, limit=asked.limit * WIDER)),
+        )
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         chosen = self._planner.plan(where)
@@ -177,7 +203,10 @@ class Reads(Generic[T]):
         chosen = self._planner.plan(where)
         self._allow(chosen, where, (), allow_scan)
         accumulator = Accumulator(self.meta, measures, by)
-        for item in self._every(chosen, {*by, *(one.attribute for one in measures if one.attribute)}):
+        names = {*by, *(one.attribute for one in measures if one.attribute)}
+        for item in self._every(chosen, names):
+            if type(item) is not self.meta.item and not names.isdisjoint(unreadable(item)):
+                raise unreadable_values(self.meta, names)
             accumulator.add(item)
         return accumulator.groups()
 
@@ -252,7 +281,16 @@ class Reads(Generic[T]):
         return list(islice(matches, asked.limit + 1))
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
-        return heapq.nsmallest(asked.limit + 1, items, sort_key(self.meta, asked.order))
+        return heapq.nsmallest(asked.limit + 1, self._placed(items, asked), sort_key(self.meta, asked.order))
+
+    def _placed(self, items: Iterable[T], asked: Asked) -> Iterator[T]:
+        """The items that have a place in the order; the others are noted, up to a page of them."""
+        names = {one.attribute for one in asked.order}
+        for item in items:
+            if type(item) is self.meta.item or names.isdisjoint(unreadable(item)):
+                yield item
+            elif len(asked.unplaced) < asked.limit:
+                asked.unplaced.append(item)
 
     def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
         """`_first` of several, side by side."""
@@ -286,7 +324,7 @@ class Reads(Generic[T]):
             if len(found) > asked.limit and page and group(page[-1]) != group(found[asked.limit]):
                 break
         values = list(map(group, found))
-        tied = any(map(eq, values, islice(values, 1, None)))
+        tied = any(map(eq, values, islice(values, 1, None))) and not any(map(unreadable, found))
         return sorted(found, key=sort_key(self.meta, asked.order)) if tied else found
 
     def _distinct(self, items: Iterable[T]) -> Iterator[T]:

@@ -12,8 +12,9 @@ from ...model.meta import StoreMeta
 from ...query.filter_shape import Shape
 from ...store.backend import Delete, Patch, Put, Write
 from .access_paths import QueryPlan
-from .codec import NULL, WireCodec
+from .codec import WireCodec
 from .expressions import Expression, shape_of
+from .wire_kinds import NULL
 
 KEY_CONDITIONS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 OPERATIONS: dict[type, tuple[str, str]] = {

@@ -16,11 +16,13 @@ from ...model.meta import StoreMeta
 from ...query.evaluation import Predicate, matcher
 from ...query.filter_algebra import combine, names_in
 from .access_paths import QueryPlan, hidden_attributes, membership
-from .codec import Found, Wire, WireCodec
+from .codec import WireCodec
 from .expressions import split
 from .planner import UnionPlan
 from .requests import Requests
 from .transport import Transport, as_error
+from .wire_answers import Found
+from .wire_kinds import Wire
 
 T = TypeVar("T")
 GROWTH = 4

@@ -14,6 +14,7 @@ import msgspec
 
 from ...errors import PersistyError
 from ...model.meta import StoreMeta
+from ...model.unreadable_items import unreadable, unreadable_error
 from ...naming import table_name
 from ...store.change_feed import Change
 from .codec import WireCodec
@@ -29,7 +30,10 @@ class StreamReader:
         self._tables = {table_name(app, stage, meta.name): (meta, WireCodec(meta)) for meta in metas}
 
     def change(self, record: Mapping[str, Any]) -> Change | None:
-        """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number."""
+        """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number.
+
+        Raises `UnreadableItem` if the item as it is now does not fit the declaration.
+        """
         found = self._tables.get(record["eventSourceARN"].split("/")[1])
         if found is None:
             return None
@@ -40,6 +44,8 @@ class StreamReader:
         item = before if after is None else after
         if item is None:
             raise KeyError("NewImage")
+        if unreadable(item):
+            raise unreadable_error(meta, item)
         created = images.get("ApproximateCreationDateTime")
         return Change(
             meta.name,

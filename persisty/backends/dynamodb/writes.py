@@ -31,7 +31,7 @@ from ...store.in_doubt_writes import repeatable, settled
 from ...store.write_results import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
 from .batch_results import Results
-from .codec import Executed, Wire, WireCodec
+from .codec import WireCodec
 from .expressions import split
 from .limits import Limits
 from .parallel import in_parallel
@@ -41,6 +41,8 @@ from .requirement_checks import TableOf, required_by
 from .system_table import SystemTable
 from .transactions import Part, Transactions
 from .transport import CONDITION_FAILED, JSON, StartingTransport, Transport, as_error
+from .wire_answers import Executed
+from .wire_kinds import Wire
 
 T = TypeVar("T")
 Stated = tuple[int, dict[str, Any]]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from msgspec import structs
 from sqlalchemy import Table
 
 from ...errors import TooManyGroups
@@ -17,6 +18,7 @@ from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.types import Kind
+from ...model.unreadable_items import FAULTS, unreadable_values
 from ...model.validation import changed
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
 from ...query.evaluation import sort_key
@@ -37,6 +39,7 @@ from ...store.backend import (
     Write,
     WriteResult,
 )
+from ...store.unfinished_pages import WIDER, unfinished_page
 from ...store.write_results import conflict
 from .columns import RowCodec, index_name
 from .conditions import required_shape, shape_of
@@ -90,7 +93,17 @@ class SqlBackend(Generic[T]):
         statement, arguments = self._queried(asked.where, total, asked.after, limit + 1, codec)
         rows = self._connection.rows(statement.text, arguments)
         items = codec.items(rows[:limit])
-        return Page(items, position_of(self.meta, total, items[-1]) if len(rows) > limit else None)
+        return self._unfinished(items, total, asked) if len(rows) > limit else Page(items)
+
+    def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+        """A page that is not the last one."""
+        return unfinished_page(
+            self.meta,
+            [one.attribute for one in total],
+            items,
+            lambda last: position_of(self.meta, total, last),
+            lambda: self.query(structs.replace(asked, limit=asked.limit * WIDER)),
+        )
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         total, limit = asked.order or self._key_order, asked.limit
@@ -108,7 +121,11 @@ class SqlBackend(Generic[T]):
             for place in range(len(some)):
                 begin, end = end, end + sizes[place]
                 page, more = found[begin : min(end, begin + limit)], end - begin > limit
-                pages.append(Page(page, position_of(self.meta, total, page[-1]) if more else None))
+                if more:
+                    of_value = combine(And, [Compare(attribute, "eq", some[place]), asked.where])
+                    pages.append(self._unfinished(page, total, structs.replace(asked, where=of_value)))
+                else:
+                    pages.append(Page(page))
         return pages
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
@@ -210,8 +227,12 @@ class SqlBackend(Generic[T]):
         return codec
 
     def _group(self, measures: tuple[Aggregate, ...], by: tuple[str, ...], row: Iterator[Any]) -> Group:
-        key = tuple(self._codec.read(name, next(row)) for name in by)
-        return Group(key, tuple(self._measured(one, row) for one in measures))
+        names = [*by, *(one.attribute for one in measures if one.attribute is not None)]
+        try:
+            key = tuple(self._codec.read(name, next(row)) for name in by)
+            return Group(key, tuple(self._measured(one, row) for one in measures))
+        except FAULTS as error:
+            raise unreadable_values(self.meta, names) from error
 
     def _measured(self, one: Aggregate, row: Iterator[Any]) -> Any:
         """The value of a measure, of the columns that `Statements` asked for."""

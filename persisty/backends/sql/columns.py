@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from keyword import iskeyword
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
@@ -15,6 +16,7 @@ from ...errors import InvalidDeclaration
 from ...model import indexes as model
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind, bare
+from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from .dialect import ColumnKind, Convert, Dialect
 
 
@@ -31,7 +33,7 @@ def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
     """The row of the attribute's kind."""
     if attribute.kind is Kind.ENUM:
         enum = bare(attribute.type)
-        row = dialect.columns[Kind.INTEGER if all(isinstance(member.value, int) for member in enum) else Kind.STRING]
+        row = dialect.columns[_stored_kind(attribute)]
         stored = {member: member.value if row.encode is None else row.encode(member.value) for member in enum}
         return ColumnKind(row.type, stored.__getitem__, _after(row.decode, enum))
     row = dialect.columns[attribute.kind]
@@ -92,6 +94,28 @@ def _constructor(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[..., An
 
 
 ConvertAll = Callable[[Sequence[Any]], Iterable[Any]]
+PYTHON: dict[Kind, type] = {
+    Kind.STRING: str,
+    Kind.INTEGER: int,
+    Kind.FLOAT: float,
+    Kind.BOOLEAN: bool,
+    Kind.BYTES: bytes,
+    Kind.UUID: UUID,
+}
+"""Kind → the type of a value that the driver gives as it is."""
+
+
+def _types(attribute: Attribute) -> frozenset[type]:
+    """Return the types that a value of the driver may have, where it is the attribute's value."""
+    found = PYTHON[_stored_kind(attribute)]
+    return frozenset((found, type(None)) if attribute.optional else (found,))
+
+
+def _stored_kind(attribute: Attribute) -> Kind:
+    """Return the kind of an attribute; of an enum, that of its values."""
+    if attribute.kind is not Kind.ENUM:
+        return attribute.kind
+    return Kind.INTEGER if all(isinstance(member.value, int) for member in bare(attribute.type)) else Kind.STRING
 
 
 def _each(convert: Convert, *, optional: bool) -> ConvertAll:
@@ -106,6 +130,14 @@ def _encode_all(kind: ColumnKind, *, optional: bool) -> ConvertAll | None:
     if kind.encode is None:
         return None
     return kind.encode_all or _each(kind.encode, optional=optional)
+
+
+def _decode_all(kind: ColumnKind, *, optional: bool) -> ConvertAll:
+    """Decode a column of values at once. A null of a required attribute raises one of `FAULTS`."""
+    decode = kind.decode if kind.decode is not None else json_text
+    if kind.decode_all is None:
+        return _each(decode, optional=optional)
+    return kind.decode_all if optional else kind.decode_all_required or kind.decode_all
 
 
 class RowCodec:
@@ -124,10 +156,21 @@ class RowCodec:
             name: _encode_all(kind, optional=meta.attributes[name].optional) for name, kind in kinds.items()
         }
         self._decoding = {name: kind.decode for name, kind in kinds.items()}
+        self._meta = meta
         self._decoders = tuple(
-            (position, kind.decode, kind.decode_all or _each(kind.decode, optional=meta.attributes[name].optional))
+            (
+                position,
+                kind.decode,
+                _decode_all(kind, optional=meta.attributes[name].optional),
+                not meta.attributes[name].optional,
+            )
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is not None
+        )
+        self._plain = tuple(
+            (position, _types(meta.attributes[name]))
+            for position, (name, kind) in enumerate(kinds.items())
+            if kind.decode is None
         )
 
     def of(self, meta: StoreMeta[Any]) -> RowCodec:
@@ -164,12 +207,18 @@ class RowCodec:
         return value if value is None or decode is None else decode(value)
 
     def item(self, row: Sequence[Any]) -> Any:
-        """The item of a row whose columns are in the order of the attributes."""
+        """The item of a row whose columns are in the order of the attributes. One that does not fit is as `unreadable_items` says."""
         values = list(row)
-        for position, decode, _ in self._decoders:
-            value = values[position]
-            if value is not None:
-                values[position] = decode(value)
+        try:
+            for position, decode, _, required in self._decoders:
+                value = values[position]
+                if value is not None or required:
+                    values[position] = decode(value)
+            for position, types in self._plain:
+                if type(values[position]) not in types:
+                    return self._partly(row)
+        except FAULTS:
+            return self._partly(row)
         return self._make(*values)
 
     def items(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -180,6 +229,27 @@ class RowCodec:
         """The items of columns of equal length, which are decoded in place."""
         if not columns:
             return []
-        for position, _, decode_all in self._decoders:
-            columns[position] = decode_all(columns[position])
-        return list(map(self._make, *columns))
+        stored = columns.copy()
+        try:
+            for position, types in self._plain:
+                if not {*map(type, columns[position])} <= types:
+                    return list(map(self.item, zip(*stored, strict=True)))
+            for position, _, decode_all, _ in self._decoders:
+                columns[position] = decode_all(columns[position])
+            return list(map(self._make, *columns))
+        except FAULTS:
+            return list(map(self.item, zip(*stored, strict=True)))
+
+    def _partly(self, row: Sequence[Any]) -> Any:
+        return partly_readable(self._meta, dict(zip(self.names, row, strict=True)), self._checked, self.names)
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Decode a value. Raises one of `FAULTS` if it is not one of its attribute's type."""
+        attribute, decode = self._meta.attributes[name], self._decoding[name]
+        if value is None and attribute.optional:
+            return None
+        if decode is not None:
+            return decode(value)
+        if type(value) is not PYTHON[_stored_kind(attribute)]:
+            raise UnreadableValue(name)
+        return value

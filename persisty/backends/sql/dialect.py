@@ -23,7 +23,8 @@ class ColumnKind(Struct, frozen=True):
     """The column of a kind of value.
 
     `encode` and `decode` never see None. If one of them is None, the driver's value is the item's. A JSON value is encoded to text as a whole; `decode`
-    gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is faster.
+    gets the text that msgspec wrote. `decode_all` and `encode_all` convert a column at once, None included, where that is faster;
+    `decode_all_required` raises for None.
     """
 
     type: TypeEngine[Any]
@@ -31,6 +32,7 @@ class ColumnKind(Struct, frozen=True):
     decode: Convert | None = None
     decode_all: ConvertColumn | None = None
     encode_all: ConvertColumn | None = None
+    decode_all_required: ConvertColumn | None = None
 
 
 class Search(Struct, frozen=True):

@@ -89,7 +89,7 @@ COLUMNS = {
     Kind.STRING: ColumnKind(Text()),
     Kind.INTEGER: ColumnKind(BigInteger()),
     Kind.FLOAT: ColumnKind(Float(), None, float),  # RETURNING gives 1 for 1.0
-    Kind.BOOLEAN: ColumnKind(Integer(), int, bool),
+    Kind.BOOLEAN: ColumnKind(Integer(), int, {0: False, 1: True}.__getitem__),
     Kind.DATETIME: ColumnKind(Text(), datetime_text, datetime.fromisoformat, encode_all=_datetime_texts),
     Kind.DATE: ColumnKind(Text(), date.isoformat, date.fromisoformat),
     Kind.UUID: ColumnKind(
@@ -98,6 +98,7 @@ COLUMNS = {
         partial(msgspec.convert, type=UUID),
         partial(msgspec.convert, type=list[UUID | None]),
         msgspec.to_builtins,
+        partial(msgspec.convert, type=list[UUID]),
     ),
     Kind.DECIMAL: ColumnKind(Text(collation=DECIMAL_COLLATION), str, Decimal),
     Kind.BYTES: ColumnKind(LargeBinary()),

@@ -10,9 +10,9 @@ import pytest
 
 from persisty.backends.dynamodb import reads, statistics
 from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
-from persisty.backends.dynamodb.codec import Found
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON, Transport
+from persisty.backends.dynamodb.wire_answers import Found
 from persisty.errors import InvalidCursor, PersistyError, ScanNotAllowed, TooManyGroups
 from persisty.model.expressions import ALL, COUNT, Aggregate
 from persisty.model.generators import Add

@@ -34,7 +34,7 @@ from graphql.utilities import coerce_input_value
 from msgspec import Struct
 
 from ....application import App
-from ....errors import MethodNotAllowed, TooComplex
+from ....errors import MethodNotAllowed, TooComplex, UnreadableItem
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
 from ...actions import operations
@@ -205,6 +205,12 @@ class GraphqlSchema:
         if isinstance(field, _Root):
             try:
                 found = call(field.operation, field.selected.arguments(run.variables), caller)
+            except UnreadableItem as error:
+                if not error.others:
+                    return run.fail(error, (key,), field.selected, nullable=True)
+                for position, one in error.by_position.items():
+                    run.fail(one, (key, position), field.selected, nullable=True)
+                found = error.others
             except Exception as error:  # whatever it is, its neighbours are answered
                 return run.fail(run.known(error), (key,), field.selected, nullable=True)
             return field.node.complete(run, [found], lambda _: (key,))[0]

@@ -1,0 +1,132 @@
+"""DynamoDB's spelling of values: one row for each kind, with its type tag and two functions.
+
+Every value that has an order is stored as a type that can be an index key (S, N, B), so that an index declared later never
+changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start with a
+zero get a zero before them, which preserves their order. Objects are JSON text; a list is one of its values' JSON texts, so that
+DynamoDB can append to it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from ...model.meta import Attribute
+from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text, is_list
+
+CELLS = 256
+"""Types of tagged values that are cached: items share most of theirs."""
+
+
+@lru_cache(CELLS)
+def cell(tag: str, type_: Any) -> Any:
+    """A tagged value such as `{"S": "text"}`."""
+    return msgspec.defstruct(f"Cell{tag}", [(tag, type_)], gc=False)
+
+
+@lru_cache(CELLS)
+def nullable_cell(tag: str, type_: Any) -> Any:
+    """A tagged value, or `{"NULL": true}`, of which the tag's value is None."""
+    return msgspec.defstruct(f"NullableCell{tag}", [(tag, type_ | None, None), ("NULL", bool, False)], gc=False)
+
+
+NULL: dict[str, Any] = {"NULL": True}
+Wire = dict[str, dict[str, Any]]
+Convert = Callable[[Any], Any]
+
+
+def escape(text: str) -> str:
+    return "\0" + text if not text or text[0] == "\0" else text
+
+
+def unescape(text: str) -> str:
+    return text[1:] if text and text[0] == "\0" else text
+
+
+def _base64(value: bytes) -> str:
+    return b64encode(value if value and value[0] else b"\0" + value).decode()
+
+
+def _bytes(value: bytes) -> bytes:
+    return value[1:] if value and not value[0] else value
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _listed(values: Sequence[Any]) -> list[dict[str, str]]:
+    """The values of a list, each as JSON: DynamoDB can append to that."""
+    return [{"S": _json(value)} for value in values]
+
+
+def _list_of(annotation: Any) -> Convert:
+    decode = msgspec.json.Decoder(annotation).decode
+    return lambda cells: decode(f"[{','.join([cell.S for cell in cells])}]")
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else "0"
+
+
+def _decimal(text: str) -> Decimal:
+    if len(text) <= DECIMAL_DIGITS and "E" not in text and "e" not in text and not ("." in text and text[-1] == "0"):
+        return Decimal(text)  # nearly always: DynamoDB gives a number's one spelling, but for very large ones
+    exact: Decimal = NORMALISE[Kind.DECIMAL](Decimal(text))
+    return exact
+
+
+def _integer(text: str) -> int:
+    return int(text) if "." not in text and "E" not in text and "e" not in text else int(Decimal(text))
+
+
+class WireKind(Struct, frozen=True):
+    """`tag` is DynamoDB's type. An answer is decoded to `type` along with its JSON, and from there by `decode`, if any.
+
+    `inline`: the same as an expression of `{text}` and `{decode}`, for kinds that nearly every item has: a page has many.
+    """
+
+    tag: str
+    encode: Convert
+    decode: Convert | None
+    type: Any = str
+    inline: str = "{decode}({text})"
+
+
+WIRE: dict[Kind, WireKind] = {
+    Kind.STRING: WireKind("S", escape, unescape, inline="{text} if {text}[:1] != '\\0' else {decode}({text})"),
+    Kind.INTEGER: WireKind("N", str, _integer, inline="int({text}) if {text}.isdigit() else {decode}({text})"),
+    Kind.FLOAT: WireKind("N", repr, float),
+    Kind.BOOLEAN: WireKind("N", _flag, lambda text: text != "0"),
+    Kind.DATETIME: WireKind("S", datetime_text, None, datetime),
+    Kind.DATE: WireKind("S", date.isoformat, None, date),
+    Kind.UUID: WireKind("S", msgspec.to_builtins, None, UUID),
+    Kind.DECIMAL: WireKind("N", str, _decimal),
+    Kind.BYTES: WireKind("B", _base64, _bytes, bytes),
+}
+"""Enums and JSON depend on the attribute and have no row: see `wire_kind`."""
+UNBOUNDED = frozenset({Kind.STRING, Kind.BYTES, Kind.ENUM, Kind.JSON})
+"""Kinds whose values may be longer than a key may be."""
+
+
+def wire_kind(attribute: Attribute) -> WireKind:
+    """The row of the attribute's kind."""
+    if attribute.kind is Kind.ENUM:
+        members = tuple(bare(attribute.type))
+        numeric = all(isinstance(member.value, int) for member in members)
+        spelled = {member: str(member.value) if numeric else escape(member.value) for member in members}
+        read = {text: member for member, text in spelled.items()}
+        return WireKind("N" if numeric else "S", spelled.__getitem__, read.__getitem__)
+    if attribute.kind is Kind.JSON and is_list(attribute.type):
+        return WireKind("L", _listed, _list_of(attribute.type), list[cell("S", str)])  # type: ignore[misc]
+    if attribute.kind is Kind.JSON:
+        return WireKind("S", _json, msgspec.json.Decoder(attribute.type).decode)
+    return WIRE[attribute.kind]

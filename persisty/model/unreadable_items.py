@@ -1,0 +1,81 @@
+"""Stored items that do not fit their declaration: a removed enum member, another type, a required attribute without a value.
+
+An engine that cannot decode a value reads the item as an instance of a subclass of its class. There the attributes that cannot be decoded are
+None, and `unreadable` names them. Filters, deletes and referential actions see such an item like any other; `StoreContext` is where it ends, as
+an `UnreadableItem` that names store, key and attributes. No caller of a store gets the item itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ..errors import UnreadableItem
+from .meta import StoreMeta, per_meta
+
+FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+"""What decoding raises for a value of another type."""
+NAMES = "persisty_unreadable"
+"""The field with the attributes that cannot be decoded. Names of attributes do not start so."""
+
+
+class UnreadableValue(ValueError):
+    """A value is not one of its attribute's type."""
+
+
+@per_meta
+def _class(meta: StoreMeta[Any]) -> type[Any]:
+    return msgspec.defstruct(
+        meta.item.__name__, [(NAMES, tuple)], bases=(meta.item,), kw_only=True, module=meta.item.__module__
+    )
+
+
+def partly_readable(
+    meta: StoreMeta[Any], stored: Mapping[str, Any], decode: Callable[[str, Any], Any], selected: tuple[str, ...]
+) -> Any:
+    """Return the item of stored values. `decode`: (attribute, its stored value) → its value, or an error of `FAULTS`. Attributes that
+    are not `selected` are UNSET."""
+    values: dict[str, Any] = dict.fromkeys(meta.attributes, UNSET)
+    unreadable: list[str] = []
+    for name in selected:
+        try:
+            values[name] = decode(name, stored[name])
+        except FAULTS:
+            values[name] = None
+            unreadable.append(name)
+    return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
+
+
+def unreadable(item: Any) -> tuple[str, ...]:
+    """Return the attributes of an item that could not be decoded."""
+    names: tuple[str, ...] = getattr(item, NAMES, ())
+    return names
+
+
+def unreadable_error(
+    meta: StoreMeta[Any], item: Any, names: Sequence[str] | None = None, *, written: bool = False
+) -> UnreadableItem:
+    """Return the error that names an item and its unreadable attributes, or those in `names`.
+
+    `written`: the change of the request was written, and only the response lacks the item.
+    """
+    listed = list(unreadable(item) if names is None else names)
+    known = not any(value is None or value is UNSET for value in meta.key_values(item))
+    key = meta.key_of(item) if known else None
+    place = meta.name if key is None else f"{meta.name} {key}"
+    has = "has a value" if len(listed) == 1 else "have values"
+    told = f"{place} cannot be read: {', '.join(listed)} {has} that the declaration does not allow"
+    details: dict[str, Any] = {"store": meta.name, "key": key, "attributes": listed}
+    if written:
+        return UnreadableItem(f"The change was written. {told}", **details, written=True)
+    return UnreadableItem(told, **details)
+
+
+def unreadable_values(meta: StoreMeta[Any], names: Iterable[str]) -> UnreadableItem:
+    """Return the error of an aggregate of attributes of which an item has a value that cannot be decoded."""
+    listed = list(dict.fromkeys(names))
+    told = f"An item of {meta.name} cannot be read: {', '.join(listed)}. A search names it"
+    return UnreadableItem(told, store=meta.name, key=None, attributes=listed)

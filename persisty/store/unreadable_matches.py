@@ -1,0 +1,82 @@
+"""What a caller gets in the place of items that cannot be read: an `UnreadableItem` for each, beside the items that can.
+
+An item whose unreadable attributes the caller may not read anyway is shown. An item whose row filter for reading depends on an unreadable
+attribute does not exist for the caller: whether it may be read cannot be decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from ..errors import Forbidden, Unauthenticated, UnreadableItem
+from ..model.meta import StoreMeta
+from ..model.unreadable_items import unreadable, unreadable_error
+from ..query.filter_algebra import names_in
+from .guard import Guard
+
+MAX_NAMED = 100
+"""Items that one error names."""
+
+
+def parted(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tuple[UnreadableItem, ...]]:
+    """Return the readable items, and the errors of the others. Missing items, None, are readable."""
+    if {guard.meta.item, type(None)}.issuperset(map(type, redacted)):
+        return redacted, ()
+    seen = [seen_by(guard, one) for one in redacted]
+    fine = [one for one, given in zip(seen, redacted, strict=True) if given is None or one is not None]
+    return (
+        [one for one in fine if not isinstance(one, UnreadableItem)],
+        tuple(one for one in fine if isinstance(one, UnreadableItem)),
+    )
+
+
+def seen_by(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
+    """Return a redacted item, an `UnreadableItem` in its place, or None if the caller may not know of it."""
+    meta, names = guard.meta, unreadable(redacted)
+    if not names:  # an error of such an item included
+        return redacted
+    if guard.caller is not None and not _decidable(guard, names):
+        return None
+    left = [name for name in names if meta.attributes[name].get(redacted) is not UNSET]
+    return unreadable_error(meta, redacted, left, written=written) if left else _whole(meta, redacted)
+
+
+def whole(seen: list[Any], *, several: bool = True) -> list[Any]:
+    """Return what `seen_by` returned. Raise the first `UnreadableItem` in it, with `several` with the items in their positions as its
+    `others`."""
+    errors = [one for one in seen if isinstance(one, UnreadableItem)]
+    if not errors:
+        return seen
+    if not several:
+        raise errors[0]
+    raise UnreadableItem(
+        errors[0].message,
+        others=[None if isinstance(one, UnreadableItem) else one for one in seen],
+        by_position={place: one for place, one in enumerate(seen) if isinstance(one, UnreadableItem)},
+        **errors[0].details,
+    )
+
+
+def all_of_them(errors: Sequence[UnreadableItem]) -> UnreadableItem:
+    """Return one error that names several items."""
+    first = errors[0]
+    if len(errors) == 1:
+        return first
+    items = [one.details for one in errors]
+    return UnreadableItem(
+        f"{len(errors)} items cannot be read. The first: {first.message}", **first.details, items=items
+    )
+
+
+def _decidable(guard: Guard, names: tuple[str, ...]) -> bool:
+    try:
+        return names_in(guard.rows("read")).isdisjoint(names)
+    except (Forbidden, Unauthenticated):
+        return False
+
+
+def _whole(meta: StoreMeta[Any], item: Any) -> Any:
+    return meta.item(**{name: attribute.get(item) for name, attribute in meta.attributes.items()})

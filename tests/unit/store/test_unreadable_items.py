@@ -1,0 +1,191 @@
+"""A stored item that does not fit its declaration hides no other: it is named, can be repaired and can be deleted, on every engine."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored
+
+from ...postgres import schema_in
+
+STAGES = count()
+
+
+class Before(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+    PURPLE = "purple"
+
+
+class After(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@stored(name="shop")
+class OldShop:
+    id: str
+    color: Before = Before.RED
+
+
+@stored(name="dress")
+class OldDress:
+    id: str
+    color: Before
+    shop_id: str
+    size: int = 1
+    owner_id: str | None = None
+
+
+@stored(access=public)
+class Shop:
+    id: Attr[str]
+    color: Attr[After] = Attr(default=After.RED)
+    dresses: HasMany[Dress]
+
+
+@stored(access=public)
+class Dress:
+    id: Attr[str]
+    color: Attr[After]
+    shop_id: Attr[str]
+    size: Attr[int] = Attr(default=1)
+    owner_id: Attr[str | None] = Attr(default=None)
+    shop: BelongsTo[Shop] = link()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-local", "dynamodb-moto", "dynamodb-boto3"])
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
+    stage = f"u{next(STAGES)}"
+    match request.param:
+        case "sqlite":
+            url = f"sqlite:///{tmp_path}/dresses.db"
+        case "postgresql":
+            url = schema_in(request.getfixturevalue("postgres_url"))
+        case "dynamodb-local":
+            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('local_endpoint')}&index_attributes=2"
+        case other:
+            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0"
+            url += "&transport=boto3" if other.endswith("boto3") else ""
+    before = App("dresses", items=[OldShop, OldDress], url=url, stage=stage)
+    before.prepare()
+    before.store(OldShop).edit_batch([])
+    for number, color in enumerate([Before.RED, Before.PURPLE, Before.BLUE, Before.PURPLE, Before.RED]):
+        before.store(OldShop).create({"id": f"s{number}", "color": color})
+        before.store(OldDress).create(
+            {"id": f"d{number}", "color": color, "shop_id": f"s{number // 3}", "owner_id": "ann"}
+        )
+    before.close()
+    after = App("dresses", items=[Shop, Dress], url=url, stage=stage)
+    after.prepare()
+    yield after
+    after.close()
+
+
+def named(errors: Any) -> list[tuple[str, str, list[str]]]:
+    return [(one.details["store"], one.details["key"], one.details["attributes"]) for one in errors]
+
+
+BROKEN = [("dress", "d1", ["color"]), ("dress", "d3", ["color"])]
+
+
+def test_a_page_has_the_other_items_and_names_the_broken_ones(app: App) -> None:
+    dresses = app.store(Dress)
+    page = dresses.search(order="id")
+    assert [one.id for one in page] == ["d0", "d2", "d4"]
+    assert named(page.errors) == BROKEN
+    first = dresses.search(order="id", limit=2)
+    assert ([one.id for one in first], named(first.errors)) == (["d0"], BROKEN[:1])
+    second = dresses.search(order="id", limit=2, cursor=first.cursor)
+    assert ([one.id for one in second], named(second.errors)) == (["d2"], BROKEN[1:])
+    assert [one["id"] for one in dresses.select(["id"], order="id")] == ["d0", "d1", "d2", "d3", "d4"]
+    assert dresses.count() == 5
+
+
+def test_every_page_ends_even_in_the_order_of_the_broken_attribute(app: App) -> None:
+    dresses = app.store(Dress)
+    seen, broken, cursor = [], [], None
+    for _ in range(9):
+        page = dresses.search(order="color", limit=3, cursor=cursor)
+        seen += [one.id for one in page]
+        broken += named(page.errors)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert (sorted(seen), sorted(set(map(str, broken)))) == (["d0", "d2", "d4"], sorted(map(str, BROKEN)))
+
+
+def test_an_iteration_over_all_gives_the_others_and_then_names_the_broken_ones(app: App) -> None:
+    every = app.store(Dress).search_all(order="id")
+    assert [one.id for one in islice(every, 3)] == ["d0", "d2", "d4"]
+    with pytest.raises(UnreadableItem, match="2 items cannot be read") as caught:
+        next(every)
+    assert [one["key"] for one in caught.value.details["items"]] == ["d1", "d3"]
+
+
+def test_reads_name_the_item(app: App) -> None:
+    dresses = app.store(Dress)
+    with pytest.raises(UnreadableItem, match="dress d1 cannot be read: color has a value") as caught:
+        dresses.read("d1")
+    assert named([caught.value]) == BROKEN[:1]
+    with pytest.raises(UnreadableItem) as caught:
+        dresses.read_batch(["d0", "d1", "missing"])
+    assert [one and one.id for one in caught.value.others] == ["d0", None, None]
+    assert dresses.read("d0").color is After.RED
+
+
+def test_an_update_of_another_attribute_says_that_it_was_written(app: App) -> None:
+    dresses = app.store(Dress)
+    with pytest.raises(UnreadableItem, match="The change was written") as caught:
+        dresses.update("d1", {"size": 7})
+    assert caught.value.details["written"] is True
+    results = dresses.edit_batch([Update("d0", {"size": 8}), Update("d3", {"size": 8})])
+    assert [one.code for one in results] == ["ok", "unreadable_item"]
+    assert results[1].error.details["written"] is True
+    assert dresses.count(Dress.size == 8) == 2
+    assert dresses.update("d1", {"color": After.BLUE}).size == 7
+
+
+def test_it_can_be_repaired_and_deleted(app: App) -> None:
+    dresses = app.store(Dress)
+    assert dresses.update("d1", {"color": After.RED}).color is After.RED
+    assert dresses.read("d1").color is After.RED
+    assert dresses.delete("d3")
+    page = dresses.search()
+    assert (len(page), page.errors) == (4, ())
+
+
+def test_all_of_them_can_be_repaired_and_deleted_at_once(app: App) -> None:
+    dresses, shops = app.store(Dress), app.store(Shop)
+    assert dresses.update_all({"color": After.RED}).changed == 5
+    assert {one.color for one in dresses.search()} == {After.RED}
+    assert shops.delete_all().changed == 5
+
+
+def test_links_to_a_broken_item_are_left_out_and_pages_of_links_name_it(app: App) -> None:
+    dresses, shops = app.store(Dress), app.store(Shop)
+    page = dresses.links(dresses.search(order="id"), "shop")
+    assert page.items[0].shop.id == "s0"
+    with pytest.raises(AttributeError):
+        _ = page.items[2].shop  # of s1
+    [shop] = shops.links([shops.read("s0")], "dresses")
+    assert ([one.id for one in shop.dresses], named(shop.dresses.errors)) == (["d0", "d2"], BROKEN[:1])
+
+
+def test_an_aggregate_by_the_broken_attribute_says_so(app: App) -> None:
+    assert app.store(Dress).count_by(Dress.size) == {1: 5}
+    with pytest.raises(UnreadableItem, match="An item of dress cannot be read"):
+        app.store(Dress).count_by(Dress.color)
+
+
+def test_a_caller_whose_rule_depends_on_the_broken_attribute_is_told_nothing(app: App) -> None:
+    mine = app.store(Dress).on_behalf_of(Caller(subject="ann"))
+    assert named(mine.search(order="id").errors) == BROKEN
+    with pytest.raises(UnreadableItem):
+        mine.read("d1")
