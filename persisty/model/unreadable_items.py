@@ -17,7 +17,7 @@ from ..errors import UnreadableItem
 from .meta import StoreMeta, per_meta
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-"""What decoding raises for a value of another type."""
+"""Errors of decoding a value of another type."""
 NAMES = "persisty_unreadable"
 """The field with the attributes that cannot be decoded. Names of attributes do not start so."""
 

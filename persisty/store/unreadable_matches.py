@@ -1,4 +1,4 @@
-"""What a caller gets in the place of items that cannot be read: an `UnreadableItem` for each, beside the items that can.
+"""Replace items that cannot be read by an `UnreadableItem` for each, beside the items that can.
 
 An item whose unreadable attributes the caller may not read anyway is shown. An item whose row filter for reading depends on an unreadable
 attribute does not exist for the caller: whether it may be read cannot be decided.
