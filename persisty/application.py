@@ -18,6 +18,7 @@ from .backends import connect
 from .errors import Fault, InvalidDeclaration, InvalidQuery
 from .model.compilation import compile_schema
 from .model.meta import StoreMeta, meta_of
+from .model.nesting import make_room
 from .model.schema import Schema
 from .model.verbs import VERBS
 from .naming import RESERVED, STAGE, kebab
@@ -377,6 +378,7 @@ def deployed_app(configured: settings.Settings) -> App:
     declaration says for a laptop. `InvalidDeclaration` if the settings name no app or no place."""
     if not configured.app or not configured.url:
         raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
+    make_room()
     app = load_app(configured.app)
     app.stage = configured.stage
     app.use(configured.url)

@@ -11,6 +11,9 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
+MAX_FAULTS = 50
+"""Faults that one response lists. Errors in Python may have more."""
+
 
 class Fault(Struct, frozen=True, omit_defaults=True):
     """One thing wrong with an input.

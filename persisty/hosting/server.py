@@ -1,7 +1,7 @@
 """The ASGI server of an app. The surfaces are called directly, the pages through Starlette.
 
 Calls of an embedded engine take microseconds and run in the event loop: a switch to a thread would cost more than the query. These run in
-threads: calls over a network, custom actions, whose duration is unknown, and requests with a token that has to be verified.
+threads: calls over a network, custom actions, whose duration is unknown, requests with a token that has to be verified, and large requests.
 
 Other modules wrap it: `observability.py` (logs, metrics), `readiness.py`, `draining.py`.
 """
@@ -36,6 +36,7 @@ from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
 from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
+from ..model.nesting import make_room
 from .draining import on_shutdown
 from .pages import PAGES, SecureHeaders, routes
 from .readiness import Readiness, readiness_response
@@ -56,6 +57,7 @@ class Server:
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
+        make_room()
         action_operations(app)  # an action that cannot be served stops the start, not the first request for it
         self._authenticator = app.authenticator
         configured = settings.load()
@@ -166,7 +168,7 @@ class Server:
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
-        here = here and self._authenticator.ready(headers)
+        here = here and len(body) + len(request.query) <= QUICK and self._authenticator.ready(headers)
         response = handle(request) if here else await run_in_threadpool(handle, request)
         await _send(response, trace.request_id, send)
         if response.chunks is not None:
@@ -226,6 +228,8 @@ ROOT = "persisty.root_path"
 IN_PATHS = "/~!$&'()*+,;=:@"
 """Characters of a path that are not percent-encoded, in addition to letters, digits and `_.-` (RFC 3986, 3.3)."""
 REQUEST_ID_HEADER = REQUEST_ID.encode()
+QUICK = 8_192
+"""Bytes of a request that is answered in the event loop. A larger one takes longer to read, and runs in a thread."""
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""
 

@@ -29,6 +29,7 @@ from ..api.http.messages import PROBLEM, Request, Response
 from ..api.http.problem import as_error
 from ..application import App
 from ..errors import PersistyError, TooManySubscriptions
+from ..model import nesting
 from ..security.authenticator import Authenticator
 from ..store.change_feed import Change
 from .fan_out import FanOut, Follower
@@ -41,6 +42,8 @@ MOST_OPERATIONS = 100
 """Operations of one connection at a time."""
 MAX_ID = 128
 """Characters of an operation's id."""
+MAX_REASON = 123
+"""Bytes of the reason in a close frame (RFC 6455, 5.5)."""
 
 TOO_LARGE, FAILED = 1009, 1011
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_PROTOCOL, TIMEOUT, TWICE, INITIALISED = (
@@ -63,11 +66,11 @@ Ended = Callable[[str, int, int, float], None]
 
 
 class _Closed(Exception):
-    """Closes the connection with a code of the protocol and a reason of at most 123 bytes."""
+    """Closes the connection with a code of the protocol and a reason, which is cut to the bytes that a close frame has room for."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
-        self.code, self.reason = code, reason
+        self.code, self.reason = code, reason.encode()[:MAX_REASON].decode(errors="ignore")
 
 
 class GraphqlSocket:
@@ -209,7 +212,7 @@ class _Connection:
         if not 0 < len(name) <= MAX_ID:
             raise _Closed(BAD_REQUEST, f"An id must have 1 to {MAX_ID} characters")
         if name in self._operations:
-            raise _Closed(TWICE, f"Subscriber for {name} already exists"[:100])
+            raise _Closed(TWICE, f"Subscriber for {name} already exists")
         if len(self._operations) >= self._socket.most:
             most = self._socket.most
             await self._fail(
@@ -313,7 +316,10 @@ HANDLERS = {
 
 def _credentials(payload: Raw) -> dict[str, str]:
     """Return the headers in the payload of `connection_init`, in any case of letters. Other members are ignored."""
-    given = msgspec.json.decode(payload) if payload else None
+    try:
+        given = nesting.decode(bytes(payload)) if payload else None
+    except msgspec.DecodeError:
+        raise _Closed(BAD_REQUEST, "The payload of connection_init is not JSON") from None
     if given is not None and not isinstance(given, dict):
         raise _Closed(BAD_REQUEST, "The payload of connection_init must be an object")
     found = {name.lower(): one for name, one in (given or {}).items() if name.lower() in CREDENTIALS}

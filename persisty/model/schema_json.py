@@ -14,6 +14,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from ..errors import Fault, InvalidDeclaration
+from . import nesting
 from .access import Access
 from .expressions import FILTERS, Filter
 from .rules import RULES, Rule
@@ -71,8 +72,8 @@ def read(record: type[S], given: Any) -> S:
 
 def _decoded(text: bytes | str) -> Any:
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return nesting.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidDeclaration("The schema is not JSON", faults=[Fault("", str(error), "JSON")]) from error
 
 

@@ -18,6 +18,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UnsetType, inspect
 
+from .nesting import MAX_NESTING, TooDeep, few_brackets, too_deep
+
 
 class Kind(enum.StrEnum):
     STRING = "string"
@@ -247,9 +249,12 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
 
     def through_json(value: Any) -> Any:
         try:
-            return decode(msgspec.json.encode(value))
-        except RecursionError:
-            raise ValueError("Expected JSON, got a value that contains itself or is nested too deeply") from None
+            text = msgspec.json.encode(value)
+            if not few_brackets(text) and too_deep(msgspec.json.decode(text)):
+                raise TooDeep(MAX_NESTING)
+            return decode(text)
+        except RecursionError:  # also a value that contains itself
+            raise TooDeep(MAX_NESTING) from None
 
     return through_json
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from types import NoneType
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
-from ..errors import Fault, InvalidInput
+from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .generators import Add, Append, now
 from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
@@ -155,7 +156,8 @@ def changes_of(
     for name, value in given.items():
         attribute = meta.attributes.get(name)
         if attribute is None:
-            faults.append(_unknown(meta, name, path, may))
+            if len(faults) < MAX_FAULTS:
+                faults.append(_unknown(meta, name, path, may))
         elif may and may(attribute) is None:
             continue  # which is told already
         elif name in meta.key.attributes:
@@ -265,7 +267,8 @@ def _changed(stored: Any, change: Any) -> Any:
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
     """Convert each attribute on its own: the slow path."""
-    faults = [_unknown(meta, name, path, may) for name in values if name not in meta.attributes]
+    unknown = (name for name in values if name not in meta.attributes)
+    faults = [_unknown(meta, name, path, may) for name in islice(unknown, MAX_FAULTS)]
     for name, attribute in meta.attributes.items():
         if may and may(attribute) is None:
             continue

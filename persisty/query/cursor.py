@@ -16,9 +16,12 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidCursor
+from ..model import nesting
 from ..model.expressions import Filter, OrderBy
 from ..model.meta import StoreMeta
 from ..model.validation import typed
+
+_READ = msgspec.json.Decoder(tuple[str, dict[str, Any]]).decode
 
 
 def _fingerprint(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...]) -> str:
@@ -34,7 +37,7 @@ def decode_cursor(meta: StoreMeta[Any], where: Filter, order: tuple[OrderBy, ...
     """Return the position. Raise `InvalidCursor` for any text that this query did not return."""
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        fingerprint, values = msgspec.json.decode(raw, type=tuple[str, dict[str, Any]])
+        fingerprint, values = nesting.decode(raw, _READ)
         if fingerprint != _fingerprint(meta, where, order):
             raise InvalidCursor("The cursor belongs to another query")
         return {name: _value(meta, name, value) for name, value in values.items()}

@@ -63,7 +63,7 @@ class Authenticator:
         if caller is None:
             issuer, claims = verify(token, self._issuers, self._leeway)
             caller = caller_of(issuer, claims)
-            self._cache(digest, caller, float(claims["exp"]) + self._leeway)
+            self._cache(digest, caller, float(min(claims["exp"], LATEST)) + self._leeway)
         return caller
 
     def caller_of_claims(self, claims: Mapping[str, Any]) -> Caller:
@@ -108,6 +108,8 @@ class Authenticator:
                 self._verified.popitem(last=False)
 
 
+LATEST = 2**53
+"""The greatest expiry that is exact as a float, in seconds. Later times are as good as never."""
 NO_SIGNING_KEY = "No key to sign tokens is configured: set PERSISTY_TOKEN_SECRET, PERSISTY_TOKEN_KEY_FILE or PERSISTY_TOKEN_SECRET_ARN"
 
 

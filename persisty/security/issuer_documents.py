@@ -7,10 +7,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ..drivers import driver
 from ..errors import BackendUnavailable, InvalidDeclaration
+from ..model import nesting
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts of this machine: `http` is allowed for them."""
@@ -26,7 +25,10 @@ HANDLERS = ("ProxyHandler", "HTTPHandler", "HTTPSHandler", "HTTPDefaultErrorHand
 
 def checked_url(url: str) -> str:
     """Return the URL if it is `https`, or `http` on this machine. `InvalidDeclaration` otherwise."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # such as a bracket that is not closed
+        raise InvalidDeclaration(f"Not a URL of a token issuer: {url!r}") from error
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)):
         raise InvalidDeclaration(f"A token issuer must have an https URL, not {url!r}")
     return url
@@ -52,7 +54,7 @@ def fetch_json(url: str) -> Any:
                 body += chunk
                 if len(body) > MAX_DOCUMENT or time.monotonic() > until:
                     raise BackendUnavailable("The token issuer's response is too long or too slow")
-        return msgspec.json.decode(body)
+        return nesting.decode(body)
     except (OSError, driver("http.client").HTTPException, ValueError) as error:  # URLError is an OSError
         host = urlsplit(url).hostname
         raise BackendUnavailable(f"The token issuer at {host} returned no document: {type(error).__name__}") from error

@@ -128,7 +128,12 @@ def _key_set_url(url: str, fetch: Callable[[str], Any]) -> str:
     place = members.get("jwks_uri")
     if members.get("issuer") != url or not isinstance(place, str):
         raise BackendUnavailable("The token issuer's discovery document names another issuer or no key set")
-    return place
+    try:
+        return checked_url(place)
+    except InvalidDeclaration as error:  # the issuer's mistake, not the declaration's
+        raise BackendUnavailable(
+            "The token issuer's discovery document names a key set without an https URL"
+        ) from error
 
 
 def words_of(value: Any) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 
 from ..drivers import driver
 from ..errors import Fault, InvalidInput, Unauthenticated
+from ..model.nesting import too_deep
 from .caller import Caller
 from .issuers import Issuer
 from .keys import Key
@@ -61,6 +63,8 @@ def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Is
     jwt = driver("jwt")
     try:
         unverified = jwt.decode_complete(token, options={"verify_signature": False})
+        if not _sound(unverified["payload"]):
+            raise invalid_token(MALFORMED)
         named = unverified["payload"].get("iss")
         issuer = issuers.get(named) if isinstance(named, str) else None
         if issuer is None:
@@ -73,7 +77,7 @@ def verify(token: str, issuers: Mapping[str, Issuer], leeway: float) -> tuple[Is
         raise invalid_token(REASONS.get(type(error).__name__, MALFORMED)) from None
     if not issuer.accepts(claims):
         raise invalid_token("The token is for another audience")
-    if not _sound(claims):
+    if claims.get("sub") == "":
         raise invalid_token(MALFORMED)
     return issuer, claims
 
@@ -93,13 +97,15 @@ def _decoded(jwt: Any, token: str, keys: tuple[Key, ...], url: str, leeway: floa
 
 
 def _sound(claims: dict[str, Any]) -> bool:
-    """Return whether times are numbers (PyJWT also accepts texts), the subject is not empty and all text can be encoded."""
+    """Return whether times are finite numbers (PyJWT also accepts texts), and all claims can be encoded: their text, and their nesting."""
     times = (claims[name] for name in ("exp", "nbf", "iat") if name in claims)
+    if too_deep(claims) or not all(type(one) is int or (type(one) is float and isfinite(one)) for one in times):
+        return False
     try:
         msgspec.json.encode(claims)
-    except (UnicodeEncodeError, RecursionError):
+    except UnicodeEncodeError:
         return False
-    return claims.get("sub") != "" and all(type(one) in (int, float) for one in times)
+    return True
 
 
 def caller_of(issuer: Issuer, claims: dict[str, Any]) -> Caller:

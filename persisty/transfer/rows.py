@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from ..errors import Fault, InvalidInput, MalformedJson, PayloadTooLarge, PersistyError
+from ..model import nesting
 from ..model.json_numbers import decode
 
 MAX_ROW = 1 << 20
@@ -110,8 +111,8 @@ def json_rows(stream: BinaryIO) -> Iterator[Row]:
             yield row
             continue
         try:
-            given = decode(line.content)
-        except (msgspec.DecodeError, RecursionError) as error:
+            given = nesting.decode(line.content, decode)
+        except msgspec.DecodeError as error:
             yield Row(line.number, as_text(line.content), MalformedJson(faults=[Fault("", str(error), "JSON")]))
             continue
         if isinstance(given, dict):

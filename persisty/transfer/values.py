@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..model import nesting
 from ..model.json_numbers import decode
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import Kind, bare
@@ -71,6 +72,6 @@ def _truth(truths: Mapping[str, bool], text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        return nesting.decode(text, decode)
+    except msgspec.DecodeError:
         return text

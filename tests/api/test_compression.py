@@ -102,7 +102,7 @@ def test_refusals_and_answers_to_writes_are_compressed_too(rest: Rest) -> None:
     unknown = ",".join(f'"unknown{number}":1' for number in range(100)).encode()
     refused = ask(rest, "/api/essay", "POST", b"{%s}" % unknown, **GZIP)
     assert (refused.status, refused.headers["content-encoding"]) == (422, "gzip")
-    assert b"/unknown99" in gzip.decompress(refused.body)
+    assert b"/unknown49" in gzip.decompress(refused.body)
 
 
 def test_head_tells_of_the_compressed_answer(rest: Rest) -> None:

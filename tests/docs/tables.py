@@ -13,12 +13,13 @@ from persisty.api.graphql.links import MOST_AT_ONCE, MOST_IN_ALL
 from persisty.api.http.messages import MAX_BODY, MAX_PARAMETERS
 from persisty.backends.dynamodb import expressions
 from persisty.backends.sql import conditions
-from persisty.errors import PersistyError, all_errors
+from persisty.errors import MAX_FAULTS, PersistyError, all_errors
 from persisty.model.expressions import ALL, Compare
+from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
-from persisty.query.filter_parsing import MAX_DEPTH
-from persisty.query.resolution import MAX_COMPARISONS, MAX_LEVELS, MAX_VALUES, resolve_filter
+from persisty.query.filter_parsing import MAX_DEPTH, MAX_FILTERS
+from persisty.query.resolution import MAX_COMPARISONS, MAX_LEVELS, MAX_LINKS, MAX_VALUES, resolve_filter
 from persisty.settings import VARIABLES
 from persisty.store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
@@ -64,6 +65,11 @@ def limits() -> str:
         ("values in all `oneof` of a filter", MAX_VALUES, "`invalid_query`"),
         ("levels of and, or and not", MAX_LEVELS, "`invalid_query`"),
         ("levels of and, or and not in JSON", MAX_DEPTH, "`invalid_query`"),
+        ("filters in all arrays of `and` and `or` in JSON", MAX_FILTERS, "`invalid_query`"),
+        ("links that a filter follows", MAX_LINKS, "`invalid_query`"),
+        ("levels of arrays and objects in a stored value", MAX_NESTING, "`invalid_input`"),
+        ("levels of arrays and objects in a request", MAX_TEXT_NESTING, "`malformed_json`"),
+        ("faults that a response lists", MAX_FAULTS, ""),
         ("parameters of a URL", MAX_PARAMETERS, "`invalid_query`"),
         ("items of a page", MAX_LIMIT, "`invalid_query`"),
         ("items of a page unless `limit` is given", DEFAULT_LIMIT, ""),

@@ -21,6 +21,7 @@ from ...model.verbs import CONDITIONAL, VERBS
 from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller
 from ...store.edits import EditResult
+from ..http.messages import listed
 from ..http.problem import problem
 from ..operations import Arguments, Operation, Parameter, StoreOperation, unknown_members
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
@@ -61,7 +62,7 @@ def _edited(result: EditResult[Any]) -> Edited:
     if error is None:
         return Edited(result.code, item=result.item)
     item = getattr(error, "item", None)
-    return Edited(result.code, error.message, item, error.faults or None, error.details.get("attributes"))
+    return Edited(result.code, error.message, item, listed(error.faults) or None, error.details.get("attributes"))
 
 
 BODIES: dict[str, str] = {"create": "item", "update": "changes"}

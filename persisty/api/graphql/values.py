@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from ...model import nesting
 from ...model.meta import StoreMeta, meta_of, per_meta
 from .types import Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 
@@ -95,8 +96,8 @@ def _structure(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+        return nesting.decode(value)
+    except msgspec.DecodeError:
         return value
 
 

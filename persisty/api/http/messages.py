@@ -12,8 +12,18 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ...errors import Fault, InvalidQuery, MalformedJson, PayloadTooLarge, PersistyError, UnsupportedMediaType
+from ...errors import (
+    MAX_FAULTS,
+    Fault,
+    InvalidQuery,
+    MalformedJson,
+    PayloadTooLarge,
+    PersistyError,
+    UnsupportedMediaType,
+)
+from ...model import nesting
 from ...model.json_numbers import UnroundedNumber, decode, number_of
 from ...security.caller import ANONYMOUS, Caller
 
@@ -23,13 +33,28 @@ MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
 
+MAX_FAULT = 1_000
+"""Characters of the path and of the message of a fault that are shown: both may repeat names out of the request."""
+
+
+def listed(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Return the faults that a response lists: the first `MAX_FAULTS`, with long texts cut."""
+    return tuple(map(_cut, faults[:MAX_FAULTS]))
+
+
+def _cut(fault: Fault) -> Fault:
+    if len(fault.path) + len(fault.message) <= MAX_FAULT:
+        return fault
+    return replace(fault, path=fault.path[:MAX_FAULT], message=fault.message[:MAX_FAULT])
+
+
 def document_of(error: PersistyError) -> dict[str, Any]:
     """`title`, `status`, `code`, `detail` where it says more than the title, `faults`, and the code's own details."""
     document: dict[str, Any] = {"title": error.title, "status": error.status, "code": error.code}
     if error.message != error.title:
         document["detail"] = error.message
     if error.faults:
-        document["faults"] = error.faults
+        document["faults"] = listed(error.faults)
     return {**error.details, **document}
 
 
@@ -142,6 +167,6 @@ def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = Fal
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
     try:
-        return (_decode_rounded if rounded else decode)(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return nesting.decode(request.body, _decode_rounded if rounded else decode)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedJson(f"The body is not JSON: {error}") from error

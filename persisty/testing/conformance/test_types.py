@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from persisty import Create, InvalidInput, Store, Update
+from persisty.model.nesting import MAX_NESTING
 
 from .dirty import DOMAINS, TOKYO, rows
 from .fixtures import present
@@ -153,6 +154,20 @@ def test_what_create_returns_is_what_read_returns_for_nested_values(specimens: S
     assert specimens.read("one") == changed
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Return a dict that is nested so many levels deep."""
+    value: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+def test_a_value_of_the_greatest_nesting_is_read_as_it_was_written(specimens: Store[Specimen]) -> None:
+    made = specimens.create({"id": "one", "extra": nested(MAX_NESTING)})
+    assert made.extra == nested(MAX_NESTING)
+    assert list(specimens.search()) == list(specimens.search(order="-id")) == [made]
+
+
 circular: dict[str, Any] = {}
 circular["self"] = circular
 
@@ -169,7 +184,7 @@ REFUSED: dict[str, list[Any]] = {
     "level": [0, "LOW", 2.5],
     "blob": [5, "not base64!", ["x"]],
     "tags": ["x", [1], [None], {"a": 1}, ["\ud800"], None],
-    "extra": [[], "x", {1: 2}, {"a": object()}, {"a": "\ud800"}, circular],
+    "extra": [[], "x", {1: 2}, {"a": object()}, {"a": "\ud800"}, circular, nested(MAX_NESTING + 1), nested(5_000)],
     "place": [{"city": 5}, {}, {"city": "x", "height": "high"}, "Bern"],
     "size": ["xl", "S", "", 1],
     "grade": [0, "1", True],

@@ -10,6 +10,7 @@ import msgspec
 from graphql import GraphQLError
 from msgspec import Meta
 
+from ....model import nesting
 from ....model.json_numbers import decode
 from ....model.types import identity
 
@@ -18,8 +19,8 @@ def _json(value: Any) -> Any:
     """AWSJSON as AppSync takes it: text only, handed on parsed."""
     if isinstance(value, str):
         try:
-            return decode(value)
-        except (msgspec.DecodeError, RecursionError):
+            return nesting.decode(value, decode)
+        except msgspec.DecodeError:
             pass
     raise GraphQLError("AWSJSON cannot represent a value that is not JSON as text")
 

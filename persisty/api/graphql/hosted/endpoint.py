@@ -25,6 +25,7 @@ from ....errors import (
     PersistedQueryNotFound,
     UndeclaredDocument,
 )
+from ....model import nesting
 from ...http.compression import SMALL, coded
 from ...http.messages import JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
@@ -99,8 +100,8 @@ def _asked(request: Request, max_body: int) -> Any:
     for name in ("variables", "extensions"):
         if found.get(name):
             try:
-                found[name] = msgspec.json.decode(found[name])
-            except (msgspec.DecodeError, RecursionError) as error:
+                found[name] = nesting.decode(found[name])
+            except msgspec.DecodeError as error:
                 raise MalformedJson(f"The {name} are not JSON: {error}") from error
     return {name: value for name, value in found.items() if value != ""}
 

@@ -1,0 +1,61 @@
+"""One bound on nesting: of a value, and of a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING, TooDeep, decode, few_brackets, too_deep
+
+
+def lists(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("levels", [1, 2, MAX_NESTING])
+def test_a_value_within_the_bound_is_not_too_deep(levels: int) -> None:
+    assert not too_deep(lists(levels))
+    assert not too_deep({"a": 1, "b": lists(levels - 1)} if levels > 1 else {"a": 1})
+
+
+@pytest.mark.parametrize("levels", [MAX_NESTING + 1, 500, 100_000])
+def test_a_deeper_value_is_too_deep_whatever_its_neighbours_are(levels: int) -> None:
+    assert too_deep(lists(levels))
+    assert too_deep({"a": [{}] * 100, "b": lists(levels - 1)})
+
+
+def test_scalars_are_not_nested() -> None:
+    assert not any(too_deep(one, 0) for one in ("[[", 1, None, b"", True))
+    assert too_deep([], 0)
+
+
+@pytest.mark.parametrize("levels", [MAX_TEXT_NESTING + 1, 400, 990, 5_000, 500_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_a_text_that_is_nested_too_deeply_is_refused(levels: int, opening: str, closing: str) -> None:
+    text = opening * levels + ("1" if closing == "}" else "") + closing * levels
+    with pytest.raises(TooDeep, match="at most 80 levels"):
+        decode(text)
+    with pytest.raises(TooDeep):
+        decode(text.encode(), msgspec.json.Decoder(Any).decode)
+
+
+def test_a_text_within_the_bound_is_read() -> None:
+    text = "[" * MAX_TEXT_NESTING + "]" * MAX_TEXT_NESTING
+    assert decode(text) == lists(MAX_TEXT_NESTING)
+    assert decode('["' + "[" * 500 + '"]') == ["[" * 500]
+    assert decode("[" + ",".join(["[]"] * 500) + "]") == [[]] * 500
+
+
+def test_few_brackets_need_no_walk() -> None:
+    assert few_brackets(b"[{}]")
+    assert not few_brackets("[]" * (MAX_NESTING + 1))
+
+
+def test_what_is_no_json_stays_the_decoders_error() -> None:
+    with pytest.raises(msgspec.DecodeError, match="truncated"):
+        decode("[" * 5)
