@@ -14,6 +14,7 @@ from ..api.actions import operations
 from ..api.batch_edits import EDITS
 from ..api.openapi import access
 from ..api.operations import ActionOperation, StoreOperation
+from ..api.query_arguments import Form, form_of
 from ..api.rest.include import MAX_LEVELS
 from ..application import App
 from ..errors import all_errors
@@ -90,12 +91,13 @@ class StoreClient(Struct, frozen=True):
 
 
 class ActionClient(Struct, frozen=True):
-    """A custom action. `body`: its arguments are sent in the body, not in the URL."""
+    """A custom action. `body`: its arguments are sent in the body, not in the URL. `json`: those in the URL that are JSON."""
 
     operation: ActionOperation
     parameters: tuple[Field, ...]
     result: Type
     body: bool
+    json: tuple[str, ...] = ()
 
 
 class ClientDescription(Struct, frozen=True):
@@ -252,4 +254,5 @@ def _action(operation: ActionOperation, types: Types) -> ActionClient:
         Field(one.name, types.of(one.shape), one.required, description=one.description) for one in operation.parameters
     )
     body = operation.mutation and operation.method != "DELETE"
-    return ActionClient(operation, parameters, types.of(operation.result), body)
+    json = () if body else tuple(one.name for one in operation.parameters if form_of(one.shape) is Form.JSON)
+    return ActionClient(operation, parameters, types.of(operation.result), body, json)

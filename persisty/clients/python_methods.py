@@ -239,11 +239,15 @@ def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
         f"{name}: {spelling.of(one.type, given=True)}{'' if one.required else ' | _Unset = UNSET'}"
         for name, one in sorted(named, key=lambda pair: not pair[1].required)
     )
-    values = ", ".join(f"{name}={name}" for name, _ in named)
-    sent = (f"body=_body({values})",) if action.body else (f"_parameters({values})",) if values else ()
+    values = [f"{literal(one.name)}: {name}" for name, one in named]
+    listed = fitted("_given: _b.dict[str, _t.Any] = {", values, "}", " " * 8) + "\n" if named else ""
+    if named and not action.body:
+        listed += fitted("_sent = _arguments(", ["_given", *map(literal, action.json)], ")", " " * 8) + "\n"
+    sent = () if not named else ("body=_body(_given)",) if action.body else ("_sent",)
     result = spelling.of(action.result)
     of = "None" if result == "None" else f"_t.cast(_t.Any, {result})" if " | " in result else result
-    body = _answered(mode, "answer", _asked(operation.method, literal(operation.path), *sent), of, result)
+    asked = listed + _asked(operation.method, literal(operation.path), *sent)
+    body = _answered(mode, "answer", asked, of, result)
     method = Method(python_name(operation.name), ((None, *given) if given else ()), result, body, about(operation))
     return written(method, mode)
 

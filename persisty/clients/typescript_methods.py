@@ -211,7 +211,11 @@ def _action(action: ActionClient, spelling: Spelling) -> str:
     ]
     default = "" if any(one.required for one in action.parameters) else " = {}"
     given = f"given: {{ {'; '.join(members)} }}{default}, " if members else ""
-    sent = ", body: given" if action.body else ", parameters: parameters(given)"
+    sent = (
+        ", body: given"
+        if action.body
+        else f", parameters: parameters({', '.join(['given', 'true', *map(literal, action.json)])})"
+    )
     asked = f"method: {literal(operation.method)}, path: {literal(operation.path)}{sent if members else ''}"
     name = "constructor_" if operation.name == "constructor" else member(operation.name)
     head = f"{name}({given}options: {CALL} = {{}})"

@@ -174,6 +174,20 @@ def look(words: str, depth: int = 1, since: datetime | None = None) -> Found:
     return Found(app.store(Page).search(limit=depth), {words: [Part("a", [Part("b")])]})
 
 
+@action(access_control=everyone, triggers=WEB_GET)
+def gather(
+    ids: list[int],
+    days: list[date] | None = None,
+    moods: set[Mood] = frozenset(),  # type: ignore[assignment]
+    place: Spot | None = None,
+    parts: list[Part] | None = None,
+    from_: str = "",
+    exact: Decimal = Decimal(0),
+) -> list[Any]:
+    """What was given."""
+    return [ids, days, sorted(one.value for one in moods), place, parts, from_, exact]
+
+
 @action(access_control=everyone, triggers=WEB_POST)
 def rearrange(made: list[Oil | Stone], where: dict[str, Spot], frame: Frame | None = None) -> list[Oil | Stone]:
     """What is given, the other way round."""
@@ -185,4 +199,4 @@ def close() -> None:
     """Nothing is given, and nothing comes back."""
 
 
-app = App("museum", items=[Exhibit, Page, Visit, Lesson, Complaint, Secret], actions=[look, rearrange, close])
+app = App("museum", items=[Exhibit, Page, Visit, Lesson, Complaint, Secret], actions=[look, gather, rearrange, close])

@@ -102,6 +102,17 @@ def actions(client: MuseumClient) -> None:
     assert isinstance(found.pages, Page)
     assert [one.title for one in found.pages.items] == ["one"]
     assert found.parts == {"w": [Part(name="a", parts=[Part(name="b")])]}
+    assert client.actions.gather(ids=[]) == [[], None, [], None, None, "", "0"]
+    day, price = date(2026, 1, 31), Decimal("0.29999999999999998")
+    assert client.actions.gather(
+        ids=[3, 1],
+        days=[day, day],
+        moods=["calm", 'lo"ud'],
+        place=Spot(x=1),
+        parts=[Part(name="a&b")],
+        from_="ä,b",
+        exact=price,
+    ) == [[3, 1], [str(day)] * 2, ["calm", 'lo"ud'], [1, 0], [{"name": "a&b", "parts": []}], "ä,b", str(price)]
     made = client.actions.rearrange(made=[Oil(coats=["c"]), Stone(weight=1)], where={"a": Spot(x=1)})
     assert made == [Stone(weight=1), Oil(coats=["c"])]
     client.actions.close()

@@ -67,6 +67,19 @@ equal(await client.actions_.editBatch([{ delete: { key } }]), [{ code: "ok" }]);
 equal((await client.class.search()).items, []);
 equal("text" in (await client.complaint.create({ text: "too dark" })), false);
 
+equal(await client.actions.gather({ ids: [] }), [[], null, [], null, null, "", "0"]);
+equal(
+  await client.actions.gather({
+    ids: [3, 1],
+    days: ["2026-01-31", "2026-01-31"],
+    moods: ["calm", 'lo"ud'],
+    place: [1],
+    parts: [{ name: "a&b" }],
+    from_: "ä,b",
+    exact: "0.29999999999999998",
+  }),
+  [[3, 1], ["2026-01-31", "2026-01-31"], ["calm", 'lo"ud'], [1, 0], [{ name: "a&b", parts: [] }], "ä,b", "0.29999999999999998"],
+);
 const found = await client.actions.look({ words: "w", since: null });
 equal(found.pages.items.map((one) => one.title), ["one"]);
 equal(found.parts["w"]?.[0]?.parts[0]?.name, "b");

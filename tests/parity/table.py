@@ -200,6 +200,7 @@ def wire() -> Iterator[Row]:
     yield rest("a token that is none", "GET /api/article", authorization="Bearer none")
     yield rest("another scheme", "GET /api/article", authorization="Basic YTpi")
     yield rest("total", "GET /actions/total?at_least=2")
+    yield rest("total of two", "GET /actions/total?at_least=2&at_least=3")
     yield rest("total of nothing", "GET /actions/total?at_least=many&x=1")
     yield rest("greet", "POST /actions/greet", {"name": "Ännchen", "times": 2})
     yield rest("greet with faults", "POST /actions/greet", {"name": "", "times": 9, "x": 1})

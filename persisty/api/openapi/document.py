@@ -14,7 +14,8 @@ from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..actions import operations
 from ..http.negotiation import LINES_MEDIA
 from ..multi_store_operations import multi_store_operations
-from ..operations import ActionOperation, MultiStoreOperation, Operation, StoreOperation
+from ..operations import ActionOperation, MultiStoreOperation, Operation, Parameter, StoreOperation
+from ..query_arguments import Form, form_of, is_required
 from ..routes import Surface, fixed
 from . import access, idempotency
 from . import cache_headers as caching
@@ -242,11 +243,19 @@ def _action(operation: ActionOperation, schemas: Schemas) -> dict[str, Any]:
         if parameters:
             described["requestBody"] = body(object_of(parameters, required=required))
     else:
-        described["parameters"] = [
-            {"name": name, "in": "query", "required": name in required, "schema": schema}
-            for name, schema in parameters.items()
-        ]
+        described["parameters"] = [_in_query(one, parameters[one.name]) for one in operation.parameters]
     return described
+
+
+def _in_query(parameter: Parameter, schema: Any) -> dict[str, Any]:
+    described = {"name": parameter.name, "in": "query", "required": is_required(parameter)}
+    match form_of(parameter.shape):
+        case Form.LIST:
+            return {**described, "explode": True, "schema": schema}
+        case Form.JSON:
+            return {**described, "content": {"application/json": {"schema": schema}}}
+        case Form.TEXT:
+            return {**described, "schema": schema}
 
 
 def _health() -> dict[str, Any]:

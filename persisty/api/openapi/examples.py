@@ -67,6 +67,8 @@ class Examples:
         if parameter["name"] == "key" and isinstance(operation, StoreOperation):
             key = self.key(operation.meta)
             value = key if key is UNSET or parameter["in"] == "path" else [key]
+        elif "content" in parameter:
+            return {**parameter, "content": self._shown(parameter["content"], UNSET, parameter["required"])}
         elif parameter.get("required"):
             value = self._values.of(parameter["schema"], parameter["name"])
         return parameter if value is UNSET else {**parameter, "example": value}

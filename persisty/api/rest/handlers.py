@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 
 from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound, UnreadableItem
@@ -21,6 +20,7 @@ from ..http.messages import JSON, Request, Response, encode, json_body
 from ..http.negotiation import JSON_MEDIA, LINES_MEDIA
 from ..http.problem import problem, problem_response
 from ..operations import ActionOperation, MultiStoreOperation, StoreOperation
+from ..query_arguments import QueryArguments
 from . import include
 from .conditional_writes import precondition, taken
 from .fieldsets import FIELDS, WHOLE, Shape, shape
@@ -164,14 +164,14 @@ class Handlers:
     def action(self, operation: ActionOperation) -> Handler:
         """Take the arguments of a custom action from the body, or from the query string if the method has no body."""
         call, reads = operation.call, not operation.mutation or operation.method == "DELETE"
-        shapes = {parameter.name: parameter.shape for parameter in operation.parameters}
+        parameters, arguments = operation.parameters, QueryArguments(operation.parameters)
         answers = None if operation.mutation else Answers(operation)
 
         def act(request: Request, key: str) -> Response:
             if reads:
-                content = call(_from_text(shapes, request.parameters()), request.caller)
+                content = call(arguments(request.parameters()), request.caller)
                 return ok(content) if answers is None else answers.answer(request, content)
-            return ok(call(self._object(request) if shapes or request.body else {}, request.caller))
+            return ok(call(self._object(request) if parameters or request.body else {}, request.caller))
 
         return act
 
@@ -235,17 +235,6 @@ def _no_parameters(request: Request) -> None:
 def _none_of(given: list[tuple[str, str]]) -> None:
     if given:
         raise InvalidQuery(faults=[Fault(f"/{name}", "Unknown parameter") for name, _ in given])
-
-
-def _from_text(shapes: Mapping[str, Any], given: list[tuple[str, str]]) -> dict[str, Any]:
-    """Arguments spelled as text, converted to what the function declares where they can be; faults come later."""
-    arguments: dict[str, Any] = {}
-    for name, value in given:
-        try:
-            arguments[name] = msgspec.convert(value, shapes.get(name, str), strict=False)
-        except (msgspec.ValidationError, TypeError):
-            arguments[name] = value
-    return arguments
 
 
 def _edit_document(result: EditResult[Any]) -> dict[str, Any]:

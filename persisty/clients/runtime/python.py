@@ -229,7 +229,20 @@ def _edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
     ]
 
 
-def _body(**given: _t.Any) -> _b.dict[str, _t.Any]:
+def _arguments(given: _Mapping[str, _t.Any], *json: str) -> _b.list[tuple[str, str]]:
+    """Return arguments of an action as parameters. A list becomes one parameter for each value. `json`: parameters that are JSON."""
+    found: _b.list[tuple[str, str]] = []
+    for name, value in _body(given).items():
+        if name in json:
+            found += [] if value is None else [(name, _m.json.encode(value).decode())]
+        elif isinstance(value, _b.list | _b.tuple | _b.set | _b.frozenset):
+            found += [(name, _text(one)) for one in value]
+        elif value is not None:
+            found.append((name, _text(value)))
+    return found
+
+
+def _body(given: _Mapping[str, _t.Any]) -> _b.dict[str, _t.Any]:
     return {name: value for name, value in given.items() if value is not UNSET}
 
 

@@ -214,11 +214,14 @@ function filter(where: object | undefined, path = ""): Parameters {
   });
 }
 
-/** Returns the parameters that were given. A list becomes one parameter, separated by commas. */
-function parameters(given: object): Parameters {
+/** Returns the parameters that were given. A list is one parameter with commas. In `action`: one for each value, and `json` are in JSON. */
+function parameters(given: object, action = false, ...json: string[]): Parameters {
   return Object.entries(given).flatMap(([name, value]): Parameters => {
-    if (value === undefined || value === null || (Array.isArray(value) && !value.length)) return [];
-    return [[name, Array.isArray(value) ? value.map(text).join(",") : text(value)]];
+    if (value === undefined || value === null) return [];
+    if (json.includes(name)) return [[name, JSON.stringify(value)]];
+    if (!Array.isArray(value)) return [[name, text(value)]];
+    const texts: string[] = value.map(text);
+    return action ? texts.map((one) => [name, one]) : texts.length ? [[name, texts.join(",")]] : [];
   });
 }
 

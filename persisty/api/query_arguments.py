@@ -1,0 +1,123 @@
+"""Arguments of a custom action in a query string: how each parameter is written there, in one rule for REST, OpenAPI and the clients.
+
+| declared type | in the URL |
+|---|---|
+| text, numbers, times, enums, … | `depth=2`, once |
+| a list, set or tuple of these | `ids=1&ids=2`; no parameter is an empty list |
+| anything else, as a dict or a list of objects | JSON: `place=%7B%22x%22%3A1%7D`, once |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from itertools import repeat
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from ..model.json_numbers import decode
+from ..model.types import bare, unwrap
+from .http.messages import MAX_PARAMETERS
+from .operations import Parameter
+
+
+class Form(Enum):
+    """The form of a parameter in a URL: `TEXT`, a `LIST` of texts, or `JSON`."""
+
+    TEXT = "text"
+    LIST = "list"
+    JSON = "json"
+
+
+LISTS = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)
+OBJECTS = (
+    *LISTS,
+    inspect.TupleType,
+    inspect.DictType,
+    inspect.StructType,
+    inspect.DataclassType,
+    inspect.TypedDictType,
+    inspect.NamedTupleType,
+    inspect.CustomType,
+    inspect.RawType,
+)
+"""Types whose JSON is an array or an object."""
+
+
+def form_of(annotation: Any) -> Form:
+    """Return the form of a parameter of this type."""
+    arms = _arms(inspect.type_info(annotation))
+    members = [member for arm in arms for member in _members(arm)]
+    if any(isinstance(arm, OBJECTS) for arm in arms):
+        lists = all(isinstance(arm, (*LISTS, inspect.TupleType)) for arm in arms)
+        return Form.JSON if not lists or any(isinstance(one, OBJECTS) for one in members) else Form.LIST
+    return Form.TEXT
+
+
+def _arms(info: inspect.Type) -> list[inspect.Type]:
+    """Return the alternatives of a type, without None."""
+    if isinstance(info, inspect.Metadata):
+        return _arms(info.type)
+    if isinstance(info, inspect.UnionType):
+        return [arm for one in info.types for arm in _arms(one)]
+    return [] if isinstance(info, inspect.NoneType) else [info]
+
+
+def _members(info: inspect.Type) -> list[inspect.Type]:
+    if isinstance(info, LISTS):
+        return _arms(info.item_type)
+    return [arm for one in info.item_types for arm in _arms(one)] if isinstance(info, inspect.TupleType) else []
+
+
+def is_required(parameter: Parameter) -> bool:
+    """Return whether a URL has to contain the parameter. An empty list is no parameter at all."""
+    return parameter.required and form_of(parameter.shape) is not Form.LIST
+
+
+class QueryArguments:
+    """Reads the arguments of an action from query strings."""
+
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        self._shapes = {one.name: (form_of(one.shape), one.shape) for one in parameters}
+        self._lists = [one.name for one in parameters if one.required and not is_required(one)]
+
+    def __call__(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        """Return the arguments, converted to the declared types if possible. Others stay as they are, so that the action names every fault: a
+        text that is no number, and a list for a parameter that was given twice."""
+        texts: dict[str, list[str]] = {name: [] for name in self._lists}
+        for name, text in given:
+            texts.setdefault(name, []).append(text)
+        return {name: _value(*self._shapes.get(name, (Form.TEXT, Any)), values) for name, values in texts.items()}
+
+
+def _value(form: Form, shape: Any, texts: list[str]) -> Any:
+    if form is Form.LIST:
+        return [_lenient(text, member) for text, member in zip(texts, _member_types(shape), strict=False)]
+    if len(texts) > 1:
+        return texts
+    return _json(texts[0]) if form is Form.JSON else _lenient(texts[0], shape)
+
+
+def _member_types(shape: Any) -> Iterable[Any]:
+    """Return the type of each member of a list, whatever its length."""
+    listed = bare(unwrap(shape)[0])
+    members = get_args(listed)
+    if get_origin(listed) is tuple and members[-1:] != (...,):
+        return (*members, *repeat(Any, MAX_PARAMETERS))
+    return repeat(members[0] if members else Any)
+
+
+def _lenient(text: str, annotation: Any) -> Any:
+    try:
+        return msgspec.convert(text, annotation, strict=False)
+    except (msgspec.ValidationError, TypeError):
+        return text
+
+
+def _json(text: str) -> Any:
+    try:
+        return decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
