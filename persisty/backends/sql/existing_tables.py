@@ -117,7 +117,8 @@ class Comparison:
         """Yield a fault if an item has a null in a required attribute."""
         key = ", ".join(map(self._quoted, self._meta.key.attributes))
         table, column = self._quoted(self._table.name), self._quoted(name)
-        found = self._rows(f"SELECT {key} FROM {table} WHERE {column} IS NULL LIMIT 1")
+        place = self._dialect.compiler.identifier_preparer.format_table(self._table)
+        found = self._rows(f"SELECT {key} FROM {place} WHERE {column} IS NULL LIMIT 1")
         for values in found:
             message = (
                 f"The attribute is required, but the item {', '.join(map(str, values))} has no value. Give it one: "

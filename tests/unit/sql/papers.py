@@ -12,6 +12,7 @@ import psycopg
 from msgspec import Struct
 
 from persisty import SEQUENCE, App, Attr, Index, Store, Unique, stored
+from persisty.backends.sql.postgres.dialect import quoted
 
 
 class Size(enum.Enum):
@@ -62,9 +63,10 @@ class Ticket:
 
 def raw(app: App) -> psycopg.Connection[Any]:
     """A connection that persisty knows nothing of, in the same schema."""
-    pool = app.engine._postgres._pool
-    connection = psycopg.connect(pool._conninfo, autocommit=True)
-    connection.execute(pool._settings)
+    engine = app.engine
+    connection = psycopg.connect(engine._postgres._pool._conninfo, autocommit=True)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET search_path = {quoted(engine._schema)}")
     return connection
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from persisty import App, BackendUnavailable, Create, Store, Update, add, stored
 from persisty.backends.sql.postgres import pool
+from persisty.backends.sql.postgres import session as session_module
+from persisty.backends.sql.postgres.dialect import quoted
 from persisty.backends.sql.postgres.session import Session
 from persisty.backoff import ATTEMPTS
 
@@ -212,8 +215,8 @@ def test_a_deadlock_is_broken_and_its_batch_begun_again(app: App, caplog: pytest
     """The batch holds the first item and wants the second; another holds the second and wants the first."""
     things = app.store(Thing)
     first, second = sorted((things.create(Thing()) for _ in range(2)), key=lambda one: one.id)
-    with psycopg.connect(pool_of(app)._conninfo) as other:
-        other.execute(pool_of(app)._settings)
+    with raw(app) as other:
+        other.autocommit = False
         other.execute("SET deadlock_timeout = '1min'")  # so that it is not this one that is broken
         other.execute("SELECT FROM thing WHERE id = %s FOR UPDATE", [second.id])
         with ThreadPoolExecutor(1) as thread, caplog.at_level(logging.WARNING):
@@ -283,7 +286,7 @@ def test_an_error_in_a_transaction_undoes_it_and_keeps_the_connection(app: App, 
 
     def failing(then: Callable[[], Any]) -> None:
         with connection.transaction():
-            connection.rows("DELETE FROM thing")
+            connection.rows(f"DELETE FROM {quoted(app.engine._schema)}.thing")
             then()
 
     with pytest.raises(BackendUnavailable, match="SyntaxError"):
@@ -317,3 +320,102 @@ def test_a_server_that_cannot_be_reached_is_named_at_the_start_and_not_to_caller
     with pytest.raises(BackendUnavailable) as read:
         app.store(Thing).read(UUID(int=1))
     assert "127.0.0.1" not in str(read.value)
+
+
+def shapes(things: Store[Thing], number: int) -> None:
+    for size in range(1, number):
+        things.count(Thing.size.oneof(range(1, size + 1)))
+
+
+def undone(app: App, things: Store[Thing], made: Thing) -> None:
+    with app.transaction():
+        things.delete(made.id)
+        shapes(things, 20)
+        raise ZeroDivisionError
+
+
+def test_new_shapes_again_and_again_never_end_a_transaction(
+    app: App, things: Store[Thing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement that forgets the prepared ones is never prepared itself, and never sent within a transaction."""
+    monkeypatch.setattr(session_module, "PREPARED", 8)
+    for _ in range(3):
+        shapes(things, 40)
+    with app.transaction():
+        made = things.create(Thing(size=-1))
+        for _ in range(2):
+            shapes(things, 20)
+            things.update(made.id, {"size": add(-1)})
+        with pytest.raises(ZeroDivisionError):
+            undone(app, things, made)
+    assert things.read(made.id).size == -3
+    assert len(pool_of(app)._idle) == 1
+
+
+def test_more_transactions_at_once_than_the_server_takes_connections(postgres_url: str, schema: str) -> None:
+    role = "few_" + schema.rpartition("-")[2]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
+        connection.execute(f"ALTER ROLE {role} NOSUPERUSER CONNECTION LIMIT 3")
+        connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {role}")
+    app = App("things", items=[Thing], url=f"{schema}&pool=20&user={role}")
+    app.prepare()
+    things = app.store(Thing)
+
+    def work(size: int) -> int:
+        with app.transaction():
+            return things.create(Thing(size=size)).size
+
+    with ThreadPoolExecutor(20) as threads:
+        assert sorted(threads.map(work, range(40))) == list(range(40))
+    assert things.count() == 40
+    app.close()
+    with psycopg.connect(schema.partition("&schema=")[0], autocommit=True) as connection:
+        connection.execute(f"DROP OWNED BY {role} CASCADE")
+        connection.execute(f"DROP ROLE {role}")
+
+
+def test_a_transaction_tries_to_connect_again_as_a_verb_does(
+    app: App, things: Store[Thing], waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = [psycopg.OperationalError("no connection"), psycopg.OperationalError("no connection")]
+
+    class Refusing(Session):
+        def __init__(self, *given: Any) -> None:
+            if failing:
+                raise failing.pop()
+            super().__init__(*given)
+
+    app.close()
+    monkeypatch.setattr(pool, "Session", Refusing)
+    with app.transaction():
+        made = things.create(Thing(size=1))
+    assert things.read(made.id) == made
+    assert len(waits) == 2
+
+
+def test_a_transaction_whose_begin_is_lost_begins_again(
+    app: App, things: Store[Thing], postgres_url: str, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things.create(Thing())
+    [session] = pool_of(app)._idle
+    end(postgres_url, session)
+    monkeypatch.setattr(Session, "alive", True)  # as if the farewell came a moment later
+    with app.transaction():
+        things.create(Thing())
+    assert things.count() == 2
+
+
+def test_a_connection_that_is_idle_for_long_is_closed(
+    app: App, things: Store[Thing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.close()
+    monkeypatch.setattr(pool, "IDLE", 0.1)
+    things.create(Thing())
+    [session] = pool_of(app)._idle
+    until = time.monotonic() + 5
+    while pool_of(app)._idle and time.monotonic() < until:
+        time.sleep(0.02)
+    assert session.raw.closed
+    assert pool_of(app)._open == set()
+    assert things.count() == 1

@@ -33,8 +33,8 @@ from ....store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteRe
 from ....store.in_doubt_writes import repeatable
 from ....store.write_results import undone
 from ..columns import index_name
-from ..dialect import UniqueTaken
-from .connection import PostgresConnection, quoted
+from ..dialect import Dialect, UniqueTaken
+from .connection import PostgresConnection
 from .pool import typed
 from .session import BEGIN, COMMIT, ROLLBACK, Answer, Session, Statement
 from .steps import EXISTS, PostgresSteps, Step
@@ -75,10 +75,10 @@ class _UndoneError(Exception):
 
 
 class PostgresBackend(PostgresSteps[T]):
-    def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
-        super().__init__(meta, table, connection)
+    def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: PostgresConnection) -> None:
+        super().__init__(meta, table, dialect, connection)
         self._postgres = connection
-        self._table = table.name
+        self._table = dialect.compiler.identifier_preparer.format_table(table)
         connection.uniques |= {index_name(meta, index): index.attributes for index in meta.uniques}
         self._moving = {name for index in meta.uniques for name in index.attributes}
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
@@ -307,5 +307,5 @@ class PostgresBackend(PostgresSteps[T]):
 
     def _items(self) -> int | None:
         """About how many items there are, as the server last counted; None if it never has."""
-        [(items,)] = self._postgres.rows(COUNTED, (quoted(self._table),))
+        [(items,)] = self._postgres.rows(COUNTED, (self._table,))
         return None if items is None or items < 0 else int(items)

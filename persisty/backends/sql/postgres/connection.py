@@ -12,25 +12,18 @@ from psycopg import errors
 
 from ....errors import BackendUnavailable
 from ..dialect import UniqueTaken
-from .pool import Lost, Pool, typed
-from .session import BEGIN, COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
+from .pool import Pool, is_lost, typed
+from .session import COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
 
 X = TypeVar("X")
-SETTINGS = "SET TimeZone = 'UTC'"
-
-
-def quoted(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class PostgresConnection:
     """`uniques`: SQL name of a unique index → its columns."""
 
-    def __init__(self, conninfo: str, schema: str | None, size: int) -> None:
+    def __init__(self, conninfo: str, size: int, prepares: bool | None) -> None:
         self.uniques: dict[str, tuple[str, ...]] = {}
-        path = f"; SET search_path = {quoted(schema)}" if schema else ""
-        self._pool = Pool(conninfo, SETTINGS + path, size)
+        self._pool = Pool(conninfo, size, prepares)
         self._thread = threading.local()
 
     def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[Row]:
@@ -66,13 +59,9 @@ class PostgresConnection:
             with self._inner():
                 yield
             return
-        try:
-            session = self._pool.take()
-        except Lost as lost:
-            raise typed(lost.__cause__) from lost.__cause__
+        session = self._pool.begin()
         self._thread.session = session
         try:
-            self.run(lambda session: session.run(BEGIN))
             yield
             self._commit(session)
         finally:
@@ -85,8 +74,7 @@ class PostgresConnection:
         try:
             self.run(lambda session: session.run(COMMIT))
         except BackendUnavailable as error:
-            lost = getattr(error.__cause__, "sqlstate", None) is None  # else the server has said that it did not
-            error.details |= {"in_doubt": True} if lost and session.in_doubt else {}
+            error.details |= {"in_doubt": True} if is_lost(error.__cause__) and session.in_doubt else {}
             raise
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Double,
     LargeBinary,
     Numeric,
+    Table,
     Text,
     Uuid,
     case,
@@ -46,6 +48,20 @@ def _decimal(text: str) -> Decimal:
     return value if plain else WIDE.normalize(value)
 
 
+def _moment(text: str) -> datetime:
+    """A moment in UTC, whatever the session's time zone: behind a pooler it is not persisty's to set."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _moments(column: Sequence[Any]) -> list[datetime | None]:
+    """`_moment` of a column: whether all are in UTC is seen faster in their joined texts."""
+    if None in column:
+        return [None if text is None else _moment(text) for text in column]
+    in_utc = "\n".join((*column, "")).count("+00\n") == len(column)
+    return list(map(datetime.fromisoformat if in_utc else _moment, column))
+
+
 def _json(value: Any) -> str:
     return escaped_json(json_text(value))
 
@@ -55,7 +71,7 @@ COLUMNS = {
     Kind.INTEGER: ColumnKind(BigInteger(), str),
     Kind.FLOAT: ColumnKind(Double(), repr),
     Kind.BOOLEAN: ColumnKind(Boolean(), str),
-    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True), msgspec.to_builtins, datetime.fromisoformat),
+    Kind.DATETIME: ColumnKind(TIMESTAMP(timezone=True), msgspec.to_builtins, _moment, _moments),
     Kind.DATE: ColumnKind(Date(), date.isoformat, date.fromisoformat),
     Kind.UUID: ColumnKind(Uuid(), msgspec.to_builtins),
     Kind.DECIMAL: ColumnKind(Numeric(), str, _decimal),
@@ -151,6 +167,12 @@ REMEDIES = {
     "dropped": f"Let it be null: {_COLUMN} DROP NOT NULL",
 }
 
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 POSTGRES = Dialect(
     name="postgresql",
     compiler=PGDialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
@@ -168,3 +190,15 @@ POSTGRES = Dialect(
     explain="EXPLAIN ",
     explained=_told,
 )
+
+
+def dialect_of(schema: str | None) -> Dialect:
+    """Return the dialect whose statements name the schema of each table. No statement depends on the session's search path, which a pooler
+    gives from one client to the next."""
+    if schema is None:
+        return POSTGRES
+    compiler = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    compiler.identifier_preparer.schema_for_object = lambda named: schema if isinstance(named, Table) else ""
+    place = "'" + schema.replace("'", "''") + "'"
+    columns_of, uniques_of = (text.replace("current_schema()", place) for text in (COLUMNS_OF, UNIQUES_OF))
+    return structs.replace(POSTGRES, compiler=compiler, columns_of=columns_of, uniques_of=uniques_of)

@@ -1,6 +1,6 @@
 """The engine by URL: `postgresql://user:password@host:5432/database?schema=messenger&pool=10`.
 
-`schema` and `pool` are persisty's, all else is libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
+`schema`, `pool` and `prepare` are persisty's, all else is libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
 their items and are in the schema, or else where the role's search path leads first; apps or stages that share a database
 have a schema each.
 """
@@ -19,26 +19,29 @@ from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
 from ..engine import SqlEngine
 from .backend import PostgresBackend
-from .connection import PostgresConnection, quoted
-from .dialect import POSTGRES
+from .connection import PostgresConnection
+from .dialect import dialect_of, quoted
 
 POOL = 10
 """Connections an engine opens at most."""
 LIBPQ = {"connect_timeout": "5", "application_name": "persisty", "keepalives_idle": "60", "tcp_user_timeout": "30000"}
 """Defaults for libpq, which the URL can override: seconds, except for the last, which is in milliseconds."""
+PREPARE = {"auto": None, "true": True, "false": False}
+"""Option of the URL → whether statements are prepared; None: unless there is a pooler between persisty and the server."""
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
 """Two that create the same table at once collide, even with IF NOT EXISTS."""
 
 
 class PostgresEngine(SqlEngine):
-    def __init__(self, conninfo: str, schema: str | None, size: int) -> None:
+    def __init__(self, conninfo: str, schema: str | None, size: int, prepares: bool | None) -> None:
         self._server = _server_of(conninfo)
-        self._postgres = PostgresConnection(conninfo, schema, size)
+        self._postgres = PostgresConnection(conninfo, size, prepares)
         self._schema = schema
+        dialect = dialect_of(schema)
         super().__init__(
-            POSTGRES,
+            dialect,
             self._postgres,
-            lambda meta, table: PostgresBackend(meta, table, self._postgres),
+            lambda meta, table: PostgresBackend(meta, table, dialect, self._postgres),
             embedded=False,
         )
 
@@ -66,11 +69,14 @@ def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     schema, size = options.pop("schema", None), options.pop("pool", str(POOL))
     if not size.isdecimal() or not int(size):
         raise _invalid("Not a number of connections", "pool=1 or more")
+    prepare = options.pop("prepare", "auto")
+    if prepare not in PREPARE:
+        raise _invalid("Not a way to prepare statements", "prepare=" + ", ".join(PREPARE))
     try:
         conninfo = make_conninfo("", **LIBPQ | conninfo_to_dict(server) | options)
     except (psycopg.ProgrammingError, TypeError) as error:
         raise _invalid("Not what libpq takes", "postgresql://user:password@host:5432/database") from error
-    return PostgresEngine(conninfo, schema or None, int(size))
+    return PostgresEngine(conninfo, schema or None, int(size), PREPARE[prepare])
 
 
 def _server_of(conninfo: str) -> str:

@@ -1,27 +1,29 @@
 """Connections to a server: a bounded pool, and the meaning of the driver's errors.
 
-The driver is psycopg 3. A connection that died while idle is detected before use and replaced. A failed call is tried again if nothing can have been done
-twice: the server said that it did nothing (a deadlock, a shutdown), or the statement only reads. If the response to a write was lost, its fate is unknown,
-and the caller is told so.
+The driver is psycopg 3. A connection that died while idle is detected before use and replaced; one that is idle for long is closed. A failed call is tried
+again if nothing can have been done twice: the server said that it did nothing (a deadlock, a shutdown), or the statement only reads. If the response to a
+write was lost, its fate is unknown, and the caller is told so.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import sleep
-from typing import TypeVar
+from time import monotonic, sleep
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
-from .session import Session
+from .session import BEGIN, Session
 
 X = TypeVar("X")
 PATIENCE = 30.0
 """Seconds to wait for a connection that is free."""
+IDLE = 300.0
+"""Seconds after which a connection that nothing uses is closed."""
 REPEATABLE: tuple[type[psycopg.Error], ...] = (
     errors.SerializationFailure,
     errors.DeadlockDetected,
@@ -46,12 +48,15 @@ class Lost(Exception):
 
 
 class Pool:
-    """At most `size` sessions at a time, opened when they are needed and kept. `settings`: statements that begin a session."""
+    """At most `size` sessions at a time, opened when they are needed and closed when they are idle. `prepares` as in `Session`."""
 
-    def __init__(self, conninfo: str, settings: str, size: int) -> None:
-        self._conninfo, self._settings = conninfo, settings
+    def __init__(self, conninfo: str, size: int, prepares: bool | None) -> None:
+        self._conninfo, self._prepares = conninfo, prepares
         self._free = threading.Semaphore(size)
         self._idle: list[Session] = []
+        """The one that was used last is used next."""
+        self._open: set[Session] = set()
+        self._sweeping = False
         self._closed = False
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
@@ -59,9 +64,17 @@ class Pool:
 
         Call it again after a temporary fault that certainly did nothing, or after any temporary fault if the work is `repeatable`.
         """
+        answer: X = self._tried(repeatable, self._once, work)
+        return answer
+
+    def begin(self) -> Session:
+        """Return a session in a transaction that has just begun; give it back."""
+        return self._tried(True, self._begun)
+
+    def _tried(self, repeatable: bool, once: Callable[..., X], *arguments: Any) -> X:
         for attempt in range(ATTEMPTS):
             try:
-                return self._once(work)
+                return once(*arguments)
             except Lost as lost:
                 if lost.in_doubt and not repeatable:
                     raise BackendUnavailable(
@@ -75,19 +88,45 @@ class Pool:
     def take(self) -> Session:
         """A session that is alive. Raises `Lost`; give it back."""
         if not self._free.acquire(timeout=PATIENCE):
-            raise BackendUnavailable("PostgreSQL: every connection of the pool is in use")
+            raise _used_up()
         try:
-            while self._idle:
-                session = self._idle.pop()
-                if session.alive:
-                    return session
-                session.close()
-            return Session(self._conninfo, self._settings)
+            return self._reused() or self._opened()
         except BaseException as error:
             self._free.release()
             if isinstance(error, psycopg.Error):
                 raise Lost(in_doubt=False) from error
             raise
+
+    def _reused(self) -> Session | None:
+        while self._idle:
+            try:
+                session = self._idle.pop()
+            except IndexError:  # another thread was faster
+                return None
+            if session.alive:
+                return session
+            self._end(session)
+        return None
+
+    def _opened(self) -> Session:
+        """A new session. Where the server takes no more connections, one of the pool's that comes back meanwhile."""
+        until, attempt = monotonic() + PATIENCE, 0
+        while True:
+            try:
+                session = Session(self._conninfo, self._prepares)
+            except psycopg.OperationalError as error:
+                if not self._open:
+                    raise
+                if monotonic() > until:
+                    raise _used_up() from error
+            else:
+                self._open.add(session)
+                return session
+            sleep(backoff(min(attempt, 2)))
+            attempt += 1
+            returned = self._reused()
+            if returned is not None:
+                return returned
 
     def give(self, session: Session) -> None:
         """Return a session to the pool. Roll back what was not committed."""
@@ -98,32 +137,89 @@ class Pool:
             session.close()
         finally:
             if self._closed or session.raw.closed:
-                session.close()
+                self._end(session)
             else:
+                session.used = monotonic()
                 self._idle.append(session)
+                if not self._sweeping:
+                    self._sweep_later(IDLE)
             self._free.release()
+
+    def _end(self, session: Session) -> None:
+        self._open.discard(session)
+        session.close()
+
+    def _sweep_later(self, seconds: float) -> None:
+        self._sweeping = True
+        timer = threading.Timer(seconds, self._sweep)
+        timer.daemon = True
+        timer.start()
+
+    def _sweep(self) -> None:
+        """Close the sessions that have been idle for too long. Comes again while there are others."""
+        while self._idle:
+            try:
+                session = self._idle.pop(0)
+            except IndexError:  # it was taken in between
+                break
+            left = session.used + IDLE - monotonic()
+            if left > 0:
+                self._idle.insert(0, session)
+                self._sweep_later(left)
+                return
+            self._end(session)
+        self._sweeping = False
 
     def close(self) -> None:
         """Sessions that are in use are closed when they are given back."""
         self._closed = True
         while self._idle:
-            self._idle.pop().close()
+            self._end(self._idle.pop())
 
     def _once(self, work: Callable[[Session], X]) -> X:
         session = self.take()
         try:
             return work(session)
         except psycopg.Error as error:
-            if isinstance(error, REPEATABLE):
-                raise Lost(in_doubt=False) from error
-            if isinstance(error, OUTDATED) or STALE_PLAN in str(error):
-                session.close()
-                raise Lost(in_doubt=False) from error
-            if error.sqlstate is None and session.raw.closed:
-                raise Lost(session.in_doubt) from error
+            self._raise_lost(session, error)
             raise
         finally:
             self.give(session)
+
+    def _begun(self) -> Session:
+        session = self.take()
+        try:
+            session.run(BEGIN)
+        except BaseException as error:
+            self.give(session)
+            if isinstance(error, psycopg.Error):
+                self._raise_lost(session, error)
+                raise typed(error) from error
+            raise
+        return session
+
+    def _raise_lost(self, session: Session, error: psycopg.Error) -> None:
+        """Raise `Lost` if another attempt may succeed."""
+        if isinstance(error, REPEATABLE):
+            raise Lost(in_doubt=False) from error
+        if isinstance(error, errors.InvalidSqlStatementName) and self._prepares is None:
+            self._prepares = False  # a pooler that was not noticed
+        if isinstance(error, OUTDATED) or STALE_PLAN in str(error):
+            session.close()
+            raise Lost(in_doubt=False) from error
+        if is_lost(error) and session.raw.closed:
+            raise Lost(session.in_doubt) from error
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Return whether an error says that the connection was lost: the driver's own, or a pooler's about the server behind it (class 08). Any
+    other is the server's answer."""
+    state = getattr(error, "sqlstate", None)
+    return state is None or str(state).startswith("08")
+
+
+def _used_up() -> BackendUnavailable:
+    return BackendUnavailable("PostgreSQL: every connection of the pool is in use")
 
 
 def _too_large() -> PersistyError:
@@ -154,6 +250,6 @@ def typed(error: BaseException | None) -> PersistyError:
     for kind, made in MEANINGS:
         if isinstance(error, kind):
             return made()
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    if isinstance(error, psycopg.OperationalError) and is_lost(error):
         return BackendUnavailable("PostgreSQL: the server cannot be reached, or the connection was lost")
     return BackendUnavailable(f"PostgreSQL: {type(error).__name__}")

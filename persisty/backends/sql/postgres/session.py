@@ -3,10 +3,15 @@
 psycopg connects and turns rows into tuples. Its cursors are left out: they take longer than the server does for a read by key,
 ask twice for a statement that is new to them, and do not hear the last word of a server that ends the session. Statements are
 prepared once; several go out in one pipeline, as does one that is new together with its preparation: one round trip each.
+
+A pooler in transaction mode gives each transaction another session of the server. Nothing that a session remembers is then relied on:
+statements are sent whole, and nothing is set. The names of prepared statements are random, so that a pooler that was not noticed can lose
+them, but never runs the statement of another client.
 """
 
 from __future__ import annotations
 
+import os
 import selectors
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +31,11 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 PREPARED = 500
 """Statements that a session keeps prepared on the server; beyond that it starts over."""
+SETTINGS = """
+SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = {0}
+THEN set_config('TimeZone', 'UTC', false) || set_config('DateStyle', 'ISO', false) END
+""".strip()
+"""Begins a session. A pooler tells its clients a process of its own, and what they set may reach others."""
 AS_TEXT = ("numeric", "timestamptz", "date")
 """Types whose text is read by `dialect.COLUMNS`: datetimes in a sixth of the time that the driver takes."""
 REFUSALS = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
@@ -54,25 +64,31 @@ UNDONE = (UNDO, KEEP)
 class Session:
     """Used by one thread at a time. Raises the driver's errors.
 
-    `in_doubt`: if it is lost now, the server may have done what it was asked last.
+    `in_doubt`: if it is lost now, the server may have done what it was asked last. `used`: when it was given back last.
     """
 
-    def __init__(self, conninfo: str, settings: str) -> None:
-        self.raw = psycopg.connect(conninfo, autocommit=True)
+    def __init__(self, conninfo: str, prepares: bool | None = None) -> None:
+        """`prepares`: whether statements are prepared; None: unless there is a pooler."""
+        self.raw = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
         try:
             if self.raw.info.parameter_status("server_encoding") != "UTF8":
                 raise BackendUnavailable("PostgreSQL: the encoding of the database is not UTF8")
             for kind in AS_TEXT:
                 self.raw.adapters.register_loader(kind, TextLoader)
-            self.raw.execute(settings)
+            process = self.raw.info.backend_pid
+            found = self.raw.execute(SETTINGS.format(process)).fetchone()
+            self._pooled = found is None or found[0] != process
+            if not (self.raw.info.parameter_status("DateStyle") or "ISO").startswith("ISO"):
+                raise BackendUnavailable("PostgreSQL: the DateStyle of the database or the pooler is not ISO")
         except BaseException:
             self.raw.close()
             raise
         self._pq = self.raw.pgconn
         self._rows = Transformer(self.raw)
         self._names: dict[str, bytes] = {}
-        self._made = 0
-        self.in_doubt = False
+        self._prepares = not self._pooled if prepares is None else prepares
+        self._prefix, self._made = os.urandom(6).hex().encode(), 0
+        self.in_doubt, self.used = False, 0.0
         self._watch = selectors.DefaultSelector()
         self._watch.register(self._pq.socket, READ)
 
@@ -84,30 +100,34 @@ class Session:
     def run(self, statement: Statement) -> Answer:
         """Return the server's answer to a statement."""
         name = self._names.get(statement.text)
-        if name is None:
+        if name is None and self._makes_room(1):
             [answer] = self.pipelined((statement,))
             return answer
         self._note((statement,))
-        self._pq.send_query_prepared(name, _encoded(statement.arguments))
+        if name is None:
+            self._pq.send_query_params(statement.text.encode(), _encoded(statement.arguments))
+        else:
+            self._pq.send_query_prepared(name, _encoded(statement.arguments))
         return self._answer(self._results(1)[0])
 
     def pipelined(self, statements: Sequence[Statement]) -> list[Answer]:
         """Return the server's answers to statements that are sent together. After an error, the rest do not run, and the error is raised."""
-        if len(self._names) + len(statements) > PREPARED:
-            self._names.clear()
-            self.raw.execute("DEALLOCATE ALL")
+        prepares = self._makes_room(len(statements))
         self._note(statements)
         new: dict[str, bytes] = {}
         asked: list[str | None] = []  # the text that is prepared, None where one is run
         self._pq.enter_pipeline_mode()
         for one in statements:
             name = self._names.get(one.text) or new.get(one.text)
-            if name is None:
+            if name is None and prepares:
                 self._made += 1
-                name = new[one.text] = b"persisty_%d" % self._made
+                name = new[one.text] = b"persisty_%b_%d" % (self._prefix, self._made)
                 self._pq.send_prepare(name, one.text.encode())
                 asked.append(one.text)
-            self._pq.send_query_prepared(name, _encoded(one.arguments))
+            if name is None:
+                self._pq.send_query_params(one.text.encode(), _encoded(one.arguments))
+            else:
+                self._pq.send_query_prepared(name, _encoded(one.arguments))
             asked.append(None)
         self._pq.pipeline_sync()
         results = self._results(len(asked))
@@ -121,6 +141,18 @@ class Session:
             else:
                 self._names[text] = new[text]
         return answers
+
+    def _makes_room(self, count: int) -> bool:
+        """Return whether so many new statements may be prepared. Forgets all others if there is no room: never within a transaction, where an
+        error would end it, nor behind a pooler, whose session of the server has statements of others."""
+        if not self._prepares or len(self._names) + count <= PREPARED:
+            return self._prepares
+        if self._pooled or self._pq.transaction_status != TransactionStatus.IDLE:
+            return False
+        self._names.clear()
+        self.in_doubt = False
+        self.raw.execute("DEALLOCATE ALL")
+        return True
 
     def alone(self, statement: Statement) -> Answer:
         """Return the server's answer to a statement within a transaction. An error leaves the transaction as it was before."""

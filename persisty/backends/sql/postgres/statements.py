@@ -27,8 +27,8 @@ from ....model.expressions import OrderBy
 from ....model.meta import StoreMeta
 from ....query.filter_shape import Shape
 from ..conditions import Bind
+from ..dialect import Dialect
 from ..statements import KINDS, Statements, directed
-from .dialect import POSTGRES
 
 HOLDS = "persisty_holds"
 """The column that says whether the condition did."""
@@ -37,8 +37,8 @@ MET = "persisty_met_"
 
 
 class PostgresStatements(Statements):
-    def __init__(self, meta: StoreMeta[Any], table: Table) -> None:
-        super().__init__(meta, table, POSTGRES)
+    def __init__(self, meta: StoreMeta[Any], table: Table, dialect: Dialect) -> None:
+        super().__init__(meta, table, dialect)
         self.kinds = MORE_KINDS
 
     def _found(self, bind: Bind, when: Shape) -> CTE:

@@ -19,8 +19,8 @@ from ....model.expressions import ALL
 from ....model.meta import StoreMeta
 from ....store.backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
 from ..backend import SqlBackend
+from ..dialect import Dialect
 from .connection import PostgresConnection
-from .dialect import POSTGRES
 from .session import Answer, Statement
 from .statements import PostgresStatements
 
@@ -52,9 +52,9 @@ def _put_required(answer: Answer, done: WriteResult, requires: tuple[Requirement
 class PostgresSteps(SqlBackend[T]):
     """All of a backend but how it sends what it writes."""
 
-    def __init__(self, meta: StoreMeta[T], table: Table, connection: PostgresConnection) -> None:
-        super().__init__(meta, table, POSTGRES, connection, embedded=False)
-        self._statements = PostgresStatements(meta, table)
+    def __init__(self, meta: StoreMeta[T], table: Table, dialect: Dialect, connection: PostgresConnection) -> None:
+        super().__init__(meta, table, dialect, connection, embedded=False)
+        self._statements = PostgresStatements(meta, table, dialect)
 
     def _step(self, write: Write) -> Step:
         values: list[Any] = []
