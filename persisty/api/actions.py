@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, get_type_hints
@@ -25,7 +26,9 @@ from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of
-from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
+from .multi_store_operations import multi_store_operations
+from .operations import ActionOperation, Arguments, Operation, Parameter, RestOperation, unknown_members
+from .routes import routes_of
 from .store_operations import store_operations
 
 AUTHORIZATION = "servey.security.authorization"
@@ -47,8 +50,24 @@ def action_operations(app: App) -> dict[str, ActionOperation]:
     faults += [fault for action in actions for fault in access_faults(action)]
     if faults:
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
-    found = (_action_operation(function) for function in app.actions)
-    return {operation.name: operation for operation in found if operation is not None}
+    made = (_action_operation(function) for function in app.actions)
+    found = [operation for operation in made if operation is not None]
+    if faults := [*_offered_twice(app, found)]:
+        raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
+    return {operation.name: operation for operation in found}
+
+
+def _offered_twice(app: App, actions: list[ActionOperation]) -> Iterator[Fault]:
+    """Return a fault for each action with the name of another one, or with the method and path of another route."""
+    names = Counter(one.name for one in actions)
+    offered: list[RestOperation] = [*store_operations(app).values(), *multi_store_operations(app).values(), *actions]
+    routes = Counter((one.method, one.path) for one in routes_of(offered))
+    for one in actions:
+        if names[one.name] > 1:
+            yield Fault(f"/actions/{one.name}", "Another action has this name", "@action(name=…)", one.name)
+        elif routes[one.method, one.path] > 1:
+            found = f"{one.method} {one.path}"
+            yield Fault(f"/actions/{one.name}", "Another route has this method and path", "another path", found)
 
 
 def _is_web(trigger: Any) -> bool:

@@ -23,7 +23,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 from .. import settings
 from ..errors import InvalidDeclaration
 from ..hosting.prometheus import forget_worker
-from ..hosting.server import seconds_of
+from ..hosting.server import Server, seconds_of
 from . import server_process as serving
 from .server_process import Options
 
@@ -77,8 +77,10 @@ def command(
     elif workers > 1:
         _share(options, listening, workers, timeout)
     else:
-        served = serving.begun(options)
-        config = serving.uvicorn_configuration(options, serving.application(served, options), timeout)
+        served = serving.loaded(options)
+        built = serving.application(served, options)
+        serving.begin(served, options)
+        config = serving.uvicorn_configuration(options, built, timeout)
         uvicorn.Server(config).run(sockets=[listening])
 
 
@@ -94,9 +96,11 @@ def _reload(options: Options, listening: socket.socket, timeout: float) -> None:
 
 def _share(options: Options, listening: socket.socket, workers: int, timeout: float) -> None:
     """Supervise processes that share the socket and, if metrics are on, a folder of metrics."""
-    served = serving.begun(options)
+    served = serving.loaded(options)
     if served.url.startswith(serving.MEMORY):
         raise InvalidDeclaration("Each worker has its own memory: choose another engine with --url")
+    Server(served)  # a mistake in the app stops this process, not each worker
+    serving.begin(served, options)
     served.close()
     make = partial(serving.worker, options)
     config = serving.uvicorn_configuration(options, make, timeout, factory=True, workers=workers)

@@ -83,14 +83,12 @@ def loaded(options: Options) -> App:
     return served
 
 
-def begun(options: Options) -> App:
-    """Load the app, create its tables, seed it and print its URLs."""
-    served = loaded(options)
+def begin(served: App, options: Options) -> None:
+    """Create the app's tables, seed it and print its URLs. The application is built before, so that a mistake in the app stops it first."""
     served.prepare()
     if options.seed:
         seed(served, options.seed)
     announce(served, options)
-    return served
 
 
 def application(served: App, options: Options) -> ASGIApp:
@@ -107,12 +105,14 @@ def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: 
     """
     try:
         first = not seeded.is_set()
-        served = begun(options) if first else loaded(options)
-        if not first:
+        served = loaded(options)
+        built = application(served, options)
+        if first:
+            begin(served, options)
+        else:
             served.prepare()  # here, where a table that does not fit the sources is a line of the log, not a traceback
             if options.seed and served.url.startswith(MEMORY):
                 seed(served, options.seed)
-        built = application(served, options)
     except PersistyError as error:
         log.error("%s; waiting for a change", error)
     except Exception:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from ..errors import Fault, InvalidDeclaration
 from ..model.compilation import fault_below
+from ..model.derived_names import derived_name_faults
 from ..model.meta import Ends, Link, StoreMeta
 from ..security.rule_checks import rule_faults
 from .change_path import ChangePath
@@ -38,13 +39,15 @@ class Catalogue(Struct, frozen=True, eq=False):
     groups: Groups = NONE
 
     def revised(self, declared: Metas, open_path: Open) -> Catalogue:
-        """Return the next revision, with these items and no others. `InvalidDeclaration` lists every mistake of links and access rules."""
+        """Return the next revision, with these items and no others. `InvalidDeclaration` lists every mistake of names, links and access
+        rules."""
         metas, faults = linked_metas(declared)
-        for name, meta in metas.items():
-            if self.metas.get(name) is not meta:
-                faults += rule_faults(meta)
+        changed = [name for name, meta in metas.items() if self.metas.get(name) is not meta]
+        for name in changed:
+            faults += rule_faults(metas[name])
+        faults += derived_name_faults(metas, changed)
         if faults:
-            raise InvalidDeclaration("The links or access rules of the app are not valid", faults=faults)
+            raise InvalidDeclaration("The names, links or access rules of the app are not valid", faults=faults)
         groups = groups_of(metas, self.groups)
         stores: dict[str, Store[Any]] = {}
         members: dict[frozenset[str], list[str]] = {}

@@ -11,7 +11,7 @@ from servey.action.action import action
 from servey.security.access_control.access_control_abc import AccessControlABC
 from servey.security.access_control.allow_all import ALLOW_ALL
 from servey.security.access_control.scope_access_control import ScopeAccessControl
-from servey.trigger.web_trigger import WEB_POST
+from servey.trigger.web_trigger import WEB_POST, WebTrigger, WebTriggerMethod
 
 from persisty import (
     ANONYMOUS,
@@ -129,6 +129,24 @@ def test_every_faulty_action_is_named_at_once() -> None:
     assert [fault.path for fault in caught.value.faults] == [f"/actions/act{n}/access_control" for n in (0, 2)]
 
 
+def test_an_action_with_the_name_or_the_route_of_another_stops_the_start() -> None:
+    def marked(name: str, path: str | None = None, function: str = "f") -> Any:
+        def act() -> str:
+            return function
+
+        return action(act, name=name, access_control=everyone, triggers=WebTrigger(WebTriggerMethod.POST, path))
+
+    cases = {
+        "Another action has this name": [marked("a", "/one"), marked("a", "/two")],
+        "Another route has this method and path": [marked("a", "/one"), marked("b", "/one")],
+        "found POST /graphql": [marked("a", "/graphql")],
+        "found POST /api/open": [marked("a", "/api/open")],
+    }
+    for message, actions in cases.items():
+        with pytest.raises(InvalidDeclaration, match=message):
+            Server(App("acting", items=[Open], actions=actions, url="memory://"))
+
+
 def test_a_rule_that_returns_a_filter_for_an_action_is_refused_even_negated() -> None:
     rule: Rule = custom(lambda caller: Thing.id == "x")
     for one in (rule, ~rule):
@@ -152,4 +170,9 @@ def test_an_app_looks_at_callers_if_its_actions_do() -> None:
 
 @stored
 class Thing:
+    id: Attr[str]
+
+
+@stored(access=public)
+class Open:
     id: Attr[str]

@@ -56,6 +56,9 @@ OPERATOR_INPUTS: dict[Kind, str] = {
 """Kind → the beginning of the name of its operators' input; for other kinds it is the GraphQL type's name."""
 
 
+NAMES = "other names of the classes, or @stored(name=…)"
+
+
 class Directives(Struct, frozen=True):
     """Directives behind the names of root fields, of object types, and of links, by type and field."""
 
@@ -302,7 +305,7 @@ class _Schema:
         """Keep a definition. Two that are equal are one; two that differ are a clash."""
         text = self._described(body, description)
         if self._types.setdefault(name, text) != text or name in BUILT_IN:
-            self._fault(f"/{name}", "Two different types have this name in GraphQL")
+            self._fault(f"/{name}", "Two different types have this name in GraphQL", expected=NAMES)
         elif name.startswith("AWS"):
             self._fault(f"/{name}", "Names that begin with AWS belong to AppSync")
         self._check_name(name, f"/{name}")
@@ -354,8 +357,8 @@ class _Schema:
             if count[name] > 1:
                 self._fault(f"/{operation}", "Another operation has the same name in GraphQL", name)
 
-    def _fault(self, path: str, message: str, found: str | None = None) -> None:
-        fault = Fault(path, message, found=found)
+    def _fault(self, path: str, message: str, found: str | None = None, expected: str | None = None) -> None:
+        fault = Fault(path, message, expected, found)
         if fault not in self._faults:
             self._faults.append(fault)
 

@@ -5,13 +5,15 @@ Those of values are msgspec's, which validates with the same types.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from ...errors import all_errors
 from ...model.declaration_checks import FLAGS
+from ...model.derived_names import TYPES
 from ...model.meta import Attribute, Link, StoreMeta
 from ...model.types import INTEGER_MAX, INTEGER_MIN
 from ...model.update_operators import change_word
@@ -38,7 +40,7 @@ class Schemas:
         operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
         mentioned = [shape for one in offered if isinstance(one, ActionOperation) for shape in _annotations(one)]
         every = [*types, *operands, *mentioned]
-        found, self.components = msgspec.json.schema_components(every, ref_template=REF)
+        found, self.components = components_of(every, metas.values())
         _spell_decimals([found, self.components])
         self._found = list(zip(every, found, strict=True))
         self._by_identity = {id(annotation): schema for annotation, schema in self._found}
@@ -122,6 +124,35 @@ class Schemas:
         self.components[f"{name}EditResult"] = {
             "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, ref("Problem")]
         }
+
+
+def components_of(types: list[Any], metas: Collection[StoreMeta[Any]]) -> tuple[tuple[Schema, ...], dict[str, Schema]]:
+    """Return the schemas of types, and those that they refer to by name. No name is one of an item's own schemas, unless it stands for the item."""
+    own = {pascal(meta.name): meta for meta in metas}
+    found, components = msgspec.json.schema_components(types, ref_template=REF)
+    if twins := [
+        own[name].item for name in components if name in own
+    ]:  # the item, or a class of the same name: msgspec tells them apart
+        found, components = msgspec.json.schema_components([*types, *twins], ref_template=REF)
+        found = found[: len(types)]
+    taken = {name + suffix for name in own for suffix in TYPES} | {"Problem"}
+    renamed = {name: _unused(name, taken | {*components}) for name in components if name in taken}
+    if renamed:
+        _refer([found, components], {REF.format(name=old): REF.format(name=new) for old, new in renamed.items()})
+    return found, {renamed.get(name, name): schema for name, schema in components.items()}
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    return next(other for number in count(2) if (other := f"{name}{number}") not in taken)
+
+
+def _refer(schema: Any, renamed: Mapping[str, str]) -> None:
+    """Change the references in a schema."""
+    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
+    for one in inside:
+        _refer(one, renamed)
+    if isinstance(schema, dict) and schema.get("$ref") in renamed:
+        schema["$ref"] = renamed[schema["$ref"]]
 
 
 def object_of(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:

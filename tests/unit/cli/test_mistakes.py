@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import multiprocessing
 import sqlite3
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from persisty import App, public, stored
 from persisty.cli import server_process
 from persisty.cli.server_process import Options
 
@@ -39,6 +42,24 @@ def test_serve_names_the_extra_to_install(persisty: Persisty, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     done = persisty("serve", SHOP)
     assert (done.code, done.err) == (2, "Error: uvicorn is not installed: pip install 'persisty[server]'\n")
+
+
+def test_serve_prints_no_urls_for_an_app_whose_names_clash(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ProductPage(enum.Enum):
+        ONE = "ONE"
+
+    item = type("Product", (), {"__annotations__": {"id": str, "page": ProductPage}})
+    module = ModuleType("clashing")
+    module.app = App("clashing", items=[stored(access=public)(item)])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "clashing", module)
+    for workers in ("1", "2"):
+        done = persisty("serve", "clashing:app", "--port", "0", "--url", "sqlite:///none.db", "--workers", workers)
+        assert (done.code, done.out) == (2, "")
+        assert (
+            "/ProductPage: Two different types have this name in GraphQL (expected other names of the classes"
+            in done.err
+        )
+    assert not Path("none.db").exists()
 
 
 @pytest.mark.parametrize(
