@@ -25,6 +25,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from persisty.deploy.layers import LAYERS
+from persisty.deploy.plan import plan_of
 from stacks.constructs.code import Target, dependency_layer, function_code, runtime_layer
 from tests.dynamodb_local import dynamodb_local
 from tests.e2e.lambda_process import LambdaProcess, running
@@ -195,8 +197,8 @@ def _fill(url: str) -> None:
 def _unpack(folder: Path) -> None:
     """Unpack the functions' code and layers as on Lambda."""
     target = Target.parse("local")
-    shutil.copytree(function_code(SPEC, target), folder / "task")
-    for layer in (dependency_layer(SPEC, target), runtime_layer(target)):
+    shutil.copytree(function_code(plan_of(app, SPEC), target), folder / "task")
+    for layer in (*(dependency_layer(name, SPEC, target) for name in LAYERS), runtime_layer(target)):
         shutil.copytree(layer, folder / "opt", dirs_exist_ok=True)
 
 

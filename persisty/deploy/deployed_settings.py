@@ -30,6 +30,7 @@ RECEIVERS: dict[str, tuple[str, ...]] = {
     "cache": APIS,
     "cors_origins": HTTP,
     "rate_limit": HTTP,
+    "root_path": HTTP,
     "graphql_introspection": ("graphql_http",),
     "graphql_documents": ("graphql_http",),
     "token_issuers": IDENTITY,

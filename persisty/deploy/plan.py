@@ -125,6 +125,8 @@ def plan_of(
         eager_actions=eager,
         secret=secret.name,
         variables=dict(variables),
+        modules=tuple(dict.fromkeys((spec.partition(":")[0], *(action.__module__ for action in app.actions)))),
+        documents=configured.graphql_documents if "graphql_http" in names else None,
     )
 
 

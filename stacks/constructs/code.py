@@ -1,7 +1,7 @@
 """The code of functions, built without Docker: layers of dependencies, a layer of persisty, and the app's own code.
 
-Wheels are installed for the architecture and Python version of the target, on any machine. Built folders are cached by the hash of their sources,
-so that a second synth builds nothing.
+Wheels are installed for the architecture and Python version of the target, on any machine. Built folders are cached by a hash of their sources, of
+the target and of the byte code, which does not depend on where the sources lie. So a second synth builds nothing.
 """
 
 from __future__ import annotations
@@ -10,18 +10,25 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
 from msgspec import Struct
 
+from persisty.deploy.app_files import app_files
 from persisty.deploy.layers import BASE
+from persisty.deploy.resources import Plan
+
+from .byte_code import compile_folder, compiler_of
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / ".cache" / "code"
+BUILDERS = (Path(__file__), Path(__file__).with_name("byte_code.py"))
+"""Files whose change builds everything again."""
 RUNTIME_LEFT_OUT = (
     "cli",
     "clients",
@@ -35,8 +42,8 @@ RUNTIME_LEFT_OUT = (
     "__pycache__",
 )
 """Files and folders of persisty that no function imports."""
-CODE_LEFT_OUT = ("requirements", "__pycache__", "*.db", "*.db-shm", "*.db-wal", ".persisty")
-"""Files and folders beside the code that no function needs: lists of requirements, and what an app writes when it runs locally."""
+HANDLERS_LEFT_OUT = ("requirements", "__pycache__")
+"""Folders next to the handlers that no function needs."""
 
 PLATFORMS = {
     "arm64": ("manylinux2014_aarch64", "manylinux_2_26_aarch64"),
@@ -89,9 +96,9 @@ def dependency_layer(name: str, spec: str, target: Target) -> Path:
         )  # fmt: skip
         for unused in ("bin", "__pycache__"):
             shutil.rmtree(folder / "python" / unused, ignore_errors=True)
-        _compile(folder, target)
+        compile_folder(folder, target.python, strict=False)
 
-    return _built(f"{name}-layer", [*requirements, ROOT / "constraints.txt"], build, target)
+    return _built(f"{name}-layer", _named([*requirements, ROOT / "constraints.txt"], _root(spec)), build, target)
 
 
 def runtime_layer(target: Target) -> Path:
@@ -100,30 +107,44 @@ def runtime_layer(target: Target) -> Path:
 
     def build(folder: Path) -> None:
         shutil.copytree(source, folder / "python" / "persisty", ignore=shutil.ignore_patterns(*RUNTIME_LEFT_OUT))
-        _compile(folder, target)
+        compile_folder(folder, target.python, strict=True)
 
-    return _built("runtime", _files(source, RUNTIME_LEFT_OUT), build, target)
+    return _built("runtime", _named(_files(source, RUNTIME_LEFT_OUT), ROOT), build, target)
 
 
-def function_code(spec: str, target: Target) -> Path:
-    """Build a folder with `lambdas/` and the app's top package, or its single module, as named by `spec`."""
-    top = _top(spec)
-    sources = [ROOT / "lambdas", top if top.is_dir() else top.with_suffix(".py")]
+def function_code(plan: Plan, target: Target) -> Path:
+    """Build a folder with `lambdas/` and the files of the app. `ValueError` if a file is not Python of the target's version."""
+    root, handlers = _root(plan.modules[0]), ROOT / "lambdas"
+    files = app_files(root, plan.modules, [] if plan.documents is None else [plan.documents])
 
     def build(folder: Path) -> None:
-        for source in sources:
-            if source.is_dir():
-                shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns(*CODE_LEFT_OUT))
-            else:
-                shutil.copy(source, folder / source.name)
-        _compile(folder, target)
+        shutil.copytree(handlers, folder / handlers.name, ignore=shutil.ignore_patterns(*HANDLERS_LEFT_OUT))
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / file, folder / file)
+        compile_folder(folder, target.python, strict=True)
 
-    return _built("functions", [file for source in sources for file in _files(source, CODE_LEFT_OUT)], build, target)
+    sources = {**_named(_files(handlers, HANDLERS_LEFT_OUT), ROOT), **_named([root / file for file in files], root)}
+    return _built("functions", sources, build, target)
 
 
 def _top(spec: str) -> Path:
     """Return the path of the app's top package, or of its single module without the suffix."""
-    return ROOT / spec.partition(":")[0].partition(".")[0]
+    return _root(spec) / _top_name(spec)
+
+
+def _root(spec: str) -> Path:
+    """Return the folder from which the app is imported. `ROOT` for an app that is not found."""
+    found = find_spec(_top_name(spec))
+    places = [] if found is None else [found.origin] if found.origin else [*(found.submodule_search_locations or ())]
+    if not places:
+        return ROOT
+    place = Path(places[0]).resolve()
+    return place.parents[1] if place.name == "__init__.py" else place.parent
+
+
+def _top_name(spec: str) -> str:
+    return spec.partition(":")[0].partition(".")[0]
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
@@ -138,14 +159,20 @@ def _among(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda name: any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], target: Target) -> Path:
+def _named(files: Iterable[Path], root: Path) -> dict[str, Path]:
+    """Return the files by their names below their root, or without a folder if they are elsewhere."""
+    return {(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name): file for file in files}
+
+
+def _built(name: str, sources: Mapping[str, Path], build: Callable[[Path], None], target: Target) -> Path:
     """Return the folder built from these sources for this target. Build it if it does not exist.
 
     It is built under a temporary name and then renamed, so that no other process sees an incomplete folder.
     """
-    digest = sha256(repr(target).encode())
-    for source in (Path(__file__), *sources):
-        digest.update(str(source.relative_to(ROOT)).encode() + b"\0" + source.read_bytes())
+    compiler = compiler_of(target.python)
+    digest = sha256(repr((target, compiler and compiler[1])).encode())
+    for place, source in {**sources, **{f"/{one.name}": one for one in BUILDERS}}.items():
+        digest.update(f"{place}\0".encode() + source.read_bytes() + b"\0")
     folder = BUILT / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
@@ -160,13 +187,3 @@ def _built(name: str, sources: Iterable[Path], build: Callable[[Path], None], ta
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
-
-
-def _compile(folder: Path, target: Target) -> None:
-    """Compile to byte code, if this Python has the target's version. A function cannot store byte code and would compile at every cold start.
-
-    It is never checked against time stamps, which a layer does not preserve.
-    """
-    if target.python == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        quiet = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-        subprocess.run([sys.executable, "-m", "compileall", *quiet, "-s", folder, folder], check=False)

@@ -20,6 +20,7 @@ from persisty.deploy.layers import LAYERS
 from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
+from .byte_code import compiler_of, lacks_compiler
 from .code import Target, dependency_layer, function_code, runtime_layer
 
 TIMEOUT, MEMORY = 28, 1024
@@ -39,13 +40,15 @@ class Functions:
         )
         self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
         self._spec = spec
+        if compiler_of(target.python) is None:
+            cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", lacks_compiler(target.python))
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
 
     def make(self, function: Function) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the stack does not have yet."""
         name = pascal(function.name)
-        folder = function_code(function.environment["PERSISTY_APP"], self._target)
+        folder = function_code(self._plan, self._target)
         log_group = logs.LogGroup(
             self._scope, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
         )

@@ -19,6 +19,7 @@ from persisty.api.graphql.subscriptions import subscriptions
 from persisty.deploy.layers import LAYERS
 from persisty.deploy.plan import BATCH, plan_of
 from persisty.deploy.resources import KeyAttribute, Plan
+from stacks.constructs.byte_code import compiler_of
 from tests import tokens
 from tests.appsync_schema import DECLARED, links_in
 
@@ -318,8 +319,7 @@ def test_a_function_has_the_layers_of_its_row_and_the_one_of_persisty(api: Templ
             one["Properties"] for one in functions.values() if one["Properties"]["Handler"] == function.handler
         ]
         names = {layer["Ref"].partition("Layer")[0].lower() for layer in properties["Layers"]}
-        # the template is synthesised with token settings, which the fixture's plan does not have
-        assert names == {*function.layers, "tokens", "runtime"}
+        assert names == {*function.layers, "runtime"}
 
 
 def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
@@ -335,6 +335,13 @@ def test_the_functions_zip_holds_handlers_and_the_apps_package_and_nothing_else(
     code = folder(assembly, api, "AWS::Lambda::Function", "Rest")
     assert {path.name for path in code.iterdir()} == {"lambdas", "examples"}
     assert not [path for path in code.rglob("*") if path.suffix not in {"", ".py", ".pyc", ".txt"}]
+    assert {path.name for path in (code / "examples").iterdir()} - {"__pycache__"} == {"__init__.py", "messenger"}
+
+
+def test_code_and_layers_have_byte_code_of_the_version_of_the_functions(assembly: Path) -> None:
+    found = compiler_of("3.13")
+    magics = {file.read_bytes()[:4].hex() for file in assembly.rglob("*.pyc")}
+    assert magics == ({found[1]} if found else set())
 
 
 def test_outputs_tell_where_to_call(api: Template) -> None:

@@ -1,0 +1,109 @@
+"""The files of an app that its functions need: its modules, what these import, and the data files next to them. Nothing is imported here.
+
+A module is shipped with the other modules and the data files of its package. A subpackage is shipped if a shipped module imports from it, so that
+packages of other apps, tests, and what lies next to the app stay out. Imports within functions count. A module that is named in a string, as for
+`import_module("shop.reports.daily")`, counts too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from ..errors import InvalidDeclaration
+
+LEFT_OUT = (
+    ".*",
+    "__pycache__",
+    "tests",
+    "test",
+    "test_*.py",
+    "*_test.py",
+    "conftest.py",
+    "requirements*.txt",
+    "*.db",
+    "*.db-*",
+    "*.sqlite*",
+    "*.env",
+    "*.pem",
+    "*.key",
+    "node_modules",
+    "venv",
+)
+"""Files and folders that are never shipped unless a module imports them: hidden ones such as `.env`, tests, local databases, keys."""
+NOT_OF_THE_APP = frozenset({"persisty", "lambdas", "stacks"})
+"""Packages that are shipped as a layer or with every function, or not at all."""
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
+
+
+def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> tuple[Path, ...]:
+    """Return the files below `root` to ship, relative to it and sorted.
+
+    `modules`: those that a function loads: the app's, and those of its actions. `extra`: further files, relative to `root`. `InvalidDeclaration` if
+    the app's module is not below `root`.
+    """
+    files: set[Path] = set()
+    left, seen = list(modules), set[str]()
+    if left and _file(root, left[0]) is None:
+        raise InvalidDeclaration(
+            f"The module {left[0]} is not below {root}, from where the code of functions is shipped"
+        )
+    while left:
+        name = left.pop()
+        file = None if name in seen or name.partition(".")[0] in NOT_OF_THE_APP else _file(root, name)
+        seen.add(name)
+        if file is None:
+            continue
+        left += [name.rpartition(".")[0]] if "." in name else []
+        for one in (file, *_package_files(root, file)):
+            if one not in files:
+                files.add(one)
+                if one.suffix == ".py":
+                    left += _imported(root, one)
+    return tuple(sorted(one.relative_to(root) for one in (*files, *(root / name for name in extra))))
+
+
+def _file(root: Path, name: str) -> Path | None:
+    """Return the file of a module: its own, or that of a package. A package without `__init__.py` has none."""
+    path = root.joinpath(*name.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _package_files(root: Path, file: Path) -> Iterator[Path]:
+    """Return the modules and data files of a module's package. Next to a top module there may be anything, so nothing else is shipped."""
+    if file.parent == root:
+        return
+    for one in file.parent.iterdir():
+        if not _left_out(one.name):
+            if one.is_file():
+                yield one
+            elif not any(one.rglob("*.py")):
+                yield from (data for data in one.rglob("*") if data.is_file() and _clean(data.relative_to(one)))
+
+
+def _clean(path: Path) -> bool:
+    return not any(map(_left_out, path.parts))
+
+
+def _left_out(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in LEFT_OUT)
+
+
+def _imported(root: Path, file: Path) -> Iterator[str]:
+    """Return the names that a module may import. Names that are no modules of the app are dropped later."""
+    parts = file.relative_to(root).with_suffix("").parts
+    package = parts[:-1]
+    top = f"{parts[0]}."
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join((*above, *([node.module] if node.module else [])))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(text := node.value, str):
+            yield from [text] if text.startswith(top) and _DOTTED.fullmatch(text) else []
