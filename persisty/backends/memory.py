@@ -38,6 +38,7 @@ from ..store.backend import (
     Write,
     WriteResult,
 )
+from ..store.engine_urls import read_url
 from ..store.write_results import conflict, undone
 
 T = TypeVar("T")
@@ -295,5 +296,6 @@ def _converted_item(item: Any, meta: StoreMeta[T]) -> T:
 
 
 def connect(url: str, *, app: str, stage: str) -> MemoryEngine:
-    """`memory://`: an engine of its own at every call."""
+    """Return the engine of `memory://`, one of its own at every call. Raise `InvalidDeclaration` for any other URL."""
+    read_url(url, options=())
     return MemoryEngine()

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from time import sleep
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from ... import settings
 from ...aws.credentials import provider
@@ -24,6 +24,7 @@ from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
+from ...store.engine_urls import read_url
 from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
@@ -35,6 +36,7 @@ from .transport import CONDITION_FAILED, Transport, as_error
 T = TypeVar("T")
 NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
 """Options that are numbers, with what they may be: the fields of `Options`."""
+REGION = re.compile("[a-z0-9-]+")
 OPTIONS = ("endpoint", "transport", *NUMBERS)
 TRANSPORTS = ("direct", "boto3")
 CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
@@ -177,20 +179,20 @@ def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
 
 
 def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
-    """The engine of a `dynamodb:` URL. `InvalidDeclaration` for an unknown option or without a region."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
+    """Return the engine of a `dynamodb:` URL. Raise `InvalidDeclaration` for an unknown option or without a region."""
+    parts = read_url(url, options=OPTIONS, host="dynamodb://eu-west-1")
+    options = parts.options
     environment = settings.aws()
-    region = parts.netloc or environment.region
+    region = parts.host or environment.region
     transport = options.get("transport", "direct")
-    faults = [
-        Fault(f"/url/{name}", "Unknown option", "one of " + ", ".join(OPTIONS)) for name in options.keys() - {*OPTIONS}
-    ]
+    faults = []
     if not region:
         faults.append(Fault("/url", "No region, neither here nor in AWS_REGION", "dynamodb://eu-west-1"))
+    elif not REGION.fullmatch(region):
+        faults.append(Fault("/url", "Not a region", "dynamodb://eu-west-1", region[:64]))
     if transport not in TRANSPORTS:
         faults.append(Fault("/url/transport", "Unknown transport", "one of " + ", ".join(TRANSPORTS), transport))
-    endpoint = options.get("endpoint") or environment.endpoint
+    endpoint = options.get("endpoint", environment.endpoint)
     if endpoint is not None and not _is_origin(endpoint):
         faults.append(Fault("/url/endpoint", "Not an endpoint", "http://localhost:8000", endpoint[:64]))
     numbers = {

@@ -14,16 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Table
 
+from ...errors import Fault, InvalidDeclaration
 from ...model.expressions import And, Compare, Filter
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.engine_urls import read_url
 from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .dialect import UniqueTaken
@@ -31,6 +34,8 @@ from .engine import SqlEngine
 from .sqlite import SQLITE, SqliteConnection
 
 T = TypeVar("T")
+MODES = ("rwc", "rw")
+"""Values of the URL's `mode`, as SQLite names them (https://www.sqlite.org/uri.html)."""
 DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 
 
@@ -243,7 +248,19 @@ class SqliteBackend(SqlBackend[T]):
 
 
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:
-    """The engine of a `sqlite:` URL; without a path, a database in memory that goes with the engine."""
-    path = url.removeprefix("sqlite://").removeprefix("/") or ":memory:"
+    """Return the engine of a `sqlite:` URL. Without a path, the database is in memory and goes with the engine.
+
+    `mode`: `rwc`, the default, creates a missing file; `rw` refuses it. Raises `InvalidDeclaration` for a URL with anything else.
+    """
+    parts = read_url(url, options=["mode"], path="sqlite:///relative.db or sqlite:////absolute.db")
+    mode = parts.options.get("mode", "rwc")
+    if mode not in MODES:
+        raise InvalidDeclaration(
+            "No engine for this URL",
+            faults=[Fault("/url/mode", "Unknown mode", "one of " + ", ".join(MODES), mode[:64])],
+        )
+    path = parts.path or ":memory:"
+    if mode == "rw" and parts.path and not Path(path).is_file():
+        raise InvalidDeclaration("No engine for this URL", faults=[Fault("/url", "There is no such file", found=path)])
     connection = SqliteConnection(path)
     return SqlEngine(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)

@@ -52,7 +52,7 @@ def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "sqlite:///relative.db": tmp_path / "relative.db",
         "sqlite:///below/relative.db": tmp_path / "below/relative.db",
         f"sqlite:///{tmp_path}/absolute.db": tmp_path / "absolute.db",
-        "sqlite:///with space%20.db": tmp_path / "with space%20.db",
+        "sqlite:///with space%20.db": tmp_path / "with space .db",
     }.items():
         app = App("things", items=[Thing], url=url)
         app.store(Thing).create(Thing())

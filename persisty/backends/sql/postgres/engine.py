@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
+from ....store.engine_urls import read_url
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
@@ -65,7 +65,7 @@ class PostgresEngine(SqlEngine):
 def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     """The engine of a `postgresql:` URL. Nothing is connected yet."""
     server, _, query = url.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    options = _options(query)
     schema, size = options.pop("schema", None), options.pop("pool", str(POOL))
     if not size.isdecimal() or not int(size):
         raise _invalid("Not a number of connections", "pool=1 or more")
@@ -77,6 +77,12 @@ def connect(url: str, *, app: str, stage: str) -> PostgresEngine:
     except (psycopg.ProgrammingError, TypeError) as error:
         raise _invalid("Not what libpq takes", "postgresql://user:password@host:5432/database") from error
     return PostgresEngine(conninfo, schema or None, int(size), PREPARE[prepare])
+
+
+def _options(query: str) -> dict[str, str]:
+    """Return the options, decoded. libpq looks at those that are its own."""
+    names = {one.partition("=")[0] for one in query.split("&") if one}
+    return dict(read_url(f"postgresql://?{query}", options=names).options)
 
 
 def _server_of(conninfo: str) -> str:
