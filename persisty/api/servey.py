@@ -219,6 +219,7 @@ SHAPES: dict[str, Callable[[_Types], Any]] = {
     "update": lambda types: JsonObject,
     "where": lambda types: JsonObject,
     "text": lambda types: str,
+    "limit": lambda types: int,
     "edits": lambda types: list[JsonObject],
 }
 """Shape of a parameter → the type in the function's signature."""

@@ -129,7 +129,7 @@ OFFERS: dict[str, Offer] = {
             WHERE,
             QUERY,
             Parameter("order", "order", description="Attributes to sort by; ties end on the key"),
-            Parameter("limit", int, default=DEFAULT_LIMIT, description="Matches a page holds"),
+            Parameter("limit", "limit", default=DEFAULT_LIMIT, description="Matches a page holds"),
             Parameter("cursor", str, description="Continues the page it came from"),
         ),
         "page", _search, "The items that match, a page at a time.",

@@ -230,6 +230,7 @@ def _draft(
         generator=generator,
         default=None if default is UNSET else default,
         description=one.description,
+        described=one.type,
     )
 
 

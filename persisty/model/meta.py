@@ -17,7 +17,7 @@ from .generators import Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
 from .rules import Rule, nobody
-from .schema import LinkSchema, Schema
+from .schema import LinkSchema, Schema, Type
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 T = TypeVar("T")
@@ -27,8 +27,9 @@ X = TypeVar("X")
 class Attribute(Struct, frozen=True):
     """One attribute of an item.
 
-    `type` is the annotation without None, with all constraints, as msgspec converts to it; `operand` is the type of what
-    it is compared with, free of the declaration's constraints. `normalise` makes equal values identical. `get` reads the
+    `type` is the annotation without None, with all constraints, as msgspec converts to it; `described` is the declared type as data,
+    with the declared constraints alone, None for a nested attribute; `operand` is the type of what it is compared with, free of the
+    declaration's constraints. `normalise` makes equal values identical. `get` reads the
     value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: which callers may see and give it:
     True for those that the item's own rule allows, False for no caller, a rule for those that it allows as well.
 
@@ -51,6 +52,7 @@ class Attribute(Struct, frozen=True):
     default: Any = None
     description: str | None = None
     path: tuple[str, ...] = ()
+    described: Type | None = None
 
     @property
     def root(self) -> str:

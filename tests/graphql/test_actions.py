@@ -42,7 +42,7 @@ def test_arguments_and_answers_of_every_type(hosted: Hosted) -> None:
 
 
 def test_a_null_means_the_default_where_python_has_no_none(hosted: Hosted) -> None:
-    query = "query ($point: PointInput, $times: Int) { describe(status: open, point: $point, times: $times) }"
+    query = "query ($point: PointInput, $times: Float) { describe(status: open, point: $point, times: $times) }"
     told = hosted.data(query, point={"x": 1, "seen": None, "label": None}, times=None)["describe"]
     assert told == "<Status.OPEN: 'open'> Point(x=1.0, y=0, label=None, seen=1) 2"
     assert hosted.data(query, point=None)["describe"] == "<Status.OPEN: 'open'> None 2"

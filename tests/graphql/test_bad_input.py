@@ -182,7 +182,7 @@ def test_faults_of_literals_are_told_with_their_places(hosted: Hosted) -> None:
 
 
 def test_a_variable_inside_a_literal_is_told_by_its_whole_path(hosted: Hosted) -> None:
-    query = 'query ($n: Int) { specimenSearch(where: {or: [{text: {eq: "a"}}, {count: {gt: $n}}]}) { cursor } }'
+    query = 'query ($n: Float) { specimenSearch(where: {or: [{text: {eq: "a"}}, {count: {gt: $n}}]}) { cursor } }'
     assert hosted.error(query, n="x")["faults"][0]["path"] == "/where/or/1/count/gt"
 
 
@@ -201,7 +201,6 @@ def test_what_was_not_foreseen_is_told_without_its_message(
 def test_an_action_that_answers_another_type_than_it_says_is_an_error_of_its_field(hosted: Hosted) -> None:
     assert hosted("{ lies }")["data"] == {"lies": None}
     assert hosted.error("{ lies }")["code"] == "unsupported"
-    assert hosted.error("{ tooBig }")["code"] == "unsupported"
 
 
 def test_an_error_of_an_action_keeps_its_code_and_words(hosted: Hosted) -> None:

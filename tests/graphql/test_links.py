@@ -83,7 +83,7 @@ def test_the_same_link_twice_with_different_arguments_is_one_call_each(
     calls: Calls, town_schema: GraphqlSchema
 ) -> None:
     answer = town_schema.execute(
-        """query ($low: Int) { personSearch(order: [name_asc], limit: 2) { items {
+        """query ($low: Float) { personSearch(order: [name_asc], limit: 2) { items {
             low: letters(where: {rank: {lt: $low}}) { items { text } } high: letters(where: {rank: {ge: 1}}) { items { text } }
             letters(where: {rank: {lt: $low}}) { cursor } letters(where: {rank: {lt: $low}}) { items { rank } }
             letter_count some: letter_count(where: {text: {eq: "l4"}}) } } }""",
@@ -182,7 +182,7 @@ def test_an_error_of_a_link_takes_neither_the_item_nor_its_neighbours(asked: Hos
 def test_a_wrong_argument_of_a_link_is_told_as_one_of_a_search(
     asked: Hosted, arguments: str, variables: dict[str, Any], path: str
 ) -> None:
-    head = "query ($n: Int)" if variables else ""
+    head = f"query ($n: {'Int' if path == '/limit' else 'Float'})" if variables else ""
     error = asked.error(f"{head} {{ personSearch {{ items {{ letters({arguments}) {{ cursor }} }} }} }}", **variables)
     assert (error["code"], [fault["path"] for fault in error["faults"]]) == ("invalid_query", [path])
 

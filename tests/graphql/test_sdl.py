@@ -23,7 +23,7 @@ from msgspec import Meta, Struct
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
-from persisty import Access, App, Attr, InvalidDeclaration, everyone, nobody, public, stored
+from persisty import SEQUENCE, VERSION, Access, App, Attr, InvalidDeclaration, everyone, nobody, public, stored
 from persisty.api.actions import operations
 from persisty.api.graphql.sdl import sdl
 from persisty.model.types import OPERATORS
@@ -89,7 +89,7 @@ def test_the_attributes_have_the_types_of_their_kinds(schema: GraphQLSchema) -> 
     item = schema.type_map["Specimen"]
     assert isinstance(item, GraphQLObjectType)
     assert {name: str(field.type) for name, field in item.fields.items()} == {
-        "id": "ID!", "text": "String!", "count": "Int", "wide": "Float", "long": "String", "ratio": "Float",
+        "id": "ID!", "text": "String!", "count": "Float", "wide": "Float", "long": "String", "ratio": "Float",
         "done": "Boolean!", "at": "AWSDateTime", "day": "AWSDate", "ref": "ID", "price": "String", "status": "Status!",
         "shade": "String", "level": "Int", "blob": "String", "tags": "AWSJSON!", "extra": "AWSJSON",
         "anything": "AWSJSON", "size": "String", "grade": "Int", "place": "AWSJSON", "label": "String", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
@@ -230,16 +230,20 @@ def test_integers_are_as_wide_as_their_declared_bounds() -> None:
     class Numbers:
         id: UUID
         plain: int
+        positive: Annotated[int, Meta(ge=0)]
         fits: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-        above: Annotated[int, Meta(le=2**31)]
-        below: Annotated[int, Meta(gt=-(2**31) - 2)]
-        exact: Annotated[int, Meta(le=2**53 - 1)]
-        beyond: Annotated[int, Meta(lt=2**53 + 1)]
+        above: Annotated[int, Meta(ge=0, le=2**31)]
+        below: Annotated[int, Meta(gt=-(2**31) - 2, lt=0)]
+        exact: Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
+        beyond: Annotated[int, Meta(ge=0, lt=2**53 + 1)]
         deep: Annotated[int, Meta(ge=-(2**53))]
+        whole: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+        number: int = SEQUENCE
+        version: int = VERSION
 
     fields = build_schema(sdl(operations(App("numbers", items=[Numbers])).values())).type_map["Numbers"].fields  # type: ignore[union-attr]
     assert [str(fields[name].type) for name in Numbers.__persisty__.attributes] == [  # type: ignore[attr-defined]
-        "ID!", "Int!", "Int!", "Float!", "Float!", "Float!", "String!", "String!",
+        "ID!", "Float", "Float", "Int!", "Float!", "Float!", "Float!", "String!", "String!", "String!", "Float!", "Int!",
     ]  # fmt: skip
 
 

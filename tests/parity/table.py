@@ -261,6 +261,11 @@ def mutations() -> Iterator[Row]:
             {"update": {"key": item_id(3), "changes": {"stock": 2}}}, {"delete": {"key": item_id(99)}},
             {"create": {"id": item_id(65 + len(who)), "code": f"e{who}", "price": "2"}},
         ])  # fmt: skip
+        place = "mutation ($s: SlotCreate!) { slotCreate(item: $s) { place } }"
+        yield graphql("a number of 53 bits", place, who, s={"shelf": who, "place": 2**53 - 1})
+        yield graphql("a number of 54 bits", place, who, s={"shelf": who, "place": 2**53})
+        yield rest("a number of 64 bits", "POST /api/slot", {"shelf": who, "place": 2**63 - 1}, who)
+        yield graphql("numbers above", "{ slotSearch(where: {place: {gt: 9007199254740990}}) { items { shelf place } } }", who)
         yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
 
 

@@ -22,10 +22,11 @@ from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
-from .types import INT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .types import EXACT, INT, UNBOUNDED, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 from .values import ANSWERS, member_of, plain_json
 
-INT_LEAST, INT_GREATEST = -(2**31), 2**31 - 1
+RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), UNBOUNDED: (-EXACT, EXACT)}
+"""Type of integers that may have to be refused → the least and the greatest that it can carry."""
 
 
 class Dialect(Struct, frozen=True):
@@ -66,8 +67,8 @@ class Planner:
     def _node(self, ref: Ref, selected: Selected, owner: str, origin: _Origin) -> Node:
         match ref.type:
             case Leaf() as leaf:
-                whole = within_int if leaf is INT and origin.known else None
-                return Value(selected, ref.nullable, owner, self._spell(leaf), whole)
+                whole = partial(within, *RANGES[leaf]) if leaf in RANGES and origin.known else None
+                return Value(selected, ref.answered.nullable, owner, self._spell(leaf), whole)
             case ListOf(item):
                 return Items(selected, ref.nullable, owner, self._node(item, selected, owner, origin))
             case Record(meta=StoreMeta() as meta) as record:
@@ -98,8 +99,8 @@ class Planner:
             needed = self._needed(link, selected)
             return Member(selected.key, node, load=partial(load, meta, link, selected, needed), many=many)
         attribute = meta.attributes[selected.name]
-        nullable = attribute.optional or attribute.readable is not True
         leaf = leaf_of(attribute)
+        nullable = attribute.optional or attribute.readable is not True or leaf is UNBOUNDED
         if not origin.known:
             get = attribute.get if origin.shown else partial(member_of, name=attribute.name)
             return Member(selected.key, Value(selected, nullable, owner, self._spell(leaf)), get)
@@ -118,11 +119,11 @@ class Planner:
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
         """Return the function that writes a whole column without unusual values, or None if values need no conversion."""
+        if attribute.kind is Kind.INTEGER and leaf in RANGES:
+            return partial(within, *RANGES[leaf])
         spell = self._dialect.json if leaf.form in STRUCTURED else ANSWERS.get(leaf.form)
         if spell is not None:
             return lambda values: [None if one is None or one is UNSET else spell(one) for one in values]
-        if attribute.kind is Kind.INTEGER and leaf is INT:
-            return within_int
         if attribute.readable is not True:
             return lambda values: [None if one is UNSET else one for one in values]
         return None
@@ -149,11 +150,11 @@ def _typename(selected: Selected, name: str) -> Member:
     return Member(selected.key, None, lambda _: name)
 
 
-def within_int(values: list[Any]) -> list[Any] | None:
-    """Integers that GraphQL's Int can carry; None if any is not one."""
+def within(least: int, greatest: int, values: list[Any]) -> list[Any] | None:
+    """Return the integers if all of them are in the range, else None."""
     present = [one for one in values if one is not None]
     try:
-        fine = not present or (min(present) >= INT_LEAST and max(present) <= INT_GREATEST)
+        fine = not present or (min(present) >= least and max(present) <= greatest)
     except TypeError:  # UNSET among them
         return None
     return values if fine else None

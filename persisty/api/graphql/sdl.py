@@ -274,7 +274,7 @@ class _Schema:
                 name = f"[{self._reference(item, given=given)}]"
             case Record() as record:
                 name = self._record(record, given=given)
-        return name if ref.nullable else name + "!"
+        return name if (ref if given else ref.answered).nullable else name + "!"
 
     def _leaf(self, leaf: Leaf) -> str:
         return self._enum(leaf.name, leaf.values, leaf.description) if leaf.values else leaf.name
@@ -396,6 +396,7 @@ PARAMETERS: dict[Any, Callable[[_Schema, StoreMeta[Any]], str | None]] = {
     "where": _Schema.where,
     "text": _Schema.words,
     "order": _Schema.order,
+    "limit": _of("Int"),
     "edits": _Schema.edits,
 }
 """Shape of a store's parameter → its type, defined on the way."""

@@ -4,9 +4,9 @@ A type is a `Leaf`, a `ListOf` or a `Record`; a `Ref` adds whether null is possi
 (structured ones travel as AWSJSON text); the annotations of custom actions become lists and records too. Only scalars that
 AppSync has are used, so one schema fits both. Loaded at a Lambda cold start: imports nothing that msgspec has not already.
 
-How numbers travel: GraphQL's Int has 32 bits. An integer is an Int unless its declared bounds leave 32 bits; then it is a
-Float as long as every value is exact in one (53 bits), else a String of digits. An undeclared bound counts as 32 bits: a
-stored value beyond is a clear error of its field, never another number.
+How integers travel: by their declared bounds. Within 32 bits an integer is an Int, within 53 bits a Float, which has every such value
+exactly, and beyond them a String of digits. GraphQL has no wider number, and AppSync no scalars of an app's own. If a bound is not declared,
+the integer is a Float that may be null: a value beyond 53 bits is never rounded but an error of its field, which leaves the rest of the page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from msgspec import NODEFAULT, UNSET, Struct, inspect
 
 from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.pages import ResultPage
-from ...model.types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_literal
+from ...model.schema import Integer
+from ...model.types import Kind, bare, is_literal
 from ...naming import pascal
 
 
@@ -31,6 +32,8 @@ class Form(enum.Enum):
     SAME = "same"
     WHOLE = "whole"
     """An integer that travels as Float: may arrive as 3.0."""
+    UNBOUNDED = "unbounded"
+    """The same without declared bounds: a value beyond 53 bits cannot be answered."""
     DIGITS = "digits"
     """An integer that travels as a String."""
     STRUCTURE = "structure"
@@ -54,6 +57,11 @@ class Ref(Struct, frozen=True):
     type: Leaf | ListOf | Record
     nullable: bool = False
 
+    @property
+    def answered(self) -> Ref:
+        """The type of an answer: null stands for a value that GraphQL cannot carry."""
+        return Ref(self.type, nullable=True) if self.type is UNBOUNDED else self
+
 
 class ListOf(Struct, frozen=True):
     item: Ref
@@ -73,7 +81,7 @@ class Field(Struct, frozen=True):
     @property
     def answered(self) -> Ref:
         """Its type in an answer: what a rule may hide may be null."""
-        return self.ref if self.readable is True else Ref(self.ref.type, nullable=True)
+        return self.ref.answered if self.readable is True else Ref(self.ref.type, nullable=True)
 
 
 class Record(Struct, eq=False):
@@ -108,13 +116,20 @@ SCALARS: dict[Kind, Leaf] = {
 }
 """Kind → its GraphQL type; integers and enums may take another one, see `INTEGERS` and `enum_leaf`. Bytes are base64."""
 
+EXACT = 2**53 - 1
+"""The greatest integer that, like every smaller one, a Float has exactly."""
+WHOLE = Leaf("Float", Form.WHOLE)
 INTEGERS: tuple[tuple[int, int, Leaf], ...] = (
     (-(2**31), 2**31 - 1, INT),
-    (-(2**53) + 1, 2**53 - 1, Leaf("Float", Form.WHOLE)),
+    (-EXACT, EXACT, WHOLE),
 )
 """(least, greatest, type): the first row that holds the declared bounds."""
 LONG = Leaf("String", Form.DIGITS)
 """Integers beyond every row."""
+UNBOUNDED = Leaf("Float", Form.UNBOUNDED)
+"""Integers without both bounds."""
+COUNTED: dict[str, Leaf] = {"version": INT, "sequence": WHOLE}
+"""Generator → the type of its integers, which count up from one."""
 
 AWS_SCALARS: dict[str, str] = {
     "AWSDateTime": "A date and time with its offset, ISO 8601: 2030-01-31T12:00:00.000001Z",
@@ -157,13 +172,21 @@ def leaf_of(attribute: Attribute) -> Leaf:
     if is_literal(attribute.type) and attribute.kind is not Kind.JSON:
         return _literal(list(get_args(bare(attribute.type))))
     if attribute.kind is Kind.INTEGER:
-        return _integer(inspect.type_info(attribute.type))
+        return _integer_attribute(attribute)
     if attribute.kind is Kind.ENUM:
         return enum_leaf(_bare(attribute.type))
     if attribute.kind is Kind.JSON:
         found = _annotation_ref(attribute.type).type  # not cached: the type may be one of a schema that is removed
         return ANY if isinstance(found, Leaf) and found.form is not Form.STRUCTURE else STRUCTURE
     return SCALARS[attribute.kind]
+
+
+def _integer_attribute(attribute: Attribute) -> Leaf:
+    declared = attribute.described
+    found = _integer(declared if isinstance(declared, Integer) else inspect.type_info(attribute.type))
+    if found is UNBOUNDED and attribute.generator is not None:
+        return COUNTED.get(attribute.generator.name, found)
+    return found
 
 
 def enum_leaf(cls: type[enum.Enum]) -> Leaf:
@@ -301,15 +324,13 @@ def _literal(values: list[Any]) -> Leaf:
 
 
 def _integer(info: Any) -> Leaf:
-    """By the declared bounds; those that every attribute has anyway declare nothing."""
+    """The type of integers with these declared bounds."""
     while isinstance(info, inspect.Metadata):
         info = info.type
     low = info.ge if info.ge is not None else None if info.gt is None else info.gt + 1
     high = info.le if info.le is not None else None if info.lt is None else info.lt - 1
-    return integer_leaf(
-        0 if low in (None, INTEGER_MIN) else low,
-        0 if high in (None, INTEGER_MAX) else high,
-    )
+    found = integer_leaf(low or 0, high or 0)
+    return UNBOUNDED if found is not LONG and None in (low, high) else found
 
 
 def integer_leaf(low: int, high: int) -> Leaf:

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from ...errors import Unsupported
 from ...model import nesting
 from ...model.meta import StoreMeta, meta_of, per_meta
-from .types import Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
@@ -32,23 +33,61 @@ def _digits(value: Any) -> str:
     return str(msgspec.to_builtins(value))
 
 
-ANSWERS: dict[Form, Callable[[Any], Any]] = {Form.DIGITS: _digits, Form.STRUCTURE: plain_json, Form.ANY: plain_json}
+def _exact(value: Any) -> Any:
+    """Return the integer. Raise `Unsupported` for one that a Float would round, and for any other value."""
+    found = plain_json(value)
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    if not isinstance(found, int):
+        raise Unsupported("Expected an integer")
+    if not -EXACT <= found <= EXACT:
+        raise Unsupported(
+            f"{value} is beyond the integers that GraphQL's Float has exactly, ±{EXACT}. Declare both bounds of the integer "
+            "and it is text: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]"
+        )
+    return found
+
+
+def _exact_or_null(value: Any) -> Any:
+    try:
+        return _exact(value)
+    except Unsupported:
+        return None
+
+
+ANSWERS: dict[Form, Callable[[Any], Any]] = {
+    Form.UNBOUNDED: _exact,
+    Form.DIGITS: _digits,
+    Form.STRUCTURE: plain_json,
+    Form.ANY: plain_json,
+}
 """Form → the GraphQL spelling of an attribute's value; the forms that are absent are spelled as REST has them."""
+WITHOUT_ERRORS: dict[Form, Callable[[Any], Any]] = {**ANSWERS, Form.UNBOUNDED: _exact_or_null}
+"""The same for an answer that cannot have an error of a single field."""
 
 
-def answer(ref: Ref, value: Any, item: Callable[[Any], Any] | None = None) -> Any:
-    """A result as its GraphQL type spells it; `item` spells the stored items in it, `item_answer` unless said."""
+def answer(
+    ref: Ref,
+    value: Any,
+    item: Callable[[Any], Any] | None = None,
+    spell: Mapping[Form, Callable[[Any], Any]] = ANSWERS,
+) -> Any:
+    """Return a result as its GraphQL type spells it. `item` spells the stored items in it, `item_answer` by default.
+
+    A part of the result that GraphQL cannot carry is null. `Unsupported` if that is all of it.
+    """
     if value is None or value is UNSET:
         return None
     match ref.type:
         case Leaf(form=form):
-            return ANSWERS.get(form, plain_json)(value)
+            return spell.get(form, plain_json)(value)
         case ListOf(member):
-            return [answer(member, one, item) for one in value]
+            return [answer(member, one, item, WITHOUT_ERRORS) for one in value]
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
             return (item or item_answer)(value)
         case Record(fields=fields):
-            return {field.name: answer(field.ref, member_of(value, field.attribute), item) for field in fields}
+            members = ((field, member_of(value, field.attribute)) for field in fields)
+            return {field.name: answer(field.ref, one, item, WITHOUT_ERRORS) for field, one in members}
 
 
 def member_of(value: Any, name: str) -> Any:
@@ -80,11 +119,14 @@ def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], C
     """The attributes whose GraphQL spelling is not the JSON that REST has."""
     readable = [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
     leaves = ((name, one.get, leaf_of(one).form) for name, one in readable)
-    return tuple((name, get, ANSWERS[form]) for name, get, form in leaves if form in ANSWERS)
+    return tuple((name, get, WITHOUT_ERRORS[form]) for name, get, form in leaves if form in WITHOUT_ERRORS)
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Return the integer of a Float. One that the Float may have rounded stays a float, which no integer accepts."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= EXACT else value
+    return float(value) if type(value) is int and abs(value) > EXACT else value
 
 
 def _long(value: Any) -> Any:
@@ -101,7 +143,12 @@ def _structure(value: Any) -> Any:
         return value
 
 
-GIVEN: dict[Form, Callable[[Any], Any]] = {Form.WHOLE: _whole, Form.DIGITS: _long, Form.STRUCTURE: _structure}
+GIVEN: dict[Form, Callable[[Any], Any]] = {
+    Form.WHOLE: _whole,
+    Form.UNBOUNDED: _whole,
+    Form.DIGITS: _long,
+    Form.STRUCTURE: _structure,
+}
 """Form → the plain JSON of what GraphQL gives; the forms that are absent are plain JSON already."""
 
 

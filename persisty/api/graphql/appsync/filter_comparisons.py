@@ -19,7 +19,7 @@ from msgspec import Struct
 from ....model.meta import Attribute
 from ....model.types import FLOAT_MAX, Kind
 from ....query.evaluation import COMPARISONS
-from ..types import Form, leaf_of
+from ..types import EXACT, UNBOUNDED, Form, leaf_of
 
 
 class Values(Struct, frozen=True):
@@ -120,7 +120,13 @@ def field_test(attribute: Attribute, operator: str, value: Any, *, negated: bool
     if read is None:
         told = f"AppSync cannot turn {operator} around" if negated else f"AppSync has no {operator}"
         raise Inexpressible(told, attribute.name)
+    if leaf_of(attribute) is UNBOUNDED and any(one is not None and abs(one) > EXACT for one in _integers(value)):
+        raise Inexpressible("An event has no such integer", attribute.name)
     return read(attribute, value)
+
+
+def _integers(value: Any) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 _Read = Callable[[Attribute, Any], Test | bool]
