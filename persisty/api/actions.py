@@ -26,10 +26,9 @@ from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of
-from .multi_store_operations import multi_store_operations
-from .operations import ActionOperation, Arguments, Operation, Parameter, RestOperation, unknown_members
+from .multi_store_operations import operations_of_stores
+from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
 from .routes import routes_of
-from .store_operations import store_operations
 
 AUTHORIZATION = "servey.security.authorization"
 """The module of servey's `Authorization`. A parameter's annotation is recognised by it without an import."""
@@ -60,8 +59,7 @@ def action_operations(app: App) -> dict[str, ActionOperation]:
 def _offered_twice(app: App, actions: list[ActionOperation]) -> Iterator[Fault]:
     """Return a fault for each action with the name of another one, or with the method and path of another route."""
     names = Counter(one.name for one in actions)
-    offered: list[RestOperation] = [*store_operations(app).values(), *multi_store_operations(app).values(), *actions]
-    routes = Counter((one.method, one.path) for one in routes_of(offered))
+    routes = Counter((one.method, one.path) for one in routes_of([*operations_of_stores(app).values(), *actions]))
     for one in actions:
         if names[one.name] > 1:
             yield Fault(f"/actions/{one.name}", "Another action has this name", "@action(name=…)", one.name)
@@ -171,7 +169,7 @@ def _settled(result: Any) -> Any:
 
 def operations(app: App) -> dict[str, Operation]:
     """Everything the app offers, by name."""
-    stores, actions = store_operations(app), action_operations(app)
+    stores, actions = operations_of_stores(app), action_operations(app)
     if twice := sorted(stores.keys() & actions.keys()):
         raise InvalidDeclaration(f"Actions are named as operations of stores: {', '.join(twice)}")
     return {**stores, **actions}

@@ -42,7 +42,7 @@ from ..store.store import context_of
 from .action_access import admit
 from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
 from .http.problem import refusal
-from .operations import ActionOperation, MultiStoreOperation, RestOperation
+from .operations import ActionOperation, MultiStoreOperation, Operation
 
 REPLAYED = "idempotency-replayed"
 MAX_KEY = 255
@@ -80,7 +80,7 @@ class Idempotency:
         self._clock, self._requests = clock, count(1)
 
     def answer(
-        self, request: Request, carry_out: Callable[[], Response], operation: RestOperation | None = None
+        self, request: Request, carry_out: Callable[[], Response], operation: Operation | None = None
     ) -> Response:
         """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key, unless the
         caller may not ask for the operation at all, and is told that; whatever `carry_out` raises becomes its answer."""
@@ -103,7 +103,7 @@ class Idempotency:
             log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
         return response
 
-    def _admit(self, operation: RestOperation, request: Request) -> None:
+    def _admit(self, operation: Operation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
         if isinstance(operation, ActionOperation):
             admit(operation.name, operation.access, request.caller)

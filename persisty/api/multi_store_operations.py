@@ -1,4 +1,4 @@
-"""The operation of several stores: `App.edit_batch` for callers, over REST."""
+"""The operation of several stores: `App.edit_batch` for callers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..security.caller import ANONYMOUS, Caller
 from ..store.edits import EditResult
 from ..store.store import Store
 from .batch_edits import carry_out
-from .operations import Arguments, MultiStoreOperation
-from .store_operations import OFFERS
+from .operations import Arguments, MultiStoreOperation, StoreOperation
+from .store_operations import OFFERS, store_operations
 
 PATH = "/api/-batch"
 """The path of a store's batch, without a store: no name of an item leads to it."""
@@ -39,6 +39,11 @@ def multi_store_operations(app: App) -> dict[str, MultiStoreOperation]:
         stores=stores,
     )
     return {operation.name: operation}
+
+
+def operations_of_stores(app: App) -> dict[str, StoreOperation | MultiStoreOperation]:
+    """Return the operations of each store, and those of several, by name."""
+    return {**store_operations(app), **multi_store_operations(app)}
 
 
 def _edit_batch(

@@ -2,7 +2,7 @@
 
 An operation is called with JSON-like arguments by name and returns items, pages and plain values. REST, OpenAPI, GraphQL, AppSync, the
 plan and servey's actions read the same records, so they offer the same things. `store_operations.py` makes those of stores,
-`actions.py` those of custom actions.
+`multi_store_operations.py` the one of several stores, `actions.py` those of custom actions.
 """
 
 from __future__ import annotations
@@ -77,10 +77,8 @@ class MultiStoreOperation(OperationShape, frozen=True, kw_only=True):
     stores: tuple[StoreMeta[Any], ...]
 
 
-Operation: TypeAlias = StoreOperation | ActionOperation
-"""An operation of a store or of an action. Match on the class to learn which one it is."""
-RestOperation: TypeAlias = Operation | MultiStoreOperation
-"""An operation that has a route."""
+Operation: TypeAlias = StoreOperation | ActionOperation | MultiStoreOperation
+"""An operation of a store, of an action or of several stores. Match on the class to learn which one it is."""
 
 
 def unknown_members(body: Arguments, known: tuple[str, ...], path: str) -> list[Fault]:

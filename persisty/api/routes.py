@@ -11,7 +11,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from .operations import RestOperation
+from .operations import Operation
 
 API, ACTIONS = "/api/", "/actions/"
 """Beginnings of the paths of stores' operations, and of those of actions that name no path."""
@@ -63,11 +63,11 @@ def fixed(surface: Surface) -> tuple[Route, ...]:
     return tuple(route for route in ROUTES if route.surface is surface)
 
 
-def route_of(operation: RestOperation) -> Route:
+def route_of(operation: Operation) -> Route:
     """Return the route of an operation."""
     return Route(operation.method, operation.path, operation.name, Surface.REST)
 
 
-def routes_of(operations: Iterable[RestOperation]) -> tuple[Route, ...]:
+def routes_of(operations: Iterable[Operation]) -> tuple[Route, ...]:
     """Return every route of a host: the fixed ones, and those of the operations."""
     return (*ROUTES, *map(route_of, operations))

@@ -22,7 +22,7 @@ from ..api.graphql.result_types import offered_in
 from ..api.graphql.sdl import Directives
 from ..api.graphql.subscriptions import Subscription
 from ..api.graphql.types import item_record
-from ..api.operations import Operation, StoreOperation
+from ..api.operations import MultiStoreOperation, Operation, StoreOperation
 from ..application import App
 from ..model.meta import StoreMeta
 from ..naming import camel
@@ -71,6 +71,8 @@ def anonymous(operation: Operation) -> bool:
     """Return whether a caller without credentials may use the operation for some item."""
     if isinstance(operation, StoreOperation):
         return _may(operation.meta, operation.verb)
+    if isinstance(operation, MultiStoreOperation):
+        return any(_may(meta, operation.name) for meta in operation.stores)
     return simplified(operation.access, ANONYMOUS).constant is not False
 
 

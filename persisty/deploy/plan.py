@@ -22,6 +22,7 @@ from ..api.graphql.sdl import sdl
 from ..api.graphql.subscriptions import Subscription, subscriptions
 from ..api.http.cors import origins_of
 from ..api.http.rate_limit import rate_of
+from ..api.multi_store_operations import multi_store_operations
 from ..api.operations import ActionOperation, Operation
 from ..api.routes import ACTIONS, API, Surface, fixed, route_of
 from ..api.store_operations import store_operations
@@ -78,7 +79,7 @@ def plan_of(
     names = ("rest", *GRAPHQL[graphql])
     requests = app.system_stores
     stores, actions = store_operations(app), action_operations(app)
-    offered: tuple[Operation, ...] = (*stores.values(), *actions.values())
+    offered: tuple[Operation, ...] = (*stores.values(), *multi_store_operations(app).values(), *actions.values())
     secret = token_secret_of(app, configured)
     configured = structs.replace(configured, token_secret_arn=secret.place)
     auth = auth_modes(app, offered, configured) if "appsync" in names else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..api.actions import operations
-from ..api.multi_store_operations import multi_store_operations
 from ..api.routes import API, KEY, Surface, fixed, routes_of
 from ..application import App
 
@@ -14,8 +13,7 @@ class RouteNames:
     """The names of an app's routes. Imports the modules of its actions."""
 
     def __init__(self, app: App) -> None:
-        offered = (*operations(app).values(), *multi_store_operations(app).values())
-        routes = routes_of(offered)
+        routes = routes_of(operations(app).values())
         self._exact = {one.path: one.path for one in routes if one.surface is not Surface.FOLDER}
         self._keyed = {
             one.stem: one.path

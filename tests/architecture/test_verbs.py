@@ -41,7 +41,7 @@ def with_content(verb: Verb) -> bool:
 TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.api.batch_edits:EDITS": edited,
     "persisty.api.graphql.resolvers:BODIES": gives,
-    "persisty.api.graphql.sdl:EDIT_BODIES": edited,
+    "persisty.api.graphql.store_inputs:EDIT_BODIES": edited,
     "persisty.api.openapi.cache_headers:WRITES": edited,
     "persisty.api.openapi.document:ROUTES": every,
     "persisty.api.openapi.examples:ANSWERS": with_content,
@@ -60,7 +60,7 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
 """Table → the verbs that must be its keys. A new verb fails here wherever a table lacks it; a new table is added here."""
 
 SHAPES = {
-    "persisty/api/graphql/sdl.py:PARAMETERS",
+    "persisty/api/graphql/store_inputs.py:PARAMETERS",
     "persisty/api/graphql/resolvers.py:GIVEN",
     "persisty/api/openapi/examples.py:edits",
     "persisty/api/openapi/schemas.py:_edits",

@@ -65,7 +65,7 @@ def test_an_integer_beyond_32_bits_is_read_and_asked_for(app: App, ask: Any) -> 
 def test_an_integer_of_53_bits_is_created_and_changed(app: App, ask: Any, value: float) -> None:
     ask("mutation ($i: ReadingCreate!) { readingCreate(item: $i) { id } }", i={"id": "a", "plain": value})
     assert app.store(Reading).read("a") == Reading(id="a", plain=int(value))
-    ask("mutation ($i: ReadingUpdate!) { readingUpdate(key: \"a\", changes: $i) { id } }", i={"plain": 0})
+    ask('mutation ($i: ReadingUpdate!) { readingUpdate(key: "a", changes: $i) { id } }', i={"plain": 0})
     assert app.store(Reading).read("a") == Reading(id="a", plain=0)
 
 
@@ -105,7 +105,9 @@ def test_an_integer_declared_to_have_64_bits_is_text_and_exact(app: App, ask: An
 def test_numbers_of_a_sequence_are_never_null(app: App, ask: Any) -> None:
     found = ask('mutation { ticketCreate(item: {id: "a"}) { number } }')
     assert found["data"]["ticketCreate"] == {"number": 1}
-    assert str(ask.schema.type_map["Ticket"].fields["number"].type if isinstance(ask, StandIn) else "Float!") == "Float!"
+    assert (
+        str(ask.schema.type_map["Ticket"].fields["number"].type if isinstance(ask, StandIn) else "Float!") == "Float!"
+    )
 
 
 def test_an_event_has_null_for_an_integer_that_it_cannot_carry() -> None:

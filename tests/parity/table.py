@@ -261,11 +261,31 @@ def mutations() -> Iterator[Row]:
             {"update": {"key": item_id(3), "changes": {"stock": 2}}}, {"delete": {"key": item_id(99)}},
             {"create": {"id": item_id(65 + len(who)), "code": f"e{who}", "price": "2"}},
         ])  # fmt: skip
+        both = "mutation ($e: [AnyStoreEdit!]!, $a: Boolean) { editBatch(edits: $e, atomic: $a) { code message " \
+               "item { article { code stock } slot { shelf place } } faults { path } } }"  # fmt: skip
+        edits = [
+            {"article": {"update": {"key": item_id(3), "changes": {"stock": 7}}}},
+            {"slot": {"create": {"shelf": f"b{who}", "place": 1}}},
+            {"article": {"update": {"key": item_id(3), "changes": {"stock": 1}, "when": {"stock": {"gt": 100}}}}},
+            {"article": {"delete": {"key": item_id(99)}}},
+        ]
+        yield graphql("edit several stores", both, who, e=edits)
+        yield graphql("edit several stores atomically", both, who, e=edits, a=True)
+        yield graphql("edit slots of several stores", both, who, e=edits[1:2], a=True)
+        yield graphql(
+            "edit several stores with faults",
+            both,
+            who,
+            e=[{}, {"note": {}}, {"article": {"create": {"code": "", "price": "1"}}}],
+        )
+        yield graphql("edit no store", both, who, e=[])
         place = "mutation ($s: SlotCreate!) { slotCreate(item: $s) { place } }"
         yield graphql("a number of 53 bits", place, who, s={"shelf": who, "place": 2**53 - 1})
         yield graphql("a number of 54 bits", place, who, s={"shelf": who, "place": 2**53})
         yield rest("a number of 64 bits", "POST /api/slot", {"shelf": who, "place": 2**63 - 1}, who)
-        yield graphql("numbers above", "{ slotSearch(where: {place: {gt: 9007199254740990}}) { items { shelf place } } }", who)
+        yield graphql(
+            "numbers above", "{ slotSearch(where: {place: {gt: 9007199254740990}}) { items { shelf place } } }", who
+        )
         yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
 
 

@@ -17,7 +17,7 @@ from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind
 from ...naming import pascal
 from ...store.store import context_of
-from ..operations import Operation, StoreOperation
+from ..operations import ActionOperation, Operation
 from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
@@ -46,7 +46,7 @@ class Planner:
     def root(self, operation: Operation, selected: Selected, parent: str) -> Node:
         """The plan of a root field."""
         ref = result_ref(operation)
-        stored = isinstance(operation, StoreOperation)
+        stored = not isinstance(operation, ActionOperation)
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
 
     def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:

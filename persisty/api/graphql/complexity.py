@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import TooComplex
 from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
-from ..operations import Operation, StoreOperation
+from ..operations import ActionOperation, Operation
 
 MOST = 500_000
 """Values that an answer may hold unless the host says otherwise."""
@@ -29,7 +29,7 @@ def page_of(arguments: Mapping[str, Any]) -> int:
 
 def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
     """Return how many members the answer of an operation may have."""
-    if not isinstance(operation, StoreOperation):
+    if isinstance(operation, ActionOperation):
         return 1
     if operation.result == "page":
         return page_of(arguments)

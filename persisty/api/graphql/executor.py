@@ -5,7 +5,7 @@ in C instead of a call of a resolver for each object, and a link is one call of 
 msgspec Structs, which an encoder writes as JSON objects as fast as it reads them.
 
 Errors are as the specification has them: one for each field that fails, and a null that its place cannot hold makes the place around
-it null, up to one that can. Knows no GraphQL library: `planning.py` makes plans, `schema.py` and `appsync.py` run them.
+it null, up to one that can. Knows no GraphQL library: `compiler.py` makes plans; `hosted/schema.py` and `appsync/function.py` run them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One call of an operation as GraphQL makes it: its arguments in, what it gives out. The hosted endpoint and AppSync both end here.
 
 GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), long integers are text,
-and a null may mean that something is absent. That is undone here; how a result is spelled is `nodes.py`'s and `values.py`'s.
+and a null may mean that something is absent. That is undone here; `executor.py` and `values.py` spell the result.
 Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta, per_meta
@@ -20,10 +20,17 @@ from ...model.validation import pointer
 from ...model.verbs import CONDITIONAL, VERBS
 from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller
-from ...store.edits import EditResult
-from ..http.messages import listed
 from ..http.problem import problem
-from ..operations import Arguments, Operation, Parameter, StoreOperation, unknown_members
+from ..operations import (
+    ActionOperation,
+    Arguments,
+    MultiStoreOperation,
+    Operation,
+    Parameter,
+    StoreOperation,
+    unknown_members,
+)
+from .edit_results import each_edit, edited, named_edits, placed, stores_of
 from .types import Field, Ref, annotation_ref, item_record, leaf_of
 from .values import given, given_fields, item_answer
 
@@ -37,40 +44,27 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
     """Call the operation: what it gives has the members of its GraphQL type. Raises `PersistyError` for what is wrong."""
     try:
         found = operation.call(_called_with(operation, arguments), caller)
-        return [_edited(one) for one in found] if operation.result == "results" else found
+        if operation.result != "results":
+            return found
+        stores = stores_of(arguments) if isinstance(operation, MultiStoreOperation) else [None] * len(found)
+        return [edited(result, store) for result, store in zip(found, stores, strict=True)]
     except RecursionError:
-        if not isinstance(operation, StoreOperation):
+        if isinstance(operation, ActionOperation):
             raise  # an action's own
         raise InvalidInput(faults=[Fault("", "Nested too deeply")]) from None
     except PersistyError as error:
-        error.faults = tuple(_placed(operation, fault) for fault in error.faults)
+        error.faults = tuple(_placed(operation, arguments, fault) for fault in error.faults)
         raise
-
-
-class Edited(Struct, frozen=True):
-    """The result of one edit, with the members of its GraphQL type."""
-
-    code: str
-    message: str | None = None
-    item: Any = None
-    faults: tuple[Fault, ...] | None = None
-    attributes: list[str] | None = None
-
-
-def _edited(result: EditResult[Any]) -> Edited:
-    error = result.error
-    if error is None:
-        return Edited(result.code, item=result.item)
-    item = getattr(error, "item", None)
-    return Edited(result.code, error.message, item, listed(error.faults) or None, error.details.get("attributes"))
 
 
 BODIES: dict[str, str] = {"create": "item", "update": "changes"}
 """Verb → the argument that is the whole body over REST, where paths of faults begin in it."""
 
 
-def _placed(operation: Operation, fault: Fault) -> Fault:
+def _placed(operation: Operation, arguments: Arguments, fault: Fault) -> Fault:
     """Return the fault with a path that begins in the arguments, as GraphQL sends them."""
+    if isinstance(operation, MultiStoreOperation):
+        return placed(fault, stores_of(arguments))
     body = BODIES.get(operation.verb) if isinstance(operation, StoreOperation) else None
     first = fault.path[1:].partition("/")[0]
     if body is None or any(first == parameter.name for parameter in operation.parameters):
@@ -144,9 +138,7 @@ def _operand(ref: Ref, operator: str, value: Any) -> Any:
 
 
 def _edits(meta: StoreMeta[Any], value: Any) -> Any:
-    if not isinstance(value, list):
-        return [_edit(meta, value)]  # GraphQL takes one for a list of one
-    return [_edit(meta, one) for one in value]
+    return [_edit(meta, one) for one in each_edit(value)]
 
 
 def _edit(meta: StoreMeta[Any], value: Any) -> Any:
@@ -205,6 +197,9 @@ ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
 def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
     if isinstance(operation, StoreOperation):
         return store_arguments(operation.meta, operation.parameters, arguments)
+    if isinstance(operation, MultiStoreOperation):
+        metas = {meta.name: meta for meta in operation.stores}
+        return _arguments(operation.parameters, arguments, partial(_taken_by_stores, metas), CHECKED)
     return _arguments(operation.parameters, arguments, _taken, {})
 
 
@@ -254,6 +249,18 @@ def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Argum
     if value is None:
         return {} if shape in INPUTS and not may_give(meta, shape) else UNSET
     return GIVEN[shape](meta, value) if shape in GIVEN else value
+
+
+def _taken_by_stores(metas: Mapping[str, StoreMeta[Any]], parameter: Parameter, arguments: Arguments) -> Any:
+    """The value for a parameter of an operation of several stores; UNSET where there is none."""
+    value = arguments.get(parameter.name)
+    if value is None:
+        return UNSET
+    return (
+        named_edits(value, lambda store, edit: _edit(metas[store], edit) if store in metas else {})
+        if parameter.shape == "edits"
+        else value
+    )
 
 
 @per_meta

@@ -11,23 +11,36 @@ from ...errors import Fault
 from ...model.meta import Link, StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...naming import pascal
-from ..operations import Operation, StoreOperation
+from ..operations import MultiStoreOperation, Operation, StoreOperation
 from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
+
+ANY_STORE = "AnyStore"
+"""The beginning of the names of types for edits of several stores."""
 
 
 @per_meta
 def edit_result_record(meta: StoreMeta[Any]) -> Record:
     """The record of what became of one edit of a batch."""
-    item, strings = Ref(item_record(meta), nullable=True), Ref(ListOf(Ref(STRING)), nullable=True)
+    return _edit_result(pascal(meta.name), item_record(meta))
+
+
+def any_edit_result_record(stores: Iterable[StoreMeta[Any]]) -> Record:
+    """The record of what became of one edit of a batch of several stores. Its item is in the member of its store."""
+    items = (Field(meta.name, meta.name, Ref(item_record(meta), nullable=True)) for meta in stores)
+    return _edit_result(ANY_STORE, Record(f"{ANY_STORE}Item", tuple(items), description="At most one of its members."))
+
+
+def _edit_result(name: str, item: Record) -> Record:
+    strings = Ref(ListOf(Ref(STRING)), nullable=True)
     lines: tuple[tuple[str, Ref, str | None], ...] = (
         ("code", Ref(STRING), "`ok`, or the code of the error that kept the edit from being done"),
         ("message", Ref(STRING, nullable=True), None),
-        ("item", item, "As created or updated; the current one where `when` was false"),
+        ("item", Ref(item, nullable=True), "As created or updated; the current one where `when` was false"),
         ("faults", Ref(annotation_ref(list[Fault]).type, nullable=True), None),
         ("attributes", strings, "Of a conflict: those whose values are taken"),
     )
     fields = tuple(Field(name, name, ref, True, description) for name, ref, description in lines)
-    return Record(pascal(meta.name) + "EditResult", fields)
+    return Record(name + "EditResult", fields)
 
 
 def page_ref(meta: StoreMeta[Any]) -> Ref:
@@ -48,9 +61,11 @@ RESULTS: dict[str, Callable[[StoreMeta[Any]], Ref]] = {
 
 
 def result_ref(operation: Operation) -> Ref:
-    """Return the type of a root field: a store's by its shape, an action's by its annotation."""
+    """Return the type of a root field: a store's by its shape, an action's by its annotation, that of several stores."""
     if isinstance(operation, StoreOperation):
         return RESULTS[operation.result](operation.meta)
+    if isinstance(operation, MultiStoreOperation):
+        return Ref(ListOf(Ref(any_edit_result_record(operation.stores))), nullable=True)
     return Ref(annotation_ref(operation.result).type, nullable=True)
 
 

@@ -18,7 +18,7 @@ from ...model.cache_policy import Cache, cache_of
 from ...model.generators import UPDATED, VERSION, Generator
 from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.verbs import VERBS
-from ..operations import Operation, StoreOperation
+from ..operations import ActionOperation, StoreOperation
 from .compression import unmodified
 from .messages import JSON, Request, Response, encode, varying
 from .preconditions import http_date, preconditions
@@ -86,7 +86,7 @@ def _generated(meta: StoreMeta[Any], generator: Generator) -> Attribute | None:
 class Answers:
     """Makes the answers to the GETs of one operation."""
 
-    def __init__(self, operation: Operation, *varies: str) -> None:
+    def __init__(self, operation: StoreOperation | ActionOperation, *varies: str) -> None:
         """`varies`: the headers of requests that tell its answers apart, beside those that tell who asks."""
         self._varies = varies
         self._validators = validators(operation.meta) if isinstance(operation, StoreOperation) else Validators()
@@ -142,7 +142,7 @@ MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
 """Headers of a response that includes items of other stores, whose rules and caches are not evaluated."""
 
 
-def _told(operation: Operation) -> Callable[[Any, bytes], Told]:
+def _told(operation: StoreOperation | ActionOperation) -> Callable[[Any, bytes], Told]:
     if isinstance(operation, StoreOperation):
         told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb)))
         return lambda content, body: told

@@ -11,7 +11,7 @@ from ...model.verbs import VERBS, carried_out
 from ...naming import pascal
 from ...security.access_matrix import simplified
 from ...security.caller import ANONYMOUS
-from ..operations import ActionOperation, Operation
+from ..operations import ActionOperation, MultiStoreOperation, Operation, StoreOperation
 from ..rest.fieldsets import FIELDS
 from ..rest.include import INCLUDE, MAX_LEVELS, MAX_LINKS
 
@@ -51,13 +51,15 @@ def _rule(meta: StoreMeta[Any], verb: str) -> Rule:
 def security(operation: Operation) -> list[dict[str, list[str]]]:
     """Return the security requirement of an operation: none if anonymous callers may be allowed."""
     named: list[dict[str, list[str]]] = [{"bearer": []}]
+    if isinstance(operation, MultiStoreOperation):
+        return [{}, *named]
     rule = operation.access if isinstance(operation, ActionOperation) else _rule(operation.meta, operation.verb)
     return named if simplified(rule, ANONYMOUS).constant is False else [{}, *named]
 
 
 def refusals(operation: Operation) -> tuple[str, ...]:
     """The codes of callers that may not do it."""
-    if isinstance(operation, ActionOperation):
+    if not isinstance(operation, StoreOperation):
         return ("unauthenticated", "forbidden")
     ruled = _rule(operation.meta, operation.verb).constant is not True
     given = any(VERBS[verb].gives for verb in carried_out(operation.verb))

@@ -13,8 +13,7 @@ from ...naming import pascal
 from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..actions import operations
 from ..http.negotiation import LINES_MEDIA
-from ..multi_store_operations import multi_store_operations
-from ..operations import ActionOperation, MultiStoreOperation, Operation, Parameter, StoreOperation
+from ..operations import ActionOperation, MultiStoreOperation, Parameter, StoreOperation
 from ..query_arguments import Form, form_of, is_required
 from ..routes import Surface, fixed
 from . import access, idempotency
@@ -37,7 +36,10 @@ def document(app: App) -> dict[str, Any]:
     schemas = Schemas(offered.values())
     examples = Examples(schemas)
     paths: dict[str, dict[str, Any]] = {}
+    batches = [one for one in offered.values() if isinstance(one, MultiStoreOperation)]
     for operation in offered.values():
+        if isinstance(operation, MultiStoreOperation):
+            continue
         described = {
             "operationId": operation.name,
             "tags": [operation.meta.name if isinstance(operation, StoreOperation) else "actions"],
@@ -50,7 +52,7 @@ def document(app: App) -> dict[str, Any]:
             described = idempotency.describe(operation, described)
         described = examples.describe(operation, described)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    for batch in multi_store_operations(app).values():
+    for batch in batches:
         described = _multi_store_batch(batch, schemas, examples)
         if app.idempotency is not None:
             described = idempotency.describe(batch, described)
@@ -66,7 +68,7 @@ def document(app: App) -> dict[str, Any]:
     }
 
 
-def _described(operation: Operation, schemas: Schemas) -> dict[str, Any]:
+def _described(operation: StoreOperation | ActionOperation, schemas: Schemas) -> dict[str, Any]:
     if isinstance(operation, StoreOperation):
         return ROUTES[operation.verb](operation, schemas)
     return _action(operation, schemas)

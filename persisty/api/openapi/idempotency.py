@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..idempotency import MAX_KEY
-from ..operations import RestOperation
+from ..operations import Operation
 from .responses import refused
 
 HEADER: dict[str, Any] = {
@@ -27,7 +27,7 @@ REPLAYED: dict[str, Any] = {
 REFUSALS = ("idempotency_key_invalid", "idempotency_in_progress", "idempotency_key_reused", "answer_too_large")
 
 
-def describe(operation: RestOperation, described: dict[str, Any]) -> dict[str, Any]:
+def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
     """The description of an operation with what it does with keys."""
     if operation.method != "POST":
         return described

@@ -23,7 +23,7 @@ from ..http.messages import IDEMPOTENCY_KEY, MAX_BODY, Request, Response, withou
 from ..http.negotiation import FINE, JSON_MEDIA, media_for
 from ..http.problem import refusal
 from ..multi_store_operations import multi_store_operations
-from ..operations import RestOperation
+from ..operations import Operation
 from ..revisions import PerRevision
 from ..routes import API, KEY, Route, Surface, fixed, route_of
 from ..store_operations import operations_of
@@ -132,7 +132,7 @@ class Rest:
             found.setdefault(operation.path, {})[operation.method] = handler
         return found
 
-    def _once(self, operation: RestOperation, handler: Handler) -> Handler:
+    def _once(self, operation: Operation, handler: Handler) -> Handler:
         """Return the handler, which carries out a repeated request with the same `Idempotency-Key` only once."""
         if self._app.idempotency is None or operation.method != "POST":
             return handler

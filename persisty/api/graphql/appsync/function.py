@@ -30,8 +30,8 @@ from ....model.types import identity
 from ....security.caller import Caller
 from ....store.store import Store, context_of
 from ...http.problem import as_error
+from ...multi_store_operations import operations_of_stores
 from ...operations import Operation
-from ...store_operations import store_operations
 from ..compiler import Dialect, Planner
 from ..complexity import MOST, check_complexity, members_of
 from ..executor import Failure, Run, stores_for
@@ -60,7 +60,7 @@ class AppSync:
 
     def __init__(self, app: App) -> None:
         self._app, self._authenticator = app, app.authenticator
-        operations = store_operations(app)
+        operations = operations_of_stores(app)
         self._fields = _by_field(operations)
         self._planner = Planner(Dialect(_unchecked, plain_json), offered_in(operations.values()))
         self._subscriptions = {one.field: one for one in subscriptions(app.metas.values())}

@@ -23,7 +23,7 @@ from graphql import (
 )
 
 from ....model.meta import StoreMeta
-from ...operations import Operation, StoreOperation
+from ...operations import ActionOperation, Operation
 from ..compiler import Planner
 from ..result_types import offered_in
 from ..sdl import sdl
@@ -97,7 +97,7 @@ class ExecutableSchema:
         for name, operation in operations.items():
             root = schema.mutation_type if operation.mutation else schema.query_type
             if isinstance(root, GraphQLObjectType):
-                stored = isinstance(operation, StoreOperation)
+                stored = not isinstance(operation, ActionOperation)
                 root.fields[name].extensions = {STORED: stored, HARMLESS: stored and not operation.mutation}
         if schema.subscription_type is not None:
             for name in followed:

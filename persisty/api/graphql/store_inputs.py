@@ -1,0 +1,167 @@
+"""The inputs of a store's operations: what a create and an update take, filters, orders and the edits of a batch.
+
+Each method defines its input, and those that it needs, and returns its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ...model.meta import Attribute, StoreMeta
+from ...model.types import OPERATORS, SORTABLE, Kind
+from ...naming import pascal
+from ...query.filter_parsing import QUERY, fields_of, has_text
+from ..batch_edits import EDITS
+from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
+from .result_types import ANY_STORE, link_fields
+from .schema_text import Definitions, Line
+from .types import BOOLEAN, LONG, STRING, Leaf, is_name, leaf_of
+
+OPERATOR_INPUTS: dict[Kind, str] = {
+    Kind.UUID: "ID",
+    Kind.DATETIME: "DateTime",
+    Kind.DATE: "Date",
+    Kind.DECIMAL: "Decimal",
+    Kind.BYTES: "Bytes",
+    Kind.JSON: "Json",
+}
+"""Kind → the beginning of the name of its operators' input; for other kinds it is the GraphQL type's name."""
+ONE_OF = "Exactly one of its members."
+
+
+class StoreInputs:
+    """The inputs of stores. `offered`: the items that links may lead to."""
+
+    def __init__(self, definitions: Definitions, offered: frozenset[StoreMeta[Any]]) -> None:
+        self._definitions, self._offered = definitions, offered
+        self._asking: set[str] = set()
+
+    def create(self, meta: StoreMeta[Any]) -> str | None:
+        """The attributes a caller may give; None where there are none: GraphQL has no empty input."""
+        lines = [
+            Line(name, self._definitions.leaf(leaf_of(one)) + "!" * one.required, one.description)
+            for name, one in meta.attributes.items()
+            if one.creatable is not False
+        ]
+        return (
+            self._definitions.define("input", pascal(meta.name) + "Create", lines) if may_give(meta, "create") else None
+        )
+
+    def update(self, meta: StoreMeta[Any]) -> str | None:
+        lines = [
+            Line(name, self._definitions.leaf(leaf_of(one)), one.description)
+            for name, one in meta.attributes.items()
+            if one.updatable is not False
+        ]
+        return (
+            self._definitions.define("input", pascal(meta.name) + "Update", lines) if may_give(meta, "update") else None
+        )
+
+    def where(self, meta: StoreMeta[Any]) -> str:
+        name = pascal(meta.name) + "Where"
+        if name in self._asking:  # it leads to itself
+            return name
+        self._asking.add(name)
+        links = link_fields(meta, self._offered)
+        lines = [
+            Line("and", f"[{name}!]"),
+            Line("or", f"[{name}!]"),
+            Line("not", name),
+            *([Line(QUERY, STRING.name, "Words, each of which some text mentions")] if has_text(meta) else []),
+            *(Line(one, self._asked(meta, one, attribute)) for one, attribute in _readable(meta)),
+            *(Line(one, self.where(link.target)) for one, link in links.items() if link.link.kind != "has_count"),
+        ]
+        return self._definitions.define("input", name, lines, "What stands beside each other is joined by and.")
+
+    def order(self, meta: StoreMeta[Any]) -> str:
+        sortable = [name for name, one in _readable(meta) if one.kind in SORTABLE]
+        values = [name + direction for name in sortable for direction in (ASCENDING, DESCENDING)]
+        return (
+            f"[{self._definitions.enum(pascal(meta.name) + 'Order', values, 'Nulls come last in both directions.')}!]"
+        )
+
+    def edits(self, meta: StoreMeta[Any]) -> str:
+        return f"[{self.edit(meta)}!]"
+
+    def edit(self, meta: StoreMeta[Any]) -> str:
+        """One member for each verb that the access rule allows."""
+        offered = [verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)]
+        members = [(verb, EDIT_BODIES[verb](self, meta)) for verb in offered]
+        lines = [Line(verb, body) for verb, body in members if body is not None]
+        if not lines:  # GraphQL has no empty input; this edit answers `forbidden`
+            lines = [Line("delete", self.edit_delete(meta))]
+        return self._definitions.define("input", pascal(meta.name) + "Edit", lines, ONE_OF)
+
+    def edits_of(self, stores: Iterable[StoreMeta[Any]]) -> str:
+        """The edits of several stores: one member for each store."""
+        lines = [Line(meta.name, self.edit(meta)) for meta in stores]
+        return f"[{self._definitions.define('input', ANY_STORE + 'Edit', lines, ONE_OF)}!]"
+
+    def edit_update(self, meta: StoreMeta[Any]) -> str:
+        changes = self.update(meta)
+        lines = [Line("key", "ID!"), *([Line("changes", changes + "!")] if changes else [])]
+        return self._definitions.define(
+            "input", pascal(meta.name) + "EditUpdate", [*lines, Line("when", self.where(meta))]
+        )
+
+    def edit_delete(self, meta: StoreMeta[Any]) -> str:
+        lines = [Line("key", "ID!"), Line("when", self.where(meta))]
+        return self._definitions.define("input", pascal(meta.name) + "EditDelete", lines)
+
+    def words(self, meta: StoreMeta[Any]) -> str | None:
+        """The words of a search; None where there is no text to look through."""
+        return STRING.name if has_text(meta) else None
+
+    def _asked(self, meta: StoreMeta[Any], name: str, attribute: Attribute) -> str:
+        """Return the input type for filters of an attribute: its operators, and its fields if it is an object with fields.
+
+        Fields that GraphQL has no name for cannot be asked here."""
+        fields = {field: one for field, one in fields_of(meta, name).items() if is_name(field)}
+        if not fields:
+            return self._operators(attribute.kind, leaf_of(attribute))
+        lines = {"null": Line("null", BOOLEAN.name)} | {
+            field: Line(field, self._asked(meta, f"{name}.{field}", one)) for field, one in fields.items()
+        }
+        steps = "_".join(pascal(step) for step in name.split("."))
+        return self._definitions.define("input", f"{pascal(meta.name)}Where{steps}", lines.values())
+
+    def _operators(self, kind: Kind, leaf: Leaf) -> str:
+        """The input that holds the operators of a kind; attributes of one kind and type share it."""
+        own = OPERATOR_INPUTS.get(kind) or ("Long" if leaf is LONG else leaf.name)
+        if kind is Kind.ENUM and not leaf.values:
+            own = f"{own}Enum"
+        value = self._definitions.leaf(leaf)
+        types = {name: f"[{value}]" if name in LISTED else value for name, kinds in OPERATORS.items() if kind in kinds}
+        lines = [Line(name, "Boolean" if name == "null" else type_) for name, type_ in types.items()]
+        return self._definitions.define("input", own + "Operators", lines)
+
+
+def _readable(meta: StoreMeta[Any]) -> list[tuple[str, Attribute]]:
+    """The attributes that there is anybody to read."""
+    return [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
+
+
+def _of(name: str) -> Callable[[StoreInputs, StoreMeta[Any]], str]:
+    return lambda schema, meta: name
+
+
+PARAMETERS: dict[Any, Callable[[StoreInputs, StoreMeta[Any]], str | None]] = {
+    "key": _of("ID"),
+    "keys": _of("[ID!]"),
+    "create": StoreInputs.create,
+    "update": StoreInputs.update,
+    "where": StoreInputs.where,
+    "text": StoreInputs.words,
+    "order": StoreInputs.order,
+    "limit": _of("Int"),
+    "edits": StoreInputs.edits,
+}
+"""Shape of a store's parameter → its type, defined on the way."""
+
+EDIT_BODIES: dict[str, Callable[[StoreInputs, StoreMeta[Any]], str | None]] = {
+    "create": StoreInputs.create,
+    "update": StoreInputs.edit_update,
+    "delete": StoreInputs.edit_delete,
+}
+"""Verb of an edit → the type of its body."""
