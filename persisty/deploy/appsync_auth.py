@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from .. import settings
 from ..api.graphql.reachable_types import reach
-from ..api.graphql.result_types import offered_in
+from ..api.graphql.result_types import ANY_ITEM, offered_in
 from ..api.graphql.sdl import Directives
 from ..api.graphql.subscriptions import Subscription
 from ..api.graphql.types import item_record
@@ -93,16 +93,21 @@ def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -
     known = _marks(mode.kind for mode in modes if mode.kind != API_KEY)
     offered = offered_in(operations)
     public = {one.field for one in operations if anonymous(one)}
-    for_anybody = reach([one for one in operations if one.field in public], offered, lambda meta: _may(meta, "read"))
+    for_anybody = reach([one for one in operations if one.field in public], offered, _may)
     everything = reach(operations, offered)
     followed = {(record.name, name) for record, name, _ in for_anybody.links}
     return Directives(
         roots={one.field: everyone if one.field in public else known for one in operations},
         types={name: everyone if name in for_anybody.types else known for name in everything.types},
-        links={
+        fields={
             (record.name, name): known
             for record, name, _ in everything.links
             if record.name in for_anybody.types and (record.name, name) not in followed
+        }
+        | {
+            (ANY_ITEM, name): known
+            for name in everything.edited
+            if ANY_ITEM in for_anybody.types and name not in for_anybody.edited
         },
     )
 
@@ -121,7 +126,7 @@ def with_publishers(
         roots[one.field] = (*found.roots.get(camel(f"{one.meta.name}_read"), ()), follows)
         name = item_record(one.meta).name
         types[name] = (*found.types.get(name, default), iam)
-    return Directives(roots, types, found.links)
+    return Directives(roots, types, found.fields)
 
 
 def _marks(kinds: Any) -> tuple[str, ...]:

@@ -178,6 +178,9 @@ def test_fields_and_types_let_in_whom_the_rules_let(
     assert found["Poster.notes"] == known
     assert "Poster.boards" not in found
     assert "Note.poster" not in found
+    assert found["Mutation.editBatch"] == found["AnyStoreItem"] == found["AnyStoreEditResult"] == everybody
+    assert found["AnyStoreItem.board"] == found["AnyStoreItem.note"] == known
+    assert "AnyStoreItem.poster" not in found
     roots = {name for name in found if name.startswith(("Query.", "Mutation."))}
     assert len(roots) == len([one for one in planned(Poster, Board, Note).fields if not one.batch])
 

@@ -16,6 +16,8 @@ from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_
 
 ANY_STORE = "AnyStore"
 """The beginning of the names of types for edits of several stores."""
+ANY_ITEM = f"{ANY_STORE}Item"
+"""The type with a member for the item of each of these stores."""
 
 
 @per_meta
@@ -27,7 +29,7 @@ def edit_result_record(meta: StoreMeta[Any]) -> Record:
 def any_edit_result_record(stores: Iterable[StoreMeta[Any]]) -> Record:
     """The record of what became of one edit of a batch of several stores. Its item is in the member of its store."""
     items = (Field(meta.name, meta.name, Ref(item_record(meta), nullable=True)) for meta in stores)
-    return _edit_result(ANY_STORE, Record(f"{ANY_STORE}Item", tuple(items), description="At most one of its members."))
+    return _edit_result(ANY_STORE, Record(ANY_ITEM, tuple(items), description="At most one of its members."))
 
 
 def _edit_result(name: str, item: Record) -> Record:

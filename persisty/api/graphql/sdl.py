@@ -27,11 +27,11 @@ from .types import ANY, AWS_SCALARS, Field, Leaf, ListOf, Record, Ref, annotatio
 
 
 class Directives(Struct, frozen=True):
-    """Directives behind the names of root fields, of object types, and of links, by type and field."""
+    """Directives behind the names of root fields, of object types, and of other fields, by type and field."""
 
     roots: Mapping[str, tuple[str, ...]] = {}
     types: Mapping[str, tuple[str, ...]] = {}
-    links: Mapping[tuple[str, str], tuple[str, ...]] = {}
+    fields: Mapping[tuple[str, str], tuple[str, ...]] = {}
 
 
 NO_DIRECTIVES = Directives()
@@ -111,7 +111,7 @@ class _Schema:
 
     def _link(self, owner: str, name: str, link: LinkField) -> Line:
         arguments = self._store_arguments(link.target, parameters_of(link), name)
-        marks = self._directives.links.get((owner, name), ())
+        marks = self._directives.fields.get((owner, name), ())
         return Line(name, self._reference(link.ref), link.link.description, arguments, marks)
 
     def _root_arguments(self, operation: Operation) -> tuple[Line, ...]:
@@ -164,16 +164,18 @@ class _Schema:
         if (record, given) in self._begun:  # it contains itself
             return name
         self._begun.add((record, given))
-        lines = [self._member(field, given=given) for field in record.fields if given or field.readable is not False]
+        fields = [field for field in record.fields if given or field.readable is not False]
+        lines = [self._member(record, field, given=given) for field in fields]
         if record.meta is not None and not given:
             lines += [
                 self._link(record.name, name, link) for name, link in link_fields(record.meta, self._offered).items()
             ]
         return self._definitions.define("input" if given else "type", name, lines, record.description)
 
-    def _member(self, field: Field, *, given: bool) -> Line:
+    def _member(self, record: Record, field: Field, *, given: bool) -> Line:
         ref = Ref(field.ref.type, field.ref.nullable or not field.required) if given else field.answered
-        return Line(field.name, self._reference(ref, given=given), field.description)
+        marks = () if given else self._directives.fields.get((record.name, field.name), ())
+        return Line(field.name, self._reference(ref, given=given), field.description, directives=marks)
 
 
 def _with_default(parameter: Parameter) -> str | None:
