@@ -33,7 +33,22 @@ PATHS: Mapping[str, str] = {"Batch": "batches", "Count": "counts"}
 """Suffix of a path in REST, `/api/customer-batch`, as a part of a type's name → what is at the path."""
 SUFFIXES: Mapping[str, str] = {**TYPES, **PATHS}
 RESERVED: frozenset[str] = frozenset(
-    {"Boolean", "Fault", "Float", "ID", "Int", "Mutation", "Problem", "Query", "String", "Subscription"}
+    {
+        "AnyStore",
+        "AnyStoreEdit",
+        "AnyStoreEditResult",
+        "AnyStoreItem",
+        "Boolean",
+        "Fault",
+        "Float",
+        "ID",
+        "Int",
+        "Mutation",
+        "Problem",
+        "Query",
+        "String",
+        "Subscription",
+    }  # fmt: skip
 )
 """Types that every API has."""
 BATCH = "Batch"
