@@ -48,7 +48,7 @@ RESERVED: frozenset[str] = frozenset(
         "Query",
         "String",
         "Subscription",
-    }  # fmt: skip
+    }
 )
 """Types that every API has."""
 BATCH = "Batch"
