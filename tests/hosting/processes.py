@@ -26,7 +26,7 @@ from pathlib import Path
 from servey.action.action import action
 from servey.trigger.web_trigger import WEB_GET
 
-from persisty import App, Create, public, stored
+from persisty import App, Create, everyone, public, stored
 
 
 @stored(access=public)
