@@ -270,6 +270,11 @@ class App:
         self._authenticator = authenticator
 
     @property
+    def has_actions(self) -> bool:
+        """Return whether the app declares custom actions. Imports none of their modules."""
+        return bool(self._actions)
+
+    @property
     def actions(self) -> tuple[Callable[..., Any], ...]:
         """The functions marked by servey's `@action`; modules named in the declaration are imported now."""
         return tuple(function for action in self._actions for function in _functions(action))
@@ -295,7 +300,7 @@ class App:
     def keeps_requests(self) -> bool:
         """Return whether the app has `POST` operations and stores responses by `Idempotency-Key`."""
         rules = [one.access for one in self.metas.values() if one.access is not None]
-        posts = bool(self._actions) or any(
+        posts = self.has_actions or any(
             rule.allows(name) for rule in rules for name, verb in VERBS.items() if not verb.repeatable
         )
         return self.idempotency is not None and posts

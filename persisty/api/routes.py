@@ -46,6 +46,7 @@ class Route(Struct, frozen=True):
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/health", "health", Surface.REST),
     Route("GET", "/openapi.json", "openapi", Surface.REST),
+    Route("GET", API, "index", Surface.REST),
     Route("POST", "/graphql", "graphql", Surface.GRAPHQL),
     Route("GET", "/ready", "ready", Surface.SERVER),
     Route("GET", "/metrics", "metrics", Surface.SERVER),

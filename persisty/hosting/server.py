@@ -217,6 +217,7 @@ class Server:
 SERVED: dict[str, Callable[[Server, Scope, Receive, Send], Awaitable[None]]] = {
     "health": Server._ask_health,
     "openapi": Server._openapi,
+    "index": Server._openapi,
     "graphql": Server._ask_graphql,
     "ready": Server._ready,
     "metrics": Server._ask_metrics,

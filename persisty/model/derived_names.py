@@ -51,8 +51,6 @@ RESERVED: frozenset[str] = frozenset(
     }
 )
 """Types that every API has."""
-BATCH = "Batch"
-"""An item of this type has the path of batches over several stores, `/api/batch`."""
 WAY_OUT = "another class name, or @stored(name=…)"
 
 
@@ -71,7 +69,7 @@ def derived_name_faults(metas: Mapping[str, StoreMeta[Any]], changed: Iterable[s
             twins.add(name)
     own = {type_name(metas[name]): name for name in changed if _offered(metas[name])}
     for type_, name in own.items():
-        if type_ in RESERVED or (type_ == BATCH and len(named) > 1):
+        if type_ in RESERVED:
             yield Fault(f"/items/{name}", f"The API uses the name {type_} itself", WAY_OUT, name)
         if name in twins or named[type_] != name:
             yield Fault(f"/items/{name}", f"Another item has the type {type_} in the API", WAY_OUT, name)

@@ -125,6 +125,7 @@ def test_what_is_not_there_or_not_allowed_is_told_before_what_is_not_acceptable(
     [
         ("/health", "GET, HEAD, OPTIONS"),
         ("/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/api/", "GET, HEAD, OPTIONS"),
         ("/api/thing", "GET, HEAD, OPTIONS, POST"),
         ("/api/thing/some-key", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("/api/thing-count", "GET, HEAD, OPTIONS"),

@@ -38,6 +38,7 @@ def test_the_document_is_valid(openapi: dict[str, Any]) -> None:
 def test_every_route_is_described_and_nothing_else(openapi: dict[str, Any]) -> None:
     assert set(openapi["paths"]) == {
         "/health",
+        "/api/",
         "/api/-batch",
         *(
             f"/api/{store}{rest}"

@@ -179,6 +179,8 @@ def repeated() -> Iterator[Row]:
 
 def wire() -> Iterator[Row]:
     yield rest("health", "GET /health")
+    yield rest("index", "GET /api/")
+    yield rest("index, HEAD", "HEAD /api/")
     yield rest("document", "GET /openapi.json")
     yield rest("options", "OPTIONS /api/article")
     yield rest("options of a key", f"OPTIONS /api/article/{item_id(1)}")

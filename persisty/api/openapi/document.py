@@ -270,7 +270,38 @@ def _health() -> dict[str, Any]:
     }
 
 
-FIXED: dict[str, Callable[[], dict[str, Any]]] = {"health": _health}
+def _index() -> dict[str, Any]:
+    text: dict[str, Any] = {"type": "string"}
+    texts, described = {"type": "object", "additionalProperties": text}, {"type": ["string", "null"]}
+    stores = object_of(
+        {"name": text, "description": described, "href": text, "verbs": texts}, required=["name", "href", "verbs"]
+    )
+    actions = object_of(
+        {"name": text, "description": described, "method": text, "href": text}, required=["name", "method", "href"]
+    )
+    found = {
+        "app": text,
+        "openapi": text,
+        "stores": {"type": "array", "items": stores},
+        "actions": {"type": "array", "items": actions},
+    }
+    example = {
+        "app": "shop",
+        "openapi": "/openapi.json",
+        "stores": [{"name": "item", "description": None, "href": "/api/item", "verbs": {"search": "GET /api/item"}}],
+    }
+    done = content(
+        object_of(found, required=["app", "openapi", "stores"]), "Each store and action with its path", example=example
+    )
+    return {
+        "operationId": "index",
+        "tags": ["server"],
+        "summary": "An index of the stores and actions",
+        "responses": {"200": done, **refused((*ALWAYS, *CONTENT))},
+    }
+
+
+FIXED: dict[str, Callable[[], dict[str, Any]]] = {"health": _health, "index": _index}
 """Name of a fixed route → what describes it. The document does not describe itself."""
 ROUTES: dict[str, Callable[[StoreOperation, Schemas], dict[str, Any]]] = {
     "create": _create,

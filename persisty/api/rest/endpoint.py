@@ -28,6 +28,7 @@ from ..revisions import PerRevision
 from ..routes import API, KEY, Route, Surface, fixed, route_of
 from ..store_operations import operations_of
 from .handlers import Handled, Handler, Handlers, ok
+from .store_index import store_index
 
 Methods = dict[str, Handler]
 
@@ -159,8 +160,15 @@ class Rest:
             found = routes.documents[request.root] = ok({**document, **servers})
         return found
 
+    def _index(self, request: Request, key: str) -> Response:
+        return ok(store_index(self._app, request.root))
 
-FIXED: dict[str, Callable[[Rest, Request, str], Response]] = {"health": Rest._health, "openapi": Rest._openapi}
+
+FIXED: dict[str, Callable[[Rest, Request, str], Response]] = {
+    "health": Rest._health,
+    "openapi": Rest._openapi,
+    "index": Rest._index,
+}
 """Name of a fixed route → its handler."""
 
 

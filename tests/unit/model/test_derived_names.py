@@ -84,12 +84,6 @@ def test_two_items_of_one_type_stop_the_declaration() -> None:
         )
 
 
-def test_an_item_named_batch_has_its_path_alone() -> None:
-    App("shop", items=[item("Batch")], url="memory://")
-    with pytest.raises(InvalidDeclaration, match="/items/batch"):
-        App("shop", items=[item("Batch"), CUSTOMER], url="memory://")
-
-
 def test_the_way_out_works_and_items_that_no_surface_offers_need_none() -> None:
     renamed = stored(name="purchase", access=public)(type("CustomerOrder", (), {"__annotations__": {"id": str}}))
     graphql, openapi = schemas(App("shop", items=[CUSTOMER, renamed], url="memory://"))
