@@ -219,6 +219,18 @@ class PayloadTooLarge(PersistyError):
     code, status, title = "payload_too_large", 413, "Payload too large"
 
 
+class HeadersTooLarge(PersistyError):
+    """The request line and the headers are larger than the server accepts (`details["limit"]`, in bytes), or too many (`details["headers"]`)."""
+
+    code, status, title = "headers_too_large", 431, "Headers too large"
+
+
+class RequestTimeout(PersistyError):
+    """The request did not arrive in time. The connection is closed, and nothing was done."""
+
+    code, status, title = "request_timeout", 408, "Request timeout"
+
+
 class BatchTooLarge(PersistyError):
     """The batch has more keys or edits than one call accepts, or than the engine can write atomically. Nothing was written."""
 

@@ -37,6 +37,8 @@ PLACES = (
     ("OpenAPI", "/openapi.json"),
 )
 MEMORY = "memory:"
+MAX_WAITING = 4
+"""Messages of a WebSocket that wait to be handled, each of up to `MAX_BODY` bytes."""
 
 log = logging.getLogger("persisty")
 
@@ -64,6 +66,7 @@ def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **mo
         app,
         http=Protocol,
         ws_max_size=MAX_BODY,
+        ws_max_queue=MAX_WAITING,
         log_config=log_configuration(options),
         log_level=settings.load().log_level.lower(),
         access_log=False,  # it would log query strings

@@ -16,11 +16,13 @@ from functools import partial
 from urllib.parse import quote
 
 import starlette.responses
+from anyio import CapacityLimiter, to_thread
 from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import settings
 from ..api.actions import action_operations
@@ -83,6 +85,7 @@ class Server:
         too_large = PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
         self._too_large = cross_origin(lambda request: refusal(too_large), self._origins)
         self.readiness = Readiness(app)
+        self._large = CapacityLimiter(LARGE_AT_ONCE)
         self._pages: ASGIApp = Starlette(
             routes=routes(),
             lifespan=lambda _: self.lifespan(),
@@ -162,14 +165,20 @@ class Server:
     async def _answer(self, handle: Handle, here: bool, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         trace = begin(headers, scope)
-        body = await self._body(headers, receive)
+        try:
+            body = await self._body(headers, receive)
+        except ClientDisconnect:  # half a body is no request
+            return
         if body is None:
             handle, here, body = self._too_large, True, b""
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
-        here = here and len(body) + len(request.query) <= QUICK and self._authenticator.ready(headers)
-        response = handle(request) if here else await run_in_threadpool(handle, request)
+        here = here and self._authenticator.ready(headers)
+        if here and len(body) + len(request.query) > (QUICK_GRAPHQL if handle is self._graphql else QUICK):
+            response = await to_thread.run_sync(handle, request, limiter=self._large)
+        else:
+            response = handle(request) if here else await run_in_threadpool(handle, request)
         await _send(response, trace.request_id, send)
         if response.chunks is not None:
             await stream(response.chunks, here, receive, send)
@@ -179,13 +188,13 @@ class Server:
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_body:
             return None
-        message = await receive()
+        message = await _part(receive)
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             return body
         parts, size = [body], len(body)
         while message.get("more_body", False):
-            message = await receive()
+            message = await _part(receive)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self._max_body:
@@ -229,8 +238,10 @@ ROOT = "persisty.root_path"
 IN_PATHS = "/~!$&'()*+,;=:@"
 """Characters of a path that are not percent-encoded, in addition to letters, digits and `_.-` (RFC 3986, 3.3)."""
 REQUEST_ID_HEADER = REQUEST_ID.encode()
-QUICK = 8_192
+QUICK, QUICK_GRAPHQL = 8_192, 2_048
 """Bytes of a request that is answered in the event loop. A larger one takes longer to read, and runs in a thread."""
+LARGE_AT_ONCE = 2
+"""Large requests that run at a time. They compete with the event loop for the interpreter."""
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""
 
@@ -242,6 +253,14 @@ def _headers(scope: Scope) -> dict[str, str]:
         known, text = name.decode("latin-1"), value.decode("latin-1")
         headers[known] = f"{headers[known]}, {text}" if known in headers else text
     return headers
+
+
+async def _part(receive: Receive) -> Message:
+    """Return the next part of a body. `ClientDisconnect` if the client left before its end."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
 
 
 async def _send(response: Response, request_id: str, send: Send) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from .connection_limits import Bounded
 
 MAX_BUFFERED = 1 << 16
 """Bytes that are buffered. A stream has to reach the limits of the transport, which pause it."""
@@ -61,8 +61,8 @@ class Corked:
         return getattr(self.direct, name)
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol over a `Corked` transport."""
+class Protocol(Bounded):
+    """uvicorn's protocol with limits, over a `Corked` transport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]

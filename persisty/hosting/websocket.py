@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from anyio import CapacityLimiter, to_thread
 from msgspec import Raw, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
@@ -42,6 +43,8 @@ MOST_OPERATIONS = 100
 """Operations of one connection at a time."""
 MAX_ID = 128
 """Characters of an operation's id."""
+QUICK, LARGE_AT_ONCE = 2_048, 2
+"""Bytes of a request that is answered in the event loop, and larger ones that run in threads at a time."""
 MAX_REASON = 123
 """Bytes of the reason in a close frame (RFC 6455, 5.5)."""
 
@@ -92,6 +95,7 @@ class GraphqlSocket:
         self.fan_out = fan_out or FanOut(app)
         self.ended: Ended | None = None
         self._endpoint, self._surface, self._origins = endpoint, surface, origins
+        self.large = CapacityLimiter(LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str]) -> None:
         """Serve one connection from its handshake to its end."""
@@ -260,7 +264,7 @@ class _Connection:
 
     async def _answer(self, progress: _Progress, body: bytes) -> None:
         request = Request("POST", "/graphql", "", {**self._headers, **AS_GRAPHQL}, body)
-        response, live = await self._run(partial(self._socket.answer, request))
+        response, live = await self._run(partial(self._socket.answer, request), quick=len(body) <= QUICK)
         if live is not None:
             with self._socket.fan_out.following(live.store, live.kind) as follower:
                 await self._follow(progress, live, follower)
@@ -284,11 +288,11 @@ class _Connection:
         caller = self._authenticator.authenticate(self._headers)
         return [event for one in changes if (event := live.event(one, caller)) is not None]
 
-    async def _run(self, work: Callable[[], Any]) -> Any:
-        """Run work that may call the engine: in a thread, unless it returns at once."""
-        if self._embedded and self._authenticator.ready(self._headers):
-            return work()
-        return await run_in_threadpool(work)
+    async def _run(self, work: Callable[[], Any], *, quick: bool = True) -> Any:
+        """Run work that may call the engine: in a thread, unless it returns at once. It is not `quick` if its document is large."""
+        if not (self._embedded and self._authenticator.ready(self._headers)):
+            return await run_in_threadpool(work)
+        return work() if quick else await to_thread.run_sync(work, limiter=self._socket.large)
 
     async def _send_next(self, progress: _Progress, answer: bytes) -> None:
         progress.size += len(answer)

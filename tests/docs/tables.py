@@ -86,6 +86,7 @@ def graphql() -> str:
         "levels of fields": Limits().depth,
         "fields of a document": Limits().fields,
         "aliases of a document": Limits().aliases,
+        "operations and fragments of a document": Limits().definitions,
         "values of an answer (complexity)": Limits().complexity,
         "items that one link may ask for": MOST_AT_ONCE,
         "items below links in an answer": MOST_IN_ALL,

@@ -12,6 +12,7 @@ from graphql import get_introspection_query
 from msgspec.structs import replace
 
 from persisty import App
+from persisty.api.graphql.hosted.bounded_cache import BoundedCache
 from persisty.api.graphql.hosted.document_limits import Limits
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
@@ -199,9 +200,21 @@ def test_introspection_may_be_deeper_than_the_limit(app: App) -> None:
     assert "errors" not in GraphqlEndpoint(gallery.app, limits=SMALL).schema.execute(deep)
 
 
-def test_a_short_document_is_validated_once_and_a_long_one_is_not_kept(app: App) -> None:
+def test_a_document_is_validated_once(app: App) -> None:
     schema = GraphqlEndpoint(gallery.app).schema
     for text in (COUNT, COUNT, COUNT + " " * 20_000):
         assert "errors" not in schema.execute(text)
-    known = schema._remembered.cache_info()
-    assert (known.hits, known.misses, known.currsize) == (1, 1, 1)
+    assert len(schema._documents) == 2
+    kept = schema._documents.get(COUNT)
+    assert "errors" not in schema.execute(COUNT)
+    assert schema._documents.get(COUNT) is kept
+
+
+def test_documents_are_cached_by_cost_and_not_by_number(app: App) -> None:
+    schema = GraphqlEndpoint(gallery.app).schema
+    schema._documents = BoundedCache(2 << 20)
+    for number in range(20):
+        answer = schema.execute(f"{{ specimenSearch {{ items {{ a{number}: id {'text ' * 60} }} }} }}")
+        assert "errors" not in answer
+    assert 10 <= len(schema._documents) < 20
+    assert schema._documents.cost <= 2 << 20

@@ -17,8 +17,8 @@ from ..complexity import MOST
 
 
 class Limits(Struct, frozen=True):
-    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `complexity`:
-    values that its answer may hold (`complexity.py`).
+    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `definitions`: its
+    operations and fragments; `complexity`: values that its answer may hold (`complexity.py`).
 
     Introspection may go as deep as it has to, unless `introspection` is off: then there is none.
     """
@@ -27,6 +27,7 @@ class Limits(Struct, frozen=True):
     depth: int = 12
     fields: int = 1_000
     aliases: int = 50
+    definitions: int = 200
     complexity: int = MOST
     introspection: bool = True
 
@@ -55,8 +56,21 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
         ("levels", limits.depth, max((one.depth for one in costs), default=0)),
         ("fields", limits.fields, sum(one.fields for one in costs)),
         ("aliases", limits.aliases, sum(one.aliases for one in costs)),
+        ("definitions", limits.definitions, len(document.definitions)),
     )
     return [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+
+
+def fields_of(document: DocumentNode) -> int:
+    """Return the number of selections in the operations and fragments of a document."""
+    left: list[SelectionSetNode | None] = [getattr(one, "selection_set", None) for one in document.definitions]
+    count = 0
+    while left:
+        selections = left.pop()
+        for one in selections.selections if selections else ():
+            count += 1
+            left.append(getattr(one, "selection_set", None))
+    return count
 
 
 def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:

@@ -8,7 +8,6 @@ from top to bottom, one root field after the other. Questions about the schema i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -51,18 +50,19 @@ from ..selection import TYPENAME, Selected
 from ..subscriptions import subscriptions
 from ..types import Leaf
 from .aws_scalars import json_text
-from .document_limits import Limits
+from .bounded_cache import BoundedCache
+from .document_limits import Limits, fields_of
 from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
 from .executable_schema import ExecutableSchema
 from .field_collection import Collector, fragments_of, switches_of
 from .subscription import Live
 
-REMEMBERED = 500
-"""Documents kept parsed, validated and compiled."""
-REMEMBERED_LENGTH = 16_384
-"""Characters of a document that is kept at most."""
+REMEMBERED = 32 << 20
+"""Bytes of documents that are cached parsed, validated and compiled."""
 REMEMBERED_PLANS = 16
-"""Plans kept of one document."""
+"""Plans that are cached of one document."""
+DOCUMENT_COST, LENGTH_COST, PLAN_COST = 12_000, 150, 500
+"""Bytes of a cached document, of each of its characters, and of each field in each plan: measured, and rounded up."""
 
 
 class _Root(Struct, frozen=True):
@@ -86,6 +86,8 @@ class _Document:
         self.schema = schema
         self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
         self.plans: dict[tuple[Any, ...], _Plan] = {}
+        plans = REMEMBERED_PLANS if self.switches else 1
+        self.cost = DOCUMENT_COST + fields_of(node) * plans * PLAN_COST
         self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
 
     def plainly(self, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]) -> VariableValues | None:
@@ -121,7 +123,7 @@ class GraphqlSchema:
             sdl(known, subscriptions=followed)
         self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
         self._executable = ExecutableSchema(self._operations, self._subscriptions, self._planner)
-        self._remembered = lru_cache(REMEMBERED)(self._prepare)
+        self._documents: BoundedCache[_Document] = BoundedCache(REMEMBERED)
 
     @property
     def whole(self) -> GraphQLSchema:
@@ -159,7 +161,7 @@ class GraphqlSchema:
         """
         given = dict(variables or {})
         try:
-            document = self._prepare(text) if len(text) > REMEMBERED_LENGTH else self._remembered(text)
+            document = self._documents.get(text) or self._prepare(text)
             operation = _operation(document.node, operation_name)
             subscribing = operation.operation is OperationType.SUBSCRIPTION
             if subscribing and begin is None:
@@ -278,10 +280,12 @@ class GraphqlSchema:
         return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
 
     def _prepare(self, text: str) -> _Document:
-        document = parsed(text, self._limits)
-        schema = self._executable.of_document(document)
-        check(schema, document, self._limits)
-        return _Document(schema, document)
+        node = parsed(text, self._limits)
+        schema = self._executable.of_document(node)
+        check(schema, node, self._limits)
+        document = _Document(schema, node)
+        self._documents.put(text, document, document.cost + LENGTH_COST * len(text))
+        return document
 
 
 def _members(root: _Root, values: VariableValues) -> int:

@@ -1,0 +1,143 @@
+"""The limits of an HTTP connection: bytes and fields of a request's head, and the time in which head and body have to arrive.
+
+uvicorn's parser has none. A header of 80 MB cost seconds, because the parser joins its parts anew with each packet; a client that sent nothing,
+or half a request, kept its connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ..api.http.problem import refusal
+from ..errors import HeadersTooLarge, PersistyError, RequestTimeout
+
+MAX_HEAD = 1 << 16
+"""Bytes of the request line and the headers."""
+MAX_FIELDS = 500
+"""Headers of a request."""
+HEAD_TIMEOUT = 10.0
+"""Seconds in which the head has to arrive: after the connection is made, and after its first byte."""
+BODY_TIMEOUT = 30.0
+"""Seconds in which the next part of the body has to arrive."""
+MAX_BODY_TIME = 300.0
+"""Seconds in which the whole body has to arrive."""
+LINGER = 1.0
+"""Seconds for which the rest of a refused request is read and dropped. A close before would make the client miss the response."""
+
+
+class _HeadTooLargeError(Exception):
+    """Ends the parsing of a head that exceeds its limits."""
+
+
+class Bounded(HttpToolsProtocol):
+    """uvicorn's protocol with limits. The time of a connection costs one timer, and another for each body that comes in parts."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._reading_head, self._too_large, self._refused = True, False, False
+        self._arrived = 0  # bytes, since the head began
+        self._body_begun = self._body_heard = 0.0
+        self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_timer()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._arrived = self._arrived + len(data) if self._reading_head else len(data)
+        super().data_received(data)
+        if self._refused:
+            return
+        if self._reading_head:
+            if self._arrived > MAX_HEAD:
+                self._refuse(_too_large())
+            elif self._timer is None:
+                self._timer = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+        elif self.cycle is not None and self.cycle.more_body:
+            self._body_heard = self.loop.time()
+            if self._timer is None:
+                self._body_begun = self._body_heard
+                self._timer = self.loop.call_later(BODY_TIMEOUT, self._body_is_late)
+
+    def on_message_begin(self) -> None:
+        self._reading_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._reading_head = False
+        if self._timer is not None:
+            self._stop_timer()
+        if (self._arrived > MAX_HEAD or len(self.headers) > MAX_FIELDS) and self._exceeds():
+            self._too_large = True
+            raise _HeadTooLargeError
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what the parser has refused: what is not HTTP, or a head that is too large."""
+        if self._too_large:
+            self._refuse(_too_large())
+        else:
+            super().send_400_response(msg)
+
+    def _exceeds(self) -> bool:
+        """Return whether the head itself is too large. What has arrived may be body, too."""
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return size > MAX_HEAD or len(self.headers) > MAX_FIELDS
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        if (
+            self.cycle is not None and not self.cycle.response_complete
+        ):  # the head of the next request waits for this response
+            self._timer = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+        elif self._arrived:
+            self._refuse(RequestTimeout(f"The head of a request has to arrive within {HEAD_TIMEOUT:.0f} seconds"))
+        else:
+            self.transport.close()
+
+    def _body_is_late(self) -> None:
+        self._timer = None
+        if self.cycle is None or not self.cycle.more_body:
+            return
+        now = self.loop.time()
+        left = min(self._body_heard + BODY_TIMEOUT, self._body_begun + MAX_BODY_TIME) - now
+        if left > 0 or self.flow.read_paused:
+            self._timer = self.loop.call_later(max(left, 1.0), self._body_is_late)
+        else:
+            self._refuse(RequestTimeout(f"The next part of a body has to arrive within {BODY_TIMEOUT:.0f} seconds"))
+
+    def _refuse(self, error: PersistyError) -> None:
+        """Answer with a problem document unless a response has begun, and close the connection."""
+        self._refused = True
+        self._stop_timer()
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True  # the handler of a body that does not come
+            self.cycle.message_event.set()
+        response = refusal(error)
+        headers: dict[str, Any] = {**response.headers, "content-length": len(response.body), "connection": "close"}
+        lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
+        self.transport.write(b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body]))
+        self.loop.call_later(LINGER, self.transport.close)
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(
+        f"A head has at most {MAX_HEAD} bytes and {MAX_FIELDS} headers", limit=MAX_HEAD, headers=MAX_FIELDS
+    )

@@ -1,0 +1,27 @@
+"""The cache of documents: bounded by cost, and the value used longest ago goes first."""
+
+from __future__ import annotations
+
+from persisty.api.graphql.hosted.bounded_cache import BoundedCache
+
+
+def test_the_value_used_longest_ago_is_dropped() -> None:
+    cache: BoundedCache[int] = BoundedCache(100)
+    for number in range(10):
+        cache.put(str(number), number, 10)
+    assert (len(cache), cache.get("0")) == (10, 0)
+    cache.put("10", 10, 10)
+    assert (len(cache), cache.cost, cache.get("0"), cache.get("1")) == (10, 100, 0, None)
+
+
+def test_a_value_that_is_put_again_counts_once() -> None:
+    cache: BoundedCache[int] = BoundedCache(100)
+    cache.put("a", 1, 10)
+    cache.put("a", 2, 4)
+    assert (len(cache), cache.cost, cache.get("a")) == (1, 4, 2)
+
+
+def test_one_value_never_replaces_most_others() -> None:
+    cache: BoundedCache[int] = BoundedCache(100)
+    cache.put("a", 1, 11)
+    assert (len(cache), cache.cost, cache.get("a")) == (0, 0, None)

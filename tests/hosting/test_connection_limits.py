@@ -1,0 +1,142 @@
+"""Heads are bounded, and requests that do not arrive end, over a real server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import uvicorn
+
+from persisty.hosting import connection_limits
+from persisty.hosting.connection_limits import MAX_FIELDS, MAX_HEAD
+from persisty.hosting.uvicorn_protocols import Protocol
+
+from .test_protocol import application, connected
+
+SOON = 0.3
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(connection_limits, "HEAD_TIMEOUT", SOON)
+    patch.setattr(connection_limits, "BODY_TIMEOUT", SOON)
+    patch.setattr(connection_limits, "MAX_BODY_TIME", 4 * SOON)
+    config = uvicorn.Config(application, port=0, http=Protocol, log_level="critical", server_header=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+    patch.undo()
+
+
+def rest(connection: socket.socket) -> bytes:
+    """Return what the server sends until it closes the connection."""
+    answer = b""
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65_536):
+            answer += part
+    return answer
+
+
+def asked(port: int, content: bytes) -> bytes:
+    with connected(port) as connection:
+        connection.sendall(content)
+        return rest(connection)
+
+
+def document(answer: bytes) -> Any:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return json.loads(body)
+
+
+def test_a_head_of_the_limit_is_taken(port: int) -> None:
+    long = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: %s\r\n\r\n" % (b"a" * (MAX_HEAD - 100))
+    assert asked(port, long).startswith(b"HTTP/1.1 204")
+    many = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" + b"a: b\r\n" * (MAX_FIELDS - 2) + b"\r\n"
+    assert asked(port, many).startswith(b"HTTP/1.1 204")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"x: " + b"a" * MAX_HEAD,
+        b"x: " + b"a" * 1_000_000,
+        b"a: b\r\n" * (MAX_FIELDS + 1),
+        b"a: b\r\n" * 100_000,
+        b"x" * 300_000 + b": a",
+    ],
+)
+def test_a_larger_head_is_refused(port: int, fields: bytes) -> None:
+    answer = asked(port, b"GET / HTTP/1.1\r\nhost: a\r\n" + fields.removesuffix(b"\r\n") + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431")
+    assert document(answer)["code"] == "headers_too_large"
+
+
+def test_a_long_request_line_is_refused(port: int) -> None:
+    assert asked(port, b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n").startswith(b"HTTP/1.1 431")
+
+
+def test_a_header_without_an_end_costs_linear_time(port: int) -> None:
+    begun = time.monotonic()
+    with connected(port) as connection, suppress(OSError):  # the server closes the connection
+        connection.sendall(b"GET / HTTP/1.1\r\nx: " + b"a" * 30_000_000)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_large_body_is_not_a_large_head(port: int) -> None:
+    body = b"x" * 900_000
+    head = b"POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n" % len(body)
+    with connected(port) as connection:
+        connection.sendall(head[:20])
+        time.sleep(0.05)
+        connection.sendall(head[20:] + b"\r\n" + body)
+        assert rest(connection).endswith(body)
+
+
+def test_a_connection_that_sends_nothing_is_closed(port: int) -> None:
+    begun = time.monotonic()
+    assert asked(port, b"") == b""
+    assert SOON <= time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_half_a_head_ends_with_408(port: int, first: bytes) -> None:
+    answer = asked(port, first + b"GET / HTTP/1.1\r\nhost:")
+    if first:
+        assert answer.startswith(b"HTTP/1.1 204")
+        answer = answer.partition(b"\r\n\r\n")[2]
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert document(answer)["code"] == "request_timeout"
+
+
+def test_half_a_body_ends_with_408(port: int) -> None:
+    answer = asked(port, b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_drips_ends_with_408(port: int) -> None:
+    with connected(port) as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n")
+        begun = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - begun < 10:
+                connection.sendall(b"x")
+                time.sleep(SOON / 4)
+        assert time.monotonic() - begun < 8
+
+
+def test_a_slow_response_is_not_cut(port: int) -> None:
+    answer = asked(port, b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    assert b"second" in answer
