@@ -212,9 +212,9 @@ def test_a_document_is_validated_once(app: App) -> None:
 
 def test_documents_are_cached_by_cost_and_not_by_number(app: App) -> None:
     schema = GraphqlEndpoint(gallery.app).schema
-    schema._documents = BoundedCache(2 << 20)
+    schema._documents = BoundedCache(1 << 20)
     for number in range(20):
         answer = schema.execute(f"{{ specimenSearch {{ items {{ a{number}: id {'text ' * 60} }} }} }}")
         assert "errors" not in answer
-    assert 10 <= len(schema._documents) < 20
-    assert schema._documents.cost <= 2 << 20
+    assert 5 <= len(schema._documents) < 20
+    assert schema._documents.cost <= 1 << 20

@@ -112,3 +112,24 @@ def test_files_outside_of_the_pages_are_not_served(messenger: App) -> None:
         answer = ask(messenger, "GET", path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
     assert (HERE / "server.py").exists()
+
+
+def test_half_a_body_is_not_carried_out(messenger: App) -> None:
+    server, sent = Server(messenger), list[Any]()
+    parts = iter([{"type": "http.request", "body": b'{"text":"half"}', "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = {**JSON, "content-length": "100", **bearer(messenger)}
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/message", "query_string": b"", "client": None,
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(server(scope, receive, send))
+    assert sent == []
+    found = ask(messenger, "GET", "/api/message-count?text=half", headers=bearer(messenger))
+    assert found.json()["count"] == 0
