@@ -38,7 +38,8 @@ from .action_access import check_access, marked, rule_of
 from .authorization import caller_of
 from .http.cache_headers import shared
 from .http.problem import problem
-from .operations import Parameter, StoreOperation
+from .multi_store_operations import multi_store_operations
+from .operations import MultiStoreOperation, Parameter, StoreOperation
 from .store_operations import store_operations
 
 
@@ -48,6 +49,7 @@ def servey_actions(app: App) -> tuple[Action, ...]:
     verbs = [_action(operation, types) for operation in store_operations(app).values()]
     actions = [marked(function) for function in app.actions]
     check_access(actions)
+    verbs += [_multi_store_action(operation) for operation in multi_store_operations(app).values()]
     custom = [_spelled_out(replace(one, access_control=_RuleControl(rule_of(one)))) for one in actions]
     return (*verbs, *custom)
 
@@ -169,6 +171,18 @@ def _action(operation: StoreOperation, known: dict[str, _Types]) -> Action:
     )
 
 
+def _multi_store_action(operation: MultiStoreOperation) -> Action:
+    """Return the action of several stores. Its edits and results are JSON, so it uses the types of no store."""
+    return Action(
+        fn=_function(operation, _Types(operation.stores[0])),
+        name=operation.name,
+        description=operation.description,
+        access_control=ALLOW_ALL,
+        triggers=(WebTrigger(WebTriggerMethod(operation.method.lower()), operation.path),),
+        cache_control=None,
+    )
+
+
 def _cache_control(operation: StoreOperation) -> CacheControlABC | None:
     """Return servey's cache control of a reading operation. It has no time of modification for pages."""
     meta = operation.meta
@@ -179,7 +193,7 @@ def _cache_control(operation: StoreOperation) -> CacheControlABC | None:
     return TtlCacheControl(cache.seconds, control, cache.must_revalidate) if cache.seconds else control
 
 
-def _function(operation: StoreOperation, types: _Types) -> Callable[..., Any]:
+def _function(operation: StoreOperation | MultiStoreOperation, types: _Types) -> Callable[..., Any]:
     """A function that calls the operation, with the signature that servey's hosts read."""
     answer = ANSWERS[str(operation.result)]
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from ..api.actions import operations
 from ..api.batch_edits import EDITS
 from ..api.openapi import access
-from ..api.operations import ActionOperation, StoreOperation
+from ..api.operations import ActionOperation, MultiStoreOperation, StoreOperation
 from ..api.query_arguments import Form, form_of
 from ..api.rest.include import MAX_LEVELS
 from ..application import App
@@ -100,8 +100,16 @@ class ActionClient(Struct, frozen=True):
     json: tuple[str, ...] = ()
 
 
+class BatchClient(Struct, frozen=True):
+    """The batch of several stores. `name`: the type of its edits. `stores`: those that it edits."""
+
+    operation: MultiStoreOperation
+    name: str
+    stores: tuple[StoreClient, ...]
+
+
 class ClientDescription(Struct, frozen=True):
-    """`name`: the client's class. `operators`: groups, by the names in `OPERATORS_OF`. `replayed`: the server recognises a repeated POST by its
+    """`name`: the client's class. `batch`: None if the app has no batch of several stores. `operators`: groups, by the names in `OPERATORS_OF`. `replayed`: the server recognises a repeated POST by its
     idempotency key. `codes`: codes of all errors."""
 
     name: str
@@ -111,6 +119,7 @@ class ClientDescription(Struct, frozen=True):
     operators: Mapping[str, tuple[str, ...]]
     codes: tuple[str, ...]
     replayed: bool
+    batch: BatchClient | None = None
 
 
 def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescription:
@@ -129,6 +138,12 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
     types = Types(names, {store: known[""] for store, known in called.items()})
     stores = {store: _Describing(meta, metas, called, types, by_store[store]).store() for store, meta in metas.items()}
     actions = tuple(_action(one, types) for one in offered.values() if isinstance(one, ActionOperation))
+    several = next((one for one in offered.values() if isinstance(one, MultiStoreOperation)), None)
+    batch = (
+        None
+        if several is None
+        else BatchClient(several, names.claim("AnyStoreEdit"), tuple(stores[meta.name] for meta in several.stores))
+    )
     return ClientDescription(
         name=name,
         stores=stores,
@@ -137,6 +152,7 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
         operators={name: _operators(kind) for kind, name in OPERATORS_OF.items()},
         codes=tuple(error.code for error in all_errors()),
         replayed=app.idempotency is not None,
+        batch=batch,
     )
 
 

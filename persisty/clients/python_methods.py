@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ..api.operations import Operation, StoreOperation
-from .description import ActionClient, ClientDescription, StoreClient
+from .description import ActionClient, BatchClient, ClientDescription, StoreClient
 from .python_modes import Method, Mode, Overloads, written
 from .python_types import Spelling, doc, fitted, literal, python_name
 
@@ -258,6 +258,7 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
     parts = [(member(name), f"{prefix}{store.type('Store')}") for name, store in described.stores.items()]
     parts += [("actions", f"{prefix}Actions")] if described.actions else []
     lines = "".join(f"        self.{name} = {of}(self._transport)\n" for name, of in parts)
+    batch = "" if described.batch is None else f"\n{written(_batch(described.batch, mode), mode)}"
     return f'''class {prefix}{described.name}:
     """The API of an app. Close it, or use it in a `with`.
 
@@ -292,10 +293,29 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
         trace: _Traceback | None,
     ) -> None:
         {mode.wait}self.{mode.close}()
-'''
+{batch}'''
 
 
-TAKEN = frozenset({"actions", "close", "aclose"})
+def _batch(batch: BatchClient, mode: Mode) -> Method:
+    """Return the method for edits of several stores."""
+    operation, seen = batch.operation, {one.name: _seen(one) for one in batch.stores}
+    items = fitted("of = {", [f"{literal(name)}: {of}" for name, of in seen.items()], "}", " " * 8) + "\n"
+    asked = _asked("POST", literal(operation.path), 'body={"edits": _store_edits(edits), "atomic": atomic}')
+    body = (
+        f"{items}{asked}        result: _Results[_t.Any] = {mode.wait}self._transport.answer(asked, _Results[_t.Any])\n"
+        f"        return _store_results(result, [of[store] for edit in edits for store in edit])\n"
+    )
+    given = (f"edits: _Sequence[{batch.name}]", None, "atomic: bool = False")
+    notes = about(
+        operation,
+        "An edit is an object with one member, the name of its store.",
+        "If an atomic batch fails, `document` of the error has the results.",
+    )
+    union = " | ".join(dict.fromkeys(seen.values()))
+    return Method("edit_batch", given, f"list[EditResult[{union}]]", body, notes)
+
+
+TAKEN = frozenset({"actions", "close", "aclose", "edit_batch"})
 """Names of members that a client has besides its stores."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .description import Asked, ClientDescription, LinkField, StoreClient
+from .description import Asked, BatchClient, ClientDescription, LinkField, StoreClient
 from .types import Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United, nullable
 
 SCALARS: dict[Of, str] = {
@@ -311,3 +311,13 @@ def edit_types(store: StoreClient) -> list[str]:
     union = " | ".join(names) or "_t.Never"
     declared.append(f"{store.type('Edit')}: _t.TypeAlias = {union}\n")
     return declared
+
+
+def batch_types(batch: BatchClient) -> list[str]:
+    """Return the type of an edit of one of several stores: an object with one member, the store."""
+    names = {store.name: f"_{store.type()}OfAnyStore" for store in batch.stores}
+    declared = [typed_dict(names[store.name], [(store.name, store.type("Edit"), True, None)]) for store in batch.stores]
+    line = f"{batch.name}: _t.TypeAlias = {' | '.join(names.values())}\n"
+    if len(line) > WIDTH:
+        line = f"{batch.name}: _t.TypeAlias = (\n    {chr(10).join(names.values()).replace(chr(10), chr(10) + '    | ')}\n)\n"
+    return [*declared, line]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..application import App
 from .description import describe
-from .typescript_methods import actions_class, client_class, store_class
+from .typescript_methods import actions_class, batch_types, client_class, store_class
 from .typescript_types import Spelling, alias, literal, operators, records, store_types
 
 RUNTIME = Path(__file__).with_name("runtime") / "typescript.ts"
@@ -21,7 +21,7 @@ HEADER = (
 PLATFORM = frozenset(
     {"Array", "AbortController", "AbortSignal", "AsyncGenerator", "Error", "Extract", "JSON", "Math", "Number", "Object", "Omit",
      "Partial", "Pick", "Promise", "Readonly", "ReadonlySet", "Record", "Response", "Set", "String", "TextDecoder",
-     "URLSearchParams", "Actions", "ErrorCode", "I", "F"}
+     "URLSearchParams", "Actions", "AnyStoreItem", "AnyStoreResults", "ErrorCode", "I", "F"}
 )  # fmt: skip
 """Names of the platform that the file uses, and names that it declares for every app."""
 
@@ -42,6 +42,7 @@ def typescript_client(app: App, spec: str) -> str:
         *(text for store in described.stores.values() for text in store_types(spelling, store, described)),
         *(store_class(store) for store in described.stores.values()),
         *([actions_class(described.actions, spelling)] if described.actions else []),
+        *([batch_types(described.batch)] if described.batch else []),
         client_class(described),
     ]
     return "\n".join(parts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ..api.operations import Operation, StoreOperation
-from .description import ActionClient, ClientDescription, StoreClient
+from .description import ActionClient, BatchClient, ClientDescription, StoreClient
 from .types import Of, Scalar
-from .typescript_types import WIDTH, Spelling, doc, grouped, literal, member
+from .typescript_types import WIDTH, Spelling, alias, doc, grouped, literal, member
 
 INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
 FIELDS = "`fields`: only these."
@@ -227,13 +227,54 @@ def client_class(described: ClientDescription) -> str:
     parts = [(store_member(name), store.type("Store")) for name, store in described.stores.items()]
     parts += [("actions", "Actions")] if described.actions else []
     fields = "".join(f"  readonly {name}: {of};\n" for name, of in parts)
+    fields += "  readonly #transport: Transport;\n" if described.batch else ""
+    batch = f"\n{_batch(described.batch)}" if described.batch else ""
     made = "".join(f"    this.{name} = new {of}(transport);\n" for name, of in parts)
+    made += "    this.#transport = transport;\n" if described.batch else ""
     return (
         f"/** The API of an app. */\nexport class {described.name} {{\n{fields}\n"
-        f"  constructor(options: ClientOptions) {{\n    const transport = new Transport(options);\n{made}  }}\n}}\n"
+        f"  constructor(options: ClientOptions) {{\n    const transport = new Transport(options);\n{made}  }}\n{batch}}}\n"
     )
+
+
+def batch_types(batch: BatchClient) -> str:
+    """Return the types of edits of several stores and of the items in their results."""
+    edits = alias(batch.name, [f"{{ {member(one.name)}: {one.type('Edit')} }}" for one in batch.stores])
+    items = "".join(f"  : Edit extends {{ {member(one.name)}: unknown }} ? {_seen(one)}\n" for one in batch.stores)
+    return (
+        f"/** An edit of one of several stores: an object with one member. */\n{edits}"
+        f"type AnyStoreItem<Edit> = {items.removeprefix('  : ')}  : never;\n"
+        "type AnyStoreResults<Edits> = { -readonly [At in keyof Edits]: EditResult<AnyStoreItem<Edits[At]>> };\n"
+    )
+
+
+def _batch(batch: BatchClient) -> str:
+    """Return the method for edits of several stores."""
+    keys = {
+        one.name: [at for at, part in enumerate(one.key) if part.type == Scalar(Of.DATETIME)] for one in batch.stores
+    }
+    times = literal({name: found for name, found in keys.items() if found})
+    head = (
+        f"async editBatch<const Edits extends readonly {batch.name}[]>(\n    edits: Edits,\n"
+        f"    options: {{ atomic?: boolean | undefined }} & {CALL} = {{}},\n  )"
+    )
+    results = "AnyStoreResults<Edits>"
+    body = (
+        f"const times: Readonly<Record<string, readonly number[]>> = {times};\n"
+        "    const named = edits.flatMap((edit) =>\n"
+        "      Object.entries(edit).map(([store, one]) => ({ store, ...(edited([one], times[store])[0] as object) })),\n"
+        "    );\n"
+        f'    const asked = {{ method: "POST", path: {literal(batch.operation.path)}, body: {{ edits: named, atomic: options.atomic ?? false }} }};\n'
+        f"    return (await this.#transport.answer<{{ results: {results} }}>(asked, options)).results;"
+    )
+    notes = about(
+        batch.operation,
+        "An edit is an object with one member, the name of its store.",
+        "If an atomic batch fails, `problem` of the error has the results.",
+    )
+    return method(notes, head, f"Promise<{results}>", body)
 
 
 def store_member(store: str) -> str:
     """Return the name of the client's member for a store."""
-    return f"{store}_" if store in ("actions", "constructor") else store
+    return f"{store}_" if store in ("actions", "constructor", "editBatch") else store

@@ -53,6 +53,8 @@ def test_actions_answer_what_rest_answers(actions: dict[str, Action], call: Call
     assert actions["thing_read_batch"].fn(keys=["nothing", str(made.id)])[1].id == made.id
     results = actions["thing_edit_batch"].fn(edits=[{"delete": {"key": str(made.id)}}, {"delete": {"key": "nothing"}}])
     assert [one["code"] for one in results] == ["ok", "not_found"]
+    edits = [{"store": "thing", "create": {"name": "y"}}, {"store": "thing", "delete": {"key": "nothing"}}]
+    assert [one["code"] for one in actions["edit_batch"].fn(edits=edits)] == ["ok", "not_found"]
     assert actions["add"].fn(left=1).total == 2
 
 

@@ -15,7 +15,7 @@ import pytest
 from persisty import App, public, stored
 from persisty.api.actions import operations
 from persisty.api.batch_edits import EDITS
-from persisty.api.operations import StoreOperation
+from persisty.api.operations import MultiStoreOperation, StoreOperation
 from persisty.api.store_operations import OFFERS
 from persisty.application import load_app
 from persisty.cli.client import WRITERS
@@ -63,6 +63,12 @@ def test_every_operation_is_a_method_with_its_parameters_and_there_is_no_other(n
     classes, described = methods(python), describe(app)
     expected: dict[str, set[str]] = {}
     for operation in operations(app).values():
+        if isinstance(operation, MultiStoreOperation):
+            for prefix in ("", "Async"):
+                asked = {parameter.name for parameter in operation.parameters}
+                assert classes[prefix + described.name][operation.name] - REST == asked
+            assert re.search(rf"^  async {camel(operation.name)}[(<]", typescript, re.MULTILINE)
+            continue
         of_store = isinstance(operation, StoreOperation)
         store, method = (operation.meta.name, operation.verb) if of_store else ("actions", operation.name)
         asked = {parameter.name for parameter in operation.parameters}

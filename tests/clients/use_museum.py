@@ -9,6 +9,7 @@ from uuid import UUID
 
 from museum_client import (
     UNSET,
+    ComplaintPartial,
     ExhibitCreate,
     Frame,
     MuseumClient,
@@ -90,7 +91,15 @@ def names(client: MuseumClient) -> None:
     visit = client.actions_.create({"day": key[0], "at": AT, "hall": "a~b"})
     assert client.actions_.read(key) == visit
     assert client.actions_.read_batch([key]) == [visit]
-    assert client.actions_.edit_batch([{"delete": {"key": key}}])[0].ok
+    both = client.edit_batch(
+        [
+            {"complaint": {"create": {"text": "too bright"}}},
+            {"actions": {"delete": {"key": key}}},
+        ]
+    )
+    assert [one.code for one in both] == ["ok", "ok"]
+    assert [type(one.item) for one in both] == [ComplaintPartial, type(None)]
+    assert client.actions_.edit_batch([{"delete": {"key": key}}])[0].code == "not_found"
     assert client.class_.search().items == []
     told = client.complaint.create({"text": "too dark"})
     assert isinstance(told.id, UUID)

@@ -63,7 +63,12 @@ const key = ["2026-01-31", "2026-01-31T12:30:00Z", "a~b"] as const;
 const visit = await client.actions_.create({ day: key[0], at: key[1], hall: key[2] });
 equal(await client.actions_.read(key), visit);
 equal(await client.actions_.readBatch([key]), [visit]);
-equal(await client.actions_.editBatch([{ delete: { key } }]), [{ code: "ok" }]);
+const [complained, left] = await client.editBatch([
+  { complaint: { create: { text: "too bright" } } },
+  { actions: { delete: { key } } },
+]);
+equal([complained.code, left.code], ["ok", "ok"]);
+equal((await client.actions_.editBatch([{ delete: { key } }]))[0]?.code, "not_found");
 equal((await client.class.search()).items, []);
 equal("text" in (await client.complaint.create({ text: "too dark" })), false);
 

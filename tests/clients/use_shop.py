@@ -21,10 +21,13 @@ from shop_client import (
     AsyncShopClient,
     EditResult,
     ErrorCode,
+    Maker,
     NetworkError,
+    Note,
     Origin,
     Page,
     ShopClient,
+    Slot,
     Tagged,
     Total,
 )
@@ -140,6 +143,26 @@ def searching(staff: ShopClient) -> None:
         ]
     )
     assert [(one.code, one.ok) for one in results] == [("not_found", False), ("ok", True)]
+    several = staff.edit_batch(
+        [
+            {"maker": {"create": {"name": "Both"}}},
+            {"slot": {"create": {"shelf": "both", "place": 1}}},
+            {"maker": {"update": {"key": missing, "changes": {"name": "X"}}}},
+        ]
+    )
+    assert_type(several, list[EditResult[ArticlePartial | Maker | Slot | Note]])
+    assert [one.code for one in several] == ["ok", "ok", "not_found"]
+    assert isinstance(several[0].item, Maker)
+    assert isinstance(several[1].item, Slot)
+    failed: ApiError | None = None
+    try:
+        staff.edit_batch(
+            [{"slot": {"delete": {"key": ("both", 1)}}}, {"slot": {"delete": {"key": ("both", 9)}}}], atomic=True
+        )
+    except ApiError as error:
+        failed = error
+    assert [one["code"] for one in refused("not_found", failed).document["results"]] == ["aborted", "not_found"]
+    assert staff.slot.delete(("both", 1))
 
 
 def keys_and_what_is_not_there(staff: ShopClient) -> None:
@@ -254,6 +277,8 @@ def wrong(client: ShopClient, async_client: AsyncShopClient) -> None:
     client.article.read("key", include=["makers"])  # type: ignore[list-item]
     client.slot.read(("a", "b"))  # type: ignore[arg-type]
     client.article.edit_batch([{"remove": {"key": "k"}}])  # type: ignore[list-item]
+    client.edit_batch([{"articles": {"delete": {"key": "k"}}}])  # type: ignore[list-item]
+    client.edit_batch([{"article": {"remove": {"key": "k"}}}])  # type: ignore[typeddict-item]
     client.note.edit_batch([{"delete": {"key": "k"}}])  # type: ignore[typeddict-item]
     client.actions.greet()  # type: ignore[call-arg]
     client.actions.greet(name=1)  # type: ignore[arg-type]

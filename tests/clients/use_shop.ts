@@ -2,13 +2,16 @@
 // `node use_shop.js URL STAFF ANN`, with a token of somebody of the staff and one of somebody who is not.
 
 import {
+  type AnyStoreEdit,
   ApiError,
   type Article,
   type EditResult,
   type ErrorCode,
+  type Maker,
   NetworkError,
   type Page,
   ShopClient,
+  type Slot,
   type Tagged,
   type Total,
 } from "./shop_client.js";
@@ -130,6 +133,15 @@ async function searching(staff: ShopClient): Promise<void> {
   ]);
   if (gone?.code === "ok" || done?.code !== "ok") throw new Error("the other way round");
   equal([gone?.code, gone?.status], ["not_found", 404]);
+  const [one, two] = await staff.editBatch([
+    { maker: { create: { name: "Both" } } },
+    { slot: { create: { shelf: "both", place: 1 } } },
+  ], { atomic: true });
+  typed<EditResult<Maker>>()(one, true);
+  typed<EditResult<Slot>>()(two, true);
+  equal([one.code === "ok" && one.item?.name, two.code === "ok" && two.item?.place], ["Both", 1]);
+  const edits2: AnyStoreEdit[] = [{ slot: { delete: { key: ["both", 1] } } }];
+  equal(await staff.editBatch(edits2), [{ code: "ok" }]);
 }
 
 async function keysAndWhatIsNotThere(staff: ShopClient): Promise<void> {
@@ -201,6 +213,8 @@ export async function wrong(client: ShopClient): Promise<void> {
   await client.article.read("key", { include: ["makers"] });
   // @ts-expect-error the second part is a number
   await client.slot.read(["a", "b"]);
+  // @ts-expect-error no such store
+  await client.editBatch([{ articles: { delete: { key: "k" } } }]);
   // @ts-expect-error no such edit
   await client.article.editBatch([{ remove: { key: "k" } }]);
   // @ts-expect-error on no condition

@@ -1,5 +1,5 @@
-"""The runtime of a Python client: errors, pages, retries. It is copied from the first mark on. The part after the last mark is written twice,
-as it stands and, with what awaits taken out, for programs that are not asynchronous.
+"""The runtime of a Python client: errors, pages, requests and the reading of responses. It is copied from the mark on, below its imports, which
+are those of the whole client.
 """
 
 from __future__ import annotations
@@ -242,6 +242,22 @@ def _arguments(given: _Mapping[str, _t.Any], *json: str) -> _b.list[tuple[str, s
     return found
 
 
+def _store_edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
+    """Return edits of several stores with their keys as JSON, each with the name of its store."""
+    return [{"store": store, **_edits([one])[0]} for edit in edits for store, one in edit.items()]
+
+
+def _store_results(found: _Results[_t.Any], types: _Sequence[_t.Any]) -> _b.list[EditResult[_t.Any]]:
+    """Return the results of edits of several stores. `types`: the type of each result's item."""
+    try:
+        return [
+            one if one.item is None else _m.structs.replace(one, item=_m.convert(one.item, of))
+            for one, of in zip(found.results, types, strict=True)
+        ]
+    except (_m.ValidationError, ValueError) as error:
+        raise ClientError(f"The answer is not what this client was written for: {error}") from error
+
+
 def _body(given: _Mapping[str, _t.Any]) -> _b.dict[str, _t.Any]:
     return {name: value for name, value in given.items() if value is not UNSET}
 
@@ -292,109 +308,3 @@ def _line(line: _b.bytes, of: _t.Any, known: frozenset[str]) -> _t.Any:
         if document.keys() >= {"code", "status", "title"} and not document.keys() <= known:
             raise ApiError(document)
     return _decoded(line, of)
-
-
-# --- written twice
-class _AsyncTransport:
-    """Sends requests, repeats them if that is safe, and raises the server's errors."""
-
-    def __init__(
-        self,
-        base_url: str,
-        token: str | _Callable[[], str] | None,
-        timeout: float,
-        retries: int,
-        headers: _Mapping[str, str] | None,
-        transport: _httpx.AsyncBaseTransport | None,
-    ) -> None:
-        self._http = _httpx.AsyncClient(base_url=base_url, timeout=timeout, headers=headers, transport=transport)
-        self._token, self._retries = token, retries
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    async def send(self, asked: _Asked, stream: _b.bool = False) -> _httpx.Response:
-        headers = asked.headers()
-        content = None if asked.body is UNSET else _m.json.encode(asked.body)
-        for attempt in range(self._retries + 1):
-            if self._token is not None:
-                headers["authorization"] = "Bearer " + (self._token if isinstance(self._token, str) else self._token())
-            request = self._http.build_request(
-                asked.method, asked.path, params=tuple(asked.parameters), content=content, headers=headers
-            )
-            try:
-                response = await self._http.send(request, stream=stream)
-                if response.status_code < 400:
-                    return response
-                await response.aread()
-                told = _refusal(response)
-                refusal: ClientError = told
-                again = _pause(asked, told, attempt) if _transient(told) else None
-            except _httpx.TransportError as error:
-                again = _pause(asked, None, attempt)
-                refusal = NetworkError(f"{asked.method} {asked.path}: {error or type(error).__name__}")
-                refusal.__cause__ = error
-            if again is None or attempt == self._retries:
-                raise refusal
-            await _asyncio.sleep(again)
-        raise NetworkError(f"{asked.method} {asked.path}")  # `retries` is negative
-
-    async def answer(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response of this type. With None for the type, return nothing."""
-        response = await self.send(asked)
-        return None if of is None or response.status_code == 204 else _decoded(response.content, of)
-
-    async def found(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response of this type, None if it does not exist."""
-        try:
-            return await self.answer(asked, of)
-        except ApiError as error:
-            if error.code != "not_found":
-                raise
-            return None
-
-    async def tagged(self, asked: _Asked, of: _t.Any) -> _t.Any:
-        """Return the response with its tag, None if it does not exist."""
-        try:
-            response = await self.send(asked)
-        except ApiError as error:
-            if error.code != "not_found":
-                raise
-            return None
-        return Tagged(_decoded(response.content, of), response.headers["etag"])
-
-    async def deleted(self, asked: _Asked) -> _b.bool:
-        try:
-            await self.send(asked)
-        except ApiError as error:
-            if error.code != "not_found":
-                raise
-            return False
-        return True
-
-    async def lines(self, asked: _Asked, of: _t.Any) -> _AsyncIterator[_t.Any]:
-        known = frozenset(of.__struct_encode_fields__)
-        response = await self.send(asked, stream=True)
-        rest = b""
-        try:
-            async for chunk in response.aiter_bytes():
-                *lines, rest = (rest + chunk).split(b"\n")  # text may have other line ends
-                for line in lines:
-                    yield _line(line, of, known)
-            if rest:
-                yield _line(rest, of, known)
-        except _httpx.TransportError as error:
-            raise NetworkError(f"{asked.path}: {error or type(error).__name__}") from error
-        finally:
-            await response.aclose()
-
-    async def pages(self, ask: _Callable[[str | None], _Asked], of: _t.Any) -> _AsyncIterator[_t.Any]:
-        """Iterate over the items of all pages. `ask`: makes the request for a cursor."""
-        cursor: str | None = None
-        while True:
-            page = await self.answer(ask(cursor), of)
-            for item in page.items:
-                yield item
-            cursor = page.cursor
-            if cursor is None:
-                return
