@@ -25,6 +25,7 @@ from .naming import RESERVED, STAGE, kebab
 from .security.authenticator import Authenticator, authenticator_of
 from .security.caller import Caller
 from .security.policy import looks_at_caller
+from .store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
 from .store.backend import Engine
 from .store.catalogue import Catalogue
 from .store.change_feed import Changes, Feed, Listener
@@ -51,7 +52,8 @@ class App:
     named after the app in the working directory. `engines`: the URLs of further engines by name, for items that name one
     (`@stored(engine="cache")`). Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
     items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the answer to a `POST` that has an
-    `Idempotency-Key` is kept; None keeps none, and the header counts for nothing.
+    `Idempotency-Key` is kept; None keeps none, and the header counts for nothing. `abandoned`: names of former items whose stored data is
+    left where it is; without them, a new item that looks like a former one stops the start.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class App:
         stage: str | None = None,
         cache: bool = False,
         idempotency: timedelta | None = timedelta(days=1),
+        abandoned: Iterable[str] = (),
     ) -> None:
         metas, further = [_declared(item) for item in items], dict(engines or {})
         faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
@@ -86,10 +89,14 @@ class App:
         self._feed = Feed()
         self._handed_out: WeakSet[StoreContext[Any]] = WeakSet()
         self._changed: set[str] = set()
+        self._prepared: dict[str, StoreMeta[Any]] = {}
         self._changing = threading.Lock()
         self._catalogue = Catalogue()
         self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
-        self._handed_out.add(context_of(self.requests))
+        records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
+        self._abandoned = frozenset(abandoned)
+        self._applied = AppliedSchemas(name, records, self._is_empty)
+        self._handed_out |= {context_of(self.requests), context_of(records)}
         self._take({meta.name: meta for meta in metas})
 
     @property
@@ -160,6 +167,7 @@ class App:
                 raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
             items = {name: meta for name, meta in before.items() if name not in removed}
             self._take(items | {meta.name: meta for meta in (*replaced, *added)})
+            self._abandoned |= frozenset(removed)
             return self._catalogue.revision
 
     def _take(self, items: Mapping[str, StoreMeta[Any]]) -> None:
@@ -178,9 +186,14 @@ class App:
 
     def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
         """Open a store in its engine."""
-        connection = self._connected(self._place(meta))
-        if connection.embedded and meta.name in self._changed and self.metas.get(meta.name) is meta:
-            connection.prepare((meta,))
+        place = self._place(meta)
+        connection = self._connected(place)
+        if (
+            connection.embedded
+            and self.metas.get(meta.name) is meta
+            and (self.records_schemas or meta.name in self._changed)
+        ):
+            self._apply([meta])
         return connection.open(meta)
 
     @property
@@ -306,6 +319,16 @@ class App:
         return self.idempotency is not None and posts
 
     @property
+    def records_schemas(self) -> bool:
+        """Return whether the schemas that were applied last are recorded: not if nothing outlives the process."""
+        return not self._url.startswith(("memory:", "sqlite://?")) and self._url != "sqlite://"
+
+    @property
+    def deployed_system_stores(self) -> tuple[StoreMeta[Any], ...]:
+        """The system stores that deployed functions use."""
+        return tuple(one.meta for one in SYSTEM_STORES if one.deployed and one.needed(self))
+
+    @property
     def system_stores(self) -> tuple[StoreMeta[Any], ...]:
         """The stores that persisty needs for itself in this app, in the app's own engine."""
         return tuple(one.meta for one in SYSTEM_STORES if one.needed(self))
@@ -313,12 +336,31 @@ class App:
     def prepare(self, *items: type[Any] | str) -> None:
         """Create the tables and indexes that the engines lack: those of these items, or of all where none is given."""
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
-        for place in dict.fromkeys([None, *map(self._place, prepared)]):
-            metas = [meta for meta in prepared if self._place(meta) == place]
-            self._connected(place).prepare((*metas, *(self.system_stores if place is None else ())))
+        if self.system_stores:
+            self._connected().prepare(self.system_stores)
+        self._apply(prepared, again=True)
+
+    def _apply(self, metas: Sequence[StoreMeta[Any]], *, again: bool = False) -> None:
+        """Create the tables of these items. `SchemaMismatch` if stored items do not fit. `again`: read the applied schemas again."""
+        applied: dict[str, AppliedSchema] = {}
+        if self.records_schemas:
+            applied = self._applied.all(again=again)
+            self._applied.check_names(applied, metas, self.metas.keys(), self._abandoned)
+        for place in dict.fromkeys(map(self._place, metas)):
+            self._connected(place).prepare([meta for meta in metas if self._place(meta) == place])
+        if self.records_schemas:
+            self._applied.check_items(applied, metas)
+            self._applied.record(applied, metas)
+        self._prepared |= {meta.name: meta for meta in metas}
+
+    def _is_empty(self, name: str, engine: str | None) -> bool:
+        """Return whether nothing is stored under the name of an item."""
+        return self._connected(engine if engine in self._engines else None).engine.is_empty(name)
 
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
+        self._applied.forget()
+        self._prepared = {}
         with self._changing:
             for context in self._handed_out:
                 context.disconnect()

@@ -246,6 +246,11 @@ class MemoryEngine:
     def open(self, meta: StoreMeta[T]) -> MemoryBackend[T]:
         return MemoryBackend(meta, self._stores, self._lock)
 
+    def is_empty(self, name: str) -> bool:
+        with self._lock:
+            table = self._stores.get(name)
+            return table is None or not table.items
+
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         if len(writes) > MAX_ATOMIC:
             raise BatchTooLarge(limit=MAX_ATOMIC)

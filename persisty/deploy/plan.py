@@ -77,7 +77,7 @@ def plan_of(
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
     configured = settings.load() if configured is None else configured
     names = ("rest", *GRAPHQL[graphql])
-    requests = app.system_stores
+    requests = app.deployed_system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *multi_store_operations(app).values(), *actions.values())
     secret = token_secret_of(app, configured)

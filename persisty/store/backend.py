@@ -237,6 +237,10 @@ class Engine(Protocol):
         """Create the tables and indexes that are missing; what exists is left as it is."""
         ...
 
+    def is_empty(self, name: str) -> bool:
+        """Return whether nothing is stored under the name of a store. Creates nothing."""
+        ...
+
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Do writes of several of the engine's backends, all or none, and answer in their positions as an atomic `Backend.write` does.
 

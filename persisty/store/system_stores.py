@@ -1,6 +1,6 @@
 """System stores: what persisty stores for itself, declared as items like any other, in one registry.
 
-A new one is a row of `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it, and no surface offers it.
+A new one is a row of `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it if functions use it, and no surface offers it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from ..model.meta import StoreMeta
+from .applied_schemas import APPLIED
 from .idempotency_records import REQUESTS
 
 
@@ -22,12 +23,21 @@ class Needs(Protocol):
         """Return whether responses to requests with an `Idempotency-Key` are stored."""
         ...
 
+    @property
+    def records_schemas(self) -> bool:
+        """Return whether the schemas that were applied last are recorded."""
+        ...
+
 
 class SystemStore(Struct, frozen=True):
-    """A store of persisty's own. `needed`: whether an app has to have it."""
+    """A store of persisty's own. `needed`: whether an app has to have it. `deployed`: whether deployed functions use it."""
 
     meta: StoreMeta[Any]
     needed: Callable[[Needs], bool]
+    deployed: bool = True
 
 
-SYSTEM_STORES: tuple[SystemStore, ...] = (SystemStore(REQUESTS, lambda app: app.keeps_requests),)
+SYSTEM_STORES: tuple[SystemStore, ...] = (
+    SystemStore(REQUESTS, lambda app: app.keeps_requests),
+    SystemStore(APPLIED, lambda app: app.records_schemas, deployed=False),
+)

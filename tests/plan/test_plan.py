@@ -91,7 +91,10 @@ class Recorder:
     def call(self, operation: str, payload: dict[str, Any], *shape: Any, **options: Any) -> Any:
         self.calls.append((operation, payload))
         if self._transport is None:
-            return {"Table": {"TableStatus": "ACTIVE", "TableName": payload["TableName"]}}
+            name = payload["TableName"]
+            [made, *_] = [one for called, one in self.calls if called == "CreateTable" and one["TableName"] == name]
+            table = {member: made[member] for member in ("TableName", "KeySchema", "AttributeDefinitions")}
+            return {"Table": {"TableStatus": "ACTIVE", **table}}
         if operation == "BatchExecuteStatement":  # moto does not know it; what is refused is written singly
             return ExecutedBatch([Executed(Error=Refused("ValidationError")) for _ in payload["Statements"]])
         return self._transport.call(operation, payload, *shape, **options)

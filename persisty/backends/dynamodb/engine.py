@@ -9,7 +9,7 @@ of `direct`; 0 writes as many items side by side, the default of `boto3`, becaus
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from time import sleep
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ... import settings
 from ...aws.credentials import provider
 from ...aws.retries import AwsError
-from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, Unsupported
+from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, SchemaMismatch, Unsupported
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
@@ -60,10 +60,22 @@ class DynamoDbEngine:
         if any(meta.uniques or meta.sequences for meta in metas):
             self._create_table(definition(self._system))
             self._wait(self._system)
-        for meta in metas:
-            self._add_indexes(meta, self._wait(self._table(meta)))
+        tables = [(meta, self._wait(self._table(meta))) for meta in metas]
+        if faults := [fault for meta, table in tables for fault in _key_faults(meta, table)]:
+            raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
+        for meta, table in tables:
+            self._add_indexes(meta, table)
             if meta.expires is not None:
                 self._expire(meta, meta.expires)
+
+    def is_empty(self, name: str) -> bool:
+        payload = {"TableName": table_name(self._app, self._stage, name), "Limit": 1}
+        try:
+            return not self.transport.call("Scan", payload)["Items"]
+        except AwsError as error:
+            if error.kind == "ResourceNotFoundException":
+                return True
+            raise as_error(error) from error
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """One TransactWriteItems. A unique value counts as a write more."""
@@ -156,6 +168,17 @@ class DynamoDbEngine:
             return answer
         except AwsError as error:
             raise as_error(error) from error
+
+
+def _key_faults(meta: StoreMeta[Any], table: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield a fault if a table has another key than its item, or the key's values another type."""
+    types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    codec = WireCodec(meta)
+    stored = ", ".join(f"{one['AttributeName']} {types[one['AttributeName']]}" for one in table["KeySchema"])
+    declared = ", ".join(f"{name} {codec.tag(name)}" for name in codec.schema)
+    if stored != declared:
+        message = f"The table {table['TableName']} has another key. DynamoDB cannot change it: copy the items to a table of another name"
+        yield Fault(f"/{meta.name}", message, declared, stored)
 
 
 def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> list[dict[str, str]]:

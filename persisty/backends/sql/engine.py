@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql import quoted_name
 
 from ...errors import Conflict, Fault, InvalidInput, SchemaMismatch
 from ...model.meta import StoreMeta
@@ -57,6 +58,12 @@ class SqlEngine:
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES, None)
         self._prepared.update(metas)
+
+    def is_empty(self, name: str) -> bool:
+        if not self._connection.rows(self._dialect.columns_of, (name,)):
+            return True
+        quoted = self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
+        return not self._connection.rows(f"SELECT 1 FROM {quoted} LIMIT 1")
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Each write is a statement in one transaction; neighbours of one store are sent together."""

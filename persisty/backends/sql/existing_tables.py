@@ -59,6 +59,17 @@ class Comparison:
         """The attributes without a column."""
         return [column.name for column in self._table.columns if column.name not in self._stored]
 
+    @property
+    def _renamed(self) -> dict[str, str]:
+        """Column → the missing attribute whose former name it has."""
+        missing = {*self.missing}
+        return {
+            former: one.name
+            for one in self._meta.schema.attributes
+            for former in one.former_names
+            if one.name in missing and former in self._stored and former not in self._table.c
+        }
+
     def adding(self, name: str) -> str | None:
         """Return the statement that adds a column; None where stored items have no value for it."""
         return adding_column(self._meta, self._table, name, self._codec, self._dialect)
@@ -77,7 +88,13 @@ class Comparison:
         return Fault(f"/{self._table.name}/{name}", message, expected, found)
 
     def _missing(self, adds_columns: bool) -> Iterator[Fault | None]:
+        former = {name: was for was, name in self._renamed.items()}
         for name in self.missing:
+            if name in former:
+                table, was = self._quoted(self._table.name), former[name]
+                renaming = f"ALTER TABLE {table} RENAME COLUMN {self._quoted(was)} TO {self._quoted(name)}"
+                yield self._fault(name, f"The column has its former name. Rename it: {renaming}", name, was)
+                continue
             statement = self.adding(name)
             if statement is None:
                 yield self._fault(
@@ -128,7 +145,7 @@ class Comparison:
 
     def _unknown(self, stored: StoredColumn) -> Iterator[Fault]:
         """Yield a fault if a new item cannot leave the column out."""
-        if stored.required and not stored.has_default:
+        if stored.required and not stored.has_default and stored.name not in self._renamed:
             yield self._fault(
                 stored.name,
                 "The column has no attribute and requires a value, so no item can be created. "

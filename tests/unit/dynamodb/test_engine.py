@@ -234,12 +234,18 @@ def test_what_is_being_made_is_waited_for_and_not_for_ever(monkeypatch: pytest.M
         {"TableStatus": "ACTIVE", "GlobalSecondaryIndexes": active},
     ]
 
+    key = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    }
+
     class Making:
         def call(self, operation: str, payload: dict[str, Any], shape: Any = None, **options: Any) -> Any:
             if operation == "CreateTable":
                 raise AwsError("ResourceInUseException", "", {})
             assert operation == "DescribeTable"
-            return {"Table": states.pop(0) if len(states) > 1 else states[0]}
+            state = states.pop(0) if len(states) > 1 else states[0]
+            return {"Table": {**state, "TableName": payload["TableName"], **key}}
 
         def close(self) -> None: ...
 

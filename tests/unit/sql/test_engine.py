@@ -111,7 +111,7 @@ def test_prepare_creates_what_is_missing_and_may_be_repeated(app: App, path: Pat
         found = connection.execute(
             "SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
         ).fetchall()
-        assert found == [("table", "thing"), ("index", "thing-by-owner-size")]
+        assert found == [("table", "persisty_schema"), ("table", "thing"), ("index", "thing-by-owner-size")]
         connection.execute('DROP INDEX "thing-by-owner-size"')
     app.close()
     app.prepare()

@@ -211,7 +211,9 @@ def test_names_longer_than_the_server_keeps_do_not_become_one(schema: str) -> No
     app = App("long", items=[Long], url=schema)
     app.prepare()
     with raw(app) as connection:
-        found = connection.execute("SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema()").fetchone()
+        found = connection.execute(
+            "SELECT count(*) FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'long'"
+        ).fetchone()
     assert found == (4,)
     app.store(Long).create(Long())
     with pytest.raises(Conflict) as taken:

@@ -1,0 +1,82 @@
+"""Compare the schema under which items were stored with the schema that is declared now: the differences that stored items do not survive.
+
+Harmless differences are no faults: access rules, links, indexes, bounds, documentation, the members of an enum (an item that has a removed one
+is named when it is read), an attribute that is gone, a new attribute that has a value in stored items (see `stored_before`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import Fault
+from .meta import StoreMeta
+from .schema import AttributeSchema, Choice, Definition, Enumeration, List, Named, OneOf, Python, Schema, Type
+from .stored_before import value_before
+
+OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
+"""Types with a form of their own. `any` is compared with nothing: a schema only names such a type."""
+SCALAR = frozenset({"string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes"})
+SIMILAR = 0.75
+"""Share of equal attributes from which a new item looks like a former one under another name."""
+
+
+def differences(stored: Schema, declared: StoreMeta[Any]) -> Iterator[Fault]:
+    """Yield a fault for each difference that items stored under a schema do not survive."""
+    name, schema = declared.name, declared.schema
+    if stored.key != schema.key:
+        yield Fault(
+            f"/{name}",
+            "The key is another one. Stored items keep their old key: declare it again, or export them, drop the table and import them",
+            ", ".join(schema.key),
+            ", ".join(stored.key),
+        )
+    before = {one.name: one for one in stored.attributes}
+    now = {one.name for one in schema.attributes}
+    for one in schema.attributes:
+        path = f"/{name}/{one.name}"
+        if one.name in before:
+            was, is_ = form(stored, before[one.name]), form(schema, one)
+            if was != is_ and "any" not in (was, is_):
+                yield Fault(
+                    path, "Stored items have a value of another type: declare it as before, or convert them", is_, was
+                )
+        elif former := next((old for old in one.former_names if old in before and old not in now), None):
+            yield Fault(
+                path, f"Stored items have it as {former}: copy the values before {former} is dropped", one.name, former
+            )
+        elif not one.optional and value_before(declared.attributes[one.name]) is None:
+            yield Fault(
+                path, "Stored items have no value for it: declare a default, or let it be None", form(schema, one)
+            )
+
+
+def form(schema: Schema, attribute: AttributeSchema) -> str:
+    """Return the form in which the values of an attribute are stored, such as `string`, `list` or `object`."""
+    return _form(schema, attribute.type)
+
+
+def _form(schema: Schema, type_: Type) -> str:
+    if isinstance(type_, Choice):
+        return "integer" if all(isinstance(one, int) for one in type_.values) else "string"
+    if isinstance(type_, Named):
+        return _defined(schema.types.get(type_.name))
+    if isinstance(type_, OneOf):
+        forms = {_form(schema, one) for one in type_.types}
+        return forms.pop() if len(forms) == 1 else "object"
+    tag = str(type_.__struct_config__.tag)
+    return OPAQUE.get(type(type_)) or (tag if tag in SCALAR else "object")
+
+
+def _defined(definition: Definition | None) -> str:
+    if isinstance(definition, Enumeration):
+        return "integer" if all(isinstance(one, int) for one in definition.members.values()) else "string"
+    return "object"
+
+
+def looks_like(stored: Schema, declared: Schema) -> bool:
+    """Return whether a declared item looks like a stored one under another name."""
+    if stored.name in declared.former_names:
+        return True
+    before, now = ({(one.name, form(schema, one)) for one in schema.attributes} for schema in (stored, declared))
+    return stored.key == declared.key and len(before & now) >= SIMILAR * len(before | now)

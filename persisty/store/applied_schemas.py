@@ -1,0 +1,127 @@
+"""Records of the schemas that were applied last: one for each app and store, in the app's own engine.
+
+`App.prepare` compares them with the declarations before it serves: a renamed class or a changed key would otherwise be an empty store. It
+reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process wrote it
+meanwhile. Deployed functions do not prepare, so they never read these records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ..errors import Conflict, Fault, PreconditionFailed, SchemaMismatch
+from ..model.attribute_declaration import Attr
+from ..model.generators import UPDATED
+from ..model.meta import StoreMeta, meta_of
+from ..model.schema import Schema
+from ..model.schema_differences import differences, looks_like
+from ..model.schema_json import schema_from_json, schema_to_json
+from ..model.stored import stored
+from ..naming import RESERVED
+from .store import Store
+
+IsEmpty = Callable[[str, str | None], bool]
+"""(name of a store, name of its engine) → whether nothing is stored there."""
+
+
+@stored(name=f"{RESERVED}schema", key=("app", "store"))
+class AppliedSchema:
+    """The schema of a store when its app was prepared last. `engine`: the name of its engine, None for the app's own."""
+
+    app: Attr[str]
+    store: Attr[str]
+    hash: Attr[str]
+    schema: Attr[str]
+    engine: Attr[str | None] = Attr(default=None)
+    applied_at: Attr[datetime] = UPDATED
+
+
+APPLIED: StoreMeta[AppliedSchema] = meta_of(AppliedSchema)
+
+
+class AppliedSchemas:
+    """The records of one app. `is_empty` asks the engines."""
+
+    def __init__(self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty) -> None:
+        self._app, self._records, self._is_empty = app, records, is_empty
+        self._read: dict[str, AppliedSchema] | None = None
+
+    def all(self, *, again: bool = True) -> dict[str, AppliedSchema]:
+        """Return every record, by store. `again`: read them even if they were read before."""
+        if again or self._read is None:
+            self._read = {one.store: one for one in self._records.search_all(AppliedSchema.app == self._app)}
+        return self._read
+
+    def forget(self) -> None:
+        """Forget the records: the next call reads them."""
+        self._read = None
+
+    def check_names(
+        self,
+        applied: Mapping[str, AppliedSchema],
+        metas: Iterable[StoreMeta[Any]],
+        declared: Collection[str],
+        abandoned: Collection[str],
+    ) -> None:
+        """Raise `SchemaMismatch` if a new store looks like one that has items and is not declared any more.
+
+        `declared`: the names of all stores of the app. `abandoned`: those whose items are left behind on purpose.
+        """
+        former = {
+            name: schema_from_json(one.schema)
+            for name, one in applied.items()
+            if name not in declared and name not in abandoned
+        }
+        new = [meta for meta in metas if meta.name not in applied] if former else []
+        _raise([fault for meta in new for fault in self._renamed(meta, former, applied)])
+
+    def check_items(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
+        """Raise `SchemaMismatch` if stored items do not fit these declarations."""
+        faults: list[Fault] = []
+        for meta in metas:
+            record = applied.get(meta.name)
+            if record is not None and record.hash != meta.schema.hash:
+                found = list(differences(schema_from_json(record.schema), meta))
+                faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
+        _raise(faults)
+
+    def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
+        """Write the schemas that are new or have changed, and note them in `applied`."""
+        for meta in metas:
+            before, schema = applied.get(meta.name), meta.schema
+            if before is not None and (before.hash, before.engine) == (schema.hash, meta.engine):
+                continue
+            changes = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": meta.engine}
+            try:
+                written: AppliedSchema | None
+                if before is None:
+                    written = self._records.create({"app": self._app, "store": meta.name, **changes})
+                else:
+                    same = AppliedSchema.hash == before.hash
+                    written = self._records.update((self._app, meta.name), changes, when=same)
+                if written is not None:
+                    applied[meta.name] = written
+            except (Conflict, PreconditionFailed):
+                continue  # another process applied its own schema at the same time
+
+    def _renamed(
+        self, meta: StoreMeta[Any], former: Mapping[str, Schema], applied: Mapping[str, AppliedSchema]
+    ) -> Iterable[Fault]:
+        """Yield a fault if this new store looks like a former one that has items, and has none itself."""
+        for name, schema in former.items():
+            if not looks_like(schema, meta.schema):
+                continue
+            if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
+                told = (
+                    f"It is new and empty, while items of {name}, which is not declared any more, are stored. Keep the name with "
+                    f'@stored(name="{name}"), or rename the table, or leave these items behind with App(abandoned=["{name}"])'
+                )
+                yield Fault(f"/{meta.name}", told, meta.name, name)
+                return
+
+
+def _raise(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise SchemaMismatch("The stored items do not fit the declarations", faults=faults)

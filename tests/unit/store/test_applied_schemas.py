@@ -1,0 +1,154 @@
+"""A renamed class, another key and changed types are noticed at the start, on every engine that outlives the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persisty import App, Attr, SchemaMismatch, stored
+
+from ...postgres import schema_in
+
+STAGES = count()
+Opened = Callable[..., App]
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-local", "dynamodb-moto"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
+    """Return a function that opens an app with some items, always in the same place."""
+    stage, apps = f"a{next(STAGES)}", list[App]()
+    match request.param:
+        case "sqlite":
+            url = f"sqlite:///{tmp_path}/shop.db"
+        case "postgresql":
+            url = schema_in(request.getfixturevalue("postgres_url"))
+        case "dynamodb-local":
+            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('local_endpoint')}&index_attributes=2"
+        case _:
+            url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0"
+
+    def make(*items: type[Any], **options: Any) -> App:
+        app = App("shop", items=items, url=url, stage=stage, **options)
+        apps.append(app)
+        app.prepare()
+        return app
+
+    yield make
+    for app in apps:
+        app.close()
+
+
+@stored(name="note")
+class Note:
+    id: str
+    text: str
+    size: int = 0
+
+
+@stored(name="memo")
+class Memo:
+    id: str
+    text: str
+    size: int = 0
+
+
+@stored(name="tag")
+class Tag:
+    id: str
+    label: str
+
+
+@stored(name="note")
+class NoteWithTime:
+    id: str
+    text: datetime
+    size: int = 0
+
+
+@stored(name="note", key=("text", "id"))
+class NoteByText:
+    id: str
+    text: str
+    size: int = 0
+
+
+@stored(name="note")
+class Renamed:
+    id: str
+    text: str
+    length: int = Attr(default=0, former_names="size")
+
+
+def filled(opened: Opened) -> App:
+    app = opened(Note)
+    app.store(Note).create({"id": "a", "text": "t"})
+    return app
+
+
+def mistakes(opened: Opened, *items: type[Any]) -> list[str]:
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(*items)
+    return [fault.path for fault in caught.value.faults]
+
+
+def test_a_renamed_class_is_noticed_and_names_the_old_store_and_what_to_do(opened: Opened) -> None:
+    filled(opened)
+    with pytest.raises(SchemaMismatch, match=r'items of note, .*@stored\(name="note"\).*abandoned=\["note"\]'):
+        opened(Memo)
+    assert opened(Memo, abandoned=["note"]).store(Memo).count() == 0
+    assert opened(Memo).store(Memo).count() == 0  # it has been applied
+    assert opened(Note).store(Note).count() == 1
+
+
+def test_an_item_that_is_dropped_or_added_or_was_empty_is_no_rename(opened: Opened) -> None:
+    opened(Note)
+    opened(Memo)
+    filled(opened)
+    opened(Tag)
+    opened(Note, Tag)
+    other = opened(Note)
+    assert other.store(Note).read("a").text == "t"
+
+
+def test_another_key_is_noticed(opened: Opened) -> None:
+    filled(opened)
+    assert "/note" in mistakes(opened, NoteByText)
+
+
+def test_another_type_is_noticed_even_where_both_are_stored_as_text(opened: Opened) -> None:
+    filled(opened)
+    assert mistakes(opened, NoteWithTime) == ["/note/text"]
+    assert opened(Note).store(Note).read("a").text == "t"
+
+
+def test_a_renamed_attribute_that_names_its_former_name_is_noticed(opened: Opened) -> None:
+    filled(opened)
+    assert mistakes(opened, Renamed) == ["/note/length"]
+
+
+def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opened) -> None:
+    app = filled(opened)
+    [record] = app._applied.all().values()
+    opened(Note)
+    assert app._applied.all() == {"note": record}
+    assert record.hash == Note.__persisty__.schema.hash  # type: ignore[attr-defined]
+
+
+def test_opening_a_store_of_an_embedded_engine_checks_it_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/shop.db"
+    first = App("shop", items=[Note], url=url)
+    first.store(Note).create({"id": "a", "text": "t"})
+    first.close()
+    for item in (Memo, NoteWithTime):
+        app = App("shop", items=[item], url=url)
+        with pytest.raises(SchemaMismatch):
+            app.store(item).count()
+        app.close()
+    other = App("another", items=[Memo], url=url)  # shares the file
+    assert other.store(Memo).count() == 0
+    other.close()
