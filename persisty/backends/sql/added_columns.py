@@ -10,11 +10,10 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.schema import CreateColumn
-from sqlalchemy.sql import quoted_name
 
 from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
-from .columns import RowCodec
+from .columns import RowCodec, table_text
 from .dialect import Dialect
 
 
@@ -27,8 +26,7 @@ def adding_column(meta: StoreMeta[Any], table: Table, name: str, codec: RowCodec
         return None
     column = CreateColumn(table.c[name]).compile(dialect=dialect.compiler)
     default = "" if value is None else f" DEFAULT {literal(codec.value(name, value))}"
-    quoted = dialect.compiler.identifier_preparer.quote(quoted_name(table.name, quote=True))
-    return f"ALTER TABLE {quoted} ADD COLUMN {column}{default}"
+    return f"ALTER TABLE {table_text(table, dialect)} ADD COLUMN {column}{default}"
 
 
 def literal(value: Any) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 from sqlalchemy import BigInteger, Column, Index, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy.sql import quoted_name
 
 from ...errors import InvalidDeclaration
 from ...model import indexes as model
@@ -52,6 +53,14 @@ def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
     if len(whole) <= MAX_NAME:
         return name
     return f"{whole[:48].decode(errors='ignore')}-{blake2b(whole, digest_size=7).hexdigest()}"
+
+
+def table_text(table: Table, dialect: Dialect) -> str:
+    """Return the name of a table in SQL, after its schema if statements name it."""
+    preparer = dialect.compiler.identifier_preparer
+    name: str = preparer.quote(quoted_name(table.name, quote=True))
+    schema = preparer.schema_for_object(table)
+    return f"{preparer.quote_schema(schema)}.{name}" if schema else name
 
 
 MAX_NAME = 63

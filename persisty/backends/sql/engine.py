@@ -9,15 +9,14 @@ from operator import itemgetter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Table
+from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import CreateIndex, CreateTable
-from sqlalchemy.sql import quoted_name
 
 from ...errors import Conflict, Fault, InvalidInput, SchemaMismatch
 from ...model.meta import StoreMeta
 from ...store.backend import Backend, Outcome, Write, WriteResult
 from ...store.write_results import relocated, undone
-from .columns import SEQUENCES, table_of
+from .columns import SEQUENCES, table_of, table_text
 from .dialect import Connection, Dialect, UniqueTaken
 from .existing_tables import Comparison
 
@@ -62,8 +61,8 @@ class SqlEngine:
     def is_empty(self, name: str) -> bool:
         if not self._connection.rows(self._dialect.columns_of, (name,)):
             return True
-        quoted = self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
-        return not self._connection.rows(f"SELECT 1 FROM {quoted} LIMIT 1")
+        table = table_text(Table(name, MetaData()), self._dialect)
+        return not self._connection.rows(f"SELECT 1 FROM {table} LIMIT 1")
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Each write is a statement in one transaction; neighbours of one store are sent together."""

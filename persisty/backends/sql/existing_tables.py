@@ -18,7 +18,7 @@ from sqlalchemy.sql import quoted_name
 from ...errors import Fault, SchemaMismatch
 from ...model.meta import StoreMeta
 from .added_columns import adding_column
-from .columns import RowCodec
+from .columns import RowCodec, table_text
 from .dialect import Dialect
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -51,7 +51,7 @@ class Comparison:
 
     def __init__(self, meta: StoreMeta[Any], table: Table, dialect: Dialect, rows: Rows) -> None:
         self._meta, self._table, self._dialect, self._rows = meta, table, dialect, rows
-        self._codec = RowCodec(meta, dialect)
+        self._codec, self._place = RowCodec(meta, dialect), table_text(table, dialect)
         self._stored = stored_columns(rows, table.name, dialect)
 
     @property
@@ -91,7 +91,7 @@ class Comparison:
         former = {name: was for was, name in self._renamed.items()}
         for name in self.missing:
             if name in former:
-                table, was = self._quoted(self._table.name), former[name]
+                table, was = self._place, former[name]
                 renaming = f"ALTER TABLE {table} RENAME COLUMN {self._quoted(was)} TO {self._quoted(name)}"
                 yield self._fault(name, f"The column has its former name. Rename it: {renaming}", name, was)
                 continue
@@ -111,8 +111,7 @@ class Comparison:
         if stored != declared:
             yield Fault(
                 f"/{self._table.name}",
-                "The table has another key. "
-                + self._dialect.remedies["key"].format(table=self._quoted(self._table.name)),
+                "The table has another key. " + self._dialect.remedies["key"].format(table=self._place),
                 ", ".join(declared),
                 ", ".join(stored) or "none",
             )
@@ -133,7 +132,7 @@ class Comparison:
     def _nulls(self, name: str, declared: str) -> Iterator[Fault]:
         """Yield a fault if an item has a null in a required attribute."""
         key = ", ".join(map(self._quoted, self._meta.key.attributes))
-        table, column = self._quoted(self._table.name), self._quoted(name)
+        table, column = self._place, self._quoted(name)
         place = self._dialect.compiler.identifier_preparer.format_table(self._table)
         found = self._rows(f"SELECT {key} FROM {place} WHERE {column} IS NULL LIMIT 1")
         for values in found:
@@ -157,11 +156,12 @@ class Comparison:
     def _uniques(self) -> Iterator[Fault]:
         """Yield the unique indexes that persisty made for a `Unique` that is no longer declared."""
         declared = {str(index.name) for index in self._table.indexes}
+        schema, dot, _ = self._place.rpartition(".")
         for (name,) in self._rows(self._dialect.uniques_of, (self._table.name,)):
             if name.startswith(f"{self._table.name}-unique-") and name not in declared:
                 yield Fault(
                     f"/{self._table.name}",
-                    f"The table has a unique index that is not declared. Drop it: DROP INDEX {self._quoted(name)}",
+                    f"The table has a unique index that is not declared. Drop it: DROP INDEX {schema}{dot}{self._quoted(name)}",
                     found=name,
                 )
 
@@ -171,7 +171,7 @@ class Comparison:
     def _remedy(self, difference: str, name: str) -> str:
         column = self._table.c.get(name)
         return self._dialect.remedies[difference].format(
-            table=self._quoted(self._table.name),
+            table=self._place,
             column=self._quoted(name),
             type="" if column is None else self._declared(name),
         )
