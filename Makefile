@@ -17,7 +17,7 @@ ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance roles fuzz parity check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance differential roles fuzz parity check format bench synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -28,6 +28,10 @@ test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed
 # The suite that every engine has to pass, and its matrix; and eleven linked tables with messy data. `make test` runs them, too.
 conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@$(SPREAD) --engines $(ENGINES) tests/conformance tests/museums
+
+# Random calls over every engine, compared with a model in plain Python. `make test` runs a short part of it.
+differential: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
+	@CALLS=$(or $(CALLS),5000) $(SPREAD) --engines $(ENGINES) tests/differential
 
 # Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed

@@ -118,6 +118,18 @@ def follows_links(where: Filter) -> bool:
     return False
 
 
+def stores_behind(where: Filter) -> frozenset[str]:
+    """Return the names of the items that the links in the filter lead to."""
+    match where:
+        case Exists(_, meta, _, inner):
+            return stores_behind(inner) | {meta.name}
+        case Not(inner):
+            return stores_behind(inner)
+        case And(filters) | Or(filters):
+            return frozenset[str]().union(*map(stores_behind, filters))
+    return frozenset()
+
+
 def names_in(where: Filter) -> frozenset[str]:
     """Return the item's attributes that the filter names."""
     match where:

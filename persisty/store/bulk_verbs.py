@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ..errors import PersistyError
-from ..model.expressions import Filter
-from .backend import Delete, Outcome
-from .bulk_writes import write_all, write_by_key
+from ..model.expressions import And, Filter
+from ..query.filter_algebra import all_of, combine, follows_links
+from .bulk_writes import check_bulk_limit, write_all, write_by_key
 from .context import StoreContext
 from .edits import BulkResult
 from .limits import MAX_BATCH
-from .results import Planned
 
 
 def write_matches(
@@ -38,19 +38,43 @@ def write_matches(
 def delete_matches(
     here: StoreContext[Any], rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool
 ) -> BulkResult:
-    """Delete the matches of `rows` with the referential actions of each. Reads a page at a time."""
-    asked = here.preparation.rows("read", rows)
-    condition = here.semi_joins.ready(here.meta, asked)
-    order = here.preparation.order(None)
-    changed = 0
+    """Delete the matches of `rows` with the referential actions of each. An item that stays and blocks one of them refuses the call before anything
+    is deleted. Reads a page of keys at a time, or all of them where a page depends on those before it."""
+    check_bulk_limit(limit)
+    actions, asked = here.referential_actions, here.preparation.rows("read", rows)
+    # what is behind a link may be deleted with an item before; all other conditions travel with each write
+    condition = combine(And, [one for one in all_of(asked) if not follows_links(one)])
+    transactional = actions.transactional(here.meta)
+    removal = actions.removal(None, here.guard.caller)
+    changed, reached = 0, cursor
+    try:
+        with here.path.transaction() if transactional else nullcontext():
+            pages: Iterable[tuple[list[Any], str | None]] = _pages_of_keys(here, asked, limit, cursor, allow_scan)
+            if follows_links(asked) or (not transactional and actions.may_block(here.meta)):
+                pages = list(pages)
+            if not transactional and isinstance(pages, list):
+                actions.check_blocked(here.meta, [key for keys, _ in pages for key in keys])
+            for keys, following in pages:
+                for key in keys:
+                    changed += actions.delete_one(here.meta, key, condition, removal)
+                reached = following
+            removal.check()
+    except PersistyError as error:
+        error.details |= {"changed": 0, "cursor": cursor} if transactional else {"changed": changed, "cursor": reached}
+        raise
+    return BulkResult(changed, reached)
+
+
+def _pages_of_keys(
+    here: StoreContext[Any], asked: Filter, limit: int | None, cursor: str | None, allow_scan: bool
+) -> Iterator[tuple[list[Any], str | None]]:
+    """Yield the keys of the matches, about `limit` of them, a page at a time, each with the cursor after it."""
+    order, select = here.preparation.order(None), here.attributes_to_read(here.meta.key.attributes)
+    left = limit
     while True:
-        size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
-        select = here.attributes_to_read(here.meta.key.attributes)
-        page = here.page(asked, order, size, cursor, select, allow_scan)
-        for item in page.items:
-            planned = Planned(Delete(here.meta.key_values(item), condition), asked)
-            result = here.referential_actions.delete(here.meta, planned, here.guard.caller)
-            changed += result.outcome is Outcome.DONE
+        page = here.page(asked, order, MAX_BATCH if left is None else min(MAX_BATCH, left), cursor, select, allow_scan)
+        yield [here.meta.key_values(item)[0] for item in page.items], page.cursor
+        left = None if left is None else left - len(page.items)
         cursor = page.cursor
-        if cursor is None or (limit is not None and changed >= limit):
-            return BulkResult(changed, cursor)
+        if cursor is None or left == 0:
+            return

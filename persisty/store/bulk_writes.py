@@ -31,7 +31,7 @@ def write_all(
 
     An error carries in its details what was done before it: `changed`, and the `cursor` to go on from.
     """
-    _check(limit)
+    check_bulk_limit(limit)
     after = None if cursor is None else decode_cursor(path.meta, where, (), cursor)
     changed = 0
     while ready != NOTHING:
@@ -60,7 +60,7 @@ def write_by_key(
 ) -> BulkResult:
     """Like `write_all`, in the order of the keys: for a caller who must not see the values of an index, by which an engine's own
     order goes on."""
-    _check(limit)
+    check_bulk_limit(limit)
     meta = path.meta
     order = tuple(OrderBy(name) for name in meta.key.attributes)
     changed = 0
@@ -89,6 +89,7 @@ def _is(path: ChangePath[Any], item: Any) -> Filter:
     return combine(And, [Compare(name, "eq", value) for name, value in values])
 
 
-def _check(limit: int | None) -> None:
+def check_bulk_limit(limit: int | None) -> None:
+    """`InvalidQuery` for a limit that is not a number of items."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])

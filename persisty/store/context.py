@@ -7,7 +7,7 @@ change path) obtain its context by `context_of(store)` of `persisty.store.store`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import UNSET
@@ -17,9 +17,10 @@ from ..model.expressions import ALL, NOTHING, Filter, OrderBy
 from ..model.meta import StoreMeta
 from ..model.pages import IncompletePage, ResultPage
 from ..query.cursor import decode_cursor, encode_cursor
+from ..query.filter_algebra import stores_behind
 from ..security.caller import Caller
 from ..security.policy import Policy
-from .backend import Backend, Delete, Page, Query, WriteResult
+from .backend import Backend, Delete, Page, Put, Query, Write, WriteResult
 from .caller_guard import CallerGuard
 from .change_path import ChangePath
 from .guard import Guard
@@ -156,12 +157,31 @@ class StoreContext(Generic[T]):
             return redacted
         return whole([None if one is None else seen_by(self.guard, one) for one in redacted], several=several)
 
-    def write(self, planned: Sequence[Planned], *, atomic: bool) -> list[WriteResult]:
-        """Perform planned writes of this store. Deletes carry out the referential actions."""
-        writes = [one.write for one in planned]
-        if writes and self.referential_actions.of(self.meta) and any(isinstance(one, Delete) for one in writes):
-            return self.referential_actions.write(self.meta, planned, atomic, self.guard.caller)
-        return self.path.write(writes, atomic=atomic, by=self.guard.caller) if writes else []
+    def write(self, planned: Sequence[Planned]) -> list[WriteResult]:
+        """Perform planned writes of this store in order, each by itself. Deletes carry out the referential actions."""
+        ready = self.preparation.ready
+        if self.referential_actions.of(self.meta) and any(isinstance(one.write, Delete) for one in planned):
+            return self.referential_actions.write(self.meta, planned, ready, self.guard.caller)
+        results: list[WriteResult] = []
+        for some in self._turns(planned):
+            writes = [ready(one.write) for one in some]
+            results += self.path.write(writes, atomic=False, by=self.guard.caller)
+        return results
+
+    def _turns(self, planned: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
+        """Yield what can be written in one call. Where a condition leads through a link to items of this store, it sees the edits before it: an
+        engine that cannot follow links has to have written these."""
+        if self.path.capabilities.joins or len(planned) == 1:
+            if planned:
+                yield planned
+            return
+        start = 0
+        for position, one in enumerate(planned):
+            if position > start and self.meta.name in _looks_at(one.write):
+                yield planned[start:position]
+                start = position
+        if planned:
+            yield planned[start:]
 
     def settled(self, planned: Planned, result: WriteResult, missing: Any = UNSET) -> Any:
         """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other."""
@@ -171,3 +191,11 @@ class StoreContext(Generic[T]):
         if missing is not UNSET and isinstance(settled.error, NotFound):
             return missing
         raise settled.error
+
+
+def _looks_at(write: Write) -> frozenset[str]:
+    """Return the stores that the conditions of a write look at through links."""
+    found: frozenset[str] = frozenset() if isinstance(write, Put) else stores_behind(write.when)
+    if not isinstance(write, Delete):
+        found = found.union(*(stores_behind(one.where) for one in write.requires))
+    return found

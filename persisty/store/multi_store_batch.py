@@ -7,16 +7,15 @@ all of its writes or none; otherwise neighbours of one store are written togethe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from itertools import groupby
 from typing import Any
 
 from msgspec import Struct, structs
 
-from ..errors import Fault, InvalidDeclaration, InvalidInput, InvalidQuery, PersistyError, Unsupported
+from ..errors import Fault, InvalidDeclaration, InvalidInput, InvalidQuery, PersistyError
 from ..model.validation import pointer
-from .backend import Delete, Outcome, Put, WriteResult
-from .change_path import write_together
+from .atomic_batch import write_atomically
+from .backend import Outcome, Put, WriteResult
 from .context import StoreContext
 from .edits import Create, Edit, EditResult
 from .limits import check_batch
@@ -112,27 +111,12 @@ def _together(placed: Sequence[_Placed]) -> list[WriteResult | None]:
     """The results of an atomic batch, None for an edit without a write."""
     if any(one.planned is None for one in placed):
         return [None if one.planned is None else WriteResult(Outcome.ABORTED) for one in placed]
-    writes = [(one.store.path, one.planned.write) for one in placed if one.planned is not None]
-    paths = list(dict.fromkeys(path for path, _ in writes))
-    released = [
-        (one.store, one.planned.write.key)
-        for one in placed
-        if one.planned is not None
-        and isinstance(one.planned.write, Delete)
-        and one.store.referential_actions.of(one.store.meta)
-    ]
-    if released and not all(store.referential_actions.transactional(store.meta) for store, _ in released):
-        raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")
     try:
-        with paths[0].transaction() if released else nullcontext():
-            results = write_together(writes, placed[0].store.guard.caller)
-            if all(result.outcome is Outcome.DONE for result in results):
-                for store, key in released:
-                    store.referential_actions.release(store.meta, list(key), None, store.guard.caller)
+        batch = [(one.store, one.planned) for one in placed if one.planned is not None]
+        return list(write_atomically(batch, placed[0].store.guard.caller))
     except InvalidInput as error:
         error.faults = tuple(_relocated(fault, placed) for fault in error.faults)
         raise
-    return list(results)
 
 
 def _relocated(fault: Fault, placed: Sequence[_Placed]) -> Fault:
@@ -148,7 +132,7 @@ def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
     for store, group in groupby(present, lambda one: one.store):
         some = list(group)
         try:
-            found = store.write([one.planned for one in some if one.planned], atomic=False)
+            found = store.write([one.planned for one in some if one.planned])
         except InvalidInput:  # the engine refused some, and wrote none
             found = [_alone(one) for one in some]
         except PersistyError as error:
@@ -159,7 +143,7 @@ def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
 
 def _alone(one: _Placed) -> WriteResult:
     try:
-        [result] = one.store.write([one.planned] if one.planned else [], atomic=False)
+        [result] = one.store.write([one.planned] if one.planned else [])
     except PersistyError as error:
         return WriteResult(Outcome.ERROR, error=error)
     return result

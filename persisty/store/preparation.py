@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.expressions import ALL, And, Exists, Filter, OrderBy, Text
@@ -14,11 +14,11 @@ from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..model.update_operators import bounds_of
 from ..model.validation import key_values, pointer
-from ..query.filter_algebra import all_of, combine
+from ..query.filter_algebra import all_of, combine, follows_links
 from ..query.order import Order, resolve_order
 from ..query.resolution import resolve_filter
 from . import edits
-from .backend import Delete, Patch, Put, Requirement
+from .backend import Delete, Patch, Put, Requirement, Write
 from .guard import Guard
 from .results import Planned
 from .semi_joins import SemiJoins
@@ -90,8 +90,15 @@ class Preparation:
     def create(self, given: Any, path: str = "") -> Planned:
         item = self.guard.new(given, path)
         self.guard.check_new([item])
-        values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()} if self._linked else {}
-        return Planned(Put(item, self._requirements(values, "create", path)), given=given)
+        if not self._linked:
+            return Planned(Put(item), given=given)
+        values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()}
+        requires = self._requirements(values, "create", path)
+        itself = [one for one in requires if one.meta is self.meta and one.key == self.meta.key_values(item)]
+        if itself:  # an item may belong to itself, which is not there before
+            self._check_itself(item, itself, path)
+            requires = tuple(one for one in requires if one not in itself)
+        return Planned(Put(item, requires), given=given)
 
     def update(
         self,
@@ -115,9 +122,14 @@ class Preparation:
             return None
         rule = self.guard.condition("update", valid)
         bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values are no sums
-        ready = ALL if condition is rule is bounds is ALL else self._ready(condition, rule, bounds)
+        asked = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
         requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
-        return Planned(Patch(values, valid, ready, requires), condition, changes, rule, bounds)
+        itself = [one for one in requires if one.meta is self.meta and one.key == values]
+        if itself:  # it is there if it is updated at all
+            requires = tuple(one for one in requires if one not in itself)
+            seen = _all(*(one.where for one in itself))
+            asked, rule = _all(asked, seen), _all(rule, seen)
+        return Planned(Patch(values, valid, asked, requires), condition, changes, rule, bounds)
 
     def delete(
         self, key: Any, when: Filter | None, path: str = "", values: KeyValues | UnsetType | None = UNSET
@@ -129,7 +141,24 @@ class Preparation:
             values = self.key(key, path + "/key")
         if values is None:
             return None
-        return Planned(Delete(values, self._ready(condition, rule)), condition, rule=rule)
+        return Planned(Delete(values, _all(condition, rule)), condition, rule=rule)
+
+    def ready(self, write: Write, *, now: Callable[[Filter], bool] | None = None) -> Write:
+        """Return a planned write as the engine takes it. Links that the engine cannot follow are looked up at this moment, and so are
+        those of the conditions for which `now` returns True."""
+        when = ALL if isinstance(write, Put) else write.when
+        requires = () if isinstance(write, Delete) else write.requires
+        linked = when is not ALL and follows_links(when)
+        if not linked and not any(follows_links(one.where) for one in requires):
+            return write
+
+        def ready(meta: StoreMeta[Any], where: Filter) -> Filter:
+            return self.semi_joins.ready(meta, where, now=now is not None and now(where))
+
+        if requires:
+            known = tuple(structs.replace(one, where=ready(one.meta, one.where)) for one in requires)
+            write = structs.replace(write, requires=known)
+        return structs.replace(write, when=ready(self.meta, when)) if linked else write
 
     def batch(self, batch: Sequence[edits.Edit], positions: Sequence[int] | None = None) -> list[Planned | None]:
         """Plan the writes of edits, None for a key that no item can have. Raises every fault of every edit at once.
@@ -180,8 +209,7 @@ class Preparation:
             ):
                 wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
         requirements = [
-            Requirement(name, target, (values[name],), self.semi_joins.ready(target, combine(And, where)))
-            for name, (target, where) in wanted.items()
+            Requirement(name, target, (values[name],), combine(And, where)) for name, (target, where) in wanted.items()
         ]
         here = self.semi_joins.path_of(self.meta).transactions
         elsewhere = [one for one in requirements if self.semi_joins.path_of(one.meta).transactions is not here]
@@ -203,10 +231,19 @@ class Preparation:
         if faults:
             raise InvalidInput(faults=faults)
 
-    def _ready(self, *conditions: Filter) -> Filter:
-        """All of them, as the engine takes them."""
-        several = [one for one in conditions if one is not ALL]
-        if not several:
-            return ALL
-        joined = several[0] if len(several) == 1 else combine(And, several)
-        return self.semi_joins.ready(self.meta, joined)
+    def _check_itself(self, item: Any, requires: Sequence[Requirement], path: str) -> None:
+        """Raise unless a new item that belongs to itself is such as its own requirements say."""
+        faults = [
+            Fault(path + pointer(one.attribute), "There is no such item", "the key of one that is there")
+            for one in requires
+            if not self.semi_joins.hold(self.meta, one.where, [item])[0]
+        ]
+        if faults:
+            raise InvalidInput(faults=faults)
+
+
+def _all(*conditions: Filter) -> Filter:
+    several = [one for one in conditions if one is not ALL]
+    if not several:
+        return ALL
+    return several[0] if len(several) == 1 else combine(And, several)

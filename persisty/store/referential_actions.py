@@ -1,8 +1,13 @@
 """Referential actions: what happens to the items that belong to one that is deleted. They block it, follow it, or lose their link.
 
-Where the engine has transactions, the item is deleted first and its dependents after it, in one transaction: an item that is created
-meanwhile requires its target, which is locked by then. Elsewhere the dependents go first, a bounded number in one call, and the item last: a
-call that ends early can be repeated. An item that is created in between may stay without its target there.
+An item blocks unless it is deleted by the same call, itself or by `cascade`. A blocked delete writes nothing.
+
+```
+transactions   delete the item, then its dependents, then look for items that block: any of them undoes the transaction.
+               An item that is created meanwhile requires its target, which is locked by then
+none           look for items that block; delete the dependents, a bounded number in one call, then the item, then the dependents that
+               were created meanwhile. A call that ends early can be repeated
+```
 """
 
 from __future__ import annotations
@@ -10,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import Conflict, Unfinished, Unsupported
+from ..errors import Conflict, Unfinished
 from ..model.expressions import And, Filter
+from ..model.keys import KeyValues
 from ..model.meta import Link, StoreMeta
 from ..model.validation import changes_of
 from ..query.filter_algebra import among, combine
 from ..security.caller import Caller
-from .backend import Delete, Outcome, Query, WriteResult
+from .backend import Delete, Outcome, Query, Write, WriteResult
 from .bulk_writes import write_all
 from .change_path import ChangePath
 from .limits import MAX_BATCH
@@ -25,6 +31,7 @@ from .semi_joins import SemiJoins
 
 MAX_DEPENDENTS = 10_000
 """Items that one call deletes or changes with another, where it cannot be one transaction."""
+BLOCKED = "There are items that belong to it"
 PathOf = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the change path of its store."""
 
@@ -60,107 +67,170 @@ class ReferentialActions:
                     left.append(other)
         return path.capabilities.transactions
 
-    def delete(self, meta: StoreMeta[Any], planned: Planned, by: Caller | None) -> WriteResult:
-        """Delete an item with its dependents. Raises `Conflict` where one of them blocks it, `Unfinished` where there are more than one
-        call deletes."""
+    def delete(self, meta: StoreMeta[Any], planned: Planned, write: Write, by: Caller | None) -> WriteResult:
+        """Delete an item with its dependents. Raises `Conflict` where an item blocks it, `Unfinished` where there are more dependents than one
+        call deletes. `write`: that of the plan, as the engine takes it."""
         path = self.path_of(meta)
         [key] = planned.write.key  # type: ignore[union-attr]  # a link leads by a key of one part
         if self.transactional(meta):
             with path.transaction():
-                [result] = path.write((planned.write,), atomic=False, by=by)
+                [result] = path.write((write,), atomic=False, by=by)
                 if result.outcome is Outcome.DONE:
-                    self.release(meta, [key], None, by)
+                    removal = self.removal(None, by)
+                    removal.release(meta, [key])
+                    removal.check()
             return result
-        [item] = path.read(((key,),))
+        refused = self._refused(meta, planned)
+        if refused is not None:
+            return refused
+        self.check_blocked(meta, [key])
+        return self._dependents_first(meta, key, write, by)
+
+    def delete_one(self, meta: StoreMeta[Any], key: Any, when: Filter, removal: Removal) -> bool:
+        """Delete one of several items, with its dependents; True if it was there and matched. The caller has begun their transaction and calls
+        `Removal.check` after the last, or without transactions has called `check_blocked` for all."""
+        write = Delete((key,), when)
+        if self.transactional(meta):
+            [result] = self.path_of(meta).write((write,), atomic=False, by=removal.by)
+            if result.outcome is Outcome.DONE:
+                removal.release(meta, [key])
+        else:
+            result = self._refused(meta, Planned(write, when)) or self._dependents_first(meta, key, write, removal.by)
+        return result.outcome is Outcome.DONE
+
+    def _refused(self, meta: StoreMeta[Any], planned: Planned) -> WriteResult | None:
+        """Return the result of a delete whose item is missing or does not match: its dependents must stay."""
+        [item] = self.path_of(meta).read((planned.write.key,))  # type: ignore[union-attr]  # a Delete
         if item is None:
             return WriteResult(Outcome.MISSING)
-        # a caller that may not delete the item must not delete its dependents
         condition = combine(And, [planned.when, planned.rule])
-        if not self._joins.hold(meta, condition, [item])[0]:
-            return WriteResult(Outcome.FAILED, item)
-        self.release(meta, [key], MAX_DEPENDENTS, by)
-        [result] = path.write((planned.write,), atomic=False, by=by)
+        return None if self._joins.hold(meta, condition, [item])[0] else WriteResult(Outcome.FAILED, item)
+
+    def _dependents_first(self, meta: StoreMeta[Any], key: Any, write: Write, by: Caller | None) -> WriteResult:
+        path, removal = self.path_of(meta), self.removal(MAX_DEPENDENTS, by)
+        removal.release(meta, [key])
+        [result] = path.write((write,), atomic=False, by=by)
+        if result.outcome is Outcome.DONE:
+            removal.release(meta, [key])
         return result
 
-    def release(self, meta: StoreMeta[Any], keys: Sequence[Any], limit: int | None, by: Caller | None) -> None:
-        """Apply the actions to the dependents of items, at most `limit` of them."""
-        _Removal(self, limit, by).release(meta, keys)
+    def removal(self, limit: int | None, by: Caller | None) -> Removal:
+        """Return the deletion of dependents, at most `limit` of them."""
+        return Removal(self, limit, by)
 
-    def write(
-        self, meta: StoreMeta[Any], planned: Sequence[Planned], atomic: bool, by: Caller | None
-    ) -> list[WriteResult]:
-        """Do the writes of a batch that has deletes."""
-        if atomic and self.transactional(meta):
-            return self._together(meta, planned, by)
-        if atomic:
-            raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")
-        return [self._alone(meta, one, by) for one in planned]
+    def may_block(self, meta: StoreMeta[Any]) -> bool:
+        """Return whether an item can block the delete of one of `meta`, or of what is deleted with it."""
+        left, seen = [meta], {meta}
+        while left:
+            for other, link in self.of(left.pop()):
+                if link.on_delete == "block":
+                    return True
+                if link.on_delete == "cascade" and other not in seen:
+                    seen.add(other)
+                    left.append(other)
+        return False
 
-    def _alone(self, meta: StoreMeta[Any], planned: Planned, by: Caller | None) -> WriteResult:
-        if not isinstance(planned.write, Delete):
-            return self.path_of(meta).write((planned.write,), atomic=False, by=by)[0]
-        try:
-            return self.delete(meta, planned, by)
-        except (Conflict, Unfinished) as error:
-            return WriteResult(Outcome.ERROR, error=error)
+    def check_blocked(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
+        """Raise `Conflict` if an item blocks the delete of these, and is not deleted with them. Reads only."""
+        if not self.may_block(meta):
+            return
+        gone: dict[str, set[KeyValues]] = {meta.name: {(key,) for key in keys}}
+        left: list[tuple[StoreMeta[Any], list[Any]]] = [(meta, list(keys))]
+        blocking: list[tuple[StoreMeta[Any], Filter]] = []
+        while left:
+            target, deleted = left.pop()
+            for other, link in self.of(target):
+                for start in range(0, len(deleted), MAX_BATCH):
+                    where = among(link.by, deleted[start : start + MAX_BATCH])
+                    if link.on_delete == "block":
+                        blocking.append((other, where))
+                    elif link.on_delete == "cascade":
+                        known = gone.setdefault(other.name, set())
+                        for some in self.keys(other, where):
+                            fresh = [key for key in some if key not in known]
+                            known.update(fresh)
+                            if fresh and self.of(other):
+                                left.append((other, [key for [key] in fresh]))
+        for other, where in blocking:
+            for some in self.keys(other, where):
+                if not gone.get(other.name, set()).issuperset(some):
+                    raise Conflict(BLOCKED, attributes=[])
 
-    def _together(self, meta: StoreMeta[Any], planned: Sequence[Planned], by: Caller | None) -> list[WriteResult]:
-        """An atomic batch with the dependents of its deletes, in one transaction."""
-        path = self.path_of(meta)
-        with path.transaction():
-            results = path.write([one.write for one in planned], atomic=True, by=by)
-            if all(one.outcome is Outcome.DONE for one in results):
-                gone = [one.write.key[0] for one in planned if isinstance(one.write, Delete)]
-                self.release(meta, gone, None, by)
-        return results
-
-
-class _Removal:
-    """One delete on its way down the links."""
-
-    def __init__(self, actions: ReferentialActions, limit: int | None, by: Caller | None) -> None:
-        self._actions, self._left, self._by = actions, limit, by
-        self._done = 0
-        self._seen: set[tuple[str, Any]] = set()
-
-    def release(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
-        """Apply the actions to the dependents of these items. A dependent that blocks is looked for before anything is written."""
-        self._seen.update((meta.name, key) for key in keys)
-        listed = self._actions.of(meta)
-        for other, link in listed:
-            path = self._actions.path_of(other)
-            if link.on_delete == "block" and path.query(Query(among(link.by, keys), (), None, 1)).items:
-                raise Conflict("There are items that belong to it", attributes=[])
-        for other, link in listed:
-            if link.on_delete == "cascade":
-                self._cascade(other, link, keys)
-            elif link.on_delete == "nullify":
-                self._write(other, changes_of(other, {link.by: None}), among(link.by, keys))
-
-    def _cascade(self, meta: StoreMeta[Any], link: Link, keys: Sequence[Any]) -> None:
-        where = among(link.by, keys)
-        if self._actions.of(meta):
-            for some in self._keys(meta, where):
-                fresh = [key for key in some if (meta.name, key) not in self._seen]
-                if fresh:
-                    self.release(meta, fresh)
-                    self._write(meta, None, combine(And, [where, among(meta.key.attributes[0], fresh)]))
-        else:
-            self._write(meta, None, where)
-
-    def _keys(self, meta: StoreMeta[Any], where: Filter) -> Iterator[list[Any]]:
-        [name] = meta.key.attributes
+    def keys(self, meta: StoreMeta[Any], where: Filter) -> Iterator[list[KeyValues]]:
+        """Yield the keys of the matches, a page at a time."""
         after: Mapping[str, Any] | None = None
         while True:
-            page = self._actions.path_of(meta).query(Query(where, (), after, MAX_BATCH, select=(name,)))
-            yield [meta.attributes[name].get(one) for one in page.items]
+            page = self.path_of(meta).query(
+                Query(where, (), after, MAX_BATCH, select=meta.key.attributes, allow_scan=True)
+            )
+            yield [meta.key_values(one) for one in page.items]
             after = page.position
             if after is None:
                 return
 
+    def write(
+        self, meta: StoreMeta[Any], planned: Sequence[Planned], ready: Callable[[Write], Write], by: Caller | None
+    ) -> list[WriteResult]:
+        """Do the writes of a batch that has deletes, one after the other."""
+        return [self._alone(meta, one, ready(one.write), by) for one in planned]
+
+    def _alone(self, meta: StoreMeta[Any], planned: Planned, write: Write, by: Caller | None) -> WriteResult:
+        if not isinstance(write, Delete):
+            return self.path_of(meta).write((write,), atomic=False, by=by)[0]
+        try:
+            return self.delete(meta, planned, write, by)
+        except (Conflict, Unfinished) as error:
+            return WriteResult(Outcome.ERROR, error=error)
+
+
+class Removal:
+    """The dependents of deleted items on their way out, down the links."""
+
+    def __init__(self, actions: ReferentialActions, limit: int | None, by: Caller | None) -> None:
+        self._actions, self._left, self.by = actions, limit, by
+        self._done = 0
+        self._seen: set[tuple[str, Any]] = set()
+        self._blocking: list[tuple[StoreMeta[Any], Filter]] = []
+
+    def release(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
+        """Apply the actions to the dependents of these items. `check` is yet to look for items that block."""
+        self._seen.update((meta.name, key) for key in keys)
+        for other, link in self._actions.of(meta):
+            where = among(link.by, keys)
+            if link.on_delete == "block":
+                self._blocking.append((other, where))
+            elif link.on_delete == "cascade":
+                self._cascade(other, where)
+            elif link.on_delete == "nullify":
+                self._write(other, changes_of(other, {link.by: None}), where)
+
+    def blocked(self) -> bool:
+        """Return whether there are items that belong to deleted ones and block that."""
+        return any(
+            self._actions.path_of(other).query(Query(where, (), None, 1, allow_scan=True)).items
+            for other, where in self._blocking
+        )
+
+    def check(self) -> None:
+        """Raise `Conflict` if the deletes are blocked. To be called in their transaction, after all of them."""
+        if self.blocked():
+            raise Conflict(BLOCKED, attributes=[])
+
+    def _cascade(self, meta: StoreMeta[Any], where: Filter) -> None:
+        if not self._actions.of(meta):
+            self._write(meta, None, where)
+            return
+        for some in self._actions.keys(meta, where):
+            fresh = [key for [key] in some if (meta.name, key) not in self._seen]
+            if fresh:
+                self.release(meta, fresh)
+                self._write(meta, None, combine(And, [where, among(meta.key.attributes[0], fresh)]))
+                if self._left is not None:  # without a transaction, more may have been created in between
+                    self.release(meta, fresh)
+
     def _write(self, meta: StoreMeta[Any], changes: Mapping[str, Any] | None, where: Filter) -> None:
         """Write all matches, as far as one call goes."""
-        bulk = write_all(self._actions.path_of(meta), changes, where, where, self._left, None, True, self._by)
+        bulk = write_all(self._actions.path_of(meta), changes, where, where, self._left, None, True, self.by)
         self._done += bulk.changed
         if self._left is not None:
             self._left -= bulk.changed

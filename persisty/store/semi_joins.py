@@ -31,12 +31,15 @@ class SemiJoins:
     def __init__(self, path_of: Related) -> None:
         self.path_of = path_of
 
-    def ready(self, meta: StoreMeta[Any], where: Filter) -> Filter:
-        """The filter as the engine takes it: links that it can follow stay, for the others the keys behind them are read."""
+    def ready(self, meta: StoreMeta[Any], where: Filter, *, now: bool = False) -> Filter:
+        """The filter as the engine takes it: links that it can follow stay, for the others the keys behind them are read.
+
+        `now`: the keys behind every link are read, so that the filter is about the linked items as they are at this moment.
+        """
         if not follows_links(where):
             return where
         here = self.path_of(meta)
-        if not here.capabilities.joins:
+        if now or not here.capabilities.joins:
             return joined(meta, where, self._values)
 
         def followed(link: Exists) -> Filter:

@@ -72,7 +72,7 @@ class Store(Generic[T]):
         planned = here.preparation.create(item)
         if self._numbered:
             number(here.path, [planned.write.item])  # type: ignore[union-attr]  # a Put
-        [result] = here.path.write((planned.write,), atomic=False, by=here.guard.caller)
+        [result] = here.path.write((here.preparation.ready(planned.write),), atomic=False, by=here.guard.caller)
         created: T = here.settled(planned, result)
         return created
 
@@ -94,7 +94,7 @@ class Store(Generic[T]):
         planned = here.preparation.update(key, changes, when)
         if planned is None:
             return None
-        [result] = here.path.write((planned.write,), atomic=False, by=here.guard.caller)
+        [result] = here.path.write((here.preparation.ready(planned.write),), atomic=False, by=here.guard.caller)
         item: T | None = here.settled(planned, result, missing=None)
         return item
 
@@ -104,10 +104,11 @@ class Store(Generic[T]):
         planned = here.preparation.delete(key, when)
         if planned is None:
             return False
+        write = here.preparation.ready(planned.write)
         if here.referential_actions.of(self.meta):
-            result = here.referential_actions.delete(self.meta, planned, here.guard.caller)
+            result = here.referential_actions.delete(self.meta, planned, write, here.guard.caller)
         else:
-            [result] = here.path.write((planned.write,), atomic=False, by=here.guard.caller)
+            [result] = here.path.write((write,), atomic=False, by=here.guard.caller)
         return here.settled(planned, result, missing=False) is not False
 
     def search(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InvalidInput
+from .atomic_batch import write_atomically
 from .backend import Outcome, Put, WriteResult
 from .context import StoreContext
 from .edits import Edit, EditResult
@@ -27,7 +28,8 @@ def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) 
         results = iter([WriteResult(Outcome.ABORTED)] * len(present))
     else:
         try:
-            results = iter(here.write(present, atomic=atomic))
+            placed = [(here, one) for one in present]
+            results = iter(write_atomically(placed, here.guard.caller) if atomic else here.write(present))
         except InvalidInput as error:
             error.faults = located(error.faults, planned)
             raise

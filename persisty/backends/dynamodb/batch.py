@@ -12,7 +12,7 @@ enough, is left to the writes of single items. Source: "PartiQL for DynamoDB" in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...model.expressions import ALL, Filter, Or
@@ -164,13 +164,19 @@ CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} 
 """Kind of change → its clause."""
 
 
-def rounds(keys: list[tuple[int, KeyValues]]) -> list[list[int]]:
-    """Positions in rounds that hold each key once: one request takes an item once, and an item's writes stay in order."""
-    seen: dict[KeyValues, int] = {}
+def rounds(places: Sequence[tuple[int, KeyValues, Collection[KeyValues]]]) -> list[list[int]]:
+    """Return positions in rounds, for writes that are given as (position, key, keys of the table that it requires).
+
+    A write comes in a later round than those before it that write its item, that write what it requires, or that require its item. Requests of
+    one round are then independent of each other, and the batch has the outcome that it has in order.
+    """
+    written: dict[KeyValues, int] = {}
+    required: dict[KeyValues, int] = {}
     found: list[list[int]] = []
-    for position, key in keys:
-        turn = seen.get(key, 0)
-        seen[key] = turn + 1
+    for position, key, requires in places:
+        turn = max(written.get(key, 0), required.get(key, 0), *(written.get(one, 0) for one in requires), 0)
+        written[key] = turn + 1
+        required |= {one: max(required.get(one, 0), turn + 1) for one in requires}
         if turn == len(found):
             found.append([])
         found[turn].append(position)

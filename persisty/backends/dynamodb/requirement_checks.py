@@ -6,17 +6,16 @@ checked at all: it is there if the transaction is carried out, unless it is dele
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from ...errors import Unsupported
-from ...model.expressions import ALL
+from ...model.expressions import ALL, NOTHING
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
-from ...query.evaluation import matcher
-from ...store.backend import Delete, Outcome, Put, Requirement, Write, WriteResult
+from ...store.backend import Delete, Put, Requirement, Write
 from .codec import WireCodec
 from .expressions import split
 from .requests import Requests
@@ -27,9 +26,10 @@ Place = tuple[str, KeyValues]
 
 
 class Check(Struct):
-    """An action that checks an item, and the writes that require it: their positions, each with the attribute that leads there."""
+    """An action that checks an item, and the writes that require it: their positions, each with the attribute that leads there. Without a
+    `body` it fails."""
 
-    body: dict[str, Any]
+    body: dict[str, Any] | None
     required: dict[int, str]
 
 
@@ -47,29 +47,29 @@ class RequirementChecks:
     def checks(self, writes: Sequence[StoredWrite]) -> list[Check]:
         """The checks that go with these writes."""
         found: dict[Place, Check] = {}
+        hopeless: list[Check] = []
         written = _by_place(writes)
         for position, (_, write) in enumerate(writes):
             for one in required_by(write):
                 place = (one.meta.name, one.key)
-                if place in written:
-                    continue
-                check = found.get(place)
-                if check is None:
-                    check = found[place] = Check(self._body(one), {})
-                check.required[position] = one.attribute
-        return list(found.values())
+                if one.where == NOTHING:
+                    hopeless.append(Check(None, {position: one.attribute}))
+                elif place not in written:
+                    check = found.setdefault(place, Check(None, {}))
+                    check.body = check.body or self._body(one)
+                    check.required[position] = one.attribute
+        return [*found.values(), *hopeless]
 
-    def unmet(self, writes: Sequence[StoredWrite]) -> dict[int, WriteResult]:
-        """Position → the result of a write whose required item the same transaction deletes, or creates so that it does not match."""
+    def written(self, writes: Sequence[StoredWrite], missing: Collection[int]) -> list[tuple[int, str]]:
+        """Return (position, attribute) of the writes that require an item whose own write, at one of these positions, did not find it."""
         written = _by_place(writes)
-        found: dict[int, WriteResult] = {}
-        for position, (_, write) in enumerate(writes):
-            for one in required_by(write):
-                other = written.get((one.meta.name, one.key))
-                made = isinstance(other, Put) and not matcher(one.meta, one.where)(other.item)
-                if isinstance(other, Delete) or made:
-                    found[position] = WriteResult(Outcome.UNRELATED, index=one.attribute)
-        return found
+        places = {place for place, position in written.items() if position in missing}
+        return [
+            (position, one.attribute)
+            for position, (_, write) in enumerate(writes)
+            for one in required_by(write)
+            if (one.meta.name, one.key) in places
+        ]
 
     def _body(self, one: Requirement) -> dict[str, Any]:
         native, local = split(one.meta, one.where)
@@ -81,10 +81,10 @@ class RequirementChecks:
         return {"ConditionCheck": requests.write(Delete(one.key), native)}
 
 
-def _by_place(writes: Sequence[StoredWrite]) -> dict[Place, Write]:
+def _by_place(writes: Sequence[StoredWrite]) -> dict[Place, int]:
     return {
-        (meta.name, meta.key_values(write.item) if isinstance(write, Put) else write.key): write
-        for meta, write in writes
+        (meta.name, meta.key_values(write.item) if isinstance(write, Put) else write.key): position
+        for position, (meta, write) in enumerate(writes)
     }
 
 

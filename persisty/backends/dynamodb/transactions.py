@@ -190,10 +190,10 @@ class Transactions:
                 actions.append(Action(self._system.take(guard, _text((part, write)), holder), position, guard))
         if any(required_by(write) for _, write in writes):
             stored = [(part.meta, write) for part, write in writes]
-            for position, unmet in self._required.unmet(stored).items():
-                results[position] = unmet if results[position] is ABORTED else results[position]
             for check in self._required.checks(stored):
-                actions.append(Action(check.body, min(check.required), required=check.required))
+                position = min(check.required)
+                body = check.body or self._system.never(f"{position}/{check.required[position]}")
+                actions.append(Action(body, position, required=check.required))
         if any(one is not ABORTED for one in results) or len(hopeless) == len(writes):
             return [hopeless.get(position, one) for position, one in enumerate(results)], actions
         return None, actions
@@ -232,10 +232,14 @@ class Transactions:
                 results[position] = MISSING if current is None else WriteResult(Outcome.FAILED, current)
         refused = {action.guard: action.position for action, _ in failed if action.guard}
         self._tell_taken(writes, items, refused, results)
-        for action, _ in failed:
-            for position, attribute in (action.required or {}).items():
-                if results[position] is ABORTED:
-                    results[position] = WriteResult(Outcome.UNRELATED, index=attribute)
+        unmet = [
+            (position, attribute) for action, _ in failed for position, attribute in (action.required or {}).items()
+        ]
+        stored = [(part.meta, write) for part, write in writes]
+        missing = {position for position, result in enumerate(results) if result.outcome is Outcome.MISSING}
+        for position, attribute in [*unmet, *self._required.written(stored, missing)]:
+            if results[position] is ABORTED:
+                results[position] = WriteResult(Outcome.UNRELATED, index=attribute)
         return None if changed_since else results
 
     def _tell_taken(

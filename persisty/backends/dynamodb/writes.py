@@ -95,10 +95,16 @@ class Writes(Generic[T]):
             return self.transactions.run([(self.part, write) for write in writes])
         results = Results(len(writes))
         keys = [self._key(write) for write in writes]
+        requires = [self._required(write) for write in writes]
         guarded: set[KeyValues] = set()
         if self._unique:
             guarded = {key for key, write in zip(keys, writes, strict=True) if self._guards.concern(write)}
-        for positions in rounds([(position, key) for position, key in enumerate(keys) if key not in guarded]):
+            if guarded and not {*keys}.isdisjoint(one for some in requires for one in some):
+                guarded = {*keys}  # one may require an item that gives up a value, or takes one
+        free = [
+            (at, key, needs) for at, (key, needs) in enumerate(zip(keys, requires, strict=True)) if key not in guarded
+        ]
+        for positions in rounds(free):
             self._side_by_side(writes, positions, results)
         for position, key in enumerate(keys):
             if key in guarded:  # in order: one may give up the value that the next takes
@@ -209,6 +215,10 @@ class Writes(Generic[T]):
             if "in_doubt" not in error.details:
                 raise
             return (), True
+
+    def _required(self, write: Write) -> list[KeyValues]:
+        """Return the keys of the items of this table that a write requires."""
+        return [one.key for one in required_by(write) if one.meta is self.meta]
 
     def _key(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key

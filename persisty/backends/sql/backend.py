@@ -6,14 +6,14 @@ What becomes of a write is told differently by an engine in this process (`embed
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import structs
 from sqlalchemy import Table
 
 from ...errors import TooManyGroups
-from ...model.expressions import ALL, Aggregate, And, Compare, Filter, OrderBy
+from ...model.expressions import ALL, Aggregate, And, Compare, Filter, Or, OrderBy
 from ...model.generators import Add, Append
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
@@ -23,7 +23,7 @@ from ...model.validation import changed
 from ...query.aggregate import MAX_GROUPS, ZEROS, Group
 from ...query.evaluation import sort_key
 from ...query.explain import Explanation, advised_index, compared_attributes
-from ...query.filter_algebra import combine
+from ...query.filter_algebra import combine, stores_behind
 from ...query.filter_shape import Shape
 from ...query.keyset import beyond, position_of
 from ...store.backend import (
@@ -50,6 +50,8 @@ T = TypeVar("T")
 MAX_ATOMIC = 10_000
 MAX_SOUGHT = 256
 """Values that one statement looks for: SQLite takes 500 parts of a union."""
+Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
 HOW: dict[type, str] = {Add: "add", Append: "append"}
 """Change → its row in `statements.CHANGES`; every other value is set."""
 
@@ -151,7 +153,8 @@ class SqlBackend(Generic[T]):
         if changes is not None:
             parts = ("update_all", self._changes(changes, values))
         wanted = where if after is None else combine(And, [where, beyond(self.meta, self._key_order, after)])
-        statement = self._statements.get(*parts, shape_of(wanted, self._codec, values), limit is not None)
+        circular = self.meta.name in stores_behind(wanted)
+        statement = self._statements.get(*parts, shape_of(wanted, self._codec, values), limit is not None, circular)
         try:
             if limit is None:
                 return Bulk(self._connection.changed(statement.text, statement.arguments(values)))
@@ -265,19 +268,28 @@ class SqlBackend(Generic[T]):
                 return self._told_first(write, WriteResult(Outcome.UNRELATED, index=one.attribute))
         return None
 
-    def _told_first(self, write: Put | Patch, unrelated: WriteResult) -> WriteResult:
-        """Return the result of an UNRELATED write. A taken unique value is reported first."""
+    def _told_first(self, write: Put | Patch, unrelated: WriteResult, rows: Rows | None = None) -> WriteResult:
+        """Return the result of an UNRELATED write. A taken unique value is reported first. `rows`: asks in the transaction of the write."""
         if not self.meta.uniques:
             return unrelated
-        key = self._key_of(write)
-        new = write.item if isinstance(write, Put) else self.read((key,))[0]
-        if new is not None and isinstance(write, Patch):
-            new = changed(self.meta, new, write.changes)
+        asked, key = rows or self._connection.rows, self._key_of(write)
+        new = write.item if isinstance(write, Put) else None
+        if isinstance(write, Patch):
+            statement = self._statements.get("read", 1)
+            found = asked(statement.text, statement.arguments(self._key(key)))
+            new = changed(self.meta, self._codec.item(found[0]), write.changes) if found else None
+        other = combine(
+            Or, [Compare(name, "ne", value) for name, value in zip(self.meta.key.attributes, key, strict=True)]
+        )
         for index in self.meta.uniques if new is not None else ():
             values = {name: self.meta.attributes[name].get(new) for name in index.attributes}
-            same = combine(And, [Compare(name, "eq", value) for name, value in values.items()])
-            holders = self.query(Query(same, (), None, 1)).items if None not in values.values() else []
-            if any(self.meta.key_values(one) != key for one in holders):
+            if None in values.values():
+                continue
+            arguments: list[Any] = []
+            same = combine(And, [*(Compare(name, "eq", value) for name, value in values.items()), other])
+            statement = self._statements.get("count", shape_of(same, self._codec, arguments))
+            [(count,)] = asked(statement.text, statement.arguments(arguments))
+            if count:
                 return WriteResult(Outcome.EXISTS, index=index.name)
         return unrelated
 

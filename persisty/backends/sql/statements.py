@@ -219,22 +219,27 @@ class Statements:
         return [self._dialect.aggregate(one.function, column, kind)]
 
     def _update_all(
-        self, bind: Bind, changes: tuple[tuple[str, str], ...], where: Shape, limited: bool
+        self, bind: Bind, changes: tuple[tuple[str, str], ...], where: Shape, limited: bool, circular: bool
     ) -> ClauseElement:
         changed = update(self._table).values(self._changes(bind, changes))
-        return self._all(changed, bind, where, limited)
+        return self._all(changed, bind, where, limited, circular)
 
-    def _delete_all(self, bind: Bind, where: Shape, limited: bool) -> ClauseElement:
-        return self._all(delete(self._table), bind, where, limited)
+    def _delete_all(self, bind: Bind, where: Shape, limited: bool, circular: bool) -> ClauseElement:
+        return self._all(delete(self._table), bind, where, limited, circular)
 
-    def _all(self, write: Any, bind: Bind, where: Shape, limited: bool) -> ClauseElement:
+    def _all(self, write: Any, bind: Bind, where: Shape, limited: bool, circular: bool) -> ClauseElement:
         """The write for every match, or for the first of them in the order of the key, which returns their keys.
 
         The first are found in a CTE that is materialised. As a subquery of IN, PostgreSQL may run it once for each row of the table: each
         run skips the rows that are locked and changed by then, and so the limit holds for each run and not for the statement.
+
+        `circular`: the filter looks at other rows of the table. SQLite would see those that the statement has written already.
         """
         if not limited:
-            unlimited: ClauseElement = write.where(self._where(where, bind))
+            matches = self._where(where, bind)
+            if circular:
+                matches = tuple_(*self._key).in_(select(*self._key).where(matches).correlate(None))
+            unlimited: ClauseElement = write.where(matches)
             return unlimited
         found = select(*self._key).where(self._where(where, bind)).order_by(*self._key)
         first = found.suffix_with(_limit(bind)).with_for_update()  # so that they still match when they are written

@@ -155,7 +155,14 @@ def test_a_request_holds_25_and_an_item_once() -> None:
     backend, script = over(*({"Responses": [{} for _ in range(size)]} for size in (25, 25, 10)))
     backend.write([Put(thing(str(number))) for number in range(60)], atomic=False)
     assert sorted(len(payload["Statements"]) for _, payload in script.calls) == [10, 25, MAX_STATEMENTS]
-    assert rounds([(0, ("a",)), (1, ("b",)), (2, ("a",)), (3, ("a",)), (4, ("b",))]) == [[0, 1], [2, 4], [3]]
+    keys = [(0, ("a",), ()), (1, ("b",), ()), (2, ("a",), ()), (3, ("a",), ()), (4, ("b",), ())]
+    assert rounds(keys) == [[0, 1], [2, 4], [3]]
+
+
+def test_a_write_comes_after_those_that_write_or_require_the_same_item() -> None:
+    a, b, c = ("a",), ("b",), ("c",)
+    assert rounds([(0, a, [b]), (1, b, []), (2, c, [b]), (3, b, [])]) == [[0], [1], [2], [3]]
+    assert rounds([(0, a, []), (1, b, [a]), (2, c, [a]), (3, a, [a])]) == [[0], [1, 2], [3]]
 
 
 @pytest.mark.parametrize("kind", ["AccessDeniedException", "UnknownOperationException"])

@@ -7,7 +7,7 @@ batch    BEGIN, its writes, COMMIT in one round trip   atomic: COMMIT or ROLLBAC
 ```
 
 Batches lock their items in the order of the keys, so that two of them wait for each other but not in a circle. Where unique
-values may move, the order is the caller's (one edit may free a value for the next); a circle is then broken by the server and
+values may move, or an edit depends on another item of the batch, the order is the caller's; a circle is then broken by the server and
 the batch begun again. An error ends a transaction, so a batch in which a unique value is taken, or that holds what the server
 cannot store, is begun again with a savepoint before each write, which tells which.
 """
@@ -26,10 +26,12 @@ from sqlalchemy import Table
 
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput
+from ....model.expressions import ALL
 from ....model.meta import StoreMeta
 from ....model.validation import pointer
 from ....query.explain import Explanation
-from ....store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
+from ....query.filter_algebra import stores_behind
+from ....store.backend import Delete, Outcome, Patch, Put, Query, Requirement, Write, WriteResult
 from ....store.in_doubt_writes import repeatable
 from ....store.write_results import undone
 from ..columns import index_name
@@ -70,6 +72,10 @@ Way = Callable[[Session, Sequence[Step], bool, list[Commit]], list[WriteResult]]
 """Function that writes a batch: session, steps, atomic or not, and a list to which it appends each pending commit."""
 
 
+def _requires(write: Write) -> tuple[Requirement, ...]:
+    return () if isinstance(write, Delete) else write.requires
+
+
 class _UndoneError(Exception):
     """Leaves the part of a transaction that an atomic batch is, where it cannot be done."""
 
@@ -84,19 +90,14 @@ class PostgresBackend(PostgresSteps[T]):
         self._primitives = [attribute.primitive for attribute in meta.key_attributes]
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        return [
-            self._told_first(write, result)
-            if result.outcome is Outcome.UNRELATED and not isinstance(write, Delete)
-            else result
-            for write, result in zip(writes, self._written(writes, atomic), strict=True)
-        ]
-
-    def _written(self, writes: Sequence[Write], atomic: bool) -> list[WriteResult]:
         steps = list(map(self._step, writes))
         if self._postgres.inside:
             return self._within(steps, atomic)
         if len(steps) == 1:
-            return [self._alone(steps[0])]
+            write, result = writes[0], self._alone(steps[0])
+            if result.outcome is Outcome.UNRELATED and not isinstance(write, Delete):
+                result = self._told_first(write, result)
+            return [result]
         try:
             return self._together(steps, atomic, self._batch)
         except (UniqueTaken, InvalidInput):
@@ -206,10 +207,18 @@ class PostgresBackend(PostgresSteps[T]):
         order = self._in_order(steps)
         calls = list(self._calls([steps[position] for position in order]))
         inside = [BEGIN, *(call.statement for call in calls)]
-        answers = session.pipelined([*inside, NUMBER if atomic else COMMIT])
+        # which unique values are taken is asked at the place of a write whose target is missing: then the batch is begun again
+        open_ended = bool(self._moving) and any(_requires(step.write) for step in steps)
+        answers = session.pipelined([*inside, NUMBER if atomic or open_ended else COMMIT])
         told = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
         results = [result for _, result in sorted(zip(order, told, strict=True), key=itemgetter(0))]
-        return self._settle(session, Commit(answers[-1].rows[0][0], results), commits) if atomic else results
+        if open_ended and any(result.outcome is Outcome.UNRELATED for result in results):
+            session.run(ROLLBACK)
+            return self._one_by_one(session, steps, atomic, commits)
+        if not atomic and not open_ended:
+            return results
+        commit = Commit(answers[-1].rows[0][0], results)
+        return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
         """The statements of a batch: creates beside each other are one, of a power of two so that there are few texts."""
@@ -248,20 +257,23 @@ class PostgresBackend(PostgresSteps[T]):
             session.run(ROLLBACK)
             raise
         commit = Commit(session.run(NUMBER).rows[0][0], results)
-        if atomic:
-            return self._settle(session, commit, commits)
-        commits.append(commit)
-        session.run(COMMIT)
-        return results
+        return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
     def _each(self, session: Session, steps: Sequence[Step]) -> list[WriteResult]:
         """The results of writes one after the other, each of which is undone by itself. Raises `InvalidInput` for what the server
         cannot store."""
         results: list[WriteResult] = []
         faults: list[Fault] = []
+
+        def rows(text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+            return session.run(Statement(text, arguments)).rows
+
         for position, step in enumerate(steps):
             try:
-                results.append(step.result(session.alone(step.statement)))
+                result = step.result(session.alone(step.statement))
+                if result.outcome is Outcome.UNRELATED and not isinstance(step.write, Delete):
+                    result = self._told_first(step.write, result, rows)
+                results.append(result)
             except errors.UniqueViolation as error:
                 results.append(self._taken(self._postgres.taken(error)))
             except errors.ProgramLimitExceeded as error:
@@ -273,15 +285,18 @@ class PostgresBackend(PostgresSteps[T]):
     def _settle(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
         """Commit if all is done."""
         if all(result.outcome is Outcome.DONE for result in commit.results):
-            commits.append(commit)
-            session.run(COMMIT)
-            return commit.results
+            return self._commit(session, commit, commits)
         session.run(ROLLBACK)
         return undone(commit.results)
 
+    def _commit(self, session: Session, commit: Commit, commits: list[Commit]) -> list[WriteResult]:
+        commits.append(commit)
+        session.run(COMMIT)
+        return commit.results
+
     def _in_order(self, steps: Sequence[Step]) -> Sequence[int]:
         """The positions in the order in which they are locked; writes of one item stay as they are."""
-        if self._moving and any(map(self._moves, steps)):
+        if (self._moving and any(map(self._moves, steps))) or self._linked(steps):
             return range(len(steps))
 
         def key(position: int) -> tuple[Any, ...]:
@@ -289,6 +304,16 @@ class PostgresBackend(PostgresSteps[T]):
             return tuple(primitive(value) for primitive, value in zip(self._primitives, values, strict=True))
 
         return sorted(range(len(steps)), key=key)
+
+    def _linked(self, steps: Sequence[Step]) -> bool:
+        """Return whether the outcome of a step may depend on the steps before it: it requires an item that one of them writes, or has a
+        condition that leads to items of this table."""
+        required = [one.key for step in steps for one in _requires(step.write) if one.meta is self.meta]
+        if required and not {self._key_of(step.write) for step in steps}.isdisjoint(required):
+            return True
+        wheres = [one.where for step in steps for one in _requires(step.write)]
+        wheres += [step.write.when for step in steps if not isinstance(step.write, Put)]
+        return any(self.meta.name in stores_behind(where) for where in wheres if where is not ALL)
 
     def _moves(self, step: Step) -> bool:
         """Return whether the step may take a unique value, or free one for another write."""

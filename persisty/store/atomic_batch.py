@@ -1,0 +1,119 @@
+"""Atomic batches, of one store or several: all edits are one change.
+
+```
+conditions (`when`, access rules)   see the items as they are before the batch
+foreign keys                        may lead to an item that the batch creates, in any position, and not to one that it deletes
+deletes                             carry out their referential actions in the same transaction; each blocked one is a `conflict`
+```
+
+Engines do the writes of a batch one after the other (SQL) or all at once (DynamoDB). So what depends on other edits of the batch is decided here,
+before the engine is called, and the batch has the same outcome on each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import structs
+
+from ..errors import Conflict, Unsupported
+from ..model.expressions import ALL, NOTHING, Filter
+from ..query.filter_algebra import stores_behind
+from ..security.caller import Caller
+from .backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
+from .change_path import ChangePath, write_together
+from .context import StoreContext
+from .referential_actions import BLOCKED, Removal
+from .results import Planned
+from .write_results import undone
+
+Placed = tuple[StoreContext[Any], Planned]
+"""A planned write and its store."""
+
+
+class _BlockedError(Exception):
+    """Leaves the transaction of a batch in which deletes are blocked. `errors`: by position."""
+
+    def __init__(self, errors: dict[int, Conflict]) -> None:
+        self.errors = errors
+
+
+def write_atomically(batch: Sequence[Placed], by: Caller | None) -> list[WriteResult]:
+    """Perform the writes, all or none; results in their positions."""
+    writes = list(zip((store.path for store, _ in batch), _ready(batch), strict=True))
+    released = [
+        position
+        for position, (store, planned) in enumerate(batch)
+        if isinstance(planned.write, Delete) and store.referential_actions.of(store.meta)
+    ]
+    if not released:
+        return _written(writes, by)
+    if not all(batch[position][0].referential_actions.transactional(batch[position][0].meta) for position in released):
+        raise Unsupported("An atomic batch cannot delete items that others may belong to, with this engine")
+    try:
+        with writes[0][0].transaction():
+            results = _written(writes, by)
+            if all(result.outcome is Outcome.DONE for result in results):
+                errors = _release([(position, *batch[position]) for position in released], by)
+                if errors:
+                    raise _BlockedError(errors)
+    except _BlockedError as blocked:
+        blocking = {position: WriteResult(Outcome.ERROR, error=error) for position, error in blocked.errors.items()}
+        return [blocking.get(position, result) for position, result in enumerate(undone(results))]
+    return results
+
+
+def _written(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None) -> list[WriteResult]:
+    paths = {path for path, _ in writes}
+    if len(paths) > 1:
+        return write_together(writes, by)
+    return [result for path in paths for result in path.write([write for _, write in writes], atomic=True, by=by)]
+
+
+def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Caller | None) -> dict[int, Conflict]:
+    """Apply the referential actions of all deletes, then return those that are blocked."""
+    removals: dict[int, Removal] = {}
+    for position, store, planned in released:
+        removals[position] = store.referential_actions.removal(None, by)
+        removals[position].release(store.meta, list(planned.write.key))  # type: ignore[union-attr]  # a Delete
+    return {position: Conflict(BLOCKED, attributes=[]) for position, one in removals.items() if one.blocked()}
+
+
+def _ready(batch: Sequence[Placed]) -> list[Write]:
+    """Return the writes as the engine takes them."""
+    written = {store.meta.name for store, _ in batch}
+    places = {(store.meta.name, _key(store, planned.write)): planned.write for store, planned in batch}
+
+    def now(where: Filter) -> bool:
+        return len(batch) > 1 and not written.isdisjoint(stores_behind(where))
+
+    ready: list[Write] = []
+    for store, planned in batch:
+        write = planned.write
+        if not isinstance(write, Delete) and write.requires:
+            requires = tuple(one for each in write.requires if (one := _required(store, each, places)) is not None)
+            write = structs.replace(write, requires=requires)
+        ready.append(store.preparation.ready(write, now=now))
+    return ready
+
+
+def _key(store: StoreContext[Any], write: Write) -> Any:
+    return store.meta.key_values(write.item) if isinstance(write, Put) else write.key
+
+
+def _required(store: StoreContext[Any], one: Requirement, places: dict[Any, Write]) -> Requirement | None:
+    """Return what the engine has to check of a required item: nothing of one that the batch creates. One that cannot be met has `NOTHING`
+    as its filter."""
+    other = places.get((one.meta.name, one.key))
+    if isinstance(other, Delete):
+        return structs.replace(one, where=NOTHING)
+    if isinstance(other, Put):
+        return (
+            None if store.semi_joins.hold(one.meta, one.where, [other.item])[0] else structs.replace(one, where=NOTHING)
+        )
+    if isinstance(other, Patch) and one.where is not ALL:
+        [found] = store.of(one.meta).path.read((one.key,))
+        fine = found is not None and store.semi_joins.hold(one.meta, one.where, [found])[0]
+        return structs.replace(one, where=ALL if fine else NOTHING)
+    return one
