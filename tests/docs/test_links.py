@@ -18,7 +18,7 @@ PAGE = "docs/links.md"
 
 
 def test_the_page_runs_as_it_stands() -> None:
-    declaration, loading, filtering, deleting = blocks(PAGE, "python")
+    declaration, loading, filtering, deleting, batches = blocks(PAGE, "python")
     shown = blocks(PAGE, "")
     scope: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(declaration, PAGE, "exec", dont_inherit=True), scope)
@@ -32,7 +32,7 @@ def test_the_page_runs_as_it_stands() -> None:
         body = json.dumps({"query": query}).encode() if query else b""
         headers = {"content-type": "application/json"}
         assert handle(Request(method, path, parameters, headers, body)).body.decode() == answer
-    assert _printed(deleting, scope) == shown[2]
+    assert [_printed(deleting, scope), _printed(batches, scope)] == shown[2:4]
 
 
 def _printed(code: str, scope: dict[str, Any]) -> str:
