@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 
 from ..api.actions import operations
 from ..api.batch_edits import EDITS
+from ..api.graphql.types import LONG, leaf_of
 from ..api.openapi import access
 from ..api.operations import ActionOperation, MultiStoreOperation, StoreOperation
 from ..api.query_arguments import Form, form_of
@@ -24,7 +25,7 @@ from ..model.update_operators import change_word
 from ..naming import pascal
 from ..query.filter_parsing import fields_of, has_text
 from .types import INTEGER as WHOLE
-from .types import Field, Listed, Named, Names, Paged, Record, Type, Types, nullable
+from .types import Field, Listed, Named, Names, Of, Paged, Record, Scalar, Type, Types, nullable
 
 MAX_PATHS = 60
 """Paths of links that a client lists. If there are more, the deepest are left out."""
@@ -210,7 +211,7 @@ class _Describing:
         )  # fmt: skip
 
     def _field(self, attribute: Attribute, *, required: bool = True, always: bool = True) -> Field:
-        of = self._types.of(attribute.type)
+        of = Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.type)
         return Field(
             attribute.name,
             nullable(of) if attribute.optional else of,
@@ -235,9 +236,13 @@ class _Describing:
         return Asked(
             name.rpartition(".")[2],
             _group(attribute.kind),
-            self._types.of(attribute.operand) if plain else None,
+            self._operand_type(attribute) if plain else None,
             tuple(self._asked(f"{name}.{field}", inner) for field, inner in below.items()),
         )
+
+    def _operand_type(self, attribute: Attribute) -> Type:
+        """Return the type of what the attribute is compared with."""
+        return Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.operand)
 
     def _includes(self) -> tuple[str, ...]:
         """Return the paths of links that a response can include."""

@@ -15,6 +15,7 @@ from .types import Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scal
 SCALARS: dict[Of, str] = {
     Of.STRING: "str",
     Of.INTEGER: "int",
+    Of.LONG: "int",
     Of.FLOAT: "float",
     Of.BOOLEAN: "bool",
     Of.NULL: "None",

@@ -24,6 +24,8 @@ class Of(enum.StrEnum):
 
     STRING = "string"
     INTEGER = "integer"
+    LONG = "long"
+    """An integer declared to go beyond 53 bits."""
     FLOAT = "float"
     BOOLEAN = "boolean"
     NULL = "null"

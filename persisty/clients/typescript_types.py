@@ -15,6 +15,7 @@ from .types import INPUT, Choice, Field, Listed, Mapped, Named, Of, Paged, Recor
 SCALARS: dict[Of, str] = {
     Of.STRING: "string",
     Of.INTEGER: "number",
+    Of.LONG: "number | bigint",
     Of.FLOAT: "number",
     Of.BOOLEAN: "boolean",
     Of.NULL: "null",

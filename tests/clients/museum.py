@@ -93,7 +93,7 @@ class Exhibit:
     uuid: UUID | None = None
     str: bool = True
     whole: int | None = None
-    big: int = 9007199254740991
+    big: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] = 9007199254740991
     real: float = 0.5
     decimal: Decimal = Decimal("12.50")
     datetime: datetime | None = None

@@ -4,10 +4,12 @@ import { type Exhibit, type ExhibitCreate, MuseumClient } from "./museum_client.
 
 declare const process: { argv: string[] };
 
+function told(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? `${one}n` : one));
+}
+
 function equal(found: unknown, expected: unknown): void {
-  if (JSON.stringify(found) !== JSON.stringify(expected)) {
-    throw new Error(`${JSON.stringify(found)}, not ${JSON.stringify(expected)}`);
-  }
+  if (told(found) !== told(expected)) throw new Error(`${told(found)}, not ${told(expected)}`);
 }
 
 const ID = "00000000-0000-4000-8000-000000000001";
@@ -18,7 +20,7 @@ const EVERY = {
   uuid: ID,
   str: false,
   whole: null,
-  big: Number.MAX_SAFE_INTEGER,
+  big: 9223372036854775807n,
   real: 0.1,
   decimal: "1E-38",
   datetime: "2026-01-31T12:30:00Z",
@@ -53,6 +55,10 @@ const again = await client.exhibit.update("a/b?c", { made: { type: "stone", weig
 equal([again?.made, again?.odd, again?.frame], [{ type: "stone", weight: 3 }, EVERY.odd, null]);
 if (again?.made?.type === "stone") equal(again.made.weight, 3);
 
+for (const anything of [9007199254740993n, [-9223372036854775808n, 0.12345678901234567, "12345678901234567890", '"9007199254740993'], 1e21]) {
+  equal((await client.exhibit.update("a/b?c", { anything }))?.anything, anything);
+  for await (const one of client.exhibit.export()) equal(one.anything, anything);
+}
 equal(await client.exhibit.count({ uuid: { eq: ID }, str: { eq: false }, big: { ge: EVERY.big }, real: { lt: 0.2 } }), 1);
 equal(await client.exhibit.count({ decimal: { lt: "0.1" }, datetime: { oneof: [EVERY.datetime] } }), 1);
 equal(await client.exhibit.count({ bytes: { eq: "AP4=" }, floor: { oneof: [-1] }, mood: { ne: "calm" } }), 1);

@@ -218,7 +218,7 @@ function filter(where: object | undefined, path = ""): Parameters {
 function parameters(given: object, action = false, ...json: string[]): Parameters {
   return Object.entries(given).flatMap(([name, value]): Parameters => {
     if (value === undefined || value === null) return [];
-    if (json.includes(name)) return [[name, JSON.stringify(value)]];
+    if (json.includes(name)) return [[name, spelled(value)]];
     if (!Array.isArray(value)) return [[name, text(value)]];
     const texts: string[] = value.map(text);
     return action ? texts.map((one) => [name, one]) : texts.length ? [[name, texts.join(",")]] : [];
@@ -251,6 +251,25 @@ function uniqueKey(): string {
   return globalThis.crypto?.randomUUID?.() ?? "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, digit);
 }
 
+/** Returns the value of a JSON text. An integer that a number would round is a bigint. */
+function parsed<Value>(content: string): Value {
+  if (!/\d{16}/.test(content)) return JSON.parse(content);
+  const mark = uniqueKey();
+  const marked = content.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g, (one) =>
+    /^-?\d{16,}$/.test(one) && !Number.isSafeInteger(Number(one)) ? `"${mark}${one}"` : one,
+  );
+  const exact = (_: string, value: unknown) =>
+    typeof value === "string" && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value;
+  return JSON.parse(marked, exact);
+}
+
+/** Returns the JSON text of a value, a bigint with all of its digits. */
+function spelled(value: unknown): string {
+  const mark = uniqueKey();
+  const content = JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? `${mark}${one}` : one));
+  return content.includes(mark) ? content.replace(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1") : content;
+}
+
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
@@ -281,7 +300,7 @@ async function refusal(response: Response): Promise<ApiError> {
 
 /** Returns the item on a line of an export. Throws the error that its last line may have. */
 function lineOf<Item>(line: string, known: ReadonlySet<string>): Item {
-  const found = JSON.parse(line);
+  const found = parsed<any>(line);
   if ("code" in found && "status" in found && "title" in found && !Object.keys(found).every((one) => known.has(one))) {
     throw new ApiError(found);
   }
@@ -338,7 +357,7 @@ class Transport {
       const query = new URLSearchParams(asked.parameters ?? []).toString();
       const url = `${this.#options.baseUrl.replace(/\/+$/, "")}${asked.path}${query && "?"}${query}`;
       const headers = await this.#headers(asked, unique);
-      const body = asked.body === undefined ? null : JSON.stringify(asked.body);
+      const body = asked.body === undefined ? null : spelled(asked.body);
       const response = await this.#fetch(url, { method: asked.method, headers, body, signal: controller.signal });
       if (!response.ok) throw await refusal(response);
       return await read(response);
@@ -365,7 +384,7 @@ class Transport {
   }
 
   answer<Result>(asked: Asked, call: CallOptions): Promise<Result> {
-    return this.#sent(asked, call, (response) => response.json() as Promise<Result>);
+    return this.#sent(asked, call, async (response) => parsed<Result>(await response.text()));
   }
 
   async #unlessMissing<Result, Other>(answer: Promise<Result>, other: Other): Promise<Result | Other> {
@@ -383,7 +402,7 @@ class Transport {
 
   tagged<Item>(asked: Asked, call: CallOptions): Promise<Tagged<Item> | null> {
     const tagged = this.#sent(asked, call, async (response) => ({
-      item: (await response.json()) as Item,
+      item: parsed<Item>(await response.text()),
       etag: response.headers.get("etag") ?? "*",
     }));
     return this.#unlessMissing(tagged, null);
