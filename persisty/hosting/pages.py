@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from string import Template
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..api.http.request_ids import REQUEST_ID
 from ..api.http.request_trace import CURRENT
 from ..api.routes import Surface, fixed
+from ..application import App
+from .page_values import filled
 
 log = logging.getLogger("persisty")
 
@@ -38,16 +41,24 @@ HEADERS = [
 ]
 
 
-def routes() -> list[BaseRoute]:
-    """Return the routes of the pages and of the files that they load."""
-    pages: list[BaseRoute] = [Route(path, _page(HERE / "pages" / name)) for path, name in PAGES.items()]
+def routes(app: App) -> list[BaseRoute]:
+    """Return the routes of the pages of an app and of the files that they load."""
+    pages: list[BaseRoute] = [Route(path, _page(app, name)) for path, name in PAGES.items()]
     files = [Mount(one.stem.rstrip("/"), _files(one.name)) for one in fixed(Surface.FOLDER)]
     return [*pages, *files]
 
 
-def _page(file: Path) -> ASGIApp:
+def _page(app: App, name: str) -> ASGIApp:
+    """Return a page, filled for the app's items as they are now."""
+    filled_for: dict[int, str] = {}
+
     async def page(request: Request) -> Response:
-        return FileResponse(file, media_type="text/html")
+        revision = app.catalogue.revision
+        if revision not in filled_for:
+            template = Template((HERE / "pages" / name).read_text())
+            filled_for.clear()
+            filled_for[revision] = filled(name, template, app)
+        return HTMLResponse(filled_for[revision])
 
     return page  # type: ignore[return-value]
 

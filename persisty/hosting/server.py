@@ -87,7 +87,7 @@ class Server:
         self.readiness = Readiness(app)
         self._large = CapacityLimiter(LARGE_AT_ONCE)
         self._pages: ASGIApp = Starlette(
-            routes=routes(),
+            routes=routes(app),
             lifespan=lambda _: self.lifespan(),
             middleware=[Middleware(SecureHeaders)],
             exception_handlers={404: _nothing, 405: _nothing},

@@ -21,6 +21,7 @@ from persisty.api.http.messages import Request
 from persisty.api.openapi.document import document
 from persisty.api.openapi.example_values import FORMATS, Values, fits
 from persisty.api.rest.endpoint import Rest
+from persisty.errors import all_errors
 from tests.fuzz.stall import app as stall_app
 from tests.graphql.gallery import app as gallery_app
 from tests.shop import app as shop_app
@@ -241,3 +242,19 @@ def test_what_is_made_fits_whatever_the_schema(schema: dict[str, Any]) -> None:
 @given(WORDS | NUMBERS, st.text(max_size=5) | st.integers() | st.none() | st.booleans())
 def test_what_is_said_to_fit_does(schema: dict[str, Any], value: Any) -> None:
     assert fits(schema, value) == Draft202012Validator(schema).is_valid(value)
+
+
+def test_every_refusal_shows_a_problem_of_each_of_its_codes() -> None:
+    found = described(App("shop", items=[], url="memory://"))
+    examples = found["components"]["examples"]
+    assert {code: one["value"]["status"] for code, one in examples.items()} == {
+        error.code: error.status for error in all_errors()
+    }
+    for path in found["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                media = response.get("content", {}).get("application/problem+json")
+                if media is not None:
+                    codes = response["description"].split(", ")
+                    assert media["examples"] == {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+                    assert {examples[code]["value"]["status"] for code in codes} == {int(status)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,10 +96,57 @@ def test_the_front_page_leads_to_every_other(browser: Browser, served: Served, s
     with opened(browser, served, "/", size) as page:
         page.screenshot(path=shown / f"index-{size}.png")
         assert no_wider_than_its_window(page)
-        links = [one.get_attribute("href") for one in page.get_by_role("link").all()]
-        assert {"docs", "graphiql", "openapi.json"} <= set(links)
+        assert page.title() == "messenger"
+        assert page.locator("h1").inner_text() == "messenger"
+        links = {str(one.get_attribute("href")) for one in page.get_by_role("link").all()}
+        assert {"docs", "graphiql", "openapi.json", "api/", "docs#/message", "docs#/actions/log_in"} <= links
         for path in links:
-            assert served.get(f"/{path}").status_code == 200
+            assert served.get(f"/{path.partition('#')[0]}").status_code == 200
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_documentation_folds_filters_headers_and_errors(
+    browser: Browser, served: Served, shown: Path, size: str
+) -> None:
+    with opened(browser, served, "/docs", size) as page:
+        block = page.locator('.opblock-get:has([data-path="/api/message"])')
+        block.locator(".opblock-summary-control").click()
+        block.locator(".fold").first.wait_for()
+        page.wait_for_timeout(300)
+        block.screenshot(path=shown / f"docs-search-{size}.png")
+        assert no_wider_than_its_window(page)
+        box = block.bounding_box()
+        assert box is not None
+        assert box["height"] < {"wide": 3000, "phone": 3600}[size]
+        contains = block.locator('tr[data-param-name="text__contains"]')
+        assert contains.count() == 0
+        block.get_by_role("button", name="Show 11 filters of text").click()
+        assert contains.count() == 1
+        block.get_by_role("button", name="Hide 11 filters of text").click()
+        assert contains.count() == 0
+        assert block.locator('tr[data-param-name="If-Match"]').count() == 0
+        block.get_by_role("button", name="Show 4 request headers").click()
+        assert block.locator('tr[data-param-name="If-Match"]').count() == 1
+        block.get_by_role("button", name=re.compile(r"Show \d+ errors")).click()
+        refused = block.locator('tr.response[data-code="401"]')
+        assert '"status": 401' in refused.inner_text()
+        assert "unauthenticated" in refused.inner_text()
+
+
+def test_a_closed_padlock_stands_for_a_route_that_needs_a_token(browser: Browser, served: Served, token: str) -> None:
+    with opened(browser, served, "/docs") as page:
+
+        def locked(path: str, method: str = "get") -> bool:
+            button = page.locator(f'.opblock-{method}:has([data-path="{path}"]) .authorization__btn')
+            return "authorization button locked" in str(button.get_attribute("aria-label"))
+
+        page.locator(".opblock").first.wait_for()
+        assert (locked("/api/message"), locked("/actions/statistics")) == (True, False)
+        page.locator(".btn.authorize").click()
+        page.locator(".auth-container input").first.fill(token)
+        page.locator(".auth-btn-wrapper .authorize").first.click()
+        page.locator(".btn-done").first.click()
+        assert (locked("/api/message"), locked("/actions/statistics")) == (False, False)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -172,6 +220,16 @@ def test_graphiql_runs_a_query_as_somebody(
         answer = page.locator(".result-window").bounding_box()
         assert answer is not None
         assert answer["width"] > 0.4 * SIZES[size][0]
+
+
+def test_graphiql_opens_on_a_query_of_the_app(browser: Browser, served: Served, token: str, shown: Path) -> None:
+    with opened(browser, served, "/graphiql") as page:
+        page.locator(".graphiql-execute-button").wait_for()
+        page.screenshot(path=shown / "graphiql-opened.png")
+        begin_as(page, token)
+        items = answer_in(page)["data"]["messageSearch"]["items"]
+        assert len(items) == 5
+        assert items[0]["author"]["username"]
 
 
 def test_graphiql_subscribes_as_somebody(browser: Browser, served: Served, token: str, shown: Path) -> None:

@@ -5,7 +5,7 @@ Loaded when somebody asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...application import App
@@ -13,13 +13,14 @@ from ...naming import pascal
 from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..actions import operations
 from ..http.negotiation import LINES_MEDIA
-from ..operations import ActionOperation, MultiStoreOperation, Parameter, StoreOperation
+from ..operations import ActionOperation, MultiStoreOperation, OperationShape, Parameter, StoreOperation
 from ..query_arguments import Form, form_of, is_required
 from ..routes import Surface, fixed
 from . import access, idempotency
 from . import cache_headers as caching
 from .examples import Examples
 from .filters import filter_parameters
+from .problem_examples import problem_examples
 from .responses import ALWAYS, CONTENT, REFUSALS, body, content, refused, responses
 from .schemas import ERRORS, Schemas, object_of, ref, shown
 
@@ -63,9 +64,24 @@ def document(app: App) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": app.name, "version": "1", "description": ABOUT},
+        "tags": _tags(offered.values(), paths),
         "paths": paths,
-        "components": {"schemas": schemas.components, "securitySchemes": access.SCHEMES},
+        "components": {
+            "schemas": schemas.components,
+            "examples": problem_examples(),
+            "securitySchemes": access.SCHEMES,
+        },
     }
+
+
+def _tags(operations: Iterable[OperationShape], paths: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    """Return the tags that are used, the stores first, with the descriptions of their items."""
+    used = {tag for methods in paths.values() for one in methods.values() for tag in one["tags"]}
+    described = {one.meta.name: one.meta.description for one in operations if isinstance(one, StoreOperation)}
+    others = [tag for tag in ("actions", "stores", "server") if tag in used and tag not in described]
+    return [{"name": name, **({"description": text} if text else {})} for name, text in described.items()] + [
+        {"name": tag} for tag in others
+    ]
 
 
 def _described(operation: StoreOperation | ActionOperation, schemas: Schemas) -> dict[str, Any]:

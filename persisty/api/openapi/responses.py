@@ -11,6 +11,7 @@ from ...errors import PersistyError, all_errors
 from ...model.verbs import VERBS, carried_out
 from ..operations import Operation, StoreOperation
 from . import access
+from .problem_examples import referred
 from .schemas import Schema, ref
 
 QUERY = ("invalid_query", "too_many_linked")
@@ -72,7 +73,7 @@ def refused(codes: Iterable[str]) -> dict[str, Any]:
     return {
         str(status): {
             "description": ", ".join(found),
-            "content": {"application/problem+json": {"schema": ref("Problem")}},
+            "content": {"application/problem+json": {"schema": ref("Problem"), "examples": referred(found)}},
             **({"headers": {"Retry-After": AGAIN}} if status in PATIENT else {}),
         }
         for status, found in sorted(by_status.items())
