@@ -1,4 +1,4 @@
-"""What the pages say about an app: its name, its stores and actions with their links, and the query that GraphiQL opens on."""
+"""Values of the pages: the name of an app, its stores and actions with their links, and the query that GraphiQL opens on."""
 
 from __future__ import annotations
 
