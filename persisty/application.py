@@ -357,6 +357,22 @@ class App:
         """Return whether nothing is stored under the name of an item."""
         return self._connected(engine if engine in self._engines else None).engine.is_empty(name)
 
+    def verify(self) -> None:
+        """Check that the tables exist and fit the declarations. `SchemaMismatch` lists every difference.
+
+        On DynamoDB, whose tables a deployment creates, this creates nothing. Other engines do what `prepare` does.
+        """
+        metas = list(self.metas.values())
+        deployed = {place for place in (None, *self._engines) if self._connected(place).engine.deployed}
+        if not deployed:
+            self.prepare()
+            return
+        for place in dict.fromkeys((None, *map(self._place, metas))):
+            system = self.deployed_system_stores if place is None else ()
+            connection = self._connected(place)
+            there = [*(meta for meta in metas if self._place(meta) == place), *system]
+            (connection.verify if place in deployed else connection.prepare)(there)
+
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
         self._applied.forget()

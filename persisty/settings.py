@@ -19,6 +19,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_ACCESS_LOG": "`off` stops `persisty serve` from logging requests. Default: `on`",
     "PERSISTY_CACHE": "`on` caches items in the process as their `Cache` declares, `off` does not. Default: the app's `cache=`",
     "PERSISTY_CORS_ORIGINS": "Origins whose pages may call the API from a browser, separated by spaces, or `*`. Default: none",
+    "PERSISTY_CREATE_TABLES": "`on` makes a server create missing tables on DynamoDB too. Default: `off`",
     "PERSISTY_DEAD_LETTERS_URL": "On AWS: URL of the queue for changes that cannot be published",
     "PERSISTY_DRAIN_DELAY": "Seconds between SIGTERM and the refusal of new connections. Default: 0",
     "PERSISTY_DRAIN_TIMEOUT": "Seconds that running requests have to finish when the server stops. Default: 30",
@@ -45,6 +46,7 @@ class Settings(Struct, frozen=True):
     access_log: str = "on"
     cache: str | None = None
     cors_origins: str | None = None
+    create_tables: str = "off"
     dead_letters_url: str | None = None
     drain_delay: str = "0"
     drain_timeout: str = "30"
@@ -82,6 +84,7 @@ LEVELS = ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")
 CHOICES: dict[str, tuple[str, ...]] = {
     "access_log": SWITCH,
     "cache": SWITCH,
+    "create_tables": SWITCH,
     "graphql_introspection": SWITCH,
     "log_level": LEVELS,
     "metrics": SWITCH,

@@ -237,7 +237,7 @@ def _all_or_none(
 class MemoryEngine:
     """Every store of one engine; a second engine starts empty."""
 
-    embedded = True
+    embedded, deployed = True, False
 
     def __init__(self) -> None:
         self._stores: dict[str, _Table[Any]] = {}
@@ -266,6 +266,9 @@ class MemoryEngine:
                 table = self._stores.get(meta.name)
                 if table is not None and table.schema is not meta.schema:
                     self._stores[meta.name] = _converted(table, meta)
+
+    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        self.prepare(metas)
 
     def close(self) -> None:
         self._stores.clear()

@@ -37,6 +37,12 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one")] = 8000,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     seed: Annotated[str | None, typer.Option(help="Function to call first, as module:function")] = None,
+    create_tables: Annotated[
+        bool | None,
+        typer.Option(
+            help="Create missing tables on DynamoDB too, which are otherwise verified; default: PERSISTY_CREATE_TABLES, or no"
+        ),
+    ] = None,
     reload: Annotated[bool, typer.Option("--reload", help="Restart when the sources change")] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of processes that serve")] = 1,
     access_log: Annotated[
@@ -69,6 +75,7 @@ def command(
         place=f"{shown}:{listening.getsockname()[1]}",
         access_log=configured.access_log == "on" if access_log is None else access_log,
         metrics=metrics,
+        create_tables=configured.create_tables == "on" if create_tables is None else create_tables,
         people=sys.stderr.isatty(),
     )
     logging.config.dictConfig(serving.log_configuration(options))

@@ -53,6 +53,7 @@ class Options(Struct, frozen=True):
     place: str
     access_log: bool
     metrics: bool
+    create_tables: bool
     people: bool
 
 
@@ -87,18 +88,26 @@ def loaded(options: Options) -> App:
 
 
 def begin(served: App, options: Options) -> None:
-    """Create the app's tables, seed it and print its URLs. The application is built before, so that a mistake in the app stops it first."""
-    served.prepare()
+    """Create or verify the app's tables, seed it and print its URLs. The application is built before, so that a mistake in the app stops it first."""
+    tables(served, options)
     if options.seed:
         seed(served, options.seed)
     announce(served, options)
+
+
+def tables(served: App, options: Options) -> None:
+    """Create missing tables. On DynamoDB only verify them, unless the options say otherwise."""
+    if options.create_tables:
+        served.prepare()
+    else:
+        served.verify()
 
 
 def application(served: App, options: Options) -> ASGIApp:
     """Return the ASGI application. Requests are logged to standard error, as errors are."""
     spell = as_text if options.people else as_json
     out = sys.stderr.buffer if options.access_log else None
-    return observed(served, access_log=out, spell=spell, metrics=options.metrics)
+    return observed(served, access_log=out, spell=spell, metrics=options.metrics, create_tables=options.create_tables)
 
 
 def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: list[socket]) -> None:
@@ -113,7 +122,9 @@ def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: 
         if first:
             begin(served, options)
         else:
-            served.prepare()  # here, where a table that does not fit the sources is a line of the log, not a traceback
+            tables(
+                served, options
+            )  # here, where a table that does not fit the sources is a line of the log, not a traceback
             if options.seed and served.url.startswith(MEMORY):
                 seed(served, options.seed)
     except PersistyError as error:

@@ -78,14 +78,24 @@ class Observed:
 
 
 def observed(
-    app: App, *, access_log: IO[bytes] | None = None, spell: Format = as_json, metrics: bool = False
+    app: App,
+    *,
+    access_log: IO[bytes] | None = None,
+    spell: Format = as_json,
+    metrics: bool = False,
+    create_tables: bool | None = None,
 ) -> ASGIApp:
     """Return the server of an app, with a line in `access_log` for each request and with `/metrics`, if they are turned on."""
     if access_log is None and not metrics:
-        return Server(app)
+        return Server(app, create_tables=create_tables)
     log = None if access_log is None else AccessLog(access_log, spell)
     counts = Metrics() if metrics else None
-    server = Server(app, metrics=None if counts is None else Exposition(counts).handle, with_subject=log is not None)
+    server = Server(
+        app,
+        metrics=None if counts is None else Exposition(counts).handle,
+        with_subject=log is not None,
+        create_tables=create_tables,
+    )
     names = PerRevision(app, lambda _, before: RouteNames(app))
 
     def name(path: str) -> str:

@@ -52,10 +52,17 @@ FOLDERS = tuple(route.stem for route in fixed(Surface.FOLDER))
 
 class Server:
     """The ASGI application. `max_body` limits the body of a request, in bytes. `metrics` answers `/metrics`, if metrics are on.
-    `with_subject`: the trace of a request has the subject of its caller."""
+    `with_subject`: the trace of a request has the subject of its caller. `create_tables`: create missing tables on DynamoDB too, where they are
+    only verified otherwise; by default as `PERSISTY_CREATE_TABLES` says."""
 
     def __init__(
-        self, app: App, max_body: int = MAX_BODY, *, metrics: Handle | None = None, with_subject: bool = False
+        self,
+        app: App,
+        max_body: int = MAX_BODY,
+        *,
+        metrics: Handle | None = None,
+        with_subject: bool = False,
+        create_tables: bool | None = None,
     ) -> None:
         self._app, self._max_body, self._metrics = app, max_body, metrics
         self._routes = {route.path: route for route in ROUTES if route.surface is not Surface.FOLDER}
@@ -65,6 +72,7 @@ class Server:
         configured = settings.load()
         self._origins = configured.cors_origins
         self._root = root_path_of(configured.root_path)
+        self._creates = configured.create_tables == "on" if create_tables is None else create_tables
         self._drain_delay = seconds_of("PERSISTY_DRAIN_DELAY", configured.drain_delay)
         rate = rate_of(configured.rate_limit)
         limited = None if rate is None else Limited(Buckets(rate))
@@ -203,13 +211,13 @@ class Server:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Create missing tables before the first request, and close the app after the last. An ASGI app that mounts the server enters it in its
+        """Create or verify the tables before the first request, and close the app after the last. An ASGI app that mounts the server enters it in its
         own lifespan, because Starlette does not run the lifespan of a mounted app.
 
         Objects that exist at the start live until the end. They are frozen, so that the garbage collector does not visit them again.
         """
         self.socket.fan_out.start()
-        await run_in_threadpool(self._app.prepare)
+        await run_in_threadpool(self._app.prepare if self._creates else self._app.verify)
         gc.collect()
         gc.freeze()
         with on_shutdown(self._drain, self._drain_delay):

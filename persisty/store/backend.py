@@ -225,9 +225,11 @@ class Backend(Protocol[T]):
 
 
 class Engine(Protocol):
-    """A connection to where items are kept, opened by URL. `embedded` as in `Capabilities`."""
+    """A connection to the place of items, opened by URL. `embedded` as in `Capabilities`. `deployed`: a deployment creates the tables, so that a
+    server only verifies them."""
 
     embedded: bool
+    deployed: bool
 
     def open(self, meta: StoreMeta[T]) -> Backend[T]:
         """The backend of one stored item. Does no I/O."""
@@ -239,6 +241,11 @@ class Engine(Protocol):
 
     def is_empty(self, name: str) -> bool:
         """Return whether nothing is stored under the name of a store. Creates nothing."""
+        ...
+
+    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        """Check that the tables exist and fit, and create nothing if the engine is `deployed`; else do what `prepare` does. `SchemaMismatch` lists
+        every difference."""
         ...
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:

@@ -183,6 +183,10 @@ class Connection:
         """Create the tables and indexes that are missing."""
         self.engine.prepare(metas)
 
+    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        """Check that the tables exist and fit."""
+        self.engine.verify(metas)
+
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
         """Forget the change paths of items that the app no longer has in this form. Stores that have opened one go on with it."""
         with self._opening:

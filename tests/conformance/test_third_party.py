@@ -141,7 +141,7 @@ class ShelfBackend:
 
 
 class ShelfEngine:
-    embedded = True
+    embedded, deployed = True, False
 
     def __init__(self):
         self.items, self.numbers, self.lock = {}, {}, threading.RLock()
@@ -150,6 +150,9 @@ class ShelfEngine:
         return ShelfBackend(meta, self)
 
     def prepare(self, metas):
+        pass
+
+    def verify(self, metas):
         pass
 
     def write_together(self, writes):

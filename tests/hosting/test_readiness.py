@@ -36,7 +36,7 @@ class Visit:
 class Engine:
     """Answers after it is let to, or fails. Counts how often it is asked."""
 
-    embedded = True
+    embedded, deployed = True, False
 
     def __init__(self) -> None:
         self.asked, self.fails = 0, False
@@ -53,6 +53,7 @@ class Engine:
             raise BackendUnavailable("down")
 
     def prepare(self, metas: Any) -> None: ...
+    def verify(self, metas: Any) -> None: ...
     def close(self) -> None: ...
 
 

@@ -8,8 +8,9 @@ of `direct`; 0 writes as many items side by side, the default of `boto3`, becaus
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from time import sleep
@@ -31,9 +32,12 @@ from .codec import WireCodec
 from .direct_transport import DirectTransport
 from .index_completion import complete
 from .system_table import definition
+from .table_checks import key_faults, table_faults
 from .transport import CONDITION_FAILED, Transport, as_error
 
 T = TypeVar("T")
+log = logging.getLogger("persisty")
+DENIED = frozenset({"AccessDeniedException", "AccessDenied"})
 NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
 """Options that are numbers, with what they may be: the fields of `Options`."""
 REGION = re.compile("[a-z0-9-]+")
@@ -44,7 +48,7 @@ CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
 
 
 class DynamoDbEngine:
-    embedded = False
+    embedded, deployed = False, True
 
     def __init__(self, transport: Transport, app: str, stage: str, options: Options = USUAL) -> None:
         self.transport, self.options = transport, options
@@ -61,7 +65,7 @@ class DynamoDbEngine:
             self._create_table(definition(self._system))
             self._wait(self._system)
         tables = [(meta, self._wait(self._table(meta))) for meta in metas]
-        if faults := [fault for meta, table in tables for fault in _key_faults(meta, table)]:
+        if faults := [fault for meta, table in tables for fault in key_faults(meta.name, self._payload(meta), table)]:
             raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
         for meta, table in tables:
             self._add_indexes(meta, table)
@@ -76,6 +80,31 @@ class DynamoDbEngine:
             if error.kind == "ResourceNotFoundException":
                 return True
             raise as_error(error) from error
+
+    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        payloads = [(meta.name, self._payload(meta)) for meta in metas]
+        if any(meta.uniques or meta.sequences for meta in metas):
+            payloads.append(("system", definition(self._system)))
+        try:
+            found = [self._described(payload["TableName"]) for _, payload in payloads]
+        except AwsError as error:
+            if error.kind not in DENIED:
+                raise as_error(error) from error
+            log.warning("tables are not verified: DescribeTable is not allowed (%s)", error.kind)
+            return
+        checked = zip(payloads, found, strict=True)
+        if faults := [fault for (name, payload), table in checked for fault in table_faults(name, payload, table)]:
+            raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
+
+    def _described(self, name: str) -> Mapping[str, Any] | None:
+        """Return the description of a table, None if it does not exist."""
+        try:
+            table: Mapping[str, Any] = self.transport.call("DescribeTable", {"TableName": name})["Table"]
+        except AwsError as error:
+            if error.kind == "ResourceNotFoundException":
+                return None
+            raise
+        return table
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """One TransactWriteItems. A unique value counts as a write more."""
@@ -102,6 +131,9 @@ class DynamoDbEngine:
         return table_name(self._app, self._stage, meta.name)
 
     def _create(self, meta: StoreMeta[Any]) -> None:
+        self._create_table(self._payload(meta))
+
+    def _payload(self, meta: StoreMeta[Any]) -> dict[str, Any]:
         codec = WireCodec(meta)
         payload: dict[str, Any] = {
             "TableName": self._table(meta),
@@ -111,7 +143,7 @@ class DynamoDbEngine:
         }
         if meta.indexes:
             payload["GlobalSecondaryIndexes"] = [gsi(index, self.options) for index in meta.indexes]
-        self._create_table(payload)
+        return payload
 
     def _create_table(self, payload: dict[str, Any]) -> None:
         try:
@@ -168,17 +200,6 @@ class DynamoDbEngine:
             return answer
         except AwsError as error:
             raise as_error(error) from error
-
-
-def _key_faults(meta: StoreMeta[Any], table: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield a fault if a table has another key than its item, or the key's values another type."""
-    types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
-    codec = WireCodec(meta)
-    stored = ", ".join(f"{one['AttributeName']} {types[one['AttributeName']]}" for one in table["KeySchema"])
-    declared = ", ".join(f"{name} {codec.tag(name)}" for name in codec.schema)
-    if stored != declared:
-        message = f"The table {table['TableName']} has another key. DynamoDB cannot change it: copy the items to a table of another name"
-        yield Fault(f"/{meta.name}", message, declared, stored)
 
 
 def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> list[dict[str, str]]:

@@ -31,6 +31,8 @@ class _UndoneError(Exception):
 class SqlEngine:
     """The tables of one database. Where it is embedded, a table that is missing is created when its store is opened."""
 
+    deployed = False
+
     def __init__(self, dialect: Dialect, connection: Connection, make: MakeBackend, *, embedded: bool) -> None:
         self.embedded = embedded
         self._make = make
@@ -46,16 +48,17 @@ class SqlEngine:
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         with self._preparing():
+            existing = self._existing()
             faults: list[Fault] = []
             for meta in metas:
                 try:
-                    self._create(self._table(meta), meta)
+                    self._create(self._table(meta), meta, existing)
                 except SchemaMismatch as error:
                     faults += error.faults
             if faults:
                 raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
             if any(meta.sequences for meta in metas):
-                self._create(SEQUENCES, None)
+                self._create(SEQUENCES, None, existing)
         self._prepared.update(metas)
 
     def is_empty(self, name: str) -> bool:
@@ -63,6 +66,9 @@ class SqlEngine:
             return True
         table = table_text(Table(name, MetaData()), self._dialect)
         return not self._connection.rows(f"SELECT 1 FROM {table} LIMIT 1")
+
+    def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
+        self.prepare(metas)
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Each write is a statement in one transaction; neighbours of one store are sent together."""
@@ -99,11 +105,18 @@ class SqlEngine:
             table = self._tables[meta] = table_of(meta, self._dialect)
         return table
 
-    def _create(self, table: Table, meta: StoreMeta[Any] | None) -> None:
-        self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
+    def _existing(self) -> frozenset[str]:
+        """Return the tables and indexes for which no statement is sent, because it would need a right that serving does not need."""
+        return frozenset()
+
+    def _create(self, table: Table, meta: StoreMeta[Any] | None, existing: frozenset[str]) -> None:
+        if table.name not in existing:
+            self._connection.rows(self._text(CreateTable(table, if_not_exists=True)))
         if meta is not None:
             self._fit(table, meta)
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
+            if index.name in existing:
+                continue
             try:
                 self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
             except UniqueTaken as taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -10,6 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from persisty import (
@@ -246,3 +248,30 @@ def test_a_key_too_long_for_an_index_is_invalid_input(papers: Store[Paper]) -> N
 def test_urls_that_mean_nothing(url: str) -> None:
     with pytest.raises(InvalidDeclaration):
         context_of(App("papers", items=[Paper], url=url).store(Paper)).backend  # noqa: B018
+
+
+def test_a_role_without_create_serves_tables_that_exist_and_is_refused_where_one_is_missing(
+    app: App, papers: Store[Paper], schema: str, postgres_url: str
+) -> None:
+    name = schema.rpartition("schema=")[2].partition("&")[0]
+    role = f"serves_{name}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'CREATE ROLE "{role}" LOGIN')
+        connection.execute(f'GRANT USAGE ON SCHEMA "{name}" TO "{role}"')
+        connection.execute(f'GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "{name}" TO "{role}"')
+    try:
+        serving = App("papers", items=[Paper, Ticket], url=re.sub("user=[^&]*", f"user={role}", schema))
+        serving.prepare()
+        serving.verify()
+        serving.store(Paper).create(Paper(id="by the role"))
+        serving.close()
+        assert papers.count() == 1
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f'DROP TABLE "{name}".ticket CASCADE')
+        with pytest.raises(BackendUnavailable):
+            serving.prepare()
+        serving.close()
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f'DROP OWNED BY "{role}"')
+            connection.execute(f'DROP ROLE "{role}"')

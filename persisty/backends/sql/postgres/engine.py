@@ -31,6 +31,13 @@ PREPARE = {"auto": None, "true": True, "false": False}
 PREPARING = "SELECT pg_advisory_xact_lock(7017377)"
 """Two that create the same table at once collide, even with IF NOT EXISTS."""
 
+SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
+RELATIONS = (
+    "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p', 'i', 'I') "
+    "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = COALESCE($1::text, current_schema()::text))"
+)
+"""The tables and indexes of a schema, of the search path's first without one."""
+
 
 class PostgresEngine(SqlEngine):
     def __init__(self, conninfo: str, schema: str | None, size: int, prepares: bool | None) -> None:
@@ -57,9 +64,13 @@ class PostgresEngine(SqlEngine):
     def _preparing(self) -> Iterator[None]:
         with super()._preparing():
             self._postgres.rows(PREPARING)
-            if self._schema:
+            if self._schema and not self._postgres.rows(SCHEMA, (self._schema,)):
                 self._postgres.rows(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
             yield
+
+    def _existing(self) -> frozenset[str]:
+        """A role without CREATE may serve: PostgreSQL asks for that right even if there is nothing to create."""
+        return frozenset(name for (name,) in self._postgres.rows(RELATIONS, (self._schema,)))
 
 
 def connect(url: str, *, app: str, stage: str) -> PostgresEngine:

@@ -1,0 +1,120 @@
+"""A server verifies DynamoDB's tables and creates none, unless it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from persisty import App, Index, SchemaMismatch, Unique, public, stored
+from persisty.backends.dynamodb.transport import AwsError
+from persisty.hosting.server import Server
+
+
+@stored(access=public, indexes=[Index("kind", "size"), Unique("name")])
+class Crate:
+    id: str
+    kind: str
+    name: str
+    size: int = 0
+
+
+@stored(access=public, name="crate", key=("kind", "id"), indexes=[Index("size")])
+class Moved:
+    id: str
+    kind: str
+    size: str
+
+
+NUMBERS = count()
+
+
+@pytest.fixture
+def url(moto_endpoint: str) -> str:
+    return f"dynamodb://eu-west-1?endpoint={moto_endpoint}&partiql=0"
+
+
+@pytest.fixture
+def calls(url: str) -> Iterator[tuple[App, list[str]]]:
+    """An app of its own stage, and the operations that it calls."""
+    app, made = App("dock", items=[Crate], url=url, stage=f"verify{next(NUMBERS)}"), list[str]()
+    transport: Any = app.engine.transport  # type: ignore[attr-defined]
+    before = transport.call
+    transport.call = lambda operation, *given: made.append(operation) or before(operation, *given)
+    yield app, made
+    app.close()
+
+
+def ready(server: Server) -> str | None:
+    """Start the server, stop it, and return why it was not ready in between."""
+
+    async def run() -> str | None:
+        async with server.lifespan():
+            return await server.readiness.missing()
+
+    return asyncio.run(run())
+
+
+def faults(app: App) -> list[str]:
+    with pytest.raises(SchemaMismatch) as refused:
+        app.verify()
+    return [f"{fault.path}: {fault.message}" for fault in refused.value.faults]
+
+
+def test_missing_tables_are_named_and_not_created(calls: tuple[App, list[str]]) -> None:
+    app, made = calls
+    found = faults(app)
+    assert [one.partition(":")[0] for one in found] == ["/crate", "/persisty_request", "/system"]
+    assert f"The table dock-{app.stage}-crate does not exist. Deploy the app, or create tables" in found[0]
+    with pytest.raises(SchemaMismatch):
+        ready(Server(app))
+    assert set(made) == {"DescribeTable"}
+
+
+def test_a_server_whose_tables_exist_describes_them_and_starts(calls: tuple[App, list[str]]) -> None:
+    app, made = calls
+    app.prepare()
+    made.clear()
+    assert ready(Server(app)) is None
+    assert set(made) == {"DescribeTable", "Scan"}  # the last is of /ready
+
+
+def test_a_server_that_is_told_to_creates_tables(calls: tuple[App, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    app, made = calls
+    assert ready(Server(app, create_tables=True)) is None
+    assert "CreateTable" in made
+    monkeypatch.setenv("PERSISTY_CREATE_TABLES", "on")
+    assert Server(app)._creates
+    assert not Server(app, create_tables=False)._creates
+
+
+def test_another_key_and_a_missing_index_are_named(calls: tuple[App, list[str]], url: str) -> None:
+    app, _ = calls
+    app.prepare()
+    found = faults(App("dock", items=[Moved], url=url, stage=app.stage, idempotency=None))
+    assert [one.partition(":")[0] for one in found] == ["/crate", "/crate/by-size"]
+    assert "another key" in found[0]
+    assert "lacks the index" in found[1]
+
+
+def test_a_role_that_may_not_describe_tables_starts_with_a_warning(
+    calls: tuple[App, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    app, _ = calls
+
+    def denied(operation: str, payload: Any) -> Any:
+        raise AwsError("AccessDeniedException", "no", {})
+
+    app.engine.transport.call = denied  # type: ignore[attr-defined]
+    with caplog.at_level(logging.WARNING, "persisty"):
+        app.verify()
+    assert "not verified" in caplog.text
+
+
+def test_embedded_engines_keep_creating(tmp_path: Any) -> None:
+    for place in ("memory://", f"sqlite:///{tmp_path}/dock.db"):
+        assert ready(Server(App("dock", items=[Crate], url=place))) is None
