@@ -44,7 +44,7 @@ def calls(url: str) -> Iterator[tuple[App, list[str]]]:
     app, made = App("dock", items=[Crate], url=url, stage=f"verify{next(NUMBERS)}"), list[str]()
     transport: Any = app.engine.transport  # type: ignore[attr-defined]
     before = transport.call
-    transport.call = lambda operation, *given: made.append(operation) or before(operation, *given)
+    transport.call = lambda operation, *given, **named: made.append(operation) or before(operation, *given, **named)
     yield app, made
     app.close()
 
