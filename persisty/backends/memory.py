@@ -270,6 +270,9 @@ class MemoryEngine:
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
         self.prepare(metas)
 
+    def check_writes(self) -> None:
+        """Writes do not fail."""
+
     def close(self) -> None:
         self._stores.clear()
 

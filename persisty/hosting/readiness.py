@@ -1,7 +1,7 @@
 """`/ready`: whether a load balancer should send requests to this server. `/health` only says that the process is alive.
 
-The server is ready when its tables exist, it is not shutting down and its engine answers. The engine is asked for one item, at most once a
-second, and never while a previous question is open.
+The server is ready when its tables exist, it is not shutting down, its engine answers and, as far as is known, takes writes. The engine is
+asked for one item, at most once a second, and never while a previous question is open.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ class Readiness:
         if meta is None:
             return True
         try:
-            self._app.engine.open(meta).query(Query(ALL, (), None, 1, select=meta.key.attributes, allow_scan=True))
+            engine = self._app.engine
+            engine.open(meta).query(Query(ALL, (), None, 1, select=meta.key.attributes, allow_scan=True))
+            engine.check_writes()
         except Exception as error:
             log.warning("not ready: %s: %s", type(error).__name__, error)
             return False

@@ -124,6 +124,9 @@ class DynamoDbEngine:
         """A transaction of DynamoDB is one request: several calls cannot be one."""
         raise Unsupported("DynamoDB has no transactions over several calls: use an atomic batch")
 
+    def check_writes(self) -> None:
+        """Nothing is known before a write."""
+
     def close(self) -> None:
         self.transport.close()
 

@@ -31,7 +31,8 @@ from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .dialect import UniqueTaken
 from .engine import SqlEngine
-from .sqlite import SQLITE, SqliteConnection
+from .sqlite import SQLITE
+from .sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
 MODES = ("rwc", "rw")

@@ -90,6 +90,9 @@ class SqlEngine:
     def transaction(self) -> AbstractContextManager[None]:
         return self._connection.transaction()
 
+    def check_writes(self) -> None:
+        self._connection.check_writes()
+
     def close(self) -> None:
         self._connection.close()
 

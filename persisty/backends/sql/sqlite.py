@@ -1,38 +1,26 @@
-"""SQLite: how a file is opened, what persisty teaches it, and what its errors mean.
-
-One connection serves the process, a lock around each call: SQLite itself lets one writer in at a time, and a reader
-never waits longer than a statement takes. Other processes may use the file beside it (WAL).
-"""
+"""SQLite's dialect: kinds of column, the functions that persisty teaches a connection, and plans."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, case, collate, func, literal_column
 from sqlalchemy.dialects import sqlite
 
-from ...errors import BackendUnavailable
 from ...model.meta import Attribute
 from ...model.types import DATETIME_WIDTH, TEXT, Kind, datetime_text
 from ...query.aggregate import add_up
 from .columns import json_text
-from .dialect import Column, ColumnKind, Dialect, Search, Told, UniqueTaken
+from .dialect import Column, ColumnKind, Dialect, Search, Told
 
 DECIMAL_COLLATION = "persisty_decimal"
-OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
-INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
-"""The last two are of the latest of that name, and a ROLLBACK TO it leaves it there."""
-PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 5000")
 
 
 def _compare_decimals(left: str, right: str) -> int:
@@ -171,68 +159,11 @@ SQLITE = Dialect(
 )
 
 
-class SqliteConnection:
-    """The one connection of a process to a file. Raises `BackendUnavailable` for what the driver raises."""
-
-    def __init__(self, path: str) -> None:
-        self.lock = threading.RLock()
-        with _typed():
-            self._raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-            for pragma in PRAGMAS:
-                self._raw.execute(f"PRAGMA {pragma}")
-            self._raw.create_collation(DECIMAL_COLLATION, _compare_decimals)
-            self._raw.create_function("persisty_icontains", 2, _icontains, deterministic=True)
-            self._raw.create_function("persisty_endswith", 2, _endswith, deterministic=True)
-            self._raw.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
-            self._raw.create_function("persisty_instant", 1, _instant, deterministic=True)
-            self._raw.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]
-
-    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch what it answers."""
-        with _typed(), self.lock:
-            return self._raw.execute(text, arguments).fetchall()
-
-    def changed(self, text: str, arguments: Sequence[Any]) -> int:
-        """Run a statement and give the number of rows it changed."""
-        with _typed(), self.lock:
-            return self._raw.execute(text, arguments).rowcount
-
-    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> int:
-        """Run a statement for each of the arguments and give the number of rows they changed."""
-        with _typed(), self.lock:
-            return self._raw.executemany(text, arguments).rowcount
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing. The write lock is taken at the start, so nothing in between can change what was read. One inside
-        another is part of it, and is undone by itself."""
-        with self.lock:
-            begin, commit, rollback = INNER if self._raw.in_transaction else OUTER
-            self.rows(begin)
-            try:
-                yield
-                self.rows(commit)
-            except BaseException:
-                if self._raw.in_transaction:  # a full disk, for one, has ended it already
-                    self.rows(rollback)
-                    if begin is INNER[0]:
-                        self.rows(commit)
-                raise
-
-    def close(self) -> None:
-        with self.lock:
-            self._raw.close()
-
-
-class _typed:
-    """Driver errors become typed ones. A class: on a path of microseconds a generator is too dear."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE":
-            columns = str(error).partition(": ")[2].split(", ")
-            raise UniqueTaken(tuple(column.rpartition(".")[2] for column in columns)) from error
-        if isinstance(error, sqlite3.Error):
-            raise BackendUnavailable(f"SQLite: {error}") from error
+def teach(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions and the collation that the statements use."""
+    connection.create_collation(DECIMAL_COLLATION, _compare_decimals)
+    connection.create_function("persisty_icontains", 2, _icontains, deterministic=True)
+    connection.create_function("persisty_endswith", 2, _endswith, deterministic=True)
+    connection.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
+    connection.create_function("persisty_instant", 1, _instant, deterministic=True)
+    connection.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]

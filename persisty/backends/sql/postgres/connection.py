@@ -92,5 +92,8 @@ class PostgresConnection:
             raise
         self.run(lambda session: session.run(KEEP))
 
+    def check_writes(self) -> None:
+        """Nothing is known: another server may answer the next write."""
+
     def close(self) -> None:
         self._pool.close()

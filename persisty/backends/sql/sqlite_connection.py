@@ -1,0 +1,280 @@
+"""The connection of a process to a SQLite file, and what its errors mean.
+
+One connection serves the process, a lock around each call: SQLite itself lets one writer in at a time, and a reader never waits longer than a
+statement takes. Other processes may use the same file (WAL).
+
+```
+lock free                            the statement runs at once
+lock of another thread               a read runs on a spare connection: in WAL, no writer blocks a reader; a write waits
+lock of another process              the write is repeated until it succeeds
+either, after PATIENCE seconds       BackendUnavailable with Retry-After
+either, in an event loop             WouldWait before the first write, see `store/patience.py`
+```
+
+A file that was deleted or replaced is noticed within LOOK seconds: SQLite would go on with a file that has no name and ends with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from ...errors import BackendUnavailable
+from ...store.patience import WouldWait, this_thread
+from .dialect import UniqueTaken
+from .sqlite import teach
+
+X = TypeVar("X")
+Run = Callable[[sqlite3.Connection, str, Any], X]
+OUTER = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+INNER = ("SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner")
+"""The last two are of the latest of that name, and a ROLLBACK TO it leaves it there."""
+PRAGMAS = ("journal_mode = WAL",)
+READS = ("SELECT", "WITH _sought")
+"""Beginnings of the statements that only read."""
+PATIENCE = 5.0
+"""Seconds that a call waits for a lock."""
+BRIEFLY = 0.25
+"""Seconds that it waits in an event loop after the first write of a request."""
+PAUSE, LONGEST_PAUSE = 0.001, 0.05
+"""Seconds before the first repetition of a write that found the file locked, which double up to the longest."""
+LOOK = 0.1
+"""Seconds after which the file is looked at again."""
+SPARE = 8
+"""Spare connections that are kept."""
+PROBE = (
+    "CREATE TABLE IF NOT EXISTS persisty_probe (value BLOB)",
+    "INSERT INTO persisty_probe VALUES (zeroblob(65536))",
+)
+PROBED = "DROP TABLE persisty_probe"
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+MEANINGS = {
+    sqlite3.SQLITE_FULL: "the database is full, or its disk is",
+    sqlite3.SQLITE_READONLY: "the database cannot be written",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_NOTADB: "the file is no database",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+}
+"""Code of an error → what callers are told. SQLite's own text stays in the cause."""
+FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
+"""Codes after which later writes are likely to fail, too."""
+
+
+def _fetched(raw: sqlite3.Connection, text: str, arguments: Any) -> list[tuple[Any, ...]]:
+    return raw.execute(text, arguments).fetchall()
+
+
+def _counted(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
+    return raw.execute(text, arguments).rowcount
+
+
+def _counted_each(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
+    return raw.executemany(text, arguments).rowcount
+
+
+class SqliteConnection:
+    """Raises `BackendUnavailable` for the driver's errors. `synchronous`: SQLite's setting of that name."""
+
+    def __init__(self, path: str, synchronous: str = "NORMAL") -> None:
+        self.lock = threading.RLock()
+        self._path = None if path == ":memory:" else os.path.abspath(path)
+        self._spare: list[sqlite3.Connection] = []
+        self._failing = False
+        self._look_at = float("inf")
+        try:
+            self._raw = sqlite3.connect(
+                path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=512
+            )
+            for pragma in (*PRAGMAS, f"synchronous = {synchronous}", "busy_timeout = 0"):
+                self._raw.execute(f"PRAGMA {pragma}")
+            teach(self._raw)
+        except sqlite3.Error as error:
+            raise typed(error) from error
+        if self._path is not None:
+            self._identity = _identity(self._path)
+            self._look_at = 0.0
+
+    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch what it answers."""
+        if not text.startswith(READS):
+            return self._write(_fetched, text, arguments)
+        if monotonic() > self._look_at:
+            self._look()
+        if not self.lock.acquire(False):
+            return self._read_aside(text, arguments)
+        try:
+            return self._raw.execute(text, arguments).fetchall()
+        except sqlite3.Error as error:
+            return self._repeated(_fetched, text, arguments, error)
+        finally:
+            self.lock.release()
+
+    def changed(self, text: str, arguments: Sequence[Any]) -> int:
+        """Run a statement and give the number of rows it changed."""
+        return self._write(_counted, text, arguments)
+
+    def each_changed(self, text: str, arguments: Sequence[Sequence[Any]]) -> int:
+        """Run a statement for each of the arguments and give the number of rows they changed."""
+        return self._write(_counted_each, text, arguments)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. The write lock is taken at the start, so nothing in between can change what was read. One inside
+        another is part of it, and is undone by itself."""
+        self._acquire()
+        try:
+            begin, commit, rollback = INNER if self._raw.in_transaction else OUTER
+            self.rows(begin)
+            try:
+                yield
+                self.rows(commit)
+            except BaseException:
+                self._undo(rollback, commit if begin is INNER[0] else None)
+                raise
+        finally:
+            self.lock.release()
+
+    def check_writes(self) -> None:
+        """Raise `BackendUnavailable` if writes fail. Costs nothing unless one has failed: then it writes as much as some items need."""
+        if self._failing:
+            with self.transaction():
+                for text in PROBE:
+                    self.rows(text)
+            self.rows(PROBED)
+
+    def close(self) -> None:
+        with self.lock:
+            self._raw.close()
+            while self._spare:
+                self._spare.pop().close()
+
+    def _write(self, run: Run[X], text: str, arguments: Any) -> X:
+        if monotonic() > self._look_at:
+            self._look()
+        self._acquire()
+        try:
+            try:
+                found = run(self._raw, text, arguments)
+            except sqlite3.Error as error:
+                found = self._repeated(run, text, arguments, error)
+            attempt = this_thread.attempt
+            if attempt is not None and attempt.release is None:
+                self.lock.acquire()
+                attempt.release = self.lock.release
+            self._failing = False
+            return found
+        finally:
+            self.lock.release()
+
+    def _acquire(self) -> None:
+        """Take the lock."""
+        if self.lock.acquire(False):
+            return
+        attempt = this_thread.attempt
+        if attempt is not None and not attempt.wrote:
+            raise WouldWait
+        if not self.lock.acquire(timeout=PATIENCE if attempt is None else BRIEFLY):
+            raise _locked()
+
+    def _repeated(self, run: Run[X], text: str, arguments: Any, error: sqlite3.Error) -> X:
+        """Return the result of a statement that another process's lock has stopped. Raise the typed error of any other failure."""
+        attempt = this_thread.attempt
+        until = monotonic() + (PATIENCE if attempt is None else BRIEFLY)
+        pause = PAUSE
+        while _code(error) in BUSY:
+            if attempt is not None and not attempt.wrote:
+                raise WouldWait
+            if monotonic() > until:
+                break
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            try:
+                return run(self._raw, text, arguments)
+            except sqlite3.Error as again:
+                error = again
+        if _code(error) in FAILING:
+            self._failing = True
+        raise typed(error) from error
+
+    def _read_aside(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Read on a spare connection. A database in memory has one connection only, so the read waits for it."""
+        if self._path is None:
+            return self._write(_fetched, text, arguments)
+        try:
+            spare = self._spare.pop()
+        except IndexError:
+            spare = self._opened()
+        try:
+            rows = spare.execute(text, arguments).fetchall()
+        except sqlite3.Error as error:
+            spare.close()
+            raise typed(error) from error
+        if len(self._spare) < SPARE:
+            self._spare.append(spare)
+        else:
+            spare.close()
+        return rows
+
+    def _opened(self) -> sqlite3.Connection:
+        """A spare connection, which can only read."""
+        try:
+            spare = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+            )
+            teach(spare)
+        except sqlite3.Error as error:
+            raise typed(error) from error
+        return spare
+
+    def _undo(self, rollback: str, release: str | None) -> None:
+        """Undo a transaction, or a part of one, also where the file is gone."""
+        if not self._raw.in_transaction:  # a full disk, for one, has ended it already
+            return
+        try:
+            self._raw.execute(rollback)
+            if release is not None:
+                self._raw.execute(release)
+        except sqlite3.Error as error:
+            raise typed(error) from error
+
+    def _look(self) -> None:
+        """Raise `BackendUnavailable` if the path no longer leads to the file that is open."""
+        if _identity(str(self._path)) != self._identity:
+            raise BackendUnavailable("SQLite: the file of the database was deleted or replaced")
+        self._look_at = monotonic() + LOOK
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """The file at a path, None if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary code of an error, 0 for one of the driver itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def typed(error: sqlite3.Error) -> Exception:
+    """The typed error of one of the driver's."""
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name == "SQLITE_CONSTRAINT_UNIQUE":
+        columns = str(error).partition(": ")[2].split(", ")
+        return UniqueTaken(tuple(column.rpartition(".")[2] for column in columns))
+    code = _code(error)
+    if code in BUSY:
+        return _locked()
+    return BackendUnavailable(f"SQLite: {MEANINGS.get(code, name)}")
+
+
+def _locked() -> BackendUnavailable:
+    return BackendUnavailable("SQLite: the database is locked", retry_after=1)
