@@ -262,7 +262,7 @@ class Unfinished(PersistyError):
 
 
 class NotReady(PersistyError):
-    """The server is not ready. `details["reason"]` is `starting`, `draining`, or `engine` if the engine does not answer."""
+    """The server is not ready. `details["reason"]` is `starting`, `draining`, or `engine` if the engine does not answer or takes no writes."""
 
     code, status, title = "not_ready", 503, "Not ready"
 

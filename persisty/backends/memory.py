@@ -271,7 +271,7 @@ class MemoryEngine:
         self.prepare(metas)
 
     def check_writes(self) -> None:
-        """Writes do not fail."""
+        """Do nothing: writes do not fail."""
 
     def close(self) -> None:
         self._stores.clear()

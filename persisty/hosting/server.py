@@ -30,16 +30,18 @@ from ..api.graphql.hosted.endpoint import GraphqlEndpoint
 from ..api.http.authentication import Handle, Identified
 from ..api.http.cors import cross_origin, origins_of
 from ..api.http.messages import MAX_BODY, Request, Response
-from ..api.http.problem import refusal
+from ..api.http.problem import problem, problem_response, refusal
 from ..api.http.rate_limit import Buckets, Limited, rate_of
 from ..api.http.request_ids import REQUEST_ID
 from ..api.http.root_path import below, root_path_of
 from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
-from ..errors import InvalidDeclaration, NotFound, PayloadTooLarge
+from ..errors import BackendUnavailable, InvalidDeclaration, NotFound, PayloadTooLarge
 from ..model.nesting import make_room
+from ..store.patience import WouldWait, attempting
 from .draining import on_shutdown
+from .embedded_calls import in_thread
 from .pages import PAGES, SecureHeaders, routes
 from .readiness import Readiness, readiness_response
 from .streaming import stream
@@ -185,11 +187,24 @@ class Server:
         here = here and self._authenticator.ready(headers)
         if here and len(body) + len(request.query) > (QUICK_GRAPHQL if handle is self._graphql else QUICK):
             response = await to_thread.run_sync(handle, request, limiter=self._large)
+        elif here:
+            try:
+                response = attempting(handle, request)
+            except WouldWait:
+                response = await self._answer_later(handle, request)
         else:
-            response = handle(request) if here else await run_in_threadpool(handle, request)
+            response = await run_in_threadpool(handle, request)
         await _send(response, trace.request_id, send)
         if response.chunks is not None:
             await stream(response.chunks, here, receive, send)
+
+    async def _answer_later(self, handle: Handle, request: Request) -> Response:
+        """Return the response to a request that waits for a lock, or its refusal if too many wait already."""
+        try:
+            return await in_thread(handle, request)
+        except BackendUnavailable as error:
+            refused = problem_response(problem(error))
+            return cross_origin(lambda _: refused, self._origins)(request)
 
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
         """Read the request's body. Return None as soon as it exceeds the limit."""

@@ -1,4 +1,4 @@
-"""Whether a call of an engine may wait, for a lock of another thread or process.
+"""Calls of an engine that may not wait for a lock of another thread or process.
 
 An event loop may not: while it waits, nothing else is answered. A server calls an embedded engine in its event loop, within `attempting`. An engine
 that would have to wait there raises `WouldWait`, and the server repeats the request in a thread, where the engine may wait. Nothing is
@@ -21,6 +21,8 @@ class WouldWait(BaseException):
 
 class Attempt:
     """A call that may not wait. `wrote`: it has written; `release` then ends its hold of the engine's lock."""
+
+    __slots__ = ("release",)
 
     def __init__(self) -> None:
         self.release: Callable[[], None] | None = None

@@ -125,7 +125,7 @@ class DynamoDbEngine:
         raise Unsupported("DynamoDB has no transactions over several calls: use an atomic batch")
 
     def check_writes(self) -> None:
-        """Nothing is known before a write."""
+        """Do nothing: no fault is known before a write."""
 
     def close(self) -> None:
         self.transport.close()

@@ -37,6 +37,8 @@ from .sqlite_connection import SqliteConnection
 T = TypeVar("T")
 MODES = ("rwc", "rw")
 """Values of the URL's `mode`, as SQLite names them (https://www.sqlite.org/uri.html)."""
+SYNCHRONOUS = ("normal", "full")
+"""Values of the URL's `synchronous`, as SQLite names them (https://www.sqlite.org/pragma.html)."""
 DONE, MISSING, EXISTS = (WriteResult(outcome) for outcome in (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS))
 
 
@@ -251,17 +253,24 @@ class SqliteBackend(SqlBackend[T]):
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:
     """Return the engine of a `sqlite:` URL. Without a path, the database is in memory and goes with the engine.
 
-    `mode`: `rwc`, the default, creates a missing file; `rw` refuses it. Raises `InvalidDeclaration` for a URL with anything else.
+    `mode`: `rwc`, the default, creates a missing file; `rw` refuses it. `synchronous`: `normal`, the default, or `full`, which waits for the disk at
+    each commit. Raises `InvalidDeclaration` for a URL with anything else.
     """
-    parts = read_url(url, options=["mode"], path="sqlite:///relative.db or sqlite:////absolute.db")
+    parts = read_url(url, options=["mode", "synchronous"], path="sqlite:///relative.db or sqlite:////absolute.db")
     mode = parts.options.get("mode", "rwc")
     if mode not in MODES:
         raise InvalidDeclaration(
             "No engine for this URL",
             faults=[Fault("/url/mode", "Unknown mode", "one of " + ", ".join(MODES), mode[:64])],
         )
+    synchronous = parts.options.get("synchronous", "normal")
+    if synchronous not in SYNCHRONOUS:
+        raise InvalidDeclaration(
+            "No engine for this URL",
+            faults=[Fault("/url/synchronous", "Unknown setting", "one of " + ", ".join(SYNCHRONOUS), synchronous[:64])],
+        )
     path = parts.path or ":memory:"
     if mode == "rw" and parts.path and not Path(path).is_file():
         raise InvalidDeclaration("No engine for this URL", faults=[Fault("/url", "There is no such file", found=path)])
-    connection = SqliteConnection(path)
+    connection = SqliteConnection(path, synchronous)
     return SqlEngine(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)

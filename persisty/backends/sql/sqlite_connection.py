@@ -81,7 +81,7 @@ def _counted_each(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
 class SqliteConnection:
     """Raises `BackendUnavailable` for the driver's errors. `synchronous`: SQLite's setting of that name."""
 
-    def __init__(self, path: str, synchronous: str = "NORMAL") -> None:
+    def __init__(self, path: str, synchronous: str = "normal") -> None:
         self.lock = threading.RLock()
         self._path = None if path == ":memory:" else os.path.abspath(path)
         self._spare: list[sqlite3.Connection] = []

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from persisty import VERSION, App, Attr, BackendUnavailable, Conflict, Create, Index, Unique, stored
-from persisty.backends.sql import sqlite
+from persisty.backends.sql import sqlite_connection
 
 
 @stored(indexes=[Index("owner", "size")])
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
 def test_a_lock_that_is_not_let_go_is_unavailable_and_nothing_stays_open(
     app: App, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "PRAGMAS", ("journal_mode = WAL", "busy_timeout = 20"))
+    monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.02)
     store = app.store(Thing)
     made = store.create(Thing())
     holder = raw(path)

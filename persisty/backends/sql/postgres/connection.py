@@ -93,7 +93,7 @@ class PostgresConnection:
         self.run(lambda session: session.run(KEEP))
 
     def check_writes(self) -> None:
-        """Nothing is known: another server may answer the next write."""
+        """Do nothing: another server may answer the next write."""
 
     def close(self) -> None:
         self._pool.close()

@@ -1,0 +1,55 @@
+"""Calls of an embedded engine: in the event loop, or in a thread where they would have to wait for a lock of another thread or process.
+
+The threads are not those of other requests, so that waiting writes take none from reads. Beyond `MAX_WAITING` requests that wait for one of
+these threads, the next is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
+
+from ..errors import BackendUnavailable
+from ..store.patience import WouldWait, attempting
+
+X = TypeVar("X")
+THREADS = 16
+"""Threads in which calls wait."""
+MAX_WAITING = 256
+"""Calls that wait for a thread."""
+
+
+class _Waiting:
+    """The calls of one event loop that wait, or wait for a thread to wait in."""
+
+    def __init__(self) -> None:
+        self.limiter, self.calls = CapacityLimiter(THREADS), 0
+
+
+_waiting: RunVar[_Waiting] = RunVar("persisty_waiting_calls")
+
+
+async def call_embedded(call: Callable[..., X], *arguments: object) -> X:
+    """Return the result of a call that takes microseconds unless it has to wait. `BackendUnavailable` if too many calls wait."""
+    try:
+        return attempting(call, *arguments)
+    except WouldWait:
+        return await in_thread(call, *arguments)
+
+
+async def in_thread(call: Callable[..., X], *arguments: object) -> X:
+    """Return the result of a call that has to wait. `BackendUnavailable` if too many wait."""
+    waiting = _waiting.get(None)
+    if waiting is None:
+        waiting = _Waiting()
+        _waiting.set(waiting)
+    if waiting.calls >= THREADS + MAX_WAITING:
+        raise BackendUnavailable("Too many requests wait for a lock of the database", retry_after=1)
+    waiting.calls += 1
+    try:
+        return await to_thread.run_sync(call, *arguments, limiter=waiting.limiter)
+    finally:
+        waiting.calls -= 1
