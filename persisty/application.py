@@ -191,6 +191,7 @@ class App:
         if (
             connection.embedded
             and self.metas.get(meta.name) is meta
+            and self._prepared.get(meta.name) is not meta
             and (self.records_schemas or meta.name in self._changed)
         ):
             self._apply([meta])
