@@ -35,6 +35,7 @@ from .declaration_checks import (
 from .expressions import AttributeExpression
 from .generators import GENERATORS, OWNER, Generator
 from .indexes import Index, Unique
+from .key_bounds import key_text
 from .keys import KeyConfig, key_codec
 from .links import LinkExpression
 from .meta import Attribute, Link, StoreMeta
@@ -205,7 +206,8 @@ def _draft(
         if kind is Kind.JSON and (foreign := unstorable(inner)):
             raise TypeError(f"there is no JSON of {', '.join(foreign)}")
         msgspec.json.Decoder(inner)
-        normalise = normaliser(kind, inner)
+        in_key = one.name in schema.key and kind is Kind.STRING
+        normalise = key_text(schema.key.index(one.name)) if in_key else normaliser(kind, inner)
         normalise = bounded(normalise, bounds) if bounds else normalise
     except (TypeError, ValueError) as error:
         faults.append(Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner)))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 import math
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -167,21 +168,27 @@ def is_list(annotation: Any) -> bool:
     return target is list or get_origin(target) is list
 
 
-def unstorable(annotation: Any) -> list[str]:
-    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks. Raise `TypeError` as msgspec does."""
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield msgspec's description of the annotation and of every type in it. Raise `TypeError` as msgspec does."""
     pending: list[Any] = [inspect.type_info(annotation)]
     seen: dict[int, Any] = {}
-    found: list[str] = []
     while pending:
         info = pending.pop()
         if isinstance(info, tuple):
             pending += info
-        elif isinstance(info, inspect.CustomType | inspect.RawType):
-            found.append(getattr(info, "cls", msgspec.Raw).__name__)
         elif isinstance(info, inspect.Type | inspect.Field) and id(info) not in seen:
             seen[id(info)] = info
+            yield info
             pending += [getattr(info, name) for name in info.__struct_fields__]
-    return found
+
+
+def unstorable(annotation: Any) -> list[str]:
+    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks. Raise `TypeError` as msgspec does."""
+    return [
+        getattr(info, "cls", msgspec.Raw).__name__
+        for info in _parts(annotation)
+        if isinstance(info, inspect.CustomType | inspect.RawType)
+    ]
 
 
 def unicode(value: str) -> str:
@@ -246,17 +253,41 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
     if kind is not Kind.JSON:
         return NORMALISE.get(kind)
     decode = msgspec.json.Decoder(annotation).decode
+    bounded = any(isinstance(part, inspect.DecimalType | inspect.DateTimeType) for part in _parts(annotation))
 
     def through_json(value: Any) -> Any:
         try:
             text = msgspec.json.encode(value)
             if not few_brackets(text) and too_deep(msgspec.json.decode(text)):
                 raise TooDeep(MAX_NESTING)
-            return decode(text)
+            found = decode(text)
+            if bounded:
+                _check_nested(found)
+            return found
         except RecursionError:  # also a value that contains itself
             raise TooDeep(MAX_NESTING) from None
 
     return through_json
+
+
+def _check_nested(value: Any) -> None:
+    """Raise `ValueError` for a decimal or a datetime in a value that could not be the value of an attribute: no engine compares it."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Decimal):
+            _exact(one)
+        elif isinstance(one, datetime):
+            if one.tzinfo is not None:
+                _utc(one)
+        elif isinstance(one, dict):
+            pending += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            pending += one
+        elif isinstance(one, msgspec.Struct):
+            pending += [getattr(one, name) for name in one.__struct_fields__]
+        elif is_dataclass(one):
+            pending += [getattr(one, field.name, None) for field in fields(one)]
 
 
 def datetime_text(value: datetime) -> str:

@@ -66,6 +66,11 @@ def _normalisers(meta: StoreMeta[Any]) -> tuple[tuple[Attribute, Callable[[Any],
     return tuple((one, one.normalise) for one in meta.attributes.values() if one.normalise is not None)
 
 
+@per_meta
+def _link_keys(meta: StoreMeta[Any]) -> frozenset[str]:
+    return frozenset(link.by for link in meta.links.values() if link.kind == "belongs_to")
+
+
 May = Callable[[Attribute], bool | None]
 """(attribute) → whether the caller may set it. None: the attribute does not exist for the caller."""
 
@@ -166,6 +171,9 @@ def changes_of(
         else:
             told, word = spelled_change(attribute, value) if may else (value, None)
             check = typed_change if isinstance(told, OPERATORS) else typed
+            if check is typed_change and name in _link_keys(meta):
+                faults.append(Fault(path + pointer(name), "The key of a linked item is set, and not added to", "a key"))
+                continue
             try:
                 changes[name] = check(attribute, told)
             except (msgspec.ValidationError, ValueError, TypeError) as error:

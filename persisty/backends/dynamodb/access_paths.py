@@ -14,10 +14,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter, Not, Or, OrderBy
+from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.meta import StoreMeta
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine
-from .codec import MAX_PARTITION, MAX_SORT, SORT, WireCodec
+from .codec import SORT, WireCodec
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 MAX_QUERIES = 100

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ...model.expressions import Compare, Filter
 from ...model.generators import Add, Append
+from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
@@ -29,9 +30,6 @@ from .wire_kinds import NULL, UNBOUNDED, Convert, Wire, WireKind, cell, nullable
 
 SORT = "persisty_sort"
 """The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
-
-MAX_PARTITION, MAX_SORT = 2048, 1024
-"""Bytes of a partition key, and of all that sorts under it."""
 
 MAX_PARTIAL = 200
 """Selections of attributes whose compiled readers a table keeps; past that it starts over."""

@@ -1,0 +1,27 @@
+"""Bounds of text in keys, which are the same on every engine: those of DynamoDB, the narrowest.
+
+The first attribute of a key has at most 2,048 bytes of UTF-8, and each further one 1,024. Source: "Constraints in Amazon DynamoDB" in the Amazon
+DynamoDB Developer Guide. A leading U+0000 counts twice, because DynamoDB stores it with an escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .types import NORMALISE, Kind
+
+MAX_PARTITION, MAX_SORT = 2048, 1024
+"""Bytes of the first attribute of a key, and of the others."""
+
+
+def key_text(place: int) -> Callable[[str], str]:
+    """Return the normaliser of text at a place in a key. It raises `ValueError` for text that is too long."""
+    limit, unicode = MAX_SORT if place else MAX_PARTITION, NORMALISE[Kind.STRING]
+
+    def bounded(value: str) -> str:
+        text: str = unicode(value)
+        if 4 * len(text) >= limit and len(text.encode()) + text.startswith("\0") > limit:
+            raise ValueError(f"Expected a key of at most {limit} bytes")
+        return text
+
+    return bounded
