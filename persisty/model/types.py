@@ -10,7 +10,6 @@ import enum
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -286,8 +285,8 @@ def _check_nested(value: Any) -> None:
             pending += one
         elif isinstance(one, msgspec.Struct):
             pending += [getattr(one, name) for name in one.__struct_fields__]
-        elif is_dataclass(one):
-            pending += [getattr(one, field.name, None) for field in fields(one)]
+        else:  # a dataclass, without the module of that name, which takes its time to import
+            pending += [getattr(one, name, None) for name in getattr(type(one), "__dataclass_fields__", ())]
 
 
 def datetime_text(value: datetime) -> str:
