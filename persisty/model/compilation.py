@@ -19,7 +19,7 @@ from msgspec import UNSET, Struct, UnsetType
 from ..errors import Fault, InvalidDeclaration
 from ..naming import pascal
 from .access import Access
-from .decimal_bounds import bounded, split_bounds
+from .decimal_bounds import bounded, bounds_inside, split_bounds
 from .declaration_checks import (
     FLAGS,
     check_cache,
@@ -210,7 +210,8 @@ def _draft(
         normalise = key_text(schema.key.index(one.name)) if in_key else normaliser(kind, inner)
         normalise = bounded(normalise, bounds) if bounds else normalise
     except (TypeError, ValueError) as error:
-        faults.append(Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner)))
+        wrong = Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner))
+        faults.append(bounds_inside(f"/{one.name}", inner) or wrong)
     default = _default(one, inner, normalise, bound, faults)
     settable = generator is None or generator.given
     readable, creatable, updatable = (

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal
 from operator import ge, gt, le, lt
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 
+from ..errors import Fault
 from .types import bare, metas_of
 
 PRECISE = Context(prec=600)
@@ -47,6 +48,30 @@ def split_bounds(annotation: Any) -> tuple[Any, Mapping[str, Decimal]]:
     if not any(meta.examples for meta in rest) and (example := _example(bounds)) is not None:
         rest.append(msgspec.Meta(examples=[str(example)]))
     return (Annotated[bare(annotation), *rest] if rest else bare(annotation)), bounds
+
+
+def bounds_inside(path: str, annotation: Any) -> Fault | None:
+    """Return the fault of a type that has bounds on a `Decimal` in a list, a dict or an object, which msgspec refuses."""
+    if bare(annotation) is Decimal or not _has_bounds(annotation):
+        return None
+    message = "has bounds on a Decimal inside a list or an object, where they are not checked"
+    return Fault(path, message, "bounds on an attribute; in an object, a check in its __post_init__", str(annotation))
+
+
+def _has_bounds(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
+    """`seen`: the classes on the way here, since one may contain itself."""
+    inner = bare(annotation)
+    if inner is Decimal:
+        return any(getattr(meta, name) is not None for meta in metas_of(annotation) for name in CHECKS)
+    if get_args(inner):
+        return any(_has_bounds(one, seen) for one in get_args(inner))
+    if inner in seen or not hasattr(inner, "__annotations__"):
+        return False
+    try:
+        members = get_type_hints(inner, include_extras=True)
+    except (NameError, TypeError):
+        return False
+    return any(_has_bounds(one, (*seen, inner)) for one in members.values())
 
 
 _MEMBERS = (

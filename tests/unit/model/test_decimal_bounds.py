@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from persisty import GENERATED, App, Attr, InvalidDeclaration, InvalidInput, meta_of, public, stored
 from persisty.model.compilation import compile_schemas
@@ -97,10 +97,39 @@ def test_the_example_of_a_bounded_decimal_keeps_to_its_bounds(meta: Meta) -> Non
     assert bounds
 
 
-def test_bounds_of_a_decimal_inside_a_list_stop_the_declaration() -> None:
-    with pytest.raises(InvalidDeclaration, match="cannot be stored"):
+class Bounded(Struct):
+    price: Annotated[Decimal, Meta(ge=0)]
 
-        @stored
-        class Listed:
-            id: UUID
-            prices: list[Annotated[Decimal, Meta(ge=0)]]
+
+class Tree(Struct):
+    below: list[Tree]
+    price: Annotated[Decimal, Meta(ge=0)]
+
+
+class Checked(Struct):
+    price: Decimal
+
+    def __post_init__(self) -> None:
+        if self.price < 0:
+            raise ValueError("Expected decimal >= 0")
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [list[Annotated[Decimal, Meta(ge=0)]], dict[str, Annotated[Decimal, Meta(gt=0)]], Bounded, list[Bounded], Tree],
+)
+def test_bounds_of_a_decimal_inside_a_list_or_an_object_stop_the_declaration_with_the_way_out(inside: Any) -> None:
+    item = type("Listed", (), {"__annotations__": {"id": UUID, "prices": inside}})
+    with pytest.raises(InvalidDeclaration) as caught:
+        stored(item)
+    [fault] = caught.value.faults
+    assert fault.path == "/prices"
+    assert fault.message == "has bounds on a Decimal inside a list or an object, where they are not checked"
+    assert "__post_init__" in str(fault.expected)
+
+
+def test_a_check_in_post_init_of_a_nested_object_is_a_fault_with_its_path() -> None:
+    item = stored(type("Listed", (), {"__annotations__": {"id": str, "prices": list[Checked]}}))
+    app = App("shop", items=[item], url="memory://")
+    with pytest.raises(InvalidInput, match="Expected decimal >= 0"):
+        app.store(item).create({"id": "a", "prices": [{"price": "-1"}]})
