@@ -7,8 +7,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from persisty import settings
-from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.appsync.function import AppSync, failed
 from persisty.application import deployed_app
+from persisty.errors import AnswerTooLarge
+
+from .result_size import check_size
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
@@ -17,5 +20,11 @@ surface = AppSync(deployed_app(configured))
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
-    """Answer one event, or the list of a link. Never raises, because the surface does not."""
-    return surface.handle_batch(event) if isinstance(event, list) else surface.handle(event)
+    """Answer one event, or the list of a link. Never raises, because the surface does not. If the result is larger than Lambda accepts, the error
+    `answer_too_large` takes the place of each answer."""
+    result = surface.handle_batch(event) if isinstance(event, list) else surface.handle(event)
+    try:
+        check_size(result)
+    except AnswerTooLarge as error:
+        return [failed(error)] * len(event) if isinstance(event, list) else failed(error)
+    return result

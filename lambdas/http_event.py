@@ -1,6 +1,7 @@
 """Events of an HTTP API, payload format 2.0: convert an event to a `Request`, and a `Response` to the function's result.
 
-Lambda accepts results of up to six megabytes of JSON. A larger response is replaced here by an error with a status.
+Lambda accepts results of up to six megabytes of JSON. A larger response is replaced here by an error with a status. So is the response to an event of
+another kind: a REST API and a load balancer read the same members of a result.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from persisty.api.http.messages import Request, Response
 from persisty.api.http.problem import refusal
 from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.api.http.request_trace import CURRENT, Trace
-from persisty.errors import AnswerTooLarge
+from persisty.errors import Fault, MalformedJson, PersistyError, Unsupported
 
 from .event_path import path_of
+from .result_size import MAX_ANSWER, check_size, too_large
 
-MAX_ANSWER = 6 * 1024 * 1024
-"""Bytes of JSON that Lambda accepts as the result of a synchronous invocation."""
-MARGIN = 64 * 1024
-"""Bytes reserved for status and headers."""
+OTHERS = (("elb", "a load balancer"), ("resourcePath", "a REST API (payload format 1.0)"))
+"""Member of `requestContext` → the sender of such events."""
+
+MOST_ESCAPED = 6
+"""Bytes of JSON that one byte of a body may take: only a body that may be too large is measured."""
 
 Handle = Callable[[Request], Response]
 
@@ -30,8 +31,12 @@ Handle = Callable[[Request], Response]
 def answered(handle: Handle, event: dict[str, Any], root: str = "") -> dict[str, Any]:
     """Return the result of a surface for an event, with the request's id. `root`: the root path of the setting. Never raises, because the
     surface does not."""
+    try:
+        request = request_of(event, root)
+    except PersistyError as error:
+        return answer_of(refusal(error))
     CURRENT.set(Trace(request_id_of(event) or "", event["requestContext"]["http"].get("sourceIp")))
-    response = handle(request_of(event, root))
+    response = handle(request)
     try:
         answer = answer_of(response)
     except Exception as error:  # a chunk failed, or the response is too large
@@ -42,24 +47,50 @@ def answered(handle: Handle, event: dict[str, Any], root: str = "") -> dict[str,
     return answer
 
 
-def request_id_of(event: dict[str, Any]) -> str | None:
+def request_id_of(event: Any) -> str | None:
     """Return the request id of the client, else that of the HTTP API."""
-    headers = event.get("headers") or {}
-    return given_id(headers) or event["requestContext"].get("requestId")
+    named = given_id(_mapping(event, "headers")) or _mapping(event, "requestContext").get("requestId")
+    return named if isinstance(named, str) else None
 
 
-def request_of(event: dict[str, Any], root: str = "") -> Request:
-    """Return the request of an event. An HTTP API passes the query string unchanged."""
+def request_of(event: Any, root: str = "") -> Request:
+    """Return the request of an event. An HTTP API passes the query string unchanged. `Unsupported` for an event of another kind, `MalformedJson` for a
+    body that is not the base64 that it should be."""
+    method = _mapping(_mapping(event, "requestContext"), "http").get("method")
+    if not isinstance(method, str) or not isinstance(event.get("rawPath"), str):
+        raise _unsupported(event)
     body = event.get("body") or ""
     root, path = path_of(event, root)
     return Request(
-        method=event["requestContext"]["http"]["method"],
+        method=method,
         path=path,
         query=event.get("rawQueryString") or "",
-        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
-        body=b64decode(body) if event.get("isBase64Encoded") else body.encode(),
+        headers={name.lower(): value for name, value in _mapping(event, "headers").items()},
+        body=_decoded(body) if event.get("isBase64Encoded") else body.encode(),
         root=root,
     )
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """Return a member that is an object, empty if there is none."""
+    found = value.get(name) if isinstance(value, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _unsupported(event: Any) -> Unsupported:
+    context = _mapping(event, "requestContext")
+    found = next((sender for member, sender in OTHERS if member in context), "of another kind")
+    return Unsupported(
+        "This function takes events of an HTTP API with payload format 2.0",
+        faults=[Fault("", "Not such an event", found=found)],
+    )
+
+
+def _decoded(body: str) -> bytes:
+    try:
+        return b64decode(body, validate=True)
+    except ValueError as error:
+        raise MalformedJson("The body of the event is not base64") from error
 
 
 def answer_of(response: Response) -> dict[str, Any]:
@@ -82,7 +113,7 @@ def _whole(response: Response) -> bytes:
         for chunk in chunks:
             size += len(chunk)
             if size > MAX_ANSWER:
-                raise _too_large()
+                raise too_large()
             parts.append(chunk)
     finally:
         close = getattr(chunks, "close", None)
@@ -95,9 +126,8 @@ def _spelled(body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
     """Return the body as text, and whether the text is base64."""
     text = None if "content-encoding" in headers else _text(body)
     spelled = b64encode(body).decode("ascii") if text is None else text
-    # escapes in JSON take up to six times the bytes: only a body that may be too large is encoded to measure it
-    if len(body) > MAX_ANSWER // 6 and len(msgspec.json.encode(spelled)) > MAX_ANSWER - MARGIN:
-        raise _too_large()
+    if len(body) > MAX_ANSWER // MOST_ESCAPED:
+        check_size(spelled)
     return spelled, text is None
 
 
@@ -106,7 +136,3 @@ def _text(body: bytes) -> str | None:
         return body.decode()
     except UnicodeDecodeError:
         return None
-
-
-def _too_large() -> AnswerTooLarge:
-    return AnswerTooLarge(f"A response may have at most {MAX_ANSWER} bytes, as Lambda counts them", limit=MAX_ANSWER)

@@ -142,8 +142,8 @@ def test_a_record_that_cannot_be_read_is_a_dead_letter_and_the_next_is_published
     [url] = [one["OutputValue"] for one in stack["Outputs"] if one["OutputKey"] == "StreamDeadLettersUrl"]
     [message] = on_ministack.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
     told = json.loads(message["Body"])
-    assert (told["keys"], told["reason"]["code"]) == ({"id": {"S": BROKEN}}, "invalid_input")
-    assert [fault["path"] for fault in told["reason"]["faults"]] == ["/text"]
+    assert (told["keys"], told["reason"]["code"]) == ({"id": {"S": BROKEN}}, "unreadable_item")
+    assert (told["reason"]["key"], told["reason"]["attributes"]) == (BROKEN, ["text"])
 
 
 def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(

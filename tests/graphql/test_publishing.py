@@ -292,8 +292,8 @@ def test_a_record_that_cannot_be_read_goes_to_the_dead_letters_alone_with_the_at
     [message] = queue.messages
     assert (message["sequence"], message["event"], message["keys"]) == ("2", "INSERT", {"id": {"S": "no uuid"}})
     assert message["stream"].split("/")[1] == "post-live-letter"
-    assert message["reason"]["code"] == "invalid_input"
-    assert [fault.path for fault in message["reason"]["faults"]] == ["/id"]
+    reason = message["reason"]
+    assert (reason["code"], reason["store"], reason["attributes"]) == ("unreadable_item", "letter", ["id"])
     assert "sequence 2, at /id" in caplog.text
 
 
@@ -340,3 +340,17 @@ def test_records_of_other_tables_are_left_alone() -> None:
     recorder = Recorder()
     assert handled(recorder, record(1, letter(1, text="a"), table="post-dev-letter")) == []
     assert recorder.texts == []
+
+
+def test_an_event_that_is_no_stream_s_is_logged_and_has_nothing_left(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "persisty"):
+        assert Stream(APP, Recorder()).handle({}) == {"batchItemFailures": []}
+    assert "no Records" in caplog.text
+
+
+def test_a_malformed_record_is_a_dead_letter() -> None:
+    queue = Queue()
+    assert Stream(APP, Recorder(), queue).handle({"Records": [{}, {"eventSourceARN": "x"}]}) == {
+        "batchItemFailures": []
+    }
+    assert [one["reason"]["code"] for one in queue.messages] == ["internal_error"] * 2

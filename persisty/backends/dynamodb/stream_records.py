@@ -63,7 +63,8 @@ def _read(codec: WireCodec, image: Any, *, needed: bool) -> Any:
     if image is None:
         return None
     try:
-        return codec.read(image)
+        item = codec.read(image)
+        return item if needed or not unreadable(item) else None
     except (msgspec.MsgspecError, PersistyError, ValueError, ArithmeticError, KeyError):
         if needed:
             raise

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
+from lambdas import result_size
 from lambdas.http_event import MAX_ANSWER, answer_of, answered, request_of
 from persisty import InvalidDeclaration
 from persisty.api.http.messages import JSON, Request, Response
 from persisty.application import deployed_app
+from persisty.errors import AnswerTooLarge
 from persisty.settings import Settings
 
 
@@ -26,6 +29,17 @@ def rest() -> Any:
         import lambdas.rest
 
         return lambdas.rest
+
+
+@pytest.fixture(scope="module")
+def graphql() -> Any:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PERSISTY_APP", "tests.unit.lambdas.laptop:app")
+        environment.setenv("PERSISTY_URL", "memory://")
+        environment.setenv("PERSISTY_STAGE", "live")
+        import lambdas.graphql
+
+        return lambdas.graphql
 
 
 def event(path: str, **more: Any) -> dict[str, Any]:
@@ -173,3 +187,62 @@ def test_an_answer_names_its_request_and_so_does_the_log(rest: Any, monkeypatch:
         assert rest.handler({**asked, "headers": headers}, Context())["headers"]["x-request-id"] == named
         assert rest.logger.get_current_keys()["request_id"] == named
     assert "x-request-id" not in rest.handler(event("/health"), Context())["headers"]
+
+
+V1 = {
+    "httpMethod": "GET",
+    "path": "/api/place",
+    "requestContext": {"resourcePath": "/{proxy+}", "requestId": "r", "stage": "prod"},
+}
+BALANCER = {
+    "httpMethod": "GET",
+    "path": "/api/place",
+    "requestContext": {"elb": {"targetGroupArn": "arn:aws:…"}},
+    "body": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (V1, "a REST API (payload format 1.0)"),
+        (BALANCER, "a load balancer"),
+        ({}, "of another kind"),
+        ({"requestContext": None, "headers": [], "rawPath": "/"}, "of another kind"),
+        ({"requestContext": {"http": {"method": "GET"}}}, "of another kind"),
+        ([], "of another kind"),
+        ("text", "of another kind"),
+        (None, "of another kind"),
+    ],
+)
+@pytest.mark.parametrize("function", ["rest", "graphql"])
+def test_an_event_of_another_kind_is_unsupported(
+    rest: Any, graphql: Any, function: str, given: Any, found: str
+) -> None:
+    answer = {"rest": rest, "graphql": graphql}[function].handler(given, Context())
+    document = json.loads(answer["body"])
+    assert (answer["statusCode"], document["code"], document["faults"][0]["found"]) == (501, "unsupported", found)
+    assert answer["headers"]["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("body", ["a", "ä", "!!!!", "YQ=", "YQ==YQ=="])
+def test_a_body_that_is_not_base64_is_malformed(rest: Any, body: str) -> None:
+    given = {**event("/api/place", body=body, isBase64Encoded=True)}
+    answer = rest.handler(given, Context())
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "malformed_json")
+
+
+def test_a_body_beyond_ascii_is_measured_as_the_runtime_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "é".encode() * (MAX_ANSWER // 4)  # three megabytes, nine if they are escaped
+    monkeypatch.setattr(result_size, "ESCAPES", False)
+    assert answer_of(Response(200, {}, body))["statusCode"] == 200
+    monkeypatch.setattr(result_size, "ESCAPES", True)
+    with pytest.raises(AnswerTooLarge):
+        answer_of(Response(200, {}, body))
+
+
+def test_the_size_of_a_result_is_that_of_the_runtime_s_json() -> None:
+    result = {"é": [1, 2.5, None, {"a": '\x01"', "b": []}], "c": True}
+    written = LambdaMarshaller().marshal_response(result)[0]  # without AWS_EXECUTION_ENV as on Python 3.11
+    assert len(json.dumps(result, ensure_ascii=True).encode()) == len(written)
+    assert result_size.size_of({"a": [1, 2]}) == len('{"a": [1, 2]}')

@@ -73,7 +73,7 @@ class AppSync:
             told = event if isinstance(event, Mapping) else {}
             return self._answer(told, caller_of_event(self._authenticator, told) if caller is None else caller)
         except Exception as error:  # the edge of the program: nothing but an envelope leaves it
-            return {"error": _error(as_error(error))}
+            return failed(error)
 
     def handle_batch(self, events: Sequence[Any], caller: Caller | None = None) -> list[Envelope]:
         """The envelopes of the events of a link's resolver, in their positions."""
@@ -92,7 +92,7 @@ class AppSync:
             found, failures = self._batch.answer(events, self._run, asks)
             rows = msgspec.to_builtins(found)
         except Exception as error:  # the edge of the program, for each of them
-            return [{"error": _error(as_error(error))}] * len(events)
+            return [failed(error)] * len(events)
         field = events[0]["fieldName"]
         envelopes: list[Envelope] = [{"data": one} for one in rows]
         for failure in failures:
@@ -142,6 +142,11 @@ def _shown(stores: Callable[[StoreMeta[Any]], Store[Any]], item: Any) -> Any:
 
 def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:
     return {operation.field: operation for operation in operations.values()}
+
+
+def failed(error: Exception) -> Envelope:
+    """Return the envelope of an error."""
+    return {"error": _error(as_error(error))}
 
 
 def _error(error: PersistyError) -> Envelope:

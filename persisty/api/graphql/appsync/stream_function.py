@@ -57,7 +57,11 @@ class Stream:
         """Publish a batch. Return the first record that has to be delivered again, if any, as Lambda expects it."""
         again: list[tuple[int, str]] = []
         lanes: dict[tuple[str, str], list[_Record]] = {}
-        for position, record in enumerate(event["Records"]):
+        records = event.get("Records")
+        if not isinstance(records, list):
+            log.error("not an event of a stream: it has no Records")
+            return {"batchItemFailures": []}
+        for position, record in enumerate(records):
             try:
                 change = self._reader.change(record)
             except Exception as error:  # one record must not take the others with it
@@ -87,9 +91,10 @@ class Stream:
     ) -> bool:
         """Send a record to the dead letters. If the queue does not accept it, the record has to be delivered again: return False."""
         message = dead_letter(record, error)
+        places = [fault.path for fault in error.faults] or [f"/{name}" for name in error.details.get("attributes", ())]
         log.error(
             "not published: %s of %s, sequence %s, at %s",
-            error.code, message["stream"], message["sequence"], ", ".join(fault.path for fault in error.faults) or "/",
+            error.code, message["stream"], message["sequence"], ", ".join(places) or "/",
         )  # fmt: skip
         try:
             self._send(message)
@@ -113,7 +118,9 @@ def _unreadable(error: Exception) -> PersistyError:
 
 
 def _sequence(record: Mapping[str, Any]) -> str:
-    return str(record["dynamodb"]["SequenceNumber"])
+    """Return the sequence number of a record. Without one, Lambda delivers the whole batch again."""
+    images = record.get("dynamodb")
+    return str(images.get("SequenceNumber", "")) if isinstance(images, Mapping) else ""
 
 
 def deployed_stream(app: App, configured: settings.Settings) -> Stream:
