@@ -27,6 +27,7 @@ from ..hosting.access_log import as_json, as_text
 from ..hosting.logs import configuration
 from ..hosting.observability import observed
 from ..hosting.uvicorn_protocols import Protocol
+from ..hosting.websocket_protocol import SocketProtocol
 from ..security.local_secret import ensure
 
 PLACES = (
@@ -37,8 +38,6 @@ PLACES = (
     ("OpenAPI", "/openapi.json"),
 )
 MEMORY = "memory:"
-MAX_WAITING = 4
-"""Messages of a WebSocket that wait to be handled, each of up to `MAX_BODY` bytes."""
 
 log = logging.getLogger("persisty")
 
@@ -66,8 +65,8 @@ def uvicorn_configuration(options: Options, app: Any, drain_timeout: float, **mo
     return uvicorn.Config(
         app,
         http=Protocol,
+        ws=SocketProtocol,
         ws_max_size=MAX_BODY,
-        ws_max_queue=MAX_WAITING,
         log_config=log_configuration(options),
         log_level=settings.load().log_level.lower(),
         access_log=False,  # it would log query strings

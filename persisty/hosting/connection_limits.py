@@ -20,7 +20,7 @@ MAX_FIELDS = 500
 """Headers of a request."""
 HEAD_TIMEOUT = 10.0
 """Seconds in which the head has to arrive: after the connection is made, and after its first byte."""
-BODY_TIMEOUT = 30.0
+BODY_TIMEOUT = 20.0
 """Seconds in which the next part of the body has to arrive."""
 MAX_BODY_TIME = 300.0
 """Seconds in which the whole body has to arrive."""
@@ -120,6 +120,19 @@ class Bounded(HttpToolsProtocol):
         else:
             self._refuse(RequestTimeout(f"The next part of a body has to arrive within {BODY_TIMEOUT:.0f} seconds"))
 
+    def linger(self) -> bool:
+        """Return whether the connection has to stay open because the rest of a body is on its way. It is closed later.
+
+        If the server closed a connection with unread data, TCP would reset it, and the client would miss the response.
+        """
+        if self._refused or self.cycle is None or not self.cycle.more_body or self.cycle.disconnected:
+            return False
+        self._refused = True
+        self._stop_timer()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(LINGER, self.transport.close)
+        return True
+
     def _refuse(self, error: PersistyError) -> None:
         """Answer with a problem document unless a response has begun, and close the connection."""
         self._refused = True
@@ -134,7 +147,7 @@ class Bounded(HttpToolsProtocol):
         headers: dict[str, Any] = {**response.headers, "content-length": len(response.body), "connection": "close"}
         lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
         self.transport.write(b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body]))
-        self.loop.call_later(LINGER, self.transport.close)
+        self._timer = self.loop.call_later(LINGER, self.transport.close)
 
 
 def _too_large() -> HeadersTooLarge:

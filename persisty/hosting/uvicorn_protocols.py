@@ -7,7 +7,7 @@ one. The transport here buffers all writes of one turn of the event loop and sen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .connection_limits import Bounded
@@ -24,6 +24,8 @@ class Corked:
         self._call_soon = loop.call_soon
         self._buffer: list[bytes] = []
         self._size = 0
+        self.linger: Callable[[], bool] = bool
+        """Called before the transport is closed. If it returns True, the transport stays open and is closed by the protocol."""
         # methods that every request calls, without `__getattr__`
         self.is_closing = direct.is_closing
         self.pause_reading = direct.pause_reading
@@ -51,7 +53,8 @@ class Corked:
 
     def close(self) -> None:
         self.flush()
-        self.direct.close()
+        if not self.linger():
+            self.direct.close()
 
     def abort(self) -> None:
         self._buffer, self._size = [], 0
@@ -65,7 +68,9 @@ class Protocol(Bounded):
     """uvicorn's protocol with limits, over a `Corked` transport."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(Corked(transport, self.loop))  # type: ignore[arg-type]
+        corked = Corked(transport, self.loop)
+        corked.linger = self.linger
+        super().connection_made(corked)  # type: ignore[arg-type]
 
     def handle_websocket_upgrade(self) -> None:
         """Give the plain transport to the WebSocket's protocol, which writes its own frames."""

@@ -140,3 +140,10 @@ def test_a_body_that_drips_ends_with_408(port: int) -> None:
 def test_a_slow_response_is_not_cut(port: int) -> None:
     answer = asked(port, b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
     assert b"second" in answer
+
+
+def test_a_response_before_the_end_of_a_body_arrives(port: int) -> None:
+    content = (
+        b"POST /other HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 4000000\r\n\r\n" + b"x" * 4_000_000
+    )
+    assert asked(port, content).startswith(b"HTTP/1.1 204")

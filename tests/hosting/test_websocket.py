@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from persisty.hosting.observability import Observed
 from persisty.hosting.server import Server
 from persisty.hosting.uvicorn_protocols import Protocol
 from persisty.hosting.websocket import PROTOCOL
+from persisty.hosting.websocket_protocol import SocketProtocol
 from persisty.security.caller import Caller
 from tests import tokens
 from tests.parity.hosts import SECRET, fill
@@ -54,7 +56,9 @@ class Place(str):
 
 @contextmanager
 def running(server: Server, around: Any = None) -> Iterator[Place]:
-    config = uvicorn.Config(around or server, port=0, http=Protocol, log_level="warning", lifespan="off")
+    config = uvicorn.Config(
+        around or server, port=0, http=Protocol, ws=SocketProtocol, log_level="warning", lifespan="off"
+    )
     process = uvicorn.Server(config)
     thread = threading.Thread(target=process.run)
     thread.start()
@@ -583,3 +587,51 @@ def test_the_endpoint_over_http_never_begins_a_subscription(here: None) -> None:
     assert "errors" in json.loads(endpoint.handle(request).body)
     assert endpoint.handle_live(request, begun.append).body == b""
     assert len(begun) == 1
+
+
+def raw_frames(place: Place, *frames: bytes) -> bytes:
+    """Return what the server sends after the handshake, until it closes the connection. The frames arrive in one packet."""
+    port = int(place.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(
+            b"GET /graphql?token=secret HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101")
+        connection.sendall(b"".join(frames))
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+        return answer
+
+
+def framed(content: bytes, opcode: int = 1) -> bytes:
+    size = bytes([0x80 | len(content)]) if len(content) < 126 else b"\xfe" + len(content).to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + size + b"\0\0\0\0" + content
+
+
+INIT, BYE = framed(b'{"type":"connection_init"}'), framed(b"\x03\xe8", 8)
+EMOJIS = json.dumps("\U0001f600" * 100).encode()
+SUBSCRIBE = framed(b'{"type":"subscribe","id":' + EMOJIS + b',"payload":{"query":"' + CREATED.encode() + b'"}}')
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ((framed(b'{"type":"connection_init","payload":{"a":1e999}}'),), 4400),
+        ((framed(b'{"type":"connection_init","payload":' + b"9" * 5000 + b"}"),), 4400),
+        ((framed(b'{"type":"connection_init","payload":' + b"[" * 900 + b"]" * 900 + b"}"),), 4400),
+        ((INIT, SUBSCRIBE, SUBSCRIBE), 4409),
+        ((INIT, framed(b"\xff\xfe")), 1007),
+        ((INIT, framed(b"\xff\xfe"), BYE), 1000),
+        ((framed(b"\xff\xfe"), framed(b"\xff\xfe"), BYE, framed(b"\xff")), 1000),
+    ],
+)
+def test_a_conversation_that_breaks_the_protocol_ends_with_a_close_frame_and_no_trace(
+    place: Place, caplog: pytest.LogCaptureFixture, frames: tuple[bytes, ...], code: int
+) -> None:
+    with caplog.at_level("INFO"):
+        answer = raw_frames(place, *frames)
+    assert code.to_bytes(2, "big") in answer
+    assert "Traceback" not in caplog.text
+    assert "secret" not in caplog.text
