@@ -17,7 +17,7 @@ ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance differential roles fuzz parity check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance differential roles fuzz hostile parity check format bench synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -41,6 +41,11 @@ roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 # runs it, too.
 fuzz: $(VENV)/.dev $(PAGES)/.built
 	@$(SPREAD) tests/fuzz
+
+# At least 50,000 hostile requests by every way in, while /health is asked: no 5xx, no answer of /health above 250 ms, at most 300 MB.
+# HOSTILE_REQUESTS and HOSTILE_SEED choose others. `make test` runs a short part.
+hostile: $(VENV)/.dev $(PAGES)/.built
+	@$(BIN)/python -m tests.hostile
 
 # One table of requests through every host. `make test` runs it, too.
 parity: $(VENV)/.dev

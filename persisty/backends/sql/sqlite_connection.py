@@ -20,7 +20,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -78,6 +78,12 @@ def _counted_each(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
     return raw.executemany(text, arguments).rowcount
 
 
+def _make_private(path: str) -> None:
+    """Create the file of a database with permissions for its owner alone, if there is none. Its WAL gets the same."""
+    with suppress(OSError):  # an existing file, or a mistake that SQLite names
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 class SqliteConnection:
     """Raises `BackendUnavailable` for the driver's errors. `synchronous`: SQLite's setting of that name."""
 
@@ -87,6 +93,8 @@ class SqliteConnection:
         self._spare: list[sqlite3.Connection] = []
         self._failing = False
         self._look_at = float("inf")
+        if self._path is not None:
+            _make_private(self._path)
         try:
             self._raw = sqlite3.connect(
                 path, timeout=PATIENCE, isolation_level=None, check_same_thread=False, cached_statements=512

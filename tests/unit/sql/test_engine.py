@@ -217,3 +217,16 @@ def test_hostile_names_and_values_stay_data(app: App) -> None:
     assert store.update('"; DROP TABLE "select"; --', {"table": ":p0 ? ?1 %s"}).table == ":p0 ? ?1 %s"
     assert store.count(Select.table == ":p0 ? ?1 %s") == 1
     app.close()
+
+
+def test_a_new_file_is_its_owners_alone_and_an_existing_one_keeps_its_permissions(tmp_path: Path) -> None:
+    fresh, shared = tmp_path / "fresh.db", tmp_path / "shared.db"
+    shared.touch()
+    shared.chmod(0o644)
+    modes = {}
+    for file in (fresh, shared):
+        app = App("modes", items=[Thing], url=f"sqlite:///{file}")
+        app.prepare()
+        modes[file] = {one.stat().st_mode & 0o777 for one in tmp_path.glob(f"{file.name}*")}
+        app.close()
+    assert modes == {fresh: {0o600}, shared: {0o644}}
