@@ -11,7 +11,9 @@ from msgspec import Meta
 from persisty import SEQUENCE, App, public, stored
 from persisty.api.graphql.appsync.change_publisher import published
 from persisty.api.graphql.appsync.function import AppSync
+from persisty.api.graphql.compiler import RANGES, within
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
+from persisty.api.graphql.types import WHOLE
 
 from .asking import Hosted, StandIn
 
@@ -24,6 +26,7 @@ class Reading:
     plain: int
     positive: Annotated[int, Meta(ge=0)] | None = None
     whole: Annotated[int, Meta(ge=-(2**63), le=MOST)] | None = None
+    exact: Annotated[int, Meta(ge=0, le=EXACT)] | None = None
 
 
 @stored(access=public)
@@ -102,6 +105,12 @@ def test_an_integer_declared_to_have_64_bits_is_text_and_exact(app: App, ask: An
     assert found["data"]["readingSearch"]["items"] == [{"id": "a", "whole": str(MOST)}]
 
 
+def test_a_number_that_was_stored_under_wider_bounds_is_not_rounded() -> None:
+    item = Reading(id="a", plain=1, exact=2**53 + 1)  # a Struct does not check bounds
+    assert published(item)["exact"] is None
+    assert within(*RANGES[WHOLE], [1, item.exact]) is None
+
+
 def test_numbers_of_a_sequence_are_never_null(app: App, ask: Any) -> None:
     found = ask('mutation { ticketCreate(item: {id: "a"}) { number } }')
     assert found["data"]["ticketCreate"] == {"number": 1}
@@ -112,6 +121,6 @@ def test_numbers_of_a_sequence_are_never_null(app: App, ask: Any) -> None:
 
 def test_an_event_has_null_for_an_integer_that_it_cannot_carry() -> None:
     assert published(Reading(id="a", plain=2**60, whole=2**60)) == {
-        "id": "a", "plain": None, "positive": None, "whole": str(2**60),
+        "id": "a", "plain": None, "positive": None, "whole": str(2**60), "exact": None,
     }  # fmt: skip
     assert published(Reading(id="a", plain=-EXACT))["plain"] == -EXACT

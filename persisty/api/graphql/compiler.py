@@ -22,10 +22,10 @@ from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
-from .types import EXACT, INT, UNBOUNDED, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .types import EXACT, INT, UNBOUNDED, WHOLE, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
 from .values import ANSWERS, member_of, plain_json
 
-RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), UNBOUNDED: (-EXACT, EXACT)}
+RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), WHOLE: (-EXACT, EXACT), UNBOUNDED: (-EXACT, EXACT)}
 """Type of integers that may have to be refused → the least and the greatest that it can carry."""
 
 

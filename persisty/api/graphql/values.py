@@ -56,13 +56,18 @@ def _exact_or_null(value: Any) -> Any:
 
 
 ANSWERS: dict[Form, Callable[[Any], Any]] = {
+    Form.WHOLE: _exact,
     Form.UNBOUNDED: _exact,
     Form.DIGITS: _digits,
     Form.STRUCTURE: plain_json,
     Form.ANY: plain_json,
 }
 """Form → the GraphQL spelling of an attribute's value; the forms that are absent are spelled as REST has them."""
-WITHOUT_ERRORS: dict[Form, Callable[[Any], Any]] = {**ANSWERS, Form.UNBOUNDED: _exact_or_null}
+WITHOUT_ERRORS: dict[Form, Callable[[Any], Any]] = {
+    **ANSWERS,
+    Form.WHOLE: _exact_or_null,
+    Form.UNBOUNDED: _exact_or_null,
+}
 """The same for an answer that cannot have an error of a single field."""
 
 
