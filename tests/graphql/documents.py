@@ -52,6 +52,8 @@ class Generator:
             name for name, one in type_.fields.items() if not isinstance(get_named_type(one.type), GraphQLObjectType)
         ]
         inner = [name for name in type_.fields if name not in leaves]
+        if not leaves and depth <= 0:
+            return "__typename"
         names = random.sample(leaves, k=min(len(leaves), random.randint(1, 4)))
         if depth > 0:
             names += random.sample(inner, k=min(len(inner), random.choice([0, 1, 1, 2])))
@@ -62,21 +64,23 @@ class Generator:
         if random.random() < 0.15:
             parts.append(random.choice(["__typename", "kind: __typename"]))
         if random.random() < 0.2:
-            parts.append(
-                f"... on {type_.name}{self._directive()} {{ {self._field(type_, random.choice(leaves), depth)} }}"
-            )
+            parts.append(f"... on {type_.name}{self._directive()} {{ {self._leaf(type_, leaves, depth)} }}")
         if random.random() < 0.1:
-            parts.append(
-                f"...{self._directive() or ' @include(if: true)'} {{ {self._field(type_, random.choice(leaves), depth)} }}"
-            )
+            parts.append(f"...{self._directive() or ' @include(if: true)'} {{ {self._leaf(type_, leaves, depth)} }}")
         if random.random() < 0.15:
             name = f"F{len(self._fragments)}"
             self._fragments.append("")
-            inside = " ".join(self._field(type_, one, depth - 1) for one in random.sample(names, k=1))
+            inside = (
+                " ".join(self._field(type_, one, depth - 1) for one in random.sample(names, k=min(1, len(names))))
+                or "__typename"
+            )
             self._fragments[int(name[1:])] = f"fragment {name} on {type_.name} {{ {inside} }}"
             parts += [f"...{name}{self._directive()}"] * random.choice([1, 1, 2])
         random.shuffle(parts)
         return " ".join(parts)
+
+    def _leaf(self, type_: GraphQLObjectType, leaves: list[str], depth: int) -> str:
+        return self._field(type_, self._random.choice(leaves), depth) if leaves else "__typename"
 
     def _field(self, parent: GraphQLObjectType, name: str, depth: int) -> str:
         field = parent.fields[name]

@@ -141,11 +141,20 @@ def _long(value: Any) -> Any:
 def _structure(value: Any) -> Any:
     """It was parsed already; what is text even so can only be JSON that was written twice."""
     if not isinstance(value, str):
-        return value
+        return _numbers(value)
     try:
         return nesting.decode(value)
     except msgspec.DecodeError:
         return value
+
+
+def _numbers(value: Any) -> Any:
+    """Return the structure with integers for numbers without a fraction, as JSON is read everywhere. AppSync hands on 1.0 as a float."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= EXACT else value
+    if isinstance(value, list):
+        return [_numbers(one) for one in value]
+    return {name: _numbers(one) for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
 GIVEN: dict[Form, Callable[[Any], Any]] = {
