@@ -24,6 +24,7 @@ from .. import settings
 from ..errors import InvalidDeclaration
 from ..hosting.prometheus import forget_worker
 from ..hosting.server import Server, seconds_of
+from ..hosting.uvicorn_server import StoppingServer
 from . import server_process as serving
 from .server_process import Options
 
@@ -88,7 +89,7 @@ def command(
         built = serving.application(served, options)
         serving.begin(served, options)
         config = serving.uvicorn_configuration(options, built, timeout)
-        uvicorn.Server(config).run(sockets=[listening])
+        StoppingServer(config).run(sockets=[listening])
 
 
 def _reload(options: Options, listening: socket.socket, timeout: float) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 
 from .connection_limits import Bounded
 
+CLOSE = (b"connection", b"close")
+GRACE = 0.5
+"""Seconds for which a server that stops still reads from an idle connection."""
 MAX_BUFFERED = 1 << 16
 """Bytes that are buffered. A stream has to reach the limits of the transport, which pause it."""
 
@@ -71,6 +74,18 @@ class Protocol(Bounded):
         corked = Corked(transport, self.loop)
         corked.linger = self.linger
         super().connection_made(corked)  # type: ignore[arg-type]
+
+    def shutdown(self) -> None:
+        """Stop. An idle connection lives for `GRACE` seconds more: a request may be on its way, and would have no response. Every response
+        from now on says that it is the last of its connection."""
+        state = self.server_state
+        if CLOSE not in state.default_headers:
+            state.default_headers = [*state.default_headers, CLOSE]
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(GRACE, super().shutdown)
+        else:
+            self.cycle.default_headers = state.default_headers
+            super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
         """Give the plain transport to the WebSocket's protocol, which writes its own frames."""
