@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
-from persisty import App, Attr, BelongsTo, HasMany, link, public, stored
+from persisty import ANONYMOUS, App, Attr, BelongsTo, HasMany, link, public, stored
+from persisty.api.graphql.appsync.function import AppSync
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request
 from persisty.api.rest.endpoint import Rest
+from persisty.clients.python import python_client
 
 
 class Before(enum.Enum):
@@ -150,3 +156,38 @@ def test_graphql_answers_the_others_with_an_error_for_each(app: App) -> None:
     assert [one["path"] for one in answer["errors"]] == [["dressRead"], ["dressReadBatch", 1]]
     answer = graphql(app, 'mutation { dressUpdate(key: "d1", changes: {size: 3}) { id } }')
     assert answer["errors"][0]["extensions"]["written"] is True
+
+
+def test_appsync_answers_the_others_with_an_error_for_each(app: App) -> None:
+    function = AppSync(app)
+    selection = "{ items { id color shop { id } } }"
+    listed = ["items", "items/id", "items/color", "items/shop", "items/shop/id"]
+    event = {"fieldName": "dressSearch", "arguments": {"order": ["id_asc"]}, "parentTypeName": "Query"}
+    envelope = function.handle({**event, "selectionSetGraphQL": selection, "selectionSetList": listed}, ANONYMOUS)
+    assert [one["id"] for one in envelope["data"]["items"]] == ["d0", "d2", "d3"]
+    assert envelope["errors"][0]["code"] == "unreadable_item"
+    assert {name: envelope["errors"][0]["info"][name] for name in NAMED} == NAMED
+    whole = function.handle(event, ANONYMOUS)
+    assert [one["info"]["key"] for one in whole["errors"]] == ["d1"]
+    batch = {"fieldName": "dressReadBatch", "arguments": {"keys": ["d0", "d1"]}, "parentTypeName": "Query"}
+    envelope = function.handle({**batch, "selectionSetGraphQL": "{ id }", "selectionSetList": ["id"]}, ANONYMOUS)
+    assert envelope["data"] == [{"id": "d0"}, None]
+
+
+def test_a_generated_client_has_the_others_and_raises_at_the_end(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(_: Any, asked: httpx.Request) -> httpx.Response:
+        given = Request(asked.method, asked.url.path, asked.url.query.decode(), dict(asked.headers), asked.content)
+        found = Rest(app).handle(given)
+        return httpx.Response(found.status, headers=dict(found.headers), content=found.body)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", send)
+    monkeypatch.setitem(sys.modules, "dresses_client", ModuleType("dresses_client"))
+    exec(python_client(app, "dresses:app"), vars(sys.modules["dresses_client"]))
+    module = vars(sys.modules["dresses_client"])
+    with module["DressesClient"]("http://dresses") as client:
+        page = client.dress.search(order="id")
+        assert ([one.id for one in page.items], [named(one) for one in page.errors]) == (["d0", "d2", "d3"], [NAMED])
+        every = client.dress.search_all(order="id", limit=2)
+        assert [one.id for one in islice(every, 3)] == ["d0", "d2", "d3"]
+        with pytest.raises(module["ApiError"], match="unreadable_item"):
+            next(every)

@@ -79,10 +79,11 @@ class ApiError(ClientError):
 
 
 class Page(_m.Struct, _t.Generic[_T], frozen=True):
-    """A page of matches. `cursor` is for the next page, None on the last."""
+    """A page of matches. `cursor` is for the next page, None on the last. `errors`: problem documents of the matches that cannot be read."""
 
     items: _b.list[_T]
     cursor: str | None = None
+    errors: _b.list[_b.dict[str, _t.Any]] = []
 
 
 class Tagged(_m.Struct, _t.Generic[_T], frozen=True):

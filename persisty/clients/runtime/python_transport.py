@@ -124,12 +124,18 @@ class _AsyncTransport:
             await response.aclose()
 
     async def pages(self, ask: _Callable[[str | None], _Asked], of: _t.Any) -> _AsyncIterator[_t.Any]:
-        """Iterate over the items of all pages. `ask`: makes the request for a cursor."""
+        """Iterate over the items of all pages. `ask`: makes the request for a cursor. At the end, raise the error of the first match that
+        cannot be read."""
         cursor: str | None = None
+        unreadable: _b.dict[str, _t.Any] | None = None
         while True:
             page = await self.answer(ask(cursor), of)
             for item in page.items:
                 yield item
+            if page.errors and unreadable is None:
+                unreadable = page.errors[0]
             cursor = page.cursor
             if cursor is None:
-                return
+                break
+        if unreadable is not None:
+            raise ApiError(unreadable)

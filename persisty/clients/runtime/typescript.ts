@@ -71,10 +71,11 @@ export class ApiError extends ClientError implements Problem {
   }
 }
 
-/** A page of matches. `cursor` is for the next page, null on the last. */
+/** A page of matches. `cursor` is for the next page, null on the last. `errors`: the matches that cannot be read. */
 export interface Page<Item> {
   items: Item[];
   cursor: string | null;
+  errors?: Problem[];
 }
 
 /** An item and the tag of its version. Pass the tag as `ifMatch` to write only this version. */
@@ -441,15 +442,18 @@ class Transport {
     }
   }
 
-  /** Iterates over the items of all pages. */
+  /** Iterates over the items of all pages. At the end, throws the error of the first match that cannot be read. */
   async *pages<Item>(asked: Asked, call: CallOptions): AsyncGenerator<Item, void, undefined> {
     let cursor: string | null = null;
+    let unreadable: Problem | undefined;
     do {
       const following: Parameters = cursor === null ? [] : [["cursor", cursor]];
       const every = [...(asked.parameters ?? []), ...following];
       const page: Page<Item> = await this.answer({ ...asked, parameters: every }, call);
       yield* page.items;
+      unreadable ??= page.errors?.[0];
       cursor = page.cursor;
     } while (cursor !== null);
+    if (unreadable !== undefined) throw new ApiError({ ...unreadable });
   }
 }

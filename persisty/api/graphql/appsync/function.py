@@ -24,8 +24,9 @@ from msgspec.structs import replace
 
 from ....application import App
 from ....deferred import deferred
-from ....errors import Fault, InvalidInput, NotFound, PersistyError
+from ....errors import Fault, InvalidInput, NotFound, PersistyError, UnreadableItem
 from ....model.meta import StoreMeta, meta_of
+from ....model.pages import ResultPage
 from ....model.types import identity
 from ....security.caller import Caller
 from ....store.store import Store, context_of
@@ -116,14 +117,25 @@ class AppSync:
         text, variables = event.get("selectionSetGraphQL"), event.get("variables")
         ref, stores = result_ref(operation), stores_for(self._app.catalogue.stores, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:
-            return {"data": answer(ref, call(operation, arguments, caller), partial(_shown, stores))}
+            found = call(operation, arguments, caller)
+            whole: Envelope = {"data": answer(ref, found, partial(_shown, stores))}
+            errors = found.errors if isinstance(found, ResultPage) else ()
+            return {**whole, "errors": list(map(_error, errors))} if errors else whole
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
         selected = picker.selected(field, ref, parse_selection(text), paths_of(event.get("selectionSetList")))
         node = self._planner.root(operation, selected, "Mutation" if operation.mutation else "Query")
         weight = node.weight(picker.variables, members_of(operation, arguments))
         check_complexity([weight], MOST)
         run = Run(stores, picker.variables, as_error)
-        [data] = node.complete(run, [call(operation, arguments, caller)], lambda _: (field,))
+        try:
+            found = call(operation, arguments, caller)
+        except UnreadableItem as error:
+            if not error.others:
+                raise
+            found = error.others
+            for position, one in error.by_position.items():
+                run.fail(one, (field, position), selected, nullable=True)
+        [data] = node.complete(run, [found], lambda _: (field,))
         envelope = {"data": msgspec.to_builtins(data)}
         return {**envelope, "errors": list(map(_below, run.failures))} if run.failures else envelope
 
