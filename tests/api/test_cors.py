@@ -6,7 +6,7 @@ import pytest
 
 from persisty import App, Caller, InvalidDeclaration
 from persisty.api.http.authentication import Identified
-from persisty.api.http.cors import EXPOSED, METHODS, cross_origin
+from persisty.api.http.cors import ASKED, EXPOSED, MAX_ASKED, METHODS, cross_origin
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.security.authenticator import authenticator_of
@@ -44,6 +44,28 @@ def test_a_preflight_is_answered_before_anybody_looks_at_credentials(app: App, o
     assert told["access-control-max-age"] == "7200"
     assert answer.headers.get("vary") == (None if origins == "*" else "origin")
     assert ask(app, None, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense").status == 401
+
+
+TRACING = "authorization, Baggage,sentry-trace,  traceparent,x-datadog-parent-id"
+
+
+@pytest.mark.parametrize("origins", [PAGE, "*"])
+def test_a_preflight_allows_the_headers_that_it_asks_for(app: App, origins: str) -> None:
+    def allowed(asked: str, origin: str = PAGE) -> set[str]:
+        headers = {**ASKS, "access-control-request-headers": asked}
+        answer = ask(app, origins, "OPTIONS", "/api/thing", origin=origin, **headers)
+        assert ("access-control-request-headers" in answer.headers.get("vary", "")) == (asked not in ("", "if-match"))
+        return set(cors_headers(answer)["access-control-allow-headers"].split(", "))
+
+    assert {"baggage", "sentry-trace", "traceparent", "x-datadog-parent-id", "Authorization"} <= allowed(TRACING)
+    assert allowed("") == allowed("if-match") == set(ASKED)
+    assert allowed("x-good,b\r\nad,,a b,\x00,ü,a:b") == {*ASKED, "x-good"}
+    assert len(allowed(",".join(f"x-{number}" for number in range(5000)))) == len(ASKED) + MAX_ASKED
+
+
+def test_a_preflight_of_another_origin_allows_no_header(app: App) -> None:
+    headers = {**ASKS, "access-control-request-headers": TRACING}
+    assert cors_headers(ask(app, PAGE, "OPTIONS", "/api/thing", origin=OTHER, **headers)) == {}
 
 
 def test_every_method_that_a_route_has_is_among_those_of_a_preflight(app: App) -> None:

@@ -31,7 +31,9 @@ ASKED = (
     "X-Api-Key",
     "X-Request-Id",
 )
-"""Headers that a page may send."""
+"""Headers that persisty reads. A page of an allowed origin may send any others too, such as `traceparent` and `baggage` of tracing libraries."""
+MAX_ASKED = 100
+"""Other headers that the response to one preflight allows."""
 EXPOSED = (
     "Allow",
     "ETag",
@@ -69,7 +71,7 @@ class CrossOrigin:
             and "access-control-request-method" in headers
             and (allowed := self._allowed(headers))
         ):
-            return self._varying(Response(204, {**PREFLIGHT, **allowed}))
+            return self._varying(Response(204, {**PREFLIGHT, **allowed, **_also_asked(headers)}))
         return self.told(headers, self._handle(request))
 
     def told(self, headers: Mapping[str, str], response: Response) -> Response:
@@ -92,6 +94,19 @@ class CrossOrigin:
         if EVERY in self._origins:
             return response
         return replace(response, headers=varying(response.headers, "origin"))
+
+
+def _also_asked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a preflight's response that allow what it asks for and persisty does not read."""
+    names = (one.strip(" \t").lower() for one in headers.get(REQUESTED, "").split(","))
+    others = [name for name in dict.fromkeys(names) if name not in _READ and _TOKEN.fullmatch(name)][:MAX_ASKED]
+    return {"access-control-allow-headers": ", ".join((*ASKED, *others)), "vary": REQUESTED} if others else {}
+
+
+REQUESTED = "access-control-request-headers"
+_READ = frozenset(map(str.lower, ASKED))
+_TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
+"""The name of a header (RFC 9110, 5.6.2), in lower case."""
 
 
 def cross_origin(handle: Handle, configured: str | None) -> Handle:
