@@ -125,6 +125,12 @@ class MalformedJson(PersistyError):
     code, status, title = "malformed_json", 400, "Malformed JSON"
 
 
+class MalformedRequest(PersistyError):
+    """The request is not HTTP: a path that is not UTF-8 or badly percent-encoded, or `Host` missing, repeated or malformed. Nothing was done."""
+
+    code, status, title = "malformed_request", 400, "Malformed request"
+
+
 class MalformedGraphql(PersistyError):
     """The GraphQL document does not parse or does not match the schema."""
 

@@ -27,6 +27,7 @@ from persisty import (
     everyone,
     link,
     owned,
+    public,
     scope,
     stored,
     where,
@@ -114,4 +115,11 @@ def greet(name: Annotated[str, Meta(min_length=1, max_length=20)], times: Annota
     return ", ".join(["Hello", *[name] * times])
 
 
-app = App("shop", items=[Article, Maker, Slot, Note], actions=[total, greet])
+@stored(access=public)
+class Shelf:
+    """A key of any text."""
+
+    id: str
+
+
+app = App("shop", items=[Article, Maker, Slot, Note, Shelf], actions=[total, greet])

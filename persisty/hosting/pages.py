@@ -7,6 +7,7 @@ content security policy stops every page from loading files of other servers.
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from string import Template
 
@@ -65,11 +66,21 @@ def _page(app: App, name: str) -> ASGIApp:
 
 def _files(folder: str) -> ASGIApp:
     if (HERE / folder).is_dir():
-        return StaticFiles(directory=HERE / folder)
+        return Files(directory=HERE / folder)
     log.warning(
         "The folder %s is missing, so that /docs and /graphiql stay empty: in a checkout, `make run` builds it", folder
     )
     return _not_built
+
+
+class Files(StaticFiles):
+    """The files of a folder. A path that no file system accepts is a file that does not exist."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        try:
+            return super().lookup_path(path)
+        except (OSError, ValueError):
+            return "", None
 
 
 async def _not_built(scope: Scope, receive: Receive, send: Send) -> None:

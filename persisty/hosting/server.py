@@ -29,7 +29,7 @@ from ..api.actions import action_operations
 from ..api.graphql.hosted.endpoint import GraphqlEndpoint
 from ..api.http.authentication import Handle, Identified
 from ..api.http.cors import cross_origin, origins_of
-from ..api.http.messages import MAX_BODY, Request, Response
+from ..api.http.messages import MAX_BODY, NOSNIFF, Request, Response
 from ..api.http.problem import problem, problem_response, refusal
 from ..api.http.rate_limit import Buckets, Limited, rate_of
 from ..api.http.request_ids import REQUEST_ID
@@ -37,13 +37,14 @@ from ..api.http.root_path import below, root_path_of
 from ..api.rest.endpoint import Rest
 from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
-from ..errors import BackendUnavailable, InvalidDeclaration, NotFound, PayloadTooLarge
+from ..errors import BackendUnavailable, InvalidDeclaration, MalformedRequest, NotFound, PayloadTooLarge
 from ..model.nesting import make_room
 from ..store.patience import WouldWait, attempting
 from .draining import on_shutdown
 from .embedded_calls import in_thread
 from .pages import PAGES, SecureHeaders, routes
 from .readiness import Readiness, readiness_response
+from .request_line import malformed
 from .streaming import stream
 from .tracing import begin
 from .tracing import with_subject as tracing_subject
@@ -111,7 +112,11 @@ class Server:
                 return
         path: str = scope.get("path", "")
         if scope["type"] == "websocket" and path == "/graphql":
-            await self.socket(scope, receive, send, _headers(scope))
+            headers = _headers(scope)
+            if malformed(scope, headers) is None:
+                await self.socket(scope, receive, send, headers)
+            else:
+                await send({"type": "websocket.close", "code": 1002})
             return
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
@@ -148,7 +153,11 @@ class Server:
         await self._answer(self._graphql, self._app.engine.embedded, scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begin(_headers(scope), scope)
+        headers = _headers(scope)
+        if malformed(scope, headers) is not None:
+            await self._answer(self._rest, True, scope, receive, send)
+            return
+        begin(headers, scope)
         await self._pages(scope, receive, send)
 
     async def _ask_health(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,6 +190,8 @@ class Server:
             return
         if body is None:
             handle, here, body = self._too_large, True, b""
+        if (why := malformed(scope, headers)) is not None:
+            handle, here = cross_origin(partial(_malformed, why), self._origins), True
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
@@ -209,7 +220,7 @@ class Server:
     async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
         """Read the request's body. Return None as soon as it exceeds the limit."""
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._max_body:
+        if declared.isascii() and declared.isdigit() and int(declared.lstrip("0")[:20] or "0") > self._max_body:
             return None
         message = await _part(receive)
         body: bytes = message.get("body", b"")
@@ -265,6 +276,8 @@ QUICK, QUICK_GRAPHQL = 8_192, 2_048
 """Bytes of a request that is answered in the event loop. A larger one takes longer to read, and runs in a thread."""
 LARGE_AT_ONCE = 2
 """Large requests that run at a time. They compete with the event loop for the interpreter."""
+EVERYWHERE = tuple((name.encode(), value.encode()) for name, value in NOSNIFF.items())
+"""Headers of every response."""
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""
 
@@ -288,7 +301,7 @@ async def _part(receive: Receive) -> Message:
 
 async def _send(response: Response, request_id: str, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers.append((REQUEST_ID_HEADER, request_id.encode()))
+    headers += (*EVERYWHERE, (REQUEST_ID_HEADER, request_id.encode()))
     if response.chunks is not None:  # the body is sent as it comes
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         return
@@ -304,6 +317,10 @@ async def _redirect(scope: Scope, send: Send) -> None:
         await _send(Response(307, {"location": f"{scope[ROOT]}/"}), begin(_headers(scope), scope).request_id, send)
     else:
         await send({"type": "websocket.close", "code": 1000})
+
+
+def _malformed(why: str, request: Request) -> Response:
+    return refusal(MalformedRequest(why))
 
 
 async def _nothing(request: object, error: Exception) -> starlette.responses.Response:

@@ -35,7 +35,7 @@ from .declaration_checks import (
 from .expressions import AttributeExpression
 from .generators import GENERATORS, OWNER, Generator
 from .indexes import Index, Unique
-from .key_bounds import key_text
+from .key_bounds import DOT_SEGMENTS, key_text
 from .keys import KeyConfig, key_codec
 from .links import LinkExpression
 from .meta import Attribute, Link, StoreMeta
@@ -44,7 +44,16 @@ from .relations import ends_of
 from .rules import Custom, CustomFunction, Rule, everything_in, replaced
 from .schema import AttributeSchema, Function, Schema, Value
 from .type_descriptions import FACTORIES, annotation_of, types_of
-from .types import IMPLICIT, Kind, comparable, constrained, kind_of, normaliser, unstorable, unwrap
+from .types import (
+    IMPLICIT,
+    Kind,
+    comparable,
+    constrained,
+    kind_of,
+    normaliser,
+    unstorable,
+    unwrap,
+)
 
 INVALID_TYPE = (TypeError, ValueError, re.error)
 """Errors of types and constraints that contradict themselves."""
@@ -196,6 +205,9 @@ def _draft(
     inner = constrained(inner, IMPLICIT.get(kind, {}))
     if one.name in schema.key and kind is Kind.STRING:
         inner = constrained(inner, {"min_length": 1})
+    lone = schema.key == (one.name,) and kind is Kind.STRING
+    if lone:
+        inner = constrained(inner, {"extra_json_schema": {"not": {"enum": list(DOT_SEGMENTS)}}})
     generator = _generator(one, bound, owners, faults)
     if generator and generator.sequence and kind is not Kind.INTEGER:
         faults.append(Fault(f"/{one.name}", "is a sequence but not an integer", expected="int", found=str(kind)))
@@ -207,7 +219,7 @@ def _draft(
             raise TypeError(f"there is no JSON of {', '.join(foreign)}")
         msgspec.json.Decoder(inner)
         in_key = one.name in schema.key and kind is Kind.STRING
-        normalise = key_text(schema.key.index(one.name)) if in_key else normaliser(kind, inner)
+        normalise = key_text(schema.key.index(one.name), lone=lone) if in_key else normaliser(kind, inner)
         normalise = bounded(normalise, bounds) if bounds else normalise
     except (TypeError, ValueError) as error:
         wrong = Fault(f"/{one.name}", f"has a type that cannot be stored: {error}", found=str(inner))

@@ -14,14 +14,21 @@ MAX_PARTITION, MAX_SORT = 2048, 1024
 """Bytes of the first attribute of a key, and of the others."""
 
 
-def key_text(place: int) -> Callable[[str], str]:
-    """Return the normaliser of text at a place in a key. It raises `ValueError` for text that is too long."""
+DOT_SEGMENTS = (".", "..")
+"""Keys that clients and proxies remove from a URL's path, percent-encoded or not (RFC 3986, 5.2.4)."""
+
+
+def key_text(place: int, *, lone: bool = False) -> Callable[[str], str]:
+    """Return the normaliser of text at a place in a key. It raises `ValueError` for text that is too long. `lone`: the text is the whole key, so
+    that it is also raised for text that no URL can carry."""
     limit, unicode = MAX_SORT if place else MAX_PARTITION, NORMALISE[Kind.STRING]
 
     def bounded(value: str) -> str:
         text: str = unicode(value)
         if 4 * len(text) >= limit and len(text.encode()) + text.startswith("\0") > limit:
             raise ValueError(f"Expected a key of at most {limit} bytes")
+        if lone and text in DOT_SEGMENTS:
+            raise ValueError(f"Expected a key that a URL can carry, got {text}")
         return text
 
     return bounded

@@ -5,6 +5,7 @@ Rows are asked from top to bottom in one world, so later ones meet what earlier 
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -197,6 +198,26 @@ def wire() -> Iterator[Row]:
     yield rest("no media type", "POST /api/article", b"{}", "ann", content_type="")
     yield rest("too large", "POST /api/article", b'"' + b"x" * (1 << 20) + b'"', "ann")
     yield rest("parameters of a create", "POST /api/article?x=1", ARTICLE, "ann")
+    yield rest("a compressed body", "POST /api/article", gzip.compress(b"{}"), "ann", content_encoding="gzip")
+    yield rest("an unknown coding", "POST /api/article", b"{}", "ann", content_encoding="br, gzip")
+    yield rest("no coding", "POST /api/article", b"{}", "ann", content_encoding="Identity")
+    yield rest("a compressed query", "POST /graphql", gzip.compress(b"{}"), "ann", content_encoding="gzip")
+    for number, key in enumerate(
+        (".", "..", "...", "/", "a/", "/a", "a//b", "%2F", "a b+c", "ä~ö", "?#&", ";=", "\U0001f600")
+    ):
+        yield rest(f"create key {number}", "POST /api/shelf", {"id": key})
+        yield rest(f"read key {number}", f"GET /api/shelf/{quote(key, safe='')}")
+        yield rest(f"filter key {number}", f"GET /api/shelf?id={quote(key, safe='')}")
+        yield rest(f"delete key {number}", f"DELETE /api/shelf/{quote(key, safe='')}")
+    for name, query in (
+        ("an escape", "%zz"),
+        ("half an escape", "%4"),
+        ("a percent sign", "%"),
+        ("no UTF-8", "%ff"),
+        ("a surrogate", "%ED%A0%80"),
+    ):
+        yield rest(f"query of {name}", f"GET /api/article?code={query}")
+        yield rest(f"query of {name} of an action", f"GET /actions/total?at_least={query}")
     yield rest("nothing acceptable", f"GET /api/article/{item_id(1)}", accept="text/html")
     yield rest("all acceptable", f"GET /api/article/{item_id(1)}", accept="text/html, */*;q=0.1")
     yield rest("a token that is none", "GET /api/article", authorization="Bearer none")

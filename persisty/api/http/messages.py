@@ -5,6 +5,7 @@ Because the surfaces know only these two, the same request gives the same bytes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +30,8 @@ from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
 """Bytes a request body may have unless the host says otherwise."""
+BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
+"""A percent sign that no two hexadecimal digits follow (RFC 3986, 2.1)."""
 MAX_PARAMETERS = 200
 """Parameters a query string may have."""
 
@@ -86,7 +89,11 @@ def encode_lines(items: Sequence[Any]) -> bytes:
 
 _ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic", enc_hook=_error)
 
+IDENTITY = "identity"
+"""The content coding of a body that is not compressed (RFC 9110, 12.5.3)."""
 IDEMPOTENCY_KEY = "idempotency-key"
+NOSNIFF = {"x-content-type-options": "nosniff"}
+"""Headers that hosts add to every response: a browser must not take data for a page or a script."""
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 
@@ -108,6 +115,8 @@ class Request(Struct, frozen=True):
         query = self.query
         if not query:
             return []
+        if not query.isascii() or BROKEN_ESCAPE.search(query):
+            raise InvalidQuery(faults=[Fault("", "Malformed query string: not percent-encoded")])
         if "%" not in query and "+" not in query and len(parts := query.split("&")) <= MAX_PARAMETERS:
             pairs = [part.partition("=") for part in parts if part]
             return [(name, value) for name, _, value in pairs]
@@ -162,6 +171,9 @@ def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = Fal
     float does not hold."""
     if len(request.body) > max_body:
         raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
+    coding = request.headers.get("content-encoding", IDENTITY)
+    if coding.strip(" \t").lower() not in ("", IDENTITY):
+        raise UnsupportedMediaType("Send the body without a content coding", expected=IDENTITY, coding=coding[:64])
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):

@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from ...errors import InternalError, PersistyError, PreconditionFailed, Throttled, Unsupported
-from .messages import PROBLEM, Response, document_of, encode
+from .messages import IDENTITY, PROBLEM, Response, document_of, encode
 
 log = logging.getLogger("persisty")
 
@@ -63,6 +63,7 @@ TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     401: _challenge,
     405: lambda document: {name: document[name] for name in ("allow",) if name in document},
     409: _patience,
+    415: lambda document: {"accept-encoding": IDENTITY} if "coding" in document else {},
     429: _patience,
     503: _patience,
 }

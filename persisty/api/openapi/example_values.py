@@ -61,8 +61,10 @@ class Values:
         for value in told:
             if fits(schema, value):
                 return value
-        if "enum" in schema or "const" in schema or "not" in schema:
+        if "enum" in schema or "const" in schema:
             return UNSET
+        if "not" in schema:
+            return self._other(schema, name, within)
         if options := schema.get("anyOf") or schema.get("oneOf"):
             return self._any(options, name, within)
         make = MAKERS.get(schema["type"]) if isinstance(schema.get("type"), str) else None
@@ -71,6 +73,12 @@ class Values:
         if "null" in schema.get("type", ()):
             return None
         return WORD if schema.keys() <= WORDLESS else UNSET
+
+    def _other(self, schema: Schema, name: str, within: tuple[str, ...]) -> Found:
+        """Return a value that is none of those that `not` lists."""
+        excluded = schema["not"]
+        value = self.of({member: one for member, one in schema.items() if member != "not"}, name, within)
+        return value if excluded.keys() == {"enum"} and value not in excluded["enum"] else UNSET
 
     def _any(self, options: Iterable[Schema], name: str, within: tuple[str, ...]) -> Found:
         """The first that there is, and null only if there is nothing else."""

@@ -116,7 +116,7 @@ def test_what_is_no_text_or_is_encoded_goes_in_base64(headers: dict[str, str], b
     answer = answer_of(Response(200, headers, body))
     assert answer["isBase64Encoded"] is True
     assert b64decode(answer["body"]) == body
-    assert answer["headers"] == headers
+    assert answer["headers"] == {**headers, "x-content-type-options": "nosniff"}
 
 
 class Chunks(Iterator[bytes]):

@@ -133,5 +133,9 @@ def checked(documents: Documents, given: Any) -> tuple[str, Mapping[str, Any], s
 
 def _response(request: Request, answer: Answer) -> Response:
     if RESPONSE_JSON not in request.headers.get("accept", ""):
-        return Response(200, JSON, answer.body)
-    return Response(200 if answer.executed else 400, {"content-type": RESPONSE_JSON}, answer.body)
+        return Response(200, {**JSON, **UNSHARED}, answer.body)
+    return Response(200 if answer.executed else 400, {"content-type": RESPONSE_JSON, **UNSHARED}, answer.body)
+
+
+UNSHARED = {"cache-control": "private, no-cache", "vary": "authorization, accept"}
+"""Headers of a response, which depends on the caller. A query may come by GET, whose responses caches store if no header forbids it."""

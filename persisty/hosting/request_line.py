@@ -1,0 +1,42 @@
+"""Checks of a request that HTTP servers leave to the application: one `Host` (RFC 9112, 3.2), and a path of percent-encoded UTF-8 (RFC 3986)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Scope
+
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::\d{0,5})?", re.ASCII)
+_BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})|[\x80-\xff]")
+REPLACED = "\ufffd"
+"""Character that servers put into a path for bytes that are not UTF-8. A path may also contain it, properly encoded."""
+
+
+def malformed(scope: Scope, headers: Mapping[str, str]) -> str | None:
+    """Return why the request must not be answered, or None."""
+    host = headers.get("host")
+    if host is None:
+        if scope.get("http_version") == "1.1":
+            return "Expected a Host header"
+    elif not _is_host(host):  # two of them have a comma and a space between
+        return "Expected one Host header with a name and a port"
+    raw = scope.get("raw_path")
+    if raw and b"%" in raw and (_BROKEN.search(raw) or (REPLACED in scope["path"] and not _is_utf8(raw))):
+        return "Expected a path of percent-encoded UTF-8"
+    return None
+
+
+@lru_cache(maxsize=256)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
