@@ -35,8 +35,8 @@ api.add_stack_dependency(data)
 events = events_of(plan)
 if events is not None:
     EventsStack(cdk_app, f"{plan.prefix}-Events", plan, events, target).add_stack_dependency(api)
-for number, note in enumerate(deployed.notes):
-    cdk.Annotations.of(api).add_warning_v2(f"persisty:shell-{number}", note)
+for note in deployed.notes:
+    cdk.Annotations.of(api).add_warning_v2(f"persisty:{note.partition(' ')[0]}", note)
 cdk.Tags.of(cdk_app).add("app", plan.app)
 cdk.Tags.of(cdk_app).add("stage", plan.stage)
 

@@ -14,6 +14,7 @@ from persisty.api.http.messages import NOSNIFF, Request, Response
 from persisty.api.http.problem import refusal
 from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.api.http.request_trace import CURRENT, Trace
+from persisty.api.routes import API
 from persisty.errors import Fault, MalformedJson, PersistyError, Unsupported
 
 from .event_path import path_of
@@ -63,7 +64,7 @@ def request_of(event: Any, root: str = "") -> Request:
     root, path = path_of(event, root)
     return Request(
         method=method,
-        path=path,
+        path=API if f"{path}/" == API else path,  # the route of an HTTP API cannot end with a slash
         query=event.get("rawQueryString") or "",
         headers={name.lower(): value for name, value in _mapping(event, "headers").items()},
         body=_decoded(body) if event.get("isBase64Encoded") else body.encode(),

@@ -176,7 +176,9 @@ def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str]) -> tupl
     """Return few routes with wildcards, because an HTTP API takes 300. They take every method: the surface knows which there are."""
     paths = dict.fromkeys(route_of(one).path for one in actions.values())
     elsewhere = [path for path in paths if not path.startswith((ACTIONS, API))]
-    rest = [route.path for route in fixed(Surface.REST)]
+    rest = [
+        route.path.rstrip("/") for route in fixed(Surface.REST)
+    ]  # an HTTP API takes no route that ends with a slash
     some = [Route("ANY", path, "rest") for path in (f"{API}{{proxy+}}", *rest)]
     if any(path.startswith(ACTIONS) for path in paths):
         some.append(Route("ANY", f"{ACTIONS}{{proxy+}}", "rest"))

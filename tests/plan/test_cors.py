@@ -41,3 +41,9 @@ def test_what_is_no_origin_stops_the_synth(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_route_takes_every_method_for_rest_to_tell_which_there_are() -> None:
     assert {route.method for route in planned().routes} == {"ANY"}
+
+
+def test_no_route_ends_with_a_slash_which_an_http_api_refuses() -> None:
+    paths = {route.path for route in planned().routes}
+    assert {"/api", "/api/{proxy+}"} <= paths
+    assert not [path for path in paths if path.endswith("/")]

@@ -246,3 +246,9 @@ def test_the_size_of_a_result_is_that_of_the_runtime_s_json() -> None:
     written = LambdaMarshaller().marshal_response(result)[0]  # without AWS_EXECUTION_ENV as on Python 3.11
     assert len(json.dumps(result, ensure_ascii=True).encode()) == len(written)
     assert result_size.size_of({"a": [1, 2]}) == len('{"a": [1, 2]}')
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_index_of_the_api_is_at_the_route_without_a_slash_too(rest: Any, path: str) -> None:
+    answer = rest.handler(event(path), Context())
+    assert (answer["statusCode"], json.loads(answer["body"])["app"]) == (200, "laptop")
