@@ -1,13 +1,16 @@
 """Keys: how the key attributes of an item become its one string key, and back.
 
 A key of one attribute is that value's text. A composite key joins the percent-encoded texts with `~`, which percent
-encoding never leaves in a part, so that `("a~b", "c")` and `("a", "b~c")` stay apart. Only the canonical spelling of a
-key names an item: `parse` answers None for `007` where the attribute is an integer.
+encoding never leaves in a part, so that `("a~b", "c")` and `("a", "b~c")` stay apart.
+
+A UUID or a time in a key may be spelled in every way in which a filter and a JSON body may spell it. Every other value has one spelling: `parse`
+returns None for `007` where the attribute is an integer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -27,6 +30,11 @@ KeyValues = tuple[Any, ...]
 
 def _quote(part: str) -> str:
     return quote(part, safe="").replace(SEPARATOR, "%7E")
+
+
+def _has_spellings(value: Any) -> bool:
+    """Return whether JSON has several texts for the value. A time needs its zone."""
+    return isinstance(value, UUID) or (isinstance(value, datetime) and value.tzinfo is not None)
 
 
 class KeyConfig(msgspec.Struct, frozen=True):
@@ -54,15 +62,22 @@ class KeyCodec(msgspec.Struct, frozen=True):
             if len(self.parts) == 1:
                 to_text, kind, strict = self.parts[0]
                 value = msgspec.convert(key, kind) if strict else msgspec.convert(key, kind, strict=False)
-                return (value,) if key and to_text(value) == key else None
-            texts = [unquote(part) for part in key.split(SEPARATOR)]
+                return (value,) if key and (to_text(value) == key or _has_spellings(value)) else None
+            quoted = key.split(SEPARATOR)
+            texts = [unquote(part) for part in quoted]
             values = tuple(
                 [
                     msgspec.convert(text, kind, strict=strict)
                     for text, (_, kind, strict) in zip(texts, self.parts, strict=True)
                 ]
             )
-            return values if self.text(values) == key else None
+            if self.text(values) == key:
+                return values
+            spelled = [
+                _quote(text) == part and (to_text(value) == text or _has_spellings(value))
+                for part, text, value, (to_text, *_) in zip(quoted, texts, values, self.parts, strict=True)
+            ]
+            return values if all(spelled) else None
         except (msgspec.ValidationError, ValueError, OverflowError):
             return None
 

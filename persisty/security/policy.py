@@ -15,7 +15,7 @@ from ..model.verbs import VERBS
 from ..query.filter_algebra import combine
 from ..query.visibility import View
 from .caller import Caller
-from .row_filters import row_filter
+from .row_filters import possible_filter, row_filter, without_impossible
 
 
 class Policy:
@@ -27,6 +27,7 @@ class Policy:
         self.meta, self.caller = meta, caller
         self._beside: dict[StoreMeta[Any], Policy] = {} if beside is None else beside
         self._rows: dict[str, Filter] = {}
+        self._forbidden: dict[str, bool] = {}
         self._view: View | None = None
 
     def of(self, meta: StoreMeta[Any]) -> Policy:
@@ -40,15 +41,18 @@ class Policy:
         """Return the filter for items with which the caller may do this, resolved."""
         found = self._rows.get(verb)
         if found is None:
-            found = row_filter(self.meta.rule(verb), self.meta, self.caller)
+            possible = possible_filter(self.meta.rule(verb), self.meta, self.caller)
+            found, forbidden = without_impossible(self.meta, possible), possible == NOTHING
             if VERBS[verb].within_read:
                 found = combine(And, [found, self.rows("read")])
-            self._rows[verb] = found
+                forbidden = forbidden or not self.may("read")
+            self._rows[verb], self._forbidden[verb] = found, forbidden
         return found
 
     def may(self, verb: str) -> bool:
-        """Return whether an item may exist with which the caller may do this."""
-        return self.rows(verb) != NOTHING
+        """Return whether the verb is not forbidden to the caller. Where the caller's token has a value of another type than the attribute that
+        a rule compares it with, there is no item with which it is allowed."""
+        return self.rows(verb) != NOTHING or not self._forbidden[verb]
 
     def refusal(self, what: str = "") -> PersistyError:
         """Return the error for a forbidden action. An anonymous caller is asked for credentials."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidDeclaration
-from ..model.expressions import ALL, NOTHING, And, Compare, Filter, Or
+from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
 from ..model.meta import Attribute, StoreMeta, per_meta
 from ..model.rules import (
     AllOf,
@@ -37,7 +37,33 @@ from .caller import Caller
 
 def row_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
     """Return the items that the rule allows for this caller, as a resolved filter: `ALL`, `NOTHING`, or a condition."""
+    return without_impossible(meta, possible_filter(rule, meta, caller))
+
+
+def possible_filter(rule: Rule, meta: StoreMeta[Any], caller: Caller) -> Filter:
+    """Return `row_filter`, in which a comparison with a value that no item can have still stands: an `oneof` of no values. If this filter is
+    `NOTHING`, the rule forbids the verb. Otherwise it allows the verb, perhaps with no item at all."""
     return ROW_FILTERS[type(rule)](rule, meta, caller)
+
+
+def without_impossible(meta: StoreMeta[Any], where: Filter) -> Filter:
+    """Return the filter with `NOTHING` in the place of comparisons that no item can match."""
+    match where:
+        case Compare(_, "oneof", ()):
+            return NOTHING
+        case Exists(attribute, target, other, inner):
+            behind = without_impossible(target, inner)
+            return (
+                where if behind is inner else NOTHING if behind == NOTHING else Exists(attribute, target, other, behind)
+            )
+        case Not(inner):
+            left = without_impossible(meta, inner)
+            return where if left is inner else opposite(meta, left)
+        case And(filters) | Or(filters) if filters:
+            parts = [without_impossible(meta, one) for one in filters]
+            same = all(one is part for one, part in zip(filters, parts, strict=True))
+            return where if same else combine(type(where), parts)
+    return where
 
 
 def admits(rule: Rule, caller: Caller) -> bool:
@@ -98,7 +124,7 @@ def _through(rule: Through, meta: StoreMeta[Any], caller: Caller) -> Filter:
     found = meta.links.get(rule.link)
     if found is None:
         raise InvalidDeclaration(f"{meta.name} has no link {rule.link}, which its access rule follows")
-    return exists(found.ends, row_filter(rule.rule, found.ends.target, caller))
+    return exists(found.ends, possible_filter(rule.rule, found.ends.target, caller))
 
 
 def _custom(rule: CustomFunction, meta: StoreMeta[Any], caller: Caller) -> Filter:
@@ -107,15 +133,15 @@ def _custom(rule: CustomFunction, meta: StoreMeta[Any], caller: Caller) -> Filte
 
 
 def _all_of(rule: AllOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    return combine(And, [row_filter(one, meta, caller) for one in rule.rules])
+    return combine(And, [possible_filter(one, meta, caller) for one in rule.rules])
 
 
 def _any_of(rule: AnyOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    return combine(Or, [row_filter(one, meta, caller) for one in rule.rules])
+    return combine(Or, [possible_filter(one, meta, caller) for one in rule.rules])
 
 
 def _not_of(rule: NotOf, meta: StoreMeta[Any], caller: Caller) -> Filter:
-    return opposite(meta, row_filter(rule.rule, meta, caller))
+    return opposite(meta, possible_filter(rule.rule, meta, caller))
 
 
 ROW_FILTERS: dict[type[Rule], Callable[[Any, StoreMeta[Any], Caller], Filter]] = {
@@ -142,14 +168,16 @@ def claimed(caller: Caller, name: str) -> tuple[Any, ...]:
 
 
 def equal_to(meta: StoreMeta[Any], name: str, values: tuple[Any, ...]) -> Filter:
-    """Return the items whose attribute is one of these values of a token. A value of another type equals nothing."""
+    """Return the items whose attribute is one of these values of a token. No item has a value of another type: an `oneof` of no values."""
     attribute = meta.attributes.get(name)
     if attribute is None:
         raise InvalidDeclaration(f"{meta.name} has no attribute {name}, which its access rule names")
     typed = dict.fromkeys(one for value in values if (one := _typed(attribute, value)) is not None)
     if len(typed) > 1:
         return Compare(name, "oneof", tuple(typed))
-    return Compare(name, "eq", next(iter(typed))) if typed else NOTHING
+    if typed:
+        return Compare(name, "eq", next(iter(typed)))
+    return Compare(name, "oneof", ()) if values else NOTHING
 
 
 def _typed(attribute: Attribute, value: Any) -> Any:

@@ -18,7 +18,7 @@ from ..query.filter_algebra import combine, follows_links, names_in
 from ..query.postconditions import after
 from ..query.visibility import View
 from ..security.policy import Policy
-from ..security.row_filters import equal_to
+from ..security.row_filters import equal_to, without_impossible
 from .guard import Guard
 from .semi_joins import SemiJoins
 
@@ -44,7 +44,7 @@ class CallerGuard(Guard):
 
     def rows(self, verb: str) -> Filter:
         found = self._policy.rows(verb)
-        if found == NOTHING:
+        if found == NOTHING and not self._policy.may(verb):
             raise self.refusal(f"{verb} of {self.meta.name} is not for you")
         return found
 
@@ -172,7 +172,7 @@ class CallerGuard(Guard):
         subject = self._policy.caller.subject
         said = self.meta.rule("create").owners
         return [
-            equal_to(self.meta, name, () if subject is None else (subject,))
+            without_impossible(self.meta, equal_to(self.meta, name, () if subject is None else (subject,)))
             for name in _owners(self.meta)
             if name not in said
         ]

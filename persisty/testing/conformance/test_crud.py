@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from persisty import Conflict, InvalidInput, Store
+from persisty import Conflict, InvalidInput, Store, Update
 
 from .fixtures import present
 from .items import Cell, Note, Reading, Tally
@@ -27,6 +27,20 @@ def test_create_returns_the_complete_item_and_read_finds_it(notes: Store[Note]) 
     assert before <= note.created_at <= after
     assert note.created_at == note.updated_at
     assert notes.read(str(note.id)) == notes.read(note.id) == note
+
+
+def test_every_spelling_of_a_uuid_names_the_item(notes: Store[Note]) -> None:
+    note = notes.create(Note(text="a", id=UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")))
+    upper = str(note.id).upper()
+    assert notes.read(upper) == note
+    assert notes.read_batch([upper, note.id]) == [note, note]
+    assert [one.code for one in notes.edit_batch([Update(upper, {"text": "b"}), Update(note.id, {"text": "c"})])] == [
+        "ok"
+    ] * 2
+    assert present(notes.update(upper, {"text": "d"})).version == 4
+    with pytest.raises(Conflict):
+        notes.create({"id": upper})
+    assert notes.delete(upper)
 
 
 def test_create_of_an_existing_key_conflicts_and_keeps_the_first(notes: Store[Note]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from persisty import (
     Caller,
     Filter,
     InvalidDeclaration,
+    PersistyError,
     authenticated,
     claim,
     custom,
@@ -109,6 +111,43 @@ ROWS: list[tuple[Rule, Caller, Filter]] = [
 @pytest.mark.parametrize(("rule", "caller", "rows"), ROWS, ids=[f"{rule} for {caller!r}" for rule, caller, _ in ROWS])
 def test_what_a_rule_comes_to(rule: Rule, caller: Caller, rows: Filter) -> None:
     assert row_filter(rule, META, caller) == rows
+
+
+@pytest.mark.parametrize("rule", [owned("author"), member("author", "role"), owned("author") & authenticated])
+def test_a_caller_whose_token_has_a_value_of_another_type_finds_no_items(rule: Rule) -> None:
+    @stored(access=rule)
+    class Slip:
+        id: Attr[UUID]
+        author: Attr[UUID]
+        n: Attr[int] = Attr(default=0)
+
+    store = App("slips", items=[Slip], url="memory://").store(Slip)
+    store.create(Slip(id=ID, author=UUID(int=1)))
+
+    def answers(caller: Caller) -> list[Any]:
+        mine = store.on_behalf_of(caller)
+        calls: list[Callable[[], Any]] = [
+            lambda: mine.search().items,
+            mine.count,
+            lambda: mine.read(ID),
+            lambda: mine.delete(ID),
+            lambda: mine.count_by("n"),
+            lambda: coded(lambda: mine.create(Slip(id=UUID(int=5), author=UUID(int=1)))),
+            lambda: mine.update_all({"n": 2}).changed,
+            lambda: mine.update(ID, {"n": 2}),
+        ]
+        return [call() for call in calls]
+
+    found = answers(Caller("ann", claims={"role": "boss"}))
+    assert found == [[], 0, None, False, {}, "forbidden", 0, None]
+    assert found == answers(Caller(str(UUID(int=9)), claims={"role": str(UUID(int=9))}))
+
+
+def coded(call: Any) -> Any:
+    try:
+        return call()
+    except PersistyError as error:
+        return error.code
 
 
 def test_a_rule_goes_through_a_link() -> None:
