@@ -23,6 +23,9 @@ from .visibility import View, unrestricted
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
 """Limits of a filter. They stay clear of limits further down: SQLite's expressions are at most 1,000 deep, and so is Python's
 stack, of which each level takes several frames until it is SQL."""
+MAX_LINKS_NESTED = 5
+"""Links that lead on from each other, where one through a join item counts as two, and those of access rules behind a link count too. The stack of
+SQLite's parser has 100 entries, of which a subquery takes ten."""
 
 
 class Resolved(Filter, frozen=True):
@@ -91,7 +94,27 @@ def _too_large(where: Filter, path: str) -> list[Fault]:
         ("values in oneof", values, MAX_VALUES),
         ("links", len(leaves) - len(found), MAX_LINKS),
     )
-    return [Fault(path, f"Too many {what}", f"at most {most}", str(size)) for what, size, most in sizes if size > most]
+    found_faults = [
+        Fault(path, f"Too many {what}", f"at most {most}", str(size)) for what, size, most in sizes if size > most
+    ]
+    nested = links_nested(where) if len(leaves) > len(found) else 0
+    if nested > MAX_LINKS_NESTED and not found_faults:
+        found_faults.append(
+            Fault(path, "Too many links that lead on from each other", f"at most {MAX_LINKS_NESTED}", str(nested))
+        )
+    return found_faults
+
+
+def links_nested(where: Filter) -> int:
+    """Return how many links of a resolved filter lead on from each other."""
+    match where:
+        case Exists(where=inner):
+            return 1 + links_nested(inner)
+        case Not(inner):
+            return links_nested(inner)
+        case And(filters) | Or(filters):
+            return max(map(links_nested, filters), default=0)
+    return 0
 
 
 def _leaves(where: Filter) -> Iterator[Compare | Exists]:

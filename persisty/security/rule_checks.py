@@ -14,16 +14,33 @@ from ..errors import Fault, InvalidDeclaration, InvalidQuery
 from ..model.declaration_checks import name_faults, rules_of
 from ..model.meta import StoreMeta
 from ..model.rules import Rule, Through, Where, leaves
-from ..query.resolution import resolve_filter
+from ..query.resolution import MAX_LINKS_NESTED, links_nested, resolve_filter
 
 
 def rule_faults(meta: StoreMeta[Any]) -> list[Fault]:
     """Return every fault of the item's access rules with its path: `/message/access/read/where/publishd`."""
-    return [
-        fault
-        for path, rule in rules_of(meta.access, meta.attributes.values())
-        for fault in _faults(rule, meta, f"/{meta.name}{path}")
-    ]
+    faults: list[Fault] = []
+    for path, rule in rules_of(meta.access, meta.attributes.values()):
+        found = [*_faults(rule, meta, f"/{meta.name}{path}")]
+        nested = 0 if found else _links_nested(rule, meta)
+        if nested > MAX_LINKS_NESTED:
+            at = f"/{meta.name}{path}"
+            found = [
+                Fault(at, "Too many links that lead on from each other", f"at most {MAX_LINKS_NESTED}", str(nested))
+            ]
+        faults += found
+    return faults
+
+
+def _links_nested(rule: Rule, meta: StoreMeta[Any]) -> int:
+    """Return how many links of a rule lead on from each other. A link through a join item counts as two."""
+    match rule:
+        case Through(name, inner):
+            ends = meta.links[name].ends
+            return (1 if ends.middle is None else 2) + _links_nested(inner, ends.target)
+        case Where(asked):
+            return links_nested(resolve_filter(meta, asked))
+    return max((_links_nested(one, meta) for one in rule.parts), default=0)
 
 
 def _faults(rule: Rule, meta: StoreMeta[Any], path: str) -> Iterator[Fault]:

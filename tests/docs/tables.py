@@ -19,7 +19,14 @@ from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING
 from persisty.model.types import AGGREGATES, OPERATORS, Kind
 from persisty.query.aggregate import MAX_GROUPS
 from persisty.query.filter_parsing import MAX_DEPTH, MAX_FILTERS
-from persisty.query.resolution import MAX_COMPARISONS, MAX_LEVELS, MAX_LINKS, MAX_VALUES, resolve_filter
+from persisty.query.resolution import (
+    MAX_COMPARISONS,
+    MAX_LEVELS,
+    MAX_LINKS,
+    MAX_LINKS_NESTED,
+    MAX_VALUES,
+    resolve_filter,
+)
 from persisty.settings import VARIABLES
 from persisty.store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
@@ -67,6 +74,7 @@ def limits() -> str:
         ("levels of and, or and not in JSON", MAX_DEPTH, "`invalid_query`"),
         ("filters in all arrays of `and` and `or` in JSON", MAX_FILTERS, "`invalid_query`"),
         ("links that a filter follows", MAX_LINKS, "`invalid_query`"),
+        ("links that lead on from each other; one through a join item is two", MAX_LINKS_NESTED, "`invalid_query`"),
         ("levels of arrays and objects in a stored value", MAX_NESTING, "`invalid_input`"),
         ("levels of arrays and objects in a request", MAX_TEXT_NESTING, "`malformed_json`"),
         ("faults that a response lists", MAX_FAULTS, ""),

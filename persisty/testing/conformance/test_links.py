@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery, ResultPage, Store
+from persisty import Filter, InvalidQuery, ResultPage, Store, Update
+from persisty.model.expressions import Linked
 
 from .county import CLUBS, DESKS, MEMBERSHIPS, PEOPLE, TOWNS
 from .fixtures import present
@@ -118,6 +119,45 @@ def test_a_write_may_depend_on_what_is_behind_a_link(linked: Stores) -> None:
     assert {one.name: one.age for one in people.search()} == {"Ann": 9, "Ben": 0}
     assert people.delete_all(~ANY_PERSON.town.any()).changed == 1
     assert names(people.search()) == ["Ann"]
+
+
+def nested(links: int, levels: int) -> Filter:
+    """Return a filter with as many links that lead on from each other, and levels of and, or and not between them."""
+    where = Person.age >= 0
+    for link in range(links):
+        for level in range(levels):
+            where = ~(where | (Person.age == level)) if level % 2 else where & (Person.age >= -level)
+        where = Person.staff.any(where) if link % 2 else ~Linked("boss", where)
+    return where
+
+
+@pytest.mark.parametrize(("links", "levels"), [(5, 0), (5, 4), (1, 28), (4, 6)])
+def test_filters_through_links_within_the_limits_reach_every_engine(linked: Stores, links: int, levels: int) -> None:
+    people, where = linked[Person], nested(links, levels)
+    for name, boss in (("Ann", None), ("Ben", "Ann"), ("Cleo", "Ben")):
+        people.create(Person(name=name, boss_name=boss))
+    found = len(people.search(where, order="age").items)
+    assert people.count(where) == sum(people.count_by("age", where).values()) == found
+    assert people.update_all({"age": 1}, where & (Person.age == 7)).changed == 0
+    assert people.delete_all(where & (Person.age == 7), limit=1).changed == 0
+    assert sum(len(page.items) for page in people.related("staff", people.search().items, where)) <= found
+    codes = {one.code for one in people.edit_batch([Update(name, {"age": 1}, where) for name in ("Ann", "Ben")])}
+    assert codes <= {"ok", "precondition_failed"}
+
+
+@pytest.mark.parametrize("links", [6, 10, 11])
+def test_too_many_links_are_refused_before_the_engine_is_asked(county: Stores, links: int) -> None:
+    people, where = county[Person], nested(links, 0)
+    for call in (
+        lambda: people.search(where),
+        lambda: people.count(where),
+        lambda: people.update_all({"age": 1}, where),
+        lambda: people.delete("Ann", when=where),
+        lambda: people.related("staff", PEOPLE, where),
+    ):
+        with pytest.raises(InvalidQuery) as caught:
+            call()
+        assert "Too many links" in caught.value.faults[0].message
 
 
 def test_what_belongs_to_is_loaded_in_the_position_of_its_item(county: Stores) -> None:

@@ -194,3 +194,23 @@ def test_a_rule_combines_with_rules_only(other: Any) -> None:
         owned("a") | other
     with pytest.raises(TypeError):
         owned("a") & other
+
+
+def test_a_rule_through_more_links_than_an_engine_follows_stops_the_start() -> None:
+    def chain(links: int) -> type[Any]:
+        rule: Any = everyone
+        for _ in range(links):
+            rule = linked("parent", rule)
+
+        @stored(access=Access(read=rule))
+        class Branch:
+            id: str
+            parent_id: str | None = None
+            parent: BelongsTo["Branch"] = link(by="parent_id")  # noqa: UP037
+
+        return Branch
+
+    App("tree", items=[chain(5)], url="memory://")
+    with pytest.raises(InvalidDeclaration) as refused:
+        App("tree", items=[chain(6)], url="memory://")
+    assert [(one.path, one.found) for one in refused.value.faults][:1] == [("/branch/access/read", "6")]
