@@ -50,7 +50,7 @@ class Planner:
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
 
     def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:
-        """The plan of an item of which a subscription tells, with what the caller may see of it."""
+        """Return the plan of the item of an event, with the attributes that the caller may read."""
         return self._node(RESULTS["item"](meta), selected, parent, _KNOWN)
 
     def below(self, meta: StoreMeta[Any], selected: Selected) -> Member:

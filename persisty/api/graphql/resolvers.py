@@ -1,8 +1,8 @@
-"""One call of an operation as GraphQL makes it: its arguments in, what it gives out. The hosted endpoint and AppSync both end here.
+"""Call an operation with the arguments of a GraphQL field, for the hosted endpoint and for AppSync.
 
-GraphQL adds its own spelling to what operations take: orders are enum values (`created_at_desc`), long integers are text,
-and a null may mean that something is absent. That is undone here; `executor.py` and `values.py` spell the result.
-Needs no GraphQL library, and for a store's verbs nothing that a Lambda has not loaded already.
+GraphQL spells some arguments in its own way: orders are enum values (`created_at_desc`), long integers are text, and null may mean that a value is
+absent. This module converts them to what operations take. `executor.py` and `values.py` convert the result. It needs no GraphQL library,
+and for a store's verbs nothing that a Lambda function has not imported already.
 """
 
 from __future__ import annotations

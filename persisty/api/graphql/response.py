@@ -49,8 +49,8 @@ def error_of(error: PersistyError) -> GraphQLError:
 
 
 def known_error(error: Exception) -> PersistyError:
-    """The error of a field: the operation's, or of a value that the field's type cannot carry. What was not foreseen is logged and
-    told as `internal_error` only."""
+    """Return the error of a field: the operation's, or that of a value which the field's type cannot carry. An unexpected exception is logged and
+    becomes `internal_error`."""
     return Unsupported(error.message) if isinstance(error, GraphQLError) else as_error(error)
 
 

@@ -104,5 +104,5 @@ def link_fields(meta: StoreMeta[Any], offered: Container[StoreMeta[Any]]) -> dic
 
 
 def offered_in(operations: Iterable[Operation]) -> frozenset[StoreMeta[Any]]:
-    """The items that somebody may read: those that links may lead to."""
+    """Return the items that some caller may read. Links may lead to these."""
     return frozenset(one.meta for one in operations if isinstance(one, StoreOperation) and one.verb == "read")

@@ -1,7 +1,7 @@
 """The definitions of a GraphQL schema as text: their lines, comments and directives, and the faults of their names.
 
 AppSync differs in what its parser takes, not in any type: descriptions are `#` comments there (its parser has not always known the quoted
-ones), and none stands beside an argument or an enum value, where a comment with the word null has failed.
+ones), and arguments and enum values have none, because a comment with the word null has failed there.
 """
 
 from __future__ import annotations

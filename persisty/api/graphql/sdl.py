@@ -1,8 +1,8 @@
 """The schema text, from the operations: one schema for the hosted endpoint and for AppSync.
 
 AppSync differs in what its parser takes, not in any type: it brings the AWS scalars and takes them for duplicates when they
-are declared. Defaults of arguments are told in words only: AppSync does not hand declared ones to a resolver, the operations supply their
-own.
+are declared. Defaults of arguments are in the descriptions only: AppSync does not pass declared ones to a resolver, so the operations supply
+them.
 
 Building fails with `InvalidDeclaration` that lists every clash of names and every name that GraphQL does not take.
 """

@@ -26,8 +26,8 @@ def no_arguments(variables: Any) -> dict[str, Any]:
 
 
 class Selected(Struct, frozen=True, eq=False):
-    """A field, `key` in the answer. `below`: what is selected of its value. `place`: where it stands, as the front end has it. `get`:
-    how it is read of its object, where it is no field but something that is told beside them."""
+    """A selected field. `key`: its name in the response. `below`: the selection of its value. `place`: its place in the document, in the front end's
+    form. `get`: reads the value from the object, for an extra member that is no field."""
 
     key: str
     name: str

@@ -38,7 +38,7 @@ class StoreInputs:
         self._asking: set[str] = set()
 
     def create(self, meta: StoreMeta[Any]) -> str | None:
-        """The attributes a caller may give; None where there are none: GraphQL has no empty input."""
+        """Define the input of a create. None if no attribute may be set, because GraphQL has no empty input."""
         lines = [
             Line(name, self._definitions.leaf(leaf_of(one)) + "!" * one.required, one.description)
             for name, one in meta.attributes.items()
@@ -110,7 +110,7 @@ class StoreInputs:
         return self._definitions.define("input", pascal(meta.name) + "EditDelete", lines)
 
     def words(self, meta: StoreMeta[Any]) -> str | None:
-        """The words of a search; None where there is no text to look through."""
+        """Return the type of a search for words, None if the item has no text."""
         return STRING.name if has_text(meta) else None
 
     def _asked(self, meta: StoreMeta[Any], name: str, attribute: Attribute) -> str:
@@ -138,7 +138,7 @@ class StoreInputs:
 
 
 def _readable(meta: StoreMeta[Any]) -> list[tuple[str, Attribute]]:
-    """The attributes that there is anybody to read."""
+    """Return the attributes that some caller may read."""
     return [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
 
 

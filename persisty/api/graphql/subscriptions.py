@@ -1,7 +1,7 @@
-"""The subscriptions that an app offers, as plain data: three for every item that somebody may read.
+"""The subscriptions of an app as plain data: three for each item that some caller may read.
 
-The hosted schema and AppSync's are made of this one list. On AppSync each has a mutation beside it, by which the stream of the
-item's table publishes what happened; nobody else may call it, and the hosted schema does not have it.
+The hosted schema and AppSync's schema are both built from this list. On AppSync each subscription also has a mutation, with which the function of
+the table's stream publishes events. No other caller may use it, and the hosted schema does not have it.
 """
 
 from __future__ import annotations
@@ -49,6 +49,6 @@ class Subscription(Struct, frozen=True):
 
 
 def subscriptions(metas: Iterable[StoreMeta[Any]]) -> tuple[Subscription, ...]:
-    """The subscriptions to these items, as far as there is anybody who may read them."""
+    """Return the subscriptions to these items that some caller may read."""
     readable = (meta for meta in metas if meta.access is not None and meta.access.allows("read"))
     return tuple(Subscription(meta, kind) for meta in readable for kind in KINDS)

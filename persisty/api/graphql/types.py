@@ -68,8 +68,8 @@ class ListOf(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A member of a record, `attribute` in Python. `required`: whoever gives a record must give it. `readable`: whether it is
-    answered: to everybody (True), to nobody (False), or as a rule says."""
+    """A member of a record, `attribute` in Python. `required`: an input must have it. `readable`: which callers may read it: all (True), none
+    (False), or those that a rule allows."""
 
     name: str
     attribute: str
@@ -80,15 +80,14 @@ class Field(Struct, frozen=True):
 
     @property
     def answered(self) -> Ref:
-        """Its type in an answer: what a rule may hide may be null."""
+        """The type in an answer. A member that a rule may hide may be null."""
         return self.ref.answered if self.readable is True else Ref(self.ref.type, nullable=True)
 
 
 class Record(Struct, eq=False):
-    """An object: `fields` are filled in after it is made, so that records can contain themselves.
+    """An object. `fields` are set after construction, so that a record can contain itself. `meta`: the stored item that it describes.
 
-    As an input its name gets `Input` appended: GraphQL keeps what is given and what is answered apart. `meta` is set where
-    it is a stored item.
+    The name of its input type has the suffix `Input`, because GraphQL has separate types for inputs and outputs.
     """
 
     name: str
@@ -168,7 +167,7 @@ def is_name(text: str) -> bool:
 
 
 def leaf_of(attribute: Attribute) -> Leaf:
-    """The GraphQL type of an attribute."""
+    """Return the GraphQL type of an attribute."""
     if is_literal(attribute.type) and attribute.kind is not Kind.JSON:
         return _literal(list(get_args(bare(attribute.type))))
     if attribute.kind is Kind.INTEGER:
@@ -212,7 +211,7 @@ def item_record(meta: StoreMeta[Any]) -> Record:
 
 
 def annotation_ref(annotation: Any) -> Ref:
-    """The GraphQL type of what a custom action takes or answers. What has no better spelling travels as AWSJSON."""
+    """Return the GraphQL type of a parameter or a result of a custom action: AWSJSON if there is no better one."""
     try:
         hash(annotation)
     except TypeError:
@@ -342,7 +341,7 @@ def _bare(annotation: Any) -> Any:
 
 
 def _doc(cls: Any) -> str | None:
-    """The docstring that somebody wrote: dataclasses write themselves one that repeats their signature."""
+    """Return the class's own docstring. Dataclasses generate one that repeats their signature: it is ignored."""
     cls = get_origin(cls) or cls
     text = cls.__doc__
     return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

@@ -1,10 +1,10 @@
-"""Values between GraphQL and the operations: the spelling that `types.py` promises, both ways.
+"""Convert values between GraphQL and the operations, as the types of `types.py` define.
 
-`answer` turns what an operation gives into the JSON of its GraphQL type; `given` turns what GraphQL gives into the plain
-JSON that operations take. Neither checks: a value that does not fit passes as it is, and whoever takes it reports the fault.
+`answer` converts the result of an operation to the JSON of its GraphQL type. `given` converts an argument to the plain JSON that operations
+take. It does not validate: a value that does not fit is returned unchanged, and the operation reports the fault.
 
-AWSJSON is text on the wire only: whoever executes the request (the hosted schema's scalar, or AppSync) parses it on the way
-in and writes it on the way out, so that both are given the structure here.
+AWSJSON is text on the wire only. The hosted schema's scalar, or AppSync, parses an input and writes an output, so that this module sees the
+structure.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ def answer(
 
 
 def member_of(value: Any, name: str) -> Any:
-    """The member of a record, whatever holds it; None where there is none."""
+    """Return the member of a mapping or an object, None if it has none."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def item_answer(item: Any) -> dict[str, Any]:
-    """An item as its GraphQL type spells it."""
+    """Return an item as its GraphQL type spells it."""
     meta = meta_of(item)
     values: dict[str, Any] = msgspec.to_builtins(item)
     for name in _unreadable(meta):
@@ -115,7 +115,7 @@ def item_answer(item: Any) -> dict[str, Any]:
 
 @per_meta
 def _unreadable(meta: StoreMeta[Any]) -> tuple[str, ...]:
-    """The attributes that nobody may read."""
+    """Return the attributes that no caller may read."""
     return tuple(name for name, attribute in meta.attributes.items() if attribute.readable is False)
 
 
@@ -149,7 +149,7 @@ def _structure(value: Any) -> Any:
 
 
 def _numbers(value: Any) -> Any:
-    """Return the structure with integers for numbers without a fraction, as JSON is read everywhere. AppSync hands on 1.0 as a float."""
+    """Return the structure with integers for numbers without a fraction, as JSON is read everywhere. AppSync passes 1.0 as a float."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
     if isinstance(value, list):
@@ -188,7 +188,7 @@ def given_fields(fields: tuple[Field, ...], value: Any, *, keep_null: bool = Fal
     for name, one in value.items():
         field = known.get(name)
         if field is None:
-            plain[name] = one  # nobody's: whoever takes it says so
+            plain[name] = one  # unknown: the operation reports it
         elif one is not None or keep_null or field.required or field.ref.nullable:
             plain[name] = given(field.ref, one)
     return plain
