@@ -95,6 +95,7 @@ def graphql() -> str:
         "fields of a document": Limits().fields,
         "aliases of a document": Limits().aliases,
         "operations and fragments of a document": Limits().definitions,
+        "members and elements of the variables": Limits().values,
         "values of an answer (complexity)": Limits().complexity,
         "items that one link may ask for": MOST_AT_ONCE,
         "items below links in an answer": MOST_IN_ALL,

@@ -29,8 +29,8 @@ def endpoint() -> GraphqlEndpoint:
     ("text", "variables"),
     [
         (SEARCH, {"where": {f"unknown_{i}": 1 for i in range(40_000)}}),
-        (SEARCH, {"where": {"or": [{f"unknown_{i}": 1} for i in range(30_000)]}}),
-        (KEYS, {"keys": [{}] * 200_000}),
+        (SEARCH, {"where": {"or": [{f"unknown_{i}": 1} for i in range(20_000)]}}),
+        (KEYS, {"keys": [{}] * 40_000}),
     ],
 )
 def test_wrong_variables_end_at_the_bound_on_errors(
@@ -45,3 +45,19 @@ def test_wrong_variables_end_at_the_bound_on_errors(
     assert "Did you mean" not in str(answer)
     assert len(response.body) < 50_000
     assert spent < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"), [(SEARCH, {"where": {"or": [{}] * 250_000}}), (KEYS, {"keys": [{}] * 200_000})]
+)
+def test_variables_of_more_values_than_the_limit_are_refused_before_they_are_read(
+    endpoint: GraphqlEndpoint, text: str, variables: dict[str, Any]
+) -> None:
+    body = json.dumps({"query": text, "variables": variables}).encode()
+    begun = process_time()
+    response = endpoint.handle(Request("POST", "/graphql", headers=JSON, body=body))
+    spent = process_time() - begun
+    [error] = json.loads(response.body)["errors"]
+    assert error["extensions"]["code"] == "malformed_graphql"
+    assert "50000 values" in error["message"]
+    assert spent < 0.5

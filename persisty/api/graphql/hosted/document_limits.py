@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphql import (
     DocumentNode,
     FieldNode,
@@ -18,7 +20,7 @@ from ..complexity import MOST
 
 class Limits(Struct, frozen=True):
     """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `definitions`: its
-    operations and fragments; `complexity`: values that its answer may hold (`complexity.py`).
+    operations and fragments; `values`: those in its variables; `complexity`: values that its answer may hold (`complexity.py`).
 
     Introspection may go as deep as it has to, unless `introspection` is off: then there is none.
     """
@@ -28,6 +30,7 @@ class Limits(Struct, frozen=True):
     fields: int = 1_000
     aliases: int = 50
     definitions: int = 200
+    values: int = 50_000
     complexity: int = MOST
     introspection: bool = True
 
@@ -59,6 +62,19 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
         ("definitions", limits.definitions, len(document.definitions)),
     )
     return [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+
+
+def holds_more(given: Any, most: int) -> bool:
+    """Return whether a decoded value has more than `most` members and elements, at every level together."""
+    left, count = [given], 0
+    while left:
+        one = left.pop()
+        members = one.values() if isinstance(one, dict) else one
+        count += len(members)
+        if count > most:
+            return True
+        left.extend(member for member in members if isinstance(member, dict | list))
+    return False
 
 
 def fields_of(document: DocumentNode) -> int:

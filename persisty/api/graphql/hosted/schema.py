@@ -51,7 +51,7 @@ from ..subscriptions import subscriptions
 from ..types import Leaf
 from .aws_scalars import json_text
 from .bounded_cache import BoundedCache
-from .document_limits import Limits, fields_of
+from .document_limits import Limits, fields_of, holds_more
 from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
 from .executable_schema import ExecutableSchema
 from .field_collection import Collector, fragments_of, switches_of
@@ -266,6 +266,8 @@ class GraphqlSchema:
         if not definitions:
             return NO_VARIABLES
         plain = document.plainly(definitions, given)
+        if plain is None and holds_more(given, self._limits.values):
+            raise Rejected([malformed(f"The variables have more than {self._limits.values} values")])
         values = plain or get_variable_values(
             document.schema, definitions, given, max_errors=MAX_ERRORS, hide_suggestions=True
         )
