@@ -41,7 +41,7 @@ class Counting:
 def served() -> Iterator[tuple[Any, Counting]]:
     with library() as made:
         counting = Counting(made.app.engine)
-        made.app._connections[None] = Connection(counting, made.app._feed)  # type: ignore[arg-type]
+        made.app._engines.connections[None] = Connection(counting, made.app._feed)  # type: ignore[arg-type]
         for name in made.app.metas:
             context_of(made.app.store(name)).disconnect()
         yield made.get, counting

@@ -61,7 +61,7 @@ class Engine:
 @pytest.fixture
 def app() -> App:
     app = App("notes", items=[Note], url="memory://")
-    app._connections[None] = Connection(Engine())  # type: ignore[arg-type]
+    app._engines.connections[None] = Connection(Engine())  # type: ignore[arg-type]
     return app
 
 
@@ -142,8 +142,8 @@ def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
 
 
 def test_liveness_does_not_touch_the_engine_and_asks_for_no_credentials(app: App) -> None:
-    app._connections.clear()
-    app._url = "nonsense://"
+    app._engines.connections.clear()
+    app._engines.url = "nonsense://"
     assert ask(app, "GET", "/health", headers={"authorization": "Bearer nonsense"}).json() == {"status": "ok"}
     assert ask(app, "GET", "/ready").json()["reason"] == "starting"
 

@@ -80,7 +80,7 @@ def test_the_engine_makes_the_same_table() -> None:
 def test_it_takes_exactly_what_is_granted(post: App) -> None:
     recorder = Recorder(post.engine.transport)  # type: ignore[attr-defined]
     post.engine.transport = recorder  # type: ignore[attr-defined]
-    post._connections[None]._paths.clear()  # backends are opened anew, over the recorder
+    post._engines.connections[None]._paths.clear()  # backends are opened anew, over the recorder
     context_of(post.requests).disconnect()
     at = [1_800_000_000.0]
     idempotency = Idempotency(post, lambda: at[0])

@@ -226,7 +226,7 @@ def test_a_verb_takes_exactly_the_actions_that_its_grant_names(live: App, verb: 
     recorder = Recorder(live.engine.transport)  # type: ignore[attr-defined]
     live.engine.transport, live.engine.options = recorder, Options(partiql=1)  # type: ignore[attr-defined]
     context_of(store).disconnect()
-    live._connections[None]._paths.clear()  # backends are opened anew, over the recorder
+    live._engines.connections[None]._paths.clear()  # backends are opened anew, over the recorder
     call = operations(live)[f"live_{verb}"].call
     for arguments in VERB_CALLS[verb]:
         text = msgspec.json.encode(arguments).decode().replace("{key}", str(key)).replace("{other}", str(other))
@@ -287,7 +287,7 @@ def test_what_is_kept_beside_the_items_takes_its_own_actions(counted: App, verb:
     recorder = Recorder(counted.engine.transport)  # type: ignore[attr-defined]
     counted.engine.transport = recorder  # type: ignore[attr-defined]
     context_of(store).disconnect()
-    counted._connections[None]._paths.clear()
+    counted._engines.connections[None]._paths.clear()
     calls = {
         "create": lambda: store.create({"name": "b"}),
         "update": lambda: store.update(number, {"name": "c"}),

@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from persisty import App, InvalidDeclaration, application, stored
-from persisty.application import load_app
+from persisty import App, InvalidDeclaration, stored
+from persisty.application import engines, load_app
 from persisty.backends.memory import MemoryEngine
 
 
@@ -115,7 +115,7 @@ def test_threads_that_come_first_together_share_one_engine(monkeypatch: pytest.M
         opened.append(MemoryEngine())
         return opened[-1]
 
-    monkeypatch.setattr(application, "connect", slowly)
+    monkeypatch.setattr(engines, "connect", slowly)
     app = App("shop", items=[Thing])
     gate = threading.Barrier(8)
 

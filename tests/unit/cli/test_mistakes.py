@@ -78,7 +78,7 @@ def test_a_reload_over_a_table_that_does_not_fit_logs_the_column_without_a_trace
     file = tmp_path / "shop.db"
     with sqlite3.connect(file) as database:
         database.execute("CREATE TABLE product (id TEXT PRIMARY KEY)")
-    options = Options(SHOP, f"sqlite:///{file}", None, "localhost:0", False, False, False)
+    options = Options(SHOP, f"sqlite:///{file}", None, "localhost:0", False, False, False, False)
     seeded = multiprocessing.get_context("spawn").Event()
     seeded.set()
     with caplog.at_level(logging.ERROR, "persisty"), pytest.raises(SystemExit):

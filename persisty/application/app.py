@@ -1,59 +1,48 @@
-"""`App`: the items and actions that belong together, and the engine they are kept in. There is no global registry."""
+"""`App`: the items and actions that belong together, and the engines that store the items. There is no global registry."""
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from importlib import import_module
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from . import settings
-from .backends import connect
-from .errors import Fault, InvalidDeclaration, InvalidQuery
-from .model.compilation import compile_schema
-from .model.meta import StoreMeta, meta_of
-from .model.nesting import make_room
-from .model.schema import Schema
-from .model.verbs import VERBS
-from .naming import RESERVED, STAGE, kebab
-from .security.authenticator import Authenticator, authenticator_of
-from .security.caller import Caller
-from .security.policy import looks_at_caller
-from .store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
-from .store.backend import Engine
-from .store.catalogue import Catalogue
-from .store.change_feed import Changes, Feed, Listener
-from .store.change_path import ChangePath, Connection
-from .store.context import StoreContext
-from .store.edits import Edit, EditResult
-from .store.idempotency_records import REQUESTS, KeptRequest
-from .store.multi_store_batch import edit_stores
-from .store.store import Store, context_of
-from .store.system_stores import SYSTEM_STORES
+from .. import settings
+from ..errors import Fault, InvalidDeclaration, InvalidQuery
+from ..model.meta import StoreMeta, meta_of
+from ..model.schema import Schema
+from ..model.verbs import VERBS
+from ..naming import kebab
+from ..security.authenticator import Authenticator, authenticator_of
+from ..security.caller import Caller
+from ..security.policy import looks_at_caller
+from ..store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
+from ..store.backend import Engine
+from ..store.catalogue import Catalogue
+from ..store.change_feed import Changes, Feed, Listener
+from ..store.change_path import ChangePath
+from ..store.context import StoreContext
+from ..store.edits import Edit, EditResult
+from ..store.idempotency_records import REQUESTS, KeptRequest
+from ..store.multi_store_batch import edit_stores
+from ..store.store import Store, context_of
+from ..store.system_stores import SYSTEM_STORES
+from .declaration import LONGEST, Action, change_faults, declared, functions_of, item_faults
+from .engines import Engines
 
 T = TypeVar("T")
 
-LONGEST = timedelta(days=30)
-"""Longest time for which the response of a request with an idempotency key is stored."""
-Action = Callable[..., Any] | str
-"""A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
-
 
 class App:
-    """Items, the actions beside them, and the engine underneath.
+    """Items, actions, and the engines that store the items.
 
-    `url` is where items are kept (see `persisty.backends`); without it `PERSISTY_URL`, and without that a SQLite file
-    named after the app in the working directory. `engines`: the URLs of further engines by name, for items that name one
-    (`@stored(engine="cache")`). Opening is lazy: declaring an app touches nothing. `cache`: this process keeps
-    items as their `Cache` says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the answer to a `POST` that has an
-    `Idempotency-Key` is kept; None keeps none, and the header counts for nothing. `abandoned`: names of former items whose stored data is
-    left where it is; without them, a new item that looks like a former one stops the start.
+    `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines
+    by name, for items that name one (`@stored(engine="cache")`). Declaring an app opens nothing. `cache`: this process caches items as their `Cache`
+    says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the response to a `POST` with an `Idempotency-Key` is stored; None ignores
+    the header. `abandoned`: former items whose stored data stays; without them, a new item that looks like a former one stops the start.
     """
 
     def __init__(
@@ -69,9 +58,9 @@ class App:
         idempotency: timedelta | None = timedelta(days=1),
         abandoned: Iterable[str] = (),
     ) -> None:
-        metas, further = [_declared(item) for item in items], dict(engines or {})
+        metas, further = [declared(item) for item in items], dict(engines or {})
         faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
-        faults += _item_faults(metas, further)
+        faults += item_faults(metas, further)
         if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
             faults.append(Fault("/idempotency", "Not a time to keep answers for", f"up to {LONGEST.days} days"))
         if faults:
@@ -79,17 +68,19 @@ class App:
         self.name, self.idempotency = name, idempotency
         self._actions = tuple(actions)
         configured = settings.load()
-        self.stage = stage or configured.stage
-        self._url = url or configured.url or f"sqlite:///{name}.db"
-        self._engines = further
-        self._cache = cache if configured.cache is None else configured.cache == "on"
-        self._connections: dict[str | None, Connection] = {}
-        self._authenticator: Authenticator | None = None
-        self._connecting = threading.Lock()
         self._feed = Feed()
+        self._engines = Engines(
+            name,
+            url or configured.url or f"sqlite:///{name}.db",
+            further,
+            stage or configured.stage,
+            self._feed,
+            cached=cache if configured.cache is None else configured.cache == "on",
+        )
+        self._authenticator: Authenticator | None = None
         self._handed_out: WeakSet[StoreContext[Any]] = WeakSet()
         self._changed: set[str] = set()
-        self._prepared: dict[str, StoreMeta[Any]] = {}
+        self._prepared: WeakSet[StoreMeta[Any]] = WeakSet()
         self._changing = threading.Lock()
         self._catalogue = Catalogue()
         self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
@@ -101,21 +92,16 @@ class App:
 
     @property
     def url(self) -> str:
-        return self._url
+        return self._engines.url
 
     @property
     def stage(self) -> str:
         """The stage, which names DynamoDB tables and deployments: `dev`, `prod`, `feature-x`."""
-        return self._stage
+        return self._engines.stage
 
     @stage.setter
     def stage(self, stage: str) -> None:
-        if not STAGE.fullmatch(stage):
-            expected = "lower-case letters, digits and single hyphens between them"
-            raise InvalidDeclaration(
-                "The stage cannot be part of names", faults=[Fault("/stage", "Not a stage", expected, stage)]
-            )
-        self._stage = stage
+        self._engines.stage = stage
 
     @property
     def catalogue(self) -> Catalogue:
@@ -152,17 +138,11 @@ class App:
         removed, a rule that no longer fits. Requests under way end on the stores that they have; `store` returns the new ones.
         No table is created: call `prepare` with the new items.
         """
-        added, replaced = [_declared(item) for item in add], [_declared(item) for item in replace]
+        added, replaced = [declared(item) for item in add], [declared(item) for item in replace]
         removed = [item if isinstance(item, str) else meta_of(item).name for item in remove]
         with self._changing:
             before = self.metas
-            faults = [
-                Fault(f"/items/{one.name}", "There is such an item already") for one in added if one.name in before
-            ]
-            named = [*removed, *(one.name for one in replaced)]
-            faults += [Fault(f"/items/{name}", "There is no such item") for name in named if name not in before]
-            faults += _item_faults([*added, *replaced], self._engines)
-            faults += [Fault(f"/items/{name}", "Both replaced and removed") for name in named if named.count(name) > 1]
+            faults = change_faults(before, added, replaced, removed, self._engines.further)
             if faults:
                 raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
             items = {name: meta for name, meta in before.items() if name not in removed}
@@ -180,18 +160,16 @@ class App:
             name for name, one in before.metas.items() if name in now.metas and now.metas[name] is not one
         }
         self._catalogue = now
-        gone = [one for name, one in before.metas.items() if now.metas.get(name) is not one]
-        for connection in self._connections.values():
-            connection.forget(gone)
+        self._engines.forget(one for name, one in before.metas.items() if now.metas.get(name) is not one)
 
     def _open(self, meta: StoreMeta[T]) -> ChangePath[T]:
         """Open a store in its engine."""
-        place = self._place(meta)
-        connection = self._connected(place)
+        place = self._engines.place(meta)
+        connection = self._engines.connected(place)
         if (
             connection.embedded
             and self.metas.get(meta.name) is meta
-            and self._prepared.get(meta.name) is not meta
+            and meta not in self._prepared
             and (self.records_schemas or meta.name in self._changed)
         ):
             self._apply([meta])
@@ -200,25 +178,11 @@ class App:
     @property
     def engine(self) -> Engine:
         """The app's own engine, connected when it is first needed: once, whichever thread needs it first."""
-        return self._connected().engine
+        return self._engines.connected().engine
 
     def engine_of(self, meta: StoreMeta[Any]) -> Engine:
         """The engine that the items of a store are in."""
-        return self._connected(self._place(meta)).engine
-
-    def _place(self, meta: StoreMeta[Any]) -> str | None:
-        """The name of the engine of a store, None for the app's own."""
-        return meta.engine if meta.engine in self._engines else None
-
-    def _connected(self, name: str | None = None) -> Connection:
-        connection = self._connections.get(name)
-        if connection is None:
-            with self._connecting:
-                connection = self._connections.get(name)
-                if connection is None:
-                    connection = Connection(self._connect(name), self._feed, cached=self._cache)
-                    self._connections[name] = connection
-        return connection
+        return self._engines.connected(self._engines.place(meta)).engine
 
     def edit_batch(
         self, batch: Iterable[Edit], *, atomic: bool = False, caller: Caller | None = None
@@ -237,20 +201,15 @@ class App:
 
         return edit_stores(context, list(batch), atomic=atomic)
 
-    def _connect(self, name: str | None = None) -> Engine:
-        return connect(self._url if name is None else self._engines[name], app=self.name, stage=self.stage)
-
     def transaction(self, engine: str | None = None) -> AbstractContextManager[None]:
-        """Make one transaction of what this thread does within, in any store of one engine: an exception undoes all of it.
+        """Make one transaction of all writes of this thread to stores of one engine. An exception undoes all of them.
 
-        `engine`: its name, None for the app's own. Writes to stores of other engines are not part of the transaction.
-
-        One inside another is a part of it, undone by itself. Listeners hear of the changes when the outermost is committed. `Unsupported`
-        where the engine has no transactions (memory, DynamoDB): there `edit_batch(..., atomic=True)` writes several items at once.
+        `engine`: its name, None for the app's own. A transaction inside another is part of it, and is undone by itself. Listeners receive the changes
+        when the outermost is committed. `Unsupported` where the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
         """
-        if engine is not None and engine not in self._engines:
+        if engine is not None and engine not in self._engines.further:
             raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
-        return self._connected(engine).transaction()
+        return self._engines.connected(engine).transaction()
 
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
@@ -291,7 +250,7 @@ class App:
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:
         """The functions marked by servey's `@action`; modules named in the declaration are imported now."""
-        return tuple(function for action in self._actions for function in _functions(action))
+        return tuple(function for action in self._actions for function in functions_of(action))
 
     @overload
     def store(self, item: type[T]) -> Store[T]: ...
@@ -308,7 +267,7 @@ class App:
     def use(self, url: str) -> None:
         """Store all items in the engine at this URL from now on, those too that name an engine. Stores that were handed out follow."""
         self.close()
-        self._url, self._engines = url, {}
+        self._engines.url, self._engines.further = url, {}
 
     @property
     def keeps_requests(self) -> bool:
@@ -322,7 +281,7 @@ class App:
     @property
     def records_schemas(self) -> bool:
         """Return whether the schemas that were applied last are recorded: not if nothing outlives the process."""
-        return not self._url.startswith(("memory:", "sqlite://?")) and self._url != "sqlite://"
+        return self._engines.outlive_the_process
 
     @property
     def deployed_system_stores(self) -> tuple[StoreMeta[Any], ...]:
@@ -338,7 +297,7 @@ class App:
         """Create the tables and indexes that the engines lack: those of these items, or of all where none is given."""
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
         if self.system_stores:
-            self._connected().prepare(self.system_stores)
+            self._engines.connected().prepare(self.system_stores)
         self._apply(prepared, again=True)
 
     def _apply(self, metas: Sequence[StoreMeta[Any]], *, again: bool = False) -> None:
@@ -347,43 +306,35 @@ class App:
         if self.records_schemas:
             applied = self._applied.all(again=again)
             self._applied.check_names(applied, metas, self.metas.keys(), self._abandoned)
-        for place in dict.fromkeys(map(self._place, metas)):
-            self._connected(place).prepare([meta for meta in metas if self._place(meta) == place])
+        for place in dict.fromkeys(map(self._engines.place, metas)):
+            self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
         if self.records_schemas:
             self._applied.check_items(applied, metas)
             self._applied.record(applied, metas)
-        self._prepared |= {meta.name: meta for meta in metas}
+        self._prepared.update(metas)
 
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""
-        return self._connected(engine if engine in self._engines else None).engine.is_empty(name)
+        return self._engines.connected(self._engines.known(engine)).engine.is_empty(name)
 
     def verify(self) -> None:
         """Check that the tables exist and fit the declarations. `SchemaMismatch` lists every difference.
 
         On DynamoDB, whose tables a deployment creates, this creates nothing. Other engines do what `prepare` does.
         """
-        metas = list(self.metas.values())
-        deployed = {place for place in (None, *self._engines) if self._connected(place).engine.deployed}
-        if not deployed:
+        if self._engines.deployed:
+            self._engines.verify(list(self.metas.values()), self.deployed_system_stores)
+        else:
             self.prepare()
-            return
-        for place in dict.fromkeys((None, *map(self._place, metas))):
-            system = self.deployed_system_stores if place is None else ()
-            connection = self._connected(place)
-            there = [*(meta for meta in metas if self._place(meta) == place), *system]
-            (connection.verify if place in deployed else connection.prepare)(there)
 
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
         self._applied.forget()
-        self._prepared = {}
+        self._prepared.clear()
         with self._changing:
             for context in self._handed_out:
                 context.disconnect()
-        connections, self._connections = self._connections, {}
-        for one in connections.values():
-            one.close()
+        self._engines.close()
 
     def can(self, caller: Caller, verb: str, item: Any) -> bool:
         """Return whether the caller may do this with an item, or, given a class, with any possible item.
@@ -397,84 +348,3 @@ class App:
         meta = meta_of(item if isinstance(item, type) else type(item))
         guard = context_of(self.store(meta.name).on_behalf_of(caller)).guard
         return guard.may(verb) if isinstance(item, type) else guard.does(verb, item)
-
-
-def _declared(item: Any) -> StoreMeta[Any]:
-    """Return the meta of a class, a schema or a meta."""
-    if isinstance(item, Schema):
-        return compile_schema(item)
-    return item if isinstance(item, StoreMeta) else meta_of(item)
-
-
-def _item_faults(metas: Sequence[StoreMeta[Any]], engines: Mapping[str, str]) -> list[Fault]:
-    """Return the faults of names and engines."""
-    names = Counter(meta.name for meta in metas)
-    return [
-        *(Fault("/items", f"Two items are named {name}") for name, times in names.items() if times > 1),
-        *(
-            Fault("/items", f"{name} is a name that persisty keeps for itself")
-            for name in names
-            if name.startswith(RESERVED)
-        ),
-        *(
-            Fault(f"/items/{meta.name}", f"Its engine {meta.engine} is unknown", _one_of(engines), meta.engine)
-            for meta in metas
-            if meta.engine is not None and meta.engine not in engines
-        ),
-    ]
-
-
-def _one_of(engines: Mapping[str, str]) -> str:
-    return "one of " + ", ".join(engines) if engines else "an app with `engines`"
-
-
-def _functions(action: Action) -> list[Callable[..., Any]]:
-    if isinstance(action, str):
-        module = import_module(action)
-        return [value for value in vars(module).values() if hasattr(value, "__servey_action__")]
-    if not hasattr(action, "__servey_action__"):
-        raise InvalidDeclaration(f"{action!r} is not marked by servey's @action")
-    return [action]
-
-
-def deployed_app(configured: settings.Settings) -> App:
-    """The app that a deployment runs. Where its items are and its stage are the deployment's to say, whatever the
-    declaration says for a laptop. `InvalidDeclaration` if the settings name no app or no place."""
-    if not configured.app or not configured.url:
-        raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
-    make_room()
-    app = load_app(configured.app)
-    app.stage = configured.stage
-    app.use(configured.url)
-    return app
-
-
-def load_app(spec: str) -> App:
-    """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
-    app = _load(spec, "app")
-    if not isinstance(app, App):
-        raise InvalidDeclaration(f"{spec} is not an App")
-    return app
-
-
-def load_function(spec: str, default: str) -> Callable[[App], Any]:
-    """Return the function at `module:attribute`, for example one that seeds an app. `default`: the attribute unless it is given."""
-    function: Callable[[App], Any] | None = _load(spec, default)
-    if not callable(function):
-        raise InvalidDeclaration(
-            f"{spec} is not a function", faults=[Fault("", "Not a function", "module:function", spec)]
-        )
-    return function
-
-
-def _load(spec: str, default: str) -> Any:
-    """Return what is at `module:attribute`, None if the module lacks it. `InvalidDeclaration` if there is no such module."""
-    module_name, _, attribute = spec.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        return getattr(import_module(module_name), attribute or default, None)
-    except ModuleNotFoundError as error:
-        if error.name and not module_name.startswith(error.name):
-            raise
-        raise InvalidDeclaration(f"There is no module {module_name}") from error

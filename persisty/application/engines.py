@@ -1,0 +1,93 @@
+"""The engines of an app: which one a store is in, each connected when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..backends import connect
+from ..errors import Fault, InvalidDeclaration
+from ..model.meta import StoreMeta
+from ..naming import STAGE
+from ..store.change_feed import Feed
+from ..store.change_path import Connection
+
+Place = str | None
+"""The name of an engine, None for the app's own."""
+
+
+class Engines:
+    """The engines of the app `name`: its own at `url`, and `further` ones by name. `cached`: this process caches items."""
+
+    def __init__(
+        self, name: str, url: str, further: Mapping[str, str], stage: str, feed: Feed, *, cached: bool
+    ) -> None:
+        self._name, self._feed, self._cached = name, feed, cached
+        self.url, self.further = url, further
+        self.stage = stage
+        self.connections: dict[Place, Connection] = {}
+        self._connecting = threading.Lock()
+
+    @property
+    def stage(self) -> str:
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: str) -> None:
+        if not STAGE.fullmatch(stage):
+            expected = "lower-case letters, digits and single hyphens between them"
+            raise InvalidDeclaration(
+                "The stage cannot be part of names", faults=[Fault("/stage", "Not a stage", expected, stage)]
+            )
+        self._stage = stage
+
+    @property
+    def outlive_the_process(self) -> bool:
+        """Return whether what the app's own engine stores is there after the process has ended."""
+        return not self.url.startswith(("memory:", "sqlite://?")) and self.url != "sqlite://"
+
+    def place(self, meta: StoreMeta[Any]) -> Place:
+        """Return the place of a store."""
+        return self.known(meta.engine)
+
+    def known(self, name: str | None) -> Place:
+        """Return the place of this name, which is the app's own for a name that it does not have."""
+        return name if name in self.further else None
+
+    def connected(self, place: Place = None) -> Connection:
+        """Return the connection, made once, whichever thread needs it first."""
+        connection = self.connections.get(place)
+        if connection is None:
+            with self._connecting:
+                connection = self.connections.get(place)
+                if connection is None:
+                    url = self.url if place is None else self.further[place]
+                    engine = connect(url, app=self._name, stage=self.stage)
+                    connection = self.connections[place] = Connection(engine, self._feed, cached=self._cached)
+        return connection
+
+    @property
+    def deployed(self) -> frozenset[Place]:
+        """The places of engines whose tables a deployment creates."""
+        return frozenset(place for place in (None, *self.further) if self.connected(place).engine.deployed)
+
+    def verify(self, metas: Sequence[StoreMeta[Any]], system: Sequence[StoreMeta[Any]]) -> None:
+        """Check the tables of these items, and of the system stores in the app's own engine. Engines that are not deployed create theirs."""
+        deployed = self.deployed
+        for place in dict.fromkeys((None, *map(self.place, metas))):
+            connection = self.connected(place)
+            there = [*(meta for meta in metas if self.place(meta) == place), *(system if place is None else ())]
+            (connection.verify if place in deployed else connection.prepare)(there)
+
+    def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
+        """Forget what is cached or compiled of items that the app no longer has."""
+        gone = list(metas)
+        for connection in self.connections.values():
+            connection.forget(gone)
+
+    def close(self) -> None:
+        """Close every connection; the next call connects anew."""
+        connections, self.connections = self.connections, {}
+        for one in connections.values():
+            one.close()

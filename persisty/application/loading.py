@@ -1,0 +1,56 @@
+"""Load an app, or a function such as its seeds, from `module:attribute`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from .. import settings
+from ..errors import Fault, InvalidDeclaration
+from ..model.nesting import make_room
+from .app import App
+
+
+def deployed_app(configured: settings.Settings) -> App:
+    """The app that a deployment runs. Where its items are and its stage are the deployment's to say, whatever the
+    declaration says for a laptop. `InvalidDeclaration` if the settings name no app or no place."""
+    if not configured.app or not configured.url:
+        raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
+    make_room()
+    app = load_app(configured.app)
+    app.stage = configured.stage
+    app.use(configured.url)
+    return app
+
+
+def load_app(spec: str) -> App:
+    """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
+    app = _load(spec, "app")
+    if not isinstance(app, App):
+        raise InvalidDeclaration(f"{spec} is not an App")
+    return app
+
+
+def load_function(spec: str, default: str) -> Callable[[App], Any]:
+    """Return the function at `module:attribute`, for example one that seeds an app. `default`: the attribute unless it is given."""
+    function: Callable[[App], Any] | None = _load(spec, default)
+    if not callable(function):
+        raise InvalidDeclaration(
+            f"{spec} is not a function", faults=[Fault("", "Not a function", "module:function", spec)]
+        )
+    return function
+
+
+def _load(spec: str, default: str) -> Any:
+    """Return what is at `module:attribute`, None if the module lacks it. `InvalidDeclaration` if there is no such module."""
+    module_name, _, attribute = spec.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return getattr(import_module(module_name), attribute or default, None)
+    except ModuleNotFoundError as error:
+        if error.name and not module_name.startswith(error.name):
+            raise
+        raise InvalidDeclaration(f"There is no module {module_name}") from error
