@@ -1,6 +1,6 @@
 """The SQL backend: each primitive is one statement of `Statements`, run on the driver's connection.
 
-What becomes of a write is told differently by an engine in this process (`embedded`) and by one over a network (`postgres`).
+The result of a write is found differently by an engine in this process (`embedded`) and by one over a network (`postgres`).
 """
 
 from __future__ import annotations
@@ -180,18 +180,18 @@ class SqlBackend(Generic[T]):
             asked.where, asked.order or self._key_order, None, asked.limit + 1, self._codec
         )
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
-        told = self._dialect.explained(lines, self._firsts)
+        plan = self._dialect.explained(lines, self._firsts)
         equal, ranged = compared_attributes(asked.where)
         ordered = tuple(one.attribute for one in asked.order)
-        advice = advised_index(equal, ordered, ranged) if told.access == "scan" else None
+        advice = advised_index(equal, ordered, ranged) if plan.access == "scan" else None
         return Explanation(
             engine=self._dialect.name,
-            access=told.access,
-            index=next((one.name for one in self.meta.indexes if index_name(self.meta, one) == told.index), None),
+            access=plan.access,
+            index=next((one.name for one in self.meta.indexes if index_name(self.meta, one) == plan.index), None),
             keys=(),
             native=asked.where,
             local=ALL,
-            sorted_by=told.sorted_by if asked.order else None,
+            sorted_by=plan.sorted_by if asked.order else None,
             requests=1,
             advice=advice,
             detail=lines,
@@ -265,10 +265,10 @@ class SqlBackend(Generic[T]):
             statement = self._statements.get("met", required_shape(one, self._codec, values))
             [(met,)] = self._connection.rows(statement.text, statement.arguments(values))
             if not met:
-                return self._told_first(write, WriteResult(Outcome.UNRELATED, index=one.attribute))
+                return self._unique_first(write, WriteResult(Outcome.UNRELATED, index=one.attribute))
         return None
 
-    def _told_first(self, write: Put | Patch, unrelated: WriteResult, rows: Rows | None = None) -> WriteResult:
+    def _unique_first(self, write: Put | Patch, unrelated: WriteResult, rows: Rows | None = None) -> WriteResult:
         """Return the result of an UNRELATED write. A taken unique value is reported first. `rows`: asks in the transaction of the write."""
         if not self.meta.uniques:
             return unrelated

@@ -46,7 +46,7 @@ class Dialect(Struct, frozen=True):
     """One engine's spelling of what SQL has no common one for.
 
     `compiler` is SQLAlchemy's; `insert` its INSERT, which knows ON CONFLICT. `columns`: a row for each kind but enums, which
-    are kept as what their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
+    are stored as their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
     value; sums of decimals are exact, integers do not come. `columns_of`: a statement that lists the columns of a table, as
@@ -69,10 +69,10 @@ class Dialect(Struct, frozen=True):
     uniques_of: str
     remedies: Mapping[str, str]
     explain: str
-    explained: Callable[[Sequence[str], Mapping[str, str]], Told]
+    explained: Callable[[Sequence[str], Mapping[str, str]], EnginePlan]
 
 
-class Told(Struct, frozen=True):
+class EnginePlan(Struct, frozen=True):
     """An engine's plan: `access` and `sorted_by` as in `Explanation`, and the name of the SQL index."""
 
     access: str

@@ -124,8 +124,8 @@ class SqlEngine:
                 self._connection.rows(self._text(CreateIndex(index, if_not_exists=True)))
             except UniqueTaken as taken:
                 names = [column.name for column in index.columns]
-                told = f"Items of {table.name} share what is to be unique: {', '.join(names)}"
-                raise Conflict(told, attributes=names) from taken
+                message = f"Items of {table.name} share values that have to be unique: {', '.join(names)}"
+                raise Conflict(message, attributes=names) from taken
 
     def _fit(self, table: Table, meta: StoreMeta[Any]) -> None:
         """Raise `SchemaMismatch` if the table does not fit its declaration. An embedded engine adds columns first, where stored items have a

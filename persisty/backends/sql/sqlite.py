@@ -18,7 +18,7 @@ from ...model.meta import Attribute
 from ...model.types import DATETIME_WIDTH, TEXT, Kind, datetime_text
 from ...query.aggregate import add_up
 from .columns import json_text
-from .dialect import Column, ColumnKind, Dialect, Search, Told
+from .dialect import Column, ColumnKind, Dialect, EnginePlan, Search
 
 DECIMAL_COLLATION = "persisty_decimal"
 
@@ -120,14 +120,14 @@ _PLAN = re.compile(
 )
 
 
-def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
+def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     """Source of the format: "EXPLAIN QUERY PLAN" in SQLite's documentation."""
     looks = [found for line in lines if (found := _PLAN.match(line))]
     scans = any(look["how"] == "SCAN" for look in looks)
     named = next((look["index"] for look in looks if look["index"]), None)
     index = None if named is None or named.startswith("sqlite_autoindex_") else named
     access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
-    return Told(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
+    return EnginePlan(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
 
 
 _REWRITE = (
@@ -155,7 +155,7 @@ SQLITE = Dialect(
     uniques_of="SELECT name FROM pragma_index_list(?) WHERE origin = 'c' AND \"unique\"",
     remedies=REMEDIES,
     explain="EXPLAIN QUERY PLAN ",
-    explained=_told,
+    explained=_read_plan,
 )
 
 

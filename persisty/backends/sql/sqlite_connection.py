@@ -47,7 +47,7 @@ PAUSE, LONGEST_PAUSE = 0.001, 0.05
 LOOK = 0.1
 """Seconds after which the file is looked at again."""
 SPARE = 8
-"""Spare connections that are kept."""
+"""Spare connections that stay open."""
 PROBE = (
     "CREATE TABLE IF NOT EXISTS persisty_probe (value BLOB)",
     "INSERT INTO persisty_probe VALUES (zeroblob(65536))",
@@ -61,7 +61,7 @@ MEANINGS = {
     sqlite3.SQLITE_NOTADB: "the file is no database",
     sqlite3.SQLITE_CORRUPT: "the database is damaged",
 }
-"""Code of an error → what callers are told. SQLite's own text stays in the cause."""
+"""Code of an error → the text of the typed error. SQLite's own text stays in the cause."""
 FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT)
 """Codes after which later writes are likely to fail, too."""
 

@@ -137,7 +137,7 @@ def test_an_index_becomes_unique_only_where_no_items_share_a_value(tmp_path: Pat
         )
         before.prepare()
         before.store("member").edit_batch(Create({"id": key, "team": "a", "number": 1}) for key in "12")
-        with pytest.raises(Conflict, match="member share what is to be unique: team, number") as caught:
+        with pytest.raises(Conflict, match="member share values that have to be unique: team, number") as caught:
             after.prepare()
         assert caught.value.details["attributes"] == ["team", "number"]
         assert before.store("member").delete("2")

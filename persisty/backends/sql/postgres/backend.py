@@ -45,7 +45,7 @@ T = TypeVar("T")
 MOST_ROWS = 64
 """Items that one INSERT puts."""
 LARGE = 10_000
-"""Items from which on the server's own choice of a plan is told."""
+"""Items of a table from which on `explain` returns the plan that the server chooses."""
 COUNTED = "SELECT (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1))"
 STATUS_ATTEMPTS = 15
 """Times the server is asked about a transaction whose connection it may not have missed yet: some ten seconds."""
@@ -96,7 +96,7 @@ class PostgresBackend(PostgresSteps[T]):
         if len(steps) == 1:
             write, result = writes[0], self._alone(steps[0])
             if result.outcome is Outcome.UNRELATED and not isinstance(write, Delete):
-                result = self._told_first(write, result)
+                result = self._unique_first(write, result)
             return [result]
         try:
             return self._together(steps, atomic, self._batch)
@@ -175,7 +175,7 @@ class PostgresBackend(PostgresSteps[T]):
     def _apart(self, steps: Sequence[Step]) -> list[WriteResult]:
         """The results of the writes of a batch that may have been carried out."""
         keys = [self._key_of(step.write) for step in steps]
-        doubt = WriteResult(Outcome.IN_DOUBT)  # of several writes of one item nothing can be told
+        doubt = WriteResult(Outcome.IN_DOUBT)  # the stored item does not show which of several writes was done
         try:
             return [
                 self._alone(step, doubt=True) if keys.count(key) == 1 else doubt
@@ -210,8 +210,8 @@ class PostgresBackend(PostgresSteps[T]):
         # which unique values are taken is asked at the place of a write whose target is missing: then the batch is begun again
         open_ended = bool(self._moving) and any(_requires(step.write) for step in steps)
         answers = session.pipelined([*inside, NUMBER if atomic or open_ended else COMMIT])
-        told = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
-        results = [result for _, result in sorted(zip(order, told, strict=True), key=itemgetter(0))]
+        found = [result for call, answer in zip(calls, answers[1:], strict=False) for result in call.results(answer)]
+        results = [result for _, result in sorted(zip(order, found, strict=True), key=itemgetter(0))]
         if open_ended and any(result.outcome is Outcome.UNRELATED for result in results):
             session.run(ROLLBACK)
             return self._one_by_one(session, steps, atomic, commits)
@@ -221,7 +221,7 @@ class PostgresBackend(PostgresSteps[T]):
         return self._settle(session, commit, commits) if atomic else self._commit(session, commit, commits)
 
     def _calls(self, steps: Sequence[Step]) -> Iterator[Call]:
-        """The statements of a batch: creates beside each other are one, of a power of two so that there are few texts."""
+        """The statements of a batch. Consecutive creates are one, of a power of two so that there are few texts."""
         for plain, group in groupby(steps, lambda step: isinstance(step.write, Put) and not step.write.requires):
             some = list(group)
             while some:
@@ -238,12 +238,12 @@ class PostgresBackend(PostgresSteps[T]):
             if answer.changed == len(items):
                 return [WriteResult(Outcome.DONE, item) for item in items]
             made = {self.meta.key_values(one) for one in self._keys.items(answer.rows)}
-            told = []
+            found = []
             for item in items:
                 key = self.meta.key_values(item)
-                told.append(WriteResult(Outcome.DONE, item) if key in made else EXISTS)
+                found.append(WriteResult(Outcome.DONE, item) if key in made else EXISTS)
                 made.discard(key)  # of two with one key the first was put
-            return told
+            return found
 
         return Call(Statement(compiled.text, compiled.arguments(values)), results)
 
@@ -272,7 +272,7 @@ class PostgresBackend(PostgresSteps[T]):
             try:
                 result = step.result(session.alone(step.statement))
                 if result.outcome is Outcome.UNRELATED and not isinstance(step.write, Delete):
-                    result = self._told_first(step.write, result, rows)
+                    result = self._unique_first(step.write, result, rows)
                 results.append(result)
             except errors.UniqueViolation as error:
                 results.append(self._taken(self._postgres.taken(error)))

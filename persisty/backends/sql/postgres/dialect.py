@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from ....model.meta import Attribute
 from ....model.types import DECIMAL_DIGITS, Kind
 from ..columns import column_kind, json_text
-from ..dialect import Column, ColumnKind, Dialect, Search, Told
+from ..dialect import Column, ColumnKind, Dialect, EnginePlan, Search
 from .text import escaped, escaped_json, folding, unescaped, unescaped_json
 
 BY_CODE_POINT = "C"
@@ -129,7 +129,7 @@ _LOOK = re.compile(
 _NAME = re.compile(r"\w+")
 
 
-def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
+def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     """Source of the format: "Using EXPLAIN" in PostgreSQL's documentation.
 
     An index is looked into only where the condition names its first column; else it is read whole, if in its order: a scan.
@@ -145,7 +145,7 @@ def _told(lines: Sequence[str], firsts: Mapping[str, str]) -> Told:
     scans = not all(bounded for _, bounded in looks)
     access = "scan" if scans else "union" if len(looks) > 1 else "key" if index is None else "index"
     sorts = any(line.lstrip(" ->").startswith(("Sort ", "Incremental Sort ")) for line in lines)
-    return Told(access, None if scans else index, "engine" if sorts else "index")
+    return EnginePlan(access, None if scans else index, "engine" if sorts else "index")
 
 
 COLUMNS_OF = """
@@ -188,7 +188,7 @@ POSTGRES = Dialect(
     uniques_of=UNIQUES_OF,
     remedies=REMEDIES,
     explain="EXPLAIN ",
-    explained=_told,
+    explained=_read_plan,
 )
 
 

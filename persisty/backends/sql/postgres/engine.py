@@ -1,8 +1,8 @@
 """The engine by URL: `postgresql://user:password@host:5432/database?schema=messenger&pool=10`.
 
 `schema`, `pool` and `prepare` are persisty's, all else is libpq's (`sslmode=verify-full`, `connect_timeout=3`). Tables have the names of
-their items and are in the schema, or else where the role's search path leads first; apps or stages that share a database
-have a schema each.
+their items and are in the schema, or else in the first schema of the role's search path. Apps or stages that share a database need a schema
+each.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ def _options(query: str) -> dict[str, str]:
 
 def _server_of(conninfo: str) -> str:
     """Return host, port and database of a connection, without user and password."""
-    told = conninfo_to_dict(conninfo)
-    host = told.get("host") or told.get("hostaddr") or "the local socket"
-    return f"{host}:{told.get('port') or 5432}/{told.get('dbname') or ''}"
+    options = conninfo_to_dict(conninfo)
+    host = options.get("host") or options.get("hostaddr") or "the local socket"
+    return f"{host}:{options.get('port') or 5432}/{options.get('dbname') or ''}"
 
 
 def _invalid(message: str, expected: str) -> InvalidDeclaration:

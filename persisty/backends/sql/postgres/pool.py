@@ -2,7 +2,7 @@
 
 The driver is psycopg 3. A connection that died while idle is detected before use and replaced; one that is idle for long is closed. A failed call is tried
 again if nothing can have been done twice: the server said that it did nothing (a deadlock, a shutdown), or the statement only reads. If the response to a
-write was lost, its fate is unknown, and the caller is told so.
+write was lost, its fate is unknown, and the error says so.
 """
 
 from __future__ import annotations
