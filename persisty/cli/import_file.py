@@ -27,7 +27,7 @@ from ..store.limits import MAX_BATCH
 from ..store.store import context_of
 from ..transfer.csv_rows import SKIP, CsvRows, Dialect
 from ..transfer.load import Rejected, Settled, load
-from ..transfer.rows import Row, json_rows
+from ..transfer.rows import Lines, Row, json_rows
 from ..transfer.values import typed_values
 from .progress import progress
 
@@ -87,9 +87,10 @@ def command(
     typed = typed_values(meta, truths=truths, json_text=kind == "csv")
     try:
         with _opened(path) as stream:
-            rows: Iterable[Row] = json_rows(stream)
+            lines = Lines(stream)
+            rows: Iterable[Row] = json_rows(lines)
             if kind == "csv":
-                rows = _csv(stream, meta, columns, _dialect(delimiter or separator, escape, null))
+                rows = _csv(lines, meta, columns, _dialect(delimiter or separator, escape, null))
             with _Rejects(path, rejects) as refused:
                 store = app.store(meta.item)
                 _ = context_of(store).backend  # an engine that cannot be opened makes the call invalid
@@ -99,13 +100,15 @@ def command(
                 outcome = _run(load(store, rows, typed, batch=batch), path, stream, refused)
     finally:
         app.close()
+    outcome.blank = lines.blank
     _report(outcome, path, meta, refused)
 
 
 class _Outcome(Struct):
-    """The result so far. `stopped`: the error that ended the import before the end of the file."""
+    """The result so far. `blank`: lines that are no rows. `stopped`: the error that ended the import before the end of the file."""
 
     imported: int = 0
+    blank: int = 0
     codes: Counter[str] = msgspec.field(default_factory=Counter)
     seconds: float = 0.0
     stopped: PersistyError | None = None
@@ -194,10 +197,10 @@ def _dialect(delimiter: str, escape: str | None, null: list[str] | None) -> Dial
         raise BadParameter(str(error)) from error
 
 
-def _csv(stream: BinaryIO, meta: StoreMeta[Any], columns: str | None, dialect: Dialect) -> CsvRows:
+def _csv(lines: Lines, meta: StoreMeta[Any], columns: str | None, dialect: Dialect) -> CsvRows:
     """Return the rows of a CSV file. Its columns must be attributes of the item."""
     try:
-        rows = CsvRows(stream, dialect, tuple(columns.split(",")) if columns is not None else None)
+        rows = CsvRows(lines, dialect, tuple(columns.split(",")) if columns is not None else None)
     except InvalidInput as error:
         raise BadParameter(str(error), param_hint="FILE") from error
     names = [name for name in rows.columns if name != SKIP]
@@ -233,6 +236,7 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejec
     """Print the summary and exit with its code."""
     speed = f"{outcome.seconds:.1f} s, {outcome.read / max(outcome.seconds, 1e-9):,.0f} rows/s"
     counts = f"{outcome.read:,} read, {outcome.imported:,} imported, {outcome.rejected:,} rejected"
+    counts += f", {outcome.blank:,} blank lines" if outcome.blank else ""
     typer.echo(f"{path.name} into {meta.name}: {counts} ({speed})")
     if outcome.rejected:
         reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())

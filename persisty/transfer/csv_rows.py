@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from msgspec import Struct
 
@@ -27,7 +26,7 @@ class Dialect(Struct, frozen=True):
     """The dialect of a file.
 
     `escape` makes the character after it text. `nulls` are the fields that mean null, compared before unescaping
-    and without quotes, so that an escaped `\\\\N` is text. `ValueError` for characters that cannot be distinguished.
+    and without quotes, so that an escaped `\\\\N` is text. `""` is always the empty text, as PostgreSQL writes it. `ValueError` for characters that cannot be distinguished.
     """
 
     delimiter: str = ","
@@ -46,7 +45,7 @@ class _Grammar(Struct, frozen=True):
     """The regular expressions for a dialect. All are possessive, so that no input makes them backtrack."""
 
     field: re.Pattern[str]
-    """One field and its delimiter: (quoted, plain, or the unreadable rest of the text)."""
+    """One field and its delimiter: (with its quotes, plain, or the unreadable rest of the text)."""
     opened: re.Pattern[str]
     """A quote and the text after it that does not close it."""
     closing: re.Pattern[str]
@@ -63,7 +62,7 @@ def _grammar(dialect: Dialect) -> _Grammar:
     inside = f'(?:[^"{escape}]++|""{pair})*+'
     plain = f"(?:[^{delimiter}{escape}]++{pair})*+"
     return _Grammar(
-        field=re.compile(f'(?s)(?:"({inside})"|(?!")({plain})){delimiter}|(.+)'),
+        field=re.compile(f'(?s)(?:("{inside}")|(?!")({plain})){delimiter}|(.+)'),
         opened=re.compile(f'(?s)"{inside}{escape and escape + "?"}'),
         closing=re.compile(f'(?s){inside}"'),
         pair_in_quotes=re.compile(f'(?s)""{pair}'),
@@ -74,11 +73,11 @@ def _grammar(dialect: Dialect) -> _Grammar:
 class CsvRows:
     """Iterate over the rows of a file. Its `columns` are those given, else the names in its first row.
 
-    `InvalidInput` if the first row is needed and cannot be read. Blank lines are skipped.
+    `InvalidInput` if the first row is needed and cannot be read. Blank lines are skipped and counted.
     """
 
-    def __init__(self, stream: BinaryIO, dialect: Dialect, columns: tuple[str, ...] | None = None) -> None:
-        self._lines = Lines(stream)
+    def __init__(self, lines: Lines, dialect: Dialect, columns: tuple[str, ...] | None = None) -> None:
+        self._lines = lines
         self._dialect = dialect
         self._grammar = _grammar(dialect)
         self.columns = self._header() if columns is None else columns
@@ -88,6 +87,7 @@ class CsvRows:
         columns, width = self.columns, len(self.columns)
         for line in self._lines:
             if not line.content.strip(b"\r\n"):
+                self._lines.blank += 1
                 continue
             cells = self._cells(line)
             if isinstance(cells, Row):
@@ -151,10 +151,10 @@ class CsvRows:
         for quoted, bare, rest in self._grammar.field.findall(text + dialect.delimiter):
             if rest:
                 return cells, rest[:-1]
-            written = quoted or bare
-            if written in nulls:
+            written = quoted[1:-1] if quoted else bare
+            if written in nulls and not (quoted and written == ""):
                 cells.append(None)
-            elif QUOTE in quoted or (escape is not None and escape in written):
+            elif (quoted and QUOTE in written) or (escape is not None and escape in written):
                 pair = self._grammar.pair_in_quotes if quoted else self._grammar.pair
                 cells.append(pair.sub(_second, written))
             else:

@@ -6,6 +6,7 @@ memory for any file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -47,12 +48,47 @@ class Line(Struct, frozen=True):
         return self.content.decode()
 
 
+class CarriageReturns:
+    """The lines of a stream that end in a carriage return, as old systems and some spreadsheets write them. `read`: bytes that were read before."""
+
+    def __init__(self, stream: BinaryIO, read: bytes) -> None:
+        self._stream, self._buffer, self._at = stream, read, 0
+
+    def readline(self, limit: int) -> bytes:
+        """Return the next line of at most `limit` bytes with its line end, empty at the end."""
+        while True:
+            end = self._buffer.find(b"\r", self._at, self._at + limit) + 1
+            if end and end == len(self._buffer):
+                end = 0  # a line feed may follow
+            if end or len(self._buffer) - self._at >= limit:
+                return self._take(end + (self._buffer[end : end + 1] == b"\n") if end else self._at + limit)
+            more = self._stream.read(CHUNK)
+            if not more:
+                return self._take(self._buffer.find(b"\r", self._at) + 1 or len(self._buffer))
+            self._buffer, self._at = self._buffer[self._at :] + more, 0
+
+    def _take(self, end: int) -> bytes:
+        line, self._at = self._buffer[self._at : end], end
+        return line
+
+
+CHUNK = 1 << 16
+"""Bytes that are read at a time."""
+
+
+ALONE = re.compile(rb'(?s)(?:[^"\\\r]++|\\.|"(?:[^"\\]++|\\.)*+")*+\r[^\n]')
+"""The beginning of a text whose first line ends in a carriage return alone: outside quotes, not escaped, and with more after it."""
+
+
 class Lines:
-    """The lines of a stream. A reader that looked ahead can put lines back."""
+    """The lines of a stream. A reader that looked ahead can put lines back. A line ends in a line feed, with or without a carriage return before
+    it, or in a carriage return if the first line does. `blank`: how many lines were blank and no row, as readers count them."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        self._stream: BinaryIO | CarriageReturns = stream
+        self._ends: tuple[bytes, ...] = (b"\n",)
         self._number = 0
+        self.blank = 0
         self._returned: list[Line] = []
 
     def __iter__(self) -> Iterator[Line]:
@@ -64,14 +100,17 @@ class Lines:
         if self._returned:
             return self._returned.pop()
         content = self._stream.readline(MAX_ROW)
+        if self._number == 0 and not isinstance(self._stream, CarriageReturns) and ALONE.match(content):
+            self._stream, self._ends = CarriageReturns(self._stream, content), (b"\n", b"\r")
+            content = self._stream.readline(MAX_ROW)
         if not content:
             return None
         self._number += 1
         if self._number == 1:
             content = content.removeprefix(BOM)
-        if len(content) < MAX_ROW or content.endswith(b"\n"):
+        if len(content) < MAX_ROW or content.endswith(self._ends):
             return Line(self._number, content)
-        while (rest := self._stream.readline(MAX_ROW)) and not rest.endswith(b"\n"):
+        while (rest := self._stream.readline(MAX_ROW)) and not rest.endswith(self._ends):
             pass
         return Line(self._number, content, whole=False)
 
@@ -102,10 +141,11 @@ def _excerpt(content: bytes) -> str:
     return as_text(content[: 4 * EXCERPT])[:EXCERPT]
 
 
-def json_rows(stream: BinaryIO) -> Iterator[Row]:
-    """Iterate over the rows of a JSON lines file: one object each. Blank lines are skipped."""
-    for line in Lines(stream):
+def json_rows(lines: Lines) -> Iterator[Row]:
+    """Iterate over the rows of a JSON lines file: one object each. Blank lines are skipped and counted."""
+    for line in lines:
         if line.content.isspace():
+            lines.blank += 1
             continue
         if (row := unreadable(line)) is not None:
             yield row

@@ -6,6 +6,7 @@ Nothing is validated here: text that is not a number stays text. The store valid
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -54,6 +55,10 @@ def _reader(attribute: Attribute, truths: Mapping[str, bool], json_text: bool) -
             return partial(_lenient, target)
         case Kind.ENUM if issubclass(target, enum.Enum) and not all(isinstance(one.value, str) for one in target):
             return partial(_lenient, target)
+        case Kind.DATETIME:
+            return _moment
+        case Kind.BYTES if json_text:
+            return _bytes
         case Kind.JSON if json_text:
             return _json
     return None
@@ -68,6 +73,25 @@ def _lenient(target: type, text: str) -> Any:
 
 def _truth(truths: Mapping[str, bool], text: str) -> Any:
     return truths[text] if text in truths else _lenient(bool, text)
+
+
+def _moment(text: str) -> str:
+    """Return a time with its offset in hours and minutes. PostgreSQL writes `+00`, others `+0000`."""
+    found = OFFSET.fullmatch(text)
+    return f"{found[1]}:{found[2] or '00'}" if found else text
+
+
+OFFSET = re.compile(r"(.*:\d\d(?:\.\d+)?[+-]\d\d)(\d\d)?", re.ASCII)
+
+
+def _bytes(text: str) -> Any:
+    """Return the bytes that PostgreSQL writes as `\\x00ff`. Any other text is base64, which contains no backslash."""
+    if not text.startswith("\\x"):
+        return text
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        return text
 
 
 def _json(text: str) -> Any:

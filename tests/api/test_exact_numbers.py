@@ -18,7 +18,7 @@ from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
 from persisty.api.rest.endpoint import Rest
 from persisty.transfer.load import load
-from persisty.transfer.rows import json_rows
+from persisty.transfer.rows import Lines, json_rows
 from persisty.transfer.values import typed_values
 
 
@@ -170,7 +170,7 @@ def test_graphql_takes_floats_and_refuses_what_none_holds_in_json(app: App) -> N
 
 def test_an_import_of_lines_keeps_numbers_as_they_are_written(app: App) -> None:
     text = b'{"id": "a", "balance": 0.29999999999999998}\n{"id": "b", "extra": {"a": 1e400}}\n{"id": "c", "balance": 1.5}\n'
-    [settled] = load(app.store(Account), json_rows(io.BytesIO(text)), typed_values(app.store(Account).meta))
+    [settled] = load(app.store(Account), json_rows(Lines(io.BytesIO(text))), typed_values(app.store(Account).meta))
     assert settled.imported == 2
     assert [(one.line, one.code) for one in settled.rejected] == [(2, "invalid_input")]
     found = app.store(Account).read("a")

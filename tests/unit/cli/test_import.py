@@ -53,6 +53,15 @@ def test_a_right_file_is_imported_and_leaves_no_rejects(persisty: Persisty, file
     assert list(file.parent.glob("*.jsonl")) == []
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_the_summary_accounts_for_every_line(persisty: Persisty, file: Path, url: str, end: bytes) -> None:
+    file.write_bytes((CSV + "\n\np3,-1,true,\n").encode().replace(b"\n", end))
+    done = persisty("import", SHOP, "product", str(file), "--url", url)
+    assert done.code == 1
+    assert "3 read, 2 imported, 1 rejected, 2 blank lines (" in done.out
+    assert [one["line"] for one in lines_of(file.with_name("products.csv.rejected.jsonl"))] == [6]
+
+
 def test_rejected_rows_are_written_with_their_line_code_and_faults(persisty: Persisty, file: Path, url: str) -> None:
     file.write_bytes(
         CSV.encode() + b'p1,3,true,twice\np3,-1,perhaps,\np4\n"p5"x,1,true,\np6,\xff,true,\np7,7,true,ok\n'

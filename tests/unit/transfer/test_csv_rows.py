@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from persisty.errors import InvalidInput
 from persisty.transfer.csv_rows import CsvRows, Dialect
-from persisty.transfer.rows import MAX_ROW, Row
+from persisty.transfer.rows import MAX_ROW, Lines, Row
 
 PLAIN = Dialect()
 MYSQL = Dialect(escape="\\", nulls=frozenset({"\\N"}))
 
 
 def rows(content: bytes, dialect: Dialect = PLAIN, columns: str | None = None) -> list[Row]:
-    return list(CsvRows(io.BytesIO(content), dialect, tuple(columns.split(",")) if columns else None))
+    return list(CsvRows(Lines(io.BytesIO(content)), dialect, tuple(columns.split(",")) if columns else None))
 
 
 def cells(content: bytes, dialect: Dialect = PLAIN, columns: str = "a,b") -> list[list[str | None]]:
@@ -94,7 +94,7 @@ def test_escapes_are_undone_after_nulls_are_told_from_text(content: bytes, expec
 
 def test_an_empty_field_is_null_only_if_that_is_asked() -> None:
     assert cells(b',""\n') == [["", ""]]
-    assert cells(b',""\n', Dialect(nulls=frozenset({""}))) == [[None, None]]
+    assert cells(b',""\n', Dialect(nulls=frozenset({""}))) == [[None, ""]]
 
 
 def test_the_delimiter_may_be_a_sign_of_regular_expressions() -> None:
@@ -149,13 +149,13 @@ def test_a_line_that_is_no_text_ends_the_search_for_a_closing_quote() -> None:
 @pytest.mark.parametrize("content", [b"", b'"open\n1\n', b"\xff\n"])
 def test_a_file_without_a_readable_first_row_has_no_columns(content: bytes) -> None:
     with pytest.raises(InvalidInput):
-        CsvRows(io.BytesIO(content), PLAIN)
+        CsvRows(Lines(io.BytesIO(content)), PLAIN)
 
 
 def test_an_endless_line_is_rejected_in_bounded_memory() -> None:
     content = io.BytesIO(b"1,2\n" + b"x" * (8 * MAX_ROW) + b"\n3,4\n")
     tracemalloc.start()
-    first, huge, last = CsvRows(content, PLAIN, ("a", "b"))
+    first, huge, last = CsvRows(Lines(content), PLAIN, ("a", "b"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (first.line, huge.line, last.line) == (1, 2, 3)
@@ -170,7 +170,7 @@ def test_quotes_that_never_close_are_looked_for_in_bounded_memory_and_cost_one_r
     count = 16 * MAX_ROW // len(line)
     content = io.BytesIO(b'1,"open\n' + line * count)
     tracemalloc.start()
-    found = iter(CsvRows(content, PLAIN, ("a", "b")))
+    found = iter(CsvRows(Lines(content), PLAIN, ("a", "b")))
     broken = next(found)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -6,11 +6,11 @@ import io
 
 import pytest
 
-from persisty.transfer.rows import MAX_ROW, Row, json_rows
+from persisty.transfer.rows import MAX_ROW, Lines, Row, json_rows
 
 
 def rows(content: bytes) -> list[Row]:
-    return list(json_rows(io.BytesIO(content)))
+    return list(json_rows(Lines(io.BytesIO(content))))
 
 
 def test_each_object_is_a_row_and_blank_lines_are_none() -> None:
