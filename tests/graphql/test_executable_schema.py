@@ -51,6 +51,14 @@ def test_it_has_the_root_fields_that_documents_name(growing: GraphqlSchema) -> N
     assert reached(growing) == before | {"houseCount"}
 
 
+def test_the_batch_of_all_stores_is_not_built_before_a_document_names_it(growing: GraphqlSchema) -> None:
+    town.fill()
+    assert "AnyStoreEdit" not in growing._executable.current.type_map
+    answer = growing.execute("mutation { editBatch(edits: []) { code } }")
+    assert answer == {"data": {"editBatch": []}}
+    assert "AnyStoreEdit" in growing._executable.current.type_map
+
+
 @pytest.mark.parametrize("kind", ["query", "mutation"])
 def test_generated_documents_have_the_responses_of_the_whole_schema(growing: GraphqlSchema, kind: str) -> None:
     whole = ExecutableSchema(growing._operations, growing._subscriptions, growing._planner).whole

@@ -23,7 +23,7 @@ from graphql import (
 )
 
 from ....model.meta import StoreMeta
-from ...operations import ActionOperation, Operation
+from ...operations import ActionOperation, MultiStoreOperation, Operation
 from ..compiler import Planner
 from ..result_types import offered_in
 from ..sdl import sdl
@@ -108,8 +108,11 @@ class ExecutableSchema:
 
 
 def _first_of_each_root(operations: Mapping[str, Operation], subscriptions: Mapping[str, Subscription]) -> set[str]:
-    """Return one field of each root type, so that every part of the schema has the root types of the whole."""
-    of_root = {one.mutation: name for name, one in operations.items()}
+    """Return one field of each root type, so that every part of the schema has the root types of the whole.
+
+    A batch of several stores reaches the types of all of them, so it is not one of these fields.
+    """
+    of_root = {one.mutation: name for name, one in operations.items() if not isinstance(one, MultiStoreOperation)}
     return {*of_root.values(), *list(subscriptions)[:1]}
 
 
