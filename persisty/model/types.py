@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UnsetType, inspect
 
-from .nesting import MAX_NESTING, TooDeep, few_brackets, too_deep
+from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
 
 
 class Kind(enum.StrEnum):
@@ -257,7 +257,7 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
     def through_json(value: Any) -> Any:
         try:
             text = msgspec.json.encode(value)
-            if not few_brackets(text) and too_deep(msgspec.json.decode(text)):
+            if not surely_shallow(text) and too_deep(msgspec.json.decode(text)):
                 raise TooDeep(MAX_NESTING)
             found = decode(text)
             if bounded:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING, TooDeep, decode, few_brackets, too_deep
+from persisty.model.nesting import MAX_NESTING, MAX_TEXT_NESTING, TooDeep, decode, surely_shallow, too_deep
 
 
 def lists(levels: int) -> list[Any]:
@@ -51,9 +51,14 @@ def test_a_text_within_the_bound_is_read() -> None:
     assert decode("[" + ",".join(["[]"] * 500) + "]") == [[]] * 500
 
 
-def test_few_brackets_need_no_walk() -> None:
-    assert few_brackets(b"[{}]")
-    assert not few_brackets("[]" * (MAX_NESTING + 1))
+def test_brackets_show_what_is_shallow() -> None:
+    for text in (b"[{}]", b"[" + b"[{}]," * 500 + b"{}]", b'[{"a":[1]},"x]"]', b"[" * MAX_NESTING + b"]" * MAX_NESTING):
+        assert surely_shallow(text)
+    alternating = b'[{"a":' * 33 + b"1" + b"}]" * 33
+    assert not surely_shallow(alternating)
+    assert too_deep(msgspec.json.decode(alternating))
+    assert not surely_shallow(b"[" * (MAX_NESTING + 1) + b"]" * (MAX_NESTING + 1))
+    assert not surely_shallow(b'["' + b"[" * 100 + b'"]')  # which only its value shows
 
 
 def test_what_is_no_json_stays_the_decoders_error() -> None:
