@@ -23,7 +23,7 @@ class Engines:
     def __init__(
         self, name: str, url: str, further: Mapping[str, str], stage: str, feed: Feed, *, cached: bool
     ) -> None:
-        self._name, self._feed, self._cached = name, feed, cached
+        self._name, self._feed, self.cached = name, feed, cached
         self.url, self.further = url, further
         self.stage = stage
         self.connections: dict[Place, Connection] = {}
@@ -64,7 +64,7 @@ class Engines:
                 if connection is None:
                     url = self.url if place is None else self.further[place]
                     engine = connect(url, app=self._name, stage=self.stage)
-                    connection = self.connections[place] = Connection(engine, self._feed, cached=self._cached)
+                    connection = self.connections[place] = Connection(engine, self._feed, cached=self.cached)
         return connection
 
     @property

@@ -23,12 +23,13 @@ ADMIN = Caller("root", frozenset({"admin"}))
 def rest() -> Iterator[Rest]:
     page = declared("docs/actions.md")
     actions = [page[name] for name in ("message_total", "my_messages", "remove_spam")]
+    before = page["app"].url
     page["app"].use("memory://")
     app = App("messenger", items=[User, Message], actions=actions, url="memory://")
     page["app"].prepare()
     seed(page["app"])
     yield Rest(app)
-    page["app"].close()
+    page["app"].use(before)
 
 
 def test_the_actions_answer_the_callers_that_they_declare(rest: Rest) -> None:

@@ -43,7 +43,7 @@ def test_requests_are_answered_and_reads_kept_as_shown(shown: dict[str, Any]) ->
         if tag := response.headers.get("etag"):
             tags[f'{tag[:7]}…"'] = tag
         assert [told(response)[0], *map(abbreviated, told(response)[1:])] == answer.splitlines()
-    assert shown["app"]._cache
+    assert shown["app"]._engines.cached
     [console] = blocks(PAGE, "pycon")
     report, runner = io.StringIO(), doctest.DocTestRunner()
     runner.run(doctest.DocTestParser().get_doctest(console, shown, PAGE, None, None), out=report.write)

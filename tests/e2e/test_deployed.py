@@ -270,7 +270,7 @@ def test_a_function_may_do_only_what_its_role_grants(on_ministack: Deployment) -
 
 
 def test_the_same_conversations_hold_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_url", "memory://")
+    monkeypatch.setattr(app._engines, "url", "memory://")
     app.close()
     app.authenticator = tokens.authenticator()
     surface, endpoint = (Identified(one.handle, app.authenticator) for one in (Rest(app), GraphqlEndpoint(app)))

@@ -166,7 +166,7 @@ def test_who_may_not_read_is_refused_and_nobody_but_iam_publishes(
 def kept_on_moto(on_moto: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    monkeypatch.setattr(app, "_url", f"dynamodb://{REGION}?endpoint={on_moto.url}&partiql=0")
+    monkeypatch.setattr(app._engines, "url", f"dynamodb://{REGION}?endpoint={on_moto.url}&partiql=0")
     yield on_moto
     app.close()
 
