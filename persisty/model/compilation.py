@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from ..errors import Fault, InvalidDeclaration
 from ..naming import pascal
@@ -35,6 +35,7 @@ from .declaration_checks import (
 from .expressions import AttributeExpression
 from .generators import GENERATORS, OWNER, Generator
 from .indexes import Index, Unique
+from .item_classes import item_class
 from .key_bounds import DOT_SEGMENTS, key_text
 from .keys import KeyConfig, key_codec
 from .links import LinkExpression
@@ -99,7 +100,7 @@ def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Ite
     if found:
         raise InvalidDeclaration(f"{title} cannot be stored", faults=found)
     body = bound.item or type(pascal(schema.name), (), {"__module__": __name__, "__doc__": schema.description})
-    item = _struct(body, drafts, links)
+    item = item_class(body, drafts, links)
     attributes = {name: msgspec.structs.replace(draft, get=vars(item)[name].__get__) for name, draft in drafts.items()}
     nested = {one.name: one for attribute in attributes.values() for one in nested_attributes(attribute)}
     for name in attributes:
@@ -340,33 +341,3 @@ def _target_of(link: Link) -> Any:
 
 def _no_getter(item: Any) -> Any:
     raise InvalidDeclaration("the item class is not built yet")
-
-
-NOT_COPIED = frozenset(
-    {"__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
-)
-"""Members of a class body that belong to the class itself."""
-
-
-def _struct(cls: type, drafts: Mapping[str, Attribute], links: Iterable[str]) -> type[Any]:
-    """Return a Struct with the methods of the class."""
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    for name, draft in drafts.items():
-        annotation = draft.type | None if draft.optional else draft.type
-        if draft.required:
-            fields.append((name, annotation))
-        elif draft.generator:
-            fields.append((name, annotation | UnsetType, UNSET))
-        elif callable(draft.default):
-            fields.append((name, annotation, msgspec.field(default_factory=draft.default)))
-        else:
-            fields.append((name, annotation, msgspec.field(default=draft.default)))
-    return msgspec.defstruct(
-        cls.__name__,
-        fields,
-        bases=(*(parent for parent in cls.__bases__ if parent is not object), Struct),
-        module=cls.__module__,
-        namespace={name: value for name, value in vars(cls).items() if name not in {*drafts, *links, *NOT_COPIED}},
-        kw_only=True,
-        forbid_unknown_fields=True,
-    )

@@ -17,7 +17,8 @@ from .generators import Generator
 from .indexes import Index
 from .keys import KeyCodec, KeyConfig, KeyValues
 from .rules import Rule, nobody
-from .schema import LinkSchema, Schema, Type
+from .schema import LinkSchema, Schema
+from .schema_types import Type
 from .types import PRIMITIVE, SORTABLE, Kind, identity
 
 T = TypeVar("T")

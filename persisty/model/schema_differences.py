@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import Fault
 from .meta import StoreMeta
-from .schema import AttributeSchema, Choice, Definition, Enumeration, List, Named, OneOf, Python, Schema, Type
+from .schema import AttributeSchema, Definition, Enumeration, Schema
+from .schema_types import Choice, List, Named, OneOf, Python, Type
 from .stored_before import value_before
 
 OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}

@@ -18,7 +18,8 @@ from . import nesting
 from .access import Access
 from .expressions import FILTERS, Filter
 from .rules import RULES, Rule
-from .schema import DEFAULTS, DEFINITIONS, TYPES, Default, Definition, Document, Part, Schema, Type, canonical
+from .schema import DEFAULTS, DEFINITIONS, Default, Definition, Document, Schema, canonical
+from .schema_types import TYPES, Part, Type
 
 S = TypeVar("S", bound=Struct)
 

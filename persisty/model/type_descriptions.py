@@ -18,8 +18,9 @@ from uuid import UUID
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from . import schema as forms
-from .schema import Definition, Enumeration, Field, Object, Type
+from . import schema_types as forms
+from .schema import Default, Definition, Enumeration, Field, Function, Object, Value
+from .schema_types import Type
 from .struct_fields import struct_fields
 from .types import bare, metas_of
 
@@ -188,10 +189,10 @@ class Describer:
             tag=config.tag,
         )
 
-    def _default(self, value: Any, factory: Any) -> forms.Default | None:
+    def _default(self, value: Any, factory: Any) -> Default | None:
         if factory is not NODEFAULT:
-            return forms.Function(self.names.name(factory))
-        return None if value is NODEFAULT else forms.Value(value)
+            return Function(self.names.name(factory))
+        return None if value is NODEFAULT else Value(value)
 
 
 Lookup = Callable[[str], Any]
@@ -301,7 +302,7 @@ def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, A
     """Return the arguments of `msgspec.field` for a default. A list or an object is made anew for each value."""
     if field.default is None:
         return {}
-    if isinstance(field.default, forms.Function):
+    if isinstance(field.default, Function):
         return {"default_factory": python(field.default.function)}
     value = field.default.value  # type: ignore[attr-defined]
     if value is None:

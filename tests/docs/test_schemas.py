@@ -11,8 +11,9 @@ import pytest
 
 from persisty import Caller, InvalidDeclaration
 from persisty.model.generators import GENERATORS
-from persisty.model.schema import TYPES, AttributeSchema
+from persisty.model.schema import AttributeSchema
 from persisty.model.schema_json import document_from_json, document_of, schema_to_json
+from persisty.model.schema_types import TYPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "schemas.md").read_text()
 

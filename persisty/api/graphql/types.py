@@ -21,7 +21,7 @@ from msgspec import NODEFAULT, UNSET, Struct, inspect
 
 from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.pages import ResultPage
-from ...model.schema import Integer
+from ...model.schema_types import Integer
 from ...model.types import Kind, bare, is_literal
 from ...naming import pascal
 
