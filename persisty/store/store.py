@@ -162,8 +162,7 @@ class Store(Generic[T]):
         order: Order = None,
         allow_scan: bool = False,
     ) -> Iterator[T]:
-        """Iterate over every item that matches. Reads one page at a time. At the end, raises `UnreadableItem` if there are matches that
-        cannot be read; its details name the first of them."""
+        """Iterate over every item that matches. Reads one page at a time. At the end, `UnreadableItem` names matches that cannot be read."""
         here = self._context
         total = here.preparation.order(order)
         asked = here.preparation.matches("search", where, query)
@@ -285,8 +284,7 @@ class Store(Generic[T]):
         return here.path.explain(Query(asked, resolve_order(self.meta, order), None, limit))
 
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
-        """Return the items of up to 100 keys, in their positions. None for a missing item. `UnreadableItem` if one cannot be read: its
-        `others` are the rest, in their positions."""
+        """Return the items of up to 100 keys, in their positions. None for a missing item. The `others` of an `UnreadableItem` are the rest."""
         here = self._context
         given = list(keys)
         check_batch(given)

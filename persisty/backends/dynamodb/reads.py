@@ -14,13 +14,12 @@ Where no index gives the order, all matches pass through a heap that holds no mo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, islice, repeat
 from operator import eq
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import ScanNotAllowed
@@ -40,10 +39,10 @@ from ...store.backend import Page, Query
 from ...store.unfinished_pages import WIDER, unfinished_page
 from .access_paths import QueryPlan
 from .codec import WireCodec
-from .costs import Size
 from .explain import advised, explained
 from .key_reads import Keyed
 from .page_positions import Positions
+from .page_requests import Asked, segments_of, through_index, ties
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
@@ -55,20 +54,6 @@ from .wire_kinds import Wire
 T = TypeVar("T")
 LOOKAHEAD = 8
 """A query with a filter looks at so many times its limit at first."""
-SEGMENT = 4 * 1024 * 1024
-"""Bytes of a table that are worth a segment of their own when all of it is scanned."""
-
-
-class Asked(Struct, frozen=True):
-    """A page. `after` says where to go on without an order; with one the plan knows. `names` are the attributes that are
-    needed of each item, None for all."""
-
-    order: tuple[OrderBy, ...]
-    after: Mapping[str, Any] | None
-    limit: int
-    names: frozenset[str] | None
-    unplaced: list[Any] = []
-    """Matches that have no place in the order, because a value that it needs cannot be decoded. They come with the first page."""
 
 
 class Reads(Generic[T]):
@@ -218,7 +203,7 @@ class Reads(Generic[T]):
             for one in measures
             if one.function in ("min", "max")
         ]
-        if len(orders) < len(measures) or not all(_through_index(self._planner.plan(where, order)) for order in orders):
+        if len(orders) < len(measures) or not all(through_index(self._planner.plan(where, order)) for order in orders):
             return None
         for order in orders:
             name = order[0].attribute
@@ -317,7 +302,7 @@ class Reads(Generic[T]):
     def _complete_ties(self, one: QueryPlan, lane: Lane[T], pages: Iterator[list[T]], asked: Asked) -> list[T]:
         """More than `limit` matches in the order, with all that tie with the last of them: DynamoDB does not say how
         ties are ordered, so where there are any they are sorted here, once they are complete."""
-        group = _group(self.meta, one.grouping)
+        group = ties(self.meta, one.grouping)
         found: list[T] = []
         for page in pages:
             found += lane.chosen(page)
@@ -355,22 +340,5 @@ class Reads(Generic[T]):
         """The lanes through which all matches come, each once."""
         if isinstance(chosen, UnionPlan):
             return self._lanes.of_union(chosen, names)
-        segments = _segments(self._statistics.size()) if chosen.path is None else 1
+        segments = segments_of(self._statistics.size()) if chosen.path is None else 1
         return self._lanes.segments(chosen, segments, names)
-
-
-def _through_index(plan: Plan) -> bool:
-    """Return whether a plan reads items from an index in the requested order, and no others."""
-    queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
-    return all(isinstance(one, QueryPlan) and one.path is not None and one.ordered and one.exact for one in queries)
-
-
-def _group(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
-    """Item → what is equal for items that tie in these attributes."""
-    gets = [meta.attributes[name].get for name in names]
-    return gets[0] if len(gets) == 1 else lambda item: [get(item) for get in gets]
-
-
-def _segments(size: Size) -> int:
-    """Return the number of segments for a scan of a whole table."""
-    return max(1, min(MAX_THREADS, size.total // SEGMENT))

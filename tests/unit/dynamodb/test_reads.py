@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from persisty.backends.dynamodb import reads, statistics
+from persisty.backends.dynamodb import page_requests, statistics
 from persisty.backends.dynamodb.backend import DynamoDbBackend, Options
 from persisty.backends.dynamodb.engine import DynamoDbEngine
 from persisty.backends.dynamodb.transport import JSON, Transport
@@ -318,7 +318,7 @@ class Large(Recorder):
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, **how: Any) -> Any:
         answer = super().call(operation, payload, shape, **how)
         if operation == "DescribeTable":
-            answer.Table.TableSizeBytes = 3 * reads.SEGMENT
+            answer.Table.TableSizeBytes = 3 * page_requests.SEGMENT
         return answer
 
 

@@ -1,0 +1,47 @@
+"""Describe a page that is asked for, and what its plan means for reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ...model.expressions import OrderBy
+from ...model.meta import StoreMeta
+from .access_paths import QueryPlan
+from .costs import Size
+from .parallel import MAX_THREADS
+from .planner import Plan, UnionPlan
+
+SEGMENT = 4 * 1024 * 1024
+"""Bytes of a table that are worth a segment of their own when all of it is scanned."""
+
+
+class Asked(Struct, frozen=True):
+    """A page. `after` says where to go on without an order; with one the plan knows. `names` are the attributes that are
+    needed of each item, None for all."""
+
+    order: tuple[OrderBy, ...]
+    after: Mapping[str, Any] | None
+    limit: int
+    names: frozenset[str] | None
+    unplaced: list[Any] = []
+    """Matches that have no place in the order, because a value that it needs cannot be decoded. They come with the first page."""
+
+
+def through_index(plan: Plan) -> bool:
+    """Return whether a plan reads items from an index in the requested order, and no others."""
+    queries = plan.queries if isinstance(plan, UnionPlan) else (plan,)
+    return all(isinstance(one, QueryPlan) and one.path is not None and one.ordered and one.exact for one in queries)
+
+
+def ties(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
+    """Item → what is equal for items that tie in these attributes."""
+    gets = [meta.attributes[name].get for name in names]
+    return gets[0] if len(gets) == 1 else lambda item: [get(item) for get in gets]
+
+
+def segments_of(size: Size) -> int:
+    """Return the number of segments for a scan of a whole table."""
+    return max(1, min(MAX_THREADS, size.total // SEGMENT))
