@@ -83,15 +83,15 @@ class ApiStack(cdk.Stack):
         events = events_of(plan)
         if events is not None:
             self._publish_address(events, api)
-        kept = [field.caching.seconds for field in plan.fields if field.caching]
-        if kept:
+        cached = [field.caching.seconds for field in plan.fields if field.caching]
+        if cached:
             appsync.CfnApiCache(
                 self,
                 "GraphqlCache",
                 api_id=api.api_id,
                 api_caching_behavior="PER_RESOLVER_CACHING",
                 type=CACHE_INSTANCE,
-                ttl=max(kept),
+                ttl=max(cached),
                 at_rest_encryption_enabled=True,
                 transit_encryption_enabled=True,
             )

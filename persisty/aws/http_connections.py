@@ -1,4 +1,4 @@
-"""The least HTTP/1.1 client that serves one host well: kept-alive connections, one request at a time on each.
+"""A minimal HTTP/1.1 client for one host: persistent connections, one request at a time on each.
 
 http.client spends more on parsing headers than DynamoDB takes to answer; this reads the three headers it needs. Source
 of the format: RFC 9112.
@@ -23,7 +23,7 @@ while a Lambda function is frozen."""
 RECEIVE = 65_536
 """Bytes asked for at once. A buffer of 128 KB or more is a mapping of its own, made and undone at every call."""
 MAX_IDLE = 32
-"""Connections kept for later."""
+"""Idle connections in the pool."""
 MAX_HEAD, MAX_BODY = 65_536, 67_108_864
 """Bytes: DynamoDB's answers hold at most 16 MB of items, which JSON makes somewhat more."""
 

@@ -1,4 +1,4 @@
-"""Signed requests to one host over kept-alive connections: a POST of JSON to one path, for a service of AWS.
+"""Signed requests to one host over persistent connections: a POST of JSON to one path, for a service of AWS.
 
 What fails on the way is a `Retry`, for `retries.retrying`. The clock is corrected by the server's, which refuses signatures of
 other times.
@@ -105,12 +105,12 @@ class SignedHost:
         return text
 
     def correct_clock(self, date: str | None) -> bool:
-        """Take the server's time for ours from now on; False where that would change nothing."""
+        """Use the server's time from now on. Return False if that changes nothing."""
         try:
-            told = import_module("email.utils").parsedate_to_datetime(date).timestamp()
+            theirs = import_module("email.utils").parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
             return False
-        before, self._skew = self._skew, told - time()
+        before, self._skew = self._skew, theirs - time()
         return abs(self._skew - before) > CLOCK_TOLERANCE
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 class Signer:
-    """Signs requests to one host. The key derived from the secret lasts a day and is kept that long."""
+    """Signs requests to one host. The key derived from the secret is valid for a day and is cached."""
 
     def __init__(
         self, host: str, region: str, service: str = "dynamodb", path: str = "/", content_type: str = CONTENT_TYPE
@@ -63,8 +63,8 @@ class Signer:
         )
 
     def _signing_key(self, secret: str, day: str) -> bytes:
-        kept_secret, kept_day, key = self._key
-        if kept_secret != secret or kept_day != day:
+        known_secret, known_day, key = self._key
+        if known_secret != secret or known_day != day:
             key = _hmac(f"AWS4{secret}".encode(), day)
             for part in (self._region, self._service, "aws4_request"):
                 key = _hmac(key, part)

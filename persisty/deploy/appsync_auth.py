@@ -39,12 +39,12 @@ DIRECTIVES: dict[str, str] = {
     COGNITO: "@aws_cognito_user_pools",
     IAM: "@aws_iam",
 }
-"""Mode → what a field or type is marked with that it lets in."""
+"""Mode → the directive of the fields and types that it may use."""
 
 
 class AuthMode(Struct, frozen=True):
-    """A way in. `issuer`: of the tokens that AppSync verifies, its URL, or the pool's id; `clients`: a pattern of those whom tokens
-    are for."""
+    """An authorization mode. `issuer`: the URL of the issuer whose tokens AppSync verifies, or the id of a Cognito pool; `clients`: a pattern of the
+    audiences that it accepts."""
 
     kind: str
     issuer: str | None = None
@@ -52,7 +52,7 @@ class AuthMode(Struct, frozen=True):
 
 
 def auth_modes(app: App, operations: Collection[Operation], configured: settings.Settings) -> tuple[AuthMode, ...]:
-    """The modes of an app's API, the default first."""
+    """Return the modes of an app's API, the default first."""
     open_ = [anonymous(one) for one in operations]
     audiences = audiences_in(configured.token_audience)
     issuers = issuers_in(configured.token_issuers, audiences) if configured.token_issuers else ()
@@ -115,8 +115,10 @@ def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -
 def with_publishers(
     found: Directives, modes: Collection[AuthMode], subscriptions: Collection[Subscription]
 ) -> Directives:
-    """The same, with subscriptions and the mutations that they follow: those are IAM's alone, and what they answer is IAM's too. A
-    subscription is open to whom the item can be read by."""
+    """Add the directives of subscriptions and of the mutations that publish to them.
+
+    Only IAM may call these mutations, and it may read the types that they return. A subscription has the modes of the item's `read`.
+    """
     iam = DIRECTIVES[IAM]
     default = _marks(mode.kind for mode in modes)[:1]
     roots, types = dict(found.roots), dict(found.types)
@@ -148,4 +150,4 @@ def _pool(issuer: Issuer) -> str:
 
 
 _PLACES: Mapping[IssuerKind, tuple[str, Callable[[Issuer], str]]] = {KINDS["cognito"]: (COGNITO, _pool)}
-"""Kind of issuer → the mode that verifies its tokens, and what that is told of it; any other is OpenID Connect's."""
+"""Kind of issuer → the mode that verifies its tokens, and the function that names the issuer to it. Any other kind uses OpenID Connect."""

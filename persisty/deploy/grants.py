@@ -74,18 +74,17 @@ def _take(actions: dict[str, set[str]], meta: StoreMeta[Any], verbs: Sequence[st
     actions[meta.name].update(action for verb in verbs for action in VERB_ACTIONS[verb])
     if "edit_batch" in verbs:
         actions[meta.name].update(action for verb, action in BATCH_ACTIONS.items() if verb in verbs)
-    for table, kept in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
-        actions[SYSTEM].update(action for verb in verbs if kept for action in table.get(verb, ()))
+    for table, needed in ((UNIQUE_ACTIONS, meta.uniques), (SEQUENCE_ACTIONS, meta.sequences)):
+        actions[SYSTEM].update(action for verb in verbs if needed for action in table.get(verb, ()))
 
 
 def _checked(meta: StoreMeta[Any]) -> list[Link]:
-    """The links whose targets have to be there for an item to be written."""
+    """Return the links whose targets must exist when an item is written."""
     return [link for link in meta.links.values() if link.kind == "belongs_to" and link.on_delete != "ignore"]
 
 
 def _reached(meta: StoreMeta[Any], verbs: Sequence[str]) -> list[StoreMeta[Any]]:
-    """The items to which filters and answers may follow links, and rules do: those that somebody may read, and those that a rule
-    names."""
+    """Return the items that filters, responses and rules reach through links: those that some caller may read, and those that a rule names."""
     found: dict[str, StoreMeta[Any]] = {}
     left = [meta]
     while left:

@@ -60,7 +60,7 @@ def imports_servey(spec: str, actions: Iterable[Callable[..., Any]]) -> bool:
                 isinstance(origin, str) and origin.partition(".")[0] == "servey"
             ):
                 return True
-            # a package has its submodules as attributes, whoever imported them
+            # a package has its submodules as attributes, whichever module imported them
             if isinstance(origin, str) and origin.partition(".")[0] == parts[0] and not origin.startswith(f"{name}."):
                 left.append(origin)
     return False

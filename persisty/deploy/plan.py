@@ -166,7 +166,7 @@ def _index_key(key: tuple[KeyAttribute, ...]) -> tuple[KeyAttribute, tuple[KeyAt
 
 
 def _system_table(app: App) -> tuple[Table, ...]:
-    """The table of what is kept beside the items, where there is any of that."""
+    """Return the system table if an item has unique indexes or sequences."""
     if not any(meta.uniques or meta.sequences for meta in app.metas.values()):
         return ()
     return (Table(SYSTEM, system_table_name(app.name, app.stage), KeyAttribute(ID, "S"), None, ()),)

@@ -55,7 +55,7 @@ class Function(Struct, frozen=True):
 
 
 class Route(Struct, frozen=True):
-    """A route of the HTTP API; method `ANY` is every one."""
+    """A route of the HTTP API. The method `ANY` stands for every method."""
 
     method: str
     path: str
@@ -63,9 +63,8 @@ class Route(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of the GraphQL API that has a resolver, the function that it asks, and how AppSync keeps the answers. A mutation without a
-    function gives back what it is given: subscriptions follow it. A link, `type` being that of its items, is asked for many of these at
-    once, at most `batch`."""
+    """A field of the GraphQL API with a resolver. `function`: the function that it invokes; without one, a mutation returns its input and subscriptions
+    follow it. `caching`: how AppSync caches its responses. `batch`: for a link, the largest number of objects of `type` in one invocation."""
 
     type: str
     name: str

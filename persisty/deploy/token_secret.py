@@ -17,7 +17,7 @@ from ..naming import secret_name
 from ..security.authenticator import authenticator_of
 
 GENERATED = "generated"
-"""Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, also beside issuers."""
+"""Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, even if there are issuers."""
 
 
 class TokenSecret(Struct, frozen=True):

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from persisty import ANONYMOUS, Access, App, Attr, Caller, authenticated, everyone, owned, scope, stored
-from persisty.api.graphql.appsync.authorizer import KEPT, verdict
+from persisty.api.graphql.appsync.authorizer import CACHED, verdict
 from persisty.api.graphql.appsync.callers import caller_of_event
 from persisty.api.graphql.appsync.function import AppSync
 from persisty.api.http.authentication import Identified
@@ -154,7 +154,7 @@ def test_no_token_is_not_let_in(event: dict[str, Any]) -> None:
     assert verdict(authenticator(), event) == {"isAuthorized": False}
 
 
-@pytest.mark.parametrize(("left", "kept"), [(3600, KEPT), (120, 120), (1, 1), (0, 0), (-30, 0)])
+@pytest.mark.parametrize(("left", "kept"), [(3600, CACHED), (120, 120), (1, 1), (0, 0), (-30, 0)])
 def test_an_answer_is_kept_no_longer_than_the_token_lasts(left: int, kept: int) -> None:
     now = float(tokens.now())
     token = tokens.own(exp=int(now) + left)

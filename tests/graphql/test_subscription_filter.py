@@ -221,7 +221,7 @@ def test_everything_is_a_filter_too_that_every_event_passes() -> None:
     ("where", "path", "message"),
     [
         ({"text": {"icontains": "a"}}, "/where/text", "AppSync has no icontains"),
-        ({"or": [{"done": {"eq": True}}, {"not": {"text": {"endswith": "a"}}}]}, "/where/or/1/not/text", "turn endswith"),
+        ({"or": [{"done": {"eq": True}}, {"not": {"text": {"endswith": "a"}}}]}, "/where/or/1/not/text", "negate endswith"),
         ({"query": "words"}, "/where/query", "AppSync has no icontains"),
         ({"note": {"ne": "a"}}, "/where/note", "so of null"),
         ({"not": {"note": {"oneof": ["a", "b"]}}}, "/where/not/note", "so of null"),

@@ -1,7 +1,7 @@
-"""AppSync's Lambda authorizer: what it is told of a token, which is whose the authenticator says it is, as for REST.
+"""AppSync's Lambda authorizer: identifies the caller of a token with the authenticator that REST uses.
 
-The claims go on as they are, in one text: `callers.py` makes the caller of them that REST would make of the token. AppSync keeps the
-answer no longer than the token lasts. It denies no fields: what a caller may do is the rules' to say, in the function that answers.
+The claims are passed on unchanged, as one text, from which `callers.py` makes the same caller as REST does from the token. AppSync caches the result
+no longer than the token is valid. The authorizer denies no fields: the rules decide, in the function that answers.
 
 Source: "AWS_LAMBDA authorization" in the AWS AppSync Developer Guide.
 """
@@ -18,8 +18,8 @@ from ....errors import Unauthenticated
 from ....security.authenticator import Authenticator
 from .callers import CLAIMS
 
-KEPT = 300
-"""Seconds that AppSync keeps an answer, at most: as long as a verified token is remembered."""
+CACHED = 300
+"""Maximum seconds for which AppSync caches a result: as long as a verified token is cached."""
 SCHEME = "bearer "
 
 
@@ -29,7 +29,9 @@ def verdict(
     """Return AppSync's answer for a token. Raise an error that prevents verification, such as an unreachable issuer: access is denied."""
     given = event.get("authorizationToken")
     token = given if isinstance(given, str) else ""
-    if token[: len(SCHEME)].lower() == SCHEME:  # REST wants the scheme; AppSync's clients send either
+    if (
+        token[: len(SCHEME)].lower() == SCHEME
+    ):  # REST requires the scheme; clients of AppSync send the token with or without it
         token = token[len(SCHEME) :].strip(" ")
     try:
         caller = authenticator.caller(token)
@@ -41,5 +43,5 @@ def verdict(
         "isAuthorized": True,
         "resolverContext": {CLAIMS: msgspec.json.encode(claims).decode()},
         "deniedFields": [],
-        "ttlOverride": max(0, min(KEPT, left)),
+        "ttlOverride": max(0, min(CACHED, left)),
     }

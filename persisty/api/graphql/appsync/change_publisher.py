@@ -1,8 +1,8 @@
 """Changes, published to the GraphQL API on AWS: each a call of the mutation that AppSync's subscriptions of its kind follow.
 
-A subscriber gets of an event what the mutation selected, so all that anybody may read is selected; that no subscriber gets more than it
-may see is decided when it subscribes (`subscribing.py`). One mutation a request: an aliased field does not reach the subscriptions
-under its name. The item travels as JSON, each attribute spelled as its GraphQL type wants it, so that the resolver only hands it on.
+A subscriber gets only fields that the mutation selected, so every attribute that some caller may read is selected. `subscription_function.py`
+decides at the start of a subscription which of them the subscriber gets. A request has one mutation, because a field with an alias does not reach the
+subscriptions under its name. The item is sent as JSON in the form of its GraphQL types, so that the resolver returns it unchanged.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _datetimes(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], 
 
 
 def document(subscription: Subscription) -> str:
-    """The mutation that publishes, with everything selected that an item has for anybody."""
+    """Return the mutation that publishes, with every attribute selected that some caller may read."""
     fields = [field.name for field in item_record(subscription.meta).fields if field.readable is not False]
     return f"mutation($item: AWSJSON!) {{ {subscription.publisher}(item: $item) {{ {' '.join(fields)} }} }}"
 
@@ -102,8 +102,8 @@ class Publisher:
 
 
 def _error(kind: str) -> PersistyError:
-    told = f"AppSync did not publish: {kind}"
-    return Throttled(told) if kind in THROTTLES else BackendUnavailable(told)
+    message = f"AppSync did not publish: {kind}"
+    return Throttled(message) if kind in THROTTLES else BackendUnavailable(message)
 
 
 def _refusal(answer: Answer) -> str | InvalidInput | None:

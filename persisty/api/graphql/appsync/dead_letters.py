@@ -24,14 +24,14 @@ SEND = "AmazonSQS.SendMessage"
 def dead_letter(record: Mapping[str, Any], error: PersistyError) -> dict[str, Any]:
     """Return the message for a record: its place in the stream, its key in DynamoDB's JSON, and the problem document of the error."""
     images = record.get("dynamodb")
-    told = images if isinstance(images, Mapping) else {}
+    known = images if isinstance(images, Mapping) else {}
     return {
         "reason": problem(error),
         "stream": record.get("eventSourceARN"),
         "event": record.get("eventName"),
-        "sequence": told.get("SequenceNumber"),
-        "keys": told.get("Keys"),
-        "at": told.get("ApproximateCreationDateTime"),
+        "sequence": known.get("SequenceNumber"),
+        "keys": known.get("Keys"),
+        "at": known.get("ApproximateCreationDateTime"),
     }
 
 

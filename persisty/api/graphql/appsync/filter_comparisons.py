@@ -118,8 +118,8 @@ def field_test(attribute: Attribute, operator: str, value: Any, *, negated: bool
     if attribute.path or attribute.readable is False:
         raise Inexpressible("Not a field of the event", attribute.name)
     if read is None:
-        told = f"AppSync cannot turn {operator} around" if negated else f"AppSync has no {operator}"
-        raise Inexpressible(told, attribute.name)
+        message = f"AppSync cannot negate {operator}" if negated else f"AppSync has no {operator}"
+        raise Inexpressible(message, attribute.name)
     if leaf_of(attribute) is UNBOUNDED and any(one is not None and abs(one) > EXACT for one in _integers(value)):
         raise Inexpressible("An event has no such integer", attribute.name)
     return read(attribute, value)

@@ -1,9 +1,8 @@
-"""AppSync's side of GraphQL: an event of a root field in, an envelope out; of links, several of each. The Lambda's handler calls this
-and no more.
+"""GraphQL for AppSync: the event of a root field becomes an envelope, the events of a link a list of them. The Lambda handler only calls this.
 
-AppSync has parsed and checked the request against the schema; its resolver sends `{fieldName, arguments, selectionSetGraphQL,
-selectionSetList, variables}`. What is selected is answered by the same plans as hosted, links below the field in the same call, with
-fields under their names: AppSync puts aliases in, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
+AppSync has parsed the request and checked it against the schema. Its resolver sends `{fieldName, arguments, selectionSetGraphQL, selectionSetList,
+variables}`. The selection is answered by the same plans as on the hosted server, with links in the same call and fields under their names. AppSync
+adds the aliases, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
 errors being those of links below, or `{"error": {"code", "message", "info"}}`; the resolver makes errors of the field of them
 (`code` as errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. An event without
 a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections. A subscription is
@@ -69,25 +68,25 @@ class AppSync:
         self._complete = False
 
     def handle(self, event: Any, caller: Caller | None = None) -> Envelope:
-        """The envelope of an event. `caller`: who asks, if not whom the event says."""
+        """Return the envelope of an event. `caller`: the caller, by default that of the event."""
         try:
-            told = event if isinstance(event, Mapping) else {}
-            return self._answer(told, caller_of_event(self._authenticator, told) if caller is None else caller)
+            known = event if isinstance(event, Mapping) else {}
+            return self._answer(known, caller_of_event(self._authenticator, known) if caller is None else caller)
         except Exception as error:  # the edge of the program: nothing but an envelope leaves it
             return failed(error)
 
     def handle_batch(self, events: Sequence[Any], caller: Caller | None = None) -> list[Envelope]:
-        """The envelopes of the events of a link's resolver, in their positions."""
-        told = [event if isinstance(event, Mapping) else {} for event in events]
-        envelopes: list[Envelope] = [{}] * len(told)
-        for positions in grouped(told):
-            some = self._links([told[position] for position in positions], caller)
+        """Return the envelopes of the events of a link's resolver, in their positions."""
+        known = [event if isinstance(event, Mapping) else {} for event in events]
+        envelopes: list[Envelope] = [{}] * len(known)
+        for positions in grouped(known):
+            some = self._links([known[position] for position in positions], caller)
             for position, envelope in zip(positions, some, strict=True):
                 envelopes[position] = envelope
         return envelopes
 
     def _links(self, events: Sequence[Mapping[str, Any]], caller: Caller | None) -> list[Envelope]:
-        """The envelopes of events of a link that are alike but for their objects."""
+        """Return the envelopes of events of a link that differ only in their objects."""
         try:
             asks = caller_of_event(self._authenticator, events[0]) if caller is None else caller
             found, failures = self._batch.answer(events, self._run, asks)
@@ -167,6 +166,6 @@ def _error(error: PersistyError) -> Envelope:
 
 
 def _below(failure: Failure) -> Envelope:
-    """An error below the field: AppSync knows the field's path only, so the whole one is told in `info`."""
+    """Return an error below the field. AppSync knows only the field's path, so `info` has the whole path."""
     error = _error(failure.error)
     return {**error, "info": {**error["info"], "path": failure.path}}

@@ -1,7 +1,7 @@
-"""Links that AppSync resolves by themselves: a batch of objects in, an envelope for each out.
+"""Links that AppSync resolves on their own: a batch of objects becomes an envelope for each.
 
-AppSync gathers what the resolver of one link sends for the objects of one request. Those that are alike in all but the object (the same
-link, arguments, selection and caller) are answered by one call of the store, as links below a root field are.
+AppSync collects the events of one link for the objects of one request. Events that differ only in the object (the same link, arguments, selection and
+caller) are answered by one call of the store, like links below a root field.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Answers = tuple[list[Any], list[Failure]]
 
 
 def grouped(events: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """The positions of the events that are answered together."""
+    """Return the positions of the events that are answered together."""
     groups: dict[bytes, list[int]] = {}
     for position, event in enumerate(events):
         shared = msgspec.json.encode([event.get(name) for name in ALIKE], order="deterministic")
@@ -50,7 +50,7 @@ class LinkBatch:
     def answer(
         self, events: Sequence[Mapping[str, Any]], run_for: Callable[[Caller, Any], Run], caller: Caller
     ) -> Answers:
-        """The answers of events that are alike. Raises what is wrong with all of them."""
+        """Return the answers of events that differ only in their objects. Raise an error that concerns all of them."""
         event = events[0]
         variables, arguments = _mapping(event.get("variables")), _mapping(event.get("arguments"))
         meta, link = self._link(event)
@@ -85,13 +85,13 @@ def _selection(event: Mapping[str, Any]) -> Parts:
     return parse_selection(text) if isinstance(text, str) and text else Parts(())
 
 
-def _object(meta: StoreMeta[Any], link: LinkField, carried: Any) -> Any:
-    """An item as far as the link is concerned: with the value by which that goes."""
+def _object(meta: StoreMeta[Any], link: LinkField, source: Any) -> Any:
+    """Return an item with only the value that the link follows."""
     local = meta.attributes[link.link.ends.local]
     try:
-        value = None if carried is None else msgspec.json.decode(carried, type=local.operand)
+        value = None if source is None else msgspec.json.decode(source, type=local.operand)
     except (msgspec.DecodeError, TypeError) as error:
-        fault = Fault("/source", "Expected what the link goes by, as JSON")
+        fault = Fault("/source", "Expected the value that the link follows, as JSON")
         raise InvalidInput("Not an event of a link", faults=[fault]) from error
     return meta.item(**{**dict.fromkeys(meta.attributes, UNSET), local.name: value})
 

@@ -34,9 +34,9 @@ def end_of(link: str, local: str) -> Selected:
 
 
 def arguments_of(link: str, arguments: Mapping[str, Any]) -> Selected:
-    """The arguments with which the link is held."""
-    told = {name: _json(value) for name, value in arguments.items()}
-    return Selected(arguments_key(link), arguments_key(link), get=lambda _: told)
+    """Return the field with the arguments of a link that the object contains."""
+    given = {name: _json(value) for name, value in arguments.items()}
+    return Selected(arguments_key(link), arguments_key(link), get=lambda _: given)
 
 
 def _as_json(item: Any, name: str) -> str | None:

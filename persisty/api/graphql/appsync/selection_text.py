@@ -19,7 +19,7 @@ from msgspec import Struct
 from ....errors import Fault, InvalidInput
 
 REMEMBERED = 200
-"""Texts kept parsed."""
+"""Parsed texts in the cache."""
 MAX_NESTING = 100
 """Levels of selections and values."""
 

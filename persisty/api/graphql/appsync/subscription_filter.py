@@ -2,7 +2,7 @@
 
 AppSync's form is an `or` of groups, and a group an `and` of comparisons, each of another field. The filter becomes a disjunction of
 groups whose comparisons of one field are drawn together (`a >= 1 and a < 5` becomes `between [1, 4]`). Nothing is ever widened: AppSync
-hands out what its filter lets through, and nobody looks at it after that.
+delivers every event that passes its filter, and no further check follows.
 
 A field that is null, or not there, passes no comparison; that holds for `ne`, `notIn` and `notContains` is nowhere said, so those are
 used on fields that are never null only. Datetimes are compared as text, which is right because what is published has them at one
@@ -62,8 +62,8 @@ def subscription_filter(meta: StoreMeta[Any], rule: Filter, where: Filter, given
     try:
         _emitted(meta, _groups(meta, rule))
     except Inexpressible:
-        told = f"Who may read {meta.name} is more than AppSync's subscription filters can say of this caller"
-        raise Unsupported(told) from None
+        message = f"AppSync's subscription filters cannot express the rule for reading {meta.name} for this caller"
+        raise Unsupported(message) from None
     try:
         return {"filterGroup": _emitted(meta, _groups(meta, combine(And, [rule, where])))}
     except Inexpressible as error:

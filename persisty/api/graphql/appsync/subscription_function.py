@@ -1,8 +1,8 @@
-"""A subscription on AppSync: who asks, and what for, becomes the filter by which AppSync then decides what events it is told of.
+"""The start of a subscription on AppSync: the caller and its arguments become the filter with which AppSync selects the events to deliver.
 
-AppSync hands out events itself, without asking again, so everything is decided here, when the subscription begins: the caller's rule
-for `read` and its `where` travel in the filter, and an attribute that the caller may not see on every item cannot be selected. Nor
-can a link: an event is the item, and nothing that lies beside it.
+AppSync delivers events without invoking a function, so everything is decided when the subscription begins. The caller's rule for `read` and its
+`where` are part of the filter. An attribute that the caller may not read on every item cannot be selected, nor can a link, because an event contains
+only the item.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SELECTION = "/selectionSetGraphQL"
 def subscribe(
     app: App, subscription: Subscription, event: Mapping[str, Any], caller: Caller, links: LinksOf
 ) -> FilterGroup:
-    """The filter of a subscription. Raises what is wrong with it, and what the caller may not."""
+    """Return the filter of a subscription. Raise an error for an invalid subscription and for one that the caller may not have."""
     meta = subscription.meta
     guard = context_of(app.store(meta.name).on_behalf_of(caller)).guard
     rule = guard.rows("read")
@@ -41,9 +41,9 @@ def subscribe(
 
 
 def _selected(subscription: Subscription, event: Mapping[str, Any], links: LinksOf) -> list[str]:
-    """The names of the fields that are selected; of named fragments, those that they may select."""
+    """Return the names of the selected fields. For named fragments, those that they may select."""
     text, variables = event.get("selectionSetGraphQL"), event.get("variables")
-    if not isinstance(text, str) or not text:  # whoever asks does not say
+    if not isinstance(text, str) or not text:  # the event has no selection
         return [name for name, one in subscription.meta.attributes.items() if one.readable is not False]
     picker = Picker(variables if isinstance(variables, Mapping) else {}, links)
     parts, listed = parse_selection(text), paths_of(event.get("selectionSetList"))
