@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from msgspec import structs
 
@@ -31,7 +32,7 @@ from ..security.caller import Caller
 from .backend import Backend, Bulk, BulkWrite, Engine, Outcome, Page, Put, Query, Write, WriteResult
 from .change_capture import Images, changes_of_writes, keys_before, write_of
 from .change_feed import Change, Feed
-from .item_cache import Clock, ItemCache, Keys
+from .item_cache import CacheGroup, Clock, ItemCache, Keys
 from .limits import MAX_BATCH
 from .transactions import Transactions
 from .write_results import conflict
@@ -166,6 +167,7 @@ class Connection:
         self._feed, self._cached, self._clock = feed or Feed(), cached, clock
         self._transactions = Transactions(engine, self._feed)
         self._paths: dict[str, ChangePath[Any]] = {}
+        self._cache_groups: WeakValueDictionary[str, CacheGroup] = WeakValueDictionary()
         self._opening = threading.Lock()
 
     def open(self, meta: StoreMeta[T]) -> ChangePath[T]:
@@ -173,8 +175,10 @@ class Connection:
         with self._opening:
             path = self._paths.get(meta.name)
             if path is None or path.meta is not meta:
-                kept = self._cached and meta.cache is not None and meta.cache.seconds
-                cache = ItemCache(meta, meta.cache, self._clock) if kept and meta.cache else None
+                policy, cache = meta.cache if self._cached else None, None
+                if policy is not None and policy.seconds:
+                    group = self._cache_groups.setdefault(meta.name, CacheGroup())
+                    cache = ItemCache(meta, policy, self._clock, group)
                 path = ChangePath(self.engine.open(meta), self._transactions, self._feed, cache)
                 self._paths[meta.name] = path
         return path

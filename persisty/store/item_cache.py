@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
+from weakref import ReferenceType, ref
 
 from ..errors import BackendUnavailable
 from ..model.cache_policy import Cache
@@ -168,6 +169,11 @@ class _Entries(Generic[T]):
                 if left:
                     self._writing[key] = left
 
+    def forget(self, keys: Keys) -> None:
+        """Forget these, and the loads of them that are in progress."""
+        with self._lock:
+            self._forget(keys)
+
     def _forget(self, keys: Keys) -> None:
         if keys is None:
             self._kept.clear()
@@ -177,14 +183,28 @@ class _Entries(Generic[T]):
             self._loads.pop(key, None)
 
 
+class CacheGroup:
+    """The caches of the revisions of one item. Stores of several revisions may be in use at one time; what one of them writes, all forget."""
+
+    def __init__(self) -> None:
+        self.members: tuple[ReferenceType[ItemCache[Any]], ...] = ()
+
+    def join(self, cache: ItemCache[Any]) -> None:
+        """Add a cache. Calls of one group must not overlap."""
+        self.members = (*(one for one in self.members if one() is not None), ref(cache))
+
+
 class ItemCache(Generic[T]):
     """The items of one store that this process keeps, as the store's `Cache` says.
 
     `read` gives the items of some keys, from memory or by `load`, which asks the engine. `writing` surrounds a write of these keys.
     """
 
-    def __init__(self, meta: StoreMeta[T], cache: Cache, clock: Clock | None = None) -> None:
-        self._clock = clock or Elapsed()
+    def __init__(
+        self, meta: StoreMeta[T], cache: Cache, clock: Clock | None = None, group: CacheGroup | None = None
+    ) -> None:
+        self._clock, self._group = clock or Elapsed(), group or CacheGroup()
+        self._group.join(self)
         self._entries: _Entries[T] = _Entries(cache, self._clock)
         self._copy = copier(meta)
 
@@ -204,10 +224,21 @@ class ItemCache(Generic[T]):
     def writing(self, keys: Keys) -> None:
         """Forget these, and keep nothing of them until `written` is called."""
         self._entries.writing(keys)
+        self._forget_elsewhere(keys)
 
     def written(self, keys: Keys) -> None:
         """The write of these is over, and so is the transaction around it, whatever came of them."""
         self._entries.written(keys)
+        self._forget_elsewhere(keys)
+
+    def _forget_elsewhere(self, keys: Keys) -> None:
+        """Let the caches of other revisions forget these."""
+        members = self._group.members
+        if len(members) > 1:
+            for member in members:
+                other = member()
+                if other is not None and other is not self:
+                    other._entries.forget(keys)
 
     def _loaded(self, loads: Loads, load: Load[T]) -> list[T | None]:
         began = self._clock()

@@ -630,3 +630,22 @@ def test_an_engine_without_transactions_refuses_one_and_its_cache_goes_on(notes:
     with notes.counted() as counting:
         assert [notes.store.read("a").count for _ in range(2)] == [0, 0]
         assert counting.calls == ["read"]
+
+
+def test_stores_of_two_revisions_of_an_item_forget_what_either_writes() -> None:
+    def revision(**more: Any) -> type[Any]:
+        body = {"__annotations__": {"id": str, "count": int, **dict.fromkeys(more, str)}, "count": 0, **more}
+        return stored(cache=Cache(seconds=SECONDS))(type("Leaflet", (), body))
+
+    app = App("leaflets", items=[first := revision()], url="sqlite://", cache=True)
+    app.prepare()
+    old = app.store(first)
+    old.create({"id": "a"})
+    app.replace(second := revision(title="?"))
+    app.prepare(second)
+    new = app.store(second)
+    for count, (writer, reader) in enumerate([(old, new), (new, old), (old, new)], 1):
+        assert reader.read("a").count == count - 1
+        writer.update("a", {"count": count})
+        assert (reader.read("a").count, writer.read("a").count) == (count, count)
+    app.close()
