@@ -1,5 +1,5 @@
 # Every target sets up what it needs, once: a stamp inside of what was set up remembers it, until pyproject.toml or a lock
-# file changes or somebody deletes it.
+# file changes or it is deleted.
 
 PYTHON ?= python3
 PORT ?= 8000

@@ -1,4 +1,4 @@
-"""Custom actions: functions marked by servey's `@action` with a web trigger become operations beside the stores' own.
+"""Custom actions: functions marked by servey's `@action` with a web trigger become operations, as the verbs of stores are.
 
 Imported only when an action, or the whole list of operations, is needed: a Lambda that serves stores never loads this.
 """

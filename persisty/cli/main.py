@@ -67,8 +67,8 @@ def commands(arguments: Sequence[str]) -> typer.Typer:
     return line
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(shown: bool) -> None:
+    if shown:
         typer.echo(version("persisty"))
         raise typer.Exit
 

@@ -49,9 +49,9 @@ def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> t
         attributes.append(_attribute(name, annotations[name], optional, spec, name in owners, describer, faults))
     links, targets = [], {}
     for name, kind in kinds.items():
-        told = _link_spec(cls, name, faults)
-        targets[name] = (kind.target, told.through)
-        links.append(_link(cls, name, kind, told))
+        declared = _link_spec(cls, name, faults)
+        targets[name] = (kind.target, declared.through)
+        links.append(_link(cls, name, kind, declared))
     schema = Schema(
         attributes=_identified(attributes),
         links=tuple(links),

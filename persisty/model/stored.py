@@ -57,12 +57,12 @@ def stored(
 ) -> Any:
     """Declare an item.
 
-    `name` of the store (default: the class's, in snake case); `key`: the attribute, or the attributes in order, that
-    make the string key; `indexes`; `access`: who may do what through REST and GraphQL (default: nobody, see
-    `persisty.model.access`); `cache`: how old an answer may be, a `Cache` or one of servey's cache controls; `conditional_writes`: who
-    updates or deletes through REST or GraphQL has to say on which condition, so that nobody overwrites what they have not seen; `engine`: the name of the engine
-    that the items are stored in, one of the app's `engines` (default: the app's own, at its `url`). Raises
-    `InvalidDeclaration` listing every mistake.
+    `name`: the store's name (default: the class's, in snake case). `key`: the attribute, or the attributes in order, that make the string key. `access`:
+    what callers of REST and GraphQL may do (default: nothing, see `persisty.model.access`). `cache`: how old a response may be, a `Cache` or one of
+    servey's cache controls. `conditional_writes`: an update or delete through REST or GraphQL needs a condition, so that no caller overwrites a
+    version that it has not read. `engine`: the name of the engine that stores the items, one of the app's `engines` (default: the app's own).
+    `expires`: the attribute with the time after which an item is deleted, in seconds since 1970. `former_names`: the names that the store had before.
+    `InvalidDeclaration` lists every mistake.
     """
 
     def declare(target: type[T]) -> type[T]:

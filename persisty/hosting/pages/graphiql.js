@@ -7,15 +7,15 @@ const place = document.getElementById("graphiql");
 const { name, query } = place.dataset;
 
 // GraphiQL stores its tabs in the browser. Two apps at one address, one after the other, must not open each other's queries.
-const kept = {
+const storage = {
   key: (item) => `persisty:${name}:${item}`,
-  getItem: (item) => localStorage.getItem(kept.key(item)),
-  setItem: (item, value) => localStorage.setItem(kept.key(item), value),
-  removeItem: (item) => localStorage.removeItem(kept.key(item)),
+  getItem: (item) => localStorage.getItem(storage.key(item)),
+  setItem: (item, value) => localStorage.setItem(storage.key(item), value),
+  removeItem: (item) => localStorage.removeItem(storage.key(item)),
   clear: () => localStorage.clear(),
   get length() { return localStorage.length; },
 };
 
 ReactDOM.createRoot(place).render(
-  React.createElement(GraphiQL, { fetcher, defaultQuery: query, storage: kept }),
+  React.createElement(GraphiQL, { fetcher, defaultQuery: query, storage }),
 );
