@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored
+from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored, where
 
 from ...postgres import schema_in
 
@@ -184,8 +185,36 @@ def test_an_aggregate_by_the_broken_attribute_says_so(app: App) -> None:
         app.store(Dress).count_by(Dress.color)
 
 
-def test_a_caller_whose_rule_depends_on_the_broken_attribute_is_told_nothing(app: App) -> None:
-    mine = app.store(Dress).on_behalf_of(Caller(subject="ann"))
+@stored(name="dress", access=where(color=After.RED))
+class RedDress:
+    id: str
+    color: After
+    shop_id: str
+    size: int = 1
+    owner_id: str | None = None
+
+
+@stored(name="dress", access=public)
+class HiddenColor:
+    id: Attr[str]
+    color: Attr[After] = Attr(readable=False)
+    shop_id: Attr[str]
+    size: Attr[int] = Attr(default=1)
+    owner_id: Attr[str | None] = Attr(default=None)
+
+
+def test_rules_decide_what_a_caller_is_told_of_a_broken_item(app: App) -> None:
+    ann = Caller(subject="ann")
+    mine = app.store(Dress).on_behalf_of(ann)
     assert named(mine.search(order="id").errors) == BROKEN
     with pytest.raises(UnreadableItem):
         mine.read("d1")
+    app.replace(RedDress)
+    red = app.store(RedDress).on_behalf_of(ann)  # whether d1 may be read cannot be decided
+    page = red.search(order="id")
+    assert ([one.id for one in page], page.errors) == (["d0", "d4"], ())
+    assert (red.read("d1"), red.read_batch(["d1", "d0"])[0]) == (None, None)
+    app.replace(HiddenColor)
+    blind = app.store(HiddenColor).on_behalf_of(ann)
+    assert [one.id for one in blind.search(order="id")] == ["d0", "d1", "d2", "d3", "d4"]
+    assert (blind.read("d1").size, blind.read("d1").color) == (1, UNSET)
