@@ -53,10 +53,14 @@ decode = msgspec.json.Decoder(float_hook=number_of).decode
 
 
 def holds_unrounded(value: Any) -> bool:
-    """Return whether a value from JSON is, or contains, an `UnroundedNumber`."""
-    pending = [value]
+    """Return whether a value is, or contains, an `UnroundedNumber`. A value of Python may contain itself."""
+    pending, seen = [value], set[int]()
     while pending:
         one = pending.pop()
+        if isinstance(one, Mapping | list | tuple):
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
         if isinstance(one, UnroundedNumber):
             return True
         if isinstance(one, Mapping):
