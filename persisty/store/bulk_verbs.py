@@ -24,7 +24,8 @@ def write_matches(
     allow_scan: bool,
 ) -> BulkResult:
     """Change or delete the matches of `rows`. Cursors contain no attribute that the caller may not read."""
-    ready, by_key = here.semi_joins.ready(here.meta, rows), bool(here.preparation.order(None))
+    ready = here.semi_joins.ready(here.meta, rows)
+    by_key = bool(here.preparation.order(None)) or here.changes_plan(rows)
     try:
         if limit is None or not by_key:
             return write_all(here.path, changes, rows, ready, limit, cursor, allow_scan, here.guard.caller)

@@ -17,7 +17,7 @@ from ..model.expressions import ALL, NOTHING, Filter, OrderBy
 from ..model.meta import StoreMeta
 from ..model.pages import IncompletePage, ResultPage
 from ..query.cursor import decode_cursor, encode_cursor
-from ..query.filter_algebra import stores_behind
+from ..query.filter_algebra import follows_links, stores_behind
 from ..security.caller import Caller
 from ..security.policy import Policy
 from .backend import Backend, Delete, Page, Put, Query, Write, WriteResult
@@ -117,12 +117,23 @@ class StoreContext(Generic[T]):
     ) -> ResultPage[T]:
         """Return a page of a resolved filter, access rules included, in a total order."""
         check_limit(limit)
+        if not order and self.changes_plan(where):
+            order = self.key_order
         after = None if cursor is None else decode_cursor(self.meta, where, order, cursor)
         ready = self.semi_joins.ready(self.meta, where)
         if ready == NOTHING:
             return ResultPage([])
         found = self.ask(self.path.query, Query(ready, order, after, limit, select, allow_scan))
         return self.redacted_page(where, order, found)
+
+    @property
+    def key_order(self) -> tuple[OrderBy, ...]:
+        return tuple(OrderBy(name) for name in self.meta.key.attributes)
+
+    def changes_plan(self, where: Filter) -> bool:
+        """Return whether the way in which the engine finds the matches depends on what is behind a link. What is there may change between two pages,
+        and a position in the engine's own order would then be lost. The order of the keys is the same in every way."""
+        return follows_links(where) and not self.path.capabilities.joins
 
     def redacted_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
         """Return an engine's page with redacted items, and with the cursor of the query."""

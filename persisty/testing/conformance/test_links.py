@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery, ResultPage, Store, Update
+from persisty import Create, Filter, InvalidQuery, ResultPage, Store, Update
 from persisty.model.expressions import Linked
 
 from .county import CLUBS, DESKS, MEMBERSHIPS, PEOPLE, TOWNS
@@ -186,6 +186,24 @@ def test_each_item_has_a_page_of_its_own(county: Stores) -> None:
     assert [[one.name for one in page] for page in grown] == [["Ann", "Ben"], ["Eve"], []]
     unordered = towns.related("people", items)
     assert [names(page) for page in unordered] == [["Ann", "Ben", "Fay'"], ["Cleo", "Eve"], []]
+
+
+def test_pages_go_on_when_what_is_behind_a_link_changes_between_them(linked: Stores) -> None:
+    people, towns = linked[Person], linked[Town]
+    for number in range(6):
+        towns.create(Town(name=f"t{number}", size=number % 2))
+    people.edit_batch([Create(Person(name=f"p{n:02}", age=n % 3, town_name=f"t{n % 6}")) for n in range(36)])
+    where, seen, cursor = (Person.town.size >= 1) & (Person.age >= 0), list[str](), None
+    for sizes in ((1, 1, 0, 1, 0, 0), (0, 1, 0, 0, 0, 0), (1, 1, 1, 1, 1, 1), (0, 1, 0, 0, 0, 0), (0, 1, 0, 1, 0, 1)):
+        page = people.search(where, limit=3, cursor=cursor, allow_scan=True)
+        seen += [one.name for one in page.items]
+        people.update_all({"age": 1}, where, limit=2, allow_scan=True)
+        if page.cursor is None:
+            break
+        cursor = page.cursor
+        for number, size in enumerate(sizes):
+            towns.update(f"t{number}", {"size": size})
+    assert len(seen) == len(set(seen)) >= 6
 
 
 def test_pages_without_an_order_go_on_too(county: Stores) -> None:
