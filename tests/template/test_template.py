@@ -325,7 +325,7 @@ def test_a_function_has_the_layers_of_its_row_and_the_one_of_persisty(api: Templ
 def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly: Path, api: Template) -> None:
     package = folder(assembly, api, "AWS::Lambda::LayerVersion", "RuntimeLayer") / "python" / "persisty"
     names = {path.name for path in package.iterdir()}
-    assert {"__init__.py", "application.py", "api", "model", "backends"} < names
+    assert {"__init__.py", "application", "api", "model", "backends"} < names
     assert not names & {"cli", "clients", "deploy", "hosting", "testing", "transfer", "__main__.py"}
     kept = {path.name for path in (package / "backends").iterdir()} - {"__pycache__"}
     assert kept == {"__init__.py", "dynamodb"}
