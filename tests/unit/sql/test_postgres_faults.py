@@ -358,7 +358,9 @@ def test_more_transactions_at_once_than_the_server_takes_connections(postgres_ur
         connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER")
         connection.execute(f"ALTER ROLE {role} NOSUPERUSER CONNECTION LIMIT 3")
         connection.execute(f"GRANT CREATE ON DATABASE {connection.info.dbname} TO {role}")
-    app = App("things", items=[Thing], url=f"{schema}&pool=20&user={role}")
+    server, _, name = schema.partition("&schema=")
+    options = conninfo_to_dict(server) | {"user": role, "pool": "20", "schema": name}
+    app = App("things", items=[Thing], url="postgresql://?" + urlencode(options))
     app.prepare()
     things = app.store(Thing)
 
@@ -370,7 +372,7 @@ def test_more_transactions_at_once_than_the_server_takes_connections(postgres_ur
         assert sorted(threads.map(work, range(40))) == list(range(40))
     assert things.count() == 40
     app.close()
-    with psycopg.connect(schema.partition("&schema=")[0], autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP OWNED BY {role} CASCADE")
         connection.execute(f"DROP ROLE {role}")
 
