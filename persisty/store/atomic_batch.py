@@ -24,6 +24,7 @@ from ..security.caller import Caller
 from .backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResult
 from .change_path import ChangePath, write_together
 from .context import StoreContext
+from .preparation import depends_on_nothing
 from .referential_actions import BLOCKED, Removal
 from .results import Planned
 from .write_results import undone
@@ -41,7 +42,8 @@ class _BlockedError(Exception):
 
 def write_atomically(batch: Sequence[Placed], by: Caller | None) -> list[WriteResult]:
     """Perform the writes, all or none; results in their positions."""
-    writes = list(zip((store.path for store, _ in batch), _ready(batch), strict=True))
+    paths = {store: store.path for store in {store for store, _ in batch}}
+    writes = list(zip((paths[store] for store, _ in batch), _ready(batch), strict=True))
     released = [
         position
         for position, (store, planned) in enumerate(batch)
@@ -82,6 +84,9 @@ def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Cal
 
 def _ready(batch: Sequence[Placed]) -> list[Write]:
     """Return the writes as the engine takes them."""
+    plain = [planned.write for _, planned in batch]
+    if all(map(depends_on_nothing, plain)):
+        return plain
     written = {store.meta.name for store, _ in batch}
     places = {(store.meta.name, _key(store, planned.write)): planned.write for store, planned in batch}
 

@@ -25,7 +25,7 @@ from .caller_guard import CallerGuard
 from .change_path import ChangePath
 from .guard import Guard
 from .limits import check_limit
-from .preparation import Preparation
+from .preparation import Preparation, depends_on_nothing
 from .referential_actions import ReferentialActions
 from .results import Planned, edit_result
 from .semi_joins import SemiJoins
@@ -175,7 +175,7 @@ class StoreContext(Generic[T]):
             return self.referential_actions.write(self.meta, planned, ready, self.guard.caller)
         results: list[WriteResult] = []
         for some in self._turns(planned):
-            writes = [ready(one.write) for one in some]
+            writes = [one.write if depends_on_nothing(one.write) else ready(one.write) for one in some]
             results += self.path.write(writes, atomic=False, by=self.guard.caller)
         return results
 

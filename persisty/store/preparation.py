@@ -124,7 +124,7 @@ class Preparation:
         bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values are no sums
         asked = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
         requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
-        itself = [one for one in requires if one.meta is self.meta and one.key == values]
+        itself = requires and [one for one in requires if one.meta is self.meta and one.key == values]
         if itself:  # it is there if it is updated at all
             requires = tuple(one for one in requires if one not in itself)
             seen = _all(*(one.where for one in itself))
@@ -240,6 +240,13 @@ class Preparation:
         ]
         if faults:
             raise InvalidInput(faults=faults)
+
+
+def depends_on_nothing(write: Write) -> bool:
+    """Return whether the write has no condition and requires no other item: the engine takes it as it is planned."""
+    if isinstance(write, Put):
+        return not write.requires
+    return write.when is ALL and (isinstance(write, Delete) or not write.requires)
 
 
 def _all(*conditions: Filter) -> Filter:

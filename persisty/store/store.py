@@ -29,6 +29,7 @@ from .bulk_verbs import delete_matches, write_matches
 from .context import StoreContext
 from .limits import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit
 from .link_loading import loaded, related
+from .preparation import depends_on_nothing
 from .results import number
 from .store_batch import edit_store
 from .unreadable_matches import MAX_NAMED, all_of_them, parted
@@ -72,7 +73,8 @@ class Store(Generic[T]):
         planned = here.preparation.create(item)
         if self._numbered:
             number(here.path, [planned.write.item])  # type: ignore[union-attr]  # a Put
-        [result] = here.path.write((here.preparation.ready(planned.write),), atomic=False, by=here.guard.caller)
+        write = planned.write if depends_on_nothing(planned.write) else here.preparation.ready(planned.write)
+        [result] = here.path.write((write,), atomic=False, by=here.guard.caller)
         created: T = here.settled(planned, result)
         return created
 
@@ -94,7 +96,8 @@ class Store(Generic[T]):
         planned = here.preparation.update(key, changes, when)
         if planned is None:
             return None
-        [result] = here.path.write((here.preparation.ready(planned.write),), atomic=False, by=here.guard.caller)
+        write = planned.write if depends_on_nothing(planned.write) else here.preparation.ready(planned.write)
+        [result] = here.path.write((write,), atomic=False, by=here.guard.caller)
         item: T | None = here.settled(planned, result, missing=None)
         return item
 
