@@ -171,8 +171,8 @@ def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = Fal
     float does not hold."""
     if len(request.body) > max_body:
         raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
-    coding = request.headers.get("content-encoding", IDENTITY)
-    if coding.strip(" \t").lower() not in ("", IDENTITY):
+    coding = request.headers.get("content-encoding")
+    if coding is not None and coding.strip(" \t").lower() not in ("", IDENTITY):
         raise UnsupportedMediaType("Send the body without a content coding", expected=IDENTITY, coding=coding[:64])
     media, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")

@@ -51,12 +51,11 @@ WHOLE = Shape()
 
 def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
     """Return the shape for these links and names. `InvalidQuery` for those that do not exist or that the caller may not see."""
+    if len(names) > MAX_FIELDS:  # which are not looked at: a response lists few faults
+        many = Fault(pointer(FIELDS), f"An answer has at most {MAX_FIELDS} of them named", found=str(len(names)))
+        raise InvalidQuery(faults=[many])
     faults = include.faults(store, links)
     faults += [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
-    if len(names) > MAX_FIELDS:
-        faults.append(
-            Fault(pointer(FIELDS), f"An answer has at most {MAX_FIELDS} of them named", found=str(len(names)))
-        )
     if faults:
         raise InvalidQuery(faults=faults)
     if not names:

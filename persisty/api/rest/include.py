@@ -26,7 +26,7 @@ def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str]
 
 def faults(store: Store[Any], names: list[str]) -> list[Fault]:
     """Return the faults of links that do not exist, or that a response cannot include."""
-    found = [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
+    found = [fault for position, name in enumerate(names[:MAX_LINKS]) if (fault := _fault(store, name, position))]
     return [*found, too_many(INCLUDE, len(names))] if len(names) > MAX_LINKS else found
 
 
