@@ -289,5 +289,5 @@ def test_stores_whose_routes_would_be_the_same_are_refused_at_the_start() -> Non
     class ItemCount:
         id: str
 
-    with pytest.raises(InvalidDeclaration, match="/api/item-count"):
+    with pytest.raises(InvalidDeclaration, match="The API gives the name ItemCount"):
         Rest(App("twice", items=[Item, ItemCount], url="memory://"))
