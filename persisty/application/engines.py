@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..backends import connect
 from ..errors import Fault, InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..naming import STAGE
+from ..store.backend import Engine
 from ..store.change_feed import Feed
 from ..store.change_path import Connection
 
@@ -28,6 +29,7 @@ class Engines:
         self.stage = stage
         self.connections: dict[Place, Connection] = {}
         self._connecting = threading.Lock()
+        self.connect: Callable[..., Engine] = connect
 
     @property
     def stage(self) -> str:
@@ -63,7 +65,7 @@ class Engines:
                 connection = self.connections.get(place)
                 if connection is None:
                     url = self.url if place is None else self.further[place]
-                    engine = connect(url, app=self._name, stage=self.stage)
+                    engine = self.connect(url, app=self._name, stage=self.stage)
                     connection = self.connections[place] = Connection(engine, self._feed, cached=self.cached)
         return connection
 

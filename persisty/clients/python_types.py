@@ -109,6 +109,16 @@ def alias(name: str, values: Sequence[str]) -> str:
     return fitted(f"{name}: _t.TypeAlias = _t.Literal[", [literal(one) for one in values], "]") + "\n"
 
 
+def union(name: str, types: Sequence[str]) -> str:
+    """Return the declaration of a union, on the lines where the formatter would put it."""
+    whole = " | ".join(types) or "_t.Never"
+    line = f"{name}: _t.TypeAlias = {whole}"
+    if len(line) <= WIDTH:
+        return line + "\n"
+    inside = whole if len(whole) + 4 <= WIDTH else "\n    | ".join(types)
+    return f"{name}: _t.TypeAlias = (\n    {inside}\n)\n"
+
+
 def doc(text: str | None, indent: str = "    ") -> str:
     """Return a docstring, empty for an empty text."""
     if not text or not text.strip():
@@ -309,8 +319,7 @@ def edit_types(store: StoreClient) -> list[str]:
             declared.append(typed_dict(body, members))
         names.append(f"_{store.type()}{verb.capitalize()}Edit")
         declared.append(typed_dict(names[-1], [(verb, body, True, None)]))
-    union = " | ".join(names) or "_t.Never"
-    declared.append(f"{store.type('Edit')}: _t.TypeAlias = {union}\n")
+    declared.append(union(store.type("Edit"), names))
     return declared
 
 
@@ -318,7 +327,4 @@ def batch_types(batch: BatchClient) -> list[str]:
     """Return the type of an edit of one of several stores: an object with one member, the store."""
     names = {store.name: f"_{store.type()}OfAnyStore" for store in batch.stores}
     declared = [typed_dict(names[store.name], [(store.name, store.type("Edit"), True, None)]) for store in batch.stores]
-    line = f"{batch.name}: _t.TypeAlias = {' | '.join(names.values())}\n"
-    if len(line) > WIDTH:
-        line = f"{batch.name}: _t.TypeAlias = (\n    {chr(10).join(names.values()).replace(chr(10), chr(10) + '    | ')}\n)\n"
-    return [*declared, line]
+    return [*declared, union(batch.name, list(names.values()))]

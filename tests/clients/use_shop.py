@@ -26,6 +26,7 @@ from shop_client import (
     Note,
     Origin,
     Page,
+    Shelf,
     ShopClient,
     Slot,
     Tagged,
@@ -150,7 +151,7 @@ def searching(staff: ShopClient) -> None:
             {"maker": {"update": {"key": missing, "changes": {"name": "X"}}}},
         ]
     )
-    assert_type(several, list[EditResult[ArticlePartial | Maker | Slot | Note]])
+    assert_type(several, list[EditResult[ArticlePartial | Maker | Slot | Note | Shelf]])
     assert [one.code for one in several] == ["ok", "ok", "not_found"]
     assert isinstance(several[0].item, Maker)
     assert isinstance(several[1].item, Slot)

@@ -45,6 +45,8 @@ def _press(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__init__.py").write_text("")
     (package / "app.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(folder)
+    for loaded in [name for name in sys.modules if name.partition(".")[0] == "press"]:
+        monkeypatch.delitem(sys.modules, loaded)  # another test's
     return package
 
 

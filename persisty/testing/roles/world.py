@@ -23,10 +23,7 @@ class StagedApp(App):
 
     def __init__(self, opening: Callable[[], Engine], actions: tuple[Any, ...] = ()) -> None:
         super().__init__("roles", items=ITEMS, actions=actions, url="memory://", stage="dev")
-        self._opening = opening
-
-    def _connect(self, name: str | None = None) -> Engine:
-        return self._opening()
+        self._engines.connect = lambda url, **_: opening()
 
 
 def copy_of_rows(copy: str) -> World:
