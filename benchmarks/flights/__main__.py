@@ -30,8 +30,23 @@ FILES: dict[str, tuple[str, str]] = {
 }
 """Store → (its file, the columns of the file). Further columns of airports have the same value in every row."""
 
-DIALECT = ("--format", "csv", "--escape", "\\", "--null", "\\N", "--null", "", "--true", "Y", "--false", "N")
-"""MySQL's dialect: backslash escapes, `\\N` for null; empty fields are null too."""
+DIALECT = (
+    "--format",
+    "csv",
+    "--escape",
+    "\\",
+    "--null",
+    "\\N",
+    "--null",
+    "",
+    "--null",
+    '""',
+    "--true",
+    "Y",
+    "--false",
+    "N",
+)
+"""MySQL's dialect: backslash escapes, `\\N` for null; empty fields are null too, in quotes or without."""
 
 
 def arguments(store: str, folder: Path, url: str, rejects: Path) -> list[str]:

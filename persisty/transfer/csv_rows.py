@@ -19,6 +19,8 @@ QUOTE = '"'
 SKIP = "_"
 """The name of a column that is skipped."""
 
+QUOTED_EMPTY = '""'
+"""Stands among the nulls of a dialect for an empty field in quotes."""
 Cells = list[str | None]
 
 
@@ -26,7 +28,7 @@ class Dialect(Struct, frozen=True):
     """The dialect of a file.
 
     `escape` makes the character after it text. `nulls` are the fields that mean null, compared before unescaping
-    and without quotes, so that an escaped `\\\\N` is text. `""` is always the empty text, as PostgreSQL writes it. `ValueError` for characters that cannot be distinguished.
+    and without quotes, so that an escaped `\\\\N` is text. `""` is the empty text, as PostgreSQL writes it, unless `QUOTED_EMPTY` is among them. `ValueError` for characters that cannot be distinguished.
     """
 
     delimiter: str = ","
@@ -152,7 +154,7 @@ class CsvRows:
             if rest:
                 return cells, rest[:-1]
             written = quoted[1:-1] if quoted else bare
-            if written in nulls and not (quoted and written == ""):
+            if (QUOTED_EMPTY if quoted and not written else written) in nulls:
                 cells.append(None)
             elif (quoted and QUOTE in written) or (escape is not None and escape in written):
                 pair = self._grammar.pair_in_quotes if quoted else self._grammar.pair

@@ -81,3 +81,15 @@ def test_a_line_without_an_end_is_rejected_in_bounded_memory() -> None:
     rows = list(CsvRows(Lines(io.BytesIO(b"id\r" + b"x" * (3 * MAX_ROW) + b"\rb\r")), Dialect()))
     assert [row.error is None for row in rows] == [False, True]
     assert rows[1].given == {"id": "b"}
+
+
+def test_an_empty_field_in_quotes_is_null_where_a_dialect_says_so() -> None:
+    text = b'a,b,c\n"",,"x"\n'
+    for nulls, cells in (
+        (frozenset[str](), ["", "", "x"]),
+        (frozenset({""}), ["", None, "x"]),
+        (frozenset({'""'}), [None, "", "x"]),
+        (frozenset({"", '""'}), [None, None, "x"]),
+    ):
+        [row] = CsvRows(Lines(io.BytesIO(text)), Dialect(nulls=nulls))
+        assert row.given == dict(zip("abc", cells, strict=True))
