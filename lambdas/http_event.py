@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from persisty.api.http.messages import NOSNIFF, Request, Response
+from persisty.api.http.messages import ON_EVERY_RESPONSE, Request, Response
 from persisty.api.http.problem import refusal
 from persisty.api.http.request_ids import REQUEST_ID, given_id
 from persisty.api.http.request_trace import CURRENT, Trace
@@ -100,7 +100,7 @@ def answer_of(response: Response) -> dict[str, Any]:
     text, encoded = _spelled(_whole(response), response.headers)
     return {
         "statusCode": response.status,
-        "headers": {**response.headers, **NOSNIFF},
+        "headers": {**response.headers, **ON_EVERY_RESPONSE},
         "body": text,
         "isBase64Encoded": encoded,
     }

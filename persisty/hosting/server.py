@@ -29,7 +29,7 @@ from ..api.actions import action_operations
 from ..api.graphql.hosted.endpoint import GraphqlEndpoint
 from ..api.http.authentication import Handle, Identified
 from ..api.http.cors import cross_origin, origins_of
-from ..api.http.messages import MAX_BODY, NOSNIFF, Request, Response
+from ..api.http.messages import MAX_BODY, ON_EVERY_RESPONSE, Request, Response
 from ..api.http.problem import problem, problem_response, refusal
 from ..api.http.rate_limit import Buckets, Limited, rate_of
 from ..api.http.request_ids import REQUEST_ID
@@ -276,7 +276,7 @@ QUICK, QUICK_GRAPHQL = 8_192, 2_048
 """Bytes of a request that is answered in the event loop. A larger one takes longer to read, and runs in a thread."""
 LARGE_AT_ONCE = 2
 """Large requests that run at a time. They compete with the event loop for the interpreter."""
-EVERYWHERE = tuple((name.encode(), value.encode()) for name, value in NOSNIFF.items())
+EVERYWHERE = tuple((name.encode(), value.encode()) for name, value in ON_EVERY_RESPONSE.items())
 """Headers of every response."""
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no `Content-Length`."""

@@ -92,7 +92,7 @@ _ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic", en
 IDENTITY = "identity"
 """The content coding of a body that is not compressed (RFC 9110, 12.5.3)."""
 IDEMPOTENCY_KEY = "idempotency-key"
-NOSNIFF = {"x-content-type-options": "nosniff"}
+ON_EVERY_RESPONSE = {"x-content-type-options": "nosniff"}
 """Headers that hosts add to every response: a browser must not take data for a page or a script."""
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
