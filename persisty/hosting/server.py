@@ -196,7 +196,8 @@ class Server:
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
         here = here and self._authenticator.ready(headers)
-        if here and len(body) + len(request.query) > (QUICK_GRAPHQL if handle is self._graphql else QUICK):
+        size = len(body) + len(request.query)
+        if here and size > QUICK_GRAPHQL and (size > QUICK or handle is self._graphql):
             response = await to_thread.run_sync(handle, request, limiter=self._large)
         elif here:
             try:
@@ -301,7 +302,8 @@ async def _part(receive: Receive) -> Message:
 
 async def _send(response: Response, request_id: str, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
-    headers += (*EVERYWHERE, (REQUEST_ID_HEADER, request_id.encode()))
+    headers += EVERYWHERE
+    headers.append((REQUEST_ID_HEADER, request_id.encode()))
     if response.chunks is not None:  # the body is sent as it comes
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         return

@@ -22,10 +22,7 @@ class WouldWait(BaseException):
 class Attempt:
     """A call that may not wait. `wrote`: it has written; `release` then ends its hold of the engine's lock."""
 
-    __slots__ = ("release",)
-
-    def __init__(self) -> None:
-        self.release: Callable[[], None] | None = None
+    release: Callable[[], None] | None = None
 
     @property
     def wrote(self) -> bool:
