@@ -188,7 +188,7 @@ class StoreContext(Generic[T]):
             return
         start = 0
         for position, one in enumerate(planned):
-            if position > start and self.meta.name in _looks_at(one.write):
+            if position > start and not depends_on_nothing(one.write) and self.meta.name in _looks_at(one.write):
                 yield planned[start:position]
                 start = position
         if planned:

@@ -170,6 +170,8 @@ def rounds(places: Sequence[tuple[int, KeyValues, Collection[KeyValues]]]) -> li
     A write comes in a later round than those before it that write its item, that write what it requires, or that require its item. Requests of
     one round are then independent of each other, and the batch has the outcome that it has in order.
     """
+    if len({key for _, key, _ in places}) == len(places) and not any(requires for *_, requires in places):
+        return [[position for position, *_ in places]] if places else []
     written: dict[KeyValues, int] = {}
     required: dict[KeyValues, int] = {}
     found: list[list[int]] = []
