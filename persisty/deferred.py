@@ -13,7 +13,8 @@ DEFERRED: dict[str, str] = {
     "persisty.api.actions": "needs asyncio and inspect, and imports the modules of the app's actions",
     "persisty.api.authorization": "needs servey",
     "persisty.api.idempotency": "is needed by requests with a key alone",
-    "persisty.api.openapi.document": "describes every operation, for who asks for the document",
+    "persisty.api.openapi.document": "describes every operation, for requests of the document",
+    "persisty.backends.dynamodb.boto3_transport": "needs boto3",
 }
 """Module → why it is not loaded at the start."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from time import gmtime, strftime, time
 from urllib.parse import urlsplit
 
+from ..drivers import driver
 from ..errors import BackendUnavailable
 from .credentials import Provider
 from .http_connections import Answer, Connection, HttpError, Pool, Unreachable
@@ -27,7 +27,7 @@ CLOCK_TOLERANCE = 60.0
 
 def _tls(host: str, ca_bundle: str | None) -> Callable[[socket.socket], socket.socket]:
     """Wraps connections in TLS. ssl costs 20 ms to import and is needed for https only."""
-    context = import_module("ssl").create_default_context(cafile=ca_bundle)
+    context = driver("ssl").create_default_context(cafile=ca_bundle)
     return partial(context.wrap_socket, server_hostname=host)
 
 
@@ -107,7 +107,7 @@ class SignedHost:
     def correct_clock(self, date: str | None) -> bool:
         """Use the server's time from now on. Return False if that changes nothing."""
         try:
-            theirs = import_module("email.utils").parsedate_to_datetime(date).timestamp()
+            theirs = driver("email.utils").parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
             return False
         before, self._skew = self._skew, theirs - time()

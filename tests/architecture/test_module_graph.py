@@ -164,12 +164,12 @@ def test_what_is_deferred_is_a_row_of_the_table() -> None:
     assert DEFERRED.keys() <= modules().keys()
 
 
-def test_persistys_own_modules_are_imported_by_name_in_few_places() -> None:
+def test_persistys_own_modules_are_imported_by_name_in_no_other_place() -> None:
     """`import_module` stands where a name comes from the outside: a table, an address, a declaration."""
     places = {
         f"{name}: {module}" for name in modules() for module, _ in _by_import_module(name) if within(module, "persisty")
     }
-    assert places == BY_STRING
+    assert places == set()
 
 
 def _by_import_module(name: str) -> Iterator[tuple[str, int]]:
@@ -177,8 +177,3 @@ def _by_import_module(name: str) -> Iterator[tuple[str, int]]:
         match node:
             case ast.Call(func=ast.Name(id="import_module"), args=[ast.Constant(value=str(module)), *_]):
                 yield module, node.lineno
-
-
-BY_STRING = {
-    "persisty.backends.dynamodb.engine: persisty.backends.dynamodb.boto3_transport",
-}

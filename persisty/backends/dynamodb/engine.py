@@ -12,7 +12,6 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from importlib import import_module
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from ... import settings
 from ...aws.credentials import provider
 from ...aws.retries import AwsError
+from ...deferred import deferred
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, SchemaMismatch, Unsupported
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
@@ -254,7 +254,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         raise InvalidDeclaration("No engine for this URL", faults=faults)
     if transport == "boto3":
         numbers.setdefault("partiql", 0)
-        client: Transport = import_module("persisty.backends.dynamodb.boto3_transport").Boto3Transport(endpoint, region)
+        client: Transport = deferred("persisty.backends.dynamodb.boto3_transport").Boto3Transport(endpoint, region)
         return DynamoDbEngine(client, app, stage, Options(**numbers))
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     origin = endpoint or f"https://dynamodb.{region}.{domain}"
