@@ -142,7 +142,7 @@ class App:
         removed = [item if isinstance(item, str) else meta_of(item).name for item in remove]
         with self._changing:
             before = self.metas
-            faults = change_faults(before, added, replaced, removed, self._engines.further)
+            faults = change_faults(before, added, replaced, removed, self._engines.names)
             if faults:
                 raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
             items = {name: meta for name, meta in before.items() if name not in removed}
@@ -207,9 +207,9 @@ class App:
         `engine`: its name, None for the app's own. A transaction inside another is part of it, and is undone by itself. Listeners receive the changes
         when the outermost is committed. `Unsupported` where the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
         """
-        if engine is not None and engine not in self._engines.further:
+        if engine is not None and engine not in self._engines.names:
             raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
-        return self._engines.connected(engine).transaction()
+        return self._engines.connected(self._engines.known(engine)).transaction()
 
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False

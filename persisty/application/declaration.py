@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -27,7 +27,7 @@ def declared(item: Any) -> StoreMeta[Any]:
     return item if isinstance(item, StoreMeta) else meta_of(item)
 
 
-def item_faults(metas: Sequence[StoreMeta[Any]], engines: Mapping[str, str]) -> list[Fault]:
+def item_faults(metas: Sequence[StoreMeta[Any]], engines: Collection[str]) -> list[Fault]:
     """Return the faults of names and engines."""
     names = Counter(meta.name for meta in metas)
     return [
@@ -50,7 +50,7 @@ def change_faults(
     added: Sequence[StoreMeta[Any]],
     replaced: Sequence[StoreMeta[Any]],
     removed: Sequence[str],
-    engines: Mapping[str, str],
+    engines: Collection[str],
 ) -> list[Fault]:
     """Return the faults of a change of the items of an app."""
     named = [*removed, *(one.name for one in replaced)]
@@ -62,7 +62,7 @@ def change_faults(
     ]
 
 
-def _one_of(engines: Mapping[str, str]) -> str:
+def _one_of(engines: Collection[str]) -> str:
     return "one of " + ", ".join(engines) if engines else "an app with `engines`"
 
 

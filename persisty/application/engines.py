@@ -26,6 +26,8 @@ class Engines:
     ) -> None:
         self._name, self._feed, self.cached = name, feed, cached
         self.url, self.further = url, further
+        self.names = frozenset(further)
+        """The names of engines that items may have, also while `App.use` stores all items in one."""
         self.stage = stage
         self.connections: dict[Place, Connection] = {}
         self._connecting = threading.Lock()

@@ -152,7 +152,10 @@ def worker(options: Options) -> ASGIApp:
 def seed(app: App, spec: str) -> None:
     """Call the function that stores the first items of the app."""
     count = load_function(spec, "seed")(app)
-    typer.echo(f"seeded {count} items" if count else "the app has been seeded before")
+    if count is None:
+        typer.echo(f"{spec} has been called")
+    else:
+        typer.echo(f"seeded {count} items" if count else "the app has been seeded before")
 
 
 def announce(app: App, options: Options) -> None:

@@ -155,3 +155,19 @@ def test_an_unknown_engine_stops_the_start() -> None:
     assert [(fault.path, fault.expected, fault.found) for fault in caught.value.faults] == [
         ("/items/cart", "one of slow", "fast")
     ]
+
+
+def test_an_app_that_stores_all_in_one_engine_still_knows_the_names_of_its_engines() -> None:
+    @stored(key="name", engine="fast")
+    class Ping:
+        name: Attr[str]
+
+    app = App("net", items=[Ping], url="memory://", engines={"fast": "memory://"})
+    app.use("sqlite://")
+    app.remove(Ping)
+    app.add(Ping)
+    with app.transaction("fast"):
+        app.store(Ping).create(Ping(name="a"))
+    assert app.store(Ping).count() == 1
+    with pytest.raises(InvalidDeclaration, match="slow is not an engine of net"):
+        app.transaction("slow")
