@@ -20,7 +20,7 @@ from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
 from ..store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
-from ..store.backend import Engine
+from ..store.backend import Engine, StoredTable
 from ..store.catalogue import Catalogue
 from ..store.change_feed import Changes, Feed, Listener
 from ..store.change_path import ChangePath
@@ -86,7 +86,7 @@ class App:
         self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
         records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
         self._abandoned = frozenset(abandoned)
-        self._applied = AppliedSchemas(name, records, self._is_empty)
+        self._applied = AppliedSchemas(name, records, self._is_empty, self._table)
         self._handed_out |= {context_of(self.requests), context_of(records)}
         self._take({meta.name: meta for meta in metas})
 
@@ -316,6 +316,10 @@ class App:
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""
         return self._engines.connected(self._engines.known(engine)).engine.is_empty(name)
+
+    def _table(self, name: str, engine: str | None) -> StoredTable | None:
+        """Return the table of an item, if its engine stores columns."""
+        return self._engines.connected(self._engines.known(engine)).engine.table(name)
 
     def verify(self) -> None:
         """Check that the tables exist and fit the declarations. `SchemaMismatch` lists every difference.

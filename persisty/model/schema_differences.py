@@ -6,7 +6,7 @@ is named when it is read), an attribute that is gone, a new attribute that has a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..errors import Fault
@@ -22,8 +22,11 @@ SIMILAR = 0.75
 """Share of equal attributes from which a new item looks like a former one under another name."""
 
 
-def differences(stored: Schema, declared: StoreMeta[Any]) -> Iterator[Fault]:
-    """Yield a fault for each difference that items stored under a schema do not survive."""
+def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[str] | None = None) -> Iterator[Fault]:
+    """Yield a fault for each difference that items stored under a schema do not survive.
+
+    `columns`: the columns of the table. A column with the new name and none with the former one was renamed. None: the items have no columns.
+    """
     name, schema = declared.name, declared.schema
     if stored.key != schema.key:
         yield Fault(
@@ -36,20 +39,44 @@ def differences(stored: Schema, declared: StoreMeta[Any]) -> Iterator[Fault]:
     now = {one.name for one in schema.attributes}
     for one in schema.attributes:
         path = f"/{name}/{one.name}"
-        if one.name in before:
-            was, is_ = form(stored, before[one.name]), form(schema, one)
+        former = next((old for old in one.former_names if old in before and old not in now), None)
+        renamed = columns is not None and one.name in columns and former not in columns
+        known = before.get(one.name) or (before[former] if former and renamed else None)
+        if known is not None:
+            was, is_ = form(stored, known), form(schema, one)
             if was != is_ and "any" not in (was, is_):
                 yield Fault(
                     path, "Stored items have a value of another type: declare it as before, or convert them", is_, was
                 )
-        elif former := next((old for old in one.former_names if old in before and old not in now), None):
-            yield Fault(
-                path, f"Stored items have it as {former}: copy the values before {former} is dropped", one.name, former
-            )
+        elif former is not None:
+            yield Fault(path, _copying(schema, one.name, former, columns))
         elif not one.optional and value_before(declared.attributes[one.name]) is None:
-            yield Fault(
-                path, "Stored items have no value for it: declare a default, or let it be None", form(schema, one)
-            )
+            gone = [
+                old.name for old in stored.attributes if old.name not in now and form(stored, old) == form(schema, one)
+            ]
+            renaming = f". If it was renamed, declare {' or '.join(map(named_before, gone))}" if gone else ""
+            yield Fault(path, f"Stored items have no value for it: declare a default, or let it be None{renaming}")
+
+
+def named_before(former: str) -> str:
+    """Return the declaration of a former name."""
+    return f'former_names="{former}"'
+
+
+def _copying(schema: Schema, name: str, former: str, columns: Collection[str] | None) -> str:
+    """Return how stored values get from a former attribute into the one that has its place."""
+    if columns is not None and name in columns:
+        return (
+            f"Stored items have it as {former}, and the table has both columns. Copy the values of {former} into {name}, "
+            f"then drop the column {former} and start again"
+        )
+    key = ", ".join(f"item.{one}" for one in schema.key)
+    key = key if len(schema.key) == 1 else f"({key})"
+    return (
+        f"Stored items have it as {former}. Declare {former} and {name} together, {name} with a default or None, and start. "
+        f"Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
+        f"Then remove {former} from the class and start again"
+    )
 
 
 def form(schema: Schema, attribute: AttributeSchema) -> str:

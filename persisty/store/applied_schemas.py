@@ -20,10 +20,13 @@ from ..model.schema_differences import differences, looks_like
 from ..model.schema_json import schema_from_json, schema_to_json
 from ..model.stored import stored
 from ..naming import RESERVED
+from .backend import StoredTable
 from .store import Store
 
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
+TableOf = Callable[[str, str | None], StoredTable | None]
+"""(name of a store, name of its engine) → its table, None without columns."""
 
 
 @stored(name=f"{RESERVED}schema", key=("app", "store"))
@@ -42,10 +45,10 @@ APPLIED: StoreMeta[AppliedSchema] = meta_of(AppliedSchema)
 
 
 class AppliedSchemas:
-    """The records of one app. `is_empty` asks the engines."""
+    """The records of one app. `is_empty` and `table_of` read from the engines."""
 
-    def __init__(self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty) -> None:
-        self._app, self._records, self._is_empty = app, records, is_empty
+    def __init__(self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty, table_of: TableOf) -> None:
+        self._app, self._records, self._is_empty, self._table_of = app, records, is_empty, table_of
         self._read: dict[str, AppliedSchema] | None = None
 
     def all(self, *, again: bool = True) -> dict[str, AppliedSchema]:
@@ -83,7 +86,9 @@ class AppliedSchemas:
         for meta in metas:
             record = applied.get(meta.name)
             if record is not None and record.hash != meta.schema.hash:
-                found = list(differences(schema_from_json(record.schema), meta))
+                table = self._table_of(meta.name, meta.engine)
+                columns = None if table is None else table.columns
+                found = list(differences(schema_from_json(record.schema), meta, columns))
                 faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
         _raise(faults)
 
@@ -116,10 +121,21 @@ class AppliedSchemas:
             if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
                 told = (
                     f"It is new and empty, while items of {name}, which is not declared any more, are stored. Keep the name with "
-                    f'@stored(name="{name}"), or rename the table, or leave these items behind with App(abandoned=["{name}"])'
+                    f'@stored(name="{name}"){self._renaming(meta, name, applied[name].engine)}, '
+                    f'or leave these items behind with App(abandoned=["{name}"])'
                 )
-                yield Fault(f"/{meta.name}", told, meta.name, name)
+                yield Fault(f"/{meta.name}", told)
                 return
+
+    def _renaming(self, meta: StoreMeta[Any], former: str, engine: str | None) -> str:
+        """Return how the former table gets the new name. Empty where an engine cannot rename a table."""
+        table = self._table_of(former, engine) if engine == meta.engine else None
+        if table is None:
+            return ""
+        empty = self._table_of(meta.name, meta.engine)
+        dropping = "" if empty is None else f"DROP TABLE {empty.place}; "
+        name = meta.name.replace('"', '""')
+        return f', or rename the table: {dropping}ALTER TABLE {table.place} RENAME TO "{name}"'
 
 
 def _raise(faults: Sequence[Fault]) -> None:

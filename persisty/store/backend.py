@@ -224,6 +224,13 @@ class Backend(Protocol[T]):
         ...
 
 
+class StoredTable(Struct, frozen=True):
+    """A table of a database: its name as it is written in SQL, and its columns."""
+
+    place: str
+    columns: frozenset[str]
+
+
 class Engine(Protocol):
     """A connection to the place of items, opened by URL. `embedded` as in `Capabilities`. `deployed`: a deployment creates the tables, so that a
     server only verifies them."""
@@ -241,6 +248,10 @@ class Engine(Protocol):
 
     def is_empty(self, name: str) -> bool:
         """Return whether nothing is stored under the name of a store. Creates nothing."""
+        ...
+
+    def table(self, name: str) -> StoredTable | None:
+        """Return the table of a store; None where it does not exist, or where a table has no columns of its own."""
         ...
 
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ...errors import Conflict, Fault, InvalidInput, SchemaMismatch
 from ...model.meta import StoreMeta
-from ...store.backend import Backend, Outcome, Write, WriteResult
+from ...store.backend import Backend, Outcome, StoredTable, Write, WriteResult
 from ...store.write_results import relocated, undone
 from .columns import SEQUENCES, table_of, table_text
 from .dialect import Connection, Dialect, UniqueTaken
@@ -66,6 +66,10 @@ class SqlEngine:
             return True
         table = table_text(Table(name, MetaData()), self._dialect)
         return not self._connection.rows(f"SELECT 1 FROM {table} LIMIT 1")
+
+    def table(self, name: str) -> StoredTable | None:
+        columns = frozenset(row[0] for row in self._connection.rows(self._dialect.columns_of, (name,)))
+        return StoredTable(table_text(Table(name, MetaData()), self._dialect), columns) if columns else None
 
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
         self.prepare(metas)

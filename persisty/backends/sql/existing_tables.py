@@ -17,6 +17,7 @@ from sqlalchemy.sql import quoted_name
 
 from ...errors import Fault, SchemaMismatch
 from ...model.meta import StoreMeta
+from ...model.schema_differences import named_before
 from .added_columns import adding_column
 from .columns import RowCodec, table_text
 from .dialect import Dialect
@@ -93,17 +94,16 @@ class Comparison:
             if name in former:
                 table, was = self._place, former[name]
                 renaming = f"ALTER TABLE {table} RENAME COLUMN {self._quoted(was)} TO {self._quoted(name)}"
-                yield self._fault(name, f"The column has its former name. Rename it: {renaming}", name, was)
+                yield self._fault(name, f"The column has its former name. Rename it: {renaming}")
                 continue
             statement = self.adding(name)
             if statement is None:
                 yield self._fault(
                     name,
                     "The table lacks the column, and stored items have no value for it: declare a default, or let it be None",
-                    self._declared(name),
                 )
             elif not adds_columns:
-                yield self._fault(name, f"The table lacks the column. Add it: {statement}", self._declared(name))
+                yield self._fault(name, f"The table lacks the column. Add it: {statement}")
 
     def _key(self) -> Iterator[Fault]:
         keyed = sorted((one for one in self._stored.values() if one.place), key=lambda one: one.place)
@@ -124,7 +124,7 @@ class Comparison:
             yield self._fault(name, f"The column has another type. {self._remedy('type', name)}", declared, stored.type)
         elif attribute.optional and stored.required and not stored.place:
             yield self._fault(
-                name, f"The column takes no null. {self._remedy('null', name)}", f"{declared} or null", declared
+                name, f"The column does not allow null. {self._remedy('null', name)}", f"{declared} or null", declared
             )
         elif not attribute.optional and not stored.required and not stored.place:
             yield from self._nulls(name, declared)
@@ -148,10 +148,18 @@ class Comparison:
             yield self._fault(
                 stored.name,
                 "The column has no attribute and requires a value, so no item can be created. "
+                + self._former_name(stored)
                 + self._remedy("dropped", stored.name),
-                "an attribute, a default or a nullable column",
-                f"{stored.type} NOT NULL",
+                found=f"{stored.type} NOT NULL",
             )
+
+    def _former_name(self, stored: StoredColumn) -> str:
+        """Return how an attribute without a column can take the values of this column. Empty if none has its type."""
+        type_ = _comparable(stored.type)
+        alike = [name for name in self.missing if _comparable(self._declared(name)) == type_]
+        if not alike:
+            return ""
+        return f"If {' or '.join(alike)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
 
     def _uniques(self) -> Iterator[Fault]:
         """Yield the unique indexes that persisty made for a `Unique` that is no longer declared."""

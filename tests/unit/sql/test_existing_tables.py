@@ -66,6 +66,13 @@ class WithoutSize:
 
 
 @stored(name="thing")
+class LengthForSize:
+    id: str
+    length: int
+    note: str | None = None
+
+
+@stored(name="thing")
 class WithoutNote:
     id: str
     size: int
@@ -120,7 +127,7 @@ def test_a_null_in_a_required_attribute_names_the_item_and_stops_the_start(prepa
     assert [fault.path for fault in caught.value.faults] == ["/thing/note"]
 
 
-def test_a_column_that_takes_no_null_is_named_if_the_attribute_is_optional_now(prepared: Prepare) -> None:
+def test_a_column_that_does_not_allow_null_is_named_if_the_attribute_is_optional_now(prepared: Prepare) -> None:
     prepared(Plain)
     assert [path for path, *_ in mistakes(prepared, OptionalSize)] == ["/thing/size"]
 
@@ -128,6 +135,12 @@ def test_a_column_that_takes_no_null_is_named_if_the_attribute_is_optional_now(p
 def test_a_required_column_whose_attribute_is_gone_stops_the_start_instead_of_every_create(prepared: Prepare) -> None:
     prepared(Plain)
     assert [path for path, *_ in mistakes(prepared, WithoutSize)] == ["/thing/size"]
+
+
+def test_a_required_column_without_an_attribute_offers_the_former_name_of_a_new_one(prepared: Prepare) -> None:
+    prepared(Plain)
+    with pytest.raises(SchemaMismatch, match='If length is its new name, declare former_names="size" there'):
+        prepared(LengthForSize)
 
 
 def test_a_nullable_column_whose_attribute_is_gone_is_harmless(prepared: Prepare) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import count
@@ -84,10 +85,33 @@ class Renamed:
     length: int = Attr(default=0, former_names="size")
 
 
+@stored(name="note")
+class Both:
+    id: str
+    text: str
+    size: int = 0
+    length: int = Attr(default=0, former_names="size")
+
+
+@stored(name="note")
+class RenamedText:
+    id: str
+    title: str
+    size: int = 0
+
+
 def filled(opened: Opened) -> App:
     app = opened(Note)
     app.store(Note).create({"id": "a", "text": "t"})
     return app
+
+
+def execute(app: App, statement: str) -> None:
+    app._engines.connected().engine._connection.rows(statement)  # type: ignore[attr-defined]
+
+
+def place(app: App) -> str:
+    return app._engines.connected().engine.table("note").place  # type: ignore[union-attr]
 
 
 def mistakes(opened: Opened, *items: type[Any]) -> list[str]:
@@ -129,6 +153,56 @@ def test_another_type_is_noticed_even_where_both_are_stored_as_text(opened: Open
 def test_a_renamed_attribute_that_names_its_former_name_is_noticed(opened: Opened) -> None:
     filled(opened)
     assert mistakes(opened, Renamed) == ["/note/length"]
+
+
+def test_a_renamed_attribute_starts_after_what_the_error_says(opened: Opened) -> None:
+    app = opened(Note)
+    app.store(Note).create({"id": "a", "text": "t", "size": 7})
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(Renamed)
+    message = str(caught.value)
+    if statement := re.search(r"ALTER TABLE .* RENAME COLUMN .*", message):
+        execute(app, statement[0])
+    else:
+        assert "Declare size and length together" in message
+        assert "store.update(item.id, {'length': item.size})" in message
+        both = opened(Both).store(Both)
+        for item in both.search_all():
+            both.update(item.id, {"length": item.size})
+    for _ in range(2):
+        assert opened(Renamed).store(Renamed).read("a").length == 7
+
+
+def test_an_attribute_can_be_copied_and_then_removed_on_every_engine(opened: Opened) -> None:
+    opened(Note).store(Note).create({"id": "a", "text": "t", "size": 7})
+    app = opened(Note)
+    if app.url.startswith("postgresql"):
+        execute(app, f'ALTER TABLE {place(app)} ADD COLUMN "length" BIGINT NOT NULL DEFAULT 0')
+    both = opened(Both).store(Both)
+    for item in both.search_all():
+        both.update(item.id, {"length": item.size})
+    if app.url.startswith(("sqlite", "postgresql")):
+        execute(app, f'ALTER TABLE {place(app)} DROP COLUMN "size"')
+    assert opened(Renamed).store(Renamed).read("a").length == 7
+
+
+def test_a_required_attribute_that_was_renamed_without_its_former_name_offers_it(opened: Opened) -> None:
+    filled(opened)
+    with pytest.raises(SchemaMismatch, match='former_names="text"'):
+        opened(RenamedText)
+
+
+def test_a_renamed_class_starts_after_the_statement_of_the_error(opened: Opened) -> None:
+    app = filled(opened)
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(Memo)
+    assert "(expected" not in str(caught.value)
+    statement = re.search(r'ALTER TABLE .* RENAME TO "memo"', str(caught.value))
+    assert (statement is None) == app.url.startswith("dynamodb")
+    if statement is not None:
+        execute(app, statement[0])
+        for _ in range(2):
+            assert opened(Memo).store(Memo).read("a").text == "t"
 
 
 def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opened) -> None:

@@ -163,8 +163,8 @@ _COLUMN = "ALTER TABLE {table} ALTER COLUMN {column}"
 REMEDIES = {
     "key": "Change it: ALTER TABLE {table} DROP CONSTRAINT …, ADD PRIMARY KEY …",
     "type": f"Change it: {_COLUMN} TYPE {{type}} USING {{column}}::{{type}}",
-    "null": f"Let it: {_COLUMN} DROP NOT NULL",
-    "dropped": f"Let it be null: {_COLUMN} DROP NOT NULL",
+    "null": f"Allow it: {_COLUMN} DROP NOT NULL",
+    "dropped": f"Allow null: {_COLUMN} DROP NOT NULL",
 }
 
 
