@@ -1,25 +1,31 @@
 """Stored items that do not fit their declaration: a removed enum member, another type, a required attribute without a value.
 
 An engine that cannot decode a value reads the item as an instance of a subclass of its class. There the attributes that cannot be decoded are
-None, and `unreadable` names them. Filters, deletes and referential actions see such an item like any other; `StoreContext` is where it ends, as
+None, and `unreadable` names them. The error says where a nested value is, such as `/position/alt`. Filters, deletes and referential actions see such an item like any other; `StoreContext` is where it ends, as
 an `UnreadableItem` that names store, key and attributes. No caller of a store gets the item itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from enum import Enum
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET
 
 from ..errors import UnreadableItem
 from .meta import StoreMeta, per_meta
+from .struct_fields import struct_fields
+from .types import bare, unwrap
+from .validation import fault_of
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """Errors of decoding a value of another type."""
 NAMES = "persisty_unreadable"
-"""The field with the attributes that cannot be decoded. Names of attributes do not start so."""
+"""The field with the attributes that cannot be decoded, each with the path of its value. Names of attributes do not start so."""
+MAX_ALLOWED = 20
+"""Allowed values that an error lists for one value."""
 
 
 class UnreadableValue(ValueError):
@@ -39,20 +45,19 @@ def partly_readable(
     """Return the item of stored values. `decode`: (attribute, its stored value) → its value, or an error of `FAULTS`. Attributes that
     are not `selected` are UNSET."""
     values: dict[str, Any] = dict.fromkeys(meta.attributes, UNSET)
-    unreadable: list[str] = []
+    unreadable: list[tuple[str, str]] = []
     for name in selected:
         try:
             values[name] = decode(name, stored[name])
-        except FAULTS:
+        except FAULTS as error:
             values[name] = None
-            unreadable.append(name)
+            unreadable.append((name, fault_of(error, "").path if isinstance(error, msgspec.ValidationError) else ""))
     return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
 
 
 def unreadable(item: Any) -> tuple[str, ...]:
     """Return the attributes of an item that could not be decoded."""
-    names: tuple[str, ...] = getattr(item, NAMES, ())
-    return names
+    return tuple([name for name, _ in getattr(item, NAMES, ())])
 
 
 def unreadable_error(
@@ -67,7 +72,12 @@ def unreadable_error(
     key = meta.key_of(item) if known else None
     place = meta.name if key is None else f"{meta.name} {key}"
     has = "has a value" if len(listed) == 1 else "have values"
-    told = f"{place} cannot be read: {', '.join(listed)} {has} that the declaration does not allow"
+    below: dict[str, str] = dict(getattr(item, NAMES, ()))
+    paths = {name: f"/{name}{below[name]}" if below.get(name) else name for name in listed}
+    told = f"{place} cannot be read: {', '.join(paths.values())} {has} that the declaration does not allow"
+    for name, path in paths.items():
+        if allowed := _allowed(meta.attributes[name].type, below.get(name, "").split("/")[1:]):
+            told += f". Allowed for {path}: {', '.join(allowed)}"
     details: dict[str, Any] = {"store": meta.name, "key": key, "attributes": listed}
     if written:
         return UnreadableItem(f"The change was written. {told}", **details, written=True)
@@ -79,3 +89,20 @@ def unreadable_values(meta: StoreMeta[Any], names: Iterable[str]) -> UnreadableI
     listed = list(dict.fromkeys(names))
     told = f"An item of {meta.name} cannot be read: {', '.join(listed)}. A search names it"
     return UnreadableItem(told, store=meta.name, key=None, attributes=listed)
+
+
+def _allowed(annotation: Any, steps: Sequence[str]) -> list[str]:
+    """Return the values that an enum or a `Literal` allows at a place below a type, none for any other type."""
+    for step in steps:
+        cls = bare(unwrap(annotation)[0])
+        parts = {one.json: one.annotation for one in struct_fields(get_origin(cls) or cls)}
+        inner = [one for one in get_args(cls) if one is not Ellipsis]
+        if step not in parts and not inner:
+            return []
+        annotation = parts[step] if step in parts else inner[-1]
+    cls = bare(unwrap(annotation)[0])
+    if get_origin(cls) is Literal:
+        values = list(get_args(cls))
+    else:
+        values = [one.value for one in cls] if isinstance(cls, type) and issubclass(cls, Enum) else []
+    return [*map(str, values[:MAX_ALLOWED]), *(["…"] if len(values) > MAX_ALLOWED else [])]

@@ -167,7 +167,10 @@ class WireCodec:
         if isinstance(given, dict):
             if null and given == NULL:
                 return None
-            given = msgspec.convert(given, self._cells[name])
+            try:
+                given = msgspec.convert(given, self._cells[name])
+            except msgspec.ValidationError as error:  # its path is one of the cell, not of the value
+                raise UnreadableValue(name) from error
         value = getattr(given, kind.tag)
         if value is None:
             return None if given.NULL else _missing()

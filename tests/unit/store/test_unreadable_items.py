@@ -8,10 +8,12 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored, where
+from persisty.model.unreadable_items import partly_readable, unreadable_error
 
 from ...postgres import schema_in
 
@@ -183,6 +185,80 @@ def test_an_aggregate_by_the_broken_attribute_says_so(app: App) -> None:
     assert app.store(Dress).count_by(Dress.size) == {1: 5}
     with pytest.raises(UnreadableItem, match="An item of dress cannot be read"):
         app.store(Dress).count_by(Dress.color)
+
+
+class OldPosition(Struct):
+    lat: float
+    alt: str = "high"
+    marks: list[str] = []
+
+
+class Mark(enum.Enum):
+    START = "start"
+    STOP = "stop"
+
+
+class Position(Struct):
+    lat: float
+    alt: int
+    marks: list[Mark] = []
+
+
+@stored(name="drone")
+class OldDrone:
+    id: str
+    position: OldPosition
+
+
+@stored(name="drone")
+class Drone:
+    id: str
+    position: Position
+
+
+def test_the_error_names_the_path_of_a_nested_value_and_the_allowed_values(app: App) -> None:
+    app.add(OldDrone)
+    app.prepare()
+    old, odd = app.store(OldDrone), OldPosition(lat=1.0, alt="x")
+    fine = {"lat": 1.0, "alt": 1}
+    old.create({"id": "a", "position": odd})
+    app.replace(Drone)
+    drones = app.store(Drone)
+    with pytest.raises(UnreadableItem, match="drone a cannot be read: /position/alt has a value") as caught:
+        drones.read("a")
+    assert caught.value.details["attributes"] == ["position"]
+    drones.update("a", {"position": fine})
+    assert drones.read("a").position.alt == 1
+
+
+def test_the_error_lists_the_values_that_an_enum_allows(app: App) -> None:
+    with pytest.raises(UnreadableItem, match=r"color has a value .*Allowed for color: red, blue"):
+        app.store(Dress).read("d1")
+
+
+def test_an_enum_within_a_nested_list_has_its_path_and_its_allowed_values() -> None:
+    meta = Drone.__persisty__  # type: ignore[attr-defined]
+    stored_ = {"id": "a", "position": '{"lat":1,"alt":2,"marks":["start","turn"]}'}
+
+    def decode(name: str, value: Any) -> Any:
+        return value if name == "id" else msgspec.json.decode(value, type=meta.attributes[name].type)
+
+    error = unreadable_error(meta, partly_readable(meta, stored_, decode, ("id", "position")))
+    assert "/position/marks/1 has a value" in error.message
+    assert error.message.endswith("Allowed for /position/marks/1: start, stop")
+
+
+def test_all_unreadable_items_can_be_found_and_repaired(app: App) -> None:
+    dresses = app.store(Dress)
+    for _ in range(9):
+        try:
+            for _item in dresses.search_all():
+                pass
+            break
+        except UnreadableItem as error:
+            for broken in error.details.get("items", [error.details]):
+                dresses.update(broken["key"], {"color": After.BLUE})
+    assert [one.color for one in dresses.search_all(order="id")].count(After.BLUE) == 3
 
 
 @stored(name="dress", access=where(color=After.RED))
