@@ -78,6 +78,15 @@ def test_any_json_travels_as_text(hosted: Hosted, appsync: AppSync, value: Any) 
     assert appsync.handle({"fieldName": "whatever", "arguments": {"value": value}}) == {"data": value}
 
 
+@pytest.mark.parametrize("value", [0.0, 3.0, -2.0, [1.0, {"a": 4.0}]])
+def test_a_number_without_a_fraction_is_an_integer_in_any_json(hosted: Hosted, appsync: AppSync, value: Any) -> None:
+    query = "query ($it: AWSJSON) { whatever(value: $it) }"
+    text = hosted.data(query, it=json.dumps(value))["whatever"]
+    assert "." not in text
+    answer = appsync.handle({"fieldName": "whatever", "arguments": {"value": value}})
+    assert json.dumps(answer["data"]) == json.dumps(json.loads(text))
+
+
 def test_an_action_that_answers_nothing(hosted: Hosted) -> None:
     assert hosted.data("mutation { nothingAtAll }") == {"nothingAtAll": None}
 

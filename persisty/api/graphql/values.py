@@ -162,6 +162,7 @@ GIVEN: dict[Form, Callable[[Any], Any]] = {
     Form.UNBOUNDED: _whole,
     Form.DIGITS: _long,
     Form.STRUCTURE: _structure,
+    Form.ANY: _numbers,
 }
 """Form → the plain JSON of what GraphQL gives; the forms that are absent are plain JSON already."""
 
