@@ -592,7 +592,7 @@ def test_the_endpoint_over_http_never_begins_a_subscription(here: None) -> None:
 def raw_frames(place: Place, *frames: bytes) -> bytes:
     """Return what the server sends after the handshake, until it closes the connection. The frames arrive in one packet."""
     port = int(place.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
         connection.sendall(
             b"GET /graphql?token=secret HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
             b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
