@@ -24,6 +24,8 @@ FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """Errors of decoding a value of another type."""
 NAMES = "persisty_unreadable"
 """The field with the attributes that cannot be decoded, each with the path of its value. Names of attributes do not start so."""
+MISSING = "missing required field "
+"""In msgspec's message about an object without a field, before the name of the field."""
 MAX_ALLOWED = 20
 """Allowed values that an error lists for one value."""
 
@@ -51,8 +53,17 @@ def partly_readable(
             values[name] = decode(name, stored[name])
         except FAULTS as error:
             values[name] = None
-            unreadable.append((name, fault_of(error, "").path if isinstance(error, msgspec.ValidationError) else ""))
+            unreadable.append((name, _path(error)))
     return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
+
+
+def _path(error: Exception) -> str:
+    """Return where a value is within its attribute, empty for the whole value."""
+    if not isinstance(error, msgspec.ValidationError):
+        return ""
+    fault = fault_of(error, "")
+    _, missing, field = fault.message.partition(MISSING)
+    return f"{fault.path}/{field}" if missing else fault.path
 
 
 def unreadable(item: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from persisty import App, Attr, SchemaMismatch, stored
+from persisty import App, Attr, Conflict, SchemaMismatch, Unique, stored
 
 from ...postgres import schema_in
 
@@ -98,6 +98,18 @@ class RenamedText:
     id: str
     title: str
     size: int = 0
+
+
+@stored(name="person", indexes=[Unique("mail")])
+class Person:
+    id: str
+    mail: str
+
+
+@stored(name="member", indexes=[Unique("mail")])
+class Member:
+    id: str
+    mail: str
 
 
 def filled(opened: Opened) -> App:
@@ -203,6 +215,19 @@ def test_a_renamed_class_starts_after_the_statement_of_the_error(opened: Opened)
         execute(app, statement[0])
         for _ in range(2):
             assert opened(Memo).store(Memo).read("a").text == "t"
+
+
+def test_a_unique_index_still_refuses_duplicates_after_its_table_was_renamed(opened: Opened) -> None:
+    app = opened(Person)
+    if app.url.startswith("dynamodb"):
+        return
+    app.store(Person).create({"id": "a", "mail": "m"})
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(Member)
+    execute(app, str(caught.value).partition("the table: ")[2].partition(", or leave")[0])
+    members = opened(Member).store(Member)
+    with pytest.raises(Conflict):
+        members.create({"id": "b", "mail": "m"})
 
 
 def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opened) -> None:

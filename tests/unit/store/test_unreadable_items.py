@@ -246,6 +246,9 @@ def test_an_enum_within_a_nested_list_has_its_path_and_its_allowed_values() -> N
     error = unreadable_error(meta, partly_readable(meta, stored_, decode, ("id", "position")))
     assert "/position/marks/1 has a value" in error.message
     assert error.message.endswith("Allowed for /position/marks/1: start, stop")
+    lacking = {"id": "a", "position": '{"lat":1}'}
+    error = unreadable_error(meta, partly_readable(meta, lacking, decode, ("id", "position")))
+    assert "cannot be read: /position/alt has a value" in error.message
 
 
 def test_all_unreadable_items_can_be_found_and_repaired(app: App) -> None:
