@@ -15,6 +15,10 @@ MAX_FAULTS = 50
 """Faults that one response lists. Errors in Python may have more."""
 
 
+SHOWN_FAULTS = 3
+"""Faults in the `repr` of an error."""
+
+
 class Fault(Struct, frozen=True, omit_defaults=True):
     """One thing wrong with an input.
 
@@ -45,6 +49,13 @@ class PersistyError(Exception):
         self.faults = tuple(faults)
         self.details = details
         super().__init__(self.message)
+
+    def __repr__(self) -> str:
+        """The class and the message, and the first faults."""
+        told = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
+        told += [f"and {len(self.faults) - SHOWN_FAULTS} more"] if len(self.faults) > SHOWN_FAULTS else []
+        faults = f", faults=[{'; '.join(told)}]" if told else ""
+        return f"{type(self).__name__}({self.message!r}{faults})"
 
     def __str__(self) -> str:
         """The message, and a line for each fault: its path, what is wrong, what was expected and found."""

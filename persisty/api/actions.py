@@ -124,7 +124,7 @@ def _call_action(
             try:
                 values[parameter.name] = _argument(arguments[parameter.name], parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(fault_of(error, pointer(parameter.name)))
+                faults.append(fault_of(error, pointer(parameter.name), parameter.shape))
         elif parameter.required:
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:

@@ -64,7 +64,9 @@ def command(
     true: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means true. Repeatable.")] = None,
     false: Annotated[list[str] | None, Option(metavar="TEXT", help="More text that means false. Repeatable.")] = None,
     url: Annotated[str | None, Option(help="URL of the engine, such as sqlite:///my.db. Default: the app's.")] = None,
-    prepare: Annotated[bool, Option("--prepare", help="Create missing tables first.")] = False,
+    prepare: Annotated[
+        bool, Option("--prepare", help="Create missing tables first. Without it, only SQLite creates them.")
+    ] = False,
     batch: Annotated[int, Option(min=1, max=MAX_BATCH, help="Rows to write at once.")] = MAX_BATCH,
     rejects: Annotated[
         Path | None,

@@ -171,6 +171,9 @@ OWNING = frozenset({Kind.UUID, Kind.STRING})
 """Kinds that can equal a caller's subject."""
 
 
+_OTHER_ACTIONS = " or ".join(f'"{one}"' for one in ACTIONS if one != "nullify")
+
+
 def check_links(links: Iterable[LinkSchema], drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
     for one in links:
         path = f"/{one.name}"
@@ -182,7 +185,13 @@ def check_links(links: Iterable[LinkSchema], drafts: Mapping[str, Attribute], fa
         elif one.key_attribute not in drafts:
             faults.append(Fault(path, f"goes by {one.key_attribute}, which is not an attribute"))
         elif one.on_delete == "nullify" and not drafts[one.key_attribute].optional:
-            faults.append(Fault(path, f"nullifies {one.key_attribute}, which may not be None"))
+            faults.append(
+                Fault(
+                    path,
+                    f'has on_delete="nullify", but {one.key_attribute} may not be None',
+                    f"{one.key_attribute} with | None, or on_delete={_OTHER_ACTIONS}",
+                )
+            )
         if one.through is not None and one.type == "belongs_to":
             faults.append(Fault(path, "belongs to an item through another"))
 

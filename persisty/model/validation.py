@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
+from .choices import choices
 from .generators import Add, Append, now
 from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<at>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_NO_CHOICE = "Invalid enum value"
 _EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
 
 
@@ -38,13 +40,15 @@ def pointer(*steps: object) -> str:
     return text
 
 
-def fault_of(error: Exception, path: str) -> Fault:
-    """Return the fault of msgspec's message, with its place below `path`."""
+def fault_of(error: Exception, path: str, annotation: Any = None) -> Fault:
+    """Return the fault of msgspec's message, with its place below `path`. `annotation`: the type whose enums have the expected values."""
     match = _AT.match(str(error))
     what, at = (match["what"], match["at"] or "") if match else (str(error), "")
     steps = [step["name"] or step["index"].replace("...", "*") for step in _STEP.finditer(at)]
     shape = _EXPECTED.match(what)
     expected, found = (shape["expected"], shape["found"]) if shape else (None, None)
+    if annotation is not None and what.startswith(_NO_CHOICE):
+        expected = choices(annotation, steps)
     return Fault(path + pointer(*steps), what.replace("`", ""), _plain(expected), _plain(found))
 
 
@@ -131,7 +135,7 @@ def new_item(
         faults = _faults(meta, values, path, may)
         if not faults and holds_unrounded(values):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
-        raise InvalidInput(faults=faults or [fault_of(error, path)]) from error
+        raise InvalidInput(faults=faults or [fault_of(error, path, meta.item)]) from error
 
 
 def _item(meta: StoreMeta[T], values: Mapping[str, Any]) -> T:
@@ -177,7 +181,7 @@ def changes_of(
             try:
                 changes[name] = check(attribute, told)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
-                faults.append(fault_of(error, path + pointer(name, *([word] if word else ()))))
+                faults.append(fault_of(error, path + pointer(name, *([word] if word else ())), attribute.type))
     if faults:
         raise InvalidInput(faults=faults)
     _generate(changes, _on_update(meta))
@@ -287,7 +291,7 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
         try:
             typed(attribute, values[name])
         except (msgspec.ValidationError, ValueError, TypeError) as error:
-            faults.append(fault_of(error, path + pointer(name)))
+            faults.append(fault_of(error, path + pointer(name), attribute.type))
     return faults
 
 
@@ -296,7 +300,7 @@ def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str,
     return [
         _unknown(meta, name, path, may)
         if allowed is None
-        else Fault(path + pointer(name), f"Not {flag}: the server decides it", "nothing")
+        else Fault(path + pointer(name), f"Not {flag}: leave it out, the server sets it")
         for name, allowed in said.items()
         if not allowed
     ]

@@ -156,7 +156,7 @@ def compare(
     try:
         return SHAPES.get(operator, _plain)(attribute, operator, value, strict)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        faults.append(fault_of(error, path))
+        faults.append(fault_of(error, path, attribute.operand))
         return NOTHING
 
 

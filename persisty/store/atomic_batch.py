@@ -25,7 +25,7 @@ from .backend import Delete, Outcome, Patch, Put, Requirement, Write, WriteResul
 from .change_path import ChangePath, write_together
 from .context import StoreContext
 from .preparation import depends_on_nothing
-from .referential_actions import BLOCKED, Removal
+from .referential_actions import Removal
 from .results import Planned
 from .write_results import undone
 
@@ -79,7 +79,7 @@ def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Cal
     for position, store, planned in released:
         removals[position] = store.referential_actions.removal(None, by)
         removals[position].release(store.meta, list(planned.write.key))  # type: ignore[union-attr]  # a Delete
-    return {position: Conflict(BLOCKED, attributes=[]) for position, one in removals.items() if one.blocked()}
+    return {position: error for position, one in removals.items() if (error := one.blocked()) is not None}
 
 
 def _ready(batch: Sequence[Placed]) -> list[Write]:

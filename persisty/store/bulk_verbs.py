@@ -54,7 +54,7 @@ def delete_matches(
             if follows_links(asked) or (not transactional and actions.may_block(here.meta)):
                 pages = list(pages)
             if not transactional and isinstance(pages, list):
-                actions.check_blocked(here.meta, [key for keys, _ in pages for key in keys])
+                actions.check_blocked(here.meta, [key for keys, _ in pages for key in keys], here.guard.caller)
             for keys, following in pages:
                 for key in keys:
                     changed += actions.delete_one(here.meta, key, condition, removal)

@@ -109,7 +109,11 @@ def linked_metas(declared: Metas) -> tuple[dict[str, StoreMeta[Any]], list[Fault
 def _found(link: Link, known: Metas) -> Ends:
     found = link.find(known)
     if not _among(found, known):
-        raise InvalidDeclaration(faults=[Fault(f"/{link.name}", "leads out of the app", "an item of the app")])
+        missing = [
+            one.name for one in (found.target, found.middle) if one is not None and known.get(one.name) is not one
+        ]
+        what = f"links to {' and '.join(missing)}, which the app does not have"
+        raise InvalidDeclaration(faults=[Fault(f"/{link.name}", what, "every linked item in App(items=[…])")])
     return found
 
 

@@ -17,10 +17,16 @@ from ..model.validation import pointer
 from .atomic_batch import write_atomically
 from .backend import Outcome, Put, WriteResult
 from .context import StoreContext
-from .edits import Create, Edit, EditResult
+from .edits import Create, Delete, Edit, EditResult, Update
 from .limits import check_batch
 from .results import Planned, check_distinct, edit_result, number
 
+_NAMED: dict[type[Edit], str] = {
+    Create: "Create({...}, store=User), or an instance of the item",
+    Update: "Update(key, {...}, store=User)",
+    Delete: "Delete(key, store=User)",
+}
+"""Edit → how it names its store."""
 ContextOf = Callable[[type[Any] | str], StoreContext[Any]]
 """An item's class or name → its store, for the caller of the batch. Raises `InvalidDeclaration` for one that is not of the app."""
 
@@ -75,7 +81,7 @@ def _contexts(context_of: ContextOf, batch: Sequence[Edit]) -> list[StoreContext
                 Fault(pointer("edits", position), "Not an edit", "Create, Update or Delete", type(edit).__name__)
             )
         elif named is None:
-            faults.append(Fault(pointer("edits", position, "store"), "Missing", "the store that the edit is of"))
+            faults.append(Fault(pointer("edits", position, "store"), "Missing", _NAMED.get(type(edit), "store=User")))
         else:
             try:
                 context = context_of(named)

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import Conflict, Unfinished
-from ..model.expressions import And, Filter
+from ..model.expressions import ALL, And, Filter
 from ..model.keys import KeyValues
 from ..model.meta import Link, StoreMeta
 from ..model.validation import changes_of
 from ..query.filter_algebra import among, combine
 from ..security.caller import Caller
+from ..security.policy import Policy
 from .backend import Delete, Outcome, Query, Write, WriteResult
 from .bulk_writes import write_all
 from .change_path import ChangePath
@@ -34,6 +35,8 @@ MAX_DEPENDENTS = 10_000
 BLOCKED = "There are items that belong to it"
 PathOf = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the change path of its store."""
+_Blocking = tuple[StoreMeta[Any], Link, Filter]
+"""An item that may block a delete, by which link, and the filter of those that do."""
 
 
 class ReferentialActions:
@@ -83,7 +86,7 @@ class ReferentialActions:
         refused = self._refused(meta, planned)
         if refused is not None:
             return refused
-        self.check_blocked(meta, [key])
+        self.check_blocked(meta, [key], by)
         return self._dependents_first(meta, key, write, by)
 
     def delete_one(self, meta: StoreMeta[Any], key: Any, when: Filter, removal: Removal) -> bool:
@@ -130,20 +133,20 @@ class ReferentialActions:
                     left.append(other)
         return False
 
-    def check_blocked(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
+    def check_blocked(self, meta: StoreMeta[Any], keys: Sequence[Any], by: Caller | None) -> None:
         """Raise `Conflict` if an item blocks the delete of these, and is not deleted with them. Reads only."""
         if not self.may_block(meta):
             return
         gone: dict[str, set[KeyValues]] = {meta.name: {(key,) for key in keys}}
         left: list[tuple[StoreMeta[Any], list[Any]]] = [(meta, list(keys))]
-        blocking: list[tuple[StoreMeta[Any], Filter]] = []
+        blocking: list[_Blocking] = []
         while left:
             target, deleted = left.pop()
             for other, link in self.of(target):
                 for start in range(0, len(deleted), MAX_BATCH):
                     where = among(link.by, deleted[start : start + MAX_BATCH])
                     if link.on_delete == "block":
-                        blocking.append((other, where))
+                        blocking.append((other, link, where))
                     elif link.on_delete == "cascade":
                         known = gone.setdefault(other.name, set())
                         for some in self.keys(other, where):
@@ -151,10 +154,10 @@ class ReferentialActions:
                             known.update(fresh)
                             if fresh and self.of(other):
                                 left.append((other, [key for [key] in fresh]))
-        for other, where in blocking:
+        for other, link, where in blocking:
             for some in self.keys(other, where):
                 if not gone.get(other.name, set()).issuperset(some):
-                    raise Conflict(BLOCKED, attributes=[])
+                    raise _conflict(other, link, by)
 
     def keys(self, meta: StoreMeta[Any], where: Filter) -> Iterator[list[KeyValues]]:
         """Yield the keys of the matches, a page at a time."""
@@ -190,7 +193,7 @@ class Removal:
         self._actions, self._left, self.by = actions, limit, by
         self._done = 0
         self._seen: set[tuple[str, Any]] = set()
-        self._blocking: list[tuple[StoreMeta[Any], Filter]] = []
+        self._blocking: list[_Blocking] = []
 
     def release(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
         """Apply the actions to the dependents of these items. `check` is yet to look for items that block."""
@@ -198,23 +201,24 @@ class Removal:
         for other, link in self._actions.of(meta):
             where = among(link.by, keys)
             if link.on_delete == "block":
-                self._blocking.append((other, where))
+                self._blocking.append((other, link, where))
             elif link.on_delete == "cascade":
                 self._cascade(other, where)
             elif link.on_delete == "nullify":
                 self._write(other, changes_of(other, {link.by: None}), where)
 
-    def blocked(self) -> bool:
-        """Return whether there are items that belong to deleted ones and block that."""
-        return any(
-            self._actions.path_of(other).query(Query(where, (), None, 1, allow_scan=True)).items
-            for other, where in self._blocking
-        )
+    def blocked(self) -> Conflict | None:
+        """Return the error of the deletes if items that belong to the deleted ones block them."""
+        for other, link, where in self._blocking:
+            if self._actions.path_of(other).query(Query(where, (), None, 1, allow_scan=True)).items:
+                return _conflict(other, link, self.by)
+        return None
 
     def check(self) -> None:
         """Raise `Conflict` if the deletes are blocked. To be called in their transaction, after all of them."""
-        if self.blocked():
-            raise Conflict(BLOCKED, attributes=[])
+        blocked = self.blocked()
+        if blocked is not None:
+            raise blocked
 
     def _cascade(self, meta: StoreMeta[Any], where: Filter) -> None:
         if not self._actions.of(meta):
@@ -236,3 +240,17 @@ class Removal:
             self._left -= bulk.changed
             if bulk.cursor is not None or self._left <= 0:
                 raise Unfinished(f"{self._done} items that belong to it are done, and there are more", done=self._done)
+
+
+def _conflict(meta: StoreMeta[Any], link: Link, by: Caller | None) -> Conflict:
+    """Return the error of a delete that items of `meta` block. It names their store to a caller that may read all of them, and the link."""
+    if by is not None:
+        policy = Policy(meta, by)
+        if (
+            not policy.may("read")
+            or policy.rows("read") != ALL
+            or link.by in policy.view.hidden | policy.view.partial.keys()
+        ):
+            return Conflict(BLOCKED, attributes=[])
+    message = f"Items of {meta.name} belong to it by {link.by} and block the delete"
+    return Conflict(message, attributes=[], store=meta.name)

@@ -77,7 +77,7 @@ def edit_result(
         result = settled(meta, planned.write, planned.given, result)
     if result.outcome is Outcome.DONE:
         return _done(guard, planned, result.item)
-    path = "" if position is None else f"/edits/{position}/changes"
+    path = "" if position is None else pointer("edits", position, _given(planned.write))
     return EditResult(error=guard.redact_error(error_of(meta, planned, result, guard, path)))
 
 
@@ -133,9 +133,14 @@ def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple
             path.removeprefix("/").partition("/") if len(present) > 1 else ("0", "", path.removeprefix("/"))
         )
         position, write = present[int(number)]
-        return pointer("edits", position, "item" if isinstance(write, Put) else "changes") + (rest and "/" + rest)
+        return pointer("edits", position, _given(write)) + (rest and "/" + rest)
 
     return tuple(structs.replace(fault, path=place(fault.path)) for fault in faults)
+
+
+def _given(write: Write) -> str:
+    """Return the attribute of the edit that has the values of its write."""
+    return "item" if isinstance(write, Put) else "changes"
 
 
 def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Guard) -> PersistyError:

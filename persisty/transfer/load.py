@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..errors import Fault, InvalidInput, PersistyError
 from ..store.edits import Create
@@ -72,8 +72,17 @@ def _create(
         rows = [row for edit, row in enumerate(rows) if edit not in invalid]
         valid = [one for edit, one in enumerate(edits) if edit not in invalid]
         results = store.edit_batch(valid) if valid else []
-    refused += [(row, result.error) for row, result in zip(rows, results, strict=True) if result.error is not None]
+    refused += [(row, _within(result.error)) for row, result in zip(rows, results, strict=True) if result.error]
     return refused
+
+
+def _within(error: PersistyError) -> PersistyError:
+    """Return the error of one edit, with the paths of its faults into the item."""
+    if not isinstance(error, InvalidInput):
+        return error
+    places = [(_PLACE.fullmatch(fault.path), fault) for fault in error.faults]
+    faults = [structs.replace(fault, path=place["within"] or "") if place else fault for place, fault in places]
+    return InvalidInput(error.message, faults=faults)
 
 
 def _by_edit(error: InvalidInput) -> dict[int, InvalidInput]:
