@@ -191,7 +191,8 @@ class NotAcceptable(PersistyError):
 
 
 class Conflict(PersistyError):
-    """The key or a unique value is taken. Nothing was written. `details["attributes"]` lists the attributes whose values are taken."""
+    """The key or a unique value is taken (`details["attributes"]` lists the attributes), or items that belong to a deleted one block it
+    (`details["store"]`, if the caller may read all of it). Nothing was written."""
 
     code, status, title = "conflict", 409, "Conflict"
 
