@@ -15,7 +15,25 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 CODE = re.compile(r"^```(python|pycon)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 STORE = "from examples.messenger.app import Message, app\n\nstore = app.store(Message)\n"
-BEFORE: dict[str, str] = {"docs/errors.md": STORE}
+DRESSES = """import enum
+
+from persisty import App, Attr, UnreadableItem, stored
+
+
+class Color(enum.Enum):
+    BLUE = "blue"
+
+
+@stored(key="id")
+class Dress:
+    id: Attr[str]
+    color: Attr[Color]
+
+
+app = App("shop", items=[Dress], url="memory://")
+
+"""
+BEFORE: dict[str, str] = {"docs/errors.md": STORE, "docs/stored-before.md": DRESSES}
 """Page → what its code takes as declared."""
 SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "docs/testing.md": (("conftest", (0,)), ("test_shop", (1,)), ("conformance", (2,))),
