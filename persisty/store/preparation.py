@@ -223,7 +223,7 @@ class Preparation:
     def _check(self, requirements: Iterable[Requirement], path: str) -> None:
         """Raise unless the required items are there now."""
         faults = [
-            Fault(path + pointer(one.attribute), "There is no such item", "the key of one that is there")
+            _missing(one, path)
             for one in requirements
             for found in self.semi_joins.path_of(one.meta).read((one.key,))
             if found is None or not self.semi_joins.hold(one.meta, one.where, [found])[0]
@@ -233,13 +233,13 @@ class Preparation:
 
     def _check_itself(self, item: Any, requires: Sequence[Requirement], path: str) -> None:
         """Raise unless a new item that belongs to itself is such as its own requirements say."""
-        faults = [
-            Fault(path + pointer(one.attribute), "There is no such item", "the key of one that is there")
-            for one in requires
-            if not self.semi_joins.hold(self.meta, one.where, [item])[0]
-        ]
+        faults = [_missing(one, path) for one in requires if not self.semi_joins.hold(self.meta, one.where, [item])[0]]
         if faults:
             raise InvalidInput(faults=faults)
+
+
+def _missing(requirement: Requirement, path: str) -> Fault:
+    return Fault(path + pointer(requirement.attribute), "There is no such item", "the key of one that is there")
 
 
 def depends_on_nothing(write: Write) -> bool:

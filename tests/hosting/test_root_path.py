@@ -74,7 +74,7 @@ def through(kind: str, app: App, root: str, patch: pytest.MonkeyPatch) -> tuple[
         return mounted(app, root), root
     if kind == "root_path in the path":
         return with_root_path(Server(app), root, included=True), ""
-    if kind == "root_path beside the path":
+    if kind == "root_path apart from the path":
         return with_root_path(Server(app), root, included=False), ""
     if kind == "mounted behind a proxy":
         return with_root_path(mounted(app, "/inner"), root.removesuffix("/inner"), included=False), "/inner"
@@ -88,7 +88,7 @@ KINDS = (
     "mounted",
     "mounted behind a proxy",
     "root_path in the path",
-    "root_path beside the path",
+    "root_path apart from the path",
     "setting",
     "setting, observed",
     "setting, stripped",
@@ -101,7 +101,7 @@ ROOTS = ("/shop", "/a/b-c", "/api", "/docs")
 def test_every_path_and_url_is_below_the_root_path(
     app: App, kind: str, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kind == "root_path beside the path" and root in ("/api", "/docs"):
+    if kind == "root_path apart from the path" and root in ("/api", "/docs"):
         root = "/below" + root  # of such a server, `/api/pot` below `/api` would be ambiguous
     if kind == "mounted behind a proxy":
         root += "/inner"

@@ -72,7 +72,7 @@ class StoreInputs:
             *(Line(one, self._asked(meta, one, attribute)) for one, attribute in _readable(meta)),
             *(Line(one, self.where(link.target)) for one, link in links.items() if link.link.kind != "has_count"),
         ]
-        return self._definitions.define("input", name, lines, "What stands beside each other is joined by and.")
+        return self._definitions.define("input", name, lines, "All members must match.")
 
     def order(self, meta: StoreMeta[Any]) -> str:
         sortable = [name for name, one in _readable(meta) if one.kind in SORTABLE]

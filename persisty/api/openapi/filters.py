@@ -58,7 +58,7 @@ def filter_schema(meta: StoreMeta[Any], of: SchemaOf, reference: Schema, links: 
     }
     return {
         "type": "object",
-        "description": "What stands beside each other is joined by and",
+        "description": "All members must match",
         "properties": properties,
         "additionalProperties": False,
     }

@@ -1,4 +1,4 @@
-"""A server verifies DynamoDB's tables and creates none, unless it is told to."""
+"""A server verifies the tables of DynamoDB, and creates them only with `create_tables`."""
 
 from __future__ import annotations
 
