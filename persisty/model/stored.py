@@ -6,7 +6,9 @@ frozen `StoreMeta` as `__persisty__`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar, dataclass_transform, overload
 
 from ..errors import Fault, InvalidDeclaration
@@ -21,6 +23,21 @@ from .rules import Rule
 from .schema import IndexSchema
 
 T = TypeVar("T")
+
+Mistakes = list[tuple[str, InvalidDeclaration]]
+"""(name of a class, why it cannot be stored)."""
+_collected: ContextVar[Mistakes | None] = ContextVar("mistakes", default=None)
+
+
+@contextmanager
+def collecting_mistakes() -> Iterator[Mistakes]:
+    """Collect the mistakes of items that are declared in the block, instead of raising the first. An item with mistakes stays a plain class."""
+    found: Mistakes = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
 
 
 @overload
@@ -95,7 +112,17 @@ def stored(
         item: type[T] = compile_schema(schema, bindings, faults).item
         return item
 
-    return declare if cls is None else declare(cls)
+    def declare_or_collect(target: type[T]) -> type[T]:
+        collected = _collected.get()
+        try:
+            return declare(target)
+        except InvalidDeclaration as error:
+            if collected is None:
+                raise
+            collected.append((target.__qualname__, error))
+            return target
+
+    return declare_or_collect if cls is None else declare_or_collect(cls)
 
 
 def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> tuple[T, ...]:

@@ -55,7 +55,7 @@ class ActionRow(Struct, frozen=True):
 def roles_of(metas: Iterable[StoreMeta[Any]], rules: Iterable[Rule] = ()) -> dict[str, Caller]:
     """Return role → a caller with that role and no other claims. `rules`: those of actions, whose scopes are roles too."""
     every = [*rules, *(rule for meta in metas for rule in _rules(meta))]
-    scopes = sorted({scope for rule in every for scope in _scopes(rule)})
+    scopes = sorted({scope for rule in every for scope in scopes_of(rule)})
     return {
         "anonymous": ANONYMOUS,
         "authenticated": Caller("somebody"),
@@ -117,11 +117,12 @@ def _rules(meta: StoreMeta[Any]) -> Iterator[Rule]:
         yield from (rule for flag in FLAGS if isinstance(rule := getattr(attribute, flag), Rule))
 
 
-def _scopes(rule: Rule) -> Iterator[str]:
+def scopes_of(rule: Rule) -> Iterator[str]:
+    """Yield the scopes that a rule mentions, those of rules behind links too."""
     match rule:
         case Scope(name):
             yield name
         case Through(_, inner):
-            yield from _scopes(inner)
+            yield from scopes_of(inner)
     for part in rule.parts:
-        yield from _scopes(part)
+        yield from scopes_of(part)

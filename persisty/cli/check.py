@@ -1,0 +1,96 @@
+"""`persisty check`: print every mistake and warning of an app in one go.
+
+The exit code is 0 without findings, 1 if there are only warnings and `--strict` is given, and 2 for a mistake.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from msgspec.structs import replace
+from rich.console import Console
+from rich.markup import escape
+
+from .. import settings
+from ..application import load_app
+from ..deploy.app_checks import Checked, Finding, faults_of, findings
+from ..deploy.deployed_settings import Deployed, deployed_settings
+from ..errors import InvalidDeclaration, PersistyError
+from ..model.stored import collecting_mistakes
+from .main import USAGE
+
+STYLES = {"mistake": "bold red", "warning": "yellow"}
+CDK = Path("cdk.json")
+
+
+def command(
+    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage to check; default: the app's")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there are warnings")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON")] = False,
+) -> None:
+    """Print every mistake and warning of an app in one go."""
+    configured = settings.load()
+    spec = app or configured.app
+    if spec is None:
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    found = _found(spec, stage, configured)
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    else:
+        _print(spec, found)
+    mistakes = any(one.severity == "mistake" for one in found)
+    raise typer.Exit(USAGE if mistakes else int(strict and bool(found)))
+
+
+def _found(spec: str, stage: str | None, configured: settings.Settings) -> list[Finding]:
+    """Return the findings. Items that cannot be declared hide all others, because the app cannot be loaded then."""
+    with collecting_mistakes() as undeclared:
+        try:
+            loaded = load_app(spec)
+        except PersistyError as error:
+            if not undeclared:
+                return [Finding("declaration", "mistake", fault) for fault in faults_of(error)]
+        except Exception:  # the module stumbled over an item that could not be declared
+            if not undeclared:
+                raise
+    if undeclared:
+        faults = [replace(one, path=f"/{item}{one.path}") for item, error in undeclared for one in faults_of(error)]
+        return [Finding("declaration", "mistake", fault) for fault in faults]
+    if stage is not None:
+        loaded.stage = stage
+    try:
+        deployed = deployed_settings(loaded.stage, _declared_settings())
+    except PersistyError as error:
+        deployed = Deployed(configured, {})
+        wrong = [Finding("deployment", "mistake", fault) for fault in faults_of(error)]
+    else:
+        wrong = []
+    return [*wrong, *findings(Checked(loaded, spec, configured, deployed))]
+
+
+def _declared_settings() -> Any:
+    """Return the settings that the `cdk.json` of this folder declares, None without one."""
+    try:
+        return msgspec.json.decode(CDK.read_bytes()).get("context", {}).get("settings")
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, AttributeError) as error:
+        raise InvalidDeclaration(f"{CDK} is not a JSON object of the CDK: {error}") from error
+
+
+def _print(spec: str, found: list[Finding]) -> None:
+    console = Console(highlight=False)
+    for one in found:
+        fault = one.fault
+        console.print(f"[{STYLES[one.severity]}]{one.severity}[/] {escape(str(fault))}", soft_wrap=True)
+    mistakes = sum(one.severity == "mistake" for one in found)
+    console.print(f"{spec}: {_count(mistakes, 'mistake')}, {_count(len(found) - mistakes, 'warning')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

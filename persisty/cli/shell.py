@@ -1,0 +1,64 @@
+"""`persisty shell`: a Python prompt with the app, its items and their stores.
+
+It completes names with the tab key where Python was built with readline.
+"""
+
+from __future__ import annotations
+
+import code
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from .. import settings
+from ..application import App, load_app
+from ..errors import InvalidDeclaration
+
+try:
+    import readline
+    import rlcompleter
+except ModuleNotFoundError:  # as on Windows
+    readline = None  # type: ignore[assignment]
+
+
+def command(
+    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
+    run: Annotated[str | None, typer.Option("--command", "-c", help="Run this code instead of a prompt")] = None,
+) -> None:
+    """Open a Python prompt with the app, its items and their stores."""
+    spec = app or settings.load().app
+    if spec is None:
+        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    loaded = load_app(spec)
+    if url is not None:
+        loaded.use(url)
+    names = names_of(loaded)
+    try:
+        if run is not None:
+            exec(compile(run, "<command>", "exec"), names)
+        else:
+            if sys.stdin.isatty():
+                _complete(names)
+            code.interact(banner=_banner(loaded, names), local=names, exitmsg="")
+    finally:
+        loaded.close()
+
+
+def names_of(app: App) -> dict[str, Any]:
+    """Return the names of the prompt: `app`, each item by its class, and each store by its name. The app wins over a store of the same name."""
+    items = {meta.item.__name__: meta.item for meta in app.metas.values()}
+    return {**{name: app.store(name) for name in app.metas}, **items, "app": app}
+
+
+def _complete(names: dict[str, Any]) -> None:
+    """Complete names with the tab key, if Python has readline."""
+    if readline is not None:
+        readline.set_completer(rlcompleter.Completer(names).complete)
+        readline.parse_and_bind("tab: complete")
+
+
+def _banner(app: App, names: dict[str, Any]) -> str:
+    stores = ", ".join(name for name in app.metas if names[name] is app.store(name))
+    return f"{app.name} on {app.url.partition('?')[0]}. Stores: {stores}. Items: {', '.join(one.item.__name__ for one in app.metas.values())}."

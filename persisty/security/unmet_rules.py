@@ -1,0 +1,73 @@
+"""Find access rules that no caller can meet, such as `where(paid=True) & where(paid=False)`, or `authenticated & ~authenticated`.
+
+`nobody` is not one of them: it says so itself. A rule is decided for every combination of the scopes that it mentions. Attributes are compared as
+far as equality decides; a rule that this cannot decide counts as one that a caller may meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, combinations
+from typing import Any
+
+from ..model.expressions import ALL, NOTHING, And, Compare, Filter
+from ..model.meta import StoreMeta
+from ..model.rules import AllOf, AnyOf, Rule, Through, Where
+from ..query.resolution import resolve_filter
+from .access_matrix import scopes_of, simplified
+from .caller import ANONYMOUS, Caller
+
+MAX_SCOPES = 8
+"""Scopes of one rule up to which every combination is tried."""
+ANYONE = "anyone"
+"""The subject of the callers that are tried."""
+
+
+def is_unmet(rule: Rule, meta: StoreMeta[Any]) -> bool:
+    """Return whether no caller can meet the rule with any item, although it is not `nobody`."""
+    if rule.constant is not None:
+        return False
+    scopes = sorted(set(scopes_of(rule)))
+    if len(scopes) > MAX_SCOPES:
+        return False
+    granted = chain.from_iterable(combinations(scopes, count) for count in range(len(scopes) + 1))
+    callers = [ANONYMOUS, *(Caller(ANYONE, frozenset(some)) for some in granted)]
+    return all(_excludes(simplified(rule, caller), meta) for caller in callers)
+
+
+def _excludes(rule: Rule, meta: StoreMeta[Any]) -> bool:
+    """Return whether a rule that is simplified for a caller allows no item."""
+    match rule:
+        case AllOf(rules):
+            filters = [resolve_filter(meta, one.filter) for one in rules if isinstance(one, Where)]
+            return any(_excludes(one, meta) for one in rules) or _contradict(filters)
+        case AnyOf(rules):
+            return all(_excludes(one, meta) for one in rules)
+        case Through(link, inner):
+            return _excludes(inner, meta.links[link].ends.target)
+        case Where(asked):
+            return _contradict([resolve_filter(meta, asked)])
+    return rule.constant is False
+
+
+def _contradict(filters: list[Filter]) -> bool:
+    """Return whether no item matches all filters, because an attribute would have two values."""
+    values: dict[str, Any] = {}
+    for one in chain.from_iterable(map(_flat, filters)):
+        if one == NOTHING:
+            return True
+        if (
+            isinstance(one, Compare)
+            and one.operator == "eq"
+            and values.setdefault(one.attribute, one.value) != one.value
+        ):
+            return True
+    return False
+
+
+def _flat(where: Filter) -> Iterator[Filter]:
+    if isinstance(where, And) and where != ALL:
+        for one in where.filters:
+            yield from _flat(one)
+    else:
+        yield where

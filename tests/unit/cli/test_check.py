@@ -1,0 +1,109 @@
+"""`persisty check` prints every mistake and warning in one go, and its exit code says which there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import json
+
+from .conftest import SHOP, Persisty
+
+HEAD = "from persisty import App, Attr, Index, authenticated, owned, public, stored, where\n"
+CONTRADICTORY = """
+@stored(key="nope")
+class Task:
+    id: Attr[str]
+
+@stored(indexes=[Index("missing")])
+class Note:
+    id: Attr[str]
+
+order = Task.id.desc()
+app = App("tasks", items=[Task, Note], url="memory://")
+"""
+DUBIOUS = """
+@stored(access=where(done=True) & where(done=False))
+class Task:
+    id: Attr[str]
+    done: Attr[bool]
+
+@stored
+class Hidden:
+    id: Attr[str]
+
+@stored(access=owned("owner"))
+class Note:
+    id: Attr[str]
+    owner: Attr[str]
+    secret: Attr[str] = Attr(creatable=False)
+
+app = App("tasks", items=[Task, Hidden, Note], url="memory://")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for variable in ("PERSISTY_TOKEN_SECRET", "PERSISTY_TOKEN_ISSUERS"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def test_an_app_without_mistakes(persisty: Persisty) -> None:
+    done = persisty("check", "examples.messenger.app:app")
+    assert done.code == 0
+    assert "no mistakes" in done.out
+
+
+def test_the_mistakes_of_all_items_are_listed_though_the_module_stumbles_over_them(
+    folder: Path, persisty: Persisty
+) -> None:
+    (folder / "contradictory.py").write_text(HEAD + CONTRADICTORY)
+    done = persisty("check", "contradictory:app")
+    assert done.code == 2
+    assert "/Task/nope: is in the key but is not an attribute" in done.out
+    assert "/Note/missing: is in index by-missing but is not an attribute" in done.out
+    assert "2 mistakes, no warnings" in done.out
+
+
+def test_warnings_name_rules_stores_and_indexes(folder: Path, persisty: Persisty) -> None:
+    (folder / "dubious.py").write_text(HEAD + DUBIOUS)
+    done = persisty("check", "dubious:app", "--json")
+    assert done.code == 0
+    found = {(one["check"], one["fault"]["path"]) for one in json.decode(done.out)}
+    assert found == {
+        ("secret", "/stage"),
+        ("access", "/hidden/access"),
+        ("rules", "/task/access"),
+        ("rules", "/note/secret"),
+        ("indexes", "/note/owner"),
+    }
+    assert persisty("check", "dubious:app", "--strict").code == 1
+
+
+def test_a_stage_without_a_way_to_sign_tokens_is_a_mistake(folder: Path, persisty: Persisty) -> None:
+    (folder / "stages.py").write_text(HEAD + DUBIOUS)
+    done = persisty("check", "stages:app", "--stage", "prod")
+    assert done.code == 2
+    assert "PERSISTY_TOKEN_SECRET" in done.out
+
+
+def test_the_settings_of_cdk_json_are_checked(folder: Path, persisty: Persisty) -> None:
+    (folder / "declared.py").write_text(HEAD + DUBIOUS)
+    (folder / "cdk.json").write_text('{"context": {"settings": {"*": {"PERSISTY_NOPE": "1"}}}}')
+    done = persisty("check", "declared:app")
+    assert done.code == 2
+    assert "/settings/*/PERSISTY_NOPE: Not a setting of a deployment" in done.out
+
+
+def test_an_error_of_the_apps_own_code_is_no_finding(folder: Path, persisty: Persisty) -> None:
+    (folder / "broken.py").write_text("1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        persisty("check", "broken:app")
+
+
+def test_no_app(persisty: Persisty) -> None:
+    assert persisty("check", "tests.unit.cli.shop:nothing").code == 2
+    assert persisty("check", SHOP).code == 0

@@ -1,0 +1,25 @@
+"""`persisty shell` has the app, its items and their stores as names."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from .conftest import SHOP, Persisty
+
+
+def test_a_command_uses_stores_and_items(persisty: Persisty, url: str) -> None:
+    code = "product.create(Product(id='a', price=1.5)); print(app.name, product.count(), stock_level.count())"
+    done = persisty("shell", SHOP, "--url", url, "-c", code)
+    assert (done.code, done.out) == (0, "shop 1 0\n")
+    again = persisty("shell", SHOP, "--url", url, "-c", "print(product.read('a').price)")
+    assert again.out == "1.5\n"
+
+
+def test_the_prompt_reads_until_its_input_ends(persisty: Persisty, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("print(product.count())\n"))
+    done = persisty("shell", SHOP, "--url", url)
+    assert done.code == 0
+    assert "0\n" in done.out
+    assert "Stores: product, stock_level. Items: Product, StockLevel." in done.err
