@@ -41,7 +41,7 @@ class Finding(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """What is checked: an app, its place `module:attribute`, the settings of this process, and those of its deployment."""
+    """The subject of the checks: an app, its place `module:attribute`, the settings of this process, and those of its deployment."""
 
     app: App
     spec: str
@@ -97,7 +97,7 @@ def _identity(checked: Checked) -> Iterator[Fault]:
 
 
 def _deployment(checked: Checked) -> Iterator[Fault]:
-    """What a deployment refuses: settings, names and limits of AWS."""
+    """Settings, names and limits of AWS that a deployment refuses."""
     deployed = checked.deployed
     plan_of(checked.app, checked.spec, configured=deployed.settings, variables=deployed.variables)
     return iter(())
