@@ -1,18 +1,22 @@
-"""The limits of an HTTP connection: bytes and fields of a request's head, and the time in which head and body have to arrive.
+"""The limits of an HTTP connection: bytes and fields of a request's head, and the time in which head and body have to arrive. What exceeds them,
+or is not HTTP, is answered with a problem document.
 
-uvicorn's parser has none. A header of 80 MB cost seconds, because the parser joins its parts anew with each packet; a client that sent nothing,
-or half a request, kept its connection for ever.
+uvicorn's parser has no limits. A header of 80 MB cost seconds, because the parser joins its parts anew with each packet. A client that sent
+nothing, or half a request, kept its connection for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ..api.http.messages import ON_EVERY_RESPONSE
 from ..api.http.problem import refusal
-from ..errors import HeadersTooLarge, PersistyError, RequestTimeout
+from ..errors import HeadersTooLarge, MalformedRequest, PersistyError, RequestTimeout
 
 MAX_HEAD = 1 << 16
 """Bytes of the request line and the headers."""
@@ -26,6 +30,10 @@ MAX_BODY_TIME = 300.0
 """Seconds in which the whole body has to arrive."""
 LINGER = 1.0
 """Seconds for which the rest of a refused request is read and dropped. A close before would make the client miss the response."""
+
+
+NOT_HTTP = "Expected a request of HTTP/1.1 with a known method (RFC 9112)"
+INVALID_TARGET = "Expected a target such as /path?query in ASCII, with other bytes percent-encoded (RFC 3986)"
 
 
 class _HeadTooLargeError(Exception):
@@ -82,11 +90,18 @@ class Bounded(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser has refused: what is not HTTP, or a head that is too large."""
+        """Answer what the parser has refused: a head that is too large, or a request that is not HTTP.
+
+        If an earlier request of the connection has no response yet, the connection ends after that response instead."""
+        cycle = self.cycle
         if self._too_large:
             self._refuse(_too_large())
+        elif cycle is not None and not cycle.response_complete and not cycle.more_body:
+            self._refused, cycle.keep_alive = True, False
+            self._stop_timer()
         else:
-            super().send_400_response(msg)
+            invalid_target = isinstance(sys.exception(), httptools.HttpParserInvalidURLError)
+            self._refuse(MalformedRequest(INVALID_TARGET if invalid_target else NOT_HTTP))
 
     def _exceeds(self) -> bool:
         """Return whether the head itself is too large. What has arrived may be body, too."""
@@ -144,7 +159,12 @@ class Bounded(HttpToolsProtocol):
             self.cycle.disconnected = True  # the handler of a body that does not come
             self.cycle.message_event.set()
         response = refusal(error)
-        headers: dict[str, Any] = {**response.headers, "content-length": len(response.body), "connection": "close"}
+        headers: dict[str, Any] = {
+            **response.headers,
+            **ON_EVERY_RESPONSE,
+            "content-length": len(response.body),
+            "connection": "close",
+        }
         lines = [f"{name}: {value}\r\n".encode() for name, value in headers.items()]
         self.transport.write(b"".join([STATUS_LINE[response.status], *lines, b"\r\n", response.body]))
         self._timer = self.loop.call_later(LINGER, self.transport.close)

@@ -1,4 +1,5 @@
-"""uvicorn's WebSocket protocol for connections of anonymous clients: frames that break the protocol end a connection quietly.
+"""uvicorn's WebSocket protocol for connections of anonymous clients: frames that break the protocol end a connection quietly, and a refused
+handshake gets a problem document.
 
 uvicorn logs a traceback for text that is not UTF-8, fails if such a frame follows the end of the conversation, and logs the URL of each
 connection with its query string, in which there may be a token.
@@ -8,13 +9,23 @@ from __future__ import annotations
 
 import logging
 from asyncio import BaseTransport
+from typing import Any
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 
+from ..api.http import messages
+from ..api.http.messages import ON_EVERY_RESPONSE
+from ..api.http.problem import refusal
+from ..errors import Forbidden, MalformedRequest
+
+SWITCHING = 101
+"""Status of an accepted handshake."""
 INVALID_TEXT = 1007
 """Close code for text that is not UTF-8 (RFC 6455, 7.4.1)."""
 log = logging.getLogger("uvicorn.error.websocket")
@@ -50,10 +61,39 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._broken = True
         super().handle_parser_exception()
 
+    def handle_connect(self, event: Request) -> None:
+        """Answer the handshake. It is refused if a header that WebSocket needs is missing or malformed."""
+        refused = self.conn.accept(event)
+        if refused.status_code == SWITCHING:
+            super().handle_connect(event)
+            return
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        why = str(self.conn.handshake_exc).removesuffix(".") or refused.reason_phrase
+        problem = refusal(MalformedRequest(f"Expected the handshake of a WebSocket: {why}"))
+        headers = {
+            **problem.headers,
+            **ON_EVERY_RESPONSE,
+            "content-length": str(len(problem.body)),
+            "connection": "close",
+        }
+        self.conn.send_response(Response(problem.status, "Bad Request", Headers(headers), problem.body))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
     async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "websocket.close" and not self.handshake_complete:
+            await self._refuse(refusal(Forbidden("A WebSocket is not accepted here")))
+            return
         if self._broken:  # what the server sends to a connection that has ended so is no mistake of the server
             raise ClientDisconnected
         await super().send(message)
+
+    async def _refuse(self, response: messages.Response) -> None:
+        """Refuse the handshake with a problem document."""
+        headers = [(name.encode(), value.encode()) for name, value in {**response.headers, **ON_EVERY_RESPONSE}.items()]
+        start: Any = {"type": "websocket.http.response.start", "status": response.status, "headers": headers}
+        await super().send(start)
+        await super().send({"type": "websocket.http.response.body", "body": response.body})
 
     def _end(self) -> None:
         """Send what the conversation has left, such as the answer to a close frame, and close the connection."""

@@ -37,6 +37,10 @@ SLOW_HEALTH = 250.0
 """Milliseconds that `/health` may take."""
 MAX_MEMORY = 300.0
 """Megabytes that the server may have at its peak."""
+SLOWEST = 12
+"""Slow answers of `/health` that a report lists."""
+SAMPLE = 2_500
+"""Requests after which the memory is noted."""
 CLOSING = b"\r\nconnection: close\r\n\r\n"
 
 Way = Callable[[Random, Tokens], bytes]
@@ -76,12 +80,15 @@ class Sent(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What a run did. `slow`: milliseconds of `/health`, with the numbers of the requests under way."""
+    """What a run did. `slow`: milliseconds of `/health` that a request costs when it is sent again alone, with its number. `slowest`: the slowest
+    answers of the run, with the requests under way. `grown`: requests sent so far, megabytes of memory then, and the peak."""
 
     sent: list[Sent]
     health: float
     asked: int
     slow: list[tuple[float, tuple[int, ...]]]
+    slowest: list[tuple[float, tuple[int, ...]]]
+    grown: list[tuple[int, float, float]]
     memory: float
     alive: bool
     log: str
@@ -115,6 +122,14 @@ class Report(Struct):
                 f"{status}:{count}" for status, count in sorted(Counter(one.status or 0 for one in sent).items())
             )
             rows.append(f"{way:<20}{len(sent):>8}{slowest:>9.0f}{largest:>10}  {statuses}")
+        known = {one.number: one for one in self.sent}
+        for spent, numbers in self.slowest:
+            around = ", ".join(
+                f"{known[number].way} {number} ({known[number].size} bytes, {1_000 * (known[number].ended - known[number].begun):.0f} ms)"
+                for number in numbers
+            )
+            rows.append(f"/health {spent:.0f} ms: {around}")
+        rows.append("memory: " + ", ".join(f"{count}: {now:.0f}/{peak:.0f} MB" for count, now, peak in self.grown))
         rows.append(f"/health: {self.asked} times, at most {self.health:.0f} ms; memory: at most {self.memory:.0f} MB")
         return "\n".join(rows)
 
@@ -159,10 +174,11 @@ class Target:
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
 
-    def memory(self) -> float:
-        """Return the peak of the process in megabytes."""
+    def memory(self) -> tuple[float, float]:
+        """Return the memory of the process and its peak, in megabytes."""
         text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(text.partition("VmHWM:")[2].split()[0]) / 1024
+        now, peak = (int(text.partition(name)[2].split()[0]) / 1024 for name in ("VmRSS:", "VmHWM:"))
+        return now, peak
 
     def request(self, seed: int, number: int) -> tuple[str, bytes]:
         """Return the way in and the bytes of a request."""
@@ -224,13 +240,17 @@ def _status(way: str, answer: bytes) -> int | None:
     return None
 
 
-async def _send_all(target: Target, seed: int, numbers: Iterator[int], together: int) -> list[Sent]:
+async def _send_all(
+    target: Target, seed: int, numbers: Iterator[int], together: int, grown: list[tuple[int, float, float]]
+) -> list[Sent]:
     sent: list[Sent] = []
 
     async def one_after_the_other() -> None:
         for number in numbers:
             answered = await send(target, number, *target.request(seed, number))
             sent.append(answered)
+            if len(sent) % SAMPLE == 0 and target.process.poll() is None:
+                grown.append((len(sent), *target.memory()))
 
     await asyncio.gather(*(one_after_the_other() for _ in range(together)))
     return sent
@@ -253,15 +273,26 @@ class Probe:
 def attack(target: Target, seed: int, count: int, together: int = 4) -> Report:
     """Send `count` requests, and those at whose time `/health` was slow again, alone."""
     probe = Probe(target.port)
-    sent = asyncio.run(_send_all(target, seed, iter(range(count)), together))
+    grown: list[tuple[int, float, float]] = []
+    sent = asyncio.run(_send_all(target, seed, iter(range(count)), together, grown))
     health, asked, slow = probe.end()
-    suspects = {
-        one.number for ended, spent in slow if spent > SLOW_HEALTH for one in sent if one.begun <= ended and one.ended >= ended - spent / 1_000
-    }  # fmt: skip
+    around = [
+        (spent, tuple(one.number for one in sent if one.begun <= ended and one.ended >= ended - spent / 1_000))
+        for ended, spent in sorted(slow, key=lambda one: -one[1])
+    ]
+    suspects = {number for spent, numbers in around if spent > SLOW_HEALTH for number in numbers}
     proven = [found for number in sorted(suspects) if (found := _again(target, seed, number)) is not None]
     alive = target.process.poll() is None
     return Report(
-        sent, health, asked, proven, target.memory() if alive else 0.0, alive, target.log.read_text(errors="replace")
+        sent,
+        health,
+        asked,
+        proven,
+        around[:SLOWEST],
+        grown,
+        target.memory()[1] if alive else 0.0,
+        alive,
+        target.log.read_text(errors="replace"),
     )
 
 
@@ -271,7 +302,7 @@ def _again(target: Target, seed: int, number: int) -> tuple[float, tuple[int, ..
     for _ in range(3):
         probe = Probe(target.port)
         time.sleep(0.3)
-        asyncio.run(_send_all(target, seed, iter((number,)), 1))
+        asyncio.run(_send_all(target, seed, iter((number,)), 1, []))
         least = min(least, probe.end()[0])
         if least <= SLOW_HEALTH:
             return None

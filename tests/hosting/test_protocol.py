@@ -103,6 +103,9 @@ def test_all_else_is_the_transports(corked: tuple[Corked, Transport, Loop]) -> N
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         return
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
     path, head = scope["path"], {"type": "http.response.start", "status": 200, "headers": []}
     if path == "/echo":
         body, more = b"", True
