@@ -41,9 +41,9 @@ class Observed:
 
         def observe(message: Message) -> Any:
             nonlocal status, size
-            if message["type"] == "http.response.body":
+            if message["type"] != "http.response.start":
                 size += len(message.get("body", b""))
-            else:
+            if message["type"] != "http.response.body":
                 status = message["status"]
             return send(message)
 

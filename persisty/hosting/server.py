@@ -49,6 +49,7 @@ from .streaming import stream
 from .tracing import begin
 from .tracing import with_subject as tracing_subject
 from .websocket import GraphqlSocket
+from .whole_responses import BODILESS, takes_whole, whole
 
 FOLDERS = tuple(route.stem for route in fixed(Surface.FOLDER))
 
@@ -206,6 +207,9 @@ class Server:
                 response = await self._answer_later(handle, request)
         else:
             response = await run_in_threadpool(handle, request)
+        if response.chunks is None and takes_whole(scope):
+            await send(whole(response, trace.request_id))
+            return
         await _send(response, trace.request_id, send)
         if response.chunks is not None:
             await stream(response.chunks, here, receive, send)
@@ -279,8 +283,6 @@ LARGE_AT_ONCE = 2
 """Large requests that run at a time. They compete with the event loop for the interpreter."""
 EVERYWHERE = tuple((name.encode(), value.encode()) for name, value in ON_EVERY_RESPONSE.items())
 """Headers of every response."""
-BODILESS = frozenset({204, 304})
-"""Statuses of responses that have no `Content-Length`."""
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -10,13 +10,20 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
 from .connection_limits import Bounded
+from .whole_responses import WHOLE
 
 CLOSE = (b"connection", b"close")
 GRACE = 0.5
 """Seconds for which a server that stops still reads from an idle connection."""
 MAX_BUFFERED = 1 << 16
 """Bytes that are buffered. A stream has to reach the limits of the transport, which pause it."""
+
+
+EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
+"""What a scope says of this host."""
 
 
 class Corked:
@@ -67,8 +74,42 @@ class Corked:
         return getattr(self.direct, name)
 
 
+class Cycle(RequestResponseCycle):
+    """A request and its response, which may come whole."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] != WHOLE:
+            await super().send(message)
+            return
+        lead = _lead(self.default_headers)
+        if lead is None or not self.keep_alive or self.flow.write_paused or self.access_log or self.response_started or self.scope["method"] == "HEAD":
+            await self._send_apart(message)
+        elif not self.disconnected:
+            self.waiting_for_100_continue = False
+            self.response_started = self.response_complete = True
+            self.transport.write(
+                b"".join((STATUS_LINE[message["status"]], lead, message["head"], b"\r\n", message["body"]))
+            )
+            self.message_event.set()
+            self.on_response()
+
+    async def _send_apart(self, message: Any) -> None:
+        """Send a whole response as uvicorn does, which waits, closes the connection and logs."""
+        lines = message["head"].split(b"\r\n")[:-1]
+        headers = [line.split(b": ", 1) for line in lines]
+        await super().send({"type": "http.response.start", "status": message["status"], "headers": headers})
+        await super().send({"type": "http.response.body", "body": message["body"]})
+
+
 class Protocol(Bounded):
     """uvicorn's protocol with limits, over a `Corked` transport."""
+
+    def on_headers_complete(self) -> None:
+        self.scope["extensions"] = EXTENSIONS
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:  # else it is a WebSocket
+            self.cycle.__class__ = Cycle  # uvicorn has no setting for it; the cycle's task has not begun
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         corked = Corked(transport, self.loop)
@@ -93,3 +134,15 @@ class Protocol(Bounded):
         corked.flush()
         self.transport = corked.direct
         super().handle_websocket_upgrade()
+
+
+def _lead(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the lines of the headers that uvicorn adds to every response, or None if one of them ends the connection."""
+    global _known
+    if _known[0] is not headers:  # uvicorn makes another list every second
+        lines = None if CLOSE in headers else b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+        _known = headers, lines
+    return _known[1]
+
+
+_known: tuple[list[tuple[bytes, bytes]], bytes | None] = ([], b"")
