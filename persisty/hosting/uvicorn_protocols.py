@@ -23,7 +23,7 @@ MAX_BUFFERED = 1 << 16
 
 
 EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
-"""What a scope says of this host."""
+"""Extensions of ASGI that this host has."""
 
 
 class Corked:
@@ -74,6 +74,24 @@ class Corked:
         return getattr(self.direct, name)
 
 
+class Lead:
+    """The lines of the headers that uvicorn adds to every response. It makes another list of them every second."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._lines: bytes | None = b""
+
+    def of(self, headers: list[tuple[bytes, bytes]]) -> bytes | None:
+        """Return the lines, or None if one of them closes the connection."""
+        if headers is not self._headers:
+            lines = None if CLOSE in headers else b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+            self._headers, self._lines = headers, lines
+        return self._lines
+
+
+_LEAD = Lead()
+
+
 class Cycle(RequestResponseCycle):
     """A request and its response, which may come whole."""
 
@@ -81,8 +99,15 @@ class Cycle(RequestResponseCycle):
         if message["type"] != WHOLE:
             await super().send(message)
             return
-        lead = _lead(self.default_headers)
-        if lead is None or not self.keep_alive or self.flow.write_paused or self.access_log or self.response_started or self.scope["method"] == "HEAD":
+        lead = _LEAD.of(self.default_headers)
+        if (
+            lead is None
+            or not self.keep_alive
+            or self.flow.write_paused
+            or self.access_log
+            or self.response_started
+            or self.scope["method"] == "HEAD"
+        ):
             await self._send_apart(message)
         elif not self.disconnected:
             self.waiting_for_100_continue = False
@@ -134,15 +159,3 @@ class Protocol(Bounded):
         corked.flush()
         self.transport = corked.direct
         super().handle_websocket_upgrade()
-
-
-def _lead(headers: list[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the lines of the headers that uvicorn adds to every response, or None if one of them ends the connection."""
-    global _known
-    if _known[0] is not headers:  # uvicorn makes another list every second
-        lines = None if CLOSE in headers else b"".join([name + b": " + value + b"\r\n" for name, value in headers])
-        _known = headers, lines
-    return _known[1]
-
-
-_known: tuple[list[tuple[bytes, bytes]], bytes | None] = ([], b"")

@@ -27,13 +27,11 @@ def takes_whole(scope: Scope) -> bool:
 
 def whole(response: Response, request_id: str) -> Message:
     """Return the message of a response whose body is known. `ValueError` if a header contains a control character."""
-    headers = response.headers
-    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    count = len(headers) + len(ON_EVERY_RESPONSE) + 1
-    if response.status in BODILESS or "content-length" in headers:
-        text = f"{lines}{_EVERYWHERE}{REQUEST_ID}: {request_id}\r\n"
-    else:
-        text, count = f"{lines}{_EVERYWHERE}{REQUEST_ID}: {request_id}\r\ncontent-length: {len(response.body)}\r\n", count + 1
+    headers, count = response.headers, len(response.headers) + len(ON_EVERY_RESPONSE) + 1
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    text = f"{text}{_EVERYWHERE}{REQUEST_ID}: {request_id}\r\n"
+    if response.status not in BODILESS and "content-length" not in headers:
+        text, count = f"{text}content-length: {len(response.body)}\r\n", count + 1
     head = text.encode("latin-1")
     if head.translate(None, _IN_LINES) != b"\r\n" * count:  # another line break would begin a header or a response
         raise ValueError("A header of the response contains a control character")
