@@ -44,7 +44,7 @@ from .nested_attributes import fields_of, nested_attributes
 from .relations import ends_of
 from .rules import Custom, CustomFunction, Rule, everything_in, replaced
 from .schema import AttributeSchema, Function, Schema, Value
-from .type_descriptions import FACTORIES, annotation_of, types_of
+from .type_construction import FACTORIES, annotation_of, types_of
 from .types import (
     IMPLICIT,
     Kind,

@@ -56,14 +56,31 @@ class Enumeration(Definition, frozen=True, tag="enum", kw_only=True):
     base: Literal["Enum", "IntEnum", "StrEnum"] = "Enum"
     description: str | None = None
 
+    @property
+    def values(self) -> tuple[str | int, ...]:
+        """The values in order, each once."""
+        return tuple(dict.fromkeys(self.members.values()))
+
 
 class Field(Part, frozen=True, kw_only=True):
-    """A field of an object. `json`: its name in JSON, where that is another. Without a `default` a value must be given."""
+    """A field of an object. `json`: its name in JSON, where that is another. `omittable`: an object may lack the field. A value must be given of a
+    field that is not omittable and has no `default`."""
 
     name: str
     type: Type
     json: str | None = None
     default: Default | None = None
+    omittable: bool = False
+
+    @property
+    def key(self) -> str:
+        """Its name in JSON."""
+        return self.json or self.name
+
+    @property
+    def required(self) -> bool:
+        """True if a value must be given."""
+        return self.default is None and not self.omittable
 
 
 class Object(Definition, frozen=True, tag="object", kw_only=True):

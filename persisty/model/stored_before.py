@@ -19,7 +19,7 @@ import msgspec
 
 from .generators import VERSION
 from .meta import Attribute
-from .type_descriptions import FACTORIES
+from .type_construction import FACTORIES
 
 
 def value_before(attribute: Attribute) -> Callable[[], Any] | None:

@@ -1,7 +1,8 @@
-"""Types as data, both ways: an annotation described by the records of `persisty.model.schema`, and the annotation of such a record.
+"""Types as data: the one reader of annotations. All that says something about a type reads its description.
 
-A class with declared fields becomes an `Object`, whether it is a Struct or a dataclass; what is made of an `Object` is a Struct. A type
-that has no description is only named (`Python`).
+`described` returns the description of an annotation for surfaces, with the classes behind it. `Describer` makes the types of a schema, which
+is stored and compared: there a class is described if the same class can be made of its description, a Struct or a dataclass. Any other type is
+only named (`Python`), so that a stored schema keeps its hash. `type_construction` goes the way back.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import types
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from functools import cache
+from inspect import cleandoc
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, Struct, UnsetType
 
 from . import schema_types as forms
+from .meta import StoreMeta, per_meta
 from .schema import Default, Definition, Enumeration, Field, Function, Object, Value
-from .schema_types import Type
-from .struct_fields import struct_fields
+from .schema_types import Named, Type
+from .struct_fields import StructField, declared_fields, declares_fields, is_named_tuple, struct_fields
 from .types import bare, metas_of
 
 SCALARS: dict[Any, type[Type]] = {
@@ -41,6 +45,7 @@ SCALARS: dict[Any, type[Type]] = {
     Decimal: forms.Number,
     bytes: forms.Binary,
 }
+BUFFERS = (bytearray, memoryview)
 LISTS = (list, collections.abc.Sequence, collections.abc.MutableSequence, collections.abc.Collection)
 SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 DICTS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
@@ -61,10 +66,6 @@ CONSTRAINTS = (
 )
 """Members of `msgspec.Meta` that a type has, too."""
 
-FACTORIES: dict[str, Callable[[], Any]] = {
-    f"builtins.{made.__name__}": made for made in (list, dict, set, frozenset, tuple, str, int, float, bool, bytes)
-}
-"""Functions that a schema may name without the app supplying them."""
 BASES: dict[str, type[enum.Enum]] = {"IntEnum": enum.IntEnum, "StrEnum": enum.StrEnum, "Enum": enum.Enum}
 
 
@@ -92,12 +93,14 @@ class Names:
 
 
 class Describer:
-    """Describe annotations. `definitions`: the named types that the descriptions refer to; `names`: the things they name."""
+    """Describe annotations as a schema has them. `definitions`: the named types that the descriptions refer to; `names`: the things they name;
+    `classes`: the class behind each of these names."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Definition] = {}
+        self.classes: dict[str, Any] = {}
         self.names = Names()
-        self._known: dict[Any, str] = {}
+        self._known: dict[str, str] = {}
 
     def describe(self, annotation: Any) -> Type:
         """Return the description of an annotation."""
@@ -119,9 +122,10 @@ class Describer:
             return scalar()
         origin, arguments = get_origin(target) or target, get_args(target)
         if origin in (Union, types.UnionType):
-            return forms.OneOf(types=tuple(self.describe(one) for one in arguments))
+            arms = [one for one in arguments if one is not UnsetType]
+            return self.describe(arms[0]) if len(arms) == 1 else forms.OneOf(types=tuple(map(self.describe, arms)))
         if origin is Literal:
-            return forms.Choice(values=arguments)
+            return forms.Choice(values=self._values(arguments))
         if origin in LISTS:
             return forms.List(items=self._item(arguments, 0))
         if origin in SETS:
@@ -130,11 +134,11 @@ class Describer:
             return forms.Dict(keys=self._item(arguments, 0), values=self._item(arguments, 1))
         if origin is tuple:
             return self._tuple(target, arguments)
-        if isinstance(target, type) and issubclass(target, enum.Enum) and not issubclass(target, enum.Flag):
-            return forms.Named(name=self._definition(target, self._enumeration))
-        if isinstance(target, type) and self._declares_fields(target):
-            return forms.Named(name=self._definition(target, self._object))
-        return forms.Python(name=self.names.name(target, None if isinstance(target, type) else str(target)))
+        if isinstance(target, type) and self._is_enum(target):
+            return Named(name=self._definition(target, self._enumeration))
+        if self._has_fields(target):
+            return Named(name=self._definition(target, self._object))
+        return self._other(target)
 
     def _item(self, arguments: tuple[Any, ...], place: int) -> Type:
         return self.describe(arguments[place]) if arguments else forms.Anything()
@@ -146,39 +150,45 @@ class Describer:
             return forms.Tuple(every=self.describe(arguments[0]))
         return forms.Tuple(items=tuple(self.describe(one) for one in arguments))
 
-    def _declares_fields(self, cls: type) -> bool:
-        generic = bool(getattr(cls, "__parameters__", ()))
-        return not generic and (issubclass(cls, Struct) or hasattr(cls, "__dataclass_fields__"))
-
-    def _definition(self, cls: type, define: Callable[[Any], Definition]) -> str:
-        name = self._known.get(cls)
+    def _definition(self, cls: Any, define: Callable[[Any], Definition]) -> str:
+        if get_args(cls) == getattr(get_origin(cls), "__parameters__", None):
+            cls = get_origin(cls)
+        identity = f"{id(get_origin(cls) or cls)} {cls!r}"  # arguments of a generic cannot always be hashed
+        name = self._known.get(identity)
         if name is None:
-            first, number, name = cls.__name__, 1, cls.__name__
+            first = name = class_name(cls)
+            number = 1
             while name in self.definitions:
                 number += 1
                 name = f"{first}{number}"
-            self._known[cls] = name
+            self._known[identity], self.classes[name] = name, cls
             self.definitions[name] = Enumeration(members={})  # its place, for a class that contains itself
             self.definitions[name] = define(cls)
         return name
 
     def _enumeration(self, cls: type[enum.Enum]) -> Enumeration:
         base = next(name for name, one in BASES.items() if issubclass(cls, one))
-        return Enumeration(members={name: one.value for name, one in cls.__members__.items()}, base=base)  # type: ignore[arg-type]
+        members: dict[str, Any] = {name: one.value for name, one in cls.__members__.items()}
+        return Enumeration(members=members, base=base, description=documentation(cls))  # type: ignore[arg-type]
 
     def _object(self, cls: Any) -> Object:
+        origin = get_origin(cls) or cls
         fields = tuple(
             Field(
                 name=one.name,
                 type=self.describe(one.annotation),
                 json=None if one.json == one.name else one.json,
                 default=self._default(one.default, one.default_factory),
+                omittable=one.omittable,
             )
-            for one in struct_fields(cls)
+            for one in self._fields(cls)
         )
         config = getattr(cls, "__struct_config__", None)
         if config is None:
-            return Object(fields=fields, frozen=cls.__dataclass_params__.frozen)
+            frozen = getattr(getattr(origin, "__dataclass_params__", None), "frozen", False)
+            return Object(
+                fields=fields, frozen=frozen, array_like=is_named_tuple(origin), description=documentation(origin)
+            )
         return Object(
             fields=fields,
             array_like=config.array_like,
@@ -187,6 +197,7 @@ class Describer:
             omit_defaults=config.omit_defaults,
             tag_field=config.tag_field,
             tag=config.tag,
+            description=documentation(origin),
         )
 
     def _default(self, value: Any, factory: Any) -> Default | None:
@@ -194,119 +205,144 @@ class Describer:
             return Function(self.names.name(factory))
         return None if value is NODEFAULT else Value(value)
 
+    # what a schema describes
 
-Lookup = Callable[[str], Any]
-"""A name → the type that has it; `LookupError` for an unknown name."""
+    def _is_enum(self, cls: type) -> bool:
+        return issubclass(cls, enum.Enum) and not issubclass(cls, enum.Flag)
+
+    def _has_fields(self, cls: Any) -> bool:
+        generic = bool(getattr(cls, "__parameters__", ()))
+        return (
+            isinstance(cls, type) and not generic and (issubclass(cls, Struct) or hasattr(cls, "__dataclass_fields__"))
+        )
+
+    def _fields(self, cls: Any) -> tuple[StructField, ...]:
+        return struct_fields(cls)
+
+    def _values(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return values
+
+    def _other(self, target: Any) -> Type:
+        return forms.Python(name=self.names.name(target, None if isinstance(target, type) else str(target)))
 
 
-def annotation_of(described: Type, named: Lookup, python: Lookup) -> Any:
-    """Return the annotation of a description. `named` finds the types of the schema, `python` those that it only names."""
+class _Complete(Describer):
+    """Describe annotations as msgspec converts to them."""
 
-    def build(one: Type) -> Any:
-        return annotation_of(one, named, python)
+    def _is_enum(self, cls: type) -> bool:
+        return issubclass(cls, enum.Enum)
 
-    match described:
-        case forms.Named(name=name):
-            base = named(name)
-        case forms.Python(name=name):
-            base = python(name)
+    def _has_fields(self, cls: Any) -> bool:
+        return declares_fields(cls)
+
+    def _fields(self, cls: Any) -> tuple[StructField, ...]:
+        return declared_fields(cls)
+
+    def _values(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(sorted(values, key=lambda one: (type(one).__name__, one)))
+
+    def _other(self, target: Any) -> Type:
+        if target in BUFFERS:
+            return forms.Binary()
+        if isinstance(target, TypeVar):
+            return forms.Anything() if target.__bound__ is None else self.describe(target.__bound__)
+        alias = get_origin(target) or target
+        if alias is Final:
+            return self._item(get_args(target), 0)
+        if (supertype := getattr(target, "__supertype__", None)) is not None:  # a NewType
+            return self.describe(supertype)
+        if type(alias).__name__ == "TypeAliasType":
+            return self.describe(alias.__value__[get_args(target)] if get_args(target) else alias.__value__)
+        return super()._other(target)
+
+
+class Described(Struct, frozen=True, eq=False):
+    """The description of an annotation. `definitions`: each `Named` in it. `classes`: the class of each `Named`, a generic with its arguments, and
+    the type of each `Python`."""
+
+    type: Type
+    definitions: Mapping[str, Definition]
+    classes: Mapping[str, Any]
+
+    def definition(self, named: Named) -> Definition:
+        return self.definitions[named.name]
+
+    def cls(self, named: Named) -> Any:
+        return self.classes[named.name]
+
+
+def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
+    """Return the description of an annotation, None included. It never says more than msgspec converts to: an annotation that msgspec refuses is `Python`.
+
+    It is remembered with `meta`, or with the stored item that the annotation names, so that it goes with the item.
+    """
+    try:
+        hash(annotation)
+    except TypeError:
+        return _described(annotation)
+    owner = item_in(annotation) if meta is None else meta
+    written = str(annotation)  # unions of the same types in another order are equal
+    return _known(annotation, written) if owner is None else _known_with(owner, annotation, written)
+
+
+def _described(annotation: Any, written: str = "") -> Described:
+    describer = _Complete()
+    try:
+        msgspec.msgpack.Decoder(tuple[annotation])
+        found = describer.describe(annotation)
+    except (TypeError, ValueError):
+        describer = _Complete()
+        found = forms.Python(name=describer.names.name(annotation, str(annotation)))
+    return Described(found, describer.definitions, {**describer.names.things, **describer.classes})
+
+
+_known = cache(_described)
+
+
+@per_meta
+def _known_with(meta: StoreMeta[Any], annotation: Any, written: str) -> Described:
+    return _described(annotation)
+
+
+def item_of(cls: Any) -> StoreMeta[Any] | None:
+    """Return the stored item that a class is, None for any other class."""
+    meta = getattr(cls, "__persisty__", None)
+    return meta if isinstance(meta, StoreMeta) else None
+
+
+def item_in(annotation: Any) -> StoreMeta[Any] | None:
+    """Return the first stored item that the annotation names, as `Message` of `list[Message]`."""
+    own = item_of(annotation)
+    return own or next((found for one in get_args(annotation) if (found := item_in(one)) is not None), None)
+
+
+def arms(type_: Type) -> tuple[Type, ...]:
+    """Return the alternatives of a type without null. A type that is no union is its only one."""
+    if isinstance(type_, forms.OneOf):
+        return tuple(arm for one in type_.types for arm in arms(one))
+    return () if isinstance(type_, forms.Null) else (type_,)
+
+
+def is_nullable(type_: Type) -> bool:
+    """Return whether null is a value of the type."""
+    match type_:
+        case forms.OneOf(types=types):
+            return any(is_nullable(one) for one in types)
         case forms.Choice(values=values):
-            base = Literal[values]
-        case forms.List(items=items):
-            base = list[build(items)]  # type: ignore[misc]
-        case forms.Set(items=items, frozen=frozen):
-            base = frozenset[build(items)] if frozen else set[build(items)]  # type: ignore[misc]
-        case forms.Dict(keys=keys, values=values):
-            base = dict[build(keys), build(values)]  # type: ignore[misc]
-        case forms.Tuple(items=None, every=every):
-            base = tuple[build(every or forms.Anything()), ...]  # type: ignore[misc]
-        case forms.Tuple(items=items):
-            base = tuple[tuple(build(one) for one in items or ())]  # type: ignore[misc]  # built at run time
-        case forms.OneOf(types=arms):
-            base = Union[tuple(build(one) for one in arms)]  # noqa: UP007 - built at run time
-        case _:
-            base = ANNOTATIONS[type(described)]
-    fields = described.__struct_fields__
-    said = {name: value for name in CONSTRAINTS if name in fields and (value := getattr(described, name)) is not None}
-    if "examples" in said:
-        said["examples"] = list(said["examples"])
-    return Annotated[base, msgspec.Meta(**said)] if said else base
+            return None in values
+    return isinstance(type_, forms.Null | forms.Anything)
 
 
-ANNOTATIONS: dict[type[Type], Any] = {form: annotation for annotation, form in reversed(SCALARS.items())}
+def class_name(cls: Any) -> str:
+    """Return the name of a class. The arguments of a generic come first: `Found[Message]` → `MessageFound`."""
+    origin = get_origin(cls)
+    if origin is None:
+        return str(getattr(cls, "__name__", cls))
+    named = (bare(one) for one in get_args(cls) if isinstance(one, type) or get_origin(one))
+    return "".join(map(class_name, named)) + str(getattr(origin, "__name__", origin))
 
 
-def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], python: Lookup) -> dict[str, Any]:
-    """Return the Python type of each definition. Types in `known`, by their definitions, are used again; new ones are added to it."""
-    made: dict[str, Any] = {}
-    fresh: list[tuple[Any, Object]] = []
-    for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
-        identity = f"{name} {_reachable(name, definitions)!r}"
-        if identity not in known:
-            if isinstance(definition, Enumeration):
-                make: Callable[..., Any] = BASES[definition.base]
-                known[identity] = make(name, definition.members)
-            elif isinstance(definition, Object):
-                known[identity] = _struct(name, definition, made, python)
-                fresh.append((known[identity], definition))
-        made[name] = known[identity]
-    for struct, definition in fresh:  # only now every name has its type
-        hints = {one.name: annotation_of(one.type, made.__getitem__, python) for one in definition.fields}
-        struct.__annotations__.update(hints)
-    return made
-
-
-def _reachable(name: str, definitions: Mapping[str, Definition]) -> dict[str, Definition]:
-    """Return a definition and those that it refers to."""
-    found: dict[str, Definition] = {}
-    left = [name]
-    while left:
-        if (one := left.pop()) not in found and one in definitions:
-            found[one] = definition = definitions[one]
-            fields = definition.fields if isinstance(definition, Object) else ()
-            left += [known for field in fields for known in _names_in(field.type)]
-    return found
-
-
-def _names_in(described: Any) -> list[str]:
-    if isinstance(described, forms.Named):
-        return [described.name]
-    inner = (
-        [getattr(described, name) for name in described.__struct_fields__] if isinstance(described, Type) else described
-    )
-    return [name for one in inner if isinstance(one, Type | tuple) for name in _names_in(one)]
-
-
-def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:
-    """Return the Struct of an object, with annotations that are still to be given. `known` has the enumerations."""
-    made: list[type[Struct]] = []
-    struct = msgspec.defstruct(
-        name,
-        [
-            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, known, python)))
-            for one in definition.fields
-        ],
-        module=__name__,
-        frozen=definition.frozen,
-        forbid_unknown_fields=definition.closed,
-        omit_defaults=definition.omit_defaults,
-        array_like=definition.array_like,
-        tag_field=definition.tag_field,
-        tag=definition.tag,
-    )
-    made.append(struct)
-    return struct
-
-
-def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, Any], python: Lookup) -> dict[str, Any]:
-    """Return the arguments of `msgspec.field` for a default. A list or an object is made anew for each value."""
-    if field.default is None:
-        return {}
-    if isinstance(field.default, Function):
-        return {"default_factory": python(field.default.function)}
-    value = field.default.value  # type: ignore[attr-defined]
-    if value is None:
-        return {"default": None}
-    if not isinstance(value, list | dict):
-        return {"default": msgspec.convert(value, annotation_of(field.type, known.__getitem__, python))}
-    return {"default_factory": lambda: msgspec.convert(value, made[0].__annotations__[field.name])}
+def documentation(cls: Any) -> str | None:
+    """Return the docstring that a class has itself. Dataclasses and named tuples generate one that repeats their signature: it is ignored."""
+    text = cls.__doc__
+    return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

@@ -37,7 +37,7 @@ def compiled_items() -> ModuleType:
         setattr(made, meta.item.__name__, meta.item)
         for attribute in meta.attributes.values():
             for one in (attribute.type, *getattr(attribute.type, "__args__", ())):
-                if isinstance(one, type) and one.__module__ == "persisty.model.type_descriptions":
+                if isinstance(one, type) and one.__module__ == "persisty.model.type_construction":
                     setattr(made, one.__name__, one)
     made.LINKED = tuple(getattr(made, one.__name__) for one in items.LINKED)  # type: ignore[attr-defined]
     assert not {id(one) for one in vars(made).values()} & {id(one) for one in declared}

@@ -1,0 +1,145 @@
+"""Python types of the descriptions in a schema: `annotation_of` a type, and `types_of` the definitions. The way back from `type_descriptions`.
+
+A Struct is made of an `Object`, and an enum of an `Enumeration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from . import schema_types as forms
+from .schema import Definition, Enumeration, Field, Function, Object
+from .schema_types import Type
+from .type_descriptions import BASES, CONSTRAINTS, SCALARS
+
+FACTORIES: dict[str, Callable[[], Any]] = {
+    f"builtins.{made.__name__}": made for made in (list, dict, set, frozenset, tuple, str, int, float, bool, bytes)
+}
+"""Functions that a schema may name without the app supplying them."""
+Lookup = Callable[[str], Any]
+"""A name → the type that has it; `LookupError` for an unknown name."""
+
+
+def annotation_of(described: Type, named: Lookup, python: Lookup) -> Any:
+    """Return the annotation of a description. `named` finds the types of the schema, `python` those that it only names."""
+
+    def build(one: Type) -> Any:
+        return annotation_of(one, named, python)
+
+    match described:
+        case forms.Named(name=name):
+            base = named(name)
+        case forms.Python(name=name):
+            base = python(name)
+        case forms.Choice(values=values):
+            base = Literal[values]
+        case forms.List(items=items):
+            base = list[build(items)]  # type: ignore[misc]
+        case forms.Set(items=items, frozen=frozen):
+            base = frozenset[build(items)] if frozen else set[build(items)]  # type: ignore[misc]
+        case forms.Dict(keys=keys, values=values):
+            base = dict[build(keys), build(values)]  # type: ignore[misc]
+        case forms.Tuple(items=None, every=every):
+            base = tuple[build(every or forms.Anything()), ...]  # type: ignore[misc]
+        case forms.Tuple(items=items):
+            base = tuple[tuple(build(one) for one in items or ())]  # type: ignore[misc]  # built at run time
+        case forms.OneOf(types=arms):
+            base = Union[tuple(build(one) for one in arms)]  # noqa: UP007 - built at run time
+        case _:
+            base = ANNOTATIONS[type(described)]
+    fields = described.__struct_fields__
+    said = {name: value for name in CONSTRAINTS if name in fields and (value := getattr(described, name)) is not None}
+    if "examples" in said:
+        said["examples"] = list(said["examples"])
+    return Annotated[base, msgspec.Meta(**said)] if said else base
+
+
+ANNOTATIONS: dict[type[Type], Any] = {form: annotation for annotation, form in reversed(SCALARS.items())}
+
+
+def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], python: Lookup) -> dict[str, Any]:
+    """Return the Python type of each definition. Types in `known`, by their definitions, are used again; new ones are added to it."""
+    made: dict[str, Any] = {}
+    fresh: list[tuple[Any, Object]] = []
+    for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
+        identity = f"{name} {_reachable(name, definitions)!r}"
+        if identity not in known:
+            if isinstance(definition, Enumeration):
+                make: Callable[..., Any] = BASES[definition.base]
+                known[identity] = make(name, definition.members)
+                known[identity].__doc__ = definition.description
+            elif isinstance(definition, Object):
+                known[identity] = _struct(name, definition, made, python)
+                fresh.append((known[identity], definition))
+        made[name] = known[identity]
+    for struct, definition in fresh:  # only now every name has its type
+        struct.__annotations__.update(
+            {one.name: _annotation(one, made.__getitem__, python) for one in definition.fields}
+        )
+    return made
+
+
+def _annotation(field: Field, named: Lookup, python: Lookup) -> Any:
+    annotation = annotation_of(field.type, named, python)
+    return annotation | UnsetType if field.omittable else annotation
+
+
+def _reachable(name: str, definitions: Mapping[str, Definition]) -> dict[str, Definition]:
+    """Return a definition and those that it refers to."""
+    found: dict[str, Definition] = {}
+    left = [name]
+    while left:
+        if (one := left.pop()) not in found and one in definitions:
+            found[one] = definition = definitions[one]
+            fields = definition.fields if isinstance(definition, Object) else ()
+            left += [known for field in fields for known in _names_in(field.type)]
+    return found
+
+
+def _names_in(described: Any) -> list[str]:
+    if isinstance(described, forms.Named):
+        return [described.name]
+    inner = (
+        [getattr(described, name) for name in described.__struct_fields__] if isinstance(described, Type) else described
+    )
+    return [name for one in inner if isinstance(one, Type | tuple) for name in _names_in(one)]
+
+
+def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:
+    """Return the Struct of an object, with annotations that are still to be given. `known` has the enumerations."""
+    made: list[type[Struct]] = []
+    struct = msgspec.defstruct(
+        name,
+        [
+            (one.name, Any, msgspec.field(name=one.json, **_field_default(one, made, known, python)))
+            for one in definition.fields
+        ],
+        module=__name__,
+        namespace={"__doc__": definition.description} if definition.description else None,
+        frozen=definition.frozen,
+        forbid_unknown_fields=definition.closed,
+        omit_defaults=definition.omit_defaults,
+        array_like=definition.array_like,
+        tag_field=definition.tag_field,
+        tag=definition.tag,
+    )
+    made.append(struct)
+    return struct
+
+
+def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, Any], python: Lookup) -> dict[str, Any]:
+    """Return the arguments of `msgspec.field` for a default. A list or an object is made anew for each value."""
+    if field.default is None:
+        return {"default": UNSET} if field.omittable else {}
+    if isinstance(field.default, Function):
+        return {"default_factory": python(field.default.function)}
+    value = field.default.value  # type: ignore[attr-defined]
+    if value is None:
+        return {"default": None}
+    if not isinstance(value, list | dict):
+        return {"default": msgspec.convert(value, annotation_of(field.type, known.__getitem__, python))}
+    return {"default_factory": lambda: msgspec.convert(value, made[0].__annotations__[field.name])}
