@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial, partialmethod
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from persisty import App, Create
 from persisty.errors import PreconditionFailed
 from persisty.model.expressions import ALL, Filter, OrderBy
 from persisty.model.pages import ResultPage
@@ -173,6 +176,34 @@ def refuses_hidden_items_instead_of_missing_them(patch: pytest.MonkeyPatch) -> N
 def keeps_half_of_an_atomic_batch(patch: pytest.MonkeyPatch) -> None:
     edit_batch = Store.edit_batch
     patch.setattr(Store, "edit_batch", lambda self, batch, atomic=False: edit_batch(self, batch))
+
+
+def _edits_stores(patch: pytest.MonkeyPatch, otherwise: Callable[..., Any]) -> None:
+    """Replace `App.edit_batch`. `otherwise` gets the original, the app, the batch, and `atomic` and `caller`."""
+    patch.setattr(App, "edit_batch", partialmethod(_called, otherwise, App.edit_batch))
+
+
+def _called(app: App, otherwise: Callable[..., Any], original: Any, batch: Any, **how: Any) -> Any:
+    return otherwise(partial(original, app), batch, **{"atomic": False, "caller": None, **how})
+
+
+@broken
+def does_batches_of_several_stores_as_trusted_code(patch: pytest.MonkeyPatch) -> None:
+    _edits_stores(patch, lambda edit, batch, atomic, caller: edit(batch, atomic=atomic))
+
+
+@broken
+def keeps_half_of_an_atomic_batch_of_several_stores(patch: pytest.MonkeyPatch) -> None:
+    _edits_stores(patch, lambda edit, batch, atomic, caller: edit(batch, caller=caller))
+
+
+@broken
+def ignores_conditions_in_batches_of_several_stores(patch: pytest.MonkeyPatch) -> None:
+    def unconditional(edit: Any, batch: Any, atomic: bool, caller: Any) -> Any:
+        free = [one if isinstance(one, Create) else structs.replace(one, when=None) for one in batch]
+        return edit(free, atomic=atomic, caller=caller)
+
+    _edits_stores(patch, unconditional)
 
 
 @broken

@@ -10,7 +10,15 @@ import pytest
 from persisty import PersistyError
 from persisty.backends.memory import MemoryEngine
 from persisty.store.store import context_of
-from persisty.testing.roles import test_hidden, test_leaks, test_links, test_races, test_reads, test_writes
+from persisty.testing.roles import (
+    test_hidden,
+    test_leaks,
+    test_links,
+    test_multi_store_batches,
+    test_races,
+    test_reads,
+    test_writes,
+)
 from persisty.testing.roles.cast import ANYBODY, MEMBER, OUTSIDER, OWNER, ROLES
 from persisty.testing.roles.fixtures import COPIES, Cells
 from persisty.testing.roles.surfaces import SURFACES
@@ -90,6 +98,22 @@ CAUGHT: dict[str, list[Check]] = {
     ],
     "keeps_half_of_an_atomic_batch": [
         (test_writes.test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing, {"role": OWNER, "kind": "diary"}),
+    ],
+    "does_batches_of_several_stores_as_trusted_code": [
+        (test_multi_store_batches.test_a_batch_of_several_stores_does_what_the_verbs_do, {"role": OWNER, "kind": "diary"}),
+        (test_multi_store_batches.test_an_edit_that_its_verb_rejects_rejects_a_batch_of_several_stores, {"role": ANYBODY, "kind": "ledger"}),
+        (test_multi_store_batches.test_a_batch_of_every_store, {"role": OUTSIDER}),
+        (test_leaks.test_what_batches_of_several_stores_tell, {"role": OWNER, "variant": "more"}),
+    ],
+    "keeps_half_of_an_atomic_batch_of_several_stores": [
+        (test_multi_store_batches.test_an_atomic_batch_of_several_stores_is_done_as_a_whole_or_not_at_all, {"role": OWNER, "kind": "diary"}),
+        (test_multi_store_batches.test_a_batch_of_every_store, {"role": OWNER}),
+    ],
+    "ignores_conditions_in_batches_of_several_stores": [
+        (
+            test_multi_store_batches.test_a_condition_in_a_batch_of_several_stores_is_decided_as_by_the_verb,
+            {"role": OWNER, "kind": "article"},
+        ),
     ],
     "goes_by_indexes_over_hidden_attributes": [
         (test_hidden.test_cursors_tell_no_more_than_the_items, {"role": OUTSIDER}),

@@ -5,7 +5,7 @@ from persisty.testing.roles import *  # in a test module that has the fixture `o
 ```
 
 The role suite calls every verb as every role on every item, through Python, REST, GraphQL and AppSync's events, and compares each
-cell with an oracle in plain Python. The leak suite compares the answers over two worlds that differ only in data that a role may
+cell with an oracle in plain Python. It does the same with batches that edit several stores. The leak suite compares the answers over two worlds that differ only in data that a role may
 not see. The answers must be equal to the byte.
 """
 
@@ -15,9 +15,26 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import fixtures, test_hidden, test_leaks, test_links, test_races, test_reads, test_writes
+from . import (
+    fixtures,
+    test_hidden,
+    test_leaks,
+    test_links,
+    test_multi_store_batches,
+    test_races,
+    test_reads,
+    test_writes,
+)
 
-THEMES: tuple[ModuleType, ...] = (test_reads, test_links, test_writes, test_races, test_leaks, test_hidden)
+THEMES: tuple[ModuleType, ...] = (
+    test_reads,
+    test_links,
+    test_writes,
+    test_multi_store_batches,
+    test_races,
+    test_leaks,
+    test_hidden,
+)
 FIXTURES = ("stage", "capabilities", "surfaces", "cells")
 
 

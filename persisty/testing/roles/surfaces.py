@@ -17,14 +17,18 @@ from persisty import ANONYMOUS, App, Create, Delete, EditResult, PersistyError, 
 from persisty.api.graphql.appsync.function import AppSync
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request, Response
+from persisty.api.multi_store_operations import PATH
 from persisty.api.rest.endpoint import Rest
 from persisty.naming import camel, kebab, pascal
 from persisty.query.filter_parsing import filter_of_json
+from persisty.store.edits import Edit
 from persisty.store.store import context_of
 
 from .cast import Role
 from .oracle import Answer, attributes
 
+StoreEdit = tuple[str, str, Mapping[str, Any]]
+"""An edit of a batch of several stores: kind, verb, and the item to create, or `key`, `changes` and `when`."""
 JSON = {"content-type": "application/json"}
 LIMIT = 100
 
@@ -50,6 +54,10 @@ class Surface:
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         raise NotImplementedError
 
+    def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
+        """Send edits of several stores in one batch."""
+        raise NotImplementedError
+
 
 class Python(Surface):
     name = "python"
@@ -62,6 +70,24 @@ class Python(Surface):
             return ("ok", _plain(PYTHON[verb](self.store(role, kind), **given)))
         except PersistyError as error:
             return ("error", error.code)
+
+    def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
+        try:
+            return ("ok", _plain(self.app.edit_batch(self.batch(role, edits), atomic=atomic, caller=role.caller)))
+        except PersistyError as error:
+            return ("error", error.code)
+
+    def batch(self, role: Role, edits: Sequence[StoreEdit]) -> list[Edit]:
+        """Return the edits as `App.edit_batch` has them."""
+        return [
+            msgspec.structs.replace(edit, store=kind)
+            for kind, verb, body in edits
+            for edit in _edits([{verb: self._with_filter(role, kind, body)}])
+        ]
+
+    def _with_filter(self, role: Role, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        when = {name: _filter(self.store(role, kind), body[name]) for name in ("when",) if name in body}
+        return {**body, **when}
 
 
 def _plain(value: Any) -> Any:
@@ -121,6 +147,13 @@ class OverRest(Surface):
             return ("ok", REST_ANSWERS[verb](body))
         return ("error", body["code"])
 
+    def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
+        sent = {"edits": [{"store": kind, verb: body} for kind, verb, body in edits], "atomic": atomic}
+        caller = role.caller or ANONYMOUS
+        response = self.rest.handle(Request("POST", PATH, headers=JSON, body=json.dumps(sent).encode(), caller=caller))
+        body: Any = json.loads(response.body)
+        return ("ok", REST_ANSWERS["edit_batch"](body)) if "results" in body else ("error", body["code"])
+
 
 def request(role: Role, kind: str, verb: str, headers: Mapping[str, str] | None = None, **given: Any) -> Request:
     """Return the request of a verb. `where` has simple equalities only: attribute → value."""
@@ -175,6 +208,27 @@ class OverGraphql(Surface):
         return self.endpoint.handle(
             Request("POST", "/graphql", headers=JSON, body=body, caller=role.caller or ANONYMOUS)
         )
+
+    def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
+        shown = " ".join(f"{kind} {{ {selection(kind)} }}" for kind in dict.fromkeys(kind for kind, _, _ in edits))
+        document = (
+            "mutation ($edits: [AnyStoreEdit!]!, $atomic: Boolean) "
+            f"{{ editBatch(edits: $edits, atomic: $atomic) {{ code item {{ {shown} }} }} }}"
+        )
+        variables = {"edits": named(edits), "atomic": atomic}
+        answer = json.loads(self.send(role, document, variables).body)
+        return told(answer, lambda data: [_one_item(one) for one in data["editBatch"]])
+
+
+def named(edits: Sequence[StoreEdit]) -> list[dict[str, Any]]:
+    """Return edits of several stores as GraphQL spells them."""
+    return [{kind: {verb: body}} for kind, verb, body in edits]
+
+
+def _one_item(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of an edit with its item, whichever store has it."""
+    items = [one for one in (result["item"] or {}).values() if one is not None]
+    return {"code": result["code"], "item": items[0] if items else None}
 
 
 def told(answer: Mapping[str, Any], value: Callable[[Any], Any]) -> Answer:
@@ -242,14 +296,20 @@ class OverAppSync(Surface):
 
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         _, variables = graphql(kind, verb, given)
-        event = {"fieldName": camel(f"{kind}_{verb}"), "arguments": variables}
-        envelope = self.appsync.handle(event, role.caller or ANONYMOUS)
+        outcome, data = self._send(role, camel(f"{kind}_{verb}"), variables)
+        if outcome == "ok" and verb == "edit_batch":
+            data = [{"code": one["code"], "item": one["item"]} for one in data]
+        return (outcome, data if outcome == "error" else GRAPHQL_ANSWERS.get(verb, _same)(data))
+
+    def edit_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> Answer:
+        outcome, data = self._send(role, "editBatch", {"edits": named(edits), "atomic": atomic})
+        return (outcome, data if outcome == "error" else [_one_item(one) for one in data])
+
+    def _send(self, role: Role, field: str, arguments: Mapping[str, Any]) -> Answer:
+        envelope = self.appsync.handle({"fieldName": field, "arguments": arguments}, role.caller or ANONYMOUS)
         if "error" in envelope:
             return ("error", envelope["error"]["code"])
-        data = json.loads(json.dumps(envelope["data"]))
-        if verb == "edit_batch":
-            return ("ok", [{"code": one["code"], "item": one["item"]} for one in data])
-        return ("ok", GRAPHQL_ANSWERS.get(verb, _same)(data))
+        return ("ok", json.loads(json.dumps(envelope["data"])))
 
 
 SURFACES: tuple[type[Surface], ...] = (Python, OverRest, OverGraphql, OverAppSync)

@@ -21,7 +21,7 @@ from .cast import RESTRICTED, Role
 from .fixtures import OpenEngine
 from .oracle import KINDS, attributes
 from .questions import LINKS, WORDS, changes, filters, keys, kinds, orders
-from .surfaces import PYTHON, _edits, _filter, selection
+from .surfaces import PYTHON, StoreEdit, _edits, _filter, selection
 from .twins import VARIANTS, Twin, same_to
 from .world import Stage, world_of
 
@@ -293,6 +293,34 @@ def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
                 same(one, other, lambda twin: twin.asks(role, kind, asks[verb]))
         finally:
             found, also = one.stage.settle(AFFECTED.get(kind, (kind,))), other.stage.settle(AFFECTED.get(kind, (kind,)))
+        assert same_to(role, {**one.stage.world, **found}, {**other.stage.world, **also})
+
+    asked()
+
+
+@every_restricted_role
+@every_variant
+def test_what_batches_of_several_stores_tell(twins: Twins, role: Role, variant: str) -> None:
+    """Edit two kinds in one batch, on conditions."""
+    one, other = twins(role, variant)
+
+    @settings(max_examples=tried(one, 25, 4), **QUIET)
+    @given(st.data())
+    def asked(data: st.DataObject) -> None:
+        chosen = data.draw(st.lists(kinds(), min_size=2, max_size=2, unique=True))
+        batch: list[StoreEdit] = []
+        for kind in chosen:
+            key, when = data.draw(keys(kind)), data.draw(st.none() | filters(kind, 1))
+            condition = {} if when is None else {"when": when}
+            changed = data.draw(st.none() | st.just({"text": "x"}) | changes(kind))
+            body = {"key": key, **({} if changed is None else {"changes": changed}), **condition}
+            batch.append((kind, "delete" if changed is None else "update", body))
+        atomic = data.draw(st.booleans())
+        affected = tuple(dict.fromkeys(name for kind in chosen for name in AFFECTED.get(kind, (kind,))))
+        try:
+            same(one, other, lambda twin: twin.edits_stores(role, batch, atomic=atomic))
+        finally:
+            found, also = one.stage.settle(affected), other.stage.settle(affected)
         assert same_to(role, {**one.stage.world, **found}, {**other.stage.world, **also})
 
     asked()

@@ -6,7 +6,7 @@ really hidden (`same_to`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -17,7 +17,7 @@ from persisty.api.http.messages import Response
 
 from .cast import Role
 from .oracle import DEFAULTS, KINDS, Row, World, rows, seen, shown, visible
-from .surfaces import OverGraphql, OverRest, Python, request
+from .surfaces import OverGraphql, OverRest, Python, StoreEdit, request
 from .world import Stage
 
 HIDDEN_VALUES: dict[str, Any] = {
@@ -108,6 +108,16 @@ class Twin:
         """Return the answer in Python, or the whole error, as bytes."""
         try:
             return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=told_of)
+        except PersistyError as error:
+            return msgspec.json.encode(told_of(error))
+
+    def edits_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> bytes:
+        """Return the results of a batch of several stores in Python, with their errors, or the whole error, as bytes."""
+        try:
+            batch = self.python.batch(role, edits)
+            found = self.stage.app.edit_batch(batch, atomic=atomic, caller=role.caller)
+            results = [{"code": one.code, "item": one.item, "error": one.error} for one in found]
+            return msgspec.json.encode(results, enc_hook=told_of)
         except PersistyError as error:
             return msgspec.json.encode(told_of(error))
 
