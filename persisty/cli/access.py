@@ -13,25 +13,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import settings
 from ..api.action_access import check_access, marked, rule_of
 from ..application import load_app
-from ..errors import InvalidDeclaration
 from ..security.access_matrix import ALL, NONE, access_matrix, action_rows, roles_of
+from .project import AppArgument, app_of
 
 STYLES = {ALL: "green", NONE: "dim"}
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON, a row for each store and verb, and for each action")
     ] = False,
 ) -> None:
     """Print the access matrix: every store, verb, action and role."""
-    spec = app or settings.load().app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     loaded = load_app(spec)
     marks = [marked(function) for function in loaded.actions]
     check_access(marks)

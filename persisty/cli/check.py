@@ -22,22 +22,21 @@ from ..deploy.deployed_settings import Deployed, deployed_settings
 from ..errors import InvalidDeclaration, PersistyError
 from ..model.stored import collecting_mistakes
 from .main import USAGE
+from .project import AppArgument, app_of
 
 STYLES = {"mistake": "bold red", "warning": "yellow"}
 CDK = Path("cdk.json")
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     stage: Annotated[str | None, typer.Option(help="Stage to check; default: the app's")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there are warnings")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON")] = False,
 ) -> None:
     """Print every mistake and warning of an app in one go."""
     configured = settings.load()
-    spec = app or configured.app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     found = _found(spec, stage, configured)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")

@@ -10,11 +10,10 @@ from typing import Annotated
 
 import typer
 
-from .. import settings
 from ..application import App, load_app
 from ..clients.python import python_client
 from ..clients.typescript import typescript_client
-from ..errors import InvalidDeclaration
+from .project import AppArgument, app_of
 
 
 class Language(StrEnum):
@@ -31,13 +30,11 @@ WRITERS: dict[Language, Callable[[App, str], str]] = {
 
 def command(
     language: Annotated[Language, typer.Argument(help="Language of the client")],
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     out: Annotated[Path | None, typer.Option(help="File to write; default: standard output")] = None,
 ) -> None:
     """Generate a typed client from the operations of the app."""
-    spec = app or settings.load().app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     text = WRITERS[language](load_app(spec), spec)
     if out is None:
         sys.stdout.write(text)

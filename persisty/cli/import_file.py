@@ -18,7 +18,6 @@ import typer
 from msgspec import Struct
 from typer import Argument, BadParameter, Option
 
-from .. import settings
 from ..application import App, load_app
 from ..errors import InvalidInput, PersistyError
 from ..model.meta import StoreMeta
@@ -30,6 +29,7 @@ from ..transfer.load import Rejected, Settled, load
 from ..transfer.rows import Lines, Row, json_rows
 from ..transfer.values import typed_values
 from .progress import progress
+from .project import app_of
 
 FORMATS: dict[str, tuple[str, str]] = {
     ".csv": ("csv", ","),
@@ -44,7 +44,8 @@ def command(
     arguments: Annotated[
         list[str],
         Argument(
-            metavar="[APP] STORE FILE", help="APP is module:attribute and may be left out if $PERSISTY_APP is set."
+            metavar="[APP] STORE FILE",
+            help="APP is module:attribute and may be left out if PERSISTY_APP or pyproject.toml names it.",
         ),
     ],
     file_format: Annotated[
@@ -157,10 +158,7 @@ def _targets(arguments: list[str], url: str | None) -> tuple[App, StoreMeta[Any]
     """Return the app, the item and the file of the positional arguments."""
     if len(arguments) not in (2, 3):
         raise BadParameter("Expected [APP] STORE FILE")
-    spec = arguments[0] if len(arguments) == 3 else settings.load().app
-    if not spec:
-        raise BadParameter("Expected APP STORE FILE, or STORE FILE with PERSISTY_APP set")
-    app = load_app(spec)
+    app = load_app(app_of(arguments[0] if len(arguments) == 3 else None))
     if url:
         app.use(url)
     meta = app.metas.get(snake(arguments[-2]))

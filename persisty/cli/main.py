@@ -21,6 +21,7 @@ except ModuleNotFoundError as error:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "Serve an app: REST, GraphQL and their pages."),
+    "init": ("init", "Write the files of a new project."),
     "check": ("check", "Print every mistake and warning of an app in one go."),
     "shell": ("shell", "Open a Python prompt with the app, its items and their stores."),
     "access": ("access", "Print the access matrix: every store, verb and role."),

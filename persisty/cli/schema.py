@@ -8,15 +8,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from .. import settings
 from ..application import load_app
 from ..errors import Fault, InvalidDeclaration
 from ..model.relations import resolved_schema
 from ..model.schema_json import document_of, json_schema, schema_to_json
+from .project import AppArgument, app_of
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     store: Annotated[str | None, typer.Option("--store", help="Only the schema of this store")] = None,
     of_itself: Annotated[
         bool, typer.Option("--json-schema", help="The JSON Schema of this output, for no app")
@@ -26,9 +26,7 @@ def command(
     if of_itself:
         _print(msgspec.json.encode(json_schema()))
         return
-    spec = app or settings.load().app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     schemas = {name: resolved_schema(meta) for name, meta in load_app(spec).metas.items()}
     if store is None:
         _print(schema_to_json(document_of(schemas.values())))

@@ -26,6 +26,7 @@ from ..hosting.prometheus import forget_worker
 from ..hosting.server import Server, seconds_of
 from ..hosting.uvicorn_server import StoppingServer
 from . import server_process as serving
+from .project import AppArgument, app_of
 from .server_process import Options
 
 RELOAD_DRAIN = 1.0
@@ -33,7 +34,7 @@ RELOAD_DRAIN = 1.0
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     host: Annotated[str, typer.Option(help="Address to listen at")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one")] = 8000,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
@@ -60,9 +61,7 @@ def command(
 ) -> None:
     """Serve an app: REST, GraphQL and their pages."""
     configured = settings.load()
-    spec = app or configured.app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     metrics = configured.metrics == "on" if metrics is None else metrics
     if reload and workers > 1:
         raise InvalidDeclaration("--reload serves with one process: leave out --workers")

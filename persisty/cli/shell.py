@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import settings
 from ..application import App, load_app
-from ..errors import InvalidDeclaration
+from .project import AppArgument, app_of
 
 try:
     import readline
@@ -23,14 +22,12 @@ except ModuleNotFoundError:  # as on Windows
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     run: Annotated[str | None, typer.Option("--command", "-c", help="Run this code instead of a prompt")] = None,
 ) -> None:
     """Open a Python prompt with the app, its items and their stores."""
-    spec = app or settings.load().app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     loaded = load_app(spec)
     if url is not None:
         loaded.use(url)

@@ -54,8 +54,13 @@ LAZY = {
 """Function-local imports that are allowed: (file, imported top module) → why. Anything else is at the top of its module."""
 
 
+TEMPLATES = ROOT / "persisty/cli/templates"
+"""Projects of their own, which `persisty init` writes. Their own tests and tests/unit/cli/test_init.py check them."""
+
+
 def _sources(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if not path.is_relative_to(TEMPLATES))
 
 
 def _name(path: Path) -> str:

@@ -50,6 +50,7 @@ def test_it_has_the_pages_the_license_and_the_marker_of_types(wheel: Path) -> No
         names = set(archive.namelist())
     pages = {"graphiql.js", "graphiql.css", "react.js", "react-dom.js", "swagger-ui.js", "swagger-ui.css"}
     assert names >= {f"persisty/hosting/static/{page}" for page in pages} | {"persisty/py.typed"}
+    assert names >= {f"persisty/cli/templates/common/{file}" for file in ("gitignore", "pyproject.toml", "README.md")}
     assert [name for name in names if name.endswith("/licenses/LICENSE")]
 
 

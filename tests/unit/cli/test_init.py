@@ -1,0 +1,83 @@
+"""`persisty init` writes a project that passes its own tests and type checks, and overwrites nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from persisty.cli.init import Template, files_of
+
+from .conftest import Persisty
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run a Python module in a project, and return what it prints."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PERSISTY_", "PYTEST_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder, env={**variables, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("template", list(Template))
+def test_a_new_project_passes_its_own_tests_and_has_no_mistakes(
+    template: Template, tmp_path: Path, persisty: Persisty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = persisty("init", "my-shop", "--template", template)
+    assert done.code == 0
+    assert "persisty serve --seed my_shop.seeds:seed" in done.out
+    folder = tmp_path / "my-shop"
+    assert (folder / ".gitignore").is_file()
+    assert "passed" in run(folder, "pytest", "-p", "no:cacheprovider")
+    assert "my_shop.app:app: no mistakes" in run(folder, "persisty", "check")
+    assert "my-shop" in run(folder, "persisty", "shell", "-c", "print(app.name)")
+
+
+@pytest.mark.parametrize("template", list(Template))
+def test_its_code_is_formatted_and_free_of_complaints(template: Template, tmp_path: Path) -> None:
+    for name, text in files_of(template, "shop").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for command in (["check"], ["format", "--check"]):
+        run(tmp_path, "ruff", *command, ".")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("My_Shop", "kebab case"), ("2shop", "kebab case"), ("json", "hide another"), ("class", "hide another")],
+)
+def test_a_name_that_no_package_can_have_is_refused(
+    name: str, expected: str, tmp_path: Path, persisty: Persisty
+) -> None:
+    done = persisty("init", str(tmp_path / name))
+    assert (done.code, expected in done.err) == (2, True)
+    assert not (tmp_path / name).exists()
+
+
+def test_files_that_exist_are_named_and_left_alone(tmp_path: Path, persisty: Persisty) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "README.md").write_text("mine")
+    done = persisty("init", str(folder))
+    assert done.code == 2
+    assert "/README.md: The file exists" in done.err
+    assert [one.name for one in folder.iterdir()] == ["README.md"]
+    assert (folder / "README.md").read_text() == "mine"
+
+
+def test_an_empty_folder_may_exist(tmp_path: Path, persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / ".git").mkdir()
+    monkeypatch.chdir(folder)
+    assert persisty("init", ".").code == 0
+    assert (folder / "shop" / "app.py").is_file()
