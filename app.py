@@ -10,7 +10,7 @@ from persisty.deploy.deployed_settings import deployed_settings
 from persisty.deploy.events import events_of
 from persisty.deploy.plan import plan_of
 from stacks.api_stack import ApiStack
-from stacks.constructs.code import Target
+from stacks.constructs.target import Target
 from stacks.data_stack import DataStack
 from stacks.events_stack import EventsStack
 

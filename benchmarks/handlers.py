@@ -27,7 +27,8 @@ from msgspec import Struct
 
 from persisty.deploy.layers import LAYERS
 from persisty.deploy.plan import plan_of
-from stacks.constructs.code import Target, dependency_layer, function_code, runtime_layer
+from stacks.constructs.code import dependency_layer, function_code, runtime_layer
+from stacks.constructs.target import Target
 from tests.dynamodb_local import dynamodb_local
 from tests.e2e.lambda_process import LambdaProcess, running
 from tests.graphql.asking import StandIn
@@ -42,7 +43,7 @@ NESTED = f"""{{ authorSearch(limit: {AUTHORS}) {{ items {{ name born house {{ na
     books(order: [year_asc], limit: {BOOKS}) {{ items {{ title year }} }} }} }} }}"""
 TWICE = f"""{{ authorSearch(limit: {AUTHORS}) {{ items {{ name first: books(order: [year_asc], limit: 1) {{ items {{ title }} }}
     last: books(order: [year_desc], limit: 1) {{ items {{ title }} }} }} }} }}"""
-HANDLERS = {"appsync": "lambdas.appsync.handler", "graphql": "lambdas.graphql.handler", "rest": "lambdas.rest.handler"}
+HANDLERS = {"appsync": "persisty_lambdas.appsync.handler", "graphql": "persisty_lambdas.graphql.handler", "rest": "persisty_lambdas.rest.handler"}
 JSON = {"content-type": "application/json"}
 
 

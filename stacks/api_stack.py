@@ -17,8 +17,8 @@ from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
 from .constructs.authorization import Modes
-from .constructs.code import Target
 from .constructs.functions import Functions
+from .constructs.target import Target
 from .constructs.resolvers import add_resolvers
 
 RATE, BURST = 500, 1000

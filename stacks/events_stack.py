@@ -20,8 +20,8 @@ from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
-from .constructs.code import Target
 from .constructs.functions import Functions
+from .constructs.target import Target
 
 URL, DEAD_LETTERS_URL = "PERSISTY_GRAPHQL_URL", "PERSISTY_DEAD_LETTERS_URL"
 STREAM_ACTIONS = (

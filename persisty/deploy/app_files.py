@@ -34,7 +34,7 @@ LEFT_OUT = (
     "venv",
 )
 """Files and folders that are never shipped unless a module imports them: hidden ones such as `.env`, tests, local databases, keys."""
-NOT_OF_THE_APP = frozenset({"persisty", "lambdas", "stacks"})
+NOT_OF_THE_APP = frozenset({"persisty", "persisty_cdk", "persisty_lambdas"})
 """Packages that are shipped as a layer or with every function, or not at all."""
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+")
 

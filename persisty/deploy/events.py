@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from ..naming import parameter_name
 from .layers import layers_of
-from .resources import Function, Plan
+from .resources import HANDLERS, Function, Plan
 
-HANDLER = "lambdas.stream.handler"
+HANDLER = f"{HANDLERS}.stream.handler"
 BATCH = 100
 """Records that the function is invoked with at most; what is there is handed on without waiting for more."""
 RETRIES, MAX_AGE = 8, 3600

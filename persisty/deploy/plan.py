@@ -36,7 +36,7 @@ from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_pu
 from .deployed_settings import variables_of
 from .grants import REQUEST_ACTIONS, SYSTEM, grants_of
 from .layers import imports_servey, layers_of
-from .resources import Field, Function, Grant, Index, KeyAttribute, Plan, Route, Table
+from .resources import HANDLERS, Field, Function, Grant, Index, KeyAttribute, Plan, Route, Table
 from .token_secret import token_secret_of
 
 BATCH = 200
@@ -44,10 +44,10 @@ BATCH = 200
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 FUNCTIONS: dict[str, tuple[str, str]] = {
-    "rest": ("lambdas.rest.handler", "REST of {app}"),
-    "graphql_http": ("lambdas.graphql.handler", "GraphQL of {app}, whole requests"),
-    "appsync": ("lambdas.appsync.handler", "Root fields of the GraphQL API of {app}"),
-    "authorizer": ("lambdas.authorizer.handler", "Who calls the GraphQL API of {app}"),
+    "rest": (f"{HANDLERS}.rest.handler", "REST of {app}"),
+    "graphql_http": (f"{HANDLERS}.graphql.handler", "GraphQL of {app}, whole requests"),
+    "appsync": (f"{HANDLERS}.appsync.handler", "Root fields of the GraphQL API of {app}"),
+    "authorizer": (f"{HANDLERS}.authorizer.handler", "Who calls the GraphQL API of {app}"),
 }
 """Function → its handler and description."""
 GRAPHQL: dict[str, tuple[str, ...]] = {

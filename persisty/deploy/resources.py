@@ -8,6 +8,9 @@ from ..api.graphql.appsync.resolver_caching import Caching
 from ..naming import stack_prefix
 from .appsync_auth import AuthMode
 
+HANDLERS = "persisty_lambdas"
+"""The package with the handlers in the code of a function, whatever its name on the deploying machine."""
+
 
 class KeyAttribute(Struct, frozen=True):
     """`type` is DynamoDB's: S, N or B."""

@@ -6,28 +6,25 @@ the target and of the byte code, which does not depend on where the sources lie.
 
 from __future__ import annotations
 
-import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
-from msgspec import Struct
-
 from persisty.deploy.app_files import app_files
 from persisty.deploy.layers import BASE
-from persisty.deploy.resources import Plan
+from persisty.deploy.resources import HANDLERS, Plan
 
+from . import byte_code, wheels
 from .byte_code import compile_folder, compiler_of
+from .places import app_root, built_folder, handlers_folder, runtime_folder
+from .requirements import Requirements, read_requirements, requirements_of
+from .target import Target
+from .wheels import install
 
-ROOT = Path(__file__).parents[2]
-BUILT = ROOT / ".cache" / "code"
-BUILDERS = (Path(__file__), Path(__file__).with_name("byte_code.py"))
+BUILDERS = (Path(__file__), Path(byte_code.__file__), Path(wheels.__file__))
 """Files whose change builds everything again."""
 RUNTIME_LEFT_OUT = (
     "cli",
@@ -45,106 +42,55 @@ RUNTIME_LEFT_OUT = (
 HANDLERS_LEFT_OUT = ("requirements", "__pycache__")
 """Folders next to the handlers that no function needs."""
 
-PLATFORMS = {
-    "arm64": ("manylinux2014_aarch64", "manylinux_2_26_aarch64"),
-    "x86_64": ("manylinux2014_x86_64", "manylinux_2_26_x86_64"),
-}
-"""Architecture, by Lambda's name → the platforms of its wheels. Every runtime has glibc 2.26 or later."""
-MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "amd64": "x86_64"}
 
+def dependency_layer(name: str, spec: str, target: Target, requirements: str | None = None) -> Path:
+    """Build `python/` with what `requirements/NAME.txt` next to the handlers lists, and nothing else.
 
-class Target(Struct, frozen=True):
-    """The platform of the functions: `arm64` or `x86_64`, and a Python version such as `3.13`."""
-
-    architecture: str
-    python: str
-
-    @classmethod
-    def parse(cls, text: str) -> Target:
-        """Parse `arm64-3.13`. `local` is this machine, for an emulator that runs on it."""
-        if text == "local":
-            return cls(MACHINES[platform.machine().lower()], f"{sys.version_info[0]}.{sys.version_info[1]}")
-        architecture, _, python = text.partition("-")
-        if architecture not in PLATFORMS or not python:
-            raise ValueError(f"target {text!r} is not like arm64-3.13, x86_64-3.13 or local")
-        return cls(architecture, python)
-
-
-def dependency_layer(name: str, spec: str, target: Target) -> Path:
-    """Build `python/` with what `lambdas/requirements/NAME.txt` lists, and nothing else.
-
-    The layer `base` also has the `requirements.txt` in the app's top package, with dependencies, because every function loads the app.
+    The layer `base` also has the requirements of the app, with dependencies, because every function loads the app. `requirements`: the file that
+    lists them, if the app's folders have none.
     """
-    files = [
-        ROOT / "lambdas" / "requirements" / f"{name}.txt",
-        *([_top(spec) / "requirements.txt"] if name == BASE else []),
-    ]
-    requirements = [file for file in files if file.is_file()]
-    platforms = [word for platform in PLATFORMS[target.architecture] for word in ("--platform", platform)]
-    named = [word for file in requirements for word in ("--requirement", file)]
+    own = read_requirements(handlers_folder() / "requirements" / f"{name}.txt")
+    app = requirements_of(spec, requirements) if name == BASE else Requirements()
+    # pip verifies the hashes of all lines or of none, so that lines with hashes are installed on their own
+    together = Requirements((*own.lines, *app.lines), app.constraints)
+    parts = (own, app) if app.hashed else (together,)
 
     def build(folder: Path) -> None:
-        subprocess.run(
-            [
-                sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile",
-                *platforms, "--implementation", "cp",
-                "--python-version", target.python, "--only-binary=:all:",
-                "--constraint", ROOT / "constraints.txt",
-                *([] if name == BASE else ["--no-deps"]), *named, "--target", folder / "python",
-            ],
-            check=True,
-        )  # fmt: skip
+        for part in parts:
+            install(part, target, folder / "python", dependencies=name == BASE)
         for unused in ("bin", "__pycache__"):
             shutil.rmtree(folder / "python" / unused, ignore_errors=True)
         compile_folder(folder, target.python, strict=False)
 
-    return _built(f"{name}-layer", _named([*requirements, ROOT / "constraints.txt"], _root(spec)), build, target)
+    return _built(f"{name}-layer", {"requirements": repr(together)}, build, target)
 
 
 def runtime_layer(target: Target) -> Path:
     """Build `python/persisty`, without the parts that only a server or the command line needs."""
-    source = ROOT / "persisty"
+    source = runtime_folder()
 
     def build(folder: Path) -> None:
         shutil.copytree(source, folder / "python" / "persisty", ignore=shutil.ignore_patterns(*RUNTIME_LEFT_OUT))
         compile_folder(folder, target.python, strict=True)
 
-    return _built("runtime", _named(_files(source, RUNTIME_LEFT_OUT), ROOT), build, target)
+    return _built("runtime", _named(_files(source, RUNTIME_LEFT_OUT), source), build, target)
 
 
 def function_code(plan: Plan, target: Target) -> Path:
-    """Build a folder with `lambdas/` and the files of the app. `ValueError` if a file is not Python of the target's version."""
-    root, handlers = _root(plan.modules[0]), ROOT / "lambdas"
+    """Build a folder with the handlers and the files of the app. `ValueError` if a file is not Python of the target's version."""
+    root, handlers = app_root(plan.modules[0]), handlers_folder()
     files = app_files(root, plan.modules, [] if plan.documents is None else [plan.documents])
 
     def build(folder: Path) -> None:
-        shutil.copytree(handlers, folder / handlers.name, ignore=shutil.ignore_patterns(*HANDLERS_LEFT_OUT))
+        shutil.copytree(handlers, folder / HANDLERS, ignore=shutil.ignore_patterns(*HANDLERS_LEFT_OUT))
         for file in files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(root / file, folder / file)
         compile_folder(folder, target.python, strict=True)
 
-    sources = {**_named(_files(handlers, HANDLERS_LEFT_OUT), ROOT), **_named([root / file for file in files], root)}
-    return _built("functions", sources, build, target)
-
-
-def _top(spec: str) -> Path:
-    """Return the path of the app's top package, or of its single module without the suffix."""
-    return _root(spec) / _top_name(spec)
-
-
-def _root(spec: str) -> Path:
-    """Return the folder from which the app is imported. `ROOT` for an app that is not found."""
-    found = find_spec(_top_name(spec))
-    places = [] if found is None else [found.origin] if found.origin else [*(found.submodule_search_locations or ())]
-    if not places:
-        return ROOT
-    place = Path(places[0]).resolve()
-    return place.parents[1] if place.name == "__init__.py" else place.parent
-
-
-def _top_name(spec: str) -> str:
-    return spec.partition(":")[0].partition(".")[0]
+    own = _named(_files(handlers, HANDLERS_LEFT_OUT), handlers)
+    sources = {f"{HANDLERS}/{place}": file for place, file in own.items()}
+    return _built("functions", {**sources, **_named([root / file for file in files], root)}, build, target)
 
 
 def _files(source: Path, left_out: Sequence[str]) -> list[Path]:
@@ -160,23 +106,23 @@ def _among(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _named(files: Iterable[Path], root: Path) -> dict[str, Path]:
-    """Return the files by their names below their root, or without a folder if they are elsewhere."""
-    return {(file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name): file for file in files}
+    """Return the files by their names below their root."""
+    return {file.relative_to(root).as_posix(): file for file in files}
 
 
-def _built(name: str, sources: Mapping[str, Path], build: Callable[[Path], None], target: Target) -> Path:
-    """Return the folder built from these sources for this target. Build it if it does not exist.
+def _built(name: str, sources: Mapping[str, Path | str], build: Callable[[Path], None], target: Target) -> Path:
+    """Return the folder built from these sources, files or texts, for this target. Build it if it does not exist.
 
     It is built under a temporary name and then renamed, so that no other process sees an incomplete folder.
     """
     compiler = compiler_of(target.python)
     digest = sha256(repr((target, compiler and compiler[1])).encode())
     for place, source in {**sources, **{f"/{one.name}": one for one in BUILDERS}}.items():
-        digest.update(f"{place}\0".encode() + source.read_bytes() + b"\0")
-    folder = BUILT / f"{name}-{digest.hexdigest()[:16]}"
+        content = source.encode() if isinstance(source, str) else source.read_bytes()
+        digest.update(f"{place}\0".encode() + content + b"\0")
+    folder = built_folder() / f"{name}-{digest.hexdigest()[:16]}"
     if not folder.exists():
-        BUILT.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(prefix=f".{name}-", dir=BUILT))
+        unfinished = Path(mkdtemp(prefix=f".{name}-", dir=folder.parent))
         try:
             build(unfinished)
             unfinished.chmod(0o755)

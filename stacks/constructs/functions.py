@@ -21,7 +21,8 @@ from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
 from .byte_code import compiler_of, lacks_compiler
-from .code import Target, dependency_layer, function_code, runtime_layer
+from .code import dependency_layer, function_code, runtime_layer
+from .target import Target
 
 TIMEOUT, MEMORY = 28, 1024
 """Seconds, below the 30 that both APIs wait; MB, which also decide the share of CPU: less makes cold starts longer."""

@@ -64,7 +64,7 @@ def _event(method: str, path: str, query: str, body: bytes | None, token: str | 
 def rest_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
     folder = tmp_path_factory.mktemp("rest")
     on_moto.unpack("Rest", folder)
-    with running(folder, "lambdas.rest.handler", _variables(on_moto, "Rest")) as process:
+    with running(folder, "persisty_lambdas.rest.handler", _variables(on_moto, "Rest")) as process:
         yield process
 
 
@@ -72,7 +72,7 @@ def rest_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory)
 def graphql_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
     folder = tmp_path_factory.mktemp("graphql")
     on_moto.unpack("GraphqlHttp", folder)
-    with running(folder, "lambdas.graphql.handler", _variables(on_moto, "GraphqlHttp")) as process:
+    with running(folder, "persisty_lambdas.graphql.handler", _variables(on_moto, "GraphqlHttp")) as process:
         yield process
 
 
@@ -80,7 +80,7 @@ def graphql_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFacto
 def authorizer(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
     folder = tmp_path_factory.mktemp("authorizer")
     on_moto.unpack("Authorizer", folder)
-    with running(folder, "lambdas.authorizer.handler", _variables(on_moto, "Authorizer")) as process:
+    with running(folder, "persisty_lambdas.authorizer.handler", _variables(on_moto, "Authorizer")) as process:
         yield process
 
 
@@ -88,7 +88,7 @@ def authorizer(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) ->
 def appsync_function(on_moto: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LambdaProcess]:
     folder = tmp_path_factory.mktemp("appsync")
     on_moto.unpack("Appsync", folder)
-    with running(folder, "lambdas.appsync.handler", _variables(on_moto, "Appsync")) as process:
+    with running(folder, "persisty_lambdas.appsync.handler", _variables(on_moto, "Appsync")) as process:
         yield process
 
 

@@ -210,7 +210,7 @@ def test_the_stream_function_publishes_from_its_own_code_and_layers(kept_on_moto
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
         }
-        with running(tmp_path, "lambdas.stream.handler", variables) as function:
+        with running(tmp_path, "persisty_lambdas.stream.handler", variables) as function:
             assert _left(function, batch) == []
             assert [(name, event["text"]) for name, event in published.published] == [
                 ("publishMessageCreated", "hello"),

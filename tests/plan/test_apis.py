@@ -69,7 +69,7 @@ def test_a_stack_has_resources_and_outputs_of_what_is_chosen(choice: str) -> Non
     handlers = {
         one["Properties"]["Handler"] for one in made["Resources"].values() if one["Type"] == "AWS::Lambda::Function"
     }
-    wired = {name: f"lambdas.{name.partition('_')[0]}.handler" for name in CHOICES["both"]}
+    wired = {name: f"persisty_lambdas.{name.partition('_')[0]}.handler" for name in CHOICES["both"]}
     assert handlers & set(wired.values()) == {wired[name] for name in chosen}
     urls = {"HttpUrl"} | ({"GraphqlUrl", "GraphqlApiId"} if "appsync" in chosen else set())
     assert made["Outputs"].keys() == urls

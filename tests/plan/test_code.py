@@ -18,7 +18,8 @@ from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
 from stacks.constructs import byte_code, code
 from stacks.constructs.byte_code import compile_folder, compiler_of
-from stacks.constructs.code import Target, function_code
+from stacks.constructs.code import function_code
+from stacks.constructs.target import Target
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SOURCE = "from persisty import App\n\napp = App('press', items=[])\n"
@@ -35,7 +36,7 @@ def planned(spec: str = "press.app:app") -> Plan:
 
 @pytest.fixture
 def press(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(code, "BUILT", tmp_path / "built")
+    monkeypatch.chdir(tmp_path)
     return _press(tmp_path / "here", monkeypatch)
 
 

@@ -15,7 +15,7 @@ from persisty.api.graphql.appsync.resolver_caching import Caching
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
 from stacks.api_stack import ApiStack
-from stacks.constructs.code import Target
+from stacks.constructs.target import Target
 
 from .test_template import properties
 

@@ -116,7 +116,7 @@ def test_the_function_is_told_where_to_publish_and_no_secret(events: Template, p
     [queue] = of_type(events, "AWS::SQS::Queue")
     assert variables.pop("PERSISTY_DEAD_LETTERS_URL") == {"Ref": queue}
     assert variables == planned.function.environment
-    assert function["Handler"] == "lambdas.stream.handler"
+    assert function["Handler"] == "persisty_lambdas.stream.handler"
     assert function["Timeout"] < 30
     assert [layer["Ref"].partition("Layer")[0] for layer in function["Layers"]] == ["Base", "Runtime"]
 

@@ -113,7 +113,7 @@ def test_every_operation_is_a_field_that_appsync_resolves_by_the_function(api: T
     assert by_kind.keys() == {"AWS_LAMBDA", "NONE"}
     source_id, source = by_kind["AWS_LAMBDA"]
     function = source["LambdaConfig"]["LambdaFunctionArn"]["Fn::GetAtt"][0]
-    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.appsync.handler"
+    assert api["Resources"][function]["Properties"]["Handler"] == "persisty_lambdas.appsync.handler"
     for one in resolvers:
         if (one["TypeName"], one["FieldName"]) in published:
             assert one["DataSourceName"] in (by_kind["NONE"][1]["Name"], {"Fn::GetAtt": [by_kind["NONE"][0], "Name"]})
@@ -165,7 +165,7 @@ def test_the_authorizer_looks_at_tokens_for_this_api_and_is_granted_nothing_else
     [(name, graphql)] = of_type(api, "AWS::AppSync::GraphQLApi").items()
     config = graphql["Properties"]["LambdaAuthorizerConfig"]
     function = config["AuthorizerUri"]["Fn::GetAtt"][0]
-    assert api["Resources"][function]["Properties"]["Handler"] == "lambdas.authorizer.handler"
+    assert api["Resources"][function]["Properties"]["Handler"] == "persisty_lambdas.authorizer.handler"
     assert config["AuthorizerResultTtlInSeconds"] == 0  # unless the function says so
     expected = re.compile(config["IdentityValidationExpression"])
     token = tokens.own()
@@ -189,17 +189,17 @@ def test_routes_go_to_their_functions_through_one_integration_each(api: Template
         function = integration["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
         handlers[f"integrations/<{name}>"] = api["Resources"][function]["Properties"]["Handler"]
         assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
-    assert sorted(handlers.values()) == ["lambdas.graphql.handler", "lambdas.rest.handler"]
+    assert sorted(handlers.values()) == ["persisty_lambdas.graphql.handler", "persisty_lambdas.rest.handler"]
     assert {key: handlers[target] for key, target in routes.items()} == {
-        f"{route.method} {route.path}": f"lambdas.{route.function.partition('_')[0]}.handler" for route in plan.routes
+        f"{route.method} {route.path}": f"persisty_lambdas.{route.function.partition('_')[0]}.handler" for route in plan.routes
     }
-    assert handlers[routes["ANY /graphql"]] == "lambdas.graphql.handler"
+    assert handlers[routes["ANY /graphql"]] == "persisty_lambdas.graphql.handler"
 
 
 def test_only_the_apis_may_invoke_functions(api: Template) -> None:
     invokers = properties(api, "AWS::Lambda::Permission")
     invoked = {api["Resources"][one["FunctionName"]["Fn::GetAtt"][0]]["Properties"]["Handler"] for one in invokers}
-    assert {"lambdas.graphql.handler", "lambdas.rest.handler"} <= invoked
+    assert {"persisty_lambdas.graphql.handler", "persisty_lambdas.rest.handler"} <= invoked
     assert all("SourceArn" in one for one in invokers)
 
 
@@ -333,7 +333,7 @@ def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly:
 
 def test_the_functions_zip_holds_handlers_and_the_apps_package_and_nothing_else(assembly: Path, api: Template) -> None:
     code = folder(assembly, api, "AWS::Lambda::Function", "Rest")
-    assert {path.name for path in code.iterdir()} == {"lambdas", "examples"}
+    assert {path.name for path in code.iterdir()} == {"persisty_lambdas", "examples"}
     assert not [path for path in code.rglob("*") if path.suffix not in {"", ".py", ".pyc", ".txt"}]
     assert {path.name for path in (code / "examples").iterdir()} - {"__pycache__"} == {"__init__.py", "messenger"}
 
@@ -366,7 +366,7 @@ def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
 
 def test_what_cdk_runs_is_pinned_to_what_is_tested() -> None:
     tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().split() if "==" in line)
-    for name in ("requirements.txt", *(f"lambdas/requirements/{layer}.txt" for layer in LAYERS)):
+    for name in ("requirements.txt", "examples/requirements.txt", *(f"lambdas/requirements/{layer}.txt" for layer in LAYERS)):
         lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
         assert lines
         for line in lines:

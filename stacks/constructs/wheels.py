@@ -1,0 +1,108 @@
+"""Wheels for the target, installed on any machine without Docker.
+
+pip installs for another platform only from wheels. A package that is published as source alone is first built here: if the wheel is pure Python it fits
+every target, and if it is not, the deployment stops and names the package.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from persisty.errors import Fault, InvalidDeclaration
+
+from .requirements import Requirements
+from .target import PLATFORMS, Target
+
+MOST_BUILT = 50
+"""Packages that are built from source at most."""
+PURE = "-none-any.whl"
+_MISSING = re.compile(r"No matching distribution found for ([^\s;,()]+)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SOURCES = frozenset({"--find-links", "-f", "--index-url", "-i", "--extra-index-url", "--no-index"})
+"""Options of requirements that say where packages are found."""
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq")
+
+
+def install(requirements: Requirements, target: Target, folder: Path, *, dependencies: bool = True) -> None:
+    """Install requirements into a folder, as the target has them. `dependencies`: also what they require.
+
+    `InvalidDeclaration` if they contradict each other, or if a package neither has a wheel for the target nor can be built as one of pure Python.
+    """
+    with TemporaryDirectory() as scratch:
+        built = Path(scratch) / "wheels"
+        built.mkdir()
+        options = [*_listed(requirements, Path(scratch)), "--find-links", str(built)]
+        sources = list(_sources(requirements.lines))
+        for _ in range(MOST_BUILT):
+            run = _pip(
+                "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]), *options, "--target", str(folder)
+            )  # fmt: skip
+            if run.returncode == 0:
+                return
+            missing = _MISSING.search(run.stderr)
+            if missing is None:
+                raise InvalidDeclaration(
+                    f"pip cannot install the requirements of functions\n{_words(run)}",
+                    faults=[Fault("/requirements", "Cannot be installed together")],
+                )
+            _build(missing[1], sources, built, target)
+    raise InvalidDeclaration(f"More than {MOST_BUILT} requirements are published without wheels")
+
+
+def _build(requirement: str, sources: Sequence[str], wheels: Path, target: Target) -> None:
+    """Build the wheel of a requirement that has none for the target."""
+    found = _NAME.match(requirement)
+    name = found[0] if found else requirement
+    before = set(wheels.iterdir())
+    run = _pip("wheel", "--no-deps", "--no-binary", name, *sources, "--wheel-dir", str(wheels), requirement)
+    made = [file for file in wheels.iterdir() if file not in before]
+    if run.returncode == 0 and made and all(file.name.endswith(PURE) for file in made):
+        return
+    platform = f"{target.architecture} and Python {target.python}"
+    if made:
+        message, found_ = f"Has code that is compiled, and no wheel for {platform}", made[0].name
+    else:
+        message, found_ = f"Has no wheel for {platform}, and cannot be built from its source", _words(run).rpartition("\n")[2]
+    raise InvalidDeclaration(
+        f"The requirement {name} cannot be installed for functions: {message}",
+        faults=[Fault(f"/requirements/{name}", message, "a version with a wheel, or a package of pure Python", found_)],
+    )
+
+
+def _listed(requirements: Requirements, folder: Path) -> Iterator[str]:
+    """Write the lines into files, and return the options of pip that name them."""
+    for flag, lines in (("--requirement", requirements.lines), ("--constraint", requirements.constraints)):
+        file = folder / f"{flag[2:]}.txt"
+        file.write_text("".join(f"{line}\n" for line in lines))
+        yield from (flag, str(file))
+
+
+def _sources(lines: Sequence[str]) -> Iterator[str]:
+    """Return the options among the lines that say where packages are found."""
+    for line in lines:
+        words = line.replace("=", " ", 1).split()
+        if words[0] in SOURCES:
+            yield from words
+
+
+def _of(target: Target) -> list[str]:
+    platforms = [word for platform in PLATFORMS[target.architecture] for word in ("--platform", platform)]
+    return [*platforms, "--implementation", "cp", "--python-version", target.python, "--only-binary=:all:"]
+
+
+def _pip(*words: str) -> subprocess.CompletedProcess[str]:
+    run = subprocess.run([*PIP, *words], capture_output=True, text=True, check=False)
+    if "No module named pip" in run.stderr:
+        raise InvalidDeclaration(f"Building the layers of functions takes pip, which {sys.executable} does not have: install persisty[deploy]")
+    return run
+
+
+def _words(run: subprocess.CompletedProcess[str]) -> str:
+    """Return the errors that pip printed."""
+    lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
+    return "\n".join(line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")) or "\n".join(lines[-5:])
