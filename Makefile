@@ -78,7 +78,7 @@ lock: $(VENV)/.bench
 	@$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf $(VENV) .cache node_modules cdk.out persisty/hosting/static
+	rm -rf $(VENV) .cache .persisty/code node_modules cdk.out persisty/hosting/static
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv $(VENV)

@@ -43,7 +43,11 @@ NESTED = f"""{{ authorSearch(limit: {AUTHORS}) {{ items {{ name born house {{ na
     books(order: [year_asc], limit: {BOOKS}) {{ items {{ title year }} }} }} }} }}"""
 TWICE = f"""{{ authorSearch(limit: {AUTHORS}) {{ items {{ name first: books(order: [year_asc], limit: 1) {{ items {{ title }} }}
     last: books(order: [year_desc], limit: 1) {{ items {{ title }} }} }} }} }}"""
-HANDLERS = {"appsync": "persisty_lambdas.appsync.handler", "graphql": "persisty_lambdas.graphql.handler", "rest": "persisty_lambdas.rest.handler"}
+HANDLERS = {
+    "appsync": "persisty_lambdas.appsync.handler",
+    "graphql": "persisty_lambdas.graphql.handler",
+    "rest": "persisty_lambdas.rest.handler",
+}
 JSON = {"content-type": "application/json"}
 
 

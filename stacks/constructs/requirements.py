@@ -66,7 +66,9 @@ def read_requirements(file: Path) -> Requirements:
         found = [("", line) for line in declared]
     else:
         found = list(_lines(file, "", (file.resolve(),)))
-    faults = [Fault("/requirements", "A path of this machine", "a name", line) for _, line in found if _LOCAL.match(line)]
+    faults = [
+        Fault("/requirements", "A path of this machine", "a name", line) for _, line in found if _LOCAL.match(line)
+    ]
     if faults:
         raise InvalidDeclaration(
             f"{file.name}: functions cannot have a project of this machine. Import its modules from the folder of the app, or publish it",

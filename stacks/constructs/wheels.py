@@ -67,7 +67,10 @@ def _build(requirement: str, sources: Sequence[str], wheels: Path, target: Targe
     if made:
         message, found_ = f"Has code that is compiled, and no wheel for {platform}", made[0].name
     else:
-        message, found_ = f"Has no wheel for {platform}, and cannot be built from its source", _words(run).rpartition("\n")[2]
+        message, found_ = (
+            f"Has no wheel for {platform}, and cannot be built from its source",
+            _words(run).rpartition("\n")[2],
+        )
     raise InvalidDeclaration(
         f"The requirement {name} cannot be installed for functions: {message}",
         faults=[Fault(f"/requirements/{name}", message, "a version with a wheel, or a package of pure Python", found_)],
@@ -98,11 +101,15 @@ def _of(target: Target) -> list[str]:
 def _pip(*words: str) -> subprocess.CompletedProcess[str]:
     run = subprocess.run([*PIP, *words], capture_output=True, text=True, check=False)
     if "No module named pip" in run.stderr:
-        raise InvalidDeclaration(f"Building the layers of functions takes pip, which {sys.executable} does not have: install persisty[deploy]")
+        raise InvalidDeclaration(
+            f"Building the layers of functions takes pip, which {sys.executable} does not have: install persisty[deploy]"
+        )
     return run
 
 
 def _words(run: subprocess.CompletedProcess[str]) -> str:
     """Return the errors that pip printed."""
     lines = [line.strip() for line in run.stderr.splitlines() if line.strip()]
-    return "\n".join(line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")) or "\n".join(lines[-5:])
+    return "\n".join(line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")) or "\n".join(
+        lines[-5:]
+    )

@@ -191,7 +191,8 @@ def test_routes_go_to_their_functions_through_one_integration_each(api: Template
         assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
     assert sorted(handlers.values()) == ["persisty_lambdas.graphql.handler", "persisty_lambdas.rest.handler"]
     assert {key: handlers[target] for key, target in routes.items()} == {
-        f"{route.method} {route.path}": f"persisty_lambdas.{route.function.partition('_')[0]}.handler" for route in plan.routes
+        f"{route.method} {route.path}": f"persisty_lambdas.{route.function.partition('_')[0]}.handler"
+        for route in plan.routes
     }
     assert handlers[routes["ANY /graphql"]] == "persisty_lambdas.graphql.handler"
 
@@ -366,7 +367,11 @@ def test_cloudformation_would_take_the_templates(assembly: Path) -> None:
 
 def test_what_cdk_runs_is_pinned_to_what_is_tested() -> None:
     tested = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().split() if "==" in line)
-    for name in ("requirements.txt", "examples/requirements.txt", *(f"lambdas/requirements/{layer}.txt" for layer in LAYERS)):
+    for name in (
+        "requirements.txt",
+        "examples/requirements.txt",
+        *(f"lambdas/requirements/{layer}.txt" for layer in LAYERS),
+    ):
         lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
         assert lines
         for line in lines:
