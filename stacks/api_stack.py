@@ -18,8 +18,8 @@ from persisty.naming import pascal
 
 from .constructs.authorization import Modes
 from .constructs.functions import Functions
-from .constructs.target import Target
 from .constructs.resolvers import add_resolvers
+from .constructs.target import Target
 
 RATE, BURST = 500, 1000
 """Requests a second that the HTTP API accepts before it answers 429."""
