@@ -136,12 +136,19 @@ class MemoryBackend(Generic[T]):
             found = list(filter(wanted, self._table.items.values()))
             found.sort(key=sort_key(self.meta, self._key_order))
             some, before = found[: asked.limit], self._saved()
+            for item in some:  # uniqueness is judged at the end, so all old values are free
+                for value in unique_values(self.meta, item):
+                    del self._table.holders[value]
             for item in some:
                 key = self.meta.key_values(item)
-                result = self.apply(Delete(key) if changes is None else Patch(key, changes))
-                if result.outcome is Outcome.EXISTS:
-                    self._restore(before)
-                    raise conflict(self.meta, result)
+                if changes is None:
+                    del self._table.items[key]
+                    continue
+                new = self._table.items[key] = changed(self.meta, item, changes)
+                for value in unique_values(self.meta, new):
+                    if self._table.holders.setdefault(value, key) != key:
+                        self._restore(before)
+                        raise conflict(self.meta, WriteResult(Outcome.EXISTS, index=value[0]))
         more = len(some) < len(found)
         return Bulk(len(some), position_of(self.meta, self._key_order, some[-1]) if more else None)
 

@@ -136,10 +136,14 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 class Bulk(Struct, frozen=True):
-    """The result of a `write_all`: the number of changed items, and the `position` to continue from, None at the end."""
+    """The result of a `write_all`: the number of changed items, and the `position` to continue from, None at the end.
+
+    `error`: what ended the call early, after the changes that are counted. `position` is then where to continue, None at the start.
+    """
 
     changed: int
     position: dict[str, Any] | None = None
+    error: PersistyError | None = None
 
 
 class Capabilities(Struct, frozen=True):
@@ -209,9 +213,10 @@ class Backend(Protocol[T]):
         ...
 
     def write_all(self, asked: BulkWrite) -> Bulk:
-        """Change or delete the matches.
+        """Change or delete the matches. `Conflict` if a unique value would occur twice at the end.
 
-        Raises `Conflict` where a unique value would occur twice; what was changed before stays, except with `atomic_bulk`.
+        With `atomic_bulk`, an error is raised and nothing is changed. Other engines return an error with what was changed before it. They write
+        items in the order of `store.bulk_walk`, in which sums over unique values meet no old value of an item that is still to change.
         """
         ...
 

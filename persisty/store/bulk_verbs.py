@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import PersistyError
 from ..model.expressions import And, Filter
 from ..query.filter_algebra import all_of, combine, follows_links
+from .bulk_walk import AHEAD, read_ahead
 from .bulk_writes import check_bulk_limit, write_all, write_by_key
 from .context import StoreContext
 from .edits import BulkResult
@@ -53,6 +54,8 @@ def delete_matches(
             pages: Iterable[tuple[list[Any], str | None]] = _pages_of_keys(here, asked, limit, cursor, allow_scan)
             if follows_links(asked) or (not transactional and actions.may_block(here.meta)):
                 pages = list(pages)
+            else:
+                pages = read_ahead(pages, AHEAD // MAX_BATCH)
             if not transactional and isinstance(pages, list):
                 actions.check_blocked(here.meta, [key for keys, _ in pages for key in keys], here.guard.caller)
             for keys, following in pages:

@@ -43,6 +43,9 @@ def write_all(
             raise
         changed, after = changed + bulk.changed, bulk.position
         cursor = None if after is None else encode_cursor(path.meta, where, (), after)
+        if bulk.error is not None:
+            bulk.error.details |= {"changed": changed, "cursor": cursor}
+            raise bulk.error
         if after is None or (limit is not None and changed >= limit):
             break
     return BulkResult(changed, cursor)

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 from msgspec import structs
 
-from ..errors import Unsupported
+from ..errors import PersistyError, Unsupported
 from ..model.expressions import Aggregate, Filter
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
@@ -30,6 +30,7 @@ from ..query.aggregate import Group
 from ..query.explain import Explanation
 from ..security.caller import Caller
 from .backend import Backend, Bulk, BulkWrite, Engine, Outcome, Page, Put, Query, Write, WriteResult
+from .bulk_walk import walk
 from .change_capture import Images, changes_of_writes, keys_before, write_of
 from .change_feed import Change, Feed
 from .item_cache import CacheGroup, Clock, ItemCache, Keys
@@ -140,18 +141,20 @@ class ChangePath(Generic[T]):
         return self.transaction() if self.capabilities.transactions else nullcontext()
 
     def _page_by_page(self, asked: BulkWrite, by: Caller | None) -> Bulk:
-        changed, position, limit = 0, asked.after, asked.limit
-        while True:
-            size = MAX_BATCH if limit is None else min(MAX_BATCH, limit - changed)
-            page = self.query(Query(asked.where, (), position, size, allow_scan=asked.allow_scan))
-            for item in page.items:
-                [result] = self.write((write_of(asked, self.meta.key_values(item)),), atomic=False, by=by)
-                if result.outcome is Outcome.EXISTS:
-                    raise conflict(self.meta, result)
-                changed += result.outcome is Outcome.DONE
-            position = page.position
-            if position is None or (limit is not None and changed >= limit):
-                return Bulk(changed, position)
+        changed, position = 0, None if asked.after is None else dict(asked.after)
+        try:
+            for page in walk(self.meta, self.query, asked, MAX_BATCH):
+                for item in page.items:
+                    [result] = self.write((write_of(asked, self.meta.key_values(item)),), atomic=False, by=by)
+                    if result.outcome is Outcome.EXISTS:
+                        raise conflict(self.meta, result)
+                    changed += result.outcome is Outcome.DONE
+                position = page.position
+        except PersistyError as error:
+            if self.capabilities.transactions:
+                raise
+            return Bulk(changed, position, error)
+        return Bulk(changed, position)
 
 
 class Connection:

@@ -27,6 +27,7 @@ from persisty.model.expressions import ALL, And, Compare, OrderBy
 from persisty.query.filter_algebra import combine
 from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
 from persisty.errors import Unsupported
+from persisty.store.bulk_walk import walk
 from persisty.store.write_results import conflict, undone
 
 
@@ -119,16 +120,17 @@ class ShelfBackend:
         return accumulator.groups()
 
     def write_all(self, asked):
-        order, found = self.matches(asked.where, asked.after)
-        done, some = 0, found[: asked.limit]
-        for item in some:
-            key = self.meta.key_values(item)
-            write = Delete(key, asked.where) if asked.changes is None else Patch(key, asked.changes, asked.where)
-            [result] = self.write((write,), atomic=False)
-            if result.outcome is Outcome.EXISTS:
-                raise conflict(self.meta, result)
-            done += result.outcome is Outcome.DONE
-        return Bulk(done, position_of(self.meta, order, some[-1]) if len(some) < len(found) else None)
+        done, position = 0, asked.after
+        for page in walk(self.meta, self.query, asked, 100):
+            for item in page.items:
+                key = self.meta.key_values(item)
+                write = Delete(key, asked.where) if asked.changes is None else Patch(key, asked.changes, asked.where)
+                [result] = self.write((write,), atomic=False)
+                if result.outcome is Outcome.EXISTS:
+                    return Bulk(done, position, conflict(self.meta, result))
+                done += result.outcome is Outcome.DONE
+            position = page.position
+        return Bulk(done, position)
 
     def allocate(self, sequence, count):
         with self.engine.lock:

@@ -26,7 +26,8 @@ from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.evaluation import matcher
 from ...query.filter_algebra import combine, names_in
-from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Query, Write, WriteResult
+from ...store.backend import Bulk, BulkWrite, Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.bulk_walk import walk
 from ...store.in_doubt_writes import repeatable, settled
 from ...store.write_results import conflict, in_doubt
 from .batch import MAX_STATEMENTS, Statements, rounds
@@ -112,24 +113,34 @@ class Writes(Generic[T]):
         return results.all()
 
     def write_all(self, asked: BulkWrite) -> Bulk:
-        """A page of the matches' keys, and the writes of these items in the fewest requests."""
+        """Write the matches in pages, each in the fewest requests. Their keys are read before."""
+        reads = self._reads.steady(asked.changes or {})
+        changed, position = 0, None if asked.after is None else dict(asked.after)
+        try:
+            for page in walk(self.meta, reads.query, asked, CHUNK):
+                keys = [self.meta.key_values(item) for item in page.items]
+                results = self._write_each(asked, keys)
+                changed += sum(result.outcome is Outcome.DONE for result in results)
+                self._check(results)
+                position = page.position
+        except PersistyError as error:
+            return Bulk(changed, position, error)
+        return Bulk(changed, position)
+
+    def _write_each(self, asked: BulkWrite, keys: Sequence[KeyValues]) -> list[WriteResult]:
+        """Write the items of these keys, each on the condition that it still matches."""
         changes, where = asked.changes, asked.where
-        reads = self._reads.steady(changes or {})
-        key = self.meta.key.attributes
-        page = reads.query(Query(where, (), asked.after, min(asked.limit or CHUNK, CHUNK), key, asked.allow_scan))
-        keys = [self.meta.key_values(item) for item in page.items]
         writes = [Delete(one, where) if changes is None else Patch(one, changes, where) for one in keys]
         results = self.write(writes, atomic=False) if writes else []
-        results = [self._counted(write, result) for write, result in zip(writes, results, strict=True)]
-        changed = sum(result.outcome is Outcome.DONE for result in results)
-        for result in results:
-            error = self._stopping(result)
-            if error is not None:
-                error.details["changed"] = changed
-                if any(one.outcome is Outcome.IN_DOUBT for one in results):
-                    error.details["in_doubt"] = True
-                raise error
-        return Bulk(changed, page.position)
+        return [self._counted(write, result) for write, result in zip(writes, results, strict=True)]
+
+    def _check(self, results: Sequence[WriteResult]) -> None:
+        """Raise the first error after which nothing more is changed."""
+        error = next((one for one in map(self._stopping, results) if one is not None), None)
+        if error is not None:
+            if any(one.outcome is Outcome.IN_DOUBT for one in results):
+                error.details["in_doubt"] = True
+            raise error
 
     def _counted(self, write: Write, result: WriteResult) -> WriteResult:
         """The result of one of many writes, where it is in doubt."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from persisty import Conflict, Create, Filter, InvalidCursor, InvalidInput, InvalidQuery, Store, add, append
+from persisty import Conflict, Create, Filter, InvalidCursor, InvalidInput, InvalidQuery, Store, Update, add, append
 from persisty.store.store import context_of
 
 from .dirty import DOMAINS, rows
@@ -139,6 +139,69 @@ def test_of_a_unique_value_only_one_can_be_had(accounts: Store[Account]) -> None
     assert accounts.delete_all(Account.realm == "a").changed == 6
     accounts.edit_batch(Create(Account(id=f"new {n}", name=f"name {n}", realm="a", badge=n + 100)) for n in range(5))
     assert accounts.count() == 5
+
+
+SUMS = [(1, "123"), (-1, "321"), (1, "312"), (-2, "2413"), (2, "1234567")]
+
+
+@pytest.mark.parametrize(("amount", "order"), SUMS, ids=str)
+def test_sums_over_unique_numbers_conflict_only_if_their_result_does(
+    accounts: Store[Account], amount: int, order: str
+) -> None:
+    """Badges 1, 2, 3 + 1 are 2, 3, 4, in whatever order the engine meets them."""
+    for key, badge in enumerate(order):
+        accounts.create(Account(id=str(key), realm="a", badge=int(badge)))
+    accounts.create(Account(id="other", realm="b", badge=2))
+    assert accounts.update_all({"badge": add(amount), "rank": add(1)}, Account.realm == "a").changed == len(order)
+    found = {one.id: (one.badge, one.rank) for one in accounts.search_all()}
+    assert found == {
+        "other": (2, 0),
+        **{str(key): (int(badge) + amount, 1) for key, badge in enumerate(order)},
+    }
+    freed = min(map(int, order)) if amount > 0 else max(map(int, order))
+    assert accounts.create(Account(id="new", realm="a", badge=freed)).badge == freed
+    with pytest.raises(Conflict):
+        accounts.create(Account(id="newer", realm="a", badge=freed + amount))
+
+
+def test_a_sum_over_unique_numbers_that_ends_on_a_taken_one_conflicts(accounts: Store[Account]) -> None:
+    for badge in (1, 2, 3, 4):
+        accounts.create(Account(id=str(badge), realm="a", badge=badge, rank=badge))
+    with pytest.raises(Conflict) as caught:
+        accounts.update_all({"badge": add(1)}, Account.rank <= 3)
+    assert caught.value.details["attributes"] == ["realm", "badge"]
+    assert caught.value.details["changed"] == 0, "the highest is written first, and it is the one that is taken"
+    assert [one.badge for one in accounts.search_all(order="id")] == [1, 2, 3, 4]
+    assert accounts.update_all({"badge": add(1)}, Account.rank >= 2, limit=50).changed == 3
+    assert [one.badge for one in accounts.search_all(order="id")] == [1, 3, 4, 5]
+
+
+def test_null_counts_as_0_in_a_sum_over_unique_numbers(accounts: Store[Account]) -> None:
+    for key, badge in enumerate((None, 1, 2)):
+        accounts.create(Account(id=str(key), realm="a", badge=badge))
+    assert accounts.update_all({"badge": add(1)}).changed == 3
+    assert [one.badge for one in accounts.search_all(order="id")] == [1, 2, 3]
+
+
+def test_many_unique_numbers_move_up(accounts: Store[Account]) -> None:
+    for start in range(0, 250, 50):
+        accounts.edit_batch(Create(Account(id=f"{n:03}", realm="a", badge=n)) for n in range(start, start + 50))
+    assert accounts.update_all({"badge": add(1)}, limit=250).changed == 250
+    assert [one.badge for one in accounts.search_all(order="id")] == [*range(1, 251)]
+
+
+def test_in_a_batch_unique_values_are_taken_in_the_order_of_the_edits(accounts: Store[Account]) -> None:
+    """A swap meets the value that the other has yet to give up, so it needs a value in between."""
+    accounts.create(Account(id="1", name="ann"))
+    accounts.create(Account(id="2", name="bob"))
+    swap = [Update("1", {"name": "bob"}), Update("2", {"name": "ann"})]
+    for atomic in (False, True):
+        assert [one.code for one in accounts.edit_batch(swap, atomic=atomic)] == ["conflict", "conflict"]
+    between = [Update("1", {"name": None}), Update("2", {"name": "ann"}), Update("1", {"name": "bob"})]
+    assert [one.code for one in accounts.edit_batch(between)] == ["ok"] * 3
+    chain = [Update("1", {"name": "eve"}), Update("2", {"name": "bob"})]
+    assert [one.code for one in accounts.edit_batch(chain, atomic=True)] == ["ok", "ok"]
+    assert {one.id: one.name for one in accounts.search_all()} == {"1": "eve", "2": "bob"}
 
 
 def test_what_cannot_be_asked_changes_nothing(notes: Store[Note]) -> None:
