@@ -26,7 +26,7 @@ class Step:
 
 @pytest.fixture
 def app() -> Iterator[App]:
-    with App(__name__, items=[Step], url="memory://") as app:
+    with App("steps", items=[Step], url="memory://") as app:
         yield app
 
 
