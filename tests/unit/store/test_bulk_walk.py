@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from persisty import App, Attr, Conflict, Create, Unique, add, stored
+from persisty import App, Attr, Conflict, Create, Store, Unique, add, stored
 from persisty.model.meta import meta_of
 from persisty.store.backend import BulkWrite, Page, Query
 from persisty.store.bulk_walk import read_ahead, walk
@@ -24,10 +24,16 @@ class Step:
     place: Attr[int | None] = Attr(default=None)
 
 
+def fill(steps: Store[Step], count: int) -> None:
+    for start in range(0, count, 65):
+        steps.edit_batch(Create(Step(id=number, place=number)) for number in range(start, start + 65))
+
+
 @pytest.fixture
 def app() -> Iterator[App]:
-    with App("steps", items=[Step], url="memory://") as app:
-        yield app
+    app = App("steps", items=[Step], url="memory://")
+    yield app
+    app.close()
 
 
 def test_pages_are_read_before_the_first_is_given_out() -> None:
@@ -63,7 +69,7 @@ def test_items_that_a_listener_creates_ahead_of_the_walk_are_not_met(app: App) -
 
 def test_with_a_listener_sums_over_unique_numbers_conflict_only_if_their_result_does(app: App) -> None:
     steps = app.store(Step)
-    steps.edit_batch(Create(Step(id=number, place=number)) for number in range(130))
+    fill(steps, 130)
     app.listen([Step], lambda change: None)
     assert steps.update_all({"place": add(1)}).changed == 130
     assert [one.place for one in steps.search_all(order="id")] == [*range(1, 131)]
@@ -71,12 +77,12 @@ def test_with_a_listener_sums_over_unique_numbers_conflict_only_if_their_result_
 
 def test_an_error_has_the_changes_before_it_and_the_cursor_to_continue_from(app: App) -> None:
     steps = app.store(Step)
-    steps.edit_batch(Create(Step(id=number)) for number in range(130))
+    fill(steps, 130)
     app.listen([Step], lambda change: None)
     with pytest.raises(Conflict) as caught:
-        steps.update_all({"place": 7})
+        steps.update_all({"place": 777})
     assert (caught.value.details["changed"], caught.value.details["cursor"]) == (1, None)
-    assert steps.count(Step.place == 7) == 1
+    assert steps.count(Step.place == 777) == 1
 
 
 def test_each_page_has_the_position_after_it() -> None:
