@@ -14,6 +14,8 @@ from .errors import InvalidDeclaration
 STANDARD = ""
 """Stands for the extra of a module that Python itself brings."""
 EXTRAS: dict[str, str] = {
+    "alembic.operations": "sql",
+    "alembic.runtime.migration": "sql",
     "boto3": "aws",
     "botocore.config": "aws",
     "botocore.exceptions": "aws",

@@ -27,6 +27,7 @@ from ..store.change_path import ChangePath
 from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
 from ..store.idempotency_records import REQUESTS, KeptRequest
+from ..store.migration_lease import LEASES, Lease
 from ..store.multi_store_batch import edit_stores
 from ..store.store import Store, context_of
 from ..store.system_stores import SYSTEM_STORES
@@ -182,7 +183,7 @@ class App:
 
     def engine_of(self, meta: StoreMeta[Any]) -> Engine:
         """The engine that the items of a store are in."""
-        return self._engines.connected(self._engines.place(meta)).engine
+        return self.engine_named(meta.engine)
 
     def edit_batch(
         self, batch: Iterable[Edit], *, atomic: bool = False, caller: Caller | None = None
@@ -293,6 +294,27 @@ class App:
         """The stores that persisty needs for itself in this app, in the app's own engine."""
         return tuple(one.meta for one in SYSTEM_STORES if one.needed(self))
 
+    @property
+    def applied(self) -> AppliedSchemas:
+        """The schemas of this app's stores that were applied last."""
+        return self._applied
+
+    def migration_lease(self) -> Lease:
+        """The lease that a migration of this app takes, in the app's own engine. Creates its table."""
+        self._engines.connected().prepare([*self.system_stores, LEASES])
+        context = StoreContext(LEASES, lambda: self._open(LEASES))
+        self._handed_out.add(context)
+        return Lease(self.name, Store(context))
+
+    @property
+    def engine_names(self) -> frozenset[str]:
+        """The names of the engines besides the app's own."""
+        return frozenset(self._engines.further)
+
+    def engine_named(self, name: str | None) -> Engine:
+        """Return the engine of this name, the app's own for None and for a name that it does not have."""
+        return self._engines.connected(self._engines.known(name)).engine
+
     def prepare(self, *items: type[Any] | str) -> None:
         """Create the tables and indexes that the engines lack: those of these items, or of all where none is given."""
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
@@ -315,11 +337,11 @@ class App:
 
     def _is_empty(self, name: str, engine: str | None) -> bool:
         """Return whether nothing is stored under the name of an item."""
-        return self._engines.connected(self._engines.known(engine)).engine.is_empty(name)
+        return self.engine_named(engine).is_empty(name)
 
     def _table(self, name: str, engine: str | None) -> StoredTable | None:
         """Return the table of an item, if its engine stores columns."""
-        return self._engines.connected(self._engines.known(engine)).engine.table(name)
+        return self.engine_named(engine).table(name)
 
     def verify(self) -> None:
         """Check that the tables exist and fit the declarations. `SchemaMismatch` lists every difference.

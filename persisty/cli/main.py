@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "Print the schemas of an app as JSON."),
     "token": ("token", "Print a token for a caller, to try access rules."),
     "client": ("client", "Generate a typed client of an app, in Python or TypeScript."),
+    "diff": ("diff", "Print the changes that stored items need to fit the declarations."),
+    "migrate": ("migrate", "Change what is stored until it fits the declarations."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""

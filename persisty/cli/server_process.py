@@ -22,7 +22,8 @@ from .. import settings
 from ..api.action_access import looks_at_callers
 from ..api.http.messages import MAX_BODY
 from ..application import App, load_app, load_function
-from ..errors import PersistyError
+from ..deploy.safe_start import follow_safe_changes
+from ..errors import Conflict, PersistyError
 from ..hosting.access_log import as_json, as_text
 from ..hosting.logs import configuration
 from ..hosting.observability import observed
@@ -95,7 +96,15 @@ def begin(served: App, options: Options) -> None:
 
 
 def tables(served: App, options: Options) -> None:
-    """Create missing tables. On DynamoDB only verify them, unless the options say otherwise."""
+    """Create missing tables. On DynamoDB only verify them, unless the options say otherwise.
+
+    A SQLite file first follows changed declarations, if all changes are safe.
+    """
+    try:
+        for change in follow_safe_changes(served):
+            typer.echo(f"{change.path}: {change.message}")
+    except Conflict as error:
+        log.warning("%s", error)  # another process of this machine makes the changes
     if options.create_tables:
         served.prepare()
     else:

@@ -18,6 +18,7 @@ from .stored_before import value_before
 OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
 """Types with a form of their own. `any` is compared with nothing: a schema only names such a type."""
 SCALAR = frozenset({"string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes"})
+KEYED = "Stored items keep their old key: declare it again, or `persisty migrate` gives them the new one"
 SIMILAR = 0.75
 """Share of equal attributes from which a new item looks like a former one under another name."""
 
@@ -31,7 +32,7 @@ def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[st
     if stored.key != schema.key:
         yield Fault(
             f"/{name}",
-            "The key is another one. Stored items keep their old key: declare it again, or export them, drop the table and import them",
+            "The key is another one. " + ("Copy the items to a store of another name" if columns is None else KEYED),
             ", ".join(schema.key),
             ", ".join(stored.key),
         )
@@ -45,8 +46,9 @@ def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[st
         if known is not None:
             was, is_ = form(stored, known), form(schema, one)
             if was != is_ and "any" not in (was, is_):
+                how = "convert them" if columns is None else "`persisty migrate` converts them"
                 yield Fault(
-                    path, "Stored items have a value of another type: declare it as before, or convert them", is_, was
+                    path, f"Stored items have a value of another type: declare it as before, or {how}", is_, was
                 )
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))

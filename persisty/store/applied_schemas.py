@@ -111,6 +111,11 @@ class AppliedSchemas:
             except (Conflict, PreconditionFailed):
                 continue  # another process applied its own schema at the same time
 
+    def remove(self, store: str) -> None:
+        """Delete the record of a store, which is renamed or dropped."""
+        self._records.delete((self._app, store))
+        self.forget()
+
     def _renamed(
         self, meta: StoreMeta[Any], former: Mapping[str, Schema], applied: Mapping[str, AppliedSchema]
     ) -> Iterable[Fault]:

@@ -33,6 +33,7 @@ from .dialect import UniqueTaken
 from .engine import SqlEngine
 from .sqlite import SQLITE
 from .sqlite_connection import SqliteConnection
+from .sqlite_migrator import SqliteMigrator
 
 T = TypeVar("T")
 MODES = ("rwc", "rw")
@@ -250,6 +251,19 @@ class SqliteBackend(SqlBackend[T]):
         raise TypeError(f"not a write: {write!r}")
 
 
+class SqliteEngine(SqlEngine):
+    """The tables of one file, or of memory where the path is `:memory:`."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        connection = SqliteConnection(path, synchronous)
+        self._sqlite, self._is_file = connection, path != ":memory:"
+        super().__init__(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)
+
+    def migrator(self) -> SqliteMigrator:
+        """Return the migrator of the file's tables."""
+        return SqliteMigrator(self._sqlite, SQLITE, local=self._is_file)
+
+
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:
     """Return the engine of a `sqlite:` URL. Without a path, the database is in memory and goes with the engine.
 
@@ -272,5 +286,4 @@ def connect(url: str, *, app: str, stage: str) -> SqlEngine:
     path = parts.path or ":memory:"
     if mode == "rw" and parts.path and not Path(path).is_file():
         raise InvalidDeclaration("No engine for this URL", faults=[Fault("/url", "There is no such file", found=path)])
-    connection = SqliteConnection(path, synchronous)
-    return SqlEngine(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)
+    return SqliteEngine(path, synchronous)

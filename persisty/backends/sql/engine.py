@@ -23,6 +23,8 @@ from .existing_tables import Comparison
 T = TypeVar("T")
 MakeBackend = Callable[[StoreMeta[Any], Table], Backend[Any]]
 
+MISMATCH = "The tables do not fit the declarations. `persisty migrate --plan` prints the changes, and `persisty migrate` makes them"
+
 
 class _UndoneError(Exception):
     """Leaves the transaction of writes that are to be all or none."""
@@ -56,7 +58,7 @@ class SqlEngine:
                 except SchemaMismatch as error:
                     faults += error.faults
             if faults:
-                raise SchemaMismatch("The tables do not fit the declarations", faults=faults)
+                raise SchemaMismatch(MISMATCH, faults=faults)
             if any(meta.sequences for meta in metas):
                 self._create(SEQUENCES, None, existing)
         self._prepared.update(metas)

@@ -7,11 +7,9 @@ no item has a null.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Table
 from sqlalchemy.sql import quoted_name
 
@@ -21,30 +19,7 @@ from ...model.schema_differences import named_before
 from .added_columns import adding_column
 from .columns import RowCodec, table_text
 from .dialect import Dialect
-
-Rows = Callable[..., list[tuple[Any, ...]]]
-"""Runs a statement and returns its rows."""
-COLLATION = re.compile(r' COLLATE "?\w+"?', re.IGNORECASE)
-SAME = {"character varying": "text"}
-"""Type of a column → the type that stores the same values."""
-
-
-class StoredColumn(Struct, frozen=True):
-    """A column as the database describes it. `place`: its position in the primary key, from 1; 0 if it is no part of it."""
-
-    name: str
-    type: str
-    required: bool
-    has_default: bool
-    place: int
-
-
-def stored_columns(rows: Rows, table: str, dialect: Dialect) -> dict[str, StoredColumn]:
-    """Return the columns of a table by name."""
-    return {
-        name: StoredColumn(name, type_, bool(required), bool(has_default), int(place))
-        for name, type_, required, has_default, place in rows(dialect.columns_of, (table,))
-    }
+from .stored_schema import COLLATION, Rows, StoredColumn, comparable, stored_columns
 
 
 class Comparison:
@@ -120,7 +95,7 @@ class Comparison:
         """Yield the faults of a column that has an attribute."""
         name, declared = stored.name, self._declared(stored.name)
         attribute = self._meta.attributes[name]
-        if _comparable(stored.type) != _comparable(declared):
+        if comparable(stored.type) != comparable(declared):
             yield self._fault(name, f"The column has another type. {self._remedy('type', name)}", declared, stored.type)
         elif attribute.optional and stored.required and not stored.place:
             yield self._fault(
@@ -155,8 +130,8 @@ class Comparison:
 
     def _former_name(self, stored: StoredColumn) -> str:
         """Return how an attribute without a column can take the values of this column. Empty if none has its type."""
-        type_ = _comparable(stored.type)
-        alike = [name for name in self.missing if _comparable(self._declared(name)) == type_]
+        type_ = comparable(stored.type)
+        alike = [name for name in self.missing if comparable(self._declared(name)) == type_]
         if not alike:
             return ""
         return f"If {' or '.join(alike)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
@@ -186,8 +161,3 @@ class Comparison:
 
     def _quoted(self, name: str) -> str:
         return self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
-
-
-def _comparable(type_: str) -> str:
-    spelled = type_.casefold()
-    return SAME.get(spelled, spelled)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 
 from ...model.meta import Attribute
 from ...model.types import DATETIME_WIDTH, TEXT, Kind, datetime_text
+from ...model.value_conversions import INEXACT, convert, kind_of_form
 from ...query.aggregate import add_up
 from .columns import json_text
 from .dialect import Column, ColumnKind, Dialect, EnginePlan, Search
@@ -130,9 +132,26 @@ def _read_plan(lines: Sequence[str], firsts: Mapping[str, str]) -> EnginePlan:
     return EnginePlan(access, index, "engine" if any("TEMP B-TREE" in line for line in lines) else "index")
 
 
-_REWRITE = (
-    "SQLite cannot change it: declare the item as before, export its items, drop the table {table} and import them"
-)
+def _converting(before: str, after: str, column: str) -> tuple[str, str | None]:
+    if (before, after) == ("integer", "string"):
+        return f"CAST({column} AS TEXT)", None
+    if (before, after) == ("string", "integer"):  # several times faster than a call of Python for each value
+        return f"CAST({column} AS INTEGER)", f"CAST(CAST({column} AS INTEGER) AS TEXT) <> {column}"
+    expression = f"persisty_convert('{before}', '{after}', {column})"
+    return expression, f"{expression} IS NULL"
+
+
+def _converted(before: str, after: str, stored: Any) -> Any:
+    """Return a stored value of another form as its column stores it, None if it has no exact counterpart."""
+    source, target = COLUMNS[kind_of_form(before)], COLUMNS[kind_of_form(after)]
+    try:
+        value = convert(before, after, stored if source.decode is None else source.decode(stored))
+        return value if target.encode is None else target.encode(value)
+    except INEXACT:
+        return None
+
+
+_REWRITE = "`persisty migrate` rebuilds the table {table}"
 REMEDIES = {
     "key": _REWRITE,
     "type": _REWRITE,
@@ -153,6 +172,11 @@ SQLITE = Dialect(
     aggregate=_aggregate,
     columns_of='SELECT name, type, "notnull", dflt_value IS NOT NULL, pk FROM pragma_table_info(?)',
     uniques_of="SELECT name FROM pragma_index_list(?) WHERE origin = 'c' AND \"unique\"",
+    indexes_of=(
+        'SELECT l.name, l."unique", i.name, 1 FROM pragma_index_list(?) l, pragma_index_info(l.name) i '
+        "WHERE l.origin = 'c' ORDER BY l.name, i.seqno"
+    ),
+    converting=_converting,
     remedies=REMEDIES,
     explain="EXPLAIN QUERY PLAN ",
     explained=_read_plan,
@@ -165,5 +189,6 @@ def teach(connection: sqlite3.Connection) -> None:
     connection.create_function("persisty_icontains", 2, _icontains, deterministic=True)
     connection.create_function("persisty_endswith", 2, _endswith, deterministic=True)
     connection.create_function("persisty_nested_text", 2, _nested_text, deterministic=True)
+    connection.create_function("persisty_convert", 3, _converted, deterministic=True)
     connection.create_function("persisty_instant", 1, _instant, deterministic=True)
     connection.create_aggregate("persisty_sum", 1, _DecimalSum)  # type: ignore[arg-type]

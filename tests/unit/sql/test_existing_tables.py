@@ -113,7 +113,7 @@ def test_the_error_says_what_resolves_it(prepared: Prepare) -> None:
     prepared(Plain)
     with pytest.raises(SchemaMismatch) as caught:
         prepared(TextSize)
-    remedy = "export its items" if sqlite(prepared) else 'ALTER COLUMN "size" TYPE TEXT USING "size"::TEXT'
+    remedy = "persisty migrate" if sqlite(prepared) else 'ALTER COLUMN "size" TYPE TEXT USING "size"::TEXT'
     assert remedy in str(caught.value)
 
 

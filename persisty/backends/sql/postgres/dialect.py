@@ -34,6 +34,7 @@ from ....model.meta import Attribute
 from ....model.types import DECIMAL_DIGITS, Kind
 from ..columns import column_kind, json_text
 from ..dialect import Column, ColumnKind, Dialect, EnginePlan, Search
+from .conversions import converting
 from .text import escaped, escaped_json, folding, unescaped, unescaped_json
 
 BY_CODE_POINT = "C"
@@ -159,6 +160,14 @@ UNIQUES_OF = """
 SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND x.indisunique AND NOT x.indisprimary
 """.strip()
+INDEXES_OF = """
+SELECT i.relname::text, x.indisunique, a.attname::text, x.indisvalid
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND NOT x.indisprimary
+ORDER BY 1, k.place
+""".strip()
 _COLUMN = "ALTER TABLE {table} ALTER COLUMN {column}"
 REMEDIES = {
     "key": "Change it: ALTER TABLE {table} DROP CONSTRAINT …, ADD PRIMARY KEY …",
@@ -186,6 +195,8 @@ POSTGRES = Dialect(
     aggregate=_aggregate,
     columns_of=COLUMNS_OF,
     uniques_of=UNIQUES_OF,
+    indexes_of=INDEXES_OF,
+    converting=converting,
     remedies=REMEDIES,
     explain="EXPLAIN ",
     explained=_read_plan,
@@ -200,5 +211,7 @@ def dialect_of(schema: str | None) -> Dialect:
     compiler = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     compiler.identifier_preparer.schema_for_object = lambda named: schema if isinstance(named, Table) else ""
     place = "'" + schema.replace("'", "''") + "'"
-    columns_of, uniques_of = (text.replace("current_schema()", place) for text in (COLUMNS_OF, UNIQUES_OF))
-    return structs.replace(POSTGRES, compiler=compiler, columns_of=columns_of, uniques_of=uniques_of)
+    texts = {"columns_of": COLUMNS_OF, "uniques_of": UNIQUES_OF, "indexes_of": INDEXES_OF}
+    return structs.replace(
+        POSTGRES, compiler=compiler, **{name: text.replace("current_schema()", place) for name, text in texts.items()}
+    )

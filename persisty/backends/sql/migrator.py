@@ -1,0 +1,160 @@
+"""Migrations of SQL tables: what both engines share. A step is some statements; the engines differ in how they keep out of the way of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Column, DefaultClause, Index, MetaData, Table, text
+from sqlalchemy.sql import quoted_name
+
+from ...errors import SchemaMismatch
+from ...model.meta import StoreMeta
+from ...model.schema import AttributeSchema, Schema
+from ...model.schema_changes import Change, Effect
+from ...store.migration import Evolution, Report, Step
+from .columns import table_of, table_text
+from .ddl import Ddl
+from .dialect import Connection, Dialect
+from .stored_schema import StoredIndex, stored_columns, stored_indexes, stored_schema
+from .stored_values import StoredValues
+
+
+class SqlMigrator:
+    """Plans and makes the changes of the tables of one database. `schema`: that of the tables, None for the session's. `local`: a file of this machine."""
+
+    local = False
+
+    def __init__(self, connection: Connection, dialect: Dialect, *, schema: str | None = None) -> None:
+        self.engine = dialect.name
+        self._connection, self._dialect, self._schema = connection, dialect, schema
+
+    @cached_property
+    def ddl(self) -> Ddl:
+        return Ddl(self._dialect, self._schema)
+
+    def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
+        columns = stored_columns(self._connection.rows, name, self._dialect)
+        schema = None if declared is None else declared.schema
+        return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
+
+    def indexes(self, name: str) -> list[StoredIndex]:
+        """Return the indexes of a table but that of its key."""
+        return stored_indexes(self._connection.rows, name, self._dialect)
+
+    def count(self, name: str) -> int:
+        [(count,)] = self._connection.rows(f"SELECT count(*) FROM {self.place(name)}")
+        return int(count)
+
+    def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
+        if evolution.stored is None or evolution.declared is None:
+            return
+        values = self.values(evolution.name, evolution.stored, evolution.declared)
+        faults = [fault for change in evolution.changes for fault in values.faults(change, self._connection.rows)]
+        if faults:
+            raise SchemaMismatch("The stored items do not survive the changes, so nothing was changed", faults=faults)
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
+        """Return the steps: of an item that is new, that is gone, or that has changed."""
+        if evolution.declared is None:
+            return list(self._removal(evolution, allowed))
+        if evolution.stored is None:
+            title = f"Create the table {evolution.declared.name}"
+            return [self.step(title, self.ddl.create(table_of(evolution.declared, self._dialect)))]
+        return list(self.altering(evolution, evolution.stored, evolution.declared, allowed))
+
+    def altering(
+        self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
+    ) -> Iterator[Step]:
+        """Yield the steps of an item that is stored and declared."""
+        raise NotImplementedError
+
+    def step(
+        self,
+        title: str,
+        statements: Sequence[str],
+        items: int | None = None,
+        done: Callable[[], bool] = lambda: False,
+    ) -> Step:
+        """Return a step that runs statements. `done`: without one, the step is done as soon as a plan leaves it out."""
+
+        def run(report: Report) -> None:
+            self.execute(statements)
+            report(items or 0)
+
+        return Step(title=title, statements=tuple(statements), run=run, done=done, items=items)
+
+    def execute(self, statements: Sequence[str]) -> None:
+        """Run the statements of a step."""
+        with self._connection.transaction():
+            for statement in statements:
+                self._connection.rows(statement)
+
+    def values(self, name: str, stored: Schema, declared: StoreMeta[Any]) -> StoredValues:
+        """Return where the declared values are in a table."""
+        return StoredValues(name, stored, declared, self._dialect)
+
+    def place(self, name: str) -> str:
+        """Return the name of a table in SQL."""
+        return table_text(Table(name, MetaData()), self._dialect)
+
+    def quoted(self, name: str) -> str:
+        """Return a name in SQL."""
+        return self._dialect.compiler.identifier_preparer.quote(quoted_name(name, quote=True))
+
+    def target(self, declared: StoreMeta[Any], values: StoredValues) -> Table:
+        """Return the declared table. A column has the default that stored items read with, so that older code can still create items."""
+        table = table_of(declared, self._dialect)
+        for column in table.columns:
+            default = values.default(column.name)
+            if default is not None:
+                column.server_default = DefaultClause(text(default))
+        return table
+
+    def column(self, target: Table, name: str) -> Column[Any]:
+        """Return a column of the declared table that belongs to no table yet."""
+        found = target.c[name]
+        return Column(name, found.type, nullable=found.nullable, server_default=found.server_default)
+
+    def undeclared(self, stored: Schema, values: StoredValues, changes: Sequence[Change]) -> list[AttributeSchema]:
+        """Return the stored attributes that are not declared and not deleted by one of these changes."""
+        gone = {one.name for one in changes if one.kind == "attribute_removed"}
+        heirs, declared = {*values.sources.values()}, values.declared.attributes
+        return [one for one in stored.attributes if one.name not in {*declared, *heirs, *gone}]
+
+    def differing_indexes(self, former: str, target: Table, values: StoredValues) -> tuple[list[str], list[Index]]:
+        """Return the names of persisty's indexes that are not declared or unfinished, and the declared ones that are missing."""
+        names = {source: name for name, source in values.sources.items()}
+        declared = {str(one.name): one for one in by_name(target.indexes)}
+        stale: list[str] = []
+        for one in self.indexes(former):
+            if not one.name.startswith(f"{former}-"):
+                continue
+            wanted_ = declared.get(one.name)
+            columns = tuple(names.get(column, column) for column in one.columns)
+            if wanted_ is not None and one.valid and columns == tuple(column.name for column in wanted_.columns):
+                del declared[one.name]
+            else:
+                stale.append(one.name)
+        return stale, [*declared.values()]
+
+    def _removal(self, evolution: Evolution, allowed: Collection[str]) -> Iterator[Step]:
+        """Yield the step that drops the table of an item that is no longer declared, if that is allowed."""
+        if any(change.allow in allowed for change in evolution.changes):
+            items = self.count(evolution.name)
+            yield self.step(f"Drop the table {evolution.name}", [f"DROP TABLE {self.place(evolution.name)}"], items)
+
+
+def by_name(indexes: Iterable[Index]) -> list[Index]:
+    """Return indexes in the order of their names."""
+    return sorted(indexes, key=lambda one: str(one.name))
+
+
+def wanted(changes: Sequence[Change], allowed: Collection[str]) -> list[Change]:
+    """Return the changes without those that delete values and are not allowed."""
+    return [one for one in changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]

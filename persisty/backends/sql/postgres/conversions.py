@@ -1,0 +1,53 @@
+"""Conversions of columns on PostgreSQL: the expression that makes the new value, and the condition of values that have no exact counterpart.
+
+They allow what `persisty.model.value_conversions` allows. A cast alone would round `1.6` to 2, read `now` as a time, and take a time without an
+offset for one of the session's time zone.
+"""
+
+from __future__ import annotations
+
+_RANGE = "NOT BETWEEN -9223372036854775808 AND 9223372036854775807"
+_MAGNITUDE = "{n} <> 0 AND (abs({n}) > 9.9e125 OR abs({n}) < 1e-130"
+_DIGITS = "length(trim(BOTH '0' FROM translate(abs({n})::text, '.', ''))) > 38"
+_NUMBER = r"'^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{{1,3}})?$'"
+_TIME = r"'^\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{{1,6}})?)?(Z|[-+]\d\d(:?\d\d)?)$'"
+
+
+def _if(pattern: str, condition: str) -> str:
+    """Return the condition of texts that do not match a pattern, or else fulfil a condition on their number `{n}`."""
+    return f"CASE WHEN {{c}} ~ {pattern} THEN {condition.replace('{n}', '{c}::numeric')} ELSE true END"
+
+
+CONVERSIONS: dict[tuple[str, str], tuple[str, str | None]] = {
+    ("string", "integer"): ("{c}::bigint", _if("'^(0|-?[1-9][0-9]{{0,18}})$'", f"{{n}} {_RANGE}")),
+    ("string", "float"): ("{c}::float8", _if(_NUMBER, f"{_MAGNITUDE})")),
+    ("string", "decimal"): ("{c}::numeric", _if(_NUMBER, f"{_MAGNITUDE} OR {_DIGITS})")),
+    ("string", "boolean"): ("lower({c})::boolean", "lower({c}) NOT IN ('true', 'false', '1', '0')"),
+    ("string", "datetime"): ("{c}::timestamptz", f"{{c}} !~ {_TIME}"),
+    ("string", "date"): ("{c}::date", r"{c} !~ '^\d{{4}}-\d\d-\d\d$'"),
+    ("string", "uuid"): ("{c}::uuid", "{c} !~* '^[0-9a-f]{{8}}-?([0-9a-f]{{4}}-?){{3}}[0-9a-f]{{12}}$'"),
+    ("integer", "string"): ("{c}::text", None),
+    ("integer", "float"): ("{c}::float8", "{c}::float8::text::numeric <> {c}"),
+    ("integer", "decimal"): ("{c}::numeric", None),
+    ("integer", "boolean"): ("{c} = 1", "{c} NOT IN (0, 1)"),
+    ("float", "string"): ("trim_scale({c}::text::numeric)::text", None),
+    ("float", "integer"): ("{c}::bigint", "{c} <> trunc({c}) OR abs({c}) >= 9223372036854775807"),
+    ("float", "decimal"): ("{c}::text::numeric", None),
+    ("decimal", "string"): ("trim_scale({c})::text", None),
+    ("decimal", "integer"): ("{c}::bigint", f"{{c}} <> trunc({{c}}) OR {{c}} {_RANGE}"),
+    ("decimal", "float"): ("{c}::float8", "{c}::float8::text::numeric <> {c}"),
+    ("boolean", "string"): ("{c}::text", None),
+    ("boolean", "integer"): ("{c}::integer::bigint", None),
+    ("datetime", "string"): ("""to_char({c} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""", None),
+    ("datetime", "date"): ("({c} AT TIME ZONE 'UTC')::date", "({c} AT TIME ZONE 'UTC')::time <> '00:00'"),
+    ("date", "string"): ("to_char({c}, 'YYYY-MM-DD')", None),
+    ("date", "datetime"): ("{c}::timestamp AT TIME ZONE 'UTC'", None),
+    ("uuid", "string"): ("{c}::text", None),
+}
+"""(stored form, declared form) → (converted value, condition of values without an exact counterpart), with the column as `{c}`."""
+
+
+def converting(before: str, after: str, column: str) -> tuple[str, str | None]:
+    """Return the row of `CONVERSIONS` for a column."""
+    expression, failing = CONVERSIONS[before, after]
+    return expression.format(c=column), None if failing is None else failing.format(c=column)

@@ -1,0 +1,96 @@
+"""The changes that an app's stored items need to fit its declarations, store by store: what `persisty diff` prints.
+
+What is stored is read from the engine; the schemas that were applied last say what a table alone does not. Nothing is created or changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..application import App
+from ..model.meta import StoreMeta
+from ..model.schema import Schema
+from ..model.schema_changes import Change, Changes, changes_of
+from ..model.schema_json import schema_from_json
+from ..store.applied_schemas import APPLIED
+from ..store.migration import Evolution, Migrating, Migrator
+
+Records = dict[str, tuple[Schema, str | None]]
+"""Store → the schema that was applied last, and the name of the engine that it was applied to."""
+
+
+def migrator_of(app: App, engine: str | None) -> Migrator | None:
+    """Return the migrator of an engine of the app; None if its items need not follow a declaration."""
+    found = app.engine_named(engine)
+    return found.migrator() if isinstance(found, Migrating) else None
+
+
+def records_of(app: App) -> Records:
+    """Return the schemas that were applied last. Creates no table."""
+    if not app.records_schemas or app.engine.is_empty(APPLIED.name):
+        return {}
+    return {name: (schema_from_json(one.schema), one.engine) for name, one in app.applied.all().items()}
+
+
+def evolutions_of(app: App) -> list[Evolution]:
+    """Return the changes of each store that has some, those of removed items last."""
+    records = records_of(app)
+    found, heirs = [], set[str]()
+    for meta in app.metas.values():
+        migrator = migrator_of(app, meta.engine)
+        if migrator is not None:
+            evolution = _evolution(app, meta, migrator, records)
+            heirs.add(evolution.name)
+            if evolution.changes:
+                found.append(evolution)
+    return [*found, *_removed(app, records, heirs)]
+
+
+def _evolution(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records) -> Evolution:
+    """Return the changes of a declared item, which may be none."""
+    make = Changes(meta.name, migrator.engine)
+    name = _stored_name(app, meta, records)
+    record, engine = records.get(name, (None, meta.engine))
+    if engine != meta.engine and not app.engine_named(engine).is_empty(name):
+        return Evolution(
+            name=name, stored=None, declared=meta, changes=(_moved(make, engine, meta.engine),), engine=meta.engine
+        )
+    stored = migrator.stored(name, record, meta)
+    if stored is None:
+        added = make.make("item_added", f"{meta.name} is new")
+        return Evolution(name=name, stored=None, declared=meta, changes=(added,), engine=meta.engine)
+    changes = changes_of(stored, meta, migrator.engine)
+    if name != meta.name:
+        changes.insert(0, make.make("item_renamed", f"{name} is now {meta.name}", before=name, after=meta.name))
+    return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
+
+
+def _moved(make: Changes, before: str | None, after: str | None) -> Change:
+    old, new = before or "the app's own engine", after or "the app's own engine"
+    message = f"The items are in {old}, and declared to be in {new}"
+    blocked = f"Items are not moved between engines: declare {old} again, or export the items and import them"
+    return make.make("engine_changed", message, before=old, after=new, blocked=blocked)
+
+
+def _stored_name(app: App, meta: StoreMeta[Any], records: Records) -> str:
+    """Return the name under which the items of a store are stored: a former one, as long as the present name has no items."""
+    engine = app.engine_named(meta.engine)
+    former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
+    if former and engine.is_empty(meta.name):
+        known = (one for one in former if records.get(one, (None, meta.engine))[1] == meta.engine)
+        return next((one for one in known if not engine.is_empty(one)), meta.name)
+    return meta.name
+
+
+def _removed(app: App, records: Records, heirs: Iterable[str]) -> Iterator[Evolution]:
+    """Yield the items that were applied and are no longer declared."""
+    for name, (schema, engine) in records.items():
+        if name in app.metas or name in heirs:
+            continue
+        migrator = migrator_of(app, engine)
+        stored = None if migrator is None else migrator.stored(name, schema, None)
+        if migrator is not None and stored is not None:
+            message = f"{name} is no longer declared: its items stay until they are dropped"
+            change = Changes(name, migrator.engine).make("item_removed", message)
+            yield Evolution(name=name, stored=stored, declared=None, changes=(change,), engine=engine)

@@ -1,0 +1,137 @@
+"""`Migration`: plan the steps that make stored items fit the declarations, and run them.
+
+```
+plan     evolutions_of(app) ─► Migrator.check ─► Migrator.steps       nothing is changed
+apply    take the lease ─► for each engine: plan again ─► run the steps ─► record the schemas ─► App.prepare verifies
+```
+
+SQLite's steps are one transaction with the records. On other engines each step stands by itself, and a migration that ended early is continued by
+planning again: what is done is no longer in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from msgspec import Struct
+
+from ..application import App
+from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
+from ..model.schema_changes import Change, Effect
+from ..store.migration import Evolution, Migrator, Step
+from .evolution import evolutions_of, migrator_of
+
+Progress = Callable[[Step, int], None]
+"""Called with a step and the number of items that it has done."""
+
+
+class Planned(Struct, frozen=True):
+    """The changes of one store and the steps that make them. `left`: changes that are not made, because they are destructive and not allowed."""
+
+    evolution: Evolution
+    steps: tuple[Step, ...]
+    left: tuple[Change, ...]
+
+
+class Migration:
+    """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`."""
+
+    def __init__(self, app: App, allowed: Collection[str] = ()) -> None:
+        self._app, self._allowed = app, frozenset(allowed)
+
+    def plan(self) -> list[Planned]:
+        """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
+        evolutions = evolutions_of(self._app)
+        self._check_allowed(evolutions)
+        return self._planned(evolutions)
+
+    def apply(self, progress: Progress = lambda step, items: None) -> list[Planned]:
+        """Make the changes and return them. Raises what `plan` raises, and `Conflict` if another migration of the app runs."""
+        evolutions = evolutions_of(self._app)
+        self._check_allowed(evolutions)
+        engines = list(dict.fromkeys(one.engine for one in evolutions if one.engine is not None))
+        done: list[Planned] = []
+        migrator = migrator_of(self._app, None)
+        alone = migrator is None or migrator.local
+        lease = self._app.migration_lease()
+        with lease.held(renewed=not alone):
+            for engine in engines:
+                done += self._migrated(engine, lease.lost.is_set, progress)
+            together = nullcontext() if migrator is None else migrator.together()
+            with together:
+                done += self._migrated(None, lease.lost.is_set, progress)
+                self._record(done)
+                self._app.prepare()
+        return done
+
+    def _migrated(self, engine: str | None, lost: Callable[[], bool], progress: Progress) -> list[Planned]:
+        """Run the steps of one engine, planned from what is stored now."""
+        migrator = migrator_of(self._app, engine)
+        if migrator is None:
+            return []
+        with nullcontext() if engine is None else migrator.together():
+            planned = self._planned(one for one in evolutions_of(self._app) if one.engine == engine)
+            for one in planned:
+                for step in one.steps:
+                    if lost():
+                        raise Conflict("Another migration has taken over: this one has stopped")
+                    self._run(step, progress)
+        return planned
+
+    @staticmethod
+    def _run(step: Step, progress: Progress) -> None:
+        if not step.done():
+            progress(step, 0)
+            step.run(lambda items: progress(step, items))
+
+    def _planned(self, evolutions: Iterable[Evolution]) -> list[Planned]:
+        found: list[Planned] = []
+        faults: list[Fault] = []
+        for evolution in evolutions:
+            migrator = migrator_of(self._app, evolution.engine)
+            if migrator is None:
+                continue
+            faults += self._faults(migrator, evolution)
+            left = tuple(
+                one for one in evolution.changes if one.effect is Effect.DESTRUCTIVE and one.allow not in self._allowed
+            )
+            steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
+            found.append(Planned(evolution, tuple(steps), left))
+        if faults:
+            raise SchemaMismatch("Stored items do not survive the changes. Nothing is changed", faults=faults)
+        return found
+
+    def _faults(self, migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
+        moved = [one for one in evolution.changes if one.kind == "engine_changed"]
+        if moved:
+            return [Fault(one.path, one.blocked or one.message, one.after, one.before) for one in moved]
+        try:
+            migrator.check(evolution, self._allowed)
+        except SchemaMismatch as error:
+            return error.faults
+        return ()
+
+    def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
+        """Raise `InvalidDeclaration` for an allowance that allows nothing, which is a mistake of spelling."""
+        known = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
+        wrong = [one for one in sorted(self._allowed) if one not in known]
+        if wrong:
+            expected = "one of " + ", ".join(sorted(known)) if known else "no --allow: no change is destructive"
+            faults = [Fault("/allow", "No destructive change has this name", expected, one) for one in wrong]
+            raise InvalidDeclaration("The migration has not begun", faults=faults)
+
+    def _record(self, done: Iterable[Planned]) -> None:
+        """Record the schemas that are applied now, and forget those of stores that are renamed or dropped."""
+        app, applied = self._app, self._app.applied
+        gone: list[Any] = [
+            one.evolution.name
+            for one in done
+            if one.steps and (one.evolution.declared is None or one.evolution.declared.name != one.evolution.name)
+        ]
+        if not app.records_schemas:
+            return
+        for name in gone:
+            applied.remove(name)
+        applied.record(applied.all(), app.metas.values())

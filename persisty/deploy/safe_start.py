@@ -1,0 +1,52 @@
+"""What a server does at its start with a database file of its own machine: it makes the changes that are safe.
+
+Any other engine is shared, so a start changes nothing there: `App.prepare` stops it, and the message names the command.
+"""
+
+from __future__ import annotations
+
+from ..application import App
+from ..model.schema_changes import Change, Effect
+from ..store.migration import Evolution
+from .evolution import evolutions_of, migrator_of
+from .migration import Migration
+
+BUILT_AT_START = frozenset({"index_added", "unique_added"})
+"""Kinds of changes that `App.prepare` makes by itself on every engine with columns."""
+
+
+def follow_safe_changes(app: App) -> list[Change]:
+    """Make the changes of a local file if all of them are safe, and return them. Destructive changes are left, so nothing is lost.
+
+    Returns nothing, and changes nothing, if the engine is not a local file or a change is not safe: `App.prepare` then says what stops the start.
+    """
+    if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_names)):
+        return []
+    evolutions = evolutions_of(app)
+    if not all(map(_safe, evolutions)):
+        return []
+    made = [one for evolution in evolutions for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE]
+    if made:
+        Migration(app).apply()
+    return made
+
+
+def _changed(app: App) -> bool:
+    """Return whether a store has another schema than the one that was applied last. The first start has none, and changes nothing."""
+    if not app.records_schemas or not _local(app, None):
+        return False
+    applied = app.applied.all()
+    hashes = {name: one.hash for name, one in applied.items()}
+    return bool(hashes) and any(hashes.get(name) != meta.schema.hash for name, meta in app.metas.items())
+
+
+def _local(app: App, engine: str | None) -> bool:
+    migrator = migrator_of(app, engine)
+    return migrator is not None and migrator.local
+
+
+def _safe(evolution: Evolution) -> bool:
+    return all(
+        one.blocked is None and (one.effect in (Effect.SAFE, Effect.DESTRUCTIVE) or one.kind in BUILT_AT_START)
+        for one in evolution.changes
+    )

@@ -1,0 +1,306 @@
+"""The differences between the stored schema of an item and its declaration, as data: a `Change` each, sorted by what it costs and loses.
+
+`persisty diff` prints changes, `persisty migrate` applies them. `schema_differences` finds those that stop the start.
+
+```
+safe          no stored value is touched: serving can go on, and nothing is lost
+slow          stored items are read or written: a backfill, an index that is built, a check of every item
+waves         DynamoDB changes one index at a time, and each takes its time
+destructive   values are deleted: applied only if it is named, as `--allow drop:car.odometer`
+```
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from .meta import StoreMeta
+from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, canonical
+from .schema_differences import form
+from .schema_types import Choice, Named
+from .stored_before import value_before
+from .value_conversions import CONVERSIONS
+
+DYNAMODB = "dynamodb"
+"""Name of the engine whose changes have effects of their own."""
+
+
+class Effect(enum.StrEnum):
+    SAFE = "safe"
+    SLOW = "slow"
+    WAVES = "waves"
+    DESTRUCTIVE = "destructive"
+
+
+S, L, W, D = Effect.SAFE, Effect.SLOW, Effect.WAVES, Effect.DESTRUCTIVE
+EFFECTS: dict[str, tuple[Effect, Effect]] = {
+    "item_added": (S, S),
+    "item_renamed": (S, L),
+    "item_removed": (D, D),
+    "engine_changed": (L, L),
+    "key_changed": (L, L),
+    "attribute_added": (S, S),
+    "attribute_removed": (D, D),
+    "attribute_renamed": (S, L),
+    "attribute_retyped": (L, L),
+    "attribute_optional": (S, S),
+    "attribute_required": (L, L),
+    "members_added": (S, S),
+    "members_removed": (L, L),
+    "constraints_changed": (S, S),
+    "nested_changed": (S, S),
+    "default_changed": (S, S),
+    "index_added": (L, W),
+    "index_removed": (S, W),
+    "unique_added": (L, L),
+    "unique_removed": (S, S),
+    "link_added": (S, S),
+    "link_removed": (S, S),
+    "link_changed": (S, S),
+    "expires_changed": (S, S),
+}
+"""Kind of a change → its effect on engines with columns, and on DynamoDB."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One difference. `name`: the attribute, index or link; empty for a change of the item itself.
+
+    `message` is one sentence. `blocked`: why the change cannot be applied while items are stored, and what to declare instead. `allow`: what
+    `--allow` has to name, of a destructive change.
+    """
+
+    kind: str
+    effect: Effect
+    store: str
+    name: str = ""
+    message: str
+    before: str | None = None
+    after: str | None = None
+    blocked: str | None = None
+    allow: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The place in the declarations: `/car/mileage`."""
+        return f"/{self.store}/{self.name}" if self.name else f"/{self.store}"
+
+
+class Changes:
+    """Makes the changes of one store, with the effects that they have on an engine."""
+
+    def __init__(self, store: str, engine: str) -> None:
+        self._store, self._column = store, int(engine == DYNAMODB)
+
+    def make(self, kind: str, message: str, name: str = "", **more: Any) -> Change:
+        """Return a change of this kind, a row of `EFFECTS`."""
+        effect = EFFECTS[kind][self._column]
+        if effect is Effect.DESTRUCTIVE:
+            more["allow"] = f"drop:{self._store}.{name}" if name else f"drop:{self._store}"
+        return Change(kind=kind, effect=effect, store=self._store, name=name, message=message, **more)
+
+
+def changes_of(stored: Schema, declared: StoreMeta[Any], engine: str) -> list[Change]:
+    """Return the changes that make the declaration of a stored schema, in the order in which they are applied. The store's name is compared by the
+    caller. `engine`: the name of the engine that has the items."""
+    make, renamed = Changes(declared.name, engine), renames(stored, declared.schema)
+    return [
+        *_attributes(stored, declared, renamed, make),
+        *_key(stored, declared.schema, renamed, make),
+        *_indexes(stored, declared.schema, renamed, make),
+        *_links(stored, declared.schema, make),
+        *_item(stored, declared.schema, make),
+    ]
+
+
+def renames(stored: Schema, declared: Schema) -> dict[str, str]:
+    """Return former name → name, of attributes that are stored under a former name."""
+    before, now = {one.name for one in stored.attributes}, {one.name for one in declared.attributes}
+    found: dict[str, str] = {}
+    for one in declared.attributes:
+        former = next((old for old in reversed(one.former_names) if old in before and old not in now), None)
+        if former is not None and one.name not in before and former not in found:
+            found[former] = one.name
+    return found
+
+
+def _attributes(
+    stored: Schema, declared: StoreMeta[Any], renamed: Mapping[str, str], make: Changes
+) -> Iterator[Change]:
+    before = {one.name: one for one in stored.attributes}
+    former = {name: old for old, name in renamed.items()}
+    for one in declared.schema.attributes:
+        known = before.get(former.get(one.name, one.name))
+        if one.name in former:
+            old = former[one.name]
+            yield make.make("attribute_renamed", f"{old} is now {one.name}", one.name, before=old, after=one.name)
+        if known is None:
+            yield _added(declared, one, make)
+        else:
+            yield from _altered(stored, declared, known, one, make)
+    now = {one.name: one for one in declared.schema.attributes}
+    for name in before:
+        if name not in now and name not in renamed:
+            heir = next((one.name for one in declared.schema.attributes if name in one.former_names), None)
+            message = f"{name} is no longer declared: its values are deleted"
+            if heir is not None:
+                message = f"{name} was renamed to {heir}, which has its values: drop it when no older code runs"
+            yield make.make("attribute_removed", message, name)
+
+
+def _added(declared: StoreMeta[Any], one: AttributeSchema, make: Changes) -> Change:
+    value = value_before(declared.attributes[one.name])
+    if value is not None:
+        return make.make("attribute_added", f"{one.name} is new: stored items read with {_shown(value())}", one.name)
+    if one.optional:
+        return make.make("attribute_added", f"{one.name} is new: stored items read with None", one.name)
+    blocked = f"Stored items have no value for {one.name}: declare a default, or let it be None"
+    return make.make(
+        "attribute_added", f"{one.name} is new, and stored items have no value for it", one.name, blocked=blocked
+    )
+
+
+def _altered(
+    stored: Schema, declared: StoreMeta[Any], was: AttributeSchema, one: AttributeSchema, make: Changes
+) -> Iterator[Change]:
+    """Yield the changes of an attribute that has stored values."""
+    schema, name = declared.schema, one.name
+    old, new = form(stored, was), form(schema, one)
+    if old != new and "any" not in (old, new):
+        known = (old, new) in CONVERSIONS
+        blocked = (
+            None
+            if known
+            else (
+                f"There is no conversion from {old} to {new}: declare a new attribute, copy the values in code, and remove this one"
+            )
+        )
+        message = f"{name} is {new} now, was {old}: each value is converted"
+        yield make.make("attribute_retyped", message, name, before=old, after=new, blocked=blocked)
+    else:
+        yield from _constrained(stored, schema, was, one, make)
+    if was.optional and not one.optional:
+        value = value_before(declared.attributes[name])
+        filled = f"items without a value get {_shown(value())}" if value else "each item must have a value"
+        yield make.make("attribute_required", f"{name} is required now: {filled}", name)
+    elif one.optional and not was.optional:
+        yield make.make("attribute_optional", f"{name} may be None now", name)
+    if (
+        isinstance(was.default, Value)
+        and isinstance(one.default, Value)
+        and canonical(was.default) != canonical(one.default)
+    ):
+        message = f"{name} defaults to {_shown(one.default.value)} now: stored items keep their values"
+        yield make.make(
+            "default_changed", message, name, before=_shown(was.default.value), after=_shown(one.default.value)
+        )
+
+
+def _constrained(
+    stored: Schema, schema: Schema, was: AttributeSchema, one: AttributeSchema, make: Changes
+) -> Iterator[Change]:
+    """Yield the changes of a type that is stored in the same form."""
+    name = one.name
+    before, after = members(stored, was), members(schema, one)
+    if after is not None and before != after:
+        gone, new = ([] if before is None else [each for each in before if each not in after]), after
+        if before is None or gone:
+            removed = f"{name} no longer has {_listed(gone)}" if gone else f"{name} has only {_listed(new)} now"
+            message = f"{removed}: no item may have another value"
+            yield make.make(
+                "members_removed", message, name, before=_listed(before or ()) or "any", after=_listed(after)
+            )
+        if before is not None and (added := [each for each in after if each not in before]):
+            yield make.make("members_added", f"{name} may be {_listed(added)} now", name)
+        return
+    if _plain(stored, was) != _plain(schema, one):
+        if form(schema, one) in ("object", "list", "any"):
+            message = f"{name} has another nested type: stored values are not compared"
+            yield make.make("nested_changed", message, name)
+        else:
+            message = f"{name} has other constraints: they hold for new values"
+            yield make.make("constraints_changed", message, name)
+
+
+def _plain(schema: Schema, one: AttributeSchema) -> Any:
+    """Return a type as JSON values, with the types that it names, without documentation."""
+    type_ = one.type
+    named = schema.types.get(type_.name) if isinstance(type_, Named) else None
+    return canonical(named or type_, documented=False)
+
+
+def members(schema: Schema, one: AttributeSchema) -> tuple[str | int, ...] | None:
+    """Return the values that an enum or a `Literal` allows, None for any other type."""
+    type_ = one.type
+    if isinstance(type_, Choice):
+        return tuple(each for each in type_.values if each is not None)
+    definition = schema.types.get(type_.name) if isinstance(type_, Named) else None
+    return tuple(definition.members.values()) if isinstance(definition, Enumeration) else None
+
+
+def _key(stored: Schema, declared: Schema, renamed: Mapping[str, str], make: Changes) -> Iterator[Change]:
+    before = tuple(renamed.get(name, name) for name in stored.key)
+    if before != declared.key:
+        old, new = ", ".join(stored.key), ", ".join(declared.key)
+        message = f"The key is {new} now, was {old}: every item needs another key of its own"
+        yield make.make("key_changed", message, before=old, after=new)
+
+
+def _indexes(stored: Schema, declared: Schema, renamed: Mapping[str, str], make: Changes) -> Iterator[Change]:
+    before = {
+        structs.replace(one, attributes=tuple(renamed.get(name, name) for name in one.attributes))
+        for one in stored.indexes
+    }
+    for one in sorted(before - {*declared.indexes}, key=_ordered):
+        kind = "unique" if one.unique else "index"
+        yield make.make(f"{kind}_removed", f"{_index(one)} is no longer declared", _named(one))
+    for one in declared.indexes:
+        if one not in before:
+            kind = "unique" if one.unique else "index"
+            checked = ": no two items may share the values" if one.unique else ": it is built from the stored items"
+            yield make.make(f"{kind}_added", f"{_index(one)} is new{checked}", _named(one))
+
+
+def _ordered(index: IndexSchema) -> tuple[Any, ...]:
+    return (index.unique, index.attributes)
+
+
+def _named(index: IndexSchema) -> str:
+    return "-".join(("unique" if index.unique else "by", *index.attributes))
+
+
+def _index(index: IndexSchema) -> str:
+    return f"The {'unique ' if index.unique else ''}index over {', '.join(index.attributes)}"
+
+
+def _links(stored: Schema, declared: Schema, make: Changes) -> Iterator[Change]:
+    before, now = ({one.name: one for one in schema.links} for schema in (stored, declared))
+    for name, link in now.items():
+        if name not in before:
+            yield make.make(
+                "link_added", f"The link {name} to {link.target} is new: stored foreign keys are not checked", name
+            )
+        elif canonical(before[name], documented=False) != canonical(link, documented=False):
+            yield make.make("link_changed", f"The link {name} has changed: no stored value does", name)
+    for name in before.keys() - now.keys():
+        yield make.make("link_removed", f"The link {name} is no longer declared: its foreign keys stay", name)
+
+
+def _item(stored: Schema, declared: Schema, make: Changes) -> Iterator[Change]:
+    if stored.expires != declared.expires:
+        after = f"items expire by {declared.expires} now" if declared.expires else "items no longer expire"
+        yield make.make("expires_changed", after[0].upper() + after[1:], before=stored.expires, after=declared.expires)
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values))
+
+
+def _shown(value: Any) -> str:
+    """Return a value as JSON, cut to a line."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,120 @@
+"""Conversions of stored values when an attribute gets another type: which pairs of types have one, and the value that it makes.
+
+A conversion loses nothing: `"1.5"` becomes no integer, and neither does the float 1.5. A value without an exact counterpart is no error of the
+migration's: it is listed with its item, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from .types import NORMALISE, Kind, datetime_text
+
+SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1
+
+
+def _integer(value: Any) -> int:
+    number = int(value)
+    if number != value and str(number) != value:
+        raise ValueError(value)
+    if not SMALLEST <= number <= LARGEST:
+        raise ValueError(value)
+    return number
+
+
+def _float(value: Any) -> float:
+    number: float = NORMALISE[Kind.FLOAT](float(value))
+    if not isinstance(value, str) and Decimal(repr(number)) != value:
+        raise ValueError(value)
+    return number
+
+
+def _decimal(value: Any) -> Decimal:
+    number: Decimal = NORMALISE[Kind.DECIMAL](Decimal(repr(value) if isinstance(value, float) else value))
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    return {"true": True, "false": False, "1": True, "0": False}[str(value).lower()]
+
+
+def _datetime(value: Any) -> datetime:
+    if type(value) is date:
+        return datetime.combine(value, time(), UTC)
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(value)
+    return moment.astimezone(UTC)
+
+
+def _date(value: Any) -> date:
+    if isinstance(value, datetime):
+        if value.astimezone(UTC).time() != time():
+            raise ValueError(value)
+        return value.astimezone(UTC).date()
+    return date.fromisoformat(value)
+
+
+def _string(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return datetime_text(value)
+        case date():
+            return value.isoformat()
+        case float() | Decimal():
+            number = Decimal(repr(value)) if isinstance(value, float) else value
+            return format(number.normalize(), "f") if number else "0"
+    return str(value)
+
+
+CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("string", "integer"): _integer,
+    ("string", "float"): _float,
+    ("string", "decimal"): _decimal,
+    ("string", "boolean"): _boolean,
+    ("string", "datetime"): _datetime,
+    ("string", "date"): _date,
+    ("string", "uuid"): UUID,
+    ("integer", "string"): _string,
+    ("integer", "float"): _float,
+    ("integer", "decimal"): _decimal,
+    ("integer", "boolean"): _boolean,
+    ("float", "string"): _string,
+    ("float", "integer"): _integer,
+    ("float", "decimal"): _decimal,
+    ("decimal", "string"): _string,
+    ("decimal", "integer"): _integer,
+    ("decimal", "float"): _float,
+    ("boolean", "string"): _string,
+    ("boolean", "integer"): int,
+    ("datetime", "string"): _string,
+    ("datetime", "date"): _date,
+    ("date", "string"): _string,
+    ("date", "datetime"): _datetime,
+    ("uuid", "string"): _string,
+}
+"""(stored form, declared form) → function that converts a value, or raises one of `INEXACT`."""
+INEXACT = (ValueError, TypeError, ArithmeticError, KeyError, msgspec.ValidationError)
+KIND_OF: dict[str, Kind] = {
+    form: Kind(form)
+    for form in ("string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes")
+}
+"""Stored form → the kind whose column it has. Every other form is stored as JSON."""
+
+
+def convert(before: str, after: str, value: Any) -> Any:
+    """Return a value of the form `before` in the form `after`. Raises one of `INEXACT` if it has no exact counterpart."""
+    return CONVERSIONS[before, after](value)
+
+
+def kind_of_form(form: str) -> Kind:
+    """Return the kind of the values of a stored form."""
+    return KIND_OF.get(form, Kind.JSON)

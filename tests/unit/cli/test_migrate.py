@@ -1,0 +1,146 @@
+"""`persisty diff`, `persisty migrate`, and a start over items that were stored under an older declaration."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from persisty import App, Attr, SchemaMismatch, stored
+from persisty.cli import server_process
+from persisty.cli.server_process import Options
+
+from ...postgres import schema_in
+from .conftest import Persisty
+
+Declare = Callable[..., str]
+
+
+@stored(name="car")
+class Car:
+    id: str
+    odometer: int
+    note: str | None = None
+
+
+@stored(name="car")
+class Renamed:
+    id: str
+    mileage: int = Attr(former_names="odometer")
+    rank: int = 3
+
+
+@stored(name="car")
+class Retyped:
+    id: str
+    odometer: str
+    note: str | None = None
+
+
+@stored(name="car")
+class More:
+    id: str
+    odometer: int
+    note: str | None = None
+    rank: int = 3
+
+
+@pytest.fixture
+def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
+    """Return a function that makes an app of items and returns its name as `module:attribute`."""
+
+    def make(*items: type[Any]) -> str:
+        module = ModuleType("garage")
+        module.app = App("garage", items=items)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "garage", module)
+        return "garage:app"
+
+    return make
+
+
+def fill(url: str) -> None:
+    app = App("garage", items=[Car], url=url)
+    app.prepare()
+    app.store(Car).create({"id": "a", "odometer": 7, "note": "n"})
+    app.close()
+
+
+def start(spec: str, url: str) -> App:
+    """Start a server as far as its tables."""
+    options = Options(spec, url, None, "localhost:0", False, False, False, False)
+    app = server_process.loaded(options)
+    try:
+        server_process.tables(app, options)
+    except SchemaMismatch:
+        app.close()
+        raise
+    return app
+
+
+def test_diff_prints_each_change_with_its_effect(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    done = persisty("diff", declare(Renamed), "--url", url)
+    assert done.code == 0
+    lines = [line.split()[:2] for line in done.out.splitlines() if line.startswith("/")]
+    assert lines == [["/car/mileage", "safe"], ["/car/rank", "safe"], ["/car/note", "destructive"]]
+    found = json.loads(persisty("diff", declare(Renamed), "--url", url, "--json").out)
+    assert [(one["path"], one["kind"], one["effect"], one["allow"]) for one in found] == [
+        ("/car/mileage", "attribute_renamed", "safe", None),
+        ("/car/rank", "attribute_added", "safe", None),
+        ("/car/note", "attribute_removed", "destructive", "drop:car.note"),
+    ]
+    assert "Nothing to change" in persisty("diff", declare(Car), "--url", url).out
+
+
+def test_a_plan_prints_statements_and_changes_nothing(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    done = persisty("migrate", declare(Retyped), "--plan", "--url", url)
+    assert "(1 items)" in done.out
+    assert 'CAST("odometer" AS TEXT)' in done.out
+    assert json.loads(persisty("diff", declare(Retyped), "--url", url, "--json").out)
+
+
+def test_migrate_makes_the_changes_and_names_those_that_it_left(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    done = persisty("migrate", declare(Renamed), "--url", url)
+    assert done.code == 0, done.err
+    assert "--allow drop:car.note" in done.out
+    done = persisty("migrate", declare(Renamed), "--url", url, "--allow", "drop:car.note")
+    assert done.code == 0, done.err
+    assert "Nothing to change" in persisty("diff", declare(Renamed), "--url", url).out
+    assert persisty("migrate", declare(Renamed), "--url", url, "--allow", "drop:car.note").code == 2
+    app = App("garage", items=[Renamed], url=url)
+    assert app.store(Renamed).read("a").mileage == 7  # type: ignore[union-attr]
+    app.close()
+
+
+def test_a_server_makes_safe_changes_of_a_local_file_and_loses_nothing(declare: Declare, url: str) -> None:
+    fill(url)
+    app = start(declare(Renamed), url)
+    assert [(one.mileage, one.rank) for one in app.store(Renamed).search_all()] == [(7, 3)]
+    app.close()
+    columns = App("garage", items=[Renamed], url=url).engine.table("car")
+    assert columns is not None
+    assert "note" in columns.columns
+
+
+def test_a_server_makes_no_slow_change_and_names_the_command(declare: Declare, url: str) -> None:
+    fill(url)
+    with pytest.raises(SchemaMismatch, match="persisty migrate"):
+        start(declare(Retyped), url)
+    app = start(declare(Car), url)
+    assert app.store(Car).read("a").odometer == 7  # type: ignore[union-attr]
+    app.close()
+
+
+def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(
+    declare: Declare, postgres_url: str
+) -> None:
+    url = schema_in(postgres_url)
+    fill(url)
+    with pytest.raises(SchemaMismatch, match="persisty migrate"):
+        start(declare(More), url)

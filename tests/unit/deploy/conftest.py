@@ -1,0 +1,66 @@
+"""Apps whose declarations change over one database, on each SQL engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from persisty import App
+from persisty.deploy.migration import Migration, Planned
+
+from ...postgres import schema_in
+
+
+class Place:
+    """One database. `app` opens an app with some items there; the one before is closed, as its process would be."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.opened: App | None = None
+
+    def app(self, *items: type[Any], **options: Any) -> App:
+        if self.opened is not None:
+            self.opened.close()
+        self.opened = App("shop", items=items, url=self.url, **options)
+        return self.opened
+
+    def filled(self, item: type[Any], *rows: dict[str, Any]) -> App:
+        """Return an app that is prepared, with these items."""
+        app = self.app(item)
+        app.prepare()
+        for row in rows:
+            app.store(item).create(row)
+        return app
+
+    def migrated(self, *items: type[Any], allow: tuple[str, ...] = ()) -> tuple[App, list[Planned]]:
+        app = self.app(*items)
+        planned = Migration(app, allow).apply()
+        assert not [one for one in Migration(app).plan() if one.steps], "a second migration has something to do"
+        app.prepare()
+        return app, planned
+
+    def sql(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        """Run a statement of the test's own."""
+        assert self.opened is not None
+        rows: Callable[..., list[tuple[Any, ...]]] = self.opened.engine._connection.rows  # type: ignore[attr-defined]
+        return rows(statement, arguments)
+
+    def table(self, name: str) -> str:
+        assert self.opened is not None
+        found = self.opened.engine.table(name)
+        assert found is not None
+        return found.place
+
+
+@pytest.fixture(params=["sqlite"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "sqlite":
+        found = Place(f"sqlite:///{tmp_path}/shop.db")
+    else:
+        found = Place(schema_in(request.getfixturevalue("postgres_url")))
+    yield found
+    if found.opened is not None:
+        found.opened.close()
