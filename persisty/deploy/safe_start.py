@@ -1,4 +1,4 @@
-"""What a server does at its start with a database file of its own machine: it makes the changes that are safe.
+"""The start of a server with a database file of its own machine: the changes that are safe are made.
 
 Any other engine is shared, so a start changes nothing there: `App.prepare` stops it, and the message names the command.
 """

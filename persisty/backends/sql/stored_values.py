@@ -1,4 +1,4 @@
-"""Where the values of a declaration are in a table that has not been changed yet, and the items that do not survive a change."""
+"""The values of a declaration, in a table that has not been changed yet, and the items that do not survive a change."""
 
 from __future__ import annotations
 
