@@ -344,12 +344,15 @@ class App:
         return self.engine_named(engine).table(name)
 
     def verify(self) -> None:
-        """Check that the tables exist and fit the declarations. `SchemaMismatch` lists every difference.
+        """Check that the tables exist and that the declarations fit them and the schemas that were applied last. `SchemaMismatch` lists every difference.
 
         On DynamoDB, whose tables a deployment creates, this creates nothing. Other engines do what `prepare` does.
         """
         if self._engines.deployed:
-            self._engines.verify(list(self.metas.values()), self.deployed_system_stores)
+            metas = list(self.metas.values())
+            self._engines.verify(metas, self.deployed_system_stores)
+            if self.records_schemas:
+                self._applied.check_recorded(metas, self.metas.keys(), self._abandoned)
         else:
             self.prepare()
 

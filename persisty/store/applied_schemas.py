@@ -2,16 +2,17 @@
 
 `App.prepare` compares them with the declarations before it serves: a renamed class or a changed key would otherwise be an empty store. It
 reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process wrote it
-meanwhile. Deployed functions do not prepare, so they never read these records.
+meanwhile. A server whose tables a deployment creates compares and writes nothing. Deployed functions never read these records.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ..errors import Conflict, Fault, PreconditionFailed, SchemaMismatch
+from ..errors import BackendUnavailable, Conflict, Fault, PreconditionFailed, SchemaMismatch
 from ..model.attribute_declaration import Attr
 from ..model.generators import UPDATED
 from ..model.meta import StoreMeta, meta_of
@@ -23,6 +24,7 @@ from ..naming import RESERVED
 from .backend import StoredTable
 from .store import Store
 
+log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
 TableOf = Callable[[str, str | None], StoredTable | None]
@@ -60,6 +62,18 @@ class AppliedSchemas:
     def forget(self) -> None:
         """Forget the records: the next call reads them."""
         self._read = None
+
+    def check_recorded(
+        self, metas: Collection[StoreMeta[Any]], declared: Collection[str], abandoned: Collection[str]
+    ) -> None:
+        """Raise `SchemaMismatch` for what `check_names` and `check_items` find. Write nothing, and check nothing if there are no records to read."""
+        try:
+            applied = self.all()
+        except BackendUnavailable as error:
+            log.info("Applied schemas are not compared, because their records cannot be read: %s", error.message)
+            return
+        self.check_names(applied, metas, declared, abandoned)
+        self.check_items(applied, metas)
 
     def check_names(
         self,

@@ -30,6 +30,22 @@ class Moved:
     size: str
 
 
+@stored(access=public)
+class Box:
+    id: str
+    kind: str
+    name: str
+    size: int = 0
+
+
+@stored(access=public, name="crate")
+class Resized:
+    id: str
+    kind: str
+    name: str
+    size: str = ""
+
+
 NUMBERS = count()
 
 
@@ -80,7 +96,34 @@ def test_a_server_whose_tables_exist_describes_them_and_starts(calls: tuple[App,
     app.prepare()
     made.clear()
     assert ready(Server(app)) is None
-    assert set(made) == {"DescribeTable", "Scan"}  # the last is of /ready
+    assert sorted(set(made)) == ["DescribeTable", "Query", "Scan"]  # the last is of /ready
+    assert made.count("Query") == 1, "all applied schemas"
+
+
+def test_a_renamed_class_and_a_type_that_changed_are_noticed_and_nothing_is_written(
+    calls: tuple[App, list[str]], url: str
+) -> None:
+    app, made = calls
+    app.prepare()
+    app.store(Crate).create(Crate(id="1", kind="a", name="b"))
+    for item, path, told in ((Box, "/box", "items of crate"), (Resized, "/crate/size", "another type")):
+        new = App("dock", items=[item], url=url, stage=app.stage)
+        new.engine.prepare(list(new.metas.values()))
+        (found,) = faults(new)
+        assert found.startswith(path)
+        assert told in found
+        new.close()
+    made.clear()
+    App("dock", items=[Box], url=url, stage=app.stage, abandoned=["crate"]).verify()
+    app.verify()
+    assert set(made) == {"DescribeTable", "Query"}
+
+
+def test_a_deployment_without_records_of_schemas_starts(url: str) -> None:
+    app = App("dock", items=[Crate], url=url, stage=f"verify{next(NUMBERS)}", idempotency=None)
+    app.engine.prepare(list(app.metas.values()))
+    app.verify()
+    app.close()
 
 
 def test_a_server_that_is_told_to_creates_tables(calls: tuple[App, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +149,7 @@ def test_a_role_that_may_not_describe_tables_starts_with_a_warning(
 ) -> None:
     app, _ = calls
 
-    def denied(operation: str, payload: Any) -> Any:
+    def denied(operation: str, payload: Any, shape: Any = None) -> Any:
         raise AwsError("AccessDeniedException", "no", {})
 
     app.engine.transport.call = denied  # type: ignore[attr-defined]
