@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,13 @@ LEAST = 2
 """Stores that must offer batches for the operation to be offered."""
 
 
-def multi_store_operations(app: App) -> dict[str, MultiStoreOperation]:
-    """Return the operations of several stores, by name: `edit_batch`, of the stores that offer batches."""
-    stores = tuple(one for one in app.metas.values() if one.access is not None and one.access.allows("edit_batch"))
+def multi_store_operations(
+    app: App, metas: Mapping[str, StoreMeta[Any]] | None = None
+) -> dict[str, MultiStoreOperation]:
+    """Return the operations of several stores, by name: `edit_batch`, of the stores that offer batches. `metas`: the items of one revision, by
+    default those that the app has now."""
+    known = app.metas if metas is None else metas
+    stores = tuple(one for one in known.values() if one.access is not None and one.access.allows("edit_batch"))
     if len(stores) < LEAST:
         return {}
     offer = OFFERS["edit_batch"]

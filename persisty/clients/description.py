@@ -183,7 +183,7 @@ class _Describing:
         attributes = tuple(meta.attributes.values())
         visible = access.visible(meta)
         updatable = [one for one in attributes if one.updatable is not False]
-        links = tuple(self._link(one) for one in access.open_links(meta, self._metas))
+        links = tuple(self._link(one) for one in access.open_links(meta))
         return StoreClient(
             name=meta.name,
             names=self._called[meta.name],
@@ -255,7 +255,7 @@ class _Describing:
 
 
 def _paths(meta: StoreMeta[Any], metas: Mapping[str, StoreMeta[Any]], levels: int, before: str = "") -> Iterator[str]:
-    for link in access.open_links(meta, metas):
+    for link in access.open_links(meta):
         yield before + link.name
         if levels > 1 and link.kind != "has_count":
             yield from _paths(link.ends.target, metas, levels - 1, f"{before}{link.name}.")

@@ -65,9 +65,9 @@ def derived_name_faults(metas: Mapping[str, StoreMeta[Any]], changed: Iterable[s
     named: dict[str, str] = {}
     twins: set[str] = set()
     for name, meta in metas.items():
-        if _offered(meta) and named.setdefault(type_name(meta), name) != name:
+        if is_offered(meta) and named.setdefault(type_name(meta), name) != name:
             twins.add(name)
-    own = {type_name(metas[name]): name for name in changed if _offered(metas[name])}
+    own = {type_name(metas[name]): name for name in changed if is_offered(metas[name])}
     for type_, name in own.items():
         if type_ in RESERVED:
             yield Fault(f"/items/{name}", f"The API uses the name {type_} itself", WAY_OUT, name)
@@ -86,6 +86,8 @@ def _taken(name: str, origin: str, suffix: str, what: str) -> Fault:
     return Fault(f"/items/{name}", said, WAY_OUT, name)
 
 
-def _offered(meta: StoreMeta[Any]) -> bool:
+@per_meta
+def is_offered(meta: StoreMeta[Any]) -> bool:
+    """Return whether surfaces offer a verb of the item to some caller."""
     access = meta.access
     return access is not None and any(map(access.allows, VERBS))

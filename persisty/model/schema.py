@@ -22,7 +22,7 @@ from .schema_types import Part, Type
 FORMAT: Literal[1] = 1
 """The version of the format. A document of another version is refused."""
 
-DOCUMENTATION = frozenset({"description", "title", "examples"})
+DOCUMENTATION = frozenset({"description", "title", "examples", "extra_json_schema"})
 """The members that document a schema. They are no part of its hash."""
 
 

@@ -15,11 +15,13 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Type(Part, frozen=True, tag_field="kind", kw_only=True):
-    """The type of a value. None is not part of it: see `optional`, and `Null` within a `OneOf`."""
+    """The type of a value. None is not part of it: see `optional`, and `Null` within a `OneOf`. `extra_json_schema`: further members of its JSON
+    Schema, such as `format`, which nothing checks."""
 
     title: str | None = None
     description: str | None = None
     examples: tuple[Any, ...] | None = None
+    extra_json_schema: dict[str, Any] | None = None
 
 
 class Anything(Type, frozen=True, tag="any"):

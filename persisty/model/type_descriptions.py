@@ -63,6 +63,7 @@ CONSTRAINTS = (
     "title",
     "description",
     "examples",
+    "extra_json_schema",
 )
 """Members of `msgspec.Meta` that a type has, too."""
 
@@ -110,6 +111,8 @@ class Describer:
         for meta in metas:
             for name in CONSTRAINTS:
                 if (value := getattr(meta, name)) is not None and name in found.__struct_fields__:
+                    if isinstance(value, dict):
+                        value = {**given.get(name, {}), **value}
                     given[name] = tuple(value) if isinstance(value, list) else value
         return msgspec.structs.replace(found, **given) if given else found
 
@@ -186,8 +189,9 @@ class Describer:
         config = getattr(cls, "__struct_config__", None)
         if config is None:
             frozen = getattr(getattr(origin, "__dataclass_params__", None), "frozen", False)
+            array = is_named_tuple(origin)
             return Object(
-                fields=fields, frozen=frozen, array_like=is_named_tuple(origin), description=documentation(origin)
+                fields=fields, frozen=frozen, array_like=array, closed=array, description=documentation(origin)
             )
         return Object(
             fields=fields,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from persisty.api.openapi.schemas import DECIMAL
+from persisty.api.openapi.type_schemas import DECIMAL
 from persisty.model.types import DECIMAL_DIGITS, DECIMAL_LEAST, DECIMAL_MOST, NORMALISE, Kind
 
 PATTERN = re.compile(DECIMAL)

@@ -124,7 +124,7 @@ def test_the_edits_of_an_example_are_of_items_of_their_own() -> None:
                 keys += [body[name] for edit in edits for body in edit.values() for name in ("id",) if name in body]
                 assert len(set(keys)) == len(keys), path
     batch = described(BOXES)["paths"]["/api/box-batch"]["post"]["requestBody"]["content"]["application/json"]["example"]
-    assert [*batch["edits"][1]["update"]] == ["key", "changes", "when"]
+    assert [*batch["edits"][1]["update"]] == ["changes", "key", "when"]
     app = App("boxes", items=[Box, Crate], url="memory://")
     for store in ("box", "crate"):
         found = described(app)["paths"][f"/api/{store}-batch"]["post"]["requestBody"]["content"]["application/json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import gc
 import typing
 from typing import Any
@@ -13,8 +14,11 @@ import pytest
 from persisty import App, Attr, BelongsTo, link, public, stored
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http.messages import Request
+from persisty.api.openapi.document import document
+from persisty.api.openapi.item_parts import ItemPart
 from persisty.api.rest.endpoint import Rest
 from persisty.hosting.route_names import RouteNames
+from persisty.model.meta import StoreMeta, meta_of
 
 
 @stored(key="id", access=public)
@@ -44,6 +48,17 @@ def get(rest: Rest, path: str) -> tuple[int, Any]:
     return response.status, msgspec.json.decode(response.body)
 
 
+def fresh(item: type[Any]) -> StoreMeta[Any]:
+    """Return the item with nothing compiled of it."""
+    return meta_of(item).altered()
+
+
+def kinds(name: str, type_name: str, value: str) -> type[Any]:
+    kind = enum.Enum(type_name, {"ONLY": value}, module=__name__)
+    body: dict[str, Any] = {"__annotations__": {"id": Attr[str], "kind": Attr[kind]}, "__module__": __name__}
+    return stored(name=name, key="id", access=public)(type(name.title(), (), body))
+
+
 def test_rest_offers_an_added_item_and_a_removed_one_no_more(app: App) -> None:
     rest = Rest(app)
     assert get(rest, "/api/leaf")[0] == 404
@@ -66,6 +81,39 @@ def test_rest_builds_anew_only_the_routes_of_what_changed(app: App) -> None:
     plants, tools = (app.store(one) for one in (Plant, Tool))
     assert now.parts[tools] is before.parts[tools]
     assert plants not in before.parts  # leaves belong to plants, so it is another store
+
+
+def test_openapi_describes_only_the_items_that_have_changed(app: App) -> None:
+    """Items that do not change keep their JSON. Those that link to a changed one are described again, as far as the links go."""
+    rest = Rest(app)
+    get(rest, "/openapi.json")
+    before = {name: meta.compiled[ItemPart][1] for name, meta in app.metas.items()}
+    app.add(Leaf)
+    added = get(rest, "/openapi.json")[1]
+    now = {name: meta.compiled[ItemPart][1] for name, meta in app.metas.items()}
+    assert now.keys() == {"plant", "tool", "leaf"}
+    assert [now[name] is before[name] for name in ("plant", "tool")] == [True, True]
+    assert added == document(App("garden", items=[fresh(one) for one in (Plant, Tool, Leaf)], url="memory://"))
+    app.remove(Leaf)
+    assert get(rest, "/openapi.json")[1] == document(App("garden", items=[Plant, Tool], url="memory://"))
+
+
+def test_openapi_renames_the_types_of_unchanged_items_when_another_item_brings_their_name() -> None:
+    app = App("garden", items=[kinds("pot", "Kind", "a"), Tool], url="memory://")
+    rest = Rest(app)
+
+    def kind(item: str) -> list[str]:
+        components = get(rest, "/openapi.json")[1]["components"]["schemas"]
+        name = components[item]["properties"]["kind"]["$ref"].rpartition("/")[2]
+        found: list[str] = components[name]["enum"]
+        return found
+
+    assert kind("Pot") == ["a"]
+    app.add(kinds("vase", "Kind", "b"))
+    assert (kind("Pot"), kind("Vase")) == (["a"], ["b"])
+    app.remove("vase")
+    assert kind("Pot") == ["a"]
+    assert "Kind" in get(rest, "/openapi.json")[1]["components"]["schemas"]
 
 
 def test_graphql_offers_an_added_item_and_a_removed_one_no_more(app: App) -> None:
@@ -104,6 +152,7 @@ def test_surfaces_that_have_been_used_keep_no_removed_item_alive(app: App) -> No
         item = stored(key="id", access=public)(type("Fleeting", (), body))
         app.add(item)
         assert get(rest, "/api/fleeting")[0] == 200
+        assert "Fleeting" in get(rest, "/openapi.json")[1]["components"]["schemas"]
         assert endpoint.schema.execute("{ fleetingCount }")["data"] == {"fleetingCount": 0}
         app.remove(item)
         return ref(item)

@@ -43,7 +43,7 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.api.graphql.resolvers:BODIES": gives,
     "persisty.api.graphql.store_inputs:EDIT_BODIES": edited,
     "persisty.api.openapi.cache_headers:WRITES": edited,
-    "persisty.api.openapi.document:ROUTES": every,
+    "persisty.api.openapi.store_routes:ROUTES": every,
     "persisty.api.openapi.examples:ANSWERS": with_content,
     "persisty.api.openapi.examples:BODIES": with_body,
     "persisty.api.openapi.responses:REFUSALS": every,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ...model.meta import Attribute, Link, StoreMeta
@@ -66,13 +65,12 @@ def refusals(operation: Operation) -> tuple[str, ...]:
     return ("unauthenticated", "forbidden") if ruled or given else ("unauthenticated",)
 
 
-def open_links(meta: StoreMeta[Any], offered: Mapping[str, StoreMeta[Any]]) -> list[Link]:
+def open_links(meta: StoreMeta[Any]) -> list[Link]:
     """Return the links to stores that some caller may read."""
     return [
         link
         for link in meta.links.values()
-        if link.ends.target.name in offered
-        and _rule(link.ends.target, "read").constant is not False
+        if _rule(link.ends.target, "read").constant is not False
         and meta.attributes[link.ends.local].readable is not False
     ]
 

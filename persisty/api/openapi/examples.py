@@ -20,17 +20,18 @@ from ..http.negotiation import LINES_MEDIA
 from ..operations import Operation, StoreOperation
 from .access import visible
 from .example_values import Values
-from .schemas import Schemas
+from .type_schemas import Schema
 
 CHANGED = 2
 """Attributes that the example of an update changes."""
 
 
 class Examples:
-    """Examples for the operations whose schemas these are."""
+    """Examples of the operations of one item, or of one action. `of`: annotation → its schema; `components`: the schemas that these refer to."""
 
-    def __init__(self, schemas: Schemas) -> None:
-        self._schemas, self._values = schemas, Values(schemas.components)
+    def __init__(self, of: Callable[[Any], Schema], components: Mapping[str, Schema]) -> None:
+        self._of, self._values = of, Values(components)
+        self._known: dict[str, Any] = {}
 
     def describe(self, operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
         """The description of an operation with its examples, as far as there are any."""
@@ -76,8 +77,10 @@ class Examples:
     # Of an item
 
     def attribute(self, attribute: Attribute) -> Any:
-        """A value of an attribute as JSON has it."""
-        return self._values.of(self._schemas.of(attribute.type), attribute.name)
+        """Return a value of an attribute of the item, as JSON."""
+        if attribute.name not in self._known:
+            self._known[attribute.name] = self._values.of(self._of(attribute.type), attribute.name)
+        return self._known[attribute.name]
 
     def key(self, meta: StoreMeta[Any], number: int = 0) -> Any:
         """The string key of the item; with a `number`, that of another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import UNSET
@@ -12,7 +13,8 @@ from ...model.verbs import VERBS, carried_out
 from ..operations import Operation, StoreOperation
 from . import access
 from .problem_examples import referred
-from .schemas import Schema, ref
+from .schemas import ref
+from .type_schemas import Schema
 
 QUERY = ("invalid_query", "too_many_linked")
 BODY = ("malformed_json", "payload_too_large", "unsupported_media_type", "invalid_input")
@@ -66,9 +68,14 @@ def _required(operation: Operation) -> tuple[str, ...]:
 
 def refused(codes: Iterable[str]) -> dict[str, Any]:
     """Return the error responses of these codes, by status."""
+    return dict(_refused(tuple(dict.fromkeys(codes))))
+
+
+@cache
+def _refused(codes: tuple[str, ...]) -> dict[str, Any]:
     errors: dict[str, type[PersistyError]] = {error.code: error for error in all_errors()}
     by_status: dict[int, list[str]] = {}
-    for code in dict.fromkeys(codes):
+    for code in codes:
         by_status.setdefault(errors[code].status, []).append(code)
     return {
         str(status): {

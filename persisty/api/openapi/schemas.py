@@ -1,67 +1,80 @@
-"""The schemas of an OpenAPI document: items, what may be given and changed of them, filters, pages, problems.
-
-Those of values are msgspec's, which validates with the same types.
-"""
+"""The schemas of an item in an OpenAPI document: the item, what may be given and changed of it, filters, pages, edits of a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import count
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from ...errors import all_errors
+from ...model import schema_types as forms
 from ...model.declaration_checks import FLAGS
-from ...model.derived_names import TYPES
-from ...model.meta import Attribute, Link, StoreMeta
+from ...model.meta import Attribute, Link, StoreMeta, per_meta
+from ...model.type_descriptions import described
 from ...model.types import INTEGER_MAX, INTEGER_MIN
 from ...model.update_operators import change_word
 from ...naming import pascal
-from ...query.filter_parsing import spellings
-from ..operations import ActionOperation, Operation, StoreOperation
 from . import access
-from .filters import filter_schema
+from .component_names import PROBLEM
+from .filters import filter_parameters, filter_schema
+from .type_schemas import REF, Schema, TypeSchemas
 
-Schema = dict[str, Any]
-REF = "#/components/schemas/{name}"
 SOME = "Fields"
 """Suffix of the name of an item's schema with only some fields."""
 
 
-class Schemas:
-    """The schemas of every type that the operations mention, each once, by reference."""
+class MentionedTypes:
+    """The schemas of the types that an item or an action mentions. `names`: class → the name of its component; `meta`: the item. `components`: the
+    schemas of named types, by name, as far as they have been mentioned."""
 
-    def __init__(self, offered: Iterable[Operation]) -> None:
-        metas = {one.meta.name: one.meta for one in offered if isinstance(one, StoreOperation)}
-        self.links = {meta.name: access.open_links(meta, metas) for meta in metas.values()}
-        told = [one for meta in metas.values() for one in meta.attributes.values() if _told(one)]
-        types = [attribute.type for attribute in told]
-        operands = [attribute.operand for meta in metas.values() for attribute in spellings(meta).values()]
-        mentioned = [shape for one in offered if isinstance(one, ActionOperation) for shape in _annotations(one)]
-        every = [*types, *operands, *mentioned]
-        found, self.components = components_of(every, metas.values())
-        _spell_decimals([found, self.components])
-        self._found = list(zip(every, found, strict=True))
-        self._by_identity = {id(annotation): schema for annotation, schema in self._found}
-        self.components["Problem"] = problem()
-        for meta in metas.values():
-            self._item(meta)
+    def __init__(self, names: Mapping[Any, str], meta: StoreMeta[Any] | None = None) -> None:
+        self.components: dict[str, Schema] = {}
+        self._names, self._meta = names, meta
+        self._known: dict[int, Schema] = {}
 
     def of(self, annotation: Any) -> Schema:
-        """Return the schema of a type among those given."""
-        identical = self._by_identity.get(id(annotation))  # equality alone would compare each with each
-        return (
-            identical
-            if identical is not None
-            else next(schema for known, schema in self._found if known is annotation or known == annotation)
-        )
+        """Return the schema of an annotation, which the item or the action keeps: it is recognized by its identity."""
+        known = self._known.get(id(annotation))
+        if known is None:
+            found = described(annotation, self._meta)
+            schemas = TypeSchemas(found, self._names.__getitem__)
+            for name in found.definitions:
+                component = self._names[found.classes[name]]
+                if component not in self.components:
+                    self.components[component] = schemas.component(forms.Named(name=name))
+            known = self._known[id(annotation)] = schemas.of(found.type)
+        return known
 
-    def attribute(self, attribute: Attribute, *, optional: bool | None = None) -> Schema:
+
+def classes_in(annotation: Any, meta: StoreMeta[Any] | None = None) -> tuple[Any, ...]:
+    """Return the classes of the named types that an annotation mentions. `meta`: the item whose attribute has the type."""
+    found = described(annotation, meta)
+    return tuple(found.classes[name] for name in found.definitions)
+
+
+@per_meta
+def classes_of(meta: StoreMeta[Any]) -> tuple[Any, ...]:
+    """Return the classes of the named types that an item's attributes mention, as far as some caller may read or set these."""
+    offered = [one.type for one in meta.attributes.values() if _is_offered(one)]
+    return tuple(dict.fromkeys(cls for annotation in offered for cls in classes_in(annotation, meta)))
+
+
+class ItemSchemas:
+    """The schemas of one item: `components` are its own, `types` those of the types of its attributes, by name. `filters`: the parameters of a URL
+    that filter."""
+
+    def __init__(self, meta: StoreMeta[Any], links: list[Link], names: Mapping[Any, str]) -> None:
+        self.links = links
+        mentioned = MentionedTypes(names, meta)
+        self.of, self.types = mentioned.of, mentioned.components
+        self.components: dict[str, Schema] = {}
+        self._item(meta)
+        self.filters = filter_parameters(meta, self.of)
+
+    def attribute(self, attribute: Attribute) -> Schema:
         schema = dict(self.of(attribute.type))
         if attribute.description:
             schema["description"] = attribute.description
-        if attribute.optional if optional is None else optional:
+        if attribute.optional:
             return {"anyOf": [schema, {"type": "null"}]}
         return schema
 
@@ -70,7 +83,7 @@ class Schemas:
         creatable = [one for one in attributes if one.creatable is not False]
         seen = {one.name: self.attribute(one) for one in access.visible(meta)}
         for some, required in (("", access.always_there(meta)), (SOME, None)):
-            included = {link.name: access.link_schema(link, REF, some) for link in self.links[meta.name]}
+            included = {link.name: access.link_schema(link, REF, some) for link in self.links}
             self.components[name + some] = object_of(seen | included, required=required)
             self.components[f"{name}{some}Page"] = object_of(
                 {
@@ -93,7 +106,7 @@ class Schemas:
             meta,
             self.of,
             ref(f"{name}Where"),
-            {link.name: ref(f"{_target(link)}Where") for link in self.links[meta.name]},
+            {link.name: ref(f"{_target(link)}Where") for link in self.links},
         )
         if meta.access is not None and meta.access.allows("edit_batch"):
             self._edits(meta, name)
@@ -122,37 +135,8 @@ class Schemas:
         self.components[f"{name}Edit"] = {"oneOf": offered} if offered else {"not": {}}
         done = {"code": {"const": "ok"}, "item": ref(name)}
         self.components[f"{name}EditResult"] = {
-            "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, ref("Problem")]
+            "anyOf": [{"type": "object", "properties": done, "required": ["code"]}, ref(PROBLEM)]
         }
-
-
-def components_of(types: list[Any], metas: Collection[StoreMeta[Any]]) -> tuple[tuple[Schema, ...], dict[str, Schema]]:
-    """Return the schemas of types, and those that they refer to by name. No name is one of an item's own schemas, unless it stands for the item."""
-    own = {pascal(meta.name): meta for meta in metas}
-    found, components = msgspec.json.schema_components(types, ref_template=REF)
-    if twins := [
-        own[name].item for name in components if name in own
-    ]:  # the item, or a class of the same name: msgspec tells them apart
-        found, components = msgspec.json.schema_components([*types, *twins], ref_template=REF)
-        found = found[: len(types)]
-    taken = {name + suffix for name in own for suffix in TYPES} | {"Problem"}
-    renamed = {name: _unused(name, taken | {*components}) for name in components if name in taken}
-    if renamed:
-        _refer([found, components], {REF.format(name=old): REF.format(name=new) for old, new in renamed.items()})
-    return found, {renamed.get(name, name): schema for name, schema in components.items()}
-
-
-def _unused(name: str, taken: Collection[str]) -> str:
-    return next(other for number in count(2) if (other := f"{name}{number}") not in taken)
-
-
-def _refer(schema: Any, renamed: Mapping[str, str]) -> None:
-    """Change the references in a schema."""
-    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
-    for one in inside:
-        _refer(one, renamed)
-    if isinstance(schema, dict) and schema.get("$ref") in renamed:
-        schema["$ref"] = renamed[schema["$ref"]]
 
 
 def object_of(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
@@ -167,34 +151,7 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
 """A change of what is stored as JSON spells it → the schema of its operand."""
 
 
-_FEW_DIGITS = r"(?=[0.]*([0-9]\.?){0,38}([eE]|$))"
-_NEAR_EXPONENT = r"[eE][+-]?([0-7]?[0-9]|80)"
-_FAR_EXPONENT = r"[eE](-(8[1-9]|9[0-9]|1[0-2][0-9]|130)|\+?(8[1-9]|9[0-9]|1[01][0-9]|12[0-5]))"
-DECIMAL = (
-    rf"^-?({_FEW_DIGITS}[0-9]{{1,38}}(\.[0-9]{{1,44}})?({_NEAR_EXPONENT})?|[1-9](\.[0-9]{{1,37}})?{_FAR_EXPONENT})$"
-)
-"""At most 38 digits after leading zeros. With an exponent near the limits one digit before the point, as responses have it."""
-
-
-NUMBERS: tuple[Schema, ...] = (
-    {"const": 0},
-    {"type": "number", "minimum": 1e-130, "maximum": 9.999999999999998e125},
-    {"type": "number", "minimum": -9.999999999999998e125, "maximum": -1e-130},
-)
-"""The JSON numbers that may stand for a decimal, to the last float below the limit of `DECIMAL_MOST`."""
-
-
-def _spell_decimals(schema: Any) -> None:
-    """Say of each decimal how it is spelled: to msgspec's schemas any text is one. Numbers are taken, too; answers have text."""
-    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list | tuple) else ()
-    for one in inside:
-        _spell_decimals(one)
-    if isinstance(schema, dict) and schema.get("format") == "decimal" and schema.get("type") == "string":
-        spelled = {"type": schema.pop("type"), "format": schema.pop("format"), "pattern": DECIMAL}
-        schema["anyOf"] = [spelled, *NUMBERS]
-
-
-def _told(attribute: Attribute) -> bool:
+def _is_offered(attribute: Attribute) -> bool:
     """Return whether some caller may read or set the attribute."""
     return any(getattr(attribute, flag) is not False for flag in FLAGS)
 
@@ -203,17 +160,13 @@ def _target(link: Link) -> str:
     return pascal(link.ends.target.name)
 
 
-def _annotations(operation: Operation) -> list[Any]:
-    return [*(one.shape for one in operation.parameters), operation.result]
-
-
 def ref(name: str) -> Schema:
     return {"$ref": REF.format(name=name)}
 
 
 ERRORS: Schema = {
     "type": "array",
-    "items": ref("Problem"),
+    "items": ref(PROBLEM),
     "description": "The items that cannot be read, because what is stored does not fit the declaration",
 }
 

@@ -19,7 +19,7 @@ from ...errors import InvalidDeclaration, MethodNotAllowed, NotFound
 from ...store.catalogue import Catalogue
 from ...store.store import Store
 from ..http.compression import SMALL, coded
-from ..http.messages import IDEMPOTENCY_KEY, MAX_BODY, Request, Response, without_content
+from ..http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, without_content
 from ..http.negotiation import FINE, JSON_MEDIA, media_for
 from ..http.problem import refusal
 from ..multi_store_operations import multi_store_operations
@@ -155,9 +155,8 @@ class Rest:
         routes = self._routes()
         found = routes.documents.get(request.root)
         if found is None:
-            document = deferred("persisty.api.openapi.document").document(self._app)
-            servers = {"servers": [{"url": request.root}]} if request.root else {}
-            found = routes.documents[request.root] = ok({**document, **servers})
+            encoded = deferred("persisty.api.openapi.document").encoded_document(self._app, request.root)
+            found = routes.documents[request.root] = Response(200, JSON, encoded)
         return found
 
     def _index(self, request: Request, key: str) -> Response:

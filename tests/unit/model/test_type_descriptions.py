@@ -154,6 +154,7 @@ def test_typed_dicts_named_tuples_and_dataclasses_are_objects_without_generated_
     assert described(Point).definitions["Point"] == Object(
         fields=(Field(name="x", type=forms.Integer()), Field(name="y", type=forms.Integer(), default=Value(3))),
         array_like=True,
+        closed=True,
     )
     assert described(Place).definitions["Place"] == Object(
         fields=(
