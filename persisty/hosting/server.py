@@ -185,10 +185,17 @@ class Server:
     async def _answer(self, handle: Handle, here: bool, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         trace = begin(headers, scope)
-        try:
-            body = await self._body(headers, receive)
-        except ClientDisconnect:  # half a body is no request
-            return
+        body: bytes | None = None
+        if "content-length" not in headers or not self._exceeds(headers["content-length"]):
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body = message.get("body", b"")
+            if message.get("more_body", False):
+                try:
+                    body = await self._whole_body(message, receive)
+                except ClientDisconnect:  # half a body is no request
+                    return
         if body is None:
             handle, here, body = self._too_large, True, b""
         if (why := malformed(scope, headers)) is not None:
@@ -196,17 +203,16 @@ class Server:
         request = Request(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), headers, body)
         if ROOT in scope:
             request = replace(request, root=scope[ROOT])
-        here = here and self._authenticator.ready(headers)
         size = len(body) + len(request.query)
-        if here and size > QUICK_GRAPHQL and (size > QUICK or handle is self._graphql):
+        if not (here and self._authenticator.ready(headers)):
+            response = await run_in_threadpool(handle, request)
+        elif size > QUICK_GRAPHQL and (size > QUICK or handle is self._graphql):
             response = await to_thread.run_sync(handle, request, limiter=self._large)
-        elif here:
+        else:
             try:
                 response = attempting(handle, request)
             except WouldWait:
                 response = await self._answer_later(handle, request)
-        else:
-            response = await run_in_threadpool(handle, request)
         if response.chunks is None and takes_whole(scope):
             await send(whole(response, trace.request_id))
             return
@@ -222,15 +228,13 @@ class Server:
             refused = problem_response(problem(error))
             return cross_origin(lambda _: refused, self._origins)(request)
 
-    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes | None:
-        """Read the request's body. Return None as soon as it exceeds the limit."""
-        declared = headers.get("content-length", "")
-        if declared.isascii() and declared.isdigit() and int(declared.lstrip("0")[:20] or "0") > self._max_body:
-            return None
-        message = await _part(receive)
+    def _exceeds(self, declared: str) -> bool:
+        """Return whether this `Content-Length` exceeds the limit of a body."""
+        return declared.isascii() and declared.isdigit() and int(declared.lstrip("0")[:20] or "0") > self._max_body
+
+    async def _whole_body(self, message: Message, receive: Receive) -> bytes | None:
+        """Return a body whose first part is in this message. Return None as soon as it exceeds the limit."""
         body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return body
         parts, size = [body], len(body)
         while message.get("more_body", False):
             message = await _part(receive)

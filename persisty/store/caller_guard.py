@@ -17,7 +17,7 @@ from ..query.evaluation import Predicate, matcher
 from ..query.filter_algebra import combine, follows_links, names_in
 from ..query.postconditions import after
 from ..query.visibility import View
-from ..security.policy import Policy
+from ..security.policy import Policy, cacheable
 from ..security.row_filters import equal_to, without_impossible
 from .guard import Guard
 from .semi_joins import SemiJoins
@@ -34,6 +34,10 @@ class CallerGuard(Guard):
         self.meta, self.caller = policy.meta, policy.caller
         self._policy, self._semi_joins = policy, semi_joins
         self._tests: dict[int, tuple[Filter, Predicate | None, frozenset[str]]] = {}
+        self._allowed: dict[str, Filter] = {}
+        self._lasting = cacheable(self.meta)
+        self._of_new: tuple[Filter, tuple[str, ...]] | None = None
+        self._settable: dict[str, dict[str, bool | None]] = {}
 
     @property
     def view(self) -> View:
@@ -43,9 +47,12 @@ class CallerGuard(Guard):
         return CallerGuard(self._policy.of(meta), self._semi_joins)
 
     def rows(self, verb: str) -> Filter:
-        found = self._policy.rows(verb)
-        if found == NOTHING and not self._policy.may(verb):
-            raise self.refusal(f"{verb} of {self.meta.name} is not for you")
+        found = self._allowed.get(verb)
+        if found is None:
+            found = self._policy.rows(verb)
+            if found == NOTHING and not self._policy.may(verb):
+                raise self.refusal(f"{verb} of {self.meta.name} is not for you")
+            self._allowed[verb] = found
         return found
 
     def may(self, verb: str) -> bool:
@@ -60,10 +67,10 @@ class CallerGuard(Guard):
             return new_item(self.meta, given, path, may=self._gives("creatable"))
 
     def check_new(self, items: Sequence[Any]) -> None:
-        where = combine(And, [self.rows("create"), *self._owned()])
+        where, conditional = self._creatable()
         if not all(self.hold(where, items)):
             raise self.refusal(f"create of such a {self.meta.name} is not for you")
-        for name in self._conditional("creatable"):
+        for name in conditional:
             allowed = self.hold(self._policy.gives(self.meta.attributes[name], "creatable"), items)
             default = self.meta.attributes[name].default
             if any(
@@ -71,6 +78,15 @@ class CallerGuard(Guard):
                 for fine, one in zip(allowed, items, strict=True)
             ):
                 raise self.refusal(f"{name} of such a {self.meta.name} is not for you to give")
+
+    def _creatable(self) -> tuple[Filter, tuple[str, ...]]:
+        """Return the filter of items that the caller may create, and the attributes that it may give some of them only."""
+        found = self._of_new
+        if found is None:
+            found = combine(And, [self.rows("create"), *self._owned()]), tuple(self._conditional("creatable"))
+            if self._lasting:
+                self._of_new = found
+        return found
 
     def changes(self, given: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         self.rows("update")
@@ -103,9 +119,12 @@ class CallerGuard(Guard):
         return self._semi_joins.hold(self.meta, condition, [item])[0]
 
     def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
-        if rule in (ALL, NOTHING):
-            return [rule == ALL] * len(items)
-        test = self._test(rule)[1]
+        known = self._tests.get(id(rule))
+        if known is None:
+            if rule in (ALL, NOTHING):
+                return [rule == ALL] * len(items)
+            known = self._test(rule)
+        test = known[1]
         return self._semi_joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
 
     def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
@@ -154,10 +173,17 @@ class CallerGuard(Guard):
         return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NO_SUBJECT
 
     def _gives(self, flag: str) -> May:
+        known = self._settable.setdefault(flag, {})
+
         def may(attribute: Attribute) -> bool | None:
-            if self._policy.gives(attribute, flag) != NOTHING:
-                return True
-            return None if attribute.name in self.view.hidden else False
+            name = attribute.name
+            if name in known:
+                return known[name]
+            given = self._policy.gives(attribute, flag) != NOTHING
+            found = True if given else None if name in self.view.hidden else False
+            if self._lasting:
+                known[name] = found
+            return found
 
         return may
 

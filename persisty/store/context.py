@@ -168,6 +168,17 @@ class StoreContext(Generic[T]):
             return redacted
         return whole([None if one is None else seen_by(self.guard, one) for one in redacted], several=several)
 
+    def seen(self, item: T, rule: Filter) -> T | None:
+        """Return one item as `readable` does."""
+        guard = self.guard
+        if rule is not ALL and not guard.hold(rule, (item,))[0]:
+            return None
+        shown: T = guard.redact([item])[0]
+        if type(shown) is self.meta.item:
+            return shown
+        readable: T = whole([seen_by(guard, shown)], several=False)[0]
+        return readable
+
     def write(self, planned: Sequence[Planned]) -> list[WriteResult]:
         """Perform planned writes of this store in order, each by itself. Deletes carry out the referential actions."""
         ready = self.preparation.ready

@@ -84,7 +84,8 @@ class Store(Generic[T]):
         rule, values = here.guard.rows("read"), here.preparation.key(key)
         if values is None:
             return None
-        return here.readable(here.path.read((values,)), rule)[0]
+        [item] = here.path.read((values,))
+        return None if item is None else here.seen(item, rule)
 
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.

@@ -171,14 +171,24 @@ def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = Fal
     float does not hold."""
     if len(request.body) > max_body:
         raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
-    coding = request.headers.get("content-encoding")
-    if coding is not None and coding.strip(" \t").lower() not in ("", IDENTITY):
-        raise UnsupportedMediaType("Send the body without a content coding", expected=IDENTITY, coding=coding[:64])
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.strip().lower().replace('"', "")
-    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")
+    if "content-encoding" in request.headers:
+        _check_coding(request.headers["content-encoding"])
+    given = request.headers.get("content-type", "")
+    if given != "application/json":
+        _check_media(given)
     try:
         return nesting.decode(request.body, _decode_rounded if rounded else decode)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedJson(f"The body is not JSON: {error}") from error
+
+
+def _check_coding(coding: str) -> None:
+    if coding.strip(" \t").lower() not in ("", IDENTITY):
+        raise UnsupportedMediaType("Send the body without a content coding", expected=IDENTITY, coding=coding[:64])
+
+
+def _check_media(given: str) -> None:
+    media, _, parameters = given.partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType("Expected application/json in UTF-8", expected="application/json")

@@ -5,6 +5,7 @@ A handler turns the request into the operation's arguments, and its result into 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,8 @@ from .fieldsets import FIELDS, WHOLE, Shape, shape
 from .paging import LINES, LINKED_PAGE, PAGE, export_arguments, lines, next_page, search_arguments
 
 Handler = Callable[[Request, str], Response]
+UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
+"""Characters of a URL that are never percent-encoded (RFC 3986, 2.3)."""
 SHOWN = frozenset({FIELDS, include.INCLUDE})
 """The parameters that say what is shown of items."""
 
@@ -53,13 +56,15 @@ class Handlers:
         meta, call, answers = operation.meta, operation.call, Answers(operation)
 
         def create(request: Request, key: str) -> Response:
-            _no_parameters(request)
+            if request.query:
+                _none_of(request.parameters())
             try:
                 item = call({"item": self._object(request)}, request.caller)
             except Conflict as error:
                 raise taken(request, meta, error) from error
-            location = f"{request.root}{operation.path}/{quote(meta.key_of(item), safe='~')}"
-            return answers.written(item, 201, {"location": location})
+            key = meta.key_of(item)
+            segment = key if UNRESERVED.fullmatch(key) else quote(key, safe="~")
+            return answers.written(item, 201, {"location": f"{request.root}{operation.path}/{segment}"})
 
         return create
 
@@ -67,7 +72,7 @@ class Handlers:
         call, answers = operation.call, Answers(operation)
 
         def read(request: Request, key: str) -> Response:
-            shown, rest = self._shape(operation, request)
+            shown, rest = self._shape(operation, request) if request.query else (WHOLE, [])
             _none_of(rest)
             item = _found(call({"key": key}, request.caller))
             return answers.answer(request, shown.of(item), item, included=bool(shown.links))
@@ -143,7 +148,7 @@ class Handlers:
         call = operation.call
 
         def edit_batch(request: Request, key: str) -> Response:
-            _no_parameters(request)
+            _none_of(request.parameters())
             body = self._object(request)
             faults = [
                 Fault(f"/{name}", "Unknown member", "edits, atomic") for name in body.keys() - {"edits", "atomic"}
@@ -226,10 +231,6 @@ def _page(call: Callable[..., Any], shown: Shape, arguments: dict[str, Any], req
     if shown.columns:  # which are then all that the engine is asked for
         return call({**arguments, "select": shown.columns}, request.caller)
     return shown.of(call(arguments, request.caller))
-
-
-def _no_parameters(request: Request) -> None:
-    _none_of(request.parameters())
 
 
 def _none_of(given: list[tuple[str, str]]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from keyword import iskeyword
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -90,16 +92,44 @@ SEQUENCES = Table(
 """The last number given out of each sequence of a database."""
 
 
-def _constructor(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[..., Any]:
-    """The item of these attributes' values by position, the others being UNSET: items take them by name only, and a call
-    that spells the names out costs a third of one that passes a dict."""
-    if not all(name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset") for name in names):
+def _constructor(
+    meta: StoreMeta[Any], names: Sequence[str], given: Mapping[str, str] = MappingProxyType({}), **known: Any
+) -> Callable[..., Any]:
+    """Return a function that makes an item of these attributes' values by position. Other attributes are UNSET. `given`: attribute → an
+    expression for its value, over the names and over what is `known`; without one, the value is taken as it is.
+
+    Items take attributes by name only. A call with the names written out costs a third of one that passes a dict.
+    """
+    if not all(
+        name.isidentifier() and not iskeyword(name) and name not in ("_item", "_unset", *known) for name in names
+    ):
         raise InvalidDeclaration(f"An attribute of {meta.name} has no Python name")  # it would be code below
-    given = ", ".join(f"{name}={name if name in names else '_unset'}" for name in meta.attributes)
+    values = dict.fromkeys(meta.attributes, "_unset") | {name: given.get(name, name) for name in names}
+    made = ", ".join(f"{name}={value}" for name, value in values.items())
     makes: Callable[..., Any] = eval(
-        f"lambda {', '.join(names)}: _item({given})", {"_item": meta.item, "_unset": UNSET}
+        f"lambda {', '.join(names)}: _item({made})", {**known, "_item": meta.item, "_unset": UNSET}
     )
     return makes
+
+
+def _misfit(name: str) -> Any:
+    raise UnreadableValue(name)
+
+
+def _reader(meta: StoreMeta[Any], kinds: Mapping[str, ColumnKind]) -> Callable[..., Any]:
+    """Return a function that makes an item of the columns of one row. It raises one of `FAULTS` for a value that does not fit its attribute."""
+    given: dict[str, str] = {}
+    known: dict[str, Any] = {"_misfit": _misfit}
+    for place, (name, kind) in enumerate(kinds.items()):
+        attribute = meta.attributes[name]
+        if kind.decode is None:
+            known[f"_types{place}"] = _types(attribute)
+            given[name] = f"{name} if type({name}) in _types{place} else _misfit({name!r})"
+        else:
+            known[f"_decode{place}"] = kind.decode
+            decoded = f"_decode{place}({name})"
+            given[name] = f"None if {name} is None else {decoded}" if attribute.optional else decoded
+    return _constructor(meta, tuple(kinds), given, **known)
 
 
 ConvertAll = Callable[[Sequence[Any]], Iterable[Any]]
@@ -159,7 +189,7 @@ class RowCodec:
         kinds = {name: column_kind(meta.attributes[name], dialect) for name in self.names}
         nested = {name: column_kind(attribute, dialect) for name, attribute in meta.nested.items()}
         self.encoders: dict[str, Convert | None] = {name: kind.encode for name, kind in (kinds | nested).items()}
-        self._make = _constructor(meta, self.names)
+        self._make, self._kinds = _constructor(meta, self.names), kinds
         self._columns = tuple((meta.attributes[name].get, kind.encode) for name, kind in kinds.items())
         self._encoders_of_all = {
             name: _encode_all(kind, optional=meta.attributes[name].optional) for name, kind in kinds.items()
@@ -169,9 +199,7 @@ class RowCodec:
         self._decoders = tuple(
             (
                 position,
-                kind.decode,
                 _decode_all(kind, optional=meta.attributes[name].optional),
-                not meta.attributes[name].optional,
             )
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is not None
@@ -181,6 +209,10 @@ class RowCodec:
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is None
         )
+
+    @cached_property
+    def _read(self) -> Callable[..., Any]:
+        return _reader(self._meta, self._kinds)
 
     def of(self, meta: StoreMeta[Any]) -> RowCodec:
         """The codec of another item in the same database."""
@@ -217,18 +249,10 @@ class RowCodec:
 
     def item(self, row: Sequence[Any]) -> Any:
         """The item of a row whose columns are in the order of the attributes. One that does not fit is as `unreadable_items` says."""
-        values = list(row)
         try:
-            for position, decode, _, required in self._decoders:
-                value = values[position]
-                if value is not None or required:
-                    values[position] = decode(value)
-            for position, types in self._plain:
-                if type(values[position]) not in types:
-                    return self._partly(row)
+            return self._read(*row)
         except FAULTS:
             return self._partly(row)
-        return self._make(*values)
 
     def items(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         """The items of rows, decoded a column at a time: half the time of a row at a time."""
@@ -243,7 +267,7 @@ class RowCodec:
             for position, types in self._plain:
                 if not {*map(type, columns[position])} <= types:
                     return list(map(self.item, zip(*stored, strict=True)))
-            for position, _, decode_all, _ in self._decoders:
+            for position, decode_all in self._decoders:
                 columns[position] = decode_all(columns[position])
             return list(map(self._make, *columns))
         except FAULTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from msgspec import structs
@@ -60,13 +61,20 @@ class SqlReads(Generic[T]):
         self._firsts = {index_name(meta, index): index.attributes[0] for index in meta.indexes}
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
         self._sort_key = sort_key(meta, self._key_order)
+        self._key_encoders = [self._codec.encoders[name] for name in meta.key.attributes]
+
+    @cached_property
+    def _read_one(self) -> Statement:
+        return self._statements.get("read", 1)
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
+        if len(keys) == 1:
+            statement = self._read_one
+            rows = self._connection.rows(statement.text, statement.arguments(self._key(keys[0])))
+            return [self._codec.item(rows[0]) if rows else None]
         values = [value for key in keys for value in self._key(key)]
         statement = self._statements.get("read", len(keys))
         rows = self._connection.rows(statement.text, statement.arguments(values))
-        if len(keys) == 1:
-            return [self._codec.item(rows[0]) if rows else None]
         found = {self.meta.key_values(item): item for item in self._codec.items(rows)}
         return [found.get(key) for key in keys]
 
@@ -203,4 +211,7 @@ class SqlReads(Generic[T]):
         return self._codec.read(one.attribute, value)
 
     def _key(self, key: KeyValues) -> list[Any]:
-        return [self._codec.value(name, value) for name, value in zip(self.meta.key.attributes, key, strict=True)]
+        """The values of a key, which are never None, as their columns store them."""
+        return [
+            value if encode is None else encode(value) for encode, value in zip(self._key_encoders, key, strict=True)
+        ]
