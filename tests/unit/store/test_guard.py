@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from persisty import App, Attr, Caller, InvalidInput, custom, everyone, stored
 from persisty.store.caller_guard import CallerGuard
 from persisty.store.guard import Guard
 from persisty.store.trusted_guard import TrustedGuard
@@ -45,3 +46,18 @@ def test_a_guard_has_steps_of_its_own(guard: type[Guard]) -> None:
 def test_a_step_has_the_parameters_of_its_declaration(guard: type[Guard], step: str) -> None:
     declared, own = (list(inspect.signature(getattr(one, step)).parameters) for one in (Guard, guard))
     assert own == declared
+
+
+def test_the_function_of_a_rule_decides_anew_at_every_create() -> None:
+    allowed = True
+
+    @stored(access=everyone)
+    class Ticket:
+        id: str
+        price: int = Attr(default=0, creatable=custom(lambda caller: allowed))
+
+    tickets = App("tickets", items=[Ticket], url="memory://").store(Ticket).on_behalf_of(Caller("ann"))
+    tickets.create({"id": "a", "price": 5})
+    allowed = False
+    with pytest.raises(InvalidInput, match="price"):
+        tickets.create({"id": "b", "price": 5})
