@@ -137,7 +137,7 @@ class MalformedJson(PersistyError):
 
 
 class MalformedRequest(PersistyError):
-    """The request is not HTTP: a path that is not UTF-8 or badly percent-encoded, or `Host` missing, repeated or malformed. Nothing was done."""
+    """The request is not HTTP: an unknown method, a path that is not ASCII, not UTF-8 or badly percent-encoded, or `Host` missing, repeated or malformed. Nothing was done."""
 
     code, status, title = "malformed_request", 400, "Malformed request"
 

@@ -48,6 +48,10 @@ FORMATTERS: dict[bool, dict[str, Any]] = {
 """`people` of `configuration` → the formatter."""
 
 
+SOCKETS = "uvicorn.error.websocket"
+"""Logger of WebSockets. At INFO it would log the query string of each connection, in which there may be a token."""
+
+
 def configuration(level: str, *, people: bool) -> dict[str, Any]:
     """Return the configuration for `logging.config.dictConfig` and uvicorn. All lines go to standard error."""
     own = {"handlers": ["default"], "level": level, "propagate": False}
@@ -58,5 +62,5 @@ def configuration(level: str, *, people: bool) -> dict[str, Any]:
         "handlers": {
             "default": {"formatter": "default", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
         },
-        "loggers": {"uvicorn": own, "persisty": own},
+        "loggers": {"uvicorn": own, "persisty": own, SOCKETS: {"level": "WARNING"}},
     }

@@ -23,13 +23,14 @@ from ..api.http import messages
 from ..api.http.messages import ON_EVERY_RESPONSE
 from ..api.http.problem import refusal
 from ..errors import Forbidden, MalformedRequest
+from .logs import SOCKETS
 
 SWITCHING = 101
 """Status of an accepted handshake."""
 INVALID_TEXT = 1007
 """Close code for text that is not UTF-8 (RFC 6455, 7.4.1)."""
-log = logging.getLogger("uvicorn.error.websocket")
-log.setLevel(logging.WARNING)  # at INFO it would log query strings
+log = logging.getLogger(SOCKETS)
+log.setLevel(logging.WARNING)  # also for servers that configure the log themselves
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):

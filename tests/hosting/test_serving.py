@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from persisty.hosting.websocket import PROTOCOL
 
 from .processes import SLOW, Served, eventually, serving
 from .test_identity import run
@@ -57,6 +61,9 @@ def test_every_line_of_the_log_is_json_and_none_tells_what_may_be_a_secret(folde
         page = served.get("/api/note?limit=2")
         assert served.get("/api/n%0Aothing").status_code == 404
         assert served.get("/actions/broken", headers={"x-request-id": "it-broke"}).status_code == 500
+        port = page.url.port
+        with connect(f"ws://127.0.0.1:{port}/graphql?token=in-a-socket", subprotocols=[Subprotocol(PROTOCOL)]):
+            pass
         eventually(lambda: len(requests(served)) == 5)
         assert not re.findall("in-a-|user-agent", served.log)
         found = [(line["method"], line["path"], line["route"], line["status"]) for line in requests(served)]

@@ -187,6 +187,8 @@ def wire() -> Iterator[Row]:
     yield rest("options of a key", f"OPTIONS /api/article/{item_id(1)}")
     yield rest("no such path", "GET /api/nothing")
     yield rest("no such path, decoded", "GET /api/%E2%82%AC")
+    for path in ("//api/article", "/api//article", "/api/article/", "/api/article//", "/api/slot/a%2Fb,3/", "/api/a+b"):
+        yield rest(f"slashes and signs of {path}", f"GET {path}?limit=1")
     yield rest("no such method", "DELETE /api/article")
     yield rest("put", f"PUT /api/article/{item_id(1)}", {})
     yield rest("no JSON", "POST /api/article", b"{", "ann")

@@ -59,6 +59,33 @@ def test_the_one_escape_that_a_path_still_has_is_decoded(raw: str, path: str) ->
     assert request_of(event(raw)).path == path
 
 
+def by_function_url(raw: str) -> dict[str, Any]:
+    context = {"http": {"method": "GET"}, "domainName": "abc.lambda-url.eu-west-1.on.aws", "stage": "$default"}
+    return {**event(raw), "routeKey": "$default", "requestContext": context}
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/api/place/a%2Fb", "/api/place/a/b"),
+        ("/api/place/%C3%A9%20%3F", "/api/place/é ?"),
+        ("/api/place/100%25", "/api/place/100%"),
+        ("/api/place/100%2525", "/api/place/100%25"),
+        ("/api/place/a+b", "/api/place/a+b"),
+        ("//api//place/", "//api//place/"),
+        ("/api/place/%EF%BF%BD", "/api/place/\ufffd"),
+    ],
+)
+def test_a_function_url_passes_the_path_encoded(raw: str, path: str) -> None:
+    assert request_of(by_function_url(raw)).path == path
+
+
+@pytest.mark.parametrize("raw", ["/api/place/%", "/api/place/%ZZ", "/api/place/%4", "/api/place/%FF", "/%ED%A0%80"])
+def test_a_malformed_path_of_a_function_url_is_answered_as_on_the_server(rest: Any, raw: str) -> None:
+    answer = answered(rest.surface, by_function_url(raw))
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "malformed_request")
+
+
 def test_a_query_string_stays_as_it_was_sent_and_header_names_become_lower_case() -> None:
     request = request_of(event("/api/place", rawQueryString="name=a%26b&name=c", headers={"Content-Type": "x/y"}))
     assert request == Request("GET", "/api/place", "name=a%26b&name=c", {"content-type": "x/y"}, b"")
