@@ -87,7 +87,7 @@ class App:
         self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
         records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
         self._abandoned = frozenset(abandoned)
-        self._applied = AppliedSchemas(name, records, self._is_empty, self._table)
+        self._applied = AppliedSchemas(name, records, self._is_empty, self._table, self._engines.is_sparse)
         self._handed_out |= {context_of(self.requests), context_of(records)}
         self._take({meta.name: meta for meta in metas})
 
@@ -332,6 +332,7 @@ class App:
             self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
         if self.records_schemas:
             self._applied.check_items(applied, metas)
+            self._engines.complete_indexes(self._applied.late_indexes(applied, metas))
             self._applied.record(applied, metas)
         self._prepared.update(metas)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..backends import connect
 from ..errors import Fault, InvalidDeclaration
+from ..model.indexes import Index
 from ..model.meta import StoreMeta
 from ..naming import STAGE
-from ..store.backend import Engine
+from ..store.backend import Engine, SparselyIndexing
 from ..store.change_feed import Feed
 from ..store.change_path import Connection
 
@@ -83,6 +84,17 @@ class Engines:
             connection = self.connected(place)
             there = [*(meta for meta in metas if self.place(meta) == place), *(system if place is None else ())]
             (connection.verify if place in deployed else connection.prepare)(there)
+
+    def is_sparse(self, name: str | None) -> bool:
+        """Return whether the indexes of an engine contain only items that have all of their attributes."""
+        return isinstance(self.connected(self.known(name)).engine, SparselyIndexing)
+
+    def complete_indexes(self, late: Iterable[tuple[StoreMeta[Any], Sequence[Index]]]) -> None:
+        """Complete the indexes of these stores, in the engines whose indexes would otherwise miss items."""
+        for meta, indexes in late:
+            engine = self.connected(self.place(meta)).engine
+            if isinstance(engine, SparselyIndexing):
+                engine.complete_indexes(meta, indexes)
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
         """Forget what is cached or compiled of items that the app no longer has."""

@@ -18,7 +18,9 @@ from typing import Any
 import msgspec
 
 from .generators import VERSION
-from .meta import Attribute
+from .indexes import Index
+from .meta import Attribute, StoreMeta
+from .schema import Schema
 from .type_construction import FACTORIES
 
 
@@ -33,3 +35,19 @@ def value_before(attribute: Attribute) -> Callable[[], Any] | None:
         return lambda: default
     constant = default in FACTORIES.values() or (isinstance(default, partial) and default.func is msgspec.convert)
     return default if constant else None
+
+
+def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]:
+    """Return the indexes that miss stored items if an engine indexes only items that have all attributes.
+
+    `stored`: the schema that was applied last, None if it is not known. Such an index is new, or has an attribute that is new, and stored items
+    have a value of the attribute that they lack.
+    """
+    names = set() if stored is None else {one.name for one in stored.attributes}
+    indexes = set() if stored is None else {one.attributes for one in stored.indexes}
+
+    def late(index: Index) -> bool:
+        defaulted = [name for name in index.attributes if value_before(declared.attributes[name]) is not None]
+        return bool(defaulted) and (index.attributes not in indexes or not names.issuperset(defaulted))
+
+    return [index for index in declared.indexes if late(index)]

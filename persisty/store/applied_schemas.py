@@ -8,27 +8,36 @@ meanwhile. A server whose tables a deployment creates compares and writes nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ..errors import BackendUnavailable, Conflict, Fault, PreconditionFailed, SchemaMismatch
 from ..model.attribute_declaration import Attr
 from ..model.generators import UPDATED
+from ..model.indexes import Index
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
 from ..model.schema_differences import differences, looks_like
 from ..model.schema_json import schema_from_json, schema_to_json
 from ..model.stored import stored
+from ..model.stored_before import late_indexes
 from ..naming import RESERVED
 from .backend import StoredTable
 from .store import Store
 
+INCOMPLETE = (
+    "Items that were stored before lack an attribute of the index, so queries would miss them. Complete it: `App.prepare` stores the "
+    "defaults in these items"
+)
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
 TableOf = Callable[[str, str | None], StoredTable | None]
 """(name of a store, name of its engine) → its table, None without columns."""
+
+IsSparse = Callable[[str | None], bool]
+"""Name of an engine → whether its indexes contain only items that have all of their attributes."""
 
 
 @stored(name=f"{RESERVED}schema", key=("app", "store"))
@@ -47,10 +56,13 @@ APPLIED: StoreMeta[AppliedSchema] = meta_of(AppliedSchema)
 
 
 class AppliedSchemas:
-    """The records of one app. `is_empty` and `table_of` read from the engines."""
+    """The records of one app. `is_empty`, `table_of` and `is_sparse` ask the engines."""
 
-    def __init__(self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty, table_of: TableOf) -> None:
+    def __init__(
+        self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty, table_of: TableOf, is_sparse: IsSparse
+    ) -> None:
         self._app, self._records, self._is_empty, self._table_of = app, records, is_empty, table_of
+        self._is_sparse = is_sparse
         self._read: dict[str, AppliedSchema] | None = None
 
     def all(self, *, again: bool = True) -> dict[str, AppliedSchema]:
@@ -74,6 +86,7 @@ class AppliedSchemas:
             return
         self.check_names(applied, metas, declared, abandoned)
         self.check_items(applied, metas)
+        self._check_indexes(applied, metas)
 
     def check_names(
         self,
@@ -105,6 +118,29 @@ class AppliedSchemas:
                 found = list(differences(schema_from_json(record.schema), meta, columns))
                 faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
         _raise(faults)
+
+    def late_indexes(
+        self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]
+    ) -> Iterator[tuple[StoreMeta[Any], list[Index]]]:
+        """Yield each store with the indexes that may miss items stored before. Without a record of its schema, that is any with a default."""
+        for meta in metas:
+            record = applied.get(meta.name)
+            if record is None or record.hash != meta.schema.hash:
+                indexes = late_indexes(None if record is None else schema_from_json(record.schema), meta)
+                if indexes:
+                    yield meta, indexes
+
+    def _check_indexes(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
+        """Raise `SchemaMismatch` if an index misses items that are stored."""
+        recorded = [meta for meta in metas if meta.name in applied and self._is_sparse(meta.engine)]
+        _raise(
+            [
+                Fault(f"/{meta.name}/{index.name}", INCOMPLETE)
+                for meta, indexes in self.late_indexes(applied, recorded)
+                for index in indexes
+                if not self._is_empty(meta.name, meta.engine)
+            ]
+        )
 
     def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
         """Write the schemas that are new or have changed, and note them in `applied`."""

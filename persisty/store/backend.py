@@ -10,12 +10,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
 from ..errors import PersistyError
 from ..model.expressions import ALL, Aggregate, Filter, OrderBy
+from ..model.indexes import Index
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..query.aggregate import Group
@@ -234,6 +235,15 @@ class StoredTable(Struct, frozen=True):
 
     place: str
     columns: frozenset[str]
+
+
+@runtime_checkable
+class SparselyIndexing(Protocol):
+    """An engine whose indexes contain only items that have all attributes of the index."""
+
+    def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
+        """Give stored items the values of these indexes' attributes that they lack; see `model.stored_before`."""
+        ...
 
 
 class Engine(Protocol):

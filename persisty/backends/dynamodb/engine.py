@@ -54,6 +54,7 @@ class DynamoDbEngine:
         self.transport, self.options = transport, options
         self._app, self._stage = app, stage
         self._system = system_table_name(app, stage)
+        self._completed: set[tuple[str, str]] = set()
 
     def open(self, meta: StoreMeta[T]) -> DynamoDbBackend[T]:
         return DynamoDbBackend(meta, self._table, self._system, self.transport, self.options)
@@ -164,6 +165,7 @@ class DynamoDbEngine:
         for index in meta.indexes:
             if index.name not in existing:
                 complete(self._complete, table, meta, WireCodec(meta), index)
+                self._completed.add((meta.name, index.name))
                 payload = {
                     "TableName": self._table(meta),
                     "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
@@ -171,6 +173,14 @@ class DynamoDbEngine:
                 }
                 self._call("UpdateTable", payload)
                 table = self._wait(self._table(meta))
+
+    def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
+        """Complete the items of indexes that a deployment has added: it makes an index of the items as they are."""
+        table: Mapping[str, Any] = {}
+        for index in indexes:
+            if (meta.name, index.name) not in self._completed:
+                table = table or self._wait(self._table(meta))
+                complete(self._complete, table, meta, WireCodec(meta), index)
 
     def _complete(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Call an operation that may find an item changed."""

@@ -13,6 +13,8 @@ import pytest
 from persisty import App, Index, SchemaMismatch, Unique, public, stored
 from persisty.backends.dynamodb.transport import AwsError
 from persisty.hosting.server import Server
+from persisty.query.resolution import resolve_filter
+from persisty.store.backend import Query
 
 
 @stored(access=public, indexes=[Index("kind", "size"), Unique("name")])
@@ -44,6 +46,15 @@ class Resized:
     kind: str
     name: str
     size: str = ""
+
+
+@stored(access=public, name="crate", indexes=[Index("kind", "size"), Index("color", "name"), Unique("name")])
+class Colored:
+    id: str
+    kind: str
+    name: str
+    size: int = 0
+    color: str = "brown"
 
 
 NUMBERS = count()
@@ -117,6 +128,53 @@ def test_a_renamed_class_and_a_type_that_changed_are_noticed_and_nothing_is_writ
     App("dock", items=[Box], url=url, stage=app.stage, abandoned=["crate"]).verify()
     app.verify()
     assert set(made) == {"DescribeTable", "Query"}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_an_index_that_a_deployment_added_is_completed_by_prepare_and_until_then_stops_a_server(
+    calls: tuple[App, list[str]], url: str, recorded: bool
+) -> None:
+    app, _ = calls
+    app.prepare()
+    app.store(Crate).create(Crate(id="1", kind="a", name="b"))
+    if not recorded:
+        app.engine.transport.call("DeleteTable", {"TableName": f"dock-{app.stage}-persisty-schema"})  # type: ignore[attr-defined]
+    new = App("dock", items=[Colored], url=url, stage=app.stage)
+    deploy(new)
+    brown = Query(resolve_filter(new.metas["crate"], Colored.color == "brown"), (), None, 5)
+    assert new.engine.open(new.metas["crate"]).query(brown).items == [], "the index misses the old item"
+    if recorded:
+        (found,) = faults(new)
+        assert found.startswith("/crate/by-color-name: Items that were stored before lack an attribute of the index")
+    new.prepare()
+    new.verify()
+    assert [one.id for one in new.store(Colored).search(Colored.color == "brown")] == ["1"]
+    new.close()
+
+
+def deploy(app: App) -> None:
+    """Add the second index of Colored as CloudFormation does: without completing the items."""
+    transport: Any = app.engine.transport  # type: ignore[attr-defined]
+    keys = [{"AttributeName": "color", "KeyType": "HASH"}, {"AttributeName": "name", "KeyType": "RANGE"}]
+    transport.call(
+        "UpdateTable",
+        {
+            "TableName": f"dock-{app.stage}-crate",
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": "N" if name == "size" else "S"}
+                for name in ("id", "kind", "size", "color", "name")
+            ],
+            "GlobalSecondaryIndexUpdates": [
+                {
+                    "Create": {
+                        "IndexName": "by-color-name",
+                        "KeySchema": keys,
+                        "Projection": {"ProjectionType": "ALL"},
+                    }
+                }
+            ],
+        },
+    )
 
 
 def test_a_deployment_without_records_of_schemas_starts(url: str) -> None:
