@@ -15,9 +15,11 @@ from itertools import repeat
 from typing import Any, get_args, get_origin
 
 import msgspec
-from msgspec import inspect
 
+from ..model import schema_types as forms
 from ..model.json_numbers import decode
+from ..model.schema import Object
+from ..model.type_descriptions import Described, arms, described
 from ..model.types import bare, unwrap
 from .http.messages import MAX_PARAMETERS
 from .operations import Parameter
@@ -31,44 +33,35 @@ class Form(Enum):
     JSON = "json"
 
 
-LISTS = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)
-OBJECTS = (
-    *LISTS,
-    inspect.TupleType,
-    inspect.DictType,
-    inspect.StructType,
-    inspect.DataclassType,
-    inspect.TypedDictType,
-    inspect.NamedTupleType,
-    inspect.CustomType,
-    inspect.RawType,
-)
-"""Types whose JSON is an array or an object."""
+LISTS = (forms.List, forms.Set, forms.Tuple)
 
 
 def form_of(annotation: Any) -> Form:
     """Return the form of a parameter of this type."""
-    arms = _arms(inspect.type_info(annotation))
-    members = [member for arm in arms for member in _members(arm)]
-    if any(isinstance(arm, OBJECTS) for arm in arms):
-        lists = all(isinstance(arm, (*LISTS, inspect.TupleType)) for arm in arms)
-        return Form.JSON if not lists or any(isinstance(one, OBJECTS) for one in members) else Form.LIST
-    return Form.TEXT
+    found = described(annotation)
+    alternatives = arms(found.type)
+    if not any(_is_structured(found, one) for one in alternatives):
+        return Form.TEXT
+    members = [member for one in alternatives for member in _members(one)]
+    lists = all(isinstance(one, LISTS) for one in alternatives)
+    return Form.JSON if not lists or any(_is_structured(found, one) for one in members) else Form.LIST
 
 
-def _arms(info: inspect.Type) -> list[inspect.Type]:
-    """Return the alternatives of a type, without None."""
-    if isinstance(info, inspect.Metadata):
-        return _arms(info.type)
-    if isinstance(info, inspect.UnionType):
-        return [arm for one in info.types for arm in _arms(one)]
-    return [] if isinstance(info, inspect.NoneType) else [info]
+def _is_structured(found: Described, one: forms.Type) -> bool:
+    """Return whether the JSON of a type is an array or an object."""
+    if isinstance(one, forms.Named):
+        return isinstance(found.definition(one), Object)
+    return isinstance(one, (*LISTS, forms.Dict, forms.Python))
 
 
-def _members(info: inspect.Type) -> list[inspect.Type]:
-    if isinstance(info, LISTS):
-        return _arms(info.item_type)
-    return [arm for one in info.item_types for arm in _arms(one)] if isinstance(info, inspect.TupleType) else []
+def _members(one: forms.Type) -> Iterable[forms.Type]:
+    """Return the types of what is in a list, the alternatives of each."""
+    match one:
+        case forms.Tuple(items=items) if items is not None:
+            return [arm for item in items for arm in arms(item)]
+        case forms.Tuple(every=item) | forms.List(items=item) | forms.Set(items=item):
+            return arms(item or forms.Anything())
+    return ()
 
 
 def is_required(parameter: Parameter) -> bool:

@@ -6,12 +6,11 @@ dataclasses for items and pages, JSON values where an argument has no fixed shap
 
 from __future__ import annotations
 
-import enum
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, field, make_dataclass, replace
 from functools import wraps
-from typing import Any, ClassVar, Literal, Optional, Union, get_args, get_origin
+from typing import Any, ClassVar, Optional, Union
 
 import msgspec
 from marshy import MarshyContext
@@ -30,7 +29,8 @@ from servey.trigger.web_trigger import WebTrigger, WebTriggerMethod
 from ..application import App
 from ..model.meta import Attribute, StoreMeta
 from ..model.rules import Rule
-from ..model.types import Kind, bare
+from ..model.type_descriptions import described
+from ..model.types import KINDS, Kind, bare
 from ..naming import pascal
 from ..security.row_filters import admits
 from ..store.edits import EditResult
@@ -113,38 +113,39 @@ class _Types:
         name, attributes = pascal(meta.name), meta.attributes.values()
         self.meta = meta
         self.visible = {one.name: one for one in attributes if one.readable is not False}
-        self.spelled = [name for name, one in self.visible.items() if one.kind in SPELLED]
-        self.item: Any = make_dataclass(name, [(one.name, _seen(one)) for one in self.visible.values()])
+        self.converted = [name for name, one in self.visible.items() if one.kind in CONVERTED]
+        self.item: Any = make_dataclass(name, [(one.name, _seen(meta, one)) for one in self.visible.values()])
         creatable = [one for one in attributes if one.creatable is not False]
-        required = [(one.name, _annotation(one)) for one in creatable if one.required]
+        required = [(one.name, _annotation(meta, one)) for one in creatable if one.required]
         optional = [
-            (one.name, _optional(_annotation(one)), field(default=None)) for one in creatable if not one.required
+            (one.name, _optional(_annotation(meta, one)), field(default=None)) for one in creatable if not one.required
         ]
         self.create: Any = make_dataclass(f"{name}Create", [*required, *optional])
         self.page: Any = make_dataclass(f"{name}Page", [("items", list[self.item]), ("cursor", _optional(str))])  # type: ignore[name-defined]
 
 
-UNKNOWN: dict[Kind, Any] = {Kind.JSON: Json, Kind.DECIMAL: str, Kind.DATE: str, Kind.BYTES: str}
-"""Kinds whose types servey's hosts do not know → how they are spelled, which is as JSON does."""
+AS_JSON: dict[Kind, Any] = {Kind.JSON: Json, Kind.DECIMAL: str, Kind.DATE: str, Kind.BYTES: str}
+"""Kinds that servey's hosts do not know → the type of their values as JSON."""
+TYPES: dict[Kind, Any] = {**{kind: plain for plain, kind in KINDS.items()}, **AS_JSON}
+"""Kind → the type in signatures, of all kinds but enums."""
+CONVERTED = frozenset({*AS_JSON, Kind.ENUM})
+"""Kinds whose values are converted to JSON in results."""
 
-SPELLED = {*UNKNOWN, Kind.ENUM}
-"""Kinds whose values are spelled out in answers."""
 
-
-def _annotation(attribute: Attribute) -> Any:
-    plain = UNKNOWN.get(attribute.kind) or _known(bare(attribute.type))
+def _annotation(meta: StoreMeta[Any], attribute: Attribute) -> Any:
+    if attribute.kind is Kind.ENUM:
+        plain = _type_of_values(attribute, meta)
+    else:
+        plain = TYPES[attribute.kind]
     return _optional(plain) if attribute.optional else plain
 
 
-def _known(kind: Any) -> Any:
-    """The type; of enums, which servey's hosts spell by name, and of literals, which they do not know, that of their values."""
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        values: Iterable[Any] = (one.value for one in kind)
-    elif get_origin(kind) is Literal:
-        values = get_args(kind)
-    else:
-        return kind
-    return Union[tuple(map(type, values))]  # noqa: UP007 - as below
+def _type_of_values(attribute: Attribute, meta: StoreMeta[Any]) -> Any:
+    """Return the type of the values of an enum: servey's hosts would write the names of its members."""
+    found = described(attribute.type, meta)
+    named: Any = found.type
+    enumeration: Any = found.definition(named)
+    return Union[tuple(map(type, enumeration.values))]  # noqa: UP007 - as below
 
 
 def _optional(kind: Any) -> Any:
@@ -152,9 +153,9 @@ def _optional(kind: Any) -> Any:
     return Optional[kind]  # noqa: UP045
 
 
-def _seen(attribute: Attribute) -> Any:
+def _seen(meta: StoreMeta[Any], attribute: Attribute) -> Any:
     """As an answer has it: None where it is hidden from the caller."""
-    annotation = _annotation(attribute)
+    annotation = _annotation(meta, attribute)
     return annotation if attribute.readable is True or attribute.optional else _optional(annotation)
 
 
@@ -251,7 +252,7 @@ def _item(types: _Types, item: Any) -> Any:
         return None
     found = ((name, attribute.get(item)) for name, attribute in types.visible.items())
     values = {name: None if value is UNSET else value for name, value in found}
-    spelled = {name: msgspec.to_builtins(values[name]) for name in types.spelled}
+    spelled = {name: msgspec.to_builtins(values[name]) for name in types.converted}
     return types.item(**{**values, **spelled})
 
 

@@ -211,7 +211,7 @@ class _Describing:
         )  # fmt: skip
 
     def _field(self, attribute: Attribute, *, required: bool = True, always: bool = True) -> Field:
-        of = Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.type)
+        of = Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.type, self._meta)
         return Field(
             attribute.name,
             nullable(of) if attribute.optional else of,
@@ -223,7 +223,7 @@ class _Describing:
 
     def _operand(self, attribute: Attribute) -> Type:
         """Return the update operators of numbers and lists."""
-        found = self._types.of(attribute.type)
+        found = self._types.of(attribute.type, self._meta)
         return found.item if isinstance(found, Listed) else found
 
     def _link(self, link: Link) -> LinkField:
@@ -242,7 +242,7 @@ class _Describing:
 
     def _operand_type(self, attribute: Attribute) -> Type:
         """Return the type of what the attribute is compared with."""
-        return Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.operand)
+        return Scalar(Of.LONG) if leaf_of(attribute) is LONG else self._types.of(attribute.operand, self._meta)
 
     def _includes(self) -> tuple[str, ...]:
         """Return the paths of links that a response can include."""

@@ -1,21 +1,23 @@
-"""The types of a client, independent of its language, read from Python annotations.
+"""The types of a client, independent of its language, made from the descriptions of annotations.
 
-Types are data: a `Scalar`, a `Choice` of values, or something made of others. Objects become `Record`s by name, each once, found as msgspec
-sees the type, since that is what their JSON is made by.
+Types are data: a `Scalar`, a `Choice` of values, or a type made of others. Each object becomes a `Record` with a name, once.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from inspect import cleandoc
 from math import isfinite
 from typing import Any, get_args, get_origin
 
-from msgspec import NODEFAULT, UNSET, Struct, inspect
+from msgspec import UNSET, Struct
 
+from ..model import schema_types as forms
 from ..model.meta import StoreMeta
 from ..model.pages import ResultPage
+from ..model.schema import Enumeration, Function, Value
+from ..model.schema import Field as FieldType
+from ..model.type_descriptions import Described, class_name, described, item_of
 from ..naming import pascal
 
 
@@ -131,35 +133,27 @@ class Names:
         return name
 
 
-SCALARS: dict[type[inspect.Type], Of] = {
-    inspect.NoneType: Of.NULL,
-    inspect.BoolType: Of.BOOLEAN,
-    inspect.IntType: Of.INTEGER,
-    inspect.FloatType: Of.FLOAT,
-    inspect.StrType: Of.STRING,
-    inspect.BytesType: Of.BYTES,
-    inspect.ByteArrayType: Of.BYTES,
-    inspect.MemoryViewType: Of.BYTES,
-    inspect.DateTimeType: Of.DATETIME,
-    inspect.DateType: Of.DATE,
-    inspect.TimeType: Of.TIME,
-    inspect.TimeDeltaType: Of.DURATION,
-    inspect.UUIDType: Of.UUID,
-    inspect.DecimalType: Of.DECIMAL,
+SCALARS: dict[type[forms.Type], Of] = {
+    forms.Anything: Of.ANY,
+    forms.Python: Of.ANY,
+    forms.Null: Of.NULL,
+    forms.Boolean: Of.BOOLEAN,
+    forms.Integer: Of.INTEGER,
+    forms.Float: Of.FLOAT,
+    forms.String: Of.STRING,
+    forms.Binary: Of.BYTES,
+    forms.Datetime: Of.DATETIME,
+    forms.Date: Of.DATE,
+    forms.Time: Of.TIME,
+    forms.Duration: Of.DURATION,
+    forms.Uuid: Of.UUID,
+    forms.Number: Of.DECIMAL,
 }
-"""msgspec's description of a type → the scalar. A type in none of these tables is any JSON."""
-_LISTS = (
-    inspect.ListType,
-    inspect.SetType,
-    inspect.FrozenSetType,
-    inspect.VarTupleType,
-    inspect.CollectionType,
-)
-_OBJECTS = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
+"""Record of a type → the scalar."""
 
 
 class Types:
-    """Converts annotations into types, and collects the records in the order in which they appear."""
+    """Makes the types of annotations, and collects the records in the order in which they appear."""
 
     def __init__(self, names: Names, items: dict[str, str]) -> None:
         """`items`: store → the name of its items' record, which is described elsewhere."""
@@ -167,60 +161,53 @@ class Types:
         self._names, self._items = names, items
         self._known: dict[Any, Record] = {}
 
-    def of(self, annotation: Any) -> Type:
-        """Return the type of an annotation."""
-        try:
-            return self._type(inspect.type_info(annotation))
-        except (TypeError, ValueError):  # msgspec cannot describe a union of classes or a type variable
-            return ANY
+    def of(self, annotation: Any, meta: StoreMeta[Any] | None = None) -> Type:
+        """Return the type of an annotation. `meta`: the item whose attribute has it."""
+        found = described(annotation, meta)
+        return self._type(found, found.type)
 
-    def _type(self, info: Any) -> Type:
-        while isinstance(info, inspect.Metadata):
-            info = info.type
-        match info:
-            case inspect.UnionType(types=arms):
-                return united(self._type(arm) for arm in arms)
-            case inspect.LiteralType(values=values):
+    def _type(self, found: Described, one: forms.Type) -> Type:
+        match one:
+            case forms.OneOf(types=arms):
+                return united(self._type(found, arm) for arm in arms)
+            case forms.Choice(values=values):
                 return choice(values)
-            case inspect.EnumType(cls=cls):
-                return choice(member.value for member in cls)
-            case inspect.TupleType(item_types=items):
-                return Tupled(tuple(self._type(one) for one in items))
-            case inspect.DictType(key_type=key, value_type=value):
-                return Mapped(self._type(key), self._type(value))
-        if isinstance(info, _LISTS):
-            return Listed(self._type(info.item_type))
-        if isinstance(info, _OBJECTS):
-            return self._object(info)
-        return Scalar(SCALARS.get(type(info), Of.ANY))
+            case forms.Tuple(items=items) if items is not None:
+                return Tupled(tuple(self._type(found, item) for item in items))
+            case forms.Tuple(every=item) | forms.List(items=item) | forms.Set(items=item):
+                return Listed(self._type(found, item or forms.Anything()))
+            case forms.Dict(keys=key, values=value):
+                return Mapped(self._type(found, key), self._type(found, value))
+            case forms.Named():
+                return self._named(found, one)
+        return Scalar(SCALARS[type(one)])
 
-    def _object(self, info: Any) -> Type:
-        cls = info.cls
-        meta = getattr(cls, "__persisty__", None)
-        if isinstance(meta, StoreMeta) and meta.name in self._items:
-            return Named(self._items[meta.name])
+    def _named(self, found: Described, named: forms.Named) -> Type:
+        definition, cls = found.definition(named), found.cls(named)
+        if isinstance(definition, Enumeration):
+            return choice(definition.values)
+        item = item_of(cls)
+        if item is not None and item.name in self._items:
+            return Named(self._items[item.name])
         if get_origin(cls) is ResultPage:
             return Paged(self.of(get_args(cls)[0]))
-        if cls not in self._known:
-            array = isinstance(info, inspect.NamedTupleType) or getattr(info, "array_like", False)
-            tag = getattr(info, "tag", None)
-            record = self._known[cls] = Record(
-                self._names.claim(_class_name(cls), INPUT),
-                description=_doc(cls),
-                tag=None if tag is None else (info.tag_field, tag),
-                array=array,
-            )
-            record.fields = tuple(self._field(one, isinstance(info, inspect.TypedDictType)) for one in info.fields)
-            self.records.append(record)
-        return Named(self._known[cls].name)
+        return Named(self._record(found, cls, definition).name)
 
-    def _field(self, field: inspect.Field, typed_dict: bool) -> Field:
-        described = field.type if isinstance(field.type, inspect.Metadata) else None
-        description = (described.extra_json_schema or {}).get("description") if described else None
-        missing = field.default is UNSET or (typed_dict and not field.required)
-        return Field(
-            field.encode_name, self._type(field.type), field.required, not missing, _default(field), description
-        )
+    def _record(self, found: Described, cls: Any, definition: Any) -> Record:
+        if cls not in self._known:
+            record = self._known[cls] = Record(
+                self._names.claim(pascal(class_name(cls)), INPUT),
+                description=definition.description,
+                tag=None if definition.tag is None else (definition.tag_field, definition.tag),
+                array=definition.array_like,
+            )
+            record.fields = tuple(self._field(found, one) for one in definition.fields)
+            self.records.append(record)
+        return self._known[cls]
+
+    def _field(self, found: Described, field: FieldType) -> Field:
+        type_ = self._type(found, field.type)
+        return Field(field.key, type_, field.required, not field.omittable, _default(field), field.type.description)
 
 
 def united(arms: Iterable[Type]) -> Type:
@@ -244,30 +231,16 @@ def choice(values: Iterable[Any]) -> Type:
     return chosen if len(plain) == len(found) else nullable(chosen) if plain else NULL
 
 
-def _default(field: inspect.Field) -> Any:
+EMPTY: dict[str, Any] = {"builtins.list": [], "builtins.dict": {}}
+"""Function that makes a default → the default as JSON."""
+
+
+def _default(field: FieldType) -> Any:
     """Return a default as JSON: a value, or an empty list or object. UNSET if it has no form in JSON."""
-    made = field.default_factory
-    value: Any = [] if made is list else {} if made is dict else field.default
-    if value is NODEFAULT or field.default is UNSET:
-        return UNSET
+    if isinstance(field.default, Function):
+        return EMPTY.get(field.default.function, UNSET)
+    value = field.default.value if isinstance(field.default, Value) else UNSET
     plain = (
         type(value) in (str, int, bool, type(None)) or value in ([], {}) or (type(value) is float and isfinite(value))
     )
     return value if plain else UNSET
-
-
-def _class_name(cls: Any) -> str:
-    """Return the name of a class. The arguments of a generic come first: `Found[Message]` → `MessageFound`."""
-    origin = get_origin(cls)
-    if origin is None:
-        return pascal(str(cls.__name__))
-    return "".join(_class_name(one) for one in get_args(cls) if isinstance(one, type) or get_origin(one)) + pascal(
-        str(origin.__name__)
-    )
-
-
-def _doc(cls: Any) -> str | None:
-    """Return the class's own docstring. Dataclasses and named tuples generate one that repeats their signature: it is ignored."""
-    cls = get_origin(cls) or cls
-    text = cls.__doc__
-    return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

@@ -20,6 +20,7 @@ from servey.trigger.web_trigger import WEB_GET
 from persisty import App, everyone
 from persisty.api.http.messages import Request
 from persisty.api.openapi.document import document
+from persisty.api.query_arguments import Form, form_of
 from persisty.api.rest.endpoint import Rest
 
 
@@ -128,6 +129,28 @@ def test_an_object_is_json(app: App) -> None:
     ]
     assert faults(app, "objects", ("place", town), ("place", town)) == ["/place"]
     assert faults(app, "objects", ("place", "[" * 5000)) == ["/place"]
+
+
+class Bench(Struct):
+    seats: int
+
+
+@pytest.mark.parametrize(
+    ("annotation", "form"),
+    [
+        (int | None, Form.TEXT),
+        (Mood, Form.TEXT),
+        (list[Mood] | None, Form.LIST),
+        (tuple[int, str], Form.LIST),
+        (list[list[int]], Form.JSON),
+        (list[int] | int, Form.JSON),
+        (Place | None, Form.JSON),
+        (dict[str, int], Form.JSON),
+        (Place | Bench, Form.JSON),  # msgspec converts to neither
+    ],
+)
+def test_the_form_of_a_parameter_follows_from_its_type(annotation: Any, form: Form) -> None:
+    assert form_of(annotation) is form
 
 
 def test_the_document_says_so(app: App) -> None:
