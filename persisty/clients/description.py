@@ -12,7 +12,8 @@ from msgspec import UNSET, Struct
 
 from ..api.actions import operations
 from ..api.batch_edits import EDITS
-from ..api.graphql.types import LONG, leaf_of
+from ..api.graphql.described_types import leaf_of
+from ..api.graphql.types import LONG
 from ..api.openapi import access
 from ..api.operations import ActionOperation, MultiStoreOperation, StoreOperation
 from ..api.query_arguments import Form, form_of

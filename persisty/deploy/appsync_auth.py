@@ -17,11 +17,11 @@ from typing import Any
 from msgspec import Struct
 
 from .. import settings
+from ..api.graphql.described_types import item_record
 from ..api.graphql.reachable_types import reach
 from ..api.graphql.result_types import ANY_ITEM, offered_in
 from ..api.graphql.sdl import Directives
 from ..api.graphql.subscriptions import Subscription
-from ..api.graphql.types import item_record
 from ..api.operations import MultiStoreOperation, Operation, StoreOperation
 from ..application import App
 from ..model.meta import StoreMeta

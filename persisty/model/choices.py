@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from msgspec import inspect
+from . import schema_types as forms
+from .schema import Enumeration, Object
+from .schema_types import Type
+from .type_descriptions import Described, arms, description_of
 
 MAX_CHOICES = 20
 """Values that one fault lists."""
@@ -20,35 +23,34 @@ def choices(annotation: Any, steps: Sequence[str]) -> str | None:
 
     `steps`: names of attributes, and indexes of elements or `*`. The values are those that travel, not the names of members.
     """
-    found = dict.fromkeys(_values(inspect.type_info(annotation), tuple(steps)))
-    if not found:
+    found = description_of(annotation)
+    values = dict.fromkeys(_values(found, found.type, tuple(steps)))
+    if not values:
         return None
-    listed = [str(value) for value in islice(found, MAX_CHOICES)]
-    return "one of " + ", ".join(listed) + (", …" if len(found) > MAX_CHOICES else "")
+    listed = [str(value) for value in islice(values, MAX_CHOICES)]
+    return "one of " + ", ".join(listed) + (", …" if len(values) > MAX_CHOICES else "")
 
 
-def _values(shape: inspect.Type, steps: tuple[str, ...]) -> Iterator[Any]:
-    if isinstance(shape, inspect.Metadata):
-        yield from _values(shape.type, steps)
-    elif isinstance(shape, inspect.UnionType):
-        for one in shape.types:
-            yield from _values(one, steps)
-    elif isinstance(shape, inspect.EnumType) and not steps:
-        yield from (one.value for one in shape.cls)
-    elif isinstance(shape, inspect.LiteralType) and not steps:
-        yield from shape.values
-    elif steps:
-        for one in _inner(shape, steps[0]):
-            yield from _values(one, steps[1:])
+def _values(described: Described, type_: Type, steps: tuple[str, ...]) -> Iterator[Any]:
+    for one in arms(type_):
+        definition = described.definition(one) if isinstance(one, forms.Named) else None
+        if steps:
+            for inner in _inner(one, definition, steps[0]):
+                yield from _values(described, inner, steps[1:])
+        elif isinstance(definition, Enumeration):
+            yield from definition.values
+        elif isinstance(one, forms.Choice):
+            yield from one.values
 
 
-def _inner(shape: inspect.Type, step: str) -> Iterator[inspect.Type]:
-    """Yield the types of what is at this step within the shape."""
-    if isinstance(shape, inspect.StructType | inspect.DataclassType | inspect.TypedDictType | inspect.NamedTupleType):
-        yield from (field.type for field in shape.fields if field.encode_name == step)
-    elif isinstance(shape, inspect.CollectionType):
-        yield shape.item_type
-    elif isinstance(shape, inspect.TupleType):
-        yield from shape.item_types[int(step) : int(step) + 1] if step.isdigit() else ()
-    elif isinstance(shape, inspect.DictType):
-        yield shape.value_type
+def _inner(type_: Type, definition: Any, step: str) -> Iterator[Type]:
+    """Yield the types of what is at this step within the type."""
+    match type_, definition:
+        case _, Object(fields=fields):
+            yield from (field.type for field in fields if field.key == step)
+        case ((forms.List(items=inner) | forms.Set(items=inner) | forms.Dict(values=inner)), _):
+            yield inner
+        case forms.Tuple(every=Type() as inner), _:
+            yield inner
+        case forms.Tuple(items=tuple() as items), _:
+            yield from items[int(step) : int(step) + 1] if step.isdigit() else ()

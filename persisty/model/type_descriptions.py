@@ -283,13 +283,14 @@ def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
     try:
         hash(annotation)
     except TypeError:
-        return _described(annotation)
+        return description_of(annotation)
     owner = item_in(annotation) if meta is None else meta
     written = str(annotation)  # unions of the same types in another order are equal
     return _known(annotation, written) if owner is None else _known_with(owner, annotation, written)
 
 
-def _described(annotation: Any, written: str = "") -> Described:
+def description_of(annotation: Any, written: str = "") -> Described:
+    """Return the description of an annotation as `described` does, without remembering it."""
     describer = _Complete()
     try:
         msgspec.msgpack.Decoder(tuple[annotation])
@@ -300,12 +301,12 @@ def _described(annotation: Any, written: str = "") -> Described:
     return Described(found, describer.definitions, {**describer.names.things, **describer.classes})
 
 
-_known = cache(_described)
+_known = cache(description_of)
 
 
 @per_meta
 def _known_with(meta: StoreMeta[Any], annotation: Any, written: str) -> Described:
-    return _described(annotation)
+    return description_of(annotation)
 
 
 def item_of(cls: Any) -> StoreMeta[Any] | None:

@@ -18,11 +18,12 @@ from ...model.types import Kind
 from ...naming import pascal
 from ...store.store import context_of
 from ..operations import ActionOperation, Operation
+from .described_types import leaf_of
 from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
-from .types import EXACT, INT, UNBOUNDED, WHOLE, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .types import EXACT, INT, UNBOUNDED, WHOLE, Field, Form, Leaf, ListOf, Record, Ref
 from .values import ANSWERS, member_of, plain_json
 
 RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), WHOLE: (-EXACT, EXACT), UNBOUNDED: (-EXACT, EXACT)}

@@ -30,8 +30,9 @@ from ..operations import (
     StoreOperation,
     unknown_members,
 )
+from .described_types import annotation_ref, item_record, leaf_of
 from .edit_results import each_edit, edited, named_edits, placed, stores_of
-from .types import Field, Ref, annotation_ref, item_record, leaf_of
+from .types import Field, Ref
 from .values import given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"

@@ -12,7 +12,8 @@ from ...model.meta import Link, StoreMeta, per_meta
 from ...model.pages import ResultPage
 from ...naming import pascal
 from ..operations import MultiStoreOperation, Operation, StoreOperation
-from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref, annotation_ref, item_record
+from .described_types import annotation_ref, item_record
+from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref
 
 ANY_STORE = "AnyStore"
 """The beginning of the names of types for edits of several stores."""

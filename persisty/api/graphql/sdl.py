@@ -18,12 +18,13 @@ from msgspec import Struct
 from ...errors import InvalidDeclaration
 from ...model.meta import StoreMeta
 from ..operations import ActionOperation, MultiStoreOperation, Operation, Parameter
+from .described_types import annotation_ref
 from .links import parameters_of
 from .result_types import RESULTS, LinkField, link_fields, offered_in, result_ref
 from .schema_text import Definitions, Line
 from .store_inputs import PARAMETERS, StoreInputs
 from .subscriptions import Subscription
-from .types import ANY, AWS_SCALARS, Field, Leaf, ListOf, Record, Ref, annotation_ref
+from .types import ANY, AWS_SCALARS, Field, Leaf, ListOf, Record, Ref
 
 
 class Directives(Struct, frozen=True):

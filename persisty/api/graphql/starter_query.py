@@ -7,8 +7,9 @@ from typing import Any
 
 from ...model.meta import StoreMeta
 from ..operations import ActionOperation, Operation, StoreOperation
+from .described_types import annotation_ref, item_record
 from .result_types import link_fields, offered_in
-from .types import Field, Leaf, Ref, annotation_ref, is_name, item_record
+from .types import Field, Leaf, Ref, is_name
 
 MOST_FIELDS = 6
 MOST_LINKS = 2

@@ -13,10 +13,11 @@ from ...model.types import OPERATORS, SORTABLE, Kind
 from ...naming import pascal
 from ...query.filter_parsing import QUERY, fields_of, has_text
 from ..batch_edits import EDITS
+from .described_types import leaf_of
 from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
 from .result_types import ANY_STORE, link_fields
 from .schema_text import Definitions, Line
-from .types import BOOLEAN, LONG, STRING, Leaf, is_name, leaf_of
+from .types import BOOLEAN, LONG, STRING, Leaf, is_name
 
 OPERATOR_INPUTS: dict[Kind, str] = {
     Kind.UUID: "ID",

@@ -19,7 +19,8 @@ from msgspec import UNSET
 from ...errors import Unsupported
 from ...model import nesting
 from ...model.meta import StoreMeta, meta_of, per_meta
-from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref, leaf_of
+from .described_types import leaf_of
+from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref
 
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 

@@ -20,8 +20,8 @@ from ....errors import BackendUnavailable, Fault, InvalidInput, PayloadTooLarge,
 from ....model.meta import StoreMeta, meta_of, per_meta
 from ....model.types import Kind, datetime_text
 from ....store.change_feed import Change
+from ..described_types import item_record
 from ..subscriptions import Subscription
-from ..types import item_record
 from ..values import item_answer
 
 MOST_BYTES = 240 * 1000

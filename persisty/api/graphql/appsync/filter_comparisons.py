@@ -19,7 +19,8 @@ from msgspec import Struct
 from ....model.meta import Attribute
 from ....model.types import FLOAT_MAX, Kind
 from ....query.evaluation import COMPARISONS
-from ..types import EXACT, UNBOUNDED, Form, leaf_of
+from ..described_types import leaf_of
+from ..types import EXACT, UNBOUNDED, Form
 
 
 class Values(Struct, frozen=True):

@@ -30,7 +30,8 @@ from ....model.types import Kind, datetime_text
 from ....model.validation import pointer
 from ....query.filter_algebra import combine
 from ....query.filter_parsing import QUERY
-from ..types import Form, leaf_of
+from ..described_types import leaf_of
+from ..types import Form
 from .filter_comparisons import (
     LEAST,
     ORDERED,

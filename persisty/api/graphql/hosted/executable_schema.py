@@ -25,10 +25,10 @@ from graphql import (
 from ....model.meta import StoreMeta
 from ...operations import ActionOperation, MultiStoreOperation, Operation
 from ..compiler import Planner
+from ..described_types import item_record
 from ..result_types import offered_in
 from ..sdl import sdl
 from ..subscriptions import Subscription
-from ..types import item_record
 from .aws_scalars import SCALARS
 from .documents import STORED
 from .field_collection import HARMLESS

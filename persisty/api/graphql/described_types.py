@@ -1,0 +1,214 @@
+"""GraphQL types of Python types, made of their descriptions: of the attributes of items, and of the parameters and results of custom actions.
+
+How integers travel: by their declared bounds. Within 32 bits an integer is an Int, within 53 bits a Float, which has every such value
+exactly, and beyond them a String of digits. GraphQL has no wider number, and AppSync no scalars of an app's own. If a bound is not declared,
+the integer is a Float that may be null: a value beyond 53 bits is never rounded but an error of its field, which leaves the rest of the page.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, get_args, get_origin
+
+from ...model import schema_types as forms
+from ...model.meta import Attribute, StoreMeta, per_meta
+from ...model.pages import ResultPage
+from ...model.schema import Enumeration, Object
+from ...model.schema import Field as Member
+from ...model.schema_types import Named, Type
+from ...model.type_descriptions import (
+    Described,
+    arms,
+    class_name,
+    described,
+    description_of,
+    is_nullable,
+    item_in,
+    item_of,
+)
+from ...model.types import Kind, is_literal
+from ...naming import pascal
+from .types import (
+    ANY,
+    COUNTED,
+    FLOAT,
+    LONG,
+    SCALARS,
+    STRING,
+    STRUCTURE,
+    UNBOUNDED,
+    Field,
+    Form,
+    Leaf,
+    ListOf,
+    Record,
+    Ref,
+    integer_leaf,
+    is_enum_value,
+)
+
+KINDS: dict[type[Type], Kind] = {
+    forms.String: Kind.STRING,
+    forms.Float: Kind.FLOAT,
+    forms.Boolean: Kind.BOOLEAN,
+    forms.Datetime: Kind.DATETIME,
+    forms.Date: Kind.DATE,
+    forms.Uuid: Kind.UUID,
+    forms.Number: Kind.DECIMAL,
+    forms.Binary: Kind.BYTES,
+    forms.Time: Kind.STRING,
+    forms.Duration: Kind.STRING,
+    forms.Null: Kind.BOOLEAN,  # an action that answers nothing: GraphQL has no type of null alone
+}
+"""Type → the kind whose scalar it has."""
+READ = frozenset({Kind.INTEGER, Kind.ENUM, Kind.JSON})
+"""Kinds of attributes whose type depends on more than the kind."""
+
+
+def leaf_of(attribute: Attribute) -> Leaf:
+    """Return the scalar or the enum of an attribute, AWSJSON for one whose value is any JSON."""
+    if attribute.kind not in READ and not is_literal(attribute.type):
+        return SCALARS[attribute.kind]
+    if isinstance(attribute.described, forms.Integer):  # as declared: the type has the bounds of 64 bits, too
+        found: Leaf | ListOf | Record = _integer(attribute.described)
+    else:
+        found = _ref_of(
+            description_of(attribute.type)
+        ).type  # not cached: the type may be one of a schema that is removed
+    if attribute.kind is Kind.JSON:
+        return ANY if isinstance(found, Leaf) and found.form is not Form.STRUCTURE else STRUCTURE
+    if found is UNBOUNDED and attribute.generator is not None:
+        return COUNTED.get(attribute.generator.name, UNBOUNDED)
+    return found if isinstance(found, Leaf) else STRUCTURE
+
+
+@per_meta
+def item_record(meta: StoreMeta[Any]) -> Record:
+    """The record of a stored item: its attributes."""
+    fields = tuple(
+        Field(name, name, Ref(leaf_of(one), one.optional), one.required, one.description, one.readable)
+        for name, one in meta.attributes.items()
+    )
+    return Record(pascal(meta.name), fields, meta, meta.description)
+
+
+def annotation_ref(annotation: Any) -> Ref:
+    """Return the GraphQL type of a parameter or a result of a custom action: AWSJSON if there is no better one."""
+    try:
+        hash(annotation)
+    except TypeError:
+        return _annotation_ref(annotation)
+    meta = item_in(annotation)
+    return _known_ref(annotation) if meta is None else _ref_about(meta, annotation)
+
+
+@per_meta
+def _ref_about(meta: StoreMeta[Any], annotation: Any) -> Ref:
+    """Return the type of an annotation that names an item. It is cached with the item, so that it goes with the item."""
+    return _annotation_ref(annotation)
+
+
+def _annotation_ref(annotation: Any) -> Ref:
+    return _ref_of(described(annotation))
+
+
+_known_ref = cache(_annotation_ref)
+
+
+def _ref_of(found: Described) -> Ref:
+    if isinstance(found.type, forms.Python):  # msgspec does not convert to it
+        return Ref(ANY, nullable=True)
+    return _Reader(found).ref(found.type)
+
+
+class _Reader:
+    """Makes the types of one description. Each object becomes one record, also one that contains itself."""
+
+    def __init__(self, described: Described) -> None:
+        self._described = described
+        self._records: dict[str, Record] = {}
+
+    def ref(self, type_: Type) -> Ref:
+        if isinstance(type_, forms.Choice):
+            return Ref(_literal([one for one in type_.values if one is not None]), is_nullable(type_))
+        if not isinstance(type_, forms.OneOf):
+            return Ref(self._type(type_), is_nullable(type_))
+        alternatives = arms(type_)
+        if len(alternatives) == 1:
+            return Ref(self.ref(alternatives[0]).type, is_nullable(type_))
+        numbers = all(isinstance(one, forms.Integer | forms.Float) for one in alternatives)
+        return Ref(FLOAT if numbers else ANY, is_nullable(type_))
+
+    def _type(self, type_: Type) -> Leaf | ListOf | Record:
+        match type_:
+            case forms.Integer():
+                return _integer(type_)
+            case Named():
+                return self._named(type_)
+            case forms.List(items=item) | forms.Set(items=item) | forms.Tuple(every=Type() as item):
+                return ListOf(self.ref(item))
+            case forms.Dict() | forms.Tuple():
+                return STRUCTURE
+        kind = KINDS.get(type(type_))
+        return ANY if kind is None else SCALARS[kind]
+
+    def _named(self, named: Named) -> Leaf | Record:
+        definition, cls = self._described.definition(named), self._described.cls(named)
+        if isinstance(definition, Enumeration):
+            return _enum(cls.__name__, definition)
+        meta = item_of(cls)
+        if meta is not None:
+            return item_record(meta)
+        if not isinstance(definition, Object) or not definition.fields or definition.array_like:
+            return STRUCTURE
+        known = self._records.get(named.name)
+        if known is None:
+            known = self._records[named.name] = Record(_object_name(cls), description=definition.description)
+            known.fields = tuple(map(self._field, definition.fields))
+        return known
+
+    def _field(self, field: Member) -> Field:
+        ref = self.ref(field.type)
+        return Field(field.key, field.name, ref, field.required, field.type.description, omittable=field.omittable)
+
+
+def _object_name(cls: Any) -> str:
+    """`Statistics`; for a generic its arguments first: `ResultPage[Message]` → `MessagePage`, as the stores' own pages."""
+    origin = get_origin(cls)
+    if origin is None:
+        return class_name(cls)
+    named = (one for one in get_args(cls) if isinstance(one, type) or get_origin(one))
+    arguments = (pascal(meta.name) if (meta := item_of(one)) else _object_name(one) for one in named)
+    return "".join(arguments) + ("Page" if origin is ResultPage else class_name(origin))
+
+
+def _enum(name: str, definition: Enumeration) -> Leaf:
+    """A GraphQL enum of the members' values where all of them are names, so that GraphQL, REST and the stored item spell
+    a member alike. Otherwise the values travel as String, integers as Int.
+    """
+    values = definition.values
+    integers = [one for one in values if isinstance(one, int)]
+    if integers and len(integers) == len(values):
+        return integer_leaf(min(integers), max(integers))
+    texts = tuple(map(str, values))
+    return (
+        Leaf(name, values=texts, description=definition.description)
+        if texts and all(map(is_enum_value, texts))
+        else STRING
+    )
+
+
+def _literal(values: list[Any]) -> Leaf:
+    if all(isinstance(value, str) for value in values):
+        return STRING
+    if all(isinstance(value, int) for value in values):
+        return integer_leaf(min(values), max(values))
+    return ANY
+
+
+def _integer(declared: forms.Integer) -> Leaf:
+    """The type of integers with these declared bounds."""
+    low = declared.ge if declared.ge is not None else None if declared.gt is None else declared.gt + 1
+    high = declared.le if declared.le is not None else None if declared.lt is None else declared.lt - 1
+    found = integer_leaf(low or 0, high or 0)
+    return UNBOUNDED if found is not LONG and None in (low, high) else found
