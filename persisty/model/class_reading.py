@@ -20,9 +20,10 @@ from .compilation import Bindings
 from .declaration_checks import check_rule_types
 from .generators import CREATED, GENERATED, GENERATORS, OWNER, UPDATED, UUID4, Generator
 from .links import LinkSpec, LinkType
+from .named_things import Names
 from .rules import Custom, CustomFunction, Rule, replaced
 from .schema import AttributeSchema, Default, Function, LinkSchema, Schema, Value
-from .type_descriptions import Describer, Names
+from .type_descriptions import Describer
 from .types import bare, metas_of, unwrap
 
 CONVENTIONS: dict[tuple[str, type], Any] = {

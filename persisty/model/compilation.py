@@ -36,6 +36,7 @@ from .expressions import AttributeExpression
 from .generators import GENERATORS, OWNER, Generator
 from .indexes import Index, Unique
 from .item_classes import item_class
+from .json_values import normaliser, unstorable
 from .key_bounds import DOT_SEGMENTS, key_text
 from .keys import KeyConfig, key_codec
 from .links import LinkExpression
@@ -51,8 +52,6 @@ from .types import (
     comparable,
     constrained,
     kind_of,
-    normaliser,
-    unstorable,
     unwrap,
 )
 
@@ -216,9 +215,9 @@ def _draft(
         faults.append(Fault(f"/{one.name}", "has both a generator and a default"))
     normalise = None
     try:
+        msgspec.json.Decoder(inner)
         if kind is Kind.JSON and (foreign := unstorable(inner)):
             raise TypeError(f"there is no JSON of {', '.join(foreign)}")
-        msgspec.json.Decoder(inner)
         in_key = one.name in schema.key and kind is Kind.STRING
         normalise = key_text(schema.key.index(one.name), lone=lone) if in_key else normaliser(kind, inner)
         normalise = bounded(normalise, bounds) if bounds else normalise

@@ -10,9 +10,10 @@ from datetime import UTC
 from typing import Any
 
 from .expressions import Fields
+from .json_values import normaliser
 from .meta import Attribute
 from .struct_fields import struct_fields
-from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, normaliser, unwrap
+from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, unwrap
 
 
 def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iterator[Attribute]:

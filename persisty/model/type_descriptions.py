@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections.abc
 import enum
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
@@ -23,6 +23,7 @@ from msgspec import NODEFAULT, Struct, UnsetType
 
 from . import schema_types as forms
 from .meta import StoreMeta, per_meta
+from .named_things import Names
 from .schema import Default, Definition, Enumeration, Field, Function, Object, Value
 from .schema_types import Named, Type
 from .struct_fields import StructField, declared_fields, declares_fields, is_named_tuple, struct_fields
@@ -68,29 +69,6 @@ CONSTRAINTS = (
 """Members of `msgspec.Meta` that a type has, too."""
 
 BASES: dict[str, type[enum.Enum]] = {"IntEnum": enum.IntEnum, "StrEnum": enum.StrEnum, "Enum": enum.Enum}
-
-
-def qualified_name(thing: Any) -> str:
-    """Return `module.name` of a class or a function."""
-    cls = type(thing)
-    module = getattr(thing, "__module__", None) or cls.__module__
-    return f"{module}.{getattr(thing, '__qualname__', cls.__qualname__)}"
-
-
-class Names:
-    """The names under which a schema refers to what runs: functions, generators and types that it cannot describe."""
-
-    def __init__(self) -> None:
-        self.things: dict[str, Any] = {}
-
-    def name(self, thing: Any, wanted: str | None = None) -> str:
-        """Return the name of a thing. A second thing of the same name gets a number."""
-        first = name = wanted or qualified_name(thing)
-        number = 1
-        while self.things.setdefault(name, thing) is not thing:
-            number += 1
-            name = f"{first}#{number}"
-        return name
 
 
 class Describer:
@@ -273,6 +251,22 @@ class Described(Struct, frozen=True, eq=False):
 
     def cls(self, named: Named) -> Any:
         return self.classes[named.name]
+
+    def parts(self) -> Iterator[Type]:
+        """Yield the type and every type in it, those of each definition once."""
+        pending: list[Any] = [self.type]
+        defined: set[str] = set()
+        while pending:
+            one = pending.pop()
+            if isinstance(one, tuple):
+                pending += one
+            elif isinstance(one, Type):
+                yield one
+                pending += [getattr(one, name) for name in one.__struct_fields__]
+                if isinstance(one, Named) and one.name not in defined:
+                    defined.add(one.name)
+                    definition = self.definitions[one.name]
+                    pending += [field.type for field in definition.fields] if isinstance(definition, Object) else ()
 
 
 def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import enum
 import math
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
-from msgspec import UnsetType, inspect
-
-from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
+from msgspec import UnsetType
 
 
 class Kind(enum.StrEnum):
@@ -167,29 +165,6 @@ def is_list(annotation: Any) -> bool:
     return target is list or get_origin(target) is list
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
-    """Yield msgspec's description of the annotation and of every type in it. Raise `TypeError` as msgspec does."""
-    pending: list[Any] = [inspect.type_info(annotation)]
-    seen: dict[int, Any] = {}
-    while pending:
-        info = pending.pop()
-        if isinstance(info, tuple):
-            pending += info
-        elif isinstance(info, inspect.Type | inspect.Field) and id(info) not in seen:
-            seen[id(info)] = info
-            yield info
-            pending += [getattr(info, name) for name in info.__struct_fields__]
-
-
-def unstorable(annotation: Any) -> list[str]:
-    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks. Raise `TypeError` as msgspec does."""
-    return [
-        getattr(info, "cls", msgspec.Raw).__name__
-        for info in _parts(annotation)
-        if isinstance(info, inspect.CustomType | inspect.RawType)
-    ]
-
-
 def unicode(value: str) -> str:
     """Return the text. Raise `ValueError` if it contains lone surrogates, which UTF-8 cannot encode."""
     if not value.isascii():
@@ -200,7 +175,7 @@ def unicode(value: str) -> str:
     return value
 
 
-def _utc(value: datetime) -> datetime:
+def utc(value: datetime) -> datetime:
     try:
         return value if value.tzinfo is UTC else value.astimezone(UTC)
     except OverflowError:
@@ -215,7 +190,7 @@ def _finite(value: float) -> float:
     raise ValueError(f"Expected a {what}")
 
 
-def _exact(value: Decimal) -> Decimal:
+def exact(value: Decimal) -> Decimal:
     """One spelling per number: no trailing zeros after the point, and no exponent where the digits fit without one."""
     if not value.is_finite():
         raise ValueError("Expected a finite decimal")
@@ -236,57 +211,11 @@ def _exact(value: Decimal) -> Decimal:
 
 NORMALISE: dict[Kind, Callable[[Any], Any]] = {
     Kind.STRING: unicode,
-    Kind.DATETIME: _utc,
+    Kind.DATETIME: utc,
     Kind.FLOAT: _finite,
-    Kind.DECIMAL: _exact,
+    Kind.DECIMAL: exact,
 }
 """Kind → function that makes equal values identical after msgspec accepted them. Raises `ValueError` for values that no engine can store."""
-
-
-def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
-    """Return the row of `NORMALISE`.
-
-    A JSON value is converted to what its JSON reads as, so that a create returns what a read will: a tuple in `dict[str, Any]` becomes a list, a float that is not a
-    number becomes null.
-    """
-    if kind is not Kind.JSON:
-        return NORMALISE.get(kind)
-    decode = msgspec.json.Decoder(annotation).decode
-    bounded = any(isinstance(part, inspect.DecimalType | inspect.DateTimeType) for part in _parts(annotation))
-
-    def through_json(value: Any) -> Any:
-        try:
-            text = msgspec.json.encode(value)
-            if not surely_shallow(text) and too_deep(msgspec.json.decode(text)):
-                raise TooDeep(MAX_NESTING)
-            found = decode(text)
-            if bounded:
-                _check_nested(found)
-            return found
-        except RecursionError:  # also a value that contains itself
-            raise TooDeep(MAX_NESTING) from None
-
-    return through_json
-
-
-def _check_nested(value: Any) -> None:
-    """Raise `ValueError` for a decimal or a datetime in a value that could not be the value of an attribute: no engine compares it."""
-    pending = [value]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, Decimal):
-            _exact(one)
-        elif isinstance(one, datetime):
-            if one.tzinfo is not None:
-                _utc(one)
-        elif isinstance(one, dict):
-            pending += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple | set | frozenset):
-            pending += one
-        elif isinstance(one, msgspec.Struct):
-            pending += [getattr(one, name) for name in one.__struct_fields__]
-        else:  # a dataclass, without the module of that name, which takes its time to import
-            pending += [getattr(one, name, None) for name in getattr(type(one), "__dataclass_fields__", ())]
 
 
 def datetime_text(value: datetime) -> str:

@@ -1,0 +1,68 @@
+"""Values of attributes that are stored as JSON: which types have one, and the form in which a value is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
+from .schema_types import Datetime, Number, Python
+from .type_descriptions import description_of
+from .types import NORMALISE, Kind, exact, utc
+
+
+def unstorable(annotation: Any) -> list[str]:
+    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks."""
+    found = description_of(annotation)
+    things = [found.classes[part.name] for part in found.parts() if isinstance(part, Python)]
+    return [getattr(thing, "__name__", str(thing)) for thing in things]
+
+
+def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
+    """Return the row of `NORMALISE`.
+
+    A JSON value is converted to what its JSON reads as, so that a create returns what a read will: a tuple in `dict[str, Any]` becomes a list, a float that is not a
+    number becomes null.
+    """
+    if kind is not Kind.JSON:
+        return NORMALISE.get(kind)
+    decode = msgspec.json.Decoder(annotation).decode
+    bounded = any(isinstance(part, Number | Datetime) for part in description_of(annotation).parts())
+
+    def through_json(value: Any) -> Any:
+        try:
+            text = msgspec.json.encode(value)
+            if not surely_shallow(text) and too_deep(msgspec.json.decode(text)):
+                raise TooDeep(MAX_NESTING)
+            found = decode(text)
+            if bounded:
+                _check_nested(found)
+            return found
+        except RecursionError:  # also a value that contains itself
+            raise TooDeep(MAX_NESTING) from None
+
+    return through_json
+
+
+def _check_nested(value: Any) -> None:
+    """Raise `ValueError` for a decimal or a datetime in a value that could not be the value of an attribute: no engine compares it."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Decimal):
+            exact(one)
+        elif isinstance(one, datetime):
+            if one.tzinfo is not None:
+                utc(one)
+        elif isinstance(one, dict):
+            pending += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            pending += one
+        elif isinstance(one, msgspec.Struct):
+            pending += [getattr(one, name) for name in one.__struct_fields__]
+        else:  # a dataclass, without the module of that name, which takes its time to import
+            pending += [getattr(one, name, None) for name in getattr(type(one), "__dataclass_fields__", ())]

@@ -1,0 +1,28 @@
+"""Names of what a schema only refers to: functions, generators, and types that it cannot describe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def qualified_name(thing: Any) -> str:
+    """Return `module.name` of a class or a function."""
+    cls = type(thing)
+    module = getattr(thing, "__module__", None) or cls.__module__
+    return f"{module}.{getattr(thing, '__qualname__', cls.__qualname__)}"
+
+
+class Names:
+    """The names under which a schema refers to what runs: functions, generators and types that it cannot describe."""
+
+    def __init__(self) -> None:
+        self.things: dict[str, Any] = {}
+
+    def name(self, thing: Any, wanted: str | None = None) -> str:
+        """Return the name of a thing. A second thing of the same name gets a number."""
+        first = name = wanted or qualified_name(thing)
+        number = 1
+        while self.things.setdefault(name, thing) is not thing:
+            number += 1
+            name = f"{first}#{number}"
+        return name
