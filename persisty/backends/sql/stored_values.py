@@ -28,7 +28,7 @@ class StoredValues:
     """The columns of one table as the values of the attributes that are declared now."""
 
     def __init__(self, name: str, stored: Schema, declared: StoreMeta[Any], dialect: Dialect) -> None:
-        self.stored, self.declared, self._dialect = stored, declared, dialect
+        self.table, self.stored, self.declared, self._dialect = name, stored, declared, dialect
         self.place = table_text(Table(name, MetaData()), dialect)
         self.sources = {name: former for former, name in renames(stored, declared.schema).items()}
         """Attribute → the column with its values, where that has another name."""

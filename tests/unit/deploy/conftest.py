@@ -55,7 +55,7 @@ class Place:
         return found.place
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
         found = Place(f"sqlite:///{tmp_path}/shop.db")

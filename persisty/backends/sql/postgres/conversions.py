@@ -10,7 +10,10 @@ _RANGE = "NOT BETWEEN -9223372036854775808 AND 9223372036854775807"
 _MAGNITUDE = "{n} <> 0 AND (abs({n}) > 9.9e125 OR abs({n}) < 1e-130"
 _DIGITS = "length(trim(BOTH '0' FROM translate(abs({n})::text, '.', ''))) > 38"
 _NUMBER = r"'^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{{1,3}})?$'"
-_TIME = r"'^\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{{1,6}})?)?(Z|[-+]\d\d(:?\d\d)?)$'"
+_DAY = r"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{{1,6}})?)?(Z|[-+]([01]\d|2[0-3])(:?[0-5]\d)?)"
+_MONTHS = "(substr({c}, 1, 7) || '-01')::date + interval '1 month'"
+_NO_DAY = f"{{c}} LIKE '0000%' OR substr({{c}}, 9, 2)::int > extract(day FROM {_MONTHS} - interval '1 day')"
 
 
 def _if(pattern: str, condition: str) -> str:
@@ -23,8 +26,8 @@ CONVERSIONS: dict[tuple[str, str], tuple[str, str | None]] = {
     ("string", "float"): ("{c}::float8", _if(_NUMBER, f"{_MAGNITUDE})")),
     ("string", "decimal"): ("{c}::numeric", _if(_NUMBER, f"{_MAGNITUDE} OR {_DIGITS})")),
     ("string", "boolean"): ("lower({c})::boolean", "lower({c}) NOT IN ('true', 'false', '1', '0')"),
-    ("string", "datetime"): ("{c}::timestamptz", f"{{c}} !~ {_TIME}"),
-    ("string", "date"): ("{c}::date", r"{c} !~ '^\d{{4}}-\d\d-\d\d$'"),
+    ("string", "datetime"): ("{c}::timestamptz", _if(f"'^{_DAY}{_TIME}$'", _NO_DAY)),
+    ("string", "date"): ("{c}::date", _if(f"'^{_DAY}$'", _NO_DAY)),
     ("string", "uuid"): ("{c}::uuid", "{c} !~* '^[0-9a-f]{{8}}-?([0-9a-f]{{4}}-?){{3}}[0-9a-f]{{12}}$'"),
     ("integer", "string"): ("{c}::text", None),
     ("integer", "float"): ("{c}::float8", "{c}::float8::text::numeric <> {c}"),

@@ -21,6 +21,7 @@ from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
 from .dialect import dialect_of, quoted
+from .migrator import PostgresMigrator
 
 POOL = 10
 """Connections an engine opens at most."""
@@ -51,6 +52,10 @@ class PostgresEngine(SqlEngine):
             lambda meta, table: PostgresBackend(meta, table, dialect, self._postgres),
             embedded=False,
         )
+
+    def migrator(self) -> PostgresMigrator:
+        """Return the migrator of the schema's tables."""
+        return PostgresMigrator(self._postgres, self._dialect, self._schema)
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Create what is missing. The error of a server that does not answer names it, which an answer to a caller never does."""

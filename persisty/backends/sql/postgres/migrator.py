@@ -1,0 +1,300 @@
+"""Migrations of PostgreSQL beside running servers: no step holds a lock for longer than it takes to change the catalogue, except a change of type.
+
+```
+ADD COLUMN … DEFAULT            rewrites nothing
+NOT NULL                        a CHECK … NOT VALID, VALIDATE, which locks out nobody, and SET NOT NULL, which then reads nothing
+CREATE, DROP INDEX              CONCURRENTLY
+renamed attribute               both columns, with a trigger, see `mirrored_columns`
+ALTER COLUMN … TYPE             rewrites the table under its lock
+```
+
+Each step is a transaction of its own, and waits `LOCK_TIMEOUT` for its lock: a longer wait would stop everyone who comes after it. It then tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from time import monotonic, sleep
+from typing import Any
+
+from psycopg import errors
+from sqlalchemy import Column, Table
+
+from ....backoff import backoff
+from ....errors import BackendUnavailable, Fault, SchemaMismatch
+from ....model.meta import StoreMeta
+from ....model.schema import Schema
+from ....model.schema_changes import Change
+from ....store.migration import Evolution, Report, Step
+from ..dialect import Dialect, UniqueTaken
+from ..migrator import SqlMigrator, wanted
+from ..stored_schema import stored_columns, stored_schema
+from ..stored_values import StoredValues
+from .connection import PostgresConnection
+from .mirrored_columns import Mirror, filled, mirror_of, mirroring, mirrors, unmirroring
+
+LOCK_TIMEOUT = "2s"
+LOCK_ATTEMPTS = 30
+"""Times that a step tries to get its lock."""
+BATCH = 1_000
+"""Items that one statement of a backfill writes."""
+REST = 0.25
+"""Share of a batch's time that a backfill rests after it."""
+KEY_NAME = "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'"
+
+
+class PostgresMigrator(SqlMigrator):
+    def __init__(self, connection: PostgresConnection, dialect: Dialect, schema: str | None) -> None:
+        super().__init__(connection, dialect, schema=schema)
+        self._postgres = connection
+        self._in_schema = f"{self.quoted(schema)}." if schema else ""
+
+    def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
+        """Return the schema of a table. A column that is not filled yet is left out, so that the rename goes on; one that is filled is as the
+        declaration has it."""
+        columns = stored_columns(self._connection.rows, name, self._dialect)
+        for one in self._mirrors(name):
+            column = columns.pop(one.new, None)
+            attribute = None if declared is None else declared.attributes.get(one.new)
+            if column is not None and one.filled:
+                required = attribute is not None and not attribute.optional
+                columns[one.new] = type(column)(column.name, column.type, required, column.has_default, column.place)
+        schema = None if declared is None else declared.schema
+        return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
+
+    def execute(self, statements: Sequence[str]) -> None:
+        for attempt in range(LOCK_ATTEMPTS):
+            try:
+                with self._connection.transaction():
+                    self._send(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+                    for statement in statements:
+                        self._send(statement)
+            except BackendUnavailable as error:
+                if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == LOCK_ATTEMPTS - 1:
+                    raise _explained(error) from error
+            else:
+                return
+            sleep(backoff(attempt))
+
+    def altering(
+        self, evolution: Evolution, stored: Schema, declared: StoreMeta[Any], allowed: Collection[str]
+    ) -> Iterator[Step]:
+        former, name = evolution.name, declared.name
+        changes = wanted(evolution.changes, allowed)
+        values = self.values(former, stored, declared)
+        target, items = self.target(declared, values), self.count(former)
+        if former != name:
+            yield self._renaming(former, name)
+        for one in changes:
+            yield from self._changed(one, target, values, items)
+        kept = [one.name for one in self.undeclared(stored, values, changes) if not one.optional]
+        yield from self._key(former, changes, target, items)
+        if kept:
+            dropping = [self._nullable(name, one) for one in kept]
+            yield self.step(f"Let new items leave out {', '.join(kept)}, which stay", dropping)
+        yield from self._indexes(former, target, values, items)
+
+    def _changed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
+        """Yield the steps of a change of an attribute."""
+        table, name = target.name, one.name
+        match one.kind:
+            case "attribute_added":
+                column = self.column(target, name)
+                yield self.step(one.message, [self._alter(lambda op: op.add_column(table, column, schema=self._schema))])
+            case "attribute_removed":
+                yield from self._removed(one, target, values)
+            case "attribute_renamed":
+                yield from self._renamed(one, target, values, items)
+            case "attribute_optional":
+                yield self.step(one.message, [self._nullable(table, name)])
+            case "attribute_required":
+                yield from self._filled_with_default(one, target, values, items)
+                yield from self._required(table, name, items)
+            case "attribute_retyped":
+                yield self._retyped(one, target, values, items)
+
+    def _removed(self, one: Change, target: Table, values: StoredValues) -> Iterator[Step]:
+        """Yield the steps that drop a column; of one that was renamed, the trigger first."""
+        table, name = target.name, one.name
+        statements, heir = [], None
+        for mirror in self._mirrors(values.table):
+            if mirror.old == name:
+                statements += unmirroring(mirror, self.place(table), self._in_schema)
+                heir = mirror.new
+        statements.append(self._alter(lambda op: op.drop_column(table, name, schema=self._schema)))
+        yield self.step(one.message, statements)
+        if heir is not None and heir in target.c and not target.c[heir].nullable:
+            yield from self._required(table, heir, None)
+
+    def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
+        """Yield the steps of a rename: in place if there are no items or the column cannot be doubled, otherwise beside older code."""
+        table, old, new = target.name, str(one.before), one.name
+        expression, _ = values.converted(new)
+        if not items or old in values.stored.key or new in values.declared.key.attributes or expression != self.quoted(old):
+            text = self._alter(lambda op: op.alter_column(table, old, new_column_name=new, schema=self._schema))
+            yield self.step(one.message, [text])
+            return
+        mirror, place = mirror_of(table, old, new), self.place(table)
+        doubled = Column(new, target.c[new].type, nullable=True)
+        there = new in stored_columns(self._connection.rows, values.table, self._dialect)
+        adding = self._alter(lambda op: op.add_column(table, doubled, schema=self._schema))
+        statements = [
+            *([] if there else [adding]),
+            f"ALTER TABLE {place} ALTER COLUMN {self.quoted(old)} DROP DEFAULT, ALTER COLUMN {self.quoted(old)} DROP NOT NULL",
+            *mirroring(mirror, place, self._in_schema),
+        ]
+        yield self.step(f"{one.message}: both are written until {old} is dropped", statements)
+        missing = f"{self.quoted(new)} IS NULL AND {self.quoted(old)} IS NOT NULL"
+        yield self._backfill(f"Copy {old} to {new}", values, table, f"{self.quoted(new)} = {self.quoted(old)}", missing, items)
+        yield self.step(f"{new} has all values", [filled(mirror, place)])
+
+    def _filled_with_default(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
+        """Yield the steps that give items without a value the declared default."""
+        table, default = target.name, values.default(one.name)
+        if default is None:
+            return
+        column = self.quoted(one.name)
+        setting = f"ALTER TABLE {self.place(table)} ALTER COLUMN {column} SET DEFAULT {default}"
+        yield self.step(f"{one.name} has a default", [setting])
+        yield self._backfill(one.message, values, table, f"{column} = {default}", f"{column} IS NULL", items)
+
+    def _required(self, table: str, name: str, items: int | None) -> Iterator[Step]:
+        """Yield the steps to NOT NULL without a long lock."""
+        place, column, check = self.place(table), self.quoted(name), self.quoted(f"{table[:20]}-{name[:30]}-required")
+        drop = f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {check}"
+        adding = f"ALTER TABLE {place} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
+        yield self.step(f"New items need {name}", [drop, adding])
+        yield self.step(f"Check that every item has {name}", [f"ALTER TABLE {place} VALIDATE CONSTRAINT {check}"], items)
+        yield self.step(f"{name} is required", [f"ALTER TABLE {place} ALTER COLUMN {column} SET NOT NULL", drop])
+
+    def _retyped(self, one: Change, target: Table, values: StoredValues, items: int) -> Step:
+        """Return the step of another type. It holds the table's lock while it rewrites the table."""
+        table, name = target.name, one.name
+        expression, _ = values.converted(name)
+        source = values.sources.get(name, name)
+        using = expression.replace(self.quoted(source), self.quoted(name))
+        column, place = target.c[name], f"ALTER TABLE {self.place(table)} ALTER COLUMN {self.quoted(name)}"
+        statements = [f"{place} DROP DEFAULT"]
+        statements.append(
+            self._alter(
+                lambda op: op.alter_column(table, name, type_=column.type, postgresql_using=using, schema=self._schema)
+            )
+        )
+        default = values.default(name)
+        if default is not None:
+            statements.append(f"{place} SET DEFAULT {default}")
+        return self.step(one.message, statements, items)
+
+    def _key(self, former: str, changes: Sequence[Change], target: Table, items: int) -> Iterator[Step]:
+        """Yield the steps to another key: its index is built beside writers, and then takes the place of the old one."""
+        if not any(one.kind == "key_changed" for one in changes):
+            return
+        table, place = target.name, self.place(target.name)
+        columns = [column.name for column in target.primary_key.columns]
+        built, key = f"{table[:50]}-new-key", f"{table[:50]}_pkey"
+        dropping = f"DROP INDEX IF EXISTS {self._in_schema}{self.quoted(built)}"
+        creating = self._alter(lambda op: self._index(op, built, table, columns, unique=True))
+        yield self._concurrent(f"Build the index of the key {', '.join(columns)}", [dropping, creating], items)
+        for name in columns:
+            yield from self._required(table, name, items)
+        names = [self.quoted(row[0]) for row in self._connection.rows(KEY_NAME, (self.place(former),))]
+        constraint = "".join(f"DROP CONSTRAINT {name}, " for name in names)
+        adding = f"ADD CONSTRAINT {self.quoted(key)} PRIMARY KEY USING INDEX {self.quoted(built)}"
+        yield self.step(f"The key is {', '.join(columns)}", [f"ALTER TABLE {place} {constraint}{adding}"])
+
+    def _indexes(self, former: str, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
+        """Yield the steps that create and drop indexes. Those of a mirrored column stay until it goes."""
+        table = target.name
+        stale, missing = self.differing_indexes(former, target, values)
+        mirrored = {old for old in values.sources.values()} | {one.old for one in self._mirrors(former)}
+        columns = {one.name: one.columns for one in self.indexes(former)}
+        for index in missing:
+            name = str(index.name)
+            statements = [self._alter(lambda op: self._drop_index(op, name))] if name in stale else []  # noqa: B023
+            names = [column.name for column in index.columns]
+            unique = bool(index.unique)
+            statements.append(self._alter(lambda op: self._index(op, name, table, names, unique=unique)))  # noqa: B023
+            yield self._concurrent(f"Create the index {name}", statements, items)
+        gone = [one for one in stale if one not in {str(index.name) for index in missing}]
+        for name in gone:
+            if not mirrored & {*columns[name]}:
+                yield self._concurrent(f"Drop the index {name}", [self._alter(lambda op: self._drop_index(op, name))])  # noqa: B023
+
+    def _renaming(self, former: str, name: str) -> Step:
+        """Return the step that renames a table and its indexes. An empty table that has the new name already is dropped."""
+        statements = []
+        if self._connection.rows(self._dialect.columns_of, (name,)):
+            statements.append(f"DROP TABLE {self.place(name)}")
+        statements.append(self._alter(lambda op: op.rename_table(former, name, schema=self._schema)))
+        return self.step(f"Rename the table {former} to {name}", statements)
+
+    def _backfill(
+        self, title: str, values: StoredValues, table: str, assignment: str, missing: str, items: int
+    ) -> Step:
+        """Return the step that writes the items of a condition in batches, by their key. Each batch is decided by the condition again, so it is
+        safe beside other writers, and a backfill that was stopped goes on where it was."""
+        key, place = ", ".join(map(self.quoted, values.stored.key)), self.place(table)
+        places = ", ".join(f"${number}" for number in range(1, len(values.stored.key) + 1))
+        first = f"SELECT {key} FROM {place} WHERE {missing}"
+        some = f"ORDER BY {key} LIMIT {BATCH}"
+        update = f"UPDATE {place} SET {assignment} WHERE {missing} AND ({key}) IN"
+
+        def run(report: Report) -> None:
+            position: list[Any] = []
+            done = 0
+            while True:
+                started = monotonic()
+                beyond = f" AND ({key}) > ({places})" if position else ""
+                arguments = list(map(str, position))
+                found = self._connection.rows(f"{first}{beyond} {some}", arguments)
+                if not found:
+                    return
+                self._connection.rows(f"{update} ({first}{beyond} {some})", arguments)
+                position, done = list(found[-1]), done + len(found)
+                report(done)
+                sleep((monotonic() - started) * REST)
+
+        return Step(title=title, statements=(f"{update} ({first} {some})",), run=run, done=lambda: False, items=items)
+
+    def _concurrent(self, title: str, statements: Sequence[str], items: int | None = None) -> Step:
+        """Return a step whose statements run outside of a transaction."""
+
+        def run(report: Report) -> None:
+            for statement in statements:
+                try:
+                    self._send(statement)
+                except UniqueTaken as taken:
+                    message = "Items share values that have to be unique: run the command again, and it names them"
+                    raise SchemaMismatch(message, faults=[Fault("", title)]) from taken
+            report(items or 0)
+
+        return Step(title=title, statements=tuple(statements), run=run, done=lambda: False, items=items)
+
+    def _send(self, statement: str) -> None:
+        self._postgres.run(lambda session: session.raw.execute(statement.encode()))
+
+    def _alter(self, operate: Callable[[Any], Any]) -> str:
+        return self.ddl.text(operate)
+
+    def _nullable(self, table: str, name: str) -> str:
+        return self._alter(lambda op: op.alter_column(table, name, nullable=True, schema=self._schema))
+
+    def _index(self, op: Any, name: str, table: str, columns: Sequence[str], *, unique: bool) -> None:
+        op.create_index(name, table, columns, unique=unique, schema=self._schema, postgresql_concurrently=True)
+
+    def _drop_index(self, op: Any, name: str) -> None:
+        op.drop_index(name, schema=self._schema, postgresql_concurrently=True, if_exists=True)
+
+    def _mirrors(self, table: str) -> list[Mirror]:
+        return mirrors(self._connection.rows, table, self._schema)
+
+
+def _explained(error: BackendUnavailable) -> Exception:
+    """Return the error of a statement that the data or another session has stopped, in words for whoever migrates."""
+    cause = error.__cause__
+    if isinstance(cause, errors.LockNotAvailable):
+        return BackendUnavailable(f"PostgreSQL: a table was locked by others in {LOCK_ATTEMPTS} attempts. Run the command again")
+    if isinstance(cause, errors.DataError | errors.IntegrityError):
+        message = f"A stored value does not fit: {cause.diag.message_primary}. This step is undone"
+        return SchemaMismatch(message, faults=[Fault("", str(cause.diag.message_detail or cause.diag.message_primary))])
+    return error
