@@ -23,10 +23,13 @@ SIMILAR = 0.75
 """Share of equal attributes from which a new item looks like a former one under another name."""
 
 
-def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[str] | None = None) -> Iterator[Fault]:
+def differences(
+    stored: Schema, declared: StoreMeta[Any], columns: Collection[str] | None = None, mirrored: Collection[str] = ()
+) -> Iterator[Fault]:
     """Yield a fault for each difference that items stored under a schema do not survive.
 
     `columns`: the columns of the table. A column with the new name and none with the former one was renamed. None: the items have no columns.
+    `mirrored`: columns of former names whose values are in the new ones, too.
     """
     name, schema = declared.name, declared.schema
     if stored.key != schema.key:
@@ -41,7 +44,7 @@ def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[st
     for one in schema.attributes:
         path = f"/{name}/{one.name}"
         former = next((old for old in one.former_names if old in before and old not in now), None)
-        renamed = columns is not None and one.name in columns and former not in columns
+        renamed = columns is not None and one.name in columns and (former not in columns or former in mirrored)
         known = before.get(one.name) or (before[former] if former and renamed else None)
         if known is not None:
             was, is_ = form(stored, known), form(schema, one)
@@ -52,6 +55,8 @@ def differences(stored: Schema, declared: StoreMeta[Any], columns: Collection[st
                 )
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))
+        elif one.name in mirrored:
+            continue  # this code is older than the rename
         elif not one.optional and value_before(declared.attributes[one.name]) is None:
             gone = [
                 old.name for old in stored.attributes if old.name not in now and form(stored, old) == form(schema, one)

@@ -114,8 +114,8 @@ class AppliedSchemas:
             record = applied.get(meta.name)
             if record is not None and record.hash != meta.schema.hash:
                 table = self._table_of(meta.name, meta.engine)
-                columns = None if table is None else table.columns
-                found = list(differences(schema_from_json(record.schema), meta, columns))
+                columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
+                found = list(differences(schema_from_json(record.schema), meta, columns, mirrored))
                 faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
         _raise(faults)
 

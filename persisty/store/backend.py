@@ -231,10 +231,12 @@ class Backend(Protocol[T]):
 
 
 class StoredTable(Struct, frozen=True):
-    """A table of a database: its name as it is written in SQL, and its columns."""
+    """A table of a database: its name as it is written in SQL, and its columns. `mirrored`: columns of former names, whose values are in a column of
+    the new name, too, for as long as older code runs."""
 
     place: str
     columns: frozenset[str]
+    mirrored: frozenset[str] = frozenset()
 
 
 @runtime_checkable

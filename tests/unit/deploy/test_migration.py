@@ -435,3 +435,12 @@ def test_the_lease_of_a_killed_migration_ends_and_the_next_continues(place: Plac
     place.sql(f"UPDATE {place.table('persisty_migration')} SET until = '2020-01-01T00:00:00.000000Z'")
     Migration(app).apply()
     assert [one.mileage for one in app.store(Renamed).search_all()] == [7, 8]
+
+
+def test_an_empty_table_is_renamed_without_traces(place: Place) -> None:
+    place.filled(Car)
+    app, _ = place.migrated(Renamed)
+    table = app.engine.table("car")
+    assert table is not None
+    assert "odometer" not in table.columns
+    assert [one.name for one in app.engine.migrator().indexes("car")] == ["car-by-mileage"]  # type: ignore[attr-defined]

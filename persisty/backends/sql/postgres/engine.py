@@ -12,16 +12,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from msgspec import structs
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
+from ....store.backend import StoredTable
 from ....store.engine_urls import read_url
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
 from .dialect import dialect_of, quoted
 from .migrator import PostgresMigrator
+from .mirrored_columns import mirrors
 
 POOL = 10
 """Connections an engine opens at most."""
@@ -56,6 +59,13 @@ class PostgresEngine(SqlEngine):
     def migrator(self) -> PostgresMigrator:
         """Return the migrator of the schema's tables."""
         return PostgresMigrator(self._postgres, self._dialect, self._schema)
+
+    def table(self, name: str) -> StoredTable | None:
+        found = super().table(name)
+        if found is None:
+            return None
+        filled = (one.old for one in mirrors(self._postgres.rows, name, self._schema) if one.filled)
+        return structs.replace(found, mirrored=frozenset(filled))
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Create what is missing. The error of a server that does not answer names it, which an answer to a caller never does."""

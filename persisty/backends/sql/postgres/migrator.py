@@ -100,7 +100,9 @@ class PostgresMigrator(SqlMigrator):
         match one.kind:
             case "attribute_added":
                 column = self.column(target, name)
-                yield self.step(one.message, [self._alter(lambda op: op.add_column(table, column, schema=self._schema))])
+                yield self.step(
+                    one.message, [self._alter(lambda op: op.add_column(table, column, schema=self._schema))]
+                )
             case "attribute_removed":
                 yield from self._removed(one, target, values)
             case "attribute_renamed":
@@ -129,8 +131,7 @@ class PostgresMigrator(SqlMigrator):
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps of a rename: in place if there are no items or the column cannot be doubled, otherwise beside older code."""
         table, old, new = target.name, str(one.before), one.name
-        expression, _ = values.converted(new)
-        if not items or old in values.stored.key or new in values.declared.key.attributes or expression != self.quoted(old):
+        if not self._doubled(old, new, values, items):
             text = self._alter(lambda op: op.alter_column(table, old, new_column_name=new, schema=self._schema))
             yield self.step(one.message, [text])
             return
@@ -145,8 +146,20 @@ class PostgresMigrator(SqlMigrator):
         ]
         yield self.step(f"{one.message}: both are written until {old} is dropped", statements)
         missing = f"{self.quoted(new)} IS NULL AND {self.quoted(old)} IS NOT NULL"
-        yield self._backfill(f"Copy {old} to {new}", values, table, f"{self.quoted(new)} = {self.quoted(old)}", missing, items)
+        yield self._backfill(
+            f"Copy {old} to {new}", values, table, f"{self.quoted(new)} = {self.quoted(old)}", missing, items
+        )
         yield self.step(f"{new} has all values", [filled(mirror, place)])
+
+    def _doubled(self, old: str, new: str, values: StoredValues, items: int) -> bool:
+        """Return whether a renamed column is doubled for older code: not for an empty table, a key or another type."""
+        if (
+            old in values.stored.key
+            or new in values.declared.key.attributes
+            or values.converted(new)[0] != self.quoted(old)
+        ):
+            return False
+        return items > 0 or new in stored_columns(self._connection.rows, values.table, self._dialect)
 
     def _filled_with_default(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
         """Yield the steps that give items without a value the declared default."""
@@ -164,7 +177,9 @@ class PostgresMigrator(SqlMigrator):
         drop = f"ALTER TABLE {place} DROP CONSTRAINT IF EXISTS {check}"
         adding = f"ALTER TABLE {place} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
         yield self.step(f"New items need {name}", [drop, adding])
-        yield self.step(f"Check that every item has {name}", [f"ALTER TABLE {place} VALIDATE CONSTRAINT {check}"], items)
+        yield self.step(
+            f"Check that every item has {name}", [f"ALTER TABLE {place} VALIDATE CONSTRAINT {check}"], items
+        )
         yield self.step(f"{name} is required", [f"ALTER TABLE {place} ALTER COLUMN {column} SET NOT NULL", drop])
 
     def _retyped(self, one: Change, target: Table, values: StoredValues, items: int) -> Step:
@@ -206,7 +221,8 @@ class PostgresMigrator(SqlMigrator):
         """Yield the steps that create and drop indexes. Those of a mirrored column stay until it goes."""
         table = target.name
         stale, missing = self.differing_indexes(former, target, values)
-        mirrored = {old for old in values.sources.values()} | {one.old for one in self._mirrors(former)}
+        renamed = {old for new, old in values.sources.items() if self._doubled(old, new, values, items)}
+        mirrored = renamed | {one.old for one in self._mirrors(former)}
         columns = {one.name: one.columns for one in self.indexes(former)}
         for index in missing:
             name = str(index.name)
@@ -293,7 +309,9 @@ def _explained(error: BackendUnavailable) -> Exception:
     """Return the error of a statement that the data or another session has stopped, in words for whoever migrates."""
     cause = error.__cause__
     if isinstance(cause, errors.LockNotAvailable):
-        return BackendUnavailable(f"PostgreSQL: a table was locked by others in {LOCK_ATTEMPTS} attempts. Run the command again")
+        return BackendUnavailable(
+            f"PostgreSQL: a table was locked by others in {LOCK_ATTEMPTS} attempts. Run the command again"
+        )
     if isinstance(cause, errors.DataError | errors.IntegrityError):
         message = f"A stored value does not fit: {cause.diag.message_primary}. This step is undone"
         return SchemaMismatch(message, faults=[Fault("", str(cause.diag.message_detail or cause.diag.message_primary))])
