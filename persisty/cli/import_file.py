@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
 import typer
@@ -25,11 +25,12 @@ from ..naming import snake
 from ..store.limits import MAX_BATCH
 from ..store.store import context_of
 from ..transfer.csv_rows import SKIP, CsvRows, Dialect
-from ..transfer.load import Rejected, Settled, load
+from ..transfer.load import Settled, load
 from ..transfer.rows import Lines, Row, json_rows
 from ..transfer.values import typed_values
 from .progress import progress
 from .project import app_of
+from .rejects import Rejects
 
 FORMATS: dict[str, tuple[str, str]] = {
     ".csv": ("csv", ","),
@@ -94,7 +95,7 @@ def command(
             rows: Iterable[Row] = json_rows(lines)
             if kind == "csv":
                 rows = _csv(lines, meta, columns, _dialect(delimiter or separator, escape, null))
-            with _Rejects(path, rejects) as refused:
+            with Rejects(path, rejects) as refused:
                 store = app.store(meta.item)
                 _ = context_of(store).backend  # an engine that cannot be opened makes the call invalid
                 if prepare:
@@ -123,35 +124,6 @@ class _Outcome(Struct):
     @property
     def read(self) -> int:
         return self.imported + self.rejected
-
-
-class _Rejects:
-    """The file of rejected rows. It is opened before the first row is read, and removed if it stays empty."""
-
-    def __init__(self, source: Path, path: Path | None) -> None:
-        self.path = path or source.with_name(source.name + ".rejected.jsonl")
-        if self.path.exists() and self.path.samefile(source):
-            raise BadParameter("The rejected rows would overwrite the file that is read", param_hint="--rejects")
-        try:
-            self._stream = self.path.open("wb")
-        except OSError as error:
-            raise BadParameter(f"{self.path}: {error.strerror}", param_hint="--rejects") from error
-        self._encoder = msgspec.json.Encoder()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        empty = self._stream.tell() == 0 if self.path.is_file() else False
-        self._stream.close()
-        if empty:
-            self.path.unlink()
-
-    def write(self, rejected: Iterable[Rejected]) -> None:
-        """Append rows and flush them to the file."""
-        for one in rejected:
-            self._stream.write(self._encoder.encode(one) + b"\n")
-        self._stream.flush()
 
 
 def _targets(arguments: list[str], url: str | None) -> tuple[App, StoreMeta[Any], Path]:
@@ -215,7 +187,7 @@ def _csv(lines: Lines, meta: StoreMeta[Any], columns: str | None, dialect: Diale
     return rows
 
 
-def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rejects) -> _Outcome:
+def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: Rejects) -> _Outcome:
     """Import the file. An error that ends it early becomes part of the outcome."""
     outcome, start = _Outcome(), time.perf_counter()
     with progress(path.name, path.stat().st_size) as report:
@@ -224,7 +196,7 @@ def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rej
                 outcome.imported += some.imported
                 if some.rejected:
                     outcome.codes.update(one.code for one in some.rejected)
-                    refused.write(some.rejected)
+                    refused.write(some.rejected, stream.tell())
                 report(stream.tell(), outcome.read)
         except PersistyError as error:
             outcome.stopped = error
@@ -232,7 +204,7 @@ def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: _Rej
     return outcome
 
 
-def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejects) -> None:
+def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: Rejects) -> None:
     """Print the summary and exit with its code."""
     speed = f"{outcome.seconds:.1f} s, {outcome.read / max(outcome.seconds, 1e-9):,.0f} rows/s"
     counts = f"{outcome.read:,} read, {outcome.imported:,} imported, {outcome.rejected:,} rejected"
@@ -240,7 +212,8 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: _Rejec
     typer.echo(f"{path.name} into {meta.name}: {counts} ({speed})")
     if outcome.rejected:
         reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())
-        typer.echo(f"{reasons}: see {refused.path}")
+        unlisted = f", which lists all but {refused.unlisted:,} of them" if refused.unlisted else ""
+        typer.echo(f"{reasons}: see {refused.path}{unlisted}")
     if outcome.stopped is not None:
         typer.echo(f"Error: stopped. The state of the rows after these is unknown. {outcome.stopped}", err=True)
     if outcome.rejected or outcome.stopped is not None:

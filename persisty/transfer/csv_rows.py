@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ..errors import Fault, InvalidInput
-from .rows import MAX_ROW, Line, Lines, Row, as_text, unreadable
+from .rows import MAX_ROW, Line, Lines, Row, as_text, too_long, unreadable
 
 QUOTE = '"'
 SKIP = "_"
@@ -116,7 +116,7 @@ class CsvRows:
         """Return the cells of the row that begins in this line, or a `Row` with an error.
 
         A row with an open quote continues in the next line. If the quote never closes, or closes in the middle of a field, only this line is
-        rejected and the following lines are read as rows.
+        rejected and the following lines are read as rows. A row longer than `MAX_ROW` is rejected as a whole.
         """
         if (row := unreadable(line)) is not None:
             return row
@@ -125,6 +125,8 @@ class CsvRows:
         while rest:
             opened = self._grammar.opened.fullmatch(rest) is not None
             if not opened or not self._take_until_closed(len(text), taken):
+                if opened and self._skip_row(taken):
+                    return too_long(line)
                 self._lines.put_back(taken)
                 return Row(line.number, as_text(line.content), InvalidInput(faults=[_broken(rest, opened)]))
             text = line.text + "".join(one.text for one in taken)
@@ -140,6 +142,30 @@ class CsvRows:
                 return False
             if self._grammar.closing.match(line.text):
                 return True
+        return False
+
+    def _skip_row(self, taken: list[Line]) -> bool:
+        """Read over the rest of a row that is longer than `MAX_ROW`, up to the line in which it ends. Return False, and read nothing, if its quote
+        is a stray one: it never closes, or closes in the middle of a field.
+
+        The search ends at the next quote that is not doubled, and that is where the search for the quote of a later row can begin. All searches of a
+        file together therefore read it once.
+        """
+        mark = self._lines.mark() if taken and unreadable(taken[-1]) is None else None
+        if mark is None:
+            return False
+        before = taken[-1].number
+        while (line := self._lines.take()) is not None and unreadable(line) is None:
+            closed = self._grammar.closing.match(line.text)
+            if closed is None:
+                continue
+            after = line.text[closed.end() :].rstrip("\r\n")
+            rest = self._split(after[1:])[1] if after.startswith(self._dialect.delimiter) else after
+            if not rest:
+                return True
+            if not self._grammar.opened.fullmatch(rest):
+                break
+        self._lines.go_back(mark, before)
         return False
 
     def _split(self, text: str) -> tuple[Cells, str]:

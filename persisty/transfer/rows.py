@@ -114,6 +114,18 @@ class Lines:
             pass
         return Line(self._number, content, whole=False)
 
+    def mark(self) -> int | None:
+        """Return the position of the next line for `go_back`, or None if the stream cannot go back."""
+        if self._returned or isinstance(self._stream, CarriageReturns) or not self._stream.seekable():
+            return None
+        return self._stream.tell()
+
+    def go_back(self, mark: int, number: int) -> None:
+        """Return to a position, so that the line after number `number` is the next."""
+        if not isinstance(self._stream, CarriageReturns):
+            self._stream.seek(mark)
+        self._number = number
+
     def put_back(self, lines: list[Line]) -> None:
         """Put lines back, to be returned again in this order."""
         self._returned.extend(reversed(lines))
@@ -122,8 +134,7 @@ class Lines:
 def unreadable(line: Line) -> Row | None:
     """Return a row with an error if the line is too long or not UTF-8, else None."""
     if not line.whole:
-        message = f"Longer than {MAX_ROW:,} bytes; this is its beginning"
-        return Row(line.number, _excerpt(line.content), PayloadTooLarge(faults=[Fault("", message)]))
+        return too_long(line)
     try:
         line.content.decode()
     except UnicodeDecodeError as error:
@@ -132,12 +143,19 @@ def unreadable(line: Line) -> Row | None:
     return None
 
 
+def too_long(line: Line) -> Row:
+    """Return the row that begins in this line and is longer than `MAX_ROW`, with an error."""
+    message = f"Longer than {MAX_ROW:,} bytes; this is its beginning"
+    return Row(line.number, excerpt(line.content), PayloadTooLarge(faults=[Fault("", message)]))
+
+
 def as_text(content: bytes) -> str:
     """Return a line as text for a report. Bytes that are not UTF-8 are escaped."""
     return content.decode(errors="backslashreplace").rstrip("\r\n")
 
 
-def _excerpt(content: bytes) -> str:
+def excerpt(content: bytes) -> str:
+    """Return the beginning of a row that is too long, as text for a report."""
     return as_text(content[: 4 * EXCERPT])[:EXCERPT]
 
 

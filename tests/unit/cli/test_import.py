@@ -90,6 +90,29 @@ def test_rejected_rows_are_written_with_their_line_code_and_faults(persisty: Per
     assert [one[0] for one in products(url)] == ["p1", "p2", "p7"]
 
 
+def test_a_quoted_field_that_is_too_long_is_one_rejected_row(persisty: Persisty, file: Path, url: str) -> None:
+    file.write_text(
+        CSV + 'p3,1,true,"' + 'a ""b""\n' * 400_000 + '",\np3,3,true,"x' + "\na,b" * 300_000 + '"\np4,4,true,ok\n'
+    )
+    done = persisty("import", SHOP, "product", str(file), "--url", url)
+    assert (done.code, counts(done)) == (1, (5, 3, 2))
+    found = lines_of(file.with_name("products.csv.rejected.jsonl"))
+    assert [(one["line"], one["code"]) for one in found] == [(4, "payload_too_large"), (400_005, "payload_too_large")]
+    assert products(url)[-1][0] == "p4"
+
+
+def test_the_rejects_file_is_proportional_to_the_file(persisty: Persisty, file: Path, url: str) -> None:
+    file.write_text(CSV + 'p3,1,true,"\n' + "a\n" * 60_000 + "b,c\n" + "p4,4,true,ok\n")
+    done = persisty("import", SHOP, "product", str(file), "--url", url)
+    assert (done.code, counts(done)) == (1, (60_005, 3, 60_002))
+    rejects = file.with_name("products.csv.rejected.jsonl")
+    assert (1 << 20) < rejects.stat().st_size < (1 << 20) + 10 * file.stat().st_size + 1_000
+    *listed, last = lines_of(rejects)
+    assert (last["line"], last["code"], last["row"]) == (listed[-1]["line"] + 1, "invalid_input", None)
+    assert f"{60_002 - len(listed)} rows from here to line 60005" in last["faults"][0]["message"]
+    assert f"which lists all but {60_002 - len(listed):,} of them" in done.out
+
+
 def test_the_rejects_of_an_earlier_run_do_not_outlive_it(persisty: Persisty, file: Path, url: str) -> None:
     rejects = file.with_name("why.jsonl")
     options = ("import", SHOP, "product", str(file), "--url", url, "--rejects", str(rejects))
