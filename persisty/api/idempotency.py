@@ -82,26 +82,53 @@ class Idempotency:
     def answer(
         self, request: Request, carry_out: Callable[[], Response], operation: Operation | None = None
     ) -> Response:
-        """The answer of `carry_out`, or the one that the first request with this key got. Raises what is wrong with the key, unless the
-        caller may not ask for the operation at all, and is told that; whatever `carry_out` raises becomes its answer."""
+        """Return the response of `carry_out`, or the one of the first request with this key.
+
+        Raises the error of the operation for a caller that may not use it at all, and the errors of `once`. Any error of `carry_out` becomes its
+        response.
+        """
         if operation is not None:
             self._admit(operation, request)
-        begun = self._begin(_id(request), _fingerprint(request))
+
+        def outcome() -> tuple[Response, bool]:
+            try:
+                response = carry_out()
+            except Exception as error:
+                return refusal(error), isinstance(error, PersistyError) and self.is_outcome(error)
+            return response, response.status < 300 or response.status in KEPT
+
+        return self.once(request, request.body, outcome)
+
+    def once(self, request: Request, content: bytes, carry_out: Callable[[], tuple[Response, bool]]) -> Response:
+        """Return the response of `carry_out`, or the one of the first request with this key. Raises an error of the key.
+
+        `content`: the bytes by which a repeated request is recognized. `carry_out` also returns whether its response is the outcome of the
+        request: it is stored then. Otherwise nothing was done, and the next request with the key is carried out.
+        """
+        begun = self._begin(_id(request), _fingerprint(request, content))
         if isinstance(begun, Response):
             return begun
-        in_doubt = False
+        response, final = carry_out()
         try:
-            response = carry_out()
-        except Exception as error:
-            response = refusal(error)
-            in_doubt = isinstance(error, PersistyError) and bool(error.details.get("in_doubt"))
-        try:
-            self._end(begun, response, in_doubt=in_doubt)
+            self._end(begun, response, final=final)
             if next(self._requests) % PURGE_EVERY == 0:
                 self.purge()
-        except PersistyError as error:  # what was asked for is done: the client has to hear of that
+        except PersistyError as error:  # the request is done: the client must hear of that
             log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
         return response
+
+    @staticmethod
+    def is_outcome(error: PersistyError) -> bool:
+        """Return whether a failed operation must not be carried out again for the same key: the error is its outcome, or it may have written."""
+        return error.status in KEPT or bool(error.details.get("in_doubt") or error.details.get("written"))
+
+    def admits(self, operation: Operation, request: Request) -> bool:
+        """Return whether the caller may use the operation at all."""
+        try:
+            self._admit(operation, request)
+        except PersistyError:
+            return False
+        return True
 
     def _admit(self, operation: Operation, request: Request) -> None:
         """Raise unless there is something of this that the caller may do."""
@@ -151,11 +178,11 @@ class Idempotency:
                 return held
         raise IdempotencyInProgress(retry_after=SOON)
 
-    def _end(self, begun: KeptRequest, response: Response, *, in_doubt: bool) -> None:
-        """Keep the answer, or forget the request. A write that is in doubt must not be done again for the same key."""
+    def _end(self, begun: KeptRequest, response: Response, *, final: bool) -> None:
+        """Store the response if it is the outcome of the request, else forget the request."""
         held = KeptRequest.holder == begun.holder
         try:
-            if response.status < 300 or response.status in KEPT or in_doubt:
+            if final:
                 body = response.body if len(response.body) <= MAX_KEPT else None
                 told = {"status": response.status, "headers": dict(response.headers), "body": body}
                 self._store.update(begun.id, {**told, "holder": uuid4()}, when=held)
@@ -214,11 +241,11 @@ def _invalid(expected: str) -> IdempotencyKeyInvalid:
     return IdempotencyKeyInvalid(faults=[Fault("/Idempotency-Key", f"Expected {expected}", expected)])
 
 
-def _fingerprint(request: Request) -> str:
+def _fingerprint(request: Request, content: bytes) -> str:
     """Return a hash of the request, and of what access rules read of the caller: its scopes and claims. The same subject under another tenant's
     claims may get another response."""
     media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
     caller = request.caller
     claims = {name: value for name, value in caller.claims.items() if name not in OF_ONE_TOKEN}
     told = encode([request.method, request.path, request.query, media, sorted(caller.scopes), claims])
-    return sha256(told + b"\n" + request.body).hexdigest()
+    return sha256(told + b"\n" + content).hexdigest()

@@ -14,7 +14,7 @@ from .. import settings
 from ..errors import Fault, InvalidDeclaration, InvalidQuery
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
-from ..model.verbs import VERBS
+from ..model.verbs import VERBS, WRITES
 from ..naming import kebab
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
@@ -272,12 +272,10 @@ class App:
 
     @property
     def keeps_requests(self) -> bool:
-        """Return whether the app has `POST` operations and stores responses by `Idempotency-Key`."""
+        """Return whether the app has operations that write, and stores responses by `Idempotency-Key`."""
         rules = [one.access for one in self.metas.values() if one.access is not None]
-        posts = self.has_actions or any(
-            rule.allows(name) for rule in rules for name, verb in VERBS.items() if not verb.repeatable
-        )
-        return self.idempotency is not None and posts
+        writes = self.has_actions or any(rule.allows(verb) for rule in rules for verb in WRITES)
+        return self.idempotency is not None and writes
 
     @property
     def records_schemas(self) -> bool:

@@ -110,7 +110,7 @@ def plan_of(
                 },
                 grants=(
                     *(() if name == "authorizer" else grants_of(app, stores, whole=bool(app.actions))),
-                    *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name == "rest"),
+                    *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name in ("rest", "graphql_http")),
                 ),
                 secret=secret.place,
                 layers=layers_of(name, tokens=tokens, actions=bool(app.actions), eager=eager),

@@ -15,7 +15,7 @@ class Verb(Struct, frozen=True, kw_only=True):
     one for each edit; its default rule is that of any of them. `asks`: the verb whose rule a caller must pass before anything is said of
     the arguments; None if each edit is decided by its own verb. `within_read`: its items are those that `read` allows, too. `filtered`: it
     reads what a filter selects. `gives`: the flag of the attributes that it takes values of. `conditional`: it takes a condition on the
-    stored item. `repeatable`: a second call does no harm.
+    stored item.
     """
 
     name: str
@@ -27,20 +27,19 @@ class Verb(Struct, frozen=True, kw_only=True):
     filtered: bool = False
     gives: str | None = None
     conditional: bool = False
-    repeatable: bool = True
 
 
 VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (
-        Verb(name="create", asks="create", writes=True, gives="creatable", repeatable=False),
+        Verb(name="create", asks="create", writes=True, gives="creatable"),
         Verb(name="read", asks="read"),
         Verb(name="update", asks="update", writes=True, within_read=True, gives="updatable", conditional=True),
         Verb(name="delete", asks="delete", writes=True, within_read=True, conditional=True),
         Verb(name="search", asks="search", rule_of="read", within_read=True, filtered=True),
         Verb(name="count", asks="count", rule_of="search", within_read=True, filtered=True),
         Verb(name="read_batch", asks="read", rule_of="read", within_read=True),
-        Verb(name="edit_batch", writes=True, edits=("create", "update", "delete"), repeatable=False),
+        Verb(name="edit_batch", writes=True, edits=("create", "update", "delete")),
     )
 }
 """Name → verb, in the order of the surfaces' documents."""

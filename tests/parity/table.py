@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 JSON = {"content-type": "application/json"}
 MERGE = {"content-type": "application/merge-patch+json"}
@@ -48,6 +48,12 @@ def rest(name: str, line: str, body: Any = None, who: str = "nobody", **headers:
 def graphql(name: str, text: str, who: str = "nobody", appsync: str | None = None, /, **variables: Any) -> Row:
     body = json.dumps({"query": text, "variables": variables}, ensure_ascii=False).encode()
     return Row(name, "POST", "/graphql", "", JSON, body, who, (text, variables), appsync)
+
+
+def keyed(row: Row, key: str) -> Row:
+    """The request with an `Idempotency-Key`, which AppSync does not pass on."""
+    headers = {**row.headers, "idempotency-key": key}
+    return structs.replace(row, headers=headers, appsync="AppSync has no idempotency keys")
 
 
 WHO = ("nobody", "ann", "staff")
@@ -171,9 +177,21 @@ def repeated() -> Iterator[Row]:
                 who,
                 idempotency_key=key,
             )
+            make = f"mutation ($i: ArticleCreate!) {{ articleCreate(item: $i) {ALL} }}"
+            new = {"id": item_id(45 + len(who)), "code": f"m{who}", "price": "1"}
+            yield keyed(graphql(f"make {name}", make, who, i=new), key)
+            slots = "mutation ($e: [AnyStoreEdit!]!) { editBatch(edits: $e) { code item { slot { place } } } }"
+            edits = [
+                {"slot": {"create": {"shelf": f"m{who}", "place": 1}}},
+                {"article": {"delete": {"key": item_id(99)}}},
+            ]
+            yield keyed(graphql(f"edit several stores {name}", slots, who, e=edits), f"{key[:-2]}9{key[-1]}")
             yield rest(f"edit {name}", "POST /api/slot-batch", {"edits": [{"create": {"shelf": f"k{who}", "place": 1}}]}, who,
                        idempotency_key=f'"{key}"')  # fmt: skip
         yield rest("greet another", "POST /actions/greet", {"name": "Ben"}, who, idempotency_key=key)
+        yield keyed(graphql("make another", make, who, i={**new, "code": "other"}), key)
+        yield keyed(graphql("make with no key", make, who, i=new), "a b")
+        yield keyed(graphql("count with a key", "{ articleCount }", who), key)
         yield rest("greet with no key", "POST /actions/greet", {"name": "Ann"}, who, idempotency_key="a b")
         yield rest("greet with a plain key", "POST /actions/greet", {"name": "Ann"}, who, idempotency_key="k")
 

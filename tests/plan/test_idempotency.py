@@ -36,15 +36,16 @@ SPEC = "post:app"
 post = app_fixture(APP)
 
 
-def test_there_is_a_table_whose_items_expire_and_only_rest_uses_it() -> None:
+def test_there_is_a_table_whose_items_expire_and_the_functions_behind_http_use_it() -> None:
     plan = plan_of(APP, SPEC)
     [table] = [one for one in plan.tables if one.store == REQUESTS.name]
     assert (table.name, table.partition, table.sort) == ("post-test-persisty-request", KeyAttribute("id", "S"), None)
     assert (table.indexes, table.stream, table.ttl) == ((), False, "expires")
     assert [one.ttl for one in plan.tables if one is not table] == [None]
     grants = {one.name: [grant for grant in one.grants if grant.store == table.store] for one in plan.functions}
-    assert {name for name, found in grants.items() if found} == {"rest"}
-    assert [grant.actions for grant in grants["rest"]] == [REQUEST_ACTIONS]
+    assert {name for name, found in grants.items() if found} == {"rest", "graphql_http"}
+    for name in ("rest", "graphql_http"):
+        assert [grant.actions for grant in grants[name]] == [REQUEST_ACTIONS]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_there_is_a_table_whose_items_expire_and_only_rest_uses_it() -> None:
         App("post", items=[Parcel], url="memory://", idempotency=None),
         App("post", items=[Notice], url="memory://"),
     ],
-    ids=["off", "nothing to post"],
+    ids=["off", "nothing to write"],
 )
 def test_there_is_none_where_nothing_is_kept(app: App) -> None:
     plan = plan_of(app, SPEC)

@@ -55,6 +55,8 @@ class Run:
     ) -> None:
         self.store, self.variables = store, variables
         self.failures: list[Failure] = []
+        self.rejected: dict[str, PersistyError] = {}
+        """Key of a root field → the error with which its operation ended. A field that failed only below its root has none."""
         self.failed, self.brought = 0, 0
         self.known = known
         """Converts an exception to a `PersistyError` for the outside."""

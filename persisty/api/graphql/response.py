@@ -16,17 +16,19 @@ from .resolvers import error_extensions
 
 
 class Answer(Struct, frozen=True):
-    """A response as JSON. `executed`: whether it came to executing anything."""
+    """A response as JSON. `executed`: whether any root field was executed. `rejected`: the errors of root fields whose operation failed."""
 
     body: bytes
     executed: bool
+    rejected: tuple[PersistyError, ...] = ()
 
 
 def executed(run: Run, data: Mapping[str, Any]) -> Answer:
     """The response to what was executed: `data`, and `errors` if there are any."""
     if not run.failures:
         return Answer(msgspec.json.encode({"data": data}), True)
-    return Answer(msgspec.json.encode({"errors": list(map(_told, run.failures)), "data": data}), True)
+    body = msgspec.json.encode({"errors": list(map(_told, run.failures)), "data": data})
+    return Answer(body, True, tuple(run.rejected.values()))
 
 
 def rejected(errors: Iterable[GraphQLError]) -> Answer:

@@ -4,6 +4,7 @@ Follows the GraphQL-over-HTTP specification. A request that never becomes a Grap
 no query) is answered as over REST, by a problem document with its 4xx. From then on the answer is a GraphQL response: with
 200 as application/json; a client that accepts application/graphql-response+json gets 400 where nothing was executed.
 Queries may come by GET, mutations only by POST as JSON, which no foreign page can send without asking. No batching.
+A mutation with an `Idempotency-Key` is carried out once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 
 from .... import settings
 from ....application import App
+from ....deferred import deferred
 from ....errors import (
     Fault,
     InvalidQuery,
@@ -23,11 +25,12 @@ from ....errors import (
     MalformedJson,
     MethodNotAllowed,
     PersistedQueryNotFound,
+    PersistyError,
     UndeclaredDocument,
 )
 from ....model import nesting
 from ...http.compression import SMALL, coded
-from ...http.messages import JSON, MAX_BODY, Request, Response, json_body, without_content
+from ...http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
 from ...revisions import PerRevision
 from ..response import Answer, refused
@@ -47,7 +50,8 @@ class GraphqlEndpoint:
         self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None, documents: Documents | None = None
     ) -> None:
         configured = settings.load()
-        self._max_body = max_body
+        self._app, self._max_body = app, max_body
+        self._idempotency: Any = None
         self._documents = documents or declared_in(configured.graphql_documents)
         found = limits or Limits(introspection=configured.graphql_introspection != "off")
         self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found, check=before is None))
@@ -77,6 +81,8 @@ class GraphqlEndpoint:
             if read is None:
                 raise MethodNotAllowed(allow=ALLOWED)
             text, variables, name = checked(self._documents, read(request, self._max_body))
+            if IDEMPOTENCY_KEY in request.headers and request.method == "POST" and begin is None:
+                return self._once(request, text, variables, name)
             read_only = request.method == "GET"
             answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only, begin=begin)
             return _response(request, answer)
@@ -84,6 +90,35 @@ class GraphqlEndpoint:
             return _response(request, refused(error))
         except Exception as error:  # the edge of the program: a document of the problem, whatever it is
             return refusal(error)
+
+    def _once(self, request: Request, text: str, variables: Mapping[str, Any], name: str | None) -> Response:
+        """Return the response to a request with an `Idempotency-Key`, which carries out the same mutation only once."""
+        prepared = self.schema.prepare(text, variables, name, caller=request.caller)
+        if isinstance(prepared, Answer):
+            return _response(request, prepared)
+        if self._app.idempotency is None or not prepared.mutations:
+            return _response(request, prepared.execute())
+        if self._idempotency is None:
+            self._idempotency = deferred("persisty.api.idempotency").Idempotency(self._app)
+        if not any(self._idempotency.admits(one, request) for one in prepared.mutations):
+            return _response(request, prepared.execute())
+
+        def carry_out() -> tuple[Response, bool]:
+            try:
+                answer = prepared.execute()
+            except Exception as error:  # errors of operations are in the answer: one beside it may come after a write
+                return refusal(error), True
+            done = len(answer.rejected) < len(prepared.mutations)
+            return _response(request, answer), done or any(map(self._idempotency.is_outcome, answer.rejected))
+
+        content = msgspec.json.encode(
+            [text, variables, name]
+        )  # a persisted document is the same by its text and by its hash
+        try:
+            response: Response = self._idempotency.once(request, content, carry_out)
+        except PersistyError as error:  # of the key, or of the store of requests
+            return _response(request, refused(error))
+        return response
 
 
 def _posted(request: Request, max_body: int) -> Any:

@@ -8,6 +8,7 @@ from top to bottom, one root field after the other. Questions about the schema i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -77,6 +78,18 @@ class _Plan(Struct, frozen=True):
     """Key → what answers it: a root field, the name of the root type, or the document that asks for it about the schema."""
 
     fields: dict[str, _Root | str | DocumentNode]
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of the root fields."""
+        return tuple(one.operation for one in self.fields.values() if isinstance(one, _Root))
+
+
+class Prepared(Struct, frozen=True):
+    """A request that is ready to be executed. `mutations`: the operations of a mutation's root fields; none for a query."""
+
+    mutations: tuple[Operation, ...]
+    execute: Callable[[], Answer]
 
 
 class _Document:
@@ -159,6 +172,20 @@ class GraphqlSchema:
         `read_only` raises `MethodNotAllowed` for a mutation. `begin` is given a subscription, where there can be any, and the response
         is empty then.
         """
+        found = self.prepare(text, variables, operation_name, caller=caller, read_only=read_only, begin=begin)
+        return found if isinstance(found, Answer) else found.execute()
+
+    def prepare(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        *,
+        caller: Caller = ANONYMOUS,
+        read_only: bool = False,
+        begin: Callable[[Live], None] | None = None,
+    ) -> Prepared | Answer:
+        """Return a request that is ready to be executed, or the response if there is nothing to execute. Parameters as for `answer`."""
         given = dict(variables or {})
         try:
             document = self._documents.get(text) or self._prepare(text)
@@ -175,6 +202,10 @@ class GraphqlSchema:
             self._weigh(plan, values)
         except Rejected as rejected:
             return answers.rejected(rejected.errors)
+        mutations = plan.operations if operation.operation is OperationType.MUTATION else ()
+        return Prepared(mutations, partial(self._executed, plan, values, caller, given))
+
+    def _executed(self, plan: _Plan, values: VariableValues, caller: Caller, given: dict[str, Any]) -> Answer:
         run = Run(stores_for(self._stores, caller), values, known_error)
         return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
 
@@ -209,12 +240,14 @@ class GraphqlSchema:
                 found = call(field.operation, field.selected.arguments(run.variables), caller)
             except UnreadableItem as error:
                 if not error.others:
+                    run.rejected[key] = error
                     return run.fail(error, (key,), field.selected, nullable=True)
                 for position, one in error.by_position.items():
                     run.fail(one, (key, position), field.selected, nullable=True)
                 found = error.others
             except Exception as error:  # whatever it is, its neighbours are answered
-                return run.fail(run.known(error), (key,), field.selected, nullable=True)
+                run.rejected[key] = known = run.known(error)
+                return run.fail(known, (key,), field.selected, nullable=True)
             return field.node.complete(run, [found], lambda _: (key,))[0]
         if isinstance(field, str):
             return field
