@@ -21,14 +21,16 @@ from msgspec import Struct
 from sqlalchemy import Table
 
 from ...errors import Fault, InvalidDeclaration
-from ...model.expressions import And, Compare, Filter
+from ...model.expressions import And, Compare, Filter, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
-from ...store.backend import Delete, Outcome, Patch, Put, Write, WriteResult
+from ...store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.engine_urls import read_url
 from ...store.write_results import undone
 from .backend import HOW, SqlBackend
+from .backward_orders import BackwardOrders
+from .columns import RowCodec
 from .dialect import UniqueTaken
 from .engine import SqlEngine
 from .sqlite import SQLITE
@@ -61,10 +63,26 @@ class SqliteBackend(SqlBackend[T]):
     def __init__(self, meta: StoreMeta[T], table: Table, connection: SqliteConnection) -> None:
         super().__init__(meta, table, SQLITE, connection, embedded=True)
         self._sqlite = connection
+        self._backward = BackwardOrders(meta)
         self._key_places = [self._codec.names.index(name) for name in meta.key.attributes]
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys))
+
+    def _page_rows(self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec) -> list[tuple[Any, ...]]:
+        backward = self._backward.of(total)
+        if backward is not None and not backward.skips():
+            statement, arguments = self._queried(
+                asked.where, total, asked.after, asked.limit + 1, codec, backward.order
+            )
+            rows = self._sqlite.rows(statement.text, arguments)
+            if not backward.tied(rows, codec.names):
+                return rows
+        return super()._page_rows(asked, total, codec)
+
+    def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
+        backward = self._backward.of(total)
+        return total if backward is None else backward.order
 
     def _read_many(self, keys: Sequence[tuple[Any, ...]]) -> list[T | None]:
         """The items of keys as they are stored: a row is found by these faster than by decoded values."""

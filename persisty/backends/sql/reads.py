@@ -81,10 +81,18 @@ class SqlReads(Generic[T]):
     def query(self, asked: Query) -> Page[T]:
         total, limit = asked.order or self._key_order, asked.limit
         codec = self._reading(asked.select, total)
-        statement, arguments = self._queried(asked.where, total, asked.after, limit + 1, codec)
-        rows = self._connection.rows(statement.text, arguments)
+        rows = self._page_rows(asked, total, codec)
         items = codec.items(rows[:limit])
         return self._unfinished(items, total, asked) if len(rows) > limit else Page(items)
+
+    def _page_rows(self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec) -> list[tuple[Any, ...]]:
+        """Return the rows of a page, and one more if there are more."""
+        statement, arguments = self._queried(asked.where, total, asked.after, asked.limit + 1, codec)
+        return self._connection.rows(statement.text, arguments)
+
+    def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
+        """Return the order of the statement of a page, whose rows tell whether they have the order asked for."""
+        return total
 
     def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
         """A page that is not the last one."""
@@ -136,8 +144,9 @@ class SqlReads(Generic[T]):
         return [self._group(measures, by, iter(row)) for row in rows]
 
     def explain(self, asked: Query) -> Explanation:
+        total = asked.order or self._key_order
         statement, arguments = self._queried(
-            asked.where, asked.order or self._key_order, None, asked.limit + 1, self._codec
+            asked.where, total, None, asked.limit + 1, self._codec, self._read_by(total)
         )
         lines = tuple(str(row[-1]) for row in self._plan(self._dialect.explain + statement.text, arguments))
         plan = self._dialect.explained(lines, self._firsts)
@@ -167,10 +176,12 @@ class SqlReads(Generic[T]):
         after: Mapping[str, Any] | None,
         rows: int,
         codec: RowCodec,
+        by: tuple[OrderBy, ...] | None = None,
     ) -> tuple[Statement, Sequence[Any]]:
+        """Return the statement of a page in a total order, and its arguments. `by`: the order of the rows, if it is another one."""
         wanted = where if after is None else combine(And, [where, beyond(self.meta, total, after)])
         values: list[Any] = []
-        statement = self._statements.get("query", shape_of(wanted, self._codec, values), total, codec.names)
+        statement = self._statements.get("query", shape_of(wanted, self._codec, values), by or total, codec.names)
         values.append(rows)
         return statement, statement.arguments(values)
 
