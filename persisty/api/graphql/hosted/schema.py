@@ -7,7 +7,7 @@ from top to bottom, one root field after the other. Questions about the schema i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,103 +22,41 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    Undefined,
-    VariableDefinitionNode,
     execute_sync,
     get_operation_ast,
     get_variable_values,
 )
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValues, VariableValueSource
-from graphql.utilities import coerce_input_value
-from msgspec import Struct
+from graphql.execution.values import VariableValues
 
 from ....application import App
 from ....errors import MethodNotAllowed, TooComplex, UnreadableItem
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
 from ...actions import operations
-from ...operations import Operation
 from .. import response as answers
 from ..compiler import Dialect, Planner
 from ..complexity import check_complexity, members_of
-from ..executor import Failure, Node, Run, stores_for
+from ..executor import Failure, Run, stores_for
 from ..resolvers import call
 from ..response import Answer, error_of, executed, known_error, not_begun
 from ..result_types import offered_in
 from ..sdl import sdl
-from ..selection import TYPENAME, Selected
+from ..selection import TYPENAME
 from ..subscriptions import subscriptions
 from ..types import Leaf
 from .aws_scalars import json_text
 from .bounded_cache import BoundedCache
-from .document_limits import Limits, fields_of, holds_more
+from .document_limits import Limits, holds_more
+from .document_plans import REMEMBERED_PLANS, CheckedDocument, DocumentPlan, Prepared, RootField
 from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
 from .executable_schema import ExecutableSchema
-from .field_collection import Collector, fragments_of, switches_of
+from .field_collection import Collector
 from .subscription import Live
 
 REMEMBERED = 32 << 20
 """Bytes of documents that are cached parsed, validated and compiled."""
-REMEMBERED_PLANS = 16
-"""Plans that are cached of one document."""
-DOCUMENT_COST, LENGTH_COST, PLAN_COST = 12_000, 150, 500
-"""Bytes of a cached document, of each of its characters, and of each field in each plan: measured, and rounded up."""
-
-
-class _Root(Struct, frozen=True):
-    """A root field of a plan."""
-
-    selected: Selected
-    operation: Operation
-    node: Node
-
-
-class _Plan(Struct, frozen=True):
-    """Key → what answers it: a root field, the name of the root type, or the document that asks for it about the schema."""
-
-    fields: dict[str, _Root | str | DocumentNode]
-
-    @property
-    def operations(self) -> tuple[Operation, ...]:
-        """The operations of the root fields."""
-        return tuple(one.operation for one in self.fields.values() if isinstance(one, _Root))
-
-
-class Prepared(Struct, frozen=True):
-    """A request that is ready to be executed. `mutations`: the operations of a mutation's root fields; none for a query."""
-
-    mutations: tuple[Operation, ...]
-    execute: Callable[[], Answer]
-
-
-class _Document:
-    """A document that is fit to be executed, and its plans."""
-
-    def __init__(self, schema: GraphQLSchema, node: DocumentNode) -> None:
-        self.schema = schema
-        self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
-        self.plans: dict[tuple[Any, ...], _Plan] = {}
-        plans = REMEMBERED_PLANS if self.switches else 1
-        self.cost = DOCUMENT_COST + fields_of(node) * plans * PLAN_COST
-        self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
-
-    def plainly(self, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]) -> VariableValues | None:
-        """The variables, where each is given, as a scalar that its type takes: what graphql-core makes of them, without reading the
-        definitions anew."""
-        known = self._signatures.get(id(definitions))
-        if known is None:
-            found = [get_variable_signature(self.schema, one) for one in definitions]
-            known = self._signatures[id(definitions)] = [one for one in found if not isinstance(one, GraphQLError)]
-        coerced: dict[str, Any] = {}
-        for one in known:
-            value = given.get(one.name)
-            if type(value) not in SCALAR:
-                return None
-            coerced[one.name] = read = coerce_input_value(value, one.type)
-            if read is Undefined:
-                return None
-        return VariableValues({one.name: VariableValueSource(one, given[one.name]) for one in known}, coerced)
+LENGTH_COST = 150
+"""Bytes of each character of a cached document: measured, and rounded up."""
 
 
 class GraphqlSchema:
@@ -136,7 +74,7 @@ class GraphqlSchema:
             sdl(known, subscriptions=followed)
         self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
         self._executable = ExecutableSchema(self._operations, self._subscriptions, self._planner)
-        self._documents: BoundedCache[_Document] = BoundedCache(REMEMBERED)
+        self._documents: BoundedCache[CheckedDocument] = BoundedCache(REMEMBERED)
 
     @property
     def whole(self) -> GraphQLSchema:
@@ -205,13 +143,13 @@ class GraphqlSchema:
         mutations = plan.operations if operation.operation is OperationType.MUTATION else ()
         return Prepared(mutations, partial(self._executed, plan, values, caller, given))
 
-    def _executed(self, plan: _Plan, values: VariableValues, caller: Caller, given: dict[str, Any]) -> Answer:
+    def _executed(self, plan: DocumentPlan, values: VariableValues, caller: Caller, given: dict[str, Any]) -> Answer:
         run = Run(stores_for(self._stores, caller), values, known_error)
         return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
 
     def _subscribed(
         self,
-        document: _Document,
+        document: CheckedDocument,
         operation: OperationDefinitionNode,
         values: VariableValues,
         caller: Caller,
@@ -233,9 +171,9 @@ class GraphqlSchema:
         return Answer(b"", True)
 
     def _answered(
-        self, run: Run, key: str, field: _Root | str | DocumentNode, caller: Caller, given: dict[str, Any]
+        self, run: Run, key: str, field: RootField | str | DocumentNode, caller: Caller, given: dict[str, Any]
     ) -> Any:
-        if isinstance(field, _Root):
+        if isinstance(field, RootField):
             try:
                 found = call(field.operation, field.selected.arguments(run.variables), caller)
             except UnreadableItem as error:
@@ -253,9 +191,9 @@ class GraphqlSchema:
             return field
         return (execute_sync(self.whole, field, variable_values=given).data or {}).get(key)
 
-    def _weigh(self, plan: _Plan, values: VariableValues) -> None:
+    def _weigh(self, plan: DocumentPlan, values: VariableValues) -> None:
         """Raise `Rejected` if the answer might hold too much."""
-        roots = [one for one in plan.fields.values() if isinstance(one, _Root)]
+        roots = [one for one in plan.fields.values() if isinstance(one, RootField)]
         self._weigh_all(one.node.weight(values, _members(one, values)) for one in roots)
 
     def _weigh_all(self, weights: Iterable[int]) -> None:
@@ -265,8 +203,8 @@ class GraphqlSchema:
             raise Rejected([error_of(error)]) from None
 
     def _plan(
-        self, document: _Document, operation: OperationDefinitionNode, name: str | None, values: VariableValues
-    ) -> _Plan:
+        self, document: CheckedDocument, operation: OperationDefinitionNode, name: str | None, values: VariableValues
+    ) -> DocumentPlan:
         asked = (name, *(values.coerced.get(switch) for switch in document.switches))
         found = document.plans.get(asked)
         if found is None:
@@ -275,24 +213,26 @@ class GraphqlSchema:
             found = document.plans[asked] = self._compiled(document, operation, values.coerced)
         return found
 
-    def _compiled(self, document: _Document, operation: OperationDefinitionNode, switches: Mapping[str, Any]) -> _Plan:
+    def _compiled(
+        self, document: CheckedDocument, operation: OperationDefinitionNode, switches: Mapping[str, Any]
+    ) -> DocumentPlan:
         collector = Collector(document.schema, document.fragments, switches)
         root = document.schema.get_root_type(operation.operation)
-        fields: dict[str, _Root | str | DocumentNode] = {}
+        fields: dict[str, RootField | str | DocumentNode] = {}
         if isinstance(root, GraphQLObjectType):
             for key, nodes in collector.fields([operation.selection_set]).items():
                 name = nodes[0].name.value
                 if name in root.fields and name in self._operations:
                     selected, known = collector.selected(root, key, nodes), self._operations[name]
-                    fields[key] = _Root(selected, known, self._planner.root(known, selected, root.name))
+                    fields[key] = RootField(selected, known, self._planner.root(known, selected, root.name))
                 elif name == TYPENAME:
                     fields[key] = root.name
                 else:
                     fields[key] = _about_the_schema(document, operation, nodes)
-        return _Plan(fields)
+        return DocumentPlan(fields)
 
     def _variables(
-        self, document: _Document, operation: OperationDefinitionNode, given: dict[str, Any]
+        self, document: CheckedDocument, operation: OperationDefinitionNode, given: dict[str, Any]
     ) -> VariableValues:
         """The variables as their types read them. Raises `Rejected`."""
         definitions = operation.variable_definitions or ()
@@ -314,16 +254,16 @@ class GraphqlSchema:
         kind = self._executable.current.type_map[leaf.name]
         return kind.coerce_output_value if isinstance(kind, GraphQLScalarType | GraphQLEnumType) else identity
 
-    def _prepare(self, text: str) -> _Document:
+    def _prepare(self, text: str) -> CheckedDocument:
         node = parsed(text, self._limits)
         schema = self._executable.of_document(node)
         check(schema, node, self._limits)
-        document = _Document(schema, node)
+        document = CheckedDocument(schema, node)
         self._documents.put(text, document, document.cost + LENGTH_COST * len(text))
         return document
 
 
-def _members(root: _Root, values: VariableValues) -> int:
+def _members(root: RootField, values: VariableValues) -> int:
     try:
         given = {} if root.operation.mutation else root.selected.arguments(values)
     except GraphQLError:  # told where the field is answered
@@ -335,7 +275,6 @@ NEEDS_CONNECTION = (
     "A subscription needs a connection that stays open: a WebSocket, with the protocol graphql-transport-ws"
 )
 NO_VARIABLES = VariableValues({}, {})
-SCALAR = frozenset({str, int, float, bool})
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -346,7 +285,7 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     return found
 
 
-def _about_the_schema(document: _Document, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
+def _about_the_schema(document: CheckedDocument, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
     """The document that asks for these fields alone."""
     alone = OperationDefinitionNode(
         operation=operation.operation,
