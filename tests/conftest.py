@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
@@ -18,6 +19,10 @@ from .conformance.engines import engine_of
 from .dynamodb_local import dynamodb_local
 from .moto_server import moto_server
 from .postgres import postgres_server
+
+# An example of a millisecond takes a second on a machine with more processes than cores. Hypothesis' deadline of 200 ms would fail it.
+hypothesis.settings.register_profile("without deadlines", parent=hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 
 @pytest.fixture(scope="session")
