@@ -15,7 +15,7 @@ from .links import ACTIONS
 from .meta import Attribute
 from .rules import Member, Owned, Rule, Through, leaves
 from .schema import AttributeSchema, LinkSchema
-from .types import KEYABLE, Kind, bare, is_literal
+from .types import KEYABLE, STORED_AS, Kind, bare, is_literal
 
 
 def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
@@ -61,7 +61,13 @@ def check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Faul
         if attribute is None:
             faults.append(Fault(f"/{part}", "is in the key but is not an attribute"))
         elif attribute.kind not in KEYABLE:
-            faults.append(Fault(f"/{part}", f"is in the key but is a {attribute.kind}", expected=_kinds(KEYABLE)))
+            faults.append(
+                Fault(
+                    f"/{part}",
+                    f"is in the key but is a {attribute.kind}",
+                    expected=_kinds(KEYABLE),
+                )
+            )
         elif attribute.optional:
             faults.append(Fault(f"/{part}", "is in the key but may be None"))
         elif attribute.readable is not True:
@@ -92,7 +98,12 @@ def check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], f
             if part not in drafts:
                 faults.append(Fault(f"/{part}", f"is in {where} but is not an attribute"))
             elif not drafts[part].sortable:
-                faults.append(Fault(f"/{part}", f"is in {where} but is {drafts[part].kind}, which has no order"))
+                faults.append(
+                    Fault(
+                        f"/{part}",
+                        f"is in {where} but is {STORED_AS.get(drafts[part].kind, drafts[part].kind)}, which has no order",
+                    )
+                )
 
 
 def check_rule_types(path: str, access: Any) -> list[Fault]:

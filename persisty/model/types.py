@@ -68,6 +68,15 @@ OPERATORS: dict[str, frozenset[Kind]] = {
 }
 """Operator → the kinds it applies to."""
 
+STORED_AS = {Kind.JSON: "stored as JSON"}
+"""The word of a message for a kind that is not its name: the declaration of a set, a list or a duration does not say JSON."""
+
+
+def attributes_of(kind: Kind) -> str:
+    """Return the words for attributes of a kind in a message."""
+    return f"attributes {STORED_AS[kind]}" if kind in STORED_AS else f"{kind} attributes"
+
+
 NUMERIC = frozenset({Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL})
 AGGREGATES: dict[str, frozenset[Kind]] = {
     "min": OPERATORS["lt"] - {Kind.BYTES},

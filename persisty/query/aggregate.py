@@ -16,7 +16,7 @@ from msgspec import Struct
 from ..errors import Fault, InvalidQuery, TooManyGroups
 from ..model.expressions import COUNT, Aggregate
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind
+from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind, attributes_of
 from ..model.validation import pointer
 
 MAX_GROUPS = 10_000
@@ -47,7 +47,7 @@ def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate
         elif one.attribute is None or one.attribute not in known:
             faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), one.attribute))
         elif (kind := known[one.attribute].kind) not in AGGREGATES[one.function]:
-            faults.append(Fault(where, f"No {one.function} of {kind} attributes", found=one.attribute))
+            faults.append(Fault(where, f"No {one.function} of {attributes_of(kind)}", found=one.attribute))
     if faults or not given:
         raise InvalidQuery(faults=faults or [Fault(path, "No aggregates", "at least one")])
 

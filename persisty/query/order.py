@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import AttributeExpression, OrderBy, name_of
 from ..model.meta import Attribute, StoreMeta
+from ..model.types import attributes_of
 from ..model.validation import pointer
 from .visibility import View
 
@@ -39,7 +40,7 @@ def resolve_order(
         if one is None or attribute is None:
             faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), str(term)))
         elif not attribute.sortable:
-            faults.append(Fault(where, f"Not sortable: {attribute.kind}", found=one.attribute))
+            faults.append(Fault(where, f"No order of {attributes_of(attribute.kind)}", found=one.attribute))
         else:
             total.setdefault(one.attribute, one)
     if faults:

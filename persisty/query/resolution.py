@@ -15,7 +15,7 @@ import msgspec
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Linked, Not, Or, Text
 from ..model.meta import Attribute, StoreMeta
-from ..model.types import OPERATORS, Kind, unicode
+from ..model.types import OPERATORS, Kind, attributes_of, unicode
 from ..model.validation import fault_of, operand, pointer
 from .filter_algebra import combine, exists, narrowed, opposite, seen_on
 from .visibility import View, unrestricted
@@ -151,7 +151,7 @@ def compare(
         return NOTHING
     if attribute.kind not in kinds:
         known = [other for other, applies in OPERATORS.items() if attribute.kind in applies]
-        faults.append(Fault(path, f"Not for {attribute.kind} attributes", "one of " + ", ".join(known), operator))
+        faults.append(Fault(path, f"Not for {attributes_of(attribute.kind)}", "one of " + ", ".join(known), operator))
         return NOTHING
     try:
         return SHAPES.get(operator, _plain)(attribute, operator, value, strict)

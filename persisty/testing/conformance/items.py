@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -90,6 +90,18 @@ class Specimen:
     anything: Attr[Any] = Attr(default=None)
     size: Attr[Literal["s", "m", "l"] | None] = Attr(default=None)
     grade: Attr[Literal[-1, 1, 2] | None] = Attr(default=None)
+
+
+@stored
+class Shift:
+    """An item with values that are stored as JSON although their types are scalars or sets."""
+
+    id: Attr[str]
+    starts: Attr[time | None] = Attr(default=None)
+    length: Attr[timedelta | None] = Attr(default=None)
+    people: Attr[set[str]] = Attr(factory=set)
+    days: Attr[frozenset[date] | None] = Attr(default=None)
+    pair: Attr[tuple[int, str] | None] = Attr(default=None)
 
 
 @stored(key=("device", "at"))
