@@ -75,7 +75,7 @@ def test_graphql_offers_no_comparison(app: App) -> None:
 
 def test_a_key_or_an_index_of_one_stops_the_declaration() -> None:
     for declared in ({"key": ("starts",)}, {"indexes": [Index("length")]}):
-        with pytest.raises(InvalidDeclaration, match="stored as JSON|is a json"):
+        with pytest.raises(InvalidDeclaration, match=r"stored as JSON|is a json"):
 
             @stored(**declared)
             class Bad:
