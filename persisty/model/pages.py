@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -20,7 +20,7 @@ class ResultPage(Struct, Generic[T], frozen=True):
 
     @property
     def errors(self) -> tuple[UnreadableItem, ...]:
-        """The matches that this page lacks because they cannot be read; see `UnreadableItem`."""
+        """The matches that this page lacks because they cannot be read, and the items behind loaded links that it lacks; see `UnreadableItem`."""
         return ()
 
     def __iter__(self) -> Iterator[T]:
@@ -40,6 +40,10 @@ class IncompletePage(ResultPage[T], Generic[T], frozen=True, rename={"unreadable
         return self.unreadable
 
 
-def page_like(page: ResultPage[Any], items: list[Any]) -> ResultPage[Any]:
-    """Return the page with other items in the place of its own."""
-    return IncompletePage(items, page.cursor, page.errors) if page.errors else ResultPage(items, page.cursor)
+def page_like(page: ResultPage[Any], items: list[Any], further: Iterable[UnreadableItem] = ()) -> ResultPage[Any]:
+    """Return the page with other items in the place of its own. `further`: errors to append, each item once."""
+    errors = list(page.errors)
+    for one in further:
+        if one not in errors and all(one.details != other.details for other in errors):
+            errors.append(one)
+    return IncompletePage(items, page.cursor, tuple(errors)) if errors else ResultPage(items, page.cursor)

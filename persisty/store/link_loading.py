@@ -257,8 +257,17 @@ LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_on
 """Kind of link → what loads it: (store, target's store, link, distinct values of the near end) → value → what is behind."""
 
 
-def loaded(store: StoreContext[Any], items: Sequence[Any], names: Iterable[str], limit: int) -> list[Any]:
-    """Copies of the items with these links loaded; `author.team` loads the team of each author, too. None stays None."""
+def loaded(
+    store: StoreContext[Any],
+    items: Sequence[Any],
+    names: Iterable[str],
+    limit: int,
+    errors: list[UnreadableItem] | None = None,
+) -> list[Any]:
+    """Return copies of the items with these links loaded; `author.team` loads the team of each author, too. None stays None.
+
+    A link to an item that cannot be read is left out. Its error is appended to `errors`, or logged if there is no such list.
+    """
     below: dict[str, list[str]] = {}
     for name in names:
         step, _, rest = name.partition(".")
@@ -266,24 +275,31 @@ def loaded(store: StoreContext[Any], items: Sequence[Any], names: Iterable[str],
     present = [one for one in items if one is not None]
     values: dict[str, list[Any]] = {}
     for name, further in below.items():
-        values[name] = _readable(store, name, present, limit)
+        values[name] = _readable(store, name, present, limit, errors)
         if further:
-            values[name] = _further(store.of(store.meta.links[name].ends.target), values[name], further, limit)
+            values[name] = _further(store.of(store.meta.links[name].ends.target), values[name], further, limit, errors)
     cls = loaded_class(store.meta)
     copies = iter([_copy(cls, one, {name: some[i] for name, some in values.items()}) for i, one in enumerate(present)])
     return [None if one is None else next(copies) for one in items]
 
 
-def _readable(store: StoreContext[Any], name: str, items: list[Any], limit: int) -> list[Any]:
+def _readable(
+    store: StoreContext[Any], name: str, items: list[Any], limit: int, errors: list[UnreadableItem] | None
+) -> list[Any]:
     """The values of a link, UNSET where the item that it leads to cannot be read: such a link is left out."""
     try:
         return related(store, name, items, None, None, limit, None)
     except UnreadableItem as error:
-        log.warning("%s", error.message)
+        if errors is None:
+            log.warning("%s", error.message)
+        else:
+            errors += error.by_position.values()
         return [UNSET if place in error.by_position else one for place, one in enumerate(error.others)]
 
 
-def _further(target: StoreContext[Any], found: list[Any], names: list[str], limit: int) -> list[Any]:
+def _further(
+    target: StoreContext[Any], found: list[Any], names: list[str], limit: int, errors: list[UnreadableItem] | None
+) -> list[Any]:
     """The links of what is behind a link: of items, or of the items of pages."""
     flat: list[Any] = []
     for one in found:
@@ -291,7 +307,7 @@ def _further(target: StoreContext[Any], found: list[Any], names: list[str], limi
             flat.append(one)
         elif isinstance(one, ResultPage):
             flat += one.items
-    again = iter(loaded(target, flat, names, limit))
+    again = iter(loaded(target, flat, names, limit, errors))
 
     def with_links(one: Any) -> Any:
         if isinstance(one, target.meta.item):

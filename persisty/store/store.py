@@ -338,12 +338,13 @@ class Store(Generic[T]):
         """Load links of a page, a list or an item: `store.links(page, "author", Message.room)`. Without names, loads all links.
 
         Returns copies: their `author` is an item or None, and their `messages` a `ResultPage` of the first `limit`. `"author.team"` loads the
-        team of each author, too.
+        team of each author, too. A link to an item that cannot be read is left out; the `errors` of a page name the item, otherwise the log does.
         """
         here = self._context
         asked = [str(link_name(name)) for name in names] or list(self.meta.links)
         if isinstance(items, ResultPage):
-            return page_like(items, loaded(here, items.items, asked, limit))
+            errors: list[UnreadableItem] = []
+            return page_like(items, loaded(here, items.items, asked, limit, errors), errors)
         if isinstance(items, Sequence):
             return loaded(here, items, asked, limit)
         return loaded(here, [items], asked, limit)[0]

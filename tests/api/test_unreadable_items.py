@@ -113,6 +113,18 @@ def test_included_links_leave_out_a_broken_item_and_name_it_in_pages(app: App) -
     assert [(one["id"], one.get("shop", {}).get("id")) for one in page["items"]] == [
         ("d0", "s0"), ("d2", None), ("d3", None),
     ]  # fmt: skip
+    behind = {**NAMED, "store": "shop", "key": "s1"}
+    assert [named(one) for one in page["errors"]] == [NAMED, behind], "d2 and d3 lead to one shop"
+    _, page = rest(app, "GET", "dress", "order=id&fields=id,shop.id&size=1")
+    assert [one.get("shop") for one in page["items"]] == [{"id": "s0"}, None, None]
+    assert [named(one) for one in page["errors"]] == [NAMED, behind]
+    _, found = rest(app, "GET", "dress-batch", "key=d0&key=d1&key=d2&key=none&include=shop")
+    assert [one and one.get("shop", {}).get("id") for one in found["items"]] == ["s0", None, None, None]
+    assert [named(one) for one in found["errors"]] == [NAMED, behind]
+    _, lines = rest(app, "GET", "dress", "order=id&include=shop", accept="application/x-ndjson")
+    assert [one["key"] for one in lines[-1]["items"]] == ["d1", "s1"]
+    status, dress = rest(app, "GET", "dress/d2", "include=shop")
+    assert (status, "shop" in dress) == (200, False)
     status, shop = rest(app, "GET", "shop/s0", "include=dresses")
     assert (status, [one["id"] for one in shop["dresses"]["items"]]) == (200, ["d0"])
     assert [named(one) for one in shop["dresses"]["errors"]] == [NAMED]

@@ -146,8 +146,9 @@ def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
     def project(item: Any) -> dict[str, Any]:
         shown = {name: value for name, get in columns if (value := get(item)) is not UNSET}
         for name, behind in links:
-            found = getattr(item, name)
-            shown[name] = found if behind is None else _within(found, behind)
+            found = getattr(item, name, UNSET)
+            if found is not UNSET:  # what it leads to can be read
+                shown[name] = found if behind is None else _within(found, behind)
         return shown
 
     return project
@@ -156,7 +157,7 @@ def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
 def _within(found: Any, projection: Projection) -> Any:
     """Return the projection of an item, or of those of a list or a page in their positions. None stays None."""
     if isinstance(found, ResultPage):
-        return page_like(found, [projection(one) for one in found.items])
+        return page_like(found, [None if one is None else projection(one) for one in found.items])
     if isinstance(found, list):
         return [_within(one, projection) for one in found]
     return None if found is None else projection(found)

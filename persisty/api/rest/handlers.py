@@ -13,6 +13,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from ...errors import Aborted, Conflict, Fault, InvalidInput, InvalidQuery, NotFound, UnreadableItem
+from ...model.pages import ResultPage
 from ...model.verbs import VERBS
 from ...store.edits import EditResult
 from ...store.store import Store, context_of
@@ -134,12 +135,15 @@ class Handlers:
             shown, given = self._shape(operation, request)
             if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
                 raise InvalidQuery(faults=strangers)
-            content: dict[str, Any] = {}
+            errors: list[UnreadableItem] = []
             try:
                 items = call({"keys": [value for _, value in given]}, request.caller)
             except UnreadableItem as error:
-                items, content = error.others, {"errors": list(error.by_position.values())}
-            return answers.answer(request, {"items": shown.of(items), **content}, included=bool(shown.links))
+                items, errors = error.others, list(error.by_position.values())
+            page = shown.of(ResultPage(items))
+            errors += page.errors
+            content = {"items": page.items, "errors": errors} if errors else {"items": page.items}
+            return answers.answer(request, content, included=bool(shown.links))
 
         return read_batch
 
