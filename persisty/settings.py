@@ -162,3 +162,8 @@ def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str 
     """Return the address that AWS's variables give for a service such as `sqs`, None for AWS itself."""
     source = os.environ if environ is None else environ
     return source.get(f"AWS_ENDPOINT_URL_{service.upper()}") or source.get("AWS_ENDPOINT_URL") or None
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment for a process that this one starts: its own, and more variables."""
+    return {**os.environ, **more}

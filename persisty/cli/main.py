@@ -31,6 +31,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Print the changes that stored items need to fit the declarations."),
     "migrate": ("migrate", "Change what is stored until it fits the declarations."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
+    "deploy": ("deploy", "Deploy an app to AWS."),
+    "synth": ("synth", "Write the templates of a deployment, and deploy nothing."),
+    "destroy": ("destroy", "Delete the stacks of a deployment. Its tables stay."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""
 

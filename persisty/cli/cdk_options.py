@@ -1,0 +1,51 @@
+"""Options of the commands that run the CDK: deploy, synth and destroy. Each becomes words of the CDK's own command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..deploy.cdk_cli import app_words, configuration, context_words, run_cdk
+from .project import app_of
+
+StageOption = Annotated[str | None, typer.Option(help="Stage; default: that of cdk.json, or dev")]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(help="Platform of the functions, such as x86_64-3.13; default: that of cdk.json, or arm64-3.13"),
+]
+ProfileOption = Annotated[str | None, typer.Option(help="AWS profile; default: that of the shell")]
+ContextOption = Annotated[
+    list[str] | None,
+    typer.Option("--context", "-c", metavar="NAME=VALUE", help="Further context of the CDK; repeatable"),
+]
+
+
+def cdk_words(
+    folder: Path,
+    app: str | None,
+    stage: str | None,
+    target: str | None,
+    profile: str | None,
+    context: list[str] | None,
+) -> list[str]:
+    """Return the words that these options become. The app is left to `cdk.json` if that names one."""
+    declared = configuration(folder)
+    words = app_words(declared)
+    within = declared.get("context")
+    named = not words or (isinstance(within, dict) and "app" in within)
+    known: dict[str, Any] = {"app": None if app is None and named else app_of(app), "stage": stage, "target": target}
+    return [
+        *words,
+        *context_words(known),
+        *(word for one in context or () for word in ("--context", one)),
+        *([] if profile is None else ["--profile", profile]),
+    ]
+
+
+def run(folder: Path, words: list[str], *, quiet: bool = False) -> None:
+    """Run the CDK. Its own message has been shown when it fails, so that this ends with its exit code alone."""
+    code = run_cdk(folder, words, quiet=quiet)
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,93 @@
+"""`persisty deploy`: deploy an app to AWS from its own folder.
+
+It synthesises the stacks with the CDK's command line, compares their tables with those that exist, refuses what loses data unless it is named, and
+updates the stacks in waves. It ends with the URLs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from ..deploy.assembly import StackShape, stacks_of
+from ..deploy.cdk_cli import context_words
+from ..deploy.deployed_tables import Deployed, read_deployed
+from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
+from ..drivers import driver
+from ..errors import Fault, InvalidDeclaration
+from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
+from .project import AppArgument
+
+OUTPUTS = "outputs.json"
+
+
+def command(
+    app: AppArgument = None,
+    stage: StageOption = None,
+    target: TargetOption = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHANGE", help="A change that loses data, as the refusal names it; repeatable"),
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Print the waves and deploy nothing")] = False,
+    profile: ProfileOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Deploy an app to AWS."""
+    folder, console = Path.cwd(), Console(highlight=False)
+    words = cdk_words(folder, app, stage, target, profile, context)
+    with TemporaryDirectory(prefix="persisty-deploy-") as temporary:
+        assembly, outputs = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
+        run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
+        stacks = stacks_of(assembly)
+        resources = sum(one.resources for one in stacks)
+        console.print(f"{len(stacks)} stacks with {resources} resources: {', '.join(one.name for one in stacks)}")
+        deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
+        declared = {table.name: table for one in stacks for table in one.tables}
+        _refuse(list(losses(declared, deployed.tables, deployed.stacked)), allow or [])
+        steps = waves(declared, deployed.tables)
+        if plan:
+            for number, step in enumerate(steps, 1):
+                console.print(f"wave {number} of {len(steps)}: {step.what}", soft_wrap=True)
+            return
+        for number, step in enumerate(steps, 1):
+            if len(steps) > 1:
+                console.print(f"[bold]wave {number} of {len(steps)}[/]: {step.what}", soft_wrap=True)
+            run(folder, [*_deploy_words(step, stacks, deployed, assembly, outputs), *words])
+        _print_outputs(console, outputs)
+
+
+def _deploy_words(
+    step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, assembly: Path, outputs: Path
+) -> list[str]:
+    """Return the words of one update: of the stacks with tables alone, or of all."""
+    chosen = [one.id for one in stacks if one.tables] if step.data_only else [one.id for one in stacks]
+    indexes = {name: list(some) for name, some in step.indexes.items()}
+    adopted = any(table.name in deployed.tables for one in stacks if one.name in deployed.new for table in one.tables)
+    return [
+        "deploy", *chosen, *(["--exclusively"] if step.data_only else []),
+        "--require-approval", "never", "--progress", "events", "--output", str(assembly), "--outputs-file", str(outputs),
+        *(["--import-existing-resources"] if adopted else []),
+        *(context_words({CONTEXT: msgspec.json.encode(indexes).decode()}) if indexes else []),
+    ]  # fmt: skip
+
+
+def _refuse(found: list[Loss], allowed: list[str]) -> None:
+    """Raise `InvalidDeclaration` for changes that lose data and are not allowed by name."""
+    refused = [one for one in found if one.name is None or one.name not in allowed]
+    if refused:
+        faults = [Fault(one.path, one.message, None if one.name is None else f"--allow {one.name}") for one in refused]
+        raise InvalidDeclaration("The deployment would lose data: nothing was changed", faults=faults)
+
+
+def _print_outputs(console: Console, file: Path) -> None:
+    found = msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
+    for outputs in found.values():
+        for name, value in outputs.items():
+            console.print(f"{name}: {value}", soft_wrap=True)
+    console.print("Next: open the URL, or `persisty token --subject ann` for a caller of your own", soft_wrap=True)

@@ -1,0 +1,28 @@
+"""`persisty synth`: write the templates of a deployment, and deploy nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..deploy.assembly import stacks_of
+from .cdk_options import ContextOption, StageOption, TargetOption, cdk_words, run
+from .project import AppArgument
+
+
+def command(
+    app: AppArgument = None,
+    stage: StageOption = None,
+    target: TargetOption = None,
+    output: Annotated[Path, typer.Option(help="Folder to write to")] = Path("cdk.out"),
+    context: ContextOption = None,
+) -> None:
+    """Write the templates of a deployment, and deploy nothing."""
+    folder, console = Path.cwd(), Console(highlight=False)
+    words = cdk_words(folder, app, stage, target, None, context)
+    run(folder, ["synth", "--quiet", "--output", str(output), *words], quiet=True)
+    for one in stacks_of(output):
+        console.print(f"{one.name}: {one.resources} resources, {len(one.tables)} tables", soft_wrap=True)

@@ -1,0 +1,73 @@
+"""Read what the CDK has synthesised: the stacks of an assembly, and the DynamoDB tables in their templates, those of nested stacks too.
+
+Source: `manifest.json` of a cloud assembly, package @aws-cdk/cloud-assembly-schema; AWS::DynamoDB::Table in the AWS CloudFormation Template Reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from .resources import Index, KeyAttribute
+from .waves import TableShape
+
+STACK, NESTED, TABLE = "aws:cloudformation:stack", "AWS::CloudFormation::Stack", "AWS::DynamoDB::Table"
+ASSET = "aws:asset:path"
+"""Metadata of a nested stack: the file of its template."""
+
+
+class StackShape(Struct, frozen=True):
+    """A stack: its identifier in the CDK app, its name in CloudFormation, its tables, the number of its resources without those of nested stacks."""
+
+    id: str
+    name: str
+    tables: tuple[TableShape, ...]
+    resources: int
+
+
+def stacks_of(folder: Path) -> tuple[StackShape, ...]:
+    """Return the stacks of an assembly, in the order of the manifest, in which a stack comes after those that it depends on."""
+    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
+    found = []
+    for id_, artifact in manifest.get("artifacts", {}).items():
+        if artifact["type"] == STACK:
+            properties = artifact["properties"]
+            template = _template(folder / properties["templateFile"])
+            tables = tuple(_tables(folder, template))
+            name = properties.get("stackName", id_)
+            found.append(StackShape(artifact.get("displayName", id_), name, tables, len(template.get("Resources", {}))))
+    return tuple(found)
+
+
+def table_shape(properties: Mapping[str, Any]) -> TableShape:
+    """Return the table of a template, or of a response of `DescribeTable`, which have the same members. Indexes that are being deleted are left out."""
+    types = {one["AttributeName"]: one["AttributeType"] for one in properties["AttributeDefinitions"]}
+
+    def attributes(schema: list[dict[str, str]], role: str) -> tuple[KeyAttribute, ...]:
+        names = [one["AttributeName"] for one in schema if one["KeyType"] == role]
+        return tuple(KeyAttribute(name, types[name]) for name in names)
+
+    indexes = []
+    for one in properties.get("GlobalSecondaryIndexes") or ():
+        partition, *others = attributes(one["KeySchema"], "HASH")
+        if one.get("IndexStatus") != "DELETING":
+            indexes.append(Index(one["IndexName"], partition, (*others, *attributes(one["KeySchema"], "RANGE"))))
+    key = (*attributes(properties["KeySchema"], "HASH"), *attributes(properties["KeySchema"], "RANGE"))
+    return TableShape(properties["TableName"], key, tuple(indexes), properties.get("ItemCount", 0))
+
+
+def _tables(folder: Path, template: Mapping[str, Any]) -> Iterator[TableShape]:
+    for resource in template.get("Resources", {}).values():
+        if resource["Type"] == TABLE and isinstance(resource["Properties"].get("TableName"), str):
+            yield table_shape(resource["Properties"])
+        elif resource["Type"] == NESTED and (file := resource.get("Metadata", {}).get(ASSET)):
+            yield from _tables(folder, _template(folder / file))
+
+
+def _template(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(file.read_bytes())
+    return found

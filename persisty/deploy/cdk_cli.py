@@ -1,0 +1,70 @@
+"""Run the CDK's command line from a project's folder: the project's own, the one on the path, or the pinned one of npm.
+
+The pinned version is one that persisty is tested with. npm's `latest` of the package is older.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from .. import settings
+from ..errors import InvalidDeclaration
+
+VERSION = "2.1148.1"
+OWN = Path("node_modules/.bin/cdk")
+CONFIGURATION = Path("cdk.json")
+APP = "persisty_cdk"
+"""The module that synthesises an app of a project without a CDK app of its own."""
+APPS = (f"python3 -m {APP}", f"python -m {APP}")
+"""Values of `app` in `cdk.json` that stand for that module. It runs in the Python of the command."""
+SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CDK_DISABLE_CLI_TELEMETRY": "1"}
+
+
+def cdk_command(folder: Path) -> list[str]:
+    """Return the words that start the CDK's command line. `InvalidDeclaration` if the machine has neither it nor Node."""
+    if (folder / OWN).is_file():
+        return [str(folder / OWN)]
+    for program, words in (("cdk", []), ("npx", ["--yes", f"aws-cdk@{VERSION}"])):
+        if (found := shutil.which(program)) is not None:
+            return [found, *words]
+    raise InvalidDeclaration(
+        "A deployment needs Node 20 or later, for the CDK's command line: neither cdk nor npx is installed"
+    )
+
+
+def app_words(declared: Mapping[str, object]) -> list[str]:
+    """Return the option that names the CDK app: none if `cdk.json` names one of the project's own."""
+    return ["--app", f'"{sys.executable}" -m {APP}'] if declared.get("app", APPS[0]) in APPS else []
+
+
+def configuration(folder: Path) -> dict[str, object]:
+    """Return the content of `cdk.json`, empty without one. `InvalidDeclaration` if it is not a JSON object."""
+    try:
+        found = msgspec.json.decode((folder / CONFIGURATION).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        raise InvalidDeclaration(f"{CONFIGURATION} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidDeclaration(f"{CONFIGURATION} is not a JSON object")
+    return found
+
+
+def context_words(context: Mapping[str, str | None]) -> list[str]:
+    """Return the options of a context. A value of None is left to `cdk.json`."""
+    return [word for name, value in context.items() if value is not None for word in ("--context", f"{name}={value}")]
+
+
+def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False) -> int:
+    """Run the CDK's command line and return its exit code. Its output is shown as it comes, unless `quiet`."""
+    output = subprocess.DEVNULL if quiet else None
+    done = subprocess.run(
+        [*cdk_command(folder), *words], cwd=folder, env=settings.environment(**SILENT), stdout=output, check=False
+    )
+    return done.returncode

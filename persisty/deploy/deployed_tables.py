@@ -1,0 +1,92 @@
+"""Read what is deployed: the tables with their indexes from DynamoDB, the stacks and their tables from CloudFormation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..drivers import driver
+from ..errors import BackendUnavailable, InvalidDeclaration
+from .assembly import NESTED, TABLE, StackShape, table_shape
+from .waves import TableShape
+
+ABSENT = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
+"""Statuses of a stack that does not exist, None, or has no resources."""
+STUCK = {
+    "UPDATE_ROLLBACK_FAILED": "its last update failed, and so did the way back: find the reason in its events, then `cdk rollback {stack}`",
+    "ROLLBACK_FAILED": "its creation failed, and so did its removal: find the reason in its events, then `cdk destroy {stack}`",
+    "DELETE_FAILED": "its deletion failed: find the reason in its events, then `cdk destroy {stack}`",
+}
+"""Status of a stack that no deployment can start from → what it means and the way out. Source: "Stack status codes" in the AWS CloudFormation User Guide."""
+
+
+class Deployed(Struct, frozen=True):
+    """`tables`: those that exist, by name. `stacked`: the names of the tables in deployed stacks. `new`: the stacks that are not deployed."""
+
+    tables: Mapping[str, TableShape]
+    stacked: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
+    """Return what is deployed of these stacks. `session`: a session of boto3.
+
+    `InvalidDeclaration` for a stack that is stuck, and for missing credentials or permissions; `BackendUnavailable` if AWS cannot be reached.
+    """
+    errors = driver("botocore.exceptions")
+    try:
+        cloud = session.client("cloudformation")
+        statuses = {one.name: _status(cloud, one.name) for one in stacks}
+        for name, status in statuses.items():
+            if status in STUCK:
+                raise InvalidDeclaration(f"The stack {name} is in {status}: {STUCK[status].format(stack=name)}")
+        known = [name for name, status in statuses.items() if status not in ABSENT]
+        stacked = tuple(table for name in known for table in _stacked(cloud, name))
+        names = dict.fromkeys([*(table.name for one in stacks for table in one.tables), *stacked])
+        new = tuple(name for name in statuses if name not in known)
+        return Deployed(_tables(session.client("dynamodb"), names), stacked, new)
+    except (
+        errors.NoCredentialsError,
+        errors.PartialCredentialsError,
+        errors.NoRegionError,
+        errors.ProfileNotFound,
+    ) as error:
+        raise InvalidDeclaration(f"AWS cannot be asked what is deployed: {error}") from error
+    except errors.ClientError as error:
+        refusal = error.response["Error"].get("Message", error)
+        raise InvalidDeclaration(f"AWS refuses to say what is deployed: {refusal}") from error
+    except errors.BotoCoreError as error:
+        raise BackendUnavailable(f"AWS cannot be reached: {error}") from error
+
+
+def _tables(client: Any, names: Iterable[str]) -> dict[str, TableShape]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = table_shape(client.describe_table(TableName=name)["Table"])
+        except client.exceptions.ResourceNotFoundException:
+            continue
+    return found
+
+
+def _status(client: Any, stack: str) -> str | None:
+    try:
+        return str(client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"])
+    except client.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # there is no such stack
+            return None
+        raise
+
+
+def _stacked(client: Any, stack: str) -> Iterator[str]:
+    """Yield the names of the tables in a stack and in its nested stacks."""
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
+        for one in page["StackResourceSummaries"]:
+            if one["ResourceStatus"] == "DELETE_COMPLETE" or "PhysicalResourceId" not in one:
+                continue
+            if one["ResourceType"] == TABLE:
+                yield one["PhysicalResourceId"]
+            elif one["ResourceType"] == NESTED:
+                yield from _stacked(client, one["PhysicalResourceId"])
