@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
     "deploy": ("deploy", "Deploy an app to AWS."),
     "synth": ("synth", "Write the templates of a deployment, and deploy nothing."),
-    "destroy": ("destroy", "Delete the stacks of a deployment. Its tables stay."),
+    "destroy": ("destroy", "Delete the stacks of a deployment, and leave its tables."),
 }
 """Command → (its module in `persisty.cli`, its line in the help)."""
 
