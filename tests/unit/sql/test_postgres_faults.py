@@ -19,10 +19,11 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from persisty import App, BackendUnavailable, Create, Store, Update, add, stored
+from persisty.backends.sql.postgres import connection as connection_module
 from persisty.backends.sql.postgres import pool
 from persisty.backends.sql.postgres import session as session_module
 from persisty.backends.sql.postgres.dialect import quoted
-from persisty.backends.sql.postgres.session import Session
+from persisty.backends.sql.postgres.session import BEGIN, ROLLBACK, Session, Statement
 from persisty.backoff import ATTEMPTS
 
 from .papers import raw, wait_for_a_lock
@@ -421,3 +422,38 @@ def test_a_connection_that_is_idle_for_long_is_closed(
     assert session.raw.closed
     assert pool_of(app)._open == set()
     assert things.count() == 1
+
+
+@pytest.mark.parametrize(("code", "word"), [("53100", "disk"), ("25006", "no writes")])
+def test_a_full_disk_is_known_until_writes_succeed_again(
+    app: App,
+    things: Store[Thing],
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    word: str,
+) -> None:
+    raising = f"BEGIN RAISE EXCEPTION 'could not extend file base/1' USING ERRCODE = '{code}'; END"
+    with raw(app) as connection:
+        connection.execute(f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ {raising} $$")
+        connection.execute("CREATE TRIGGER full_disk BEFORE INSERT ON thing EXECUTE FUNCTION full_disk()")
+    app.engine.check_writes()
+    for write in (
+        lambda: things.create(Thing()),
+        lambda: things.edit_batch([Create(Thing()), Create(Thing())], atomic=True),
+    ):
+        with pytest.raises(BackendUnavailable, match=word) as caught:
+            write()
+        assert "base/1" not in str(caught.value)
+        assert pool_of(app).failing
+        with monkeypatch.context() as patched:
+            patched.setattr(connection_module, "PROBE", (BEGIN, Statement(f"DO $$ {raising} $$"), ROLLBACK))
+            for _ in range(2):
+                with pytest.raises(BackendUnavailable, match=word):
+                    app.engine.check_writes()
+        app.engine.check_writes()
+        assert not pool_of(app).failing
+    with raw(app) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relname = 'persisty_probe'").fetchone() == (0,)
+        connection.execute("DROP TRIGGER full_disk ON thing")
+    assert things.create(Thing()).size == 0

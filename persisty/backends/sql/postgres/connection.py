@@ -18,6 +18,20 @@ from .session import COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
 X = TypeVar("X")
 
 
+PROBE = tuple(
+    map(
+        Statement,
+        (
+            "BEGIN",
+            "CREATE TEMPORARY TABLE persisty_probe ON COMMIT DROP AS "
+            "SELECT md5(random()::text) AS value FROM generate_series(1, 2048)",
+            "ROLLBACK",
+        ),
+    )
+)
+"""Writes 64 KB, which are gone afterwards."""
+
+
 class PostgresConnection:
     """`uniques`: SQL name of a unique index → its columns."""
 
@@ -45,6 +59,7 @@ class PostgresConnection:
         except errors.UniqueViolation as error:
             raise self.taken(error) from error
         except psycopg.Error as error:
+            self._pool.note(error)
             raise typed(error) from error
 
     def taken(self, error: errors.UniqueViolation) -> UniqueTaken:
@@ -93,7 +108,18 @@ class PostgresConnection:
         self.run(lambda session: session.run(KEEP))
 
     def check_writes(self) -> None:
-        """Do nothing: another server may answer the next write."""
+        """Raise `BackendUnavailable` if writes fail. Costs nothing unless one has failed: then it writes as much as some items need.
+
+        A role that may not create temporary tables cannot find out, so its next write does.
+        """
+        if self._pool.failing:
+            try:
+                self._pool.run(lambda session: session.pipelined(PROBE), repeatable=True)
+            except errors.InsufficientPrivilege:
+                pass
+            except psycopg.Error as error:
+                raise typed(error) from error
+            self._pool.failing = False
 
     def close(self) -> None:
         self._pool.close()

@@ -35,6 +35,8 @@ REPEATABLE: tuple[type[psycopg.Error], ...] = (
 """Refusals after which nothing was done and another attempt may succeed."""
 OUTDATED: tuple[type[psycopg.Error], ...] = (errors.InvalidSqlStatementName, errors.ReadOnlySqlTransaction)
 """Refusals that a new session may not meet: a pooler in between gave this one another server, or its server became a replica."""
+FAILING: tuple[type[psycopg.Error], ...] = (errors.DiskFull, errors.IoError, errors.ReadOnlySqlTransaction)
+"""Refusals after which later writes are likely to fail, too."""
 STALE_PLAN = "cached plan must not change result type"
 """Message of a server whose prepared statement is older than a change of its table."""
 
@@ -58,6 +60,8 @@ class Pool:
         self._open: set[Session] = set()
         self._sweeping = False
         self._closed = False
+        self.failing = False
+        """Whether the server refused a write for a reason that is likely to last."""
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
         """Return the result of `work`, with a session of its own.
@@ -181,10 +185,16 @@ class Pool:
         try:
             return work(session)
         except psycopg.Error as error:
+            self.note(error)
             self._raise_lost(session, error)
             raise
         finally:
             self.give(session)
+
+    def note(self, error: psycopg.Error) -> None:
+        """Note an error after which later writes are likely to fail, too."""
+        if isinstance(error, FAILING):
+            self.failing = True
 
     def _begun(self) -> Session:
         session = self.take()
@@ -237,6 +247,8 @@ MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = 
         errors.UndefinedTable,
         lambda: BackendUnavailable("PostgreSQL: a table is missing; `App.prepare` creates it"),
     ),
+    (errors.DiskFull, lambda: BackendUnavailable("PostgreSQL: the disk of the server is full")),
+    (errors.ReadOnlySqlTransaction, lambda: BackendUnavailable("PostgreSQL: the server takes no writes")),
     (
         errors.UndefinedColumn,
         lambda: BackendUnavailable("PostgreSQL: a table lacks a column of its item"),
