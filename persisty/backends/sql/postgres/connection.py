@@ -116,7 +116,7 @@ class PostgresConnection:
             try:
                 self._pool.run(lambda session: session.pipelined(PROBE), repeatable=True)
             except errors.InsufficientPrivilege:
-                pass
+                pass  # its next write finds out
             except psycopg.Error as error:
                 raise typed(error) from error
             self._pool.failing = False

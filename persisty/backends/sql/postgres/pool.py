@@ -61,7 +61,7 @@ class Pool:
         self._sweeping = False
         self._closed = False
         self.failing = False
-        """Whether the server refused a write for a reason that is likely to last."""
+        """The server refused a write for a reason that is likely to last."""
 
     def run(self, work: Callable[[Session], X], *, repeatable: bool = False) -> X:
         """Return the result of `work`, with a session of its own.
