@@ -170,3 +170,20 @@ def test_the_document_says_so(app: App) -> None:
         ("objects", one) for one in ("place", "places", "extra")
     }
     assert {name for name, one in found.items() if one["required"]} == {("scalars", "number"), ("objects", "place")}
+
+
+@action(access_control=everyone, triggers=WEB_GET)
+def vague(either: Place | Bench, number: complex | None = None) -> object:
+    return [either, number]
+
+
+def test_parameters_that_msgspec_does_not_describe_are_any_json_and_the_document_has_the_rest() -> None:
+    app = App("asked", items=[], actions=[vague, scalars], url="memory://")
+    found = document(app)
+    validate(found)
+    described = found["paths"]["/actions/vague"]["get"]["parameters"]
+    assert [one["content"]["application/json"]["schema"] for one in described[:2]] == [
+        {},
+        {"anyOf": [{}, {"type": "null"}]},
+    ]
+    assert "/actions/scalars" in found["paths"]
