@@ -44,7 +44,7 @@ TABLES: dict[str, Callable[[Verb], bool]] = {
     "persisty.api.graphql.store_inputs:EDIT_BODIES": edited,
     "persisty.api.openapi.cache_headers:WRITES": edited,
     "persisty.api.openapi.store_routes:ROUTES": every,
-    "persisty.api.openapi.examples:ANSWERS": with_content,
+    "persisty.api.openapi.examples:RESPONSES": with_content,
     "persisty.api.openapi.examples:BODIES": with_body,
     "persisty.api.openapi.responses:REFUSALS": every,
     "persisty.api.rest.handlers:HANDLERS": every,

@@ -1,4 +1,4 @@
-"""Access rules and links in the OpenAPI document: what a caller may see, what it has to be, and what an answer can include."""
+"""Access rules and links in the OpenAPI document: what a caller may read, how it authenticates, and which links a response can include."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def visible(meta: StoreMeta[Any]) -> list[Attribute]:
 
 
 def always_there(meta: StoreMeta[Any]) -> list[str]:
-    """The attributes that every answer with the item has. Who makes an item that it may not read is told its key only."""
+    """Return the attributes that every response with the item has. A caller that creates an item without the right to read it gets only the key."""
     if _creators_read(meta):
         return [one.name for one in meta.attributes.values() if one.readable is True]
     return list(meta.key.attributes)
@@ -57,7 +57,7 @@ def security(operation: Operation) -> list[dict[str, list[str]]]:
 
 
 def refusals(operation: Operation) -> tuple[str, ...]:
-    """The codes of callers that may not do it."""
+    """Return the error codes for callers without access."""
     if not isinstance(operation, StoreOperation):
         return ("unauthenticated", "forbidden")
     ruled = _rule(operation.meta, operation.verb).constant is not True
@@ -87,25 +87,23 @@ def link_schema(link: Link, reference: str, some: str = "") -> Schema:
 
 
 def include_parameter(links: list[Link]) -> list[Schema]:
-    """The parameter that asks for links; none where there are none."""
+    """Return the parameter that includes links, in a list that is empty if there are no links."""
     if not links:
         return []
-    told = (
-        f"Links to include, {MAX_LINKS} at most; `a.b` is the link b of what is behind a, {MAX_LEVELS} levels at most"
-    )
-    return [_names(INCLUDE, told, [link.name for link in links])]
+    description = f"Links to include, at most {MAX_LINKS}; `a.b` is the link b of the items linked by a, at most {MAX_LEVELS} levels"
+    return [_names(INCLUDE, description, [link.name for link in links])]
 
 
 def fields_parameter(meta: StoreMeta[Any], links: list[Link]) -> Schema:
-    """The parameter that asks for some of an item."""
-    told = (
-        "Only these of each item; `a.b` is b of what is behind the link a, which is then included, "
-        f"{MAX_LEVELS} levels at most"
+    """Return the parameter that selects attributes and links of items."""
+    description = (
+        "Attributes and links to return; `a.b` is the attribute b of the items linked by a, which are then included, "
+        f"at most {MAX_LEVELS} levels"
     )
     named = [*(one.name for one in visible(meta)), *(link.name for link in links)]
-    return _names(FIELDS, told, named)
+    return _names(FIELDS, description, named)
 
 
-def _names(parameter: str, told: str, names: list[str]) -> Schema:
+def _names(parameter: str, description: str, names: list[str]) -> Schema:
     listed = {"type": "array", "items": {"enum": names}, "minItems": 1}
-    return {"name": parameter, "in": "query", "explode": False, "description": told, "schema": listed}
+    return {"name": parameter, "in": "query", "explode": False, "description": description, "schema": listed}

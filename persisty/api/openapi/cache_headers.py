@@ -10,53 +10,56 @@ from ..operations import Operation, StoreOperation
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
 
-ASKED: dict[str, str] = {
-    "If-None-Match": "Only another version than these, by their tags: 304 for a GET that has one of them, 412 for a write",
-    "If-Modified-Since": "Only what changed after this time, else 304",
-    "If-Match": "Only one of these versions, by their tags, else 412",
-    "If-Unmodified-Since": "Only what did not change after this time, else 412",
+REQUEST_HEADERS: dict[str, str] = {
+    "If-None-Match": "Tags of versions. If the current version is one of them, a GET returns 304 and a write fails with 412",
+    "If-Modified-Since": "A time. Returns 304 if nothing changed after it",
+    "If-Match": "Tags of versions. Fails with 412 if the current version is none of them",
+    "If-Unmodified-Since": "A time. Fails with 412 if something changed after it",
 }
-"""Header of a request → what it asks."""
-TOLD: dict[str, str] = {
-    "ETag": "The tag of this version, as this caller sees it; ends on `+gzip` if the answer is compressed",
-    "Last-Modified": "When the item last changed, where that is known",
-    "Cache-Control": "Who may keep the answer, and how long",
-    "Vary": "The headers of requests that answers depend on: `authorization`, `accept`, `accept-encoding`",
+"""Header of a request → its description."""
+RESPONSE_HEADERS: dict[str, str] = {
+    "ETag": "The tag of this version for this caller; ends with `+gzip` if the response is compressed",
+    "Last-Modified": "When the item last changed, if that is known",
+    "Cache-Control": "Who may cache the response, and for how long",
+    "Vary": "The request headers that the response depends on: `authorization`, `accept`, `accept-encoding`",
 }
-"""Header of an answer → what it tells."""
+"""Header of a response → its description."""
 WRITES: dict[str, tuple[str, ...]] = {
     "create": ("If-None-Match",),
     "update": ("If-None-Match", "If-Match", "If-Unmodified-Since"),
     "delete": ("If-None-Match", "If-Match", "If-Unmodified-Since"),
 }
-"""Verb that writes → the headers that it looks at."""
+"""Verb that writes → the request headers that it evaluates."""
 
 
 def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
-    """The description of an operation with what it tells caches, and asks of them."""
+    """Return the description of an operation with the headers for versions and caches."""
     reads, verb = not operation.mutation, operation.verb if isinstance(operation, StoreOperation) else ""
-    asked = tuple(ASKED) if reads else WRITES.get(verb, ())
-    if not asked:
+    evaluated = tuple(REQUEST_HEADERS) if reads else WRITES.get(verb, ())
+    if not evaluated:
         return described
-    headers = [{"name": name, "in": "header", "description": ASKED[name], "schema": TEXT} for name in asked]
+    headers = [
+        {"name": name, "in": "header", "description": REQUEST_HEADERS[name], "schema": TEXT} for name in evaluated
+    ]
     parameters = [*described.get("parameters", ()), *headers]
     return {**described, "parameters": parameters, "responses": _responses(operation, described["responses"], reads)}
 
 
 def _responses(operation: Operation, responses: dict[str, Any], reads: bool) -> dict[str, Any]:
-    told = {
-        name: {"description": TOLD[name], "schema": TEXT} for name in (TOLD if reads else ("ETag", "Last-Modified"))
+    sent = {
+        name: {"description": RESPONSE_HEADERS[name], "schema": TEXT}
+        for name in (RESPONSE_HEADERS if reads else ("ETag", "Last-Modified"))
     }
     if isinstance(operation, StoreOperation) and (
         operation.result not in ITEMS or validators(operation.meta).modified is None
     ):
-        del told["Last-Modified"]
+        del sent["Last-Modified"]
     found = dict(responses)
     for status in ("200", "201"):
         if status in found:
-            found[status] = {**found[status], "headers": {**found[status].get("headers", {}), **told}}
+            found[status] = {**found[status], "headers": {**found[status].get("headers", {}), **sent}}
     if reads:
-        found["304"] = {"description": "The version that the client knows", "headers": told}
+        found["304"] = {"description": "The client has the current version", "headers": sent}
     return found
 
 

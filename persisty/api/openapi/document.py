@@ -32,8 +32,8 @@ from .schemas import MentionedTypes, classes_in, classes_of, problem
 from .type_schemas import Schema
 
 ABOUT = (
-    "`HEAD` answers wherever `GET` does, `OPTIONS` on every path with `Allow`. Answers of a kilobyte or more are compressed for "
-    "clients whose `Accept-Encoding` takes gzip."
+    "`HEAD` is available wherever `GET` is. `OPTIONS` returns `Allow` for every path. Responses of a kilobyte or more are compressed "
+    "if `Accept-Encoding` accepts gzip."
 )
 Paths = dict[str, dict[str, Any]]
 """Path → method → description."""

@@ -1,7 +1,6 @@
-"""A value that fits a JSON schema, as an example of it: the same one each time, and none rather than a wrong one.
+"""Example values for JSON Schemas: the same value each time, and no value rather than a wrong one.
 
-Looks at what the schemas of an OpenAPI document here are made of, which is what msgspec makes of annotations. Examples of the declaration's
-own (`Meta(examples=[…])`) come first, as far as they fit.
+It reads the keywords that the schemas of `type_schemas.py` have. Examples of the declaration (`Meta(examples=[…])`) come first, if they fit.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from msgspec import UNSET
 
 Schema = Mapping[str, Any]
 Found = Any
-"""A value, or UNSET where none is known."""
+"""A value, or UNSET if none is known."""
 
 FORMATS: dict[str, str] = {
     "uuid": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -33,32 +32,32 @@ NAMES: dict[str, str] = {
     "username": "ann",
     "full_name": "Ann Example",
 }
-"""Names of text → what such text may be."""
+"""Name of a text attribute → an example."""
 TEXTS = (
     "text", "Text", "TEXT", "a", "A", "aa", "AA", "abc", "ABC", "1", "12", "123", "1234", "12345", "a1", "A1", "AB12", "A-1", "AB-12", "1.0", "1.0.0",
     "a-b", "a_b", "a.b", "/a", "#aabbcc", *FORMATS.values(), "+441234567890", "127.0.0.1", "aGVsbG8=", "",
 )  # fmt: skip
-"""Texts that are tried where there is a pattern."""
+"""Texts that are tried against a pattern."""
 WORD = "text"
 WORDLESS = frozenset({"description", "title", "default"})
-"""Members of a schema that restrict nothing."""
+"""Members of a schema that do not restrict values."""
 NUMBERS = (1, 2, 10, 100, 0, -1)
 
 
 class Values:
-    """Values for schemas that refer to `components`."""
+    """Example values for schemas that refer to `components`."""
 
     def __init__(self, components: Mapping[str, Schema]) -> None:
         self._components = components
 
     def of(self, schema: Schema, name: str = "", within: tuple[str, ...] = ()) -> Found:
-        """A value that fits; UNSET where none is known. `name`: of the member that it is of; `within`: the schemas that it is part of."""
+        """Return a value that fits, UNSET if none is known. `name`: the name of the member that has the value; `within`: the components around it."""
         reference = schema.get("$ref")
         if reference is not None:
             known = reference.rpartition("/")[2]
             return UNSET if known in within else self.of(self._components[known], name, (*within, known))
-        told = [*schema.get("examples", ()), *([schema["const"]] if "const" in schema else ()), *_chosen(schema)]
-        for value in told:
+        declared = [*schema.get("examples", ()), *([schema["const"]] if "const" in schema else ()), *_chosen(schema)]
+        for value in declared:
             if fits(schema, value):
                 return value
         if "enum" in schema or "const" in schema:
@@ -81,7 +80,7 @@ class Values:
         return value if excluded.keys() == {"enum"} and value not in excluded["enum"] else UNSET
 
     def _any(self, options: Iterable[Schema], name: str, within: tuple[str, ...]) -> Found:
-        """The first that there is, and null only if there is nothing else."""
+        """Return the first value that can be made, and null only if there is no other."""
         found = [value for value in (self.of(one, name, within) for one in options) if value is not UNSET]
         return next((value for value in found if value is not None), None if found else UNSET)
 
@@ -149,7 +148,7 @@ MAKERS: dict[str, Callable[[Values, Schema, str, tuple[str, ...]], Found]] = {
     "array": Values._array,
     "object": Values._object,
 }
-"""Type → what makes a value of it."""
+"""Type → the function that makes a value of it."""
 
 TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -174,7 +173,7 @@ CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     "minItems": lambda value, least: len(value) >= least,
     "maxItems": lambda value, most: len(value) <= most,
 }
-"""Word of a schema → whether a value of the right type is as it says."""
+"""Keyword of a schema → the function that checks a value of the right type."""
 
 
 def fits(schema: Schema, value: Any) -> bool:

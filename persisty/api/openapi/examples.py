@@ -1,7 +1,7 @@
-"""Examples in the OpenAPI document: of what is sent, what is answered, and what has to be given in a path, from the declarations.
+"""Examples in the OpenAPI document: of bodies, responses and required parameters, made from the declarations.
 
-What a page of documentation sends when somebody tries a route is its example, so those of bodies have what a caller has to say and may say,
-and nothing that the server decides. Optional parameters have none: they would all be sent.
+A page of documentation sends the examples when a reader tries a route. So the examples of bodies have attributes that a caller may set, and none
+that the server generates. Optional parameters have no examples, because a page would send all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .example_values import Values
 from .type_schemas import Schema
 
 CHANGED = 2
-"""Attributes that the example of an update changes."""
+"""The number of attributes that the example of an update changes."""
 
 
 class Examples:
@@ -34,12 +34,12 @@ class Examples:
         self._known: dict[str, Any] = {}
 
     def describe(self, operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
-        """The description of an operation with its examples, as far as there are any."""
-        sent = told = UNSET
+        """Return the description of an operation with its examples, as far as they can be made."""
+        sent = received = UNSET
         if of_store := isinstance(operation, StoreOperation):
             meta, verb = operation.meta, operation.verb
             sent = BODIES[verb](self, meta) if verb in BODIES else UNSET
-            told = ANSWERS[verb](self, meta) if verb in ANSWERS else UNSET
+            received = RESPONSES[verb](self, meta) if verb in RESPONSES else UNSET
         found = dict(described)
         if "requestBody" in found:
             body = found["requestBody"]
@@ -49,12 +49,12 @@ class Examples:
         responses = dict(found["responses"])
         for status in ("200", "201"):
             if "content" in responses.get(status, {}):
-                content = self._shown(responses[status]["content"], told, not of_store)
+                content = self._shown(responses[status]["content"], received, not of_store)
                 responses[status] = {**responses[status], "content": content}
         return {**found, "responses": responses}
 
     def _shown(self, content: Mapping[str, Any], known: Any, of_schema: bool) -> dict[str, Any]:
-        """Media types with an example, which is `known`, or made from the schema."""
+        """Return the media types with an example: `known`, or one made from the schema if `of_schema`."""
         found: dict[str, Any] = {}
         for media, described in content.items():
             value = self._values.of(described["schema"]) if of_schema else known
@@ -83,7 +83,7 @@ class Examples:
         return self._known[attribute.name]
 
     def key(self, meta: StoreMeta[Any], number: int = 0) -> Any:
-        """The string key of the item; with a `number`, that of another."""
+        """Return the string key of the example item. `number`: that of another item, a different one for each number."""
         *before, last = [self.attribute(one) for one in meta.key_attributes]
         if UNSET in (*before, last):
             return UNSET
@@ -96,7 +96,7 @@ class Examples:
         return UNSET
 
     def item(self, meta: StoreMeta[Any]) -> Any:
-        """An item as somebody who may see all of it is answered."""
+        """Return an example item with every attribute that some caller may read."""
         seen = visible(meta)
         absent = {one.name: None for one in seen if one.optional}
         found = self._some(seen, {one.name for one in seen if one.readable is True and not one.optional})
@@ -108,7 +108,7 @@ class Examples:
         return self._some([one for one in given if one.required or _plain(meta, one, one.creatable)], _required(given))
 
     def changed(self, meta: StoreMeta[Any]) -> Any:
-        """Some attributes that may be changed."""
+        """Return an example of an update: a few attributes that every caller may change."""
         free = [one for one in meta.attributes.values() if _plain(meta, one, one.updatable)]
         return self._some(free[:CHANGED], set())
 
@@ -118,7 +118,7 @@ class Examples:
         return found if needed <= found.keys() else UNSET
 
     def edits(self, meta: StoreMeta[Any]) -> Any:
-        """An edit of each kind that there is, each of an item of its own, as an atomic batch wants it."""
+        """Return an edit of each verb that is offered. Each edits another item, because an atomic batch refuses an item twice."""
         when = self._condition(meta)
         bodies = {
             "create": self.created(meta),
@@ -151,7 +151,7 @@ def _plain(meta: StoreMeta[Any], attribute: Attribute, given: Any) -> bool:
 
 
 def _others(value: Any, number: int) -> tuple[Any, ...]:
-    """Values that may do in another item."""
+    """Return values that another item could have instead."""
     if isinstance(value, str):
         return (f"{value[:-1]}{number}", f"{value}{number}")
     return tuple(value + number * step for step in (1, 5, 10, -1)) if isinstance(value, int) else ()
@@ -176,8 +176,8 @@ BODIES: dict[str, Callable[[Examples, StoreMeta[Any]], Any]] = {
     "update": Examples.changed,
     "edit_batch": Examples.edits,
 }
-"""Verb → the example of what is sent."""
-ANSWERS: dict[str, Callable[[Examples, StoreMeta[Any]], Any]] = {
+"""Verb → the function that makes the example of the body."""
+RESPONSES: dict[str, Callable[[Examples, StoreMeta[Any]], Any]] = {
     "create": Examples.item,
     "read": Examples.item,
     "update": Examples.item,
@@ -186,4 +186,4 @@ ANSWERS: dict[str, Callable[[Examples, StoreMeta[Any]], Any]] = {
     "read_batch": _within(lambda item: {"items": [item]}),
     "edit_batch": Examples.results,
 }
-"""Verb → the example of what is answered."""
+"""Verb → the function that makes the example of the response."""

@@ -1,6 +1,6 @@
-"""The filters of an item in the OpenAPI document: as parameters of a URL, and in JSON as the edits of a batch take them.
+"""The filters of an item in the OpenAPI document: as parameters of a URL, and as JSON in the edits of a batch.
 
-Both are walked from the same tables as the filters themselves are read by (`persisty.query.filter_parsing`).
+Both come from the tables that filters are parsed by (`persisty.query.filter_parsing`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SchemaOf = Callable[[Any], Schema]
 
 WORDS: Schema = {
     "type": "string",
-    "description": "Words, each of which occurs in some text of the item, whatever the case",
+    "description": "Words. Each of them occurs in a text of the item, in any case",
 }
 
 OPERANDS: dict[str, Callable[[Schema], Schema]] = {
@@ -28,13 +28,13 @@ OPERANDS: dict[str, Callable[[Schema], Schema]] = {
     "endswith": lambda plain: {"type": "string"},
     "icontains": lambda plain: {"type": "string"},
 }
-"""Operator → the schema of what it compares with, where that is not the attribute's own."""
+"""Operator → the schema of its operand, if that is not the attribute's own."""
 NULLABLE = frozenset({"eq", "ne", "oneof"})
-"""Operators that JSON may ask about null; a URL has no null."""
+"""Operators whose operand can be null in JSON. A URL has no null."""
 
 
 def filter_parameters(meta: StoreMeta[Any], of: SchemaOf) -> list[dict[str, Any]]:
-    """A parameter for each attribute and operator: `author_id`, `created_at__gt`, `place.city`, …; and `query`."""
+    """Return a parameter for each attribute and operator, such as `author_id`, `created_at__gt` and `place.city`, and `query`."""
     parameters: list[dict[str, Any]] = []
     for spelled, attribute in spellings(meta).items():
         plain = of(attribute.operand)
@@ -47,28 +47,32 @@ def filter_parameters(meta: StoreMeta[Any], of: SchemaOf) -> list[dict[str, Any]
 
 
 def filter_schema(meta: StoreMeta[Any], of: SchemaOf, reference: Schema, links: Mapping[str, Schema]) -> Schema:
-    """The JSON form: attribute → operator → value, and what combines filters. `reference` is this schema's own, `links` those of the
-    items behind links."""
+    """Return the schema of a filter as JSON: attribute → operator → operand, and the connectives. `reference` refers to this schema, `links` to
+    those of linked items."""
     properties = {
         **{name: {"type": "array", "items": reference} for name in CONNECTIVES},
         "not": reference,
         **({QUERY: WORDS} if has_text(meta) else {}),
         **links,
-        **{name: _asked(meta, name, one, of) for name, one in meta.attributes.items() if one.readable is not False},
+        **{
+            name: _comparisons(meta, name, one, of)
+            for name, one in meta.attributes.items()
+            if one.readable is not False
+        },
     }
     return {
         "type": "object",
-        "description": "All members must match",
+        "description": "All members have to match",
         "properties": properties,
         "additionalProperties": False,
     }
 
 
-def _asked(meta: StoreMeta[Any], name: str, attribute: Attribute, of: SchemaOf) -> Schema:
+def _comparisons(meta: StoreMeta[Any], name: str, attribute: Attribute, of: SchemaOf) -> Schema:
     plain = of(attribute.operand)
     properties = {one: _operand(one, _or_null(plain) if one in NULLABLE else plain) for one in _operators(attribute)}
     for field, inner in fields_of(meta, name).items():
-        below = _asked(meta, f"{name}.{field}", inner, of)
+        below = _comparisons(meta, f"{name}.{field}", inner, of)
         properties[field] = {"anyOf": [properties[field], below]} if field in properties else below
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

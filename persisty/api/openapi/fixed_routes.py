@@ -14,7 +14,7 @@ def _health() -> dict[str, Any]:
     return {
         "operationId": "health",
         "tags": ["server"],
-        "summary": "Is the server there?",
+        "summary": "Check that the server is running",
         "responses": {"200": done, **refused((*ALWAYS, *CONTENT))},
     }
 
@@ -40,7 +40,9 @@ def _index() -> dict[str, Any]:
         "stores": [{"name": "item", "description": None, "href": "/api/item", "verbs": {"search": "GET /api/item"}}],
     }
     done = content(
-        object_of(found, required=["app", "openapi", "stores"]), "Each store and action with its path", example=example
+        object_of(found, required=["app", "openapi", "stores"]),
+        "The stores and actions with their paths",
+        example=example,
     )
     return {
         "operationId": "index",
@@ -51,4 +53,4 @@ def _index() -> dict[str, Any]:
 
 
 FIXED: dict[str, Callable[[], dict[str, Any]]] = {"health": _health, "index": _index}
-"""Name of a fixed route → what describes it. The document does not describe itself."""
+"""Name of a fixed route → the function that describes it. The document does not describe itself."""

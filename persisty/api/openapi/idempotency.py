@@ -11,8 +11,8 @@ from .responses import refused
 HEADER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Makes it safe to send the request again: what comes with the same key is carried out once, and answered alike. Callers "
-    "that do not say who they are send a UUID",
+    "description": "Makes it safe to repeat the request: requests with the same key are carried out once and get the same response. Anonymous "
+    "callers send a UUID",
     "schema": {
         "type": "string",
         "minLength": 1,
@@ -21,14 +21,14 @@ HEADER: dict[str, Any] = {
     },
 }
 REPLAYED: dict[str, Any] = {
-    "description": "The request came before, and this is what was answered then",
+    "description": "The request is a repetition, and this is the first response",
     "schema": {"const": "true"},
 }
 REFUSALS = ("idempotency_key_invalid", "idempotency_in_progress", "idempotency_key_reused", "answer_too_large")
 
 
 def describe(operation: Operation, described: dict[str, Any]) -> dict[str, Any]:
-    """The description of an operation with what it does with keys."""
+    """Return the description of an operation with its idempotency key."""
     if operation.method != "POST":
         return described
     found = dict(described["responses"])

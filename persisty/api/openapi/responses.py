@@ -33,16 +33,16 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "edit_batch": (*QUERY, *BODY, *MUCH, "batch_too_large", "conflict", "not_found", "precondition_failed", "unfinished",
                    "unsupported"),
 }  # fmt: skip
-"""Verb → the codes it may be refused with, beside `ALWAYS` and those of callers that may not do it."""
+"""Verb → its error codes, without those in `ALWAYS` and those for callers without access."""
 
 
 ACTION = (*BODY, *QUERY, *MUCH, "not_found", "conflict", "precondition_failed")
 """Errors of a custom action, including those of the calls that it makes."""
 
-AGAIN = {"description": "Seconds to wait, where that is known", "schema": {"type": "integer", "minimum": 0}}
-"""The header of a refusal that is not for ever."""
-PATIENT = (409, 429, 503)
-"""The statuses that it comes with."""
+RETRY_AFTER = {"description": "Seconds to wait, if that is known", "schema": {"type": "integer", "minimum": 0}}
+"""The header of a temporary error."""
+TEMPORARY = (409, 429, 503)
+"""The statuses of temporary errors."""
 
 
 def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, **more: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def content(schema: Schema, description: str = "Done", *, example: Any = UNSET, 
 
 
 def responses(operation: Operation, done: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the responses of a route: on success, and by status all error codes."""
+    """Return the responses of a route: those of success, and all error codes by status."""
     codes = REFUSALS[operation.verb] if isinstance(operation, StoreOperation) else ACTION
     return {**done, **refused((*codes, *_required(operation), *access.refusals(operation), *ALWAYS))}
 
@@ -81,7 +81,7 @@ def _refused(codes: tuple[str, ...]) -> dict[str, Any]:
         str(status): {
             "description": ", ".join(found),
             "content": {"application/problem+json": {"schema": ref("Problem"), "examples": referred(found)}},
-            **({"headers": {"Retry-After": AGAIN}} if status in PATIENT else {}),
+            **({"headers": {"Retry-After": RETRY_AFTER}} if status in TEMPORARY else {}),
         }
         for status, found in sorted(by_status.items())
     }

@@ -93,7 +93,7 @@ class ItemSchemas:
                 },
                 required=["items", "cursor"],
             )
-        self.components[name + SOME]["description"] = "What `fields` names of an item"
+        self.components[name + SOME]["description"] = "The attributes and links that `fields` selects"
         if meta.description:
             self.components[name]["description"] = meta.description
         self.components[f"{name}Create"] = object_of(
@@ -112,7 +112,7 @@ class ItemSchemas:
             self._edits(meta, name)
 
     def _change(self, attribute: Attribute) -> Schema:
-        """A new value, or a change of the one that is stored."""
+        """Return the schema of a new value, or of a change of the stored value."""
         schema, word = self.attribute(attribute), change_word(attribute)
         if word is None:
             return schema
@@ -148,7 +148,7 @@ CHANGES: dict[str, Callable[[Schema], Schema]] = {
     "add": lambda number: {"type": "integer", "minimum": INTEGER_MIN, "maximum": INTEGER_MAX},
     "append": lambda listed: {"type": "array", "items": listed.get("items", {})},
 }
-"""A change of what is stored as JSON spells it → the schema of its operand."""
+"""Update operator in JSON → the function that returns the schema of its operand."""
 
 
 def _is_offered(attribute: Attribute) -> bool:
@@ -167,18 +167,18 @@ def ref(name: str) -> Schema:
 ERRORS: Schema = {
     "type": "array",
     "items": ref(PROBLEM),
-    "description": "The items that cannot be read, because what is stored does not fit the declaration",
+    "description": "The items that cannot be read because their stored values do not fit the declaration",
 }
 
 
 def shown(name: str, more: str = "") -> Schema:
-    """An item, or what is made of its schema: whole, or with what `fields` names of it."""
+    """Return the schema of an item in a response: whole, or with the attributes that `fields` selects. `more`: a suffix, such as `Page`."""
     return {"anyOf": [ref(name + more), ref(name + SOME + more)]}
 
 
 def problem() -> Schema:
     fault = {
-        "path": {"type": "string", "description": "JSON pointer into what was sent"},
+        "path": {"type": "string", "description": "JSON pointer into the request"},
         "message": {"type": "string"},
         "expected": {"type": "string"},
         "found": {"type": "string"},
@@ -190,7 +190,7 @@ def problem() -> Schema:
         "detail": {"type": "string"},
         "faults": {"type": "array", "items": {"type": "object", "properties": fault, "required": ["path", "message"]}},
     }
-    described = "A problem document (RFC 9457); a code may add members of its own"
+    described = "A problem document (RFC 9457). Some codes add members"
     return {
         "type": "object",
         "description": described,

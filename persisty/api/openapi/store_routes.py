@@ -13,7 +13,7 @@ from . import access
 from .responses import body, content, responses
 from .schemas import ERRORS, ItemSchemas, object_of, ref, shown
 
-EXPORT = "Every match, one item a line. A last line that is a problem document says that not all of them are there: the export ended early, or items cannot be read."
+EXPORT = "All matches, one item on each line. If the last line is a problem document, matches are missing: the export ended early, or items cannot be read."
 
 
 def _name(operation: StoreOperation) -> str:
@@ -25,7 +25,7 @@ def _key(operation: StoreOperation) -> dict[str, Any]:
 
 
 def _showing(operation: StoreOperation, schemas: ItemSchemas) -> list[dict[str, Any]]:
-    """The parameters that say what is shown of items."""
+    """Return the parameters that select attributes and links."""
     links = schemas.links
     return [*access.include_parameter(links), access.fields_parameter(operation.meta, links)]
 
@@ -40,14 +40,14 @@ def _paging(operation: StoreOperation) -> list[dict[str, Any]]:
             "name": "order",
             "in": "query",
             "explode": False,
-            "description": "Attributes to sort by, `-` before those that descend; ties end on the key",
+            "description": "Attributes to sort by, with `-` in front for descending order; items that are equal in these are sorted by key",
             "schema": {"type": "array", "items": {"enum": terms}},
         },
         {"name": "limit", "in": "query", "schema": limit},
         {
             "name": "cursor",
             "in": "query",
-            "description": "Continues the page it came from",
+            "description": "The cursor of the previous page",
             "schema": {"type": "string"},
         },
     ]
@@ -73,7 +73,7 @@ def _read(operation: StoreOperation, schemas: ItemSchemas) -> dict[str, Any]:
 def _update(operation: StoreOperation, schemas: ItemSchemas) -> dict[str, Any]:
     name = _name(operation)
     return {
-        "description": "The parameters are a condition: the item is changed only if it matches them.",
+        "description": "The filter parameters are a condition: the item is changed only if it matches.",
         "parameters": [_key(operation), *schemas.filters],
         "requestBody": body(ref(f"{name}Update")),
         "responses": responses(operation, {"200": content(ref(name), "The item as it is now")}),
@@ -82,19 +82,19 @@ def _update(operation: StoreOperation, schemas: ItemSchemas) -> dict[str, Any]:
 
 def _delete(operation: StoreOperation, schemas: ItemSchemas) -> dict[str, Any]:
     return {
-        "description": "The parameters are a condition: the item is deleted only if it matches them.",
+        "description": "The filter parameters are a condition: the item is deleted only if it matches.",
         "parameters": [_key(operation), *schemas.filters],
         "responses": responses(operation, {"204": {"description": "Deleted"}}),
     }
 
 
 def _search(operation: StoreOperation, schemas: ItemSchemas) -> dict[str, Any]:
-    following = {"description": 'The next page, where there is one: `<…>; rel="next"`', "schema": {"type": "string"}}
+    following = {"description": 'The next page, if there is one: `<…>; rel="next"`', "schema": {"type": "string"}}
     done = content(shown(_name(operation), "Page"), "A page of matches", headers={"Link": following})
     done["content"][LINES_MEDIA] = {"schema": {"type": "string", "description": EXPORT}}
     return {
-        "description": "What is behind a link is asked by its name and a dot: `author.name=Ann`. Lines have every match, "
-        "and so neither `limit` nor `cursor`.",
+        "description": "Attributes of linked items are filtered by the name of the link and a dot: `author.name=Ann`. "
+        "As lines, the response has all matches, and `limit` and `cursor` are not accepted.",
         "parameters": [*_paging(operation), *_showing(operation, schemas), *schemas.filters],
         "responses": responses(operation, {"200": done}),
     }
@@ -141,4 +141,4 @@ ROUTES: dict[str, Callable[[StoreOperation, ItemSchemas], dict[str, Any]]] = {
     "read_batch": _read_batch,
     "edit_batch": _edit_batch,
 }
-"""Verb → what describes its route."""
+"""Verb → the function that describes its route."""
