@@ -1,4 +1,4 @@
-"""Arguments of a custom action in a query string: how each parameter is written there, in one rule for REST, OpenAPI and the clients.
+"""Arguments of a custom action in a query string. REST, OpenAPI and the clients read the form of each parameter from the same rule.
 
 | declared type | in the URL |
 |---|---|
@@ -70,15 +70,15 @@ def is_required(parameter: Parameter) -> bool:
 
 
 class QueryArguments:
-    """Reads the arguments of an action from query strings."""
+    """Read the arguments of an action from query strings."""
 
     def __init__(self, parameters: Iterable[Parameter]) -> None:
         self._shapes = {one.name: (form_of(one.shape), one.shape) for one in parameters}
         self._lists = [one.name for one in parameters if one.required and not is_required(one)]
 
     def __call__(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Return the arguments, converted to the declared types if possible. Others stay as they are, so that the action names every fault: a
-        text that is no number, and a list for a parameter that was given twice."""
+        """Return the arguments, converted to the declared types if possible. The others stay texts, so that the action reports every fault. A
+        parameter that was given twice is a list."""
         texts: dict[str, list[str]] = {name: [] for name in self._lists}
         for name, text in given:
             texts.setdefault(name, []).append(text)

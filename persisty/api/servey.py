@@ -1,7 +1,7 @@
-"""Every operation as a servey `Action`, for any host that servey has.
+"""Every operation of an app as a servey `Action`, for the hosts of servey.
 
-Custom actions are returned as they were declared, with their rules as access controls. A store's verb becomes a function with a signature of plain types:
-dataclasses for items and pages, JSON values where an argument has no fixed shape (filters, changes, edits).
+Custom actions are returned as declared, with their rules as access controls. A verb of a store becomes a function with plain types in its
+signature: dataclasses for items and pages, JSON for arguments without a fixed shape (filters, changes, edits).
 """
 
 from __future__ import annotations
@@ -44,35 +44,35 @@ from .store_operations import store_operations
 
 
 def servey_actions(app: App) -> tuple[Action, ...]:
-    """The actions of an app: its stores' verbs, as far as their access rules offer them, and its custom ones."""
+    """Return the actions of an app: the verbs that the access rules of its stores offer, and the custom actions."""
     types: dict[str, _Types] = {}
     verbs = [_action(operation, types) for operation in store_operations(app).values()]
     actions = [marked(function) for function in app.actions]
     check_access(actions)
     verbs += [_multi_store_action(operation) for operation in multi_store_operations(app).values()]
-    custom = [_spelled_out(replace(one, access_control=_RuleControl(rule_of(one)))) for one in actions]
+    custom = [_with_resolved_annotations(replace(one, access_control=_RuleControl(rule_of(one)))) for one in actions]
     return (*verbs, *custom)
 
 
-def _spelled_out(action: Action) -> Action:
-    """A custom action, its annotations as types: of those that a module postpones, or annotates further, servey's hosts make nothing."""
+def _with_resolved_annotations(action: Action) -> Action:
+    """Return a custom action with resolved annotations. servey's hosts cannot read annotations that are text or `Annotated`."""
     plain = inspect.signature(action.fn)
     known = inspect.signature(action.fn, eval_str=True)
     parameters = [one.replace(annotation=bare(one.annotation)) for one in known.parameters.values()]
-    spelled = known.replace(parameters=parameters, return_annotation=bare(known.return_annotation))
-    if spelled == plain:
+    resolved = known.replace(parameters=parameters, return_annotation=bare(known.return_annotation))
+    if resolved == plain:
         return action
 
     @wraps(action.fn)
     def call(*arguments: Any, **named: Any) -> Any:
         return action.fn(*arguments, **named)
 
-    call.__signature__ = spelled  # type: ignore[attr-defined]
+    call.__signature__ = resolved  # type: ignore[attr-defined]
     return replace(action, fn=call)
 
 
 class _RuleControl(AccessControlABC):  # type: ignore[misc]  # servey has no types
-    """A rule as an access control of servey's."""
+    """A rule as an access control of servey."""
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
@@ -81,19 +81,19 @@ class _RuleControl(AccessControlABC):  # type: ignore[misc]  # servey has no typ
         return admits(self._rule, caller_of(authorization))
 
 
-class _AsItStands(NoOpMarshaller):  # type: ignore[misc]
+class _Unchanged(NoOpMarshaller):  # type: ignore[misc]
     def __init__(self, kind: type) -> None:
         self.marshalled_type = kind
 
 
 class Json:
-    """Any JSON, as it stands. servey's own type for that travels as text, and is refused by the schema that goes with it."""
+    """Any JSON, unchanged. servey's own type for JSON is sent as text, which its schema rejects."""
 
     SCHEMA: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def __marshaller_factory__(cls, context: MarshyContext) -> NoOpMarshaller:
-        return _AsItStands(cls)
+        return _Unchanged(cls)
 
     @classmethod
     def __schema_factory__(cls, context: Any, path: str, known: Any) -> Schema:
@@ -101,20 +101,20 @@ class Json:
 
 
 class JsonObject(Json):
-    """A JSON object of no fixed shape: a filter, changes, an edit."""
+    """A JSON object without a fixed shape: a filter, changes, an edit."""
 
     SCHEMA: ClassVar[dict[str, Any]] = {"type": "object"}
 
 
 class _Types:
-    """The dataclasses of one item: as it is read, as it is created, and a page of it."""
+    """The dataclasses of one item: of the item in results, of a new item, and of a page."""
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         name, attributes = pascal(meta.name), meta.attributes.values()
         self.meta = meta
         self.visible = {one.name: one for one in attributes if one.readable is not False}
         self.converted = [name for name, one in self.visible.items() if one.kind in CONVERTED]
-        self.item: Any = make_dataclass(name, [(one.name, _seen(meta, one)) for one in self.visible.values()])
+        self.item: Any = make_dataclass(name, [(one.name, _in_results(meta, one)) for one in self.visible.values()])
         creatable = [one for one in attributes if one.creatable is not False]
         required = [(one.name, _annotation(meta, one)) for one in creatable if one.required]
         optional = [
@@ -149,12 +149,12 @@ def _type_of_values(attribute: Attribute, meta: StoreMeta[Any]) -> Any:
 
 
 def _optional(kind: Any) -> Any:
-    """The type or None, spelled as servey's hosts know it: of `kind | None` they make nothing."""
+    """Return the type or None in the form that servey's hosts can read: they cannot read `kind | None`."""
     return Optional[kind]  # noqa: UP045
 
 
-def _seen(meta: StoreMeta[Any], attribute: Attribute) -> Any:
-    """As an answer has it: None where it is hidden from the caller."""
+def _in_results(meta: StoreMeta[Any], attribute: Attribute) -> Any:
+    """Return the type of the attribute in results: None if it is hidden from the caller."""
     annotation = _annotation(meta, attribute)
     return annotation if attribute.readable is True or attribute.optional else _optional(annotation)
 
@@ -195,17 +195,17 @@ def _cache_control(operation: StoreOperation) -> CacheControlABC | None:
 
 
 def _function(operation: StoreOperation | MultiStoreOperation, types: _Types) -> Callable[..., Any]:
-    """A function that calls the operation, with the signature that servey's hosts read."""
-    answer = ANSWERS[str(operation.result)]
+    """Return a function that calls the operation, with the signature that servey's hosts read."""
+    result = RESULTS[str(operation.result)]
 
     def call(**arguments: Any) -> Any:
         caller = caller_of(arguments.pop(CALLER, None))
         given = {name: _plain(value) for name, value in arguments.items() if value is not None}
-        return answer[1](types, operation.call(given, caller))
+        return result[1](types, operation.call(given, caller))
 
     parameters = [*(_parameter(one, types) for one in operation.parameters), AUTHORIZED]
     parameters.sort(key=lambda one: one.default is not inspect.Parameter.empty)
-    returns = answer[0](types)
+    returns = result[0](types)
     call.__name__ = operation.name
     call.__doc__ = operation.description
     call.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
@@ -214,8 +214,8 @@ def _function(operation: StoreOperation | MultiStoreOperation, types: _Types) ->
 
 
 CALLER = "authorization"
-AUTHORIZED = inspect.Parameter(CALLER, inspect.Parameter.KEYWORD_ONLY, annotation=Optional[Authorization], default=None)  # noqa: UP045 - what servey recognises
-"""The parameter into which servey's hosts put the caller. It is no argument of the API."""
+AUTHORIZED = inspect.Parameter(CALLER, inspect.Parameter.KEYWORD_ONLY, annotation=Optional[Authorization], default=None)  # noqa: UP045 - servey recognizes this form
+"""The parameter that servey's hosts fill with the caller. It is no argument of the API."""
 
 
 def _parameter(parameter: Parameter, types: _Types) -> inspect.Parameter:
@@ -241,7 +241,7 @@ SHAPES: dict[str, Callable[[_Types], Any]] = {
 
 
 def _plain(value: Any) -> Any:
-    """An argument as an operation takes it: dataclasses become mappings of what was given."""
+    """Return an argument as an operation accepts it: a dataclass becomes a mapping of its members that are not None."""
     if hasattr(value, "__dataclass_fields__"):
         return {name: one for name, one in asdict(value).items() if one is not None}
     return value
@@ -252,8 +252,8 @@ def _item(types: _Types, item: Any) -> Any:
         return None
     found = ((name, attribute.get(item)) for name, attribute in types.visible.items())
     values = {name: None if value is UNSET else value for name, value in found}
-    spelled = {name: msgspec.to_builtins(values[name]) for name in types.converted}
-    return types.item(**{**values, **spelled})
+    converted = {name: msgspec.to_builtins(values[name]) for name in types.converted}
+    return types.item(**{**values, **converted})
 
 
 def _page(types: _Types, page: Any) -> Any:
@@ -274,7 +274,7 @@ def _as_is(types: _Types, value: Any) -> Any:
     return value
 
 
-ANSWERS: dict[str, tuple[Callable[[_Types], Any], Callable[[_Types, Any], Any]]] = {
+RESULTS: dict[str, tuple[Callable[[_Types], Any], Callable[[_Types, Any], Any]]] = {
     "item": (lambda types: types.item, _item),
     "item?": (lambda types: _optional(types.item), _item),
     "page": (lambda types: types.page, _page),
@@ -283,4 +283,4 @@ ANSWERS: dict[str, tuple[Callable[[_Types], Any], Callable[[_Types, Any], Any]]]
     "deleted": (lambda types: bool, _as_is),
     "results": (lambda types: list[JsonObject], _results),
 }
-"""Result of an operation → the type the function returns, and how the answer becomes one."""
+"""Result of an operation → the return type of the function, and the function that makes such a result."""
