@@ -6,6 +6,7 @@ The runtime and the deployed template both call these functions, so their names 
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
 RESERVED = "persisty_"
 """Prefix of the names of system stores."""
@@ -37,12 +38,26 @@ STAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """A stage: lower-case letters and digits, in words with single hyphens between them."""
 
 
+MAX_STAGE = 64
+"""Characters of a stage that is deployed."""
+MAX_TABLE, MAX_INDEX, MAX_PREFIX = 255, 255, 110
+"""Characters of DynamoDB's names of tables and indexes, and of the beginning of a stack's name, which has at most 128."""
+_DIGEST = 12
+
+
+def shortened(name: str, limit: int) -> str:
+    """Return a name that has at most so many characters. A longer one ends with a hash of the whole name, so that no two share a name."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - _DIGEST - 1]}-{sha256(name.encode()).hexdigest()[:_DIGEST]}"
+
+
 def table_name(app: str, stage: str, store: str) -> str:
     """Return the name of a store's DynamoDB table: `messenger-dev-message`, or `my-shop--dev--message`.
 
     No two stores of any apps and stages share a name: two hyphens separate the parts if the app or the stage contains one.
     """
-    return _separator(app, stage).join((kebab(app), stage, kebab(store)))
+    return shortened(_separator(app, stage).join((kebab(app), stage, kebab(store))), MAX_TABLE)
 
 
 def _separator(app: str, stage: str) -> str:
@@ -52,17 +67,18 @@ def _separator(app: str, stage: str) -> str:
 def stack_prefix(app: str, stage: str) -> str:
     """Return the beginning of the names of an app's stacks: `Messenger-dev`, or `web-2--dev` for an app that shares its Pascal case with `web2`."""
     name = pascal(app)
-    return f"{name}-{stage}" if kebab(name) == kebab(app) else f"{kebab(app)}--{stage}"
+    return shortened(f"{name}-{stage}" if kebab(name) == kebab(app) else f"{kebab(app)}--{stage}", MAX_PREFIX)
 
 
 def index_name(attributes: tuple[str, ...], unique: bool = False) -> str:
     """Return the name of the index over these attributes: `by-author_id-created_at` (a GSI's has at least 3 characters), or `unique-name`."""
-    return "-".join(("unique" if unique else "by", *attributes))
+    return shortened("-".join(("unique" if unique else "by", *attributes)), MAX_INDEX)
 
 
 def system_table_name(app: str, stage: str) -> str:
     """Return the name of an app's system table in DynamoDB: `messenger-dev.system`. Names of stores have no dot."""
-    return _separator(app, stage).join((kebab(app), stage)) + ".system"
+    suffix = ".system"
+    return shortened(_separator(app, stage).join((kebab(app), stage)), MAX_TABLE - len(suffix)) + suffix
 
 
 def parameter_name(app: str, stage: str, *parts: str) -> str:

@@ -21,7 +21,7 @@ from .. import settings
 from ..errors import Fault, InvalidDeclaration
 
 EVERY_STAGE = "*"
-HTTP = ("rest", "graphql_http")
+HTTP = ("rest", "graphql_http", "action")
 APIS = (*HTTP, "appsync")
 IDENTITY = (*APIS, "authorizer")
 FUNCTIONS = (*IDENTITY, "stream")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..api.operations import StoreOperation
@@ -46,16 +46,41 @@ SEQUENCE_ACTIONS: dict[str, tuple[str, ...]] = {"create": ("dynamodb:UpdateItem"
 """Verb of a store with sequences → what it takes of the system table."""
 REQUEST_ACTIONS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 """Actions on the table of idempotency records."""
+READING = tuple(sorted(QUERY_ACTIONS))
+WRITING = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+"""Actions on a table that a function beside the app's own is granted."""
 SYSTEM = "persisty_system"
 """The name that grants use for the system table, which has no store."""
 
 
-def grants_of(app: App, stores: dict[str, StoreOperation], *, whole: bool) -> tuple[Grant, ...]:
-    """Return the grants of the offered verbs. Custom actions are the app's own code and may use every verb of every store."""
+Verbs = Mapping[str, Collection[str]]
+"""Store → verbs of it."""
+
+
+def offered_verbs(stores: Mapping[str, StoreOperation]) -> Verbs:
+    """Return the verbs that an app offers to callers."""
+    found: dict[str, set[str]] = {}
+    for operation in stores.values():
+        found.setdefault(operation.meta.name, set()).add(operation.verb)
+    return found
+
+
+def every_verb(app: App) -> Verbs:
+    """Return every verb of every store, which custom actions may use: they are the app's own code."""
+    return dict.fromkeys(app.metas, tuple(VERB_ACTIONS))
+
+
+def grants_of(app: App, used: Verbs) -> tuple[Grant, ...]:
+    """Return the grants that these verbs need."""
     actions: dict[str, set[str]] = {name: set() for name in (*app.metas, SYSTEM)}
     for meta in app.metas.values():
-        offered = {operation.verb for operation in stores.values() if operation.meta is meta}
-        verbs = [verb for verb in VERB_ACTIONS if whole or verb in offered]
+        verbs = [verb for verb in VERB_ACTIONS if verb in used.get(meta.name, ())]
         if not verbs:
             continue
         _take(actions, meta, verbs)

@@ -24,6 +24,7 @@ USES: dict[str, tuple[str, ...]] = {
     "graphql_http": (BASE, TOKENS, ACTIONS, GRAPHQL),
     "appsync": (BASE, TOKENS, ACTIONS),
     "authorizer": (BASE, TOKENS),
+    "action": (BASE, TOKENS, ACTIONS),
     "stream": (BASE,),
 }
 """Function → the layers that it can make use of."""

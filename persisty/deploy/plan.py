@@ -32,24 +32,38 @@ from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..naming import system_table_name, table_name
+from .action_functions import (
+    KIND,
+    WHOLE_REQUESTS,
+    Actions,
+    check_actions,
+    executed_by,
+    function_name,
+    variables_used,
+    verbs_used,
+)
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
 from .deployed_settings import variables_of
-from .grants import REQUEST_ACTIONS, SYSTEM, grants_of
+from .grants import REQUEST_ACTIONS, SYSTEM, Verbs, grants_of, offered_verbs
 from .layers import imports_servey, layers_of
+from .limits import check_limits
+from .options import FunctionOptions
 from .resources import HANDLERS, Field, Function, Grant, Index, KeyAttribute, Plan, Route, Table
 from .token_secret import token_secret_of
 
 BATCH = 200
 """Objects for which AppSync asks the function for a link at once: their events have to fit into 6 MB."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+NO_ACTIONS: Actions = MappingProxyType({})
 
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "rest": (f"{HANDLERS}.rest.handler", "REST of {app}"),
     "graphql_http": (f"{HANDLERS}.graphql.handler", "GraphQL of {app}, whole requests"),
     "appsync": (f"{HANDLERS}.appsync.handler", "Root fields of the GraphQL API of {app}"),
     "authorizer": (f"{HANDLERS}.authorizer.handler", "Who calls the GraphQL API of {app}"),
+    KIND: (f"{HANDLERS}.action.handler", "A custom action of {app}"),
 }
-"""Function → its handler and description."""
+"""Function → its handler and description. Every custom action with a function of its own follows the last row."""
 GRAPHQL: dict[str, tuple[str, ...]] = {
     "both": ("graphql_http", "appsync"),
     "http": ("graphql_http",),
@@ -67,11 +81,13 @@ def plan_of(
     live: bool = True,
     configured: settings.Settings | None = None,
     variables: Mapping[str, str] = NO_VARIABLES,
+    own: Actions = NO_ACTIONS,
 ) -> Plan:
     """Return the plan of an app.
 
     `spec`: the place from which the functions load it, `module:attribute`. `graphql`: one of `GRAPHQL`. `live`: AppSync has subscriptions.
-    `configured`: the settings of the deployment, by default those of this process. `variables`: the app's own variables.
+    `configured`: the settings of the deployment, by default those of this process. `variables`: the app's own variables. `own`: the custom actions
+    with a function of their own.
     """
     if graphql not in GRAPHQL:
         raise InvalidDeclaration(f"graphql is {' or '.join(GRAPHQL)}, not {graphql!r}")
@@ -80,6 +96,7 @@ def plan_of(
     requests = app.deployed_system_stores
     stores, actions = store_operations(app), action_operations(app)
     offered: tuple[Operation, ...] = (*stores.values(), *multi_store_operations(app).values(), *actions.values())
+    check_actions(app, actions, own)
     secret = token_secret_of(app, configured)
     configured = structs.replace(configured, token_secret_arn=secret.place)
     auth = auth_modes(app, offered, configured) if "appsync" in names else ()
@@ -92,34 +109,48 @@ def plan_of(
     deployed = structs.replace(configured, token_secret_arn=secret.arn)
     eager = imports_servey(spec, app.actions)
     tokens = bool(secret.place or configured.token_issuers)
-    return Plan(
+
+    def function(name: str) -> Function:
+        kind = KIND if name not in FUNCTIONS else name
+        handler, description = FUNCTIONS[kind]
+        executed = () if kind == "authorizer" else executed_by(name, actions, own)
+        used = (
+            {}
+            if kind == "authorizer"
+            else _together(verbs_used(app, executed, own), {} if kind == KIND else offered_verbs(stores))
+        )
+        return Function(
+            name=name,
+            handler=handler,
+            description=description.format(app=app.name),
+            environment={
+                **variables,
+                **variables_used(executed, own),
+                "PERSISTY_APP": spec,
+                "PERSISTY_URL": "dynamodb://",
+                "PERSISTY_STAGE": app.stage,
+                **variables_of(kind, deployed),
+            },
+            grants=(
+                *grants_of(app, used),
+                *(Grant(one.name, REQUEST_ACTIONS) for one in requests if kind in ("rest", WHOLE_REQUESTS, KIND)),
+            ),
+            secret=secret.place,
+            layers=layers_of(kind, tokens=tokens, actions=bool(app.actions), eager=eager),
+            secrets=tuple(dict.fromkeys(arn for one in executed if one in own for arn in own[one].secrets.values())),
+            statements=tuple(statement for one in executed if one in own for statement in own[one].statements),
+            size=own[executed[0]] if kind == KIND else FunctionOptions(),
+        )
+
+    plan = Plan(
         app=app.name,
         stage=app.stage,
         tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *requests)), *_system_table(app)),
         functions=tuple(
-            Function(
-                name=name,
-                handler=handler,
-                description=description.format(app=app.name),
-                environment={
-                    **variables,
-                    "PERSISTY_APP": spec,
-                    "PERSISTY_URL": "dynamodb://",
-                    "PERSISTY_STAGE": app.stage,
-                    **variables_of(name, deployed),
-                },
-                grants=(
-                    *(() if name == "authorizer" else grants_of(app, stores, whole=bool(app.actions))),
-                    *(Grant(one.name, REQUEST_ACTIONS) for one in requests if name in ("rest", "graphql_http")),
-                ),
-                secret=secret.place,
-                layers=layers_of(name, tokens=tokens, actions=bool(app.actions), eager=eager),
-            )
-            for name, (handler, description) in FUNCTIONS.items()
-            if name in names
+            function(name) for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, own))
         ),
-        routes=_routes(actions, [name for name in names if name == "graphql_http"]),
-        fields=(*_fields(offered), *_live(followed)) if "appsync" in names else (),
+        routes=_routes(actions, [name for name in names if name == WHOLE_REQUESTS], own),
+        fields=(*_fields(offered, own), *_live(followed)) if "appsync" in names else (),
         sdl=schema if "appsync" in names else "",
         auth=(*auth, AuthMode(IAM)) if followed else auth,
         introspection=configured.graphql_introspection != "off",
@@ -127,8 +158,14 @@ def plan_of(
         secret=secret.name,
         variables=dict(variables),
         modules=tuple(dict.fromkeys((spec.partition(":")[0], *(action.__module__ for action in app.actions)))),
-        documents=configured.graphql_documents if "graphql_http" in names else None,
+        documents=configured.graphql_documents if WHOLE_REQUESTS in names else None,
     )
+    check_limits(plan)
+    return plan
+
+
+def _together(*parts: Verbs) -> Verbs:
+    return {store: {verb for part in parts for verb in part.get(store, ())} for part in parts for store in part}
 
 
 def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -> None:
@@ -172,7 +209,7 @@ def _system_table(app: App) -> tuple[Table, ...]:
     return (Table(SYSTEM, system_table_name(app.name, app.stage), KeyAttribute(ID, "S"), None, ()),)
 
 
-def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str]) -> tuple[Route, ...]:
+def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str], own: Actions) -> tuple[Route, ...]:
     """Return few routes with wildcards, because an HTTP API takes 300. They take every method: the surface knows which there are."""
     paths = dict.fromkeys(route_of(one).path for one in actions.values())
     elsewhere = [path for path in paths if not path.startswith((ACTIONS, API))]
@@ -183,13 +220,27 @@ def _routes(actions: dict[str, ActionOperation], graphql: Sequence[str]) -> tupl
     if any(path.startswith(ACTIONS) for path in paths):
         some.append(Route("ANY", f"{ACTIONS}{{proxy+}}", "rest"))
     some += [Route("ANY", path, "rest") for path in elsewhere]
+    some += [
+        Route(
+            method, route.path, function_name(name)
+        )  # any other method, such as that of a CORS preflight, is answered by REST
+        for name in own
+        for route in [route_of(actions[name])]
+        for method in (["GET", "HEAD"] if route.method == "GET" else [route.method])
+    ]
     return (*some, *(Route("ANY", one.path, name) for name in graphql for one in fixed(Surface.GRAPHQL)))
 
 
-def _fields(operations: Sequence[Operation]) -> Iterator[Field]:
+def _fields(operations: Sequence[Operation], own: Actions) -> Iterator[Field]:
     """The root fields, and the links below them."""
     for one in operations:
-        yield Field("Mutation" if one.mutation else "Query", one.field, "appsync", caching(one))
+        alone = isinstance(one, ActionOperation) and one.name in own
+        yield Field(
+            "Mutation" if one.mutation else "Query",
+            one.field,
+            function_name(one.name) if alone else "appsync",
+            caching(one),
+        )
     for record, name, _ in everywhere(operations).links:
         yield Field(record.name, name, "appsync", batch=BATCH)
 

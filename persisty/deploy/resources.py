@@ -7,6 +7,7 @@ from msgspec import Struct
 from ..api.graphql.appsync.resolver_caching import Caching
 from ..naming import stack_prefix
 from .appsync_auth import AuthMode
+from .options import FunctionOptions, Statement
 
 HANDLERS = "persisty_lambdas"
 """The package with the handlers in the code of a function, whatever its name on the deploying machine."""
@@ -46,7 +47,8 @@ class Grant(Struct, frozen=True):
 
 
 class Function(Struct, frozen=True):
-    """`secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs."""
+    """`secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs; `secrets`:
+    ARNs of what custom actions read; `statements`: what they may do besides; `size`: memory and limits, if they are not the deployment's."""
 
     name: str
     handler: str
@@ -55,6 +57,9 @@ class Function(Struct, frozen=True):
     grants: tuple[Grant, ...]
     secret: str | None = None
     layers: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    size: FunctionOptions = FunctionOptions()
 
 
 class Route(Struct, frozen=True):

@@ -1,6 +1,6 @@
-"""The functions of a stack: their layers, their code, and a role with exactly the permissions that the plan grants.
+"""The functions of a part: their layers, their code, and a role with exactly the permissions that the plan grants.
 
-Each stack with functions makes its own layers, from the same folders. A layer of another stack would be an export, which keeps that stack
+Each part with functions makes its own layers, from the same folders. A layer of another stack would be an export, which keeps that stack
 from changing it.
 """
 
@@ -14,65 +14,105 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_logs as logs
 from constructs import Construct
+from msgspec import Struct
 
 from persisty.deploy.grants import INDEX_ACTIONS
 from persisty.deploy.layers import LAYERS
+from persisty.deploy.options import Options
 from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
 from .byte_code import compiler_of, lacks_compiler
 from .code import dependency_layer, function_code, runtime_layer
+from .retention import RETENTIONS
+from .surroundings import Surroundings
 from .target import Target
 
-TIMEOUT, MEMORY = 28, 1024
-"""Seconds, below the 30 that both APIs wait; MB, which also decide the share of CPU: less makes cold starts longer."""
+NETWORK_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""The actions with which Lambda connects a function to a network. AWS has no narrower resource for them than `*`.
+Source: "Giving Lambda functions access to resources in an Amazon VPC" in the AWS Lambda Developer Guide."""
+ALIAS = "live"
+"""The alias that the APIs invoke, if functions start from snapshots: SnapStart is for published versions."""
 SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
 """Service that stores a secret → the action that reads it."""
 SECRET_VARIABLE = "PERSISTY_TOKEN_SECRET_ARN"
+MAX_DESCRIPTION = 256
+
+
+class FunctionSettings(Struct, frozen=True):
+    """The options that all functions of a deployment share."""
+
+    options: Options
+    surroundings: Surroundings
+
+    @property
+    def target(self) -> Target:
+        return Target.parse(self.options.target)
 
 
 class Functions:
-    """Makes the functions of the stack `scope`. Functions share the layers of the stack."""
+    """Makes the functions of a part in `scope`. They share its layers."""
 
-    def __init__(self, scope: Construct, plan: Plan, target: Target, spec: str) -> None:
-        self._scope, self._plan, self._target = scope, plan, target
+    def __init__(self, scope: Construct, plan: Plan, settings: FunctionSettings) -> None:
+        self._scope, self._plan = scope, plan
+        self._options, self._surroundings, self._target = settings.options, settings.surroundings, settings.target
+        target = self._target
         self._architecture = (
             lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
         )
         self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
-        self._spec = spec
         if compiler_of(target.python) is None:
             cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", lacks_compiler(target.python))
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
 
     def make(self, function: Function) -> lambdas.Function:
-        """Make a function, with its role, its log group and the layers that the stack does not have yet."""
-        name = pascal(function.name)
+        """Make a function, with its role, its log group and the layers that the part does not have yet."""
+        name, options, network = pascal(function.name), self._options, self._surroundings
         folder = function_code(self._plan, self._target)
+        size = options.functions.get(function.name, function.size)
         log_group = logs.LogGroup(
-            self._scope, f"{name}Logs", retention=logs.RetentionDays.ONE_MONTH, removal_policy=cdk.RemovalPolicy.DESTROY
+            self._scope,
+            f"{name}Logs",
+            retention=RETENTIONS[options.log_retention],
+            removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         return lambdas.Function(
             self._scope,
             name,
-            description=function.description,
+            description=function.description[:MAX_DESCRIPTION],
             handler=function.handler,
             runtime=self._runtime,
             architecture=self._architecture,
             code=lambdas.Code.from_asset(str(folder), **_hashed(folder)),
             layers=[*map(self._dependency_layer, function.layers), self._runtime_layer],
-            memory_size=MEMORY,
-            timeout=cdk.Duration.seconds(TIMEOUT),
+            memory_size=size.memory or options.memory,
+            timeout=cdk.Duration.seconds(size.timeout or options.timeout),
+            reserved_concurrent_executions=size.reserved_concurrency,
             environment=self._environment(function),
             log_group=log_group,
             role=self._role(f"{name}Role", function, log_group),
+            snap_start=lambdas.SnapStartConf.ON_PUBLISHED_VERSIONS if options.snap_start else None,
+            vpc=network.vpc,
+            vpc_subnets=network.subnets,
+            security_groups=network.security_groups,
         )
+
+    def invoked(self, function: lambdas.Function) -> lambdas.IFunction:
+        """Return what an API invokes: the function, or its alias if it starts from a snapshot."""
+        return function.add_alias(ALIAS) if self._options.snap_start else function
 
     def _dependency_layer(self, name: str) -> lambdas.LayerVersion:
         layer = self._dependency_layers.get(name)
         if layer is None:
-            folder = dependency_layer(name, self._spec, self._target)
+            folder = dependency_layer(name, self._options.app, self._target, self._options.requirements)
             layer = self._dependency_layers[name] = self._layer(f"{pascal(name)}Layer", LAYERS[name], folder)
         return layer
 
@@ -101,8 +141,14 @@ class Functions:
             if on_indexes and table.indexes:
                 indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
                 role.add_to_policy(iam.PolicyStatement(actions=on_indexes, resources=indexes))
-        if function.secret is not None:
-            role.add_to_policy(_read_secret(self._secret_arn(function.secret)))
+        for statement in function.statements:
+            role.add_to_policy(
+                iam.PolicyStatement(actions=list(statement.actions), resources=list(statement.resources))
+            )
+        for secret in (*([] if function.secret is None else [self._secret_arn(function.secret)]), *function.secrets):
+            role.add_to_policy(_read_secret(secret))
+        if self._surroundings.vpc is not None:
+            role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
         return role
 
     def _environment(self, function: Function) -> dict[str, str]:

@@ -13,6 +13,8 @@ from aws_cdk import aws_lambda as lambdas
 from persisty.deploy.resources import Field, Plan
 from persisty.naming import pascal
 
+from .placement import Placement
+
 FOLDER = Path(__file__).parent
 PUBLISHER, LINK = "publisher", "link"
 """Stand in `CODE` for a mutation without a function, and for a link of an item."""
@@ -26,8 +28,10 @@ CODE: dict[str, tuple[str, ...]] = {
 """Type of a field → the files of its resolver."""
 
 
-def add_resolvers(api: appsync.GraphqlApi, plan: Plan, functions: Mapping[str, lambdas.IFunction]) -> None:
-    """Add the data sources and resolvers of all fields of the plan."""
+def add_resolvers(
+    api: appsync.GraphqlApi, plan: Plan, functions: Mapping[str, lambdas.IFunction], placement: Placement
+) -> None:
+    """Add the data sources and resolvers of all fields of the plan, each resolver where the placement says."""
     sources: dict[str | None, appsync.BaseDataSource] = {}
     for name in dict.fromkeys(field.function for field in plan.fields):
         if name is None:
@@ -36,8 +40,11 @@ def add_resolvers(api: appsync.GraphqlApi, plan: Plan, functions: Mapping[str, l
             sources[name] = api.add_lambda_data_source(f"{pascal(name)}Source", functions[name])
     code = {kind: appsync.Code.from_inline(joined(files)) for kind, files in CODE.items()}
     for field in plan.fields:
-        sources[field.function].create_resolver(
+        appsync.Resolver(
+            placement.of(f"{field.type}.{field.name}") if placement.split else api,
             f"{field.type}{field.name}",
+            api=api,
+            data_source=sources[field.function],
             type_name=field.type,
             field_name=field.name,
             runtime=appsync.FunctionRuntime.JS_1_0_0,

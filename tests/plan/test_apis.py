@@ -13,8 +13,7 @@ from persisty import InvalidDeclaration
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan, Route
 from persisty.store.idempotency_records import REQUESTS
-from stacks.api_stack import ApiStack
-from stacks.constructs.code import Target
+from tests.parts import api_stack
 
 SPEC = "examples.messenger.app:app"
 CHOICES: dict[str, set[str]] = {
@@ -57,7 +56,7 @@ def test_a_choice_that_there_is_not_stops_the_synth() -> None:
 
 def template(plan: Plan) -> dict[str, Any]:
     made = cdk.App()
-    stack = ApiStack(made, "Api", plan, Target.parse("local"))
+    stack = api_stack(made, plan)
     found: dict[str, Any] = made.synth().get_stack_by_name(stack.stack_name).template
     return found
 

@@ -28,9 +28,8 @@ from persisty import (
 from persisty.deploy.appsync_auth import AuthMode
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
-from stacks.api_stack import ApiStack
-from stacks.constructs.code import Target
 from tests.appsync_schema import DECLARED
+from tests.parts import api_stack
 
 from .test_identity import ARN
 
@@ -199,7 +198,7 @@ def test_with_one_mode_nothing_is_marked() -> None:
 
 def resources(plan: Plan, kind: str) -> list[dict[str, Any]]:
     made = cdk.App()
-    stack = ApiStack(made, "Api", plan, Target.parse("local"))
+    stack = api_stack(made, plan)
     template = made.synth().get_stack_by_name(stack.stack_name).template
     return [one["Properties"] for one in template["Resources"].values() if one["Type"] == kind]
 

@@ -15,11 +15,11 @@ from aws_cdk.assertions import Annotations, Match
 from persisty import App, public, stored
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
-from stacks.api_stack import ApiStack
 from stacks.constructs import byte_code, code
 from stacks.constructs.byte_code import compile_folder, compiler_of
 from stacks.constructs.code import function_code
 from stacks.constructs.target import Target
+from tests.parts import api_stack
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SOURCE = "from persisty import App\n\napp = App('press', items=[])\n"
@@ -114,6 +114,6 @@ def test_a_machine_that_cannot_compile_for_the_target_is_warned(
     nothing: Any = lambda *_: press  # noqa: E731 - no layer is built
     monkeypatch.setattr(sys.modules["stacks.constructs.functions"], "dependency_layer", nothing)
     monkeypatch.setattr(sys.modules["stacks.constructs.functions"], "runtime_layer", nothing)
-    stack = ApiStack(cdk.App(), "Api", planned(), Target("arm64", HERE))
+    stack = api_stack(cdk.App(), planned(), target=f"arm64-{HERE}")
     found = Annotations.from_stack(stack).find_warning("*", Match.string_like_regexp("without byte code"))
     assert bool(found) is lacking

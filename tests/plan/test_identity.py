@@ -10,10 +10,8 @@ import pytest
 from persisty import App, InvalidDeclaration, authenticated, public, settings, stored
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
-from stacks.api_stack import ApiStack
-from stacks.constructs.code import Target
-from stacks.data_stack import DataStack
 from tests import tokens
+from tests.parts import api_stack, data_stack
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tokens-AbCdEf"
 GENERATED = "arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:persisty/vault/dev/tokens"
@@ -97,7 +95,7 @@ def test_an_action_that_looks_at_callers_needs_a_secret_too() -> None:
 
 def test_the_data_stack_generates_the_secret_keeps_it_and_exports_nothing() -> None:
     made = cdk.App()
-    stack = DataStack(made, "Data", planned("prod", Locked))
+    stack = data_stack(made, planned("prod", Locked))
     template = made.synth().get_stack_by_name(stack.stack_name).template
     [secret] = [one for one in template["Resources"].values() if one["Type"] == "AWS::SecretsManager::Secret"]
     assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("Retain", "Retain")
@@ -130,7 +128,7 @@ def test_functions_may_read_their_secret_and_no_other(
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     made = cdk.App()
     plan = planned("dev", Locked)
-    stack = ApiStack(made, "Api", plan, Target.parse("local"))
+    stack = api_stack(made, plan)
     template = made.synth().get_stack_by_name(stack.stack_name).template
     assert tokens.SECRET not in str(template)
     policies = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]

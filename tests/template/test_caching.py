@@ -14,8 +14,7 @@ from examples.messenger.app import app
 from persisty.api.graphql.appsync.resolver_caching import Caching
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
-from stacks.api_stack import ApiStack
-from stacks.constructs.target import Target
+from tests.parts import api_stack
 
 from .test_template import properties
 
@@ -24,7 +23,7 @@ Template = dict[str, Any]
 
 def synthesised(plan: Plan) -> Template:
     stage = cdk.App()
-    stack = ApiStack(stage, "Api", plan, Target.parse("local"))
+    stack = api_stack(stage, plan)
     template: Template = stage.synth().get_stack_by_name(stack.stack_name).template
     return template
 

@@ -1,0 +1,74 @@
+"""Custom actions with functions of their own: their grants, variables and statements, and those of the functions that also execute them.
+
+An action's function answers its route of the HTTP API and its field of AppSync. A whole GraphQL request is executed by the function behind `/graphql`,
+with every action in it, so that this function also has what they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ..api.operations import ActionOperation
+from ..application import App
+from ..errors import Fault, InvalidDeclaration
+from ..model.validation import pointer
+from ..naming import snake
+from .grants import Verbs, every_verb
+from .options import ActionOptions
+
+KIND = "action"
+"""The row of the tables of functions that an action's own function follows."""
+WHOLE_REQUESTS = "graphql_http"
+Actions = Mapping[str, ActionOptions]
+
+
+def function_name(action: str) -> str:
+    """Return the name of an action's own function."""
+    return f"{KIND}_{snake(action)}"
+
+
+def check_actions(app: App, offered: Mapping[str, ActionOperation], own: Actions) -> None:
+    """Raise `InvalidDeclaration` for options of an action or store that the app does not have."""
+    faults = [
+        Fault(pointer("actions", name), "Not an action of the app", "one of " + ", ".join(offered), name)
+        for name in own
+        if name not in offered
+    ]
+    faults += [
+        Fault(
+            pointer("actions", name, "stores", store), "Not a store of the app", "one of " + ", ".join(app.metas), store
+        )
+        for name, options in own.items()
+        for store in options.stores or ()
+        if store not in app.metas
+    ]
+    if faults:
+        raise InvalidDeclaration("The options of actions do not fit the app", faults=faults)
+
+
+def executed_by(function: str, actions: Collection[str], own: Actions) -> tuple[str, ...]:
+    """Return the actions that a function executes."""
+    if function == WHOLE_REQUESTS:
+        return tuple(actions)
+    alone = {function_name(name): name for name in own}
+    return (alone[function],) if function in alone else tuple(name for name in actions if name not in own)
+
+
+def verbs_used(app: App, executed: Collection[str], own: Actions) -> Verbs:
+    """Return the verbs that actions may use. One that declares no stores may use every verb of every store."""
+    found: dict[str, set[str]] = {}
+    for name in executed:
+        declared = own[name].stores if name in own else None
+        for store, verbs in (every_verb(app) if declared is None else declared).items():
+            found.setdefault(store, set()).update(verbs)
+    return found
+
+
+def variables_used(executed: Collection[str], own: Actions) -> dict[str, str]:
+    """Return the variables that actions declare, those of secrets included."""
+    return {
+        name: value
+        for one in executed
+        if one in own
+        for name, value in {**own[one].environment, **own[one].secrets}.items()
+    }

@@ -1,0 +1,53 @@
+"""The number of resources of a deployment, which CloudFormation limits to 500 a stack."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..errors import Fault, InvalidDeclaration
+from .events import events_of
+from .resources import Plan
+
+MAX_RESOURCES = 500
+RESERVE = 40
+"""Resources of a part besides those of its functions, routes, fields and tables: layers, APIs, stages, data sources, caches, alarms."""
+OF_FUNCTION = 6
+"""Resources of a function: itself, its role, policy, log group, a permission for each API."""
+
+
+class StackSizes(Struct, frozen=True):
+    """An upper bound of the resources of each part."""
+
+    data: int
+    api: int
+    events: int
+
+
+def stack_sizes(plan: Plan) -> StackSizes:
+    """Return how many resources each part of a deployment has at most."""
+    streams = sum(table.stream for table in plan.tables)
+    functions = OF_FUNCTION * len(plan.functions)
+    # a route is itself and a permission, which the routes of a function share at most with none
+    return StackSizes(
+        data=len(plan.tables) + streams + 1,
+        api=RESERVE + functions + 2 * len(plan.routes) + len(plan.fields),
+        events=0 if events_of(plan) is None else RESERVE + OF_FUNCTION + streams,
+    )
+
+
+def check_size(plan: Plan, *, split: bool, together: bool) -> None:
+    """Raise `InvalidDeclaration` if a stack would have more resources than CloudFormation takes. `together`: all parts are in one stack."""
+    sizes = stack_sizes(plan)
+    stacks = {"stack": sizes.data + sizes.api + sizes.events} if together else {
+        "Data": sizes.data, "Api": sizes.api, "Events": sizes.events
+    }  # fmt: skip
+    beyond = {name: size for name, size in stacks.items() if size > MAX_RESOURCES}
+    if beyond and not split:
+        raise InvalidDeclaration(
+            "The deployment has more resources than a stack may have. Set the option `split`, which places them in nested stacks, before the first "
+            "deployment; or deploy `graphql=http`, which does not grow with the items",
+            faults=[
+                Fault("/split", f"{name}: up to {size} resources", f"at most {MAX_RESOURCES}")
+                for name, size in beyond.items()
+            ],
+        )

@@ -1,0 +1,115 @@
+"""The part of APIs: functions with their layers, an HTTP API for REST and whole GraphQL requests, an AppSync API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as http
+from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_wafv2 as waf
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from persisty.deploy.events import Events, events_of
+from persisty.deploy.resources import Plan
+from persisty.naming import pascal
+
+from .constructs.authorization import Modes
+from .constructs.functions import Functions, FunctionSettings
+from .constructs.passed_values import Values
+from .constructs.placement import Placement
+from .constructs.resolvers import add_resolvers
+
+SPLIT = "GraphqlSplit"
+"""Id of an API whose resolvers are in nested stacks. It is another API: a resolver of the same one cannot move to another stack."""
+CACHE_INSTANCE = "SMALL"
+"""Size of AppSync's response cache, if a store declares one: 1.5 GiB."""
+
+
+class Api:
+    """Adds the part to `scope`. `functions`: by their names in the plan; `http` and `graphql`: the APIs."""
+
+    def __init__(self, scope: Construct, plan: Plan, values: Values, settings: FunctionSettings) -> None:
+        self._scope, self._plan, self._values = scope, plan, values
+        self._options, self._surroundings = settings.options, settings.surroundings
+        functions = Functions(scope, plan, settings)
+        self.functions = {function.name: functions.make(function) for function in plan.functions}
+        self._invoked = {name: functions.invoked(function) for name, function in self.functions.items()}
+        self.http_domain: http.DomainName | None = None
+        self.http = self._http_api()
+        self.graphql = self._graphql_api() if plan.sdl else None
+
+    def _http_api(self) -> http.HttpApi:
+        scope, options, domain = self._scope, self._options, self._surroundings.domain
+        api = http.HttpApi(scope, "Http", api_name=self._plan.prefix, create_default_stage=False)
+        if domain is not None:
+            self.http_domain = http.DomainName(
+                scope, "HttpDomain", domain_name=domain.name, certificate=domain.certificate
+            )
+        http.HttpStage(
+            scope,
+            "HttpStage",
+            http_api=api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=http.ThrottleSettings(rate_limit=options.rate_limit, burst_limit=options.burst_limit),
+            domain_mapping=self.http_domain and http.DomainMappingOptions(domain_name=self.http_domain),
+        )
+        integrations = {
+            name: HttpLambdaIntegration(f"{pascal(name)}Integration", self._invoked[name])
+            for name in dict.fromkeys(route.function for route in self._plan.routes)
+        }
+        for route in self._plan.routes:
+            api.add_routes(
+                path=route.path, methods=[http.HttpMethod(route.method)], integration=integrations[route.function]
+            )
+        url = api.api_endpoint if domain is None else f"https://{domain.name}"
+        cdk.CfnOutput(scope, "HttpUrl", value=url, description="REST")
+        if self.http_domain is not None:
+            target = self.http_domain.regional_domain_name
+            cdk.CfnOutput(scope, "HttpDomainTarget", value=target, description="Point a CNAME of the domain here")
+        return api
+
+    def _graphql_api(self) -> appsync.GraphqlApi:
+        plan, scope, domain = self._plan, self._scope, self._surroundings.graphql_domain
+        schema = Path(cdk.FileSystem.mkdtemp("sdl")) / "schema.graphql"
+        schema.write_text(plan.sdl)
+        modes = Modes(scope, plan, self._invoked.get("authorizer"))
+        api = appsync.GraphqlApi(
+            scope,
+            SPLIT if self._options.split else "Graphql",
+            name=plan.prefix,
+            definition=appsync.Definition.from_file(str(schema)),
+            authorization_config=modes.config(),
+            introspection_config=None if plan.introspection else appsync.IntrospectionConfig.DISABLED,
+            query_depth_limit=20,
+            domain_name=domain and appsync.DomainOptions(domain_name=domain.name, certificate=domain.certificate),
+        )
+        modes.narrow(api)
+        add_resolvers(api, plan, self._invoked, Placement(scope, split=self._options.split))
+        events = events_of(plan)
+        if events is not None:
+            self._publish_address(events, api)
+        cached = [field.caching.seconds for field in plan.fields if field.caching]
+        if cached:
+            appsync.CfnApiCache(
+                scope,
+                "GraphqlCache",
+                api_id=api.api_id,
+                api_caching_behavior="PER_RESOLVER_CACHING",
+                type=CACHE_INSTANCE,
+                ttl=max(cached),
+                at_rest_encryption_enabled=True,
+                transit_encryption_enabled=True,
+            )
+        if self._options.web_acl is not None:
+            waf.CfnWebACLAssociation(scope, "GraphqlWebAcl", resource_arn=api.arn, web_acl_arn=self._options.web_acl)
+        cdk.CfnOutput(scope, "GraphqlUrl", value=api.graphql_url, description="GraphQL")
+        cdk.CfnOutput(scope, "GraphqlApiId", value=api.api_id, description="aws appsync list-api-keys --api-id …")
+        return api
+
+    def _publish_address(self, events: Events, api: appsync.GraphqlApi) -> None:
+        """Pass the URL and ARN of the API to the part of events."""
+        self._values.give(self._scope, "GraphqlUrlParameter", events.url, api.graphql_url)
+        self._values.give(self._scope, "GraphqlArnParameter", events.arn, api.arn)

@@ -1,0 +1,37 @@
+"""The nested stacks of a part that has more resources than one stack may have.
+
+A resource is placed by a hash of its name, so that it stays where it is when others are added. The number of nested stacks never changes, because a
+change would move resources.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import aws_cdk as cdk
+from constructs import Construct
+
+PARTS = 16
+"""Nested stacks. Each takes 500 resources, so that a part has room for about 7,000."""
+
+
+class Placement:
+    """Returns the scope of a resource: `scope` itself, or one of its nested stacks if the part is `split`."""
+
+    def __init__(self, scope: Construct, *, split: bool) -> None:
+        self._scope, self.split = scope, split
+        self._parts: dict[int, cdk.NestedStack] = {}
+
+    def of(self, name: str) -> Construct:
+        """Return the scope of the resource with this name."""
+        if not self.split:
+            return self._scope
+        number = part_of(name)
+        if number not in self._parts:
+            self._parts[number] = cdk.NestedStack(self._scope, f"Part{number:02}")
+        return self._parts[number]
+
+
+def part_of(name: str) -> int:
+    """Return the number of the nested stack for a name."""
+    return int.from_bytes(sha256(name.encode()).digest()[:4]) % PARTS

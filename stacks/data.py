@@ -1,0 +1,96 @@
+"""The part of data: a DynamoDB table for each item, and the token secret if the deployment generates one. Both are retained when their stack is
+deleted, unless an option says otherwise."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_secretsmanager as secrets
+from constructs import Construct
+
+from persisty.deploy.events import stream_parameter
+from persisty.deploy.options import Options
+from persisty.deploy.resources import KeyAttribute, Plan, Table
+from persisty.naming import pascal
+
+from .constructs.passed_values import Values
+from .constructs.placement import Placement
+
+TYPES = {
+    "S": dynamodb.AttributeType.STRING,
+    "N": dynamodb.AttributeType.NUMBER,
+    "B": dynamodb.AttributeType.BINARY,
+}
+
+
+MAX_RECOVERY = 35
+"""Days of DynamoDB's point-in-time recovery, unless it is given fewer."""
+SECRET_LENGTH = 64
+"""Letters and digits of a generated secret: 380 bits."""
+
+
+REMOVAL = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DESTROY}
+
+
+class Data:
+    """Adds the part to `scope`. `tables`: by the names of their stores."""
+
+    def __init__(self, scope: Construct, plan: Plan, options: Options, values: Values) -> None:
+        self._scope, self._plan, self._options, self._values = scope, plan, options, values
+        self._placement = Placement(scope, split=options.split)
+        self.tables = {table.store: self._table(table) for table in plan.tables}
+        self.secret = None if plan.secret is None else self._secret(plan.secret)
+
+    def _secret(self, name: str) -> secrets.Secret:
+        """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens."""
+        return secrets.Secret(
+            self._scope,
+            "Tokens",
+            secret_name=name,
+            description=f"Signs the tokens of {self._plan.app}, stage {self._plan.stage}: the first line signs, every line verifies",
+            generate_secret_string=secrets.SecretStringGenerator(
+                password_length=SECRET_LENGTH, exclude_punctuation=True
+            ),
+            removal_policy=REMOVAL[self._options.removal],
+        )
+
+    def _table(self, table: Table) -> dynamodb.Table:
+        options, scope = self._options, self._placement.of(table.store)
+        # Table, not TableV2: emulators deploy only Table
+        made = dynamodb.Table(
+            scope,
+            pascal(table.store),
+            table_name=table.name,
+            partition_key=_attribute(table.partition),
+            sort_key=_attribute(table.sort) if table.sort else None,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            point_in_time_recovery_specification=_recovery(options.recovery_days),
+            deletion_protection=options.deletion_protection and options.removal == "retain",
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.stream else None,
+            time_to_live_attribute=table.ttl,
+            removal_policy=REMOVAL[options.removal],
+        )
+        for index in table.indexes:
+            made.add_global_secondary_index(
+                index_name=index.name,
+                partition_keys=[_attribute(index.partition)],
+                sort_keys=[_attribute(sort) for sort in index.sorts],
+                projection_type=dynamodb.ProjectionType.ALL,
+            )
+        if made.table_stream_arn is not None:
+            name = stream_parameter(self._plan, table.store)
+            self._values.give(scope, f"{pascal(table.store)}Stream", name, made.table_stream_arn)
+        return made
+
+
+def _recovery(days: int) -> dynamodb.PointInTimeRecoverySpecification:
+    """Return the specification of recovery to any second of so many days. Zero days are none."""
+    longest = days == MAX_RECOVERY or not days
+    return dynamodb.PointInTimeRecoverySpecification(
+        point_in_time_recovery_enabled=days > 0, recovery_period_in_days=None if longest else days
+    )
+
+
+def _attribute(key: KeyAttribute) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=key.name, type=TYPES[key.type])

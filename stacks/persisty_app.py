@@ -1,0 +1,141 @@
+"""`PersistyApp`: an app of persisty in a CDK app, as its own stacks or within a stack of yours.
+
+App → `Options` → `Plan` → parts. Under a `cdk.App` or a `cdk.Stage` each part is a stack, so that tables outlive the APIs: `Shop-dev-Data`, `Shop-dev-Api`,
+`Shop-dev-Events`. Under a stack or a construct the parts are constructs of that stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from persisty.deploy.events import events_of
+from persisty.deploy.grants import INDEX_ACTIONS, READING, WRITING
+from persisty.deploy.options import NAMES, options_of
+from persisty.deploy.planned import planned
+from persisty.deploy.stack_size import check_size
+from persisty.errors import Fault, InvalidDeclaration
+
+from .api import Api
+from .constructs.functions import FunctionSettings
+from .constructs.passed_values import Parameters, References, Values
+from .constructs.surroundings import Domain, Surroundings
+from .data import Data
+from .events import EventsPart
+
+
+class PersistyApp(Construct):
+    """An app of persisty.
+
+    Options are those of `persisty.deploy.options.Options`, by name; docs/deploying.md has what each means. `InvalidDeclaration` lists every mistake.
+
+    `plan` is what is deployed, as data. `tables` are by the names of their stores, `functions` by their names in the plan: `rest`, `graphql_http`, `appsync`,
+    `authorizer`, `stream`, `action_NAME`. `http` and `graphql` are the APIs; `secret` is the token secret, `dead_letters` the queue of changes that were
+    not published, each None if there is none. `stacks` are those that it has made.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,  # noqa: A002 - CDK's name
+        *,
+        vpc: Any = None,
+        subnets: Any = None,
+        security_groups: Sequence[Any] | None = None,
+        domain: Domain | None = None,
+        graphql_domain: Domain | None = None,
+        topic: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(scope, id)
+        self.options = options_of(options)
+        around = Surroundings(
+            vpc=vpc,
+            subnets=subnets,
+            security_groups=security_groups,
+            domain=domain,
+            graphql_domain=graphql_domain,
+            topic=topic,
+        )
+        settings = FunctionSettings(self.options, around)
+        self.plan, notes = planned(self.options)
+        self._tables = {table.store: table for table in self.plan.tables}
+        alone = isinstance(scope, cdk.App | cdk.Stage)
+        check_size(self.plan, split=self.options.split, together=not alone)
+        self.stacks: list[cdk.Stack] = []
+        values: Values = Parameters() if alone else References()
+        part = self._stack_of(scope) if alone else self._construct
+        data_scope = part("Data", "Tables")
+        data = Data(data_scope, self.plan, self.options, values)
+        api_scope = part("Api", "APIs")
+        api = Api(api_scope, self.plan, values, settings)
+        self.tables, self.secret = data.tables, data.secret
+        self.functions, self.http, self.graphql = dict(api.functions), api.http, api.graphql
+        self.http_domain, self.dead_letters = api.http_domain, None
+        events = events_of(self.plan)
+        if events is not None:
+            found = EventsPart(part("Events", "Events"), self.plan, events, values, settings)
+            self.functions[events.function.name], self.dead_letters = found.function, found.dead_letters
+        for before, after in zip(self.stacks, self.stacks[1:], strict=False):
+            after.add_stack_dependency(before)
+        for note in notes:
+            cdk.Annotations.of(api_scope).add_warning_v2(f"persisty:{note.partition(' ')[0]}", note)
+        for name, value in {"app": self.plan.app, "stage": self.plan.stage, **self.options.tags}.items():
+            for place in self.stacks or [self]:
+                cdk.Tags.of(place).add(name, value)
+
+    @classmethod
+    def of_context(cls, scope: Construct, id: str = "PersistyApp", **others: Any) -> PersistyApp:  # noqa: A002 - CDK's name
+        """Return an app with the options that the context declares: that of `cdk.json`, and `--context` of the command line."""
+        declared = {name: scope.node.try_get_context(name) for name in NAMES}
+        return cls(scope, id, **{**{name: value for name, value in declared.items() if value is not None}, **others})
+
+    @property
+    def roles(self) -> dict[str, iam.IRole]:
+        """The roles of the functions."""
+        return {name: function.role for name, function in self.functions.items() if function.role is not None}
+
+    def grant_read(self, store: str, grantee: iam.IGrantable) -> None:
+        """Allow to read the table of a store and its indexes, for example to a function of your own. `InvalidDeclaration` for an unknown store."""
+        self._grant(store, grantee, READING)
+
+    def grant_write(self, store: str, grantee: iam.IGrantable) -> None:
+        """Allow to write the table of a store."""
+        self._grant(store, grantee, WRITING)
+
+    def grant_read_write(self, store: str, grantee: iam.IGrantable) -> None:
+        """Allow to read and write the table of a store."""
+        self._grant(store, grantee, (*READING, *WRITING))
+
+    def _grant(self, store: str, grantee: iam.IGrantable, actions: Sequence[str]) -> None:
+        table = self._tables.get(store)
+        if table is None:
+            expected = "one of " + ", ".join(self._tables)
+            raise InvalidDeclaration(
+                f"The app has no store {store!r}", faults=[Fault("/store", "Not a store of the app", expected, store)]
+            )
+        # by name, not by reference: an export would keep the table from leaving its stack
+        arn = cdk.Stack.of(self.tables[store]).format_arn(
+            service="dynamodb", resource="table", resource_name=table.name
+        )
+        iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
+        on_indexes = [action for action in actions if action in INDEX_ACTIONS]
+        if table.indexes and on_indexes:
+            indexes = [f"{arn}/index/{index.name}" for index in table.indexes]
+            iam.Grant.add_to_principal(grantee=grantee, actions=on_indexes, resource_arns=indexes)
+
+    def _construct(self, name: str, title: str) -> Construct:
+        return Construct(self, name)
+
+    def _stack_of(self, scope: Construct) -> Callable[[str, str], Construct]:
+        def make(name: str, title: str) -> cdk.Stack:
+            description = f"{title} of {self.plan.app}, stage {self.plan.stage}"
+            stack = cdk.Stack(scope, f"{self.plan.prefix}-{name}", description=description)
+            self.stacks.append(stack)
+            return stack
+
+        return make
