@@ -67,7 +67,9 @@ class Functions:
         self._architecture = (
             lambdas.Architecture.ARM_64 if target.architecture == "arm64" else lambdas.Architecture.X86_64
         )
-        self._runtime = lambdas.Runtime(f"python{target.python}", lambdas.RuntimeFamily.PYTHON)
+        self._runtime = lambdas.Runtime(
+            f"python{target.python}", lambdas.RuntimeFamily.PYTHON, supports_snap_start=settings.options.snap_start
+        )
         if compiler_of(target.python) is None:
             cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", lacks_compiler(target.python))
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))

@@ -25,7 +25,7 @@ _MISSING = re.compile(r"No matching distribution found for ([^\s;,()]+)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SOURCES = frozenset({"--find-links", "-f", "--index-url", "-i", "--extra-index-url", "--no-index"})
 """Options of requirements that say where packages are found."""
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-color", "-qq")
 
 
 def install(requirements: Requirements, target: Target, folder: Path, *, dependencies: bool = True) -> None:
@@ -67,12 +67,9 @@ def _build(requirement: str, sources: Sequence[str], wheels: Path, target: Targe
     if made:
         message, found_ = f"Has code that is compiled, and no wheel for {platform}", made[0].name
     else:
-        message, found_ = (
-            f"Has no wheel for {platform}, and cannot be built from its source",
-            _words(run).rpartition("\n")[2],
-        )
+        message, found_ = f"Has no wheel for {platform}, and cannot be built from its source", None
     raise InvalidDeclaration(
-        f"The requirement {name} cannot be installed for functions: {message}",
+        f"The requirement {name} cannot be installed for functions" + ("" if made else f"\n{_words(run)}"),
         faults=[Fault(f"/requirements/{name}", message, "a version with a wheel, or a package of pure Python", found_)],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -30,15 +31,6 @@ with TestClient(Server(App("notes", items=[Note], url="sqlite:///notes.db"))) as
 """
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    [file] = folder.glob("*.whl")
-    return file
-
-
 def metadata(wheel: Path) -> email.message.Message:
     with ZipFile(wheel) as archive:
         [name] = [one for one in archive.namelist() if one.endswith(".dist-info/METADATA")]
@@ -52,6 +44,32 @@ def test_it_has_the_pages_the_license_and_the_marker_of_types(wheel: Path) -> No
     assert names >= {f"persisty/hosting/static/{page}" for page in pages} | {"persisty/py.typed"}
     assert names >= {f"persisty/cli/templates/common/{file}" for file in ("gitignore", "pyproject.toml", "README.md")}
     assert [name for name in names if name.endswith("/licenses/LICENSE")]
+
+
+def test_it_has_the_constructs_the_handlers_and_the_requirements_of_layers(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for folder, package in (("stacks", "persisty_cdk"), ("lambdas", "persisty_lambdas")):
+        files = [path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*") if path.is_file()]
+        expected = {f"{package}/{path.as_posix()}" for path in files if "__pycache__" not in path.parts}
+        assert {name for name in names if name.startswith(f"{package}/")} == expected
+
+
+def test_a_source_distribution_has_what_the_wheel_is_built_from(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    [file] = tmp_path.glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = {
+        "LICENSE",
+        "README.md",
+        "hatch_build.py",
+        "persisty/py.typed",
+        "stacks/persisty_app.py",
+        "lambdas/rest.py",
+    }
+    assert names >= needed | {"lambdas/requirements/base.txt", "stacks/constructs/link.js"}
 
 
 def test_it_installs_nothing_under_names_of_others(wheel: Path) -> None:

@@ -58,16 +58,17 @@ def test_a_package_of_pure_python_that_is_published_as_source_is_built(tmp_path:
     ("backend", "message"),
     [
         (BACKEND.format(name="compiled", tag="cp311-cp311-linux_x86_64"), "Has code that is compiled"),
-        ("raise SystemExit('no compiler')\n", "cannot be built from its source"),
+        ("raise SystemExit('no compiler')\n", "Has no wheel for"),
     ],
 )
 def test_a_package_that_fits_no_target_is_named(backend: str, message: str, tmp_path: Path) -> None:
     source(tmp_path / "index", "compiled", backend)
-    with pytest.raises(InvalidDeclaration, match=r"The requirement compiled cannot.*arm64 and Python 3\.13") as caught:
+    with pytest.raises(InvalidDeclaration, match=r"The requirement compiled cannot") as caught:
         install(listed(tmp_path / "index", "compiled"), TARGET, tmp_path / "layer")
     [fault] = caught.value.faults
     assert fault.path == "/requirements/compiled"
-    assert message in fault.message
+    assert fault.message.startswith(message)
+    assert "arm64 and Python 3.13" in fault.message
 
 
 def test_a_package_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,231 @@
+"""`PersistyApp` in CDK apps: what it makes of its options, and what it exposes. Code is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+
+from persisty import InvalidDeclaration
+from persisty.deploy.stack_size import check_size, stack_sizes
+from stacks import Domain, PersistyApp
+from stacks.constructs import functions
+from stacks.constructs.placement import PARTS, part_of
+
+from .test_template import as_list, properties, statements, text
+
+Template = dict[str, Any]
+APP = "examples.messenger.app:app"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/abc"
+ACL = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/shop/abc"
+
+
+@pytest.fixture(autouse=True)
+def _no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "empty.py").write_text("")
+    for name in ("dependency_layer", "runtime_layer", "function_code"):
+        monkeypatch.setattr(functions, name, lambda *_: tmp_path / "nothing")
+
+
+def within_a_stack(**options: Any) -> tuple[PersistyApp, Template]:
+    """An app within a stack, and its template. Functions among the options are called with the stack."""
+    stack = cdk.Stack(cdk.App(), "Mine", env=cdk.Environment(account="123456789012", region="eu-west-1"))
+    given = {name: value(stack) if callable(value) else value for name, value in options.items()}
+    made = PersistyApp(stack, "Messenger", **{"app": APP, "target": "local", **given})
+    return made, template_of(stack)
+
+
+def template_of(stack: cdk.Stack) -> Template:
+    found: Template = cdk.App.of(stack).synth().get_stack_by_name(stack.stack_name).template  # type: ignore[union-attr]
+    return found
+
+
+def test_within_a_stack_parts_refer_to_each_other_and_need_no_parameter() -> None:
+    made, found = within_a_stack()
+    assert properties(found, "AWS::SSM::Parameter") == []
+    assert found["Parameters"].keys() == {"BootstrapVersion"}
+    streams = [one["EventSourceArn"] for one in properties(found, "AWS::Lambda::EventSourceMapping")]
+    assert all(one["Fn::GetAtt"][1] == "StreamArn" for one in streams)
+    assert made.tables.keys() == {"user", "message", "persisty_request", "persisty_system"}
+    assert made.functions.keys() == {"rest", "graphql_http", "appsync", "authorizer", "stream"} == made.roles.keys()
+    assert made.stacks == []
+    assert None not in (made.graphql, made.secret, made.dead_letters)
+
+
+def test_stages_of_an_app_are_in_one_cdk_app() -> None:
+    cdk_app = cdk.App()
+    apps = [PersistyApp(cdk_app, stage, app=APP, stage=stage, target="local") for stage in ("dev", "prod")]
+    assert [stack.stack_name for one in apps for stack in one.stacks] == [
+        f"Messenger-{stage}-{part}" for stage in ("dev", "prod") for part in ("Data", "Api", "Events")
+    ]
+    tables = properties(template_of(apps[1].stacks[0]), "AWS::DynamoDB::Table")
+    assert {one["TableName"] for one in tables} >= {"messenger-prod-user", "messenger-prod.system"}
+
+
+def test_context_gives_the_options() -> None:
+    cdk_app = cdk.App(context={"app": APP, "stage": "test", "target": "local", "graphql": "http", "memory": "512"})
+    made = PersistyApp.of_context(cdk_app)
+    assert (made.options.stage, made.options.graphql, made.options.memory) == ("test", "http", 512)
+    assert made.graphql is None
+
+
+def test_functions_have_the_sizes_that_are_declared() -> None:
+    rows = {"rest": {"memory": 2048, "reserved_concurrency": 5}}
+    _, found = within_a_stack(memory=512, timeout=10, functions=rows, log_retention=90)
+    sizes = {
+        one["Handler"].split(".")[1]: (one["MemorySize"], one["Timeout"], one.get("ReservedConcurrentExecutions"))
+        for one in properties(found, "AWS::Lambda::Function")
+    }
+    assert sizes["rest"] == (2048, 10, 5)
+    assert sizes["appsync"] == (512, 10, None)
+    assert {one["RetentionInDays"] for one in properties(found, "AWS::Logs::LogGroup")} == {90}
+
+
+def test_options_of_an_unknown_function_are_refused() -> None:
+    with pytest.raises(InvalidDeclaration, match="/functions/rset"):
+        within_a_stack(functions={"rset": {}})
+
+
+def test_functions_that_start_from_snapshots_are_invoked_by_an_alias() -> None:
+    _, found = within_a_stack(snap_start=True, target="arm64-3.13")
+    assert {one["SnapStart"]["ApplyOn"] for one in properties(found, "AWS::Lambda::Function")} == {"PublishedVersions"}
+    for one in properties(found, "AWS::ApiGatewayV2::Integration"):
+        assert found["Resources"][one["IntegrationUri"]["Ref"]]["Type"] == "AWS::Lambda::Alias"
+
+
+def test_functions_are_in_the_network_that_is_given() -> None:
+    def network(stack: cdk.Stack) -> ec2.IVpc:
+        return ec2.Vpc.from_vpc_attributes(
+            stack, "Vpc", vpc_id="vpc-1", availability_zones=["a"], private_subnet_ids=["subnet-1"]
+        )
+
+    def groups(stack: cdk.Stack) -> list[ec2.ISecurityGroup]:
+        return [ec2.SecurityGroup.from_security_group_id(stack, "Group", "sg-1")]
+
+    _, found = within_a_stack(vpc=network, security_groups=groups)
+    for one in properties(found, "AWS::Lambda::Function"):
+        assert one["VpcConfig"] == {"SecurityGroupIds": ["sg-1"], "SubnetIds": ["subnet-1"]}
+    allowed = [one for one in statements(found) if "ec2:CreateNetworkInterface" in as_list(one["Action"])]
+    assert len(allowed) == len(properties(found, "AWS::Lambda::Function"))
+
+
+def test_domains_and_a_web_acl_are_those_that_are_given() -> None:
+    def domain(name: str) -> Callable[[cdk.Stack], Domain]:
+        return lambda stack: Domain(name, certificates.Certificate.from_certificate_arn(stack, name, CERTIFICATE))
+
+    made, found = within_a_stack(
+        domain=domain("api.example.com"), graphql_domain=domain("graphql.example.com"), web_acl=ACL
+    )
+    [http] = properties(found, "AWS::ApiGatewayV2::DomainName")
+    assert http["DomainName"] == "api.example.com"
+    assert len(properties(found, "AWS::ApiGatewayV2::ApiMapping")) == 1
+    [graphql] = properties(found, "AWS::AppSync::DomainName")
+    assert graphql["DomainName"] == "graphql.example.com"
+    [acl] = properties(found, "AWS::WAFv2::WebACLAssociation")
+    assert acl["WebACLArn"] == ACL
+    assert made.http_domain is not None
+
+
+def test_tables_are_protected_and_kept_unless_they_are_declared_to_go() -> None:
+    def tables(**options: Any) -> Iterator[tuple[str, bool, Any]]:
+        for one in within_a_stack(**options)[1]["Resources"].values():
+            if one["Type"] == "AWS::DynamoDB::Table":
+                recovery = one["Properties"]["PointInTimeRecoverySpecification"]
+                yield one["DeletionPolicy"], one["Properties"]["DeletionProtectionEnabled"], recovery
+
+    assert set(map(str, tables())) == {str(("Retain", True, {"PointInTimeRecoveryEnabled": True}))}
+    gone = ("Delete", False, {"PointInTimeRecoveryEnabled": False})
+    assert set(map(str, tables(removal="destroy", recovery_days=0))) == {str(gone)}
+    [week, *_] = [one[2] for one in tables(deletion_protection=False, recovery_days=7)]
+    assert week == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}
+
+
+def test_tags_are_on_every_resource_that_takes_them() -> None:
+    _, found = within_a_stack(tags={"team": "sales"})
+    for one in properties(found, "AWS::DynamoDB::Table"):
+        assert {"Key": "team", "Value": "sales"} in one["Tags"]
+
+
+def test_an_action_has_a_function_with_what_it_declares() -> None:
+    row = {
+        "memory": 256,
+        "secrets": {"MAIL_KEY": "arn:aws:ssm:eu-west-1:123456789012:parameter/mail"},
+        "statements": [{"actions": ["ses:SendEmail"], "resources": ["arn:aws:ses:eu-west-1:123456789012:identity/x"]}],
+    }
+    made, found = within_a_stack(actions={"sign_up": row})
+    assert "action_sign_up" in made.functions
+    [function] = [
+        one for one in properties(found, "AWS::Lambda::Function") if one["Handler"] == "persisty_lambdas.action.handler"
+    ]
+    assert function["MemorySize"] == 256
+    role = function["Role"]["Fn::GetAtt"][0]
+    [policy] = [one for one in properties(found, "AWS::IAM::Policy") if one["Roles"] == [{"Ref": role}]]
+    allowed = {action for one in policy["PolicyDocument"]["Statement"] for action in as_list(one["Action"])}
+    assert {"ses:SendEmail", "ssm:GetParameter"} < allowed
+    routes = {one["RouteKey"] for one in properties(found, "AWS::ApiGatewayV2::Route")}
+    assert "POST /actions/sign-up" in routes
+
+
+def test_grants_name_the_table_and_its_indexes() -> None:
+    stack = cdk.Stack(cdk.App(), "Mine")
+    made = PersistyApp(stack, "Messenger", app=APP, target="local", graphql="none")
+    role = iam.Role(stack, "Reader", assumed_by=iam.ServicePrincipal("glue.amazonaws.com"))
+    made.grant_read("message", role)
+    made.grant_write("user", role)
+    with pytest.raises(InvalidDeclaration, match="no store 'mesage'"):
+        made.grant_read_write("mesage", role)
+    [policy] = [one for one in properties(template_of(stack), "AWS::IAM::Policy") if "Reader" in one["PolicyName"]]
+    allowed = {
+        (action, text(resource).rpartition(":table/")[2])
+        for one in policy["PolicyDocument"]["Statement"]
+        for action in as_list(one["Action"])
+        for resource in as_list(one["Resource"])
+    }
+    assert {("dynamodb:GetItem", "messenger-dev-message"), ("dynamodb:PutItem", "messenger-dev-user")} < allowed
+    assert ("dynamodb:Query", "messenger-dev-message/index/by-author_id-created_at") in allowed
+    assert ("dynamodb:PutItem", "messenger-dev-message") not in allowed
+
+
+def test_a_split_deployment_places_tables_and_resolvers_in_nested_stacks_by_their_names(tmp_path: Path) -> None:
+    cdk_app = cdk.App(outdir=str(tmp_path / "cdk.out"))
+    made = PersistyApp(cdk_app, "Messenger", app=APP, target="local", split=True)
+    data, api, _ = made.stacks
+    resolvers = {}
+    for stack in (data, api):
+        nested = [one for one in stack.node.children if isinstance(one, cdk.NestedStack)]
+        assert {one.node.id for one in nested} <= {f"Part{number:02}" for number in range(PARTS)}
+        resolvers[stack.node.id] = nested
+    found = template_of(api)
+    assert properties(found, "AWS::AppSync::Resolver") == []
+    assert properties(template_of(data), "AWS::DynamoDB::Table") == []
+    assert len(properties(found, "AWS::CloudFormation::Stack")) == len(resolvers[api.node.id])
+    assert {part_of(f"{field.type}.{field.name}") for field in made.plan.fields} == {
+        int(one.node.id[4:]) for one in resolvers[api.node.id]
+    }
+
+
+def test_a_name_is_always_placed_in_the_same_part() -> None:
+    assert [part_of(name) for name in ("user", "message", "Query.userRead")] == [13, 3, 3]
+
+
+def test_the_number_of_resources_is_foreseen() -> None:
+    made = PersistyApp(cdk.App(), "Messenger", app=APP, target="local")
+    sizes = stack_sizes(made.plan)
+    counted = [len(template_of(stack)["Resources"]) for stack in made.stacks]
+    for bound, number in zip((sizes.data, sizes.api, sizes.events), counted, strict=True):
+        assert number <= bound <= number + 60
+    check_size(made.plan, split=False, together=True)
+    many = tuple(made.plan.fields) * 20
+    with pytest.raises(InvalidDeclaration, match=r"/split: Api: up to \d+ resources \(expected at most 500\)"):
+        check_size(made.plan.__class__(**{**_fields(made.plan), "fields": many}), split=False, together=False)
+
+
+def _fields(plan: Any) -> dict[str, Any]:
+    return {name: getattr(plan, name) for name in plan.__struct_fields__}
