@@ -40,7 +40,10 @@ SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "docs/tutorial.md": (("tasks", (0,)), ("use_store", (1, 2)), ("use_client", (3,)), ("fixture", (4,))),
 }
 """Page whose code stands in several modules → the name of each, and its blocks. The code of any other page is one module."""
-UNTYPED = dict.fromkeys(("docs/actions.md", "docs/servey.md"), "servey has no types")
+UNTYPED = {
+    **dict.fromkeys(("docs/actions.md", "docs/servey.md"), "servey has no types"),
+    "docs/deploying.md": "the types of aws_cdk take minutes to read",
+}
 """Page whose code no checker can check → why."""
 CLIENTS = {"messenger_client": "examples.messenger.app:app", "tasks_client": "tasks:app"}
 """Module that a page has `persisty client` write → its app."""

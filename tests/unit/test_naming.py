@@ -73,3 +73,15 @@ def test_a_stage_that_cannot_be_part_of_names_is_refused(stage: str) -> None:
     with pytest.raises(InvalidDeclaration, match="Not a stage"):
         app.stage = stage
     assert STAGE.fullmatch(app.stage)
+
+
+def test_long_names_are_shortened_and_stay_apart() -> None:
+    long = "very_long_" * 30
+    names = {table_name("shop", "dev", f"{long}{end}") for end in ("one", "two")}
+    names |= {system_table_name(long, stage) for stage in ("dev", "prod")}
+    names |= {index_name((f"{long}{end}", "at")) for end in ("one", "two")}
+    assert len(names) == 6
+    assert {len(name) for name in names} == {255}
+    assert len({stack_prefix(long, stage) for stage in ("dev", "prod")}) == 2
+    assert len(stack_prefix(long, "dev")) + len("-Events") <= 128
+    assert table_name("shop", "dev", long) == table_name("shop", "dev", long)
