@@ -74,7 +74,19 @@ def _files(folder: str) -> ASGIApp:
 
 
 class Files(StaticFiles):
-    """The files of a folder. A path that no file system accepts is a file that does not exist."""
+    """The files of a folder. A path that no file system accepts is a file that does not exist. A file is always sent whole, as HTTP allows
+    (RFC 9110, 14.2): thousands of ranges in one header would cost as many reads."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [one for one in scope["headers"] if one[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["accept-ranges"] = "none"
+        return response
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         try:

@@ -7,6 +7,7 @@ is sent again alone: it is at fault only if `/health` is slow again, and not bec
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -16,13 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
+from urllib.request import urlopen
 
 from msgspec import Struct
 
 from persisty.application import load_app
 from persisty.security.caller import Caller
 
-from . import requests, sockets
+from . import combinations, floods, requests, sockets
 from .requests import Tokens
 
 ROOT = Path(__file__).parents[2]
@@ -56,14 +58,23 @@ WAYS: dict[str, Way] = {
         for make in (
             requests.rest_create, requests.rest_change, requests.rest_read, requests.rest_search, requests.rest_cursor, requests.rest_batch, requests.rest_body, requests.rest_append,
             requests.graphql_document, requests.graphql_variables, requests.graphql_envelope, requests.graphql_get, requests.header, requests.target,
+            combinations.rest_fields, combinations.rest_text, combinations.rest_repeated, combinations.compressed, combinations.folder, combinations.graphql_wide,
         )
     },
     "rest_token": lambda random, tokens: requests.rest_token(random, tokens).replace(b"\r\n\r\n", CLOSING, 1),
     "raw": lambda random, _: requests.raw(random),
+    "rest_forged": lambda random, tokens: combinations.rest_forged(random, tokens).replace(b"\r\n\r\n", CLOSING, 1),
+    "smuggled": lambda random, _: combinations.smuggled(random),
     "websocket": sockets.conversation,
+    "websocket_storm": sockets.storm,
+    "websocket_deflated": sockets.deflated,
+    "trickle": floods.trickled,
+    "idle": floods.held,
 }  # fmt: skip
-PATIENCE = {"raw": 0.3, "websocket": 10.0}
+PATIENCE = {"raw": 0.3, "smuggled": 0.3, "trickle": 5.0, "idle": 2.0, **dict.fromkeys(sockets.HANDSHAKES, 10.0)}
 """Seconds that an answer may take, if the connection stays open."""
+UNANSWERED = frozenset({"raw", "smuggled", "trickle", "idle"})
+"""Ways in that may end without an answer."""
 ENOUGH = 45.0
 
 
@@ -103,7 +114,7 @@ class Report(Struct):
         unanswered = [
             f"{one.way} {one.number}: no answer after {one.ended - one.begun:.1f} s"
             for one in self.sent
-            if one.status is None and one.way != "raw"
+            if one.status is None and one.way not in UNANSWERED
         ]
         slow = [f"/health took {spent:.0f} ms during {numbers}" for spent, numbers in self.slow]
         memory = [f"{self.memory:.0f} MB of memory"] if self.memory > MAX_MEMORY else []
@@ -161,7 +172,7 @@ class Target:
         app = load_app("tests.hostile.target:app")
         os.environ["PERSISTY_TOKEN_SECRET"] = SECRET
         try:
-            self.tokens = Tokens([app.authenticator.token(caller) for caller in CALLERS])
+            self.tokens = Tokens([app.authenticator.token(caller) for caller in CALLERS], self._cursor())
         finally:
             del os.environ["PERSISTY_TOKEN_SECRET"]
 
@@ -173,6 +184,10 @@ class Target:
                 return int(text.partition("http://127.0.0.1:")[2].partition("/")[0])
             time.sleep(0.05)
         raise AssertionError(self.log.read_text())
+
+    def _cursor(self) -> str:
+        with urlopen(f"http://127.0.0.1:{self.port}/api/product?limit=1") as page:
+            return str(json.load(page)["cursor"])
 
     def memory(self) -> tuple[float, float]:
         """Return the memory of the process and its peak, in megabytes."""
@@ -204,13 +219,16 @@ def serving(folder: Path) -> Iterator[Target]:
 async def send(target: Target, number: int, way: str, content: bytes) -> Sent:
     """Send a request and read the answer to its end."""
     begun, answer = time.monotonic(), bytearray()
+    if way in floods.SENDERS:
+        status = await floods.SENDERS[way](target.port, content)
+        return Sent(number, way, begun, time.monotonic(), len(content), 0, status)
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(PATIENCE.get(way, ENOUGH)):
             reader, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=1 << 22)
             try:
                 with suppress(OSError):  # the server may answer before it has read everything
-                    if way == "websocket":  # frames follow the answer to the handshake
-                        writer.write(sockets.HANDSHAKE)
+                    if way in sockets.HANDSHAKES:  # frames follow the answer to the handshake
+                        writer.write(sockets.HANDSHAKES[way])
                         answer += await reader.readuntil(b"\r\n\r\n")
                     writer.write(content)
                     await writer.drain()
@@ -226,7 +244,7 @@ def _status(way: str, answer: bytes) -> int | None:
     if not answer.startswith(b"HTTP/1.1 "):
         return None
     status = int(answer[9:12])
-    if way != "websocket" or status != 101:
+    if way not in sockets.HANDSHAKES or status != 101:
         return status
     at = answer.partition(b"\r\n\r\n")[2]
     while len(at) >= 2:

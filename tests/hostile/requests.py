@@ -38,10 +38,10 @@ STORES = ("product", "shop", "slot", "diary", "ledger", "nothing")
 
 
 class Tokens:
-    """Tokens to send: valid ones of `make`, and forged ones."""
+    """Tokens to send: valid ones, and forged ones. `cursor`: a cursor of the server."""
 
-    def __init__(self, valid: list[str]) -> None:
-        self.valid = valid
+    def __init__(self, valid: list[str], cursor: str = "") -> None:
+        self.valid, self.cursor = valid, cursor
 
     def header(self, random: Random) -> str:
         if random.random() < 0.5:

@@ -6,12 +6,16 @@ import json
 from random import Random
 
 from . import values
+from .combinations import DEFLATED
 from .requests import DOCUMENTS, TYPED, Tokens
 
 HANDSHAKE = (
     b"GET /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
     b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n"
 )
+DEFLATES = HANDSHAKE[:-2] + b"sec-websocket-extensions: permessage-deflate; client_max_window_bits=12\r\n\r\n"
+HANDSHAKES = {"websocket": HANDSHAKE, "websocket_storm": HANDSHAKE, "websocket_deflated": DEFLATES}
+"""Way in → the handshake before its frames."""
 
 
 def frame(payload: bytes, opcode: int = 1, *, final: bool = True) -> bytes:
@@ -62,3 +66,24 @@ def conversation(random: Random, tokens: Tokens) -> bytes:
         frame(b'{"type":"connection_init","payload":{"a":1e999}}'), frame(b'{"type":"connection_init","payload":' + b"9" * 5000 + b"}"), b"",
     ))  # fmt: skip
     return start + b"".join(one() for _ in range(random.randrange(1, 5))) + frame(b"\x03\xe8", 8)
+
+
+def storm(random: Random, tokens: Tokens) -> bytes:
+    """Subscriptions without end: many ids, filters and completions in one connection, which then closes."""
+    texts = ("subscription{productCreated{id}}", "subscription{productUpdated{id extra tags shop{title}}}", "subscription{" + "shopCreated{id}" * 40 + "}", "{productCount}")  # fmt: skip
+    count = random.choice((10, 101, 500))
+    sent = [INIT]
+    for number in range(count):
+        name = random.choice((f"n{number}", f"n{number % 7}", "x" * 500))
+        sent.append(frame(message("subscribe", name, json.dumps({"query": random.choice(texts)}))))
+        if random.random() < 0.3:
+            sent.append(frame(message("complete", name)))
+    return b"".join(sent) + frame(b"\x03\xe8", 8)
+
+
+def deflated(random: Random, tokens: Tokens) -> bytes:
+    """A compressed message that grows a thousand times, or is broken."""
+    payload = random.choice((DEFLATED.removesuffix(b"\0\0\xff\xff"), DEFLATED[:100], values.noise(random, 500), b""))
+    compressed = bytearray(frame(payload))
+    compressed[0] |= 0x40
+    return INIT + bytes(compressed) + frame(b"\x03\xe8", 8)

@@ -114,6 +114,14 @@ def test_an_odd_path_of_a_folder_is_not_found(server: Server, path: str) -> None
         assert found["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("ranges", ["bytes=0-1", "bytes=5-1", "bytes=0-0,2-2,4-4", "bytes=99999999-", "x"])
+def test_a_file_is_sent_whole_whatever_range_is_asked_for(server: Server, ranges: str) -> None:
+    whole = ask(server, "/pages/icon.svg", HOST)
+    assert (whole[0], whole[1]["accept-ranges"]) == (200, "none")
+    status, headers, body = ask(server, "/pages/icon.svg", HOST, (b"range", ranges.encode()))
+    assert (status, body, "content-range" in headers) == (200, whole[2], False)
+
+
 @pytest.mark.parametrize(
     ("length", "status"), [("1" * 5000, 413), ("9" * 20, 413), ("0" * 5000 + "2", 422), ("²", 422), ("2, 2", 422)]
 )
