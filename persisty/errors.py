@@ -81,7 +81,7 @@ class InvalidInput(PersistyError):
 
 
 class InvalidQuery(PersistyError):
-    """A filter, an order or a limit is invalid. `faults` lists every mistake."""
+    """A filter, an order or a limit is invalid, or the query takes a server's database too long. `faults` lists every mistake."""
 
     code, status, title = "invalid_query", 400, "Invalid query"
 

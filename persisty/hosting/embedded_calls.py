@@ -1,4 +1,5 @@
-"""Calls of an embedded engine: in the event loop, or in a thread where they would have to wait for a lock of another thread or process.
+"""Calls of an embedded engine: in the event loop, or in a thread where they would have to wait for a lock of another thread or process, or take
+longer than the event loop can wait.
 
 The threads are not those of other requests, so that waiting writes take none from reads. Beyond `MAX_WAITING` requests that wait for one of
 these threads, the next is refused at once.
@@ -13,11 +14,13 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
 from ..errors import BackendUnavailable
-from ..store.patience import WouldWait, attempting
+from ..store.patience import WouldWait, attempting, within
 
 X = TypeVar("X")
 THREADS = 16
 """Threads in which calls wait."""
+LONGEST = 30.0
+"""Seconds that the statements of a request may take, as long as an HTTP API waits for a function."""
 MAX_WAITING = 256
 """Calls that wait for a thread."""
 
@@ -50,6 +53,6 @@ async def in_thread(call: Callable[..., X], *arguments: object) -> X:
         raise BackendUnavailable("Too many requests wait for a lock of the database", retry_after=1)
     waiting.calls += 1
     try:
-        return await to_thread.run_sync(call, *arguments, limiter=waiting.limiter)
+        return await to_thread.run_sync(within, LONGEST, call, *arguments, limiter=waiting.limiter)
     finally:
         waiting.calls -= 1

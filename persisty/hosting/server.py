@@ -1,7 +1,8 @@
 """The ASGI server of an app. The surfaces are called directly, the pages through Starlette.
 
 Calls of an embedded engine take microseconds and run in the event loop: a switch to a thread would cost more than the query. These run in
-threads: calls over a network, custom actions, whose duration is unknown, requests with a token that has to be verified, and large requests.
+threads: calls over a network, custom actions, whose duration is unknown, requests with a token that has to be verified, large requests, and those
+that turn out to take long.
 
 Other modules wrap it: `observability.py` (logs, metrics), `readiness.py`, `draining.py`.
 """
@@ -39,9 +40,9 @@ from ..api.routes import API, ROUTES, Surface, fixed
 from ..application import App
 from ..errors import BackendUnavailable, InvalidDeclaration, MalformedRequest, NotFound, PayloadTooLarge
 from ..model.nesting import make_room
-from ..store.patience import WouldWait, attempting
+from ..store.patience import WouldWait, attempting, within
 from .draining import on_shutdown
-from .embedded_calls import in_thread
+from .embedded_calls import LONGEST, in_thread
 from .pages import PAGES, SecureHeaders, routes
 from .readiness import Readiness, readiness_response
 from .request_line import malformed
@@ -207,7 +208,7 @@ class Server:
         if not (here and self._authenticator.ready(headers)):
             response = await run_in_threadpool(handle, request)
         elif size > QUICK_GRAPHQL and (size > QUICK or handle is self._graphql):
-            response = await to_thread.run_sync(handle, request, limiter=self._large)
+            response = await to_thread.run_sync(within, LONGEST, handle, request, limiter=self._large)
         else:
             try:
                 response = attempting(handle, request)

@@ -1,6 +1,7 @@
 """Streamed responses: each chunk is sent as it is produced. Production stops when the client disconnects.
 
-Chunks from an embedded engine are produced in the event loop, which runs other tasks after each. Others are produced in threads.
+The first chunk from an embedded engine is produced in the event loop, because its page has been read there. All others are produced in threads: a
+filter may have to look at many items for the next page.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Send
 
 from ..api.http.messages import close
+from ..store.patience import within
+from .embedded_calls import LONGEST
 
 
 async def stream(chunks: Iterator[bytes], here: bool, receive: Receive, send: Send) -> None:
-    """Send the chunks as the body of a response that was started. `here`: produce them in the event loop."""
+    """Send the chunks as the body of a response that was started. `here`: produce the first in the event loop."""
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         while not gone.done():
-            chunk = next(chunks, None) if here else await run_in_threadpool(next, chunks, None)
+            chunk = next(chunks, None) if here else await run_in_threadpool(within, LONGEST, next, chunks, None)
+            here = False
             if chunk is None:
                 await send({"type": "http.response.body", "body": b""})
                 return

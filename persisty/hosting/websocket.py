@@ -33,7 +33,8 @@ from ..errors import PersistyError, TooManySubscriptions
 from ..model import nesting
 from ..security.authenticator import Authenticator
 from ..store.change_feed import Change
-from .embedded_calls import call_embedded
+from ..store.patience import within
+from .embedded_calls import LONGEST, call_embedded
 from .fan_out import FanOut, Follower
 from .tracing import CLIENT_CLOSED, begin
 
@@ -293,7 +294,11 @@ class _Connection:
         """Run work that may call the engine: in a thread, unless it returns at once. It is not `quick` if its document is large."""
         if not (self._embedded and self._authenticator.ready(self._headers)):
             return await run_in_threadpool(work)
-        return await call_embedded(work) if quick else await to_thread.run_sync(work, limiter=self._socket.large)
+        return (
+            await call_embedded(work)
+            if quick
+            else await to_thread.run_sync(within, LONGEST, work, limiter=self._socket.large)
+        )
 
     async def _send_next(self, progress: _Progress, answer: bytes) -> None:
         progress.size += len(answer)

@@ -1,22 +1,23 @@
-"""Calls of an engine that may not wait for a lock of another thread or process.
+"""Calls of an engine that may not wait for a lock of another thread or process, and may not take long.
 
-An event loop may not: while it waits, nothing else is answered. A server calls an embedded engine in its event loop, within `attempting`. An engine
-that would have to wait there raises `WouldWait`, and the server repeats the request in a thread, where the engine may wait. Nothing is
-done twice: `WouldWait` is only raised before the first write of an attempt. From then on, the attempt has the engine's lock until its end, so that
-no other thread comes in between.
+An event loop may not: meanwhile, nothing else is answered. A server calls an embedded engine in its event loop, within `attempting`. An engine
+that would have to wait there, or a call that turns out to be long, raises `WouldWait`, and the server repeats the request in a thread, `within` a time
+limit. Nothing is done twice: `WouldWait` is only raised before the first write of an attempt. From then on, the attempt has the engine's lock until its
+end, so that no other thread comes in between.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import TypeVar
 
 X = TypeVar("X")
 
 
 class WouldWait(BaseException):
-    """The call would have to wait. Not an `Exception`: on the way to the server it is no error of the request."""
+    """The call would have to wait, or takes long. Not an `Exception`: on the way to the server it is no error of the request."""
 
 
 class Attempt:
@@ -32,10 +33,26 @@ class Attempt:
 
 class _Thread(threading.local):
     attempt: Attempt | None = None
+    until: float | None = None
 
 
 this_thread = _Thread()
-"""The attempt of this thread, if it may not wait."""
+"""The attempt of this thread, if it may not wait, and the moment at which its call has to end, if there is one (`time.monotonic`)."""
+
+
+def in_attempt() -> bool:
+    """Return whether this thread may raise `WouldWait`."""
+    attempt = this_thread.attempt
+    return attempt is not None and not attempt.wrote
+
+
+def within(seconds: float, call: Callable[..., X], *arguments: object) -> X:
+    """Return the result of a call whose statements an embedded engine ends after so many seconds, with `InvalidQuery`."""
+    before, this_thread.until = this_thread.until, monotonic() + seconds
+    try:
+        return call(*arguments)
+    finally:
+        this_thread.until = before
 
 
 def attempting(call: Callable[..., X], *arguments: object) -> X:

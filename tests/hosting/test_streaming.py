@@ -92,14 +92,16 @@ def test_chunks_are_sent_one_by_one_and_made_where_the_engine_wants_it(here: boo
     sent = run(made, here, lambda bodies: False)
     assert [one["body"] for one in sent] == [b"0", b"1", b"2", b"3", b""]
     assert [one.get("more_body", False) for one in sent] == [True] * 4 + [False]
-    assert {thread is threading.main_thread() for thread in made.threads} == {here}
+    in_loop = [thread is threading.main_thread() for thread in made.threads]
+    assert in_loop == [here, *[False] * (len(in_loop) - 1)]  # a later page may take a filter long to find
     assert made.closed
 
 
 def test_others_are_served_between_two_chunks() -> None:
     meanwhile: list[int] = []
-    run(Made(10), True, lambda bodies: False, meanwhile)
-    assert [after - meanwhile[0] for after in meanwhile] == [0, 1, 2]
+    sent = run(Made(10), True, lambda bodies: False, meanwhile)
+    assert len(meanwhile) == 3
+    assert max(meanwhile) <= 3 < len(sent)  # three turns of another task take no longer than three chunks
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -40,8 +40,9 @@ def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
     return len(given) if isinstance(given, list) else MAX_BATCH
 
 
-def check_complexity(weights: Iterable[int], most: int) -> None:
-    """`TooComplex` for answers that may hold more than so many values together."""
+def check_complexity(weights: Iterable[int], most: int) -> int:
+    """Return how many values the answers may hold together. `TooComplex` if there are more than `most`."""
     found = sum(weights)
     if found > most:
         raise TooComplex(f"The answer might hold {found} values, {most} at most are answered", limit=most, found=found)
+    return found

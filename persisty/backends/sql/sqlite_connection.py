@@ -9,6 +9,8 @@ lock of another thread               a read runs on a spare connection: in WAL, 
 lock of another process              the write is repeated until it succeeds
 either, after PATIENCE seconds       BackendUnavailable with Retry-After
 either, in an event loop             WouldWait before the first write, see `store/patience.py`
+statement longer than BRIEF          in an event loop: WouldWait; for a server's read in a thread: a spare connection, so that writes go on
+statement longer than the request    InvalidQuery
 ```
 
 A file that was deleted or replaced is noticed within LOOK seconds: SQLite would go on with a file that has no name and ends with the process.
@@ -25,8 +27,8 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ...errors import BackendUnavailable
-from ...store.patience import WouldWait, this_thread
+from ...errors import BackendUnavailable, InvalidQuery
+from ...store.patience import WouldWait, in_attempt, this_thread
 from .dialect import UniqueTaken
 from .sqlite import teach
 
@@ -44,6 +46,10 @@ BRIEFLY = 0.25
 """Seconds that it waits in an event loop after the first write of a request."""
 PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds before the first repetition of a write that found the file locked, which double up to the longest."""
+BRIEF = 0.02
+"""Seconds that a statement may take in an event loop."""
+STEPS = 20_000
+"""Instructions of SQLite after which the time of a statement is looked at: a fraction of a millisecond."""
 LOOK = 0.1
 """Seconds after which the file is looked at again."""
 SPARE = 8
@@ -92,7 +98,7 @@ class SqliteConnection:
         self._path = None if path == ":memory:" else os.path.abspath(path)
         self._spare: list[sqlite3.Connection] = []
         self._failing = False
-        self._look_at = float("inf")
+        self._look_at = self._begun = float("inf")
         if self._path is not None:
             _make_private(self._path)
         try:
@@ -102,6 +108,7 @@ class SqliteConnection:
             for pragma in (*PRAGMAS, f"synchronous = {synchronous}", "busy_timeout = 0"):
                 self._raw.execute(f"PRAGMA {pragma}")
             teach(self._raw)
+            self._raw.set_progress_handler(self._has_to_stop, STEPS)
         except sqlite3.Error as error:
             raise typed(error) from error
         if self._path is not None:
@@ -112,16 +119,22 @@ class SqliteConnection:
         """Run a statement and fetch what it answers."""
         if not text.startswith(READS):
             return self._write(_fetched, text, arguments)
-        if monotonic() > self._look_at:
+        now = monotonic()
+        if now > self._look_at:
             self._look()
         if not self.lock.acquire(False):
             return self._read_aside(text, arguments)
         try:
+            self._begun = now
             return self._raw.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
-            return self._repeated(_fetched, text, arguments, error)
+            if _code(error) != sqlite3.SQLITE_INTERRUPT or _overdue():
+                return self._repeated(_fetched, text, arguments, error)
+            if in_attempt():
+                raise WouldWait from error
         finally:
             self.lock.release()
+        return self._read_aside(text, arguments)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         """Run a statement and give the number of rows it changed."""
@@ -163,10 +176,12 @@ class SqliteConnection:
                 self._spare.pop().close()
 
     def _write(self, run: Run[X], text: str, arguments: Any) -> X:
-        if monotonic() > self._look_at:
+        now = monotonic()
+        if now > self._look_at:
             self._look()
         self._acquire()
         try:
+            self._begun = now if in_attempt() else float("inf")
             try:
                 found = run(self._raw, text, arguments)
             except sqlite3.Error as error:
@@ -193,6 +208,8 @@ class SqliteConnection:
     def _repeated(self, run: Run[X], text: str, arguments: Any, error: sqlite3.Error) -> X:
         """Return the result of a statement that another process's lock has stopped. Raise the typed error of any other failure."""
         attempt = this_thread.attempt
+        if _code(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
+            raise WouldWait from error
         until = monotonic() + (PATIENCE if attempt is None else BRIEFLY)
         pause = PAUSE
         while _code(error) in BUSY:
@@ -218,10 +235,14 @@ class SqliteConnection:
             spare = self._spare.pop()
         except IndexError:
             spare = self._opened()
+        begun = monotonic()
+        spare.set_progress_handler(lambda: _overdue() or (in_attempt() and monotonic() - begun > BRIEF), STEPS)
         try:
             rows = spare.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
             spare.close()
+            if _code(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():
+                raise WouldWait from error
             raise typed(error) from error
         if len(self._spare) < SPARE:
             self._spare.append(spare)
@@ -239,6 +260,16 @@ class SqliteConnection:
         except sqlite3.Error as error:
             raise typed(error) from error
         return spare
+
+    def _has_to_stop(self) -> bool:
+        """Return whether the statement has to end. SQLite asks every `STEPS` instructions. `_begun` is infinite for a write that may take its time."""
+        if _overdue():
+            return True
+        if monotonic() - self._begun < BRIEF:
+            return False
+        return in_attempt() or (
+            this_thread.until is not None and self._path is not None and not self._raw.in_transaction
+        )
 
     def _undo(self, rollback: str, release: str | None) -> None:
         """Undo a transaction, or a part of one, also where the file is gone."""
@@ -267,6 +298,11 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _overdue() -> bool:
+    """Return whether the time of this thread's request is over."""
+    return this_thread.until is not None and monotonic() > this_thread.until
+
+
 def _code(error: sqlite3.Error) -> int:
     """The primary code of an error, 0 for one of the driver itself."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -281,6 +317,8 @@ def typed(error: sqlite3.Error) -> Exception:
     code = _code(error)
     if code in BUSY:
         return _locked()
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return InvalidQuery("The query takes the database too long")
     return BackendUnavailable(f"SQLite: {MEANINGS.get(code, name)}")
 
 

@@ -32,6 +32,7 @@ from ....application import App
 from ....errors import MethodNotAllowed, TooComplex, UnreadableItem
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
+from ....store.patience import WouldWait, in_attempt
 from ...actions import operations
 from .. import response as answers
 from ..compiler import Dialect, Planner
@@ -55,6 +56,8 @@ from .subscription import Live
 
 REMEMBERED = 32 << 20
 """Bytes of documents that are cached parsed, validated and compiled."""
+QUICK = 10_000
+"""Values that an answer may hold if it is made in an event loop: about 15 milliseconds."""
 LENGTH_COST = 150
 """Bytes of each character of a cached document: measured, and rounded up."""
 
@@ -192,15 +195,17 @@ class GraphqlSchema:
         return (execute_sync(self.whole, field, variable_values=given).data or {}).get(key)
 
     def _weigh(self, plan: DocumentPlan, values: VariableValues) -> None:
-        """Raise `Rejected` if the answer might hold too much."""
+        """Raise `Rejected` if the answer might hold too much, and `WouldWait` if it might take an event loop too long."""
         roots = [one for one in plan.fields.values() if isinstance(one, RootField)]
         self._weigh_all(one.node.weight(values, _members(one, values)) for one in roots)
 
     def _weigh_all(self, weights: Iterable[int]) -> None:
         try:
-            check_complexity(weights, self._limits.complexity)
+            found = check_complexity(weights, self._limits.complexity)
         except TooComplex as error:
             raise Rejected([error_of(error)]) from None
+        if found > QUICK and in_attempt():
+            raise WouldWait
 
     def _plan(
         self, document: CheckedDocument, operation: OperationDefinitionNode, name: str | None, values: VariableValues
