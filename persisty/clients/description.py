@@ -45,13 +45,13 @@ PARTS: tuple[str, ...] = (
 """Suffixes of the types of a store, after the name of its item."""
 
 
-class Asked(Struct, frozen=True):
+class Comparison(Struct, frozen=True):
     """The comparisons of an attribute in a filter: `operators` with an `operand`, and those of an object's members (`below`)."""
 
     name: str
     operators: str
     operand: Type | None = None
-    below: tuple[Asked, ...] = ()
+    below: tuple[Comparison, ...] = ()
 
 
 class LinkField(Struct, frozen=True):
@@ -77,7 +77,7 @@ class StoreClient(Struct, frozen=True):
     create: tuple[Field, ...]
     update: tuple[Field, ...]
     changes: Mapping[str, tuple[str, Type]]
-    where: tuple[Asked, ...]
+    where: tuple[Comparison, ...]
     orders: tuple[str, ...]
     links: tuple[LinkField, ...]
     includes: tuple[str, ...]
@@ -194,7 +194,7 @@ class _Describing:
             create=tuple(self._field(one, required=one.required) for one in attributes if one.creatable is not False),
             update=tuple(self._field(one, required=False) for one in updatable),
             changes={one.name: (word, self._operand(one)) for one in updatable if (word := change_word(one))},
-            where=tuple(self._asked(one.name, one) for one in visible),
+            where=tuple(self._comparison(one.name, one) for one in visible),
             orders=tuple(sign + one.name for sign in ("", "-") for one in visible if one.sortable),
             links=links,
             includes=self._includes(),
@@ -231,14 +231,14 @@ class _Describing:
         target = link.ends.target.name
         return LinkField(link.name, link.kind, target, BEHIND[link.kind](self._called[target][""]), link.description)
 
-    def _asked(self, name: str, attribute: Attribute) -> Asked:
+    def _comparison(self, name: str, attribute: Attribute) -> Comparison:
         plain = attribute.kind is not Kind.JSON
         below = fields_of(self._meta, name)
-        return Asked(
+        return Comparison(
             name.rpartition(".")[2],
             _group(attribute.kind),
             self._operand_type(attribute) if plain else None,
-            tuple(self._asked(f"{name}.{field}", inner) for field, inner in below.items()),
+            tuple(self._comparison(f"{name}.{field}", inner) for field, inner in below.items()),
         )
 
     def _operand_type(self, attribute: Attribute) -> Type:

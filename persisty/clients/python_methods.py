@@ -14,7 +14,7 @@ FIELDS = "`fields`: attributes to return. The others are UNSET."
 IF_MATCH = "`if_match`: write only this version, named by its tag. Otherwise it fails with `precondition_failed`."
 
 
-def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
+def _overloads_by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
     """Return the overloads of a read: the result without `fields`, and with them."""
     listed = f"_Sequence[{store.type('Field')}]"
     return Overloads(
@@ -22,7 +22,7 @@ def _by_fields(store: StoreClient, whole: str, some: str) -> Overloads:
     )
 
 
-def _by_condition(store: StoreClient, result: str) -> Overloads | None:
+def _overloads_by_condition(store: StoreClient, result: str) -> Overloads | None:
     """Return the overloads of a write that needs one of two conditions, None if the item's writes are not conditional."""
     where, tag = f"when: {store.type('Where')}", "if_match: str"
     either = ((where, f"{tag} | None = None"), result), ((tag, "when: None = None"), result)
@@ -35,7 +35,7 @@ def about(operation: Operation, *more: str) -> tuple[str, ...]:
     return (operation.description or operation.name, *notes, *more)
 
 
-def _asked(method: str, path: str, *parts: str) -> str:
+def _request(method: str, path: str, *parts: str) -> str:
     """Return the line that makes a request."""
     return fitted("asked = _Asked(", [literal(method), path, *parts], ")", " " * 8) + "\n"
 
@@ -44,28 +44,28 @@ MATCHING = "[*_filter(where), *given]"
 """The parameters of a search: the filter and the others."""
 
 
-def _given(*parameters: str) -> str:
+def _parameters_line(*parameters: str) -> str:
     return fitted("given = _parameters(", parameters, ")", " " * 8) + "\n"
 
 
-def _answered(mode: Mode, how: str, asked: str, of: str, result: str) -> str:
+def _returned(mode: Mode, how: str, asked: str, of: str, result: str) -> str:
     return f"{asked}        result: {result} = {mode.wait}self._transport.{how}(asked, {of})\n        return result\n"
 
 
-def _showing(store: StoreClient) -> tuple[str, ...]:
+def _include_parameter(store: StoreClient) -> tuple[str, ...]:
     return (f"include: _Sequence[{store.type('Include')}] = ()",) if store.includes else ()
 
 
-def _shown(store: StoreClient) -> str:
+def _selection_arguments(store: StoreClient) -> str:
     return "include=include, fields=fields" if store.includes else "fields=fields"
 
 
-def _chosen(store: StoreClient, around: str = "{}") -> str:
+def _selected_type(store: StoreClient, around: str = "{}") -> str:
     whole, some = (around.format(store.type(part)) for part in ("", "Partial"))
     return f"{whole} if fields is None else {some}"
 
 
-def _seen(store: StoreClient) -> str:
+def _written_type(store: StoreClient) -> str:
     """Return the type of an item in the response to a write."""
     return store.type() if store.whole else store.type("Partial")
 
@@ -79,22 +79,22 @@ def _link_notes(store: StoreClient) -> tuple[str, ...]:
 
 
 def _create(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
-    asked = _asked("POST", literal(operation.path), "body=item")
-    seen = _seen(store)
-    body = _answered(mode, "answer", asked, seen, seen)
+    asked = _request("POST", literal(operation.path), "body=item")
+    seen = _written_type(store)
+    body = _returned(mode, "answer", asked, seen, seen)
     return [Method("create", (f"item: {store.type('Create')}",), seen, body, about(operation))]
 
 
 def _read(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     key, path = f"key: {store.type('Key')}", _item_path(operation)
     some = f"{store.type('Partial')} | None"
-    asked = _asked("GET", path, f"_parameters({_shown(store)})")
-    body = f"{asked}        of = {_chosen(store)}\n        return {mode.wait}self._transport.found(asked, of)\n"
+    asked = _request("GET", path, f"_parameters({_selection_arguments(store)})")
+    body = f"{asked}        of = {_selected_type(store)}\n        return {mode.wait}self._transport.found(asked, of)\n"
     tagged = f"Tagged[{store.type()}] | None"
-    tagging = _answered(mode, "tagged", _asked("GET", path), store.type(), tagged)
+    tagging = _returned(mode, "tagged", _request("GET", path), store.type(), tagged)
     notes = about(operation, "Returns None if there is none.")
     return [
-        Method("read", (key, None, *_showing(store)), "_t.Any", body, (*notes, *_link_notes(store)), _by_fields(store, f"{store.type()} | None", some)),
+        Method("read", (key, None, *_include_parameter(store)), "_t.Any", body, (*notes, *_link_notes(store)), _overloads_by_fields(store, f"{store.type()} | None", some)),
         Method("read_tagged", (key,), tagged, tagging, (*notes, "The result has the tag of its version, for `if_match`.")),
     ]  # fmt: skip
 
@@ -107,20 +107,20 @@ def _conditions(store: StoreClient) -> tuple[str | None, ...]:
 
 
 def _update(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
-    asked = _asked(operation.method, _item_path(operation), "_filter(when)", "body=changes", "if_match=if_match")
-    seen = _seen(store)
-    body = _answered(mode, "found", asked, seen, f"{seen} | None")
+    asked = _request(operation.method, _item_path(operation), "_filter(when)", "body=changes", "if_match=if_match")
+    seen = _written_type(store)
+    body = _returned(mode, "found", asked, seen, f"{seen} | None")
     given = (f"key: {store.type('Key')}", f"changes: {store.type('Update')}", *_conditions(store))
     notes = about(operation, IF_MATCH, "Returns the new item, None if there is none.")
-    return [Method("update", given, f"{seen} | None", body, notes, _by_condition(store, f"{seen} | None"))]
+    return [Method("update", given, f"{seen} | None", body, notes, _overloads_by_condition(store, f"{seen} | None"))]
 
 
 def _delete(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
-    asked = _asked(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
+    asked = _request(operation.method, _item_path(operation), "_filter(when)", "if_match=if_match")
     body = f"{asked}        return {mode.wait}self._transport.deleted(asked)\n"
     notes = about(operation, IF_MATCH, "Returns whether it existed.")
     given = (f"key: {store.type('Key')}", *_conditions(store))
-    return [Method("delete", given, "bool", body, notes, _by_condition(store, "bool"))]
+    return [Method("delete", given, "bool", body, notes, _overloads_by_condition(store, "bool"))]
 
 
 def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
@@ -131,24 +131,24 @@ def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
         None,
         *query,
         f"order: {order} | _Sequence[{order}] = ()",
-        *_showing(store),
+        *_include_parameter(store),
     )
     words = ("query=query",) if store.text else ()
     limit, cursor = "limit: int | None = None", "cursor: str | None = None"
-    shown = (*words, "order=order", _shown(store))
-    pages = f"        of: _t.Any = {_chosen(store, 'Page[{}]')}\n"
+    shown = (*words, "order=order", _selection_arguments(store))
+    pages = f"        of: _t.Any = {_selected_type(store, 'Page[{}]')}\n"
     searching = (
-        f"{_given(*shown, 'limit=limit', 'cursor=cursor')}{_asked('GET', path, MATCHING)}{pages}"
+        f"{_parameters_line(*shown, 'limit=limit', 'cursor=cursor')}{_request('GET', path, MATCHING)}{pages}"
         f"        return {mode.wait}self._transport.answer(asked, of)\n"
     )
     paged = (
-        f"{_given(*shown, 'limit=limit')}{pages}\n"
+        f"{_parameters_line(*shown, 'limit=limit')}{pages}\n"
         f"        def ask(cursor: str | None) -> _Asked:\n"
         f'            return _Asked("GET", {path}, [*_filter(where), *given, *_parameters(cursor=cursor)])\n\n'
         f"        return self._transport.pages(ask, of)\n"
     )
-    lines = _given(*shown) + _asked("GET", path, MATCHING, 'accept="application/x-ndjson"')
-    exporting = f"{lines}        return self._transport.lines(asked, {_chosen(store)})\n"
+    lines = _parameters_line(*shown) + _request("GET", path, MATCHING, 'accept="application/x-ndjson"')
+    exporting = f"{lines}        return self._transport.lines(asked, {_selected_type(store)})\n"
     notes = about(operation, *_link_notes(store))
     all_notes = tuple(one for one in notes if not one.startswith("`cursor`"))
     item, some = store.type(), store.type("Partial")
@@ -158,7 +158,10 @@ def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
         "Iterate over every match, in one response that is read line by line.",
         *(one for one in all_notes[1:] if not one.startswith("`limit`")),
     )
-    by_page, by_item = _by_fields(store, f"Page[{item}]", f"Page[{some}]"), _by_fields(store, each, each_partial)
+    by_page, by_item = (
+        _overloads_by_fields(store, f"Page[{item}]", f"Page[{some}]"),
+        _overloads_by_fields(store, each, each_partial),
+    )
     return [
         Method("search", (*every, limit, cursor), "_t.Any", searching, notes, by_page),
         Method("search_all", (*every, limit), "_t.Any", paged, pages_notes, by_item, wait=False),
@@ -168,7 +171,7 @@ def _search(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[M
 
 def _count(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     words = ", *_parameters(query=query)" if store.text else ""
-    asked = _asked("GET", literal(operation.path), f"[*_filter(where){words}]")
+    asked = _request("GET", literal(operation.path), f"[*_filter(where){words}]")
     body = f"{asked}        result: _Count = {mode.wait}self._transport.answer(asked, _Count)\n        return result.count\n"
     query = (None, "query: str | None = None") if store.text else ()
     given = (f"where: {store.type('Where')} | None = None", *query)
@@ -177,26 +180,26 @@ def _count(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Me
 
 def _read_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
     keys = '*(("key", _key(key)) for key in keys)'
-    asked = _asked("GET", literal(operation.path), f"[{keys}, *_parameters({_shown(store)})]")
+    asked = _request("GET", literal(operation.path), f"[{keys}, *_parameters({_selection_arguments(store)})]")
     body = (
-        f"{asked}        of: _t.Any = {_chosen(store, '_Items[{}]')}\n"
+        f"{asked}        of: _t.Any = {_selected_type(store, '_Items[{}]')}\n"
         f"        result = {mode.wait}self._transport.answer(asked, of)\n        return result.items\n"
     )
-    given = (f"keys: _Sequence[{store.type('Key')}]", None, *_showing(store))
+    given = (f"keys: _Sequence[{store.type('Key')}]", None, *_include_parameter(store))
     whole, some = (f"list[{store.type(part)} | None]" for part in ("", "Partial"))
     notes = about(operation, *_link_notes(store))
-    return [Method("read_batch", given, "_t.Any", body, notes, _by_fields(store, whole, some))]
+    return [Method("read_batch", given, "_t.Any", body, notes, _overloads_by_fields(store, whole, some))]
 
 
 def _edit_batch(store: StoreClient, operation: StoreOperation, mode: Mode) -> list[Method]:
-    asked = _asked("POST", literal(operation.path), 'body={"edits": _edits(edits), "atomic": atomic}')
-    of = f"_Results[{_seen(store)}]"
+    asked = _request("POST", literal(operation.path), 'body={"edits": _edits(edits), "atomic": atomic}')
+    of = f"_Results[{_written_type(store)}]"
     body = (
         f"{asked}        result: {of} = {mode.wait}self._transport.answer(asked, {of})\n        return result.results\n"
     )
     given = (f"edits: _Sequence[{store.type('Edit')}]", None, "atomic: bool = False")
     notes = about(operation, "If an atomic batch fails, `document` of the error has the results.")
-    return [Method("edit_batch", given, f"list[EditResult[{_seen(store)}]]", body, notes)]
+    return [Method("edit_batch", given, f"list[EditResult[{_written_type(store)}]]", body, notes)]
 
 
 METHODS: dict[str, Callable[[StoreClient, StoreOperation, Mode], list[Method]]] = {
@@ -219,17 +222,17 @@ def store_class(store: StoreClient, mode: Mode) -> str:
         for method in METHODS[verb](store, operation, mode)
     ]
     head = doc(f"The store of {store.type()}.")
-    return f"class {mode.prefix}{store.type('Store')}:\n{head}\n{_made(mode)}\n" + "\n".join(methods)
+    return f"class {mode.prefix}{store.type('Store')}:\n{head}\n{_constructor(mode)}\n" + "\n".join(methods)
 
 
-def _made(mode: Mode) -> str:
+def _constructor(mode: Mode) -> str:
     return f"    def __init__(self, transport: {mode.sender}) -> None:\n        self._transport = transport\n"
 
 
 def actions_class(actions: Iterable[ActionClient], spelling: Spelling, mode: Mode) -> str:
     methods = [_action(one, spelling, mode) for one in actions]
     head = doc("The custom actions of the app.")
-    return f"class {mode.prefix}Actions:\n{head}\n{_made(mode)}\n" + "\n".join(methods)
+    return f"class {mode.prefix}Actions:\n{head}\n{_constructor(mode)}\n" + "\n".join(methods)
 
 
 def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
@@ -246,8 +249,8 @@ def _action(action: ActionClient, spelling: Spelling, mode: Mode) -> str:
     sent = () if not named else ("body=_body(_given)",) if action.body else ("_sent",)
     result = spelling.of(action.result)
     of = "None" if result == "None" else f"_t.cast(_t.Any, {result})" if " | " in result else result
-    asked = listed + _asked(operation.method, literal(operation.path), *sent)
-    body = _answered(mode, "answer", asked, of, result)
+    asked = listed + _request(operation.method, literal(operation.path), *sent)
+    body = _returned(mode, "answer", asked, of, result)
     method = Method(python_name(operation.name), ((None, *given) if given else ()), result, body, about(operation))
     return written(method, mode)
 
@@ -298,9 +301,9 @@ def client_class(described: ClientDescription, mode: Mode) -> str:
 
 def _batch(batch: BatchClient, mode: Mode) -> Method:
     """Return the method for edits of several stores."""
-    operation, seen = batch.operation, {one.name: _seen(one) for one in batch.stores}
+    operation, seen = batch.operation, {one.name: _written_type(one) for one in batch.stores}
     items = fitted("of = {", [f"{literal(name)}: {of}" for name, of in seen.items()], "}", " " * 8) + "\n"
-    asked = _asked("POST", literal(operation.path), 'body={"edits": _store_edits(edits), "atomic": atomic}')
+    asked = _request("POST", literal(operation.path), 'body={"edits": _store_edits(edits), "atomic": atomic}')
     body = (
         f"{items}{asked}        result: _Results[_t.Any] = {mode.wait}self._transport.answer(asked, _Results[_t.Any])\n"
         f"        return _store_results(result, [of[store] for edit in edits for store in edit])\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .description import Asked, BatchClient, ClientDescription, LinkField, StoreClient
+from .description import BatchClient, ClientDescription, Comparison, LinkField, StoreClient
 from .types import Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United, nullable
 
 SCALARS: dict[Of, str] = {
@@ -207,7 +207,7 @@ def operators(name: str, listed: Sequence[str]) -> str:
     return f"class {name}({base}, total=False):\n{''.join(lines)}"
 
 
-def asked_type(spelling: Spelling, one: Asked, owner: str, declared: list[str]) -> str:
+def comparison_type(spelling: Spelling, one: Comparison, owner: str, declared: list[str]) -> str:
     """Return the type of an attribute in a filter. Adds a TypedDict to the declarations for each object."""
     applied = one.operators
     if one.operand is not None and one.operators != "TextOperators":
@@ -215,7 +215,7 @@ def asked_type(spelling: Spelling, one: Asked, owner: str, declared: list[str]) 
     if not one.below:
         return applied
     name = f"{owner}_{one.name}"
-    members = [(inner.name, asked_type(spelling, inner, name, declared), False, None) for inner in one.below]
+    members = [(inner.name, comparison_type(spelling, inner, name, declared), False, None) for inner in one.below]
     known = {member for member, *_ in members}
     if "null" not in known:
         members.append(("null", spelling.builtin("bool"), False, None))
@@ -274,7 +274,7 @@ CHANGES: dict[str, str] = {"add": "Add", "append": "Append[{of}]"}
 def where_types(spelling: Spelling, store: StoreClient, described: ClientDescription) -> list[str]:
     declared: list[str] = []
     name, condition = store.type("Where"), store.type("Condition")
-    members = [(one.name, asked_type(spelling, one, f"_{name}", declared), False, None) for one in store.where]
+    members = [(one.name, comparison_type(spelling, one, f"_{name}", declared), False, None) for one in store.where]
     behind = [(one.name, described.stores[one.target].type("Where"), False, None) for one in store.links]
     notes = "A filter: all members have to match. Filters of linked items are nested."
     declared.append(typed_dict(name, [*members, *behind], notes))

@@ -34,11 +34,11 @@ def _generic(store: StoreClient) -> str:
     return f"<I extends {store.type('Include')} = never, F extends {store.type('Field')} = never>"
 
 
-def _shown(store: StoreClient) -> str:
+def _selected_type(store: StoreClient) -> str:
     return f"Shown<{store.type()}, {store.type('Links')}, I, F>"
 
 
-def _seen(store: StoreClient) -> str:
+def _written_type(store: StoreClient) -> str:
     """Return the type of an item in the response to a write."""
     if store.whole:
         return store.type()
@@ -50,17 +50,17 @@ def _link_notes(store: StoreClient) -> tuple[str, ...]:
     return (INCLUDE, FIELDS) if store.includes else (FIELDS,)
 
 
-def _at(store: StoreClient, operation: StoreOperation) -> str:
-    return f"at({literal(operation.path.removesuffix('/{key}'))}, key{_times(store)})"
+def _item_path(store: StoreClient, operation: StoreOperation) -> str:
+    return f"at({literal(operation.path.removesuffix('/{key}'))}, key{_times_argument(store)})"
 
 
-def _times(store: StoreClient) -> str:
+def _times_argument(store: StoreClient) -> str:
     """Return the argument with the parts of the key that are times. The text of a time in a key always has a fraction."""
     found = [position for position, one in enumerate(store.key) if one.type == Scalar(Of.DATETIME)]
     return f", {literal(found)}" if found else ""
 
 
-def _call(how: str, of: str, asked: str, *more: str) -> str:
+def _request(how: str, of: str, asked: str, *more: str) -> str:
     called, parts = f"this.#transport.{how}{f'<{of}>' if of else ''}(", [f"{{ {asked} }}", *more, "options"]
     line = f"return {called}{', '.join(parts)});"
     if len(line) + 4 <= WIDTH:
@@ -69,23 +69,23 @@ def _call(how: str, of: str, asked: str, *more: str) -> str:
 
 
 def _create(store: StoreClient, operation: StoreOperation) -> list[str]:
-    seen = _seen(store)
+    seen = _written_type(store)
     asked = f'method: "POST", path: {literal(operation.path)}, body: item'
     head = f"create(item: {store.type('Create')}, options: {CALL} = {{}})"
-    return [method(about(operation), head, f"Promise<{seen}>", _call("answer", "", asked))]
+    return [method(about(operation), head, f"Promise<{seen}>", _request("answer", "", asked))]
 
 
 def _read(store: StoreClient, operation: StoreOperation) -> list[str]:
-    shown, key = _shown(store), f"key: {store.type('Key')}"
-    asked = f'method: "GET", path: {_at(store, operation)}, parameters: shown(options)'
+    shown, key = _selected_type(store), f"key: {store.type('Key')}"
+    asked = f'method: "GET", path: {_item_path(store, operation)}, parameters: shown(options)'
     head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
     tagging = f"readTagged({key}, options: {CALL} = {{}})"
     none = "Null where there is none."
-    tagged = f'method: "GET", path: {_at(store, operation)}'
+    tagged = f'method: "GET", path: {_item_path(store, operation)}'
     return [
-        method(about(operation, none, *_link_notes(store)), head, f"Promise<{shown} | null>", _call("found", "", asked)),
+        method(about(operation, none, *_link_notes(store)), head, f"Promise<{shown} | null>", _request("found", "", asked)),
         method(about(operation, none, "With the tag of its version, for `ifMatch`."), tagging,
-               f"Promise<Tagged<{store.type()}> | null>", _call("tagged", "", tagged)),
+               f"Promise<Tagged<{store.type()}> | null>", _request("tagged", "", tagged)),
     ]  # fmt: skip
 
 
@@ -94,8 +94,8 @@ def _conditions(store: StoreClient) -> str:
     return f"options: {kind}<{store.type('Where')}> & {CALL}{'' if store.conditional else ' = {}'}"
 
 
-def _written(store: StoreClient, operation: StoreOperation) -> str:
-    method_and_path = f"method: {literal(operation.method)}, path: {_at(store, operation)}"
+def _conditional_request(store: StoreClient, operation: StoreOperation) -> str:
+    method_and_path = f"method: {literal(operation.method)}, path: {_item_path(store, operation)}"
     return f"{method_and_path}, parameters: filter(options.when), ifMatch: options.ifMatch"
 
 
@@ -104,14 +104,14 @@ def _update(store: StoreClient, operation: StoreOperation) -> list[str]:
         f"update(\n    key: {store.type('Key')},\n    changes: {store.type('Update')},\n    {_conditions(store)},\n  )"
     )
     notes = about(operation, IF_MATCH, "Returns the new item, null if there is none.")
-    asked = f"{_written(store, operation)}, body: changes"
-    return [method(notes, head, f"Promise<{_seen(store)} | null>", _call("found", "", asked))]
+    asked = f"{_conditional_request(store, operation)}, body: changes"
+    return [method(notes, head, f"Promise<{_written_type(store)} | null>", _request("found", "", asked))]
 
 
 def _delete(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = f"delete(key: {store.type('Key')}, {_conditions(store)})"
     notes = about(operation, IF_MATCH, "Returns whether it existed.")
-    return [method(notes, head, "Promise<boolean>", _call("deleted", "", _written(store, operation)))]
+    return [method(notes, head, "Promise<boolean>", _request("deleted", "", _conditional_request(store, operation)))]
 
 
 SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
@@ -124,7 +124,7 @@ SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
 
 
 def _search(store: StoreClient, operation: StoreOperation) -> list[str]:
-    shown, methods = _shown(store), []
+    shown, methods = _selected_type(store), []
     for name, result, how, notes, without in SEARCHES:
         lacking = (*without, *(() if store.text else ("query",)))
         options = f"Searching<{store.type('Where')}, {store.type('Order')}>"
@@ -138,7 +138,7 @@ def _search(store: StoreClient, operation: StoreOperation) -> list[str]:
             more = (literal(known),)
         text = about(operation, *_link_notes(store), without=lacking)
         text = text.replace(operation.description or operation.name, notes, 1) if notes else text
-        methods.append(method(text, head, result.format(of=shown), _call(how, "", asked, *more)))
+        methods.append(method(text, head, result.format(of=shown), _request(how, "", asked, *more)))
     return methods
 
 
@@ -147,19 +147,19 @@ def _count(store: StoreClient, operation: StoreOperation) -> list[str]:
     head = f"async count(where: {store.type('Where')} = {{}}, options: {CALL}{query} = {{}})"
     words = ", ...parameters({ query: options.query })" if store.text else ""
     asked = f'method: "GET", path: {literal(operation.path)}, parameters: [...filter(where){words}]'
-    body = _call("answer", "{ count: number }", asked).removeprefix("return ").removesuffix(";")
+    body = _request("answer", "{ count: number }", asked).removeprefix("return ").removesuffix(";")
     return [method(about(operation), head, "Promise<number>", f"return (await {body}).count;")]
 
 
 def _read_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
-    shown = _shown(store)
+    shown = _selected_type(store)
     head = (
         f"async readBatch{_generic(store)}(\n    keys: readonly {grouped(store.type('Key'))}[],\n"
         f"    options: Showing<I, F> & {CALL} = {{}},\n  )"
     )
-    keys = f'...keys.map((key): [string, string] => ["key", keyText(key{_times(store)})])'
+    keys = f'...keys.map((key): [string, string] => ["key", keyText(key{_times_argument(store)})])'
     asked = f'method: "GET", path: {literal(operation.path)}, parameters: [{keys}, ...shown(options)]'
-    body = _call("answer", f"{{ items: ({shown} | null)[] }}", asked).removeprefix("return ").removesuffix(";")
+    body = _request("answer", f"{{ items: ({shown} | null)[] }}", asked).removeprefix("return ").removesuffix(";")
     notes = about(operation, *_link_notes(store))
     return [method(notes, head, f"Promise<({shown} | null)[]>", f"return (await {body}).items;")]
 
@@ -169,10 +169,10 @@ def _edit_batch(store: StoreClient, operation: StoreOperation) -> list[str]:
         f"async editBatch(\n    edits: readonly {store.type('Edit')}[],\n"
         f"    options: {{ atomic?: boolean | undefined }} & {CALL} = {{}},\n  )"
     )
-    result = f"EditResult<{_seen(store)}>[]"
-    body = f"{{ edits: edited(edits{_times(store)}), atomic: options.atomic ?? false }}"
+    result = f"EditResult<{_written_type(store)}>[]"
+    body = f"{{ edits: edited(edits{_times_argument(store)}), atomic: options.atomic ?? false }}"
     asked = f'method: "POST", path: {literal(operation.path)}, body: {body}'
-    called = _call("answer", f"{{ results: {result} }}", asked).removeprefix("return ").removesuffix(";")
+    called = _request("answer", f"{{ results: {result} }}", asked).removeprefix("return ").removesuffix(";")
     notes = about(operation, "If an atomic batch fails, `problem` of the error has the results.")
     return [method(notes, head, f"Promise<{result}>", f"return (await {called}).results;")]
 
@@ -219,7 +219,7 @@ def _action(action: ActionClient, spelling: Spelling) -> str:
     asked = f"method: {literal(operation.method)}, path: {literal(operation.path)}{sent if members else ''}"
     name = "constructor_" if operation.name == "constructor" else member(operation.name)
     head = f"{name}({given}options: {CALL} = {{}})"
-    return method(about(operation), head, f"Promise<{spelling.of(action.result)}>", _call("answer", "", asked))
+    return method(about(operation), head, f"Promise<{spelling.of(action.result)}>", _request("answer", "", asked))
 
 
 def client_class(described: ClientDescription) -> str:
@@ -240,7 +240,9 @@ def client_class(described: ClientDescription) -> str:
 def batch_types(batch: BatchClient) -> str:
     """Return the types of edits of several stores and of the items in their results."""
     edits = alias(batch.name, [f"{{ {member(one.name)}: {one.type('Edit')} }}" for one in batch.stores])
-    items = "".join(f"  : Edit extends {{ {member(one.name)}: unknown }} ? {_seen(one)}\n" for one in batch.stores)
+    items = "".join(
+        f"  : Edit extends {{ {member(one.name)}: unknown }} ? {_written_type(one)}\n" for one in batch.stores
+    )
     return (
         f"/** An edit of one of several stores: an object with one member. */\n{edits}"
         f"type AnyStoreItem<Edit> = {items.removeprefix('  : ')}  : never;\n"

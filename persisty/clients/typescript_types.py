@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .description import Asked, ClientDescription, StoreClient
+from .description import ClientDescription, Comparison, StoreClient
 from .types import INPUT, Choice, Field, Listed, Mapped, Named, Of, Paged, Record, Scalar, Tupled, Type, United
 
 SCALARS: dict[Of, str] = {
@@ -160,14 +160,14 @@ def operators(name: str, listed: Sequence[str]) -> str:
     return interface(name + ("<Value>" if of == "Value" else ""), lines)
 
 
-def asked_type(spelling: Spelling, one: Asked) -> str:
+def comparison_type(spelling: Spelling, one: Comparison) -> str:
     """Return the type of an attribute in a filter."""
     applied = one.operators
     if one.operand is not None and one.operators != "TextOperators":
         applied = f"{one.operators}<{spelling.of(one.operand)}>"
     if not one.below:
         return applied
-    members = [f"{member(inner.name)}?: {asked_type(spelling, inner)}" for inner in one.below]
+    members = [f"{member(inner.name)}?: {comparison_type(spelling, inner)}" for inner in one.below]
     if all(inner.name != "null" for inner in one.below):
         members.append("null?: boolean")
     return f"{{ {'; '.join(members)} }}"
@@ -197,7 +197,7 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
     item = [(f.name, spelling.of(f.type), not f.always, f.description) for f in store.item]
     declared = [interface(store.type(), item, store.description)]
     behind = [
-        (one.name, _behind(one.kind, described.stores[one.target]), False, one.description) for one in store.links
+        (one.name, _linked_type(one.kind, described.stores[one.target]), False, one.description) for one in store.links
     ]
     declared.append(interface(store.type("Links"), behind, f"What is behind the links of {store.type()}."))
     if "create" in store.edits:
@@ -207,7 +207,7 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
         lines = [(f.name, _change(spelling, f, store), True, f.description) for f in store.update]
         notes = f"Changes of {store.type()}. Attributes that are left out do not change."
         declared.append(interface(store.type("Update"), lines, notes))
-    asked = [(one.name, asked_type(spelling, one), True, None) for one in store.where]
+    asked = [(one.name, comparison_type(spelling, one), True, None) for one in store.where]
     led = [(one.name, described.stores[one.target].type("Where"), True, None) for one in store.links]
     notes = "A filter: all members have to match. Filters of linked items are nested."
     declared.append(interface(store.type("Where"), [*asked, *led], notes))
@@ -225,7 +225,7 @@ LINKED: dict[str, str] = {"has_many": "Page<{of}>", "has_count": "number"}
 """Kind of link → its type, if that is not one item or null."""
 
 
-def _behind(kind: str, target: StoreClient) -> str:
+def _linked_type(kind: str, target: StoreClient) -> str:
     return LINKED.get(kind, "{of} | null").format(of=f"Linked<{target.type()}, {target.type('Links')}>")
 
 
