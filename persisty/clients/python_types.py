@@ -234,7 +234,7 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
     declared.append(struct(spelling, store.type("Partial"), [*partial, *behind], description=notes))
     if "create" in store.edits:
         given = [(f.name, spelling.of(f.type, given=True), f.required, f.description) for f in store.create]
-        declared.append(typed_dict(store.type("Create"), given, f"What may be given of a new {store.type()}."))
+        declared.append(typed_dict(store.type("Create"), given, f"The attributes of a new {store.type()}."))
     if "update" in store.edits:
         given = [(f.name, change_type(spelling, f, store), False, f.description) for f in store.update]
         notes = f"Changes of {store.type()}. Attributes that are left out do not change."

@@ -1,6 +1,6 @@
 """The writer of TypeScript clients: one file without dependencies, for any platform with `fetch`.
 
-Values are as JSON spells them, under names that say what their text means: nothing is converted, and nothing lost.
+Values stay as JSON has them, so none is rounded. Named types say what a text contains, such as a date.
 """
 
 from __future__ import annotations

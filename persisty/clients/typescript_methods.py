@@ -9,9 +9,9 @@ from .description import ActionClient, BatchClient, ClientDescription, StoreClie
 from .types import Of, Scalar
 from .typescript_types import WIDTH, Spelling, alias, doc, grouped, literal, member
 
-INCLUDE = "`include`: links to have in the answer, too; `a.b` is the link b of what is behind a."
-FIELDS = "`fields`: only these."
-IF_MATCH = "`ifMatch`: only this version, by its tag; else `precondition_failed`."
+INCLUDE = "`include`: links to include in the response. `a.b` is the link b of the items linked by a."
+FIELDS = "`fields`: attributes to return."
+IF_MATCH = "`ifMatch`: write only this version, named by its tag. Otherwise it fails with `precondition_failed`."
 CALL = "CallOptions"
 
 
@@ -80,11 +80,11 @@ def _read(store: StoreClient, operation: StoreOperation) -> list[str]:
     asked = f'method: "GET", path: {_item_path(store, operation)}, parameters: shown(options)'
     head = f"read{_generic(store)}(\n    {key},\n    options: Showing<I, F> & {CALL} = {{}},\n  )"
     tagging = f"readTagged({key}, options: {CALL} = {{}})"
-    none = "Null where there is none."
+    none = "Returns null if there is none."
     tagged = f'method: "GET", path: {_item_path(store, operation)}'
     return [
         method(about(operation, none, *_link_notes(store)), head, f"Promise<{shown} | null>", _request("found", "", asked)),
-        method(about(operation, none, "With the tag of its version, for `ifMatch`."), tagging,
+        method(about(operation, none, "The result has the tag of its version, for `ifMatch`."), tagging,
                f"Promise<Tagged<{store.type()}> | null>", _request("tagged", "", tagged)),
     ]  # fmt: skip
 
@@ -116,8 +116,8 @@ def _delete(store: StoreClient, operation: StoreOperation) -> list[str]:
 
 SEARCHES: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("search", "Promise<Page<{of}>>", "answer", "", ()),
-    ("searchAll", "AsyncGenerator<{of}, void, undefined>", "pages", "The items of all pages of a search.", ("cursor",)),
-    ("export", "AsyncGenerator<{of}, void, undefined>", "lines", "Every match, as one answer that is read line by line.",
+    ("searchAll", "AsyncGenerator<{of}, void, undefined>", "pages", "Iterate over the items of all pages of a search.", ("cursor",)),
+    ("export", "AsyncGenerator<{of}, void, undefined>", "lines", "Iterate over every match, in one response that is read line by line.",
      ("cursor", "limit")),
 )  # fmt: skip
 """A searching method: its name, result, request, comment, and the options that it lacks."""

@@ -199,10 +199,12 @@ def store_types(spelling: Spelling, store: StoreClient, described: ClientDescrip
     behind = [
         (one.name, _linked_type(one.kind, described.stores[one.target]), False, one.description) for one in store.links
     ]
-    declared.append(interface(store.type("Links"), behind, f"What is behind the links of {store.type()}."))
+    declared.append(
+        interface(store.type("Links"), behind, f"The links of {store.type()}, with the types of the linked items.")
+    )
     if "create" in store.edits:
         lines = [(f.name, spelling.of(f.type, given=True), not f.required, f.description) for f in store.create]
-        declared.append(interface(store.type("Create"), lines, f"What may be given of a new {store.type()}."))
+        declared.append(interface(store.type("Create"), lines, f"The attributes of a new {store.type()}."))
     if "update" in store.edits:
         lines = [(f.name, _change(spelling, f, store), True, f.description) for f in store.update]
         notes = f"Changes of {store.type()}. Attributes that are left out do not change."
