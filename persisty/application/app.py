@@ -43,7 +43,8 @@ class App:
     `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines
     by name, for items that name one (`@stored(engine="cache")`). Declaring an app opens nothing. `cache`: this process caches items as their `Cache`
     says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the response to a `POST` with an `Idempotency-Key` is stored; None ignores
-    the header. `abandoned`: former items whose stored data stays; without them, a new item that looks like a former one stops the start.
+    the header. `abandoned`: former items, and attributes such as `car.odometer`, whose stored values stay; without them, a new one that looks like a former one
+    stops the start.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class App:
         self._catalogue = Catalogue()
         self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
         records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
-        self._abandoned = frozenset(abandoned)
+        self.abandoned = frozenset(abandoned)
         self._applied = AppliedSchemas(name, records, self._is_empty, self._table, self._engines.is_sparse)
         self._handed_out |= {context_of(self.requests), context_of(records)}
         self._take({meta.name: meta for meta in metas})
@@ -148,7 +149,7 @@ class App:
                 raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
             items = {name: meta for name, meta in before.items() if name not in removed}
             self._take(items | {meta.name: meta for meta in (*replaced, *added)})
-            self._abandoned |= frozenset(removed)
+            self.abandoned |= frozenset(removed)
             return self._catalogue.revision
 
     def _take(self, items: Mapping[str, StoreMeta[Any]]) -> None:
@@ -325,7 +326,7 @@ class App:
         applied: dict[str, AppliedSchema] = {}
         if self.records_schemas:
             applied = self._applied.all(again=again)
-            self._applied.check_names(applied, metas, self.metas.keys(), self._abandoned)
+            self._applied.check_names(applied, metas, self.metas.keys(), self.abandoned)
         for place in dict.fromkeys(map(self._engines.place, metas)):
             self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
         if self.records_schemas:
@@ -351,7 +352,7 @@ class App:
             metas = list(self.metas.values())
             self._engines.verify(metas, self.deployed_system_stores)
             if self.records_schemas:
-                self._applied.check_recorded(metas, self.metas.keys(), self._abandoned)
+                self._applied.check_recorded(metas, self.metas.keys(), self.abandoned)
         else:
             self.prepare()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..application import App
 from ..model.schema_changes import Change, Effect
+from ..model.schema_differences import hidden_values
 from ..store.migration import Evolution
 from .evolution import evolutions_of, migrator_of
 from .migration import Migration
@@ -23,7 +24,7 @@ def follow_safe_changes(app: App) -> list[Change]:
     if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_names)):
         return []
     evolutions = evolutions_of(app)
-    if not all(map(_safe, evolutions)):
+    if not all(_safe(one) and not _hides(one, app) for one in evolutions):
         return []
     made = [one for evolution in evolutions for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE]
     if made:
@@ -50,3 +51,9 @@ def _safe(evolution: Evolution) -> bool:
         one.blocked is None and (one.effect in (Effect.SAFE, Effect.DESTRUCTIVE) or one.kind in BUILT_AT_START)
         for one in evolution.changes
     )
+
+
+def _hides(evolution: Evolution, app: App) -> bool:
+    """Return whether an attribute may be the new name of another, without saying so."""
+    stored, declared = evolution.stored, evolution.declared
+    return stored is not None and declared is not None and any(hidden_values(stored, declared, app.abandoned))

@@ -65,6 +65,35 @@ def differences(
             yield Fault(path, f"Stored items have no value for it: declare a default, or let it be None{renaming}")
 
 
+def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collection[str] = ()) -> Iterator[Fault]:
+    """Yield a fault for each new attribute that may be the new name of one that is no longer declared: the values under the former name would
+    vanish without an error, since stored items have a value of the new one.
+
+    `abandoned`: attributes whose values are left behind on purpose, as `car.odometer`.
+    """
+    name, schema = declared.name, declared.schema
+    before = {one.name for one in stored.attributes}
+    now = {former for one in schema.attributes for former in (one.name, *one.former_names)}
+    gone = [one for one in stored.attributes if one.name not in now and f"{name}.{one.name}" not in abandoned]
+    for one in schema.attributes:
+        if one.name in before or not before.isdisjoint(one.former_names):
+            continue
+        alike = [old.name for old in gone if _alike(stored, old, schema, one)]
+        if alike and (one.optional or value_before(declared.attributes[one.name]) is not None):
+            hidden = " and ".join(alike)
+            yield Fault(
+                f"/{name}/{one.name}",
+                f"It is new, and {hidden} of the same type is no longer declared, so the values of {hidden} would not be seen any more. If it is "
+                f"the new name, declare {' or '.join(map(named_before, alike))}. If it is not, leave these values behind with "
+                f"App(abandoned={[f'{name}.{old}' for old in alike]})".replace("'", '"'),
+            )
+
+
+def _alike(stored: Schema, old: AttributeSchema, schema: Schema, new: AttributeSchema) -> bool:
+    same = (old.optional, old.default, old.generator) == (new.optional, new.default, new.generator)
+    return same and form(stored, old) == form(schema, new)
+
+
 def named_before(former: str) -> str:
     """Return the declaration of a former name."""
     return f'former_names="{former}"'

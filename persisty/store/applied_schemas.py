@@ -18,7 +18,8 @@ from ..model.generators import UPDATED
 from ..model.indexes import Index
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
-from ..model.schema_differences import differences, looks_like
+from ..model.schema_changes import changes_of
+from ..model.schema_differences import differences, hidden_values, looks_like
 from ..model.schema_json import schema_from_json, schema_to_json
 from ..model.stored import stored
 from ..model.stored_before import late_indexes
@@ -95,9 +96,9 @@ class AppliedSchemas:
         declared: Collection[str],
         abandoned: Collection[str],
     ) -> None:
-        """Raise `SchemaMismatch` if a new store looks like one that has items and is not declared any more.
+        """Raise `SchemaMismatch` if a new store or attribute looks like one that has items or values and is not declared any more.
 
-        `declared`: the names of all stores of the app. `abandoned`: those whose items are left behind on purpose.
+        `declared`: the names of all stores of the app. `abandoned`: stores, and attributes such as `car.odometer`, that are left behind on purpose.
         """
         former = {
             name: schema_from_json(one.schema)
@@ -105,7 +106,13 @@ class AppliedSchemas:
             if name not in declared and name not in abandoned
         }
         new = [meta for meta in metas if meta.name not in applied] if former else []
-        _raise([fault for meta in new for fault in self._renamed(meta, former, applied)])
+        faults = [fault for meta in new for fault in self._renamed(meta, former, applied)]
+        for meta in metas:
+            record = applied.get(meta.name)
+            if record is not None and record.hash != meta.schema.hash:
+                hidden = list(hidden_values(schema_from_json(record.schema), meta, abandoned))
+                faults += hidden if hidden and not self._is_empty(meta.name, meta.engine) else ()
+        _raise(faults)
 
     def check_items(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
         """Raise `SchemaMismatch` if stored items do not fit these declarations."""
@@ -114,10 +121,19 @@ class AppliedSchemas:
             record = applied.get(meta.name)
             if record is not None and record.hash != meta.schema.hash:
                 table = self._table_of(meta.name, meta.engine)
+                self._warn(schema_from_json(record.schema), meta)
                 columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
                 found = list(differences(schema_from_json(record.schema), meta, columns, mirrored))
                 faults += found if found and not self._is_empty(meta.name, meta.engine) else ()
         _raise(faults)
+
+    def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
+        """Log the enum members that are gone. Only a scan would show whether an item has one."""
+        for change in changes_of(stored, meta, ""):
+            if change.kind == "members_removed":
+                log.warning(
+                    "%s: %s. Stored items that do cannot be read (unreadable_item)", change.path, change.message
+                )
 
     def late_indexes(
         self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -251,3 +252,79 @@ def test_opening_a_store_of_an_embedded_engine_checks_it_too(tmp_path: Path) -> 
     other = App("another", items=[Memo], url=url)  # shares the file
     assert other.store(Memo).count() == 0
     other.close()
+
+
+@stored(name="note")
+class RenamedSize:
+    id: str
+    text: str
+    length: int = 0
+
+
+@stored(name="note")
+class NamedBefore:
+    id: str
+    text: str
+    length: int = Attr(default=0, former_names="size")
+
+
+@stored(name="note")
+class OtherDefault:
+    id: str
+    text: str
+    length: int = 1
+
+
+def test_an_attribute_with_a_default_that_was_renamed_without_its_former_name_is_noticed(opened: Opened) -> None:
+    filled(opened)
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(RenamedSize)
+    [fault] = caught.value.faults
+    assert fault.path == "/note/length"
+    assert 'If it is the new name, declare former_names="size"' in fault.message
+    assert 'leave these values behind with App(abandoned=["note.size"])' in fault.message
+    with pytest.raises(SchemaMismatch) as caught:
+        opened(NamedBefore)
+    assert "both columns" not in str(caught.value), "the start added no column before it stopped"
+
+
+class Before(enum.Enum):
+    RED = "red"
+    PURPLE = "purple"
+
+
+class After(enum.Enum):
+    RED = "red"
+
+
+@stored(name="dress")
+class OldDress:
+    id: str
+    color: Before
+
+
+@stored(name="dress")
+class Dress:
+    id: str
+    color: After
+
+
+def test_a_removed_enum_member_is_logged_once(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+    opened(OldDress).store(OldDress).create({"id": "1", "color": "red"})
+    for times in (1, 0):
+        caplog.clear()
+        assert opened(Dress).store(Dress).count() == 1
+        found = [one.message for one in caplog.records if "/dress/color" in one.message]
+        assert len(found) == times
+        assert all("purple" in one and "unreadable_item" in one for one in found)
+
+
+def test_an_attribute_that_is_left_behind_or_differs_from_the_new_one_is_no_rename(opened: Opened) -> None:
+    app = filled(opened)
+    if app.url.startswith("postgresql"):
+        execute(app, f'ALTER TABLE {place(app)} ADD COLUMN "length" BIGINT DEFAULT 0 NOT NULL')
+        execute(app, f'ALTER TABLE {place(app)} ALTER COLUMN "size" DROP NOT NULL')
+    if app.url.startswith("sqlite"):
+        execute(app, f'ALTER TABLE {place(app)} DROP COLUMN "size"')
+    assert opened(RenamedSize, abandoned=["note.size"]).store(RenamedSize).count() == 1
+    assert opened(OtherDefault).store(OtherDefault).count() == 1
