@@ -108,13 +108,15 @@ def _there(view: View, *names: str) -> Filter:
 
 def follows_links(where: Filter) -> bool:
     """Return whether the filter contains an `Exists`."""
+    if type(where) is Compare:  # most filters, for which patterns would take longer
+        return False
     match where:
         case Exists():
             return True
         case Not(inner):
             return follows_links(inner)
         case And(filters) | Or(filters):
-            return any(map(follows_links, filters))
+            return any(type(one) is not Compare and follows_links(one) for one in filters)
     return False
 
 

@@ -34,6 +34,8 @@ QUERY = "query"
 """Name of the text search, in JSON objects and in URL parameters."""
 MAX_DEPTH = 20
 """Most levels of and/or/not in a filter from outside."""
+MAX_PARSED = 256
+"""Names of parameters that are cached for a view."""
 MAX_FILTERS = 1_000
 """Most filters in the `and` and `or` arrays of a JSON filter, counted before any of them is parsed."""
 
@@ -189,6 +191,16 @@ class _Asked(Struct, frozen=True):
 
 
 def _asked(view: View, parameter: str) -> _Asked:
+    """Parse a parameter's name."""
+    found: _Asked | None = view.parsed.get(parameter)
+    if found is None:
+        found = _parsed(view, parameter)
+        if found.attribute is not None and len(view.parsed) < MAX_PARSED:
+            view.parsed[parameter] = found
+    return found
+
+
+def _parsed(view: View, parameter: str) -> _Asked:
     """Parse a parameter's name. Fields of objects may have two underscores in their names."""
     links, attribute = _found(view, parameter)
     if attribute is not None:

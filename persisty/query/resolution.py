@@ -56,6 +56,8 @@ def resolve_filter(
 
 def resolved_leaves(view: View, where: Filter, path: str) -> Resolved:
     """Return a filter whose comparisons are all in normal form, as `compare` returns them, with the rest of it in normal form too."""
+    if type(where) is Compare and where.operator != "oneof" and not view.partial:  # nothing to count and to narrow
+        return Resolved(where, view)
     _check_levels(where, path)
     faults: list[Fault] = []
     return Resolved(_checked(view, _resolve(view, where, path, False, faults, _as_is), path, faults), view)

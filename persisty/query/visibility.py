@@ -34,6 +34,8 @@ class View:
     ) -> None:
         self.meta, self.hidden, self.partial, self.rows = meta, hidden, partial, rows
         self._of = of or unrestricted
+        self.parsed: dict[str, Any] = {}
+        """Names of parameters that were parsed before, for `filter_parsing.py`."""
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:

@@ -29,6 +29,7 @@ class Preparation:
 
     def __init__(self, meta: StoreMeta[Any], guard: Guard, semi_joins: SemiJoins) -> None:
         self.meta, self.guard, self.semi_joins = meta, guard, semi_joins
+        self._orders: dict[str, tuple[OrderBy, ...]] = {}
         self._linked = any(one.kind == "belongs_to" for one in meta.links.values())
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
@@ -48,8 +49,13 @@ class Preparation:
         Without an order an engine goes on from the values of an index, which stand in the cursor. Where some of these are not for
         the caller to see, it is the order of the keys.
         """
+        term = order[0] if type(order) is list and len(order) == 1 else order
+        if type(term) is str and term in self._orders:
+            return self._orders[term]
         view = self.guard.view
         total = resolve_order(self.meta, order, view=view)
+        if total and type(term) is str:  # of which there are two for each attribute
+            self._orders[term] = total
         if total or not (view.hidden or view.partial):
             return total
         indexed = {name for index in self.meta.indexes for name in index.attributes}

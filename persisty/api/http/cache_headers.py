@@ -88,9 +88,9 @@ class Answers:
 
     def __init__(self, operation: StoreOperation | ActionOperation, *varies: str) -> None:
         """`varies`: the headers of requests that tell its answers apart, beside those that tell who asks."""
-        self._varies = varies
+        self._mixed = _varied(MIXED, varies)
         self._validators = validators(operation.meta) if isinstance(operation, StoreOperation) else Validators()
-        self._told = _told(operation)
+        self._told = _told(operation, varies)
 
     def answer(
         self,
@@ -105,12 +105,10 @@ class Answers:
         `included`: items of other stores are in the content, so that it has not the item's time. `more`: headers of the content.
         `PreconditionFailed` if the request asks for another version."""
         body = encode(content)
-        found, told = self._validators, MIXED if included else self._told(content, body)
+        found, told = self._validators, self._mixed if included else self._told(content, body)
         tag = told.tag or found.tag(body, item, whole=content is item)
         modified = told.modified or found.date(None if included else item)
         headers = {"etag": tag, **told.headers}
-        if self._varies:
-            headers = varying(headers, *self._varies)
         if modified is not None:
             headers["last-modified"] = http_date(modified)
         asked = preconditions(request.headers, reading=True)
@@ -142,9 +140,14 @@ MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
 """Headers of a response that includes items of other stores, whose rules and caches are not evaluated."""
 
 
-def _told(operation: StoreOperation | ActionOperation) -> Callable[[Any, bytes], Told]:
+def _varied(told: Told, varies: tuple[str, ...]) -> Told:
+    return Told(varying(told.headers, *varies)) if varies else told
+
+
+def _told(operation: StoreOperation | ActionOperation, varies: tuple[str, ...]) -> Callable[[Any, bytes], Told]:
     if isinstance(operation, StoreOperation):
-        told = Told(_headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb)))
+        headers = _headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb))
+        told = _varied(Told(headers), varies)
         return lambda content, body: told
     action = operation.action
     anybody, control = operation.access.constant is True, action.cache_control

@@ -115,9 +115,10 @@ class Request(Struct, frozen=True):
         query = self.query
         if not query:
             return []
-        if not query.isascii() or BROKEN_ESCAPE.search(query):
+        escaped = "%" in query
+        if not query.isascii() or (escaped and BROKEN_ESCAPE.search(query)):
             raise InvalidQuery(faults=[Fault("", "Malformed query string: not percent-encoded")])
-        if "%" not in query and "+" not in query and len(parts := query.split("&")) <= MAX_PARAMETERS:
+        if not escaped and "+" not in query and len(parts := query.split("&")) <= MAX_PARAMETERS:
             pairs = [part.partition("=") for part in parts if part]
             return [(name, value) for name, _, value in pairs]
         try:

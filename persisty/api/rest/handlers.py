@@ -189,7 +189,7 @@ class Handlers:
         given = request.parameters()
         if not given:
             return WHOLE, given
-        if not any(name in SHOWN for name, _ in given):
+        if SHOWN.isdisjoint([name for name, _ in given]):
             return WHOLE, given
         links, rest = include.split(given)
         names, rest = include.split(rest, FIELDS)

@@ -24,11 +24,13 @@ PAUSE = 64
 
 
 class Backward(Struct):
-    """`order`: the one that an index has backwards. `before_key`: the attributes before the key. `pause`: queries until it is tried again."""
+    """`order`: the one that an index has backwards. `before_key`: the attributes before the key. `pause`: queries until it is tried again.
+    `read`: columns of rows → the function that reads these attributes."""
 
     order: Total
     before_key: tuple[str, ...]
     pause: int = 0
+    read: dict[tuple[str, ...], Callable[[Any], Any]] = {}
 
     def skips(self) -> bool:
         """Return whether this query is answered in the order itself, because others before it had ties."""
@@ -36,9 +38,11 @@ class Backward(Struct):
             self.pause -= 1
         return self.pause > 0
 
-    def tied(self, rows: Sequence[Sequence[Any]], names: Sequence[str]) -> bool:
+    def tied(self, rows: Sequence[Sequence[Any]], names: tuple[str, ...]) -> bool:
         """Return whether two rows tie. `names`: the columns of the rows."""
-        of: Callable[[Any], Any] = itemgetter(*map(names.index, self.before_key))
+        of = self.read.get(names)
+        if of is None:
+            of = self.read[names] = itemgetter(*map(names.index, self.before_key))
         if len(set(map(of, rows))) == len(rows):
             return False
         self.pause = PAUSE

@@ -40,29 +40,43 @@ def shape_of(where: Filter, codec: RowCodec, values: list[Any]) -> Shape:
     """The shape of a resolved filter; its values, encoded, are appended to `values`."""
 
     def leaf(comparison: Compare | Exists) -> Shape:
-        match comparison:
-            case Exists(name, meta, other, inner):
-                return ("exists", name, meta, other, shape_of(inner, codec.of(meta), values))
-            case Compare(name, "null", value):
-                return ("null", name, value)
-            case Compare(name, "oneof", value):
-                values.extend(codec.value(name, one) for one in value)
-                return ("oneof", name, len(value))
-            case Compare(name, "startswith", value):
-                lower = codec.value(name, value)
-                upper = successor(lower)
-                values.extend([lower] if upper is None else [lower, upper])
-                return ("startswith", name, upper is not None)
-            case Compare(name, "icontains", value):
-                search = codec.search(value.casefold())
-                values.extend(search.values)
-                return ("icontains", name, *search.shape)
-            case Compare(name, operator, value):
-                values.append(codec.value(name, value))
-                return (operator, name)
-        raise TypeError(f"not a comparison: {comparison!r}")
+        if isinstance(comparison, Exists):
+            inner = shape_of(comparison.where, codec.of(comparison.meta), values)
+            return ("exists", comparison.attribute, comparison.meta, comparison.other, inner)
+        name, operator, value = comparison.attribute, comparison.operator, comparison.value
+        if operator in SHAPES:
+            return SHAPES[operator](name, value, codec, values)
+        values.append(codec.value(name, value))
+        return (operator, name)
 
     return shape(where, leaf)
+
+
+def _oneof_shape(name: str, value: Any, codec: RowCodec, values: list[Any]) -> Shape:
+    values.extend(codec.value(name, one) for one in value)
+    return ("oneof", name, len(value))
+
+
+def _startswith_shape(name: str, value: Any, codec: RowCodec, values: list[Any]) -> Shape:
+    lower = codec.value(name, value)
+    upper = successor(lower)
+    values.extend([lower] if upper is None else [lower, upper])
+    return ("startswith", name, upper is not None)
+
+
+def _icontains_shape(name: str, value: Any, codec: RowCodec, values: list[Any]) -> Shape:
+    search = codec.search(value.casefold())
+    values.extend(search.values)
+    return ("icontains", name, *search.shape)
+
+
+SHAPES: dict[str, Callable[[str, Any, RowCodec, list[Any]], Shape]] = {
+    "null": lambda name, value, codec, values: ("null", name, value),
+    "oneof": _oneof_shape,
+    "startswith": _startswith_shape,
+    "icontains": _icontains_shape,
+}
+"""Operator → the function that makes its shape and appends its values. Every other operator has one value."""
 
 
 def required_shape(required: Requirement, codec: RowCodec, values: list[Any]) -> Shape:

@@ -96,6 +96,8 @@ class SqlReads(Generic[T]):
 
     def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
         """A page that is not the last one."""
+        if type(items[-1]) is self.meta.item:
+            return Page(items, position_of(self.meta, total, items[-1]))
         return unfinished_page(
             self.meta,
             [one.attribute for one in total],
