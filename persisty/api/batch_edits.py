@@ -92,7 +92,7 @@ def _edit(store: Store[Any], given: Any, path: str, check: bool) -> edits.Edit:
         expected = "exactly one of " + ", ".join(EDITS)
         raise InvalidInput(faults=[Fault(path, f"Expected {expected}", expected, ", ".join(chosen) or "nothing")])
     [(verb, body)] = chosen.items()
-    context_of(store).guard.rows(verb)
+    context_of(store).guard.row_filter(verb)
     return EDITS[verb](store, object_from(body, path + pointer(verb)), path + pointer(verb), check)
 
 

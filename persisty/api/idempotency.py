@@ -37,7 +37,7 @@ from ..errors import (
 from ..model.expressions import Compare
 from ..model.verbs import carried_out
 from ..store.edits import Delete
-from ..store.idempotency_records import KeptRequest
+from ..store.idempotency_records import IdempotencyRecord
 from ..store.store import context_of
 from .action_access import admit
 from .http.messages import IDEMPOTENCY_KEY, Request, Response, encode
@@ -139,15 +139,15 @@ class Idempotency:
             guards = [
                 context_of(self._app.store(one.name).on_behalf_of(request.caller)).guard for one in operation.stores
             ]
-            if not any(guard.may(verb) for guard in guards for verb in carried_out(operation.name)):
+            if not any(guard.allows(verb) for guard in guards for verb in carried_out(operation.name)):
                 raise guards[0].refusal(f"{operation.name} is not for you")
             return
         meta, verb = operation.meta, operation.verb
         guard = context_of(operation.store.on_behalf_of(request.caller)).guard
-        if not any(map(guard.may, carried_out(verb))):
+        if not any(map(guard.allows, carried_out(verb))):
             raise guard.refusal(f"{verb} of {meta.name} is not for you")
 
-    def _begin(self, name: str, fingerprint: str) -> KeptRequest | Response:
+    def _begin(self, name: str, fingerprint: str) -> IdempotencyRecord | Response:
         """The item, held; or the answer that it has."""
         for _ in range(LOOKS):
             at = self._clock()
@@ -171,16 +171,16 @@ class Idempotency:
                     break
             taken = {**fresh, "holder": uuid4(), "status": None, "headers": None, "body": None}
             try:
-                held = self._store.update(name, taken, when=KeptRequest.holder == found.holder)
+                held = self._store.update(name, taken, when=IdempotencyRecord.holder == found.holder)
             except PreconditionFailed:
                 continue
             if held is not None:
                 return held
         raise IdempotencyInProgress(retry_after=SOON)
 
-    def _end(self, begun: KeptRequest, response: Response, *, final: bool) -> None:
+    def _end(self, begun: IdempotencyRecord, response: Response, *, final: bool) -> None:
         """Store the response if it is the outcome of the request, else forget the request."""
-        held = KeptRequest.holder == begun.holder
+        held = IdempotencyRecord.holder == begun.holder
         try:
             if final:
                 body = response.body if len(response.body) <= MAX_KEPT else None
@@ -205,7 +205,7 @@ class Idempotency:
         return len(found)
 
 
-def _replayed(found: KeptRequest, status: int) -> Response:
+def _replayed(found: IdempotencyRecord, status: int) -> Response:
     if found.body is None:
         raise AnswerTooLarge(
             f"It is done, but answers of more than {MAX_KEPT} bytes are not kept", limit=MAX_KEPT, done=status

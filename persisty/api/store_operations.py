@@ -169,15 +169,15 @@ def operations_of(store: Store[Any]) -> tuple[StoreOperation, ...]:
 
 def _called(
     store: Store[Any],
-    asks: str | None,
+    checked: str | None,
     call: Callable[[Store[Any], Arguments], Any],
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
     """Call the store on behalf of the caller. A caller without access is refused before the arguments are looked at."""
     bound = store.on_behalf_of(caller)
-    if asks is not None:
-        context_of(bound).guard.rows(asks)
+    if checked is not None:
+        context_of(bound).guard.row_filter(checked)
     return call(bound, arguments)
 
 
@@ -189,7 +189,7 @@ def _store_operation(store: Store[Any], verb: Verb, offer: Offer) -> StoreOperat
         path=offer.path.replace("{store}", kebab(store.meta.name)),
         parameters=offer.parameters,
         result=offer.result,
-        call=partial(_called, store, verb.asks, offer.call),
+        call=partial(_called, store, verb.checks, offer.call),
         verb=verb.name,
         store=store,
         meta=store.meta,

@@ -26,7 +26,7 @@ from ..store.change_feed import Changes, Feed, Listener
 from ..store.change_path import ChangePath
 from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
-from ..store.idempotency_records import REQUESTS, KeptRequest
+from ..store.idempotency_records import REQUESTS, IdempotencyRecord
 from ..store.migration_lease import LEASES, Lease
 from ..store.multi_store_batch import edit_stores
 from ..store.store import Store, context_of
@@ -85,7 +85,7 @@ class App:
         self._prepared: WeakSet[StoreMeta[Any]] = WeakSet()
         self._changing = threading.Lock()
         self._catalogue = Catalogue()
-        self.requests: Store[KeptRequest] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
+        self.requests: Store[IdempotencyRecord] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
         records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
         self.abandoned = frozenset(abandoned)
         self._applied = AppliedSchemas(name, records, self._is_empty, self._table, self._engines.is_sparse)
@@ -272,7 +272,7 @@ class App:
         self._engines.url, self._engines.further = url, {}
 
     @property
-    def keeps_requests(self) -> bool:
+    def stores_responses(self) -> bool:
         """Return whether the app has operations that write, and stores responses by `Idempotency-Key`."""
         rules = [one.access for one in self.metas.values() if one.access is not None]
         writes = self.has_actions or any(rule.allows(verb) for rule in rules for verb in WRITES)
@@ -376,4 +376,4 @@ class App:
             )
         meta = meta_of(item if isinstance(item, type) else type(item))
         guard = context_of(self.store(meta.name).on_behalf_of(caller)).guard
-        return guard.may(verb) if isinstance(item, type) else guard.does(verb, item)
+        return guard.allows(verb) if isinstance(item, type) else guard.allows_with(verb, item)

@@ -78,7 +78,7 @@ def anonymous(operation: Operation) -> bool:
 
 def _may(meta: StoreMeta[Any], verb: str) -> bool:
     """A rule that is a function decides when it is asked, not here."""
-    return not cacheable(meta) or Policy(meta, ANONYMOUS).may(verb)
+    return not cacheable(meta) or Policy(meta, ANONYMOUS).allows(verb)
 
 
 def directives(modes: Collection[AuthMode], operations: Collection[Operation]) -> Directives:

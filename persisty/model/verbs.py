@@ -12,9 +12,9 @@ class Verb(Struct, frozen=True, kw_only=True):
     """A row of `VERBS`.
 
     `writes`: it may change items. `rule_of`: the verb whose access rule is the default of its own. `edits`: the verbs that it carries out,
-    one for each edit; its default rule is that of any of them. `asks`: the verb whose rule a caller must pass before anything is said of
+    one for each edit; its default rule is that of any of them. `checks`: the verb whose rule a caller must pass before any fault is reported of
     the arguments; None if each edit is decided by its own verb. `within_read`: its items are those that `read` allows, too. `filtered`: it
-    reads what a filter selects. `gives`: the flag of the attributes that it takes values of. `conditional`: it takes a condition on the
+    reads what a filter selects. `sets`: the flag of the attributes whose values it takes. `conditional`: it takes a condition on the
     stored item.
     """
 
@@ -22,23 +22,23 @@ class Verb(Struct, frozen=True, kw_only=True):
     writes: bool = False
     rule_of: str | None = None
     edits: tuple[str, ...] = ()
-    asks: str | None = None
+    checks: str | None = None
     within_read: bool = False
     filtered: bool = False
-    gives: str | None = None
+    sets: str | None = None
     conditional: bool = False
 
 
 VERBS: dict[str, Verb] = {
     verb.name: verb
     for verb in (
-        Verb(name="create", asks="create", writes=True, gives="creatable"),
-        Verb(name="read", asks="read"),
-        Verb(name="update", asks="update", writes=True, within_read=True, gives="updatable", conditional=True),
-        Verb(name="delete", asks="delete", writes=True, within_read=True, conditional=True),
-        Verb(name="search", asks="search", rule_of="read", within_read=True, filtered=True),
-        Verb(name="count", asks="count", rule_of="search", within_read=True, filtered=True),
-        Verb(name="read_batch", asks="read", rule_of="read", within_read=True),
+        Verb(name="create", checks="create", writes=True, sets="creatable"),
+        Verb(name="read", checks="read"),
+        Verb(name="update", checks="update", writes=True, within_read=True, sets="updatable", conditional=True),
+        Verb(name="delete", checks="delete", writes=True, within_read=True, conditional=True),
+        Verb(name="search", checks="search", rule_of="read", within_read=True, filtered=True),
+        Verb(name="count", checks="count", rule_of="search", within_read=True, filtered=True),
+        Verb(name="read_batch", checks="read", rule_of="read", within_read=True),
         Verb(name="edit_batch", writes=True, edits=("create", "update", "delete")),
     )
 }

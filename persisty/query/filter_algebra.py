@@ -97,13 +97,13 @@ def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
     return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
 
 
-def seen_on(view: View, *names: str) -> Filter:
+def visible_where(view: View, *names: str) -> Filter:
     """Return the filter for items on which the view sees these attributes. A link by a hidden attribute would reveal it."""
     return combine(And, [view.partial[name] for name in names if name in view.partial])
 
 
 def _there(view: View, *names: str) -> Filter:
-    return combine(And, [view.rows, seen_on(view, *names)])
+    return combine(And, [view.row_filter, visible_where(view, *names)])
 
 
 def follows_links(where: Filter) -> bool:

@@ -17,7 +17,7 @@ from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Link
 from ..model.meta import Attribute, StoreMeta
 from ..model.types import OPERATORS, Kind, attributes_of, unicode
 from ..model.validation import fault_of, operand, pointer
-from .filter_algebra import combine, exists, narrowed, opposite, seen_on
+from .filter_algebra import combine, exists, narrowed, opposite, visible_where
 from .visibility import View, unrestricted
 
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
@@ -271,7 +271,9 @@ def _through(view: View, name: str, where: Filter | None, path: str, faults: lis
     link, behind = found
     inner = ALL if where is None else _resolve(behind, where, path, False, faults, leaf)
     return exists(
-        link.ends, combine(And, [narrowed(inner, behind), behind.rows, seen_on(behind, link.ends.remote)]), view
+        link.ends,
+        combine(And, [narrowed(inner, behind), behind.row_filter, visible_where(behind, link.ends.remote)]),
+        view,
     )
 
 

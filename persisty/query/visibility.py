@@ -21,7 +21,7 @@ class View:
     """The part of an item that one caller may name.
 
     `hidden`: names of attributes that do not exist for the caller. `partial`: attribute → filter for the items on which the caller
-    sees it. `rows`: filter for the items that the caller sees at all. `of`: returns the view of another item.
+    sees it. `row_filter`: filter for the items that the caller sees at all. `of`: returns the view of another item.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class View:
         meta: StoreMeta[Any],
         hidden: frozenset[str] = frozenset(),
         partial: Mapping[str, Filter] = NONE,
-        rows: Filter = ALL,
+        row_filter: Filter = ALL,
         of: Callable[[StoreMeta[Any]], View] | None = None,
     ) -> None:
-        self.meta, self.hidden, self.partial, self.rows = meta, hidden, partial, rows
+        self.meta, self.hidden, self.partial, self.row_filter = meta, hidden, partial, row_filter
         self._of = of or unrestricted
         self.parsed: dict[str, Any] = {}
         """Names of parameters that were parsed before, for `filter_parsing.py`."""

@@ -26,7 +26,7 @@ class Policy:
     ) -> None:
         self.meta, self.caller = meta, caller
         self._beside: dict[StoreMeta[Any], Policy] = {} if beside is None else beside
-        self._rows: dict[str, Filter] = {}
+        self._row_filters: dict[str, Filter] = {}
         self._forbidden: dict[str, bool] = {}
         self._view: View | None = None
 
@@ -37,22 +37,22 @@ class Policy:
             found = self._beside[meta] = Policy(meta, self.caller, self._beside)
         return found
 
-    def rows(self, verb: str) -> Filter:
+    def row_filter(self, verb: str) -> Filter:
         """Return the filter for items with which the caller may do this, resolved."""
-        found = self._rows.get(verb)
+        found = self._row_filters.get(verb)
         if found is None:
             possible = possible_filter(self.meta.rule(verb), self.meta, self.caller)
             found, forbidden = without_impossible(self.meta, possible), possible == NOTHING
             if VERBS[verb].within_read:
-                found = combine(And, [found, self.rows("read")])
-                forbidden = forbidden or not self.may("read")
-            self._rows[verb], self._forbidden[verb] = found, forbidden
+                found = combine(And, [found, self.row_filter("read")])
+                forbidden = forbidden or not self.allows("read")
+            self._row_filters[verb], self._forbidden[verb] = found, forbidden
         return found
 
-    def may(self, verb: str) -> bool:
+    def allows(self, verb: str) -> bool:
         """Return whether the verb is not forbidden to the caller. Where the caller's token has a value of another type than the attribute that
         a rule compares it with, there is no item with which it is allowed."""
-        return self.rows(verb) != NOTHING or not self._forbidden[verb]
+        return self.row_filter(verb) != NOTHING or not self._forbidden[verb]
 
     def refusal(self, what: str = "") -> PersistyError:
         """Return the error for a forbidden action. An anonymous caller is asked for credentials."""
@@ -65,7 +65,7 @@ class Policy:
             self._view = self._seen()
         return self._view
 
-    def gives(self, attribute: Attribute, flag: str) -> Filter:
+    def attribute_filter(self, attribute: Attribute, flag: str) -> Filter:
         """Return the filter for items on which the caller may set this attribute: the new item on create, the item before and after on update."""
         rule: Rule | bool = getattr(attribute, flag)
         if isinstance(rule, bool):
@@ -76,12 +76,12 @@ class Policy:
         hidden: set[str] = set()
         partial: dict[str, Filter] = {}
         for attribute in _restricted(self.meta):
-            seen = self.gives(attribute, "readable")
+            seen = self.attribute_filter(attribute, "readable")
             if seen == NOTHING:
                 hidden.add(attribute.name)
             elif seen != ALL:
                 partial[attribute.name] = seen
-        return View(self.meta, frozenset(hidden), partial, self.rows("search"), self._view_of)
+        return View(self.meta, frozenset(hidden), partial, self.row_filter("search"), self._view_of)
 
     def _view_of(self, meta: StoreMeta[Any]) -> View:
         return self.of(meta).view

@@ -115,10 +115,12 @@ def _required(store: StoreContext[Any], one: Requirement, places: dict[Any, Writ
         return structs.replace(one, where=NOTHING)
     if isinstance(other, Put):
         return (
-            None if store.semi_joins.hold(one.meta, one.where, [other.item])[0] else structs.replace(one, where=NOTHING)
+            None
+            if store.semi_joins.matches(one.meta, one.where, [other.item])[0]
+            else structs.replace(one, where=NOTHING)
         )
     if isinstance(other, Patch) and one.where is not ALL:
         [found] = store.of(one.meta).path.read((one.key,))
-        fine = found is not None and store.semi_joins.hold(one.meta, one.where, [found])[0]
+        fine = found is not None and store.semi_joins.matches(one.meta, one.where, [found])[0]
         return structs.replace(one, where=ALL if fine else NOTHING)
     return one

@@ -43,7 +43,7 @@ def delete_matches(
     """Delete the matches of `rows` with the referential actions of each. An item that stays and blocks one of them refuses the call before anything
     is deleted. Reads a page of keys at a time, or all of them where a page depends on those before it."""
     check_bulk_limit(limit)
-    actions, asked = here.referential_actions, here.preparation.rows("read", rows)
+    actions, asked = here.referential_actions, here.preparation.within_rule("read", rows)
     # an earlier delete may also delete the items behind a link; all other conditions travel with each write
     condition = combine(And, [one for one in all_of(asked) if not follows_links(one)])
     transactional = actions.transactional(here.meta)

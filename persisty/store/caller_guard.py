@@ -46,32 +46,32 @@ class CallerGuard(Guard):
     def of(self, meta: StoreMeta[Any]) -> Guard:
         return CallerGuard(self._policy.of(meta), self._semi_joins)
 
-    def rows(self, verb: str) -> Filter:
+    def row_filter(self, verb: str) -> Filter:
         found = self._allowed.get(verb)
         if found is None:
-            found = self._policy.rows(verb)
-            if found == NOTHING and not self._policy.may(verb):
+            found = self._policy.row_filter(verb)
+            if found == NOTHING and not self._policy.allows(verb):
                 raise self.refusal(f"{verb} of {self.meta.name} is not for you")
             self._allowed[verb] = found
         return found
 
-    def may(self, verb: str) -> bool:
-        return self._policy.may(verb)
+    def allows(self, verb: str) -> bool:
+        return self._policy.allows(verb)
 
-    def does(self, verb: str, item: Any) -> bool:
-        return self.hold(self._policy.rows(verb), [item])[0]
+    def allows_with(self, verb: str, item: Any) -> bool:
+        return self.matches(self._policy.row_filter(verb), [item])[0]
 
     def new(self, given: Any, path: str = "") -> Any:
-        self.rows("create")
+        self.row_filter("create")
         with self._acting():
             return new_item(self.meta, given, path, may=self._gives("creatable"))
 
     def check_new(self, items: Sequence[Any]) -> None:
         where, conditional = self._creatable()
-        if not all(self.hold(where, items)):
+        if not all(self.matches(where, items)):
             raise self.refusal(f"create of such a {self.meta.name} is not for you")
         for name in conditional:
-            allowed = self.hold(self._policy.gives(self.meta.attributes[name], "creatable"), items)
+            allowed = self.matches(self._policy.attribute_filter(self.meta.attributes[name], "creatable"), items)
             default = self.meta.attributes[name].default
             if any(
                 not fine and self.meta.attributes[name].get(one) != default
@@ -83,49 +83,49 @@ class CallerGuard(Guard):
         """Return the filter of items that the caller may create, and the attributes that it may give some of them only."""
         found = self._of_new
         if found is None:
-            found = combine(And, [self.rows("create"), *self._owned()]), tuple(self._conditional("creatable"))
+            found = combine(And, [self.row_filter("create"), *self._owned()]), tuple(self._conditional("creatable"))
             if self._lasting:
                 self._of_new = found
         return found
 
     def changes(self, given: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-        self.rows("update")
+        self.row_filter("update")
         with self._acting():
             return changes_of(self.meta, given, path, may=self._gives("updatable"))
 
     def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
-        self.rows("update")
+        self.row_filter("update")
         with self._acting():
             return changes_of_all(self.meta, given, may=self._gives("updatable"))
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         """Join the rule of the verb, which must match before and, for an update, after it, and the rules of the attributes that change."""
-        rule = self.rows(verb)
+        rule = self.row_filter(verb)
         given = [name for name in self._conditional("updatable") if name in changes]
         if given:
-            gives = self._policy.gives
-            rule = combine(And, [rule, *(gives(self.meta.attributes[name], "updatable") for name in given)])
+            attribute_filter = self._policy.attribute_filter
+            rule = combine(And, [rule, *(attribute_filter(self.meta.attributes[name], "updatable") for name in given)])
         if rule is ALL or self._test(rule)[2].isdisjoint(changes):
             return rule
-        then = after(self.meta, rule, changes, self._semi_joins.there)
+        then = after(self.meta, rule, changes, self._semi_joins.leads_to_item)
         if then == NOTHING:
             raise self.refusal(f"{verb} of {self.meta.name} to this is not for you")
         return combine(And, [rule, then])
 
     def visible(self, item: Any) -> bool:
-        return self.hold(self._policy.rows("read"), [item])[0]
+        return self.matches(self._policy.row_filter("read"), [item])[0]
 
-    def permits(self, condition: Filter, item: Any) -> bool:
-        return self._semi_joins.hold(self.meta, condition, [item])[0]
+    def is_met(self, condition: Filter, item: Any) -> bool:
+        return self._semi_joins.matches(self.meta, condition, [item])[0]
 
-    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+    def matches(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
         known = self._tests.get(id(rule))
         if known is None:
             if rule in (ALL, NOTHING):
                 return [rule == ALL] * len(items)
             known = self._test(rule)
         test = known[1]
-        return self._semi_joins.hold(self.meta, rule, items) if test is None else list(map(test, items))
+        return self._semi_joins.matches(self.meta, rule, items) if test is None else list(map(test, items))
 
     def _test(self, rule: Filter) -> tuple[Filter, Predicate | None, frozenset[str]]:
         """Return (the rule, its predicate unless it follows links, the attributes that it names), compiled once.
@@ -148,7 +148,7 @@ class CallerGuard(Guard):
         hidden = dict.fromkeys(view.hidden, UNSET)
         masks: list[dict[str, Any]] = [dict(hidden) for _ in present]
         for name, seen in view.partial.items():
-            for mask, fine in zip(masks, self.hold(seen, present), strict=True):
+            for mask, fine in zip(masks, self.matches(seen, present), strict=True):
                 if not fine:
                     mask[name] = UNSET
         masked = iter([structs.replace(one, **mask) if mask else one for one, mask in zip(present, masks, strict=True)])
@@ -164,7 +164,7 @@ class CallerGuard(Guard):
 
     def redact_written(self, item: Any) -> Any:
         """Redact an item that the caller wrote: where it may not be read, only the key stays."""
-        if self._policy.rows("read") == ALL or self.visible(item):
+        if self._policy.row_filter("read") == ALL or self.visible(item):
             return self.redact([item])[0]
         hidden = {name: UNSET for name in self.meta.attributes if name not in self.meta.key.attributes}
         return structs.replace(item, **hidden)
@@ -179,7 +179,7 @@ class CallerGuard(Guard):
             name = attribute.name
             if name in known:
                 return known[name]
-            given = self._policy.gives(attribute, flag) != NOTHING
+            given = self._policy.attribute_filter(attribute, flag) != NOTHING
             found = True if given else None if name in self.view.hidden else False
             if self._lasting:
                 known[name] = found
@@ -190,7 +190,7 @@ class CallerGuard(Guard):
     def _conditional(self, flag: str) -> Iterable[str]:
         """Return the attributes that the caller may set on some items only."""
         for name in _ruled(self.meta, flag):
-            if self._policy.gives(self.meta.attributes[name], flag) not in (ALL, NOTHING):
+            if self._policy.attribute_filter(self.meta.attributes[name], flag) not in (ALL, NOTHING):
                 yield name
 
     def _owned(self) -> list[Filter]:

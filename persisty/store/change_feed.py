@@ -62,11 +62,11 @@ class Feed:
         self._lock = threading.Lock()
         self._numbers = count(1)
 
-    def listened(self, store: str) -> bool:
+    def has_listeners(self, store: str) -> bool:
         """Return whether a listener wants the changes of this store."""
         return store in self._listeners
 
-    def wants_before(self, store: str) -> bool:
+    def needs_before_image(self, store: str) -> bool:
         """Return whether a listener wants the items of this store from before an update."""
         return store in self._before
 

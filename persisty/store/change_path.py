@@ -54,9 +54,9 @@ class ChangePath(Generic[T]):
             self.capabilities = structs.replace(backend.capabilities, snapshot_reads=False)
 
     @property
-    def listened(self) -> bool:
+    def has_listeners(self) -> bool:
         """Return whether a listener wants the changes of this store."""
-        return self._feed.listened(self._name)
+        return self._feed.has_listeners(self._name)
 
     def transaction(self) -> AbstractContextManager[None]:
         """One transaction of what this thread does within; `Unsupported` where the engine has none."""
@@ -91,7 +91,7 @@ class ChangePath(Generic[T]):
 
     def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
         """Do the writes as `Backend.write` does, on behalf of a caller."""
-        if not self._feed.listened(self._name):
+        if not self._feed.has_listeners(self._name):
             return self._write(writes, atomic)
         sought = self.before_images(writes)
         with self._one_moment() if sought else nullcontext():
@@ -102,7 +102,7 @@ class ChangePath(Generic[T]):
 
     def write_all(self, asked: BulkWrite, by: Caller | None = None) -> Bulk:
         """Do a bulk write as `Backend.write_all` does, on behalf of a caller."""
-        if self._feed.listened(self._name):
+        if self._feed.has_listeners(self._name):
             with self._one_moment():
                 return self._page_by_page(asked, by)
         with self.forgetting(None):
@@ -115,7 +115,7 @@ class ChangePath(Generic[T]):
 
     def before_images(self, writes: Sequence[Write]) -> list[KeyValues]:
         """The keys of the items that capture needs as they are before the writes; none where nobody listens."""
-        return keys_before(writes, updates=self._feed.wants_before(self._name)) if self.listened else []
+        return keys_before(writes, updates=self._feed.needs_before_image(self._name)) if self.has_listeners else []
 
     def images(self, keys: Sequence[KeyValues]) -> Images:
         """The items of these keys as the engine has them now."""
@@ -125,7 +125,7 @@ class ChangePath(Generic[T]):
         self, writes: Sequence[Write], results: Sequence[WriteResult], before: Images, by: Caller | None
     ) -> list[Change]:
         """The changes that listeners of this store are to hear of."""
-        return changes_of_writes(self.meta, writes, results, before, by) if self.listened else []
+        return changes_of_writes(self.meta, writes, results, before, by) if self.has_listeners else []
 
     def key_of(self, write: Write) -> KeyValues:
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key

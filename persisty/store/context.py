@@ -30,7 +30,7 @@ from .referential_actions import ReferentialActions
 from .results import Planned, edit_result
 from .semi_joins import SemiJoins
 from .trusted_guard import TrustedGuard
-from .unreadable_matches import parted, seen_by, whole
+from .unreadable_matches import as_shown, require_readable, split_unreadable
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -123,7 +123,7 @@ class StoreContext(Generic[T]):
         ready = self.semi_joins.ready(self.meta, where)
         if ready == NOTHING:
             return ResultPage([])
-        found = self.ask(self.path.query, Query(ready, order, after, limit, select, allow_scan))
+        found = self.call_engine(self.path.query, Query(ready, order, after, limit, select, allow_scan))
         return self.redacted_page(where, order, found)
 
     @property
@@ -141,10 +141,10 @@ class StoreContext(Generic[T]):
         cursor = None if page.position is None else encode_cursor(self.meta, where, order, page.position)
         if {*map(type, items)} <= self._classes:
             return ResultPage(items, cursor)
-        items, errors = parted(self.guard, items)
+        items, errors = split_unreadable(self.guard, items)
         return IncompletePage(items, cursor, errors) if errors else ResultPage(items, cursor)
 
-    def ask(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
+    def call_engine(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
         """Call the engine. The error of a scan that is not allowed is redacted: it contains the size of the table."""
         try:
             return call(*arguments, **options)
@@ -161,22 +161,24 @@ class StoreContext(Generic[T]):
         shown = items
         if rule is not ALL:
             present = [one for one in items if one is not None]
-            fine = iter(self.guard.hold(rule, present))
+            fine = iter(self.guard.matches(rule, present))
             shown = [one if one is not None and next(fine) else None for one in items]
         redacted = self.guard.redact(shown)
         if self._classes.issuperset(map(type, redacted)):
             return redacted
-        return whole([None if one is None else seen_by(self.guard, one) for one in redacted], several=several)
+        return require_readable(
+            [None if one is None else as_shown(self.guard, one) for one in redacted], several=several
+        )
 
-    def seen(self, item: T, rule: Filter) -> T | None:
+    def readable_item(self, item: T, rule: Filter) -> T | None:
         """Return one item as `readable` does."""
         guard = self.guard
-        if rule is not ALL and not guard.hold(rule, (item,))[0]:
+        if rule is not ALL and not guard.matches(rule, (item,))[0]:
             return None
         shown: T = guard.redact([item])[0]
         if type(shown) is self.meta.item:
             return shown
-        readable: T = whole([seen_by(guard, shown)], several=False)[0]
+        readable: T = require_readable([as_shown(guard, shown)], several=False)[0]
         return readable
 
     def write(self, planned: Sequence[Planned]) -> list[WriteResult]:

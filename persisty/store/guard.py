@@ -36,15 +36,15 @@ class Guard(Protocol):
         """Return the guard of another item for the same caller."""
 
     @abstractmethod
-    def rows(self, verb: str) -> Filter:
+    def row_filter(self, verb: str) -> Filter:
         """Return the filter of the items with which the verb is allowed. Raises `Forbidden` or `Unauthenticated` where there are none."""
 
     @abstractmethod
-    def may(self, verb: str) -> bool:
+    def allows(self, verb: str) -> bool:
         """Return whether the verb is allowed with any item."""
 
     @abstractmethod
-    def does(self, verb: str, item: Any) -> bool:
+    def allows_with(self, verb: str, item: Any) -> bool:
         """Return whether the verb is allowed with this item."""
 
     @abstractmethod
@@ -72,11 +72,11 @@ class Guard(Protocol):
         """Return whether the caller may read the item."""
 
     @abstractmethod
-    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
-        """Return whether a rule that `rows` returned matches, for each item."""
+    def matches(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+        """Return whether a rule that `row_filter` returned matches, for each item."""
 
     @abstractmethod
-    def permits(self, condition: Filter, item: Any) -> bool:
+    def is_met(self, condition: Filter, item: Any) -> bool:
         """Return whether the condition of a write matches an item that the engine returned."""
 
     @abstractmethod

@@ -15,7 +15,7 @@ from ..naming import RESERVED
 
 
 @stored(name=f"{RESERVED}request", expires="expires")
-class KeptRequest:
+class IdempotencyRecord:
     """One request with an idempotency key.
 
     `id`: a hash of the caller, the path and the key. `fingerprint`: a hash of the request. `holder`: a new value after every write. `until`: end of the lease of the
@@ -32,4 +32,4 @@ class KeptRequest:
     body: Attr[bytes | None] = Attr(default=None)
 
 
-REQUESTS: StoreMeta[KeptRequest] = meta_of(KeptRequest)
+REQUESTS: StoreMeta[IdempotencyRecord] = meta_of(IdempotencyRecord)

@@ -22,13 +22,13 @@ from ..model.pages import ResultPage, page_like
 from ..model.unreadable_items import unreadable
 from ..model.validation import pointer
 from ..query.evaluation import sort_key
-from ..query.filter_algebra import among, combine, seen_on
+from ..query.filter_algebra import among, combine, visible_where
 from ..query.keyset import position_of
 from ..query.order import Order
 from .backend import Page, Query
 from .context import StoreContext
 from .limits import MAX_LIMIT, check_limit
-from .unreadable_matches import seen_by, whole
+from .unreadable_matches import as_shown, require_readable
 
 log = logging.getLogger("persisty")
 
@@ -62,7 +62,7 @@ def related(
     if cursor is not None and len(items) != 1:
         raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
     check_limit(limit)
-    led = combine(And, [target.preparation.where(where), seen_on(target.guard.view, link.ends.remote)])
+    led = combine(And, [target.preparation.where(where), visible_where(target.guard.view, link.ends.remote)])
     asked = Asked(
         led,
         target.preparation.order(order),
@@ -76,7 +76,7 @@ def related(
     loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
     found = [loaded.get(value, EMPTY.get(link.kind)) for value in values]
     if link.kind in ("belongs_to", "has_one"):
-        return whole([None if one is None else seen_by(target.guard, one) for one in found])
+        return require_readable([None if one is None else as_shown(target.guard, one) for one in found])
     return found
 
 
@@ -98,7 +98,7 @@ def open_links(store: StoreContext[Any]) -> dict[str, Link]:
     """The links that lead the caller somewhere, by name."""
     view = store.guard.view
     found = [one[0] for name in store.meta.links if (one := view.link(name)) is not None]
-    return {link.name: link for link in found if store.guard.of(link.ends.target).may("read")}
+    return {link.name: link for link in found if store.guard.of(link.ends.target).allows("read")}
 
 
 def _target(
@@ -112,14 +112,14 @@ def _target(
             for one in target.path.read([(value,) for value in values[start : start + MAX_LIMIT]])
             if one is not None
         ]
-    where = combine(And, [target.guard.rows("read"), asked.where])
-    kept = found if where == ALL else _that_hold(target, where, found)
+    where = combine(And, [target.guard.row_filter("read"), asked.where])
+    kept = found if where == ALL else _matching(target, where, found)
     get = target.meta.attributes[link.ends.remote].get
     return {get(one): one for one in target.guard.redact(kept)}
 
 
-def _that_hold(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
-    fine = target.semi_joins.hold(target.meta, where, items)
+def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
+    fine = target.semi_joins.matches(target.meta, where, items)
     return [one for one, holds in zip(items, fine, strict=True) if holds]
 
 
@@ -130,13 +130,13 @@ def _pages(
     ends = link.ends
     if ends.middle is not None:
         return _pages_through(store, target, link, values, asked)
-    if not target.guard.may("search"):
+    if not target.guard.allows("search"):
         return {}
     if asked.cursor is not None:
         [value] = values
         led = _of(target, ends.remote, value, asked)
         return {value: target.page(led, asked.order, asked.limit, asked.cursor, asked.select)}
-    where = target.preparation.rows("search", asked.where)
+    where = target.preparation.within_rule("search", asked.where)
     ready = target.semi_joins.ready(target.meta, where)
     if ready == NOTHING:
         return {}
@@ -157,14 +157,14 @@ def _middle(link: Link) -> StoreMeta[Any]:
 
 def _of(target: StoreContext[Any], attribute: str, value: Any, asked: Asked) -> Filter:
     """Return the filter of a search for the items of one value, so that a cursor is valid for either."""
-    return target.preparation.rows("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
+    return target.preparation.within_rule("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
 
 
 def _pages_through(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
     middle = store.of(_middle(link))
-    if not (target.guard.may("search") and middle.guard.may("search")):
+    if not (target.guard.allows("search") and middle.guard.allows("search")):
         return {}
     total = asked.order or tuple(OrderBy(name) for name in target.meta.key.attributes)
     if asked.cursor is not None:
@@ -174,7 +174,11 @@ def _pages_through(
     far = _between(middle, link, values)
     keys = list(dict.fromkeys(key for some in far.values() for key in some))
     behind = _target(
-        store, target, link, keys, msgspec.structs.replace(asked, where=target.preparation.rows("search", asked.where))
+        store,
+        target,
+        link,
+        keys,
+        msgspec.structs.replace(asked, where=target.preparation.within_rule("search", asked.where)),
     )
     rank = sort_key(target.meta, total)
     pages: dict[Any, Any] = {}
@@ -191,20 +195,20 @@ def _pages_through(
 def _through(target: StoreContext[Any], middle: StoreContext[Any], link: Link, value: Any, asked: Asked) -> Filter:
     """Return the filter of a search for the items behind the join items."""
     ends = link.ends
-    between = middle.preparation.rows("search", _led(middle, link, Compare(ends.near, "eq", value)))
+    between = middle.preparation.within_rule("search", _link_filter(middle, link, Compare(ends.near, "eq", value)))
     leads = Exists(ends.remote, ends.middle, ends.far, between)
-    return target.preparation.rows("search", combine(And, [leads, asked.where]))
+    return target.preparation.within_rule("search", combine(And, [leads, asked.where]))
 
 
-def _led(middle: StoreContext[Any], link: Link, where: Filter) -> Filter:
+def _link_filter(middle: StoreContext[Any], link: Link, where: Filter) -> Filter:
     """The matches between on which the caller sees where they lead."""
-    return combine(And, [where, seen_on(middle.guard.view, *link.ends.between)])
+    return combine(And, [where, visible_where(middle.guard.view, *link.ends.between)])
 
 
 def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
     """Value → the keys at the far end of the items between, each once."""
     near, far = (middle.meta.attributes[name].get for name in (link.ends.near, link.ends.far))
-    where = middle.preparation.rows("search", _led(middle, link, among(link.ends.near, values)))
+    where = middle.preparation.within_rule("search", _link_filter(middle, link, among(link.ends.near, values)))
     ready = middle.semi_joins.ready(middle.meta, where)
     found: dict[Any, dict[Any, None]] = {}
     after, seen = None, 0
@@ -235,12 +239,12 @@ def _counts(
     """Return the number of items for each value, counting those that the caller may count."""
     ends = link.ends
     counted, attribute = (target, ends.remote) if ends.middle is None else (store.of(_middle(link)), ends.near)
-    if not (counted.guard.may("count") and target.guard.may("count")):
+    if not (counted.guard.allows("count") and target.guard.allows("count")):
         return {}
-    where = target.preparation.rows("count", asked.where)
+    where = target.preparation.within_rule("count", asked.where)
     if ends.middle is not None:
-        where = counted.preparation.rows(
-            "count", _led(counted, link, Exists(ends.far, target.meta, ends.remote, where))
+        where = counted.preparation.within_rule(
+            "count", _link_filter(counted, link, Exists(ends.far, target.meta, ends.remote, where))
         )
     ready = counted.semi_joins.ready(counted.meta, combine(And, [among(attribute, values), where]))
     if ready == NOTHING:

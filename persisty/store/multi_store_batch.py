@@ -100,7 +100,7 @@ def _planned(stores: Sequence[StoreContext[Any]], batch: Sequence[Edit]) -> list
     placed: list[_Placed] = []
     faults: list[Fault] = []
     for store in dict.fromkeys(stores):
-        store.guard.rows("edit_batch")
+        store.guard.row_filter("edit_batch")
         positions = [position for position, other in enumerate(stores) if other is store]
         try:
             planned = store.preparation.batch([batch[position] for position in positions], positions)

@@ -65,11 +65,11 @@ class Preparation:
 
     def matches(self, verb: str, where: Filter | None, query: str | None = None) -> Filter:
         """Return the resolved filter, joined with the rule of the verb."""
-        return self.rows(verb, self.where(where, query=query))
+        return self.within_rule(verb, self.where(where, query=query))
 
-    def rows(self, verb: str, where: Filter) -> Filter:
+    def within_rule(self, verb: str, where: Filter) -> Filter:
         """The matches with which the caller may do it."""
-        rule = self.guard.rows(verb)
+        rule = self.guard.row_filter(verb)
         return where if rule is ALL else combine(And, [where, rule])
 
     def key(self, key: Any, path: str = "/key") -> KeyValues | None:
@@ -205,8 +205,8 @@ class Preparation:
         for link in self._checked:
             if values.get(link.by) is not None:
                 target = link.ends.target
-                wanted[link.by] = (target, [self.guard.of(target).rows("read")])
-        for one in all_of(self.guard.rows(verb)):
+                wanted[link.by] = (target, [self.guard.of(target).row_filter("read")])
+        for one in all_of(self.guard.row_filter(verb)):
             # what holds of an item that is yet to be written was looked up; that it still does is the engine's to say
             if (
                 isinstance(one, Exists)
@@ -232,14 +232,16 @@ class Preparation:
             _missing(one, path)
             for one in requirements
             for found in self.semi_joins.path_of(one.meta).read((one.key,))
-            if found is None or not self.semi_joins.hold(one.meta, one.where, [found])[0]
+            if found is None or not self.semi_joins.matches(one.meta, one.where, [found])[0]
         ]
         if faults:
             raise InvalidInput(faults=faults)
 
     def _check_itself(self, item: Any, requires: Sequence[Requirement], path: str) -> None:
         """Raise unless a new item that belongs to itself is such as its own requirements say."""
-        faults = [_missing(one, path) for one in requires if not self.semi_joins.hold(self.meta, one.where, [item])[0]]
+        faults = [
+            _missing(one, path) for one in requires if not self.semi_joins.matches(self.meta, one.where, [item])[0]
+        ]
         if faults:
             raise InvalidInput(faults=faults)
 

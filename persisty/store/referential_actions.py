@@ -107,7 +107,7 @@ class ReferentialActions:
         if item is None:
             return WriteResult(Outcome.MISSING)
         condition = combine(And, [planned.when, planned.rule])
-        return None if self._joins.hold(meta, condition, [item])[0] else WriteResult(Outcome.FAILED, item)
+        return None if self._joins.matches(meta, condition, [item])[0] else WriteResult(Outcome.FAILED, item)
 
     def _dependents_first(self, meta: StoreMeta[Any], key: Any, write: Write, by: Caller | None) -> WriteResult:
         path, removal = self.path_of(meta), self.removal(MAX_DEPENDENTS, by)
@@ -247,8 +247,8 @@ def _conflict(meta: StoreMeta[Any], link: Link, by: Caller | None) -> Conflict:
     if by is not None:
         policy = Policy(meta, by)
         if (
-            not policy.may("read")
-            or policy.rows("read") != ALL
+            not policy.allows("read")
+            or policy.row_filter("read") != ALL
             or link.by in policy.view.hidden | policy.view.partial.keys()
         ):
             return Conflict(BLOCKED, attributes=[])

@@ -25,7 +25,7 @@ from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
 from .guard import Guard
 from .in_doubt_writes import settled
-from .unreadable_matches import seen_by
+from .unreadable_matches import as_shown
 from .write_results import conflict, in_doubt
 
 
@@ -88,7 +88,7 @@ def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
     shown = guard.redact_written(item)
     if type(shown) is guard.meta.item:
         return EditResult(shown)
-    seen = seen_by(guard, shown, written=True)
+    seen = as_shown(guard, shown, written=True)
     if seen is None or isinstance(seen, UnreadableItem):
         return EditResult(error=seen or NotFound())
     return EditResult(seen)
@@ -146,11 +146,11 @@ def _given(write: Write) -> str:
 def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard: Guard) -> PersistyError:
     if not guard.visible(item):
         return NotFound()
-    if not guard.permits(planned.rule, item):
+    if not guard.is_met(planned.rule, item):
         return guard.refusal()
-    if planned.bounds is not ALL and guard.permits(planned.when, item):
+    if planned.bounds is not ALL and guard.is_met(planned.when, item):
         return InvalidInput(faults=_sums(meta, planned, path))
-    seen = seen_by(guard, guard.redact([item])[0])
+    seen = as_shown(guard, guard.redact([item])[0])
     return PreconditionFailed(item=None if isinstance(seen, UnreadableItem) else seen)
 
 

@@ -51,7 +51,7 @@ class SemiJoins:
 
         return joined(meta, where, followed)
 
-    def hold(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
+    def matches(self, meta: StoreMeta[Any], where: Filter, items: Sequence[Any]) -> list[bool]:
         """Return whether the filter matches, for each item. Makes one query for each link in it."""
         if not follows_links(where):
             return list(map(matcher(meta, where), items))
@@ -65,7 +65,7 @@ class SemiJoins:
 
         return list(map(matcher(meta, joined(meta, where, behind)), items))
 
-    def there(self, link: Exists, value: Any) -> bool:
+    def leads_to_item(self, link: Exists, value: Any) -> bool:
         """Return whether the link would lead to an item if its attribute had this value."""
         return bool(self._others(link, {value}))
 

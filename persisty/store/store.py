@@ -32,7 +32,7 @@ from .link_loading import loaded, related
 from .preparation import depends_on_nothing
 from .results import number
 from .store_batch import edit_store
-from .unreadable_matches import MAX_NAMED, all_of_them, parted
+from .unreadable_matches import MAX_NAMED, all_of_them, split_unreadable
 
 T = TypeVar("T")
 X = TypeVar("X")
@@ -81,11 +81,11 @@ class Store(Generic[T]):
     def read(self, key: Any) -> T | None:
         """Return the item, or None."""
         here = self._context
-        rule, values = here.guard.rows("read"), here.preparation.key(key)
+        rule, values = here.guard.row_filter("read"), here.preparation.key(key)
         if values is None:
             return None
         [item] = here.path.read((values,))
-        return None if item is None else here.seen(item, rule)
+        return None if item is None else here.readable_item(item, rule)
 
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | None = None) -> T | None:
         """Change some attributes of an item and return it as it is now; None if it is missing.
@@ -174,8 +174,8 @@ class Store(Generic[T]):
         after: Mapping[str, Any] | None = None
         errors: list[UnreadableItem] = []
         while ready != NOTHING:
-            page = here.ask(here.path.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
-            items, unreadable = parted(here.guard, here.guard.redact(page.items))
+            page = here.call_engine(here.path.query, Query(ready, total, after, MAX_LIMIT, allow_scan=allow_scan))
+            items, unreadable = split_unreadable(here.guard, here.guard.redact(page.items))
             yield from items
             errors += unreadable[: MAX_NAMED - len(errors)]
             after = page.position
@@ -189,7 +189,7 @@ class Store(Generic[T]):
         here = self._context
         asked = here.preparation.matches("count", where, query)
         ready = here.semi_joins.ready(self.meta, asked)
-        return 0 if ready == NOTHING else here.ask(here.path.count, ready, allow_scan=allow_scan)
+        return 0 if ready == NOTHING else here.call_engine(here.path.count, ready, allow_scan=allow_scan)
 
     @overload
     def count_by(
@@ -226,7 +226,7 @@ class Store(Generic[T]):
         if ready == NOTHING and names:
             return []
         measures = measures_of(asked)
-        found = here.ask(here.path.aggregate, measures, names, ready, allow_scan=allow_scan)
+        found = here.call_engine(here.path.aggregate, measures, names, ready, allow_scan=allow_scan)
         return [finished(asked, measures, group) for group in sort_groups(self.meta, names, found)]
 
     def update_all(
@@ -292,7 +292,7 @@ class Store(Generic[T]):
         here = self._context
         given = list(keys)
         check_batch(given)
-        rule = here.guard.rows("read_batch")
+        rule = here.guard.row_filter("read_batch")
         values = here.preparation.keys(given)
         asked = [one for one in values if one is not None]
         read = here.path.read(asked) if asked else []

@@ -17,7 +17,7 @@ from .results import check_distinct, edit_result, located, number
 def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
     """Do the edits in order; results in their positions. See `Store.edit_batch`."""
     check_batch(batch)
-    here.guard.rows("edit_batch")
+    here.guard.row_filter("edit_batch")
     planned = here.preparation.batch(batch)
     present = [one for one in planned if one is not None]
     if atomic:

@@ -19,7 +19,7 @@ class Needs(Protocol):
     """The part of an app that decides which system stores it needs."""
 
     @property
-    def keeps_requests(self) -> bool:
+    def stores_responses(self) -> bool:
         """Return whether responses to requests with an `Idempotency-Key` are stored."""
         ...
 
@@ -38,6 +38,6 @@ class SystemStore(Struct, frozen=True):
 
 
 SYSTEM_STORES: tuple[SystemStore, ...] = (
-    SystemStore(REQUESTS, lambda app: app.keeps_requests),
+    SystemStore(REQUESTS, lambda app: app.stores_responses),
     SystemStore(APPLIED, lambda app: app.records_schemas, deployed=False),
 )

@@ -28,13 +28,13 @@ class TrustedGuard(Guard):
     def of(self, meta: StoreMeta[Any]) -> Guard:
         return TrustedGuard(meta, self._semi_joins)
 
-    def rows(self, verb: str) -> Filter:
+    def row_filter(self, verb: str) -> Filter:
         return ALL
 
-    def may(self, verb: str) -> bool:
+    def allows(self, verb: str) -> bool:
         return True
 
-    def does(self, verb: str, item: Any) -> bool:
+    def allows_with(self, verb: str, item: Any) -> bool:
         return True
 
     def new(self, given: Any, path: str = "") -> Any:
@@ -55,11 +55,11 @@ class TrustedGuard(Guard):
     def visible(self, item: Any) -> bool:
         return True
 
-    def hold(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
+    def matches(self, rule: Filter, items: Sequence[Any]) -> list[bool]:
         return [True] * len(items)
 
-    def permits(self, condition: Filter, item: Any) -> bool:
-        return self._semi_joins.hold(self.meta, condition, [item])[0]
+    def is_met(self, condition: Filter, item: Any) -> bool:
+        return self._semi_joins.matches(self.meta, condition, [item])[0]
 
     def redact(self, items: list[Any]) -> list[Any]:
         return items

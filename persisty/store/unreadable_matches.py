@@ -21,11 +21,11 @@ MAX_NAMED = 100
 """Items that one error names."""
 
 
-def parted(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tuple[UnreadableItem, ...]]:
+def split_unreadable(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tuple[UnreadableItem, ...]]:
     """Return the readable items, and the errors of the others. Missing items, None, are readable."""
     if {guard.meta.item, type(None)}.issuperset(map(type, redacted)):
         return redacted, ()
-    seen = [seen_by(guard, one) for one in redacted]
+    seen = [as_shown(guard, one) for one in redacted]
     fine = [one for one, given in zip(seen, redacted, strict=True) if given is None or one is not None]
     return (
         [one for one in fine if not isinstance(one, UnreadableItem)],
@@ -33,7 +33,7 @@ def parted(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tuple[Unreadab
     )
 
 
-def seen_by(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
+def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
     """Return a redacted item, an `UnreadableItem` in its place, or None if the caller may not know of it."""
     meta, names = guard.meta, unreadable(redacted)
     if not names:  # an error of such an item included
@@ -44,8 +44,8 @@ def seen_by(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
     return unreadable_error(meta, redacted, left, written=written) if left else _whole(meta, redacted)
 
 
-def whole(seen: list[Any], *, several: bool = True) -> list[Any]:
-    """Return what `seen_by` returned. Raise the first `UnreadableItem` in it, with `several` with the items in their positions as its
+def require_readable(seen: list[Any], *, several: bool = True) -> list[Any]:
+    """Return what `as_shown` returned. Raise the first `UnreadableItem` in it, with `several` with the items in their positions as its
     `others`."""
     errors = [one for one in seen if isinstance(one, UnreadableItem)]
     if not errors:
@@ -73,7 +73,7 @@ def all_of_them(errors: Sequence[UnreadableItem]) -> UnreadableItem:
 
 def _decidable(guard: Guard, names: tuple[str, ...]) -> bool:
     try:
-        return names_in(guard.rows("read")).isdisjoint(names)
+        return names_in(guard.row_filter("read")).isdisjoint(names)
     except (Forbidden, Unauthenticated):
         return False
 

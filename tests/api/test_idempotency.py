@@ -483,7 +483,7 @@ def test_it_can_be_off(clock: Clock) -> None:
     assert {post("/actions/send", {"text": "hi"}, key).status for key in ("k", "k", "a b")} == {200}
     assert CALLED == ["hi"] * 3
     assert "Idempotency-Key" not in json.dumps(document(app))
-    assert not app.keeps_requests
+    assert not app.stores_responses
 
 
 def test_only_a_sensible_time_is_taken_and_the_name_of_its_item_is_nobodys() -> None:
@@ -504,9 +504,9 @@ def test_it_is_prepared_where_something_can_be_posted() -> None:
     class Private:
         id: str
 
-    assert made().keeps_requests
-    assert App("post", items=[Parcel], url="memory://").keeps_requests
-    assert not App("post", items=[Private], url="memory://").keeps_requests
+    assert made().stores_responses
+    assert App("post", items=[Parcel], url="memory://").stores_responses
+    assert not App("post", items=[Private], url="memory://").stores_responses
 
 
 def test_no_surface_offers_what_is_kept(app: App, post: Client) -> None:

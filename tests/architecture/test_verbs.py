@@ -27,11 +27,11 @@ def edited(verb: Verb) -> bool:
 
 
 def gives(verb: Verb) -> bool:
-    return verb.gives is not None
+    return verb.sets is not None
 
 
 def with_body(verb: Verb) -> bool:
-    return verb.gives is not None or bool(verb.edits)
+    return verb.sets is not None or bool(verb.edits)
 
 
 def with_content(verb: Verb) -> bool:
@@ -123,5 +123,7 @@ def test_no_other_module_lists_verbs() -> None:
 def test_verbs_refer_to_verbs() -> None:
     for name, verb in VERBS.items():
         assert name == verb.name
-        assert {*verb.edits, *({verb.rule_of} - {None}), *({verb.asks} - {None})} <= VERBS.keys(), name
-        assert (verb.asks is None) is bool(verb.edits), f"{name}: a verb is decided by a rule, or by those of its edits"
+        assert {*verb.edits, *({verb.rule_of} - {None}), *({verb.checks} - {None})} <= VERBS.keys(), name
+        assert (verb.checks is None) is bool(verb.edits), (
+            f"{name}: a verb is decided by a rule, or by those of its edits"
+        )

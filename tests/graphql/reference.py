@@ -85,7 +85,7 @@ class Reference:
         def resolve(item: Any, info: Any, **arguments: Any) -> Any:
             store = stores_for(self._app.catalogue.stores, info.context)(record.meta)  # type: ignore[arg-type]
             target = context_of(store).of(link.target)
-            target.guard.rows("read")
+            target.guard.row_filter("read")
             given = store_arguments(link.target, tuple(PARAMETERS[name] for name in link.parameters), arguments)
             given = {name: value for name, value in given.items() if value is not None}
             if "where" in given:

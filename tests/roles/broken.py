@@ -37,18 +37,18 @@ def broken(make: Break) -> Break:
 
 def _without_rules(verb: str) -> Callable[[CallerGuard, str], Filter]:
     """Every rule but that of one verb."""
-    rows = CallerGuard.rows
+    rows = CallerGuard.row_filter
     return lambda self, asked: ALL if asked == verb else rows(self, asked)
 
 
 @broken
 def counts_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "rows", _without_rules("count"))
+    patch.setattr(CallerGuard, "row_filter", _without_rules("count"))
 
 
 @broken
 def searches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "rows", _without_rules("search"))
+    patch.setattr(CallerGuard, "row_filter", _without_rules("search"))
 
 
 @broken
@@ -57,7 +57,7 @@ def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
         self: Any, where: Any, order: Any, limit: int, cursor: Any, select: Any = None, allow_scan: bool = False
     ) -> Any:
         found = self.backend.query(Query(ALL, order, None, limit, allow_scan=allow_scan))
-        fine = self.semi_joins.hold(self.meta, where, found.items)
+        fine = self.semi_joins.matches(self.meta, where, found.items)
         return ResultPage(self.guard.redact([one for one, holds in zip(found.items, fine, strict=True) if holds]))
 
     patch.setattr(StoreContext, "page", page)
@@ -65,7 +65,7 @@ def limits_before_the_rule(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def reads_batches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "rows", _without_rules("read_batch"))
+    patch.setattr(CallerGuard, "row_filter", _without_rules("read_batch"))
 
 
 @broken
@@ -83,7 +83,7 @@ def creates_unchecked(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def does_not_look_at_what_an_item_becomes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(CallerGuard, "condition", lambda self, verb, changes: self.rows(verb))
+    patch.setattr(CallerGuard, "condition", lambda self, verb, changes: self.row_filter(verb))
 
 
 @broken
@@ -118,7 +118,7 @@ def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
         if found is None or found.rule is ALL:
             return found
         [item] = self.semi_joins.path_of(self.meta).read((found.write.key,))
-        fine = item is not None and self.semi_joins.hold(self.meta, found.rule, [item])[0]
+        fine = item is not None and self.semi_joins.matches(self.meta, found.rule, [item])[0]
         free = type(found.write)(found.write.key, found.write.changes, found.when, found.write.requires)
         return type(found)(free, found.when, found.given, ALL) if fine else found
 
@@ -132,14 +132,14 @@ def links_to_what_is_hidden(patch: pytest.MonkeyPatch) -> None:
 
 @broken
 def loads_links_without_the_targets_rule(patch: pytest.MonkeyPatch) -> None:
-    that_hold = loading._that_hold
-    patch.setattr(loading, "_that_hold", lambda target, where, items: that_hold(target, ALL, items))
+    that_hold = loading._matching
+    patch.setattr(loading, "_matching", lambda target, where, items: that_hold(target, ALL, items))
 
 
 @broken
 def follows_links_by_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loading, "seen_on", lambda view, *names: ALL)
-    patch.setattr(resolve, "seen_on", lambda view, *names: ALL)
+    patch.setattr(loading, "visible_where", lambda view, *names: ALL)
+    patch.setattr(resolve, "visible_where", lambda view, *names: ALL)
 
 
 @broken

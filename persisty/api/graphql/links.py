@@ -48,7 +48,7 @@ def load(
     what the caller may not ask."""
     store = run.store(meta)
     target = context_of(store).of(link.target)
-    target.guard.rows("read")  # nothing there is for this caller: said so, instead of an empty answer
+    target.guard.row_filter("read")  # nothing there is for this caller: said so, instead of an empty answer
     try:
         given = store_arguments(link.target, parameters_of(link), selected.arguments(run.variables))
         where = filter_of_json(link.target, given.get("where"), "/where", target.guard.view)

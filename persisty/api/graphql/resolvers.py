@@ -172,7 +172,7 @@ GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
 }
 """Shape of a store's parameter → its plain JSON; the shapes that are absent are plain already."""
 
-INPUTS: dict[Any, str] = {name: verb.gives for name, verb in VERBS.items() if verb.gives is not None}
+INPUTS: dict[Any, str] = {name: verb.sets for name, verb in VERBS.items() if verb.sets is not None}
 """Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
 
 CHECKED: dict[Any, tuple[type, str]] = {

@@ -61,7 +61,7 @@ def refusals(operation: Operation) -> tuple[str, ...]:
     if not isinstance(operation, StoreOperation):
         return ("unauthenticated", "forbidden")
     ruled = _rule(operation.meta, operation.verb).constant is not True
-    given = any(VERBS[verb].gives for verb in carried_out(operation.verb))
+    given = any(VERBS[verb].sets for verb in carried_out(operation.verb))
     return ("unauthenticated", "forbidden") if ruled or given else ("unauthenticated",)
 
 

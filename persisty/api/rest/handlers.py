@@ -197,7 +197,7 @@ class Handlers:
             return WHOLE, rest
         store: Store[Any] = operation.store.on_behalf_of(request.caller)
         # a caller without access learns nothing about the names
-        context_of(store).guard.rows(VERBS[operation.verb].asks or operation.verb)
+        context_of(store).guard.row_filter(VERBS[operation.verb].checks or operation.verb)
         return shape(store, links, names), rest
 
     def _object(self, request: Request) -> Mapping[str, Any]:

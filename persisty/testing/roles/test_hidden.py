@@ -108,7 +108,7 @@ def test_cursors_tell_no_more_than_the_items(stage: Stage, role: Role) -> None:
     """Read all pages, in the engine's own order and in every other order."""
     for kind in KINDS:
         store = Python(stage.app).store(role, kind)
-        if not context_of(store).guard.may("search"):
+        if not context_of(store).guard.allows("search"):
             continue
         for order in (None, *known(role, kind)):
             try:
@@ -141,7 +141,7 @@ def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(
     for kind in ("diary", "article", "ledger", "comment", "profile"):
         for giver in RESTRICTED:
             given = Python(stage.app).store(giver, kind)
-            cursor = given.search(limit=1, order="id").cursor if context_of(given).guard.may("search") else None
+            cursor = given.search(limit=1, order="id").cursor if context_of(given).guard.allows("search") else None
             if cursor is None:
                 continue
             for taker in RESTRICTED:

@@ -32,7 +32,7 @@ def subscribe(
     """Return the filter of a subscription. Raise an error for an invalid subscription and for one that the caller may not have."""
     meta = subscription.meta
     guard = context_of(app.store(meta.name).on_behalf_of(caller)).guard
-    rule = guard.rows("read")
+    rule = guard.row_filter("read")
     arguments = event.get("arguments") or {}
     given, where = where_of(guard, arguments)
     view = guard.view

@@ -36,7 +36,7 @@ class Live:
         self._trusted, self._meta, self._key = stores, subscription.meta, selected.key
         self._node, self._variables = node, variables
         self._as(caller)
-        self._guard.rows("read")
+        self._guard.row_filter("read")
         _, self._where = where_of(self._guard, selected.arguments(variables))
 
     def event(self, change: Change, caller: Caller) -> bytes | None:
@@ -49,7 +49,7 @@ class Live:
         guard, items = self._guard, [change.item]
         if type(change.item) is not self._meta.item:
             raise BackendUnavailable(f"The schema of {self._meta.name} has changed: subscribe again")
-        if not (guard.hold(self._where, items)[0] and guard.hold(guard.rows("read"), items)[0]):
+        if not (guard.matches(self._where, items)[0] and guard.matches(guard.row_filter("read"), items)[0]):
             return None
         run = Run(self._stores, self._variables, known_error)
         [found] = self._node.complete(run, guard.redact(items), lambda _: (self._key,))
