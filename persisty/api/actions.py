@@ -34,8 +34,9 @@ AUTHORIZATION = "servey.security.authorization"
 """The module of servey's `Authorization`. A parameter's annotation is recognised by it without an import."""
 
 
-def action_operations(app: App) -> dict[str, ActionOperation]:
-    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules.
+def action_operations(app: App, stores: Mapping[str, Operation] | None = None) -> dict[str, ActionOperation]:
+    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules. `stores`: the operations of the
+    app's stores, if they are known.
 
     `InvalidDeclaration` lists every trigger that no host runs, and every action that does not declare its callers.
     """
@@ -51,15 +52,15 @@ def action_operations(app: App) -> dict[str, ActionOperation]:
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     made = (_action_operation(function) for function in app.actions)
     found = [operation for operation in made if operation is not None]
-    if faults := [*_offered_twice(app, found)]:
+    if found and (faults := [*_offered_twice(operations_of_stores(app) if stores is None else stores, found)]):
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     return {operation.name: operation for operation in found}
 
 
-def _offered_twice(app: App, actions: list[ActionOperation]) -> Iterator[Fault]:
+def _offered_twice(stores: Mapping[str, Operation], actions: list[ActionOperation]) -> Iterator[Fault]:
     """Return a fault for each action with the name of another one, or with the method and path of another route."""
     names = Counter(one.name for one in actions)
-    routes = Counter((one.method, one.path) for one in routes_of([*operations_of_stores(app).values(), *actions]))
+    routes = Counter((one.method, one.path) for one in routes_of([*stores.values(), *actions]))
     for one in actions:
         if names[one.name] > 1:
             yield Fault(f"/actions/{one.name}", "Another action has this name", "@action(name=…)", one.name)
@@ -169,7 +170,8 @@ def _settled(result: Any) -> Any:
 
 def operations(app: App) -> dict[str, Operation]:
     """Everything the app offers, by name."""
-    stores, actions = operations_of_stores(app), action_operations(app)
+    stores = operations_of_stores(app)
+    actions = action_operations(app, stores)
     if twice := sorted(stores.keys() & actions.keys()):
         raise InvalidDeclaration(f"Actions are named as operations of stores: {', '.join(twice)}")
     return {**stores, **actions}

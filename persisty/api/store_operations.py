@@ -162,8 +162,9 @@ def operations_of(store: Store[Any]) -> tuple[StoreOperation, ...]:
     access = store.meta.access
     if access is None:
         return ()
+    segment = kebab(store.meta.name)
     return tuple(
-        _store_operation(store, verb, OFFERS[verb.name]) for verb in VERBS.values() if access.allows(verb.name)
+        _store_operation(store, segment, verb, OFFERS[verb.name]) for verb in VERBS.values() if access.allows(verb.name)
     )
 
 
@@ -181,12 +182,13 @@ def _called(
     return call(bound, arguments)
 
 
-def _store_operation(store: Store[Any], verb: Verb, offer: Offer) -> StoreOperation:
+def _store_operation(store: Store[Any], segment: str, verb: Verb, offer: Offer) -> StoreOperation:
+    """Return the operation of a verb. `segment`: the name of the store in a path."""
     return StoreOperation(
         name=f"{store.meta.name}_{verb.name}",
         mutation=verb.writes,
         method=offer.method,
-        path=offer.path.replace("{store}", kebab(store.meta.name)),
+        path=offer.path.replace("{store}", segment),
         parameters=offer.parameters,
         result=offer.result,
         call=partial(_called, store, verb.checks, offer.call),

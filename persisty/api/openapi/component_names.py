@@ -15,6 +15,7 @@ from ...model.derived_names import TYPES
 
 PROBLEM = "Problem"
 """The component of problem documents."""
+SUFFIXES = tuple(TYPES)
 INVALID = re.compile(r"[^a-zA-Z0-9.\-_]")
 """The characters that the name of a component must not have."""
 
@@ -55,4 +56,6 @@ def _unused(name: str, taken: Collection[str], items: Collection[str]) -> str:
 
 def _is_reserved(name: str, items: Collection[str]) -> bool:
     """Return whether the document has a component of this name itself, as each item's page."""
-    return name == PROBLEM or any(name.endswith(suffix) and name.removesuffix(suffix) in items for suffix in TYPES)
+    if name == PROBLEM:
+        return True
+    return name.endswith(SUFFIXES) and any(name.removesuffix(suffix) in items for suffix in TYPES)
