@@ -15,7 +15,7 @@ MOST_FIELDS = 6
 MOST_LINKS = 2
 LIMIT = 5
 NOTHING = "{\n  __typename\n}\n"
-HINT = '# Ctrl+Enter runs this. Callers with a token add it under Headers:\n# {{"authorization": "Bearer …"}}\n{query}'
+HINT = '# Ctrl+Enter runs this query.\n# A token goes under Headers:\n# {{"authorization": "Bearer …"}}\n{query}'
 
 
 def starter_query(operations: Iterable[Operation]) -> str:

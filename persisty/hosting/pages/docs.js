@@ -22,6 +22,8 @@ const Folded = ({ React }) => {
     }, []);
   }
 
+  const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
   // The row that opens and closes a group, below or above the rows of the group.
   const fold = (group, what, more) => h("tr", { key: group, className: "fold" },
     h("td", null),
@@ -41,14 +43,14 @@ const Folded = ({ React }) => {
       const headers = known.filter(([, place]) => place === "header").map(([one]) => one);
       const group = `${route} headers`;
       const shown = opened.has(group) ? row : null;
-      return headers[0] === name ? [fold(group, `${headers.length} request headers`, headers.join(", ")), shown] : shown;
+      return headers[0] === name ? [fold(group, counted(headers.length, "request header"), headers.join(", ")), shown] : shown;
     }
     const names = known.filter(([, place]) => place === "query").map(([one]) => one);
     const attribute = attributeOf(name);
     if (attribute !== null && names.includes(attribute)) return opened.has(`${route} ${attribute}`) ? row : null;
     const operators = names.filter((one) => attributeOf(one) === name).map((one) => one.slice(name.length + 2));
     if (operators.length === 0) return row;
-    return [row, fold(`${route} ${name}`, `${operators.length} filters of ${name}`, operators.join(", "))];
+    return [row, fold(`${route} ${name}`, `${counted(operators.length, "filter")} of ${name}`, operators.join(", "))];
   };
 
   const errors = (Response) => (props) => {
@@ -60,7 +62,7 @@ const Folded = ({ React }) => {
     if (!codes.includes(props.code)) return row;
     const group = `${props.path} ${props.method} errors`;
     const shown = opened.has(group) ? row : null;
-    return codes[0] === props.code ? [fold(group, `${codes.length} errors`, codes.join(", ")), shown] : shown;
+    return codes[0] === props.code ? [fold(group, counted(codes.length, "error"), codes.join(", ")), shown] : shown;
   };
 
   // A closed padlock stands for a route that this caller cannot use, an open one for a route that it can.
