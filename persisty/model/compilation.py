@@ -6,6 +6,7 @@ expressions, and freeze the meta. Bindings add what a schema only names: the cla
 
 from __future__ import annotations
 
+import enum
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -49,6 +50,7 @@ from .type_construction import FACTORIES, annotation_of, types_of
 from .types import (
     IMPLICIT,
     Kind,
+    bare,
     comparable,
     constrained,
     kind_of,
@@ -271,7 +273,8 @@ def _default(
             return made
         case Value(given) if given is not None or not one.optional:
             try:
-                value = msgspec.convert(given, inner)
+                member = type(given) is bare(inner)  # msgspec does not take a member of an enum of integers for one
+                value = given if member and isinstance(given, enum.Enum) else msgspec.convert(given, inner)
                 value = value if normalise is None else normalise(value)
             except (TypeError, ValueError) as error:
                 faults.append(Fault(f"/{one.name}", f"has a default that breaks its own type: {error}"))

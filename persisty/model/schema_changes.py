@@ -181,6 +181,9 @@ def _altered(
         )
         message = f"{name} is {new} now, was {old}: each value is converted"
         yield make.make("attribute_retyped", message, name, before=old, after=new, blocked=blocked)
+        if known and (after := members(schema, one)) is not None:
+            message = f"{name} has only {_listed(after)} now: no item may have another value"
+            yield make.make("members_removed", message, name, before="any", after=_listed(after))
     else:
         yield from _constrained(stored, schema, was, one, make)
     if was.optional and not one.optional:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Column, DefaultClause, Index, MetaData, Table, text
+from sqlalchemy import Column, DefaultClause, Index, MetaData, Table, literal_column
 from sqlalchemy.sql import quoted_name
 
 from ...errors import SchemaMismatch
@@ -113,7 +113,7 @@ class SqlMigrator:
         for column in table.columns:
             default = values.default(column.name)
             if default is not None:
-                column.server_default = DefaultClause(text(default))
+                column.server_default = DefaultClause(literal_column(default))  # `text` would take `:x` in it for a parameter
         return table
 
     def column(self, target: Table, name: str) -> Column[Any]:

@@ -117,9 +117,11 @@ class StoredValues:
                 yield f"{column} IS NULL", f"These items have no {name}. Give them one first, or declare a default", ()
             case "members_removed":
                 source = self.sources.get(name, name)
-                column, values = self.quoted(source), ", ".join(self.allowed(name))
+                (value, failing), values = self.converted(name), ", ".join(self.allowed(name))
                 message = "These items have a value that is no longer declared. Give them another one first"
-                yield f"{column} IS NOT NULL AND {column} NOT IN ({values})", message, (source,)
+                other = f"{value} NOT IN ({values})"
+                condition = other if failing is None else f"CASE WHEN {failing} THEN 1 = 2 ELSE {other} END"
+                yield f"{self.quoted(source)} IS NOT NULL AND {condition}", message, (source,)
             case "unique_added":
                 attributes = next(one.attributes for one in self.declared.uniques if one.name == name)
                 yield from self._repeated(attributes, "These items share values that have to be unique")

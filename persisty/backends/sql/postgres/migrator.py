@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from time import monotonic, sleep
 from typing import Any
 
+import psycopg
 from psycopg import errors
 from sqlalchemy import Column, Table
 
@@ -63,6 +64,7 @@ class PostgresMigrator(SqlMigrator):
         return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
 
     def execute(self, statements: Sequence[str]) -> None:
+        statement = "BEGIN"
         for attempt in range(LOCK_ATTEMPTS):
             try:
                 with self._connection.transaction():
@@ -71,7 +73,7 @@ class PostgresMigrator(SqlMigrator):
                         self._send(statement)
             except BackendUnavailable as error:
                 if not isinstance(error.__cause__, errors.LockNotAvailable) or attempt == LOCK_ATTEMPTS - 1:
-                    raise _explained(error) from error
+                    raise _explained(error, statement) from error
             else:
                 return
             sleep(backoff(attempt))
@@ -85,10 +87,14 @@ class PostgresMigrator(SqlMigrator):
         target, items = self.target(declared, values), self.count(former)
         if former != name:
             yield self._renaming(former, name)
+        removed = [one for one in changes if one.kind == "attribute_removed"]
         for one in changes:
-            yield from self._changed(one, target, values, items)
+            if one not in removed:
+                yield from self._changed(one, target, values, items)
         kept = [one.name for one in self.undeclared(stored, values, changes) if not one.optional]
         yield from self._key(former, changes, target, items)
+        for one in removed:  # after the key, of which one may have been a part
+            yield from self._removed(one, target, values)
         if kept:
             dropping = [self._nullable(name, one) for one in kept]
             yield self.step(f"Let new items leave out {', '.join(kept)}, which stay", dropping)
@@ -103,8 +109,6 @@ class PostgresMigrator(SqlMigrator):
                 yield self.step(
                     one.message, [self._alter(lambda op: op.add_column(table, column, schema=self._schema))]
                 )
-            case "attribute_removed":
-                yield from self._removed(one, target, values)
             case "attribute_renamed":
                 yield from self._renamed(one, target, values, items)
             case "attribute_optional":
@@ -213,7 +217,7 @@ class PostgresMigrator(SqlMigrator):
         for name in columns:
             yield from self._required(table, name, items)
         names = [self.quoted(row[0]) for row in self._connection.rows(KEY_NAME, (self.place(former),))]
-        constraint = "".join(f"DROP CONSTRAINT {name}, " for name in names)
+        constraint = "".join(f"DROP CONSTRAINT IF EXISTS {name}, " for name in names)
         adding = f"ADD CONSTRAINT {self.quoted(key)} PRIMARY KEY USING INDEX {self.quoted(built)}"
         yield self.step(f"The key is {', '.join(columns)}", [f"ALTER TABLE {place} {constraint}{adding}"])
 
@@ -305,7 +309,7 @@ class PostgresMigrator(SqlMigrator):
         return mirrors(self._connection.rows, table, self._schema)
 
 
-def _explained(error: BackendUnavailable) -> Exception:
+def _explained(error: BackendUnavailable, statement: str) -> Exception:
     """Return the error of a statement that the data or another session has stopped, in words for whoever migrates."""
     cause = error.__cause__
     if isinstance(cause, errors.LockNotAvailable):
@@ -315,4 +319,6 @@ def _explained(error: BackendUnavailable) -> Exception:
     if isinstance(cause, errors.DataError | errors.IntegrityError):
         message = f"A stored value does not fit: {cause.diag.message_primary}. This step is undone"
         return SchemaMismatch(message, faults=[Fault("", str(cause.diag.message_detail or cause.diag.message_primary))])
+    if isinstance(cause, psycopg.Error) and cause.diag.message_primary:
+        return BackendUnavailable(f"PostgreSQL: {cause.diag.message_primary}, at: {statement}")
     return error
