@@ -12,17 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import settings
 from ..application import App, load_app
 from ..deploy.evolution import evolutions_of
-from ..errors import InvalidDeclaration
 from ..model.schema_changes import Change, Effect
+from .project import AppArgument, app_of
 
 STYLES = {Effect.SAFE: "green", Effect.SLOW: "yellow", Effect.WAVES: "yellow", Effect.DESTRUCTIVE: "bold red"}
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, one object for each change")] = False,
 ) -> None:
@@ -40,9 +39,7 @@ def command(
 
 def load(app: str | None, url: str | None) -> tuple[App, str]:
     """Return the app of the argument or the settings, and its name as `module:attribute`."""
-    spec = app or settings.load().app
-    if spec is None:
-        raise InvalidDeclaration("No app: give module:attribute, or set PERSISTY_APP")
+    spec = app_of(app)
     loaded = load_app(spec)
     if url:
         loaded.use(url)

@@ -18,10 +18,11 @@ from ..deploy.migration import Progress as Report
 from ..errors import PersistyError
 from ..store.migration import Step
 from .diff import load, table
+from .project import AppArgument
 
 
 def command(
-    app: Annotated[str | None, typer.Argument(help="The app, as module:attribute; default: PERSISTY_APP")] = None,
+    app: AppArgument = None,
     url: Annotated[str | None, typer.Option(help="URL of the engine, instead of the app's")] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print the steps and their statements, and change nothing")

@@ -50,7 +50,7 @@ class Dialect(Struct, frozen=True):
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
     value; sums of decimals are exact, integers do not come. `columns_of`: a statement that lists the columns of a table, as
-    `stored_schema.StoredColumn` has them; `uniques_of`: one that lists its unique indexes; `indexes_of`: one that lists the columns of all
+    `stored_schema.StoredColumn` has them; `indexes_of`: one that lists the columns of all
     indexes but the primary key's, with their names. `converting`: (stored form, declared form, column in SQL) → the converted value, and the condition
     of values that have no exact counterpart, None where all have one. `remedies`: difference between a table and its
     declaration → what resolves it, a text with `{table}`, `{column}` and `{type}`. `explain`: the word before a statement that makes the engine tell its plan, and `explained` reads what it then
@@ -68,7 +68,6 @@ class Dialect(Struct, frozen=True):
     nested: Callable[[Column, Attribute], Column]
     aggregate: Callable[[str, Column, Kind], Column]
     columns_of: str
-    uniques_of: str
     indexes_of: str
     converting: Callable[[str, str, str], tuple[str, str | None]]
     remedies: Mapping[str, str]

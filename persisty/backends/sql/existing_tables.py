@@ -19,7 +19,7 @@ from ...model.schema_differences import named_before
 from .added_columns import adding_column
 from .columns import RowCodec, table_text
 from .dialect import Dialect
-from .stored_schema import COLLATION, Rows, StoredColumn, comparable, stored_columns
+from .stored_schema import COLLATION, Rows, StoredColumn, comparable, stored_columns, stored_indexes
 
 
 class Comparison:
@@ -137,11 +137,13 @@ class Comparison:
         return f"If {' or '.join(alike)} is its new name, declare {named_before(stored.name)} there. Otherwise: "
 
     def _uniques(self) -> Iterator[Fault]:
-        """Yield the unique indexes that persisty made for a `Unique` that is no longer declared."""
+        """Yield the unique indexes that persisty made for a `Unique` that is no longer declared. Over a column without an attribute they hinder no new
+        item."""
         declared = {str(index.name) for index in self._table.indexes}
         schema, dot, _ = self._place.rpartition(".")
-        for (name,) in self._rows(self._dialect.uniques_of, (self._table.name,)):
-            if name.startswith(f"{self._table.name}-unique-") and name not in declared:
+        for one in stored_indexes(self._rows, self._table.name, self._dialect):
+            name, known = one.name, all(column in self._table.c for column in one.columns)
+            if one.unique and known and name.startswith(f"{self._table.name}-unique-") and name not in declared:
                 yield Fault(
                     f"/{self._table.name}",
                     f"The table has a unique index that is not declared. Drop it: DROP INDEX {schema}{dot}{self._quoted(name)}",

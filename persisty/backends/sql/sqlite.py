@@ -171,7 +171,6 @@ SQLITE = Dialect(
     nested=_nested,
     aggregate=_aggregate,
     columns_of='SELECT name, type, "notnull", dflt_value IS NOT NULL, pk FROM pragma_table_info(?)',
-    uniques_of="SELECT name FROM pragma_index_list(?) WHERE origin = 'c' AND \"unique\"",
     indexes_of=(
         'SELECT l.name, l."unique", i.name, 1 FROM pragma_index_list(?) l, pragma_index_info(l.name) i '
         "WHERE l.origin = 'c' ORDER BY l.name, i.seqno"

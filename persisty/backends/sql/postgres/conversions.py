@@ -51,6 +51,6 @@ CONVERSIONS: dict[tuple[str, str], tuple[str, str | None]] = {
 
 
 def converting(before: str, after: str, column: str) -> tuple[str, str | None]:
-    """Return the row of `CONVERSIONS` for a column."""
-    expression, failing = CONVERSIONS[before, after]
+    """Return the row of `CONVERSIONS` for a column. Types without a conversion have none but that of null."""
+    expression, failing = CONVERSIONS.get((before, after), ("NULL", None))
     return expression.format(c=column), None if failing is None else failing.format(c=column)

@@ -156,10 +156,6 @@ FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_index i O
 WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 """.strip()
-UNIQUES_OF = """
-SELECT i.relname::text FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
-WHERE c.relname = $1 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND x.indisunique AND NOT x.indisprimary
-""".strip()
 INDEXES_OF = """
 SELECT i.relname::text, x.indisunique, a.attname::text, x.indisvalid
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
@@ -194,7 +190,6 @@ POSTGRES = Dialect(
     nested=_nested,
     aggregate=_aggregate,
     columns_of=COLUMNS_OF,
-    uniques_of=UNIQUES_OF,
     indexes_of=INDEXES_OF,
     converting=converting,
     remedies=REMEDIES,
@@ -211,7 +206,7 @@ def dialect_of(schema: str | None) -> Dialect:
     compiler = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     compiler.identifier_preparer.schema_for_object = lambda named: schema if isinstance(named, Table) else ""
     place = "'" + schema.replace("'", "''") + "'"
-    texts = {"columns_of": COLUMNS_OF, "uniques_of": UNIQUES_OF, "indexes_of": INDEXES_OF}
+    texts = {"columns_of": COLUMNS_OF, "indexes_of": INDEXES_OF}
     return structs.replace(
         POSTGRES, compiler=compiler, **{name: text.replace("current_schema()", place) for name, text in texts.items()}
     )

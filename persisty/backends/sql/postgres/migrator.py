@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
+from msgspec import structs
 from psycopg import errors
 from sqlalchemy import Column, Table
 
@@ -41,6 +42,8 @@ BATCH = 1_000
 """Items that one statement of a backfill writes."""
 REST = 0.25
 """Share of a batch's time that a backfill rests after it."""
+AFTER_THE_KEY = frozenset({"attribute_removed", "attribute_optional"})
+"""Kinds of changes of an attribute that may have been a part of the former key."""
 KEY_NAME = "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'"
 
 
@@ -54,13 +57,14 @@ class PostgresMigrator(SqlMigrator):
         """Return the schema of a table. A column that is not filled yet is left out, so that the rename goes on; one that is filled is as the
         declaration has it."""
         columns = stored_columns(self._connection.rows, name, self._dialect)
+        schema = None if declared is None else declared.schema
+        known = record or schema
+        applied = {} if known is None else {one.name: one for one in known.attributes}
         for one in self._mirrors(name):
             column = columns.pop(one.new, None)
-            attribute = None if declared is None else declared.attributes.get(one.new)
             if column is not None and one.filled:
-                required = attribute is not None and not attribute.optional
-                columns[one.new] = type(column)(column.name, column.type, required, column.has_default, column.place)
-        schema = None if declared is None else declared.schema
+                required = one.new in applied and not applied[one.new].optional
+                columns[one.new] = structs.replace(column, required=required)
         return stored_schema(name, columns, self.indexes(name), record, schema, self._dialect)
 
     def execute(self, statements: Sequence[str]) -> None:
@@ -87,14 +91,14 @@ class PostgresMigrator(SqlMigrator):
         target, items = self.target(declared, values), self.count(former)
         if former != name:
             yield self._renaming(former, name)
-        removed = [one for one in changes if one.kind == "attribute_removed"]
+        late = [one for one in changes if one.kind in AFTER_THE_KEY]
         for one in changes:
-            if one not in removed:
+            if one not in late:
                 yield from self._changed(one, target, values, items)
         kept = [one.name for one in self.undeclared(stored, values, changes) if not one.optional]
         yield from self._key(former, changes, target, items)
-        for one in removed:  # after the key, of which one may have been a part
-            yield from self._removed(one, target, values)
+        for one in late:
+            yield from self._changed(one, target, values, items)
         if kept:
             dropping = [self._nullable(name, one) for one in kept]
             yield self.step(f"Let new items leave out {', '.join(kept)}, which stay", dropping)
@@ -116,6 +120,8 @@ class PostgresMigrator(SqlMigrator):
             case "attribute_required":
                 yield from self._filled_with_default(one, target, values, items)
                 yield from self._required(table, name, items)
+            case "attribute_removed":
+                yield from self._removed(one, target, values)
             case "attribute_retyped":
                 yield self._retyped(one, target, values, items)
 
@@ -227,7 +233,6 @@ class PostgresMigrator(SqlMigrator):
         stale, missing = self.differing_indexes(former, target, values)
         renamed = {old for new, old in values.sources.items() if self._doubled(old, new, values, items)}
         mirrored = renamed | {one.old for one in self._mirrors(former)}
-        columns = {one.name: one.columns for one in self.indexes(former)}
         for index in missing:
             name = str(index.name)
             statements = [self._alter(lambda op: self._drop_index(op, name))] if name in stale else []  # noqa: B023
@@ -235,10 +240,19 @@ class PostgresMigrator(SqlMigrator):
             unique = bool(index.unique)
             statements.append(self._alter(lambda op: self._index(op, name, table, names, unique=unique)))  # noqa: B023
             yield self._concurrent(f"Create the index {name}", statements, items)
-        gone = [one for one in stale if one not in {str(index.name) for index in missing}]
-        for name in gone:
-            if not mirrored & {*columns[name]}:
-                yield self._concurrent(f"Drop the index {name}", [self._alter(lambda op: self._drop_index(op, name))])  # noqa: B023
+        made = {str(index.name) for index in missing}
+        heirs = {mirror.old: mirror.new for mirror in self._mirrors(former)} | {
+            old: new for new, old in values.sources.items()
+        }
+        uniques = {(*(column.name for column in index.columns),) for index in target.indexes if index.unique}
+        for one in self.indexes(former):
+            if one.name not in stale or one.name in made:
+                continue
+            as_now = tuple(heirs.get(column, column) for column in one.columns)
+            if mirrored & {*one.columns} and (not one.unique or as_now in uniques):
+                continue  # older code needs it
+            dropping = self._alter(lambda op: self._drop_index(op, one.name))  # noqa: B023
+            yield self._concurrent(f"Drop the index {one.name}", [dropping])
 
     def _renaming(self, former: str, name: str) -> Step:
         """Return the step that renames a table and its indexes. An empty table that has the new name already is dropped."""
