@@ -1,7 +1,7 @@
 """What a fuzzer cannot know: an `Idempotency-Key` is one request's. It tries the same few keys again and again, and would hear of nothing but that.
 
 Each valid key becomes one that nobody has used; what is no key stays as it is. Sending the very same request again is for
-`tests/api/test_idempotency.py` to try.
+`tests/api/idempotency/` to try.
 """
 
 from __future__ import annotations

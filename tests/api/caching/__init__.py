@@ -1,0 +1,1 @@
+"""REST's cache headers, and conditional requests with ETags and times."""

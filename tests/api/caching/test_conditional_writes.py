@@ -1,0 +1,205 @@
+"""Conditional writes: `If-Match`, `If-None-Match` and `If-Unmodified-Since`."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persisty import (
+    App,
+)
+from persisty.api.http.messages import Response
+from persisty.api.rest.endpoint import Rest
+from persisty.store.store import context_of
+
+from ...unit.counting import counted
+from .items import BOB, ITEMS, Client, Covert, Dated, Diary, Plain, Versioned
+
+
+def code(response: Response) -> Any:
+    return json.loads(response.body)["code"]
+
+
+@pytest.mark.parametrize("item", [Versioned, Dated, Plain, Covert])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_write_of_another_version_than_is_known_is_refused(
+    app: App, ask: Client, etag: Any, item: type[Any], method: str
+) -> None:
+    tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
+    body = {"text": "mine"} if method == "PATCH" else None
+    app.store(item).update("1", {"text": "theirs"})
+    refused = ask(method, path, body, if_match=tag)
+    assert (refused.status, code(refused)) == (412, "precondition_failed")
+    assert json.loads(refused.body)["item"]["text"] == "theirs"
+    assert app.store(item).read("1").text == "theirs"  # type: ignore[union-attr]
+    now = ask("GET", path).headers["etag"]
+    assert ask(method, path, body, if_match=f'"other", {now}').status == (200 if method == "PATCH" else 204)
+
+
+def test_the_answer_to_a_write_tells_the_validators_of_what_it_made(ask: Client) -> None:
+    made = ask("POST", "/api/versioned", {"id": "1"})
+    assert made.headers["etag"] == ask("GET", "/api/versioned/1").headers["etag"]
+    changed = ask("PATCH", "/api/versioned/1", {"text": "a"}, if_match=made.headers["etag"])
+    now = ask("GET", "/api/versioned/1").headers
+    assert (changed.headers["etag"], changed.headers["last-modified"]) == (now["etag"], now["last-modified"])
+    assert ask("PATCH", "/api/versioned/1", {"text": "b"}, if_match=changed.headers["etag"]).status == 200
+
+
+ROUND_TRIPS = [(Versioned, ["write"]), (Dated, ["read", "write"]), (Plain, ["read", "write"])]
+
+
+@pytest.mark.parametrize(("item", "calls"), ROUND_TRIPS)
+def test_a_conditional_write_asks_the_engine_no_more_than_it_must(
+    app: App, ask: Client, etag: Any, item: type[Any], calls: list[str]
+) -> None:
+    tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
+    with counted(context_of(app.store(item)).backend) as counting:
+        answered = ask("PATCH", path, {"text": "new"}, if_match=tag)
+        assert (answered.status, counting.calls) == (200, calls)
+        assert ask("DELETE", path, if_match=answered.headers["etag"]).status == 204
+        assert counting.calls == calls * 2
+
+
+GIVEN = {"text": "first", "ratio": 0.1, "place": {"city": "a", "tags": []}}
+
+
+THEIRS: list[tuple[type[Any], dict[str, Any]]] = [
+    (Dated, {"text": "theirs"}),
+    (Dated, {"text": "first"}),  # the time tells that it was written, though nothing else does
+    (Plain, {"text": "theirs"}),
+    (Plain, {"text": None}),
+    (Plain, {"ratio": 0.2}),
+    (Plain, {"place": {"city": "b", "tags": []}}),
+    (Plain, {"place": None}),
+]
+
+
+@pytest.mark.parametrize(("item", "change"), THEIRS)
+def test_who_writes_between_the_read_and_the_write_is_not_overwritten(
+    app: App, ask: Client, item: type[Any], change: dict[str, Any]
+) -> None:
+    known = item.__persisty__.attributes
+    app.store(item).create({"id": "1", **{name: value for name, value in GIVEN.items() if name in known}})
+    path = f"/api/{item.__name__.lower()}/1"
+    tag = ask("GET", path).headers["etag"]
+    theirs: list[Any] = []
+
+    def interfere(call: str) -> None:
+        if call == "write" and not theirs:
+            theirs.append(True)
+            app.store(item).update("1", change)
+
+    with counted(context_of(app.store(item)).backend, interfere) as counting:
+        refused = ask("DELETE", path, if_match=tag)
+        assert counting.calls == ["read", "write", "write"]
+    assert (refused.status, code(refused)) == (412, "precondition_failed")
+    assert app.store(item).read("1") is not None
+
+
+@pytest.mark.parametrize("item", [Versioned, Plain])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_any_version_is_one_that_is_there(ask: Client, etag: Any, item: type[Any], method: str) -> None:
+    path, body = f"/api/{item.__name__.lower()}/1", {"text": "x"} if method == "PATCH" else None
+    for headers in ({"if_match": "*"}, {"if_match": '"a"'}, {"if_none_match": "*"}, {}):
+        assert (found := ask(method, path, body, **headers)).status == 404, found  # type: ignore[arg-type]
+    tag = etag(item)
+    assert ask(method, path, body, if_none_match="*").status == 412
+    assert ask(method, path, body, if_none_match=tag).status == 412
+    assert ask(method, path, body, if_match="").status == 412
+    assert ask(method, path, body, if_match="*", if_none_match='"other"').status in (200, 204)
+
+
+@pytest.mark.parametrize(
+    "tag", ['"1"', '"x.1"', '".1"', '"-1.1"', '"٣.1"', f'"{10**18}{10**18}.1"', f'"{2**64 - 1}.1"', "1.1"]
+)
+def test_a_tag_that_tells_no_version_is_that_of_another(ask: Client, etag: Any, tag: str) -> None:
+    etag(Versioned)
+    assert ask("PATCH", "/api/versioned/1", {"text": "x"}, if_match=tag).status == 412
+
+
+def test_if_unmodified_since_holds_where_there_is_a_time(app: App, ask: Client, etag: Any) -> None:
+    etag(Dated), etag(Plain)
+    told = ask("GET", "/api/dated/1").headers["last-modified"]
+    old = "Thu, 01 Jan 1970 00:00:00 GMT"
+    with counted(context_of(app.store(Dated)).backend) as counting:
+        assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=old).status == 412
+        assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since=told).status == 200
+        assert counting.calls == ["write", "write"]
+    assert ask("PATCH", "/api/dated/1", {"text": "x"}, if_unmodified_since="soon").status == 200
+    assert ask("PATCH", "/api/plain/1", {"text": "x"}, if_unmodified_since=old).status == 200
+    tag = ask("GET", "/api/dated/1").headers["etag"]
+    assert ask("DELETE", "/api/dated/1", if_match=tag, if_unmodified_since=old).status == 204  # the tag says more
+
+
+def test_conditions_in_the_query_and_in_the_headers_both_have_to_hold(ask: Client, etag: Any) -> None:
+    tag = etag(Versioned)
+    assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=other", if_match=tag).status == 412
+    assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=first", if_match='"2.0"').status == 412
+    assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=first", if_match=tag).status == 200
+
+
+def test_a_create_that_reckons_with_a_taken_key_fails_its_precondition_and_tells_nothing_of_the_item(
+    ask: Client, etag: Any
+) -> None:
+    etag(Plain)
+    assert code(ask("POST", "/api/plain", {"id": "1"})) == "conflict"
+    refused = ask("POST", "/api/plain", {"id": "1"}, if_none_match="*")
+    assert (refused.status, code(refused), json.loads(refused.body)["item"]) == (412, "precondition_failed", None)
+    assert ask("POST", "/api/plain", {"id": "2"}, if_none_match="*").status == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_an_item_that_the_caller_may_not_see_is_not_there_whatever_is_asked_of_it(
+    app: App, ask: Client, method: str
+) -> None:
+    app.store(Diary).create({"id": "1", "author": "ann", "text": "dear diary"})
+    tag = ask("GET", "/api/diary/1").headers["etag"]
+    body = {"text": "x"} if method == "PATCH" else None
+    asked = (
+        {},
+        {"if_match": tag},
+        {"if_match": "*"},
+        {"if_match": '"a"'},
+        {"if_none_match": "*"},
+        {"if_none_match": tag},
+    )
+    answers = [ask(method, "/api/diary/1", body, caller=BOB, **headers) for headers in asked]  # type: ignore[arg-type]
+    missing = ask(method, "/api/diary/2", body, caller=BOB)
+    assert {(one.status, one.body, tuple(one.headers.items())) for one in answers} == {
+        (404, missing.body, tuple(missing.headers.items()))
+    }
+
+
+PIECES = st.sampled_from(
+    ['"a"', '"1.', 'W/"', '"', ",", " ", "*", "\t", "Fri, ", "02 Jan 2026", "03:04:05", " GMT", "é", "1", "\x00"]
+)
+
+
+SENT = st.one_of(
+    st.lists(PIECES, max_size=8).map("".join),
+    st.text(max_size=20),
+    st.sampled_from(["*", '"1.0"', 'W/"2.x"', "Fri, 02 Jan 2100 03:04:05 GMT", "Friday, 31-Feb-26 03:04:05 GMT"]),
+)
+
+
+NAMES = ("if_match", "if_none_match", "if_modified_since", "if_unmodified_since")
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), SENT), st.sampled_from(["versioned", "dated", "plain"]))
+def test_whatever_the_headers_say_an_item_is_answered_kept_or_refused_and_never_lost(
+    headers: dict[str, str], name: str
+) -> None:
+    app = App("cached", items=ITEMS, url="memory://")
+    ask = Client(Rest(app))
+    app.store(name).create({"id": "1"})
+    full, asked = ask("GET", f"/api/{name}/1"), ask("GET", f"/api/{name}/1", **headers)
+    assert asked.status in (200, 304, 412)
+    assert (asked.body == full.body) == (asked.status == 200)
+    changed = ask("PATCH", f"/api/{name}/1", {"text": "new"}, **headers)
+    assert changed.status in (200, 412)
+    assert (app.store(name).read("1").text == "new") == (changed.status == 200)
+    assert (
+        "if_match" in headers or "if_none_match" in headers or "if_unmodified_since" in headers or changed.status == 200
+    )
