@@ -3,57 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from persisty import GENERATED, VERSION, Access, App, Attr, authenticated, everyone, stored
+from persisty import App
 from persisty.api.http.messages import Request, Response
 from persisty.api.multi_store_operations import PATH
 from persisty.api.rest.endpoint import Rest
 from persisty.hosting.route_names import RouteNames
 from persisty.security.caller import ANONYMOUS, Caller
 
-OPEN = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
-
-
-@stored(access=OPEN)
-class Account:
-    id: str
-    balance: int = 0
-
-
-@stored(access=Access(read=everyone, create=authenticated, update=authenticated, delete=authenticated))
-class Entry:
-    id: UUID = GENERATED
-    text: str
-    amount: int
-
-
-@stored(access=OPEN, conditional_writes=True)
-class Rate:
-    id: str
-    value: int
-    version: int = Attr(generator=VERSION)
-
-
-@stored
-class Secret:
-    id: str
-
-
-ANN = Caller("ann")
-
-
-@pytest.fixture(params=["memory://", "sqlite://"])
-def app(request: pytest.FixtureRequest) -> Iterator[App]:
-    found = App("bank", items=[Account, Entry, Rate, Secret], url=request.param)
-    found.prepare()
-    found.store(Account).create({"id": "a", "balance": 5})
-    yield found
-    found.close()
+from ..bank import ANN, Account, Entry, Rate
+from ..bank import app as app  # noqa: PLC0414 - a fixture
 
 
 def post(app: App, body: Any, caller: Caller = ANN, **headers: str) -> tuple[Response, Any]:
@@ -137,5 +99,5 @@ def test_the_document_and_the_names_of_routes_have_it(app: App) -> None:
 
 
 def test_an_app_with_one_store_does_not_offer_it() -> None:
-    response, _ = post(App("one", items=[Account], url="memory://"), {"edits": []})
+    response, _ = post(App("one", items=[Rate], url="memory://"), {"edits": []})
     assert response.status == 404

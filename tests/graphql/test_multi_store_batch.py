@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from persisty import GENERATED, VERSION, Access, App, Attr, HasMany, authenticated, everyone, link, stored
+from persisty import App
 from persisty.api.graphql.appsync.function import AppSync
 from persisty.api.graphql.hosted.document_limits import Limits
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.deploy.plan import plan_of
-from persisty.security.caller import ANONYMOUS, Caller
+from persisty.security.caller import ANONYMOUS
 
+from ..bank import ANN, Account, Entry, Rate, Secret
+from ..bank import app as app  # noqa: PLC0414 - a fixture
 from .asking import Hosted, StandIn
 
-OPEN = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
-
-
-@stored(access=OPEN)
-class Account:
-    id: str
-    balance: int = 0
-    entries: HasMany[Entry] = link(by="account_id")
-
-
-@stored(access=Access(read=everyone, create=authenticated, update=authenticated, delete=authenticated))
-class Entry:
-    id: UUID = GENERATED
-    text: str
-    amount: int
-    account_id: str | None = None
-    note: str = Attr(default="", readable=authenticated)
-
-
-@stored(access=OPEN, conditional_writes=True)
-class Rate:
-    id: str
-    value: int
-    version: int = Attr(generator=VERSION)
-
-
-@stored
-class Secret:
-    id: str
-
-
-ANN = Caller("ann")
 EDIT = """mutation ($e: [AnyStoreEdit!]!, $a: Boolean) { editBatch(edits: $e, atomic: $a) {
     code message attributes faults { path message } item { account { id balance entries { items { text } } } entry { text note } } } }"""
 BOTH: list[dict[str, Any]] = [
     {"account": {"update": {"key": "a", "changes": {"balance": 3}, "when": {"balance": {"ge": 2}}}}},
     {"entry": {"create": {"text": "coffee", "amount": -2, "account_id": "a"}}},
 ]
-
-
-@pytest.fixture(params=["memory://", "sqlite://"])
-def app(request: pytest.FixtureRequest) -> Iterator[App]:
-    found = App("bank", items=[Account, Entry, Rate, Secret], url=request.param)
-    found.prepare()
-    found.store(Account).create({"id": "a", "balance": 5})
-    yield found
-    found.close()
 
 
 @pytest.fixture(params=["hosted", "appsync"])

@@ -1,0 +1,52 @@
+"""A bank: the items of the tests of batches over several stores, and its app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from persisty import GENERATED, VERSION, Access, App, Attr, Caller, HasMany, authenticated, everyone, link, stored
+
+OPEN = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
+
+
+@stored(access=OPEN)
+class Account:
+    id: str
+    balance: int = 0
+    entries: HasMany[Entry] = link(by="account_id")
+
+
+@stored(access=Access(read=everyone, create=authenticated, update=authenticated, delete=authenticated))
+class Entry:
+    id: UUID = GENERATED
+    text: str
+    amount: int
+    account_id: str | None = None
+    note: str = Attr(default="", readable=authenticated)
+
+
+@stored(access=OPEN, conditional_writes=True)
+class Rate:
+    id: str
+    value: int
+    version: int = Attr(generator=VERSION)
+
+
+@stored
+class Secret:
+    id: str
+
+
+ANN = Caller("ann")
+
+
+@pytest.fixture(params=["memory://", "sqlite://"])
+def app(request: pytest.FixtureRequest) -> Iterator[App]:
+    found = App("bank", items=[Account, Entry, Rate, Secret], url=request.param)
+    found.prepare()
+    found.store(Account).create({"id": "a", "balance": 5})
+    yield found
+    found.close()
