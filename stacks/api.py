@@ -7,19 +7,24 @@ from pathlib import Path
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as http
 from aws_cdk import aws_appsync as appsync
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_wafv2 as waf
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
-from persisty.deploy.events import Events, events_of
+from persisty.deploy.alarms import GRAPHQL, HTTP
+from persisty.deploy.events import Events, alarms_parameter, events_of
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
+from .constructs.access_logs import log_fields, log_requests
 from .constructs.authorization import Modes
 from .constructs.functions import Functions, FunctionSettings
+from .constructs.monitoring import Watched, add_alarms, add_dashboard, new_topic, watched_functions
 from .constructs.passed_values import Values
 from .constructs.placement import Placement
 from .constructs.resolvers import add_resolvers
+from .constructs.retention import RETENTIONS
 
 SPLIT = "GraphqlSplit"
 """Id of an API whose resolvers are in nested stacks. It is another API: a resolver of the same one cannot move to another stack."""
@@ -39,6 +44,19 @@ class Api:
         self.http_domain: http.DomainName | None = None
         self.http = self._http_api()
         self.graphql = self._graphql_api() if plan.sdl else None
+        self.topic = self._monitoring(plan) if settings.options.alarms else None
+
+    def _monitoring(self, plan: Plan) -> sns.ITopic:
+        """Add alarms and the dashboard. The topic is passed to the part of events."""
+        topic = self._surroundings.topic or new_topic(self._scope)
+        resources = [*watched_functions(self.functions), Watched(HTTP, "http", self.http.api_id)]
+        if self.graphql is not None:
+            resources.append(Watched(GRAPHQL, "graphql", self.graphql.api_id))
+        add_alarms(self._scope, resources, topic)
+        if self._surroundings.topic is None:
+            self._values.give(self._scope, "AlarmsParameter", alarms_parameter(plan), topic.topic_arn)
+        add_dashboard(self._scope, plan.prefix, resources)
+        return topic
 
     def _http_api(self) -> http.HttpApi:
         scope, options, domain = self._scope, self._options, self._surroundings.domain
@@ -47,7 +65,7 @@ class Api:
             self.http_domain = http.DomainName(
                 scope, "HttpDomain", domain_name=domain.name, certificate=domain.certificate
             )
-        http.HttpStage(
+        stage = http.HttpStage(
             scope,
             "HttpStage",
             http_api=api,
@@ -56,6 +74,8 @@ class Api:
             throttle=http.ThrottleSettings(rate_limit=options.rate_limit, burst_limit=options.burst_limit),
             domain_mapping=self.http_domain and http.DomainMappingOptions(domain_name=self.http_domain),
         )
+        if options.access_logs:
+            log_requests(scope, stage, RETENTIONS[options.log_retention])
         integrations = {
             name: HttpLambdaIntegration(f"{pascal(name)}Integration", self._invoked[name])
             for name in dict.fromkeys(route.function for route in self._plan.routes)
@@ -87,6 +107,8 @@ class Api:
             domain_name=domain and appsync.DomainOptions(domain_name=domain.name, certificate=domain.certificate),
         )
         modes.narrow(api)
+        if self._options.access_logs:
+            log_fields(scope, api, RETENTIONS[self._options.log_retention])
         add_resolvers(api, plan, self._invoked, Placement(scope, split=self._options.split))
         events = events_of(plan)
         if events is not None:

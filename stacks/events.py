@@ -10,14 +10,17 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambdas
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events
+from persisty.deploy.alarms import QUEUE, STREAM
+from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events, alarms_parameter
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
 from .constructs.functions import Functions, FunctionSettings
+from .constructs.monitoring import Watched, add_alarms, watched_functions
 from .constructs.passed_values import Values
 from .constructs.placement import Placement
 
@@ -54,12 +57,26 @@ class EventsPart:
         # the function may send there as Lambda does, by the same grant
         self.function.add_environment(DEAD_LETTERS_URL, self.dead_letters.queue_url)
         self._read()
+        if settings.options.alarms:
+            self._monitoring(plan, settings.surroundings.topic)
         cdk.CfnOutput(
             scope,
             "StreamDeadLettersUrl",
             value=self.dead_letters.queue_url,
             description="Dead-letter queue of the stream function",
         )
+
+    def _monitoring(self, plan: Plan, topic: sns.ITopic | None) -> None:
+        if topic is None:
+            arn = self._values.take(self._scope, alarms_parameter(plan))
+            topic = sns.Topic.from_topic_arn(self._scope, "Alarms", arn)
+        name = self._events.function.name
+        resources = [
+            *watched_functions({name: self.function}),
+            Watched(STREAM, name, self.function.function_name),
+            Watched(QUEUE, "dead-letters", self.dead_letters.queue_name),
+        ]
+        add_alarms(self._scope, resources, topic)
 
     def _publishing(self) -> iam.PolicyStatement:
         """Allow to call the mutations that publish, and no other field."""

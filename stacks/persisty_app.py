@@ -35,7 +35,7 @@ class PersistyApp(Construct):
 
     `plan` is what is deployed, as data. `tables` are by the names of their stores, `functions` by their names in the plan: `rest`, `graphql_http`, `appsync`,
     `authorizer`, `stream`, `action_NAME`. `http` and `graphql` are the APIs; `secret` is the token secret, `dead_letters` the queue of changes that were
-    not published, each None if there is none. `stacks` are those that it has made.
+    not published, `topic` the receiver of alarms, each None if there is none. `stacks` are those that it has made.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class PersistyApp(Construct):
         api = Api(api_scope, self.plan, values, settings)
         self.tables, self.secret = data.tables, data.secret
         self.functions, self.http, self.graphql = dict(api.functions), api.http, api.graphql
-        self.http_domain, self.dead_letters = api.http_domain, None
+        self.http_domain, self.topic, self.dead_letters = api.http_domain, api.topic, None
         events = events_of(self.plan)
         if events is not None:
             found = EventsPart(part("Events", "Events"), self.plan, events, values, settings)

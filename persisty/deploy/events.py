@@ -50,6 +50,10 @@ def api_parameter(plan: Plan, what: str) -> str:
     return parameter_name(plan.app, plan.stage, "graphql", what)
 
 
+def alarms_parameter(plan: Plan) -> str:
+    return parameter_name(plan.app, plan.stage, "alarms")
+
+
 def events_of(plan: Plan) -> Events | None:
     """Return the events of a plan, or None if no caller can subscribe to anything."""
     if not plan.publishers:

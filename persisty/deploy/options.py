@@ -77,7 +77,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     burst_limit: Annotated[int, Meta(ge=1)] = 1000
     web_acl: str | None = None
     split: bool = False
-    alarms: bool = False
+    alarms: bool = True
     access_logs: bool = True
     tags: dict[str, str] = {}
 
