@@ -53,7 +53,7 @@ class Api:
         if self.graphql is not None:
             resources.append(Watched(GRAPHQL, "graphql", self.graphql.api_id))
         add_alarms(self._scope, resources, topic)
-        if self._surroundings.topic is None:
+        if self._surroundings.topic is None and events_of(plan) is not None:
             self._values.give(self._scope, "AlarmsParameter", alarms_parameter(plan), topic.topic_arn)
         add_dashboard(self._scope, plan.prefix, resources)
         return topic

@@ -46,10 +46,14 @@ def for_moto(assembly: Path, folder: Path) -> Path:
     for file in folder.glob("*.template.json"):
         template = json.loads(file.read_text())
         missing = {name for name, one in template["Resources"].items() if one["Type"].startswith("AWS::AppSync::")}
-        for name, resource in list(template["Resources"].items()):
-            referring = name not in missing and not missing.isdisjoint(_referred(resource))
-            if referring or resource["Type"] == "AWS::SSM::Parameter":
-                del template["Resources"][name]
+        resources = template["Resources"]
+        left_out = {name for name, one in resources.items() if one["Type"] == "AWS::SSM::Parameter"}
+        before = -1
+        while before != len(left_out):
+            before, gone = len(left_out), missing | left_out
+            left_out |= {name for name in resources.keys() - gone if not gone.isdisjoint(_referred(resources[name]))}
+        for name in left_out:
+            del resources[name]
         file.write_text(json.dumps(template))
     return folder
 

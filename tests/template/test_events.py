@@ -51,7 +51,7 @@ def test_stacks_tell_each_other_by_parameters_and_export_nothing(
     assert told.keys() == {source.parameter for source in planned.sources}
     assert all(value.endswith(".StreamArn>") for value in told.values())
     told = {one["Name"]: text(one["Value"]) for one in properties(api, "AWS::SSM::Parameter")}
-    assert told.keys() == {planned.url, planned.arn}
+    assert told.keys() == {planned.url, planned.arn, "/persisty/messenger/dev/alarms"}
     assert told[planned.url].endswith(".GraphQLUrl>")
     for template in (data, api, events):
         assert not [one for one in template.get("Outputs", {}).values() if "Export" in one]
