@@ -64,7 +64,7 @@ class SqliteBackend(SqlBackend[T]):
         super().__init__(meta, table, SQLITE, connection, embedded=True)
         self._sqlite = connection
         self._backward = BackwardOrders(meta)
-        self._key_places = [self._codec.names.index(name) for name in meta.key.attributes]
+        self._key_place = self._codec.names.index(meta.key.attributes[0])
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys))
@@ -85,18 +85,16 @@ class SqliteBackend(SqlBackend[T]):
         return total if backward is None else backward.order
 
     def _read_many(self, keys: Sequence[tuple[Any, ...]]) -> list[T | None]:
-        """The items of keys as they are stored: a row is found by these faster than by decoded values."""
-        statement = self._statements.get("read", len(keys))
+        """The items of keys as they are stored, in their positions."""
+        statement = self._statements.get("read_each", len(keys))
         values = list(chain.from_iterable(keys))
         rows = self._sqlite.rows(statement.text, statement.arguments(values))
-        if not rows:
-            return [None] * len(keys)
         columns: list[Any] = list(zip(*rows, strict=True))
-        there = [columns[place] for place in self._key_places]
-        items = self._codec.of_columns(columns)
-        if len(there) == 1:
-            return list(map(dict(zip(there[0], items, strict=True)).get, values))
-        return list(map(dict(zip(zip(*there, strict=True), items, strict=True)).get, keys))
+        place = self._key_place
+        if None not in columns[place]:
+            return self._codec.of_columns(columns)
+        items = iter(self._codec.items([row for row in rows if row[place] is not None]))
+        return [None if row[place] is None else next(items) for row in rows]
 
     def _stored(self, keys: Sequence[KeyValues]) -> list[tuple[Any, ...]]:
         """The keys as their columns store them."""
