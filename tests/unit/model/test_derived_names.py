@@ -140,3 +140,13 @@ def test_openapi_tells_a_class_from_the_item_of_the_same_name() -> None:
     name = answer["$ref"].rpartition("/")[2]
     assert set(found["components"]["schemas"][name]["properties"]) == {"code"}
     assert "color" in found["components"]["schemas"]["Customer"]["properties"]
+
+
+def test_openapi_tells_an_enum_from_an_item_of_the_same_name_and_another_class() -> None:
+    kind = enum.Enum("Kind", {"ONE": "one"}, module=__name__)
+    body = {"__annotations__": {"id": str, "kind": kind}}
+    sort = stored(name="kind", access=public)(type("Sort", (), body))
+    components = document(App("shop", items=[sort], url="memory://"))["components"]["schemas"]
+    name = components["Kind"]["properties"]["kind"]["$ref"].rpartition("/")[2]
+    assert name != "Kind"
+    assert components[name]["enum"] == ["one"]
