@@ -53,11 +53,13 @@ def encoded_document(app: App, root: str = "") -> bytes:
     names = _component_names(metas.values(), actions)
     parts = {name: part_of(store, names, idempotent=idempotent) for name, store in stores.items()}
     components, paths = _components(parts.values()), _paths(parts.values())
+    decoded = _Decoded(components)
     for action in actions:
         types = MentionedTypes(names)
         own = action_routes.describe(action, types)
-        components = {**raw_schemas(types.components), **components}
-        described = describe(action, "actions", own, Examples(types.of, _Decoded(components)), idempotent=idempotent)
+        for name, schema in raw_schemas(types.components).items():
+            components.setdefault(name, schema)
+        described = describe(action, "actions", own, Examples(types.of, decoded), idempotent=idempotent)
         paths.setdefault(action.path, {})[action.method.lower()] = described
     for batch in multi_store_operations(app, metas).values():
         described = describe(batch, "stores", batch_route.describe(batch, parts), None, idempotent=idempotent)
