@@ -84,7 +84,7 @@ def check_access(actions: Iterable[Any]) -> None:
 def admit(name: str, access: Rule, caller: Caller) -> None:
     """Raise unless the rule of an action allows the caller."""
     if not admits(access, caller):
-        what = f"{name} is not for you"
+        what = f"Not allowed: {name}"
         raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
 
 

@@ -140,12 +140,12 @@ class Idempotency:
                 context_of(self._app.store(one.name).on_behalf_of(request.caller)).guard for one in operation.stores
             ]
             if not any(guard.allows(verb) for guard in guards for verb in carried_out(operation.name)):
-                raise guards[0].refusal(f"{operation.name} is not for you")
+                raise guards[0].refusal(f"Not allowed: {operation.name}")
             return
         meta, verb = operation.meta, operation.verb
         guard = context_of(operation.store.on_behalf_of(request.caller)).guard
         if not any(map(guard.allows, carried_out(verb))):
-            raise guard.refusal(f"{verb} of {meta.name} is not for you")
+            raise guard.refusal(f"Not allowed: {verb} of {meta.name}")
 
     def _begin(self, name: str, fingerprint: str) -> IdempotencyRecord | Response:
         """The item, held; or the answer that it has."""

@@ -1,4 +1,4 @@
-"""`Cache`: how old an answer about an item may be. What is declared once is told to HTTP caches, to AppSync and to the process.
+"""`Cache`: how old a response about an item may be. One declaration applies to HTTP caches, AppSync and the cache of the process.
 
 servey's cache controls are accepted as well. They are recognised by their members, so that nothing imports servey.
 """
@@ -14,13 +14,13 @@ MAX_SECONDS = 365 * 24 * 3600
 
 
 class Cache(Struct, frozen=True):
-    """`seconds` an answer may be used without asking again; 0 asks each time, and hears in a few bytes that nothing changed.
+    """`seconds`: how long a response may be used without revalidation. With 0 it is revalidated each time, which costs a few bytes if nothing changed.
 
-    `public`: caches that many callers share may keep answers too, where everybody may read the item. `must_revalidate`: an answer
-    that is older is never used, even if the server cannot be reached. `items`: how many a process keeps of a store, where its
-    cache is switched on (`App(cache=True)`), the least recently used going first; `misses`: it also keeps that there is no item.
-    `modified`: the attribute that tells when an item last changed; by default the one whose generator is `UPDATED`. `appsync`: a
-    deployed GraphQL API keeps answers too, on an instance that is paid by the hour.
+    `public`: shared caches may store responses too, if every caller may read the item. `must_revalidate`: a response
+    that is older is never used, even if the server cannot be reached. `items`: the most items of a store that a process caches, if its
+    cache is on (`App(cache=True)`); the least recently used are evicted first. `misses`: missing items are cached too.
+    `modified`: the attribute with the time of the last change; by default the one whose generator is `UPDATED`. `appsync`: a
+    deployed GraphQL API caches responses too, on an instance that is billed by the hour.
     """
 
     seconds: int = 0

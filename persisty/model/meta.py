@@ -204,7 +204,7 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
 
 
 def per_meta(function: Callable[..., X]) -> Callable[..., X]:
-    """Compute what the function makes of a meta, and of hashable arguments after it, once. The meta keeps it, so it goes with the meta."""
+    """Cache the results of a function of a meta, and of hashable arguments after it. The cache is in the meta, and is freed with it."""
 
     @wraps(function)
     def known(meta: StoreMeta[Any], *rest: Any) -> X:

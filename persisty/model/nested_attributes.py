@@ -1,6 +1,6 @@
-"""Attributes nested in objects: what `place.city` is, where `place` is a dataclass or a Struct of its own.
+"""Nested attributes: `place.city`, if `place` is a dataclass or a Struct.
 
-The fields of such classes are declared, so their values have types and can be compared; what a `dict` holds is not and cannot.
+The fields of such classes are declared, so their values have types and can be compared. The values in a `dict` are not declared.
 """
 
 from __future__ import annotations

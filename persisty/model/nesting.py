@@ -1,4 +1,4 @@
-"""The bound on the nesting of JSON: one for every way in.
+"""The limit on the nesting of JSON, which is the same for every input.
 
 Encoders and decoders recurse, so that each has a depth at which it fails, which depends on the Python version and on the caller's stack. The
 bounds here are far below all of them: what is stored can always be encoded in a response, in an export or in an event.

@@ -1,4 +1,4 @@
-"""Validation: convert a caller's input to what a store keeps, typed and normalized, and report every fault at once.
+"""Validation: convert a caller's input to the stored form, typed and normalized, and report every fault at once.
 
 The fast path is one msgspec conversion of the whole item. Only if it fails is each attribute converted on its own, so that the caller gets every fault and not just
 the first.
@@ -168,7 +168,7 @@ def changes_of(
             if len(faults) < MAX_FAULTS:
                 faults.append(_unknown(meta, name, path, may))
         elif may and may(attribute) is None:
-            continue  # which is told already
+            continue  # reported already
         elif name in meta.key.attributes:
             if not may:
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))

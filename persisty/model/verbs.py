@@ -11,7 +11,7 @@ from msgspec import Struct
 class Verb(Struct, frozen=True, kw_only=True):
     """A row of `VERBS`.
 
-    `writes`: it may change items. `rule_of`: the verb whose access rule is the default of its own. `edits`: the verbs that it carries out,
+    `writes`: it may change items. `rule_of`: the verb whose access rule is the default of its own. `edits`: the verbs that it executes,
     one for each edit; its default rule is that of any of them. `checks`: the verb whose rule a caller must pass before any fault is reported of
     the arguments; None if each edit is decided by its own verb. `within_read`: its items are those that `read` allows, too. `filtered`: it
     reads what a filter selects. `sets`: the flag of the attributes whose values it takes. `conditional`: it takes a condition on the

@@ -1,6 +1,6 @@
 """Postconditions: the condition on an item before a change so that a filter matches it after the change.
 
-A rule must also hold for the changed item, or an update could give it to another owner. The values that a change sets are known,
+A rule must also match the changed item, or an update could give it to another owner. The values that a change sets are known,
 so that part of the filter is decided here. The rest is about unchanged attributes: it becomes a condition on the item before the
 change, which travels with the write.
 """

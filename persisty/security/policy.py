@@ -1,6 +1,6 @@
 """A policy: the access rules of an item for one caller, each compiled to a filter when it is first needed.
 
-It knows no store: the store separates what the engine decides from what can be decided here.
+A policy has no store. The store separates conditions that the engine decides from those that can be decided before.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Policy:
         return found
 
     def allows(self, verb: str) -> bool:
-        """Return whether the verb is not forbidden to the caller. Where the caller's token has a value of another type than the attribute that
+        """Return whether the verb is allowed. If the caller's token has a value of another type than the attribute that
         a rule compares it with, there is no item with which it is allowed."""
         return self.row_filter(verb) != NOTHING or not self._forbidden[verb]
 
     def refusal(self, what: str = "") -> PersistyError:
-        """Return the error for a forbidden action. An anonymous caller is asked for credentials."""
+        """Return the error for a forbidden action. An anonymous caller gets `Unauthenticated`."""
         return Forbidden(what) if self.caller.authenticated else Unauthenticated(what)
 
     @property

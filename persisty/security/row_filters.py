@@ -1,6 +1,6 @@
 """Evaluate access rules for one caller: the table from a rule to the function that makes its row filter.
 
-What a rule decides by the caller alone is folded away: for an administrator, `owned("author_id") | scope("admin")` is every item, for
+Parts of a rule that depend on the caller alone are evaluated here: for an administrator, `owned("author_id") | scope("admin")` is every item, for
 any other caller a comparison of one attribute.
 """
 

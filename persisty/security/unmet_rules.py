@@ -1,6 +1,6 @@
 """Find access rules that no caller can meet, such as `where(paid=True) & where(paid=False)`, or `authenticated & ~authenticated`.
 
-`nobody` is not one of them: it says so itself. A rule is decided for every combination of the scopes that it mentions. Attributes are compared as
+`nobody` is not reported, because it is explicit. A rule is decided for every combination of the scopes that it mentions. Attributes are compared as
 far as equality decides; a rule that this cannot decide counts as one that a caller may meet.
 """
 

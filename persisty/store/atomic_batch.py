@@ -6,8 +6,8 @@ foreign keys                        may lead to an item that the batch creates, 
 deletes                             carry out their referential actions in the same transaction; each blocked one is a `conflict`
 ```
 
-Engines do the writes of a batch one after the other (SQL) or all at once (DynamoDB). So what depends on other edits of the batch is decided here,
-before the engine is called, and the batch has the same outcome on each.
+SQL engines perform the writes of a batch one after the other, DynamoDB all at once. Conditions that depend on other edits of the batch are
+therefore decided here, before the engine is called, so that the batch has the same outcome on each engine.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _key(store: StoreContext[Any], write: Write) -> Any:
 
 
 def _required(store: StoreContext[Any], one: Requirement, places: dict[Any, Write]) -> Requirement | None:
-    """Return what the engine has to check of a required item: nothing of one that the batch creates. One that cannot be met has `NOTHING`
-    as its filter."""
+    """Return the requirement that the engine must check, None if the batch creates the required item. A requirement that cannot be met has
+    the filter `NOTHING`."""
     other = places.get((one.meta.name, one.key))
     if isinstance(other, Delete):
         return structs.replace(one, where=NOTHING)

@@ -1,4 +1,4 @@
-"""The port between a `Store` and an engine: a few batch-capable primitives, and no word of security, HTTP or generators.
+"""The port between a `Store` and an engine: a few batch-capable primitives, without security, HTTP or generators.
 
 A backend receives what is already right: complete valid items, typed changes, filters in the normal form of
 `persisty.query.resolution`, and orders that are total. Everything a write depends on travels with it as a condition, and
@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 
 class Requirement(Struct, frozen=True):
-    """A write is done only if the item of `meta` with this key is there at that moment, and matches `where`. `attribute` is the
-    one of the written item that holds the key."""
+    """A write is done only if the item of `meta` with this key exists at that moment and matches `where`. `attribute` is the foreign key
+    of the written item."""
 
     attribute: str
     meta: Any
@@ -43,9 +43,9 @@ class Put(Struct, frozen=True):
 
 
 class Patch(Struct, frozen=True):
-    """Update these attributes of an existing item if `when` holds.
+    """Update these attributes of an existing item if `when` matches it.
 
-    A value may be an `Add` or an `Append`, which the engine applies to what it finds; None stores null.
+    A value may be an `Add` or an `Append`, which the engine applies to the stored value; None stores null.
     """
 
     key: KeyValues
@@ -55,7 +55,7 @@ class Patch(Struct, frozen=True):
 
 
 class Delete(Struct, frozen=True):
-    """Delete an existing item if `when` holds."""
+    """Delete an existing item if `when` matches it."""
 
     key: KeyValues
     when: Filter = ALL
@@ -67,19 +67,19 @@ Write = Put | Patch | Delete
 class Outcome(enum.Enum):
     DONE = "done"
     MISSING = "missing"
-    """A Patch or Delete of an item that is not there."""
+    """A Patch or Delete of a missing item."""
     EXISTS = "exists"
     """The key of a Put is taken, or the values of a unique index."""
     FAILED = "failed"
     """The condition `when` was false."""
     UNRELATED = "unrelated"
-    """An item that the write requires is not there. Told only of a write that nothing else speaks against."""
+    """An item that the write requires does not exist. Reported only if the write does not fail for another reason."""
     ABORTED = "aborted"
-    """Fine in itself, but another write of the atomic batch was not."""
+    """The write itself did not fail, but another write of the atomic batch did."""
     IN_DOUBT = "in_doubt"
-    """An attempt whose answer was lost may have been carried out, and the engine cannot tell whether it was."""
+    """The response of an attempt was lost, and the engine cannot find out whether it was carried out."""
     ERROR = "error"
-    """One of several writes was not carried out, or is in doubt, for what the result's `error` tells."""
+    """One of several writes was not carried out, or is in doubt; the result's `error` says why."""
 
 
 class WriteResult(Struct, frozen=True):
@@ -173,13 +173,13 @@ class Backend(Protocol[T]):
     capabilities: Capabilities
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        """The items of these keys in their positions, None where there is none. A key may occur twice."""
+        """Return the items of these keys in their positions, None for a missing item. A key may occur twice."""
         ...
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
-        """Do the writes in order and answer in their positions.
+        """Perform the writes in order. Returns results in their positions.
 
-        `atomic`: all are DONE or nothing is written; then the guilty carry their outcome, a missing item among them, and
+        `atomic`: all are DONE or nothing is written; then the failed writes have their outcome, MISSING included, and
         the others are ABORTED. More than `max_atomic` writes raise `BatchTooLarge` before anything is written, and what the
         engine cannot store, `InvalidInput`; with several writes its paths begin with the position of the write.
         """
@@ -222,11 +222,11 @@ class Backend(Protocol[T]):
         ...
 
     def allocate(self, sequence: str, count: int) -> int:
-        """Return the first of `count` consecutive numbers that no other call gets. The very first is 1."""
+        """Return the first of `count` consecutive numbers that no other call gets. The first number of a sequence is 1."""
         ...
 
     def explain(self, asked: Query) -> Explanation:
-        """Tell how a query would be answered. Reads no items."""
+        """Return how the engine would run a query. Reads no items."""
         ...
 
 
@@ -256,11 +256,11 @@ class Engine(Protocol):
     deployed: bool
 
     def open(self, meta: StoreMeta[T]) -> Backend[T]:
-        """The backend of one stored item. Does no I/O."""
+        """Return the backend of one stored item. Does no I/O."""
         ...
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Create the tables and indexes that are missing; what exists is left as it is."""
+        """Create the tables and indexes that are missing. Existing ones are not changed."""
         ...
 
     def is_empty(self, name: str) -> bool:
@@ -277,7 +277,7 @@ class Engine(Protocol):
         ...
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
-        """Do writes of several of the engine's backends, all or none, and answer in their positions as an atomic `Backend.write` does.
+        """Perform writes of several of the engine's backends, all or none. Returns results in their positions, as an atomic `Backend.write` does.
 
         More writes than the engine can do at once raise `BatchTooLarge`, and values that it cannot store `InvalidInput`, whose paths begin
         with the position of the write; then nothing is written.
@@ -285,7 +285,7 @@ class Engine(Protocol):
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Make one transaction of what this thread does within, with any backend of the engine: an exception undoes all of it.
+        """Begin a transaction of this thread, with any backend of the engine. An exception rolls it back.
 
         One inside another is part of it. `Unsupported` where `Capabilities.transactions` is false.
         """

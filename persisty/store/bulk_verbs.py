@@ -40,8 +40,8 @@ def write_matches(
 def delete_matches(
     here: StoreContext[Any], rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool
 ) -> BulkResult:
-    """Delete the matches of `rows` with the referential actions of each. An item that stays and blocks one of them refuses the call before anything
-    is deleted. Reads a page of keys at a time, or all of them where a page depends on those before it."""
+    """Delete the matches of `rows` with the referential actions of each. An item that is not deleted and blocks one of them rejects the call before
+    anything is deleted. Reads a page of keys at a time, or all keys if a page depends on earlier ones."""
     check_bulk_limit(limit)
     actions, asked = here.referential_actions, here.preparation.within_rule("read", rows)
     # an earlier delete may also delete the items behind a link; all other conditions travel with each write

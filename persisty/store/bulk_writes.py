@@ -1,4 +1,4 @@
-"""`update_all` and `delete_all`: an engine's bulk writes, one after the other, until all matches have been looked at."""
+"""`update_all` and `delete_all`: bulk writes of an engine, repeated until all matches are processed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ def write_all(
     allow_scan: bool,
     by: Caller | None = None,
 ) -> BulkResult:
-    """Change (or without `changes` delete) the matches behind the cursor, about `limit` of them. `ready` is the filter as the engine
-    takes it.
+    """Change the matches after the cursor, about `limit` of them, or delete them without `changes`. `ready` is the prepared filter for the engine.
 
-    An error carries in its details what was done before it: `changed`, and the `cursor` to go on from.
+    The details of an error have the number of items `changed` before it, and the `cursor` to continue from.
     """
     check_bulk_limit(limit)
     after = None if cursor is None else decode_cursor(path.meta, where, (), cursor)
@@ -61,8 +60,8 @@ def write_by_key(
     allow_scan: bool,
     by: Caller | None = None,
 ) -> BulkResult:
-    """Like `write_all`, in the order of the keys: for a caller who must not see the values of an index, by which an engine's own
-    order goes on."""
+    """Do the same as `write_all` in the order of the keys, for a caller that may not see the values of an index. The engine's own order would put
+    them into the cursor."""
     check_bulk_limit(limit)
     meta = path.meta
     order = tuple(OrderBy(name) for name in meta.key.attributes)
@@ -87,12 +86,12 @@ def write_by_key(
 
 
 def _is(path: ChangePath[Any], item: Any) -> Filter:
-    """The item is this one, by its key."""
+    """Return the filter for this item, by its key."""
     values = zip(path.meta.key.attributes, path.meta.key_values(item), strict=True)
     return combine(And, [Compare(name, "eq", value) for name, value in values])
 
 
 def check_bulk_limit(limit: int | None) -> None:
-    """`InvalidQuery` for a limit that is not a number of items."""
+    """Raise `InvalidQuery` for a limit that is not a number of items."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])

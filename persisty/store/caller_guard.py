@@ -51,7 +51,7 @@ class CallerGuard(Guard):
         if found is None:
             found = self._policy.row_filter(verb)
             if found == NOTHING and not self._policy.allows(verb):
-                raise self.refusal(f"{verb} of {self.meta.name} is not for you")
+                raise self.refusal(f"Not allowed: {verb} of {self.meta.name}")
             self._allowed[verb] = found
         return found
 
@@ -69,7 +69,7 @@ class CallerGuard(Guard):
     def check_new(self, items: Sequence[Any]) -> None:
         where, conditional = self._creatable()
         if not all(self.matches(where, items)):
-            raise self.refusal(f"create of such a {self.meta.name} is not for you")
+            raise self.refusal(f"Not allowed: create of {self.meta.name} with these values")
         for name in conditional:
             allowed = self.matches(self._policy.attribute_filter(self.meta.attributes[name], "creatable"), items)
             default = self.meta.attributes[name].default
@@ -77,7 +77,7 @@ class CallerGuard(Guard):
                 not fine and self.meta.attributes[name].get(one) != default
                 for fine, one in zip(allowed, items, strict=True)
             ):
-                raise self.refusal(f"{name} of such a {self.meta.name} is not for you to give")
+                raise self.refusal(f"Not allowed: {name} of {self.meta.name} with these values")
 
     def _creatable(self) -> tuple[Filter, tuple[str, ...]]:
         """Return the filter of items that the caller may create, and the attributes that it may give some of them only."""
@@ -109,7 +109,7 @@ class CallerGuard(Guard):
             return rule
         then = after(self.meta, rule, changes, self._semi_joins.leads_to_item)
         if then == NOTHING:
-            raise self.refusal(f"{verb} of {self.meta.name} to this is not for you")
+            raise self.refusal(f"Not allowed: {verb} of {self.meta.name} to these values")
         return combine(And, [rule, then])
 
     def visible(self, item: Any) -> bool:
@@ -194,7 +194,7 @@ class CallerGuard(Guard):
                 yield name
 
     def _owned(self) -> list[Filter]:
-        """Return the filters of the owners that a new item must have, where the rule for `create` says nothing of them."""
+        """Return the filters of the owners that a new item must have, if the rule for `create` does not mention them."""
         subject = self._policy.caller.subject
         said = self.meta.rule("create").owners
         return [

@@ -1,7 +1,7 @@
 """The change feed: changes of items, delivered to listeners in this process.
 
 An app has one `Feed`. Listeners are called by the thread that wrote, after the engine has done the write and after the transaction around it
-is committed. So a listener must not block: work that takes time belongs elsewhere.
+is committed. A listener must not block.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ..errors import SubscriptionOverrun
 log = logging.getLogger("persisty")
 
 MAX_WAITING = 1_000
-"""Changes that wait for a slow listener."""
+"""Changes that are queued for a slow listener."""
 
 
 class Change(Struct, frozen=True):
     """One change of one item.
 
-    `store` is the item's name, `kind` `created`, `updated` or `deleted`, `key` the item's key. `before` is the item before the change: None
-    of a created one, UNSET of an updated one unless a listener asked for before images. `after` is the item after it, None of a deleted
-    one. `caller` is the subject on whose behalf it was made, None for trusted code and anonymous callers. `at` is when, in UTC. `sequence`
-    numbers the changes of a feed in the order of delivery, from 1.
+    `store` is the item's name, `kind` is `created`, `updated` or `deleted`, `key` is the item's key. `before` is the before image: None
+    for a created item, UNSET for an updated item unless a listener asked for before images. `after` is the item after the change, None for a
+    deleted item. `caller` is the subject on whose behalf the change was made, None for trusted code and anonymous callers. `at` is the time in UTC.
+    `sequence` numbers the changes of a feed in the order of delivery, from 1.
     """
 
     store: str
@@ -46,7 +46,7 @@ class Change(Struct, frozen=True):
 
     @property
     def item(self) -> Any:
-        """The item after the change; a deleted one as it was."""
+        """The item after the change, or the before image of a deleted item."""
         return self.before if self.after is None else self.after
 
 
@@ -63,15 +63,15 @@ class Feed:
         self._numbers = count(1)
 
     def has_listeners(self, store: str) -> bool:
-        """Return whether a listener wants the changes of this store."""
+        """Return whether a listener receives the changes of this store."""
         return store in self._listeners
 
     def needs_before_image(self, store: str) -> bool:
-        """Return whether a listener wants the items of this store from before an update."""
+        """Return whether a listener asked for before images of updates of this store."""
         return store in self._before
 
     def listen(self, stores: Iterable[str], listener: Listener, *, before: bool = False) -> Callable[[], None]:
-        """Call a listener with each change of these stores. Returns a function that ends it. `before`: it needs before images of updates."""
+        """Call a listener with each change of these stores. Returns a function that unsubscribes. `before`: the listener needs before images of updates."""
         names = tuple(stores)
         with self._lock:
             for name in names:
@@ -109,8 +109,8 @@ class Feed:
 class Changes:
     """An iterator over the changes from now on: `with app.changes(Message) as changes: for change in changes: ...`.
 
-    Iterating waits for the next change. It ends after `timeout` seconds without one, if there is a timeout, and when any thread calls
-    `close`. Raises `SubscriptionOverrun` where more changes have come than can wait.
+    Iteration waits for the next change. It ends after `timeout` seconds without a change, if there is a timeout, and when any thread calls
+    `close`. Raises `SubscriptionOverrun` if the queue overflowed.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Changes:
                 yield change
 
     def close(self) -> None:
-        """Stop listening. Changes that wait may still be taken."""
+        """Stop listening. Queued changes can still be read."""
         self._stop()
         self._closed = True
         self._wake()
@@ -146,10 +146,10 @@ class Changes:
     def _note(self, change: Change) -> None:
         try:
             self._waiting.put_nowait(change)
-        except queue.Full:  # what comes after a gap would look as if nothing had been missed
+        except queue.Full:  # a change after the gap would hide that changes were lost
             self._stop()
             self._overrun = True
 
     def _wake(self) -> None:
-        with suppress(queue.Full):  # then nobody waits
+        with suppress(queue.Full):  # a full queue wakes the reader anyway
             self._waiting.put_nowait(None)

@@ -9,7 +9,7 @@ verb, batch, update_all, delete_all, cascade, nullify, import
         4  changes are captured, and delivered when the transaction is committed
 ```
 
-A store without a cache and without listeners pays one look for all of it. Reads that concern no change go straight to the engine.
+A store without a cache and without listeners pays for one lookup. Reads that need no change go straight to the engine.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class ChangePath(Generic[T]):
-    """The way to one store's items in an engine. It answers as a `Backend` does; writes take the caller on whose behalf they are."""
+    """The change path of one store. It has the methods of a `Backend`; writes also take the caller on whose behalf they are made."""
 
     def __init__(
         self, backend: Backend[T], transactions: Transactions, feed: Feed, cache: ItemCache[T] | None = None
@@ -55,17 +55,17 @@ class ChangePath(Generic[T]):
 
     @property
     def has_listeners(self) -> bool:
-        """Return whether a listener wants the changes of this store."""
+        """Return whether a listener receives the changes of this store."""
         return self._feed.has_listeners(self._name)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """One transaction of what this thread does within; `Unsupported` where the engine has none."""
+        """Begin a transaction of this thread. `Unsupported` if the engine has none."""
         return self.transactions.begin()
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        """The items of these keys, in their positions; from the cache, where the store has one."""
+        """Return the items of these keys, in their positions, from the cache if the store has one."""
         if self._cache is None or self.transactions.active:
-            # a transaction is about what is so now, and may hold what another thread's load waits for
+            # a transaction reads the current state, and may hold a lock that another thread's load waits for
             return self.backend.read(keys)
         return self._cache.read(keys, self.backend.read)
 
@@ -90,7 +90,7 @@ class ChangePath(Generic[T]):
         return self.backend.explain(asked)
 
     def write(self, writes: Sequence[Write], *, atomic: bool, by: Caller | None = None) -> list[WriteResult]:
-        """Do the writes as `Backend.write` does, on behalf of a caller."""
+        """Perform the writes as `Backend.write` does, on behalf of a caller."""
         if not self._feed.has_listeners(self._name):
             return self._write(writes, atomic)
         sought = self.before_images(writes)
@@ -101,7 +101,7 @@ class ChangePath(Generic[T]):
         return results
 
     def write_all(self, asked: BulkWrite, by: Caller | None = None) -> Bulk:
-        """Do a bulk write as `Backend.write_all` does, on behalf of a caller."""
+        """Perform a bulk write as `Backend.write_all` does, on behalf of a caller."""
         if self._feed.has_listeners(self._name):
             with self._one_moment():
                 return self._page_by_page(asked, by)
@@ -109,22 +109,22 @@ class ChangePath(Generic[T]):
             return self.backend.write_all(asked)
 
     def forgetting(self, keys: Keys) -> AbstractContextManager[None]:
-        """The stage of the cache: while these are written within, nothing of them is cached."""
+        """Return a context for a write of these keys: the cache has no entry of them until the write and its transaction have ended."""
         cache = self._cache
         return nullcontext() if cache is None else self.transactions.forgetting(cache, keys)
 
     def before_images(self, writes: Sequence[Write]) -> list[KeyValues]:
-        """The keys of the items that capture needs as they are before the writes; none where nobody listens."""
+        """Return the keys of the before images that change capture needs. Returns none if there are no listeners."""
         return keys_before(writes, updates=self._feed.needs_before_image(self._name)) if self.has_listeners else []
 
     def images(self, keys: Sequence[KeyValues]) -> Images:
-        """The items of these keys as the engine has them now."""
+        """Return the current items of these keys from the engine."""
         return dict(zip(keys, self.backend.read(keys), strict=True)) if keys else {}
 
     def captured(
         self, writes: Sequence[Write], results: Sequence[WriteResult], before: Images, by: Caller | None
     ) -> list[Change]:
-        """The changes that listeners of this store are to hear of."""
+        """Return the changes to deliver to the listeners of this store."""
         return changes_of_writes(self.meta, writes, results, before, by) if self.has_listeners else []
 
     def key_of(self, write: Write) -> KeyValues:
@@ -137,7 +137,7 @@ class ChangePath(Generic[T]):
             return self.backend.write(writes, atomic=atomic)
 
     def _one_moment(self) -> AbstractContextManager[None]:
-        """A transaction, where the engine has any."""
+        """Begin a transaction if the engine has transactions."""
         return self.transaction() if self.capabilities.transactions else nullcontext()
 
     def _page_by_page(self, asked: BulkWrite, by: Caller | None) -> Bulk:
@@ -174,7 +174,7 @@ class Connection:
         self._opening = threading.Lock()
 
     def open(self, meta: StoreMeta[T]) -> ChangePath[T]:
-        """The change path of a store. Does no I/O."""
+        """Return the change path of a store. Does no I/O."""
         with self._opening:
             path = self._paths.get(meta.name)
             if path is None or path.meta is not meta:
@@ -191,11 +191,11 @@ class Connection:
         self.engine.prepare(metas)
 
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Check that the tables exist and fit."""
+        """Check that the tables exist and match the declarations."""
         self.engine.verify(metas)
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
-        """Forget the change paths of items that the app no longer has in this form. Stores that have opened one go on with it."""
+        """Drop the change paths of items that the app no longer has in this form. Stores that have opened one keep using it."""
         with self._opening:
             for meta in metas:
                 path = self._paths.get(meta.name)
@@ -203,7 +203,7 @@ class Connection:
                     del self._paths[meta.name]
 
     def transaction(self) -> AbstractContextManager[None]:
-        """One transaction of what this thread does within, over all stores of the engine; `Unsupported` where it has none."""
+        """Begin a transaction of this thread over all stores of the engine. `Unsupported` if the engine has none."""
         return self._transactions.begin()
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class Connection:
 
 
 def write_together(writes: Sequence[tuple[ChangePath[Any], Write]], by: Caller | None = None) -> list[WriteResult]:
-    """Do writes of several stores of one engine, all or none, and answer in their positions as an atomic `Backend.write` does."""
+    """Perform writes of several stores of one engine, all or none. Returns results in their positions, as an atomic `Backend.write` does."""
     paths = list(dict.fromkeys(path for path, _ in writes))
     [transactions, *others] = dict.fromkeys(path.transactions for path in paths)
     if others:

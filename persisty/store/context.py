@@ -1,4 +1,4 @@
-"""`StoreContext`: what the verbs of one store work with, for one caller. The internal API behind `Store`.
+"""`StoreContext`: the parts of one store, for one caller, that its verbs use. The internal API behind `Store`.
 
 `Store` has the public verbs and nothing else. Modules of persisty that need the parts of a store (its guard, the preparation of requests, the
 change path) obtain its context by `context_of(store)` of `persisty.store.store`, and the context of another store for the same caller by
@@ -39,8 +39,8 @@ X = TypeVar("X")
 class StoreContext(Generic[T]):
     """The parts of one store, for one caller.
 
-    `guard`: the access rules. `preparation`: from requests to what the engine is given. `semi_joins`: filters through links. `referential_actions`:
-    what a delete does with the items that belong to the deleted one. `path`: the change path, which reads and writes the engine.
+    `guard`: the access rules. `preparation`: prepares requests for the engine. `semi_joins`: filters through links. `referential_actions`: what a
+    delete does with dependents. `path`: the change path, which reads and writes the engine.
 
     `contexts` are those of the app's stores for trusted code, by name; it is read when another store is needed.
     """
@@ -103,7 +103,7 @@ class StoreContext(Generic[T]):
         return self.path.backend
 
     def disconnect(self) -> None:
-        """Forget the engine, for every caller. The next verb opens it again."""
+        """Drop the connection to the engine, for every caller. The next verb opens it again."""
         self._trusted._opened = None
 
     def page(
@@ -131,8 +131,8 @@ class StoreContext(Generic[T]):
         return tuple(OrderBy(name) for name in self.meta.key.attributes)
 
     def changes_plan(self, where: Filter) -> bool:
-        """Return whether the way in which the engine finds the matches depends on what is behind a link. What is there may change between two pages,
-        and a position in the engine's own order would then be lost. The order of the keys is the same in every way."""
+        """Return whether the engine's plan for finding the matches depends on linked items. These may change between two pages, and a position
+        in the engine's own order would then be lost. The order of the keys does not depend on the plan."""
         return follows_links(where) and not self.path.capabilities.joins
 
     def redacted_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
@@ -171,7 +171,7 @@ class StoreContext(Generic[T]):
         )
 
     def readable_item(self, item: T, rule: Filter) -> T | None:
-        """Return one item as `readable` does."""
+        """Return one item, redacted, or None if `rule` does not match it. Raises `UnreadableItem` as `readable` does."""
         guard = self.guard
         if rule is not ALL and not guard.matches(rule, (item,))[0]:
             return None
@@ -193,8 +193,8 @@ class StoreContext(Generic[T]):
         return results
 
     def _turns(self, planned: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
-        """Yield what can be written in one call. Where a condition leads through a link to items of this store, it sees the edits before it: an
-        engine that cannot follow links has to have written these."""
+        """Yield groups of writes that can be sent in one call. A condition through a link to items of this store must see the edits before it, so an
+        engine that cannot follow links must have written these."""
         if self.path.capabilities.joins or len(planned) == 1:
             if planned:
                 yield planned

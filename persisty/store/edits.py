@@ -1,4 +1,4 @@
-"""The edits of `edit_batch` and what becomes of them."""
+"""The edits of `edit_batch` and their results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Read the URLs of engines: `scheme://host/path?option=value`.
 
-Percent escapes are decoded once, as UTF-8, in the path and the options (RFC 3986). A plus sign is a plus sign. What an engine has no use for is refused: an
-option, a host, a path or a fragment that is ignored would be a mistake that nobody notices.
+Percent escapes are decoded once, as UTF-8, in the path and the options (RFC 3986). A plus sign is a plus sign. Parts that an engine does not use are rejected,
+because an ignored option, host, path or fragment would hide a mistake.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class EngineUrl(Struct, frozen=True):
-    """The parts of a URL, decoded. `path` begins after the slash that ends the host; `host` is as it is written."""
+    """The parts of a URL, decoded. `path` begins after the slash that ends the host; `host` is not decoded."""
 
     host: str
     path: str
@@ -48,7 +48,7 @@ def read_url(url: str, *, options: Iterable[str], host: str | None = None, path:
             expected = "one of " + ", ".join(known) if known else "none"
             faults.append(Fault(f"/url/{name}", "Unknown option", expected, name[:64]))
         elif name in given:
-            faults.append(Fault(f"/url/{name}", "The option is there twice"))
+            faults.append(Fault(f"/url/{name}", "Option given twice"))
         given[name] = _decoded(value, faults)
     found = EngineUrl(named, _decoded(rest, faults), given)
     if faults:

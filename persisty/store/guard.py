@@ -1,7 +1,7 @@
 """`Guard`: the steps at which access rules decide, in the order of a verb.
 
-Two guards implement it: `TrustedGuard` for code that needs no rules, and `CallerGuard` for the rules of one caller. Every step is abstract and
-none has a default: a guard that lacks a step is an error of the type checker, and making one raises `TypeError`. Rules travel with queries and
+Two guards implement it: `TrustedGuard` for trusted code, and `CallerGuard` for the rules of one caller. Every step is abstract and has no
+default: a guard that lacks a step is an error of the type checker, and creating one raises `TypeError`. Rules travel with queries and
 writes as filters. A guard itself looks only at new items, and at items that an engine returned because a condition was false.
 """
 
@@ -37,7 +37,7 @@ class Guard(Protocol):
 
     @abstractmethod
     def row_filter(self, verb: str) -> Filter:
-        """Return the filter of the items with which the verb is allowed. Raises `Forbidden` or `Unauthenticated` where there are none."""
+        """Return the filter of the items with which the verb is allowed. Raises `Forbidden` or `Unauthenticated` if there are none."""
 
     @abstractmethod
     def allows(self, verb: str) -> bool:
@@ -61,11 +61,11 @@ class Guard(Protocol):
 
     @abstractmethod
     def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
-        """Return what `changes` returns of each, or None if they have to be looked at one by one."""
+        """Return the results of `changes` for each, or None if they must be checked one by one."""
 
     @abstractmethod
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
-        """Return what must match an item for the caller to update it with `changes`, or to delete it."""
+        """Return the condition under which the caller may update an item with `changes`, or delete it."""
 
     @abstractmethod
     def visible(self, item: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Requests that a client may send twice: what is kept of each, as an item like any other, in the app's own engine. No surface offers it.
+"""Idempotency records: one item for each request with an idempotency key, in the app's own engine. No surface offers them.
 
-`persisty/api/idempotency.py` says what is done with it. `App.requests` is the store.
+`persisty/api/idempotency.py` reads and writes them. `App.requests` is the store.
 """
 
 from __future__ import annotations

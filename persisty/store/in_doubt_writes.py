@@ -1,13 +1,13 @@
-"""Writes in doubt: an attempt whose answer was lost may have been carried out, so what is refused afterwards may be done.
+"""Writes in doubt: an attempt whose response was lost may have been carried out, although a later attempt is refused.
 
 ```
-the item carries what this very call made, and no other makes      done
-it cannot carry it, so the attempt was not carried out             the refusal stands
-neither can be told                                                `BackendUnavailable` with `in_doubt` in its details
+the item has values that only this call generates           done
+the item cannot have them: the attempt was not carried out  the refusal stands
+neither is certain                                          `BackendUnavailable` with `in_doubt` in its details
 ```
 
-What a call makes is its random UUIDs and its times to the microsecond, where the caller did not give them: equal values of
-any other kind prove nothing, two callers may write the same. Nothing here costs a write that is answered.
+Only this call generates its random UUIDs and its times to the microsecond, unless the caller gave them. Equal values of any other kind prove
+nothing, because two callers may write the same. A write whose response arrives costs nothing extra.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
 
 
 def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult) -> WriteResult:
-    """The result of a write that is in doubt, as far as the item tells. `given`: the item or the changes of the caller."""
+    """Return the result of a write that is in doubt, as far as the item proves it. `given`: the item or the changes of the caller."""
     if result.item is None or result.refusal is Outcome.MISSING:
         return result
     if isinstance(write, Put):
@@ -68,13 +68,13 @@ def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) 
 
 
 def _values(meta: StoreMeta[Any], generators: tuple[Generator, ...], item: Any) -> dict[str, Any]:
-    """The values of the attributes with one of these generators."""
+    """Return the values of the attributes with one of these generators."""
     found = ((name, one) for name, one in meta.attributes.items() if any(one.generator is each for each in generators))
     return {name: one.get(item) for name, one in found}
 
 
 def _lacks(given: Any, name: str) -> bool:
-    """Did the caller leave this value to be made?"""
+    """Return whether the caller left this value to its generator."""
     return name not in given if isinstance(given, Mapping) else getattr(given, name, UNSET) is UNSET
 
 

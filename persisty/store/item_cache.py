@@ -1,10 +1,10 @@
-"""A read-through cache of items in this process: the stage of the change path that stands between a store and its engine.
+"""A read-through cache of items in this process: a stage of the change path, between a store and its engine.
 
-A read by key is answered from memory for as long as the item's `Cache` says; many threads that miss one key make one call; whatever this
-process writes is forgotten. Access rules are decided above it, on items as they are stored, so callers share the entries.
+A read by key is answered from memory for as long as the item's `Cache` allows. Threads that miss the same key share one call. A write of this
+process removes its keys. Access rules are evaluated above the cache, on items as they are stored, so callers share the entries.
 
-For this process it is as if there were no cache: once a write has returned, no read gives what was there before it. Changes of other
-processes may be seen `Cache.seconds` late.
+Within this process the cache is consistent: after a write has returned, no read returns the item from before it. Changes of other
+processes may become visible `Cache.seconds` late.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ..model.meta import StoreMeta
 T = TypeVar("T")
 Clock = Callable[[], float]
 Load = Callable[[Sequence[KeyValues]], list[T | None]]
-"""Asks the engine for the items of some keys."""
+"""Loads the items of some keys from the engine."""
 PATIENCE = 30.0
-"""Seconds that a read waits for the call of another."""
+"""Seconds that a read waits for the load of another thread."""
 
 
 class Elapsed:
-    """Seconds that never go back, and go on with whichever of two clocks is ahead: one of them stands while a machine is suspended
-    or a function is resumed from a snapshot, the other may be set back."""
+    """A clock in seconds that never goes back. It follows whichever of two clocks is ahead: the monotonic clock stops while a machine is suspended
+    or a function is restored from a snapshot, and the wall clock may be set back."""
 
     def __init__(self, steady: Clock = time.monotonic, wall: Clock = time.time) -> None:
         self._steady, self._wall = steady, wall
@@ -46,11 +46,11 @@ class Elapsed:
 
 
 Keys = Sequence[KeyValues] | None
-"""The keys of some items. None stands for all items, where a write does not name them."""
+"""The keys of some items. None stands for all items, for a write without keys."""
 
 
 class _Load:
-    """One call of the engine for an item, which other threads wait for. `done` is held until it is."""
+    """One load of an item, for which other threads wait. The lock `done` is released when it ends."""
 
     __slots__ = ("done", "error", "item")
 
@@ -71,8 +71,8 @@ class _Load:
         self.done.release()
         if isinstance(self.error, Exception):
             raise self.error
-        if self.error is not None:  # its thread was ended, which is nothing to this one
-            raise BackendUnavailable("The call was given up")
+        if self.error is not None:  # the loading thread was interrupted, this one was not
+            raise BackendUnavailable("The load was interrupted")
         return self.item
 
 
@@ -80,15 +80,15 @@ Loads = dict[KeyValues, _Load]
 
 
 class _Entries(Generic[T]):
-    """The entries of one store. The lock is never held while an engine is asked.
+    """The entries of one store. The lock is never held during a call of the engine.
 
-    A load is kept only if nothing was written to its key between its beginning and its end:
+    A loaded item is cached only if its key was not written between the start and the end of the load:
 
-        read    miss: begin(load) ── engine reads the old item ──────────────── finish(load): not the load of the key, not kept
+        read    miss: begin(load) ── engine reads the old item ──────────────── finish(load): no longer the load of the key, not cached
         write        writing(key): the load is dropped ── engine writes ── written(key)
 
-    While a key is being written it is neither kept nor are its loads shared: every read asks the engine, which alone knows whether
-    the write is done.
+    While a key is being written, it is not cached and its loads are not shared: every read calls the engine, because only the engine decides
+    when the write is done.
     """
 
     def __init__(self, cache: Cache, clock: Clock) -> None:
@@ -122,7 +122,7 @@ class _Entries(Generic[T]):
         return kept, theirs, mine
 
     def finish(self, loads: Loads, items: Sequence[T | None], began: float) -> None:
-        """Keep what was loaded, as far as it was not written meanwhile. It is as old as the call for it."""
+        """Cache the loaded items whose keys were not written meanwhile. Their age counts from `began`."""
         until = began + self._cache.seconds
         with self._lock:
             for (key, load), item in zip(loads.items(), items, strict=True):
@@ -143,14 +143,14 @@ class _Entries(Generic[T]):
             load.settle(None, error)
 
     def drop(self, loads: Loads) -> None:
-        """Let others begin anew."""
+        """Drop these loads, so that the next read starts a new one."""
         with self._lock:
             for key, load in loads.items():
                 if self._loads.get(key) is load:
                     del self._loads[key]
 
     def writing(self, keys: Keys) -> None:
-        """These are about to be written."""
+        """Note that a write of these keys begins."""
         with self._lock:
             self._forget(keys)
             if keys is None:
@@ -159,7 +159,7 @@ class _Entries(Generic[T]):
                 self._writing[key] = self._writing.get(key, 0) + 1
 
     def written(self, keys: Keys) -> None:
-        """These were written, or may have been."""
+        """Note that a write of these keys has ended, whether it succeeded or not."""
         with self._lock:
             self._forget(keys)
             if keys is None:
@@ -170,7 +170,7 @@ class _Entries(Generic[T]):
                     self._writing[key] = left
 
     def forget(self, keys: Keys) -> None:
-        """Forget these, and the loads of them that are in progress."""
+        """Remove the entries of these keys, and their loads in progress."""
         with self._lock:
             self._forget(keys)
 
@@ -184,7 +184,8 @@ class _Entries(Generic[T]):
 
 
 class CacheGroup:
-    """The caches of the revisions of one item. Stores of several revisions may be in use at one time; what one of them writes, all forget."""
+    """The caches of the revisions of one item. Stores of several revisions may be in use at the same time. A write through one of them removes its
+    keys from all caches."""
 
     def __init__(self) -> None:
         self.members: tuple[ReferenceType[ItemCache[Any]], ...] = ()
@@ -195,9 +196,9 @@ class CacheGroup:
 
 
 class ItemCache(Generic[T]):
-    """The items of one store that this process keeps, as the store's `Cache` says.
+    """The cached items of one store, with the limits of its `Cache`.
 
-    `read` gives the items of some keys, from memory or by `load`, which asks the engine. `writing` surrounds a write of these keys.
+    `read` returns the items of some keys, from memory or from `load`, which calls the engine. `writing` and `written` surround a write.
     """
 
     def __init__(
@@ -209,7 +210,7 @@ class ItemCache(Generic[T]):
         self._copy = copier(meta)
 
     def read(self, keys: Sequence[KeyValues], load: Load[T]) -> list[T | None]:
-        """The items of the keys, in their positions. Threads that miss one key make one call."""
+        """Return the items of the keys, in their positions. Threads that miss the same key share one call."""
         found, theirs, mine = self._entries.begin(keys)
         if mine:
             found.update(zip(mine, self._loaded(mine, load), strict=True))
@@ -222,17 +223,17 @@ class ItemCache(Generic[T]):
         return [None if (item := found[key]) is None else self._copy(item) for key in keys]
 
     def writing(self, keys: Keys) -> None:
-        """Forget these, and keep nothing of them until `written` is called."""
+        """Remove these keys, and cache none of them until `written` is called."""
         self._entries.writing(keys)
         self._forget_elsewhere(keys)
 
     def written(self, keys: Keys) -> None:
-        """The write of these is over, and so is the transaction around it, whatever came of them."""
+        """Note that the write of these keys and the transaction around it have ended, with whatever result."""
         self._entries.written(keys)
         self._forget_elsewhere(keys)
 
     def _forget_elsewhere(self, keys: Keys) -> None:
-        """Let the caches of other revisions forget these."""
+        """Remove these keys from the caches of other revisions."""
         members = self._group.members
         if len(members) > 1:
             for member in members:

@@ -9,19 +9,19 @@ from ..errors import BatchTooLarge, Fault, InvalidQuery
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1_000
-"""Items a page may hold."""
+"""The most items of a page."""
 MAX_BATCH = 100
-"""Keys or edits a batch may hold."""
+"""The most keys or edits of a batch."""
 
 
 def check_limit(limit: Any) -> None:
-    """`InvalidQuery` for what is not a number of items a page may hold."""
+    """Raise `InvalidQuery` unless the limit is a valid size of a page."""
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
         fault = Fault("/limit", f"Expected 1 to {MAX_LIMIT}", f"1 to {MAX_LIMIT}", str(limit)[:32])
         raise InvalidQuery(faults=[fault])
 
 
 def check_batch(batch: Sequence[Any]) -> None:
-    """`BatchTooLarge` for more than a batch holds."""
+    """Raise `BatchTooLarge` for more keys or edits than a batch may have."""
     if len(batch) > MAX_BATCH:
         raise BatchTooLarge(f"A batch holds at most {MAX_BATCH}", limit=MAX_BATCH, found=len(batch))

@@ -33,7 +33,7 @@ from .unreadable_matches import as_shown, require_readable
 log = logging.getLogger("persisty")
 
 MAX_BETWEEN = 10_000
-"""Items between that one call looks at."""
+"""The most join items that one call reads."""
 
 
 class Asked(Struct, frozen=True):
@@ -56,7 +56,7 @@ def related(
     cursor: str | None,
     select: tuple[str, ...] | None = None,
 ) -> list[Any]:
-    """Return the linked items of each item. `UnreadableItem` if one that a `belongs_to` or `has_one` leads to cannot be read."""
+    """Return the linked items of each item. Raises `UnreadableItem` if the item of a `belongs_to` or `has_one` cannot be read."""
     link = link_of(store, name)
     target = store.of(link.ends.target)
     if cursor is not None and len(items) != 1:
@@ -82,11 +82,11 @@ def related(
 
 NO_ITEMS: ResultPage[Any] = ResultPage([])
 EMPTY: dict[str, Any] = {"has_many": NO_ITEMS, "has_count": 0}
-"""Kind of link → what is there where nothing is."""
+"""Kind of link → its value without linked items. Kinds that are not listed have None."""
 
 
 def link_of(store: StoreContext[Any], name: str) -> Link:
-    """The link; `InvalidQuery` if there is none, or none that leads the caller anywhere."""
+    """Return the link. Raises `InvalidQuery` if it does not exist, or if the caller may not follow it."""
     known = open_links(store)
     if name not in known:
         expected = "one of " + ", ".join(known) if known else None
@@ -95,7 +95,7 @@ def link_of(store: StoreContext[Any], name: str) -> Link:
 
 
 def open_links(store: StoreContext[Any]) -> dict[str, Link]:
-    """The links that lead the caller somewhere, by name."""
+    """Return the links that the caller may follow, by name."""
     view = store.guard.view
     found = [one[0] for name in store.meta.links if (one := view.link(name)) is not None]
     return {link.name: link for link in found if store.guard.of(link.ends.target).allows("read")}
@@ -104,7 +104,7 @@ def open_links(store: StoreContext[Any]) -> dict[str, Link]:
 def _target(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
-    """The items with these keys."""
+    """Load the items with these keys."""
     found: list[Any] = []
     for start in range(0, len(values), MAX_LIMIT):
         found += [
@@ -126,7 +126,7 @@ def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> lis
 def _pages(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
-    """For each value the first items that have it."""
+    """Load the first items of each value."""
     ends = link.ends
     if ends.middle is not None:
         return _pages_through(store, target, link, values, asked)
@@ -145,7 +145,7 @@ def _pages(
     )
     return {
         value: target.redacted_page(ALL, asked.order, page)
-        if page.position is None  # what the page was a page of is asked by a cursor only
+        if page.position is None  # the filter of the page is needed for a cursor only
         else target.redacted_page(_of(target, ends.remote, value, asked), asked.order, page)
         for value, page in zip(values, found, strict=True)
     }
@@ -201,12 +201,12 @@ def _through(target: StoreContext[Any], middle: StoreContext[Any], link: Link, v
 
 
 def _link_filter(middle: StoreContext[Any], link: Link, where: Filter) -> Filter:
-    """The matches between on which the caller sees where they lead."""
+    """Join a filter of join items with the condition that the caller may see both of their link attributes."""
     return combine(And, [where, visible_where(middle.guard.view, *link.ends.between)])
 
 
 def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[Any, dict[Any, None]]:
-    """Value → the keys at the far end of the items between, each once."""
+    """Return, for each value, the distinct keys at the far end of its join items."""
     near, far = (middle.meta.attributes[name].get for name in (link.ends.near, link.ends.far))
     where = middle.preparation.within_rule("search", _link_filter(middle, link, among(link.ends.near, values)))
     ready = middle.semi_joins.ready(middle.meta, where)
@@ -251,14 +251,14 @@ def _counts(
         return {}
     if ends.middle is None:
         return {group.by[0]: group.values[0] for group in counted.path.aggregate((COUNT,), (attribute,), ready)}
-    # several items between may lead to the same one, which counts once
+    # several join items may lead to the same item, which counts once
     return Counter(group.by[0] for group in counted.path.aggregate((COUNT,), ends.between, ready))
 
 
 Loader = Callable[[StoreContext[Any], StoreContext[Any], Link, list[Any], Asked], dict[Any, Any]]
 
 LOADERS: dict[str, Loader] = {"belongs_to": _target, "has_many": _pages, "has_one": _first, "has_count": _counts}
-"""Kind of link → what loads it: (store, target's store, link, distinct values of the near end) → value → what is behind."""
+"""Kind of link → its loader: (store, target's store, link, distinct values of the near end) → value → the linked items."""
 
 
 def loaded(
@@ -268,7 +268,7 @@ def loaded(
     limit: int,
     errors: list[UnreadableItem] | None = None,
 ) -> list[Any]:
-    """Return copies of the items with these links loaded; `author.team` loads the team of each author, too. None stays None.
+    """Return copies of the items with these links loaded; `author.team` also loads the team of each author. None stays None.
 
     A link to an item that cannot be read is left out. Its error is appended to `errors`, or logged if there is no such list.
     """
@@ -290,7 +290,7 @@ def loaded(
 def _readable(
     store: StoreContext[Any], name: str, items: list[Any], limit: int, errors: list[UnreadableItem] | None
 ) -> list[Any]:
-    """The values of a link, UNSET where the item that it leads to cannot be read: such a link is left out."""
+    """Return the values of a link, UNSET for a linked item that cannot be read: such a link is left out."""
     try:
         return related(store, name, items, None, None, limit, None)
     except UnreadableItem as error:
@@ -304,7 +304,7 @@ def _readable(
 def _further(
     target: StoreContext[Any], found: list[Any], names: list[str], limit: int, errors: list[UnreadableItem] | None
 ) -> list[Any]:
-    """The links of what is behind a link: of items, or of the items of pages."""
+    """Load links of linked items, or of the items of their pages."""
     flat: list[Any] = []
     for one in found:
         if isinstance(one, target.meta.item):

@@ -1,7 +1,7 @@
 """Edits of several stores in one batch: `App.edit_batch`.
 
-Every edit is planned by its own store, for one caller, before anything is written. An atomic batch is one call of the engine, which takes
-all of its writes or none; otherwise neighbours of one store are written together, in the order of the batch.
+Each edit is planned by its own store, for one caller, before anything is written. An atomic batch is one call of the engine, which performs
+all writes or none. Otherwise adjacent edits of one store are written together, in the order of the batch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Placed(Struct):
 
 
 def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
-    """Do up to 100 edits of several stores; results in their positions."""
+    """Perform up to 100 edits of several stores. Returns results in their positions."""
     check_batch(batch)
     if not batch:
         return []
@@ -114,7 +114,7 @@ def _planned(stores: Sequence[StoreContext[Any]], batch: Sequence[Edit]) -> list
 
 
 def _together(placed: Sequence[_Placed]) -> list[WriteResult | None]:
-    """The results of an atomic batch, None for an edit without a write."""
+    """Return the results of an atomic batch, None for an edit without a write."""
     if any(one.planned is None for one in placed):
         return [None if one.planned is None else WriteResult(Outcome.ABORTED) for one in placed]
     try:
@@ -126,20 +126,20 @@ def _together(placed: Sequence[_Placed]) -> list[WriteResult | None]:
 
 
 def _relocated(fault: Fault, placed: Sequence[_Placed]) -> Fault:
-    """An engine's fault, whose path begins with the position of its write, at the place of the edit."""
+    """Return an engine's fault with the path of its edit. The engine's path begins with the position of the write."""
     number, _, rest = fault.path.removeprefix("/").partition("/")
     return structs.replace(fault, path=placed[int(number)].path + (rest and "/" + rest))
 
 
 def _in_turn(placed: Sequence[_Placed]) -> list[WriteResult | None]:
-    """The results of a batch whose edits are done one by one: what goes wrong with some does not hide what became of the others."""
+    """Return the results of a batch that is not atomic. An error of some edits does not hide the results of the others."""
     results: dict[int, WriteResult] = {}
     present = [one for one in placed if one.planned is not None]
     for store, group in groupby(present, lambda one: one.store):
         some = list(group)
         try:
             found = store.write([one.planned for one in some if one.planned])
-        except InvalidInput:  # the engine refused some, and wrote none
+        except InvalidInput:  # the engine rejected some edits, and wrote none
             found = [_alone(one) for one in some]
         except PersistyError as error:
             found = [WriteResult(Outcome.ERROR, error=error) for _ in some]

@@ -1,9 +1,9 @@
 """Calls of an engine that may not wait for a lock of another thread or process, and may not take long.
 
-An event loop may not: meanwhile, nothing else is answered. A server calls an embedded engine in its event loop, within `attempting`. An engine
-that would have to wait there, or a call that turns out to be long, raises `WouldWait`, and the server repeats the request in a thread, `within` a time
-limit. Nothing is done twice: `WouldWait` is only raised before the first write of an attempt. From then on, the attempt has the engine's lock until its
-end, so that no other thread comes in between.
+An event loop must not wait, because it answers no other request meanwhile. A server calls an embedded engine in its event loop, within
+`attempting`. If the engine would have to wait, or the call takes long, `WouldWait` is raised, and the server repeats the request in a thread,
+`within` a time limit. No write is done twice: `WouldWait` is only raised before the first write of an attempt. From then on, the attempt holds the
+engine's lock until its end.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ X = TypeVar("X")
 
 
 class WouldWait(BaseException):
-    """The call would have to wait, or takes long. Not an `Exception`: on the way to the server it is no error of the request."""
+    """The call would have to wait, or takes long. Not an `Exception`, because it is not an error of the request."""
 
 
 class Attempt:
-    """A call that may not wait. `wrote`: it has written; `release` then ends its hold of the engine's lock."""
+    """A call that may not wait. `wrote`: it has written; `release` then releases the engine's lock."""
 
     release: Callable[[], None] | None = None
 

@@ -1,4 +1,4 @@
-"""From what a caller asks to what an engine is given: conditions with the rules joined to them, keys, and the writes of edits."""
+"""Preparation of a caller's requests for an engine: conditions joined with access rules, keys, and the writes of edits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .semi_joins import SemiJoins
 
 
 class Preparation:
-    """Plans what one caller asks of one store."""
+    """Plans the requests of one caller for one store."""
 
     def __init__(self, meta: StoreMeta[Any], guard: Guard, semi_joins: SemiJoins) -> None:
         self.meta, self.guard, self.semi_joins = meta, guard, semi_joins
@@ -34,7 +34,7 @@ class Preparation:
         self._checked = [one for one in meta.links.values() if one.kind == "belongs_to" and one.on_delete != "ignore"]
 
     def where(self, where: Filter | None, path: str = "/where", query: str | None = None) -> Filter:
-        """The filter, resolved, of what the caller may see."""
+        """Return the resolved filter. It may name only attributes that the caller may see."""
         if where is None and query is None:
             return ALL
         view = self.guard.view
@@ -44,10 +44,10 @@ class Preparation:
         return combine(And, [resolved, resolve_filter(self.meta, Text(query), path, view)])
 
     def order(self, order: Order) -> tuple[OrderBy, ...]:
-        """The order, total, by what the caller may see; () where none is asked and the engine's own will do.
+        """Return the total order by attributes that the caller may see. Returns () for the engine's own stable order.
 
-        Without an order an engine goes on from the values of an index, which stand in the cursor. Where some of these are not for
-        the caller to see, it is the order of the keys.
+        Without an order an engine resumes from the values of an index, which are in the cursor. If the caller may not see some of these, the order is
+        that of the keys.
         """
         term = order[0] if type(order) is list and len(order) == 1 else order
         if type(term) is str and term in self._orders:
@@ -68,18 +68,18 @@ class Preparation:
         return self.within_rule(verb, self.where(where, query=query))
 
     def within_rule(self, verb: str, where: Filter) -> Filter:
-        """The matches with which the caller may do it."""
+        """Join a resolved filter with the rule of the verb."""
         rule = self.guard.row_filter(verb)
         return where if rule is ALL else combine(And, [where, rule])
 
     def key(self, key: Any, path: str = "/key") -> KeyValues | None:
-        """The typed key values; None where no item can have that key."""
+        """Return the typed key values, None if no item can have that key."""
         if not isinstance(key, str):
             return key_values(self.meta, key if isinstance(key, tuple) else (key,), path)
         return self.meta.key_codec.parse(key)
 
     def keys(self, given: Sequence[Any]) -> list[KeyValues | None]:
-        """The typed values of several keys; None where no item can have that key."""
+        """Return the typed values of several keys, None for a key that no item can have."""
         parsed = self._parsed(given)
         if len(parsed) == len(given):
             return parsed
@@ -90,7 +90,7 @@ class Preparation:
         ]
 
     def _parsed(self, given: Sequence[Any]) -> list[KeyValues | None]:
-        """The typed values of those keys that are text."""
+        """Return the typed values of the keys that are text."""
         return self.meta.key_codec.parse_all([one for one in given if isinstance(one, str)])
 
     def create(self, given: Any, path: str = "") -> Planned:
@@ -101,7 +101,7 @@ class Preparation:
         values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()}
         requires = self._requirements(values, "create", path)
         itself = [one for one in requires if one.meta is self.meta and one.key == self.meta.key_values(item)]
-        if itself:  # an item may belong to itself, which is not there before
+        if itself:  # an item that belongs to itself does not exist before
             self._check_itself(item, itself, path)
             requires = tuple(one for one in requires if one not in itself)
         return Planned(Put(item, requires), given=given)
@@ -131,7 +131,7 @@ class Preparation:
         asked = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
         requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
         itself = requires and [one for one in requires if one.meta is self.meta and one.key == values]
-        if itself:  # it is there if it is updated at all
+        if itself:  # it exists if the update is done
             requires = tuple(one for one in requires if one not in itself)
             seen = _all(*(one.where for one in itself))
             asked, rule = _all(asked, seen), _all(rule, seen)
@@ -140,7 +140,7 @@ class Preparation:
     def delete(
         self, key: Any, when: Filter | None, path: str = "", values: KeyValues | UnsetType | None = UNSET
     ) -> Planned | None:
-        """Plan a deletion; None where no item can have that key. `values` as in `update`."""
+        """Return the plan of a deletion, or None if no item can have that key. `values` as in `update`."""
         condition = ALL if when is None else self.where(when, path + "/when")
         rule = self.guard.condition("delete", {})
         if values is UNSET:
@@ -150,8 +150,8 @@ class Preparation:
         return Planned(Delete(values, _all(condition, rule)), condition, rule=rule)
 
     def ready(self, write: Write, *, now: Callable[[Filter], bool] | None = None) -> Write:
-        """Return a planned write as the engine takes it. Links that the engine cannot follow are looked up at this moment, and so are
-        those of the conditions for which `now` returns True."""
+        """Return a planned write for the engine. Links that the engine cannot follow are resolved at this moment, and so are those of conditions
+        for which `now` returns True."""
         when = ALL if isinstance(write, Put) else write.when
         requires = () if isinstance(write, Delete) else write.requires
         linked = when is not ALL and follows_links(when)
@@ -197,8 +197,8 @@ class Preparation:
         return planned
 
     def _requirements(self, values: Mapping[str, Any], verb: str, path: str = "") -> tuple[Requirement, ...]:
-        """The items that have to be there for these values to be written: to be seen by the caller, and as its rule for the verb wants
-        them behind a link."""
+        """Return the items that must exist for these values to be written. The caller must be able to see them, and they must match its rule
+        for the verb, if the rule follows that link."""
         if not self._linked:
             return ()
         wanted: dict[str, tuple[StoreMeta[Any], list[Filter]]] = {}
@@ -207,7 +207,7 @@ class Preparation:
                 target = link.ends.target
                 wanted[link.by] = (target, [self.guard.of(target).row_filter("read")])
         for one in all_of(self.guard.row_filter(verb)):
-            # what holds of an item that is yet to be written was looked up; that it still does is the engine's to say
+            # the rule was checked on the new item; the engine decides whether it still matches
             if (
                 isinstance(one, Exists)
                 and (one.other,) == one.meta.key.attributes
@@ -219,15 +219,15 @@ class Preparation:
         ]
         here = self.semi_joins.path_of(self.meta).transactions
         elsewhere = [one for one in requirements if self.semi_joins.path_of(one.meta).transactions is not here]
-        self._check(elsewhere, path)  # an engine cannot decide about another's items together with the write
+        self._check(elsewhere, path)  # an engine cannot check another engine's items together with the write
         return tuple(one for one in requirements if one not in elsewhere)
 
     def check_requirements(self, values: Mapping[str, Any]) -> None:
-        """Look whether what many items are to be linked to is there: a bulk write carries no requirements."""
+        """Check the requirements of a bulk write now, because bulk writes have no requirements of their own."""
         self._check(self._requirements(values, "update"), "")
 
     def _check(self, requirements: Iterable[Requirement], path: str) -> None:
-        """Raise unless the required items are there now."""
+        """Raise `InvalidInput` unless the required items exist now."""
         faults = [
             _missing(one, path)
             for one in requirements
@@ -238,7 +238,7 @@ class Preparation:
             raise InvalidInput(faults=faults)
 
     def _check_itself(self, item: Any, requires: Sequence[Requirement], path: str) -> None:
-        """Raise unless a new item that belongs to itself is such as its own requirements say."""
+        """Raise `InvalidInput` unless a new item that belongs to itself meets its own requirements."""
         faults = [
             _missing(one, path) for one in requires if not self.semi_joins.matches(self.meta, one.where, [item])[0]
         ]
@@ -247,11 +247,11 @@ class Preparation:
 
 
 def _missing(requirement: Requirement, path: str) -> Fault:
-    return Fault(path + pointer(requirement.attribute), "There is no such item", "the key of one that is there")
+    return Fault(path + pointer(requirement.attribute), "No item has this key", "the key of an existing item")
 
 
 def depends_on_nothing(write: Write) -> bool:
-    """Return whether the write has no condition and requires no other item: the engine takes it as it is planned."""
+    """Return whether the write has no condition and requires no other item: the engine gets it as planned."""
     if isinstance(write, Put):
         return not write.requires
     return write.when is ALL and (isinstance(write, Delete) or not write.requires)

@@ -1,10 +1,10 @@
-"""Referential actions: what happens to the items that belong to one that is deleted. They block it, follow it, or lose their link.
+"""Referential actions: what happens to the dependents of a deleted item. They block the delete, are deleted too, or lose their link.
 
 An item blocks unless it is deleted by the same call, itself or by `cascade`. A blocked delete writes nothing.
 
 ```
-transactions   delete the item, then its dependents, then look for items that block: any of them undoes the transaction.
-               An item that is created meanwhile requires its target, which is locked by then
+transactions   delete the item, then its dependents, then look for items that block: any of them rolls the transaction back.
+               A concurrent create of a dependent requires its target, which is locked by then
 none           look for items that block; delete the dependents, a bounded number in one call, then the item, then the dependents that
                were created meanwhile. A call that ends early can be repeated
 ```
@@ -31,23 +31,23 @@ from .results import Planned
 from .semi_joins import SemiJoins
 
 MAX_DEPENDENTS = 10_000
-"""Items that one call deletes or changes with another, where it cannot be one transaction."""
+"""The most dependents that one call deletes or changes without a transaction."""
 BLOCKED = "There are items that belong to it"
 PathOf = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the change path of its store."""
 _Blocking = tuple[StoreMeta[Any], Link, Filter]
-"""An item that may block a delete, by which link, and the filter of those that do."""
+"""An item whose rows may block a delete, the link, and the filter of the blocking rows."""
 
 
 class ReferentialActions:
-    """The links of an app whose target must exist, by target, and what a delete does with the items that have them."""
+    """The links of an app whose target must exist, by target, and their referential actions."""
 
     def __init__(self, metas: Callable[[], Iterable[StoreMeta[Any]]], path_of: PathOf, joins: SemiJoins) -> None:
         self._metas, self.path_of, self._joins = metas, path_of, joins
         self._known: dict[StoreMeta[Any], tuple[tuple[StoreMeta[Any], Link], ...]] = {}
 
     def of(self, meta: StoreMeta[Any]) -> tuple[tuple[StoreMeta[Any], Link], ...]:
-        """(item that belongs to those of `meta`, by which link)."""
+        """Return (dependent item, its link) for each link to `meta` whose target must exist."""
         found = self._known.get(meta)
         if found is None:
             found = self._known[meta] = tuple(
@@ -59,7 +59,7 @@ class ReferentialActions:
         return found
 
     def transactional(self, meta: StoreMeta[Any]) -> bool:
-        """Return whether one transaction can write an item and all its dependents: one engine has them, and has transactions."""
+        """Return whether one transaction can write an item and all its dependents: they are in one engine, which has transactions."""
         path, left, seen = self.path_of(meta), [meta], {meta}
         while left:
             for other, _ in self.of(left.pop()):
@@ -71,8 +71,8 @@ class ReferentialActions:
         return path.capabilities.transactions
 
     def delete(self, meta: StoreMeta[Any], planned: Planned, write: Write, by: Caller | None) -> WriteResult:
-        """Delete an item with its dependents. Raises `Conflict` where an item blocks it, `Unfinished` where there are more dependents than one
-        call deletes. `write`: that of the plan, as the engine takes it."""
+        """Delete an item with its dependents. Raises `Conflict` if an item blocks it, `Unfinished` if there are more dependents than one
+        call deletes. `write`: the prepared write of the plan."""
         path = self.path_of(meta)
         [key] = planned.write.key  # type: ignore[union-attr]  # a link leads by a key of one part
         if self.transactional(meta):
@@ -90,8 +90,8 @@ class ReferentialActions:
         return self._dependents_first(meta, key, write, by)
 
     def delete_one(self, meta: StoreMeta[Any], key: Any, when: Filter, removal: Removal) -> bool:
-        """Delete one of several items, with its dependents; True if it was there and matched. The caller has begun their transaction and calls
-        `Removal.check` after the last, or without transactions has called `check_blocked` for all."""
+        """Delete one of several items, with its dependents. Returns whether it existed and matched. The caller has begun a transaction and calls
+        `Removal.check` after the last item, or, without transactions, has called `check_blocked` for all items."""
         write = Delete((key,), when)
         if self.transactional(meta):
             [result] = self.path_of(meta).write((write,), atomic=False, by=removal.by)
@@ -122,7 +122,7 @@ class ReferentialActions:
         return Removal(self, limit, by)
 
     def may_block(self, meta: StoreMeta[Any]) -> bool:
-        """Return whether an item can block the delete of one of `meta`, or of what is deleted with it."""
+        """Return whether an item can block the delete of one of `meta`, or of an item that is deleted with it."""
         left, seen = [meta], {meta}
         while left:
             for other, link in self.of(left.pop()):
@@ -174,7 +174,7 @@ class ReferentialActions:
     def write(
         self, meta: StoreMeta[Any], planned: Sequence[Planned], ready: Callable[[Write], Write], by: Caller | None
     ) -> list[WriteResult]:
-        """Do the writes of a batch that has deletes, one after the other."""
+        """Perform the writes of a batch with deletes, one after the other."""
         return [self._alone(meta, one, ready(one.write), by) for one in planned]
 
     def _alone(self, meta: StoreMeta[Any], planned: Planned, write: Write, by: Caller | None) -> WriteResult:
@@ -187,7 +187,7 @@ class ReferentialActions:
 
 
 class Removal:
-    """The dependents of deleted items on their way out, down the links."""
+    """The deletion of the dependents of deleted items, link by link."""
 
     def __init__(self, actions: ReferentialActions, limit: int | None, by: Caller | None) -> None:
         self._actions, self._left, self.by = actions, limit, by
@@ -196,7 +196,7 @@ class Removal:
         self._blocking: list[_Blocking] = []
 
     def release(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
-        """Apply the actions to the dependents of these items. `check` is yet to look for items that block."""
+        """Apply the referential actions to the dependents of these items. `check` looks for items that block afterwards."""
         self._seen.update((meta.name, key) for key in keys)
         for other, link in self._actions.of(meta):
             where = among(link.by, keys)
@@ -215,7 +215,7 @@ class Removal:
         return None
 
     def check(self) -> None:
-        """Raise `Conflict` if the deletes are blocked. To be called in their transaction, after all of them."""
+        """Raise `Conflict` if the deletes are blocked. Call it in their transaction, after all of them."""
         blocked = self.blocked()
         if blocked is not None:
             raise blocked
@@ -233,13 +233,15 @@ class Removal:
                     self.release(meta, fresh)
 
     def _write(self, meta: StoreMeta[Any], changes: Mapping[str, Any] | None, where: Filter) -> None:
-        """Write all matches, as far as one call goes."""
+        """Write all matches, up to the limit of one call."""
         bulk = write_all(self._actions.path_of(meta), changes, where, where, self._left, None, True, self.by)
         self._done += bulk.changed
         if self._left is not None:
             self._left -= bulk.changed
             if bulk.cursor is not None or self._left <= 0:
-                raise Unfinished(f"{self._done} items that belong to it are done, and there are more", done=self._done)
+                raise Unfinished(
+                    f"{self._done} items that belong to it are deleted or changed, and there are more", done=self._done
+                )
 
 
 def _conflict(meta: StoreMeta[Any], link: Link, by: Caller | None) -> Conflict:

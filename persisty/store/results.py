@@ -1,4 +1,4 @@
-"""From an edit to the write that an engine gets, and from the engine's result to what the caller is told."""
+"""Planned writes, and the conversion of an engine's results to results and errors for the caller."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from .write_results import conflict, in_doubt
 
 
 class Planned(Struct, frozen=True):
-    """A write, and what is in the condition it carries: `when`, which the caller gave, `rule`, which its access rules demand, and
-    `bounds`, to which its sums keep. `given`: the item or the changes as they came, before generators ran."""
+    """A write, and the parts of its condition: `when` of the caller, `rule` of the access rules, and the `bounds` of its sums. `given`: the item
+    or the changes of the caller, before generators ran."""
 
     write: Write
     when: Filter = ALL
@@ -41,13 +41,13 @@ class Planned(Struct, frozen=True):
 
 
 def error_of(meta: StoreMeta[Any], planned: Planned, result: WriteResult, guard: Guard, path: str) -> PersistyError:
-    """Why a write was not done. An item that the caller must not see is not there, and one that it must not change is so
-    whatever its own condition said."""
+    """Return the error of a write that was not done. An item that the caller may not see is missing. An item that the caller may not
+    change is forbidden, even if its condition was false too."""
     match result.outcome:
         case Outcome.FAILED:
             return _refused(meta, planned, result.item, path, guard)
         case Outcome.UNRELATED:
-            fault = Fault(path + pointer(result.index), "There is no such item", "the key of one that is there")
+            fault = Fault(path + pointer(result.index), "No item has this key", "the key of an existing item")
             return InvalidInput(faults=[fault])
         case Outcome.EXISTS:
             return conflict(meta, result)
@@ -95,7 +95,7 @@ def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
 
 
 def number(backend: Backend[Any], items: Sequence[Any]) -> None:
-    """Give new items the numbers they lack, those of each sequence in one call."""
+    """Assign numbers of sequences to new items, with one call for each sequence."""
     for name in backend.meta.sequences:
         get = backend.meta.attributes[name].get
         lacking = [item for item in items if get(item) is UNSET]
@@ -107,9 +107,9 @@ def number(backend: Backend[Any], items: Sequence[Any]) -> None:
 def check_distinct(
     meta: StoreMeta[Any], planned: Sequence[Planned | None], positions: Sequence[int] | None = None
 ) -> None:
-    """One item is written once in an atomic batch: no engine orders two writes of it, and DynamoDB takes none.
+    """Raise `InvalidInput` if an atomic batch writes an item twice: engines do not order two writes of it, and DynamoDB rejects them.
 
-    A key with a number that the engine is yet to give is like no other.
+    A key with a number that the engine has not assigned yet is different from all others.
     """
     seen: set[KeyValues] = set()
     faults: list[Fault] = []
@@ -125,7 +125,7 @@ def check_distinct(
 
 
 def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple[Fault, ...]:
-    """An engine's faults with the place of the edit they are about, instead of the position of its write."""
+    """Return an engine's faults with the path of the edit, instead of the position of its write."""
     present = [(position, one.write) for position, one in enumerate(planned) if one is not None]
 
     def place(path: str) -> str:

@@ -19,10 +19,10 @@ from .change_path import ChangePath
 from .limits import MAX_LIMIT
 
 MAX_LINKED = 1_000
-"""Values that may stand in the place of a link."""
+"""The most values that may replace a link."""
 
 Related = Callable[[StoreMeta[Any]], ChangePath[Any]]
-"""An item → the backend that keeps it."""
+"""An item → the change path of its store."""
 
 
 class SemiJoins:
@@ -32,9 +32,9 @@ class SemiJoins:
         self.path_of = path_of
 
     def ready(self, meta: StoreMeta[Any], where: Filter, *, now: bool = False) -> Filter:
-        """The filter as the engine takes it: links that it can follow stay, for the others the keys behind them are read.
+        """Return the filter for the engine: links that it can follow stay, for others the keys behind them are read.
 
-        `now`: the keys behind every link are read, so that the filter is about the linked items as they are at this moment.
+        `now`: read the keys behind every link, so that the filter describes the linked items at this moment.
         """
         if not follows_links(where):
             return where
@@ -73,7 +73,7 @@ class SemiJoins:
         return among(link.attribute, self._others(link, None))
 
     def _others(self, link: Exists, wanted: Collection[Any] | None) -> list[Any]:
-        """The values of the other end's attribute, of those wanted or at all, that its matches have, each once."""
+        """Return the distinct values of the other end's attribute in its matches: those in `wanted`, or all."""
         backend, get = self.path_of(link.meta), link.meta.attributes[link.other].get
         asked = ALL if wanted is None else among(link.other, wanted)
         where = combine(And, [asked, self.ready(link.meta, link.where)])

@@ -91,7 +91,7 @@ class Store(Generic[T]):
         """Change some attributes of an item and return it as it is now; None if it is missing.
 
         A change may be `add(n)` or `append(value, …)`, which the engine applies. `when` false raises `PreconditionFailed`,
-        which carries the current item; a unique value that is taken, `Conflict`; a sum out of bounds, `InvalidInput`.
+        which has the current item; a unique value that is taken, `Conflict`; a sum out of bounds, `InvalidInput`.
         """
         here = self._context
         planned = here.preparation.update(key, changes, when)

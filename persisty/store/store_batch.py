@@ -15,7 +15,7 @@ from .results import check_distinct, edit_result, located, number
 
 
 def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
-    """Do the edits in order; results in their positions. See `Store.edit_batch`."""
+    """Perform the edits in order. Returns results in their positions. See `Store.edit_batch`."""
     check_batch(batch)
     here.guard.row_filter("edit_batch")
     planned = here.preparation.batch(batch)

@@ -1,4 +1,4 @@
-"""System stores: what persisty stores for itself, declared as items like any other, in one registry.
+"""System stores: the items that persisty itself stores, declared like any other item, in one registry.
 
 A new one is a row of `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it if functions use it, and no surface offers it.
 """
@@ -16,7 +16,7 @@ from .idempotency_records import REQUESTS
 
 
 class Needs(Protocol):
-    """The part of an app that decides which system stores it needs."""
+    """The properties of an app that decide which system stores it needs."""
 
     @property
     def stores_responses(self) -> bool:
@@ -30,7 +30,7 @@ class Needs(Protocol):
 
 
 class SystemStore(Struct, frozen=True):
-    """A store of persisty's own. `needed`: whether an app has to have it. `deployed`: whether deployed functions use it."""
+    """A store of persisty's own. `needed`: returns whether an app needs it. `deployed`: whether deployed functions use it."""
 
     meta: StoreMeta[Any]
     needed: Callable[[Needs], bool]

@@ -1,7 +1,7 @@
-"""Transactions of one engine, and what waits for their end: changes to deliver, and cached items to release.
+"""Transactions of one engine, and the work that is due at their end: changes to deliver, and cache keys to release.
 
-A thread may be in one transaction, and in parts of it that are undone by themselves. Nobody hears of a change before the outermost is
-committed, and no cache keeps what it wrote before it has ended.
+A thread is in at most one transaction, with nested parts that are rolled back by themselves. Changes are delivered when the outermost is
+committed. Keys that it wrote are not cached before it has ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .item_cache import ItemCache, Keys
 
 
 class _Open(threading.local):
-    """This thread's open transactions: a list of changes for each, and the keys that they wrote, for caches."""
+    """This thread's open transactions: a list of changes for each, and the written keys of each cache."""
 
     def __init__(self) -> None:
         self.levels: list[list[Change]] = []
@@ -37,8 +37,8 @@ class Transactions:
 
     @contextmanager
     def begin(self) -> Iterator[None]:
-        """Make one transaction of what this thread does within; inside another it is a part of that. `Unsupported` where the engine has
-        no transactions."""
+        """Begin a transaction of this thread. Inside another transaction it is a part of that. `Unsupported` if the engine has no
+        transactions."""
         here = self._open
         changes: list[Change] = []
         here.levels.append(changes)
@@ -57,7 +57,7 @@ class Transactions:
                 self.deliver(changes)
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
-        """Write several stores of the engine, all or none."""
+        """Perform writes of several stores of the engine, all or none."""
         return self._engine.write_together(writes)
 
     def deliver(self, changes: list[Change]) -> None:
@@ -70,7 +70,7 @@ class Transactions:
 
     @contextmanager
     def forgetting(self, cache: ItemCache[Any], keys: Keys) -> Iterator[None]:
-        """Keep nothing of these keys in the cache while they are written within, and until the transaction around it has ended."""
+        """Cache none of these keys during a write, and until the transaction around it has ended."""
         cache.writing(keys)
         try:
             yield

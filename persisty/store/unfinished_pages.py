@@ -1,7 +1,7 @@
-"""Pages of an engine that are not the last one, where items cannot be read: a page ends at an item whose position is known.
+"""Pages that are not the last one and contain unreadable items: a page ends at an item whose position is known.
 
-The position of an item is made of the attributes of the order. Where one of these cannot be decoded, the page ends before that item, which
-comes again at the start of the next page. Where that is all of a page, the page is continued up to the first item with a position.
+The position of an item consists of the attributes of the order. If one of these cannot be decoded, the page ends before that item, which
+is the first of the next page. If no item of a page has a position, the page is extended to the first item with a position.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .backend import Page
 
 T = TypeVar("T")
 WIDER = 4
-"""Growth of a page of which no item has a position."""
+"""Factor by which a page grows if none of its items has a position."""
 
 
 def unfinished_page(
@@ -25,7 +25,7 @@ def unfinished_page(
     position: Callable[[T], dict[str, Any]],
     wider: Callable[[], Page[T]],
 ) -> Page[T]:
-    """Return a page that is not the last one. `names`: the attributes that a position is made of. `wider` asks for more items at once."""
+    """Return a page that is not the last one. `names`: the attributes of a position. `wider` reads a larger page."""
     if not unreadable(items[-1]):
         return Page(items, position(items[-1]))
     needed = {*names, *meta.key.attributes}

@@ -1,7 +1,7 @@
-"""Replace items that cannot be read by an `UnreadableItem` for each, beside the items that can.
+"""Separate items that cannot be read from those that can, with an `UnreadableItem` for each.
 
-An item whose unreadable attributes the caller may not read anyway is shown. An item whose row filter for reading depends on an unreadable
-attribute does not exist for the caller: whether it may be read cannot be decided.
+An item is shown if the caller may not read its unreadable attributes anyway. An item does not exist for the caller if the row filter for
+reading depends on an unreadable attribute, because it cannot be decided whether the caller may read it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def split_unreadable(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tupl
 
 
 def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
-    """Return a redacted item, an `UnreadableItem` in its place, or None if the caller may not know of it."""
+    """Return a redacted item, an `UnreadableItem` in its place, or None if the item must not be revealed."""
     meta, names = guard.meta, unreadable(redacted)
     if not names:  # an error of such an item included
         return redacted

@@ -14,24 +14,26 @@ from .backend import Outcome, WriteResult
 
 
 def in_doubt() -> BackendUnavailable:
-    """The error of a write that may have been carried out."""
-    return BackendUnavailable("An answer was lost, and whether it was written is not known", in_doubt=True)
+    """Return the error of a write that may have been carried out."""
+    return BackendUnavailable(
+        "The response of the engine was lost. It is not known whether the write was carried out", in_doubt=True
+    )
 
 
 def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
-    """Names the attributes whose values are taken: the key's, or those of a unique index."""
+    """Return the error of a write whose key or unique values are taken. It names their attributes."""
     taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
     return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
 
 
 def undone(results: Sequence[WriteResult]) -> list[WriteResult]:
-    """The results of writes that were to be all or none and were undone: those that were fine in themselves are ABORTED."""
+    """Return the results of an atomic batch that was undone: writes that did not fail themselves are ABORTED."""
     aborted = WriteResult(Outcome.ABORTED)
     return [aborted if result.outcome is Outcome.DONE else result for result in results]
 
 
 def relocated(error: InvalidInput, positions: Sequence[int]) -> InvalidInput:
-    """An engine's refusal of some writes, with their positions among all: the first step of each path."""
+    """Return the error of some writes with their positions in the batch as the first step of each path."""
     if len(positions) == 1:
         error.faults = tuple(structs.replace(one, path=pointer(positions[0]) + one.path) for one in error.faults)
         return error

@@ -33,12 +33,12 @@ OTHER = next(role for role in ROLES if role.name == "other")
 CAUGHT: dict[str, list[Check]] = {
     "counts_without_the_rule": [
         (test_reads.test_search_and_count, {"role": OWNER, "kind": "diary"}),
-        (test_leaks.test_what_rest_answers, {"role": OWNER, "variant": "less"}),
+        (test_leaks.test_rest_reveals_no_hidden_data, {"role": OWNER, "variant": "less"}),
     ],
     "searches_without_the_rule": [
         (test_reads.test_search_and_count, {"role": MEMBER, "kind": "ledger"}),
-        (test_links.test_what_is_behind_a_link, {"role": OWNER, "place": ("profile", "articles")}),
-        (test_leaks.test_what_python_is_told, {"role": OUTSIDER, "variant": "more"}),
+        (test_links.test_linked_items, {"role": OWNER, "place": ("profile", "articles")}),
+        (test_leaks.test_python_reveals_no_hidden_data, {"role": OUTSIDER, "variant": "more"}),
     ],
     "limits_before_the_rule": [
         (test_reads.test_pages_are_full_of_what_the_role_may_see, {"role": OTHER, "kind": "article"}),
@@ -47,7 +47,7 @@ CAUGHT: dict[str, list[Check]] = {
     "reads_batches_without_the_rule": [(test_reads.test_read_batch, {"role": OUTSIDER, "kind": "article"})],
     "tells_all_of_the_item_of_a_failed_condition": [
         (test_hidden.test_the_item_of_a_failed_condition_is_as_the_role_sees_it, {"role": OWNER}),
-        (test_leaks.test_what_writes_tell, {"role": OWNER, "variant": "more"}),
+        (test_leaks.test_writes_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
     "creates_unchecked": [
         (test_writes.test_create, {"role": MEMBER, "kind": "ledger"}),
@@ -67,34 +67,34 @@ CAUGHT: dict[str, list[Check]] = {
     ],
     "links_to_what_is_hidden": [
         (test_writes.test_update, {"role": OWNER, "kind": "notice"}),
-        (test_races.test_a_link_to_what_is_hidden_meanwhile_is_not_made, {}),
+        (test_races.test_no_link_is_made_to_an_item_that_became_hidden, {}),
     ],
     "loads_links_without_the_targets_rule": [
-        (test_links.test_what_is_behind_a_link, {"role": OTHER, "place": ("comment", "article")}),
-        (test_leaks.test_what_is_behind_links, {"role": OWNER, "variant": "more"}),
+        (test_links.test_linked_items, {"role": OTHER, "place": ("comment", "article")}),
+        (test_leaks.test_links_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
     "follows_links_by_hidden_attributes": [
-        (test_links.test_what_is_behind_a_link, {"role": OWNER, "place": ("profile", "reviews")}),
+        (test_links.test_linked_items, {"role": OWNER, "place": ("profile", "reviews")}),
         (test_leaks.test_filters_through_every_link, {"role": OUTSIDER, "variant": "less"}),
     ],
     "filters_by_what_is_seen_on_some_items_on_all": [
-        (test_reads.test_what_only_python_asks, {"role": OWNER, "kind": "profile"}),
+        (test_reads.test_verbs_of_python, {"role": OWNER, "kind": "profile"}),
         (test_leaks.test_filters_through_every_link, {"role": OWNER, "variant": "less"}),
     ],
     "orders_by_what_is_seen_on_some_items": [
-        (test_reads.test_what_only_python_asks, {"role": OWNER, "kind": "profile"}),
+        (test_reads.test_verbs_of_python, {"role": OWNER, "kind": "profile"}),
         (test_leaks.test_every_page_of_everything, {"role": OWNER, "variant": "more"}),
     ],
     "shows_hidden_attributes": [
         (test_reads.test_read, {"role": ANYBODY, "kind": "profile"}),
-        (test_leaks.test_what_graphql_answers, {"role": OUTSIDER, "variant": "more"}),
-        (test_hidden.test_administrators_see_what_nobody_may_no_more_than_others, {}),
+        (test_leaks.test_graphql_reveals_no_hidden_data, {"role": OUTSIDER, "variant": "more"}),
+        (test_hidden.test_administrators_do_not_see_attributes_that_no_caller_may_read, {}),
     ],
     "shows_them_to_who_writes": [(test_writes.test_update, {"role": OWNER, "kind": "profile"})],
     "names_hidden_attributes_of_conflicts": [(test_hidden.test_a_conflict_names_no_hidden_attribute, {})],
     "refuses_hidden_items_instead_of_missing_them": [
         (test_writes.test_update, {"role": OWNER, "kind": "diary"}),
-        (test_hidden.test_an_item_that_is_hidden_is_refused_like_one_that_is_not_there, {"role": OWNER}),
+        (test_hidden.test_a_hidden_item_is_rejected_like_a_missing_one, {"role": OWNER}),
     ],
     "keeps_half_of_an_atomic_batch": [
         (test_writes.test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing, {"role": OWNER, "kind": "diary"}),
@@ -103,7 +103,7 @@ CAUGHT: dict[str, list[Check]] = {
         (test_multi_store_batches.test_a_batch_of_several_stores_does_what_the_verbs_do, {"role": OWNER, "kind": "diary"}),
         (test_multi_store_batches.test_an_edit_that_its_verb_rejects_rejects_a_batch_of_several_stores, {"role": ANYBODY, "kind": "ledger"}),
         (test_multi_store_batches.test_a_batch_of_every_store, {"role": OUTSIDER}),
-        (test_leaks.test_what_batches_of_several_stores_tell, {"role": OWNER, "variant": "more"}),
+        (test_leaks.test_batches_of_several_stores_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
     "keeps_half_of_an_atomic_batch_of_several_stores": [
         (test_multi_store_batches.test_an_atomic_batch_of_several_stores_is_done_as_a_whole_or_not_at_all, {"role": OWNER, "kind": "diary"}),
@@ -116,7 +116,7 @@ CAUGHT: dict[str, list[Check]] = {
         ),
     ],
     "goes_by_indexes_over_hidden_attributes": [
-        (test_hidden.test_cursors_tell_no_more_than_the_items, {"role": OUTSIDER}),
+        (test_hidden.test_cursors_reveal_no_more_than_the_items, {"role": OUTSIDER}),
         (test_leaks.test_every_page_of_everything, {"role": OUTSIDER, "variant": "more"}),
     ],
 }  # fmt: skip

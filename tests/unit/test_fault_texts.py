@@ -92,7 +92,7 @@ def test_the_fault_of_a_create_in_a_batch_is_in_its_item_and_that_of_an_update_i
     edits = [Create({"id": "1", "station_id": "missing"}), Update("0", {"station_id": "missing"})]
     errors = [one.error for one in app.store(Bike).edit_batch(edits)]
     assert [one.faults[0].path for one in errors if one] == ["/edits/0/item/station_id", "/edits/1/changes/station_id"]
-    assert "/edits/0/item/station_id: There is no such item" in repr(errors[0])
+    assert "/edits/0/item/station_id: No item has this key" in repr(errors[0])
 
 
 def test_the_repr_of_an_error_shows_its_first_faults() -> None:

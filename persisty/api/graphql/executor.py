@@ -110,7 +110,7 @@ class Node:
         if self.nullable:
             return None
         name = f"{self._owner}.{self.selected.name}"
-        error = Forbidden(f"{name} is not for you to read") if value is UNSET else None
+        error = Forbidden(f"Not allowed: reading {name}") if value is UNSET else None
         return run.fail(
             error or Unsupported(f"Cannot return null for non-nullable field {name}."),
             path,

@@ -10,7 +10,7 @@ LOCATION = "#/components/examples/{code}"
 
 MEMBERS: dict[str, dict[str, Any]] = {
     "conflict": {"detail": "Another item has this value", "attributes": ["name"]},
-    "forbidden": {"detail": "update of item is not for you"},
+    "forbidden": {"detail": "Not allowed: update of item"},
     "invalid_cursor": {"detail": "The cursor belongs to another query"},
     "invalid_input": {
         "faults": [
@@ -28,7 +28,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     "not_found": {"detail": "There is no such item"},
     "precondition_failed": {"detail": "The item has changed", "item": {"id": "1", "version": 2}},
     "rate_limited": {"retry_after": 1},
-    "unauthenticated": {"detail": "search of item is not for you"},
+    "unauthenticated": {"detail": "Not allowed: search of item"},
     "unsupported_media_type": {"expected": "application/json"},
 }
 """Code → the members of its example besides code, status and title."""

@@ -80,14 +80,14 @@ class Cells:
         self._turn += 1
         return list(of)[self._turn % 3 :: 3]
 
-    def told(self, surface: Surface, place: str, got: Answer, right: Sequence[Answer]) -> None:
+    def check(self, surface: Surface, place: str, got: Answer, right: Sequence[Answer]) -> None:
         """Count a cell, and record its answer if it is wrong."""
         self.tried[surface.name] += 1
         found, fine = (got, list(right)) if surface.exact else (bare(got), [bare(one) for one in right])
         if found not in [tuple(one) if surface.exact else one for one in fine]:
-            self.wrong.append(f"{surface.name} {place}\n  told   {got}\n  should {' or '.join(map(str, right))}")
+            self.wrong.append(f"{surface.name} {place}\n  answer {got}\n  right  {' or '.join(map(str, right))}")
 
-    def kept(self, found: World, expected: World) -> None:
+    def check_stored(self, found: World, expected: World) -> None:
         """Record a difference between the stored and the expected world."""
         self.wrong += [
             f"stored {place}: {now}\n  should be {then}" for place, (now, then) in differences(found, expected).items()
@@ -112,7 +112,9 @@ def cells(
         stage.settle()
 
 
-def beside(surface: Surface, kind: str, verb: str, right: Sequence[Answer], given: Iterable[str] = ()) -> list[Answer]:
+def right_answers(
+    surface: Surface, kind: str, verb: str, right: Sequence[Answer], given: Iterable[str] = ()
+) -> list[Answer]:
     """Return the right answers, and those of a surface without this verb or attribute, because no caller may use it."""
     if isinstance(surface, Python):
         return list(right)

@@ -1,7 +1,7 @@
 """The oracle of the role suite: right answers over plain dicts, by handwritten predicates that share no code with persisty's rules.
 
 A world is kind → key → row. An answer is `("ok", value)` or `("error", code)`. Every verb returns all right answers. There are
-several if a rule cannot hold for any item, so that the engine need not look for the item.
+several if a rule cannot match any item, so that the engine need not look for the item.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ CHECKED = {"comment": ("article_id", "article"), "notice": ("diary_id", "diary")
 
 
 def refused(role: Role) -> Answer:
-    """Return the error for a role that asks for what it may not do."""
+    """Return the error for a role that sends a request that is not allowed."""
     return ("error", "unauthenticated" if role.subject is None else "forbidden")
 
 

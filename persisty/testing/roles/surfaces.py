@@ -34,7 +34,7 @@ LIMIT = 100
 
 
 class Surface:
-    """One surface. The arguments of a verb have the names of its operation. `offered` tells whether it has a verb at all."""
+    """One surface. The arguments of a verb have the names of its operation."""
 
     name = "surface"
     exact = True
@@ -178,8 +178,8 @@ def request(role: Role, kind: str, verb: str, headers: Mapping[str, str] | None 
         "edit_batch": ("POST", f"{store}-batch", [], edits),
     }[verb]
     content = b"" if body is None else json.dumps(body).encode()
-    told = {**(JSON if content else {}), **(headers or {})}
-    return Request(method, path, urlencode(query), told, content, role.caller or ANONYMOUS)
+    sent = {**(JSON if content else {}), **(headers or {})}
+    return Request(method, path, urlencode(query), sent, content, role.caller or ANONYMOUS)
 
 
 REST_ANSWERS: dict[str, Callable[[Any], Any]] = {
@@ -201,7 +201,7 @@ class OverGraphql(Surface):
     def ask(self, role: Role, kind: str, verb: str, **given: Any) -> Answer:
         document, variables = graphql(kind, verb, given)
         answer = json.loads(self.send(role, document, variables).body)
-        return told(answer, lambda data: GRAPHQL_ANSWERS.get(verb, _same)(data[camel(f"{kind}_{verb}")]))
+        return graphql_answer(answer, lambda data: GRAPHQL_ANSWERS.get(verb, _same)(data[camel(f"{kind}_{verb}")]))
 
     def send(self, role: Role, document: str, variables: Mapping[str, Any]) -> Response:
         body = json.dumps({"query": document, "variables": variables}).encode()
@@ -217,7 +217,7 @@ class OverGraphql(Surface):
         )
         variables = {"edits": named(edits), "atomic": atomic}
         answer = json.loads(self.send(role, document, variables).body)
-        return told(answer, lambda data: [_one_item(one) for one in data["editBatch"]])
+        return graphql_answer(answer, lambda data: [_one_item(one) for one in data["editBatch"]])
 
 
 def named(edits: Sequence[StoreEdit]) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ def _one_item(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"code": result["code"], "item": items[0] if items else None}
 
 
-def told(answer: Mapping[str, Any], value: Callable[[Any], Any]) -> Answer:
+def graphql_answer(answer: Mapping[str, Any], value: Callable[[Any], Any]) -> Answer:
     """Return GraphQL's answer in the common form."""
     if "errors" in answer:
         return ("error", answer["errors"][0].get("extensions", {}).get("code", "no code"))

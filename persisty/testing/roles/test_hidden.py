@@ -67,7 +67,7 @@ def _misused(store: Store[Any], name: str, key: str, given: bool = True) -> Iter
 
 @every_restricted_role
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hidden_attribute_is_like_none(stage: Stage, role: Role, kind: str) -> None:
+def test_a_hidden_attribute_is_like_an_unknown_one(stage: Stage, role: Role, kind: str) -> None:
     store = Python(stage.app).store(role, kind)
     key = next(iter(stage.world[kind]))
     for name in names_hidden_from(role, kind):
@@ -104,7 +104,7 @@ def test_no_error_names_what_is_hidden(stage: Stage, role: Role, kind: str) -> N
 
 
 @every_restricted_role
-def test_cursors_tell_no_more_than_the_items(stage: Stage, role: Role) -> None:
+def test_cursors_reveal_no_more_than_the_items(stage: Stage, role: Role) -> None:
     """Read all pages, in the engine's own order and in every other order."""
     for kind in KINDS:
         store = Python(stage.app).store(role, kind)
@@ -124,7 +124,7 @@ def test_cursors_tell_no_more_than_the_items(stage: Stage, role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", [OUTSIDER, OWNER], ids=str)
-def test_cursors_of_bulk_writes_tell_no_more_either(stage: Stage, role: Role) -> None:
+def test_cursors_of_bulk_writes_reveal_no_more_than_the_items(stage: Stage, role: Role) -> None:
     for kind in ("profile", "article", "diary"):
         store = Python(stage.app).store(role, kind)
         for done in (
@@ -137,7 +137,7 @@ def test_cursors_of_bulk_writes_tell_no_more_either(stage: Stage, role: Role) ->
     stage.settle(("profile", "article", "diary"))
 
 
-def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(stage: Stage) -> None:
+def test_a_cursor_of_another_caller_fails_or_returns_what_its_user_may_see(stage: Stage) -> None:
     for kind in ("diary", "article", "ledger", "comment", "profile"):
         for giver in RESTRICTED:
             given = Python(stage.app).store(giver, kind)
@@ -155,7 +155,7 @@ def test_a_cursor_is_good_for_its_own_caller_only_or_gives_what_another_may_see(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_forged_cursor_is_no_way_to_ask_for_hidden_values(twins: Twins, variant: str) -> None:
+def test_a_forged_cursor_reveals_no_hidden_values(twins: Twins, variant: str) -> None:
     """A position with hidden attributes is rejected or has no effect: both worlds give the same answer."""
     one, other = twins(OUTSIDER, variant)
     owned = "ann"
@@ -215,7 +215,7 @@ def _raised(results: Any) -> None:
             raise one.error
 
 
-def test_a_conflict_on_a_key_that_is_hidden_says_no_more_than_one_on_a_key_that_is_not(stage: Stage) -> None:
+def test_a_conflict_on_a_hidden_key_reveals_no_more_than_on_a_visible_one(stage: Stage) -> None:
     store = Python(stage.app).store(OUTSIDER, "diary")
     mine = store.create({"id": "zoes"})
     told = {words(partial(store.create, {"id": key})) for key in (mine.id, "python-anns")}
@@ -248,7 +248,7 @@ def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, rol
 
 
 @pytest.mark.parametrize("role", RESTRICTED, ids=str)
-def test_an_item_that_is_hidden_is_refused_like_one_that_is_not_there(stage: Stage, role: Role) -> None:
+def test_a_hidden_item_is_rejected_like_a_missing_one(stage: Stage, role: Role) -> None:
     """Every verb with a key gives the same answer for both, with and without a condition."""
     for kind in KINDS:
         world, store = stage.world, Python(stage.app).store(role, kind)
@@ -277,7 +277,7 @@ def _answer(ask: Callable[[str], Any], key: str) -> Any:
         return told_of(error)
 
 
-def test_administrators_see_what_nobody_may_no_more_than_others(stage: Stage) -> None:
+def test_administrators_do_not_see_attributes_that_no_caller_may_read(stage: Stage) -> None:
     """`readable=False` is for trusted code only."""
     store = Python(stage.app).store(ADMINISTRATOR, "profile")
     text = msgspec.json.encode(store.search(limit=100).items).decode()

@@ -77,7 +77,7 @@ def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
 
 @every_restricted_role
 @every_variant
-def test_what_python_is_told(twins: Twins, role: Role, variant: str) -> None:
+def test_python_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     one, other = twins(role, variant)
 
     @settings(max_examples=tried(one, 25, 4), **QUIET)
@@ -141,7 +141,7 @@ def _added_up(twin: Twin, role: Role, kind: str, name: str) -> bytes:
 
 @every_restricted_role
 @every_variant
-def test_what_is_behind_links(twins: Twins, role: Role, variant: str) -> None:
+def test_links_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Follow the links of every row that the role sees, and of rows as another role sees them."""
     one, other = twins(role, variant)
     for kind in KINDS:
@@ -184,7 +184,7 @@ def _counted(twin: Twin, role: Role, kind: str, where: Any) -> bytes:
 
 @every_restricted_role
 @every_variant
-def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
+def test_rest_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Compare status, headers and body, also of conditional requests."""
     one, other = twins(role, variant)
 
@@ -218,7 +218,7 @@ def test_what_rest_answers(twins: Twins, role: Role, variant: str) -> None:
 
 @every_restricted_role
 @every_variant
-def test_what_graphql_answers(twins: Twins, role: Role, variant: str) -> None:
+def test_graphql_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Filter items, and filter and count the links below them."""
     one, other = twins(role, variant)
 
@@ -253,7 +253,7 @@ BELOW = {
 
 @every_restricted_role
 @every_variant
-def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
+def test_writes_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Write changes with conditions: alone, in batches, and to all matches; through Python, REST and GraphQL's form of edits."""
     one, other = twins(role, variant)
 
@@ -300,7 +300,7 @@ def test_what_writes_tell(twins: Twins, role: Role, variant: str) -> None:
 
 @every_restricted_role
 @every_variant
-def test_what_batches_of_several_stores_tell(twins: Twins, role: Role, variant: str) -> None:
+def test_batches_of_several_stores_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Edit two kinds in one batch, on conditions."""
     one, other = twins(role, variant)
 

@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 @every_role
 @pytest.mark.parametrize("place", LINKS, ids="-".join)
-def test_what_is_behind_a_link(stage: Stage, cells: Cells, role: Role, place: tuple[str, str]) -> None:
+def test_linked_items(stage: Stage, cells: Cells, role: Role, place: tuple[str, str]) -> None:
     (kind, link), world = place, stage.world
     there = rows(role, kind, world)
     closed = not might(role, "read", target_of(kind, link))
@@ -95,14 +95,14 @@ def test_what_is_behind_a_link(stage: Stage, cells: Cells, role: Role, place: tu
                 answer = ("ok", [_plain(one) for one in found])
             except PersistyError as error:
                 answer = ("error", error.code)
-            cells.told(surface, f"{kind}.{link}", answer, right)
+            cells.check(surface, f"{kind}.{link}", answer, right)
         if isinstance(surface, OverRest) and might(role, "read", kind):
             answer = surface.ask(role, kind, "search", include=link)
             if answer[0] == "ok":
                 answer = ("ok", [_included(kind, link, one.get(link)) for one in answer[1]])
-            cells.told(surface, f"{kind}.{link}", answer, right)
+            cells.check(surface, f"{kind}.{link}", answer, right)
         if isinstance(surface, OverGraphql):
-            cells.told(surface, f"{kind}.{link}", _queried(surface, role, kind, link), right)
+            cells.check(surface, f"{kind}.{link}", _queried(surface, role, kind, link), right)
     cells.settle()
 
 
@@ -153,5 +153,5 @@ def test_counts_through_another_item_are_of_what_is_loaded(stage: Stage, cells: 
             fine: list[Answer] = [("ok", right)]
             if not any(len_of):
                 fine += [("error", "invalid_query"), refused(role)]
-            cells.told(surface, f"{kind}.{count}", answer, fine)
+            cells.check(surface, f"{kind}.{count}", answer, fine)
     cells.settle()

@@ -70,7 +70,7 @@ def edits_of(role: Role, kind: str, copy: str, world: World) -> list[StoreEdit]:
 
 
 def neighbour(kind: str, copy: str, number: int = 0) -> StoreEdit:
-    """Return an edit of another kind: of a public row, or, beside these, of a missing row."""
+    """Return an edit of another kind: of a public row, or, right_answers these, of a missing row."""
     if kind == "notice":
         return ("diary", "update", {"key": f"{copy}-nowhere", "changes": {"text": f"changed {number}"}})
     return ("notice", "update", {"key": f"{copy}-n2", "changes": {"text": f"changed {number}"}})
@@ -106,13 +106,13 @@ class Batches:
             results = [one if one["code"] != "ok" else {"code": "aborted", "item": None} for one in results]
         right = unless_offered(surface, edits, [*errors, ("ok", results)])
         answer = surface.edit_stores(self.role, edits, atomic=atomic)
-        self.cells.told(surface, f"{'atomic ' if atomic else ''}batch of {edits}", answer, right)
+        self.cells.check(surface, f"{'atomic ' if atomic else ''}batch of {edits}", answer, right)
         return world if answer[0] == "error" else after
 
     def settle(self, world: World) -> None:
         """Compare the stored rows with this world, and restore the rows from before."""
         kinds = tuple(kind for kind in KINDS if kind in self.kinds)
-        self.cells.kept(self.stage.settle(kinds), {kind: world[kind] for kind in kinds})
+        self.cells.check_stored(self.stage.settle(kinds), {kind: world[kind] for kind in kinds})
         self.kinds.clear()
 
 
@@ -236,12 +236,12 @@ def test_a_condition_in_a_batch_of_several_stores_is_decided_as_by_the_verb(
                 answer = surface.edit_stores(role, [(kind, verb, body), other], atomic=atomic)
                 got = answer if answer[0] == "error" else ("error", answer[1][0]["code"])
                 place = f"{'atomic ' if atomic else ''}{verb} {kind} {body} in a batch"
-                cells.told(surface, place, got, [("error", one) for one in right])
+                cells.check(surface, place, got, [("error", one) for one in right])
                 item = None if answer[0] == "error" else answer[1][0]["item"]
                 if item is not None:
                     row = world[kind][body["key"]]
                     right_item = ("ok", bare(shown(role, kind, row, world)))
-                    cells.told(surface, f"the item of {place}", ("ok", bare(item)), [right_item])
+                    cells.check(surface, f"the item of {place}", ("ok", bare(item)), [right_item])
         batches.kinds.add(kind)
         batches.settle(world)
     cells.settle()

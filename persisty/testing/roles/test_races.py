@@ -147,7 +147,7 @@ def test_what_a_rule_asks_of_the_other_end_of_a_link_is_asked_with_the_write(rac
     assert told in ("invalid_input", "forbidden")
 
 
-def test_a_link_to_what_is_hidden_meanwhile_is_not_made(racing: Racing) -> None:
+def test_no_link_is_made_to_an_item_that_became_hidden(racing: Racing) -> None:
     store = Python(racing.app).store(OWNER, "comment")
     edits: list[Callable[[], Any]] = [
         lambda: store.create({"id": "python-late", "article_id": "python-bob1"}),

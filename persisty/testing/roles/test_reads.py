@@ -10,7 +10,7 @@ import pytest
 from persisty import COUNT, PersistyError, Store
 
 from .cast import ROLES, Role
-from .fixtures import Cells, beside, rows_of
+from .fixtures import Cells, right_answers, rows_of
 from .oracle import KINDS, Answer, attributes, known, might, read, refused, rows, search, shown
 from .surfaces import Python, Surface
 from .world import Stage
@@ -29,8 +29,8 @@ def test_read(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     world = stage.world
     for surface in cells.of(role):
         for key in cells.some([*rows_of(world, kind, "python"), NOWHERE]):
-            right = beside(surface, kind, "read", [read(role, kind, key, world)])
-            cells.told(surface, f"read {kind} {key}", surface.ask(role, kind, "read", key=key), right)
+            right = right_answers(surface, kind, "read", [read(role, kind, key, world)])
+            cells.check(surface, f"read {kind} {key}", surface.ask(role, kind, "read", key=key), right)
     cells.settle()
 
 
@@ -45,7 +45,7 @@ def test_read_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
         for some in (keys, [*keys[:2], keys[0]], [NOWHERE]):
             wanted = right if right[0] == "error" else ("ok", [right[1][keys.index(key)] for key in some])
             answer = surface.ask(role, kind, "read_batch", keys=some)
-            cells.told(surface, f"read_batch {kind}", answer, beside(surface, kind, "read", [wanted]))
+            cells.check(surface, f"read_batch {kind}", answer, right_answers(surface, kind, "read", [wanted]))
     cells.settle()
 
 
@@ -62,7 +62,7 @@ def test_search_and_count(stage: Stage, cells: Cells, role: Role, kind: str) -> 
             for verb in ("search", "count"):
                 wanted = right if verb == "search" or right[0] == "error" else ("ok", len(right[1]))
                 answer = surface.ask(role, kind, verb, where=given or None)
-                cells.told(surface, f"{verb} {kind} {where}", answer, beside(surface, kind, verb, [wanted]))
+                cells.check(surface, f"{verb} {kind} {where}", answer, right_answers(surface, kind, verb, [wanted]))
     cells.settle()
 
 
@@ -75,7 +75,7 @@ def test_pages_are_full_of_what_the_role_may_see(stage: Stage, cells: Cells, rol
         for order, step in (("id", 1), ("-id", -1)):
             wanted = right if right[0] == "error" else ("ok", right[1][::step][:2])
             answer = surface.ask(role, kind, "search", order=[order], limit=2)
-            cells.told(surface, f"search {kind} by {order}", answer, beside(surface, kind, "search", [wanted]))
+            cells.check(surface, f"search {kind} by {order}", answer, right_answers(surface, kind, "search", [wanted]))
     cells.settle()
 
 
@@ -93,7 +93,7 @@ def _grouped(values: list[Any]) -> dict[Any, int]:
 
 @every_role
 @every_kind
-def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
+def test_verbs_of_python(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     """Test `search_all`, `select`, `count_by`, `aggregate` and `explain` with every attribute."""
     world = stage.world
     there = [shown(role, kind, row, world) for row in rows(role, kind, world)]
@@ -105,7 +105,7 @@ def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str
     for surface in cells.of(role, python_only=True):
 
         def tell(place: str, ask: Callable[[Store[Any]], Any], wanted: list[Answer]) -> None:
-            cells.told(surface, f"{place} {kind}", _asked(surface, role, kind, ask), wanted)  # noqa: B023 - called at once
+            cells.check(surface, f"{place} {kind}", _asked(surface, role, kind, ask), wanted)  # noqa: B023 - called at once
 
         def all_keys(store: Store[Any]) -> list[str]:
             return [one.id for one in store.search_all(order="id", allow_scan=True)]
@@ -144,7 +144,7 @@ def test_what_only_python_asks(stage: Stage, cells: Cells, role: Role, kind: str
                 ],  # type: ignore[misc]
             )
             null = right([row["id"] for row in there if row.get(name) is None])
-            cells.told(surface, f"null {name} {kind}", answer, null if name in seen else unknown)
+            cells.check(surface, f"null {name} {kind}", answer, null if name in seen else unknown)
     cells.settle()
 
 

@@ -13,7 +13,7 @@ from persisty import PersistyError
 from persisty.store.backend import Capabilities
 
 from .cast import Role
-from .fixtures import Cells, beside, rows_of
+from .fixtures import Cells, right_answers, rows_of
 from .oracle import (
     DEFAULTS,
     OWNED,
@@ -107,7 +107,7 @@ def changes_of(kind: str, copy: str) -> Iterator[Row]:
 def settled(stage: Stage, cells: Cells, kind: str, expected: World) -> None:
     """Check that the stored rows are as expected, and restore the rows from before."""
     kinds = (kind, *DEPENDENTS.get(kind, ()))
-    cells.kept(stage.settle(kinds), {one: expected[one] for one in kinds})
+    cells.check_stored(stage.settle(kinds), {one: expected[one] for one in kinds})
     cells.settle()
 
 
@@ -119,7 +119,7 @@ def test_create(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
         for given in cells.some(new_rows(role, kind, surface.name)):
             right, world = create(role, kind, given, world)
             answer = surface.ask(role, kind, "create", item=given)
-            cells.told(surface, f"create {kind} {given}", answer, beside(surface, kind, "create", right, given))
+            cells.check(surface, f"create {kind} {given}", answer, right_answers(surface, kind, "create", right, given))
     settled(stage, cells, kind, world)
 
 
@@ -132,8 +132,11 @@ def test_update(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
             for changes in cells.some(changes_of(kind, surface.name)):
                 right, world = update(role, kind, key, changes, world)
                 answer = surface.ask(role, kind, "update", key=key, changes=changes)
-                cells.told(
-                    surface, f"update {kind} {key} {changes}", answer, beside(surface, kind, "update", right, changes)
+                cells.check(
+                    surface,
+                    f"update {kind} {key} {changes}",
+                    answer,
+                    right_answers(surface, kind, "update", right, changes),
                 )
     settled(stage, cells, kind, world)
 
@@ -146,7 +149,7 @@ def test_delete(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
         for key in [*rows_of(world, kind, surface.name), f"{surface.name}-nowhere"]:
             right, world = delete(role, kind, key, world)
             answer = surface.ask(role, kind, "delete", key=key)
-            cells.told(surface, f"delete {kind} {key}", answer, beside(surface, kind, "delete", right))
+            cells.check(surface, f"delete {kind} {key}", answer, right_answers(surface, kind, "delete", right))
     settled(stage, cells, kind, world)
 
 
@@ -209,11 +212,13 @@ def test_edit_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
                 refusals = _refusals(role, kind, batch, world)
                 right: list[Answer] = refusals or [("ok", results)]
                 answer = surface.ask(role, kind, "edit_batch", edits=batch)
-                cells.told(surface, f"edit_batch {kind} {batch}", answer, beside(surface, kind, "edit_batch", right))
+                cells.check(
+                    surface, f"edit_batch {kind} {batch}", answer, right_answers(surface, kind, "edit_batch", right)
+                )
                 world = world if refusals else after
             if single or world is stage.world:
                 continue
-            cells.kept(
+            cells.check_stored(
                 stage.settle((kind, *DEPENDENTS.get(kind, ()))),
                 {one: world[one] for one in (kind, *DEPENDENTS.get(kind, ()))},
             )
@@ -238,7 +243,7 @@ def test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing(
             told = [one if fine or one["code"] != "ok" else {"code": "aborted", "item": None} for one in results]
             right: list[Answer] = refusals or [("ok", told)]
             answer = surface.ask(role, kind, "edit_batch", edits=batch, atomic=True)
-            cells.told(surface, f"atomic {kind} {batch}", answer, beside(surface, kind, "edit_batch", right))
+            cells.check(surface, f"atomic {kind} {batch}", answer, right_answers(surface, kind, "edit_batch", right))
             if fine and not refusals:
                 world = after
                 break
@@ -282,8 +287,8 @@ def test_update_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     for surface in cells.of(role, python_only=True):
         for changes in cells.some(changes_of(kind, surface.name)):
             right, after = _all_changed(role, kind, changes, stage.world)
-            cells.told(surface, f"update_all {kind} {changes}", _bulk(surface, role, kind, changes), right)
-            cells.kept(stage.settle((kind,)), {kind: after[kind]})
+            cells.check(surface, f"update_all {kind} {changes}", _bulk(surface, role, kind, changes), right)
+            cells.check_stored(stage.settle((kind,)), {kind: after[kind]})
     cells.settle()
 
 
@@ -294,5 +299,5 @@ def test_delete_all(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
         world = stage.world
         gone = [row["id"] for row in rows(role, kind, world) if allowed(role, "delete", kind, row, world)]
         right = [("ok", len(gone))] if might(role, "delete", kind) else [refused(role)]
-        cells.told(surface, f"delete_all {kind}", _bulk(surface, role, kind, None), right)
+        cells.check(surface, f"delete_all {kind}", _bulk(surface, role, kind, None), right)
         settled(stage, cells, kind, without(world, kind, gone if might(role, "delete", kind) else []))
