@@ -79,7 +79,7 @@ def test_of_a_thousand_reads_of_one_key_through_many_threads_one_reaches_the_eng
         assert counting.calls == ["read"]
 
 
-ENDS = [(BackendUnavailable("down"), "down", "down"), (KeyboardInterrupt(), "", "The call was given up")]
+ENDS = [(BackendUnavailable("down"), "down", "down"), (KeyboardInterrupt(), "", "The load was interrupted")]
 
 
 @pytest.mark.parametrize(("error", "told", "told_others"), ENDS)
