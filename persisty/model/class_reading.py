@@ -159,10 +159,15 @@ def _default(name: str, optional: bool, spec: Attr[Any], names: Names, faults: l
         if not optional:
             faults.append(Fault(f"/{name}", "defaults to None but is not optional"))
         return None
-    if isinstance(spec.default, list | dict | set | bytearray):
+    if isinstance(spec.default, list | dict | set | bytearray) or _is_mutable_struct(spec.default):
         faults.append(Fault(f"/{name}", "has a mutable default: use Attr(factory=...)"))
         return None
     return Value(spec.default)
+
+
+def _is_mutable_struct(value: Any) -> bool:
+    """Return whether the value is a Struct that is not frozen, which msgspec refuses as a default."""
+    return isinstance(value, msgspec.Struct) and not value.__struct_config__.frozen
 
 
 def _generator_name(generator: Generator, names: Names) -> str:

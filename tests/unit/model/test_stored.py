@@ -265,6 +265,7 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "default that no engine keeps": (lambda: declare({**ID, "a": float}, {"a": float("inf")}), [("/a", "breaks its own type")]),
     "default none": (lambda: declare({**ID, "a": int}, {"a": None}), [("/a", "not optional")]),
     "mutable default": (lambda: declare({**ID, "a": list}, {"a": []}), [("/a", "mutable default")]),
+    "mutable object as default": (lambda: declare({**ID, "a": Line}, {"a": Line(Point(1))}), [("/a", "mutable default")]),
     "generator and default": (
         lambda: declare({**ID, "a": int}, {"a": Attr(generator=VERSION, default=1)}),
         [("/a", "both a generator and a default")],
