@@ -56,7 +56,7 @@ def test_every_error_code_is_in_the_problem_schema(openapi: dict[str, Any]) -> N
     assert set(codes) == {error.code for error in all_errors()}
 
 
-def test_answers_fit_their_schemas(openapi: dict[str, Any], call: Caller) -> None:
+def test_responses_fit_their_schemas(openapi: dict[str, Any], call: Caller) -> None:
     _, item = call(
         "POST", "/api/thing", {"name": "x", "price": "2.50", "ratio": 1.5, "born": "2020-01-01", "colour": "red"}
     )
@@ -94,7 +94,7 @@ def described() -> Iterator[tuple[dict[str, Any], Served]]:
         ("/api/post-batch", "key=nothing&fields=writer"),
     ],
 )
-def test_answers_fit_their_schemas_whatever_is_shown_of_items(
+def test_responses_with_fields_and_include_fit_their_schemas(
     described: tuple[dict[str, Any], Served], path: str, query: str
 ) -> None:
     openapi, served = described
@@ -112,7 +112,7 @@ def test_answers_fit_their_schemas_whatever_is_shown_of_items(
         assert not check.is_valid({"items": [{"digest": "x"}], "cursor": None})
 
 
-def test_every_name_that_the_parameter_of_fields_lists_may_be_asked_for_and_of_readers_only(
+def test_fields_lists_the_names_that_callers_may_read_and_each_is_accepted(
     described: tuple[dict[str, Any], Served],
 ) -> None:
     openapi, served = described
@@ -137,7 +137,7 @@ def test_every_name_that_the_parameter_of_fields_lists_may_be_asked_for_and_of_r
         assert served.get(f"{path}-batch", f"{query}&key={key}")[0] == 200
 
 
-def test_what_any_answer_may_be_refused_with_is_told_of_all_of_them(openapi: dict[str, Any]) -> None:
+def test_every_operation_lists_the_errors_that_any_request_can_get(openapi: dict[str, Any]) -> None:
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             responses = operation["responses"]
@@ -177,7 +177,7 @@ def test_refusals_are_described_with_their_status_and_fit_the_problem_schema(
     validator(openapi, described["content"]["application/problem+json"]["schema"]).validate(problem)
 
 
-def test_what_the_create_schema_accepts_is_created_and_what_it_refuses_is_refused(
+def test_the_create_schema_accepts_what_a_create_accepts_and_nothing_else(
     openapi: dict[str, Any], call: Caller
 ) -> None:
     schema = openapi["paths"]["/api/thing"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -218,7 +218,7 @@ FILTERS: list[Any] = [
 
 
 @pytest.mark.parametrize("where", FILTERS, ids=str)
-def test_the_schema_of_a_condition_accepts_what_is_taken_and_nothing_else(
+def test_the_schema_of_a_condition_accepts_valid_conditions_and_nothing_else(
     openapi: dict[str, Any], call: Caller, where: Any
 ) -> None:
     schema = openapi["components"]["schemas"]["ThingWhere"]
@@ -239,7 +239,7 @@ def test_the_schema_of_a_condition_accepts_what_is_taken_and_nothing_else(
     ],
     ids=str,
 )
-def test_the_update_schema_accepts_what_is_changed_and_nothing_else(
+def test_the_update_schema_accepts_valid_changes_and_nothing_else(
     openapi: dict[str, Any], call: Caller, changes: Any
 ) -> None:
     key = call("POST", "/api/thing", {"name": "x"})[1]["id"]

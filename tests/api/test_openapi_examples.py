@@ -114,7 +114,7 @@ def test_examples_are_made_from_the_declaration() -> None:
     assert crate == {"id": "text"}
 
 
-def test_the_edits_of_an_example_are_of_items_of_their_own() -> None:
+def test_each_edit_of_an_example_edits_another_item() -> None:
     """An atomic batch takes no item twice."""
     for app in (BOXES, shop_app, stall_app, messenger_app, gallery_app):
         for path, one in described(app)["paths"].items():
@@ -134,7 +134,7 @@ def test_the_edits_of_an_example_are_of_items_of_their_own() -> None:
             assert Rest(app).handle(request).status == (404 if atomic else 200)
 
 
-def test_what_cannot_be_made_is_left_out_with_all_that_needs_it() -> None:
+def test_an_example_that_cannot_be_made_is_left_out_with_those_that_contain_it() -> None:
     @stored(access=public)
     class Odd:
         id: Annotated[str, Meta(pattern="^[q]{3}z$")]
@@ -152,7 +152,7 @@ def test_what_cannot_be_made_is_left_out_with_all_that_needs_it() -> None:
 ASKED = [(method, path) for path, one in described(BOXES)["paths"].items() for method in one]
 
 
-def test_examples_are_what_a_client_may_send() -> None:
+def test_the_server_accepts_the_examples_of_requests() -> None:
     app = App("boxes", items=[Box, Crate], url="memory://")
     rest, found = Rest(app), described(app)
 
@@ -232,7 +232,7 @@ COMPONENTS = {
 
 
 @given(SCHEMAS)
-def test_what_is_made_fits_whatever_the_schema(schema: dict[str, Any]) -> None:
+def test_an_example_fits_its_schema_for_any_schema(schema: dict[str, Any]) -> None:
     value = Values(COMPONENTS).of(schema)
     if value is not UNSET:
         whole = {**schema, "components": {"schemas": COMPONENTS}}
@@ -240,11 +240,11 @@ def test_what_is_made_fits_whatever_the_schema(schema: dict[str, Any]) -> None:
 
 
 @given(WORDS | NUMBERS, st.text(max_size=5) | st.integers() | st.none() | st.booleans())
-def test_what_is_said_to_fit_does(schema: dict[str, Any], value: Any) -> None:
+def test_fits_agrees_with_a_validator(schema: dict[str, Any], value: Any) -> None:
     assert fits(schema, value) == Draft202012Validator(schema).is_valid(value)
 
 
-def test_every_refusal_shows_a_problem_of_each_of_its_codes() -> None:
+def test_every_error_response_has_an_example_for_each_of_its_codes() -> None:
     found = described(App("shop", items=[], url="memory://"))
     examples = found["components"]["examples"]
     assert {code: one["value"]["status"] for code, one in examples.items()} == {

@@ -90,7 +90,7 @@ KEY = "00000000-0000-4000-8000-000000000001"
         ([("prices", "0.29999999999999998")], [[], None, [], None, [], None, ["0.29999999999999998"]]),
     ],
 )
-def test_a_list_is_its_parameter_several_times(app: App, given: list[tuple[str, str]], expected: Any) -> None:
+def test_a_list_is_a_repeated_parameter(app: App, given: list[tuple[str, str]], expected: Any) -> None:
     assert ask(app, "lists", *given) == (200, expected)
 
 
@@ -153,7 +153,7 @@ def test_the_form_of_a_parameter_follows_from_its_type(annotation: Any, form: Fo
     assert form_of(annotation) is form
 
 
-def test_the_document_says_so(app: App) -> None:
+def test_the_document_describes_the_form_of_each_parameter(app: App) -> None:
     described = document(app)
     validate(described)
     found = {

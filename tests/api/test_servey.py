@@ -39,7 +39,7 @@ def test_signatures_are_complete_and_typed(actions: dict[str, Action]) -> None:
         assert all(one.annotation is not inspect.Parameter.empty for one in signature.parameters.values())
 
 
-def test_actions_answer_what_rest_answers(actions: dict[str, Action], call: Caller) -> None:
+def test_actions_return_what_rest_returns(actions: dict[str, Action], call: Caller) -> None:
     kind: Any = inspect.signature(actions["thing_create"].fn).parameters["item"].annotation
     made = actions["thing_create"].fn(item=kind(name="x", weight=3))
     status, item = call("GET", f"/api/thing/{made.id}")
@@ -67,7 +67,7 @@ class Diary:
     digest: str = Attr(default="x", readable=False, creatable=False, updatable=False)
 
 
-def test_a_store_s_actions_are_called_on_behalf_of_whom_the_host_says() -> None:
+def test_a_store_s_actions_are_called_on_behalf_of_the_host_s_caller() -> None:
     app = App("diaries", items=[Diary], url="memory://")
     actions = {one.name: one.fn for one in servey_actions(app)}
     assert all(get_inject_at(fn) == "authorization" for fn in actions.values())

@@ -87,7 +87,7 @@ def test_every_operation_is_a_method_with_its_parameters_and_there_is_no_other(n
     assert {called: set(classes[called]) for called in classes if called.endswith(("Store", "Actions"))} == expected
 
 
-def test_what_searches_take_is_what_the_operation_takes_in_typescript() -> None:
+def test_searches_in_typescript_have_the_parameters_of_the_operation() -> None:
     text = typescript_client(load_app(APPS["shop"]), "shop")
     searching = re.search(r"^export interface Searching<.*?{\n(.*?)^}", text, re.DOTALL | re.MULTILINE)
     assert searching is not None
@@ -141,7 +141,7 @@ def test_the_command_writes_a_file_and_says_where_it_cannot(tmp_path: Path) -> N
     assert run("cobol", APPS["shop"]).returncode == 2
 
 
-def test_posts_are_sent_again_only_to_servers_that_know_them_again() -> None:
+def test_posts_are_repeated_only_if_the_server_recognizes_repetitions() -> None:
     @stored(access=public)
     class Note:
         id: str
@@ -152,7 +152,7 @@ def test_posts_are_sent_again_only_to_servers_that_know_them_again() -> None:
         assert f"\nconst REPLAYED: boolean = {told.lower()};\n" in typescript_client(app, "notes")
 
 
-def test_descriptions_are_carried_over() -> None:
+def test_descriptions_are_copied_into_clients() -> None:
     app = load_app(APPS["museum"])
     python, typescript = python_client(app, "museum"), typescript_client(app, "museum")
     for text in ("Cut, and not painted.", "What is given, the other way round.", "Only if the item matches"):

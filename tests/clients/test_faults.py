@@ -62,7 +62,7 @@ def playing(shop: ModuleType, *answers: httpx.Response | Exception, **options: A
     return shop.ShopClient("http://shop", transport=httpx.MockTransport(play), **options), asked
 
 
-def test_what_reads_is_sent_again_after_pauses_that_grow(shop: ModuleType, pauses: list[float]) -> None:
+def test_a_read_is_repeated_after_growing_pauses(shop: ModuleType, pauses: list[float]) -> None:
     client, asked = playing(shop, httpx.ConnectError("no"), problem(503, "throttled"), page())
     assert client.article.search().items == []
     assert len(asked) == 3
@@ -70,7 +70,7 @@ def test_what_reads_is_sent_again_after_pauses_that_grow(shop: ModuleType, pause
 
 
 @pytest.mark.parametrize("answer", [httpx.ReadTimeout("slow"), problem(503, "throttled"), problem(502, "throttled")])
-def test_a_change_is_not_sent_again_where_it_may_have_been_made(shop: ModuleType, answer: Any) -> None:
+def test_a_write_is_not_repeated_if_it_may_have_been_carried_out(shop: ModuleType, answer: Any) -> None:
     for call in ("update", "delete"):
         client, asked = playing(shop, answer, page())
         with pytest.raises(shop.ClientError) as raised:
@@ -79,13 +79,13 @@ def test_a_change_is_not_sent_again_where_it_may_have_been_made(shop: ModuleType
         assert len(asked) == 1
 
 
-def test_a_change_is_sent_again_when_the_server_says(shop: ModuleType, pauses: list[float]) -> None:
+def test_a_write_is_repeated_if_the_server_names_a_time(shop: ModuleType, pauses: list[float]) -> None:
     client, asked = playing(shop, problem(429, "rate_limited", {"retry-after": "7"}), httpx.Response(204))
     assert client.article.delete("key") is True
     assert (len(asked), pauses) == (2, [7.0])
 
 
-def test_a_post_is_sent_again_under_its_key_which_no_other_has(shop: ModuleType) -> None:
+def test_a_post_is_repeated_with_its_own_idempotency_key(shop: ModuleType) -> None:
     busy = problem(409, "idempotency_in_progress")
     client, asked = playing(shop, httpx.ReadError("cut"), busy, created(), created(), page())
     client.article.create(NOTE)
@@ -97,7 +97,7 @@ def test_a_post_is_sent_again_under_its_key_which_no_other_has(shop: ModuleType)
     assert reading is None
 
 
-def test_no_more_is_tried_than_was_said(shop: ModuleType, pauses: list[float]) -> None:
+def test_a_request_is_repeated_at_most_retries_times(shop: ModuleType, pauses: list[float]) -> None:
     client, asked = playing(shop, *(problem(503, "not_ready", SOON) for _ in range(9)), retries=3)
     with pytest.raises(shop.ApiError, match="not_ready") as raised:
         client.article.search()
@@ -108,7 +108,7 @@ def test_no_more_is_tried_than_was_said(shop: ModuleType, pauses: list[float]) -
     assert (len(asked), len(pauses)) == (1, 3)
 
 
-def test_a_refusal_tells_all_that_the_server_does(shop: ModuleType) -> None:
+def test_an_error_has_every_member_of_the_problem_document(shop: ModuleType) -> None:
     fault = {"path": "/price", "message": "Missing", "expected": "decimal"}
     client, _ = playing(shop, problem(422, "invalid_input", detail="It is not", faults=[fault], limit=3))
     with pytest.raises(shop.ApiError) as raised:
@@ -121,7 +121,7 @@ def test_a_refusal_tells_all_that_the_server_does(shop: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 418])
-def test_what_is_none_of_the_apps_answers_is_an_error(shop: ModuleType, status: int) -> None:
+def test_a_response_that_is_not_the_apps_is_an_error(shop: ModuleType, status: int) -> None:
     client, _ = playing(shop, httpx.Response(status, text="<h1>nginx</h1>"))
     with pytest.raises(shop.ApiError) as raised:
         client.article.read("key")
@@ -131,7 +131,7 @@ def test_what_is_none_of_the_apps_answers_is_an_error(shop: ModuleType, status: 
         client.article.read("key")
 
 
-def test_an_export_that_comes_to_grief_gives_what_came_before(shop: ModuleType) -> None:
+def test_an_export_that_fails_returns_the_items_before_the_failure(shop: ModuleType) -> None:
     lines = '{"code":"é\u2028\x85"}\n{"code":"b"}\n{"code":"throttled","status":503,"title":"Throttled"}\n'
     client, asked = playing(shop, httpx.Response(200, text=lines))
     exported = client.article.export(fields=["code"])
@@ -141,14 +141,14 @@ def test_an_export_that_comes_to_grief_gives_what_came_before(shop: ModuleType) 
     assert asked[0].headers["accept"] == "application/x-ndjson"
 
 
-def test_a_token_is_asked_for_each_time(shop: ModuleType) -> None:
+def test_the_token_function_is_called_for_each_request(shop: ModuleType) -> None:
     tokens = iter(("one", "two"))
     client, asked = playing(shop, problem(503, "not_ready", SOON), page(), token=lambda: next(tokens))
     client.article.search()
     assert [one.headers["authorization"] for one in asked] == ["Bearer one", "Bearer two"]
 
 
-def test_what_is_one_of_none_is_nothing(shop: ModuleType) -> None:
+def test_oneof_an_empty_list_matches_nothing(shop: ModuleType) -> None:
     client, asked = playing(shop, page())
     client.article.search({"code": {"oneof": []}, "origin": {"country": {"eq": None}}, "size": {"ne": None}})
     assert asked[0].url.query == (

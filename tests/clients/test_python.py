@@ -11,7 +11,7 @@ import pytest
 from .conftest import APPS, PYTHON, ROOT, Token, use
 
 
-def test_type_checkers_are_content_with_it_and_refuse_what_is_wrong(folder: Path) -> None:
+def test_type_checkers_accept_the_client_and_reject_wrong_uses(folder: Path) -> None:
     sources = [str(folder / f"{name}_client.py") for name in APPS] + sorted(map(str, folder.glob("use_*.py")))
     run = subprocess.run(
         [PYTHON, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(ROOT / ".mypy_cache" / "clients"), *sources],

@@ -17,7 +17,7 @@ def test_values_of_every_type_come_back_as_they_were_given(compiled: Path, token
     use(["node", "use_museum.js"], compiled, "museum", [token("ann")], tmp_path)
 
 
-def test_what_is_asked_again_and_what_is_told(compiled: Path) -> None:
+def test_repeated_requests_and_errors(compiled: Path) -> None:
     run = subprocess.run(
         ["node", "use_faults.js"], cwd=compiled, capture_output=True, text=True, check=False, timeout=60
     )
