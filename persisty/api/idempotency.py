@@ -1,15 +1,16 @@
-"""`Idempotency-Key`: a request that comes twice is carried out once, and answered alike (draft-ietf-httpapi-idempotency-key-header).
+"""`Idempotency-Key`: a repeated request is executed once, and gets the same response (draft-ietf-httpapi-idempotency-key-header).
 
-Each such request begins by a conditional create, so that of several that come at once the engine lets one through. Whoever holds the item
-carries the request out and writes the answer into it; if nothing is heard of it for `LEASE`, the next one takes over.
+A request with a key begins with a conditional create of its record, so that the engine lets one of several concurrent requests through. That request
+has a lease on the record, is executed, and stores its response in the record. If the lease expires, the next request with the key takes over.
 
 ```
-create the item ─► DONE    hold it ─► carry the request out ─► the answer, into the item if it is still held; what may be tried again, away
-                ─► EXISTS  another request → 422 · answered → the answer again · being carried out → 409
-                           given up, or expired ─► hold it if it is still what was seen, else look again
+create the record ─► DONE    lease ─► execute ─► outcome: store the response, if the lease is still the same
+                                             ─► otherwise: delete the record, so that the request can be repeated
+                  ─► EXISTS  another fingerprint → 422 · response stored → replay it · lease not expired → 409
+                             lease or record expired ─► take over on the condition that the record is unchanged, else read again
 ```
 
-What is held is told by `holder`, which every write makes anew: a condition on it is one on all that was seen.
+Every write sets a new random `holder`. A condition on it is a condition on the whole record: an optimistic lock.
 """
 
 from __future__ import annotations
@@ -46,24 +47,24 @@ from .operations import ActionOperation, MultiStoreOperation, Operation
 
 REPLAYED = "idempotency-replayed"
 MAX_KEY = 255
-MAX_KEPT = 256 * 1024
-"""Bytes an answer may have to be kept: with what is around it it has to fit into an item of DynamoDB."""
+MAX_STORED = 256 * 1024
+"""The most bytes of a stored response. With its headers it must fit into an item of DynamoDB."""
 LEASE = 120.0
-"""Seconds after which a request that is being carried out is given up. Functions on AWS end after 28."""
+"""Seconds after which the lease of a request in progress expires. Functions on AWS end after 28."""
 SOON = 1
-"""Seconds after which to ask for the answer to a request that is being carried out."""
+"""`Retry-After` in seconds for a request in progress."""
 LOOKS = 5
-"""Number of looks at an item that other requests change."""
-KEPT = frozenset({404, 409, 412})
-"""The refusals that are the outcome of a request, and kept as what was done is. Any other tells of the request itself, of who sends it, or
-of the moment: nothing was done, and the next one with the key is carried out."""
+"""The most reads of a record that other requests change."""
+OUTCOMES = frozenset({404, 409, 412})
+"""Statuses of errors that are the outcome of a request: they are stored. After any other error nothing was done, and the next request with the key
+is executed."""
 PURGE_EVERY, PURGED = 25, 50
-"""After how many requests some that are expired are dropped, and how many are looked at for that: twice as many as have come since, so
-that never many more than half of all are expired."""
+"""The number of requests between two purges, and the number of records that a purge reads: twice as many as were created since, so that at most
+about half of all records are expired."""
 
 OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "aio", "rh", "uti"})
-"""Claims about the token, not its subject: each token has others, so that a request may be repeated with a refreshed one. The last three
-are Microsoft's."""
+"""Claims that differ in each token of the same subject. They are not part of the fingerprint, so that a request may be repeated with a refreshed
+token. The last three are Microsoft's."""
 
 _PLAIN = re.compile(rf"[!#-~][!-~]{{0,{MAX_KEY - 1}}}", re.ASCII)
 _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"', re.ASCII)
@@ -73,10 +74,10 @@ log = logging.getLogger("persisty")
 
 
 class Idempotency:
-    """Answers an app's requests that have a key. `clock`: seconds since 1970."""
+    """Executes an app's requests with a key. `clock`: seconds since 1970."""
 
     def __init__(self, app: App, clock: Callable[[], float] = time.time) -> None:
-        self._app, self._store, self._kept = app, app.requests, app.idempotency or timedelta(0)
+        self._app, self._store, self._lifetime = app, app.requests, app.idempotency or timedelta(0)
         self._clock, self._requests = clock, count(1)
 
     def answer(
@@ -95,7 +96,7 @@ class Idempotency:
                 response = carry_out()
             except Exception as error:
                 return refusal(error), isinstance(error, PersistyError) and self.is_outcome(error)
-            return response, response.status < 300 or response.status in KEPT
+            return response, response.status < 300 or response.status in OUTCOMES
 
         return self.once(request, request.body, outcome)
 
@@ -114,13 +115,13 @@ class Idempotency:
             if next(self._requests) % PURGE_EVERY == 0:
                 self.purge()
         except PersistyError as error:  # the request is done: the client must hear of that
-            log.warning("%s: the answer to a request could not be kept", error.code, exc_info=error)
+            log.warning("%s: the response to a request could not be stored", error.code, exc_info=error)
         return response
 
     @staticmethod
     def is_outcome(error: PersistyError) -> bool:
         """Return whether a failed operation must not be carried out again for the same key: the error is its outcome, or it may have written."""
-        return error.status in KEPT or bool(error.details.get("in_doubt") or error.details.get("written"))
+        return error.status in OUTCOMES or bool(error.details.get("in_doubt") or error.details.get("written"))
 
     def admits(self, operation: Operation, request: Request) -> bool:
         """Return whether the caller may use the operation at all."""
@@ -131,7 +132,7 @@ class Idempotency:
         return True
 
     def _admit(self, operation: Operation, request: Request) -> None:
-        """Raise unless there is something of this that the caller may do."""
+        """Raise unless the caller may use the operation at all."""
         if isinstance(operation, ActionOperation):
             admit(operation.name, operation.access, request.caller)
             return
@@ -148,19 +149,19 @@ class Idempotency:
             raise guard.refusal(f"Not allowed: {verb} of {meta.name}")
 
     def _begin(self, name: str, fingerprint: str) -> IdempotencyRecord | Response:
-        """The item, held; or the answer that it has."""
+        """Return the record with a new lease, or the stored response."""
         for _ in range(LOOKS):
             at = self._clock()
             fresh = {
                 "fingerprint": fingerprint,
                 "until": at + LEASE,
-                "expires": int(at + self._kept.total_seconds()) + 1,
+                "expires": int(at + self._lifetime.total_seconds()) + 1,
             }
             try:
                 return self._store.create({"id": name, **fresh})
             except Conflict:
                 found = self._store.read(name)
-            if found is None:  # what may be tried again has just been
+            if found is None:  # another request has just deleted the record, because it may be repeated
                 continue
             if found.expires > at:
                 if found.fingerprint != fingerprint:
@@ -183,17 +184,17 @@ class Idempotency:
         held = IdempotencyRecord.holder == begun.holder
         try:
             if final:
-                body = response.body if len(response.body) <= MAX_KEPT else None
-                told = {"status": response.status, "headers": dict(response.headers), "body": body}
-                self._store.update(begun.id, {**told, "holder": uuid4()}, when=held)
+                body = response.body if len(response.body) <= MAX_STORED else None
+                stored = {"status": response.status, "headers": dict(response.headers), "body": body}
+                self._store.update(begun.id, {**stored, "holder": uuid4()}, when=held)
             else:
                 self._store.delete(begun.id, when=held)
         except PreconditionFailed:
             log.warning("a request took longer than %s seconds, and another was carried out with its key", LEASE)
 
     def purge(self) -> int:
-        """Drop expired requests where the engine does not: of some that follow a random one by their ids, which are hashes. Tells how many
-        were looked at."""
+        """Delete expired records, if the engine does not do it itself. Reads some records after a random id, because ids are hashes. Returns how many
+        were read."""
         if context_of(self._store).backend.capabilities.expiring:
             return 0
         names = ("id", "expires")
@@ -208,27 +209,29 @@ class Idempotency:
 def _replayed(found: IdempotencyRecord, status: int) -> Response:
     if found.body is None:
         raise AnswerTooLarge(
-            f"It is done, but answers of more than {MAX_KEPT} bytes are not kept", limit=MAX_KEPT, done=status
+            f"The request is done, but responses of more than {MAX_STORED} bytes are not stored",
+            limit=MAX_STORED,
+            done=status,
         )
     return Response(status, {**(found.headers or {}), REPLAYED: "true"}, found.body)
 
 
 def _id(request: Request) -> str:
-    """Return the id of a request's record: a hash of the caller, the request and the key, so that no caller gets the answers of another.
+    """Return the id of a request's record: a hash of the caller, the request and the key, so that no caller gets another's responses.
 
     `IdempotencyKeyInvalid` if the header has no key.
 
-    Callers without a subject cannot be told apart. A key of theirs has to be a UUID, which others do not come upon.
+    Anonymous callers cannot be distinguished. Their keys must be UUIDs, which others cannot guess.
     """
     caller, key = request.caller, _key(request.headers[IDEMPOTENCY_KEY])
     if caller.subject is None and not _UUID.fullmatch(key):
-        raise _invalid("a UUID, as you do not say who you are")
+        raise _invalid("a UUID, because the request is anonymous")
     whose = [caller.claims.get("iss"), caller.subject]
     return sha256(encode([whose, request.method, request.path, key])).hexdigest()
 
 
 def _key(given: str) -> str:
-    """The key, whether it is spelled as a string in quotes, as the draft has it, or plainly."""
+    """Return the key, with or without the quotes of the draft."""
     text = given.strip(" \t")
     quoted = _QUOTED.fullmatch(text)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
@@ -242,10 +245,10 @@ def _invalid(expected: str) -> IdempotencyKeyInvalid:
 
 
 def _fingerprint(request: Request, content: bytes) -> str:
-    """Return a hash of the request, and of what access rules read of the caller: its scopes and claims. The same subject under another tenant's
+    """Return a hash of the request and of the caller's scopes and claims, which access rules can read. The same subject under another tenant's
     claims may get another response."""
     media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
     caller = request.caller
     claims = {name: value for name, value in caller.claims.items() if name not in OF_ONE_TOKEN}
-    told = encode([request.method, request.path, request.query, media, sorted(caller.scopes), claims])
-    return sha256(told + b"\n" + content).hexdigest()
+    identity = encode([request.method, request.path, request.query, media, sorted(caller.scopes), claims])
+    return sha256(identity + b"\n" + content).hexdigest()

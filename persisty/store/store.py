@@ -1,8 +1,7 @@
-"""`Store`: the verbs, each read top to bottom: validate, generate, authorise, one conditional call of the engine, answer.
+"""`Store`: the verbs. Each one validates, generates, authorises, makes one conditional call of the engine, and answers.
 
 A verb is one round trip. A sequence needs one more, and so does a link that the engine cannot follow. Everything that a write depends on,
-access rules included, is a condition of the write, so nothing can happen in between. The parts that the verbs work with are those of a
-`StoreContext`.
+access rules included, is a condition of the write, so nothing can happen in between.
 """
 
 from __future__ import annotations
@@ -44,8 +43,7 @@ class Store(Generic[T]):
     """The verbs of one item. Obtain it from `App.store`.
 
     A `key` is the item's string key, or its value (for a composite key the tuple of its values). Methods raise subclasses of `PersistyError`.
-    `App.store` returns a store with full access. `on_behalf_of` returns one with the access rules of a caller: it has the same verbs, for the
-    items and attributes that the rules allow.
+    `App.store` returns a store with full access. `on_behalf_of` returns one that applies the access rules of a caller.
     """
 
     def __init__(self, context: StoreContext[T]) -> None:
@@ -54,7 +52,7 @@ class Store(Generic[T]):
         self._callers: dict[Caller, Store[T]] = {}
 
     def on_behalf_of(self, caller: Caller) -> Store[T]:
-        """Return the store as this caller may use it. What a rule forbids raises `Forbidden`, or `Unauthenticated` for an anonymous caller.
+        """Return a store with the access rules of a caller. A forbidden call raises `Forbidden`, or `Unauthenticated` for an anonymous caller.
         Items that the caller may not read are missing, and attributes that it may not read are UNSET."""
         store = self._callers.get(caller)
         if store is None:
@@ -67,8 +65,7 @@ class Store(Generic[T]):
         return store
 
     def create(self, item: T | Mapping[str, Any]) -> T:
-        """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` if it is
-        not valid."""
+        """Store a new item and return it complete. `Conflict` if its key or a unique value is taken, `InvalidInput` for invalid values."""
         here = self._context
         planned = here.preparation.create(item)
         if self._numbered:
@@ -88,11 +85,10 @@ class Store(Generic[T]):
         return None if item is None else here.readable_item(item, rule)
 
     def update(self, key: Any, changes: Mapping[str, Any], *, when: Filter | None = None) -> T | None:
-        """Change some attributes of an item and return it as it is now; None if it is missing.
+        """Change some attributes of an item. Return the new item, or None if it is missing.
 
-        A change may be `add(n)` or `append(value, …)`, which the engine applies. `when` false raises `PreconditionFailed`,
-        which has the current item; a unique value that is taken, `Conflict`; a sum out of bounds, `InvalidInput`.
-        """
+        A change may be `add(n)` or `append(value, …)`, which the engine applies. A false `when` raises `PreconditionFailed` with the current
+        item, a taken unique value `Conflict`, a sum out of bounds `InvalidInput`."""
         here = self._context
         planned = here.preparation.update(key, changes, when)
         if planned is None:
@@ -103,7 +99,7 @@ class Store(Generic[T]):
         return item
 
     def delete(self, key: Any, *, when: Filter | None = None) -> bool:
-        """Delete an item: True if it was there. `when` false raises `PreconditionFailed`."""
+        """Delete an item. Return whether it existed. A false `when` raises `PreconditionFailed`."""
         here = self._context
         planned = here.preparation.delete(key, when)
         if planned is None:
@@ -282,7 +278,7 @@ class Store(Generic[T]):
         """Return how the engine would answer a search, what that costs, and which index would make it cheap. Reads no items."""
         here = self._context
         if here.guard.caller is not None:
-            raise here.guard.refusal("How an engine answers is for trusted code to know")
+            raise here.guard.refusal("Not allowed: explain")
         check_limit(limit)
         asked = here.semi_joins.ready(self.meta, here.preparation.where(where, query=query))
         return here.path.explain(Query(asked, resolve_order(self.meta, order), None, limit))
@@ -302,11 +298,10 @@ class Store(Generic[T]):
         return here.readable(read, rule, several=True)
 
     def edit_batch(self, batch: Iterable[edits.Edit], *, atomic: bool = False) -> list[edits.EditResult[T]]:
-        """Do up to 100 edits in order; each has its own result in its position.
+        """Perform up to 100 edits in order. Each has its own result in its position.
 
-        Invalid input in any of them raises `InvalidInput` for all, with every fault, before anything is written.
-        `atomic`: all are done or none is; then an update or delete of a missing item counts as a failure too, and no two
-        edits may name the same key.
+        Invalid input in any edit raises `InvalidInput` with every fault, before anything is written. `atomic`: all edits are done or none is.
+        An update or delete of a missing item is then a failure too, and no two edits may have the same key.
         """
         return edit_store(self._context, list(batch), atomic=atomic)
 

@@ -328,15 +328,8 @@ def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(a
 def test_edits_of_one_key_are_done_in_order_with_unique_values_or_without(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="a", realm="a"))
     free, named = Account(id="1", realm="a"), Account(id="1", name="b", realm="a")
-    batch = [
-        Delete("1"),
-        Create(free),
-        Delete("1"),
-        Create(named),
-        Update("1", {"realm": "c"}),
-        Delete("1"),
-        Create(free),
-    ]
+    moved = Update("1", {"realm": "c"})
+    batch = [Delete("1"), Create(free), Delete("1"), Create(named), moved, Delete("1"), Create(free)]
     assert {one.code for one in accounts.edit_batch(batch)} == {"ok"}
     assert [(one.id, one.name) for one in accounts.search_all()] == [("1", None)]
     accounts.create(Account(id="2", name="b", realm="c"))

@@ -16,7 +16,7 @@ from persisty import (
     InvalidDeclaration,
     stored,
 )
-from persisty.api.idempotency import MAX_KEPT
+from persisty.api.idempotency import MAX_STORED
 from persisty.api.openapi.document import document
 from persisty.api.rest.endpoint import Rest
 from persisty.api.store_operations import store_operations
@@ -35,7 +35,7 @@ def test_what_is_wrong_with_a_request_can_be_put_right_under_the_same_key(app: A
 
 
 def test_an_answer_that_is_too_large_is_given_once(app: App, post: Client) -> None:
-    body = {"id": "a", "text": "x" * MAX_KEPT}
+    body = {"id": "a", "text": "x" * MAX_STORED}
     assert post("/api/parcel", body).status == 201
     again = post("/api/parcel", body)
     assert (again.status, code(again)) == (422, "answer_too_large")

@@ -106,7 +106,9 @@ class GraphqlEndpoint:
         def carry_out() -> tuple[Response, bool]:
             try:
                 answer = prepared.execute()
-            except Exception as error:  # errors of operations are in the answer: one beside it may come after a write
+            except (
+                Exception
+            ) as error:  # an operation's error is in the response; any other error may come after a write
                 return refusal(error), True
             done = len(answer.rejected) < len(prepared.mutations)
             return _response(request, answer), done or any(map(self._idempotency.is_outcome, answer.rejected))
@@ -116,7 +118,7 @@ class GraphqlEndpoint:
         )  # a persisted document is the same by its text and by its hash
         try:
             response: Response = self._idempotency.once(request, content, carry_out)
-        except PersistyError as error:  # of the key, or of the store of requests
+        except PersistyError as error:  # of the key, or of the store of idempotency records
             return _response(request, refused(error))
         return response
 
