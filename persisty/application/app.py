@@ -31,7 +31,7 @@ from ..store.migration_lease import LEASES, Lease
 from ..store.multi_store_batch import edit_stores
 from ..store.store import Store, context_of
 from ..store.system_stores import SYSTEM_STORES
-from .declaration import LONGEST, Action, change_faults, declared, functions_of, item_faults
+from .declaration import LONGEST, Action, ItemCheck, change_faults, declared, functions_of, item_faults
 from .engines import Engines
 
 T = TypeVar("T")
@@ -84,6 +84,7 @@ class App:
         self._changed: set[str] = set()
         self._prepared: WeakSet[StoreMeta[Any]] = WeakSet()
         self._changing = threading.Lock()
+        self._checks: dict[ItemCheck, None] = {}
         self._catalogue = Catalogue()
         self.requests: Store[IdempotencyRecord] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
         records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
@@ -148,9 +149,18 @@ class App:
             if faults:
                 raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
             items = {name: meta for name, meta in before.items() if name not in removed}
-            self._take(items | {meta.name: meta for meta in (*replaced, *added)})
+            items |= {meta.name: meta for meta in (*replaced, *added)}
+            changed = {meta.name for meta in (*replaced, *added)}
+            faults = [fault for check in self._checks for fault in check(items, changed)]
+            if faults:
+                raise InvalidDeclaration("A surface of the app cannot offer these items", faults=faults)
+            self._take(items)
             self.abandoned |= frozenset(removed)
             return self._catalogue.revision
+
+    def check_changes_with(self, check: ItemCheck) -> None:
+        """Refuse later changes of the items that have faults for a surface of the app."""
+        self._checks[check] = None
 
     def _take(self, items: Mapping[str, StoreMeta[Any]]) -> None:
         """Make the catalogue of these items the current one. Readers see either catalogue, so they need no lock."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -18,6 +18,9 @@ LONGEST = timedelta(days=30)
 """Longest time for which the response of a request with an idempotency key is stored."""
 Action = Callable[..., Any] | str
 """A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
+
+ItemCheck = Callable[[Mapping[str, StoreMeta[Any]], Collection[str]], Iterable[Fault]]
+"""(items by name, names of those that change) → what a surface cannot offer."""
 
 
 def declared(item: Any) -> StoreMeta[Any]:

@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from .. import settings
 from ..api.graphql.described_types import item_record
-from ..api.graphql.reachable_types import reach
+from ..api.graphql.reachable_types import reach, records_in
 from ..api.graphql.result_types import ANY_ITEM, offered_in
 from ..api.graphql.sdl import Directives
 from ..api.graphql.subscriptions import Subscription
+from ..api.graphql.types import Ref
 from ..api.operations import MultiStoreOperation, Operation, StoreOperation
 from ..application import App
 from ..model.meta import StoreMeta
@@ -126,8 +127,8 @@ def with_publishers(
         roots[one.publisher] = (iam,)
         follows = f'@aws_subscribe(mutations: ["{one.publisher}"])'
         roots[one.field] = (*found.roots.get(camel(f"{one.meta.name}_read"), ()), follows)
-        name = item_record(one.meta).name
-        types[name] = (*found.types.get(name, default), iam)
+        for name in records_in(Ref(item_record(one.meta))):
+            types[name] = (*found.types.get(name, default), iam)
     return Directives(roots, types, found.fields)
 
 

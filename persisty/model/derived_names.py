@@ -6,12 +6,13 @@ The app refuses such a pair when it is declared. Items that no surface offers ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import Fault
 from ..naming import pascal
 from .meta import StoreMeta, per_meta
+from .value_types import value_types
 from .verbs import VERBS
 
 TYPES: Mapping[str, str] = {
@@ -29,6 +30,8 @@ TYPES: Mapping[str, str] = {
     "Where": "filters",
 }
 """Suffix of a type in GraphQL or OpenAPI → what the type is."""
+OF_GRAPHQL = TYPES.keys() - {"Fields", "FieldsPage"}
+"""Suffixes of types in GraphQL."""
 PATHS: Mapping[str, str] = {"Batch": "batches", "Count": "counts"}
 """Suffix of a path in REST, `/api/customer-batch`, as a part of a type's name → what is at the path."""
 SUFFIXES: Mapping[str, str] = {**TYPES, **PATHS}
@@ -52,6 +55,9 @@ RESERVED: frozenset[str] = frozenset(
 )
 """Types that every API has."""
 WAY_OUT = "another class name, or @stored(name=…)"
+CLASS_WAY_OUT = "another name of the class"
+INPUT = "Input"
+"""Suffix of the type of an object in inputs."""
 
 
 @per_meta
@@ -79,6 +85,32 @@ def derived_name_faults(metas: Mapping[str, StoreMeta[Any]], changed: Iterable[s
             origin = named.get(type_.removesuffix(suffix)) if type_.endswith(suffix) else None
             if origin is not None and type_name(metas[origin]) not in own:
                 yield _taken(name, origin, suffix, what)
+
+
+def value_type_faults(metas: Mapping[str, StoreMeta[Any]], changed: Collection[str]) -> Iterator[Fault]:
+    """Yield a fault for each class within an attribute whose type in GraphQL has the name of another type, if one of the two is of a
+    `changed` item. GraphQL has one type for each name; REST has no such limit."""
+    named = {type_name(meta): name for name, meta in metas.items() if is_offered(meta)}
+    known: dict[str, tuple[str, str]] = {}
+    for store in sorted((name for name, meta in metas.items() if is_offered(meta)), key=changed.__contains__):
+        for one in value_types(metas[store]):
+            other, definitions = known.setdefault(one.name, (store, one.definitions))
+            if definitions != one.definitions and store in changed:
+                message = f"The class {one.name} of {one.attribute} differs from that of {other}: GraphQL has one type for each name"
+                yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)
+            for type_ in (one.name, f"{one.name}{INPUT}") if one.is_object else (one.name,):
+                origin = _origin(type_, named)
+                if origin is not None and (store in changed or origin in changed):
+                    message = f"GraphQL gives the name {type_}, which {one.attribute} needs for its class, to {origin or 'a type of its own'}"
+                    yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)
+
+
+def _origin(type_: str, named: Mapping[str, str]) -> str | None:
+    """Return the item that has the type, or from whose name it is derived; "" for a type that every API has, None for any other type."""
+    if type_ in RESERVED:
+        return ""
+    stems = (type_.removesuffix(suffix) for suffix in OF_GRAPHQL if type_.endswith(suffix))
+    return named.get(type_) or next((named[stem] for stem in stems if stem in named), None)
 
 
 def _taken(name: str, origin: str, suffix: str, what: str) -> Fault:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -162,6 +163,18 @@ class OneOf(Type, frozen=True, tag="union", kw_only=True):
     """A value of one of several types."""
 
     types: tuple[Type, ...]
+
+
+def parts_of(type_: Type) -> Iterator[Type]:
+    """Yield the type and every type in it. A `Named` is not followed."""
+    pending: list[Any] = [type_]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, tuple):
+            pending += one
+        elif isinstance(one, Type):
+            yield one
+            pending += [getattr(one, name) for name in one.__struct_fields__]
 
 
 TYPES: tuple[type[Type], ...] = (

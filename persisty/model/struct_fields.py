@@ -60,7 +60,7 @@ def _is_attrs(cls: type) -> bool:
     return hasattr(cls, "__attrs_attrs__")
 
 
-def _is_typed_dict(cls: type) -> bool:
+def is_typed_dict(cls: type) -> bool:
     return issubclass(cls, dict) and hasattr(cls, "__total__")
 
 
@@ -112,7 +112,7 @@ READERS = (
     (_is_struct, _of_struct),
     (_is_dataclass, _of_dataclass),
     (_is_attrs, _of_attrs),
-    (_is_typed_dict, _of_typed_dict),
+    (is_typed_dict, _of_typed_dict),
     (is_named_tuple, _of_named_tuple),
 )
 """(whether a class is one of the kind, function that returns its fields): the first row that fits."""

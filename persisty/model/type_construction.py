@@ -96,17 +96,8 @@ def _reachable(name: str, definitions: Mapping[str, Definition]) -> dict[str, De
         if (one := left.pop()) not in found and one in definitions:
             found[one] = definition = definitions[one]
             fields = definition.fields if isinstance(definition, Object) else ()
-            left += [known for field in fields for known in _names_in(field.type)]
+            left += [one.name for field in fields for one in forms.parts_of(field.type) if isinstance(one, forms.Named)]
     return found
-
-
-def _names_in(described: Any) -> list[str]:
-    if isinstance(described, forms.Named):
-        return [described.name]
-    inner = (
-        [getattr(described, name) for name in described.__struct_fields__] if isinstance(described, Type) else described
-    )
-    return [name for one in inner if isinstance(one, Type | tuple) for name in _names_in(one)]
 
 
 def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:

@@ -254,19 +254,9 @@ class Described(Struct, frozen=True, eq=False):
 
     def parts(self) -> Iterator[Type]:
         """Yield the type and every type in it, those of each definition once."""
-        pending: list[Any] = [self.type]
-        defined: set[str] = set()
-        while pending:
-            one = pending.pop()
-            if isinstance(one, tuple):
-                pending += one
-            elif isinstance(one, Type):
-                yield one
-                pending += [getattr(one, name) for name in one.__struct_fields__]
-                if isinstance(one, Named) and one.name not in defined:
-                    defined.add(one.name)
-                    definition = self.definitions[one.name]
-                    pending += [field.type for field in definition.fields] if isinstance(definition, Object) else ()
+        objects = (one for one in self.definitions.values() if isinstance(one, Object))
+        for type_ in (self.type, *(field.type for one in objects for field in one.fields)):
+            yield from forms.parts_of(type_)
 
 
 def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:

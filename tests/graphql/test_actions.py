@@ -62,12 +62,12 @@ def test_a_type_that_contains_itself(hosted: Hosted) -> None:
 
 def test_items_and_pages_of_items_are_the_stores_own_types(hosted: Hosted, app: App) -> None:
     mutation = "mutation ($it: SpecimenInput!) { remember(specimen: $it) { __typename id text tags long version } }"
-    item = hosted.data(mutation, it={"text": "a", "tags": '["x"]', "long": "7", "id": None})["remember"]
-    assert (item["__typename"], item["tags"], item["long"], item["version"]) == ("Specimen", '["x"]', "7", 1)
+    item = hosted.data(mutation, it={"text": "a", "tags": ["x"], "long": "7", "id": None})["remember"]
+    assert (item["__typename"], item["tags"], item["long"], item["version"]) == ("Specimen", ["x"], "7", 1)
     [stored] = app.store(Specimen).search().items
     assert str(stored.id) == item["id"]
     page = hosted.data("{ newest { __typename items { id tags } cursor } }")["newest"]
-    assert page == {"__typename": "SpecimenPage", "items": [{"id": item["id"], "tags": '["x"]'}], "cursor": None}
+    assert page == {"__typename": "SpecimenPage", "items": [{"id": item["id"], "tags": ["x"]}], "cursor": None}
 
 
 @pytest.mark.parametrize("value", [None, 1, 1.5, True, "text", '"quoted"', "123", [], {"a": {"b": [None]}}])

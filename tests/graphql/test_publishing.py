@@ -50,7 +50,7 @@ APP = App("post", items=[Letter, Diary, Fact], url="memory://", stage="live")
 SCHEMA = """
 scalar AWSJSON
 scalar AWSDateTime
-type Letter { id: ID! text: String! long: String! sent_at: AWSDateTime tags: AWSJSON }
+type Letter { id: ID! text: String! long: String! sent_at: AWSDateTime tags: [String!] }
 type Fact { id: ID! }
 type Query { nothing: Boolean }
 type Mutation {

@@ -95,8 +95,8 @@ def test_the_attributes_have_the_types_of_their_kinds(schema: GraphQLSchema) -> 
     assert {name: str(field.type) for name, field in item.fields.items()} == {
         "id": "ID!", "text": "String!", "count": "Float", "wide": "Float", "long": "String", "ratio": "Float",
         "done": "Boolean!", "at": "AWSDateTime", "day": "AWSDate", "ref": "ID", "price": "String", "status": "Status!",
-        "shade": "String", "level": "Int", "blob": "String", "tags": "AWSJSON!", "extra": "AWSJSON",
-        "anything": "AWSJSON", "size": "String", "grade": "Int", "place": "AWSJSON", "label": "String", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
+        "shade": "String", "level": "Int", "blob": "String", "tags": "[String!]!", "extra": "AWSJSON",
+        "anything": "AWSJSON", "size": "String", "grade": "Int", "place": "Place", "label": "String", "version": "Int!", "created_at": "AWSDateTime!", "updated_at": "AWSDateTime!",
     }  # fmt: skip
 
 

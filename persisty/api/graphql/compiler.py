@@ -14,16 +14,16 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from ...model.meta import Attribute, StoreMeta
-from ...model.types import Kind
+from ...model.types import Kind, identity
 from ...naming import pascal
 from ...store.store import context_of
 from ..operations import ActionOperation, Operation
-from .described_types import leaf_of
+from .described_types import attribute_ref
 from .executor import Items, Member, Node, Objects, Run, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
-from .types import EXACT, INT, UNBOUNDED, WHOLE, Field, Form, Leaf, ListOf, Record, Ref
+from .types import EXACT, INT, UNBOUNDED, WHOLE, Form, Leaf, ListOf, Record, Ref
 from .values import ANSWERS, member_of, plain_json
 
 RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), WHOLE: (-EXACT, EXACT), UNBOUNDED: (-EXACT, EXACT)}
@@ -68,7 +68,7 @@ class Planner:
     def _node(self, ref: Ref, selected: Selected, owner: str, origin: _Origin) -> Node:
         match ref.type:
             case Leaf() as leaf:
-                whole = partial(within, *RANGES[leaf]) if leaf in RANGES and origin.known else None
+                whole = self._column(leaf, nullable=ref.nullable) if origin.known else None
                 return Value(selected, ref.answered.nullable, owner, self._spell(leaf), whole)
             case ListOf(item):
                 return Items(selected, ref.nullable, owner, self._node(item, selected, owner, origin))
@@ -77,16 +77,17 @@ class Planner:
                 shown = None if origin.shown else partial(_shown, meta)
                 return Objects(selected, ref.nullable, owner, members, shown)
             case Record() as record:
-                fields = {field.name: field for field in record.fields}
-                members = [self._of_record(record.name, fields, one, origin) for one in selected.below]
+                members = [self._of_record(record, one, origin) for one in selected.below]
                 return Objects(selected, ref.nullable, owner, members)
 
-    def _of_record(self, owner: str, fields: Mapping[str, Field], selected: Selected, origin: _Origin) -> Member:
+    def _of_record(self, record: Record, selected: Selected, origin: _Origin) -> Member:
         if selected.name == TYPENAME:
-            return _typename(selected, owner)
-        field = fields[selected.name]
-        get = attrgetter(field.attribute) if origin.known else partial(member_of, name=field.attribute)
-        return Member(selected.key, self._node(field.ref, selected, owner, origin), get)
+            return _typename(selected, record.name)
+        field = next(one for one in record.fields if one.name == selected.name)
+        known = origin.known and not record.keyed
+        get = attrgetter(field.attribute) if known else partial(member_of, name=field.attribute)
+        ref = Ref(field.ref.type, nullable=True) if field.omittable else field.ref
+        return Member(selected.key, self._node(ref, selected, record.name, origin), get)
 
     def _of_item(self, meta: StoreMeta[Any], owner: str, selected: Selected, origin: _Origin) -> Member:
         if selected.name == TYPENAME:
@@ -99,14 +100,14 @@ class Planner:
             many = partial(most, selected) if link.link.kind == "has_many" else None
             needed = self._needed(link, selected)
             return Member(selected.key, node, load=partial(load, meta, link, selected, needed), many=many)
-        attribute = meta.attributes[selected.name]
-        leaf = leaf_of(attribute)
-        nullable = attribute.optional or attribute.readable is not True or leaf is UNBOUNDED
-        if not origin.known:
-            get = attribute.get if origin.shown else partial(member_of, name=attribute.name)
-            return Member(selected.key, Value(selected, nullable, owner, self._spell(leaf)), get)
-        whole = self._whole(attribute, leaf)
-        plain = None if whole is None else Value(selected, nullable, owner, self._spell(leaf), whole)
+        attribute, ref = meta.attributes[selected.name], attribute_ref(meta, selected.name)
+        ref = Ref(ref.type, ref.answered.nullable or attribute.readable is not True)
+        if not origin.known or not isinstance(ref.type, Leaf):
+            known = origin.known or origin.shown
+            get = attribute.get if known else partial(member_of, name=attribute.name)
+            return Member(selected.key, self._node(ref, selected, owner, origin), get)
+        whole = self._whole(attribute, ref.type)
+        plain = None if whole is None else Value(selected, ref.nullable, owner, self._spell(ref.type), whole)
         return Member(selected.key, plain, attribute.get)
 
     def _needed(self, link: LinkField, selected: Selected) -> tuple[str, ...]:
@@ -120,14 +121,19 @@ class Planner:
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
         """Return the function that writes a whole column without unusual values, or None if values need no conversion."""
-        if attribute.kind is Kind.INTEGER and leaf in RANGES:
+        open_ = attribute.readable is True
+        if open_ and leaf.form is Form.SAME and attribute.kind is not Kind.INTEGER:
+            return None
+        return self._column(leaf, nullable=not open_)
+
+    def _column(self, leaf: Leaf, *, nullable: bool) -> Whole:
+        """Return the function that writes a whole column of values of a type."""
+        if leaf in RANGES:
             return partial(within, *RANGES[leaf])
         spell = self._dialect.json if leaf.form in STRUCTURED else ANSWERS.get(leaf.form)
         if spell is not None:
-            return lambda values: [None if one is None or one is UNSET else spell(one) for one in values]
-        if attribute.readable is not True:
-            return lambda values: [None if one is UNSET else one for one in values]
-        return None
+            return partial(_each, spell)
+        return _present if nullable else identity
 
     def _spell(self, leaf: Leaf) -> Callable[[Any], Any]:
         plain, check = ANSWERS.get(leaf.form, plain_json), self._dialect.check(leaf)
@@ -149,6 +155,15 @@ _KNOWN = _Origin(known=True, shown=True)
 
 def _typename(selected: Selected, name: str) -> Member:
     return Member(selected.key, None, lambda _: name)
+
+
+def _each(spell: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    return [None if one is None or one is UNSET else spell(one) for one in values]
+
+
+def _present(values: list[Any]) -> list[Any]:
+    """Return the values with null for those that are not there."""
+    return [None if one is UNSET else one for one in values]
 
 
 def within(least: int, greatest: int, values: list[Any]) -> list[Any] | None:

@@ -16,6 +16,7 @@ from ...model.pages import ResultPage
 from ...model.schema import Enumeration, Object
 from ...model.schema import Field as Member
 from ...model.schema_types import Named, Type
+from ...model.struct_fields import is_typed_dict
 from ...model.type_descriptions import (
     Described,
     arms,
@@ -27,11 +28,13 @@ from ...model.type_descriptions import (
     item_of,
 )
 from ...model.types import Kind, is_literal
+from ...model.value_types import has_enum, has_fields, named_types
 from ...naming import pascal
 from .types import (
     ANY,
     COUNTED,
     FLOAT,
+    INSTANT,
     LONG,
     SCALARS,
     STRING,
@@ -44,7 +47,7 @@ from .types import (
     Record,
     Ref,
     integer_leaf,
-    is_enum_value,
+    within_lists,
 )
 
 KINDS: dict[type[Type], Kind] = {
@@ -61,6 +64,7 @@ KINDS: dict[type[Type], Kind] = {
     forms.Null: Kind.BOOLEAN,  # an action that answers nothing: GraphQL has no type of null alone
 }
 """Type → the kind whose scalar it has."""
+OPAQUE = (ANY, STRUCTURE)
 READ = frozenset({Kind.INTEGER, Kind.ENUM, Kind.JSON})
 """Kinds of attributes whose type depends on more than the kind."""
 
@@ -83,10 +87,23 @@ def leaf_of(attribute: Attribute) -> Leaf:
 
 
 @per_meta
+def attribute_ref(meta: StoreMeta[Any], name: str) -> Ref:
+    """Return the type of an attribute, or of one nested in it: lists and objects where all that they contain has a type, else a leaf."""
+    attribute = meta.attribute(name)
+    if attribute.kind is Kind.JSON:
+        description = described(attribute.type, meta)
+        found = _ref_of(description)
+        typed = not isinstance(found.type, Leaf) and within_lists(found) not in OPAQUE
+        if typed and named_types(description) is not None:
+            return Ref(found.type, attribute.optional)
+    return Ref(leaf_of(attribute), attribute.optional)
+
+
+@per_meta
 def item_record(meta: StoreMeta[Any]) -> Record:
     """The record of a stored item: its attributes."""
     fields = tuple(
-        Field(name, name, Ref(leaf_of(one), one.optional), one.required, one.description, one.readable)
+        Field(name, name, attribute_ref(meta, name), one.required, one.description, one.readable)
         for name, one in meta.attributes.items()
     )
     return Record(pascal(meta.name), fields, meta, meta.description)
@@ -143,6 +160,8 @@ class _Reader:
         match type_:
             case forms.Integer():
                 return _integer(type_)
+            case forms.Datetime(tz=tz) if not tz:
+                return INSTANT
             case Named():
                 return self._named(type_)
             case forms.List(items=item) | forms.Set(items=item) | forms.Tuple(every=Type() as item):
@@ -159,11 +178,13 @@ class _Reader:
         meta = item_of(cls)
         if meta is not None:
             return item_record(meta)
-        if not isinstance(definition, Object) or not definition.fields or definition.array_like:
+        if not isinstance(definition, Object) or not has_fields(definition):
             return STRUCTURE
         known = self._records.get(named.name)
         if known is None:
-            known = self._records[named.name] = Record(_object_name(cls), description=definition.description)
+            known = self._records[named.name] = Record(
+                _object_name(cls), description=definition.description, keyed=is_typed_dict(get_origin(cls) or cls)
+            )
             known.fields = tuple(map(self._field, definition.fields))
         return known
 
@@ -190,12 +211,9 @@ def _enum(name: str, definition: Enumeration) -> Leaf:
     integers = [one for one in values if isinstance(one, int)]
     if integers and len(integers) == len(values):
         return integer_leaf(min(integers), max(integers))
-    texts = tuple(map(str, values))
-    return (
-        Leaf(name, values=texts, description=definition.description)
-        if texts and all(map(is_enum_value, texts))
-        else STRING
-    )
+    if not has_enum(definition):
+        return STRING
+    return Leaf(name, values=tuple(map(str, values)), description=definition.description)
 
 
 def _literal(values: list[Any]) -> Leaf:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...model.meta import StoreMeta
 from ..operations import Operation
 from .result_types import ANY_ITEM, LinkField, link_fields, offered_in, result_ref
-from .types import Field, ListOf, Record, Ref
+from .types import Field, Record, Ref, within_lists
 
 
 class Reach(Struct, frozen=True):
@@ -67,8 +67,17 @@ def _items(field: Field) -> Iterator[StoreMeta[Any]]:
 
 
 def _records(ref: Ref) -> Iterator[Record]:
-    found = ref.type
-    while isinstance(found, ListOf):
-        found = found.item.type
-    if isinstance(found, Record):
+    if isinstance(found := within_lists(ref), Record):
         yield found
+
+
+def records_in(ref: Ref) -> dict[str, Record]:
+    """Return the records of a type and of the values in it, without those behind links, by name."""
+    found: dict[str, Record] = {}
+    left = [ref]
+    while left:
+        for record in _records(left.pop()):
+            if record.name not in found:
+                found[record.name] = record
+                left += [field.ref for field in record.fields if field.readable is not False]
+    return found

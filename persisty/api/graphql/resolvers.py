@@ -30,6 +30,7 @@ from ..operations import (
     StoreOperation,
     unknown_members,
 )
+from .append_inputs import placed_append, with_appends
 from .described_types import annotation_ref, item_record, leaf_of
 from .edit_results import each_edit, edited, named_edits, placed, stores_of
 from .types import Field, Ref
@@ -47,6 +48,9 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
         found = operation.call(_called_with(operation, arguments), caller)
         if operation.result != "results":
             return found
+        for result in found:
+            if result.error is not None:
+                result.error.faults = tuple(placed_append(_metas(operation), fault) for fault in result.error.faults)
         stores = stores_of(arguments) if isinstance(operation, MultiStoreOperation) else [None] * len(found)
         return [edited(result, store) for result, store in zip(found, stores, strict=True)]
     except RecursionError:
@@ -64,6 +68,16 @@ BODIES: dict[str, str] = {"create": "item", "update": "changes"}
 
 def _placed(operation: Operation, arguments: Arguments, fault: Fault) -> Fault:
     """Return the fault with a path that begins in the arguments, as GraphQL sends them."""
+    return placed_append(_metas(operation), _begun(operation, arguments, fault))
+
+
+def _metas(operation: Operation) -> tuple[StoreMeta[Any], ...]:
+    if isinstance(operation, MultiStoreOperation):
+        return tuple(operation.stores)
+    return (operation.meta,) if isinstance(operation, StoreOperation) else ()
+
+
+def _begun(operation: Operation, arguments: Arguments, fault: Fault) -> Fault:
     if isinstance(operation, MultiStoreOperation):
         return placed(fault, stores_of(arguments))
     body = BODIES.get(operation.verb) if isinstance(operation, StoreOperation) else None
@@ -97,7 +111,7 @@ def _create(meta: StoreMeta[Any], value: Any) -> Any:
 
 
 def _update(meta: StoreMeta[Any], value: Any) -> Any:
-    return given_fields(_fields(meta), value, keep_null=True)
+    return with_appends(meta, given_fields(_fields(meta), value, keep_null=True))
 
 
 def _where(meta: StoreMeta[Any], value: Any) -> Any:

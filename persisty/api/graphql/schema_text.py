@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from ...errors import Fault
-from .types import Leaf, is_name
+from ...model.value_types import is_name
+from .types import Leaf
 
 BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID", "Query", "Mutation", "Subscription"})
 NAMES = "other names of the classes, or @stored(name=…)"

@@ -10,6 +10,7 @@ Building fails with `InvalidDeclaration` that lists every clash of names and eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -62,7 +63,7 @@ class _Schema:
     def __init__(self, appsync: bool, directives: Directives, offered: frozenset[StoreMeta[Any]]) -> None:
         self._appsync, self._directives, self._offered = appsync, directives, offered
         self._definitions = Definitions(appsync, directives.types)
-        self._inputs = StoreInputs(self._definitions, offered)
+        self._inputs = StoreInputs(self._definitions, offered, partial(self._reference, given=True))
         self._begun: set[tuple[Record, bool]] = set()
 
     def text(self, operations: Sequence[Operation], subscriptions: Sequence[Subscription]) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...model.meta import StoreMeta
+from ...model.value_types import is_name
 from ..operations import ActionOperation, Operation, StoreOperation
 from .described_types import annotation_ref, item_record
 from .result_types import link_fields, offered_in
-from .types import Field, Leaf, Ref, is_name
+from .types import Field, Leaf, Ref
 
 MOST_FIELDS = 6
 MOST_LINKS = 2

@@ -10,14 +10,16 @@ from typing import Any
 
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import OPERATORS, SORTABLE, Kind
+from ...model.value_types import is_name
 from ...naming import pascal
 from ...query.filter_parsing import QUERY, fields_of, has_text
 from ..batch_edits import EDITS
-from .described_types import leaf_of
+from .append_inputs import appends
+from .described_types import attribute_ref, leaf_of
 from .resolvers import ASCENDING, DESCENDING, LISTED, may_give
 from .result_types import ANY_STORE, link_fields
 from .schema_text import Definitions, Line
-from .types import BOOLEAN, LONG, STRING, Leaf, is_name
+from .types import BOOLEAN, LONG, STRING, Leaf, Ref
 
 OPERATOR_INPUTS: dict[Kind, str] = {
     Kind.UUID: "ID",
@@ -32,16 +34,18 @@ ONE_OF = "Exactly one of its members."
 
 
 class StoreInputs:
-    """The inputs of stores. `offered`: the items that links may lead to."""
+    """The inputs of stores. `offered`: the items that links may lead to; `refer`: type → its spelling in an input, defined on the way."""
 
-    def __init__(self, definitions: Definitions, offered: frozenset[StoreMeta[Any]]) -> None:
-        self._definitions, self._offered = definitions, offered
+    def __init__(
+        self, definitions: Definitions, offered: frozenset[StoreMeta[Any]], refer: Callable[[Ref], str]
+    ) -> None:
+        self._definitions, self._offered, self._refer = definitions, offered, refer
         self._asking: set[str] = set()
 
     def create(self, meta: StoreMeta[Any]) -> str | None:
         """Define the input of a create. None if no attribute may be set, because GraphQL has no empty input."""
         lines = [
-            Line(name, self._definitions.leaf(leaf_of(one)) + "!" * one.required, one.description)
+            Line(name, self._value(meta, name) + "!" * one.required, one.description)
             for name, one in meta.attributes.items()
             if one.creatable is not False
         ]
@@ -51,13 +55,21 @@ class StoreInputs:
 
     def update(self, meta: StoreMeta[Any]) -> str | None:
         lines = [
-            Line(name, self._definitions.leaf(leaf_of(one)), one.description)
+            Line(name, self._value(meta, name), one.description)
             for name, one in meta.attributes.items()
             if one.updatable is not False
+        ]
+        lines += [
+            Line(member, self._value(meta, name), f"Elements to append to {name}")
+            for member, name in appends(meta).items()
         ]
         return (
             self._definitions.define("input", pascal(meta.name) + "Update", lines) if may_give(meta, "update") else None
         )
+
+    def _value(self, meta: StoreMeta[Any], name: str) -> str:
+        """Return the type of a value of an attribute, null included."""
+        return self._refer(Ref(attribute_ref(meta, name).type, nullable=True))
 
     def where(self, meta: StoreMeta[Any]) -> str:
         name = pascal(meta.name) + "Where"

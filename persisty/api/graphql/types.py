@@ -11,7 +11,6 @@ the integer is a Float that may be null: a value beyond 53 bits is never rounded
 from __future__ import annotations
 
 import enum
-import re
 from typing import Any
 
 from msgspec import Struct
@@ -30,6 +29,8 @@ class Form(enum.Enum):
     """The same without declared bounds: a value beyond 53 bits cannot be answered."""
     DIGITS = "digits"
     """An integer that travels as a String."""
+    INSTANT = "instant"
+    """A datetime that may lack its UTC offset in Python: UTC."""
     STRUCTURE = "structure"
     """An array or object: AWSJSON."""
     ANY = "any"
@@ -80,7 +81,8 @@ class Field(Struct, frozen=True):
 
 
 class Record(Struct, eq=False):
-    """An object. `fields` are set after construction, so that a record can contain itself. `meta`: the stored item that it describes.
+    """An object. `fields` are set after construction, so that a record can contain itself. `meta`: the stored item that it describes. `keyed`: its
+    values are mappings.
 
     The name of its input type has the suffix `Input`, because GraphQL has separate types for inputs and outputs.
     """
@@ -89,9 +91,11 @@ class Record(Struct, eq=False):
     fields: tuple[Field, ...] = ()
     meta: StoreMeta[Any] | None = None
     description: str | None = None
+    keyed: bool = False
 
 
 STRING, INT, FLOAT, BOOLEAN = Leaf("String"), Leaf("Int"), Leaf("Float"), Leaf("Boolean")
+INSTANT = Leaf("AWSDateTime", Form.INSTANT)
 ANY = Leaf("AWSJSON", Form.ANY)
 STRUCTURE = Leaf("AWSJSON", Form.STRUCTURE)
 
@@ -132,20 +136,15 @@ AWS_SCALARS: dict[str, str] = {
 }
 """The scalars that AppSync brings and the hosted schema declares."""
 
-_NAME = re.compile(r"(?!__)[A-Za-z_][0-9A-Za-z_]*")
-_NOT_ENUM_VALUES = frozenset({"true", "false", "null"})
-
-
-def is_name(text: str) -> bool:
-    """Return whether GraphQL accepts the text as the name of a type, a field or an argument."""
-    return _NAME.fullmatch(text) is not None
-
-
-def is_enum_value(text: str) -> bool:
-    """Return whether GraphQL accepts the text as a value of an enum."""
-    return is_name(text) and text not in _NOT_ENUM_VALUES
-
 
 def integer_leaf(low: float, high: float) -> Leaf:
     """Return the type of integers between two bounds."""
     return next((leaf for least, greatest, leaf in INTEGERS if least <= low and high <= greatest), LONG)
+
+
+def within_lists(ref: Ref) -> Leaf | Record:
+    """Return the type of the members of a list, at whatever depth; a type that is no list is its own."""
+    found = ref.type
+    while isinstance(found, ListOf):
+        found = found.item.type
+    return found

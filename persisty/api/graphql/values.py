@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,8 +20,8 @@ from msgspec import UNSET
 from ...errors import Unsupported
 from ...model import nesting
 from ...model.meta import StoreMeta, meta_of, per_meta
-from .described_types import leaf_of
-from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref
+from .described_types import attribute_ref
+from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref, within_lists
 
 _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
@@ -49,6 +50,10 @@ def _exact(value: Any) -> Any:
     return found
 
 
+def _instant(value: Any) -> Any:
+    return plain_json(value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value)
+
+
 def _exact_or_null(value: Any) -> Any:
     try:
         return _exact(value)
@@ -60,6 +65,7 @@ ANSWERS: dict[Form, Callable[[Any], Any]] = {
     Form.WHOLE: _exact,
     Form.UNBOUNDED: _exact,
     Form.DIGITS: _digits,
+    Form.INSTANT: _instant,
     Form.STRUCTURE: plain_json,
     Form.ANY: plain_json,
 }
@@ -123,9 +129,17 @@ def _unreadable(meta: StoreMeta[Any]) -> tuple[str, ...]:
 @per_meta
 def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]:
     """The attributes whose GraphQL spelling is not the JSON that REST has."""
-    readable = [(name, one) for name, one in meta.attributes.items() if one.readable is not False]
-    leaves = ((name, one.get, leaf_of(one).form) for name, one in readable)
-    return tuple((name, get, WITHOUT_ERRORS[form]) for name, get, form in leaves if form in WITHOUT_ERRORS)
+    readable = [(name, one.get) for name, one in meta.attributes.items() if one.readable is not False]
+    spelled = ((name, get, _spelling(attribute_ref(meta, name))) for name, get in readable)
+    return tuple((name, get, spell) for name, get, spell in spelled if spell is not None)
+
+
+def _spelling(ref: Ref) -> Callable[[Any], Any] | None:
+    """Return the function that spells a value of the type, None where the JSON that REST has is the spelling."""
+    inner = within_lists(ref)
+    if isinstance(inner, Leaf) and inner.form not in WITHOUT_ERRORS:
+        return None
+    return lambda value: answer(ref, value, None, WITHOUT_ERRORS)
 
 
 def _whole(value: Any) -> Any:
@@ -175,8 +189,8 @@ def given(ref: Ref, value: Any) -> Any:
     match ref.type:
         case Leaf(form=form):
             return GIVEN[form](value) if form in GIVEN else value
-        case ListOf(item):
-            return [given(item, one) for one in value] if isinstance(value, list) else value
+        case ListOf(item):  # GraphQL takes one for a list of one
+            return [given(item, one) for one in (value if isinstance(value, list) else [value])]
         case Record(fields=fields):
             return given_fields(fields, value)
 
@@ -191,6 +205,6 @@ def given_fields(fields: tuple[Field, ...], value: Any, *, keep_null: bool = Fal
         field = known.get(name)
         if field is None:
             plain[name] = one  # unknown: the operation reports it
-        elif one is not None or keep_null or field.required or field.ref.nullable:
+        elif one is not None or keep_null or field.ref.nullable or (field.required and not field.omittable):
             plain[name] = given(field.ref, one)
     return plain

@@ -13,10 +13,12 @@ from servey.trigger.web_trigger import WEB_GET, WEB_POST
 
 from persisty import App, InvalidDeclaration, everyone, private, public, read_only, stored
 from persisty.api.actions import operations
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.sdl import sdl
 from persisty.api.graphql.subscriptions import subscriptions
 from persisty.api.openapi.document import document
-from persisty.model.derived_names import PATHS, RESERVED, SUFFIXES, TYPES
+from persisty.model.derived_names import PATHS, RESERVED, SUFFIXES, TYPES, value_type_faults
+from persisty.model.schema_json import schema_from_json, schema_to_json
 from persisty.naming import snake
 
 
@@ -150,3 +152,56 @@ def test_openapi_tells_an_enum_from_an_item_of_the_same_name_and_another_class()
     name = components["Kind"]["properties"]["kind"]["$ref"].rpartition("/")[2]
     assert name != "Kind"
     assert components[name]["enum"] == ["one"]
+
+
+def with_value(name: str, value: Any) -> Any:
+    return stored(access=public)(type(name, (), {"__annotations__": {"id": str, "value": value}}))
+
+
+def value_class(name: str, **fields: Any) -> Any:
+    return msgspec.defstruct(name, list(fields.items()))
+
+
+def test_two_different_classes_of_one_name_stop_the_start_of_graphql_and_equal_ones_are_one_type() -> None:
+    one, twin, other = value_class("Spot", x=int), value_class("Spot", x=int), value_class("Spot", y=int)
+    same = App("spots", items=[with_value("First", one), with_value("Second", list[twin])], url="memory://")
+    assert list(value_type_faults(same.metas, same.metas)) == []
+    GraphqlEndpoint(same)
+    differing = App("spots", items=[with_value("First", one), with_value("Second", list[other])], url="memory://")
+    with pytest.raises(InvalidDeclaration, match="/Spot: Two different types have this name in GraphQL"):
+        GraphqlEndpoint(differing)
+    [fault] = value_type_faults(differing.metas, {"second"})
+    assert (fault.path, fault.expected, fault.found) == ("/items/second", "another name of the class", "Spot")
+    assert "The class Spot of value differs from that of first" in fault.message
+
+
+@pytest.mark.parametrize("name", ["Customer", "CustomerWhere", "CustomerInput", "Query", "Fault"])
+def test_a_class_within_an_attribute_with_the_name_of_another_type_is_not_added(name: str) -> None:
+    app, holder = App("shop", items=[CUSTOMER], url="memory://"), with_value("Holder", value_class(name, x=int) | None)
+    GraphqlEndpoint(app)
+    with pytest.raises(InvalidDeclaration, match="which value needs for its class"):
+        app.add(holder)
+    if name != "CustomerInput":  # this type exists only if an action takes a customer
+        with pytest.raises(InvalidDeclaration):
+            GraphqlEndpoint(App("shop", items=[CUSTOMER, holder], url="memory://"))
+
+
+def test_a_class_whose_values_stay_json_may_have_any_name() -> None:
+    flat = msgspec.defstruct("Customer", [("x", int)], array_like=True)
+    dashed = msgspec.defstruct("CustomerPage", [("two_words", int)], rename="kebab")
+    fault = dict[str, value_class("Fault", x=int)]  # type: ignore[misc]
+    app = App("shop", items=[CUSTOMER], url="memory://")
+    GraphqlEndpoint(app)
+    app.add(with_value("First", flat), with_value("Second", dashed), with_value("Third", fault))
+    GraphqlEndpoint(app)
+
+
+def test_a_schema_whose_type_differs_from_that_of_another_item_is_not_added_and_graphql_goes_on() -> None:
+    app = App("spots", items=[with_value("First", value_class("Spot", x=int))], url="memory://")
+    endpoint = GraphqlEndpoint(app)
+    schema = with_value("Second", value_class("Spot", y=int)).__persisty__.schema
+    with pytest.raises(InvalidDeclaration, match="The class Spot of value differs"):
+        app.add(schema_from_json(schema_to_json(schema)))
+    assert endpoint.schema.execute("{ firstCount }") == {"data": {"firstCount": 0}}
+    app.add(schema_from_json(schema_to_json(with_value("Third", value_class("Spot", x=int)).__persisty__.schema)))
+    assert endpoint.schema.execute("{ firstCount thirdCount }") == {"data": {"firstCount": 0, "thirdCount": 0}}

@@ -20,7 +20,7 @@ from ....errors import Fault, InvalidInput, Unsupported
 from ....model.meta import StoreMeta
 from ..result_types import LinkField
 from ..selection import CONDITIONS, TYPENAME, Selected, no_arguments
-from ..types import Leaf, ListOf, Record, Ref
+from ..types import Record, Ref, within_lists
 from .link_sources import arguments_of, end_of
 from .selection_text import Part, Parts, value_of, variables_in
 
@@ -129,17 +129,22 @@ class Picker(Struct, frozen=True):
     def _untold(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
         """Add the fields of named fragments, as far as they are known.
 
-        These are all attributes, because their aliases are unknown, and fields with the name of a link without arguments. Every other link is left
-        to its own resolver.
+        These are all attributes, because their aliases are unknown, with all that is in them, and fields with the name of a link without arguments.
+        Every other link is left to its own resolver.
         """
         links, records = self._links(record), self._records(record)
+        values = {field.name for field in record.fields if field.name in records and _is_value(field.ref)}
         for field in record.fields:
             if field.readable is not False and _named(field.ref) is None:
                 asked.setdefault(field.name, [])
+        for name in values:
+            asked.setdefault(name, []).append(_Seen(None, Paths(), True))
         for key, inner in listed.items():
             link = links.get(key)
             if link is not None and not link.parameters:
                 asked.setdefault(key, []).append(_Seen(None, inner, True))
+            elif values and not links and values == set(records):
+                continue  # each object is complete, whatever the alias
             elif key in records or (inner and not links and len(records) == 1):
                 asked.setdefault(key if key in records else records[0], []).append(_Seen(None, inner, True))
             elif links and (
@@ -170,9 +175,17 @@ class Picker(Struct, frozen=True):
         return next((_named(field.ref) for field in record.fields if field.name == name), None)
 
 
+def _is_value(ref: Ref, above: tuple[Record, ...] = ()) -> bool:
+    """Return whether the type has an end: none of its objects contains itself, or an item with its links."""
+    record = _named(ref)
+    if record is None:
+        return True
+    if record.meta is not None or record in above:
+        return False
+    return all(_is_value(field.ref, (*above, record)) for field in record.fields)
+
+
 def _named(ref: Ref) -> Record | None:
     """The record of a type, or of the members of a list."""
-    found: Leaf | ListOf | Record = ref.type
-    while isinstance(found, ListOf):
-        found = found.item.type
+    found = within_lists(ref)
     return found if isinstance(found, Record) else None

@@ -22,6 +22,7 @@ from ....model.types import Kind, datetime_text
 from ....store.change_feed import Change
 from ..described_types import item_record
 from ..subscriptions import Subscription
+from ..types import Leaf, Record, within_lists
 from ..values import item_answer
 
 MOST_BYTES = 240 * 1000
@@ -49,8 +50,15 @@ def _datetimes(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any]], 
 
 def document(subscription: Subscription) -> str:
     """Return the mutation that publishes, with every attribute selected that some caller may read."""
-    fields = [field.name for field in item_record(subscription.meta).fields if field.readable is not False]
-    return f"mutation($item: AWSJSON!) {{ {subscription.publisher}(item: $item) {{ {' '.join(fields)} }} }}"
+    selected = selection_of(item_record(subscription.meta))
+    return f"mutation($item: AWSJSON!) {{ {subscription.publisher}(item: $item) {selected} }}"
+
+
+def selection_of(record: Record) -> str:
+    """Return the selection of all fields that some caller may read, and of all fields of the objects in them."""
+    inner = ((field.name, within_lists(field.ref)) for field in record.fields if field.readable is not False)
+    fields = (name if isinstance(one, Leaf) else f"{name} {selection_of(one)}" for name, one in inner)
+    return f"{{ {' '.join(fields)} }}"
 
 
 class Publisher:

@@ -29,6 +29,7 @@ from ....errors import (
     UndeclaredDocument,
 )
 from ....model import nesting
+from ....model.derived_names import value_type_faults
 from ...http.compression import SMALL, coded
 from ...http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, json_body, without_content
 from ...http.problem import refusal
@@ -54,6 +55,7 @@ class GraphqlEndpoint:
         self._idempotency: Any = None
         self._documents = documents or declared_in(configured.graphql_documents)
         found = limits or Limits(introspection=configured.graphql_introspection != "off")
+        app.check_changes_with(value_type_faults)
         self._schema = PerRevision(app, lambda _, before: GraphqlSchema(app, found, check=before is None))
 
     @property
