@@ -251,6 +251,7 @@ def wire() -> Iterator[Row]:
     yield rest("compressed", "GET /api/article?limit=1000", accept_encoding="gzip")
 
 
+APPEND = "mutation ($k: ID!, $c: ArticleUpdate!) { articleUpdate(key: $k, changes: $c) { tags origin { country altitude } } }"
 ALL = "{ id code price stock weight size tags since hidden maker_id version }"
 
 
@@ -259,7 +260,9 @@ def queries() -> Iterator[Row]:
         yield graphql("one", f"query ($key: ID!) {{ articleRead(key: $key) {ALL} }}", who, key=item_id(1))
         yield graphql("hidden from some", f"query ($key: ID!) {{ articleRead(key: $key) {ALL} }}", who, key=item_id(2))
         yield graphql("cost", "query ($key: ID!) { articleRead(key: $key) { cost } }", who, key=item_id(1))
-        yield graphql("nested", "{ articleSearch(order: [code_asc]) { items { code origin } cursor } }", who)
+        yield graphql(
+            "nested", "{ articleSearch(order: [code_asc]) { items { code origin { country altitude } } cursor } }", who
+        )
         yield graphql("links", "{ makerSearch(order: [name_asc]) { items { name article_count articles(limit: 2, order: [code_desc]) "
                       "{ items { code maker { name } } cursor } } } }", who)  # fmt: skip
         yield graphql("aliases", "{ a: articleCount b: articleCount(where: {stock: {gt: 1}}) c: total { value } }", who)
@@ -268,6 +271,8 @@ def queries() -> Iterator[Row]:
         yield graphql(
             "batch", "query ($k: [ID!]!) { articleReadBatch(keys: $k) { code } }", who, k=[item_id(1), "none"]
         )
+        yield graphql("nested in fragments", "{ articleSearch(order: [code_asc]) { items { ...O t: tags } } } "
+                      "fragment O on Article { o: origin { c: country ...A } } fragment A on Origin { altitude }", who)  # fmt: skip
         yield graphql("fragments", "{ articleSearch(limit: 2, order: [code_asc]) { ...P } } fragment P on ArticlePage { items { ...A } } "
                       "fragment A on Article { code stock }", who)  # fmt: skip
         yield graphql("directives", "query ($no: Boolean!) { articleCount @skip(if: $no) total { articles @include(if: $no) value } }",
@@ -295,6 +300,16 @@ def mutations() -> Iterator[Row]:
     for who in WHO:
         key = item_id(60 + len(who))
         yield graphql("make", make, who, i={"id": key, "code": f"g{who}", "price": "1.25", "size": "large"})
+        yield graphql(
+            "append", APPEND, who, k=item_id(3), c={"tags_append": [who], "origin": {"country": "it", "altitude": 7}}
+        )
+        yield graphql(
+            "append wrongly",
+            APPEND,
+            who,
+            k=item_id(3),
+            c={"tags": [], "tags_append": [who], "origin": {"country": "ita"}},
+        )
         yield graphql("make again", make, who, i={"id": key, "code": f"g{who}", "price": "1.25"})
         yield graphql("make wrongly", make, who, i={"id": key, "code": "", "price": "1"})
         yield graphql("change", change, who, k=item_id(3), c={"stock": 40 + len(who)})
