@@ -19,6 +19,7 @@ from persisty.naming import pascal
 
 from .constructs.access_logs import log_fields, log_requests
 from .constructs.authorization import Modes
+from .constructs.exceptions import AUTHORIZATION, VERBOSE_LOGS, accept, accept_wildcards
 from .constructs.functions import Functions, FunctionSettings
 from .constructs.monitoring import Watched, add_alarms, add_dashboard, new_topic, watched_functions
 from .constructs.passed_values import Values
@@ -39,7 +40,10 @@ class Api:
         self._scope, self._plan, self._values = scope, plan, values
         self._options, self._surroundings = settings.options, settings.surroundings
         functions = Functions(scope, plan, settings)
-        self.functions = {function.name: functions.make(function) for function in plan.functions}
+        self.functions = {
+            function.name: functions.make(function, snap_start=settings.options.snap_start)
+            for function in plan.functions
+        }
         self._invoked = {name: functions.invoked(function) for name, function in self.functions.items()}
         self.http_domain: http.DomainName | None = None
         self.http = self._http_api()
@@ -84,6 +88,7 @@ class Api:
             api.add_routes(
                 path=route.path, methods=[http.HttpMethod(route.method)], integration=integrations[route.function]
             )
+        accept(api, AUTHORIZATION)
         url = api.api_endpoint if domain is None else f"https://{domain.name}"
         cdk.CfnOutput(scope, "HttpUrl", value=url, description="REST")
         if self.http_domain is not None:
@@ -108,7 +113,9 @@ class Api:
         )
         modes.narrow(api)
         if self._options.access_logs:
+            accept(api, VERBOSE_LOGS)
             log_fields(scope, api, RETENTIONS[self._options.log_retention])
+        accept_wildcards(api, (arn for one in self._invoked.values() for arn in one.resource_arns_for_grant_invoke))
         add_resolvers(api, plan, self._invoked, Placement(scope, split=self._options.split))
         events = events_of(plan)
         if events is not None:

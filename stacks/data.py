@@ -13,6 +13,7 @@ from persisty.deploy.options import Options
 from persisty.deploy.resources import KeyAttribute, Plan, Table
 from persisty.naming import pascal
 
+from .constructs.exceptions import ROTATION, accept
 from .constructs.passed_values import Values
 from .constructs.placement import Placement
 
@@ -43,7 +44,7 @@ class Data:
 
     def _secret(self, name: str) -> secrets.Secret:
         """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens."""
-        return secrets.Secret(
+        made = secrets.Secret(
             self._scope,
             "Tokens",
             secret_name=name,
@@ -53,6 +54,8 @@ class Data:
             ),
             removal_policy=REMOVAL[self._options.removal],
         )
+        accept(made, ROTATION)
+        return made
 
     def _table(self, table: Table) -> dynamodb.Table:
         options, scope = self._options, self._placement.of(table.store)

@@ -19,6 +19,7 @@ from persisty.deploy.events import BATCH, MAX_AGE, RETRIES, Events, alarms_param
 from persisty.deploy.resources import Plan
 from persisty.naming import pascal
 
+from .constructs.exceptions import DEAD_LETTERS, accept, accept_wildcards
 from .constructs.functions import Functions, FunctionSettings
 from .constructs.monitoring import Watched, add_alarms, watched_functions
 from .constructs.passed_values import Values
@@ -54,6 +55,7 @@ class EventsPart:
             enforce_ssl=True,
             retention_period=cdk.Duration.days(KEPT),
         )
+        accept(self.dead_letters, DEAD_LETTERS)
         # the function may send there as Lambda does, by the same grant
         self.function.add_environment(DEAD_LETTERS_URL, self.dead_letters.queue_url)
         self._read()
@@ -94,6 +96,7 @@ class EventsPart:
         ]
         self.function.add_to_role_policy(iam.PolicyStatement(actions=list(STREAM_ACTIONS), resources=streams))
         role = self._scope.node.find_child(f"{pascal(self._events.function.name)}Role")
+        accept_wildcards(role, streams)
         for source in self._events.sources:
             place = self._placement.of(source.store)
             mapping = lambdas.EventSourceMapping(

@@ -24,6 +24,7 @@ from persisty.naming import pascal
 
 from .byte_code import compiler_of, lacks_compiler
 from .code import dependency_layer, function_code, runtime_layer
+from .exceptions import accept_wildcards
 from .retention import RETENTIONS
 from .surroundings import Surroundings
 from .target import Target
@@ -75,8 +76,8 @@ class Functions:
         self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
 
-    def make(self, function: Function) -> lambdas.Function:
-        """Make a function, with its role, its log group and the layers that the part does not have yet."""
+    def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
+        """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
         name, options, network = pascal(function.name), self._options, self._surroundings
         folder = function_code(self._plan, self._target)
         size = options.functions.get(function.name, function.size)
@@ -101,7 +102,7 @@ class Functions:
             environment=self._environment(function),
             log_group=log_group,
             role=self._role(f"{name}Role", function, log_group),
-            snap_start=lambdas.SnapStartConf.ON_PUBLISHED_VERSIONS if options.snap_start else None,
+            snap_start=lambdas.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
             vpc=network.vpc,
             vpc_subnets=network.subnets,
             security_groups=network.security_groups,
@@ -151,6 +152,7 @@ class Functions:
             role.add_to_policy(_read_secret(secret))
         if self._surroundings.vpc is not None:
             role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
+            accept_wildcards(role, ["*"])
         return role
 
     def _environment(self, function: Function) -> dict[str, str]:

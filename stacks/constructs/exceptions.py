@@ -1,0 +1,45 @@
+"""Rules of cdk-nag's pack AwsSolutions that a deployment does not follow, each with the reason. An audit of a CDK app with cdk-nag reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import Acknowledgment, Validations
+from constructs import IConstruct
+
+ROTATION, AUTHORIZATION, VERBOSE_LOGS, WILDCARD, DEAD_LETTERS = "SMG4", "APIG4", "ASC3", "IAM5", "SQS3"
+REASONS: dict[str, str] = {
+    ROTATION: "A rotation that Secrets Manager schedules would end every token at once. The secret is rotated in two steps, which docs/authentication.md gives.",
+    AUTHORIZATION: "The function authorizes each request by the rules that the app declares, and denies what no rule allows.",
+    VERBOSE_LOGS: "Failed fields are logged. Verbose content is not: it has the headers and arguments of callers, tokens included.",
+    WILDCARD: "AWS knows no narrower resource: a version of the one function, a stream of the one table, or a network interface.",
+    DEAD_LETTERS: "The queue is a dead-letter queue itself.",
+}
+"""Rule → why it is not followed."""
+
+
+def accept(construct: IConstruct, rule: str) -> None:
+    """Record that the resources of a construct do not follow a rule."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=f"AwsSolutions-{rule}", reason=REASONS[rule]))
+
+
+def accept_wildcards(construct: IConstruct, arns: Iterable[str]) -> None:
+    """Record that policies of a construct have these resources, which end with wildcards. cdk-nag names each finding by its resource."""
+    stack = cdk.Stack.of(construct)
+    for arn in arns:
+        finding = f"AwsSolutions-{WILDCARD}[Resource::{_readable(stack.resolve(arn))}]"
+        Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=REASONS[WILDCARD]))
+
+
+def _readable(resolved: Any) -> str:
+    """Return a value of a template as cdk-nag writes it: references as `<name>`, `<name.Arn>`."""
+    match resolved:
+        case {"Fn::Join": [str(separator), [*parts]]}:
+            return separator.join(map(_readable, parts))
+        case {"Ref": str(name)}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"<{name}.{attribute}>"
+    return str(resolved)
