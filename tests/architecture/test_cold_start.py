@@ -52,6 +52,7 @@ STARTS: dict[str, tuple[str, frozenset[str]]] = {
     "the authorizer": ("import lambdas.authorizer", POWERTOOLS),
     "the GraphQL function": ("import lambdas.graphql", POWERTOOLS | WHOLE_GRAPHQL),
     "the stream's function": ("import lambdas.stream", POWERTOOLS),
+    "the function of an action": ("import lambdas.action", POWERTOOLS),
 }
 
 

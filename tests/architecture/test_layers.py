@@ -178,6 +178,16 @@ def test_only_settings_reads_the_environment() -> None:
     assert [one for one in readers if one != "persisty/settings.py"] == []
 
 
+def test_no_package_reaches_outside_itself_by_its_place() -> None:
+    """A package is elsewhere, and has another name, once it is installed."""
+    found = [
+        str(path)
+        for path in _sources("persisty", "lambdas", "stacks")
+        if re.search(r"__file__.*\bparents?\b.*(\bparent\b|\bparents\b)|__file__.*\bparents\b", path.read_text())
+    ]
+    assert found == []
+
+
 def test_no_tracked_file_names_a_path_of_this_machine() -> None:
     marks = ("/" + "work/", "/" + "root/", "../" + "shared")
     files = [*_sources("persisty", "stacks", "lambdas", "examples"), *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]

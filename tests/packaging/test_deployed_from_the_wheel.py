@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -90,12 +91,16 @@ def project(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, text in files.items():
         (folder / name).write_text(text)
-    environment = {name: value for name, value in aws_environment("http://localhost:1").items() if name != "PYTHONPATH"}
-    run = subprocess.run(
-        [CDK, "synth", "--quiet"], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    run = synth(folder)
     assert run.returncode == 0, run.stdout + run.stderr
     return folder
+
+
+def synth(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in aws_environment("http://localhost:1").items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [CDK, "synth", "--quiet", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )  # fmt: skip
 
 
 def template(project: Path, stack: str) -> Template:
@@ -159,6 +164,25 @@ def event(method: str, path: str, body: str | None = None) -> dict[str, Any]:
         "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {"content-type": "application/json"},
         "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"}, "isBase64Encoded": False, "body": body,
     }  # fmt: skip
+
+
+def test_a_project_needs_no_cdk_app_of_its_own(project: Path, python: Path, tmp_path: Path) -> None:
+    words = ("--app", f"{python} -m persisty_cdk", "--output", str(tmp_path / "cdk.out"), "--context", "target=local")
+    run = synth(project, *words, "--context", "app=shop.app:app", "--context", "graphql=none")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {path.name for path in (tmp_path / "cdk.out").glob("*.template.json")} == {
+        "Shop-dev-Data.template.json", "Shop-dev-Api.template.json"
+    }  # fmt: skip
+
+
+def test_a_mistake_in_an_option_is_one_message_without_a_traceback(project: Path, python: Path) -> None:
+    environment = {"CDK_CONTEXT_JSON": json.dumps({"app": "shop.app:app", "memory": 1}), "PATH": os.environ["PATH"]}
+    run = subprocess.run(
+        [python, "-m", "persisty_cdk"], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "/memory: Expected int >= 128" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_code_has_the_hash_that_it_has_from_the_repository(
