@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -47,13 +47,15 @@ def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> 
     """
     files: set[Path] = set()
     left, seen = list(modules), set[str]()
+    # next to an installed app are the libraries that it requires, which layers have
+    tops = {name.partition(".")[0] for name in left} if any(root.glob("*.dist-info")) else None
     if left and _file(root, left[0]) is None:
         raise InvalidDeclaration(
             f"The module {left[0]} is not below {root}, from where the code of functions is shipped"
         )
     while left:
         name = left.pop()
-        file = None if name in seen or name.partition(".")[0] in NOT_OF_THE_APP else _file(root, name)
+        file = None if name in seen or not _shipped(name, tops) else _file(root, name)
         seen.add(name)
         if file is None:
             continue
@@ -64,6 +66,12 @@ def app_files(root: Path, modules: Iterable[str], extra: Iterable[str] = ()) -> 
                 if one.suffix == ".py":
                     left += _imported(root, one)
     return tuple(sorted(one.relative_to(root) for one in (*files, *(root / name for name in extra))))
+
+
+def _shipped(name: str, tops: Collection[str] | None) -> bool:
+    """Return whether a module may be a part of the app. `tops`: the top packages of an installed app."""
+    top = name.partition(".")[0]
+    return top not in NOT_OF_THE_APP and (tops is None or top in tops)
 
 
 def _file(root: Path, name: str) -> Path | None:

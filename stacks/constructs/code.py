@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,15 +17,17 @@ from tempfile import mkdtemp
 from persisty.deploy.app_files import app_files
 from persisty.deploy.layers import BASE
 from persisty.deploy.resources import HANDLERS, Plan
+from persisty.errors import Fault, InvalidDeclaration
 
 from . import byte_code, wheels
+from . import target as platforms
 from .byte_code import compile_folder, compiler_of
 from .places import app_root, built_folder, handlers_folder, runtime_folder
 from .requirements import Requirements, read_requirements, requirements_of
 from .target import Target
 from .wheels import install
 
-BUILDERS = (Path(__file__), Path(byte_code.__file__), Path(wheels.__file__))
+BUILDERS = tuple(Path(module) for module in (__file__, byte_code.__file__, platforms.__file__, wheels.__file__))
 """Files whose change builds everything again."""
 RUNTIME_LEFT_OUT = (
     "cli",
@@ -39,6 +42,8 @@ RUNTIME_LEFT_OUT = (
     "__pycache__",
 )
 """Files and folders of persisty that no function imports."""
+MAX_UNZIPPED = 250 * 1024 * 1024
+"""Bytes of a function with its layers. Source: "Lambda quotas" in the AWS Lambda Developer Guide."""
 HANDLERS_LEFT_OUT = ("requirements", "__pycache__")
 """Folders next to the handlers that no function needs."""
 
@@ -133,3 +138,19 @@ def _built(name: str, sources: Mapping[str, Path | str], build: Callable[[Path],
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def check_unzipped(folders: Sequence[Path]) -> None:
+    """Raise `InvalidDeclaration` if the code of a function, with its layers, is larger than Lambda accepts."""
+    sizes = {folder.name.rpartition("-")[0]: _size(folder) for folder in folders}
+    if sum(sizes.values()) > MAX_UNZIPPED:
+        listed = ", ".join(f"{name} {size >> 20} MB" for name, size in sizes.items())
+        raise InvalidDeclaration(
+            f"The code and the layers of a function are larger than the {MAX_UNZIPPED >> 20} MB that Lambda accepts",
+            faults=[Fault("/requirements", "Too large", f"at most {MAX_UNZIPPED >> 20} MB, unzipped", listed)],
+        )
+
+
+@cache
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -23,7 +23,7 @@ from persisty.deploy.resources import Function, Plan
 from persisty.naming import pascal
 
 from .byte_code import compiler_of, lacks_compiler
-from .code import dependency_layer, function_code, runtime_layer
+from .code import check_unzipped, dependency_layer, function_code, runtime_layer
 from .exceptions import accept_wildcards
 from .retention import RETENTIONS
 from .surroundings import Surroundings
@@ -73,13 +73,15 @@ class Functions:
         )
         if compiler_of(target.python) is None:
             cdk.Annotations.of(scope).add_warning_v2("persisty:byte-code", lacks_compiler(target.python))
-        self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", runtime_layer(target))
+        self._runtime_folder = runtime_layer(target)
+        self._runtime_layer = self._layer("RuntimeLayer", f"persisty for {plan.app}", self._runtime_folder)
         self._dependency_layers: dict[str, lambdas.LayerVersion] = {}
 
     def make(self, function: Function, *, snap_start: bool = False) -> lambdas.Function:
         """Make a function, with its role, its log group and the layers that the part does not have yet. `snap_start`: it starts from snapshots."""
         name, options, network = pascal(function.name), self._options, self._surroundings
         folder = function_code(self._plan, self._target)
+        check_unzipped([folder, self._runtime_folder, *map(self._dependency_folder, function.layers)])
         size = options.functions.get(function.name, function.size)
         log_group = logs.LogGroup(
             self._scope,
@@ -115,9 +117,12 @@ class Functions:
     def _dependency_layer(self, name: str) -> lambdas.LayerVersion:
         layer = self._dependency_layers.get(name)
         if layer is None:
-            folder = dependency_layer(name, self._options.app, self._target, self._options.requirements)
+            folder = self._dependency_folder(name)
             layer = self._dependency_layers[name] = self._layer(f"{pascal(name)}Layer", LAYERS[name], folder)
         return layer
+
+    def _dependency_folder(self, name: str) -> Path:
+        return dependency_layer(name, self._options.app, self._target, self._options.requirements)
 
     def _layer(self, name: str, description: str, folder: Path) -> lambdas.LayerVersion:
         return lambdas.LayerVersion(

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from persisty.errors import Fault, InvalidDeclaration
 
 from .requirements import Requirements
-from .target import PLATFORMS, Target
+from .target import Target
 
 MOST_BUILT = 50
 """Packages that are built from source at most."""
@@ -91,7 +91,7 @@ def _sources(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _of(target: Target) -> list[str]:
-    platforms = [word for platform in PLATFORMS[target.architecture] for word in ("--platform", platform)]
+    platforms = [word for platform in target.platforms for word in ("--platform", platform)]
     return [*platforms, "--implementation", "cp", "--python-version", target.python, "--only-binary=:all:"]
 
 

@@ -90,6 +90,11 @@ def test_a_test_module_that_the_app_imports_is_shipped(root: Path) -> None:
     assert Path("shop/tests/test_items.py") in app_files(root, ["shop.app"])
 
 
+def test_an_installed_app_is_shipped_without_the_libraries_next_to_it(root: Path) -> None:
+    (root / "shop-1.0.dist-info").mkdir()
+    assert list(map(str, app_files(root, ["shop.app"]))) == [name for name in WANTED if name.startswith("shop/")]
+
+
 def test_an_app_from_elsewhere_is_refused(root: Path) -> None:
     with pytest.raises(InvalidDeclaration, match="is not below"):
         app_files(root, ["press.app"])

@@ -12,7 +12,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Annotations, Match
 
-from persisty import App, public, stored
+from persisty import App, InvalidDeclaration, public, stored
 from persisty.deploy.plan import plan_of
 from persisty.deploy.resources import Plan
 from stacks.constructs import byte_code, code
@@ -94,6 +94,20 @@ def test_code_that_the_target_s_version_cannot_compile_stops_the_synth(tmp_path:
     with pytest.raises(ValueError, match=r"broken\.py"):
         compile_folder(tmp_path, HERE, strict=True)
     compile_folder(tmp_path, HERE, strict=False)
+
+
+def test_code_that_is_larger_than_lambda_accepts_stops_the_synth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "base-layer-0123"
+    folder.mkdir()
+    (folder / "large.so").write_bytes(b"x" * 3_000_000)
+    code.check_unzipped([folder])
+    monkeypatch.setattr(code, "MAX_UNZIPPED", 1 << 20)
+    with pytest.raises(
+        InvalidDeclaration, match=r"/requirements: Too large \(expected at most 1 MB, unzipped, found base-layer 2 MB\)"
+    ):
+        code.check_unzipped([folder])
 
 
 def test_a_shim_that_fails_is_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,27 @@ def test_a_package_of_pure_python_that_is_published_as_source_is_built(tmp_path:
     source(tmp_path / "index", "purely", BACKEND.format(name="purely", tag="py3-none-any"))
     install(listed(tmp_path / "index", "purely>=1.0"), TARGET, tmp_path / "layer")
     assert (tmp_path / "layer/purely.py").read_text() == "answer = 42"
+
+
+@pytest.mark.parametrize(
+    ("python", "glibc", "loads"),
+    [("3.13", "2_28", True), ("3.13", "2_35", False), ("3.11", "2_26", True), ("3.11", "2_28", False)],
+)
+def test_wheels_are_those_that_the_runtime_s_glibc_can_load(
+    python: str, glibc: str, loads: bool, tmp_path: Path
+) -> None:
+    version = python.replace(".", "")
+    tag = f"cp{version}-cp{version}-manylinux_{glibc}_aarch64"
+    namespace: dict[str, Any] = {}
+    exec(BACKEND.format(name="compiled", tag=tag), namespace)
+    (tmp_path / "index").mkdir()
+    namespace["build_wheel"](str(tmp_path / "index"))
+    wanted = listed(tmp_path / "index", "compiled"), Target("arm64", python), tmp_path / "layer"
+    if loads:
+        install(*wanted)
+        return
+    with pytest.raises(InvalidDeclaration, match="The requirement compiled"):
+        install(*wanted)
 
 
 @pytest.mark.parametrize(
