@@ -19,6 +19,7 @@ from ..naming import kebab
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
+from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
 from ..store.backend import Engine, StoredTable
 from ..store.catalogue import Catalogue
@@ -314,6 +315,18 @@ class App:
         context = StoreContext(LEASES, lambda: self._open(LEASES))
         self._handed_out.add(context)
         return Lease(self.name, Store(context))
+
+    def revisions(self) -> Store[AppliedRevision]:
+        """Return the records of the revision files that were run, in the app's own engine. Creates their table."""
+        self._engines.connected().prepare([REVISIONS])
+        context = StoreContext(REVISIONS, lambda: self._open(REVISIONS))
+        self._handed_out.add(context)
+        return Store(context)
+
+    @property
+    def engine_urls(self) -> Mapping[str, str]:
+        """The URLs of the engines besides the app's own, by name."""
+        return self._engines.further
 
     @property
     def engine_names(self) -> frozenset[str]:

@@ -1,24 +1,26 @@
 """`persisty migrate`: change what is stored until it fits the declarations, or print the steps that would do so.
 
-Exit code 0: everything fits. 1: a stored item does not survive a change, another migration runs, or the engine failed. 2: an invalid call.
+With files in the folder `migrations`, it runs those that the database has not seen, in order. Exit code 0: everything fits. 1: a stored item does not
+survive a change, another migration runs, or the engine failed. 2: an invalid call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..deploy.migration import Migration, Planned
-from ..deploy.migration import Progress as Report
-from ..errors import PersistyError
-from ..store.migration import Step
+from ..application import App
+from ..deploy.evolution import evolutions_of
+from ..deploy.migration import Migration, Planned, Progress
+from ..deploy.revisions import FOLDER, Revision, downgrade, pending, revisions_in, upgrade, write_revision
+from ..errors import Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from .diff import load, table
 from .project import AppArgument
+from .step_progress import step_progress
 
 
 def command(
@@ -31,23 +33,66 @@ def command(
         list[str] | None,
         typer.Option(metavar="drop:ITEM.ATTRIBUTE", help="A destructive change to make, as `persisty diff` names it"),
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="WHY", help="Write the changes as a revision file, and change nothing")
+    ] = None,
+    back_to: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Undo the revision files after this one; 0 undoes all")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
     loaded, _ = load(app, url)
-    migration = Migration(loaded, allow or ())
-    if plan:
-        _print_plan(migration.plan())
-        return
+    files, allowed = revisions_in(folder), allow or []
+    if revision is not None:
+        path = write_revision(loaded, revision, allowed, folder)
+        typer.echo("Nothing to change" if path is None else f"Wrote {path}. Review it, then run `persisty migrate`")
+    elif plan:
+        for one in pending(loaded, files) if files else ():
+            typer.echo(f"Revision to run: {one.path}")
+        _print_plan(Migration(loaded, allowed).plan())
+    elif back_to is not None:
+        later = [one for one in reversed(files) if one.name.partition("_")[0] > back_to.zfill(4)]
+        done = {one.name for one in later} - {one.name for one in pending(loaded, later)}
+        for one in later:
+            if one.name in done:
+                _print_left(_watched(lambda progress: downgrade(loaded, one, allowed, progress)))  # noqa: B023
+                typer.echo(f"Undone: {one.path}")
+    elif files:
+        _run_files(loaded, files, allowed)
+    else:
+        planned = _watched(Migration(loaded, allowed).apply)
+        _print_left(planned)
+        steps = sum(len(one.steps) for one in planned)
+        typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
+
+
+def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str]) -> None:
+    """Run the pending files. What they leave to change is a mistake: it was not reviewed."""
+    if allowed:
+        raise InvalidDeclaration("Destructive changes are in `ALLOWED` of the revision files: leave out --allow")
+    for one in pending(app, files):
+        _print_left(_watched(lambda progress: upgrade(app, one, progress)))  # noqa: B023
+        typer.echo(f"Done: {one.path}")
+    changes = [change for each in evolutions_of(app) for change in each.changes if change.allow is None]
+    if changes:
+        faults = [Fault(one.path, one.message) for one in changes]
+        message = 'Changes are in no revision file. Write one: persisty migrate --revision "why"'
+        raise SchemaMismatch(message, faults=faults)
+    app.prepare()
+    typer.echo(f"{app.name} fits its declarations")
+
+
+def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
+    """Migrate with a bar, or a line for each step. What was going on is named if it fails."""
     done: list[str] = []
     try:
-        with _progress(done) as report:
-            planned = migration.apply(report)
+        with step_progress(done) as progress:
+            return migrate(progress)
     except PersistyError:
-        _print_unfinished(done)
+        if done:
+            typer.echo(f"Stopped at: {done[-1]}. Run the command again: it continues from what is stored", err=True)
         raise
-    _print_left(planned)
-    steps = sum(len(one.steps) for one in planned)
-    typer.echo(f"{loaded.name} fits its declarations: {steps} steps done" if steps else "Nothing to do")
 
 
 def _print_plan(planned: Sequence[Planned]) -> None:
@@ -71,34 +116,3 @@ def _print_left(planned: Sequence[Planned]) -> None:
     for one in planned:
         for change in one.left:
             typer.echo(f"Left: {change.message}. To make this change: --allow {change.allow}")
-
-
-def _print_unfinished(done: Sequence[str]) -> None:
-    if done:
-        typer.echo(f"Stopped at: {done[-1]}. Run the command again: it continues from what is stored", err=True)
-
-
-@contextmanager
-def _progress(done: list[str]) -> Iterator[Report]:
-    """Show each step: a bar at a terminal, otherwise a line. The titles of the steps that began are appended to `done`."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-
-        def line(step: Step, items: int) -> None:
-            if not items:
-                done.append(step.title)
-                typer.echo(step.title, err=True)
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        tasks: dict[int, object] = {}
-
-        def show(step: Step, items: int) -> None:
-            if id(step) not in tasks:
-                done.append(step.title)
-                tasks[id(step)] = bar.add_task(step.title, total=step.items or 1)
-            bar.update(tasks[id(step)], completed=items if step.items else int(items > 0))  # type: ignore[arg-type]
-
-        yield show

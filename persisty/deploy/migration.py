@@ -11,7 +11,7 @@ planning again: what is done is no longer in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -36,10 +36,12 @@ class Planned(Struct, frozen=True):
 
 
 class Migration:
-    """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`."""
+    """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`. `unknown_allowed`: they may name changes
+    that are not there, as those of a revision that was run in part."""
 
-    def __init__(self, app: App, allowed: Collection[str] = ()) -> None:
+    def __init__(self, app: App, allowed: Iterable[str] = (), *, unknown_allowed: bool = False) -> None:
         self._app, self._allowed = app, frozenset(allowed)
+        self._unknown_allowed = unknown_allowed
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
@@ -117,7 +119,7 @@ class Migration:
         """Raise `InvalidDeclaration` for an allowance that allows nothing, which is a mistake of spelling."""
         known = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
         wrong = [one for one in sorted(self._allowed) if one not in known]
-        if wrong:
+        if wrong and not self._unknown_allowed:
             expected = "one of " + ", ".join(sorted(known)) if known else "no --allow: no change is destructive"
             faults = [Fault("/allow", "No destructive change has this name", expected, one) for one in wrong]
             raise InvalidDeclaration("The migration has not begun", faults=faults)

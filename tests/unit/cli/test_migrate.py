@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -144,3 +145,23 @@ def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(
     fill(url)
     with pytest.raises(SchemaMismatch, match="persisty migrate"):
         start(declare(More), url)
+
+
+def test_revision_files_are_written_run_once_and_undone(
+    persisty: Persisty, declare: Declare, url: str, tmp_path: Path
+) -> None:
+    fill(url)
+    folder = str(tmp_path / "migrations")
+    spec = declare(Renamed)
+    done = persisty("migrate", spec, "--url", url, "--revision", "Rename the odometer", "--folder", folder)
+    assert "0001_rename_the_odometer.py" in done.out, done.err
+    assert "Revision to run" in persisty("migrate", spec, "--url", url, "--plan", "--folder", folder).out
+    for _ in range(2):
+        done = persisty("migrate", spec, "--url", url, "--folder", folder)
+        assert done.code == 0, done.err
+    done = persisty("migrate", declare(More), "--url", url, "--folder", folder)
+    assert done.code == 1
+    assert "in no revision file" in done.err
+    done = persisty("migrate", declare(Car), "--url", url, "--back-to", "0", "--folder", folder)
+    assert "Undone" in done.out, done.err
+    assert start(declare(Car), url).store(Car).read("a").odometer == 7  # type: ignore[union-attr]

@@ -130,9 +130,9 @@ class PostgresMigrator(SqlMigrator):
         table, name = target.name, one.name
         statements, heir = [], None
         for mirror in self._mirrors(values.table):
-            if mirror.old == name:
+            if name in (mirror.old, mirror.new):
                 statements += unmirroring(mirror, self.place(table), self._in_schema)
-                heir = mirror.new
+                heir = mirror.new if name == mirror.old else mirror.old
         statements.append(self._alter(lambda op: op.drop_column(table, name, schema=self._schema)))
         yield self.step(one.message, statements)
         if heir is not None and heir in target.c and not target.c[heir].nullable:

@@ -1,0 +1,190 @@
+"""Revision files: changes that are written down, reviewed and run in order, on every engine alike.
+
+A file has the schemas before and after, so it depends on no declaration of the present, and functions that run it. The steps are planned for the
+engine and the items that it meets: the same file runs on a laptop's SQLite and on PostgreSQL.
+
+```
+migrations/0001_rename_odometer.py     BEFORE, AFTER: JSON of the stores that change
+                                       upgrade(run), downgrade(run): run.change(), with code before and after it
+```
+"""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..application import App
+from ..errors import Conflict, Fault, InvalidDeclaration
+from ..model.schema import Schema
+from ..model.schema_json import document_from_json, document_of, schema_to_json
+from ..model.stored_form import reversed_names, stored_form
+from ..naming import snake
+from ..store.applied_revisions import AppliedRevision
+from ..store.store import Store
+from .migration import Migration, Planned, Progress
+
+FOLDER = "migrations"
+TEMPLATE = '''"""{why}
+
+{changes}
+{statements}
+Review this file, change it where needed, and commit it. `persisty migrate` runs it once in each database.
+"""
+
+ALLOWED = {allowed}
+"""The destructive changes that an upgrade makes."""
+BEFORE = r"""
+{before}
+"""
+AFTER = r"""
+{after}
+"""
+
+
+def upgrade(run):
+    run.change()
+    # Code for items goes here: for item in run.store("...").search_all(): ...
+
+
+def downgrade(run):
+    run.change()
+'''
+
+
+class Revision(Struct, frozen=True):
+    """A revision file. `name`: that of the file without the suffix, by which revisions are ordered."""
+
+    name: str
+    path: Path
+    members: Mapping[str, Any]
+
+    def schemas(self, member: str) -> list[Schema]:
+        """Return the schemas of `BEFORE` or `AFTER`."""
+        return list(document_from_json(self.members[member]).schemas)
+
+
+class Run:
+    """One revision, on its way up or down in one database."""
+
+    def __init__(self, app: App, target: Sequence[Schema], allowed: Iterable[str], progress: Progress) -> None:
+        self._app = App(
+            app.name,
+            items=[stored_form(one) for one in target],
+            url=app.url,
+            engines=app.engine_urls,
+            stage=app.stage,
+            idempotency=None,
+        )
+        self._allowed, self._progress = allowed, progress
+        self.planned: list[Planned] = []
+
+    def change(self) -> None:
+        """Make the changes of the revision."""
+        self.planned += Migration(self._app, self._allowed, unknown_allowed=True).apply(self._progress)
+
+    def store(self, name: str) -> Store[Any]:
+        """Return a store of the revision as it is after `change`."""
+        return self._app.store(name)
+
+    def close(self) -> None:
+        self._app.close()
+
+
+def revisions_in(folder: Path) -> list[Revision]:
+    """Return the revision files of a folder in order. A file without the members of a revision is a mistake."""
+    found = []
+    for path in sorted(folder.glob("[0-9]*.py")):
+        members = runpy.run_path(str(path))
+        missing = [name for name in ("BEFORE", "AFTER", "ALLOWED", "upgrade", "downgrade") if name not in members]
+        if missing:
+            raise InvalidDeclaration(f"{path} is not a revision", faults=[Fault(f"/{missing[0]}", "Missing")])
+        found.append(Revision(path.stem, path, members))
+    return found
+
+
+def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
+    """Return the revisions that were not run in the app's database, in order."""
+    records = app.revisions()
+    done = {one.revision for one in records.search_all(AppliedRevision.app == app.name)}
+    return [one for one in revisions if one.name not in done]
+
+
+def upgrade(app: App, revision: Revision, progress: Progress) -> list[Planned]:
+    """Run a revision and record it. Raises `Conflict` if another process has run it meanwhile."""
+    planned = _run(app, revision, "upgrade", revision.schemas("AFTER"), revision.members["ALLOWED"], progress)
+    app.revisions().create({"app": app.name, "revision": revision.name})
+    return planned
+
+
+def downgrade(app: App, revision: Revision, allowed: Iterable[str], progress: Progress) -> list[Planned]:
+    """Undo a revision and forget that it was run. Values that the former declaration lacks stay unless they are `allowed` to be deleted."""
+    after = {one.name: one for one in revision.schemas("AFTER")}
+    heirs = {former: one for one in after.values() for former in one.former_names}
+    target = [
+        reversed_names(one, after.get(one.name) or heirs[one.name]) if one.name in after or one.name in heirs else one
+        for one in revision.schemas("BEFORE")
+    ]
+    planned = _run(app, revision, "downgrade", target, allowed, progress)
+    if not app.revisions().delete((app.name, revision.name)):
+        raise Conflict(f"{revision.name} was undone by another process")
+    return planned
+
+
+def _run(
+    app: App, revision: Revision, direction: str, target: Sequence[Schema], allowed: Iterable[str], progress: Progress
+) -> list[Planned]:
+    run = Run(app, target, allowed, progress)
+    function: Callable[[Run], None] = revision.members[direction]
+    try:
+        function(run)
+    finally:
+        run.close()
+    return run.planned
+
+
+def write_revision(app: App, why: str, allowed: Sequence[str], folder: Path) -> Path | None:
+    """Write the file of the changes that the app's database needs, and return its path; None if it needs none."""
+    planned = Migration(app, allowed).plan()
+    made = [one for one in planned if one.steps or _changes(one, allowed)]
+    if not made:
+        return None
+    number = 1 + max((int(one.stem.partition("_")[0]) for one in folder.glob("[0-9]*.py")), default=0)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{number:04}_{snake(why)[:50] or 'change'}.py"
+    path.write_text(_text(why, made, allowed, app.url.partition(":")[0]))
+    return path
+
+
+def _changes(planned: Planned, allowed: Sequence[str]) -> list[Any]:
+    return [one for one in planned.evolution.changes if one.allow is None or one.allow in allowed]
+
+
+def _text(why: str, planned: Sequence[Planned], allowed: Sequence[str], engine: str) -> str:
+    evolutions = [one.evolution for one in planned]
+    lines = [f"{one.path}: {one.message} ({one.effect.value})" for each in planned for one in _changes(each, allowed)]
+    statements = [statement for each in planned for step in each.steps for statement in step.statements]
+    shown = [f"    {line}" for statement in statements for line in (statement + ";").splitlines()]
+    return TEMPLATE.format(
+        why=_plain(why),
+        changes="\n".join(map(_plain, lines)),
+        statements="\n".join([f"\nStatements on {engine}, with the items of today:\n", *map(_plain, shown), ""]),
+        allowed=msgspec.json.encode([*allowed]).decode(),
+        before=_document(one.stored for one in evolutions),
+        after=_document(one.declared.schema for one in evolutions if one.declared is not None),
+    )
+
+
+def _plain(text: str) -> str:
+    """Return text that does not end a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")
+
+
+def _document(schemas: Iterable[Schema | None]) -> str:
+    text = schema_to_json(document_of([stored_form(one) for one in schemas if one is not None]))
+    return msgspec.json.format(text, indent=1).decode().replace('"""', '\\"\\"\\"')
