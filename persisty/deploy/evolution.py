@@ -5,13 +5,16 @@ What is stored is read from the engine; the schemas that were applied last say w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
+
+from msgspec import structs
 
 from ..application import App
 from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
+from ..model.schema_differences import hidden_values
 from ..model.schema_json import schema_from_json
 from ..store.applied_schemas import APPLIED
 from ..store.migration import Evolution, Migrating, Migrator
@@ -33,21 +36,25 @@ def records_of(app: App) -> Records:
     return {name: (schema_from_json(one.schema), one.engine) for name, one in app.applied.all().items()}
 
 
-def evolutions_of(app: App) -> list[Evolution]:
-    """Return the changes of each store that has some, those of removed items last."""
+def evolutions_of(app: App, allowed: Iterable[str] = ()) -> list[Evolution]:
+    """Return the changes of each store that has some, those of removed items last. `allowed`: destructive changes that are made, whose attributes are
+    left behind on purpose."""
+    abandoned = {*app.abandoned, *(one.removeprefix("drop:") for one in allowed)}
     records = records_of(app)
     found, heirs = [], set[str]()
     for meta in app.metas.values():
         migrator = migrator_of(app, meta.engine)
         if migrator is not None:
-            evolution = _evolution(app, meta, migrator, records)
+            evolution = _evolution(app, meta, migrator, records, abandoned)
             heirs.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
     return [*found, *_removed(app, records, heirs)]
 
 
-def _evolution(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records) -> Evolution:
+def _evolution(
+    app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records, abandoned: Collection[str]
+) -> Evolution:
     """Return the changes of a declared item, which may be none."""
     make = Changes(meta.name, migrator.engine)
     name = _stored_name(app, meta, records)
@@ -61,9 +68,41 @@ def _evolution(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Reco
         added = make.make("item_added", f"{meta.name} is new")
         return Evolution(name=name, stored=None, declared=meta, changes=(added,), engine=meta.engine)
     changes = changes_of(stored, meta, migrator.engine)
+    if record is not None:
+        table = app.engine_named(engine).table(name)
+        mirrored = () if table is None else table.mirrored
+        changes = list(_doubtful(changes, record, meta, make, abandoned, mirrored))
     if name != meta.name:
         changes.insert(0, make.make("item_renamed", f"{name} is now {meta.name}", before=name, after=meta.name))
     return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
+
+
+def _doubtful(
+    changes: Iterable[Change],
+    record: Schema,
+    meta: StoreMeta[Any],
+    make: Changes,
+    abandoned: Collection[str],
+    mirrored: Collection[str],
+) -> Iterator[Change]:
+    """Yield the changes, blocked where values would vanish from sight: under a name that may be the former one of a new attribute, or in a column of
+    a former name beside one of the new name to which nothing has copied them."""
+    hidden = {fault.path: fault.message for fault in hidden_values(record, meta, abandoned)}
+    applied = {one.name for one in record.attributes}
+    heirs = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}
+    for one in changes:
+        if one.kind == "attribute_added" and one.blocked is None and one.path in hidden:
+            yield structs.replace(one, blocked=hidden[one.path])
+            continue
+        if one.kind == "attribute_removed" and one.name in heirs and one.name in applied and one.name not in mirrored:
+            heir = heirs[one.name]
+            blocked = (
+                f"The table has both columns, and nothing has copied {one.name} to {heir}. Declare both, copy the values in code, and remove "
+                f"{one.name} then"
+            )
+            yield make.make("attribute_renamed", f"{one.name} is now {heir}", heir, blocked=blocked)
+            continue
+        yield one
 
 
 def _moved(make: Changes, before: str | None, after: str | None) -> Change:

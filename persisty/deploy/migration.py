@@ -45,13 +45,13 @@ class Migration:
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
-        evolutions = evolutions_of(self._app)
+        evolutions = evolutions_of(self._app, self._allowed)
         self._check_allowed(evolutions)
         return self._planned(evolutions)
 
     def apply(self, progress: Progress = lambda step, items: None) -> list[Planned]:
         """Make the changes and return them. Raises what `plan` raises, and `Conflict` if another migration of the app runs."""
-        evolutions = evolutions_of(self._app)
+        evolutions = evolutions_of(self._app, self._allowed)
         self._check_allowed(evolutions)
         engines = list(dict.fromkeys(one.engine for one in evolutions if one.engine is not None))
         done: list[Planned] = []
@@ -74,7 +74,7 @@ class Migration:
         if migrator is None:
             return []
         with nullcontext() if engine is None else migrator.together():
-            planned = self._planned(one for one in evolutions_of(self._app) if one.engine == engine)
+            planned = self._planned(one for one in evolutions_of(self._app, self._allowed) if one.engine == engine)
             for one in planned:
                 for step in one.steps:
                     if lost():

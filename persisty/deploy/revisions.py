@@ -80,6 +80,7 @@ class Run:
             engines=app.engine_urls,
             stage=app.stage,
             idempotency=None,
+            abandoned=app.abandoned,
         )
         self._allowed, self._progress = allowed, progress
         self.planned: list[Planned] = []

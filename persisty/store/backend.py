@@ -231,8 +231,8 @@ class Backend(Protocol[T]):
 
 
 class StoredTable(Struct, frozen=True):
-    """A table of a database: its name as it is written in SQL, and its columns. `mirrored`: columns of former names, whose values are in a column of
-    the new name, too, for as long as older code runs."""
+    """A table of a database: its name as it is written in SQL, and its columns. `mirrored`: columns of former and new names that
+    have the same values, for as long as older code runs."""
 
     place: str
     columns: frozenset[str]

@@ -36,6 +36,7 @@ app = App("shop", items=[Dress], url="memory://")
 BEFORE: dict[str, str] = {"docs/errors.md": STORE, "docs/stored-before.md": DRESSES}
 """Page → what its code takes as declared."""
 SEVERAL: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "docs/changing-declarations.md": (("garage", (0,)), ("garage_changed", (1,))),
     "docs/testing.md": (("conftest", (0,)), ("test_shop", (1,)), ("conformance", (2,))),
     "docs/tutorial.md": (("tasks", (0,)), ("use_store", (1, 2)), ("use_client", (3,)), ("fixture", (4,))),
 }

@@ -100,7 +100,7 @@ class StoredValues:
         """Yield (condition of the items that a change would break, message, columns to show)."""
         name = change.name
         match change.kind:
-            case "attribute_added" if change.blocked is not None:
+            case "attribute_added" | "attribute_renamed" if change.blocked is not None:
                 yield "1 = 1", change.blocked, ()
             case "attribute_retyped":
                 source = self.sources.get(name, name)

@@ -444,3 +444,45 @@ def test_an_empty_table_is_renamed_without_traces(place: Place) -> None:
     assert table is not None
     assert "odometer" not in table.columns
     assert [one.name for one in app.engine.migrator().indexes("car")] == ["car-by-mileage"]  # type: ignore[attr-defined]
+
+
+def test_an_attribute_that_may_be_renamed_is_asked_about(place: Place) -> None:
+    @stored(name="car", indexes=[Index("odometer")])
+    class Guess:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        remark: str | None = None
+        price: str = "1"
+
+    place.filled(Car, *ROWS)
+    with pytest.raises(SchemaMismatch, match='declare former_names="note"'):
+        place.migrated(Guess)
+    app, _ = place.migrated(Guess, allow=("drop:car.note",))
+    assert [one.remark for one in app.store(Guess).search_all()] == [None, None]
+
+
+def test_a_former_attribute_that_was_stored_beside_its_heir_goes_only_by_name(
+    place: Place,
+) -> None:
+    @stored(name="car", indexes=[Index("odometer")])
+    class Both:
+        id: str
+        odometer: int
+        mileage: int = 0
+        color: Color = Color.RED
+        note: str | None = None
+        price: str = "1"
+
+    place.filled(Car, *ROWS)
+    place.migrated(Both)
+    _, planned = place.migrated(Renamed)
+    assert [change.allow for one in planned for change in one.left] == ["drop:car.odometer"]
+
+
+def test_a_column_of_the_new_name_to_which_nothing_was_copied_is_not_taken_for_the_values(place: Place) -> None:
+    place.filled(Car, *ROWS)
+    place.sql(f"ALTER TABLE {place.table('car')} ADD COLUMN mileage BIGINT NOT NULL DEFAULT 0")
+    with pytest.raises(SchemaMismatch, match="nothing has copied odometer to mileage"):
+        place.migrated(Renamed)
+    assert place.app(Car).store(Car).read("a").odometer == 7

@@ -64,8 +64,8 @@ class PostgresEngine(SqlEngine):
         found = super().table(name)
         if found is None:
             return None
-        filled = (one.old for one in mirrors(self._postgres.rows, name, self._schema) if one.filled)
-        return structs.replace(found, mirrored=frozenset(filled))
+        filled = [one for one in mirrors(self._postgres.rows, name, self._schema) if one.filled]
+        return structs.replace(found, mirrored=frozenset(column for one in filled for column in (one.old, one.new)))
 
     def prepare(self, metas: Sequence[StoreMeta[Any]]) -> None:
         """Create what is missing. The error of a server that does not answer names it, which an answer to a caller never does."""
