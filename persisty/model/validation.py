@@ -94,7 +94,7 @@ def _generators(meta: StoreMeta[Any], phase: str) -> tuple[tuple[str, Callable[[
     return tuple((name, generate) for name, generate in found if generate is not None)
 
 
-def _generate(values: dict[str, Any], generators: tuple[tuple[str, Callable[[], Any]], ...]) -> None:
+def _generate(values: dict[str, Any], generators: Sequence[tuple[str, Callable[[], Any]]]) -> None:
     """Fill in missing values. A write happens at one moment: all its timestamps are equal."""
     moment = None
     for name, generate in generators:
@@ -138,13 +138,47 @@ def new_item(
         raise InvalidInput(faults=faults or [fault_of(error, path, meta.item)]) from error
 
 
+def new_items(meta: StoreMeta[T], given: Sequence[Any], *, may: May | None = None) -> list[T] | None:
+    """Return what `new_item` returns of each, or None unless all are valid and give the same attributes. Takes half the time."""
+    kind = dict if may or not isinstance(given[0], meta.item) else meta.item
+    if any(type(one) is not kind for one in given):
+        return None
+    if kind is dict:
+        rows = [one.copy() for one in given]
+    else:
+        getters = _getters(meta)
+        rows = [{name: value for name, get in getters if (value := get(one)) is not UNSET} for one in given]
+    names = rows[0].keys()
+    if any(one.keys() != names for one in rows):
+        return None
+    if not names <= meta.attributes.keys() or (may and not all(may(meta.attributes[name]) for name in names)):
+        return None
+    generators = [one for one in _on_create(meta) if one[0] not in names]
+    for values in rows:
+        _generate(values, generators)
+    moments = {name for name, generate in generators if generate is now}  # which are in UTC
+    try:
+        items: list[T] = msgspec.convert(rows, list[meta.item])  # type: ignore[name-defined]
+        for attribute, normalise in _normalisers(meta):
+            if attribute.name not in moments:
+                for item in items:
+                    _normalised(item, attribute, normalise)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        return None
+    return items
+
+
 def _item(meta: StoreMeta[T], values: Mapping[str, Any]) -> T:
     item = msgspec.convert(values, meta.item)
     for attribute, normalise in _normalisers(meta):
-        value = attribute.get(item)
-        if value is not None and (normal := normalise(value)) is not value:
-            setattr(item, attribute.name, normal)
+        _normalised(item, attribute, normalise)
     return item
+
+
+def _normalised(item: Any, attribute: Attribute, normalise: Callable[[Any], Any]) -> None:
+    value = attribute.get(item)
+    if value is not None and (normal := normalise(value)) is not value:
+        setattr(item, attribute.name, normal)
 
 
 def changes_of(

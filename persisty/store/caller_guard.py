@@ -12,7 +12,7 @@ from ..errors import Conflict, PersistyError, ScanNotAllowed
 from ..model.expressions import ALL, NOTHING, And, Filter
 from ..model.generators import OWNER, SUBJECT, acting_as
 from ..model.meta import Attribute, StoreMeta, per_meta
-from ..model.validation import May, changes_of, changes_of_all, new_item
+from ..model.validation import May, changes_of, changes_of_all, new_item, new_items
 from ..query.evaluation import Predicate, matcher
 from ..query.filter_algebra import combine, follows_links, names_in
 from ..query.postconditions import after
@@ -65,6 +65,11 @@ class CallerGuard(Guard):
         self.row_filter("create")
         with self._acting():
             return new_item(self.meta, given, path, may=self._gives("creatable"))
+
+    def new_all(self, given: Sequence[Any]) -> list[Any] | None:
+        self.row_filter("create")
+        with self._acting():
+            return new_items(self.meta, given, may=self._gives("creatable"))
 
     def check_new(self, items: Sequence[Any]) -> None:
         where, conditional = self._creatable()

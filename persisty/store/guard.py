@@ -52,6 +52,10 @@ class Guard(Protocol):
         """Return a complete, valid item, whose attributes the caller may set. `check_new` still has to decide about the item."""
 
     @abstractmethod
+    def new_all(self, given: Sequence[Any]) -> list[Any] | None:
+        """Return what `new` returns of each, or None unless all are valid and give the same attributes."""
+
+    @abstractmethod
     def check_new(self, items: Sequence[Any]) -> None:
         """Raise unless the rule for `create` matches each new item."""
 

@@ -93,8 +93,9 @@ class Preparation:
         """Return the typed values of the keys that are text."""
         return self.meta.key_codec.parse_all([one for one in given if isinstance(one, str)])
 
-    def create(self, given: Any, path: str = "") -> Planned:
-        item = self.guard.new(given, path)
+    def create(self, given: Any, path: str = "", made: Any = None) -> Planned:
+        """Return the plan of a create. `made`: the new item, if `Guard.new_all` returned it."""
+        item = self.guard.new(given, path) if made is None else made
         self.guard.check_new([item])
         if not self._linked:
             return Planned(Put(item), given=given)
@@ -177,11 +178,14 @@ class Preparation:
         updates = [edit.changes for edit in batch if isinstance(edit, edits.Update)]
         together = self.guard.changes_of_all(updates) if len(updates) > 1 else None
         plain: Iterator[dict[str, Any] | None] = repeat(None) if together is None else iter(together)
+        creates = [edit.item for edit in batch if isinstance(edit, edits.Create)]
+        items = self.guard.new_all(creates) if len(creates) > 1 else None
+        made: Iterator[Any] = repeat(None) if items is None else iter(items)
         for position, edit in zip(positions or range(len(batch)), batch, strict=True):
             path = f"/edits/{position}"
             try:
                 if isinstance(edit, edits.Create):
-                    planned.append(self.create(edit.item, path + "/item"))
+                    planned.append(self.create(edit.item, path + "/item", next(made)))
                 elif isinstance(edit, edits.Update):
                     values = next(parsed) if isinstance(edit.key, str) else UNSET
                     planned.append(self.update(edit.key, edit.changes, edit.when, path, values, next(plain)))

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Forbidden, PersistyError
 from ..model.expressions import ALL, Filter
 from ..model.meta import StoreMeta
-from ..model.validation import changes_of, changes_of_all, new_item
+from ..model.validation import changes_of, changes_of_all, new_item, new_items
 from ..query.visibility import View, unrestricted
 from .guard import Guard
 from .semi_joins import SemiJoins
@@ -39,6 +39,9 @@ class TrustedGuard(Guard):
 
     def new(self, given: Any, path: str = "") -> Any:
         return new_item(self.meta, given, path)
+
+    def new_all(self, given: Sequence[Any]) -> list[Any] | None:
+        return new_items(self.meta, given)
 
     def check_new(self, items: Sequence[Any]) -> None:
         pass

@@ -21,6 +21,7 @@ from persisty.model.validation import (
     fault_of,
     key_values,
     new_item,
+    new_items,
     operand,
     pointer,
     typed,
@@ -269,3 +270,51 @@ def test_changes_of_several_items_are_those_that_the_caller_may_make() -> None:
     assert changes_of_all(META, given) is not None
     assert changes_of_all(META, given, may=attrgetter("updatable")) is None
     assert changes_of_all(META, [{"version": {"add": 1}}] * 2, may=attrgetter("updatable")) is None
+
+
+ITEMS: list[tuple[bool, list[Any]]] = [
+    (True, [GOOD, {"email": "c@d"}]),
+    (True, [{**GOOD, "lines": [{"sku": "x"}]}, {**GOOD, "lines": []}]),
+    (True, [{**GOOD, "total": "1.50", "rate": 2}, {**GOOD, "total": 3, "rate": 0.5}]),
+    (True, [{**GOOD, "due": "2026-01-01", "id": str(uuid4())}, {**GOOD, "due": None, "id": uuid4()}]),
+    (False, [GOOD, {**GOOD, "note": "n"}]),
+    (False, [GOOD, {"email": "no"}]),
+    (False, [GOOD, new_item(META, GOOD)]),
+    (False, [{**GOOD, "nope": 1}, {**GOOD, "nope": 2}]),
+    (False, [{**GOOD, "total": "NaN"}, {**GOOD, "total": 1}]),
+    (False, [{}, {}]),
+    (False, ["x", "y"]),
+]
+MADE = ("id", "created_at", "updated_at")
+
+
+@pytest.mark.parametrize(("together", "given"), ITEMS)
+def test_several_new_items_are_those_of_each(together: bool, given: list[Any]) -> None:
+    before = [one.copy() if isinstance(one, dict) else one for one in given]
+    found = new_items(META, given)
+    assert given == before
+    assert (found is not None) == together
+    if found is not None:
+        for one, item in zip(given, found, strict=True):
+            generated = {name: getattr(item, name) for name in MADE}
+            assert item == msgspec.structs.replace(new_item(META, one), **generated)
+            assert item.created_at == item.updated_at
+        assert len({one.id for one in found}) == len(found)
+        assert found[0].created_at <= found[1].created_at
+
+
+def test_new_items_of_instances_are_copies_with_their_own_times() -> None:
+    given = [Order(email="a@b", note="n"), Order(email="c@d")]  # type: ignore[call-arg]
+    found = new_items(META, given)
+    assert found is not None
+    assert [(one.email, one.note, one.version) for one in found] == [("a@b", "n", 1), ("c@d", None, 1)]
+    assert all(isinstance(one.id, UUID) for one in found)
+    assert given[0].id is msgspec.UNSET
+    assert new_items(META, given, may=attrgetter("creatable")) is None
+
+
+def test_new_items_are_those_that_the_caller_may_make() -> None:
+    given = [{**GOOD, "secret": "x"}, {**GOOD, "secret": "y"}]
+    assert new_items(META, given) is not None
+    assert new_items(META, given, may=attrgetter("creatable")) is None
+    assert new_items(META, [GOOD, GOOD], may=attrgetter("creatable")) is not None
