@@ -20,7 +20,7 @@ from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.verbs import VERBS
 from ..operations import ActionOperation, StoreOperation
 from .compression import unmodified
-from .messages import JSON, Request, Response, encode, varying
+from .messages import JSON, Request, Response, encode, encode_items, varying
 from .preconditions import http_date, preconditions
 
 HASH = 12
@@ -99,12 +99,13 @@ class Answers:
         item: Any = None,
         *,
         included: bool = False,
+        listed: bool = False,
         more: Mapping[str, str] = NOTHING_MORE,
     ) -> Response:
         """Return 200 with the content, or 304 without it for a client that knows this version. `item`: the one that the content shows.
-        `included`: items of other stores are in the content, so that it has not the item's time. `more`: headers of the content.
+        `included`: items of other stores are in the content, so that it has not the item's time. `listed`: the content has `items`, whose size is limited. `more`: headers of the content.
         `PreconditionFailed` if the request asks for another version."""
-        body = encode(content)
+        body = encode_items(content, included=included) if listed else encode(content)
         found, told = self._validators, self._mixed if included else self._told(content, body)
         tag = told.tag or found.tag(body, item, whole=content is item)
         modified = told.modified or found.date(None if included else item)

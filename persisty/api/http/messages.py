@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ...errors import (
     MAX_FAULTS,
+    AnswerTooLarge,
     Fault,
     InvalidQuery,
     MalformedJson,
@@ -26,6 +27,7 @@ from ...errors import (
 )
 from ...model import nesting
 from ...model.json_numbers import UnroundedNumber, decode, number_of
+from ...model.pages import ResultPage, page_like
 from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
@@ -77,6 +79,38 @@ def encode(content: Any) -> bytes:
         return _ENCODER.encode(content)
     except TypeError:  # it orders no names but texts: those of an object may be UUIDs
         return msgspec.json.encode(_ordered(content))
+
+
+MAX_RESPONSE = 1 << 25
+"""Bytes that the items of one response may have."""
+SLICE = 25
+"""Items that are encoded before their size is looked at."""
+
+
+def encode_items(content: Any, *, included: bool = False) -> bytes:
+    """Encode a page, or a dict with `items`, with the same bytes as `encode`. `AnswerTooLarge` beyond `MAX_RESPONSE`, before all of it is in memory.
+    `included`: each item contains others, so that the size is looked at after each."""
+    paged = isinstance(content, ResultPage)
+    items = content.items if paged else content["items"]
+    if len(items) <= SLICE and not included:
+        return encode(content)
+    step = 1 if included else SLICE
+    parts: list[bytes] = []
+    size = 0
+    for start in range(0, len(items), step):
+        parts.append(encode(items[start : start + step])[1:-1])
+        size += len(parts[-1])
+        if size > MAX_RESPONSE:
+            raise AnswerTooLarge(
+                f"The items of a response have at most {MAX_RESPONSE} bytes; request fewer, or fewer fields",
+                limit=MAX_RESPONSE,
+            )
+    around = encode(page_like(content, []) if paged else {**content, "items": []})
+    before, _, after = around.partition(EMPTY)
+    return b"".join((before, EMPTY[:-1], b",".join(parts), b"]", after))
+
+
+EMPTY = b'"items":[]'
 
 
 def encode_lines(items: Sequence[Any]) -> bytes:

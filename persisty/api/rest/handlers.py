@@ -108,7 +108,7 @@ class Handlers:
             shown, rest = self._shape(operation, request)
             page = _page(call, shown, search_arguments(rest), request)
             link = {"link": next_page(request.root + operation.path, request.query, page.cursor)} if page.cursor else {}
-            return answers.answer(request, page, included=bool(shown.links), more=link)
+            return answers.answer(request, page, included=bool(shown.links), listed=True, more=link)
 
         def export(request: Request, key: str) -> Response:
             shown, rest = self._shape(operation, request)
@@ -143,7 +143,7 @@ class Handlers:
             page = shown.of(ResultPage(items))
             errors += page.errors
             content = {"items": page.items, "errors": errors} if errors else {"items": page.items}
-            return answers.answer(request, content, included=bool(shown.links))
+            return answers.answer(request, content, included=bool(shown.links), listed=True)
 
         return read_batch
 
