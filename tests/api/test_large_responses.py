@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from persisty import App, BelongsTo, Create, link, public, stored
+from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.http import messages
 from persisty.api.http.messages import MAX_RESPONSE, Request, Response, encode, encode_items
 from persisty.api.rest.endpoint import Rest
@@ -88,3 +89,22 @@ def test_the_bytes_are_those_of_a_response_that_is_encoded_at_once(rest: Rest) -
     ):
         for included in (False, True):
             assert encode_items(content, included=included) == encode(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{bookSearch(limit: 1000) {items {id shop {title}}}}",
+        "{" + " ".join(f"a{one}: bookSearch {{items {{shop {{title}}}}}}" for one in range(40)) + "}",
+    ],
+)
+def test_graphql_refuses_a_response_of_gigabytes_in_bounded_memory(rest: Rest, text: str) -> None:
+    endpoint = GraphqlEndpoint(APP)
+    headers = {"content-type": "application/json"}
+    tracemalloc.start()
+    response = endpoint.handle(Request("POST", "/graphql", "", headers, json.dumps({"query": text}).encode()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    [error] = json.loads(response.body)["errors"]
+    assert error["extensions"]["code"] == "answer_too_large"
+    assert peak < 3 * MAX_RESPONSE

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from ...errors import Forbidden, PersistyError, UnreadableItem, Unsupported
+from ...errors import AnswerTooLarge, Forbidden, PersistyError, UnreadableItem, Unsupported
 from ...model.meta import StoreMeta
 from ...model.pages import ResultPage
 from ...security.caller import Caller
@@ -51,9 +51,15 @@ class Run:
     """One execution: the stores as the caller has them, the variables, the failures met so far, and how many items links brought."""
 
     def __init__(
-        self, store: Callable[[StoreMeta[Any]], Store[Any]], variables: Any, known: Callable[[Exception], PersistyError]
+        self,
+        store: Callable[[StoreMeta[Any]], Store[Any]],
+        variables: Any,
+        known: Callable[[Exception], PersistyError],
+        limit: int | None = None,
     ) -> None:
-        self.store, self.variables = store, variables
+        """`limit`: the characters that the texts of the response may have together."""
+        self.store, self.variables, self.limit = store, variables, limit
+        self.size = 0
         self.failures: list[Failure] = []
         self.rejected: dict[str, PersistyError] = {}
         """Key of a root field → the error with which its operation ended. A field that failed only below its root has none."""
@@ -65,6 +71,12 @@ class Run:
         """Note an error; what stands in its place."""
         self.failures.append(Failure(path, error, selected))
         return None if nullable else self.again(nullable=False)
+
+    def measure(self, answers: list[Any]) -> None:
+        """Count the characters of a column. `AnswerTooLarge` beyond the limit: an item behind many links is in the response many times."""
+        self.size += sum([len(one) for one in answers if type(one) is str])
+        if self.limit is not None and self.size > self.limit:
+            raise AnswerTooLarge(f"The texts of a response have at most {self.limit} characters", limit=self.limit)
 
     def again(self, *, nullable: bool) -> Any:
         """Return the value of a place in which a recorded failure occurred."""
@@ -178,6 +190,8 @@ class Items(Node):
 
         before = run.failed
         found = self._item.complete(run, members, inside)
+        if run.limit is not None:
+            run.measure(found)
         broken = run.failed > before
         start = 0
         for position, end in enumerate(ends):
@@ -279,7 +293,10 @@ class Objects(Node):
                     run.fail(known, inside(position), node.selected, nullable=node.nullable)
                     for position in range(len(objects))
                 ]
-        return values if node is None else node.complete(run, values, inside)
+        answers = values if node is None else node.complete(run, values, inside)
+        if run.limit is not None and len(answers) > 1:
+            run.measure(answers)
+        return answers
 
     def _mended(self, run: Run, first: int, path: Path) -> Any:
         """Return the answer for an object with a failed member, ignoring failures of later members."""

@@ -29,11 +29,12 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from ....application import App
-from ....errors import MethodNotAllowed, TooComplex, UnreadableItem
+from ....errors import AnswerTooLarge, MethodNotAllowed, TooComplex, UnreadableItem
 from ....model.types import identity
 from ....security.caller import ANONYMOUS, Caller
 from ....store.patience import WouldWait, in_attempt
 from ...actions import operations
+from ...http.messages import MAX_RESPONSE
 from .. import response as answers
 from ..compiler import Dialect, Planner
 from ..complexity import check_complexity, members_of
@@ -144,11 +145,18 @@ class GraphqlSchema:
         except Rejected as rejected:
             return answers.rejected(rejected.errors)
         mutations = plan.operations if operation.operation is OperationType.MUTATION else ()
-        return Prepared(mutations, partial(self._executed, plan, values, caller, given))
+        limit = None if operation.operation is OperationType.MUTATION else MAX_RESPONSE  # what is written is answered
+        return Prepared(mutations, partial(self._executed, plan, values, caller, given, limit))
 
-    def _executed(self, plan: DocumentPlan, values: VariableValues, caller: Caller, given: dict[str, Any]) -> Answer:
-        run = Run(stores_for(self._stores, caller), values, known_error)
-        return executed(run, {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()})
+    def _executed(
+        self, plan: DocumentPlan, values: VariableValues, caller: Caller, given: dict[str, Any], limit: int | None
+    ) -> Answer:
+        run = Run(stores_for(self._stores, caller), values, known_error, limit)
+        try:
+            data = {key: self._answered(run, key, one, caller, given) for key, one in plan.fields.items()}
+        except AnswerTooLarge as error:
+            return answers.refused(error)
+        return executed(run, data)
 
     def _subscribed(
         self,
