@@ -102,7 +102,7 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         )
     ],
     broken.TakesAnyWord: [
-        (test_words.test_words_are_found_in_any_text_whatever_the_case, {"text": "a ALL"}),
+        (test_words.test_words_are_found_in_any_text_in_any_case, {"text": "a ALL"}),
         (test_words.test_with_a_filter_an_order_and_pages, {}),
     ],
     unsound.ChecksValuesThenWrites: [
@@ -114,7 +114,7 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         (test_unique.test_in_a_batch_values_go_from_one_to_the_next_in_order, {}),
     ],
     unsound.NeverFreesAValue: [
-        (test_unique.test_delete_frees_what_the_item_had, {}),
+        (test_unique.test_delete_frees_the_unique_values_of_the_item, {}),
         (test_unique.test_an_update_moves_a_value_and_frees_the_one_before, {}),
         (test_unique.test_a_conflict_aborts_an_atomic_batch_which_then_has_taken_nothing, {}),
     ],

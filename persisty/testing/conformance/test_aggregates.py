@@ -103,7 +103,7 @@ def test_of_some_rows(dirty: Store[Specimen], by: tuple[str, ...]) -> None:
         check(dirty, ASKED, by, where)
 
 
-def test_of_no_rows_there_is_one_group_without_values_and_none_with_by(notes: Store[Note]) -> None:
+def test_without_rows_there_is_one_group_without_values_or_no_group_with_by(notes: Store[Note]) -> None:
     [group] = notes.aggregate(COUNT, Note.rank.max(), Note.rank.min(), Note.rank.sum(), Note.rank.avg())
     assert (group.by, group.values) == ((), (0, None, None, 0, None))
     assert notes.aggregate(COUNT, by=Note.topic) == []
@@ -135,7 +135,7 @@ def test_sums_are_exact_beyond_64_bits(meters: Store[Meter]) -> None:
     assert group.values == (4 * (2**63 - 1) - 6, (4 * (2**63 - 1) - 6) / 4, 0)
 
 
-def test_what_was_just_written_counts(meters: Store[Meter]) -> None:
+def test_aggregates_include_the_latest_writes(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a", total=1))
     meters.create(Meter(name="b", total=2))
     meters.update("b", {"total": add(5)})
@@ -157,7 +157,7 @@ def test_what_was_just_written_counts(meters: Store[Meter]) -> None:
         (lambda s: s.count_by(S.color, U.count == "x"), "/where/count/eq"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_with_its_path(dirty: Store[Specimen], ask: Any, path: str) -> None:
+def test_an_invalid_aggregate_is_rejected_with_its_path(dirty: Store[Specimen], ask: Any, path: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         ask(dirty)
     assert [fault.path for fault in caught.value.faults] == path.split()

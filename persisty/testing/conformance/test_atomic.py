@@ -182,7 +182,7 @@ def edit(key: str, asked: tuple[str, Any, Any, str]) -> Edit:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(batches=st.lists(BATCHES, min_size=1, max_size=4))
-def test_generated_batches_are_done_whole_or_tell_who_was_refused(
+def test_generated_batches_are_done_as_a_whole_or_name_the_failed_edits(
     accounts: Store[Account], batches: list[dict[str, tuple[str, Any, Any, str]]]
 ) -> None:
     """The rejected edits are those that would be rejected one after another, without the rejected ones."""

@@ -148,7 +148,7 @@ SUMS = [(1, "123"), (-1, "321"), (1, "312"), (-2, "2413"), (2, "1234567")]
 def test_sums_over_unique_numbers_conflict_only_if_their_result_does(
     accounts: Store[Account], amount: int, order: str
 ) -> None:
-    """Badges 1, 2, 3 + 1 are 2, 3, 4, in whatever order the engine meets them."""
+    """Badges 1, 2, 3 + 1 are 2, 3, 4, in any order in which the engine finds them."""
     for key, badge in enumerate(order):
         accounts.create(Account(id=str(key), realm="a", badge=int(badge)))
     accounts.create(Account(id="other", realm="b", badge=2))
@@ -191,7 +191,7 @@ def test_many_unique_numbers_move_up(accounts: Store[Account]) -> None:
 
 
 def test_in_a_batch_unique_values_are_taken_in_the_order_of_the_edits(accounts: Store[Account]) -> None:
-    """A swap meets the value that the other has yet to give up, so it needs a value in between."""
+    """A swap conflicts with the value of the other item, so it needs a value in between."""
     accounts.create(Account(id="1", name="ann"))
     accounts.create(Account(id="2", name="bob"))
     swap = [Update("1", {"name": "bob"}), Update("2", {"name": "ann"})]
@@ -204,7 +204,7 @@ def test_in_a_batch_unique_values_are_taken_in_the_order_of_the_edits(accounts: 
     assert {one.id: one.name for one in accounts.search_all()} == {"1": "eve", "2": "bob"}
 
 
-def test_what_cannot_be_asked_changes_nothing(notes: Store[Note]) -> None:
+def test_an_invalid_bulk_write_changes_nothing(notes: Store[Note]) -> None:
     some(notes, 3)
     before = list(notes.search_all(order="id"))
     for verb in (lambda **how: notes.update_all({"rank": 9}, **how), notes.delete_all):
@@ -252,7 +252,7 @@ def test_of_many_at_once_one_moves_each_item_out_of_the_filter(notes: Store[Note
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(where=FILTERS)
-def test_generated_filters_change_what_the_oracle_says(specimens: Store[Specimen], where: Filter) -> None:
+def test_generated_filters_change_the_items_of_the_oracle(specimens: Store[Specimen], where: Filter) -> None:
     if specimens.count() == 0:
         fill(specimens)
     specimens.update_all({"tags": []})

@@ -75,7 +75,7 @@ def test_a_sum_keeps_to_64_bits(meters: Store[Meter]) -> None:
     assert (after.total, after.maybe) == (MAX, -1)
 
 
-def test_a_condition_and_a_bound_are_told_apart(meters: Store[Meter]) -> None:
+def test_a_false_condition_and_an_exceeded_bound_have_different_errors(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a", level=10, total=1))
     with pytest.raises(PreconditionFailed) as caught:
         meters.update("a", {"level": add(1)}, when=Meter.total == 2)

@@ -1,4 +1,4 @@
-"""`when`: a write happens only if its condition holds; otherwise the error has the current item."""
+"""`when`: a write is done only if its condition matches; otherwise the error has the current item."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_write_happens_exactly_if_its_condition_holds(specimens: Store[Specime
         assert specimens.read("one") == stored
 
 
-def test_a_condition_on_what_the_same_update_changes_looks_at_the_old_value(notes: Store[Note]) -> None:
+def test_a_condition_on_a_changed_attribute_reads_the_old_value(notes: Store[Note]) -> None:
     note = notes.create(Note(rank=1))
     assert present(notes.update(note.id, {"rank": 2}, when=Note.rank == 1)).rank == 2
     with pytest.raises(PreconditionFailed) as caught:
@@ -113,7 +113,7 @@ def test_a_condition_on_what_the_same_update_changes_looks_at_the_old_value(note
     assert caught.value.item.rank == 2
 
 
-def test_a_missing_item_is_missing_whatever_the_condition_says(notes: Store[Note]) -> None:
+def test_a_missing_item_is_missing_with_any_condition(notes: Store[Note]) -> None:
     for when in (Note.rank == 1, Note.text.is_null(), ~Note.text.endswith("x"), Note.text.icontains("x")):
         assert notes.update(uuid4(), {"rank": 2}, when=when) is None
         assert notes.delete(uuid4(), when=when) is False

@@ -79,7 +79,7 @@ def test_read_of_a_missing_or_impossible_key_is_none(notes: Store[Note]) -> None
     assert notes.read("") is None
 
 
-def test_what_read_returned_is_a_copy(notes: Store[Note]) -> None:
+def test_read_returns_a_copy(notes: Store[Note]) -> None:
     note = notes.create(Note(text="kept"))
     note.text = "changed here only"
     found = notes.read(note.id)
@@ -143,7 +143,7 @@ def test_update_never_changes_the_key(notes: Store[Note]) -> None:
     assert notes.read(note.id) == note
 
 
-def test_delete_tells_whether_the_item_was_there(notes: Store[Note]) -> None:
+def test_delete_returns_whether_the_item_existed(notes: Store[Note]) -> None:
     note, other = notes.create(Note()), notes.create(Note())
     assert notes.delete(note.id) is True
     assert notes.delete(note.id) is False

@@ -85,7 +85,7 @@ def test_update_all_requires_its_target(linked: Stores) -> None:
     assert people.update_all({"town_name": "Aix"}).changed == 1
 
 
-def test_what_belongs_to_a_deleted_item_follows_blocks_or_lets_go(linked: Stores) -> None:
+def test_dependents_of_a_deleted_item_are_deleted_block_it_or_lose_their_link(linked: Stores) -> None:
     towns, people, desks, clubs, memberships = (linked[item] for item in (Town, Person, Desk, Club, Membership))
     towns.create(Town(name="Aix"))
     for name, boss in (("Ann", None), ("Ben", "Ann"), ("Cleo", "Ben"), ("Dan", "Cleo"), ("Eve", None)):
@@ -119,7 +119,7 @@ def test_a_circle_of_items_goes_together(linked: Stores) -> None:
     assert people.count() == 0
 
 
-def test_who_may_not_delete_an_item_deletes_nothing_that_belongs_to_it(linked: Stores) -> None:
+def test_a_forbidden_delete_deletes_no_dependents(linked: Stores) -> None:
     people = linked[Person]
     people.create(Person(name="Ann"))
     people.create(Person(name="Ben", boss_name="Ann"))

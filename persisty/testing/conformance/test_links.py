@@ -108,7 +108,7 @@ def test_pages_orders_and_aggregates_go_through_links(county: Stores) -> None:
     assert group.values == (65,)
 
 
-def test_a_write_may_depend_on_what_is_behind_a_link(linked: Stores) -> None:
+def test_a_write_may_depend_on_linked_items(linked: Stores) -> None:
     linked[Town].create(Town(name="Aix", size=3))
     people = linked[Person]
     people.create(Person(name="Ann", town_name="Aix"))
@@ -160,7 +160,7 @@ def test_too_many_links_are_refused_before_the_engine_is_asked(county: Stores, l
         assert "Too many links" in caught.value.faults[0].message
 
 
-def test_what_belongs_to_is_loaded_in_the_position_of_its_item(county: Stores) -> None:
+def test_linked_items_are_loaded_in_the_positions_of_their_items(county: Stores) -> None:
     people = county[Person]
     items = list(people.search(order=Person.name))
     assert [town and town.name for town in people.related("town", items)] == ["Aix", "Aix", "Bar", None, "Bar", "Aix"]
@@ -188,7 +188,7 @@ def test_each_item_has_a_page_of_its_own(county: Stores) -> None:
     assert [names(page) for page in unordered] == [["Ann", "Ben", "Fay'"], ["Cleo", "Eve"], []]
 
 
-def test_pages_go_on_when_what_is_behind_a_link_changes_between_them(linked: Stores) -> None:
+def test_paging_continues_when_linked_items_change_between_pages(linked: Stores) -> None:
     people, towns = linked[Person], linked[Town]
     for number in range(6):
         towns.create(Town(name=f"t{number}", size=number % 2))
@@ -239,7 +239,7 @@ def test_pages_behind_an_item_between_go_on_without_an_order(county: Stores) -> 
     assert [[one.name for one in rest], rest.cursor] == [["golf"], None]
 
 
-def test_links_gives_copies_with_what_is_behind_them(county: Stores) -> None:
+def test_links_returns_copies_with_linked_items(county: Stores) -> None:
     people: Store[Person] = county[Person]
     page = people.links(people.search(Person.age == 17, order=Person.name), "boss.town", Person.clubs, "staff_count")
     assert isinstance(page, ResultPage)

@@ -27,7 +27,7 @@ def test_a_batch_is_numbered_in_its_order(tickets: Store[Ticket], atomic: bool) 
     assert [one.number for one in tickets.search_all(order="number")] == list(range(1, 61))
 
 
-def test_what_is_refused_takes_no_number_and_what_is_deleted_gives_none_back(tickets: Store[Ticket]) -> None:
+def test_a_rejected_create_takes_no_number_and_a_delete_frees_none(tickets: Store[Ticket]) -> None:
     first = tickets.create(Ticket())
     with pytest.raises(InvalidInput):
         tickets.create({"title": "x" * 21})

@@ -1,4 +1,4 @@
-"""Orders, and pages without gaps or repetitions, whatever is written in between."""
+"""Orders, and pages without gaps or repetitions, also with writes in between."""
 
 from __future__ import annotations
 

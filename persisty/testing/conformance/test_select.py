@@ -95,7 +95,9 @@ def test_a_cursor_is_as_good_for_search(notes: Store[Note]) -> None:
     ],
     ids=repr,
 )
-def test_what_cannot_be_selected_is_refused_with_its_path(dirty: Store[Specimen], asked: Any, path: str) -> None:
+def test_an_attribute_that_cannot_be_selected_is_rejected_with_its_path(
+    dirty: Store[Specimen], asked: Any, path: str
+) -> None:
     with pytest.raises(InvalidQuery) as caught:
         dirty.select(asked)
     assert [fault.path for fault in caught.value.faults] == [path]

@@ -1,4 +1,4 @@
-"""Edits of several stores in one batch: their order, their own results, and all or nothing where that is asked for."""
+"""Edits of several stores in one batch: their order, their own results, and atomic batches."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_an_amount_that_moves_between_stores_is_neither_lost_nor_doubled(linked:
                 Update("x", {"fee": add(there)}, when=Club.fee >= -there, store=Club),
                 Update("x", {"size": add(back)}, when=Town.size >= -back, store=Town),
             )
-            with suppress(PersistyError):  # an engine may give up what keeps meeting with others
+            with suppress(PersistyError):  # an engine may abort a batch that conflicts with others again and again
                 done.append(codes(edited(linked, *batch, atomic=True)) == ["ok", "ok"])
 
     threads = [Thread(target=move) for _ in range(4)]

@@ -66,7 +66,7 @@ def test_values_come_back_as_they_went_in(shelf: Store[Specimen], name: str) -> 
 
 
 @pytest.mark.parametrize("value", [None, 0, "", "x", [], {"a": None}, [1, 2.5, [True]]], ids=repr)
-def test_anything_may_be_kept_as_json_and_may_be_null(shelf: Store[Specimen], value: Any) -> None:
+def test_any_json_value_may_be_stored_and_may_be_null(shelf: Store[Specimen], value: Any) -> None:
     made = shelf.create({"anything": value})
     assert made.anything == value
     assert shelf.read(made.id) == made
@@ -107,7 +107,7 @@ def test_values_have_their_declared_types(dirty: Store[Specimen]) -> None:
     ],
     ids=str,
 )
-def test_equal_decimals_are_kept_alike_to_the_last_digit(
+def test_equal_decimals_are_stored_alike_to_the_last_digit(
     specimens: Store[Specimen], given: Decimal, kept: Decimal
 ) -> None:
     with localcontext(prec=5):  # the caller's decimal context must not round stored values
@@ -141,7 +141,7 @@ def test_times_durations_sets_and_tuples_come_back_with_their_types(open_store: 
     assert shifts.count(Shift.length.is_null(False)) == 2
 
 
-def test_what_is_stored_as_json_is_compared_with_null_alone(open_store: OpenStore) -> None:
+def test_a_json_attribute_is_compared_with_null_only(open_store: OpenStore) -> None:
     shifts = open_store(Shift)
     untyped: Any = Shift  # a type checker refuses these, too
     asked: list[Callable[[], Any]] = [
@@ -157,21 +157,21 @@ def test_what_is_stored_as_json_is_compared_with_null_alone(open_store: OpenStor
         assert "attributes stored as JSON" in caught.value.faults[0].message
 
 
-def test_the_sign_of_zero_is_not_kept(specimens: Store[Specimen]) -> None:
+def test_the_sign_of_zero_is_not_stored(specimens: Store[Specimen]) -> None:
     made = specimens.create({"id": "one", "ratio": -0.0})
     found = specimens.read("one")
     assert found is not None
     assert str(made.ratio) == str(found.ratio) == "0.0"
 
 
-def test_a_datetime_is_kept_in_utc(specimens: Store[Specimen]) -> None:
+def test_a_datetime_is_stored_in_utc(specimens: Store[Specimen]) -> None:
     made = specimens.create({"id": "one", "at": datetime(2026, 1, 1, 9, tzinfo=TOKYO)})
     assert made.at == datetime(2026, 1, 1, tzinfo=UTC)
     assert made.at.tzinfo is UTC
     assert specimens.read("one") == made
 
 
-def test_what_create_returns_is_what_read_returns_for_nested_values(specimens: Store[Specimen]) -> None:
+def test_create_returns_nested_values_as_read_does(specimens: Store[Specimen]) -> None:
     made = specimens.create(
         {
             "id": "one",
@@ -238,7 +238,9 @@ REFUSED: dict[str, list[Any]] = {
         for at, value in enumerate(values)
     ],
 )
-def test_what_no_engine_keeps_is_refused_with_its_path(shelf: Store[Specimen], name: str, value: Any) -> None:
+def test_a_value_that_no_engine_can_store_is_rejected_with_its_path(
+    shelf: Store[Specimen], name: str, value: Any
+) -> None:
     kept, bad = shelf.create({}), str(uuid4())
     writes: list[Callable[[], object]] = [
         lambda: shelf.create({"id": bad, name: value}),

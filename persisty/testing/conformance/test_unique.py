@@ -92,7 +92,7 @@ def test_of_two_attributes_each_may_move(accounts: Store[Account]) -> None:
     assert present(accounts.update("3", {"realm": "a", "badge": 2})).realm == "a"
 
 
-def test_delete_frees_what_the_item_had(accounts: Store[Account]) -> None:
+def test_delete_frees_the_unique_values_of_the_item(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="ann", realm="a", badge=1))
     assert accounts.delete("1") is True
     assert accounts.create(Account(id="2", name="ann")).name == "ann"

@@ -30,7 +30,7 @@ def wanted(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", ["", " ", "a", "STRASSE", "drop TABLE", "nulls", "%", "_", "\\", "日本", "İ", "a ALL"])
-def test_words_are_found_in_any_text_whatever_the_case(dirty: Store[Specimen], text: str) -> None:
+def test_words_are_found_in_any_text_in_any_case(dirty: Store[Specimen], text: str) -> None:
     found = wanted(text)
     assert sorted(one.id for one in dirty.search(query=text, limit=200)) == found
     assert sorted(one.id for one in dirty.search_all(query=text)) == found
@@ -53,7 +53,7 @@ def test_with_a_filter_an_order_and_pages(notes: Store[Note]) -> None:
 
 
 @pytest.mark.parametrize("text", [5, b"a", "\ud800"], ids=ascii)
-def test_what_is_no_text_is_refused(dirty: Store[Specimen], text: Any) -> None:
+def test_a_query_that_is_not_text_is_rejected(dirty: Store[Specimen], text: Any) -> None:
     with pytest.raises(InvalidQuery) as caught:
         dirty.search(query=text)
     assert [fault.path.rpartition("/")[2] for fault in caught.value.faults] == ["query"]

@@ -80,7 +80,7 @@ def test_a_hidden_attribute_is_like_an_unknown_one(stage: Stage, role: Role, kin
 
 @every_restricted_role
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_error_names_what_is_hidden(stage: Stage, role: Role, kind: str) -> None:
+def test_no_error_names_a_hidden_attribute(stage: Stage, role: Role, kind: str) -> None:
     """The error for an unknown attribute lists the attributes that the role sees."""
     store, key = Python(stage.app).store(role, kind), next(iter(stage.world[kind]))
     hidden = [name for name in names_hidden_from(role, kind) if not givable(role, kind, name)]

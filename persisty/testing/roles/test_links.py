@@ -141,7 +141,7 @@ def _queried(surface: OverGraphql, role: Role, kind: str, link: str) -> Answer:
 
 
 @every_role
-def test_counts_through_another_item_are_of_what_is_loaded(stage: Stage, cells: Cells, role: Role) -> None:
+def test_counts_through_a_join_item_equal_the_loaded_items(stage: Stage, cells: Cells, role: Role) -> None:
     for surface in cells.of(role, python_only=True):
         for kind, link, count in (("profile", "teams", "team_count"),):
             store = surface.store(role, kind)

@@ -133,7 +133,7 @@ def test_an_item_that_is_published_meanwhile_is_not_deleted(racing: Racing, capa
     assert not capabilities.transactions or found["comment"].keys() == racing.world["comment"].keys()
 
 
-def test_what_a_rule_asks_of_the_other_end_of_a_link_is_asked_with_the_write(racing: Racing) -> None:
+def test_a_rule_through_a_link_is_a_condition_of_the_write(racing: Racing) -> None:
     """A comment needs a published article. This one is unpublished meanwhile; its owner may still read it."""
     store = Python(racing.app).store(OWNER, "comment")
     racing.meanwhile("article", "python-ann1", {"published": False})

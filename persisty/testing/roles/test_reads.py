@@ -68,7 +68,7 @@ def test_search_and_count(stage: Stage, cells: Cells, role: Role, kind: str) -> 
 
 @every_role
 @every_kind
-def test_pages_are_full_of_what_the_role_may_see(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
+def test_pages_are_filled_with_visible_rows(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
     """A limit counts the rows that the role sees, in both orders."""
     right = search(role, kind, stage.world)
     for surface in cells.of(role):

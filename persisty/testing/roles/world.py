@@ -117,7 +117,7 @@ class Stage:
             before, after = self.world[kind], world[kind]
             gone = [key for key in before if key not in after]
             meta = self.store(kind).meta
-            # delete first, to free unique values; change the other rows in place, for engines that keep an order
+            # delete first, to free unique values; change the other rows in place, for engines whose order is that of the creates
             writes: list[Write] = [Delete((key,)) for key in gone]
             writes += [
                 Patch((key,), _changed(before[key], row)) for key, row in after.items() if before.get(key, row) != row
