@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from time import sleep
 from typing import Any
 
 import msgspec
@@ -70,13 +70,30 @@ class OverwritesOnCreate(Sound):
         return self.inner.write(writes, atomic=atomic)
 
 
+class Meeting:
+    """Makes concurrent calls overlap, however threads are scheduled: each waits until another one is here, for 20 ms at most."""
+
+    def __init__(self) -> None:
+        self._arrivals, self._changed = 0, threading.Condition()
+
+    def __call__(self) -> None:
+        with self._changed:
+            self._arrivals += 1
+            arrival = self._arrivals
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._arrivals > arrival, 0.02)
+
+
+meet = Meeting()
+
+
 class ChecksThenWrites(Sound):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         results = []
         for write in writes:
             current = self.inner.read((self.key(write),))[0]
             holds = isinstance(write, Put) or self.inner.count(write.when) > 0
-            sleep(0.001)
+            meet()
             if isinstance(write, Put):
                 if current is None:
                     self.inner.write((Delete(self.key(write)),), atomic=False)

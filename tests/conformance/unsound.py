@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import sleep
 from typing import Any
 
 import msgspec
@@ -29,7 +28,7 @@ from persisty.store.backend import (
     WriteResult,
 )
 
-from .broken import Sound
+from .broken import Sound, meet
 
 EVERYTHING = 10_000
 EXISTS = Outcome.EXISTS
@@ -77,7 +76,7 @@ class OfItsOwn(Sound):
 class ChecksValuesThenWrites(OfItsOwn):
     def one(self, write: Write) -> list[WriteResult]:
         index = self.taken(write)
-        sleep(0.001)
+        meet()
         return [WriteResult(EXISTS, index=index)] if index else self.inner.write((write,), atomic=False)
 
 
@@ -115,7 +114,7 @@ class RepeatsNumbers(Sound):
 
     def allocate(self, sequence: str, count: int) -> int:
         first = self.last.get(sequence, 0) + 1
-        sleep(0.001)
+        meet()
         self.last[sequence] = first + count - 1
         return first
 
@@ -133,7 +132,7 @@ class AddsToWhatItRead(Sound):
         if not isinstance(write, Patch):
             return write
         [item] = self.inner.read((write.key,))
-        sleep(0.001)
+        meet()
         if item is None:
             return write
         new = changed(self.meta, item, write.changes)
@@ -231,7 +230,7 @@ class BulkForgetsThatItemsChange(Sound):
     def write_all(self, asked: BulkWrite) -> Bulk:
         done = 0
         for item in self.inner.query(Query(asked.where, (), asked.after, asked.limit or EVERYTHING)).items:
-            sleep(0.001)
+            meet()
             key = self.meta.key_values(item)
             [result] = self.inner.write(
                 (Delete(key) if asked.changes is None else Patch(key, asked.changes),), atomic=False
