@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import BatchTooLarge, Fault, InvalidQuery
+from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1_000
 """The most items of a page."""
 MAX_BATCH = 100
 """The most keys or edits of a batch."""
+MAX_GROWN = 400_000
+"""Bytes of JSON that a list may have after an `append`. DynamoDB stores a little more, of all attributes of an item together."""
+
+
+def grown_too_long() -> InvalidInput:
+    """Return the error of an `append` after which its list would be too long. Nothing is written."""
+    message = f"A list has at most {MAX_GROWN} bytes of JSON after an append"
+    return InvalidInput(message, faults=[Fault("", message)])
 
 
 def check_limit(limit: Any) -> None:

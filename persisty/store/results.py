@@ -132,6 +132,8 @@ def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple
         number, _, rest = (
             path.removeprefix("/").partition("/") if len(present) > 1 else ("0", "", path.removeprefix("/"))
         )
+        if not number.isdigit():  # the engine does not say which of the writes it is about
+            return pointer("edits") + path
         position, write = present[int(number)]
         return pointer("edits", position, _given(write)) + (rest and "/" + rest)
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ...aws.retries import AwsError, exhausted
 from ...backoff import ATTEMPTS, backoff
-from ...errors import BatchTooLarge, PersistyError
+from ...errors import BatchTooLarge, InvalidInput, PersistyError
 from ...model.expressions import ALL, NOTHING, And, Compare, Filter
 from ...model.generators import VERSION
 from ...model.keys import KeyValues
@@ -214,8 +214,13 @@ class Transactions:
         if not failed:
             if CONFLICTS.issuperset(reason.get("Code") for reason in reasons):
                 return None
-            first = next(one for one in reasons if one.get("Code") not in (None, "None"))
-            raise as_error(AwsError("ValidationException", str(first.get("Message")), {})) from error
+            at, first = next((at, one) for at, one in enumerate(reasons) if one.get("Code") not in CONFLICTS)
+            refusal = as_error(AwsError("ValidationException", str(first.get("Message")), {}))
+            if not isinstance(refusal, InvalidInput) or len(writes) == 1:
+                raise refusal from error
+            told = [ABORTED] * len(writes)
+            told[actions[at].position] = WriteResult(Outcome.ERROR, error=refusal)
+            return told
         results = [ABORTED] * len(writes)
         changed_since = False
         for action, wire in failed:

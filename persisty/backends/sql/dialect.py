@@ -49,7 +49,8 @@ class Dialect(Struct, frozen=True):
     are stored as their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its
-    value; sums of decimals are exact, integers do not come. `columns_of`: a statement that lists the columns of a table, as
+    value; sums of decimals are exact, integers do not come. `octets`: text → its bytes. `too_long`: text → an expression that ends the statement
+    with an error, which means that a list would be too long. `columns_of`: a statement that lists the columns of a table, as
     `stored_schema.StoredColumn` has them; `indexes_of`: one that lists the columns of all
     indexes but the primary key's, with their names. `converting`: (stored form, declared form, column in SQL) → the converted value, and the condition
     of values that have no exact counterpart, None where all have one. `remedies`: difference between a table and its
@@ -67,6 +68,8 @@ class Dialect(Struct, frozen=True):
     icontains: Callable[..., Column]
     nested: Callable[[Column, Attribute], Column]
     aggregate: Callable[[str, Column, Kind], Column]
+    octets: Callable[[Column], Column]
+    too_long: Callable[[Column], Column]
     columns_of: str
     indexes_of: str
     converting: Callable[[str, str, str], tuple[str, str | None]]

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from sqlalchemy import Table
 
-from ...errors import Fault, InvalidDeclaration
+from ...errors import Fault, InvalidDeclaration, InvalidInput
 from ...model.expressions import And, Compare, Filter, OrderBy
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
@@ -146,7 +146,7 @@ class SqliteBackend(SqlBackend[T]):
                     if call is None or self._sqlite.each_changed(*call) < len(call[1]):
                         raise _RolledBackError
                 items = iter(self._read_many(patched) if patched else ())
-        except (_RolledBackError, UniqueTaken):
+        except (_RolledBackError, UniqueTaken, InvalidInput):
             return None
         return [
             DONE
@@ -216,8 +216,11 @@ class SqliteBackend(SqlBackend[T]):
         return statement.text, list(zip(*statement.arguments(columns), strict=True))
 
     def _in_transaction(self, write: Write) -> WriteResult:
-        """The result of a write, and if it changed nothing, the reason: nothing can change in between."""
-        result = self._try(write)
+        """Return the result of a write, and if it changed nothing, the reason: nothing can change in between."""
+        try:
+            result = self._try(write)
+        except InvalidInput as error:
+            return WriteResult(Outcome.ERROR, error=error)
         if result is not None:
             return result
         key = self._key_of(write)

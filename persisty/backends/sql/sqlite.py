@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, case, collate, func, literal_column
+from sqlalchemy import BigInteger, Float, Integer, LargeBinary, Text, case, cast, collate, func, literal_column
 from sqlalchemy.dialects import sqlite
 
 from ...model.meta import Attribute
@@ -170,6 +170,8 @@ SQLITE = Dialect(
     icontains=lambda column, bind: func.persisty_icontains(column, bind()) > ZERO,
     nested=_nested,
     aggregate=_aggregate,
+    octets=lambda text: func.length(cast(text, LargeBinary)),
+    too_long=lambda text: func.zeroblob(literal_column(str(2**31 - 1))),  # more than a value may have: SQLITE_TOOBIG
     columns_of='SELECT name, type, "notnull", dflt_value IS NOT NULL, pk FROM pragma_table_info(?)',
     indexes_of=(
         'SELECT l.name, l."unique", i.name, 1 FROM pragma_index_list(?) l, pragma_index_info(l.name) i '

@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ...errors import BackendUnavailable, InvalidQuery
+from ...store.limits import grown_too_long
 from ...store.patience import WouldWait, in_attempt, this_thread
 from .dialect import UniqueTaken
 from .sqlite import teach
@@ -317,6 +318,8 @@ def typed(error: sqlite3.Error) -> Exception:
     code = _code(error)
     if code in BUSY:
         return _locked()
+    if code == sqlite3.SQLITE_TOOBIG:
+        return grown_too_long()
     if code == sqlite3.SQLITE_INTERRUPT:
         return InvalidQuery("The query takes the database too long")
     return BackendUnavailable(f"SQLite: {MEANINGS.get(code, name)}")

@@ -38,6 +38,7 @@ from ...model.meta import StoreMeta
 from ...model.types import Kind
 from ...query.aggregate import MAX_GROUPS
 from ...query.filter_shape import Shape
+from ...store.limits import MAX_GROWN
 from .columns import SEQUENCES
 from .conditions import ONE, Bind, Conditions, binder
 from .dialect import Dialect
@@ -62,19 +63,29 @@ HALF = 32
 LOW: ColumnElement[int] = literal_column(str((1 << HALF) - 1))
 
 
-def _appended(column: Any, values: BindParameter[Any]) -> Any:
-    """The JSON array with more values, which stand without their brackets: pure text, so that nothing is respelled."""
+def _appended(column: Any, values: BindParameter[Any], dialect: Dialect) -> Any:
+    """Return the JSON array with more values, which stand without their brackets: pure text, so that nothing is respelled.
+
+    An array that would be too long ends the statement with an error.
+    """
     empty = or_(column.is_(None), column == literal_column("'[]'"))
     longer = func.substr(column, ONE, func.length(column) - ONE).concat(literal_column("','"))
     alone = literal_column("'['").concat(values).concat(literal_column("']'"))
     joined = longer.concat(values).concat(literal_column("']'"))
-    return case((empty, alone), (values == literal_column("''"), column), else_=joined)
+    size = dialect.octets(func.coalesce(column, literal_column("''"))) + dialect.octets(values)
+    too_long = size > literal_column(str(MAX_GROWN - 1))  # a comma
+    return case(
+        (values == literal_column("''"), func.coalesce(column, literal_column("'[]'"))),
+        (too_long, dialect.too_long(column)),
+        (empty, alone),
+        else_=joined,
+    )
 
 
-CHANGES: dict[str, Callable[[Any, Bind], Any]] = {
-    "set": lambda column, bind: bind(),
-    "add": lambda column, bind: func.coalesce(column, ZERO) + bind(),
-    "append": lambda column, bind: _appended(column, bind()),
+CHANGES: dict[str, Callable[[Any, Bind, Dialect], Any]] = {
+    "set": lambda column, bind, dialect: bind(),
+    "add": lambda column, bind, dialect: func.coalesce(column, ZERO) + bind(),
+    "append": lambda column, bind, dialect: _appended(column, bind(), dialect),
 }
 """Kind of change → expression of the new value."""
 
@@ -147,7 +158,7 @@ class Statements:
         return select(*self._columns).select_from(keys.outerjoin(self._table, same))
 
     def _changes(self, bind: Bind, changes: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-        values = {name: CHANGES[how](self._table.c[name], bind) for name, how in changes}
+        values = {name: CHANGES[how](self._table.c[name], bind, self._dialect) for name, how in changes}
         return values or {self._key[0].name: self._key[0]}
 
     def _change(

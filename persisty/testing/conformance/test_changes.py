@@ -190,3 +190,26 @@ def test_a_bound_holds_whoever_comes_at_once(meters: Store[Meter]) -> None:
 
     assert sum(at_once(take)) == 10
     assert present(meters.read("a")).level == 10
+
+
+def test_a_list_that_an_append_would_make_too_long_stays_as_it_is(meters: Store[Meter]) -> None:
+    full = ["x" * 6_000] * 32
+    meters.create(Meter(name="full", log=full))
+    meters.create(Meter(name="short"))
+    more = append("y" * 230_000)
+    with pytest.raises(InvalidInput):
+        meters.update("full", {"log": more, "total": 1})
+    batch = [Update("full", {"log": more}), Update("short", {"log": more, "total": 2})]
+    assert [one.code for one in meters.edit_batch(batch)] == ["invalid_input", "ok"]
+    batch = [Update("short", {"total": 3}), Update("full", {"log": more})]
+    try:
+        codes = [one.code for one in meters.edit_batch(batch, atomic=True)]
+    except InvalidInput as error:  # of an engine that does not say which
+        codes = ["aborted", error.code] if [fault.path for fault in error.faults] == ["/edits"] else []
+    assert codes == ["aborted", "invalid_input"]
+    with pytest.raises(InvalidInput):
+        meters.update_all({"log": more}, Meter.name == "full")
+    assert meters.read("full") == Meter(name="full", log=full)
+    assert present(meters.read("short")).total == 2
+    assert len(present(meters.update("full", {"log": append("z")})).log) == 33
+    assert present(meters.update("full", {"log": append()})).log[-1] == "z"

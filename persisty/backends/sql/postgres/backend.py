@@ -276,6 +276,8 @@ class PostgresBackend(PostgresSteps[T]):
                 results.append(result)
             except errors.UniqueViolation as error:
                 results.append(self._taken(self._postgres.taken(error)))
+            except errors.DivisionByZero as error:
+                results.append(WriteResult(Outcome.ERROR, error=typed(error)))
             except errors.ProgramLimitExceeded as error:
                 faults += [Fault(pointer(position), fault.message) for fault in typed(error).faults]
         if faults:

@@ -178,6 +178,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _divided_by_zero(text: Column) -> Column:
+    """Return an expression that fails. It depends on a row, because the server evaluates constants before it looks at a condition."""
+    zero = func.octet_length(func.coalesce(text, literal_column("''"))) * ZERO
+    return cast(func.mod(literal_column("1"), zero), Text)
+
+
 POSTGRES = Dialect(
     name="postgresql",
     compiler=PGDialect(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
@@ -189,6 +195,8 @@ POSTGRES = Dialect(
     icontains=_icontains,
     nested=_nested,
     aggregate=_aggregate,
+    octets=func.octet_length,
+    too_long=_divided_by_zero,
     columns_of=COLUMNS_OF,
     indexes_of=INDEXES_OF,
     converting=converting,

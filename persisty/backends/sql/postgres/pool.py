@@ -17,6 +17,7 @@ from psycopg import errors
 
 from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput, PersistyError
+from ....store.limits import grown_too_long
 from .session import BEGIN, Session
 
 X = TypeVar("X")
@@ -239,6 +240,7 @@ def _too_large() -> PersistyError:
 
 MEANINGS: tuple[tuple[type[psycopg.Error], Callable[[], PersistyError]], ...] = (
     (errors.ProgramLimitExceeded, _too_large),
+    (errors.DivisionByZero, grown_too_long),
     (
         errors.InvalidSchemaName,
         lambda: BackendUnavailable("PostgreSQL: the schema is missing; `App.prepare` creates it"),
