@@ -11,11 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
-from msgspec.json import encode
-
 from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Fault, InvalidDeclaration, Unsupported
 from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
-from ..model.generators import Append
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta, meta_of
@@ -42,7 +39,7 @@ from ..store.backend import (
     WriteResult,
 )
 from ..store.engine_urls import read_url
-from ..store.limits import MAX_GROWN, grown_too_long
+from ..store.limits import grown_too_long, grows_too_long
 from ..store.write_results import conflict, undone
 
 T = TypeVar("T")
@@ -149,7 +146,7 @@ class MemoryBackend(Generic[T]):
                     del self._table.items[key]
                     continue
                 new = self._table.items[key] = changed(self.meta, item, changes)
-                if _too_long(self.meta, new, changes):
+                if grows_too_long(self.meta, new, changes):
                     self._restore(before)
                     raise grown_too_long()
                 for value in unique_values(self.meta, new):
@@ -183,7 +180,7 @@ class MemoryBackend(Generic[T]):
                 if current is None or not matcher(self.meta, when)(current):
                     return self._refused(current)
                 new = changed(self.meta, current, changes)
-                if _too_long(self.meta, new, changes):
+                if grows_too_long(self.meta, new, changes):
                     return WriteResult(Outcome.ERROR, error=grown_too_long())
                 return self._stored(key, current, new, requires) or WriteResult(Outcome.DONE, self._copy(new))
             case Delete(key, when):
@@ -224,12 +221,6 @@ class MemoryBackend(Generic[T]):
 
     def _refused(self, current: T | None) -> WriteResult:
         return WriteResult(Outcome.MISSING) if current is None else WriteResult(Outcome.FAILED, self._copy(current))
-
-
-def _too_long(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> bool:
-    """Return whether an append has made a list too long."""
-    grown = (meta.attributes[name].get(item) for name, value in changes.items() if isinstance(value, Append))
-    return any(len(encode(one)) > MAX_GROWN for one in grown)
 
 
 def unique_values(meta: StoreMeta[T], item: T | None) -> list[tuple[str, KeyValues]]:

@@ -148,6 +148,8 @@ class ChangePath(Generic[T]):
                     [result] = self.write((write_of(asked, self.meta.key_values(item)),), atomic=False, by=by)
                     if result.outcome is Outcome.EXISTS:
                         raise conflict(self.meta, result)
+                    if result.error is not None:
+                        raise result.error
                     changed += result.outcome is Outcome.DONE
                 position = page.position
         except PersistyError as error:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.json import encode
+
 from ..errors import BatchTooLarge, Fault, InvalidInput, InvalidQuery
+from ..model.generators import Append
+from ..model.meta import StoreMeta
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1_000
@@ -14,6 +18,12 @@ MAX_BATCH = 100
 """The most keys or edits of a batch."""
 MAX_GROWN = 400_000
 """Bytes of JSON that a list may have after an `append`. DynamoDB stores a little more, of all attributes of an item together."""
+
+
+def grows_too_long(meta: StoreMeta[Any], item: Any, changes: Mapping[str, Any]) -> bool:
+    """Return whether a list of the changed item is too long because of an `append`."""
+    grown = (meta.attributes[name].get(item) for name, value in changes.items() if isinstance(value, Append))
+    return any(len(encode(one)) > MAX_GROWN for one in grown)
 
 
 def grown_too_long() -> InvalidInput:

@@ -28,6 +28,7 @@ from persisty.query.filter_algebra import combine
 from persisty.store.backend import Bulk, Capabilities, Delete, Outcome, Page, Patch, Put, WriteResult
 from persisty.errors import Unsupported
 from persisty.store.bulk_walk import walk
+from persisty.store.limits import grown_too_long, grows_too_long
 from persisty.store.write_results import conflict, undone
 
 
@@ -69,6 +70,8 @@ class ShelfBackend:
             return WriteResult(Outcome.DONE)
         else:
             new = changed(self.meta, current, write.changes)
+            if grows_too_long(self.meta, new, write.changes):
+                return WriteResult(Outcome.ERROR, error=grown_too_long())
         for index in self.meta.uniques:
             values = self.values(index, new)
             if None not in values:
@@ -128,6 +131,8 @@ class ShelfBackend:
                 [result] = self.write((write,), atomic=False)
                 if result.outcome is Outcome.EXISTS:
                     return Bulk(done, position, conflict(self.meta, result))
+                if result.error is not None:
+                    return Bulk(done, position, result.error)
                 done += result.outcome is Outcome.DONE
             position = page.position
         return Bulk(done, position)
