@@ -16,6 +16,8 @@ from .items import Note
 
 WRITERS = 3
 AT_START = 120
+MOST = 600
+"""Items that are created: an engine that looks at each of them for each write should end, too."""
 SECONDS = 20.0
 
 
@@ -27,7 +29,7 @@ def creating(notes: Store[Note]) -> Iterator[list[int]]:
 
     def create() -> None:
         until = monotonic() + SECONDS
-        while not over.is_set() and monotonic() < until:
+        while not over.is_set() and monotonic() < until and len(made) < MOST:
             try:
                 some = [next(ranks) for _ in range(20)]
                 notes.edit_batch(Create(Note(topic="old", rank=rank)) for rank in some)
