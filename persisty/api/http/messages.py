@@ -1,6 +1,6 @@
-"""A request and a response as every host sees them: ASGI server, API Gateway, tests. Adapters convert, nothing else.
+"""A request and a response, as every host converts them: ASGI server, API Gateway, tests.
 
-Because the surfaces know only these two, the same request gives the same bytes through every host.
+The surfaces use only these two types, so that the same request has the same response through every host.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ...model.pages import ResultPage, page_like
 from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
-"""Bytes a request body may have unless the host says otherwise."""
+"""Bytes of a request body, unless the host sets another limit."""
 BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
-"""A percent sign that no two hexadecimal digits follow (RFC 3986, 2.1)."""
+"""A percent sign without two hexadecimal digits after it (RFC 3986, 2.1)."""
 MAX_PARAMETERS = 200
-"""Parameters a query string may have."""
+"""Parameters of a query string."""
 
 
 MAX_FAULT = 1_000
-"""Characters of the path and of the message of a fault that are shown: both may repeat names out of the request."""
+"""Characters that are shown of the path and of the message of a fault. Both may repeat names from the request."""
 
 
 def listed(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
@@ -54,7 +54,7 @@ def _cut(fault: Fault) -> Fault:
 
 
 def document_of(error: PersistyError) -> dict[str, Any]:
-    """`title`, `status`, `code`, `detail` where it says more than the title, `faults`, and the code's own details."""
+    """Return the members of an error: `title`, `status`, `code`, `detail` if it differs from the title, `faults`, and the details of its code."""
     document: dict[str, Any] = {"title": error.title, "status": error.status, "code": error.code}
     if error.message != error.title:
         document["detail"] = error.message
@@ -74,7 +74,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_error)
 
 
 def encode(content: Any) -> bytes:
-    """The bytes of an answer; the same for equal answers."""
+    """Encode the content of a response. Equal contents have equal bytes."""
     try:
         return _ENCODER.encode(content)
     except TypeError:  # it orders no names but texts: those of an object may be UUIDs
@@ -114,7 +114,7 @@ EMPTY = b'"items":[]'
 
 
 def encode_lines(items: Sequence[Any]) -> bytes:
-    """The same, with an item on each line."""
+    """Encode items, one on each line."""
     try:
         return _ENCODER.encode_lines(items)
     except TypeError:
@@ -127,7 +127,7 @@ IDENTITY = "identity"
 """The content coding of a body that is not compressed (RFC 9110, 12.5.3)."""
 IDEMPOTENCY_KEY = "idempotency-key"
 ON_EVERY_RESPONSE = {"x-content-type-options": "nosniff"}
-"""Headers that hosts add to every response: a browser must not take data for a page or a script."""
+"""Headers that hosts add to every response. A browser must not interpret data as a page or a script."""
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 
@@ -145,7 +145,7 @@ class Request(Struct, frozen=True):
     root: str = ""
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The query string's parameters in order, with repetitions. `InvalidQuery` where it is malformed."""
+        """Return the parameters of the query string in order, with repetitions. `InvalidQuery` if it is malformed."""
         query = self.query
         if not query:
             return []
@@ -162,8 +162,8 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """Names of `headers` are in lower case. An answer of unknown length comes in `chunks`, and its `body` is empty then: a host
-    sends each as it comes and closes the iterator when nobody listens any more."""
+    """Names of `headers` are in lower case. A response of unknown length has `chunks` and an empty `body`. A host sends each chunk as it is
+    produced, and closes the iterator when the client has disconnected."""
 
     status: int
     headers: Mapping[str, str]
@@ -172,13 +172,13 @@ class Response(Struct, frozen=True):
 
 
 def close(chunks: Iterator[bytes]) -> None:
-    """Let go of what makes the chunks, whether or not they were all taken."""
+    """Close the generator of the chunks, whether or not all were taken."""
     if isinstance(chunks, Generator):
         chunks.close()
 
 
 def without_content(full: Response) -> Response:
-    """The answer to a HEAD: that to the GET without its content."""
+    """Return the response to a HEAD request: that to the GET without its content."""
     if full.chunks is not None:
         close(full.chunks)
         return Response(full.status, full.headers)
@@ -187,7 +187,7 @@ def without_content(full: Response) -> Response:
 
 
 def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
-    """The headers of an answer that depends on these headers of a request, too."""
+    """Return the headers of a response that also depends on these headers of the request."""
     known = (headers["vary"],) if "vary" in headers else ()
     return {**headers, "vary": ", ".join((*known, *names))}
 

@@ -1,6 +1,6 @@
-"""Errors as problem documents (RFC 9457): the one form in which every surface tells what went wrong.
+"""Errors as problem documents (RFC 9457), for every surface.
 
-REST sends the document itself; GraphQL puts its members into `extensions`; AppSync into `errorInfo`.
+REST sends the document itself. GraphQL puts its members into `extensions`, AppSync into `errorInfo`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ log = logging.getLogger("persisty")
 
 
 def problem(error: PersistyError) -> dict[str, Any]:
-    """The members that `document_of` has, and the current item of a failed precondition."""
+    """Return the members of `document_of`, and the current item of a failed precondition."""
     document = document_of(error)
     return {**document, "item": error.item} if isinstance(error, PreconditionFailed) else document
 
 
 def as_error(error: Exception) -> PersistyError:
-    """The error as the outside may see it. Anything unforeseen is logged with its trace and told without it."""
+    """Return the error that callers may see. An unexpected exception is logged with its traceback and becomes `InternalError`."""
     if isinstance(error, PersistyError):
         if error.status >= 500 and not isinstance(error, Unsupported):  # which is the request's doing
             log.error("%s: %s", error.code, error.message, exc_info=error)
@@ -33,12 +33,12 @@ def as_error(error: Exception) -> PersistyError:
 
 
 def refusal(error: Exception) -> Response:
-    """The problem document of an error."""
+    """Return the response with the problem document of an error."""
     return problem_response(problem(as_error(error)))
 
 
 def problem_response(document: Mapping[str, Any]) -> Response:
-    """A problem document with the headers that its status has to come with."""
+    """Return a problem document with the headers that its status requires."""
     told = TOLD.get(document["status"])
     return Response(document["status"], PROBLEM if told is None else {**PROBLEM, **told(document)}, encode(document))
 
@@ -57,7 +57,7 @@ def _patience(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 SOON = 1
-"""Seconds after which an engine that refused for load may be asked again: it has been retried for longer than that."""
+"""Seconds after which a client may retry when an engine was overloaded. The call was already retried for longer than that."""
 
 TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     401: _challenge,
@@ -67,4 +67,4 @@ TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     429: _patience,
     503: _patience,
 }
-"""Status of a problem → the headers that it has to come with."""
+"""Status of a problem → the headers that it requires."""

@@ -1,8 +1,7 @@
-"""`?fields=id,text,author.username`: only these attributes of an answer's items, and of what is behind their links.
+"""`?fields=id,text,author.username`: a response with only these attributes of its items and of the items behind their links.
 
-A link that a name goes through is included without a further word; a link that is named itself is there whole. What is left of an
-item is a dict, made by a projection that is compiled once for the names. Where no link is asked for, the engine is asked for no
-other attributes.
+A name such as `author.username` includes its link. The name of a link itself includes the whole linked item. The shown part of an item is a dict, made by
+a projection that is compiled once for the names. Without links, the engine reads no other attributes.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from ...store.store import Store, context_of
 from . import include
 
 FIELDS = "fields"
-"""The parameter: names with commas between, or several times."""
+"""The parameter: names separated by commas, or the parameter repeated."""
 MAX_FIELDS = 100
-"""Names that a request may list."""
+"""Names in one request."""
 
 Projection = Callable[[Any], Any]
 
@@ -51,7 +50,7 @@ WHOLE = Shape()
 
 def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
     """Return the shape for these links and names. `InvalidQuery` for those that do not exist or that the caller may not see."""
-    if len(names) > MAX_FIELDS:  # which are not looked at: a response lists few faults
+    if len(names) > MAX_FIELDS:  # the names are not checked: a response lists few faults
         many = Fault(pointer(FIELDS), f"An answer has at most {MAX_FIELDS} of them named", found=str(len(names)))
         raise InvalidQuery(faults=[many])
     faults = include.faults(store, links)
@@ -98,7 +97,7 @@ class _Node(Struct):
         return self.below.setdefault(link, _Node())
 
     def links(self, before: str = "") -> Iterator[str]:
-        """The paths of links that lead on from here."""
+        """Yield the paths of the links below this node."""
         for name, node in self.below.items():
             yield before + name
             yield from node.links(f"{before}{name}.")
@@ -116,7 +115,7 @@ def _projections(meta: StoreMeta[Any]) -> Callable[..., Any]:
 def _compiled(
     meta: StoreMeta[Any], names: tuple[str, ...], links: tuple[str, ...]
 ) -> tuple[Projection | None, tuple[str, ...], tuple[str, ...] | None]:
-    """The projection of the names, the links that they lead through or that are included, and the attributes if that is all."""
+    """Return the projection of the names, the links that they follow or that are included, and the attributes if there are no links."""
     root = _Node(narrowed=True)
     for name in names:
         node, target = root, meta

@@ -1,8 +1,7 @@
-"""The pages of a search in URLs: its parameters, the link to the page that follows (RFC 8288), and all pages as lines.
+"""The pages of a search in URLs: its parameters, the link to the next page (RFC 8288), and all pages as lines.
 
-An export asks for a page after the other while somebody takes what it makes of them: nothing is held but one page, and no
-connection between two. What is wrong with the request shows at the first, and is answered with its status; what goes wrong later
-can only be told in the last line, which is its problem document.
+An export reads one page after the other while the client reads its lines. It has one page in memory, and no connection to the engine between two
+pages. A mistake in the request is found at the first page, and answered with its status. A later error is the last line, as a problem document.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ from ..http.problem import as_error, problem
 
 PAGING = ("order", "limit", "cursor")
 LINES = {"content-type": LINES_MEDIA, "cache-control": "no-store", "vary": "accept"}
-"""The headers of an export: whether it is whole shows at its end, so that nobody keeps it."""
+"""The headers of an export. It must not be cached, because only its end shows whether it is complete."""
 PAGE, LINKED_PAGE = 500, 100
-"""Items that an export has in memory, and how many where what is behind links comes with each."""
+"""Items that an export has in memory, without links and with them."""
 _KEPT = "%!$'()*,;:@/?&=+~"
 """Characters of a query string that are not escaped, in addition to letters, digits and `_.-`."""
 _PLAIN = re.compile(r"[\w.\-!$'()*,;:@/?&=+~]*", re.ASCII)
-"""A query string in which nothing has to be escaped, and nothing is."""
+"""A query string that needs no escapes and has none."""
 
 
 def search_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
-    """The arguments of a search: what is not about paging is the filter."""
+    """Return the arguments of a search. Parameters other than those of paging are the filter."""
     where: list[tuple[str, str]] = []
     order: list[str] = []
     arguments: dict[str, Any] = {"where": where, "order": order}
@@ -52,7 +51,7 @@ def _whole(text: str) -> int | str:
 
 
 def next_page(path: str, query: str, cursor: str) -> str:
-    """The link to the page that follows the one of this query."""
+    """Return the link to the page after the one of this query."""
     before = query if _PLAIN.fullmatch(query) and "cursor" not in query else _without_cursor(query)
     return f'<{path}?{before}{"&" if before else ""}cursor={cursor}>; rel="next"'
 
@@ -63,7 +62,7 @@ def _without_cursor(query: str) -> str:
 
 
 def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
-    """The arguments of an export, which has every match."""
+    """Return the arguments of an export, which has every match."""
     arguments = search_arguments(given)
     paging = [Fault(f"/{name}", "An export has every match") for name in ("limit", "cursor") if name in arguments]
     if paging:
@@ -72,9 +71,9 @@ def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def lines(page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
-    """The items of all pages, one a line, a chunk a page. `page_of`: the page that a cursor leads to. Raises what the first one does.
+    """Return the items of all pages, one on a line, as one chunk for each page. `page_of`: cursor → page. Raises the errors of the first page.
 
-    The last line is a problem document if the export ends early, or if there are items that cannot be read: it names them.
+    The last line is a problem document if the export ends early, or if some items cannot be read. Then it names them.
     """
     return _lines(page_of(None), page_of)
 
