@@ -160,7 +160,7 @@ class DynamoDbEngine:
                 raise as_error(error) from error
 
     def _add_indexes(self, meta: StoreMeta[Any], table: Mapping[str, Any]) -> None:
-        """Create the indexes that an existing table lacks, one at a time, as DynamoDB wants it. Its items are completed before."""
+        """Create the indexes that an existing table lacks, one at a time, as DynamoDB requires. Its items are completed first."""
         existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
         for index in meta.indexes:
             if index.name not in existing:
@@ -193,7 +193,7 @@ class DynamoDbEngine:
             return {}
 
     def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
-        """Have DynamoDB drop the items whose time is over."""
+        """Let DynamoDB delete the items that have expired."""
         table = {"TableName": self._table(meta)}
         known = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
         if known not in ("ENABLED", "ENABLING"):
@@ -201,7 +201,7 @@ class DynamoDbEngine:
             self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 
     def _wait(self, name: str) -> Mapping[str, Any]:
-        """The description of a table, once it and its indexes can be used."""
+        """Return the description of a table, once it and its indexes can be used."""
         for _ in range(CREATE_ATTEMPTS):
             table: Mapping[str, Any] = self._call("DescribeTable", {"TableName": name})["Table"]
             states = [table["TableStatus"], *(one["IndexStatus"] for one in table.get("GlobalSecondaryIndexes", ()))]
@@ -219,7 +219,7 @@ class DynamoDbEngine:
 
 
 def definitions(meta: StoreMeta[Any], codec: WireCodec, options: Options) -> list[dict[str, str]]:
-    """The attributes that keys are made of, the table's and those of its indexes, with their types."""
+    """Return the attributes of the keys of a table and its indexes, with their types."""
     indexed = (name for index in meta.indexes for name in index.attributes[: options.index_attributes])
     used = {*codec.schema, *indexed}
     return [{"AttributeName": name, "AttributeType": codec.tag(name)} for name in sorted(used)]
@@ -234,7 +234,7 @@ def gsi(index: Index, options: Options) -> dict[str, Any]:
 
 
 def key_schema(names: Sequence[str]) -> list[dict[str, str]]:
-    """A table's or index's key: the first attribute is the partition key, the others sort."""
+    """Return the key of a table or an index: the first attribute is the partition key, the others are sort keys."""
     return [{"AttributeName": name, "KeyType": "RANGE" if position else "HASH"} for position, name in enumerate(names)]
 
 
@@ -279,7 +279,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
 
 
 def _is_origin(endpoint: str) -> bool:
-    """Scheme, host and perhaps a port, and nothing more."""
+    """Return whether the endpoint has a scheme, a host, perhaps a port, and no other part."""
     try:
         parts = urlsplit(endpoint)
         port = parts.port

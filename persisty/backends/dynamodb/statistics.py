@@ -27,7 +27,7 @@ class _Description(Struct):
 
 
 class Statistics:
-    """The size of one table, asked when it is first needed. Safe to share between threads."""
+    """The size of one table, read when it is first needed. Safe to share between threads."""
 
     def __init__(self, table: str, transport: Transport) -> None:
         self._table, self._transport = table, transport

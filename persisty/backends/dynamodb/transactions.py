@@ -103,7 +103,7 @@ class Part(Generic[T]):
         return [Compare(name, "null", True) if value is None else Compare(name, "eq", value) for name, value in values]
 
     def values(self, write: Write, item: T | None) -> tuple[dict[str, str], dict[str, str]]:
-        """The guards of an item before and after a write, each with its index."""
+        """Return the guards of an item before and after a write, each with its index."""
         if not self.guards.concern(write):
             return {}, {}
         if isinstance(write, Put):
@@ -126,7 +126,7 @@ class Transactions:
         self._required = RequirementChecks(table_of)
 
     def run(self, writes: Writes) -> list[WriteResult]:
-        """All the writes or none, as an atomic `Backend.write` answers."""
+        """Do all the writes or none. Return the results of an atomic `Backend.write`."""
         if len(writes) > MAX_ATOMIC:
             raise _too_large()
         items = _read_each(writes, [position for position, (part, write) in enumerate(writes) if part.depends(write)])
@@ -150,10 +150,10 @@ class Transactions:
         raise exhausted(AwsError("ThrottlingException", "the transaction kept conflicting with others", {}))
 
     def _plan(self, writes: Writes, items: Mapping[int, Any]) -> tuple[list[WriteResult] | None, list[Action]]:
-        """The actions; or the results, if it is known already that there is nothing to ask.
+        """Return the actions, or the results if they are known without a request.
 
-        A write that is known to be refused is sent with the others all the same, on a condition that nothing meets, where it
-        can be: only so all that are refused are told.
+        A write that is known to be refused is still sent with the others, on a condition that nothing meets, so that every refused write of the
+        batch is reported.
         """
         results = [ABORTED] * len(writes)
         hopeless: dict[int, WriteResult] = {}
@@ -275,7 +275,7 @@ class Transactions:
                 results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
     def _committed(self, writes: Writes, items: Mapping[int, Any]) -> list[WriteResult]:
-        """The results of writes that are done."""
+        """Return the results of writes that are done."""
         results = [DONE] * len(writes)
         unknown: list[int] = []
         for position, (part, write) in enumerate(writes):

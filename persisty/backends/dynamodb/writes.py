@@ -7,8 +7,8 @@ Delete   DeleteItem  if attribute_exists(key) and when             likewise
 atomic   TransactWriteItems of the same conditions                                   see `transactions`
 ```
 
-What a condition says that DynamoDB cannot decide (`endswith`, `icontains`) is decided here over the item as it was read,
-and the write is made conditional on every attribute that was looked at being unchanged: the race is lost, not won twice.
+A condition that DynamoDB cannot decide (`endswith`, `icontains`) is decided here over the item as it was read. The write then requires that
+every attribute of the condition is unchanged, so a concurrent change makes it fail.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Writes(Generic[T]):
             raise error
 
     def _counted(self, write: Write, result: WriteResult) -> WriteResult:
-        """The result of one of many writes, where it is in doubt."""
+        """Return the result of one of many writes. One that is in doubt is settled as far as its item shows."""
         if result.outcome is not Outcome.IN_DOUBT:
             return result
         if isinstance(write, Delete) and result.refusal is Outcome.MISSING:
@@ -151,7 +151,7 @@ class Writes(Generic[T]):
         return settled(self.meta, write, {}, result)
 
     def _stopping(self, result: WriteResult) -> PersistyError | None:
-        """The error of a result after which nothing more is changed."""
+        """Return the error of a result after which nothing more is changed, or None."""
         match result.outcome:
             case Outcome.EXISTS:
                 return conflict(self.meta, result)
@@ -165,7 +165,7 @@ class Writes(Generic[T]):
         return self._system.allocate(self.meta.name, sequence, count)
 
     def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: Results) -> None:
-        """Writes of different items: in statements, and those that these cannot say or do not settle one by one."""
+        """Write different items: in statements, and one by one where a statement cannot express the write or does not settle it."""
         single: list[int] = []
         stated: list[Stated] = []
         for position in positions:
@@ -213,8 +213,8 @@ class Writes(Generic[T]):
         return "BatchExecuteStatement", {"Statements": [statement for _, statement in some]}, self._codec.executed
 
     def _execute(self, call: Callable[[], Any]) -> tuple[Sequence[Executed[Any]], bool]:
-        """The answers, and whether the statements may have been carried out without any. No answers where the engine does
-        not know such statements, or the role may not say them."""
+        """Return the answers, and whether the statements may have been carried out without an answer. There are no answers if the engine does
+        not support such statements, or the role may not send them."""
         try:
             return call().Responses, False
         except AwsError as error:
@@ -235,7 +235,7 @@ class Writes(Generic[T]):
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
-        """`doubt`: it may have been carried out already."""
+        """Do one write. `doubt`: it may have been carried out already."""
         if required_by(write) or (self._unique and self._guards.concern(write)):
             return self.transactions.run([(self.part, write)])[0]
         if isinstance(write, Put):
@@ -275,7 +275,7 @@ class Writes(Generic[T]):
         return WriteResult(Outcome.DONE, write.item) if isinstance(write, Put) else DONE
 
     def _in_doubt(self, write: Write) -> WriteResult:
-        """A write that may have been carried out and must not be sent again, with the item as it is now."""
+        """Return the result of a write that may have been carried out and must not be sent again, with the item as it is now."""
         try:
             return WriteResult(Outcome.IN_DOUBT, self._read((self._key(write),))[0])
         except (BackendUnavailable, Throttled):
@@ -287,7 +287,7 @@ class Writes(Generic[T]):
         return WriteResult(Outcome.FAILED, self._codec.read(current)) if current else MISSING
 
     def _optimistic(self, write: Patch | Delete, native: Filter, local: Filter) -> WriteResult:
-        """Decide over the item as read, and write only if nothing that was looked at has changed since."""
+        """Decide the condition over the item as read, and write only if the attributes of the condition have not changed since."""
         holds = matcher(self.meta, write.when)
         for attempt in range(ATTEMPTS):
             [current] = self._read((write.key,))

@@ -97,7 +97,7 @@ class SqliteBackend(SqlBackend[T]):
         return [None if row[place] is None else next(items) for row in rows]
 
     def _stored(self, keys: Sequence[KeyValues]) -> list[tuple[Any, ...]]:
-        """The keys as their columns store them."""
+        """Return the keys in their stored form."""
         names = self.meta.key.attributes
         columns = [
             self._codec.column(name, values) for name, values in zip(names, zip(*keys, strict=True), strict=True)
@@ -121,7 +121,7 @@ class SqliteBackend(SqlBackend[T]):
         return results
 
     def _one(self, write: Write) -> WriteResult:
-        """One write, one statement. Only a write that changed nothing is examined by a second one."""
+        """Do one write by one statement. Only a write that changed nothing needs a second one."""
         result = self._try(write)
         if result is not None:
             return result
@@ -129,7 +129,7 @@ class SqliteBackend(SqlBackend[T]):
             return self._in_transaction(write)
 
     def _grouped(self, writes: Sequence[Write]) -> list[WriteResult] | None:
-        """The results of writes that are all DONE; None if one is not, and then nothing is written.
+        """Return the results if all writes are DONE. Return None if one is not, and write nothing.
 
         A savepoint instead of a transaction would double the time: SQLite copies every page that it changes.
         """

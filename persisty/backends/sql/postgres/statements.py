@@ -50,7 +50,7 @@ class PostgresStatements(Statements):
         return and_(*(column == found.c[column.key] for column in self._key), found.c[HOLDS])
 
     def _insert_many(self, bind: Bind, count: int) -> ClauseElement:
-        """Tells the keys of those that were free."""
+        """Return the keys of the items that were created."""
         rows = [{column.key: bind() for column in self._columns} for _ in range(count)]
         put = self._dialect.insert(self._table).values(rows).on_conflict_do_nothing(index_elements=self._key)
         many: ClauseElement = put.returning(*self._key)
@@ -72,7 +72,7 @@ class PostgresStatements(Statements):
         return [self._conditions.required(one, bind).label(f"{MET}{number}") for number, one in enumerate(requires)]
 
     def _insert_required(self, bind: Bind, requires: tuple[Shape, ...]) -> ClauseElement:
-        """Tells whether it was put, whether the key was taken, and which requirements are met. Takes the key's values last."""
+        """Return whether the item was created, whether the key was taken, and which requirements are met. Takes the key's values last."""
         row = [cast(bind(), column.type) for column in self._columns]
         found = select(*self._flags(bind, requires)).cte("_found")
         taken = exists(select(literal_column("1")).where(self._key_is(bind)))
