@@ -33,7 +33,7 @@ STREAM_ACTIONS = (
     "dynamodb:ListStreams",
 )
 """The actions with which Lambda reads a stream for a function."""
-KEPT = 14
+RETENTION = 14
 """Days for which the dead-letter queue stores a message: the maximum of SQS."""
 
 
@@ -53,7 +53,7 @@ class EventsPart:
             "StreamDeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            retention_period=cdk.Duration.days(KEPT),
+            retention_period=cdk.Duration.days(RETENTION),
         )
         accept(self.dead_letters, DEAD_LETTERS)
         # the function may send there as Lambda does, by the same grant

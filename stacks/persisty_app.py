@@ -119,9 +119,7 @@ class PersistyApp(Construct):
                 f"The app has no store {store!r}", faults=[Fault("/store", "Not a store of the app", expected, store)]
             )
         # by name, not by reference: an export would keep the table from leaving its stack
-        arn = cdk.Stack.of(self.tables[store]).format_arn(
-            service="dynamodb", resource="table", resource_name=table.name
-        )
+        arn = _arn(cdk.Stack.of(self.tables[store]), table.name)
         iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[arn])
         on_indexes = [action for action in actions if action in INDEX_ACTIONS]
         if table.indexes and on_indexes:
@@ -139,3 +137,17 @@ class PersistyApp(Construct):
             return stack
 
         return make
+
+
+def _arn(stack: cdk.Stack, table: str) -> str:
+    """Return the ARN of a table. What the stack does not know before its deployment is that of the stack that uses the ARN."""
+    place = {
+        "region": cdk.Aws.REGION if cdk.Token.is_unresolved(stack.region) else stack.region,
+        "account": cdk.Aws.ACCOUNT_ID if cdk.Token.is_unresolved(stack.account) else stack.account,
+    }
+    arn: str = cdk.Arn.format(
+        cdk.ArnComponents(
+            partition=cdk.Aws.PARTITION, service="dynamodb", resource="table", resource_name=table, **place
+        )
+    )
+    return arn

@@ -54,7 +54,7 @@ WRITING = (
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
 )
-"""Actions on a table that a function beside the app's own is granted."""
+"""Actions on a table that a grantee outside the app is granted."""
 SYSTEM = "persisty_system"
 """The name that grants use for the system table, which has no store."""
 

@@ -44,8 +44,8 @@ class FunctionOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ActionOptions(FunctionOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A custom action with a function of its own.
 
-    `environment`: variables that it has beside the app's. `secrets`: variable → ARN of a secret or parameter, which the function may read; the
-    variable has the ARN. `statements`: what it may do besides. `stores`: store → verbs that it uses; by default every verb of every store.
+    `environment`: variables that it has in addition to the app's. `secrets`: variable → ARN of a secret or parameter, which the function may read; the
+    variable has the ARN. `statements`: further permissions. `stores`: store → verbs that it uses; by default every verb of every store.
     """
 
     environment: dict[str, str] = {}
@@ -145,7 +145,7 @@ def _unknown(given: Mapping[str, Any]) -> Iterator[Fault]:
 def _contradictions(options: Options) -> list[Fault]:
     """Return the faults of values that are of the right type."""
     found = []
-    if ":" not in options.app:
+    if not options.app.partition(":")[0]:
         found.append(Fault("/app", "Not the place of an app", "module:attribute", options.app))
     if not STAGE.fullmatch(options.stage) or len(options.stage) > MAX_STAGE:
         expected = f"at most {MAX_STAGE} lower-case letters, digits and single hyphens between them"

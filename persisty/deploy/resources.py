@@ -48,7 +48,7 @@ class Grant(Struct, frozen=True):
 
 class Function(Struct, frozen=True):
     """`secret`: the ARN of the secret or parameter that it reads, or `Plan.secret`; `layers`: the rows of `layers.LAYERS` that it needs; `secrets`:
-    ARNs of what custom actions read; `statements`: what they may do besides; `size`: memory and limits, if they are not the deployment's."""
+    ARNs of what custom actions read; `statements`: further permissions; `size`: memory and limits, if they are not the deployment's."""
 
     name: str
     handler: str

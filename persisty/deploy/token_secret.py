@@ -35,10 +35,10 @@ class TokenSecret(Struct, frozen=True):
 def token_secret_of(app: App, configured: settings.Settings) -> TokenSecret:
     """Return the secret of a deployment. `InvalidDeclaration` if a setting of identity is not valid."""
     arn = configured.token_secret_arn
-    wanted = arn == GENERATED
-    checked = replace(configured, token_key_file=None, token_secret_arn=None if wanted else arn)
+    generated = arn == GENERATED
+    checked = replace(configured, token_key_file=None, token_secret_arn=None if generated else arn)
     authenticator_of(checked, app.stage, None, needed=False)
-    if arn and not wanted:
+    if arn and not generated:
         return TokenSecret(arn=arn)
     lacking = not configured.token_issuers and looks_at_callers(app)
-    return TokenSecret(name=secret_name(app.name, app.stage)) if wanted or lacking else TokenSecret()
+    return TokenSecret(name=secret_name(app.name, app.stage)) if generated or lacking else TokenSecret()

@@ -38,7 +38,7 @@ def new_topic(scope: Construct) -> sns.Topic:
 
 
 def add_alarms(scope: Construct, resources: Sequence[Watched], topic: sns.ITopic) -> None:
-    """Add the alarms of resources. They tell the topic when they begin and when they end."""
+    """Add the alarms of resources. Each publishes to the topic when it begins and when it ends."""
     action = actions.SnsAction(topic)
     for resource in resources:
         for row in ALARMS[resource.kind]:

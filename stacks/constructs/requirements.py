@@ -74,8 +74,8 @@ def read_requirements(file: Path) -> Requirements:
             f"{file.name}: functions cannot have a project of this machine. Import its modules from the folder of the app, or publish it",
             faults=faults,
         )
-    kept = [(kind, line) for kind, line in found if _name(line) not in LEFT_OUT]
-    return Requirements(*(tuple(line for kind, line in kept if kind == one) for one in ("", "-c")))
+    needed = [(kind, line) for kind, line in found if _name(line) not in LEFT_OUT]
+    return Requirements(*(tuple(line for kind, line in needed if kind == one) for one in ("", "-c")))
 
 
 def _lines(file: Path, kind: str, through: tuple[Path, ...]) -> Iterator[tuple[str, str]]:

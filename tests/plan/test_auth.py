@@ -45,7 +45,7 @@ ISSUERS = {
 
 
 def _unsteady(caller: Any) -> bool:
-    raise AssertionError("nobody asks, so nobody is asked about")
+    raise AssertionError("no caller is looked at")
 
 
 @stored(access=public)

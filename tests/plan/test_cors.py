@@ -29,8 +29,8 @@ def planned() -> Plan:
 def test_functions_are_told_whose_pages_may_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all("PERSISTY_CORS_ORIGINS" not in function.environment for function in planned().functions)
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", PAGES)
-    told = {function.name: function.environment.get("PERSISTY_CORS_ORIGINS") for function in planned().functions}
-    assert told == {"rest": PAGES, "graphql_http": PAGES, "appsync": None}
+    origins = {function.name: function.environment.get("PERSISTY_CORS_ORIGINS") for function in planned().functions}
+    assert origins == {"rest": PAGES, "graphql_http": PAGES, "appsync": None}
 
 
 def test_what_is_no_origin_stops_the_synth(monkeypatch: pytest.MonkeyPatch) -> None:

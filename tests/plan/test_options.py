@@ -34,7 +34,7 @@ def test_texts_of_the_command_line_are_read() -> None:
 @pytest.mark.parametrize(
     ("given", "path"),
     [
-        ({"app": "shop"}, "/app"),
+        ({"app": ":app"}, "/app"),
         ({"stage": "feature/x"}, "/stage"),
         ({"stage": "a" * 65}, "/stage"),
         ({"graphql": "yes"}, "/graphql"),

@@ -37,28 +37,28 @@ def parameter(template: Template, reference: Any) -> str:
     return name
 
 
-def test_tables_stream_what_was_and_what_is(data: Template, plan: Plan) -> None:
+def test_tables_stream_old_and_new_images(data: Template, plan: Plan) -> None:
     streams = {one["TableName"]: one.get("StreamSpecification") for one in properties(data, "AWS::DynamoDB::Table")}
     assert streams == {
         table.name: {"StreamViewType": "NEW_AND_OLD_IMAGES"} if table.stream else None for table in plan.tables
     }
 
 
-def test_stacks_tell_each_other_by_parameters_and_export_nothing(
+def test_stacks_pass_values_by_parameters_and_export_nothing(
     data: Template, api: Template, events: Template, planned: Events
 ) -> None:
-    told = {one["Name"]: text(one["Value"]) for one in properties(data, "AWS::SSM::Parameter")}
-    assert told.keys() == {source.parameter for source in planned.sources}
-    assert all(value.endswith(".StreamArn>") for value in told.values())
-    told = {one["Name"]: text(one["Value"]) for one in properties(api, "AWS::SSM::Parameter")}
-    assert told.keys() == {planned.url, planned.arn, "/persisty/messenger/dev/alarms"}
-    assert told[planned.url].endswith(".GraphQLUrl>")
+    passed = {one["Name"]: text(one["Value"]) for one in properties(data, "AWS::SSM::Parameter")}
+    assert passed.keys() == {source.parameter for source in planned.sources}
+    assert all(value.endswith(".StreamArn>") for value in passed.values())
+    passed = {one["Name"]: text(one["Value"]) for one in properties(api, "AWS::SSM::Parameter")}
+    assert passed.keys() == {planned.url, planned.arn, "/persisty/messenger/dev/alarms"}
+    assert passed[planned.url].endswith(".GraphQLUrl>")
     for template in (data, api, events):
         assert not [one for one in template.get("Outputs", {}).values() if "Export" in one]
         assert "Fn::ImportValue" not in json.dumps(template)
 
 
-def test_each_stream_is_read_from_now_on_and_what_fails_is_parted_tried_and_given_up(
+def test_each_stream_is_read_from_its_end_and_a_failing_record_is_isolated_retried_and_sent_to_the_dead_letter_queue(
     events: Template, planned: Events
 ) -> None:
     [(queue, _)] = of_type(events, "AWS::SQS::Queue").items()
@@ -74,13 +74,13 @@ def test_each_stream_is_read_from_now_on_and_what_fails_is_parted_tried_and_give
         assert one["DestinationConfig"] == {"OnFailure": {"Destination": {"Fn::GetAtt": [queue, "Arn"]}}}
 
 
-def test_a_mapping_is_made_once_the_function_may_read_the_stream(events: Template) -> None:
+def test_a_mapping_is_created_after_the_permission_to_read_the_stream(events: Template) -> None:
     [policy] = of_type(events, "AWS::IAM::Policy")
     for one in of_type(events, "AWS::Lambda::EventSourceMapping").values():
         assert policy in one["DependsOn"]
 
 
-def test_what_was_given_up_is_kept_encrypted_for_two_weeks(events: Template) -> None:
+def test_the_dead_letter_queue_is_encrypted_and_stores_messages_for_two_weeks(events: Template) -> None:
     [queue] = properties(events, "AWS::SQS::Queue")
     assert queue["SqsManagedSseEnabled"] is True
     assert queue["MessageRetentionPeriod"] == 14 * 86_400
@@ -109,7 +109,7 @@ def test_the_function_may_publish_read_the_streams_and_nothing_else(events: Temp
     }  # fmt: skip
 
 
-def test_the_function_is_told_where_to_publish_and_no_secret(events: Template, planned: Events) -> None:
+def test_the_function_has_the_address_to_publish_to_and_no_secret(events: Template, planned: Events) -> None:
     [function] = properties(events, "AWS::Lambda::Function")
     variables = dict(function["Environment"]["Variables"])
     assert parameter(events, variables.pop("PERSISTY_GRAPHQL_URL")) == planned.url
@@ -129,7 +129,7 @@ def test_stacks_share_the_folders_of_their_layers(api: Template, events: Templat
     assert keys(events) < keys(api)
 
 
-def test_who_publishes_is_no_default_and_has_a_mode_of_its_own(api: Template) -> None:
+def test_publishing_uses_iam_which_is_not_the_default_mode(api: Template) -> None:
     [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
     assert graphql["AuthenticationType"] != "AWS_IAM"
     assert {"AuthenticationType": "AWS_IAM"} in graphql["AdditionalAuthenticationProviders"]

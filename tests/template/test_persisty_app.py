@@ -194,6 +194,17 @@ def test_grants_name_the_table_and_its_indexes() -> None:
     assert ("dynamodb:PutItem", "messenger-dev-message") not in allowed
 
 
+def test_a_grant_to_another_stack_exports_nothing() -> None:
+    cdk_app = cdk.App()
+    made = PersistyApp(cdk_app, "Messenger", app=APP, target="local", graphql="none")
+    role = iam.Role(cdk.Stack(cdk_app, "Mine"), "Reader", assumed_by=iam.ServicePrincipal("glue.amazonaws.com"))
+    made.grant_read("message", role)
+    mine = template_of(cdk.Stack.of(role))
+    assert "Fn::ImportValue" not in str(mine)
+    assert len(list(statements(mine))) == 2
+    assert "Outputs" not in template_of(made.stacks[0])
+
+
 def test_a_split_deployment_places_tables_and_resolvers_in_nested_stacks_by_their_names(tmp_path: Path) -> None:
     cdk_app = cdk.App(outdir=str(tmp_path / "cdk.out"))
     made = PersistyApp(cdk_app, "Messenger", app=APP, target="local", split=True)

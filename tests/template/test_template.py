@@ -67,7 +67,7 @@ def as_list(value: Any) -> list[Any]:
 # Data
 
 
-def test_every_item_has_a_table_that_is_kept_encrypted_and_recoverable(data: Template, plan: Plan) -> None:
+def test_every_item_has_a_table_that_is_retained_encrypted_and_recoverable(data: Template, plan: Plan) -> None:
     tables = {
         resource["Properties"]["TableName"]: resource for resource in of_type(data, "AWS::DynamoDB::Table").values()
     }
@@ -151,7 +151,7 @@ def test_every_root_field_of_the_deployed_schema_has_a_resolver(api: Template) -
         )
 
 
-def test_the_graphql_api_asks_for_a_token_and_takes_a_key_that_lasts_months_but_ends(api: Template) -> None:
+def test_the_graphql_api_requires_a_token_and_accepts_a_key_that_expires_after_months(api: Template) -> None:
     [graphql] = properties(api, "AWS::AppSync::GraphQLApi")
     assert graphql["AuthenticationType"] == "AWS_LAMBDA"
     others = [one["AuthenticationType"] for one in graphql["AdditionalAuthenticationProviders"]]
@@ -161,7 +161,7 @@ def test_the_graphql_api_asks_for_a_token_and_takes_a_key_that_lasts_months_but_
     assert key["Expires"] % 86_400 == 0
 
 
-def test_the_authorizer_looks_at_tokens_for_this_api_and_is_granted_nothing_else(api: Template) -> None:
+def test_the_authorizer_verifies_tokens_for_this_api_alone(api: Template) -> None:
     [(name, graphql)] = of_type(api, "AWS::AppSync::GraphQLApi").items()
     config = graphql["Properties"]["LambdaAuthorizerConfig"]
     function = config["AuthorizerUri"]["Fn::GetAtt"][0]
@@ -227,7 +227,7 @@ def test_no_statement_allows_every_action_or_every_resource(api: Template, data:
             )  # AppSync may call any version of its function
 
 
-def test_no_role_carries_a_policy_of_somebody_else(api: Template) -> None:
+def test_no_role_has_a_managed_policy_of_aws(api: Template) -> None:
     roles = properties(api, "AWS::IAM::Role")
     assert roles
     for role in roles:
@@ -271,7 +271,7 @@ def test_functions_log_for_a_month_and_answer_before_the_apis_give_up(api: Templ
         assert function["Environment"]["Variables"]["PERSISTY_URL"] == "dynamodb://"
 
 
-def test_functions_run_on_arm64_and_python_3_13_unless_told_otherwise(api: Template) -> None:
+def test_functions_run_on_arm64_and_python_3_13_by_default(api: Template) -> None:
     for function in properties(api, "AWS::Lambda::Function"):
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
         assert len(function["Layers"]) <= 5
@@ -328,8 +328,8 @@ def test_the_runtime_layer_holds_persisty_without_servers_and_commands(assembly:
     names = {path.name for path in package.iterdir()}
     assert {"__init__.py", "application", "api", "model", "backends"} < names
     assert not names & {"cli", "clients", "deploy", "hosting", "testing", "transfer", "__main__.py"}
-    kept = {path.name for path in (package / "backends").iterdir()} - {"__pycache__"}
-    assert kept == {"__init__.py", "dynamodb"}
+    backends = {path.name for path in (package / "backends").iterdir()} - {"__pycache__"}
+    assert backends == {"__init__.py", "dynamodb"}
 
 
 def test_the_functions_zip_holds_handlers_and_the_apps_package_and_nothing_else(assembly: Path, api: Template) -> None:
@@ -345,7 +345,7 @@ def test_code_and_layers_have_byte_code_of_the_version_of_the_functions(assembly
     assert magics == ({found[1]} if found else set())
 
 
-def test_outputs_tell_where_to_call(api: Template) -> None:
+def test_outputs_have_the_urls(api: Template) -> None:
     assert api["Outputs"].keys() == {"HttpUrl", "GraphqlUrl", "GraphqlApiId"}
 
 
