@@ -23,12 +23,15 @@ def choices(annotation: Any, steps: Sequence[str]) -> str | None:
 
     `steps`: names of attributes, and indexes of elements or `*`. The values are those that travel, not the names of members.
     """
+    listed = listed_choices(annotation, steps)
+    return f"one of {', '.join(listed)}" if listed else None
+
+
+def listed_choices(annotation: Any, steps: Sequence[str]) -> list[str]:
+    """Return the values that may be at this place of the type, `…` for those after the first `MAX_CHOICES`. Empty if the place has no enum."""
     found = description_of(annotation)
     values = dict.fromkeys(_values(found, found.type, tuple(steps)))
-    if not values:
-        return None
-    listed = [str(value) for value in islice(values, MAX_CHOICES)]
-    return "one of " + ", ".join(listed) + (", …" if len(values) > MAX_CHOICES else "")
+    return [*map(str, islice(values, MAX_CHOICES)), *(["…"] if len(values) > MAX_CHOICES else [])]
 
 
 def _values(described: Described, type_: Type, steps: tuple[str, ...]) -> Iterator[Any]:
@@ -40,7 +43,7 @@ def _values(described: Described, type_: Type, steps: tuple[str, ...]) -> Iterat
         elif isinstance(definition, Enumeration):
             yield from definition.values
         elif isinstance(one, forms.Choice):
-            yield from one.values
+            yield from (value for value in one.values if value is not None)
 
 
 def _inner(type_: Type, definition: Any, step: str) -> Iterator[Type]:

@@ -8,16 +8,14 @@ an `UnreadableItem` that names store, key and attributes. No caller of a store g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from ..errors import UnreadableItem
+from .choices import listed_choices
 from .meta import StoreMeta, per_meta
-from .struct_fields import struct_fields
-from .types import bare, unwrap
 from .validation import fault_of
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
@@ -26,8 +24,6 @@ NAMES = "persisty_unreadable"
 """The field with the attributes that cannot be decoded, each with the path of its value. Names of attributes do not start so."""
 MISSING = "missing required field "
 """In msgspec's message about an object without a field, before the name of the field."""
-MAX_ALLOWED = 20
-"""Allowed values that an error lists for one value."""
 
 
 class UnreadableValue(ValueError):
@@ -87,7 +83,7 @@ def unreadable_error(
     paths = {name: f"/{name}{below[name]}" if below.get(name) else name for name in listed}
     told = f"{place} cannot be read: {', '.join(paths.values())} {has} that the declaration does not allow"
     for name, path in paths.items():
-        if allowed := _allowed(meta.attributes[name].type, below.get(name, "").split("/")[1:]):
+        if allowed := listed_choices(meta.attributes[name].type, below.get(name, "").split("/")[1:]):
             told += f". Allowed for {path}: {', '.join(allowed)}"
     details: dict[str, Any] = {"store": meta.name, "key": key, "attributes": listed}
     if written:
@@ -100,20 +96,3 @@ def unreadable_values(meta: StoreMeta[Any], names: Iterable[str]) -> UnreadableI
     listed = list(dict.fromkeys(names))
     told = f"An item of {meta.name} cannot be read: {', '.join(listed)}. A search names it"
     return UnreadableItem(told, store=meta.name, key=None, attributes=listed)
-
-
-def _allowed(annotation: Any, steps: Sequence[str]) -> list[str]:
-    """Return the values that an enum or a `Literal` allows at a place below a type, none for any other type."""
-    for step in steps:
-        cls = bare(unwrap(annotation)[0])
-        parts = {one.json: one.annotation for one in struct_fields(get_origin(cls) or cls)}
-        inner = [one for one in get_args(cls) if one is not Ellipsis]
-        if step not in parts and not inner:
-            return []
-        annotation = parts[step] if step in parts else inner[-1]
-    cls = bare(unwrap(annotation)[0])
-    if get_origin(cls) is Literal:
-        values = list(get_args(cls))
-    else:
-        values = [one.value for one in cls] if isinstance(cls, type) and issubclass(cls, Enum) else []
-    return [*map(str, values[:MAX_ALLOWED]), *(["…"] if len(values) > MAX_ALLOWED else [])]
