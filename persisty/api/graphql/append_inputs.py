@@ -1,4 +1,4 @@
-"""Appending to lists in GraphQL: an update has a member `tags_append` beside `tags`, because an input has one type only.
+"""Appending to lists in GraphQL: an update has the members `tags` and `tags_append`, because an input field has one type.
 
 REST spells the change as the value of the attribute, `{"tags": {"append": ["x"]}}`, and operations take that.
 """

@@ -1,6 +1,6 @@
-"""From what is selected of a type to the plan that answers it.
+"""Compile the selection of a type to a plan.
 
-The types are those of `types.py` and `results.py`, so one compiler serves the hosted endpoint and AppSync. What they differ in is a
+The types are those of `types.py` and `results.py`, so one compiler serves the hosted endpoint and AppSync. They differ in the
 `Dialect`: AppSync checks and completes scalars itself, takes structures for AWSJSON, and picks fields by name, not by alias.
 """
 
@@ -27,7 +27,7 @@ from .types import EXACT, INT, UNBOUNDED, WHOLE, Form, Leaf, ListOf, Record, Ref
 from .values import ANSWERS, member_of, plain_json
 
 RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), WHOLE: (-EXACT, EXACT), UNBOUNDED: (-EXACT, EXACT)}
-"""Type of integers that may have to be refused → the least and the greatest that it can carry."""
+"""Type of integers → the least and the greatest value that it can carry."""
 
 
 class Dialect(Struct, frozen=True):
@@ -116,8 +116,8 @@ class Planner:
         if link.link.kind == "has_many":
             fields = tuple(one for page in fields if page.name == "items" for one in page.below)
         links = self.links(link.target)
-        wanted = {links[one.name].link.ends.local if one.name in links else one.name for one in fields}
-        return tuple(name for name in link.target.attributes if name in wanted)
+        names = {links[one.name].link.ends.local if one.name in links else one.name for one in fields}
+        return tuple(name for name in link.target.attributes if name in names)
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
         """Return the function that writes a whole column without unusual values, or None if values need no conversion."""

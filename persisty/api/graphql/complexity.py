@@ -20,7 +20,7 @@ LISTS = frozenset({"keys", "edits"})
 
 
 def page_of(arguments: Mapping[str, Any]) -> int:
-    """Return how many items a page may hold. An argument that is no limit is refused later, by the operation."""
+    """Return how many items a page may hold. The operation refuses an invalid limit later."""
     limit = arguments.get("limit")
     if limit is None:
         return DEFAULT_LIMIT

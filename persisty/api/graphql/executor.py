@@ -1,4 +1,4 @@
-"""A compiled plan: nodes that turn whole lists of values into what is answered of them, one field after the other.
+"""A compiled plan: nodes that convert whole lists of values to the response, one field after the other.
 
 Each node takes a column, one value for each object that has the field, and gives the column of the answers. So a field costs a loop
 in C instead of a call of a resolver for each object, and a link is one call of its store for all objects of the response. Rows are
@@ -29,7 +29,7 @@ ROW_TYPES = 2_000
 
 Path = tuple[str | int, ...]
 Trace = Callable[[int], Path]
-"""Position in a column → where in the answer it is. Asked only when there is an error."""
+"""Position in a column → its path in the response. Called only for an error."""
 
 
 class Failure(Struct, frozen=True):
@@ -136,7 +136,7 @@ Whole = Callable[[list[Any]], "list[Any] | None"]
 
 
 class Value(Node):
-    """A scalar or an enum: as a column, and where that does not do, one by one."""
+    """A scalar or an enum: converted as a column, or one by one if a value of the column needs it."""
 
     def __init__(
         self, selected: Selected, nullable: bool, owner: str, spell: Callable[[Any], Any], whole: Whole | None = None
@@ -222,7 +222,7 @@ class Member(Struct, frozen=True):
 
 
 class Objects(Node):
-    """Records and items. `shown`: what of the objects the caller may see, where that is not known yet."""
+    """Records and items. `shown`: function that redacts the objects for the caller, None if they are redacted already."""
 
     def __init__(
         self,
@@ -287,7 +287,7 @@ class Objects(Node):
                 values = error.others
                 for position, one in error.by_position.items():
                     values[position] = run.fail(one, inside(position), node.selected, nullable=node.nullable)
-            except Exception as error:  # of the link: each object that has it is without
+            except Exception as error:  # of the link: it is missing in each object
                 known = run.known(error)
                 return [
                     run.fail(known, inside(position), node.selected, nullable=node.nullable)

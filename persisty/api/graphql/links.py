@@ -1,4 +1,4 @@
-"""Links as fields: what is behind a link of all objects that have the field, by one call of their store."""
+"""Links as fields: one call of the store loads a link for all objects that have the field."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ LISTED = frozenset({"oneof"})
 
 
 def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
-    """Call the operation: what it gives has the members of its GraphQL type. Raises `PersistyError` for what is wrong."""
+    """Call the operation. The result has the members of its GraphQL type. Raise `PersistyError` with every fault."""
     try:
         found = operation.call(_called_with(operation, arguments), caller)
         if operation.result != "results":
@@ -206,7 +206,7 @@ ARGUMENT_ERRORS: dict[str, type[PersistyError]] = {
     "limit": InvalidQuery,
     "cursor": InvalidCursor,
 }
-"""Argument of a store's operation → the error of a value that is no such thing; for any other it is `InvalidInput`."""
+"""Argument of a store's operation → the error of an invalid value. For other arguments it is `InvalidInput`."""
 
 
 def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:

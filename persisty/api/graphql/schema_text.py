@@ -30,7 +30,7 @@ class Line(Struct, frozen=True):
 
 
 class Definitions:
-    """The types defined so far, by name, and what is wrong with them. `directives`: object type → its directives."""
+    """The types defined so far, by name, and their faults. `directives`: object type → its directives."""
 
     def __init__(self, appsync: bool, directives: Mapping[str, tuple[str, ...]]) -> None:
         self.faults: list[Fault] = []

@@ -106,7 +106,7 @@ class _Schema:
         return Line(one.field, self._reference(RESULTS["item"](one.meta)), one.description, (where,), marks)
 
     def _publisher(self, one: Subscription) -> Line:
-        """The mutation that a subscription on AppSync follows: it gives back the item that it is given."""
+        """Return the mutation that triggers a subscription on AppSync. It returns its argument `item`."""
         marks = self._directives.roots.get(one.publisher, ())
         item = Line("item", ANY.name + "!")
         return Line(one.publisher, self._reference(RESULTS["item"](one.meta)), None, (item,), marks)

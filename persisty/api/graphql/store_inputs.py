@@ -129,7 +129,7 @@ class StoreInputs:
     def _asked(self, meta: StoreMeta[Any], name: str, attribute: Attribute) -> str:
         """Return the input type for filters of an attribute: its operators, and its fields if it is an object with fields.
 
-        Fields that GraphQL has no name for cannot be asked here."""
+        Fields whose names GraphQL does not accept have no filter."""
         fields = {field: one for field, one in fields_of(meta, name).items() if is_name(field)}
         if not fields:
             return self._operators(attribute.kind, leaf_of(attribute))

@@ -17,7 +17,7 @@ WHERE = tuple(one for one in OFFERS["search"].parameters if one.name == "where")
 
 
 def where_of(guard: Guard, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
-    """The `where` of a subscription, as it was given and as a filter. Raises `InvalidQuery` with what is wrong with it."""
+    """Return the `where` of a subscription: as JSON, and as a filter. Raise `InvalidQuery` with every fault."""
     given = store_arguments(guard.meta, WHERE, arguments).get("where")
     return given, resolve_filter(
         guard.meta, filter_of_json(guard.meta, given, "/where", guard.view), "/where", guard.view

@@ -154,7 +154,7 @@ def _long(value: Any) -> Any:
 
 
 def _structure(value: Any) -> Any:
-    """It was parsed already; what is text even so can only be JSON that was written twice."""
+    """Return the structure. AWSJSON is parsed already, so text is JSON that was encoded twice."""
     if not isinstance(value, str):
         return _numbers(value)
     try:

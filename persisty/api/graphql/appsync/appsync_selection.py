@@ -32,7 +32,7 @@ class Paths(dict[str, "Paths"]):
 
 
 def paths_of(listed: Any) -> Paths:
-    """The tree of the paths; empty for what is no list of them."""
+    """Return the tree of the paths, empty if it is no list of paths."""
     root = Paths()
     for path in listed if isinstance(listed, list) else ():
         at = root
@@ -42,8 +42,8 @@ def paths_of(listed: Any) -> Paths:
 
 
 class _Seen(Struct, frozen=True):
-    """A selection of an object, as far as its text is known. `spread`: named fragments may add to it. `arguments`: None where they
-    are not told."""
+    """A selection of an object, as far as its text is known. `spread`: named fragments may add to it. `arguments`: None if they
+    are unknown."""
 
     parts: Parts | None
     listed: Paths
@@ -52,7 +52,7 @@ class _Seen(Struct, frozen=True):
 
 
 class Picker(Struct, frozen=True):
-    """Makes the tree of one event. `links`: an item → its links that are fields. `left`: what is left to other resolvers, gathered."""
+    """Makes the tree of one event. `links`: an item → its links that are fields. `left`: collects the fields that are left to other resolvers."""
 
     variables: Mapping[str, Any]
     links: LinksOf
@@ -78,8 +78,10 @@ class Picker(Struct, frozen=True):
                 inside = _Seen(part.below, one.listed.get(part.key, Paths()), adds, self._arguments(part))
                 asked.setdefault(part.name, []).append(inside)
             if adds:
-                told = {part.key for part in fields}
-                self._untold(record, {key: inner for key, inner in one.listed.items() if key not in told}, asked)
+                written = {part.key for part in fields}
+                self._of_named_fragments(
+                    record, {key: inner for key, inner in one.listed.items() if key not in written}, asked
+                )
                 if one.spread:
                     self._whole(record, asked)
             spread = spread or adds
@@ -101,7 +103,7 @@ class Picker(Struct, frozen=True):
         )
 
     def _field(self, record: Record, name: str, those: list[_Seen], spread: bool) -> Iterator[Selected]:
-        """One field, of all selections that have its name, and what is told beside it."""
+        """Yield one field, merged from all selections of its name, and the source values of its links."""
         link = self._links(record).get(name)
         if link is None:
             if name != TYPENAME and not any(one.name == name and one.readable is not False for one in record.fields):
@@ -112,7 +114,7 @@ class Picker(Struct, frozen=True):
         arguments = those[0].arguments
         if arguments is None or any(one.arguments != arguments for one in those):
             self.left.append(name)
-            if not spread:  # else every link's end is told
+            if not spread:  # else the source values of all links are answered
                 yield end_of(name, link.link.ends.local)
             return
         taken = (lambda _: dict(arguments)) if arguments else no_arguments
@@ -126,7 +128,7 @@ class Picker(Struct, frozen=True):
             return None
         return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
 
-    def _untold(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
+    def _of_named_fragments(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
         """Add the fields of named fragments, as far as they are known.
 
         These are all attributes, because their aliases are unknown, with all that is in them, and fields with the name of a link without arguments.

@@ -131,7 +131,7 @@ def _integers(value: Any) -> tuple[int, ...]:
 
 
 _Read = Callable[[Attribute, Any], Test | bool]
-"""(attribute, value) → the test, or True and False for what is so with every item."""
+"""(attribute, value) → the test, or True or False if it is the same for every item."""
 
 
 def _among(attribute: Attribute, value: Any) -> Test:
@@ -200,7 +200,7 @@ LEAST: Mapping[Kind, Any] = {
     Kind.DATETIME: datetime.min.replace(tzinfo=UTC),
     Kind.UUID: UUID(int=0),
 }
-"""Kind → a value that none is less than."""
+"""Kind → the least value."""
 
 TESTS: Mapping[str, _Read] = {
     "eq": _among,
@@ -215,7 +215,7 @@ TESTS: Mapping[str, _Read] = {
     "null": _null,
 }
 NEGATED: Mapping[str, _Read] = {"oneof": _others, "contains": partial(_words, operator="notContains")}
-"""Operator → how it is read, of a comparison as it is, and of one that must not hold."""
+"""Operator → function that makes the test of a comparison, and of its negation."""
 
 
 def closed(attribute: Attribute, bound: Bound, side: int) -> Any:

@@ -13,7 +13,7 @@ from ...http.cache_headers import shared
 from ...operations import Operation, StoreOperation
 
 MOST = 3600
-"""Seconds that AppSync keeps anything."""
+"""Most seconds that AppSync caches a response."""
 ARGUMENTS = "$context.arguments"
 NUMBERS = frozenset({"count"})
 """Shapes of results that have no items in them."""

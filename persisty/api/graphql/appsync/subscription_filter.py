@@ -54,12 +54,12 @@ MOST_BETWEEN = 500
 FilterGroup = dict[str, Any]
 """The argument of AppSync's `extensions.setSubscriptionFilter`."""
 Group = dict[str, Test]
-"""Attribute → what has to hold of it; the empty group is always true."""
+"""Attribute → its test. The empty group is always true."""
 
 
 def subscription_filter(meta: StoreMeta[Any], rule: Filter, where: Filter, given: Any = None) -> FilterGroup:
-    """The filter that lets through what both let through. `rule`: of the caller, `where`: what was asked, as `given` spells it; both in
-    normal form. `Unsupported` where AppSync's form cannot say it, with a path into what was given where it is because of that."""
+    """Return the filter that passes what both pass. `rule`: the row filter of the caller; `where`: the filter of the subscription, which `given` is the JSON
+    of; both in normal form. Raise `Unsupported` if AppSync cannot express it, with the path in `given` that causes it."""
     try:
         _emitted(meta, _groups(meta, rule))
     except Inexpressible:
@@ -76,7 +76,7 @@ def subscription_filter(meta: StoreMeta[Any], rule: Filter, where: Filter, given
 
 
 def _groups(meta: StoreMeta[Any], where: Filter) -> list[Group]:
-    """The groups of which one has to hold; none for what never does."""
+    """Return the groups, of which one must match. None of them: nothing matches."""
     match where:
         case And(filters):
             found: list[Group] = [{}]
@@ -114,7 +114,7 @@ def _too_many() -> Inexpressible:
 
 
 def _both(meta: StoreMeta[Any], left: Group, right: Group) -> Group | None:
-    """The group of which both hold; None where that cannot be."""
+    """Return the group that matches what both match, None if nothing does."""
     found = dict(left)
     for name, test in right.items():
         one = drawn(meta.attribute(name), found[name], test) if name in found else test
@@ -155,7 +155,7 @@ def _certain(meta: StoreMeta[Any]) -> list[dict[str, Any]]:
 
 
 def _entries(attribute: Attribute, test: Test) -> Iterator[dict[str, Any]]:
-    """The comparisons of which one has to hold."""
+    """Yield the comparisons, of which one must match."""
     entry = partial(_entry, attribute)
     match test:
         case Values(among):

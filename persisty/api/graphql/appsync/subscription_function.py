@@ -52,12 +52,12 @@ def _selected(subscription: Subscription, event: Mapping[str, Any], links: Links
 
 
 def _check_selected(meta: StoreMeta[Any], names: Iterable[str], unseen: set[str]) -> None:
-    wanted = [name for name in names if name != TYPENAME]
-    beside = [name for name in wanted if name not in meta.attributes]
-    if beside:
-        faults = [Fault(SELECTION, "A link, which an event does not have", found=name) for name in beside]
+    selected = [name for name in names if name != TYPENAME]
+    links = [name for name in selected if name not in meta.attributes]
+    if links:
+        faults = [Fault(SELECTION, "A link, which an event does not have", found=name) for name in links]
         raise Unsupported("An event on AppSync has the attributes of its item only", faults=faults)
-    hidden = [name for name in wanted if name in unseen]
+    hidden = [name for name in selected if name in unseen]
     if hidden:
         faults = [Fault(SELECTION, "Not for you, or not of every item", found=name) for name in hidden]
         raise Forbidden("What you may not see of every item cannot be part of an event", faults=faults)

@@ -1,6 +1,6 @@
-"""From the text of a query to a checked document: parsed, held to the limits, and valid for the schema.
+"""Documents: parsed, checked against the limits, and validated against the schema.
 
-What is wrong is told in the codes that every surface has: a value that does not fit its argument is `invalid_input` or
+Errors have the codes that every surface has: a value that does not fit its argument is `invalid_input` or
 `invalid_query` with the same path as over REST, everything else about a document is `malformed_graphql`. AppSync refuses
 such requests itself; arguments that reach its function all the same get these codes from the operations.
 """
@@ -48,7 +48,7 @@ from ..resolvers import ARGUMENT_ERRORS, error_extensions
 from .document_limits import Limits, excesses
 
 MAX_ERRORS = 50
-"""Errors of one document, or of its variables, that are told."""
+"""Most errors that are reported of one document or of its variables."""
 
 STORED = "stored"
 """Marks a field whose arguments are those of a store's verb, or of a link: a key of its extensions."""
@@ -119,7 +119,7 @@ def _coded(error: GraphQLError) -> GraphQLError:
 
 # values that do not fit
 
-_TELLS: tuple[tuple[re.Pattern[str], str], ...] = (
+_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"to include required field '(?P<name>\w+)'"), "Missing"),
     (re.compile(r"not to include unknown field '(?P<name>\w+)'"), "Unknown member"),
     (re.compile(r"of non-null type .* (not to be None|to be provided)"), "Missing"),
@@ -135,26 +135,26 @@ class _Report:
     def __init__(
         self, tell: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
     ) -> None:
-        self._tell, self._node = tell, node
+        self._report, self._node = tell, node
         self._stored = field is not None and field.extensions.get(STORED, False)
         self._argument, self._within = argument, tuple(within)
 
     def __call__(self, error: GraphQLError, path: list[str | int]) -> None:
         if self._argument is None:  # of a directive, or the default of a variable
-            self._tell(malformed(error.message, error.nodes or self._node))
+            self._report(malformed(error.message, error.nodes or self._node))
             return
         kind: type[PersistyError] = InvalidInput
         if self._stored:
             kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
         fault = _fault(error.message, [self._argument, *self._within, *path])
         extensions = error_extensions(kind(faults=[fault]))
-        self._tell(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
+        self._report(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
 
 
 def _fault(message: str, path: list[Any]) -> Fault:
-    for pattern, tells in _TELLS:
+    for pattern, message_of_fault in _MESSAGES:
         if found := pattern.search(message):
-            return Fault(pointer(*path, *found.groupdict().values()), tells)
+            return Fault(pointer(*path, *found.groupdict().values()), message_of_fault)
     return Fault(pointer(*path), _VALUE.sub("", message))
 
 
@@ -209,7 +209,7 @@ def _path_to(value: ValueNode, variable: str) -> list[Any] | None:
 
 
 def _fields(schema: GraphQLSchema, document: DocumentNode) -> Iterator[tuple[FieldNode, GraphQLField | None]]:
-    """Every field of a document, as it is declared."""
+    """Yield every field of a document with its definition."""
     left: list[tuple[Any, Any]] = [(one, None) for one in reversed(document.definitions)]
     while left:
         node, parent = left.pop()

@@ -31,7 +31,7 @@ from graphql.utilities import coerce_input_literal
 from ..selection import CONDITIONS, Arguments, Selected, no_arguments
 
 HARMLESS = "harmless"
-"""Marks a field that keeps and changes nothing of its arguments: a key of its extensions. Literals are then read once."""
+"""Key in the extensions of a field that neither stores nor changes its arguments, so that its literals are read once."""
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
@@ -40,7 +40,7 @@ def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
 
 
 def switches_of(document: DocumentNode) -> frozenset[str]:
-    """The variables on which it depends what is selected at all."""
+    """Return the variables of `@skip` and `@include`, which decide which fields are selected."""
     found: set[str] = set()
     left: list[Any] = list(document.definitions)
     while left:

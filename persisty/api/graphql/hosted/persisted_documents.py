@@ -20,9 +20,9 @@ import msgspec
 from ....errors import Fault, InvalidDeclaration, MalformedGraphql, PersistedQueryNotFound, UndeclaredDocument
 
 REMEMBERED = 1_000
-"""Texts kept of those that clients have sent with their hash."""
+"""Most texts that are cached of those that clients have sent with a hash."""
 REMEMBERED_LENGTH = 16_384
-"""Characters of a text that is kept at most."""
+"""Most characters of a text that is cached."""
 PREFIX = "sha256:"
 """Prefix of a `documentId` that is a hash (GraphQL over HTTP, appendix on persisted documents)."""
 

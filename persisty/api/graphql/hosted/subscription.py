@@ -1,7 +1,7 @@
 """A subscription of the hosted endpoint: changes in, events out, each decided anew.
 
-What is asked for is read once, when the subscription begins. Of each change it is then asked who the subscriber is by now, whether the
-rules let it read the item as the item is now, and whether that is what it wants; what it may not see of it is null, as in a query.
+The selection and the filter are parsed once, when the subscription begins. For each change, the rules decide whether the subscriber may read the
+item now, and the filter whether it matches. Attributes that the subscriber may not read are null, as in a query.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..subscriptions import Subscription
 
 
 class Live:
-    """One subscription. Raises `PersistyError` for what is wrong with its `where`, and for a caller who may read no such item."""
+    """One subscription. Raise `PersistyError` for an invalid `where`, and for a caller that may not read such items."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Live:
         _, self._where = where_of(self._guard, selected.arguments(variables))
 
     def event(self, change: Change, caller: Caller) -> bytes | None:
-        """The response that tells the caller of a change of this store and kind; None if it is none of the caller's business.
+        """Return the response about a change of this store and kind, None if the caller does not receive it.
 
         Raises `PersistyError` where the caller may read no such item any more, or an engine fails that has to be asked.
         """
@@ -56,7 +56,7 @@ class Live:
         return executed(run, {self._key: found}).body
 
     def _as(self, caller: Caller) -> None:
-        """Take the rules of this caller from now on. They keep nothing of the items they were asked about."""
+        """Use the rules of this caller from now on."""
         self._caller = caller
         self._stores = stores_for(self._trusted, caller)
         self._guard = context_of(self._stores(self._meta)).guard
