@@ -111,7 +111,8 @@ def changes_of(stored: Schema, declared: StoreMeta[Any], engine: str) -> list[Ch
     return [
         *_attributes(stored, declared, renamed, make),
         *_key(stored, declared.schema, renamed, make),
-        *_indexes(stored, declared.schema, renamed, make),
+        # an index of DynamoDB has its attributes under their names, so one over a renamed attribute is another
+        *_indexes(stored, declared.schema, {} if engine == DYNAMODB else renamed, make),
         *_links(stored, declared.schema, make),
         *_item(stored, declared.schema, make),
     ]

@@ -103,14 +103,14 @@ def _copying(schema: Schema, name: str, former: str, columns: Collection[str] | 
     """Return how stored values get from a former attribute into the one that has its place."""
     if columns is not None and name in columns:
         return (
-            f"Stored items have it as {former}, and the table has both columns. Copy the values of {former} into {name}, "
-            f"then drop the column {former} and start again"
+            f"Stored items have it as {former}, and the table has both columns. If a migration was interrupted, run `persisty migrate` again. "
+            f"Otherwise copy the values of {former} into {name}, then drop the column {former} and start again"
         )
     key = ", ".join(f"item.{one}" for one in schema.key)
     key = key if len(schema.key) == 1 else f"({key})"
     return (
-        f"Stored items have it as {former}. Declare {former} and {name} together, {name} with a default or None, and start. "
-        f"Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
+        f"Stored items have it as {former}. If no older code runs, `persisty migrate` moves the values. Otherwise declare {former} and {name} "
+        f"together, {name} with a default or None, and start. Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
         f"Then remove {former} from the class and start again"
     )
 

@@ -31,6 +31,7 @@ from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport
 from .index_completion import complete
+from .migrator import DynamoDbMigrator
 from .system_table import definition
 from .table_checks import key_faults, table_faults
 from .transport import CONDITION_FAILED, Transport, as_error
@@ -164,15 +165,51 @@ class DynamoDbEngine:
         existing = {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}
         for index in meta.indexes:
             if index.name not in existing:
-                complete(self._complete, table, meta, WireCodec(meta), index)
-                self._completed.add((meta.name, index.name))
-                payload = {
-                    "TableName": self._table(meta),
-                    "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
-                    "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
-                }
-                self._call("UpdateTable", payload)
-                table = self._wait(self._table(meta))
+                table = self._add_index(meta, index, table)
+
+    def _add_index(self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Complete the items for an index, create it, and return the table with it."""
+        complete(self.send, table, meta, WireCodec(meta), index)
+        self._completed.add((meta.name, index.name))
+        payload = {
+            "TableName": self._table(meta),
+            "AttributeDefinitions": definitions(meta, WireCodec(meta), self.options),
+            "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
+        }
+        self._call("UpdateTable", payload)
+        return self._wait(self._table(meta))
+
+    def migrator(self) -> DynamoDbMigrator:
+        """Return the migrator of the stage's tables."""
+        return DynamoDbMigrator(self)
+
+    def described(self, store: str) -> Mapping[str, Any] | None:
+        """Return the description of a store's table, None if it does not exist."""
+        try:
+            return self._described(table_name(self._app, self._stage, store))
+        except AwsError as error:
+            raise as_error(error) from error
+
+    def add_index(self, meta: StoreMeta[Any], name: str) -> None:
+        """Complete the items for an index, create it and wait until it is there."""
+        table = self._wait(self._table(meta))
+        if name not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
+            self._add_index(meta, next(one for one in meta.indexes if one.name == name), table)
+
+    def remove_index(self, store: str, name: str) -> None:
+        """Delete an index, and wait until it is gone."""
+        named = table_name(self._app, self._stage, store)
+        table = self._wait(named)
+        if name in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
+            update = {"Delete": {"IndexName": name}}
+            self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
+            self._wait(named)
+
+    def guard_table(self) -> str:
+        """Return the name of the system table, which exists then."""
+        self._create_table(definition(self._system))
+        self._wait(self._system)
+        return self._system
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
         """Complete the items of indexes that a deployment has added: it makes an index of the items as they are."""
@@ -180,10 +217,10 @@ class DynamoDbEngine:
         for index in indexes:
             if (meta.name, index.name) not in self._completed:
                 table = table or self._wait(self._table(meta))
-                complete(self._complete, table, meta, WireCodec(meta), index)
+                complete(self.send, table, meta, WireCodec(meta), index)
 
-    def _complete(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Call an operation that may find an item changed."""
+    def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation that may find an item changed. The answer is empty then."""
         try:
             answer: dict[str, Any] = self.transport.call(operation, payload)
             return answer
@@ -191,6 +228,16 @@ class DynamoDbEngine:
             if error.kind != CONDITION_FAILED:
                 raise as_error(error) from error
             return {}
+
+    def decided(self, operation: str, payload: dict[str, Any]) -> bool:
+        """Call an operation, and return whether its condition was true."""
+        try:
+            self.transport.call(operation, payload)
+        except AwsError as error:
+            if error.kind != CONDITION_FAILED:
+                raise as_error(error) from error
+            return False
+        return True
 
     def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
         """Let DynamoDB delete the items that have expired."""

@@ -1,0 +1,119 @@
+"""The rows of unique values of items that were stored before the values had to be unique.
+
+Older code does not know of the rows: an item that it changes meanwhile leaves a row behind. A row whose holder no longer has the value is therefore
+given to the item that has it.
+
+```
+row missing, or held by this item        taken, on that condition
+row held by another item with the value  both are named: the index is not created
+row held by one without the value        taken, on the condition that it is still held by that one
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ...errors import Conflict
+from ...model.meta import StoreMeta
+from .codec import WireCodec
+from .guard_rows import Guards
+from .system_table import HOLDER, ID
+from .wire_kinds import Wire
+
+LISTED = 20
+"""Items that a fault names at most."""
+ATTEMPTS = 5
+"""Times that a row is looked at that others change at the same time."""
+
+
+class Tables(Protocol):
+    """What the engine does for its migrator."""
+
+    def described(self, store: str) -> Mapping[str, Any] | None:
+        """Return the description of a store's table, None if it does not exist."""
+        ...
+
+    def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call an operation that may find an item changed; the answer is empty then."""
+        ...
+
+    def decided(self, operation: str, payload: dict[str, Any]) -> bool:
+        """Call an operation, and return whether its condition was true."""
+        ...
+
+    def add_index(self, meta: StoreMeta[Any], name: str) -> None:
+        """Complete the items for an index, create it and wait until it is there."""
+        ...
+
+    def remove_index(self, store: str, name: str) -> None:
+        """Delete an index, and wait until it is gone."""
+        ...
+
+    def guard_table(self) -> str:
+        """Return the name of the system table, which exists then."""
+        ...
+
+
+class GuardBackfill:
+    """The rows of one unique index."""
+
+    def __init__(self, tables: Tables, declared: StoreMeta[Any], index: str) -> None:
+        self._tables, self._declared, self._index = tables, declared, index
+        self._codec = WireCodec(declared)
+        self._guards = Guards(declared, self._codec)
+        self._system = tables.guard_table()
+        self._table = str((tables.described(declared.name) or {})["TableName"])
+        self._shared: dict[str, None] = {}
+
+    def take(self, wire: Wire) -> None:
+        """Make the row of an item's value, or note the items that share it."""
+        item = self._codec.read(wire)
+        holder = self._declared.key_of(item)
+        for guard, index in self._guards.of(item).items():
+            if index == self._index and (other := self._taken(guard, holder)) is not None:
+                self._shared |= {other: None, holder: None}
+
+    def check(self) -> None:
+        """Raise `Conflict` if items share values."""
+        if self._shared:
+            keys = sorted(self._shared)
+            more = " and more" if len(keys) > LISTED else ""
+            message = f"These items share values that have to be unique: {', '.join(keys[:LISTED])}{more}"
+            raise Conflict(message, keys=keys[:LISTED])
+
+    def _taken(self, guard: str, holder: str) -> str | None:
+        """Return the item that has the value too, None if the row is made."""
+        other = holder
+        for _ in range(ATTEMPTS):
+            if self._put(guard, holder, other):
+                return None
+            row = self._tables.send("GetItem", self._read(self._system, {ID: {"S": guard}})).get("Item")
+            other = holder if row is None else str(row[HOLDER]["S"])
+            if other != holder and self._has(other, guard):
+                return other
+        return other
+
+    def _put(self, guard: str, holder: str, other: str) -> bool:
+        """Make a row that is missing or held by one of two items."""
+        payload = {
+            "TableName": self._system,
+            "Item": {ID: {"S": guard}, HOLDER: {"S": holder}},
+            "ConditionExpression": "attribute_not_exists(#id) OR #holder IN (:holder, :other)",
+            "ExpressionAttributeNames": {"#id": ID, "#holder": HOLDER},
+            "ExpressionAttributeValues": {":holder": {"S": holder}, ":other": {"S": other}},
+        }
+        return self._tables.decided("PutItem", payload)
+
+    def _has(self, key: str, guard: str) -> bool:
+        """Return whether an item has the value of a row."""
+        values = self._declared.key_codec.parse(key)
+        if values is None:
+            return False
+        found = self._tables.send("GetItem", self._read(self._table, self._codec.key(values))).get("Item")
+        return found is not None and guard in self._guards.of(self._codec.read(found))
+
+    @staticmethod
+    def _read(table: str, key: Wire) -> dict[str, Any]:
+        return {"TableName": table, "Key": key, "ConsistentRead": True}

@@ -1,0 +1,167 @@
+"""Changes of declarations over DynamoDB tables with items, on DynamoDB Local and moto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
+from persisty.deploy.evolution import evolutions_of
+from persisty.deploy.migration import Migration
+
+from .conftest import Place
+from .test_interrupted import killed_at
+from .test_migration import Color, Red
+
+STAGES = count()
+
+
+@stored(name="car", indexes=[Index("odometer"), Index("price")])
+class Car:
+    id: str
+    odometer: int
+    color: Color = Color.RED
+    note: str | None = "n"
+    price: str = "1"
+
+
+ROWS = [
+    {"id": "a", "odometer": 7, "price": "10"},
+    {"id": "b", "odometer": 8, "price": "11", "color": "green", "note": None},
+]
+
+
+class Tables(Place):
+    """The tables of one stage."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.stage = f"m{next(STAGES)}"
+
+    def app(self, *items: type, **options: object) -> App:
+        return super().app(*items, stage=self.stage, **options)
+
+
+@pytest.fixture(params=["dynamodb-local", "dynamodb-moto"])
+def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
+    if request.param == "dynamodb-local":
+        url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('local_endpoint')}&index_attributes=2"
+    else:
+        url = f"dynamodb://us-east-1?endpoint={request.getfixturevalue('moto_endpoint')}&partiql=0"
+    found = Tables(url)
+    yield found
+    if found.opened is not None:
+        found.opened.close()
+
+
+def effects(app: App) -> dict[str, str]:
+    return {f"{one.kind} {one.name}": one.effect.value for each in evolutions_of(app) for one in each.changes}
+
+
+@stored(name="car", indexes=[Index("mileage"), Index("note"), Unique("price")])
+class Changed:
+    id: str
+    mileage: int = Attr(former_names="odometer")
+    color: Color = Color.RED
+    note: str = "none"
+    price: str = "1"
+    rank: int = 3
+
+
+def test_a_diff_reads_the_record_and_the_tables_and_changes_nothing(tables: Tables) -> None:
+    tables.filled(Car, *ROWS)
+    app = tables.app(Changed)
+    assert effects(app) == {
+        "attribute_renamed mileage": "slow",
+        "attribute_required note": "slow",
+        "default_changed note": "safe",
+        "attribute_added rank": "safe",
+        "index_removed by-odometer": "waves",
+        "index_removed by-price": "waves",
+        "index_added by-mileage": "waves",
+        "index_added by-note": "waves",
+        "unique_added unique-price": "slow",
+    }
+    assert evolutions_of(tables.app(Car)) == []
+
+
+def test_a_migration_loses_no_item_and_queries_its_new_indexes(tables: Tables) -> None:
+    tables.filled(Car, *ROWS)
+    app, _ = tables.migrated(Changed)
+    cars = app.store(Changed)
+    assert sorted((one.id, one.mileage, one.note, one.rank) for one in cars.search_all()) == [
+        ("a", 7, "n", 3),
+        ("b", 8, "none", 3),
+    ]
+    assert [one.id for one in cars.search(Changed.mileage == 7).items] == ["a"]
+    assert cars.explain(Changed.mileage == 7).access == "index"
+    assert [one.id for one in cars.search(Changed.note == "none").items] == ["b"]
+    with pytest.raises(Conflict):
+        cars.create({"id": "c", "mileage": 1, "price": "10"})
+    assert effects(app) == {}
+
+
+def test_a_migration_that_is_killed_before_any_step_is_continued(moto_endpoint: str) -> None:
+    tables = Tables(f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0")
+    tables.filled(Car, *ROWS)
+    for number in range(1, 20):
+        if not killed_at(tables.app(Changed), number):
+            break
+    else:
+        raise AssertionError("it never ends")
+    app, _ = tables.migrated(Changed)
+    assert sorted((one.id, one.mileage, one.note) for one in app.store(Changed).search_all()) == [
+        ("a", 7, "n"),
+        ("b", 8, "none"),
+    ]
+    app.close()
+
+
+def test_values_that_a_unique_index_does_not_allow_are_named(tables: Tables) -> None:
+    @stored(name="car", indexes=[Index("odometer"), Index("price"), Unique("note")])
+    class Noted:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        note: str | None = "n"
+        price: str = "1"
+
+    tables.filled(Car, *ROWS, {"id": "c", "odometer": 1})
+    with pytest.raises(Conflict, match="share values"):
+        tables.migrated(Noted)
+    tables.app(Car).store(Car).update("c", {"note": "m"})
+    app, _ = tables.migrated(Noted)
+    assert app.store(Noted).count() == 3
+
+
+def test_a_removed_attribute_is_deleted_only_by_its_name(tables: Tables) -> None:
+    @stored(name="car", indexes=[Index("odometer"), Index("price")])
+    class Less:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        price: str = "1"
+
+    tables.filled(Car, *ROWS)
+    tables.migrated(Less, allow=("drop:car.note",))
+    app = tables.app(Car)
+    assert {one.note for one in app.store(Car).search_all()} <= {"n"}
+    assert app.store(Car).count() == 2
+
+
+def test_what_stored_items_do_not_survive_is_refused(tables: Tables) -> None:
+    @stored(name="car", indexes=[Index("odometer"), Index("price")])
+    class AllRed:
+        id: str
+        odometer: int
+        color: Red = Red.RED
+        note: str | None = "n"
+        price: int = 1
+
+    tables.filled(Car, *ROWS)
+    with pytest.raises(SchemaMismatch, match="converts no values") as caught:
+        Migration(tables.app(AllRed)).apply()
+    assert {fault.path: fault.found for fault in caught.value.faults} == {"/car/color": "b", "/car/price": "string"}
+    assert tables.app(Car).store(Car).count() == 2
