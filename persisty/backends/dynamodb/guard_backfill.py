@@ -29,7 +29,7 @@ ATTEMPTS = 5
 
 
 class Tables(Protocol):
-    """What the engine does for its migrator."""
+    """The operations of an engine that its migrator uses."""
 
     def described(self, store: str) -> Mapping[str, Any] | None:
         """Return the description of a store's table, None if it does not exist."""
