@@ -109,7 +109,7 @@ def _copying(schema: Schema, name: str, former: str, columns: Collection[str] | 
     key = ", ".join(f"item.{one}" for one in schema.key)
     key = key if len(schema.key) == 1 else f"({key})"
     return (
-        f"Stored items have it as {former}. If no older code runs, `persisty migrate` moves the values. Otherwise declare {former} and {name} "
+        f"Stored items have it as {former}. If no older code runs, `persisty migrate` moves the values. Where older code runs, copy them. Declare {former} and {name} "
         f"together, {name} with a default or None, and start. Copy the values: for item in store.search_all(): store.update({key}, {{{name!r}: item.{former}}}). "
         f"Then remove {former} from the class and start again"
     )
