@@ -74,7 +74,7 @@ def read_requirements(file: Path) -> Requirements:
             f"{file.name}: functions cannot have a project of this machine. Import its modules from the folder of the app, or publish it",
             faults=faults,
         )
-    needed = [(kind, line) for kind, line in found if _name(line) not in LEFT_OUT]
+    needed = [(kind, line) for kind, line in found if name_of(line) not in LEFT_OUT]
     return Requirements(*(tuple(line for kind, line in needed if kind == one) for one in ("", "-c")))
 
 
@@ -94,6 +94,7 @@ def _lines(file: Path, kind: str, through: tuple[Path, ...]) -> Iterator[tuple[s
             yield from _lines(other, "-c" if INCLUDED[included[1]] == "-c" else kind, (*through, other))
 
 
-def _name(line: str) -> str:
+def name_of(line: str) -> str:
+    """Return the normalized name of the package that a line requires, or an empty text. Source: PEP 503."""
     found = _NAME.match(line)
     return re.sub(r"[._-]+", "-", found[0]).lower() if found else ""

@@ -10,19 +10,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from persisty.errors import Fault, InvalidDeclaration
 
-from .requirements import Requirements
+from .requirements import Requirements, name_of
 from .target import Target
 
 MOST_BUILT = 50
 """Packages that are built from source at most."""
 PURE = "-none-any.whl"
 _MISSING = re.compile(r"No matching distribution found for ([^\s;,()]+)")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SOURCES = frozenset({"--find-links", "-f", "--index-url", "-i", "--extra-index-url", "--no-index"})
 """Options of requirements that say where packages are found."""
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-color", "-qq")
@@ -36,11 +36,10 @@ def install(requirements: Requirements, target: Target, folder: Path, *, depende
     with TemporaryDirectory() as scratch:
         built = Path(scratch) / "wheels"
         built.mkdir()
-        options = [*_listed(requirements, Path(scratch)), "--find-links", str(built)]
-        sources = list(_sources(requirements.lines))
         for _ in range(MOST_BUILT):
             run = _pip(
-                "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]), *options, "--target", str(folder)
+                "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]),
+                *_listed(requirements, Path(scratch)), "--find-links", str(built), "--target", str(folder),
             )  # fmt: skip
             if run.returncode == 0:
                 return
@@ -50,19 +49,29 @@ def install(requirements: Requirements, target: Target, folder: Path, *, depende
                     f"pip cannot install the requirements of functions\n{_words(run)}",
                     faults=[Fault("/requirements", "Cannot be installed together")],
                 )
-            _build(missing[1], sources, built, target)
+            requirements = _with_built(missing[1], requirements, built, target)
     raise InvalidDeclaration(f"More than {MOST_BUILT} requirements are published without wheels")
 
 
-def _build(requirement: str, sources: Sequence[str], wheels: Path, target: Target) -> None:
-    """Build the wheel of a requirement that has none for the target."""
-    found = _NAME.match(requirement)
-    name = found[0] if found else requirement
+def _with_built(requirement: str, requirements: Requirements, wheels: Path, target: Target) -> Requirements:
+    """Build the wheel of a requirement that has none for the target. Return the requirements, which have the hash of the wheel if they have hashes.
+
+    pip then verifies the hash of the source before it is built.
+    """
+    name = name_of(requirement) or requirement
+    line = next((one for one in requirements.lines if name_of(one) == name), requirement)
+    chosen = wheels.parent / "chosen.txt"
+    chosen.write_text(f"{line if requirements.hashed else requirement}\n")
     before = set(wheels.iterdir())
-    run = _pip("wheel", "--no-deps", "--no-binary", name, *sources, "--wheel-dir", str(wheels), requirement)
+    words = ("wheel", "--no-deps", "--no-binary", name, *_sources(requirements.lines), "--wheel-dir", str(wheels))
+    run = _pip(*words, "--requirement", str(chosen))
     made = [file for file in wheels.iterdir() if file not in before]
     if run.returncode == 0 and made and all(file.name.endswith(PURE) for file in made):
-        return
+        if not requirements.hashed:
+            return requirements
+        hashes = "".join(f" --hash=sha256:{sha256(file.read_bytes()).hexdigest()}" for file in made)
+        lines = tuple(f"{one}{hashes}" if one == line else one for one in requirements.lines)
+        return Requirements(lines, requirements.constraints)
     platform = f"{target.architecture} and Python {target.python}"
     if made:
         message, found_ = f"Has code that is compiled, and no wheel for {platform}", made[0].name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,20 @@ def test_a_package_that_fits_no_target_is_named(backend: str, message: str, tmp_
     assert fault.path == "/requirements/compiled"
     assert fault.message.startswith(message)
     assert "arm64 and Python 3.13" in fault.message
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_hashes_are_verified_of_a_source_before_it_is_built(verified: bool, tmp_path: Path) -> None:
+    source(tmp_path / "index", "purely", BACKEND.format(name="purely", tag="py3-none-any"))
+    [archive] = (tmp_path / "index").iterdir()
+    digest = sha256(archive.read_bytes() if verified else b"").hexdigest()
+    wanted = listed(tmp_path / "index", f"purely==1.0 --hash=sha256:{digest}"), TARGET, tmp_path / "layer"
+    if verified:
+        install(*wanted)
+        assert (tmp_path / "layer/purely.py").is_file()
+        return
+    with pytest.raises(InvalidDeclaration, match="HASHES"):
+        install(*wanted)
 
 
 def test_a_package_that_does_not_exist_is_named(tmp_path: Path) -> None:
