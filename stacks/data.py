@@ -3,6 +3,8 @@ deleted, unless an option says otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secrets
@@ -34,11 +36,18 @@ REMOVAL = {"retain": cdk.RemovalPolicy.RETAIN, "destroy": cdk.RemovalPolicy.DEST
 
 
 class Data:
-    """Adds the part to `scope`. `tables`: by the names of their stores."""
+    """Adds the part to `scope`. `tables`: by the names of their stores. `make`: makes a stack for tables, if they are split, by its number."""
 
-    def __init__(self, scope: Construct, plan: Plan, options: Options, values: Values) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        plan: Plan,
+        options: Options,
+        values: Values,
+        make: Callable[[int], Construct] | None = None,
+    ) -> None:
         self._scope, self._plan, self._options, self._values = scope, plan, options, values
-        self._placement = Placement(scope, split=options.split)
+        self._placement = Placement(scope, split=options.split, make=make)
         self.tables = {table.store: self._table(table) for table in plan.tables}
         self.secret = None if plan.secret is None else self._secret(plan.secret)
 

@@ -7,6 +7,7 @@ App → `Options` → `Plan` → parts. Under a `cdk.App` or a `cdk.Stage` each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import aws_cdk as cdk
@@ -69,8 +70,10 @@ class PersistyApp(Construct):
         self.stacks: list[cdk.Stack] = []
         values: Values = Parameters() if alone else References()
         part = self._stack_of(scope) if alone else self._construct
-        data_scope = part("Data", "Tables")
-        data = Data(data_scope, self.plan, self.options, values)
+        # stacks of their own, not nested ones: CloudFormation imports no table into a nested stack
+        tables_of = (lambda number: part(f"Data{number:02}", "Tables")) if alone else None
+        data = Data(part("Data", "Tables"), self.plan, self.options, values, tables_of)
+        stored = tuple(self.stacks)
         api_scope = part("Api", "APIs")
         api = Api(api_scope, self.plan, values, settings)
         self.tables, self.secret = data.tables, data.secret
@@ -80,7 +83,8 @@ class PersistyApp(Construct):
         if events is not None:
             found = EventsPart(part("Events", "Events"), self.plan, events, values, settings)
             self.functions[events.function.name], self.dead_letters = found.function, found.dead_letters
-        for before, after in zip(self.stacks, self.stacks[1:], strict=False):
+        deployed = self.stacks[len(stored) :]
+        for before, after in (*((one, deployed[0]) for one in stored), *pairwise(deployed)):
             after.add_stack_dependency(before)
         for note in notes:
             cdk.Annotations.of(api_scope).add_warning_v2(f"persisty:{note.partition(' ')[0]}", note)

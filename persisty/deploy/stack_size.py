@@ -44,7 +44,7 @@ def check_size(plan: Plan, *, split: bool, together: bool) -> None:
     beyond = {name: size for name, size in stacks.items() if size > MAX_RESOURCES}
     if beyond and not split:
         raise InvalidDeclaration(
-            "The deployment has more resources than a stack may have. Set the option `split`, which places them in nested stacks, before the first "
+            "The deployment has more resources than a stack may have. Set the option `split`, which spreads them over more stacks, before the first "
             "deployment; or deploy `graphql=http`, which does not grow with the items",
             faults=[
                 Fault("/split", f"{name}: up to {size} resources", f"at most {MAX_RESOURCES}")

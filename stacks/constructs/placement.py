@@ -1,26 +1,28 @@
-"""The nested stacks of a part that has more resources than one stack may have.
+"""The stacks of a part that has more resources than one stack may have.
 
-A resource is placed by a hash of its name, so that it stays where it is when others are added. The number of nested stacks never changes, because a
+A resource is placed by a hash of its name, so that it stays where it is when others are added. The number of stacks never changes, because a
 change would move resources.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import aws_cdk as cdk
 from constructs import Construct
 
 PARTS = 16
-"""Nested stacks. Each takes 500 resources, so that a part has room for about 7,000."""
+"""Stacks of a part. Each takes 500 resources, so that a part has room for about 7,000."""
 
 
 class Placement:
-    """Returns the scope of a resource: `scope` itself, or one of its nested stacks if the part is `split`."""
+    """Returns the scope of a resource: `scope` itself, or one of many stacks if the part is `split`. `make` makes the one with a number, by default a
+    nested stack."""
 
-    def __init__(self, scope: Construct, *, split: bool) -> None:
-        self._scope, self.split = scope, split
-        self._parts: dict[int, cdk.NestedStack] = {}
+    def __init__(self, scope: Construct, *, split: bool, make: Callable[[int], Construct] | None = None) -> None:
+        self._scope, self.split, self._make = scope, split, make or self._nested
+        self._parts: dict[int, Construct] = {}
 
     def of(self, name: str) -> Construct:
         """Return the scope of the resource with this name."""
@@ -28,10 +30,13 @@ class Placement:
             return self._scope
         number = part_of(name)
         if number not in self._parts:
-            self._parts[number] = cdk.NestedStack(self._scope, f"Part{number:02}")
+            self._parts[number] = self._make(number)
         return self._parts[number]
+
+    def _nested(self, number: int) -> cdk.NestedStack:
+        return cdk.NestedStack(self._scope, f"Part{number:02}")
 
 
 def part_of(name: str) -> int:
-    """Return the number of the nested stack for a name."""
+    """Return the number of the stack for a name."""
     return int.from_bytes(sha256(name.encode()).digest()[:4]) % PARTS

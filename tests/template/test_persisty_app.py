@@ -16,7 +16,7 @@ from persisty import InvalidDeclaration
 from persisty.deploy.stack_size import check_size, stack_sizes
 from stacks import Domain, PersistyApp
 from stacks.constructs import functions
-from stacks.constructs.placement import PARTS, part_of
+from stacks.constructs.placement import part_of
 
 from .test_template import as_list, properties, statements, text
 
@@ -205,22 +205,27 @@ def test_a_grant_to_another_stack_exports_nothing() -> None:
     assert "Outputs" not in template_of(made.stacks[0])
 
 
-def test_a_split_deployment_places_tables_and_resolvers_in_nested_stacks_by_their_names(tmp_path: Path) -> None:
+def test_a_split_deployment_places_tables_and_resolvers_in_stacks_by_their_names(tmp_path: Path) -> None:
     cdk_app = cdk.App(outdir=str(tmp_path / "cdk.out"))
     made = PersistyApp(cdk_app, "Messenger", app=APP, target="local", split=True)
-    data, api, _ = made.stacks
-    resolvers = {}
-    for stack in (data, api):
-        nested = [one for one in stack.node.children if isinstance(one, cdk.NestedStack)]
-        assert {one.node.id for one in nested} <= {f"Part{number:02}" for number in range(PARTS)}
-        resolvers[stack.node.id] = nested
+    *stored, api, _ = made.stacks
+    assert {stack.stack_name for stack in stored} == {
+        "Messenger-dev-Data", *(f"Messenger-dev-Data{part_of(store):02}" for store in made.tables)
+    }  # fmt: skip
+    assert {stack.stack_name for stack in api.dependencies} == {stack.stack_name for stack in stored}
     found = template_of(api)
+    nested = [one for one in api.node.children if isinstance(one, cdk.NestedStack)]
     assert properties(found, "AWS::AppSync::Resolver") == []
-    assert properties(template_of(data), "AWS::DynamoDB::Table") == []
-    assert len(properties(found, "AWS::CloudFormation::Stack")) == len(resolvers[api.node.id])
-    assert {part_of(f"{field.type}.{field.name}") for field in made.plan.fields} == {
-        int(one.node.id[4:]) for one in resolvers[api.node.id]
+    assert len(properties(found, "AWS::CloudFormation::Stack")) == len(nested)
+    assert {one.node.id for one in nested} == {
+        f"Part{part_of(f'{field.type}.{field.name}'):02}" for field in made.plan.fields
     }
+
+
+def test_a_split_deployment_within_a_stack_places_tables_in_nested_stacks() -> None:
+    _, found = within_a_stack(split=True, graphql="none")
+    assert properties(found, "AWS::DynamoDB::Table") == []
+    assert len(properties(found, "AWS::CloudFormation::Stack")) >= 1
 
 
 def test_a_name_is_always_placed_in_the_same_part() -> None:
