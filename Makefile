@@ -16,7 +16,7 @@ SITE := .cache/docs-site
 ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
 ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
-CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
+CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
 .PHONY: run test conformance differential roles fuzz hostile parity check format bench docs synth bootstrap deploy lock clean
 

@@ -19,6 +19,7 @@ from persisty.deploy.grants import INDEX_ACTIONS, READING, WRITING
 from persisty.deploy.options import NAMES, options_of
 from persisty.deploy.planned import planned
 from persisty.deploy.stack_size import check_size
+from persisty.deploy.waves import CONTEXT, with_indexes
 from persisty.errors import Fault, InvalidDeclaration
 
 from .api import Api
@@ -63,7 +64,8 @@ class PersistyApp(Construct):
             topic=topic,
         )
         settings = FunctionSettings(self.options, around)
-        self.plan, notes = planned(self.options)
+        plan, notes = planned(self.options)
+        self.plan = with_indexes(plan, self.node.try_get_context(CONTEXT))
         self._tables = {table.store: table for table in self.plan.tables}
         alone = isinstance(scope, cdk.App | cdk.Stage)
         check_size(self.plan, split=self.options.split, together=not alone)

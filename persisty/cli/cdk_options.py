@@ -27,7 +27,6 @@ def cdk_words(
     app: str | None,
     stage: str | None,
     target: str | None,
-    profile: str | None,
     context: list[str] | None,
 ) -> list[str]:
     """Return the words that these options become. The app is left to `cdk.json` if that names one."""
@@ -40,8 +39,12 @@ def cdk_words(
         *words,
         *context_words(known),
         *(word for one in context or () for word in ("--context", one)),
-        *([] if profile is None else ["--profile", profile]),
     ]
+
+
+def profile_words(profile: str | None) -> list[str]:
+    """Return the option that names an AWS profile."""
+    return [] if profile is None else ["--profile", profile]
 
 
 def run(folder: Path, words: list[str], *, quiet: bool = False) -> None:

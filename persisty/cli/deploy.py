@@ -20,7 +20,7 @@ from ..deploy.deployed_tables import Deployed, read_deployed
 from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
 from ..drivers import driver
 from ..errors import Fault, InvalidDeclaration
-from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
+from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 
 OUTPUTS = "outputs.json"
@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Deploy an app to AWS."""
     folder, console = Path.cwd(), Console(highlight=False)
-    words = cdk_words(folder, app, stage, target, profile, context)
+    words = cdk_words(folder, app, stage, target, context)
     with TemporaryDirectory(prefix="persisty-deploy-") as temporary:
         assembly, outputs = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
         run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
@@ -58,20 +58,21 @@ def command(
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 console.print(f"[bold]wave {number} of {len(steps)}[/]: {step.what}", soft_wrap=True)
-            run(folder, [*_deploy_words(step, stacks, deployed, assembly, outputs), *words])
+            placed = (
+                ["--app", str(assembly)] if not step.indexes else [*words, "--output", str(Path(temporary, "wave"))]
+            )
+            run(folder, [*_deploy_words(step, stacks, deployed, outputs), *placed, *profile_words(profile)])
         _print_outputs(console, outputs)
 
 
-def _deploy_words(
-    step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, assembly: Path, outputs: Path
-) -> list[str]:
+def _deploy_words(step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, outputs: Path) -> list[str]:
     """Return the words of one update: of the stacks with tables alone, or of all."""
     chosen = [one.id for one in stacks if one.tables] if step.data_only else [one.id for one in stacks]
     indexes = {name: list(some) for name, some in step.indexes.items()}
     adopted = any(table.name in deployed.tables for one in stacks if one.name in deployed.new for table in one.tables)
     return [
         "deploy", *chosen, *(["--exclusively"] if step.data_only else []),
-        "--require-approval", "never", "--progress", "events", "--output", str(assembly), "--outputs-file", str(outputs),
+        "--require-approval", "never", "--no-notices", "--outputs-file", str(outputs),
         *(["--import-existing-resources"] if adopted else []),
         *(context_words({CONTEXT: msgspec.json.encode(indexes).decode()}) if indexes else []),
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ..deploy.assembly import stacks_of
-from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, run
+from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 
 
@@ -24,14 +24,14 @@ def command(
 ) -> None:
     """Delete the stacks of a deployment. Its tables stay."""
     folder, console = Path.cwd(), Console(highlight=False)
-    words = cdk_words(folder, app, stage, target, profile, context)
+    words = cdk_words(folder, app, stage, target, context)
     with TemporaryDirectory(prefix="persisty-destroy-") as temporary:
         run(folder, ["synth", "--quiet", "--output", temporary, *words], quiet=True)
         stacks = stacks_of(Path(temporary))
     names = ", ".join(one.name for one in stacks)
     if not yes and not typer.confirm(f"Delete {names}?"):
         raise typer.Exit(1)
-    run(folder, ["destroy", "--all", "--force", *words])
+    run(folder, ["destroy", "--all", "--force", *words, *profile_words(profile)])
     tables = [table.name for one in stacks for table in one.tables]
     console.print(
         f"Deleted {names}. Retained unless the option `removal` is `destroy`: {', '.join(tables)}", soft_wrap=True

@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Write the templates of a deployment, and deploy nothing."""
     folder, console = Path.cwd(), Console(highlight=False)
-    words = cdk_words(folder, app, stage, target, None, context)
+    words = cdk_words(folder, app, stage, target, context)
     run(folder, ["synth", "--quiet", "--output", str(output), *words], quiet=True)
     for one in stacks_of(output):
         console.print(f"{one.name}: {one.resources} resources, {len(one.tables)} tables", soft_wrap=True)

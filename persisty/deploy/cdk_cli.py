@@ -23,7 +23,8 @@ APP = "persisty_cdk"
 """The module that synthesises an app of a project without a CDK app of its own."""
 APPS = (f"python3 -m {APP}", f"python -m {APP}")
 """Values of `app` in `cdk.json` that stand for that module. It runs in the Python of the command."""
-SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "CDK_DISABLE_CLI_TELEMETRY": "1"}
+SILENT = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "CDK_DISABLE_CLI_TELEMETRY": "1"}
+"""Variables of the CDK: no banner about Node 20, which works, and nothing sent to others."""
 
 
 def cdk_command(folder: Path) -> list[str]:
@@ -62,9 +63,13 @@ def context_words(context: Mapping[str, str | None]) -> list[str]:
 
 
 def run_cdk(folder: Path, words: Sequence[str], *, quiet: bool = False) -> int:
-    """Run the CDK's command line and return its exit code. Its output is shown as it comes, unless `quiet`."""
-    output = subprocess.DEVNULL if quiet else None
+    """Run the CDK's command line and return its exit code. Its output is shown as it comes; if `quiet`, only when it fails."""
+    output = subprocess.PIPE if quiet else None
     done = subprocess.run(
-        [*cdk_command(folder), *words], cwd=folder, env=settings.environment(**SILENT), stdout=output, check=False
-    )
+        [*cdk_command(folder), *words],
+        cwd=folder, env=settings.environment(**SILENT), stdout=output, stderr=output, check=False,
+    )  # fmt: skip
+    if quiet and done.returncode:
+        sys.stderr.buffer.write(done.stdout + done.stderr)
+        sys.stderr.flush()
     return done.returncode

@@ -7,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +60,6 @@ cdk_app.synth()
 """
 
 Template = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new virtual environment with the wheel. Its dependencies are those of this checkout's environment, which is not the checkout."""
-    folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, symlinks=True)
-    [packages] = folder.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    (packages / "purely.py").write_text("answer = 42\n")
-    shutil.unpack_archive(wheel, packages, "zip")
-    return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
