@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
@@ -14,14 +14,13 @@ from .. import settings
 from ..errors import Fault, InvalidDeclaration, InvalidQuery
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
-from ..model.verbs import VERBS, WRITES
-from ..naming import kebab
+from ..model.verbs import VERBS
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
 from ..store.applied_revisions import REVISIONS, AppliedRevision
-from ..store.applied_schemas import APPLIED, AppliedSchema, AppliedSchemas
-from ..store.backend import Engine, StoredTable
+from ..store.applied_schemas import APPLIED, AppliedSchemas
+from ..store.backend import Engine
 from ..store.catalogue import Catalogue
 from ..store.change_feed import Changes, Feed, Listener
 from ..store.change_path import ChangePath
@@ -32,8 +31,17 @@ from ..store.migration_lease import LEASES, Lease
 from ..store.multi_store_batch import edit_stores
 from ..store.store import Store, context_of
 from ..store.system_stores import SYSTEM_STORES
-from .declaration import LONGEST, Action, ItemCheck, change_faults, declared, functions_of, item_faults
+from .declaration import (
+    Action,
+    ItemCheck,
+    change_faults,
+    check_arguments,
+    declared,
+    functions_of,
+    offers_writes,
+)
 from .engines import Engines
+from .preparation import Preparation
 
 T = TypeVar("T")
 
@@ -62,12 +70,7 @@ class App:
         abandoned: Iterable[str] = (),
     ) -> None:
         metas, further = [declared(item) for item in items], dict(engines or {})
-        faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
-        faults += item_faults(metas, further)
-        if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
-            faults.append(Fault("/idempotency", "Not a time to keep answers for", f"up to {LONGEST.days} days"))
-        if faults:
-            raise InvalidDeclaration("The app contradicts itself", faults=faults)
+        check_arguments(name, metas, further, idempotency)
         self.name, self.idempotency = name, idempotency
         self._actions = tuple(actions)
         configured = settings.load()
@@ -83,15 +86,12 @@ class App:
         self._authenticator: Authenticator | None = None
         self._handed_out: WeakSet[StoreContext[Any]] = WeakSet()
         self._changed: set[str] = set()
-        self._prepared: WeakSet[StoreMeta[Any]] = WeakSet()
         self._changing = threading.Lock()
         self._checks: dict[ItemCheck, None] = {}
         self._catalogue = Catalogue()
-        self.requests: Store[IdempotencyRecord] = Store(StoreContext(REQUESTS, lambda: self._open(REQUESTS)))
-        records: Store[AppliedSchema] = Store(StoreContext(APPLIED, lambda: self._open(APPLIED)))
         self.abandoned = frozenset(abandoned)
-        self._applied = AppliedSchemas(name, records, self._is_empty, self._table, self._engines.is_sparse)
-        self._handed_out |= {context_of(self.requests), context_of(records)}
+        self.requests: Store[IdempotencyRecord] = self._system_store(REQUESTS)
+        self._preparation = Preparation(name, self._engines, self._system_store(APPLIED))
         self._take({meta.name: meta for meta in metas})
 
     @property
@@ -182,11 +182,17 @@ class App:
         if (
             connection.embedded
             and self.metas.get(meta.name) is meta
-            and meta not in self._prepared
+            and not self._preparation.is_done(meta)
             and (self.records_schemas or meta.name in self._changed)
         ):
-            self._apply([meta])
+            self._preparation.apply([meta], self.metas.keys(), self.abandoned)
         return connection.open(meta)
+
+    def _system_store(self, meta: StoreMeta[T]) -> Store[T]:
+        """Return a store of persisty's own, in the app's own engine. It is opened when it is first used."""
+        context = StoreContext(meta, lambda: self._open(meta))
+        self._handed_out.add(context)
+        return Store(context)
 
     @property
     def engine(self) -> Engine:
@@ -285,9 +291,7 @@ class App:
     @property
     def stores_responses(self) -> bool:
         """Return whether the app has operations that write, and stores responses by `Idempotency-Key`."""
-        rules = [one.access for one in self.metas.values() if one.access is not None]
-        writes = self.has_actions or any(rule.allows(verb) for rule in rules for verb in WRITES)
-        return self.idempotency is not None and writes
+        return self.idempotency is not None and (self.has_actions or offers_writes(self.metas.values()))
 
     @property
     def records_schemas(self) -> bool:
@@ -307,31 +311,22 @@ class App:
     @property
     def applied(self) -> AppliedSchemas:
         """The schemas of this app's stores that were applied last."""
-        return self._applied
+        return self._preparation.applied
 
     def migration_lease(self) -> Lease:
         """The lease that a migration of this app takes, in the app's own engine. Creates its table."""
         self._engines.connected().prepare([*self.system_stores, LEASES])
-        context = StoreContext(LEASES, lambda: self._open(LEASES))
-        self._handed_out.add(context)
-        return Lease(self.name, Store(context))
+        return Lease(self.name, self._system_store(LEASES))
 
     def revisions(self) -> Store[AppliedRevision]:
         """Return the records of the revision files that were run, in the app's own engine. Creates their table."""
         self._engines.connected().prepare([REVISIONS])
-        context = StoreContext(REVISIONS, lambda: self._open(REVISIONS))
-        self._handed_out.add(context)
-        return Store(context)
+        return self._system_store(REVISIONS)
 
     @property
     def engine_urls(self) -> Mapping[str, str]:
         """The URLs of the engines besides the app's own, by name."""
         return self._engines.further
-
-    @property
-    def engine_names(self) -> frozenset[str]:
-        """The names of the engines besides the app's own."""
-        return frozenset(self._engines.further)
 
     def engine_named(self, name: str | None) -> Engine:
         """Return the engine of this name, the app's own for None and for a name that it does not have."""
@@ -342,29 +337,7 @@ class App:
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
         if self.system_stores:
             self._engines.connected().prepare(self.system_stores)
-        self._apply(prepared, again=True)
-
-    def _apply(self, metas: Sequence[StoreMeta[Any]], *, again: bool = False) -> None:
-        """Create the tables of these items. `SchemaMismatch` if stored items do not fit. `again`: read the applied schemas again."""
-        applied: dict[str, AppliedSchema] = {}
-        if self.records_schemas:
-            applied = self._applied.all(again=again)
-            self._applied.check_names(applied, metas, self.metas.keys(), self.abandoned)
-        for place in dict.fromkeys(map(self._engines.place, metas)):
-            self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
-        if self.records_schemas:
-            self._applied.check_items(applied, metas)
-            self._engines.complete_indexes(self._applied.late_indexes(applied, metas))
-            self._applied.record(applied, metas)
-        self._prepared.update(metas)
-
-    def _is_empty(self, name: str, engine: str | None) -> bool:
-        """Return whether nothing is stored under the name of an item."""
-        return self.engine_named(engine).is_empty(name)
-
-    def _table(self, name: str, engine: str | None) -> StoredTable | None:
-        """Return the table of an item, if its engine stores columns."""
-        return self.engine_named(engine).table(name)
+        self._preparation.apply(prepared, self.metas.keys(), self.abandoned, again=True)
 
     def verify(self) -> None:
         """Check that the tables exist and that the declarations fit them and the schemas that were applied last. `SchemaMismatch` lists every difference.
@@ -372,17 +345,13 @@ class App:
         On DynamoDB, whose tables a deployment creates, this creates nothing. Other engines do what `prepare` does.
         """
         if self._engines.deployed:
-            metas = list(self.metas.values())
-            self._engines.verify(metas, self.deployed_system_stores)
-            if self.records_schemas:
-                self._applied.check_recorded(metas, self.metas.keys(), self.abandoned)
+            self._preparation.verify(list(self.metas.values()), self.deployed_system_stores, self.abandoned)
         else:
             self.prepare()
 
     def close(self) -> None:
         """Close the engines; the next call opens them anew."""
-        self._applied.forget()
-        self._prepared.clear()
+        self._preparation.forget()
         with self._changing:
             for context in self._handed_out:
                 context.disconnect()

@@ -12,7 +12,8 @@ from ..errors import Fault, InvalidDeclaration
 from ..model.compilation import compile_schema
 from ..model.meta import StoreMeta, meta_of
 from ..model.schema import Schema
-from ..naming import RESERVED
+from ..model.verbs import WRITES
+from ..naming import RESERVED, kebab
 
 LONGEST = timedelta(days=30)
 """Longest time for which the response of a request with an idempotency key is stored."""
@@ -46,6 +47,24 @@ def item_faults(metas: Sequence[StoreMeta[Any]], engines: Collection[str]) -> li
             if meta.engine is not None and meta.engine not in engines
         ),
     ]
+
+
+def check_arguments(
+    name: str, metas: Sequence[StoreMeta[Any]], engines: Collection[str], idempotency: timedelta | None
+) -> None:
+    """Raise `InvalidDeclaration` with every fault of an app's name, items, engines and `idempotency`."""
+    faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
+    faults += item_faults(metas, engines)
+    if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
+        faults.append(Fault("/idempotency", "Not a time to store responses for", f"up to {LONGEST.days} days"))
+    if faults:
+        raise InvalidDeclaration("The app contradicts itself", faults=faults)
+
+
+def offers_writes(metas: Iterable[StoreMeta[Any]]) -> bool:
+    """Return whether some caller may write items of these."""
+    rules = [one.access for one in metas if one.access is not None]
+    return any(rule.allows(verb) for rule in rules for verb in WRITES)
 
 
 def change_faults(

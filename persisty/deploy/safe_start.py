@@ -21,7 +21,7 @@ def follow_safe_changes(app: App) -> list[Change]:
 
     Returns nothing, and changes nothing, if the engine is not a local file or a change is not safe: `App.prepare` then says what stops the start.
     """
-    if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_names)):
+    if not _changed(app) or not all(_local(app, engine) for engine in (None, *app.engine_urls)):
         return []
     evolutions = evolutions_of(app)
     if not all(_safe(one) and not _hides(one, app) for one in evolutions):

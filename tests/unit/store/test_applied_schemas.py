@@ -233,9 +233,9 @@ def test_a_unique_index_still_refuses_duplicates_after_its_table_was_renamed(ope
 
 def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opened) -> None:
     app = filled(opened)
-    [record] = app._applied.all().values()
+    [record] = app.applied.all().values()
     opened(Note)
-    assert app._applied.all() == {"note": record}
+    assert app.applied.all() == {"note": record}
     assert record.hash == Note.__persisty__.schema.hash  # type: ignore[attr-defined]
 
 

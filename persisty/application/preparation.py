@@ -1,0 +1,73 @@
+"""Make what is stored fit the declarations before it is used: tables and indexes are created, and compared with the schemas that were applied last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from weakref import WeakSet
+
+from ..model.meta import StoreMeta
+from ..store.applied_schemas import AppliedSchema, AppliedSchemas
+from ..store.backend import StoredTable
+from ..store.store import Store
+from .engines import Engines
+
+
+class Preparation:
+    """The preparation of one app's items. `records`: the store of applied schemas. Schemas are recorded unless nothing outlives the process."""
+
+    def __init__(self, app: str, engines: Engines, records: Store[AppliedSchema]) -> None:
+        self._engines = engines
+        self._done: WeakSet[StoreMeta[Any]] = WeakSet()
+        self.applied = AppliedSchemas(app, records, self._is_empty, self._table, engines.is_sparse)
+
+    def is_done(self, meta: StoreMeta[Any]) -> bool:
+        """Return whether an item was prepared since the engines were opened."""
+        return meta in self._done
+
+    def apply(
+        self,
+        metas: Sequence[StoreMeta[Any]],
+        declared: Collection[str],
+        abandoned: Collection[str],
+        *,
+        again: bool = False,
+    ) -> None:
+        """Create the tables of these items. `SchemaMismatch` if stored items do not fit.
+
+        `declared`: the names of all stores of the app. `abandoned`: the names of former stores and attributes whose values stay. `again`: read the
+        applied schemas again.
+        """
+        applied: dict[str, AppliedSchema] = {}
+        recorded = self._engines.outlive_the_process
+        if recorded:
+            applied = self.applied.all(again=again)
+            self.applied.check_names(applied, metas, declared, abandoned)
+        for place in dict.fromkeys(map(self._engines.place, metas)):
+            self._engines.connected(place).prepare([meta for meta in metas if self._engines.place(meta) == place])
+        if recorded:
+            self.applied.check_items(applied, metas)
+            self._engines.complete_indexes(self.applied.late_indexes(applied, metas))
+            self.applied.record(applied, metas)
+        self._done.update(metas)
+
+    def verify(
+        self, metas: Sequence[StoreMeta[Any]], system_stores: Sequence[StoreMeta[Any]], abandoned: Collection[str]
+    ) -> None:
+        """Check that the tables of all items of the app exist and fit, and create nothing. `SchemaMismatch` lists every difference."""
+        self._engines.verify(list(metas), tuple(system_stores))
+        if self._engines.outlive_the_process:
+            self.applied.check_recorded(metas, [meta.name for meta in metas], abandoned)
+
+    def forget(self) -> None:
+        """Forget what was prepared and read: the engines are closed."""
+        self.applied.forget()
+        self._done.clear()
+
+    def _is_empty(self, name: str, engine: str | None) -> bool:
+        """Return whether nothing is stored under the name of an item."""
+        return self._engines.connected(self._engines.known(engine)).engine.is_empty(name)
+
+    def _table(self, name: str, engine: str | None) -> StoredTable | None:
+        """Return the table of an item, if its engine stores columns."""
+        return self._engines.connected(self._engines.known(engine)).engine.table(name)
