@@ -61,7 +61,10 @@ def command(
     elif files:
         _run_files(loaded, files, allowed)
     else:
-        planned = _watched(Migration(loaded, allowed).apply)
+        migration = Migration(loaded, allowed)
+        planned = _watched(migration.apply)
+        if migration.unfinished is not None:
+            typer.echo(f"Continued a migration that had stopped: {migration.unfinished}")
         _print_left(planned)
         steps = sum(len(one.steps) for one in planned)
         typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")

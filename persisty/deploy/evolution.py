@@ -39,13 +39,13 @@ def records_of(app: App) -> Records:
 def evolutions_of(app: App, allowed: Iterable[str] = ()) -> list[Evolution]:
     """Return the changes of each store that has some, those of removed items last. `allowed`: destructive changes that are made, whose attributes are
     left behind on purpose."""
-    abandoned = {*app.abandoned, *(one.removeprefix("drop:") for one in allowed)}
+    dropped = frozenset(one.removeprefix("drop:") for one in allowed)
     records = records_of(app)
     found, heirs = [], set[str]()
     for meta in app.metas.values():
         migrator = migrator_of(app, meta.engine)
         if migrator is not None:
-            evolution = _evolution(app, meta, migrator, records, abandoned)
+            evolution = _evolution(app, meta, migrator, records, dropped)
             heirs.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
@@ -53,7 +53,7 @@ def evolutions_of(app: App, allowed: Iterable[str] = ()) -> list[Evolution]:
 
 
 def _evolution(
-    app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records, abandoned: Collection[str]
+    app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records, dropped: frozenset[str]
 ) -> Evolution:
     """Return the changes of a declared item, which may be none."""
     make = Changes(meta.name, migrator.engine)
@@ -67,14 +67,58 @@ def _evolution(
     if stored is None:
         added = make.make("item_added", f"{meta.name} is new")
         return Evolution(name=name, stored=None, declared=meta, changes=(added,), engine=meta.engine)
-    changes = changes_of(stored, meta, migrator.engine)
+    table = app.engine_named(engine).table(name)
+    mirrored: frozenset[str] = frozenset() if table is None else table.mirrored
+    stored, changes = _changes(stored, record, meta, migrator.engine, make, dropped, mirrored)
     if record is not None:
-        table = app.engine_named(engine).table(name)
-        mirrored = () if table is None else table.mirrored
-        changes = list(_doubtful(changes, record, meta, make, abandoned, mirrored))
+        changes = list(_doubtful(changes, record, meta, make, app.abandoned | dropped, mirrored))
     if name != meta.name:
         changes.insert(0, make.make("item_renamed", f"{name} is now {meta.name}", before=name, after=meta.name))
     return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
+
+
+def _changes(
+    stored: Schema,
+    record: Schema | None,
+    meta: StoreMeta[Any],
+    engine: str,
+    make: Changes,
+    dropped: frozenset[str],
+    mirrored: frozenset[str],
+) -> tuple[Schema, list[Change]]:
+    """Return what is stored and the changes. Values that have no conversion, or that a former declaration has left under this name, can be deleted by
+    name: then the attribute counts as removed, and as added anew."""
+    applied = None if record is None else {one.name for one in record.attributes}
+    found = changes_of(stored, meta, engine)
+    doubled = mirrored & {*meta.attributes}
+    if (
+        len(doubled) > 1 and applied is not None
+    ):  # a former name has become an attribute of its own, and a trigger still writes it
+        alike = [
+            make.make("attribute_retyped", f"{name} is new", name, before="a former name") for name in doubled - applied
+        ]
+        found = [*alike, *found]
+    changes, gone = [], []
+    for one in found:
+        left = applied is not None and one.before is not None and one.name not in applied
+        if one.kind != "attribute_retyped" or (one.blocked is None and not left) or one.name in meta.key.attributes:
+            changes.append(one)
+            continue
+        removal = make.make(
+            "attribute_removed", f"{one.name} is declared anew: its stored values are deleted", one.name
+        )
+        if f"{meta.name}.{one.name}" in dropped:
+            gone.append(removal)
+        else:
+            why = one.blocked or f"A former declaration has left values of {one.before} under the name {one.name}"
+            changes.append(
+                structs.replace(one, blocked=f"{why}. To delete them: --allow {removal.allow}", allow=removal.allow)
+            )
+    if not gone:
+        return stored, changes
+    names = {one.name for one in gone}
+    kept = structs.replace(stored, attributes=tuple(one for one in stored.attributes if one.name not in names))
+    return kept, [*gone, *changes_of(kept, meta, engine)]
 
 
 def _doubtful(

@@ -42,6 +42,8 @@ class Migration:
     def __init__(self, app: App, allowed: Iterable[str] = (), *, unknown_allowed: bool = False) -> None:
         self._app, self._allowed = app, frozenset(allowed)
         self._unknown_allowed = unknown_allowed
+        self.unfinished: str | None = None
+        """Why the last migration of the app has stopped, after `apply`. None if it has succeeded."""
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
@@ -58,7 +60,7 @@ class Migration:
         migrator = migrator_of(self._app, None)
         alone = migrator is None or migrator.local
         lease = self._app.migration_lease()
-        with lease.held(renewed=not alone):
+        with lease.held(renewed=not alone or bool(engines)) as self.unfinished:
             for engine in engines:
                 done += self._migrated(engine, lease.lost.is_set, progress)
             together = nullcontext() if migrator is None else migrator.together()

@@ -66,7 +66,8 @@ class SqliteMigrator(SqlMigrator):
                 f"Rename the table {former} to {name}", [self.ddl.text(lambda op: op.rename_table(former, name))]
             )
         kept = self.undeclared(stored, values, changes)
-        rebuilt = [one for one in changes if one.kind in REBUILT or one.blocked is not None]
+        anew = {one.name for one in changes if one.kind == "attribute_removed"} & {*declared.attributes}
+        rebuilt = [one for one in changes if one.kind in REBUILT or one.blocked is not None or one.name in anew]
         required = [one.name for one in kept if not one.optional]
         if rebuilt or required:
             why = [one.message for one in changes if one.kind.startswith(("attribute_", "key_", "members_"))]

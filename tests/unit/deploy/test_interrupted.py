@@ -147,6 +147,24 @@ def test_old_and_new_code_read_and_write_a_renamed_attribute_side_by_side(server
     app.store(Renamed).create({"id": "last", "mileage": 1})
 
 
+def test_a_former_name_becomes_an_attribute_of_its_own_only_after_its_column_is_dropped(server: Place) -> None:
+    @stored(name="car", indexes=[Index("mileage")])
+    class Both:
+        id: str
+        mileage: int = Attr(former_names="odometer")
+        odometer: int = 5
+        note: str | None = None
+        price: str = "1"
+
+    server.filled(Car, *ROWS[:2])
+    server.migrated(Renamed)
+    with pytest.raises(SchemaMismatch, match=r"--allow drop:car\.odometer"):
+        server.migrated(Both)
+    app, _ = server.migrated(Both, allow=("drop:car.odometer",))
+    app.store(Both).update("001", {"odometer": 6})
+    assert [(one.mileage, one.odometer) for one in app.store(Both).search_all()] == [(0, 5), (1, 6)]
+
+
 def test_newer_code_does_not_start_before_the_values_are_copied(server: Place) -> None:
     server.filled(Car, *ROWS)
     assert killed_at(server.app(Renamed), 1)

@@ -486,3 +486,69 @@ def test_a_column_of_the_new_name_to_which_nothing_was_copied_is_not_taken_for_t
     with pytest.raises(SchemaMismatch, match="nothing has copied odometer to mileage"):
         place.migrated(Renamed)
     assert place.app(Car).store(Car).read("a").odometer == 7
+
+
+@stored(name="car", indexes=[Index("odometer"), Index("price")])
+class Tagged:
+    id: str
+    odometer: int
+    color: Color = Color.RED
+    note: list[str] = Attr(factory=list)
+    price: str = "1"
+
+
+def test_values_without_a_conversion_are_deleted_only_by_name(place: Place) -> None:
+    place.filled(Car, *ROWS)
+    with pytest.raises(SchemaMismatch, match=r"To delete them: --allow drop:car\.note"):
+        place.migrated(Tagged)
+    app, _ = place.migrated(Tagged, allow=("drop:car.note",))
+    assert [(one.note, one.price) for one in app.store(Tagged).search_all()] == [([], "10"), ([], "11")]
+    assert kinds(app) == set()
+
+
+def test_values_that_a_former_declaration_left_are_not_taken_for_those_of_a_new_attribute(place: Place) -> None:
+    @stored(name="car", indexes=[Index("odometer")])
+    class Numbered:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        note: str | None = None
+        price: int = 3
+
+    @stored(name="car", indexes=[Index("odometer")])
+    class Unpriced:
+        id: str
+        odometer: int
+        color: Color = Color.RED
+        note: str | None = None
+
+    place.filled(Car, *ROWS)
+    place.migrated(Unpriced)
+    with pytest.raises(SchemaMismatch, match="has left values of string under the name price"):
+        place.migrated(Numbered)
+    app, _ = place.migrated(Numbered, allow=("drop:car.price",))
+    assert [one.price for one in app.store(Numbered).search_all()] == [3, 3]
+
+
+def test_tables_of_the_search_path_are_migrated(postgres_url: str) -> None:
+    @stored(name="own_car", indexes=[Index("odometer")])
+    class Before:
+        id: str
+        odometer: int
+        price: str = "1"
+
+    @stored(name="own_car", key=("price", "id"), indexes=[Index("mileage")])
+    class After:
+        id: str
+        mileage: int = Attr(former_names="odometer")
+        price: int = 1
+        note: str = "n"
+
+    own = Place(postgres_url)
+    own.filled(Before, {"id": "a", "odometer": 7, "price": "10"})
+    own.migrated(After)
+    app, _ = own.migrated(After, allow=("drop:own_car.odometer",))
+    assert [(one.mileage, one.price, one.note) for one in app.store(After).search_all()] == [(7, 10, "n")]
+    for table in ("own_car", "persisty_schema", "persisty_migration"):
+        own.sql(f"DROP TABLE {table}")
+    app.close()

@@ -91,7 +91,7 @@ class PostgresMigrator(SqlMigrator):
         target, items = self.target(declared, values), self.count(former)
         if former != name:
             yield self._renaming(former, name)
-        late = [one for one in changes if one.kind in AFTER_THE_KEY]
+        late = [one for one in changes if one.kind in AFTER_THE_KEY and not _anew(one, target)]
         for one in changes:
             if one not in late:
                 yield from self._changed(one, target, values, items)
@@ -321,6 +321,11 @@ class PostgresMigrator(SqlMigrator):
 
     def _mirrors(self, table: str) -> list[Mirror]:
         return mirrors(self._connection.rows, table, self._schema)
+
+
+def _anew(one: Change, target: Table) -> bool:
+    """Return whether a column is dropped because another of its name is added."""
+    return one.kind == "attribute_removed" and one.name in target.c
 
 
 def _explained(error: BackendUnavailable, statement: str) -> Exception:
