@@ -89,6 +89,8 @@ def _changes(
     """Return what is stored and the changes. Values that have no conversion, or that a former declaration has left under this name, can be deleted by
     name: then the attribute counts as removed, and as added anew."""
     applied = None if record is None else {one.name for one in record.attributes}
+    if applied is not None:  # an interrupted migration has renamed some already
+        applied |= {one.name for one in meta.schema.attributes if not applied.isdisjoint(one.former_names)}
     found = changes_of(stored, meta, engine)
     doubled = mirrored & {*meta.attributes}
     if (

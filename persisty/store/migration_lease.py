@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from ..errors import BackendUnavailable, Conflict, PreconditionFailed
+from ..errors import BackendUnavailable, Conflict, PreconditionFailed, SchemaMismatch
 from ..model.attribute_declaration import Attr
 from ..model.meta import StoreMeta, meta_of
 from ..model.stored import stored
@@ -67,7 +67,8 @@ class Lease:
             yield unfinished
         except BaseException as error:
             ended.set()
-            self._release(str(error) or type(error).__name__)
+            refused = isinstance(error, SchemaMismatch)  # nothing has begun
+            self._release(None if refused else str(error) or type(error).__name__)
             raise
         ended.set()
         self._release(None)
