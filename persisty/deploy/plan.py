@@ -32,23 +32,13 @@ from ..backends.dynamodb.system_table import ID
 from ..errors import InvalidDeclaration
 from ..model.meta import StoreMeta
 from ..naming import system_table_name, table_name
-from .action_functions import (
-    KIND,
-    WHOLE_REQUESTS,
-    Actions,
-    check_actions,
-    executed_by,
-    function_name,
-    variables_used,
-    verbs_used,
-)
+from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
-from .deployed_settings import variables_of
-from .grants import REQUEST_ACTIONS, SYSTEM, Verbs, grants_of, offered_verbs
-from .layers import imports_servey, layers_of
+from .functions import FUNCTIONS, Common, function_of
+from .grants import SYSTEM
+from .layers import imports_servey
 from .limits import check_limits
-from .options import FunctionOptions
-from .resources import HANDLERS, Field, Function, Grant, Index, KeyAttribute, Plan, Route, Table
+from .resources import Field, Index, KeyAttribute, Plan, Route, Table
 from .token_secret import token_secret_of
 
 BATCH = 200
@@ -56,14 +46,6 @@ BATCH = 200
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 NO_ACTIONS: Actions = MappingProxyType({})
 
-FUNCTIONS: dict[str, tuple[str, str]] = {
-    "rest": (f"{HANDLERS}.rest.handler", "REST of {app}"),
-    "graphql_http": (f"{HANDLERS}.graphql.handler", "GraphQL of {app}, whole requests"),
-    "appsync": (f"{HANDLERS}.appsync.handler", "Root fields of the GraphQL API of {app}"),
-    "authorizer": (f"{HANDLERS}.authorizer.handler", "Who calls the GraphQL API of {app}"),
-    KIND: (f"{HANDLERS}.action.handler", "A custom action of {app}"),
-}
-"""Function → its handler and description. Every custom action with a function of its own follows the last row."""
 GRAPHQL: dict[str, tuple[str, ...]] = {
     "both": ("graphql_http", "appsync"),
     "http": ("graphql_http",),
@@ -106,48 +88,27 @@ def plan_of(
     if any(mode.kind == LAMBDA for mode in auth):
         names = (*names, "authorizer")
     _check(configured, spec, names)
-    deployed = structs.replace(configured, token_secret_arn=secret.arn)
     eager = imports_servey(spec, app.actions)
-    tokens = bool(secret.place or configured.token_issuers)
-
-    def function(name: str) -> Function:
-        kind = KIND if name not in FUNCTIONS else name
-        handler, description = FUNCTIONS[kind]
-        executed = () if kind == "authorizer" else executed_by(name, actions, own)
-        used = (
-            {}
-            if kind == "authorizer"
-            else _together(verbs_used(app, executed, own), {} if kind == KIND else offered_verbs(stores))
-        )
-        return Function(
-            name=name,
-            handler=handler,
-            description=description.format(app=app.name),
-            environment={
-                **variables,
-                **variables_used(executed, own),
-                "PERSISTY_APP": spec,
-                "PERSISTY_URL": "dynamodb://",
-                "PERSISTY_STAGE": app.stage,
-                **variables_of(kind, deployed),
-            },
-            grants=(
-                *grants_of(app, used),
-                *(Grant(one.name, REQUEST_ACTIONS) for one in requests if kind in ("rest", WHOLE_REQUESTS, KIND)),
-            ),
-            secret=secret.place,
-            layers=layers_of(kind, tokens=tokens, actions=bool(app.actions), eager=eager),
-            secrets=tuple(dict.fromkeys(arn for one in executed if one in own for arn in own[one].secrets.values())),
-            statements=tuple(statement for one in executed if one in own for statement in own[one].statements),
-            size=own[executed[0]] if kind == KIND else FunctionOptions(),
-        )
-
+    common = Common(
+        app=app,
+        spec=spec,
+        stores=stores,
+        actions=actions,
+        own=own,
+        requests=requests,
+        variables=variables,
+        configured=structs.replace(configured, token_secret_arn=secret.arn),
+        secret=secret.place,
+        tokens=bool(secret.place or configured.token_issuers),
+        eager=eager,
+    )
     plan = Plan(
         app=app.name,
         stage=app.stage,
         tables=(*(_table(app, meta, followed) for meta in (*app.metas.values(), *requests)), *_system_table(app)),
         functions=tuple(
-            function(name) for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, own))
+            function_of(name, common)
+            for name in (*(name for name in FUNCTIONS if name in names), *map(function_name, own))
         ),
         routes=_routes(actions, [name for name in names if name == WHOLE_REQUESTS], own),
         fields=(*_fields(offered, own), *_live(followed)) if "appsync" in names else (),
@@ -162,10 +123,6 @@ def plan_of(
     )
     check_limits(plan)
     return plan
-
-
-def _together(*parts: Verbs) -> Verbs:
-    return {store: {verb for part in parts for verb in part.get(store, ())} for part in parts for store in part}
 
 
 def _check(configured: settings.Settings, spec: str, functions: Sequence[str]) -> None:

@@ -13,8 +13,9 @@ import pytest
 from examples.messenger.app import app as messenger
 from persisty import Access, App, authenticated, everyone, public, stored
 from persisty.deploy.events import events_of
+from persisty.deploy.functions import FUNCTIONS
 from persisty.deploy.layers import LAYERS, USES, imports_servey
-from persisty.deploy.plan import FUNCTIONS, plan_of
+from persisty.deploy.plan import plan_of
 
 ROOT = Path(__file__).parents[2]
 SPEC = "examples.messenger.app:app"
