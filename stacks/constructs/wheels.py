@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from persisty.errors import Fault, InvalidDeclaration
 
+from .byte_code import compiler_of
 from .requirements import Requirements, name_of
 from .target import Target
 
@@ -38,7 +39,7 @@ def install(requirements: Requirements, target: Target, folder: Path, *, depende
         built.mkdir()
         for _ in range(MOST_BUILT):
             run = _pip(
-                "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]),
+                *_under(target), "install", "--no-compile", *_of(target), *([] if dependencies else ["--no-deps"]),
                 *_listed(requirements, Path(scratch)), "--find-links", str(built), "--target", str(folder),
             )  # fmt: skip
             if run.returncode == 0:
@@ -97,6 +98,13 @@ def _sources(lines: Sequence[str]) -> Iterator[str]:
         words = line.replace("=", " ", 1).split()
         if words[0] in SOURCES:
             yield from words
+
+
+def _under(target: Target) -> list[str]:
+    """Return the options with which pip runs under a Python of the target's version, if this machine has one: conditions such as
+    `python_version < "3.13"` then are those of the target."""
+    found = compiler_of(target.python)
+    return [] if found is None or found[0] == sys.executable else ["--python", found[0]]
 
 
 def _of(target: Target) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from persisty import InvalidDeclaration
+from stacks.constructs.byte_code import compiler_of
 from stacks.constructs.requirements import Requirements, read_requirements, requirements_of
 from stacks.constructs.target import Target
 from stacks.constructs.wheels import install
@@ -58,7 +59,7 @@ def test_a_package_of_pure_python_that_is_published_as_source_is_built(tmp_path:
 
 @pytest.mark.parametrize(
     ("python", "glibc", "loads"),
-    [("3.13", "2_28", True), ("3.13", "2_35", False), ("3.11", "2_26", True), ("3.11", "2_28", False)],
+    [("3.13", "2_28", True), ("3.11", "2_28", False)],
 )
 def test_wheels_are_those_that_the_runtime_s_glibc_can_load(
     python: str, glibc: str, loads: bool, tmp_path: Path
@@ -112,6 +113,14 @@ def test_a_package_that_does_not_exist_is_named(tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
     with pytest.raises(InvalidDeclaration, match="The requirement absent cannot be installed"):
         install(listed(tmp_path / "index", "absent"), TARGET, tmp_path / "layer")
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_conditions_are_those_of_the_target_if_this_machine_has_its_python(version: str, tmp_path: Path) -> None:
+    source(tmp_path / "index", "purely", BACKEND.format(name="purely", tag="py3-none-any"))
+    wanted = listed(tmp_path / "index", f"purely; python_version == '{version}'")
+    install(wanted, Target("arm64", version), tmp_path / "layer")
+    assert (tmp_path / "layer/purely.py").exists() is (compiler_of(version) is not None)
 
 
 def test_files_that_are_included_are_read_and_the_deployment_s_own_libraries_are_left_out(tmp_path: Path) -> None:
