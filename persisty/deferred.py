@@ -15,6 +15,9 @@ DEFERRED: dict[str, str] = {
     "persisty.api.idempotency": "is needed by requests with a key alone",
     "persisty.api.openapi.document": "describes every operation, for requests of the document",
     "persisty.backends.dynamodb.boto3_transport": "needs boto3",
+    "persisty.backends.dynamodb.migrator": "is needed by migrations alone",
+    "persisty.backends.sql.postgres.migrator": "is needed by migrations alone",
+    "persisty.backends.sql.sqlite_migrator": "is needed by migrations alone",
 }
 """Module → why it is not loaded at the start."""
 

@@ -18,7 +18,6 @@ from ..model.verbs import VERBS
 from ..security.authenticator import Authenticator, authenticator_of
 from ..security.caller import Caller
 from ..security.policy import looks_at_caller
-from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.applied_schemas import APPLIED, AppliedSchemas
 from ..store.backend import Engine
 from ..store.catalogue import Catalogue
@@ -27,7 +26,6 @@ from ..store.change_path import ChangePath
 from ..store.context import StoreContext
 from ..store.edits import Edit, EditResult
 from ..store.idempotency_records import REQUESTS, IdempotencyRecord
-from ..store.migration_lease import LEASES, Lease
 from ..store.multi_store_batch import edit_stores
 from ..store.store import Store, context_of
 from ..store.system_stores import SYSTEM_STORES
@@ -90,8 +88,8 @@ class App:
         self._checks: dict[ItemCheck, None] = {}
         self._catalogue = Catalogue()
         self.abandoned = frozenset(abandoned)
-        self.requests: Store[IdempotencyRecord] = self._system_store(REQUESTS)
-        self._preparation = Preparation(name, self._engines, self._system_store(APPLIED))
+        self.requests: Store[IdempotencyRecord] = self.system_store(REQUESTS)
+        self._preparation = Preparation(name, self._engines, self.system_store(APPLIED))
         self._take({meta.name: meta for meta in metas})
 
     @property
@@ -188,8 +186,8 @@ class App:
             self._preparation.apply([meta], self.metas.keys(), self.abandoned)
         return connection.open(meta)
 
-    def _system_store(self, meta: StoreMeta[T]) -> Store[T]:
-        """Return a store of persisty's own, in the app's own engine. It is opened when it is first used."""
+    def system_store(self, meta: StoreMeta[T]) -> Store[T]:
+        """Return a store of persisty's own, in the app's own engine. It is opened when it is first used, and its table must exist."""
         context = StoreContext(meta, lambda: self._open(meta))
         self._handed_out.add(context)
         return Store(context)
@@ -312,16 +310,6 @@ class App:
     def applied(self) -> AppliedSchemas:
         """The schemas of this app's stores that were applied last."""
         return self._preparation.applied
-
-    def migration_lease(self) -> Lease:
-        """The lease that a migration of this app takes, in the app's own engine. Creates its table."""
-        self._engines.connected().prepare([*self.system_stores, LEASES])
-        return Lease(self.name, self._system_store(LEASES))
-
-    def revisions(self) -> Store[AppliedRevision]:
-        """Return the records of the revision files that were run, in the app's own engine. Creates their table."""
-        self._engines.connected().prepare([REVISIONS])
-        return self._system_store(REVISIONS)
 
     @property
     def engine_urls(self) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema_changes import Change, Effect
 from ..store.migration import Evolution, Migrator, Step
+from ..store.migration_lease import LEASES, Lease
 from .evolution import evolutions_of, migrator_of
 
 Progress = Callable[[Step, int], None]
@@ -59,7 +60,7 @@ class Migration:
         done: list[Planned] = []
         migrator = migrator_of(self._app, None)
         alone = migrator is None or migrator.local
-        lease = self._app.migration_lease()
+        lease = lease_of(self._app)
         with lease.held(renewed=not alone or bool(engines)) as self.unfinished:
             for engine in engines:
                 done += self._migrated(engine, lease.lost.is_set, progress)
@@ -86,9 +87,8 @@ class Migration:
 
     @staticmethod
     def _run(step: Step, progress: Progress) -> None:
-        if not step.done():
-            progress(step, 0)
-            step.run(lambda items: progress(step, items))
+        progress(step, 0)
+        step.run(lambda items: progress(step, items))
 
     def _planned(self, evolutions: Iterable[Evolution]) -> list[Planned]:
         found: list[Planned] = []
@@ -139,3 +139,9 @@ class Migration:
         for name in gone:
             applied.remove(name)
         applied.record(applied.all(), app.metas.values())
+
+
+def lease_of(app: App) -> Lease:
+    """Return the lease that a migration of an app takes, in the app's own engine. Creates its table."""
+    app.engine.prepare([*app.system_stores, LEASES])
+    return Lease(app.name, app.system_store(LEASES))

@@ -25,7 +25,7 @@ from ..model.schema import Schema
 from ..model.schema_json import document_from_json, document_of, schema_to_json
 from ..model.stored_form import reversed_names, stored_form
 from ..naming import snake
-from ..store.applied_revisions import AppliedRevision
+from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
 from .migration import Migration, Planned, Progress
 
@@ -109,9 +109,15 @@ def revisions_in(folder: Path) -> list[Revision]:
     return found
 
 
+def records_of(app: App) -> Store[AppliedRevision]:
+    """Return the records of the files that were run, in the app's own engine. Creates their table."""
+    app.engine.prepare([REVISIONS])
+    return app.system_store(REVISIONS)
+
+
 def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
     """Return the revisions that were not run in the app's database, in order."""
-    records = app.revisions()
+    records = records_of(app)
     done = {one.revision for one in records.search_all(AppliedRevision.app == app.name)}
     return [one for one in revisions if one.name not in done]
 
@@ -119,7 +125,7 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
 def upgrade(app: App, revision: Revision, progress: Progress) -> list[Planned]:
     """Run a revision and record it. Raises `Conflict` if another process has run it meanwhile."""
     planned = _run(app, revision, "upgrade", revision.schemas("AFTER"), revision.members["ALLOWED"], progress)
-    app.revisions().create({"app": app.name, "revision": revision.name})
+    records_of(app).create({"app": app.name, "revision": revision.name})
     return planned
 
 
@@ -132,7 +138,7 @@ def downgrade(app: App, revision: Revision, allowed: Iterable[str], progress: Pr
         for one in revision.schemas("BEFORE")
     ]
     planned = _run(app, revision, "downgrade", target, allowed, progress)
-    if not app.revisions().delete((app.name, revision.name)):
+    if not records_of(app).delete((app.name, revision.name)):
         raise Conflict(f"{revision.name} was undone by another process")
     return planned
 

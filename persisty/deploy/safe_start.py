@@ -33,12 +33,14 @@ def follow_safe_changes(app: App) -> list[Change]:
 
 
 def _changed(app: App) -> bool:
-    """Return whether a store has another schema than the one that was applied last. The first start has none, and changes nothing."""
+    """Return whether a store has another schema than the one that was applied last. The first start changes nothing."""
     if not app.records_schemas or not _local(app, None):
         return False
     applied = app.applied.all()
     hashes = {name: one.hash for name, one in applied.items()}
-    return bool(hashes) and any(hashes.get(name) != meta.schema.hash for name, meta in app.metas.items())
+    if not hashes:  # an app of an older persisty, or a new one
+        return any(not app.engine_of(meta).is_empty(name) for name, meta in app.metas.items())
+    return any(hashes.get(name) != meta.schema.hash for name, meta in app.metas.items())
 
 
 def _local(app: App, engine: str | None) -> bool:

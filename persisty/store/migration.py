@@ -23,14 +23,13 @@ Report = Callable[[int], None]
 class Step(Struct, frozen=True, kw_only=True):
     """One step of a migration.
 
-    `title` says what it does. `statements` are what it sends, exactly. `run` does it; interrupted at any moment, it can be run again. `done` returns
-    whether nothing is left of it, read from the engine. `items`: how many items it reads or writes, None if it touches none.
+    `title` says what it does. `statements` are what it sends, exactly. `run` does it. If it is interrupted, a new
+    plan has what is left of it. `items`: how many items it reads or writes, None if it touches none.
     """
 
     title: str
     statements: tuple[str, ...]
     run: Callable[[Report], None]
-    done: Callable[[], bool]
     items: int | None = None
 
 

@@ -26,12 +26,12 @@ from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
 from ...store.engine_urls import read_url
+from ...store.migration import Migrator
 from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
 from .direct_transport import DirectTransport
 from .index_completion import complete
-from .migrator import DynamoDbMigrator
 from .system_table import definition
 from .table_checks import key_faults, table_faults
 from .transport import CONDITION_FAILED, Transport, as_error
@@ -179,9 +179,10 @@ class DynamoDbEngine:
         self._call("UpdateTable", payload)
         return self._wait(self._table(meta))
 
-    def migrator(self) -> DynamoDbMigrator:
+    def migrator(self) -> Migrator:
         """Return the migrator of the stage's tables."""
-        return DynamoDbMigrator(self)
+        found: Migrator = deferred("persisty.backends.dynamodb.migrator").DynamoDbMigrator(self)
+        return found
 
     def described(self, store: str) -> Mapping[str, Any] | None:
         """Return the description of a store's table, None if it does not exist."""

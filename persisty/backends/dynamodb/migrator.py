@@ -166,7 +166,7 @@ class DynamoDbMigrator:
             make()
             report(items or 0)
 
-        return Step(title=one.message, statements=(request,), run=run, done=lambda: False, items=items)
+        return Step(title=one.message, statements=(request,), run=run, items=items)
 
     def _backfill(
         self,
@@ -203,7 +203,7 @@ class DynamoDbMigrator:
                 report(done)
 
         request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
-        return Step(title=title, statements=(request,), run=run, done=lambda: False, items=items)
+        return Step(title=title, statements=(request,), run=run, items=items)
 
     def _guarded(self, declared: StoreMeta[Any], one: Change, items: int) -> Step:
         """Return the step that makes the rows of unique values, and then the index. Items that share a value are named."""
@@ -220,7 +220,7 @@ class DynamoDbMigrator:
             self._tables.add_index(declared, one.name)
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
-        return Step(title=one.message, statements=requests, run=run, done=lambda: False, items=items)
+        return Step(title=one.message, statements=requests, run=run, items=items)
 
     def _name(self, store: str) -> str:
         table = self._tables.described(store)

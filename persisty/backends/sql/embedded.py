@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from sqlalchemy import Table
 
+from ...deferred import deferred
 from ...errors import Fault, InvalidDeclaration, InvalidInput
 from ...model.expressions import And, Compare, Filter, OrderBy
 from ...model.keys import KeyValues
@@ -27,6 +28,7 @@ from ...model.meta import StoreMeta
 from ...query.filter_algebra import combine
 from ...store.backend import Delete, Outcome, Patch, Put, Query, Write, WriteResult
 from ...store.engine_urls import read_url
+from ...store.migration import Migrator
 from ...store.write_results import undone
 from .backend import HOW, SqlBackend
 from .backward_orders import BackwardOrders
@@ -35,7 +37,6 @@ from .dialect import UniqueTaken
 from .engine import SqlEngine
 from .sqlite import SQLITE
 from .sqlite_connection import SqliteConnection
-from .sqlite_migrator import SqliteMigrator
 
 T = TypeVar("T")
 MODES = ("rwc", "rw")
@@ -278,9 +279,11 @@ class SqliteEngine(SqlEngine):
         self._sqlite, self._is_file = connection, path != ":memory:"
         super().__init__(SQLITE, connection, lambda meta, table: SqliteBackend(meta, table, connection), embedded=True)
 
-    def migrator(self) -> SqliteMigrator:
+    def migrator(self) -> Migrator:
         """Return the migrator of the file's tables."""
-        return SqliteMigrator(self._sqlite, SQLITE, local=self._is_file)
+        module = deferred("persisty.backends.sql.sqlite_migrator")
+        found: Migrator = module.SqliteMigrator(self._sqlite, SQLITE, local=self._is_file)
+        return found
 
 
 def connect(url: str, *, app: str, stage: str) -> SqlEngine:

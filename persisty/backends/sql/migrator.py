@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
@@ -85,15 +85,14 @@ class SqlMigrator:
         title: str,
         statements: Sequence[str],
         items: int | None = None,
-        done: Callable[[], bool] = lambda: False,
     ) -> Step:
-        """Return a step that runs statements. `done`: without one, the step is done as soon as a plan leaves it out."""
+        """Return a step that runs statements."""
 
         def run(report: Report) -> None:
             self.execute(statements)
             report(items or 0)
 
-        return Step(title=title, statements=tuple(statements), run=run, done=done, items=items)
+        return Step(title=title, statements=tuple(statements), run=run, items=items)
 
     def execute(self, statements: Sequence[str]) -> None:
         """Run the statements of a step."""

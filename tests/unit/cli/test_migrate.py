@@ -14,6 +14,7 @@ import pytest
 from persisty import App, Attr, SchemaMismatch, stored
 from persisty.cli import server_process
 from persisty.cli.server_process import Options
+from persisty.deploy.migration import lease_of
 
 from ...postgres import schema_in
 from .conftest import Persisty
@@ -150,7 +151,7 @@ def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(
 def test_migrate_says_what_it_continues(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     app = App("garage", items=[Renamed], url=url)
-    with pytest.raises(OSError), app.migration_lease().held(renewed=False):
+    with pytest.raises(OSError), lease_of(app).held(renewed=False):
         raise OSError("the disk is full")
     app.close()
     done = persisty("migrate", declare(Renamed), "--url", url)

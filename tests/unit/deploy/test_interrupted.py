@@ -10,7 +10,7 @@ import pytest
 
 from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.backends.sql.postgres import migrator
-from persisty.deploy.migration import Migration
+from persisty.deploy.migration import Migration, lease_of
 from persisty.store import migration_lease
 from persisty.store.migration import Step
 
@@ -235,7 +235,7 @@ def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
     monkeypatch.setattr(migration_lease, "RENEWAL", 0.05)
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    first, second = app.migration_lease(), app.migration_lease()
+    first, second = lease_of(app), lease_of(app)
     with first.held(renewed=True):
         place.sql(f"UPDATE {place.table('persisty_migration')} SET holder = 'another'")
         assert first.lost.wait(5)
@@ -248,9 +248,9 @@ def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
 def test_the_next_migration_gets_what_the_last_left_unfinished(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    with pytest.raises(Killed), app.migration_lease().held(renewed=False):
+    with pytest.raises(Killed), lease_of(app).held(renewed=False):
         raise Killed("the disk is full")
-    with app.migration_lease().held(renewed=False) as unfinished:
+    with lease_of(app).held(renewed=False) as unfinished:
         assert unfinished == "the disk is full"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.deploy.evolution import evolutions_of
-from persisty.deploy.migration import Migration
+from persisty.deploy.migration import Migration, lease_of
 
 from .conftest import Place
 
@@ -422,7 +422,7 @@ def test_a_database_without_records_is_compared_by_its_table(place: Place) -> No
 def test_two_migrations_at_once_are_decided_by_a_lease(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    with app.migration_lease().held(renewed=False), pytest.raises(Conflict, match="is running"):
+    with lease_of(app).held(renewed=False), pytest.raises(Conflict, match="is running"):
         Migration(app).apply()
     Migration(app).apply()
     assert app.store(Renamed).count() == 2
@@ -431,7 +431,7 @@ def test_two_migrations_at_once_are_decided_by_a_lease(place: Place) -> None:
 def test_the_lease_of_a_killed_migration_ends_and_the_next_continues(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    app.migration_lease()._take()
+    lease_of(app)._take()
     place.sql(f"UPDATE {place.table('persisty_migration')} SET until = '2020-01-01T00:00:00.000000Z'")
     Migration(app).apply()
     assert [one.mileage for one in app.store(Renamed).search_all()] == [7, 8]

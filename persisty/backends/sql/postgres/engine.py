@@ -15,15 +15,16 @@ import psycopg
 from msgspec import structs
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ....deferred import deferred
 from ....errors import BackendUnavailable, Fault, InvalidDeclaration
 from ....model.meta import StoreMeta
 from ....store.backend import StoredTable
 from ....store.engine_urls import read_url
+from ....store.migration import Migrator
 from ..engine import SqlEngine
 from .backend import PostgresBackend
 from .connection import PostgresConnection
 from .dialect import dialect_of, quoted
-from .migrator import PostgresMigrator
 from .mirrored_columns import mirrors
 
 POOL = 10
@@ -56,9 +57,11 @@ class PostgresEngine(SqlEngine):
             embedded=False,
         )
 
-    def migrator(self) -> PostgresMigrator:
+    def migrator(self) -> Migrator:
         """Return the migrator of the schema's tables."""
-        return PostgresMigrator(self._postgres, self._dialect, self._schema)
+        module = deferred("persisty.backends.sql.postgres.migrator")
+        found: Migrator = module.PostgresMigrator(self._postgres, self._dialect, self._schema)
+        return found
 
     def table(self, name: str) -> StoredTable | None:
         found = super().table(name)

@@ -288,7 +288,7 @@ class PostgresMigrator(SqlMigrator):
                 report(done)
                 sleep((monotonic() - started) * REST)
 
-        return Step(title=title, statements=(f"{update} ({first} {some})",), run=run, done=lambda: False, items=items)
+        return Step(title=title, statements=(f"{update} ({first} {some})",), run=run, items=items)
 
     def _concurrent(self, title: str, statements: Sequence[str], items: int | None = None) -> Step:
         """Return a step whose statements run outside of a transaction."""
@@ -302,7 +302,7 @@ class PostgresMigrator(SqlMigrator):
                     raise SchemaMismatch(message, faults=[Fault("", title)]) from taken
             report(items or 0)
 
-        return Step(title=title, statements=tuple(statements), run=run, done=lambda: False, items=items)
+        return Step(title=title, statements=tuple(statements), run=run, items=items)
 
     def _send(self, statement: str) -> None:
         self._postgres.run(lambda session: session.raw.execute(statement.encode()))
