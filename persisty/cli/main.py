@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("migrate", "Change what is stored until it fits the declarations."),
     "import": ("import_file", "Import a CSV or JSON lines file into a store."),
     "deploy": ("deploy", "Deploy an app to AWS."),
+    "cost": ("cost", "Print what a deployment costs in a month."),
     "synth": ("synth", "Write the templates of a deployment, and deploy nothing."),
     "destroy": ("destroy", "Delete the stacks of a deployment, and leave its tables."),
 }

@@ -1,0 +1,112 @@
+"""The cost of a deployment in a month, from its plan, a load and a table of prices: a line for each resource. Pure data.
+
+DynamoDB bills a write by KB, a consistent read by 4 KB, an index read at half of it, and a transactional write twice. An index is written with each write of
+its table. A unique index is a guard row, written in one transaction with the item. Source: "Pricing for On-Demand Capacity" of Amazon DynamoDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+
+from msgspec import Struct
+
+from ..application import App
+from ..model.meta import StoreMeta
+from .alarms import ALARMS, FUNCTION, GRAPHQL, HTTP, QUEUE, STREAM
+from .events import events_of
+from .load import Load, StoreLoad
+from .options import Options
+from .prices import Price
+from .resources import Plan
+
+KB, GB = 1024, 1024**3
+READ_KB = 4
+TRANSACTION = 2
+"""Times that a transactional write costs."""
+HTTP_BYTES = 512 * KB
+MESSAGE_BYTES = 5 * KB
+INDEX_OVERHEAD = 100
+"""Bytes that DynamoDB adds to each item, and to each of its entries in an index."""
+HOURS = 730
+"""Hours of a month."""
+
+
+class CostLine(Struct, frozen=True):
+    """A number of units of one resource in a month, and what they cost in dollars."""
+
+    resource: str
+    unit: str
+    units: float
+    usd: float
+
+
+def cost_of(app: App, plan: Plan, options: Options, load: Load, prices: Mapping[str, Price]) -> list[CostLine]:
+    """Return the lines of a deployment. A resource without any use has none."""
+
+    def line(resource: str, price: str, units: float) -> CostLine:
+        known = prices[price]
+        return CostLine(resource, known.unit, units, units * known.usd / known.per)
+
+    found = [
+        line(resource, price, units)
+        for name, of_store in load.stores.items()
+        for resource, price, units in _table(app.metas[name], of_store, options)
+    ]
+    found += [line(resource, price, units) for resource, price, units in _apis(plan, options, load)]
+    return [one for one in found if one.units]
+
+
+def _table(meta: StoreMeta[object], load: StoreLoad, options: Options) -> Iterator[tuple[str, str, float]]:
+    name = f"table {meta.name}"
+    indexes, uniques = sum(not one.unique for one in meta.indexes), len(meta.uniques)
+    units = ceil(load.bytes / KB) or 1
+    once = TRANSACTION if uniques else 1
+    of_item = once * units + indexes * units
+    guards = TRANSACTION * uniques
+    writes = load.creates * (of_item + guards) + load.updates * (units + indexes * units)
+    writes += load.deletes * (of_item + guards)
+    yield name, "dynamodb_write", writes
+    by_key = ceil(load.bytes / (READ_KB * KB)) or 1
+    page = ceil(load.page * load.bytes / (READ_KB * KB)) or 1
+    yield name, "dynamodb_read", load.reads * by_key + load.searches * page * (0.5 if indexes else 1)
+    stored = load.items * (load.bytes + INDEX_OVERHEAD) * (1 + indexes) / GB
+    yield name, "dynamodb_storage", stored
+    if options.recovery_days:
+        yield name, "dynamodb_recovery", load.items * (load.bytes + INDEX_OVERHEAD) / GB
+
+
+def _apis(plan: Plan, options: Options, load: Load) -> Iterator[tuple[str, str, float]]:
+    asked = load.requests
+    http = asked.rest + asked.graphql
+    parts = max(1, ceil(asked.bytes / HTTP_BYTES))
+    yield "HTTP API", "http_request", http * parts
+    yield "AppSync", "appsync_operation", asked.appsync
+    yield "AppSync", "appsync_update", asked.updates * max(1, ceil(asked.bytes / MESSAGE_BYTES))
+    yield "AppSync", "appsync_minute", asked.connection_minutes
+    if plan.sdl and any(field.caching is not None for field in plan.fields):
+        yield "AppSync", "appsync_cache_hour", HOURS
+    published = sum(of.creates + of.updates + of.deletes for of in load.stores.values()) if plan.publishers else 0
+    invocations = http + asked.appsync * asked.fields
+    seconds = invocations * asked.milliseconds / 1000
+    yield "functions", "lambda_request", invocations + published
+    architecture = "x86_64" if options.target.startswith("x86_64") else "arm64"
+    yield (
+        "functions",
+        f"lambda_{architecture}",
+        (seconds + published * asked.milliseconds / 1000) * options.memory / 1024,
+    )
+    yield "AppSync", "appsync_operation", published  # each change is published by a mutation
+    yield "logs", "log_gb", (invocations + published) * asked.log_bytes / GB
+    yield "responses", "transfer_gb", (http + asked.appsync + asked.updates) * asked.bytes / GB
+    if options.alarms:
+        yield "alarms", "alarm", sum(len(ALARMS[kind]) * count for kind, count in _watched(plan).items())
+    if plan.secret is not None:
+        yield "token secret", "secret", 1
+
+
+def _watched(plan: Plan) -> dict[str, int]:
+    """Return how many resources of each kind have alarms."""
+    streams = int(events_of(plan) is not None)
+    functions = len(plan.functions) + streams
+    return {FUNCTION: functions, STREAM: streams, QUEUE: streams, HTTP: 1, GRAPHQL: int(bool(plan.sdl))}
