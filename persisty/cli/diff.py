@@ -60,6 +60,6 @@ def table(changes: Iterable[Change]) -> Table:
     for one in changes:
         blocked = f". {one.blocked}" if one.blocked else ""
         allow = f" (--allow {one.allow})" if one.allow else ""
-        effect = f"[{STYLES[one.effect]}]{one.effect.value}[/]"
+        effect = "[bold red]blocked[/]" if one.blocked else f"[{STYLES[one.effect]}]{one.effect.value}[/]"
         shown.add_row(escape(one.path), effect, escape(f"{one.message}{blocked}{allow}"))
     return shown

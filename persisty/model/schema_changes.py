@@ -160,9 +160,7 @@ def _added(declared: StoreMeta[Any], one: AttributeSchema, make: Changes) -> Cha
     if one.optional:
         return make.make("attribute_added", f"{one.name} is new: stored items read with None", one.name)
     blocked = f"Stored items have no value for {one.name}: declare a default, or let it be None"
-    return make.make(
-        "attribute_added", f"{one.name} is new, and stored items have no value for it", one.name, blocked=blocked
-    )
+    return make.make("attribute_added", f"{one.name} is new", one.name, blocked=blocked)
 
 
 def _altered(

@@ -98,6 +98,20 @@ def test_diff_prints_each_change_with_its_effect(persisty: Persisty, declare: De
     assert "Nothing to change" in persisty("diff", declare(Car), "--url", url).out
 
 
+@stored(name="car")
+class Owned:
+    id: str
+    odometer: int
+    note: str | None = None
+    owner: str
+
+
+def test_diff_marks_what_is_refused_and_says_what_to_declare(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    out = " ".join(persisty("diff", declare(Owned), "--url", url).out.split())
+    assert "/car/owner blocked owner is new. Stored items have no value for owner: declare a default" in out
+
+
 def test_a_plan_prints_statements_and_changes_nothing(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     done = persisty("migrate", declare(Retyped), "--plan", "--url", url)
