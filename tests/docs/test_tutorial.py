@@ -44,7 +44,7 @@ def run(folder: Path, *command: str) -> str:
 
 
 def test_the_store_prints_what_is_shown(folder: Path) -> None:
-    stores, mistakes, _ = blocks(PAGE, "text")
+    stores, mistakes, *_ = blocks(PAGE, "text")
     assert run(folder, sys.executable, "try_tasks.py") == stores + mistakes
 
 
@@ -64,6 +64,18 @@ def test_the_server_and_the_client_answer_what_is_shown(folder: Path, url: str) 
     client = blocks(PAGE, "python")[3].replace("http://localhost:8000", url).replace('token="…"', f"token={token!r}")
     (folder / "use_client.py").write_text(client)
     assert run(folder, sys.executable, "use_client.py") == blocks(PAGE, "text")[2]
+
+
+def test_a_new_attribute_is_the_change_that_is_shown(folder: Path) -> None:
+    run(folder, sys.executable, "-m", "persisty", "shell", "tasks:app", "-c", "task.count()")
+    declared = (folder / "tasks.py").read_text()
+    attribute = blocks(PAGE, "text")[3]
+    changed = declared.replace("    done:", f"{attribute}    done:").replace("import datetime", "import date, datetime")
+    (folder / "tasks.py").write_text(changed)
+    [shown] = [text for text in blocks(PAGE, "console") if "persisty diff" in text]
+    command, _, output = shown.partition("\n")
+    found = run(folder, sys.executable, "-m", *command.removeprefix("$ ").split())
+    assert [line.split() for line in found.splitlines()] == [line.split() for line in output.splitlines()]
 
 
 def _curl(command: str) -> str:
