@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -32,6 +32,8 @@ from persisty import (
     stored,
     where,
 )
+
+SECRET = "a digest that no caller may read"
 
 
 class Size(enum.Enum):
@@ -76,6 +78,7 @@ class Article:
 class Maker:
     id: UUID
     name: Annotated[str, Meta(min_length=1, max_length=40)]
+    digest: str = Attr(default=SECRET, readable=False, creatable=False, updatable=False)
     articles: HasMany[Article] = link()
     article_count: HasCount[Article] = link()
 
@@ -115,6 +118,33 @@ def greet(name: Annotated[str, Meta(min_length=1, max_length=20)], times: Annota
     return ", ".join(["Hello", *[name] * times])
 
 
+class Offer(Struct):
+    maker: Maker
+    articles: list[Article]
+
+
+@action(access_control=everyone, triggers=WEB_GET)
+def offers() -> list[Offer]:
+    """The makers with their articles: items within the result."""
+    makers = app.store(Maker).links(app.store(Maker).search(order="name").items, "articles")
+    return [Offer(one, sorted(one.articles.items, key=lambda article: article.code)) for one in makers]
+
+
+@action(access_control=everyone, triggers=WEB_GET)
+def catalogue() -> dict[str, Any]:
+    """Items within any JSON."""
+    return {one.name: {"maker": one} for one in app.store(Maker).search(order="name")}
+
+
+@action(access_control=everyone, triggers=WEB_POST)
+def restock(code: str) -> Article:
+    """Fails with the item in its error."""
+    [found] = app.store(Article).search(Article.code == code)
+    changed = app.store(Article).update(found.id, {"stock": 1}, when=Article.stock == 999_999)
+    assert changed is not None
+    return changed
+
+
 @stored(access=public)
 class Shelf:
     """A key of any text."""
@@ -122,4 +152,4 @@ class Shelf:
     id: str
 
 
-app = App("shop", items=[Article, Maker, Slot, Note, Shelf], actions=[total, greet])
+app = App("shop", items=[Article, Maker, Slot, Note, Shelf], actions=[total, greet, offers, catalogue, restock])

@@ -26,6 +26,7 @@ from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of
+from .action_results import Redaction
 from .multi_store_operations import operations_of_stores
 from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
 from .routes import routes_of
@@ -50,7 +51,7 @@ def action_operations(app: App, stores: Mapping[str, Operation] | None = None) -
     faults += [fault for action in actions for fault in access_faults(action)]
     if faults:
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
-    made = (_action_operation(function) for function in app.actions)
+    made = (_action_operation(app, function) for function in app.actions)
     found = [operation for operation in made if operation is not None]
     if found and (faults := [*_offered_twice(operations_of_stores(app) if stores is None else stores, found)]):
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
@@ -74,7 +75,7 @@ def _is_web(trigger: Any) -> bool:
     return hasattr(trigger, "method") and hasattr(trigger, "path")
 
 
-def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
+def _action_operation(app: App, function: Callable[..., Any]) -> ActionOperation | None:
     action = marked(function)
     trigger = next(filter(_is_web, action.triggers), None)
     if trigger is None:
@@ -90,7 +91,8 @@ def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
         for name, one in signature.parameters.items()
         if name not in injected
     )
-    method = trigger.method.value.upper()
+    method, result = trigger.method.value.upper(), hints.get("return", Any)
+    redaction = Redaction(app, result)
     return ActionOperation(
         name=action.name,
         access=access,
@@ -98,8 +100,8 @@ def _action_operation(function: Callable[..., Any]) -> ActionOperation | None:
         method=method,
         path=trigger.path or f"/actions/{kebab(action.name)}",
         parameters=parameters,
-        result=hints.get("return", Any),
-        call=partial(_call_action, function, action.name, access, parameters, injected),
+        result=result,
+        call=partial(_call_action, function, action.name, access, parameters, injected, redaction),
         function=function,
         action=action,
         description=action.description,
@@ -112,10 +114,11 @@ def _call_action(
     access: Rule,
     parameters: tuple[Parameter, ...],
     injected: Mapping[str, Callable[[Caller], Any]],
+    redaction: Redaction,
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
-    """Convert the arguments to the function's types, all faults at once, and call it on behalf of the caller."""
+    """Convert the arguments to the function's types, all faults at once, call it on behalf of the caller, and redact its result."""
     admit(name, access, caller)
     known = tuple(one.name for one in parameters)
     faults = unknown_members(arguments, known, "")
@@ -132,7 +135,7 @@ def _call_action(
         raise InvalidInput(faults=faults)
     values |= {one: made(caller) for one, made in injected.items()}
     with acting_as(caller.subject):
-        return _settled(function(**values))
+        return redaction.of_call(lambda: _settled(function(**values)), caller)
 
 
 def _argument(given: Any, shape: Any) -> Any:

@@ -7,7 +7,7 @@ signature: dataclasses for items and pages, JSON for arguments without a fixed s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, field, make_dataclass, replace
 from functools import wraps
 from typing import Any, ClassVar, Optional, Union
@@ -27,14 +27,17 @@ from servey.security.authorization import Authorization
 from servey.trigger.web_trigger import WebTrigger, WebTriggerMethod
 
 from ..application import App
+from ..errors import PersistyError
 from ..model.meta import Attribute, StoreMeta
 from ..model.rules import Rule
 from ..model.type_descriptions import described
 from ..model.types import KINDS, Kind, bare
 from ..naming import pascal
+from ..security.caller import Caller
 from ..security.row_filters import admits
 from ..store.edits import EditResult
 from .action_access import check_access, marked, rule_of
+from .action_results import Redaction
 from .authorization import caller_of
 from .http.cache_headers import shared
 from .http.problem import problem
@@ -51,7 +54,7 @@ def servey_actions(app: App) -> tuple[Action, ...]:
     check_access(actions)
     verbs += [_multi_store_action(operation) for operation in multi_store_operations(app).values()]
     custom = [_with_resolved_annotations(replace(one, access_control=_RuleControl(rule_of(one)))) for one in actions]
-    return (*verbs, *custom)
+    return (*verbs, *(_redacting(app, one) for one in custom))
 
 
 def _with_resolved_annotations(action: Action) -> Action:
@@ -69,6 +72,36 @@ def _with_resolved_annotations(action: Action) -> Action:
 
     call.__signature__ = resolved  # type: ignore[attr-defined]
     return replace(action, fn=call)
+
+
+def _redacting(app: App, action: Action) -> Action:
+    """Return a custom action whose results are redacted for the caller, if they may contain items."""
+    signature = inspect.signature(action.fn, eval_str=True)
+    returns = signature.return_annotation
+    redaction = Redaction(app, Any if returns is inspect.Signature.empty else returns)
+    if not redaction.needed:
+        return action
+    kinds = (Authorization, Optional[Authorization])  # noqa: UP045 - the forms that servey recognizes
+    given = next((one.name for one in signature.parameters.values() if one.annotation in kinds), None)
+
+    @wraps(action.fn)
+    def call(**named: Any) -> Any:
+        caller = caller_of(named.pop(CALLER, None) if given is None else named.get(given))
+        result = redaction.of_call(lambda: action.fn(**named), caller)
+        return _redacted_later(redaction, result, caller) if inspect.iscoroutine(result) else result
+
+    parameters = sorted([*signature.parameters.values(), *(() if given else (AUTHORIZED,))], key=lambda one: one.kind)
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": returns}
+    return replace(action, fn=call)
+
+
+async def _redacted_later(redaction: Redaction, result: Awaitable[Any], caller: Caller) -> Any:
+    try:
+        return redaction.of(await result, caller)
+    except PersistyError as error:
+        redaction.of_error(error, caller)
+        raise
 
 
 class _RuleControl(AccessControlABC):  # type: ignore[misc]  # servey has no types

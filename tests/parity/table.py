@@ -251,6 +251,17 @@ def wire() -> Iterator[Row]:
     yield rest("compressed", "GET /api/article?limit=1000", accept_encoding="gzip")
 
 
+def items_of_actions() -> Iterator[Row]:
+    """Results and errors of custom actions that contain stored items."""
+    for who in WHO:
+        yield rest("offers", "GET /actions/offers", who=who)
+        yield rest("catalogue", "GET /actions/catalogue", who=who)
+        yield rest("restock", "POST /actions/restock", {"code": "one"}, who)
+        yield graphql("offers", "{ offers { maker { id name } articles { code cost } } }", who)
+        yield graphql("catalogue", "{ catalogue }", who)
+        yield graphql("restock", 'mutation { restock(code: "one") { code cost } }', who)
+
+
 APPEND = "mutation ($k: ID!, $c: ArticleUpdate!) { articleUpdate(key: $k, changes: $c) { tags origin { country altitude } } }"
 ALL = "{ id code price stock weight size tags since hidden maker_id version }"
 
@@ -347,4 +358,15 @@ def mutations() -> Iterator[Row]:
         yield graphql("in order", f'mutation {{ a: articleDelete(key: "{key}") b: articleDelete(key: "{key}") }}', who)
 
 
-ROWS = [*reads(), *searches(), *wire(), *queries(), *writes(), *conditional(), *repeated(), *mutations(), *searches()]
+ROWS = [
+    *reads(),
+    *searches(),
+    *wire(),
+    *items_of_actions(),
+    *queries(),
+    *writes(),
+    *conditional(),
+    *repeated(),
+    *mutations(),
+    *searches(),
+]

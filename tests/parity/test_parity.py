@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.shop import SECRET
+
 from . import hosts
 from .hosts import HOSTS, Answer, as_appsync, dump, plain, world
 from .hosts import settings as settings  # noqa: PLC0414 - a fixture
@@ -49,6 +51,15 @@ def test_appsync_answers_as_the_server_does() -> None:
     for row, (_, one), (_, other) in zip(GRAPHQL, ours, theirs, strict=True):
         assert as_appsync(one) == as_appsync(other), told(row)
     assert stored == kept
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_host_sends_an_attribute_that_no_caller_may_read(host: str) -> None:
+    rows, shown = (GRAPHQL, True) if host == "appsync" else (ROWS, False)
+    found, _ = answers(host, "memory", shown)
+    assert not [row.name for row, (_, body) in zip(rows, found, strict=True) if SECRET.encode() in body]
+    costs = {row.who: body for row, (_, body) in zip(rows, found, strict=True) if row.name == "restock"}
+    assert [who for who, body in costs.items() if b'"cost": 1' in body or b'"cost":1' in body] == ["staff"]
 
 
 def test_the_table_tells_something() -> None:

@@ -6,7 +6,7 @@ The types are those of `types.py` and `results.py`, so one compiler serves the h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -16,10 +16,9 @@ from msgspec import UNSET, Struct
 from ...model.meta import Attribute, StoreMeta
 from ...model.types import Kind, identity
 from ...naming import pascal
-from ...store.store import context_of
 from ..operations import ActionOperation, Operation
 from .described_types import attribute_ref
-from .executor import Items, Member, Node, Objects, Run, Value, Whole
+from .executor import Items, Member, Node, Objects, Value, Whole
 from .links import load, most
 from .result_types import RESULTS, LinkField, link_fields, result_ref
 from .selection import TYPENAME, Selected
@@ -48,7 +47,7 @@ class Planner:
         """The plan of a root field."""
         ref = result_ref(operation)
         stored = not isinstance(operation, ActionOperation)
-        return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, shown=stored))
+        return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, stored=stored))
 
     def event(self, meta: StoreMeta[Any], selected: Selected, parent: str) -> Node:
         """Return the plan of the item of an event, with the attributes that the caller may read."""
@@ -74,8 +73,7 @@ class Planner:
                 return Items(selected, ref.nullable, owner, self._node(item, selected, owner, origin))
             case Record(meta=StoreMeta() as meta) as record:
                 members = [self._of_item(meta, record.name, one, origin) for one in selected.below]
-                shown = None if origin.shown else partial(_shown, meta)
-                return Objects(selected, ref.nullable, owner, members, shown)
+                return Objects(selected, ref.nullable, owner, members)
             case Record() as record:
                 members = [self._of_record(record, one, origin) for one in selected.below]
                 return Objects(selected, ref.nullable, owner, members)
@@ -103,7 +101,7 @@ class Planner:
         attribute, ref = meta.attributes[selected.name], attribute_ref(meta, selected.name)
         ref = Ref(ref.type, ref.answered.nullable or attribute.readable is not True)
         if not origin.known or not isinstance(ref.type, Leaf):
-            known = origin.known or origin.shown
+            known = origin.known or origin.stored
             get = attribute.get if known else partial(member_of, name=attribute.name)
             return Member(selected.key, self._node(ref, selected, owner, origin), get)
         whole = self._whole(attribute, ref.type)
@@ -144,13 +142,14 @@ STRUCTURED = frozenset({Form.STRUCTURE, Form.ANY})
 
 
 class _Origin(Struct, frozen=True):
-    """The origin of values. `known`: a store read them, so their types are right. `shown`: hidden attributes are already removed."""
+    """The origin of values. `known`: a store read them, so their types are right. `stored`: the verb of a store gave them, so that items are instances
+    of their classes."""
 
     known: bool
-    shown: bool
+    stored: bool
 
 
-_KNOWN = _Origin(known=True, shown=True)
+_KNOWN = _Origin(known=True, stored=True)
 
 
 def _typename(selected: Selected, name: str) -> Member:
@@ -174,10 +173,3 @@ def within(least: int, greatest: int, values: list[Any]) -> list[Any] | None:
     except TypeError:  # UNSET among them
         return None
     return values if fine else None
-
-
-def _shown(meta: StoreMeta[Any], run: Run, objects: Sequence[Any]) -> list[Any]:
-    """Return an action's items with only what the caller may see."""
-    items = [one for one in objects if isinstance(one, meta.item)]
-    masked = iter(context_of(run.store(meta)).guard.redact(items))
-    return [next(masked) if isinstance(one, meta.item) else one for one in objects]

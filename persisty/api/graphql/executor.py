@@ -222,7 +222,7 @@ class Member(Struct, frozen=True):
 
 
 class Objects(Node):
-    """Records and items. `shown`: function that redacts the objects for the caller, None if they are redacted already."""
+    """Records and items."""
 
     def __init__(
         self,
@@ -230,10 +230,9 @@ class Objects(Node):
         nullable: bool,
         owner: str,
         members: Sequence[Member],
-        shown: Callable[[Run, list[Any]], list[Any]] | None = None,
     ) -> None:
         super().__init__(selected, nullable, owner)
-        self._members, self._shown = tuple(members), shown
+        self._members = tuple(members)
         self._row = row_type(tuple(member.key for member in members))
         self._inner = [(one.node, one.many) for one in members if isinstance(one.node, Items | Objects)]
         self._leaves = 1 + len(self._members) - len(self._inner)
@@ -257,8 +256,6 @@ class Objects(Node):
     def _rows(self, run: Run, objects: list[Any], trace: Trace) -> list[Any]:
         if not objects:
             return []
-        if self._shown is not None:
-            objects = self._shown(run, objects)
         for position, one in enumerate(objects) if isinstance(objects[0], ResultPage) else ():
             for error in one.errors:
                 run.fail(error, trace(position), self.selected, nullable=True)

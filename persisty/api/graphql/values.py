@@ -81,10 +81,9 @@ WITHOUT_ERRORS: dict[Form, Callable[[Any], Any]] = {
 def answer(
     ref: Ref,
     value: Any,
-    item: Callable[[Any], Any] | None = None,
     spell: Mapping[Form, Callable[[Any], Any]] = ANSWERS,
 ) -> Any:
-    """Return a result as its GraphQL type spells it. `item` spells the stored items in it, `item_answer` by default.
+    """Return a result as its GraphQL type spells it.
 
     A part of the result that GraphQL cannot carry is null. `Unsupported` if that is all of it.
     """
@@ -94,12 +93,12 @@ def answer(
         case Leaf(form=form):
             return spell.get(form, plain_json)(value)
         case ListOf(member):
-            return [answer(member, one, item, WITHOUT_ERRORS) for one in value]
+            return [answer(member, one, WITHOUT_ERRORS) for one in value]
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
-            return (item or item_answer)(value)
+            return item_answer(value)
         case Record(fields=fields):
             members = ((field, member_of(value, field.attribute)) for field in fields)
-            return {field.name: answer(field.ref, one, item, WITHOUT_ERRORS) for field, one in members}
+            return {field.name: answer(field.ref, one, WITHOUT_ERRORS) for field, one in members}
 
 
 def member_of(value: Any, name: str) -> Any:
@@ -139,7 +138,7 @@ def _spelling(ref: Ref) -> Callable[[Any], Any] | None:
     inner = within_lists(ref)
     if isinstance(inner, Leaf) and inner.form not in WITHOUT_ERRORS:
         return None
-    return lambda value: answer(ref, value, None, WITHOUT_ERRORS)
+    return lambda value: answer(ref, value, WITHOUT_ERRORS)
 
 
 def _whole(value: Any) -> Any:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ...errors import PreconditionFailed
 from ...model.cache_policy import Cache, cache_of
+from ...model.contained_items import depends_on_caller, may_hold_items
 from ...model.generators import UPDATED, VERSION, Generator
 from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.verbs import VERBS
@@ -150,13 +151,19 @@ def _told(operation: StoreOperation | ActionOperation, varies: tuple[str, ...]) 
         headers = _headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb))
         told = _varied(Told(headers), varies)
         return lambda content, body: told
-    action = operation.action
-    anybody, control = operation.access.constant is True, action.cache_control
+    anybody, control = operation.access.constant is True, operation.action.cache_control
+    holds_items = anybody and may_hold_items(operation.result)
     known = NEVER if control is None else cache_of(control)
+
+    def everybody(content: Any) -> bool:
+        return anybody and not (holds_items and depends_on_caller(content))
+
     if known is None:
-        return lambda content, body: _asked(control, content, body, anybody)
-    headers, name = _headers(known, everybody=anybody and known.public), known.modified
-    return lambda content, body: Told(headers, modified=_moment(content, name) if name else None)
+        return lambda content, body: _asked(control, content, body, everybody(content))
+    name, by_caller = known.modified, {one: _headers(known, everybody=one) for one in (True, False)}
+    return lambda content, body: Told(
+        by_caller[known.public and everybody(content)], modified=_moment(content, name) if name else None
+    )
 
 
 def shared(meta: StoreMeta[Any], verb: str, known: frozenset[str] = frozenset()) -> bool:

@@ -14,11 +14,13 @@ import msgspec
 import pytest
 
 from persisty import COUNT, Conflict, Create, InvalidCursor, PersistyError, PreconditionFailed, Store, Update
+from persisty.api.action_results import guards
 from persisty.query.filter_parsing import filter_of_json
+from persisty.store.item_redaction import redact_contained
 from persisty.store.store import context_of
 
-from .cast import ADMINISTRATOR, ANYBODY, OUTSIDER, OWNER, RESTRICTED, Role
-from .oracle import GIVEN, KINDS, attributes, known, rows, seen
+from .cast import ADMINISTRATOR, ANYBODY, FULL, OUTSIDER, OWNER, RESTRICTED, Role
+from .oracle import GIVEN, KINDS, attributes, known, rows, seen, shown
 from .surfaces import OverGraphql, OverRest, Python, request
 from .test_leaks import Twins, every_restricted_role, same
 from .twins import VARIANTS, told_of
@@ -245,6 +247,16 @@ def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, rol
                 assert found.keys() <= fine
             except PersistyError as error:
                 assert error.code in ("forbidden", "unauthenticated")  # noqa: PT017
+
+
+@pytest.mark.parametrize("role", RESTRICTED, ids=str)
+def test_the_items_in_the_result_of_an_action_are_as_the_role_sees_them(stage: Stage, role: Role) -> None:
+    assert role.caller is not None
+    for kind in ("profile", "article", "comment"):
+        items = Python(stage.app).store(FULL, kind).read_batch([*stage.world[kind]])
+        result = {"found": [(kind, one) for one in items]}
+        found = msgspec.to_builtins(redact_contained(result, guards(stage.app, role.caller)))
+        assert found["found"] == [(kind, shown(role, kind, row, stage.world)) for row in stage.world[kind].values()]
 
 
 @pytest.mark.parametrize("role", RESTRICTED, ids=str)

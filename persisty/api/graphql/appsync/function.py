@@ -14,8 +14,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,11 +23,9 @@ from msgspec.structs import replace
 from ....application import App
 from ....deferred import deferred
 from ....errors import Fault, InvalidInput, NotFound, PersistyError, UnreadableItem
-from ....model.meta import StoreMeta, meta_of
 from ....model.pages import ResultPage
 from ....model.types import identity
 from ....security.caller import Caller
-from ....store.store import Store, context_of
 from ...http.problem import as_error
 from ...multi_store_operations import operations_of_stores
 from ...operations import Operation
@@ -39,7 +36,7 @@ from ..resolvers import call, error_extensions
 from ..result_types import offered_in, result_ref
 from ..subscriptions import subscriptions
 from ..types import Leaf
-from ..values import answer, item_answer, plain_json
+from ..values import answer, plain_json
 from .appsync_selection import Picker, paths_of
 from .callers import caller_of_event
 from .link_batch import LinkBatch, grouped
@@ -117,7 +114,7 @@ class AppSync:
         ref, stores = result_ref(operation), stores_for(self._app.catalogue.stores, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:
             found = call(operation, arguments, caller)
-            whole: Envelope = {"data": answer(ref, found, partial(_shown, stores))}
+            whole: Envelope = {"data": answer(ref, found)}
             errors = found.errors if isinstance(found, ResultPage) else ()
             return {**whole, "errors": list(map(_error, errors))} if errors else whole
         picker = Picker(variables if isinstance(variables, Mapping) else {}, self._planner.links)
@@ -144,11 +141,6 @@ class AppSync:
             self._fields |= _by_field(actions.action_operations(self._app))
             self._complete = True
         return self._fields.get(field)
-
-
-def _shown(stores: Callable[[StoreMeta[Any]], Store[Any]], item: Any) -> Any:
-    """An item with what the caller may see of it: an action may answer more."""
-    return item_answer(context_of(stores(meta_of(item))).guard.redact([item])[0])
 
 
 def _by_field(operations: Mapping[str, Operation]) -> dict[str, Operation]:
