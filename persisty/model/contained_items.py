@@ -65,7 +65,7 @@ class Parts(Struct, frozen=True):
 
 
 class ContainedItems:
-    """The stored items within a value, each once. A value may contain itself."""
+    """The stored items within a value, each once. A value may contain itself. Lists of items that every caller may read whole are passed over."""
 
     def __init__(self, value: Any) -> None:
         self.items: list[Any] = []
@@ -173,10 +173,18 @@ def _of_fields(names: tuple[str, ...]) -> Parts:
 
 
 def _unless_scalars(values: Collection[Any]) -> Sequence[Any]:
-    """Return the values, none if no value of their classes contains another one."""
-    if all(item_of(cls) is None and parts_of(cls) is None for cls in {*map(type, values)}):
-        return ()
-    return [*values]
+    """Return the values, none if no value of their classes contains another one or is an item with a restricted attribute."""
+    return () if all(map(_is_plain, {*map(type, values)})) else [*values]
+
+
+def _is_plain(cls: Any) -> bool:
+    meta = item_of(cls)
+    return parts_of(cls) is None if meta is None else cls is meta.item and _all_readable(meta)
+
+
+@per_meta
+def _all_readable(meta: StoreMeta[Any]) -> bool:
+    return all(one.readable is True for one in meta.attributes.values()) and not nested_items(meta)
 
 
 def _mapping(value: Mapping[Any, Any], parts: Sequence[Any]) -> Mapping[Any, Any]:
