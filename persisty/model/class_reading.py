@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, ForwardRef, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -23,7 +23,7 @@ from .links import LinkSpec, LinkType
 from .named_things import Names
 from .rules import Custom, CustomFunction, Rule, replaced
 from .schema import AttributeSchema, Default, Function, LinkSchema, Schema, Value
-from .type_descriptions import Describer
+from .type_descriptions import Describer, described, item_of
 from .types import bare, metas_of, unwrap
 
 CONVENTIONS: dict[tuple[str, type], Any] = {
@@ -48,6 +48,8 @@ def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> t
         given = getattr(cls, name, UNSET)
         spec: Attr[Any] = given if isinstance(given, Attr) else Attr(default=given)
         attributes.append(_attribute(name, annotations[name], optional, spec, name in owners, describer, faults))
+        faults += _hidden_within(name, annotations[name])
+    faults += _without_annotation(cls, {*hints, *kinds})
     links, targets = [], {}
     for name, kind in kinds.items():
         declared = _link_spec(cls, name, faults)
@@ -61,6 +63,26 @@ def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> t
         **{**settings, "access": _inert(access, describer.names)},
     )
     return schema, Bindings(cls, annotations, describer.names.things, targets)
+
+
+def _without_annotation(cls: type, declared: Collection[str]) -> Iterator[Fault]:
+    """Yield a fault for each declaration that has no annotation, as `text = Attr(default="")`: Python takes it for a class attribute."""
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            if isinstance(value, Attr | Generator | LinkSpec) and name not in declared:
+                expected = f"{name}: HasMany[…] = link()" if isinstance(value, LinkSpec) else f"{name}: Attr[…] = …"
+                yield Fault(f"/{name}", "has no annotation, so that it is no attribute", expected)
+
+
+def _hidden_within(name: str, annotation: Any) -> Iterator[Fault]:
+    """Yield a fault for each stored item within an attribute's type that has attributes which not every caller may read: their rules hold for the
+    item itself, and not for copies of it within others."""
+    for cls in described(annotation).classes.values():
+        meta = item_of(cls)
+        hidden = [one.name for one in meta.attributes.values() if one.readable is not True] if meta else []
+        if meta is not None and hidden:
+            message = f"would show {', '.join(hidden)} of {meta.name} to every caller that may read it"
+            yield Fault(f"/{name}", message, "a link to the item, or a class that is not stored", cls.__name__)
 
 
 class _Scope(dict[str, Any]):
