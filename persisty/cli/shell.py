@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import code
 import sys
+import traceback
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,9 @@ try:
     import rlcompleter
 except ModuleNotFoundError:  # as on Windows
     readline = None  # type: ignore[assignment]
+
+FIRST_LINE = "from persisty import *"
+"""The line that every prompt begins with."""
 
 
 def command(
@@ -34,7 +38,7 @@ def command(
     names = names_of(loaded)
     try:
         if run is not None:
-            exec(compile(run, "<command>", "exec"), names)
+            _run(run, names)
         else:
             if sys.stdin.isatty():
                 _complete(names)
@@ -43,10 +47,27 @@ def command(
         loaded.close()
 
 
+def _run(text: str, names: dict[str, Any]) -> None:
+    """Run code of the command line. An error of it is shown as Python shows it, from that code on, and the exit code is 1."""
+    try:
+        exec(compile(text, "<command>", "exec"), names)
+    except Exception as error:
+        below = error.__traceback__.tb_next if error.__traceback__ else None
+        traceback.print_exception(type(error), error, below)
+        raise typer.Exit(1) from None
+
+
 def names_of(app: App) -> dict[str, Any]:
-    """Return the names of the prompt: `app`, each item by its class, and each store by its name. The app wins over a store of the same name."""
+    """Return the names of the prompt: persisty's public ones, those of the modules that declare the items, each store by its name, each item by its
+    class, and `app`. What comes later wins."""
+    public: dict[str, Any] = {}
+    exec(FIRST_LINE, public)
+    modules = dict.fromkeys(meta.item.__module__ for meta in app.metas.values())
+    declared = {
+        name: value for module in modules for name, value in vars(sys.modules[module]).items() if name[0] != "_"
+    }
     items = {meta.item.__name__: meta.item for meta in app.metas.values()}
-    return {**{name: app.store(name) for name in app.metas}, **items, "app": app}
+    return {**public, **declared, **{name: app.store(name) for name in app.metas}, **items, "app": app}
 
 
 def _complete(names: dict[str, Any]) -> None:

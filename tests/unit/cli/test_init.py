@@ -51,6 +51,14 @@ def test_its_code_is_formatted_and_free_of_complaints(template: Template, tmp_pa
         run(tmp_path, "ruff", *command, ".")
 
 
+@pytest.mark.parametrize("template", list(Template))
+def test_its_code_passes_mypy(template: Template, tmp_path: Path) -> None:
+    for name, text in files_of(template, "shop").items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    run(tmp_path, "mypy", "--strict", "shop", "--cache-dir", str(ROOT / ".mypy_cache"))
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("My_Shop", "kebab case"), ("2shop", "kebab case"), ("json", "hide another"), ("class", "hide another")],

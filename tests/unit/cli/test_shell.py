@@ -17,6 +17,19 @@ def test_a_command_uses_stores_and_items(persisty: Persisty, url: str) -> None:
     assert again.out == "1.5\n"
 
 
+def test_public_names_and_those_of_the_apps_modules_are_there(persisty: Persisty, url: str) -> None:
+    code = "print(product.on_behalf_of(Caller('ann')).meta.name, Annotated.__name__, Conflict.code)"
+    done = persisty("shell", SHOP, "--url", url, "-c", code)
+    assert (done.code, done.out) == (0, "product Annotated conflict\n")
+
+
+def test_an_error_of_the_code_is_shown_from_that_code_on(persisty: Persisty, url: str) -> None:
+    done = persisty("shell", SHOP, "--url", url, "-c", "1 / 0")
+    assert done.code == 1
+    assert done.err.splitlines()[-1] == "ZeroDivisionError: division by zero"
+    assert "typer" not in done.err
+
+
 def test_the_prompt_reads_until_its_input_ends(persisty: Persisty, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("print(product.count())\n"))
     done = persisty("shell", SHOP, "--url", url)
