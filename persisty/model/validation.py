@@ -21,6 +21,7 @@ from .generators import Add, Append, now
 from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta, per_meta
+from .plain_members import has_members, spelled
 from .types import NORMALISE
 from .update_operators import spelled_change, typed_change
 
@@ -132,6 +133,9 @@ def new_item(
     try:
         return _item(meta, values)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
+        if has_members(values):
+            plain: dict[str, Any] = spelled(values)
+            return new_item(meta, plain, path)
         faults = _faults(meta, values, path, may)
         if not faults and holds_unrounded(values):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
@@ -273,6 +277,8 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
 def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
     if type(value) in BUILTIN:
         return msgspec.convert(value, annotation, strict=strict)
+    if has_members(value):
+        value = spelled(value)
     if holds_unrounded(value):
         return settled(value, annotation)
     return msgspec.convert(value, annotation, strict=strict)
