@@ -140,7 +140,7 @@ def test_an_engine_that_fails_for_good_in_between_leaves_a_cursor(
     far: App, near: App, proxy: FaultProxy, fault: Any
 ) -> None:
     owner, new = filled(near, Account), uuid4().hex
-    proxy.choose = _failing_after(3, fault)
+    proxy.choose = _failing_after(4, fault)
 
     def change(cursor: str | None) -> BulkResult:
         return far.store(Account).update_all({"owner": new}, A.owner == owner, cursor=cursor)

@@ -187,10 +187,11 @@ def test_a_transaction_that_keeps_meeting_others_is_throttled() -> None:
     assert len(script.calls) == ATTEMPTS
 
 
-def test_a_transaction_with_an_item_too_large_is_invalid_input() -> None:
+def test_an_item_too_large_aborts_its_transaction_and_is_invalid_input() -> None:
     backend, _ = over(canceled(NONE, {"Code": "ValidationError", "Message": "Item size has exceeded the maximum"}))
-    with pytest.raises(InvalidInput):
-        backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+    fine, large = backend.write([Put(thing("1")), Put(thing("2"))], atomic=True)
+    assert (fine.outcome, large.outcome) == (Outcome.ABORTED, Outcome.ERROR)
+    assert isinstance(large.error, InvalidInput)
 
 
 def test_an_atomic_batch_of_more_than_100_is_too_large_before_anything_is_asked() -> None:

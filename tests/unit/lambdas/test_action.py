@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import pytest
+
+import lambdas
 
 SPEC = "examples.messenger.app:app"
 
@@ -17,9 +20,8 @@ def handler() -> Any:
         environment.setenv("PERSISTY_URL", "memory://")
         for name in ("rest", "appsync", "action"):
             environment.delitem(sys.modules, f"lambdas.{name}", raising=False)
-        import lambdas.action
-
-        yield lambdas.action.handler
+            environment.delattr(lambdas, name, raising=False)  # or the package has the module of an earlier test
+        yield import_module("lambdas.action").handler
     for name in ("rest", "appsync", "action"):
         sys.modules.pop(f"lambdas.{name}", None)
 

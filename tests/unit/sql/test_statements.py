@@ -79,6 +79,11 @@ def plan(store: Store[Any], call: Any) -> str:
     return "\n".join(row[3] for row in rows)
 
 
+def of_tables(found: str) -> str:
+    """Return a plan without the lines about the keys that a batch gives, which are rows of the statement."""
+    return "\n".join(line for line in found.splitlines() if "_sought" not in line and "CONSTANT ROWS" not in line)
+
+
 def test_keys_and_declared_indexes_are_used(things: Store[Thing]) -> None:
     key, at = UUID(int=1), datetime.fromisoformat("2026-01-01T00:00:00Z")
     for call in (
@@ -93,7 +98,7 @@ def test_keys_and_declared_indexes_are_used(things: Store[Thing]) -> None:
         lambda: things.search(Thing.size.oneof([1, 2])),
         lambda: things.count(Thing.size > 3),
     ):
-        found = plan(things, call)
+        found = of_tables(plan(things, call))
         assert found.startswith(("SEARCH", "MULTI-INDEX OR")), found
 
 
@@ -111,7 +116,8 @@ def test_an_order_that_an_index_has_is_not_sorted_again(things: Store[Thing]) ->
 
 def test_a_batch_of_composite_keys_is_looked_up() -> None:
     parts = a_store(Part)
-    found = plan(parts, lambda: parts.read_batch([("a", 1), ("b", 2), ("c", 3)]))
+    found = of_tables(plan(parts, lambda: parts.read_batch([("a", 1), ("b", 2), ("c", 3)])))
+    assert found.startswith("SEARCH part USING COVERING INDEX"), found
     assert "SCAN" not in found, found
 
 
