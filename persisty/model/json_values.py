@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
-from .schema_types import Datetime, Number, Python
+from .schema_types import Datetime, Number, Python, Set, parts_of
+from .set_order import with_sets
 from .type_descriptions import description_of
 from .types import NORMALISE, Kind, exact, utc
 
@@ -31,7 +32,9 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
     if kind is not Kind.JSON:
         return NORMALISE.get(kind)
     decode = msgspec.json.Decoder(annotation).decode
-    bounded = any(isinstance(part, Number | Datetime) for part in description_of(annotation).parts())
+    description = description_of(annotation)
+    bounded = any(isinstance(part, Number | Datetime) for part in description.parts())
+    moments = any(isinstance(part, Set) and _has_datetimes(part) for part in description.parts())
 
     def through_json(value: Any) -> Any:
         try:
@@ -39,6 +42,8 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
             if not surely_shallow(text) and too_deep(msgspec.json.decode(text)):
                 raise TooDeep(MAX_NESTING)
             found = decode(text)
+            if moments:
+                found = with_sets(found, _in_utc)
             if bounded:
                 _check_nested(found)
             return found
@@ -46,6 +51,17 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
             raise TooDeep(MAX_NESTING) from None
 
     return through_json
+
+
+def _has_datetimes(type_: Set) -> bool:
+    return any(isinstance(one, Datetime) for one in parts_of(type_.items))
+
+
+def _in_utc(members: Any) -> Any:
+    """Return the set with UTC for each datetime without a zone: 00:00 and 00:00Z are one member."""
+    return type(members)(
+        one.replace(tzinfo=UTC) if isinstance(one, datetime) and one.tzinfo is None else one for one in members
+    )
 
 
 def _check_nested(value: Any) -> None:

@@ -20,6 +20,7 @@ from msgspec import UNSET, Struct
 from ...errors import AnswerTooLarge, Forbidden, PersistyError, UnreadableItem, Unsupported
 from ...model.meta import StoreMeta
 from ...model.pages import ResultPage
+from ...model.set_order import ordered
 from ...security.caller import Caller
 from ...store.store import Store
 from .selection import Selected
@@ -177,7 +178,7 @@ class Items(Node):
                 answers.append(self.absent(run, value, trace(position)))
             else:
                 try:
-                    members.extend(value)
+                    members.extend(ordered(value))
                     answers.append(UNSET)
                 except Exception as error:  # not a list at all, or one that breaks off
                     del members[ends[-1] if ends else 0 :]

@@ -20,6 +20,10 @@ from msgspec import UNSET
 from ...errors import Unsupported
 from ...model import nesting
 from ...model.meta import StoreMeta, meta_of, per_meta
+from ...model.schema_types import Set
+from ...model.set_order import ordered, ordered_builtins, ordered_json
+from ...model.type_descriptions import description_of
+from ...model.types import Kind
 from .described_types import attribute_ref
 from .types import EXACT, Field, Form, Leaf, ListOf, Record, Ref, within_lists
 
@@ -28,7 +32,7 @@ _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 def plain_json(value: Any) -> Any:
     """A value as JSON has it, in builtins: keys are text, and numbers that JSON lacks are null."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+    return msgspec.json.decode(ordered_json(value))
 
 
 def _digits(value: Any) -> str:
@@ -93,7 +97,7 @@ def answer(
         case Leaf(form=form):
             return spell.get(form, plain_json)(value)
         case ListOf(member):
-            return [answer(member, one, WITHOUT_ERRORS) for one in value]
+            return [answer(member, one, WITHOUT_ERRORS) for one in ordered(value)]
         case Record(meta=StoreMeta() as meta) if isinstance(value, meta.item):
             return item_answer(value)
         case Record(fields=fields):
@@ -109,7 +113,7 @@ def member_of(value: Any, name: str) -> Any:
 def item_answer(item: Any) -> dict[str, Any]:
     """Return an item as its GraphQL type spells it."""
     meta = meta_of(item)
-    values: dict[str, Any] = msgspec.to_builtins(item)
+    values: dict[str, Any] = ordered_builtins(item) if _has_sets(meta) else msgspec.to_builtins(item)
     for name in _unreadable(meta):
         values.pop(name, None)
     for name, get, spell in _respelled(meta):
@@ -117,6 +121,12 @@ def item_answer(item: Any) -> dict[str, Any]:
         if value is not None and value is not UNSET:
             values[name] = spell(value)
     return values
+
+
+@per_meta
+def _has_sets(meta: StoreMeta[Any]) -> bool:
+    nested = [one.type for one in meta.attributes.values() if one.kind is Kind.JSON]
+    return any(isinstance(part, Set) for type_ in nested for part in description_of(type_).parts())
 
 
 @per_meta

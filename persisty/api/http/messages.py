@@ -28,6 +28,7 @@ from ...errors import (
 from ...model import nesting
 from ...model.json_numbers import UnroundedNumber, decode, number_of
 from ...model.pages import ResultPage, page_like
+from ...model.set_order import with_ordered_sets
 from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
@@ -66,7 +67,8 @@ def document_of(error: PersistyError) -> dict[str, Any]:
 def _error(value: Any) -> dict[str, Any]:
     """Encode an error within an answer: the one of an item that a page lacks."""
     if isinstance(value, PersistyError):
-        return document_of(value)
+        document: dict[str, Any] = with_ordered_sets(document_of(value))
+        return document
     raise TypeError(f"No JSON of {type(value).__name__}")
 
 
@@ -77,8 +79,8 @@ def encode(content: Any) -> bytes:
     """Encode the content of a response. Equal contents have equal bytes."""
     try:
         return _ENCODER.encode(content)
-    except TypeError:  # it orders no names but texts: those of an object may be UUIDs
-        return msgspec.json.encode(_ordered(content))
+    except TypeError:  # names of an object that are no texts but UUIDs, or members of a set that cannot be compared
+        return msgspec.json.encode(_ordered(with_ordered_sets(content)))
 
 
 MAX_RESPONSE = 1 << 25
@@ -118,7 +120,7 @@ def encode_lines(items: Sequence[Any]) -> bytes:
     try:
         return _ENCODER.encode_lines(items)
     except TypeError:
-        return b"".join(msgspec.json.encode(_ordered(one)) + b"\n" for one in items)
+        return b"".join(encode(one) + b"\n" for one in items)
 
 
 _ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic", enc_hook=_error)

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ...model import schema_types as forms
 from ...model.schema import Definition, Enumeration, Field, Function, Object, Value
+from ...model.set_order import with_ordered_sets
 from ...model.type_descriptions import Described
 from .component_names import class_name
 
@@ -242,7 +243,7 @@ def _array_like(definition: Object, members: list[Schema]) -> Schema:
 def _member(schemas: TypeSchemas, field: Field) -> Schema:
     schema = schemas.of(field.type)
     if isinstance(field.default, Value):
-        schema["default"] = msgspec.to_builtins(field.default.value, str_keys=True)
+        schema["default"] = msgspec.to_builtins(with_ordered_sets(field.default.value), str_keys=True)
     elif isinstance(field.default, Function) and field.default.function in EMPTY:
         schema["default"] = EMPTY[field.default.function]
     return schema

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from ....model import nesting
 from ....model.json_numbers import decode
+from ....model.set_order import ordered_json
 from ....model.types import identity
 
 
@@ -42,7 +43,7 @@ def _spelled(name: str, kind: Any) -> Callable[[Any], Any]:
 
 
 def json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return ordered_json(value).decode()
 
 
 SCALARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {

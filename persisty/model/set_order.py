@@ -1,0 +1,92 @@
+"""The order of the members of a set in JSON: the same in every process and on every surface.
+
+Members that Python can compare are sorted by their own order. The members of any other set are sorted by their JSON.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+LEAVES = frozenset({str, int, float, bool, type(None), bytes})
+
+
+def ordered_json(value: Any) -> bytes:
+    """Return the value as JSON. Equal values have equal bytes."""
+    try:
+        return _ENCODER.encode(value)
+    except TypeError:  # members of a set cannot be compared, or names of an object are no texts
+        return _written(with_ordered_sets(value))
+
+
+def ordered_builtins(value: Any) -> Any:
+    """Return the value as msgspec converts it to builtins, with the members of sets in order."""
+    try:
+        return msgspec.to_builtins(value, order="deterministic")
+    except TypeError:
+        return msgspec.to_builtins(with_ordered_sets(value))
+
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def with_ordered_sets(value: Any) -> Any:
+    """Return the value with a sorted list for each set in it."""
+    return with_sets(value, _members)
+
+
+def ordered(members: Iterable[Any]) -> Iterable[Any]:
+    """Return the members of a list as they are, and those of a set in order."""
+    return _members(members) if isinstance(members, set | frozenset) else members
+
+
+def _members(members: set[Any] | frozenset[Any]) -> list[Any]:
+    try:
+        return sorted(members)
+    except TypeError:
+        plain = [with_ordered_sets(one) for one in members]
+        return [one for _, one in sorted([(_written(one), one) for one in plain], key=_text)]
+
+
+def _text(pair: tuple[bytes, Any]) -> bytes:
+    return pair[0]
+
+
+def _written(value: Any) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
+
+
+def with_sets(value: Any, convert: Callable[[set[Any] | frozenset[Any]], Any]) -> Any:
+    """Return the value with `convert` applied to each set in it. Objects that contain a converted set are copied; the value itself is not changed."""
+    kind = type(value)
+    if kind in LEAVES:
+        return value
+    if isinstance(value, set | frozenset):
+        return convert(value)
+    if isinstance(value, dict):
+        return {name: with_sets(one, convert) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        members = [with_sets(one, convert) for one in value]
+        return members if isinstance(value, list) else tuple(members)
+    if isinstance(value, msgspec.Struct):
+        return _replaced(value, kind.__struct_fields__, convert, force_setattr)
+    # a dataclass, without the module of that name, which takes its time to import
+    return _replaced(value, getattr(kind, "__dataclass_fields__", ()), convert, object.__setattr__)
+
+
+def _replaced(
+    value: Any, names: Iterable[str], convert: Callable[[Any], Any], put: Callable[[Any, str, Any], None]
+) -> Any:
+    changed: Any = None
+    for name in names:
+        before = getattr(value, name, None)
+        after = with_sets(before, convert)
+        if after is not before and (after or before):
+            if changed is None:
+                changed = copy.copy(value)
+            put(changed, name, after)
+    return value if changed is None else changed
