@@ -16,7 +16,16 @@ from rich.console import Console
 from ..application import App
 from ..deploy.evolution import evolutions_of
 from ..deploy.migration import Migration, Planned, Progress
-from ..deploy.revisions import FOLDER, Revision, downgrade, pending, revisions_in, upgrade, write_revision
+from ..deploy.revisions import (
+    FOLDER,
+    Revision,
+    create_unnamed,
+    downgrade,
+    pending,
+    revisions_in,
+    upgrade,
+    write_revision,
+)
 from ..errors import Fault, InvalidDeclaration, PersistyError, SchemaMismatch
 from .diff import load, table
 from .project import AppArgument
@@ -74,6 +83,7 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str]) -> N
     """Run the pending files. What they leave to change is a mistake: it was not reviewed."""
     if allowed:
         raise InvalidDeclaration("Destructive changes are in `ALLOWED` of the revision files: leave out --allow")
+    create_unnamed(app, files)
     for one in pending(app, files):
         _print_left(_watched(lambda progress: upgrade(app, one, progress)))  # noqa: B023
         typer.echo(f"Done: {one.path}")

@@ -36,9 +36,9 @@ def records_of(app: App) -> Records:
     return {name: (schema_from_json(one.schema), one.engine) for name, one in app.applied.all().items()}
 
 
-def evolutions_of(app: App, allowed: Iterable[str] = ()) -> list[Evolution]:
+def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str] | None = None) -> list[Evolution]:
     """Return the changes of each store that has some, those of removed items last. `allowed`: destructive changes that are made, whose attributes are
-    left behind on purpose."""
+    left behind on purpose. `removed`: the items that count as removed if the app does not declare them; None: every item that was applied."""
     dropped = frozenset(one.removeprefix("drop:") for one in allowed)
     records = records_of(app)
     found, heirs = [], set[str]()
@@ -49,7 +49,8 @@ def evolutions_of(app: App, allowed: Iterable[str] = ()) -> list[Evolution]:
             heirs.add(evolution.name)
             if evolution.changes:
                 found.append(evolution)
-    return [*found, *_removed(app, records, heirs)]
+    gone = {name: one for name, one in records.items() if removed is None or name in removed}
+    return [*found, *_removed(app, gone, heirs)]
 
 
 def _evolution(

@@ -11,7 +11,7 @@ planning again: what is done is no longer in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -38,23 +38,31 @@ class Planned(Struct, frozen=True):
 
 class Migration:
     """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`. `unknown_allowed`: they may name changes
-    that are not there, as those of a revision that was run in part."""
+    that are not there, as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
+    None: every item that was applied."""
 
-    def __init__(self, app: App, allowed: Iterable[str] = (), *, unknown_allowed: bool = False) -> None:
+    def __init__(
+        self,
+        app: App,
+        allowed: Iterable[str] = (),
+        *,
+        unknown_allowed: bool = False,
+        removed: Collection[str] | None = None,
+    ) -> None:
         self._app, self._allowed = app, frozenset(allowed)
-        self._unknown_allowed = unknown_allowed
+        self._unknown_allowed, self._removed = unknown_allowed, removed
         self.unfinished: str | None = None
         """Why the last migration of the app has stopped, after `apply`. None if it has succeeded."""
 
     def plan(self) -> list[Planned]:
         """Return the steps of each store that has changed. Raises `SchemaMismatch` if stored items do not survive a change."""
-        evolutions = evolutions_of(self._app, self._allowed)
+        evolutions = self._evolutions()
         self._check_allowed(evolutions)
         return self._planned(evolutions)
 
     def apply(self, progress: Progress = lambda step, items: None) -> list[Planned]:
         """Make the changes and return them. Raises what `plan` raises, and `Conflict` if another migration of the app runs."""
-        evolutions = evolutions_of(self._app, self._allowed)
+        evolutions = self._evolutions()
         self._check_allowed(evolutions)
         engines = list(dict.fromkeys(one.engine for one in evolutions if one.engine is not None))
         done: list[Planned] = []
@@ -77,13 +85,16 @@ class Migration:
         if migrator is None:
             return []
         with nullcontext() if engine is None else migrator.together():
-            planned = self._planned(one for one in evolutions_of(self._app, self._allowed) if one.engine == engine)
+            planned = self._planned(one for one in self._evolutions() if one.engine == engine)
             for one in planned:
                 for step in one.steps:
                     if lost():
                         raise Conflict("Another migration has taken over: this one has stopped")
                     self._run(step, progress)
         return planned
+
+    def _evolutions(self) -> list[Evolution]:
+        return evolutions_of(self._app, self._allowed, self._removed)
 
     @staticmethod
     def _run(step: Step, progress: Progress) -> None:

@@ -1,7 +1,8 @@
 """Revision files: changes that are written down, reviewed and run in order, on every engine alike.
 
-A file has the schemas before and after, so it depends on no declaration of the present, and functions that run it. The steps are planned for the
-engine and the items that it meets: the same file runs on a laptop's SQLite and on PostgreSQL.
+A file has the exact schemas before and after of the items that it changes, so it depends on no declaration of the present, and functions that run it.
+The steps are planned for the engine and the items that it meets: the same file runs on a laptop's SQLite and on PostgreSQL. Items that the file does
+not name are neither compared nor changed.
 
 ```
 migrations/0001_rename_odometer.py     BEFORE, AFTER: JSON of the stores that change
@@ -12,7 +13,7 @@ migrations/0001_rename_odometer.py     BEFORE, AFTER: JSON of the stores that ch
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration
 from ..model.schema import Schema
 from ..model.schema_json import document_from_json, document_of, schema_to_json
-from ..model.stored_form import reversed_names, stored_form
+from ..model.stored_form import compile_stored, reversed_names
 from ..naming import snake
 from ..store.applied_revisions import REVISIONS, AppliedRevision
 from ..store.store import Store
+from .evolution import records_of
 from .migration import Migration, Planned, Progress
 
 FOLDER = "migrations"
@@ -72,22 +74,26 @@ class Revision(Struct, frozen=True):
 class Run:
     """One revision, on its way up or down in one database."""
 
-    def __init__(self, app: App, target: Sequence[Schema], allowed: Iterable[str], progress: Progress) -> None:
+    def __init__(
+        self, app: App, target: Sequence[Schema], removed: Collection[str], allowed: Iterable[str], progress: Progress
+    ) -> None:
+        named = {name for one in target for name in (one.name, *one.former_names)}
         self._app = App(
             app.name,
-            items=[stored_form(one) for one in target],
+            items=[compile_stored(one) for one in target],
             url=app.url,
             engines=app.engine_urls,
             stage=app.stage,
             idempotency=None,
-            abandoned=app.abandoned,
+            abandoned={*app.abandoned, *(name for name in records_of(app) if name not in named)},
         )
-        self._allowed, self._progress = allowed, progress
+        self._allowed, self._removed, self._progress = allowed, removed, progress
         self.planned: list[Planned] = []
 
     def change(self) -> None:
         """Make the changes of the revision."""
-        self.planned += Migration(self._app, self._allowed, unknown_allowed=True).apply(self._progress)
+        migration = Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed)
+        self.planned += migration.apply(self._progress)
 
     def store(self, name: str) -> Store[Any]:
         """Return a store of the revision as it is after `change`."""
@@ -109,7 +115,7 @@ def revisions_in(folder: Path) -> list[Revision]:
     return found
 
 
-def records_of(app: App) -> Store[AppliedRevision]:
+def revision_records(app: App) -> Store[AppliedRevision]:
     """Return the records of the files that were run, in the app's own engine. Creates their table."""
     app.engine.prepare([REVISIONS])
     return app.system_store(REVISIONS)
@@ -117,15 +123,18 @@ def records_of(app: App) -> Store[AppliedRevision]:
 
 def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
     """Return the revisions that were not run in the app's database, in order."""
-    records = records_of(app)
+    records = revision_records(app)
     done = {one.revision for one in records.search_all(AppliedRevision.app == app.name)}
     return [one for one in revisions if one.name not in done]
 
 
 def upgrade(app: App, revision: Revision, progress: Progress) -> list[Planned]:
-    """Run a revision and record it. Raises `Conflict` if another process has run it meanwhile."""
-    planned = _run(app, revision, "upgrade", revision.schemas("AFTER"), revision.members["ALLOWED"], progress)
-    records_of(app).create({"app": app.name, "revision": revision.name})
+    """Run a revision and record it. An item that the revision removes is left alone if the app declares it. Raises `Conflict` if another process has
+    run it meanwhile."""
+    target = revision.schemas("AFTER")
+    removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
+    planned = _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress)
+    revision_records(app).create({"app": app.name, "revision": revision.name})
     return planned
 
 
@@ -137,16 +146,37 @@ def downgrade(app: App, revision: Revision, allowed: Iterable[str], progress: Pr
         reversed_names(one, after.get(one.name) or heirs[one.name]) if one.name in after or one.name in heirs else one
         for one in revision.schemas("BEFORE")
     ]
-    planned = _run(app, revision, "downgrade", target, allowed, progress)
-    if not records_of(app).delete((app.name, revision.name)):
+    removed = after.keys() - _names(target)
+    planned = _run(app, revision, "downgrade", target, removed, allowed, progress)
+    if not revision_records(app).delete((app.name, revision.name)):
         raise Conflict(f"{revision.name} was undone by another process")
     return planned
 
 
+def create_unnamed(app: App, revisions: Sequence[Revision]) -> None:
+    """Create the tables of the items that no revision names, in a database that has nothing of the app yet. Revisions create the others."""
+    if records_of(app) or not all(app.engine_of(meta).is_empty(name) for name, meta in app.metas.items()):
+        return
+    named = {name for one in revisions for member in ("BEFORE", "AFTER") for name in _names(one.schemas(member))}
+    unnamed = [name for name in app.metas if name not in named]
+    if unnamed:
+        app.prepare(*unnamed)
+
+
+def _names(schemas: Iterable[Schema]) -> set[str]:
+    return {one.name for one in schemas}
+
+
 def _run(
-    app: App, revision: Revision, direction: str, target: Sequence[Schema], allowed: Iterable[str], progress: Progress
+    app: App,
+    revision: Revision,
+    direction: str,
+    target: Sequence[Schema],
+    removed: Collection[str],
+    allowed: Iterable[str],
+    progress: Progress,
 ) -> list[Planned]:
-    run = Run(app, target, allowed, progress)
+    run = Run(app, target, removed, allowed, progress)
     function: Callable[[Run], None] = revision.members[direction]
     try:
         function(run)
@@ -193,5 +223,5 @@ def _plain(text: str) -> str:
 
 
 def _document(schemas: Iterable[Schema | None]) -> str:
-    text = schema_to_json(document_of([stored_form(one) for one in schemas if one is not None]))
+    text = schema_to_json(document_of([one for one in schemas if one is not None]))
     return msgspec.json.format(text, indent=1).decode().replace('"""', '\\"\\"\\"')

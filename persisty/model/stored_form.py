@@ -1,14 +1,18 @@
-"""The stored form of a schema: what its items look like in an engine, without anything that an app has to supply.
+"""Compile a schema of the past, whose functions and Python types may be gone.
 
-A revision file keeps schemas of the past, whose functions and Python types may be gone. They compile all the same: of a nested value only its form
-counts, of an enum its values, and rules, links and functions leave no trace in what is stored.
+It is compiled from its stored form, which needs nothing that an app has to supply: for a nested value the form, for an enum its values, and no rules,
+links and functions, which leave no trace in what is stored. The schema of the compiled item is the exact one.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import structs
 
+from .compilation import compile_schema
 from .generators import GENERATORS
+from .meta import StoreMeta
 from .schema import AttributeSchema, Function, Schema
 from .schema_changes import members
 from .schema_differences import form
@@ -21,6 +25,11 @@ NESTED: dict[str, Type] = {
     "any": Anything(),
 }
 """Form of a nested value → a type that is stored in this form."""
+
+
+def compile_stored(schema: Schema) -> StoreMeta[Any]:
+    """Return the item of a schema of the past. It has the exact schema, to be compared and recorded."""
+    return compile_schema(stored_form(schema)).altered(schema=schema)
 
 
 def stored_form(schema: Schema) -> Schema:

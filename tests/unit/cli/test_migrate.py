@@ -51,6 +51,11 @@ class More:
     rank: int = 3
 
 
+@stored(name="owner")
+class Owner:
+    id: str
+
+
 @pytest.fixture
 def declare(monkeypatch: pytest.MonkeyPatch) -> Declare:
     """Return a function that makes an app of items and returns its name as `module:attribute`."""
@@ -190,3 +195,21 @@ def test_revision_files_are_written_run_once_and_undone(
     done = persisty("migrate", declare(Car), "--url", url, "--back-to", "0", "--folder", folder)
     assert "Undone" in done.out, done.err
     assert start(declare(Car), url).store(Car).read("a").odometer == 7  # type: ignore[union-attr]
+
+
+def test_revision_files_create_what_an_empty_database_lacks(
+    persisty: Persisty, declare: Declare, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/used.db"
+    fill(url)
+    folder = str(tmp_path / "migrations")
+    persisty("migrate", declare(Renamed), "--url", url, "--revision", "Rename", "--folder", folder)
+    spec = declare(Renamed, Owner)
+    done = persisty("migrate", spec, "--url", url, "--folder", folder)
+    assert done.code == 1
+    assert "/owner: owner is new" in done.err
+    empty = f"sqlite:///{tmp_path}/empty.db"
+    for _ in range(2):
+        done = persisty("migrate", spec, "--url", empty, "--folder", folder)
+        assert done.code == 0, done.err
+    assert "Nothing to change" in persisty("diff", spec, "--url", empty).out

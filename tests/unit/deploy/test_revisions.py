@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 
-from persisty import Attr, Index, custom, stored
+from msgspec import Struct, structs
+
+from persisty import App, Attr, BelongsTo, Index, custom, link, stored
+from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
-from persisty.deploy.revisions import Revision, downgrade, pending, revisions_in, upgrade, write_revision
+from persisty.deploy.revisions import (
+    Revision,
+    create_unnamed,
+    downgrade,
+    pending,
+    revisions_in,
+    upgrade,
+    write_revision,
+)
+from persisty.model.schema_json import schema_from_json
 
 from .conftest import Place
 
@@ -36,6 +49,11 @@ class Changed:
 
 
 def ignored(step: object, items: int) -> None: ...
+
+
+def to_make(app: App) -> list[str]:
+    """Return the changes that are left but the destructive ones: PostgreSQL has both columns of a rename."""
+    return [one.message for each in evolutions_of(app) for one in each.changes if one.allow is None]
 
 
 def write(place: Place, folder: Path) -> list[Revision]:
@@ -86,3 +104,123 @@ def test_code_of_a_file_runs_with_its_own_stores(place: Place, tmp_path: Path) -
     upgrade(place.app(Changed), revision, ignored)
     app = place.app(Changed)
     assert [one.size for one in app.store(Changed).search_all()] == ["large"]
+
+
+class Kind(enum.Enum):
+    A = "a"
+    B = "b"
+
+
+class Wheel(Struct):
+    size: int
+
+
+@stored(key="name")
+class Maker:
+    name: Attr[str]
+
+
+@stored(name="van", indexes=[Index("maker_name")])
+class Van:
+    id: Attr[str]
+    odometer: Attr[int]
+    kind: Attr[Kind] = Attr(default=Kind.A)
+    tags: Attr[list[str]] = Attr(factory=list)
+    wheels: Attr[list[Wheel]] = Attr(factory=list)
+    maker_name: Attr[str]
+    maker: BelongsTo[Maker] = link(by="maker_name")
+
+
+@stored(name="van", indexes=[Index("maker_name")])
+class RenamedVan:
+    id: Attr[str]
+    mileage: Attr[int] = Attr(former_names="odometer")
+    kind: Attr[Kind] = Attr(default=Kind.A)
+    tags: Attr[list[str]] = Attr(factory=list)
+    wheels: Attr[list[Wheel]] = Attr(factory=list)
+    maker_name: Attr[str]
+    maker: BelongsTo[Maker] = link(by="maker_name")
+
+
+def vans(place: Place, folder: Path) -> list[Revision]:
+    """Return the revision of a renamed attribute, over a van and a maker that are stored."""
+    app = place.app(Maker, Van)
+    app.prepare()
+    app.store(Maker).create({"name": "m"})
+    app.store(Van).create({"id": "a", "odometer": 5, "tags": ["t"], "wheels": [{"size": 3}], "maker_name": "m"})
+    assert write_revision(place.app(Maker, RenamedVan), "Rename", [], folder)
+    return revisions_in(folder)
+
+
+def test_what_is_applied_after_a_revision_is_the_exact_schema(place: Place, tmp_path: Path) -> None:
+    [revision] = vans(place, tmp_path)
+    app = place.app(Maker, RenamedVan)
+    upgrade(app, revision, ignored)
+    assert to_make(app) == []
+    assert schema_from_json(app.applied.all()["van"].schema) == app.store(RenamedVan).meta.schema
+    app.prepare()
+    van = app.store(RenamedVan).read("a")
+    assert van is not None
+    assert (van.mileage, van.kind, van.tags, van.wheels) == (5, Kind.A, ["t"], [Wheel(3)])
+    downgrade(app, revision, [], ignored)
+    app = place.app(Maker, Van)
+    assert to_make(app) == []
+    app.prepare()
+
+
+def test_a_revision_leaves_items_that_it_does_not_name(place: Place, tmp_path: Path) -> None:
+    [revision] = vans(place, tmp_path)
+    dropping = structs.replace(revision, members={**revision.members, "ALLOWED": ["drop:maker"]})
+    app = place.app(Maker, RenamedVan)
+    planned = upgrade(app, dropping, ignored)
+    assert [one.evolution.name for one in planned] == ["van"]
+    assert not any(one.left for one in planned)
+    assert app.store(Maker).read("m") is not None
+
+
+def test_a_revision_drops_the_item_that_it_removes_unless_the_app_declares_it(place: Place, tmp_path: Path) -> None:
+    app = place.app(Maker, Car)
+    app.prepare()
+    app.store(Maker).create({"name": "m"})
+    assert write_revision(place.app(Car), "Drop makers", ["drop:maker"], tmp_path)
+    [revision] = revisions_in(tmp_path)
+    app = place.app(Maker, Car)
+    upgrade(app, revision, ignored)
+    assert app.store(Maker).read("m") is not None
+    downgrade(app, revision, [], ignored)
+    app = place.app(Car)
+    upgrade(app, revision, ignored)
+    assert app.engine.table("maker") is None
+    assert evolutions_of(app) == []
+
+
+def test_an_item_that_a_revision_adds_is_created_and_dropped_by_name(place: Place, tmp_path: Path) -> None:
+    app = place.app(Car)
+    app.prepare()
+    assert write_revision(place.app(Maker, Car), "Add makers", [], tmp_path)
+    [revision] = revisions_in(tmp_path)
+    app = place.app(Maker, Car)
+    upgrade(app, revision, ignored)
+    app.prepare()
+    app.store(Maker).create({"name": "m"})
+    assert [one.message for each in downgrade(app, revision, [], ignored) for one in each.left]
+    upgrade(app, revision, ignored)
+    assert app.store(Maker).read("m") is not None
+    downgrade(app, revision, ["drop:maker"], ignored)
+    assert app.engine.table("maker") is None
+
+
+def test_an_empty_database_gets_the_items_that_no_revision_names(place: Place, tmp_path: Path) -> None:
+    revisions = vans(place, tmp_path)
+    empty = Place(place.url)
+    for table in ("maker", "van", "persisty_schema"):
+        place.sql(f"DROP TABLE {place.table(table)}")
+    app = empty.app(Maker, RenamedVan)
+    for _ in range(2):  # an interrupted run is continued
+        create_unnamed(app, revisions)
+    for one in pending(app, revisions):
+        upgrade(app, one, ignored)
+    assert pending(app, revisions) == []
+    assert evolutions_of(app) == []
+    app.prepare()
+    app.close()
