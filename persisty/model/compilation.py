@@ -34,6 +34,7 @@ from .declaration_checks import (
     check_rules,
 )
 from .expressions import AttributeExpression
+from .generator_checks import check_generators
 from .generators import GENERATORS, OWNER, Generator
 from .indexes import Index, Unique
 from .item_classes import item_class
@@ -93,6 +94,7 @@ def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Ite
     )
     check_names(schema.name, [*drafts, *links], found)
     check_key(key, drafts, found)
+    check_generators(drafts.values(), found)
     check_indexes(indexes, drafts, found)
     check_rules(schema.name, access, drafts, links, found)
     cache = check_cache(schema.cache, drafts.get, found)
@@ -211,8 +213,6 @@ def _draft(
     if lone:
         inner = constrained(inner, {"extra_json_schema": {"not": {"enum": list(DOT_SEGMENTS)}}})
     generator = _generator(one, bound, owners, faults)
-    if generator and generator.sequence and kind is not Kind.INTEGER:
-        faults.append(Fault(f"/{one.name}", "is a sequence but not an integer", expected="int", found=str(kind)))
     if generator and one.default is not None:
         faults.append(Fault(f"/{one.name}", "has both a generator and a default"))
     normalise = None

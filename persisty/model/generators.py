@@ -47,7 +47,8 @@ def append(*values: Any) -> Append:
 class Generator(Struct, frozen=True):
     """`create` and `update` make a value; `given` says whether a caller may give one instead on create.
 
-    `sequence`: the engine gives the number, when the item is otherwise known to be valid.
+    `sequence`: the engine gives the number, when the item is otherwise known to be valid. `fits`: the kinds of attribute that take its values,
+    names of `persisty.model.types.Kind`; empty for a generator of the app, whose types are not known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Generator(Struct, frozen=True):
     update: Callable[[], Any] | None = None
     given: bool = False
     sequence: bool = False
+    fits: tuple[str, ...] = ()
 
 
 def now() -> datetime:
@@ -125,26 +127,27 @@ def acting_as(subject: str | None) -> Iterator[None]:
         _subject.reset(token)
 
 
+_SUBJECT = ("string", "uuid")
 GENERATED: Any = Generator("generated")
 """`created_at: Attr[datetime] = GENERATED` takes the generator that convention gives an attribute of this name and type. The bare
 annotation does, too, but a type checker then asks every caller for a value."""
-UUID4: Any = Generator("uuid4", create=uuid4, given=True)
+UUID4: Any = Generator("uuid4", create=uuid4, given=True, fits=("uuid",))
 """A random UUID. A caller may set its own."""
-UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True)
+UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True, fits=("string",))
 """A random UUID as text, for keys declared `str`."""
-UUID7: Any = Generator("uuid7", create=uuid7, given=True)
+UUID7: Any = Generator("uuid7", create=uuid7, given=True, fits=("uuid",))
 """A UUID that sorts by time of creation, which it reveals. A caller may set its own."""
-UUID7_TEXT: Any = Generator("uuid7_text", create=_uuid7_text, given=True)
+UUID7_TEXT: Any = Generator("uuid7_text", create=_uuid7_text, given=True, fits=("string",))
 """The same as text, for keys declared `str`."""
-CREATED: Any = Generator("created", create=now)
-UPDATED: Any = Generator("updated", create=now, update=now)
-VERSION: Any = Generator("version", create=_one, update=_add_one)
+CREATED: Any = Generator("created", create=now, fits=("datetime",))
+UPDATED: Any = Generator("updated", create=now, update=now, fits=("datetime",))
+VERSION: Any = Generator("version", create=_one, update=_add_one, fits=("integer",))
 """1 on create, one more on every update, counted by the engine: compare it in `when` for an optimistic lock."""
-SEQUENCE: Any = Generator("sequence", sequence=True)
+SEQUENCE: Any = Generator("sequence", sequence=True, fits=("integer",))
 """1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
-SUBJECT: Any = Generator("subject", create=_subject.get)
+SUBJECT: Any = Generator("subject", create=_subject.get, fits=_SUBJECT)
 """The subject of the caller who creates the item, see `acting_as`. It never changes afterwards."""
-OWNER: Any = Generator("owner", create=_subject.get, given=True)
+OWNER: Any = Generator("owner", create=_subject.get, given=True, fits=_SUBJECT)
 """The owner: the generator of an attribute in an `owned` rule. Trusted Python may set another; it never changes afterwards."""
 
 GENERATORS: dict[str, Generator] = {

@@ -16,7 +16,7 @@ from .meta import StoreMeta
 from .schema import AttributeSchema, Function, Schema
 from .schema_changes import members
 from .schema_differences import form
-from .schema_types import Anything, Choice, Dict, List, String, Type
+from .schema_types import Anything, Choice, Dict, Integer, List, String, Type
 from .type_construction import FACTORIES
 
 NESTED: dict[str, Type] = {
@@ -49,12 +49,17 @@ def stored_form(schema: Schema) -> Schema:
 def _attribute(schema: Schema, one: AttributeSchema) -> AttributeSchema:
     values = members(schema, one)
     type_: Type = Choice(values=values) if values else NESTED.get(form(schema, one), one.type)
+    fits = one.generator in GENERATORS and form(schema, one) in GENERATORS[one.generator].fits
+    if fits and isinstance(
+        type_, Integer | String
+    ):  # the bounds of former declarations may refuse what the generator gives
+        type_ = type(type_)()
     unknown = isinstance(one.default, Function) and one.default.function not in FACTORIES
     return structs.replace(
         one,
         type=type_,
         default=None if unknown else one.default,
-        generator=one.generator if one.generator in GENERATORS else None,
+        generator=one.generator if fits else None,
         readable=True,
         creatable=None,
         updatable=None,

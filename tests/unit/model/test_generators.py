@@ -5,16 +5,24 @@ from __future__ import annotations
 import pickle
 import threading
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
+from msgspec import Meta
 
 from persisty import (
+    CREATED,
     SEQUENCE,
     SUBJECT,
+    UPDATED,
+    UUID4,
+    UUID4_TEXT,
     UUID7,
     UUID7_TEXT,
+    VERSION,
     App,
     Attr,
     Create,
@@ -23,7 +31,11 @@ from persisty import (
     acting_as,
     stored,
 )
-from persisty.model.generators import uuid4, uuid7
+from persisty.model import schema_types
+from persisty.model.compilation import compile_schema
+from persisty.model.generators import OWNER, uuid4, uuid7
+from persisty.model.schema import AttributeSchema, Schema
+from persisty.model.stored_form import stored_form
 
 
 @stored(key="number")
@@ -116,3 +128,79 @@ def test_an_item_that_needs_a_subject_is_not_created_without() -> None:
     with pytest.raises(InvalidInput) as caught:
         store.create(Event())
     assert [fault.path for fault in caught.value.faults] == ["/owner"]
+
+
+@pytest.mark.parametrize(
+    ("generator", "types"),
+    [
+        (VERSION, (str, Decimal, float, bool, datetime, UUID, list[int], Literal[1, 2])),
+        (SEQUENCE, (str, Decimal, float, bool)),
+        (UUID4, (str, int, bytes)),
+        (UUID7, (str, datetime)),
+        (UUID4_TEXT, (UUID, int, Literal["a"], Annotated[str, Meta(max_length=10)])),
+        (UUID7_TEXT, (UUID, Annotated[str, Meta(pattern="^x")])),
+        (CREATED, (date, str, int, float)),
+        (UPDATED, (date, str, UUID)),
+        (SUBJECT, (int, bool, datetime, list[str])),
+        (OWNER, (int, date)),
+    ],
+    ids=lambda one: one.name if hasattr(one, "name") else "",
+)
+def test_a_generator_on_an_attribute_of_another_type_is_a_mistake(generator: Any, types: tuple[Any, ...]) -> None:
+    for type_ in types:
+        with pytest.raises(InvalidDeclaration) as refused:
+            _declared({"value": type_}, value=generator)
+        (fault,) = refused.value.faults
+        assert fault.path == "/value"
+        assert generator.name in fault.message
+        assert fault.found
+
+
+@pytest.mark.parametrize("generator", [VERSION, SEQUENCE], ids=lambda one: one.name)
+@pytest.mark.parametrize("bound", [{"le": 2}, {"lt": 100}, {"ge": 5}, {"gt": 1}, {"multiple_of": 2}], ids=str)
+def test_a_bound_that_a_counter_passes_is_a_mistake(generator: Any, bound: dict[str, int]) -> None:
+    with pytest.raises(InvalidDeclaration) as refused:
+        _declared({"value": Annotated[int, Meta(**bound)]}, value=generator)
+    assert [fault.path for fault in refused.value.faults] == ["/value"]
+    assert "counts from 1 without an end" in refused.value.faults[0].message
+
+
+def test_an_item_has_one_version() -> None:
+    with pytest.raises(InvalidDeclaration) as refused:
+        _declared({"value": int, "other": int}, value=VERSION, other=VERSION)
+    assert [fault.path for fault in refused.value.faults] == ["/other"]
+    assert "a second version of the item, which value is" in refused.value.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("generator", "type_"),
+    [
+        (VERSION, Annotated[int, Meta(ge=1)]),
+        (VERSION, int | None),
+        (SEQUENCE, Annotated[int, Meta(gt=0)]),
+        (UUID4, UUID),
+        (UUID7_TEXT, Annotated[str, Meta(max_length=36)]),
+        (UPDATED, datetime),
+        (SUBJECT, UUID),
+        (OWNER, str | None),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_generators_fit_their_types(generator: Any, type_: Any) -> None:
+    _declared({"value": type_}, value=generator)
+
+
+def _declared(types: dict[str, Any], **generators: Any) -> Any:
+    annotations = {"id": str, **types}
+    return stored(type("Item", (), {"__annotations__": annotations, "__module__": __name__, **generators}))
+
+
+def test_a_former_declaration_with_a_generator_of_another_type_still_has_a_stored_form() -> None:
+    types = {"version": schema_types.Number(), "number": schema_types.Integer(le=2)}
+    attributes = (
+        AttributeSchema(id="id", name="id", type=schema_types.String()),
+        *(AttributeSchema(id=name, name=name, type=one, generator="version") for name, one in types.items()),
+    )
+    with pytest.raises(InvalidDeclaration):
+        compile_schema(Schema(name="item", attributes=attributes))
+    assert compile_schema(stored_form(Schema(name="item", attributes=attributes))).attributes.keys() == {"id", *types}
