@@ -17,10 +17,8 @@ BATCH = 100
 """Records that the function is invoked with at most; what is there is handed on without waiting for more."""
 RETRIES, MAX_AGE = 8, 3600
 """Retries of a record, and seconds until it is given up. It then goes to the dead-letter queue, and the stream continues."""
-
-
-ENVIRONMENT = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE", "PERSISTY_LOG_LEVEL")
-"""Variables of the APIs' functions that this function has too."""
+PLACE = ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE")
+"""Variables of the APIs' functions that this function has too: where the app and its stores are."""
 
 
 class Source(Struct, frozen=True):
@@ -63,7 +61,7 @@ def events_of(plan: Plan) -> Events | None:
         name="stream",
         handler=HANDLER,
         description=f"Publishes changes to the subscribers of {plan.app}",
-        environment={name: known[name] for name in (*ENVIRONMENT, *plan.variables) if name in known},
+        environment={**plan.variables, **{name: known[name] for name in PLACE}, **plan.stream_settings},
         grants=(),
         layers=layers_of("stream", tokens=False, actions=False, eager=plan.eager_actions),
     )

@@ -34,6 +34,7 @@ from ..model.meta import StoreMeta
 from ..naming import system_table_name, table_name
 from .action_functions import WHOLE_REQUESTS, Actions, check_actions, function_name
 from .appsync_auth import IAM, LAMBDA, AuthMode, auth_modes, directives, with_publishers
+from .deployed_settings import variables_of
 from .functions import FUNCTIONS, Common, function_of
 from .grants import SYSTEM
 from .layers import imports_servey
@@ -118,6 +119,7 @@ def plan_of(
         eager_actions=eager,
         secret=secret.name,
         variables=dict(variables),
+        stream_settings=variables_of("stream", configured),
         modules=tuple(dict.fromkeys((spec.partition(":")[0], *(action.__module__ for action in app.actions)))),
         documents=configured.graphql_documents if WHOLE_REQUESTS in names else None,
     )

@@ -84,8 +84,9 @@ class Field(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """`sdl` is AppSync's schema, empty if there is no such API; `auth`: its authorization modes, the default first; `introspection`: whether
     AppSync answers introspection; `eager_actions`: loading the app imports servey, so every function needs it; `secret`: the name of the token
-    secret that the deployment generates; `variables`: the app's own variables, which every function that loads the app has; `modules`: those that
-    functions load, the app's first; `documents`: the file of GraphQL documents that they read."""
+    secret that the deployment generates; `variables`: the app's own variables, which every function that loads the app has; `stream_settings`: the
+    settings of the streams' function; `modules`: those that functions load, the app's first; `documents`: the file of GraphQL documents that they
+    read."""
 
     app: str
     stage: str
@@ -99,6 +100,7 @@ class Plan(Struct, frozen=True):
     eager_actions: bool = False
     secret: str | None = None
     variables: dict[str, str] = {}
+    stream_settings: dict[str, str] = {}
     modules: tuple[str, ...] = ()
     documents: str | None = None
 

@@ -19,13 +19,17 @@ from uuid import UUID, SafeUUID
 from msgspec import Struct
 
 
-class Add(Struct, frozen=True):
+class UpdateOperator(Struct, frozen=True):
+    """A change that depends on the stored value, so the same change twice is another change than once."""
+
+
+class Add(UpdateOperator, frozen=True):
     """Add `amount` to the stored number, in the engine. Null counts as 0."""
 
     amount: int
 
 
-class Append(Struct, frozen=True):
+class Append(UpdateOperator, frozen=True):
     """Append `values` to the stored list, in the engine. Null counts as the empty list."""
 
     values: tuple[Any, ...]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Context, Decimal
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -63,15 +64,19 @@ def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
         raise InvalidQuery(faults=faults)
 
 
+COMPOSED: dict[str, tuple[str, ...]] = {"avg": ("sum", "count")}
+"""Aggregate that no engine computes → the measures that `finished` makes it of. Every other aggregate is a measure, with a row in `STEPS`."""
+
+
 def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
     """Return the measures that an engine must compute, each once: an average needs the sum and the count of its values."""
-    measures: dict[Aggregate, None] = {}
-    for one in asked:
-        needed = (
-            [one] if one.function != "avg" else [Aggregate("sum", one.attribute), Aggregate("count", one.attribute)]
+    return tuple(
+        dict.fromkeys(
+            Aggregate(function, one.attribute)
+            for one in asked
+            for function in COMPOSED.get(one.function, (one.function,))
         )
-        measures.update(dict.fromkeys(needed))
-    return tuple(measures)
+    )
 
 
 def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
@@ -153,17 +158,31 @@ class Accumulator:
 def _step(meta: StoreMeta[Any], one: Aggregate) -> tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]:
     """Return (the value of no items, item → its part, how to add a part)."""
     if one == COUNT:
-        return 0, lambda item: item, lambda count, _: count + 1
+        return 0, lambda item: item, _one_more
     attribute = meta.attributes[one.attribute or ""]
-    if one.function == "count":
-        return 0, attribute.get, lambda count, _: count + 1
-    if one.function == "sum":
-        return ZEROS[attribute.kind], attribute.get, add_up
-    primitive, least = attribute.primitive, one.function == "min"
+    start, step = STEPS[one.function](attribute)
+    return start, attribute.get, step
+
+
+def _one_more(count: int, _: Any) -> int:
+    return count + 1
+
+
+def _extreme(attribute: Attribute, *, least: bool) -> tuple[Any, Callable[[Any, Any], Any]]:
+    primitive = attribute.primitive
 
     def extreme(so_far: Any, value: Any) -> Any:
         if so_far is None or ((primitive(value) < primitive(so_far)) is least and value != so_far):
             return value
         return so_far
 
-    return None, attribute.get, extreme
+    return None, extreme
+
+
+STEPS: dict[str, Callable[[Attribute], tuple[Any, Callable[[Any, Any], Any]]]] = {
+    "count": lambda attribute: (0, _one_more),
+    "sum": lambda attribute: (ZEROS[attribute.kind], add_up),
+    "min": partial(_extreme, least=True),
+    "max": partial(_extreme, least=False),
+}
+"""Measure → attribute → (the value of no items, how to add the value of one more item)."""

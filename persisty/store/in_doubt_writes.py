@@ -18,22 +18,41 @@ from typing import Any
 
 from msgspec import UNSET
 
-from ..model.generators import CREATED, UPDATED, UUID4, UUID4_TEXT, UUID7, UUID7_TEXT, Add, Append, Generator, now
+from ..model.generators import (
+    CREATED,
+    UPDATED,
+    UUID4,
+    UUID4_TEXT,
+    UUID7,
+    UUID7_TEXT,
+    Add,
+    Generator,
+    UpdateOperator,
+    now,
+)
 from ..model.meta import StoreMeta
-from ..model.update_operators import sums_of
 from .backend import Outcome, Patch, Put, Write, WriteResult
 
 LONG_AGO = timedelta(minutes=5)
 """An item last written before this age was not written by this call, even with the largest clock skew that AWS allows."""
 UUIDS = (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT)
 TIMES = (CREATED, UPDATED)
+"""The generators whose values only one call makes. The value of a generator that is in neither proves nothing, so the write stays in doubt."""
 
 
 def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
-    """Return whether sending the write twice has the same effect as once. A version that is incremented twice does no harm."""
+    """Return whether sending the write twice has the same effect as once: no update operator does, but a version that is incremented twice does no harm."""
     if not isinstance(write, Patch):
         return True
-    return not (any(isinstance(value, Append) for value in write.changes.values()) or sums_of(meta, write.changes))
+    return not any(
+        isinstance(value, UpdateOperator) and not _counts_versions(meta, name, value)
+        for name, value in write.changes.items()
+    )
+
+
+def _counts_versions(meta: StoreMeta[Any], name: str, change: UpdateOperator) -> bool:
+    generator = meta.attributes[name].generator
+    return isinstance(change, Add) and generator is not None and generator.update is not None
 
 
 def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult) -> WriteResult:
@@ -62,7 +81,7 @@ def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) 
     made = [name for name in _values(meta, (UPDATED,), result.item) if _lacks(given, name)]
     if any(_old(meta.attributes[name].get(result.item)) for name in made) and result.refusal is not None:
         return WriteResult(result.refusal, result.item)
-    plain = [name for name, value in write.changes.items() if not isinstance(value, Add | Append)]
+    plain = [name for name, value in write.changes.items() if not isinstance(value, UpdateOperator)]
     mine = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in plain)
     return WriteResult(Outcome.DONE, result.item) if mine else result
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from ..errors import Fault, SchemaMismatch
 from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change
@@ -78,3 +79,14 @@ class Migrating(Protocol):
     def migrator(self) -> Migrator:
         """Return the migrator of what the engine stores."""
         ...
+
+
+def check_kinds(evolution: Evolution, made: Collection[str]) -> None:
+    """Raise `SchemaMismatch` for a change of a kind that a migrator does not make. Otherwise it would be recorded as applied."""
+    faults = [
+        Fault(one.path, f"No migration makes a change of the kind {one.kind}")
+        for one in evolution.changes
+        if one.kind not in made
+    ]
+    if faults:
+        raise SchemaMismatch("The changes cannot be made, so nothing was changed", faults=faults)

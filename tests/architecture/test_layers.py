@@ -15,15 +15,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"backoff", "errors", "naming"}),
     frozenset({"settings"}),
     frozenset({"deferred", "drivers"}),
-    frozenset({"aws"}),
     frozenset({"model"}),
     frozenset({"query"}),
     frozenset({"security"}),
     frozenset({"store"}),
+    frozenset({"aws"}),
     frozenset({"backends"}),
     frozenset({"application"}),
     frozenset({"api"}),
-    frozenset({"plan_auth"}),
     frozenset({"clients", "deploy", "hosting", "testing", "transfer"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
@@ -92,6 +91,10 @@ def _part(module: str) -> str | None:
     """`persisty.store.backend` → `store`."""
     first, _, rest = module.partition(".")
     return rest.partition(".")[0] if first == "persisty" and rest else None
+
+
+def test_every_layer_exists() -> None:
+    assert sorted(part for part in RANK if not list((ROOT / "persisty").glob(f"{part}*"))) == []
 
 
 @pytest.mark.parametrize("path", _sources("persisty"), ids=lambda path: str(path.relative_to(ROOT)))

@@ -57,6 +57,12 @@ def test_every_function_of_a_plan_is_a_receiver_and_every_receiver_a_function() 
     assert RECEIVERS.keys() <= set(settings.Settings.__struct_fields__)
 
 
+def test_a_setting_of_the_streams_alone_reaches_their_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECEIVERS, "cache", ("stream",))
+    found = environments("prod", {})
+    assert [name for name, variables in found.items() if "PERSISTY_CACHE" in variables] == ["stream"]
+
+
 def test_a_stage_has_its_own_settings_over_those_of_every_stage() -> None:
     everywhere = {"PERSISTY_LOG_LEVEL": "WARNING", "PAYMENTS": "live"}
     http = {"PERSISTY_CORS_ORIGINS": "https://shop.example.com", "PERSISTY_RATE_LIMIT": "100/s", "PERSISTY_CACHE": "on"}

@@ -26,7 +26,7 @@ from ...model.schema import IndexSchema, Schema
 from ...model.schema_changes import Change, Effect, members
 from ...model.stored_before import value_before
 from ...naming import index_name
-from ...store.migration import Evolution, Report, Step
+from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import LISTED, GuardBackfill, Tables
 from .parallel import in_parallel
@@ -38,10 +38,26 @@ REFUSED = {
     "attribute_retyped": "Persisty converts no values on DynamoDB: declare a new attribute, copy the values in code, and remove this one",
 }
 """Kind of a change → why it is refused while items are stored."""
+MADE = frozenset(
+    {
+        *("attribute_renamed", "attribute_removed", "attribute_required"),
+        *("index_added", "index_removed", "unique_added", "unique_removed"),
+    }
+)
+"""Kinds of changes that `_step` makes."""
+WITHOUT_STEP = frozenset(
+    {
+        *("item_added", "item_removed", "engine_changed", "attribute_added", "attribute_optional"),
+        *("members_added", "members_removed", "constraints_changed", "nested_changed", "default_changed"),
+        *("link_added", "link_removed", "link_changed", "expires_changed"),
+    }
+)
+"""Kinds of changes that need no step: of a whole table, and of what a stored item does not say."""
 
 
 class DynamoDbMigrator:
     engine, local = "dynamodb", False
+    kinds = MADE | WITHOUT_STEP | REFUSED.keys()
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -72,6 +88,7 @@ class DynamoDbMigrator:
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
         if evolution.stored is None or evolution.declared is None:
             return
+        check_kinds(evolution, self.kinds)
         faults = [
             fault for change in evolution.changes for fault in self._faults(evolution.name, evolution.declared, change)
         ]
@@ -158,6 +175,8 @@ class DynamoDbMigrator:
                 )
             case "unique_added":
                 return self._guarded(declared, one, items)
+            case kind if kind in MADE:
+                raise NotImplementedError(f"no step of {kind}")
         return None
 
     @staticmethod

@@ -14,7 +14,7 @@ from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
 from ...model.schema import AttributeSchema, Schema
 from ...model.schema_changes import Change, Effect
-from ...store.migration import Evolution, Report, Step
+from ...store.migration import Evolution, Report, Step, check_kinds
 from .columns import table_of, table_text
 from .ddl import Ddl
 from .dialect import Connection, Dialect
@@ -23,12 +23,23 @@ from .stored_values import StoredValues
 
 COMPARED = frozenset({"unique_added", "key_changed"})
 """Kinds of changes that compare items with each other: after every value is known to be convertible."""
+WITHOUT_STEP = frozenset(
+    {
+        *("item_added", "item_renamed", "item_removed", "engine_changed"),
+        *("index_added", "index_removed", "unique_added", "unique_removed"),
+        *("members_added", "members_removed", "constraints_changed", "nested_changed", "default_changed"),
+        *("link_added", "link_removed", "link_changed", "expires_changed"),
+    }
+)
+"""Kinds of changes without a step of their own: of a whole table, of indexes (made by comparing them), and of what a column does not say."""
 
 
 class SqlMigrator:
     """Plans and makes the changes of the tables of one database. `schema`: that of the tables, None for the session's. `local`: a file of this machine."""
 
     local = False
+    kinds: frozenset[str] = WITHOUT_STEP
+    """The kinds of changes that the engine's migrator makes. Any other is refused."""
 
     def __init__(self, connection: Connection, dialect: Dialect, *, schema: str | None = None) -> None:
         self.engine = dialect.name
@@ -54,6 +65,7 @@ class SqlMigrator:
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
         if evolution.stored is None or evolution.declared is None:
             return
+        check_kinds(evolution, self.kinds)
         values = self.values(evolution.name, evolution.stored, evolution.declared)
         compared = [one for one in evolution.changes if one.kind in COMPARED]
         for changes in ([one for one in evolution.changes if one not in compared], compared):

@@ -20,11 +20,13 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change
 from ...store.migration import Evolution, Step
 from .dialect import Connection, Dialect
-from .migrator import SqlMigrator, by_name, wanted
+from .migrator import WITHOUT_STEP, SqlMigrator, by_name, wanted
 from .stored_values import StoredValues
 
 REBUILT = frozenset({"attribute_optional", "attribute_required", "attribute_retyped", "key_changed"})
 """Kinds of changes for which a table is rebuilt."""
+IN_PLACE = frozenset({"attribute_renamed", "attribute_added", "attribute_removed"})
+"""Kinds of changes that `_in_place` makes."""
 OWN_PARTS = """
 SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type IN ('index', 'trigger') AND sql IS NOT NULL AND substr(name, 1, length(?)) <> ?
 """.strip()
@@ -45,6 +47,8 @@ class Written(UserDefinedType[Any]):
 
 class SqliteMigrator(SqlMigrator):
     """`local`: the database is a file of this machine, not in memory."""
+
+    kinds = WITHOUT_STEP | REBUILT | IN_PLACE
 
     def __init__(self, connection: Connection, dialect: Dialect, *, local: bool) -> None:
         super().__init__(connection, dialect)
@@ -94,6 +98,8 @@ class SqliteMigrator(SqlMigrator):
                     text = self.ddl.text(lambda op: op.add_column(table, self.column(target, name)))  # noqa: B023
                 case "attribute_removed":
                     text = self.ddl.text(lambda op: op.drop_column(table, name))  # noqa: B023
+                case kind if kind in IN_PLACE:
+                    raise NotImplementedError(f"no step of {kind}")
                 case _:
                     continue
             yield self.step(one.message, [text])

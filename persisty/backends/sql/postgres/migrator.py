@@ -29,7 +29,7 @@ from ....model.schema import Schema
 from ....model.schema_changes import Change
 from ....store.migration import Evolution, Report, Step
 from ..dialect import Dialect, UniqueTaken
-from ..migrator import SqlMigrator, wanted
+from ..migrator import WITHOUT_STEP, SqlMigrator, wanted
 from ..stored_schema import stored_columns, stored_schema
 from ..stored_values import StoredValues
 from .connection import PostgresConnection
@@ -44,10 +44,14 @@ REST = 0.25
 """Share of a batch's time that a backfill rests after it."""
 AFTER_THE_KEY = frozenset({"attribute_removed", "attribute_optional"})
 """Kinds of changes of an attribute that may have been a part of the former key."""
+BEFORE_THE_KEY = frozenset({"attribute_added", "attribute_renamed", "attribute_required", "attribute_retyped"})
+"""The other kinds of changes that `_changed` makes."""
 KEY_NAME = "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'"
 
 
 class PostgresMigrator(SqlMigrator):
+    kinds = WITHOUT_STEP | BEFORE_THE_KEY | AFTER_THE_KEY | {"key_changed"}
+
     def __init__(self, connection: PostgresConnection, dialect: Dialect, schema: str | None) -> None:
         super().__init__(connection, dialect, schema=schema)
         self._postgres = connection
@@ -124,6 +128,8 @@ class PostgresMigrator(SqlMigrator):
                 yield from self._removed(one, target, values)
             case "attribute_retyped":
                 yield self._retyped(one, target, values, items)
+            case kind if kind in BEFORE_THE_KEY | AFTER_THE_KEY:
+                raise NotImplementedError(f"no step of {kind}")
 
     def _removed(self, one: Change, target: Table, values: StoredValues) -> Iterator[Step]:
         """Yield the steps that drop a column; of one that was renamed, the trigger first."""

@@ -1,0 +1,91 @@
+"""Tables that other tables are keyed by: aggregates, kinds of changes of a declaration, generators, update operators. A row that a table lacks is named here."""
+
+from __future__ import annotations
+
+import pytest
+
+from persisty import SchemaMismatch, public, stored
+from persisty.backends.dynamodb.migrator import MADE, REFUSED, DynamoDbMigrator
+from persisty.backends.dynamodb.migrator import WITHOUT_STEP as WITHOUT_REQUEST
+from persisty.backends.sql.migrator import WITHOUT_STEP, SqlMigrator
+from persisty.backends.sql.postgres.migrator import AFTER_THE_KEY, BEFORE_THE_KEY, PostgresMigrator
+from persisty.backends.sql.sqlite_migrator import IN_PLACE, REBUILT, SqliteMigrator
+from persisty.model.expressions import Aggregate
+from persisty.model.generators import GENERATORS, UpdateOperator
+from persisty.model.meta import meta_of
+from persisty.model.schema_changes import EFFECTS, Change, Effect
+from persisty.model.types import AGGREGATES
+from persisty.model.update_operators import SPELLED
+from persisty.query.aggregate import COMPOSED, STEPS, ZEROS, Accumulator
+from persisty.store.backend import Patch
+from persisty.store.in_doubt_writes import TIMES, UUIDS, repeatable
+from persisty.store.migration import Evolution, check_kinds
+
+MADE_BY_ANOTHER_CALL = {"version", "sequence", "subject", "owner"}
+"""Generators whose value another call may make, or has made, too: it proves nothing about a write in doubt."""
+
+
+@stored(access=public)
+class Note:
+    id: str
+    tags: list[str]
+
+
+NOTES = meta_of(Note)
+MIGRATORS = (SqliteMigrator, PostgresMigrator, DynamoDbMigrator)
+
+
+def test_every_aggregate_is_measured_or_made_of_measures() -> None:
+    assert {*STEPS, *COMPOSED} == {*AGGREGATES, "count"}
+    assert not STEPS.keys() & COMPOSED.keys()
+    assert {measure for measures in COMPOSED.values() for measure in measures} <= STEPS.keys()
+    assert ZEROS.keys() == AGGREGATES["sum"]
+
+
+def test_an_unknown_aggregate_is_not_taken_for_another() -> None:
+    with pytest.raises(KeyError, match="median"):
+        Accumulator(NOTES, [Aggregate("median", "id")], ())
+
+
+@pytest.mark.parametrize("migrator", MIGRATORS)
+def test_a_migrator_has_every_kind_of_change(migrator: type[SqlMigrator] | type[DynamoDbMigrator]) -> None:
+    assert migrator.kinds == EFFECTS.keys()
+
+
+@pytest.mark.parametrize(
+    "parts", [(REBUILT, IN_PLACE, WITHOUT_STEP), (BEFORE_THE_KEY, AFTER_THE_KEY, WITHOUT_STEP), (MADE, WITHOUT_REQUEST)]
+)
+def test_a_kind_of_change_is_made_in_one_way(parts: tuple[frozenset[str], ...]) -> None:
+    assert sum(map(len, parts)) == len(frozenset().union(*parts))
+    assert not frozenset(REFUSED) & (MADE | WITHOUT_REQUEST)
+
+
+@pytest.mark.parametrize("migrator", MIGRATORS)
+def test_a_migrator_refuses_an_unknown_kind_of_change(migrator: type[SqlMigrator] | type[DynamoDbMigrator]) -> None:
+    change = Change(kind="attribute_encrypted", effect=Effect.SAFE, store="note", name="tags", message="tags is secret")
+    evolution = Evolution(name="note", stored=NOTES.schema, declared=NOTES, changes=(change,))
+    with pytest.raises(SchemaMismatch) as refused:
+        check_kinds(evolution, migrator.kinds)
+    assert [fault.path for fault in refused.value.faults] == ["/note/tags"]
+    with pytest.raises(SchemaMismatch, match="cannot be made"):
+        migrator.check(migrator.__new__(migrator), evolution, ())
+
+
+def test_every_generator_either_proves_a_write_or_is_said_not_to() -> None:
+    proving = {one.name for one in (*UUIDS, *TIMES)}
+    assert proving | MADE_BY_ANOTHER_CALL == GENERATORS.keys()
+    assert not proving & MADE_BY_ANOTHER_CALL
+
+
+def test_every_spelled_change_is_an_update_operator() -> None:
+    for word, (_, change) in SPELLED.items():
+        assert isinstance(change, type), word
+        assert issubclass(change, UpdateOperator), word
+
+
+def test_an_unknown_update_operator_is_not_sent_again() -> None:
+    class Remove(UpdateOperator, frozen=True):
+        values: tuple[str, ...]
+
+    assert repeatable(NOTES, Patch(("1",), {"tags": ["a"]}))
+    assert not repeatable(NOTES, Patch(("1",), {"tags": Remove(("a",))}))
