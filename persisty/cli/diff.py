@@ -1,9 +1,13 @@
-"""`persisty diff`: print the changes that stored items need to fit the declarations. Changes nothing."""
+"""`persisty diff`: print the changes that stored items need to fit the declarations. Changes nothing.
+
+Exit code 0: `persisty migrate` would make the changes, but for destructive ones, which are named first. 1: it would refuse a change. 2: an invalid
+call.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +18,7 @@ from rich.table import Table
 
 from ..application import App, load_app
 from ..deploy.evolution import evolutions_of
+from ..deploy.migration import refused_changes
 from ..model.schema_changes import Change, Effect
 from .project import AppArgument, app_of
 
@@ -27,14 +32,18 @@ def command(
 ) -> None:
     """Print the changes that stored items need to fit the declarations."""
     loaded, _ = load(app, url)
-    changes = [change for evolution in evolutions_of(loaded) for change in evolution.changes]
+    evolutions = evolutions_of(loaded)
+    changes = [change for evolution in evolutions for change in evolution.changes]
+    refused = {change: why for one in evolutions for change, why in refused_changes(loaded, one).items()}
     if json:
-        rows = [as_json(one) for one in changes]
+        rows = [as_json(one, refused.get(one)) for one in changes]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
     elif changes:
-        Console(highlight=False).print(table(changes))
+        Console(highlight=False).print(table(changes, refused))
     else:
         typer.echo(f"Nothing to change: what is stored in {loaded.url} fits the declarations")
+    if refused:
+        raise typer.Exit(1)
 
 
 def load(app: str | None, url: str | None) -> tuple[App, str]:
@@ -46,20 +55,21 @@ def load(app: str | None, url: str | None) -> tuple[App, str]:
     return loaded, spec
 
 
-def as_json(change: Change) -> dict[str, Any]:
-    """Return a change as JSON values, with its path."""
+def as_json(change: Change, refused: str | None) -> dict[str, Any]:
+    """Return a change as JSON values, with its path. `refused`: why it is refused, None if it is not; then its effect is `refused`."""
     found: dict[str, Any] = msgspec.to_builtins(change)
-    return {"path": change.path, **found}
+    effect = change.effect.value if refused is None else "refused"
+    return {"path": change.path, **found, "effect": effect, "refused": refused}
 
 
-def table(changes: Iterable[Change]) -> Table:
-    """Return the changes as a table for a terminal."""
+def table(changes: Iterable[Change], refused: Mapping[Change, str]) -> Table:
+    """Return the changes as a table for a terminal. `refused`: changes that are refused, and why."""
     shown = Table(box=None, pad_edge=False)
     for title in ("change", "effect", ""):
         shown.add_column(title, overflow="fold")
     for one in changes:
-        blocked = f". {one.blocked}" if one.blocked else ""
+        why = f". {refused[one]}" if one in refused else ""
         allow = f" (--allow {one.allow})" if one.allow else ""
-        effect = "[bold red]blocked[/]" if one.blocked else f"[{STYLES[one.effect]}]{one.effect.value}[/]"
-        shown.add_row(escape(one.path), effect, escape(f"{one.message}{blocked}{allow}"))
+        effect = "[bold red]refused[/]" if one in refused else f"[{STYLES[one.effect]}]{one.effect.value}[/]"
+        shown.add_row(escape(one.path), effect, escape(f"{one.message}{why}{allow}"))
     return shown

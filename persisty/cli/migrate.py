@@ -114,10 +114,10 @@ def _print_plan(planned: Sequence[Planned]) -> None:
     if not changes:
         typer.echo("Nothing to change")
         return
-    Console(highlight=False).print(table(changes))
+    Console(highlight=False).print(table(changes, {}))
     for one in planned:
         for step in one.steps:
-            items = "" if step.items is None else f" ({step.items:,} items)"
+            items = "" if step.items is None else f" ({step.items:,} item{'' if step.items == 1 else 's'})"
             typer.echo(f"\n-- {step.title}{items}")
             for statement in step.statements:
                 typer.echo(f"{statement};")

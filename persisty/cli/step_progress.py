@@ -18,9 +18,11 @@ def step_progress(done: list[str]) -> Iterator[Report]:
     """Show each step on stderr. The titles of the steps that began are appended to `done`."""
     console = Console(stderr=True)
     if not console.is_terminal:
+        begun: set[int] = set()
 
         def line(step: Step, items: int) -> None:
-            if not items:
+            if id(step) not in begun:  # steps are referenced until the migration ends
+                begun.add(id(step))
                 done.append(step.title)
                 typer.echo(step.title, err=True)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
@@ -122,11 +122,7 @@ class Migration:
         moved = [one for one in evolution.changes if one.kind == "engine_changed"]
         if moved:
             return [Fault(one.path, one.blocked or one.message, one.after, one.before) for one in moved]
-        try:
-            migrator.check(evolution, self._allowed)
-        except SchemaMismatch as error:
-            return error.faults
-        return ()
+        return _faults_of(migrator, evolution)
 
     def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
         """Raise `InvalidDeclaration` for an allowance that allows nothing, which is a mistake of spelling."""
@@ -150,6 +146,34 @@ class Migration:
         for name in gone:
             applied.remove(name)
         applied.record(applied.all(), app.metas.values())
+
+
+def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
+    """Return the changes that a migration refuses, each with the reason and the keys of the items that it would break. Reads stored items."""
+    moved = {one: one.blocked or one.message for one in evolution.changes if one.kind == "engine_changed"}
+    migrator = migrator_of(app, evolution.engine)
+    if moved or migrator is None:
+        return moved
+    paths = {one.path for one in _faults_of(migrator, evolution)}
+    found: dict[Change, str] = {}
+    for change in evolution.changes if paths else ():
+        if change.path in paths:
+            faults = _faults_of(migrator, structs.replace(evolution, changes=(change,)))
+            if faults:
+                found[change] = ". ".join(map(_reason, faults))
+    return found
+
+
+def _reason(fault: Fault) -> str:
+    return fault.message if fault.found is None else f"{fault.message} (found {fault.found})"
+
+
+def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
+    try:
+        migrator.check(evolution, ())
+    except SchemaMismatch as error:
+        return error.faults
+    return ()
 
 
 def lease_of(app: App) -> Lease:

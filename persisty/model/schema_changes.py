@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from .meta import StoreMeta
 from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, canonical
-from .schema_differences import form
+from .schema_differences import form, remedy
 from .schema_types import Choice, Named
 from .stored_before import value_before
 from .value_conversions import CONVERSIONS
@@ -159,7 +159,7 @@ def _added(declared: StoreMeta[Any], one: AttributeSchema, make: Changes) -> Cha
         return make.make("attribute_added", f"{one.name} is new: stored items read with {_shown(value())}", one.name)
     if one.optional:
         return make.make("attribute_added", f"{one.name} is new: stored items read with None", one.name)
-    blocked = f"Stored items have no value for {one.name}: declare a default, or let it be None"
+    blocked = f"Stored items have no value for {one.name}: {remedy(one)}"
     return make.make("attribute_added", f"{one.name} is new", one.name, blocked=blocked)
 
 

@@ -19,6 +19,8 @@ OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
 """Types with a form of their own. `any` is compared with nothing: a schema only names such a type."""
 SCALAR = frozenset({"string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes"})
 KEYED = "Stored items keep their old key: declare it again, or `persisty migrate` gives them the new one"
+TIMES = frozenset({"created", "updated"})
+"""Generators of times."""
 SIMILAR = 0.75
 """Share of equal attributes from which a new item looks like a former one under another name."""
 
@@ -62,7 +64,7 @@ def differences(
                 old.name for old in stored.attributes if old.name not in now and form(stored, old) == form(schema, one)
             ]
             renaming = f". If it was renamed, declare {' or '.join(map(named_before, gone))}" if gone else ""
-            yield Fault(path, f"Stored items have no value for it: declare a default, or let it be None{renaming}")
+            yield Fault(path, f"Stored items have no value for it: {remedy(one)}{renaming}")
 
 
 def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collection[str] = ()) -> Iterator[Fault]:
@@ -92,6 +94,14 @@ def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collectio
 def _alike(stored: Schema, old: AttributeSchema, schema: Schema, new: AttributeSchema) -> bool:
     same = (old.optional, old.default, old.generator) == (new.optional, new.default, new.generator)
     return same and form(stored, old) == form(schema, new)
+
+
+def remedy(one: AttributeSchema) -> str:
+    """Return what to declare for a new attribute of which stored items have no value."""
+    if one.generator is None:
+        return "declare a default, or let it be None"
+    shown = f", as in `{one.name}: Attr[datetime | None] = {one.generator.upper()}`" if one.generator in TIMES else ""
+    return f"it is generated for new items only. Let it be None{shown}"
 
 
 def named_before(former: str) -> str:

@@ -15,7 +15,8 @@ from sqlalchemy.sql import quoted_name
 
 from ...errors import Fault, SchemaMismatch
 from ...model.meta import StoreMeta
-from ...model.schema_differences import named_before
+from ...model.schema import AttributeSchema
+from ...model.schema_differences import named_before, remedy
 from .added_columns import adding_column
 from .columns import RowCodec, table_text
 from .dialect import Dialect
@@ -63,6 +64,9 @@ class Comparison:
     def _fault(self, name: str, message: str, expected: str | None = None, found: str | None = None) -> Fault:
         return Fault(f"/{self._table.name}/{name}", message, expected, found)
 
+    def _attribute(self, name: str) -> AttributeSchema:
+        return next(one for one in self._meta.schema.attributes if one.name == name)
+
     def _missing(self, adds_columns: bool) -> Iterator[Fault | None]:
         former = {name: was for was, name in self._renamed.items()}
         for name in self.missing:
@@ -75,7 +79,7 @@ class Comparison:
             if statement is None:
                 yield self._fault(
                     name,
-                    "The table lacks the column, and stored items have no value for it: declare a default, or let it be None",
+                    f"The table lacks the column, and stored items have no value for it: {remedy(self._attribute(name))}",
                 )
             elif not adds_columns:
                 yield self._fault(name, f"The table lacks the column. Add it: {statement}")

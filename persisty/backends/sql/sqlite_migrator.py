@@ -81,7 +81,7 @@ class SqliteMigrator(SqlMigrator):
             return
         if stale:
             dropping = [f"DROP INDEX {self.quoted(one)}" for one in stale]
-            yield self.step(f"Drop the indexes {', '.join(stale)}", dropping)
+            yield self.step(f"Drop the index{'' if len(stale) == 1 else 'es'} {', '.join(stale)}", dropping)
         yield from self._in_place(name, changes, target)
         for index in missing:
             creating = str(CreateIndex(index).compile(dialect=self._dialect.compiler))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from persisty import App, Attr, SchemaMismatch, stored
+from persisty import GENERATED, App, Attr, SchemaMismatch, Unique, stored
 from persisty.cli import server_process
 from persisty.cli.server_process import Options
 from persisty.deploy.migration import lease_of
@@ -113,14 +114,74 @@ class Owned:
 
 def test_diff_marks_what_is_refused_and_says_what_to_declare(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
-    out = " ".join(persisty("diff", declare(Owned), "--url", url).out.split())
-    assert "/car/owner blocked owner is new. Stored items have no value for owner: declare a default" in out
+    done = persisty("diff", declare(Owned), "--url", url)
+    assert done.code == 1
+    out = " ".join(done.out.split())
+    assert "/car/owner refused owner is new. Stored items have no value for owner: declare a default" in out
+    assert out.count("no value for owner") == 1
+
+
+@stored(name="car")
+class Dated:
+    id: str
+    odometer: int
+    note: str | None = None
+    created_at: datetime = GENERATED
+
+
+@stored(name="car", indexes=[Unique("odometer")])
+class Single:
+    id: str
+    odometer: int
+    note: Literal["x"] | None = None
+
+
+@pytest.mark.parametrize(
+    ("item", "path", "why"),
+    [
+        (Dated, "/car/created_at", "Let it be None, as in `created_at: Attr[datetime | None] = CREATED`"),
+        (Single, "/car/note", "These items have a value that is no longer declared"),
+        (Single, "/car/unique-odometer", "These items share values that have to be unique (found a (7), b (7))"),
+    ],
+)
+def test_diff_refuses_what_migrate_refuses(
+    item: type[Any], path: str, why: str, persisty: Persisty, declare: Declare, url: str
+) -> None:
+    fill(url)
+    if path.endswith("odometer"):
+        app = App("garage", items=[Car], url=url)
+        app.store(Car).update("a", {"note": "x"})
+        app.store(Car).create({"id": "b", "odometer": 7, "note": "x"})
+        app.close()
+    done = persisty("diff", declare(item), "--url", url, "--json")
+    assert done.code == 1
+    found = {one["path"]: one for one in json.loads(done.out) if one["refused"] is not None}
+    assert found.keys() == {path}
+    assert found[path]["effect"] == "refused"
+    assert why in found[path]["refused"]
+    assert persisty("migrate", declare(item), "--url", url).code == 1
+
+
+def test_a_change_that_no_stored_item_hinders_is_not_refused(persisty: Persisty, declare: Declare, url: str) -> None:
+    app = App("garage", items=[Car], url=url)
+    app.prepare()
+    app.close()
+    done = persisty("diff", declare(Owned), "--url", url)
+    assert (done.code, "refused" in done.out) == (0, False)
+
+
+def test_a_step_is_shown_once(persisty: Persisty, declare: Declare, url: str) -> None:
+    fill(url)
+    done = persisty("migrate", declare(Renamed), "--url", url)
+    lines = [line for line in done.err.splitlines() if line]
+    assert lines
+    assert len(lines) == len({*lines})
 
 
 def test_a_plan_prints_statements_and_changes_nothing(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     done = persisty("migrate", declare(Retyped), "--plan", "--url", url)
-    assert "(1 items)" in done.out
+    assert "(1 item)" in done.out
     assert 'CAST("odometer" AS TEXT)' in done.out
     assert json.loads(persisty("diff", declare(Retyped), "--url", url, "--json").out)
 
