@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 
@@ -26,3 +27,13 @@ class Names:
             number += 1
             name = f"{first}#{number}"
         return name
+
+
+def runs_code(cls: Any) -> bool:
+    """Return whether a conversion to the class runs code of its own: the `__post_init__` of an object, the `_missing_` of an enum."""
+    if issubclass(cls, enum.Enum):
+        return getattr(cls._missing_, "__func__", cls._missing_) is not _NO_MISSING
+    return hasattr(cls, "__post_init__")
+
+
+_NO_MISSING = enum.Enum._missing_.__func__  # type: ignore[attr-defined]

@@ -45,8 +45,11 @@ class Function(Default, frozen=True, tag="function"):
 DEFAULTS: tuple[type[Default], ...] = (Value, Function)
 
 
-class Definition(Part, frozen=True, tag_field="kind"):
-    """A type that has a name."""
+class Definition(Part, frozen=True, tag_field="kind", kw_only=True):
+    """A type that has a name. `python`: its class, as `module.class`, if the class has checks or conversions of its own, which a schema cannot
+    describe. The definition then compiles where the app supplies the class."""
+
+    python: str | None = None
 
 
 class Enumeration(Definition, frozen=True, tag="enum", kw_only=True):

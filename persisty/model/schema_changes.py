@@ -229,10 +229,10 @@ def _constrained(
 
 
 def _plain(schema: Schema, one: AttributeSchema) -> Any:
-    """Return a type as JSON values, with the types that it names, without documentation."""
+    """Return a type as JSON values, with the types that it names, without documentation and the name of a class that the app supplies."""
     type_ = one.type
     named = schema.types.get(type_.name) if isinstance(type_, Named) else None
-    return canonical(named or type_, documented=False)
+    return canonical(structs.replace(named, python=None) if named else type_, documented=False)
 
 
 def members(schema: Schema, one: AttributeSchema) -> tuple[str | int, ...] | None:

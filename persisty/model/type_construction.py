@@ -66,6 +66,9 @@ def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], pytho
     made: dict[str, Any] = {}
     fresh: list[tuple[Any, Object]] = []
     for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
+        if definition.python is not None:
+            made[name] = python(definition.python)
+            continue
         identity = f"{name} {_reachable(name, definitions)!r}"
         if identity not in known:
             if isinstance(definition, Enumeration):

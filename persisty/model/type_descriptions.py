@@ -1,8 +1,8 @@
 """Types as data: the one reader of annotations. All that says something about a type reads its description.
 
 `described` returns the description of an annotation for surfaces, with the classes behind it. `Describer` makes the types of a schema, which
-is stored and compared: there a class is described if the same class can be made of its description, a Struct or a dataclass. Any other type is
-only named (`Python`), so that a stored schema keeps its hash. `type_construction` goes the way back.
+is stored and compared: there a class is described if the same class can be made of its description, a Struct or a dataclass. One that runs code
+of its own is described and named (`Definition.python`). Any other type is only named (`Python`), so that a stored schema keeps its hash. `type_construction` goes the way back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec import NODEFAULT, Struct, UnsetType
 
 from . import schema_types as forms
 from .meta import StoreMeta, per_meta
-from .named_things import Names
+from .named_things import Names, runs_code
 from .schema import Default, Definition, Enumeration, Field, Function, Object, Value
 from .schema_types import Named, Type
 from .struct_fields import StructField, declared_fields, declares_fields, is_named_tuple, struct_fields
@@ -144,7 +144,7 @@ class Describer:
                 name = f"{first}{number}"
             self._known[identity], self.classes[name] = name, cls
             self.definitions[name] = Enumeration(members={})  # its place, for a class that contains itself
-            self.definitions[name] = define(cls)
+            self.definitions[name] = msgspec.structs.replace(define(cls), python=self._supplied(cls))
         return name
 
     def _enumeration(self, cls: type[enum.Enum]) -> Enumeration:
@@ -201,6 +201,10 @@ class Describer:
     def _fields(self, cls: Any) -> tuple[StructField, ...]:
         return struct_fields(cls)
 
+    def _supplied(self, cls: Any) -> str | None:
+        """Return the name of a class that the app has to supply, because its own code decides which values are valid."""
+        return self.names.name(cls) if runs_code(cls) else None
+
     def _values(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return values
 
@@ -219,6 +223,9 @@ class _Complete(Describer):
 
     def _fields(self, cls: Any) -> tuple[StructField, ...]:
         return declared_fields(cls)
+
+    def _supplied(self, cls: Any) -> str | None:
+        return None
 
     def _values(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(sorted(values, key=lambda one: (type(one).__name__, one)))

@@ -30,6 +30,7 @@ from persisty import (
     HasMany,
     Index,
     InvalidDeclaration,
+    InvalidInput,
     Unique,
     claim,
     custom,
@@ -47,6 +48,8 @@ from persisty.model.compilation import Bindings, compile_schema, compile_schemas
 from persisty.model.relations import resolved_schema
 from persisty.model.rules import CustomFunction
 from persisty.model.schema import Schema
+from persisty.model.schema_changes import changes_of
+from persisty.model.schema_differences import differences
 from persisty.model.schema_json import (
     document_from_json,
     document_of,
@@ -404,3 +407,71 @@ def test_a_link_names_the_store_of_a_class_that_is_declared_later() -> None:
     app = App("shop", items=[Thing, Owner], url="memory://")
     assert [one.target for one in resolved_schema(app.metas["thing"]).links] == ["owner"]
     assert isinstance(META.schema, Schema)
+
+
+class Mood(enum.Enum):
+    CALM = "calm"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Mood:
+        return cls.CALM
+
+
+class Positive(Struct):
+    amount: int
+
+    def __post_init__(self) -> None:
+        if self.amount < 0:
+            raise ValueError("Expected a positive amount")
+
+
+class Doubled(Positive):
+    times: int = 2
+
+
+@dataclass
+class Span:
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError("Expected an end after the start")
+
+
+@stored
+class Checked:
+    id: str
+    mood: Mood | None = None
+    amounts: list[Positive] = Attr(factory=list)
+    doubled: Doubled | None = None
+    span: Span | None = None
+    color: Color | None = None
+
+
+CHECKING = {f"{__name__}.{one.__name__}": one for one in (Mood, Positive, Doubled, Span)}
+
+
+def test_a_class_that_checks_its_values_by_code_has_to_be_supplied() -> None:
+    schema = schema_from_json(schema_to_json(meta_of(Checked).schema))
+    assert {one.python for one in schema.types.values()} == {*CHECKING, None}
+    with pytest.raises(InvalidDeclaration) as refused:
+        compile_schema(schema)
+    assert ("/types", True) in {(one.path, one.found in CHECKING) for one in refused.value.faults}
+
+    meta = compile_schema(schema, Bindings(named=CHECKING))
+    assert meta.schema.hash == meta_of(Checked).schema.hash
+    store = App("checked", items=[meta.item], url="memory://").store("checked")
+    assert store.create({"id": "1", "mood": "wild"}).mood is Mood.CALM
+    for wrong in ({"amounts": [{"amount": -1}]}, {"doubled": {"amount": -1}}, {"span": {"start": 2, "end": 1}}):
+        with pytest.raises(InvalidInput):
+            store.create({"id": "2", **wrong})
+
+
+def test_items_stored_before_a_class_had_checks_are_read() -> None:
+    now = meta_of(Checked).schema
+    types = {name: msgspec.structs.replace(one, python=None) for name, one in now.types.items()}
+    before = msgspec.structs.replace(now, types=types)
+    assert before.hash != now.hash
+    assert [*differences(before, meta_of(Checked))] == []
+    assert changes_of(before, meta_of(Checked), "sqlite") == []
