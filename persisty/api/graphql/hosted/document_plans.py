@@ -39,6 +39,16 @@ class DocumentPlan(Struct, frozen=True):
     fields: dict[str, RootField | str | DocumentNode]
 
     @property
+    def about_the_schema(self) -> bool:
+        """Return whether a root field is about the schema."""
+        return any(isinstance(one, DocumentNode) for one in self.fields.values())
+
+    @property
+    def same_for_every_caller(self) -> bool:
+        """Return whether no root field calls an operation."""
+        return not any(isinstance(one, RootField) for one in self.fields.values())
+
+    @property
     def operations(self) -> tuple[Operation, ...]:
         """The operations of the root fields."""
         return tuple(one.operation for one in self.fields.values() if isinstance(one, RootField))
@@ -54,8 +64,9 @@ class Prepared(Struct, frozen=True):
 class CheckedDocument:
     """A valid document, and its plans."""
 
-    def __init__(self, schema: GraphQLSchema, node: DocumentNode) -> None:
-        self.schema = schema
+    def __init__(self, schema: GraphQLSchema, node: DocumentNode, introspection: int = 0) -> None:
+        """`introspection`: values that its answer may hold about the schema."""
+        self.schema, self.introspection = schema, introspection
         self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
         self.plans: dict[tuple[Any, ...], DocumentPlan] = {}
         plans = REMEMBERED_PLANS if self.switches else 1

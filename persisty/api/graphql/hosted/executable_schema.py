@@ -23,6 +23,7 @@ from graphql import (
 )
 
 from ....model.meta import StoreMeta
+from ....store.patience import WouldWait, in_attempt
 from ...operations import ActionOperation, MultiStoreOperation, Operation
 from ..compiler import Planner
 from ..described_types import item_record
@@ -32,12 +33,12 @@ from ..subscriptions import Subscription
 from .aws_scalars import SCALARS
 from .documents import STORED
 from .field_collection import HARMLESS
+from .introspection_size import INTROSPECTION
 
 SMALL = 400
 """Most operations of an app whose schema is built whole from the start."""
 GROWTHS = 16
 """Times that the schema grows before it is built whole."""
-INTROSPECTION = frozenset({"__schema", "__type"})
 
 
 class ExecutableSchema:
@@ -70,6 +71,8 @@ class ExecutableSchema:
             return self.current
         fields, types = _names(document)
         if not fields.isdisjoint(INTROSPECTION):
+            if self._reached is not self._all and in_attempt():
+                raise WouldWait
             return self.whole
         found = self._reaching(fields & self._all)
         return found if types <= found.type_map.keys() | specified_scalar_types.keys() else self.whole

@@ -53,12 +53,15 @@ from .document_plans import REMEMBERED_PLANS, CheckedDocument, DocumentPlan, Pre
 from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
 from .executable_schema import ExecutableSchema
 from .field_collection import Collector
+from .introspection_size import INTROSPECTS, QUICK_INTROSPECTION, IntrospectionSize
 from .subscription import Live
 
 REMEMBERED = 32 << 20
 """Bytes of documents that are cached parsed, validated and compiled."""
 QUICK = 10_000
 """Values that an answer may hold if it is made in an event loop: about 15 milliseconds."""
+REMEMBERED_ANSWERS = 32 << 20
+"""Bytes of answers about the schema that are cached."""
 LENGTH_COST = 150
 """Bytes of each character of a cached document: measured, and rounded up."""
 
@@ -79,6 +82,8 @@ class GraphqlSchema:
         self._planner = Planner(Dialect(self._check, json_text), offered_in(known))
         self._executable = ExecutableSchema(self._operations, self._subscriptions, self._planner)
         self._documents: BoundedCache[CheckedDocument] = BoundedCache(REMEMBERED)
+        self._size: IntrospectionSize | None = None
+        self._introspections: BoundedCache[Answer] = BoundedCache(REMEMBERED_ANSWERS)
 
     @property
     def whole(self) -> GraphQLSchema:
@@ -142,11 +147,37 @@ class GraphqlSchema:
                 return self._subscribed(document, operation, values, caller, begin)
             plan = self._plan(document, operation, operation_name, values)
             self._weigh(plan, values)
+            if plan.about_the_schema:
+                return self._introspected(document, plan, values, caller, given, f"{operation_name or ''}\n{text}")
         except Rejected as rejected:
             return answers.rejected(rejected.errors)
         mutations = plan.operations if operation.operation is OperationType.MUTATION else ()
         limit = None if operation.operation is OperationType.MUTATION else MAX_RESPONSE  # what is written is answered
         return Prepared(mutations, partial(self._executed, plan, values, caller, given, limit))
+
+    def _introspected(
+        self,
+        document: CheckedDocument,
+        plan: DocumentPlan,
+        values: VariableValues,
+        caller: Caller,
+        given: dict[str, Any],
+        name: str,
+    ) -> Prepared | Answer:
+        """Return a query for the schema. Its answer is cached if it depends only on the document."""
+        cached = plan.same_for_every_caller and not values.coerced
+        if cached and (answer := self._introspections.get(name)) is not None:
+            return answer
+        if document.introspection > QUICK_INTROSPECTION and in_attempt():
+            raise WouldWait
+
+        def execute() -> Answer:
+            answer = self._executed(plan, values, caller, given, MAX_RESPONSE)
+            if cached:
+                self._introspections.put(name, answer, len(answer.body) + 4 * len(name))
+            return answer
+
+        return Prepared((), execute)
 
     def _executed(
         self, plan: DocumentPlan, values: VariableValues, caller: Caller, given: dict[str, Any], limit: int | None
@@ -270,10 +301,21 @@ class GraphqlSchema:
     def _prepare(self, text: str) -> CheckedDocument:
         node = parsed(text, self._limits)
         schema = self._executable.of_document(node)
+        introspection = self._introspection(text, schema, node)
         check(schema, node, self._limits)
-        document = CheckedDocument(schema, node)
+        document = CheckedDocument(schema, node, introspection)
         self._documents.put(text, document, document.cost + LENGTH_COST * len(text))
         return document
+
+    def _introspection(self, text: str, schema: GraphQLSchema, node: DocumentNode) -> int:
+        """Return the values that an answer may hold about the schema. Raise `Rejected` if there are too many."""
+        if not self._limits.introspection or INTROSPECTS.search(text) is None:
+            return 0
+        size = self._size = self._size or IntrospectionSize(schema)
+        try:
+            return check_complexity([size.of(node)], size.limit)
+        except TooComplex as error:
+            raise Rejected([error_of(error)]) from None
 
 
 def _members(root: RootField, values: VariableValues) -> int:
