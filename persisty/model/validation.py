@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .choices import choices
-from .generators import Add, Append, now
+from .generators import Add, Append, UpdateOperator, now
 from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta, per_meta
@@ -312,9 +312,14 @@ def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:
 
 
 def _changed(stored: Any, change: Any) -> Any:
-    if isinstance(change, Add):
-        return (stored or 0) + change.amount
-    return [*(stored or ()), *change.values] if isinstance(change, Append) else change
+    return APPLIED[type(change)](stored, change) if isinstance(change, UpdateOperator) else change
+
+
+APPLIED: dict[type, Callable[[Any, Any], Any]] = {
+    Add: lambda stored, change: (stored or 0) + change.amount,
+    Append: lambda stored, change: [*(stored or ()), *change.values],
+}
+"""Update operator → (stored value, change) → the value after it."""
 
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:

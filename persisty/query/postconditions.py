@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Not, Or
-from ..model.generators import Add, Append
+from ..model.generators import Add, Append, UpdateOperator
 from ..model.meta import StoreMeta
 from ..model.types import INTEGER_MAX, INTEGER_MIN
 from .evaluation import COMPARISONS, matcher
@@ -45,6 +45,8 @@ def _changed(meta: StoreMeta[Any], where: Compare, name: str, change: Any) -> Fi
         return NOTHING if where.value else ALL
     if isinstance(change, Add):
         return _added(where, change.amount)
+    if isinstance(change, UpdateOperator):
+        raise NotImplementedError(f"no condition before {type(change).__name__}")
     blank = meta.item(**{**dict.fromkeys(meta.attributes), name: change})
     return ALL if matcher(meta, where)(blank) else NOTHING
 

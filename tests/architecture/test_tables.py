@@ -5,24 +5,40 @@ from __future__ import annotations
 import pytest
 
 from persisty import SchemaMismatch, public, stored
+from persisty.api.openapi import schemas as openapi
+from persisty.backends.dynamodb.batch import CHANGES as DYNAMODB_CHANGES
+from persisty.backends.dynamodb.batch import OPERATORS as DYNAMODB_OPERATORS
+from persisty.backends.dynamodb.codec import WireCodec
 from persisty.backends.dynamodb.migrator import MADE, REFUSED, DynamoDbMigrator
 from persisty.backends.dynamodb.migrator import WITHOUT_STEP as WITHOUT_REQUEST
+from persisty.backends.dynamodb.requests import Requests
+from persisty.backends.sql.backend import HOW
 from persisty.backends.sql.migrator import WITHOUT_STEP, SqlMigrator
 from persisty.backends.sql.postgres.migrator import AFTER_THE_KEY, BEFORE_THE_KEY, PostgresMigrator
 from persisty.backends.sql.sqlite_migrator import IN_PLACE, REBUILT, SqliteMigrator
-from persisty.model.expressions import Aggregate
+from persisty.backends.sql.statements import CHANGES
+from persisty.clients import python_types, typescript_types
+from persisty.model.expressions import ALL, Aggregate, Compare
 from persisty.model.generators import GENERATORS, UpdateOperator
 from persisty.model.meta import meta_of
 from persisty.model.schema_changes import EFFECTS, Change, Effect
 from persisty.model.types import AGGREGATES
 from persisty.model.update_operators import SPELLED
+from persisty.model.validation import APPLIED, OPERATORS, changed
 from persisty.query.aggregate import COMPOSED, STEPS, ZEROS, Accumulator
+from persisty.query.postconditions import after
 from persisty.store.backend import Patch
 from persisty.store.in_doubt_writes import TIMES, UUIDS, repeatable
 from persisty.store.migration import Evolution, check_kinds
 
 MADE_BY_ANOTHER_CALL = {"version", "sequence", "subject", "owner"}
 """Generators whose value another call may make, or has made, too: it proves nothing about a write in doubt."""
+
+
+class Remove(UpdateOperator, frozen=True):
+    """An update operator that no table has."""
+
+    values: tuple[str, ...]
 
 
 @stored(access=public)
@@ -83,9 +99,26 @@ def test_every_spelled_change_is_an_update_operator() -> None:
         assert issubclass(change, UpdateOperator), word
 
 
-def test_an_unknown_update_operator_is_not_sent_again() -> None:
-    class Remove(UpdateOperator, frozen=True):
-        values: tuple[str, ...]
+def test_every_table_of_update_operators_is_complete() -> None:
+    records = {change for _, change in SPELLED.values()}
+    for by_record in (HOW, DYNAMODB_OPERATORS, OPERATORS, APPLIED):
+        assert set(by_record) == records
+    assert CHANGES.keys() == DYNAMODB_CHANGES.keys() == {"set", *HOW.values()}
+    assert set(HOW.values()) == set(DYNAMODB_OPERATORS.values()) == SPELLED.keys()
+    for by_word in (openapi.CHANGES, python_types.CHANGES, typescript_types.CHANGES):
+        assert by_word.keys() == SPELLED.keys()
 
+
+def test_an_unknown_update_operator_is_not_taken_for_a_value() -> None:
+    note, change = Note(id="1", tags=["a"]), Remove(("a",))
+    with pytest.raises(KeyError, match="Remove"):
+        changed(NOTES, note, {"tags": change})
+    with pytest.raises(NotImplementedError, match="Remove"):
+        after(NOTES, Compare("tags", "null", True), {"tags": change}, lambda *_: ALL)
+    with pytest.raises(NotImplementedError, match="Remove"):
+        Requests(NOTES, WireCodec(NOTES), "notes")._changed({"tags": change}, [])
+
+
+def test_an_unknown_update_operator_is_not_sent_again() -> None:
     assert repeatable(NOTES, Patch(("1",), {"tags": ["a"]}))
     assert not repeatable(NOTES, Patch(("1",), {"tags": Remove(("a",))}))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...model.expressions import ALL, Compare, Filter
-from ...model.generators import Add, Append
+from ...model.generators import Add, Append, UpdateOperator
 from ...model.keys import KeyValues
 from ...model.meta import StoreMeta
 from ...query.filter_shape import Shape
@@ -94,6 +94,9 @@ class Requests:
                 shape.append((name, "set"))
             elif value is None:
                 shape.append((name, "remove"))
+            elif not isinstance(value, UpdateOperator):
+                values.append(self._codec.value(name, value))
+                shape.append((name, "set"))
             elif isinstance(value, Add):
                 values += (self._codec.start(name, ZERO), {"N": str(value.amount)})
                 shape.append((name, "add"))
@@ -101,8 +104,7 @@ class Requests:
                 values += (self._codec.start(name, EMPTY), self._codec.value(name, value.values))
                 shape.append((name, "append"))
             else:
-                values.append(self._codec.value(name, value))
-                shape.append((name, "set"))
+                raise NotImplementedError(f"no update expression of {type(value).__name__}")
         return tuple(shape)
 
     def _update(self, changes: Mapping[str, Any], expression: Expression) -> str:
