@@ -11,7 +11,7 @@ from urllib.parse import quote
 from . import values
 
 ATTRIBUTES = (
-    "id", "code", "name", "note", "price", "stock", "big", "ratio", "made", "day", "ref", "blob", "size", "tags", "extra", "place", "shop_id", "shop",
+    "id", "code", "name", "note", "price", "stock", "big", "ratio", "made", "day", "ref", "blob", "size", "tags", "sizes", "mixed", "extra", "place", "shop_id", "shop",
     "unknown", "", "id.x", "place.city", "place.height", "shop.products.shop.title", "__proto__", "\u0130", "a" * 3000,
 )  # fmt: skip
 OPERATORS = (

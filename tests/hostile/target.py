@@ -60,6 +60,8 @@ class Product:
     blob: Attr[bytes | None] = Attr(default=None)
     size: Attr[Size] = Attr(default=Size.SMALL)
     tags: Attr[list[str]] = Attr(factory=list)
+    sizes: Attr[set[Size]] = Attr(factory=set)
+    mixed: Attr[set[int | str | None]] = Attr(factory=set)
     extra: Attr[dict[str, Any]] = Attr(factory=dict)
     place: Attr[Place | None] = Attr(default=None)
     shop_id: Attr[str | None] = Attr(default=None)

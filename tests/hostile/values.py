@@ -55,7 +55,20 @@ def value(random: Random) -> str:
         return wide(random)
     if kind < 0.92:
         return random.choice(
-            ("null", "true", "false", "{}", "[]", "[null]", '{"":1}', '{"eq":1}', '{"add":1}', '{"append":[1]}')
+            (
+                "null",
+                "true",
+                "false",
+                "{}",
+                "[]",
+                "[null]",
+                '["small","large"]',
+                '["a",1,null]',
+                '{"":1}',
+                '{"eq":1}',
+                '{"add":1}',
+                '{"append":[1]}',
+            )
         )
     return json.dumps(
         random.choice(("p1", "s1", "c1", "small", "2024-01-01T00:00:00Z", "2024-01-01", "12.5", 12, 1.5, True))

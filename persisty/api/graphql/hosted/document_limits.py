@@ -16,11 +16,13 @@ from graphql import (
 from msgspec import Struct
 
 from ..complexity import MOST
+from .repeated_fields import compares_more
 
 
 class Limits(Struct, frozen=True):
     """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `definitions`: its
-    operations and fragments; `values`: those in its variables; `complexity`: values that its answer may hold (`complexity.py`).
+    operations and fragments; `values`: those in its variables; `comparisons`: of fields with one
+    response name in the same place, for validation; `complexity`: values that its answer may hold (`complexity.py`).
 
     Introspection may go as deep as it has to, unless `introspection` is off: then there is none.
     """
@@ -31,6 +33,7 @@ class Limits(Struct, frozen=True):
     aliases: int = 50
     definitions: int = 200
     values: int = 50_000
+    comparisons: int = 10_000
     complexity: int = MOST
     introspection: bool = True
 
@@ -53,6 +56,8 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     try:
         costs = [_cost(one.selection_set, fragments, known) for one in operations]
+        unused = [fragments[name] for name in fragments.keys() - known.keys()]
+        costs += [_cost(one, fragments, known) for one in unused]  # validation refuses them, but reads them first
     except RecursionError:
         return ["The document is nested too deeply"]
     found = (
@@ -61,7 +66,11 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
         ("aliases", limits.aliases, sum(one.aliases for one in costs)),
         ("definitions", limits.definitions, len(document.definitions)),
     )
-    return [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+    told = [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+    roots = [*(one.selection_set for one in operations), *unused]
+    if not told and compares_more(roots, fragments, limits.comparisons):
+        return ["The document repeats too many fields in one place"]
+    return told
 
 
 def holds_more(given: Any, most: int) -> bool:

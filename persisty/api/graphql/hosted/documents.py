@@ -46,6 +46,7 @@ from ....errors import Fault, InvalidInput, MalformedGraphql, PersistyError
 from ....model.validation import pointer
 from ..resolvers import ARGUMENT_ERRORS, error_extensions
 from .document_limits import Limits, excesses
+from .unknown_members import UnknownMember, without_unknown_members
 
 MAX_ERRORS = 50
 """Most errors that are reported of one document or of its variables."""
@@ -174,8 +175,15 @@ class _ValuesRule(ValuesOfCorrectTypeRule):
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         if input_type:
             report = _Report(self.report_error, node, self.context.get_field_def(), self._argument)
-            validate_input_literal(node, input_type, report, hide_suggestions=True)
+            known, unknown = without_unknown_members(node, input_type)
+            validate_input_literal(known, input_type, report, hide_suggestions=True)
+            for one in unknown:
+                report(GraphQLError(_unknown(one), one.node), [*one.path])
         return SKIP
+
+
+def _unknown(member: UnknownMember) -> str:
+    return f"Expected value of type '{member.type}' not to include unknown field '{member.node.name.value}'."
 
 
 RULES = [_ValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
