@@ -139,7 +139,7 @@ def _call_action(
 
 
 def _argument(given: Any, shape: Any) -> Any:
-    return settled(given, shape) if holds_unrounded(given) else msgspec.convert(given, shape)
+    return settled(given, shape) if holds_unrounded(given) else msgspec.convert(given, shape, str_keys=True)
 
 
 def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:

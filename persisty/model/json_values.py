@@ -9,18 +9,21 @@ from typing import Any
 
 import msgspec
 
+from .nested_integers import check_integers, has_integers
 from .nesting import MAX_NESTING, TooDeep, surely_shallow, too_deep
-from .schema_types import Datetime, Number, Python, Set, parts_of
+from .schema_types import Boolean, Datetime, Dict, Number, Python, Set, parts_of
 from .set_order import with_sets
-from .type_descriptions import description_of
+from .type_descriptions import arms, description_of
 from .types import NORMALISE, Kind, exact, utc
 
 
 def unstorable(annotation: Any) -> list[str]:
-    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks."""
+    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks, and keys that JSON has no text for."""
     found = description_of(annotation)
     things = [found.classes[part.name] for part in found.parts() if isinstance(part, Python)]
-    return [getattr(thing, "__name__", str(thing)) for thing in things]
+    keys = [arm for part in found.parts() if isinstance(part, Dict) for arm in arms(part.keys)]
+    foreign = [getattr(thing, "__name__", str(thing)) for thing in things]
+    return [*foreign, "a dict whose keys are bool"] if any(isinstance(key, Boolean) for key in keys) else foreign
 
 
 def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
@@ -34,6 +37,7 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
     decode = msgspec.json.Decoder(annotation).decode
     description = description_of(annotation)
     bounded = any(isinstance(part, Number | Datetime) for part in description.parts())
+    counted = has_integers(description)
     moments = any(isinstance(part, Set) and _has_datetimes(part) for part in description.parts())
 
     def through_json(value: Any) -> Any:
@@ -46,6 +50,8 @@ def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
                 found = with_sets(found, _in_utc)
             if bounded:
                 _check_nested(found)
+            if counted:
+                check_integers(found, text, description)
             return found
         except RecursionError:  # also a value that contains itself
             raise TooDeep(MAX_NESTING) from None

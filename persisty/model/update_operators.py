@@ -76,7 +76,8 @@ def _appended(attribute: Attribute, change: Append) -> Append:
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")
     kind: Any = list[get_args(listed) or Any]  # type: ignore[misc]
-    values = settled(change.values, kind) if holds_unrounded(change.values) else msgspec.convert(change.values, kind)
+    unrounded = holds_unrounded(change.values)
+    values = settled(change.values, kind) if unrounded else msgspec.convert(change.values, kind, str_keys=True)
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))
 
 

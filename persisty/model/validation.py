@@ -27,8 +27,11 @@ from .update_operators import spelled_change, typed_change
 
 T = TypeVar("T")
 
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<at>.*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<at>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
+_KEY = "`key` in"
+"""In msgspec's message about a key of a dict. JSON has keys as text, which a dict of other keys takes with the option `str_keys`."""
+_INVALID_KEY = "Invalid key. "
 _NO_CHOICE = "Invalid enum value"
 _EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
 
@@ -45,8 +48,10 @@ def fault_of(error: Exception, path: str, annotation: Any = None) -> Fault:
     """Return the fault of msgspec's message, with its place below `path`. `annotation`: the type whose enums have the expected values."""
     match = _AT.match(str(error))
     what, at = (match["what"], match["at"] or "") if match else (str(error), "")
+    if match and match["key"]:
+        what, at = _INVALID_KEY + what, f"{at}[...]"
     steps = [step["name"] or step["index"].replace("...", "*") for step in _STEP.finditer(at)]
-    shape = _EXPECTED.match(what)
+    shape = _EXPECTED.match(what.removeprefix(_INVALID_KEY))
     expected, found = (shape["expected"], shape["found"]) if shape else (None, None)
     if annotation is not None and what.startswith(_NO_CHOICE):
         expected = choices(annotation, steps)
@@ -137,7 +142,7 @@ def new_item(
             plain: dict[str, Any] = spelled(values)
             return new_item(meta, plain, path)
         faults = _faults(meta, values, path, may)
-        if not faults and holds_unrounded(values):
+        if not faults and (_KEY in str(error) or holds_unrounded(values)):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
         raise InvalidInput(faults=faults or [fault_of(error, path, meta.item)]) from error
 
@@ -281,7 +286,14 @@ def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
         value = spelled(value)
     if holds_unrounded(value):
         return settled(value, annotation)
-    return msgspec.convert(value, annotation, strict=strict)
+    try:
+        return msgspec.convert(value, annotation, strict=strict)
+    except msgspec.ValidationError as error:
+        if _KEY not in str(error):
+            raise
+        return msgspec.convert(
+            value, annotation, strict=strict, str_keys=True
+        )  # the option takes as long as the conversion
 
 
 BUILTIN = frozenset({str, int, float, bool})
