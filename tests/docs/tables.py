@@ -97,11 +97,13 @@ def graphql() -> str:
         "operations and fragments of a document": Limits().definitions,
         "members and elements of the variables": Limits().values,
         "values of an answer (complexity)": Limits().complexity,
-        "values about the schema (introspection)": "1.25 × the complete introspection query",
+        "values about the schema (introspection)": "a quarter more than the complete introspection query",
         "items that one link may ask for": MOST_AT_ONCE,
         "items below links in an answer": MOST_IN_ALL,
     }
-    return table(["what", "at most"], ([what, most if isinstance(most, str) else f"{most:,}"] for what, most in told.items()))
+    return table(
+        ["what", "at most"], ([what, most if isinstance(most, str) else f"{most:,}"] for what, most in told.items())
+    )
 
 
 @stored
