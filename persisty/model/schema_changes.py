@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from .meta import StoreMeta
+from .nested_differences import nested_differences
 from .schema import AttributeSchema, Enumeration, IndexSchema, Schema, Value, canonical
 from .schema_differences import form, remedy
 from .schema_types import Choice, Named
@@ -54,6 +55,7 @@ EFFECTS: dict[str, tuple[Effect, Effect]] = {
     "members_removed": (L, L),
     "constraints_changed": (S, S),
     "nested_changed": (S, S),
+    "nested_narrowed": (L, L),
     "default_changed": (S, S),
     "index_added": (L, W),
     "index_removed": (S, W),
@@ -219,10 +221,23 @@ def _constrained(
         if before is not None and (added := [each for each in after if each not in before]):
             yield make.make("members_added", f"{name} may be {_listed(added)} now", name)
         return
-    if _plain(stored, was) != _plain(schema, one):
+    nested = form(schema, one) in ("object", "list")
+    lost, gone_fields = nested_differences(stored, was, schema, one) if nested else ([], [])
+    if lost or gone_fields:
+        why = [
+            *lost,
+            *(
+                f"{path} is no longer declared: its values are not read, and the next write of the attribute deletes them"
+                for path in gone_fields
+            ),
+        ]
+        message = (
+            f"{name} has another nested type: {'; '.join(why)}. Each stored value is checked (see stored-before.md)"
+        )
+        yield make.make("nested_narrowed", message, name)
+    elif _plain(stored, was) != _plain(schema, one):
         if form(schema, one) in ("object", "list", "any"):
-            message = f"{name} has another nested type: stored values are not compared"
-            yield make.make("nested_changed", message, name)
+            yield make.make("nested_changed", f"{name} has another nested type, which takes every stored value", name)
         else:
             message = f"{name} has other constraints: they hold for new values"
             yield make.make("constraints_changed", message, name)

@@ -26,6 +26,19 @@ MISSING = "missing required field "
 """In msgspec's message about an object without a field, before the name of the field."""
 
 
+UNREADABLE = "These items have a value that is not of the declared type, so they could not be read. Change them first"
+"""The fault of a migration that would make items unreadable."""
+
+
+def is_readable(stored: Any, decode: Callable[[Any], Any]) -> bool:
+    """Return whether a stored value is one of the declared type."""
+    try:
+        decode(stored)
+    except FAULTS:
+        return False
+    return True
+
+
 class UnreadableValue(ValueError):
     """A value is not one of its attribute's type."""
 

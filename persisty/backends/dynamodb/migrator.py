@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from ...errors import Fault, SchemaMismatch
@@ -25,12 +26,13 @@ from ...model.meta import StoreMeta
 from ...model.schema import IndexSchema, Schema
 from ...model.schema_changes import Change, Effect, members
 from ...model.stored_before import value_before
+from ...model.unreadable_items import UNREADABLE, is_readable
 from ...naming import index_name
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import LISTED, GuardBackfill, Tables
 from .parallel import in_parallel
-from .wire_kinds import NULL, Wire
+from .wire_kinds import NULL, Wire, wire_kind
 
 REFUSED = {
     "item_renamed": "DynamoDB cannot rename a table: keep the name of the store, or export the items and import them under the new name",
@@ -48,7 +50,14 @@ MADE = frozenset(
 WITHOUT_STEP = frozenset(
     {
         *("item_added", "item_removed", "engine_changed", "attribute_added", "attribute_optional"),
-        *("members_added", "members_removed", "constraints_changed", "nested_changed", "default_changed"),
+        *(
+            "members_added",
+            "members_removed",
+            "constraints_changed",
+            "nested_changed",
+            "nested_narrowed",
+            "default_changed",
+        ),
         *("link_added", "link_removed", "link_changed", "expires_changed"),
     }
 )
@@ -106,6 +115,8 @@ class DynamoDbMigrator:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
             condition = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
             yield from self._listed(change, declared, name, condition, {":0": {"S": "NULL"}}, message)
+        if change.kind == "nested_narrowed" and attribute is not None:
+            yield from self._unreadable(change, declared, name)
         if change.kind == "members_removed":
             schema = next(one for one in declared.schema.attributes if one.name == change.name)
             codec, kind = WireCodec(declared), declared.attributes[change.name]
@@ -117,6 +128,30 @@ class DynamoDbMigrator:
             condition = f"attribute_exists(#0) AND NOT (#0 IN ({', '.join(named)}))"
             message = "These items have a value that is no longer declared. Give them another one first"
             yield from self._listed(change, declared, name, condition, named, message)
+
+    def _unreadable(self, change: Change, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items whose stored value is none of the declared type."""
+        kind, codec, found = wire_kind(declared.attributes[change.name]), WireCodec(declared), list[str]()
+
+        def decode(wire: Any) -> None:
+            value = msgspec.convert(wire[kind.tag], kind.type)
+            if kind.decode is not None:
+                kind.decode(value)
+
+        names = {"#0": change.name, **{f"#k{place}": one for place, one in enumerate(codec.schema)}}
+        scan = {
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+        }
+        for page in self._pages(name, scan):
+            for wire in page:
+                value = wire.get(change.name, NULL)
+                if value != NULL and not is_readable(value, decode):
+                    found.append("~".join(str(next(iter(wire[one].values()))) for one in codec.schema))
+        if found:
+            more = " and more" if len(found) > LISTED else ""
+            yield Fault(change.path, UNREADABLE, found=", ".join(found[:LISTED]) + more)
 
     def _listed(
         self, change: Change, declared: StoreMeta[Any], name: str, condition: str, values: Wire, message: str

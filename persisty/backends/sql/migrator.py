@@ -27,7 +27,14 @@ WITHOUT_STEP = frozenset(
     {
         *("item_added", "item_renamed", "item_removed", "engine_changed"),
         *("index_added", "index_removed", "unique_added", "unique_removed"),
-        *("members_added", "members_removed", "constraints_changed", "nested_changed", "default_changed"),
+        *(
+            "members_added",
+            "members_removed",
+            "constraints_changed",
+            "nested_changed",
+            "nested_narrowed",
+            "default_changed",
+        ),
         *("link_added", "link_removed", "link_changed", "expires_changed"),
     }
 )

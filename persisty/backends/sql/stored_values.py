@@ -15,13 +15,18 @@ from ...model.schema_changes import Change, members, renames
 from ...model.schema_differences import form
 from ...model.stored_before import value_before
 from ...model.types import Kind
+from ...model.unreadable_items import UNREADABLE, is_readable
 from .added_columns import literal
-from .columns import RowCodec, table_text
+from .columns import RowCodec, column_kind, table_text
 from .dialect import Dialect
 from .stored_schema import Rows
 
 LISTED = 20
 """Items that a fault names at most."""
+
+
+BATCH = 1000
+"""Values that are read at once."""
 
 
 class StoredValues:
@@ -79,6 +84,9 @@ class StoredValues:
 
     def faults(self, change: Change, rows: Rows) -> Iterator[Fault]:
         """Yield a fault if stored items do not survive a change."""
+        if change.kind == "nested_narrowed":
+            yield from self._unreadable(change, rows)
+            return
         for condition, message, shown in self._conditions(change):
             columns = ", ".join([self._key, *map(self.quoted, shown)])
             order = ", ".join([*map(self.quoted, shown), self._key]) if change.kind == "unique_added" else self._key
@@ -86,6 +94,23 @@ class StoredValues:
             found = rows(text)
             if found:
                 yield Fault(change.path, message, change.after, self._named(found, len(shown)))
+
+    def _unreadable(self, change: Change, rows: Rows) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items whose stored value is none of the declared type. Reads the values in batches, by key."""
+        decode, keys = column_kind(self.declared.attributes[change.name], self._dialect).decode, len(self.stored.key)
+        if decode is None:
+            return
+        column = self.quoted(self.sources.get(change.name, change.name))
+        found, after = list[tuple[Any, ...]](), ""
+        while True:
+            text = f"SELECT {self._key}, {column} FROM {self.place} WHERE {column} IS NOT NULL{after} ORDER BY {self._key} LIMIT {BATCH}"
+            batch = rows(text)
+            found += [row[:keys] for row in batch if not is_readable(row[keys], decode)]
+            if len(batch) < BATCH or len(found) > LISTED:
+                break
+            after = f" AND ({self._key}) > ({', '.join(map(literal, batch[-1][:keys]))})"
+        if found:
+            yield Fault(change.path, UNREADABLE, found=self._named(found, 0))
 
     def _named(self, found: list[tuple[Any, ...]], shown: int) -> str:
         """Return the keys of items, each with the values that are shown."""

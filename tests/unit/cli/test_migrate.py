@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from persisty import GENERATED, App, Attr, SchemaMismatch, Unique, stored
+from persisty import GENERATED, App, Attr, Conflict, SchemaMismatch, Unique, stored
 from persisty.cli import server_process
 from persisty.cli.server_process import Options
 from persisty.deploy.migration import lease_of
@@ -217,6 +217,32 @@ def test_a_server_makes_no_slow_change_and_names_the_command(declare: Declare, u
     app = start(declare(Car), url)
     assert app.store(Car).read("a").odometer == 7  # type: ignore[union-attr]
     app.close()
+
+
+@stored(name="car", indexes=[Unique("odometer")])
+class Indexed:
+    id: str
+    odometer: int
+    note: str | None = None
+
+
+def test_a_server_builds_a_unique_index_of_a_local_file_unless_items_share_its_values(
+    declare: Declare, url: str
+) -> None:
+    fill(url)
+    start(declare(Indexed), url).close()
+    app = App("garage", items=[Indexed], url=url)
+    with pytest.raises(Conflict):
+        app.store(Indexed).create({"id": "b", "odometer": 7})
+    app.close()
+    url = url.replace(".db", "2.db")
+    fill(url)
+    app = App("garage", items=[Car], url=url)
+    app.store(Car).create({"id": "b", "odometer": 7})
+    app.close()
+    with pytest.raises(SchemaMismatch) as caught:
+        start(declare(Indexed), url)
+    assert [(one.path, one.found) for one in caught.value.faults] == [("/car/unique-odometer", "a (7), b (7)")]
 
 
 def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(

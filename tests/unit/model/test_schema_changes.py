@@ -73,7 +73,7 @@ def test_every_difference_is_a_change_with_a_path_and_an_effect() -> None:
         ("attribute_required", "note"): "slow",
         ("attribute_retyped", "price"): "slow",
         ("attribute_optional", "price"): "safe",
-        ("nested_changed", "tags"): "safe",
+        ("nested_narrowed", "tags"): "slow",
         ("constraints_changed", "seats"): "safe",
         ("default_changed", "seats"): "safe",
         ("attribute_added", "owner"): "safe",
