@@ -12,7 +12,6 @@ from dataclasses import asdict, field, make_dataclass, replace
 from functools import wraps
 from typing import Any, ClassVar, Optional, Union
 
-import msgspec
 from marshy import MarshyContext
 from marshy.marshaller.no_op_marshaller import NoOpMarshaller
 from msgspec import UNSET
@@ -30,6 +29,7 @@ from ..application import App
 from ..errors import PersistyError
 from ..model.meta import Attribute, StoreMeta
 from ..model.rules import Rule
+from ..model.set_order import ordered_builtins
 from ..model.type_descriptions import described
 from ..model.types import KINDS, Kind, bare
 from ..naming import pascal
@@ -285,7 +285,7 @@ def _item(types: _Types, item: Any) -> Any:
         return None
     found = ((name, attribute.get(item)) for name, attribute in types.visible.items())
     values = {name: None if value is UNSET else value for name, value in found}
-    converted = {name: msgspec.to_builtins(values[name]) for name in types.converted}
+    converted = {name: ordered_builtins(values[name]) for name in types.converted}
     return types.item(**{**values, **converted})
 
 
@@ -299,7 +299,7 @@ def _items(types: _Types, items: list[Any]) -> Any:
 
 def _results(types: _Types, results: list[EditResult[Any]]) -> list[Mapping[str, Any]]:
     done = [problem(one.error) if one.error else {"code": one.code, "item": one.item} for one in results]
-    plain: list[Mapping[str, Any]] = msgspec.to_builtins(done)
+    plain: list[Mapping[str, Any]] = ordered_builtins(done)
     return plain
 
 

@@ -95,6 +95,7 @@ def graphql() -> str:
         "fields of a document": Limits().fields,
         "aliases of a document": Limits().aliases,
         "operations and fragments of a document": Limits().definitions,
+        "comparisons of fields with one response name in one place": Limits().comparisons,
         "members and elements of the variables": Limits().values,
         "values of an answer (complexity)": Limits().complexity,
         "values about the schema (introspection)": "a quarter more than the complete introspection query",
