@@ -7,7 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from persisty import GENERATED, VERSION, Access, App, Attr, Caller, HasMany, authenticated, everyone, link, stored
+from persisty import (
+    GENERATED,
+    VERSION,
+    Access,
+    App,
+    Attr,
+    BelongsTo,
+    Caller,
+    HasMany,
+    authenticated,
+    everyone,
+    link,
+    stored,
+)
 
 OPEN = Access(read=everyone, create=everyone, update=everyone, delete=everyone)
 
@@ -50,3 +63,24 @@ def app(request: pytest.FixtureRequest) -> Iterator[App]:
     found.store(Account).create({"id": "a", "balance": 5})
     yield found
     found.close()
+
+
+@stored(access=OPEN)
+class Part:
+    id: str
+    parent_id: str | None = None
+    parent: BelongsTo[Part] = link(by="parent_id", on_delete="block")
+
+
+@stored(access=OPEN)
+class Other:
+    id: str
+
+
+@pytest.fixture(params=["memory://", "sqlite://"])
+def linked(request: pytest.FixtureRequest) -> Iterator[App]:
+    app = App("tree", items=[Part, Other], url=request.param)
+    app.prepare()
+    app.store(Part).create({"id": "root"})
+    yield app
+    app.close()

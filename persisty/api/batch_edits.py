@@ -38,7 +38,12 @@ def carry_out(arguments: Arguments, store_of: StoreOf, send: Send) -> list[edits
         lacking = [at for position, one in enumerate(batch) if (at := _lacks_condition(*one, position))]
         if lacking:
             raise PreconditionRequired(faults=[Fault(at, "Missing", "a condition", "nothing") for at in lacking])
-        results = send([edit for _, edit in batch], atomic=bool(arguments.get("atomic")))
+        planned = [edit for _, edit in batch]
+        try:
+            results = send(planned, atomic=bool(arguments.get("atomic")))
+        except PersistyError as error:
+            _locate(error, planned)
+            raise
     except PersistyError:
         _parsed(
             store_of, given, check=True
@@ -46,7 +51,7 @@ def carry_out(arguments: Arguments, store_of: StoreOf, send: Send) -> list[edits
         raise
     for result in results:
         if result.error is not None:
-            result.error.faults = tuple(map(_in_update, result.error.faults))
+            _locate(result.error, planned)
     return results
 
 
@@ -78,12 +83,26 @@ CONDITIONAL: dict[type, str] = {edits.Update: "update", edits.Delete: "delete"}
 """Edits that may have a condition → the member with which a caller sends them."""
 
 
-def _in_update(fault: Fault) -> Fault:
-    """Return a fault of an edit's changes with its path in what the caller sent: `/edits/3/update/changes/count`."""
-    return msgspec.structs.replace(fault, path=_CHANGES.sub(r"\1/update/changes", fault.path, count=1))
+SENT: dict[type, dict[str, str]] = {
+    edits.Create: {"item": "create"},
+    edits.Update: {name: f"update/{name}" for name in ("key", "changes", "when")},
+    edits.Delete: {"key": "delete/key", "when": "delete/when", "changes": "delete"},
+}
+"""Edit → attribute of its record in Python → member of the edit as a caller sends it. An engine gives the faults of a deletion `changes`."""
+_AT = re.compile(r"^(/edits/(\d+)/)([^/]+)")
 
 
-_CHANGES = re.compile(r"^(/edits/\d+)/changes")
+def _locate(error: PersistyError, batch: list[edits.Edit]) -> None:
+    """Give the faults of an error their paths in what the caller sent: `/edits/3/item/name` of a `Create` is `/edits/3/create/name`."""
+
+    def sent(found: re.Match[str]) -> str:
+        position = int(found[2])
+        names = SENT.get(type(batch[position]), {}) if position < len(batch) else {}
+        return found[1] + names.get(found[3], found[3])
+
+    error.faults = tuple(
+        msgspec.structs.replace(fault, path=_AT.sub(sent, fault.path, count=1)) for fault in error.faults
+    )
 
 
 def _edit(store: Store[Any], given: Any, path: str, check: bool) -> edits.Edit:

@@ -14,13 +14,14 @@ from persisty.api.rest.endpoint import Rest
 from persisty.hosting.route_names import RouteNames
 from persisty.security.caller import ANONYMOUS, Caller
 
-from ..bank import ANN, Account, Entry, Rate
+from ..bank import ANN, Account, Entry, Other, Part, Rate
 from ..bank import app as app  # noqa: PLC0414 - a fixture
+from ..bank import linked as linked  # noqa: PLC0414 - a fixture
 
 
-def post(app: App, body: Any, caller: Caller = ANN, **headers: str) -> tuple[Response, Any]:
+def post(app: App, body: Any, caller: Caller = ANN, *, path: str = PATH, **headers: str) -> tuple[Response, Any]:
     given = {"content-type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    response = Rest(app).handle(Request("POST", PATH, "", given, json.dumps(body).encode(), caller))
+    response = Rest(app).handle(Request("POST", path, "", given, json.dumps(body).encode(), caller))
     return response, json.loads(response.body)
 
 
@@ -101,3 +102,28 @@ def test_the_document_and_the_names_of_routes_have_it(app: App) -> None:
 def test_an_app_with_one_store_does_not_offer_it() -> None:
     response, _ = post(App("one", items=[Rate], url="memory://"), {"edits": []})
     assert response.status == 404
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_a_fault_that_the_engine_finds_has_the_path_of_what_was_sent(linked: App, atomic: bool) -> None:
+    """No edit is wrong in itself: the items that they lead to do not exist."""
+    orphan = {"id": "o", "parent_id": "none"}
+    wrong: list[dict[str, Any]] = [
+        {"create": orphan},
+        {"update": {"key": "root", "changes": {"parent_id": "none"}}},
+    ]
+    for edit, path in zip(wrong, ("/create/parent_id", "/update/changes/parent_id"), strict=True):
+        edits = [{"create": {"id": "new"}}, edit]
+        [_, found] = post(linked, {"edits": edits, "atomic": atomic}, path="/api/part-batch")[1]["results"]
+        assert [fault["path"] for fault in found["faults"]] == ["/edits/1" + path]
+        edits = [{"store": "part", **one} for one in edits] + [{"store": "other", "create": {"id": "x"}}]
+        [_, found, _] = post(linked, {"edits": edits, "atomic": atomic})[1]["results"]
+        assert [fault["path"] for fault in found["faults"]] == ["/edits/1" + path]
+        linked.store(Part).delete("new")
+        linked.store(Other).delete("x")
+
+
+def test_a_fault_of_the_whole_batch_has_the_path_of_its_edit(linked: App) -> None:
+    edits = [{"update": {"key": "root", "changes": {"parent_id": None}}}] * 2
+    _, body = post(linked, {"edits": edits, "atomic": True}, path="/api/part-batch")
+    assert [fault["path"] for fault in body["faults"]] == ["/edits/1"]

@@ -22,7 +22,7 @@ ADMIN = Caller("root", frozenset({"admin"}))
 @pytest.fixture
 def rest() -> Iterator[Rest]:
     page = declared("docs/actions.md")
-    actions = [page[name] for name in ("message_total", "my_messages", "remove_spam")]
+    actions = [page[name] for name in ("message_total", "my_messages", "remove_spam", "shorten")]
     before = page["app"].url
     page["app"].use("memory://")
     app = App("messenger", items=[User, Message], actions=actions, url="memory://")
@@ -44,3 +44,26 @@ def test_the_actions_answer_the_callers_that_they_declare(rest: Rest) -> None:
     spam = json.encode({"word": "deployed"})
     assert call("POST", "remove-spam", Caller("ann"), spam)[0] == 403
     assert call("POST", "remove-spam", ADMIN, spam) == (200, 1)
+
+
+def test_an_action_refuses_a_call_with_the_status_that_the_page_names(rest: Rest) -> None:
+    page = declared("docs/actions.md")
+    message = page["app"].store(Message).search(limit=1).items[0]
+
+    def shorten(key: object, length: int) -> tuple[int, dict[str, object]]:
+        body = json.encode({"key": key, "length": length})
+        sent = {"content-type": "application/json"}
+        answer = rest.handle(Request("POST", "/actions/shorten", "", sent, body, Caller("ann")))
+        found = json.decode(answer.body)
+        return answer.status, found if isinstance(found, dict) else {"text": found}
+
+    status, problem = shorten(message.id, 0)
+    assert (status, problem["faults"]) == (
+        422,
+        [{"path": "/length", "message": "Expected int >= 1", "expected": "int >= 1", "found": "0"}],
+    )
+    status, problem = shorten(UUID(int=1), 1)
+    assert (status, problem["code"], problem["detail"]) == (404, "not_found", "There is no such message")
+    status, problem = shorten(message.id, 1000)
+    assert (status, problem["code"], problem["detail"]) == (409, "conflict", "The message is not longer")
+    assert shorten(message.id, 1) == (200, {"text": message.text[:1]})

@@ -40,8 +40,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def declared(page: str) -> dict[str, Any]:
-    """Return the names that the only Python block of a page declares."""
-    [declaration] = blocks(page, "python")
+    """Return the names that the Python blocks of a page declare, in one module."""
+    declaration = "\n".join(blocks(page, "python"))
     scope: dict[str, Any] = {}
     exec(compile(declaration, page, "exec", dont_inherit=True), scope)
     return scope

@@ -15,6 +15,7 @@ from persisty.security.caller import ANONYMOUS
 
 from ..bank import ANN, Account, Entry, Rate, Secret
 from ..bank import app as app  # noqa: PLC0414 - a fixture
+from ..bank import linked as linked  # noqa: PLC0414 - a fixture
 from .asking import Hosted, StandIn
 
 EDIT = """mutation ($e: [AnyStoreEdit!]!, $a: Boolean) { editBatch(edits: $e, atomic: $a) {
@@ -93,6 +94,17 @@ def test_every_fault_has_the_path_of_what_was_sent_and_nothing_is_written(app: A
         "/edits/0/account/create/balance", "/edits/1", "/edits/2", "/edits/3/entry/update/changes/amount", "/edits/4/entry",
     ]  # fmt: skip
     assert app.store(Account).count() == 1
+
+
+def test_a_fault_that_the_engine_finds_has_the_path_of_what_was_sent(linked: App) -> None:
+    for asks in (Hosted(GraphqlEndpoint(linked), ANN), StandIn(AppSync(linked), linked)):
+        edit = {"create": {"id": "new", "parent_id": "none"}}
+        query = "mutation ($e: [AnyStoreEdit!]!) { editBatch(edits: $e) { code faults { path } } }"
+        [found] = results(asks(query, e=[{"part": edit}]))
+        assert found["faults"] == [{"path": "/edits/0/part/create/parent_id"}]
+        query = "mutation ($e: [PartEdit!]!) { partEditBatch(edits: $e) { code faults { path } } }"
+        [found] = asks(query, e=[edit])["data"]["partEditBatch"]
+        assert found["faults"] == [{"path": "/edits/0/create/parent_id"}]
 
 
 def test_an_item_whose_writes_are_conditional_demands_a_condition(app: App, ask: Any) -> None:
