@@ -224,6 +224,10 @@ def _parameters(**given: _t.Any) -> _b.list[tuple[str, str]]:
 
 def _edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
     """Return edits with their keys as JSON."""
+    if wrong := [one for one in edits if not all(isinstance(body, _Mapping) for body in one.values())]:
+        raise TypeError(
+            f'An edit is {{"create": {{…}}}}, {{"update": {{…}}}} or {{"delete": {{…}}}}, not {wrong[0]!r:.200}'
+        )
     return [
         {verb: {**body, "key": _key(body["key"])} if verb != "create" else body for verb, body in edit.items()}
         for edit in edits
@@ -245,6 +249,9 @@ def _arguments(given: _Mapping[str, _t.Any], *json: str) -> _b.list[tuple[str, s
 
 def _store_edits(edits: _Sequence[_Mapping[str, _t.Any]]) -> _b.list[_t.Any]:
     """Return edits of several stores with their keys as JSON, each with the name of its store."""
+    for edit in edits:
+        if len(edit) != 1 or not all(isinstance(one, _Mapping) for one in edit.values()):
+            raise TypeError(f'An edit is {{"<store>": {{"create": {{…}}}}}}, not {edit!r:.200}')
     return [{"store": store, **_edits([one])[0]} for edit in edits for store, one in edit.items()]
 
 
