@@ -208,7 +208,7 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: Reject
     """Print the summary and exit with its code."""
     speed = f"{outcome.seconds:.1f} s, {outcome.read / max(outcome.seconds, 1e-9):,.0f} rows/s"
     counts = f"{outcome.read:,} read, {outcome.imported:,} imported, {outcome.rejected:,} rejected"
-    counts += f", {outcome.blank:,} blank lines" if outcome.blank else ""
+    counts += f", {outcome.blank:,} blank line{'s' if outcome.blank > 1 else ''}" if outcome.blank else ""
     typer.echo(f"{path.name} into {meta.name}: {counts} ({speed})")
     if outcome.rejected:
         reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())

@@ -59,7 +59,8 @@ def check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Faul
     for part in key.attributes:
         attribute = drafts.get(part)
         if attribute is None:
-            faults.append(Fault(f"/{part}", "is in the key but is not an attribute"))
+            advice = "declare it, or name the key's attributes: @stored(key=…)"
+            faults.append(Fault(f"/{part}", f"is in the key but is not an attribute: {advice}"))
         elif attribute.kind not in KEYABLE:
             faults.append(
                 Fault(

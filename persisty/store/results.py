@@ -149,7 +149,8 @@ def _refused(meta: StoreMeta[Any], planned: Planned, item: Any, path: str, guard
     if not guard.visible(item):
         return NotFound()
     if not guard.is_met(planned.rule, item):
-        return guard.refusal()
+        verb = "update" if isinstance(planned.write, Patch) else "delete"
+        return guard.refusal(f"Not allowed: {verb} of {meta.name}")
     if planned.bounds is not ALL and guard.is_met(planned.when, item):
         return InvalidInput(faults=_sums(meta, planned, path))
     seen = as_shown(guard, guard.redact([item])[0])

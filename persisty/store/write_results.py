@@ -23,7 +23,8 @@ def in_doubt() -> BackendUnavailable:
 def conflict(meta: StoreMeta[Any], result: WriteResult) -> Conflict:
     """Return the error of a write whose key or unique values are taken. It names their attributes."""
     taken = next((index.attributes for index in meta.uniques if index.name == result.index), meta.key.attributes)
-    return Conflict(f"Taken already: {', '.join(taken)}", attributes=list(taken))
+    message = f"{taken[0]} is already taken" if len(taken) == 1 else f"{', '.join(taken)} are already taken together"
+    return Conflict(message, attributes=list(taken))
 
 
 def undone(results: Sequence[WriteResult]) -> list[WriteResult]:

@@ -267,7 +267,7 @@ def test_edit_batch_answers_each_edit_in_its_position(hosted: Hosted) -> None:
         {"text": "c", "version": 1}, None, {"text": "A", "version": 2}, {"text": "b", "version": 1}, None, None,
     ]  # fmt: skip
     assert results[0]["message"] is None
-    assert results[1]["message"] == "Taken already: id"
+    assert results[1]["message"] == "id is already taken"
     assert sorted(texts(hosted)) == ["A", "c"]
 
 

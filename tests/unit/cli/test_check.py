@@ -63,7 +63,10 @@ def test_the_mistakes_of_all_items_are_listed_though_the_module_stumbles_over_th
     (folder / "contradictory.py").write_text(HEAD + CONTRADICTORY)
     done = persisty("check", "contradictory:app")
     assert done.code == 2
-    assert "/Task/nope: is in the key but is not an attribute" in done.out
+    assert (
+        "/Task/nope: is in the key but is not an attribute: declare it, or name the key's attributes: @stored(key=…)"
+        in done.out
+    )
     assert "/Note/missing: is in index by-missing but is not an attribute" in done.out
     assert "2 mistakes, no warnings" in done.out
 

@@ -60,6 +60,8 @@ def test_the_summary_accounts_for_every_line(persisty: Persisty, file: Path, url
     assert done.code == 1
     assert "3 read, 2 imported, 1 rejected, 2 blank lines (" in done.out
     assert [one["line"] for one in lines_of(file.with_name("products.csv.rejected.jsonl"))] == [6]
+    file.write_bytes(end.join([b"id,price", b"", b"p4,1"]))
+    assert ", 1 blank line (" in persisty("import", SHOP, "product", str(file), "--url", url).out
 
 
 def test_rejected_rows_are_written_with_their_line_code_and_faults(persisty: Persisty, file: Path, url: str) -> None:
