@@ -24,6 +24,7 @@ from .decimal_bounds import bounded, bounds_inside, split_bounds
 from .declaration_checks import (
     FLAGS,
     check_cache,
+    check_cases,
     check_expires,
     check_flags,
     check_indexes,
@@ -47,6 +48,7 @@ from .nested_attributes import fields_of, nested_attributes
 from .relations import ends_of
 from .rules import Custom, CustomFunction, Rule, everything_in, replaced
 from .schema import AttributeSchema, Function, Schema, Value
+from .type_checks import check_types
 from .type_construction import FACTORIES, annotation_of, types_of
 from .types import (
     IMPLICIT,
@@ -93,6 +95,8 @@ def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Ite
         tuple((Unique if one.unique else Index)(*one.attributes) for one in schema.indexes),
     )
     check_names(schema.name, [*drafts, *links], found)
+    check_cases(drafts, found)
+    check_types(schema, found)
     check_key(key, drafts, found)
     check_generators(drafts.values(), found)
     check_indexes(indexes, drafts, found)

@@ -21,6 +21,10 @@ from .types import KEYABLE, STORED_AS, Kind, bare, is_literal
 def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
     if not name.isidentifier() or name != snake(name):
         faults.append(Fault("", "has a store name that is not in snake case", found=name))
+    if name.startswith(OF_SQLITE):
+        faults.append(
+            Fault("", "has a name that SQLite reserves for its own tables", f"a name without {OF_SQLITE}", name)
+        )
     if not members and not faults:
         faults.append(Fault("", "has no annotated attributes"))
     for attribute in members:
@@ -29,6 +33,17 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
         )
 
 
+def check_cases(attributes: Iterable[str], faults: list[Fault]) -> None:
+    """Add a fault for each attribute whose name is another's in upper and lower case: SQL databases have one column for both."""
+    known: dict[str, str] = {}
+    for name in attributes:
+        if (other := known.setdefault(name.lower(), name)) != name:
+            message = f"differs from {other} in upper and lower case only, which is one column in SQLite"
+            faults.append(Fault(f"/{name}", message, "another name", name))
+
+
+OF_SQLITE = "sqlite_"
+"""Beginning of the names of SQLite's own tables."""
 RESERVED = frozenset({"and", "or", "not", "query", "limit", "cursor", "order", "include", "fields"})
 """Names of attributes and links that are members of queries."""
 WRONG_NAMES: tuple[tuple[Callable[[str], bool], str, str | None], ...] = (

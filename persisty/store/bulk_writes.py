@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import Fault, InvalidQuery, PersistyError
 from ..model.expressions import NOTHING, And, Compare, Filter, Or, OrderBy
+from ..model.types import INTEGER_MAX
 from ..query.cursor import decode_cursor, encode_cursor
 from ..query.filter_algebra import combine
 from ..security.caller import Caller
@@ -93,5 +94,6 @@ def _is(path: ChangePath[Any], item: Any) -> Filter:
 
 def check_bulk_limit(limit: int | None) -> None:
     """Raise `InvalidQuery` for a limit that is not a number of items."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", "1 or more", str(limit)[:32])])
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= INTEGER_MAX):
+        expected = "1 or more" if not isinstance(limit, int) or limit < 1 else f"at most {INTEGER_MAX}"
+        raise InvalidQuery(faults=[Fault("/limit", "Expected a number of items", expected, str(limit)[:32])])

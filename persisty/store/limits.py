@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.json import encode
@@ -37,6 +37,13 @@ def check_limit(limit: Any) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
         fault = Fault("/limit", f"Expected 1 to {MAX_LIMIT}", f"1 to {MAX_LIMIT}", str(limit)[:32])
         raise InvalidQuery(faults=[fault])
+
+
+def listed(batch: Any, path: str) -> list[Any]:
+    """Return the keys or edits of a batch. Raise `InvalidInput` for a value that is not iterable."""
+    if not isinstance(batch, Iterable):
+        raise InvalidInput(faults=[Fault(path, "Expected a list", "a list", type(batch).__name__)])
+    return list(batch)
 
 
 def check_batch(batch: Sequence[Any]) -> None:

@@ -26,7 +26,7 @@ from . import edits
 from .backend import Query
 from .bulk_verbs import delete_matches, write_matches
 from .context import StoreContext
-from .limits import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit
+from .limits import DEFAULT_LIMIT, MAX_LIMIT, check_batch, check_limit, listed
 from .link_loading import loaded, related
 from .preparation import depends_on_nothing
 from .results import number
@@ -286,7 +286,7 @@ class Store(Generic[T]):
     def read_batch(self, keys: Iterable[Any]) -> list[T | None]:
         """Return the items of up to 100 keys, in their positions. None for a missing item. The `others` of an `UnreadableItem` are the rest."""
         here = self._context
-        given = list(keys)
+        given = listed(keys, "/keys")
         check_batch(given)
         rule = here.guard.row_filter("read_batch")
         values = here.preparation.keys(given)
@@ -303,7 +303,7 @@ class Store(Generic[T]):
         Invalid input in any edit raises `InvalidInput` with every fault, before anything is written. `atomic`: all edits are done or none is.
         An update or delete of a missing item is then a failure too, and no two edits may have the same key.
         """
-        return edit_store(self._context, list(batch), atomic=atomic)
+        return edit_store(self._context, listed(batch, "/edits"), atomic=atomic)
 
     def related(
         self,

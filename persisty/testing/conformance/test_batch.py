@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from persisty import BatchTooLarge, Create, Delete, InvalidInput, PreconditionFailed, Store, Update
+from persisty import BatchTooLarge, Create, Delete, InvalidInput, InvalidQuery, PreconditionFailed, Store, Update
 
 from .fixtures import present
 from .items import Note
@@ -153,3 +153,20 @@ def test_a_batch_over_a_hundred_is_refused_before_anything_is_written(notes: Sto
     with pytest.raises(BatchTooLarge):
         notes.read_batch(uuid4() for _ in range(101))
     assert notes.count() == 0
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_a_value_that_is_no_list_is_no_batch(notes: Store[Note], wrong: Any) -> None:
+    for call, path in ((notes.edit_batch, "/edits"), (notes.read_batch, "/keys")):
+        with pytest.raises(InvalidInput) as refused:
+            call(wrong)
+        assert [fault.path for fault in refused.value.faults] == [path]
+
+
+@pytest.mark.parametrize("limit", [0, 2**63, 10**30])
+def test_a_bulk_write_of_no_number_of_items_is_refused(notes: Store[Note], limit: int) -> None:
+    with pytest.raises(InvalidQuery) as of_update:
+        notes.update_all({"text": "x"}, limit=limit)
+    with pytest.raises(InvalidQuery) as of_delete:
+        notes.delete_all(limit=limit)
+    assert [fault.path for error in (of_update, of_delete) for fault in error.value.faults] == ["/limit", "/limit"]
