@@ -59,7 +59,7 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
 
 
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
-    """Return the caller's condition, joined with that of the version that the caller knows. `PreconditionRequired` if there is neither and the
+    """Return the caller's condition, joined with that of the caller's version. `PreconditionRequired` if there is neither and the
     item's writes are conditional."""
     known = arguments.get("precondition")
     if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):

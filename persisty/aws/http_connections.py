@@ -21,7 +21,7 @@ IDLE_CHECK = 1.0
 """Seconds after which an idle connection is looked at before it is used: the other side may have closed it, as it does
 while a Lambda function is frozen."""
 RECEIVE = 65_536
-"""Bytes asked for at once. A buffer of 128 KB or more is a mapping of its own, made and undone at every call."""
+"""Bytes read at once. A buffer of 128 KB or more is a mapping of its own, made and undone at every call."""
 MAX_IDLE = 32
 """Idle connections in the pool."""
 MAX_HEAD, MAX_BODY = 65_536, 67_108_864
@@ -29,7 +29,7 @@ MAX_HEAD, MAX_BODY = 65_536, 67_108_864
 
 
 class HttpError(Exception):
-    """The connection was lost or the answer is no HTTP. `reused`: an idle connection was gone before it answered."""
+    """The connection was lost or the answer is no HTTP. `reused`: an idle connection was closed before it answered."""
 
     def __init__(self, message: str, *, reused: bool = False) -> None:
         self.reused = reused

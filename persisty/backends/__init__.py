@@ -1,4 +1,4 @@
-"""Engines by URL. A driver is imported when its scheme is first asked for, never before."""
+"""Engines by URL. A driver is imported when its scheme is first used."""
 
 from __future__ import annotations
 

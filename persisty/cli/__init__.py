@@ -1,1 +1,1 @@
-"""The command line: one module per command, imported only when its command is asked for."""
+"""The command line: one module per command, imported only when its command runs."""

@@ -133,7 +133,7 @@ def _doubtful(
     mirrored: Collection[str],
 ) -> Iterator[Change]:
     """Yield the changes, blocked where values would vanish from sight: under a name that may be the former one of a new attribute, or in a column of
-    a former name beside one of the new name to which nothing has copied them."""
+    a former name next to one of the new name to which nothing has copied them."""
     hidden = {fault.path: fault.message for fault in hidden_values(record, meta, abandoned)}
     applied = {one.name for one in record.attributes}
     heirs = {old: one.name for one in meta.schema.attributes if one.name not in applied for old in one.former_names}

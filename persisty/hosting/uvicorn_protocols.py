@@ -142,7 +142,7 @@ class Protocol(Bounded):
         super().connection_made(corked)  # type: ignore[arg-type]
 
     def shutdown(self) -> None:
-        """Stop. An idle connection lives for `GRACE` seconds more: a request may be on its way, and would have no response. Every response
+        """Stop. An idle connection stays open for `GRACE` seconds more: a request may be on its way, and would have no response. Every response
         from now on says that it is the last of its connection."""
         state = self.server_state
         if CLOSE not in state.default_headers:

@@ -25,7 +25,7 @@ def nested_differences(
 
 
 class _Comparison:
-    """`of` yields (text, whether the text is the path of a field that is gone)."""
+    """`of` yields (text, whether the text is the path of a removed field)."""
 
     def __init__(self, stored: Schema, declared: Schema) -> None:
         self._stored, self._declared = stored.types, declared.types

@@ -1,4 +1,4 @@
-"""Types of a `Schema`, as data: one record for each kind of value, told apart by the member `kind` of their JSON.
+"""Types of a `Schema`, as data: one record for each kind of value, distinguished by the member `kind` of their JSON.
 
 `persisty.model.type_descriptions` makes them of annotations, and annotations of them.
 """

@@ -1,4 +1,4 @@
-"""Compile a schema of the past, whose functions and Python types may be gone.
+"""Compile a schema of the past, whose functions and Python types may not exist any more.
 
 It is compiled from its stored form, which needs nothing that an app has to supply: for a nested value the form, for an enum its values, and no rules,
 links and functions, which leave no trace in what is stored. The schema of the compiled item is the exact one.

@@ -125,7 +125,7 @@ def bare(annotation: Any) -> Any:
 
 
 STRICTER = {"ge": "gt", "le": "lt"}
-"""Constraint → the other spelling of the same side, which msgspec does not take beside it."""
+"""Constraint → the other spelling of the same side, which msgspec does not take with it."""
 
 
 def metas_of(annotation: Any) -> list[msgspec.Meta]:

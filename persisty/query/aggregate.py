@@ -80,7 +80,7 @@ def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
 
 
 def finished(asked: Sequence[Aggregate], measures: Sequence[Aggregate], group: Group) -> Group:
-    """Return the group with the aggregates that the caller asked for, made from the measures."""
+    """Return the group with the requested aggregates, made from the measures."""
     measured = dict(zip(measures, group.values, strict=True))
 
     def value(one: Aggregate) -> Any:

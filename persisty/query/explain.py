@@ -19,7 +19,7 @@ class Explanation(Struct, frozen=True):
     reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come in order), `engine`, or `local`; None without an order.
 
     `requests` and `read_units` are estimates for one page, None if the engine has no such measure. A unit reads 4 KB consistently, half a unit from an
-    index (DynamoDB's definition). `items`: number of items of the table, if the engine knows it. `advice`: the index that would make the query cheap,
+    index (DynamoDB's definition). `items`: number of items of the table, if the engine has counted them. `advice`: the index that would make the query cheap,
     None if it is cheap or no index can help. `detail`: lines of the engine's own explanation.
     """
 

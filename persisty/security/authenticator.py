@@ -128,7 +128,7 @@ def _digest(token: str) -> bytes:
 
 
 def authenticator_of(configured: settings.Settings, stage: str, secret: str | None, *, needed: bool) -> Authenticator:
-    """Return the authenticator that the settings describe. `secret` signs persisty's own tokens, if this process knows it.
+    """Return the authenticator that the settings describe. `secret` signs persisty's own tokens, if this process has it.
 
     `InvalidDeclaration` for settings that contradict each other. If identity is `needed`, also for a stage that is not local and
     trusts no issuer.

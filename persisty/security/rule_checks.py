@@ -1,4 +1,4 @@
-"""Check access rules when an app starts: filters and what lies behind links, which need the other items of the app.
+"""Check access rules when an app starts: filters and what is behind links, which need the other items of the app.
 
 Names that an item's own attributes decide are checked when it is declared (`persisty.model.declaration_checks`).
 """

@@ -128,7 +128,7 @@ class AppliedSchemas:
         _raise(faults)
 
     def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
-        """Log the enum members that are gone. Only a scan would show whether an item has one."""
+        """Log the enum members that were removed. Only a scan would show whether an item has one."""
         for change in changes_of(stored, meta, ""):
             if change.kind == "members_removed":
                 log.warning(

@@ -30,7 +30,7 @@ class Change(Struct, frozen=True):
     """One change of one item.
 
     `store` is the item's name, `kind` is `created`, `updated` or `deleted`, `key` is the item's key. `before` is the before image: None
-    for a created item, UNSET for an updated item unless a listener asked for before images. `after` is the item after the change, None for a
+    for a created item, UNSET for an updated item unless a listener needs before images. `after` is the item after the change, None for a
     deleted item. `caller` is the subject on whose behalf the change was made, None for trusted code and anonymous callers. `at` is the time in UTC.
     `sequence` numbers the changes of a feed in the order of delivery, from 1.
     """
@@ -67,7 +67,7 @@ class Feed:
         return store in self._listeners
 
     def needs_before_image(self, store: str) -> bool:
-        """Return whether a listener asked for before images of updates of this store."""
+        """Return whether a listener needs before images of updates of this store."""
         return store in self._before
 
     def listen(self, stores: Iterable[str], listener: Listener, *, before: bool = False) -> Callable[[], None]:

@@ -32,7 +32,7 @@ NOTHING_MORE: Mapping[str, str] = {}
 
 class Validators(Struct, frozen=True):
     """The attributes of an item that tell its versions apart, as far as everybody who may read the item may see them. `version` is
-    counted by the engine, `updated` set with every write; `modified` is what `Last-Modified` tells."""
+    counted by the engine, `updated` set with every write; `modified` is the time of `Last-Modified`."""
 
     version: Attribute | None = None
     updated: Attribute | None = None
@@ -88,7 +88,7 @@ class Answers:
     """Makes the answers to the GETs of one operation."""
 
     def __init__(self, operation: StoreOperation | ActionOperation, *varies: str) -> None:
-        """`varies`: the headers of requests that tell its answers apart, beside those that tell who asks."""
+        """`varies`: the request headers by which responses differ, besides those that identify the caller."""
         self._mixed = _varied(MIXED, varies)
         self._validators = validators(operation.meta) if isinstance(operation, StoreOperation) else Validators()
         self._told = _told(operation, varies)
@@ -103,9 +103,9 @@ class Answers:
         listed: bool = False,
         more: Mapping[str, str] = NOTHING_MORE,
     ) -> Response:
-        """Return 200 with the content, or 304 without it for a client that knows this version. `item`: the one that the content shows.
+        """Return 200 with the content, or 304 without it for a client that has this version. `item`: the one that the content shows.
         `included`: items of other stores are in the content, so that it has not the item's time. `listed`: the content has `items`, whose size is limited. `more`: headers of the content.
-        `PreconditionFailed` if the request asks for another version."""
+        `PreconditionFailed` if the request requires another version."""
         body = encode_items(content, included=included) if listed else encode(content)
         found, told = self._validators, self._mixed if included else self._told(content, body)
         tag = told.tag or found.tag(body, item, whole=content is item)

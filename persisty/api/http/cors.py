@@ -44,7 +44,7 @@ EXPOSED = (
     "WWW-Authenticate",
     "X-Request-Id",
 )
-"""Headers of answers that a page may read, beside those that it always may."""
+"""Headers of answers that a page may read, besides those that it always may."""
 MAX_AGE = 7200
 """Seconds for which a browser need not ask again: no browser keeps it for longer, but one."""
 
@@ -90,14 +90,14 @@ class CrossOrigin:
         return {"access-control-allow-origin": origin} if origin in self._origins else {}
 
     def _varying(self, response: Response) -> Response:
-        """One answer for every origin is not told apart by it; of several a cache must not give one to another."""
+        """A response for every origin does not vary by origin. If there are several, a cache must not serve the response of one to another."""
         if EVERY in self._origins:
             return response
         return replace(response, headers=varying(response.headers, "origin"))
 
 
 def _also_asked(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a preflight's response that allow what it asks for and persisty does not read."""
+    """Return the headers of a preflight's response that allow the requested method and headers, which persisty does not read."""
     names = (one.strip(" \t").lower() for one in headers.get(REQUESTED, "").split(","))
     others = [name for name in dict.fromkeys(names) if name not in _READ and _TOKEN.fullmatch(name)][:MAX_ASKED]
     return {"access-control-allow-headers": ", ".join((*ASKED, *others)), "vary": REQUESTED} if others else {}

@@ -1,4 +1,4 @@
-"""Preconditions of a request (RFC 9110, section 13): what its headers say of the version that the client knows.
+"""Preconditions of a request (RFC 9110, section 13): what its headers say of the client's version.
 
 Validators go one way (`ETag`, `Last-Modified`), and come back as `If-Match`, `If-Unmodified-Since`, `If-None-Match` and
 `If-Modified-Since`, which count in this order. A date that is none is ignored; a list of tags that is none has no tag in it.
@@ -91,7 +91,7 @@ def weakly(tag: str, tags: Tags) -> bool:
 
 
 def seconds(moment: datetime) -> datetime:
-    """The moment as HTTP tells it."""
+    """The moment as HTTP writes it."""
     return moment.astimezone(UTC).replace(microsecond=0)
 
 

@@ -75,7 +75,7 @@ class TypeSchemas:
         return REF.format(name=self._name_of(self._found.cls(named)))
 
     def is_struct(self, described: forms.Type) -> bool:
-        """Return whether the type is a Struct that is an object in JSON. msgspec tells several of them apart by their tags."""
+        """Return whether the type is a Struct that is an object in JSON. msgspec distinguishes several of them by their tags."""
         if not isinstance(described, forms.Named):
             return False
         definition, cls = self._found.definition(described), self._found.cls(described)
@@ -168,7 +168,7 @@ def _dict(schemas: TypeSchemas, described: Any) -> Schema:
 
 
 def _union(schemas: TypeSchemas, described: Any) -> Schema:
-    """Structs come after other types, with the member that tells them apart, and null comes last."""
+    """Structs come after other types, with the member that distinguishes them, and null comes last."""
     structs = [one for one in described.types if schemas.is_struct(one)]
     nulls = [one for one in described.types if isinstance(one, forms.Null)]
     options = [schemas.of(one) for one in described.types if one not in structs and one not in nulls]

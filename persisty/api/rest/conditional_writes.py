@@ -1,4 +1,4 @@
-"""Conditional writes: what a request's `If-…` headers say of the version that the client knows, as a condition that travels with the write."""
+"""Conditional writes: what a request's `If-…` headers say of the client's version of the item, as a condition of the write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyEr
 
 
 class Known(Struct, frozen=True):
-    """The version that the client knows of the item that it writes. Called with the store and the key, it returns the write's condition.
+    """The client's version of the item that it writes. Called with the store and the key, it returns the write's condition.
 
     For an item with a version attribute, the condition is the version in the ETag. For any other item, the ETag is compared with that of
     the stored item, which is read first, and the condition is that the item is still the one that was read:

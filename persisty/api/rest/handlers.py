@@ -232,7 +232,7 @@ def _found(item: Any) -> Any:
 
 def _page(call: Callable[..., Any], shown: Shape, arguments: dict[str, Any], request: Request) -> Any:
     """Return a page of a search as it is shown."""
-    if shown.columns:  # which are then all that the engine is asked for
+    if shown.columns:  # then the engine reads these alone
         return call({**arguments, "select": shown.columns}, request.caller)
     return shown.of(call(arguments, request.caller))
 

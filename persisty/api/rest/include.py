@@ -31,7 +31,7 @@ def faults(store: Store[Any], names: list[str]) -> list[Fault]:
 
 
 def too_many(parameter: str, links: int) -> Fault:
-    """The fault of a parameter that asks for more links than an answer follows."""
+    """The fault of a parameter with more links than a response follows."""
     return Fault(pointer(parameter), f"An answer includes at most {MAX_LINKS} links", found=str(links))
 
 

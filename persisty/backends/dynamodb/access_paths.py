@@ -1,4 +1,4 @@
-"""Access paths: the table and its indexes, and the key conditions under which one of them finds what a filter asks for.
+"""Access paths: the table and its indexes, and the key conditions under which one of them finds the matches of a filter.
 
 A path can be queried where the filter pins its partition key; its sort attributes are then used from left to right,
 equalities first, one range last. `oneof` pins as several values do, each in a query of its own. An index holds only items
@@ -37,7 +37,7 @@ class AccessPath(Struct, frozen=True):
 class QueryPlan(Struct, frozen=True):
     """One query of a path, or a scan of the table where `path` is None.
 
-    `conditions` make the key condition, `rest` is the filter without what they imply. `ordered` tells that the path gives
+    `conditions` make the key condition, `rest` is the filter without what they imply. `ordered`: whether the path gives
     items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie. `exact`: what it looks at
     are matches, but perhaps for some that lie before a cursor.
     """
@@ -161,12 +161,12 @@ def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | No
     """
     low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
     high = next((one for one in bounds if one.operator in ("lt", "le")), None)
-    if resume is not None:  # a cursor lies within the bounds, so its side is the tighter one
+    if resume is not None:  # a cursor is within the bounds, so its side is the tighter one
         low, high = (resume, high) if resume.operator == "ge" else (low, resume)
     if low is not None and high is not None:
         primitive = meta.attributes[low.attribute].primitive
         if primitive(low.value) > primitive(high.value):
-            return [low]  # nothing lies between; DynamoDB refuses such a pair
+            return [low]  # nothing is between; DynamoDB refuses such a pair
         return [Compare(low.attribute, "ge", low.value), Compare(high.attribute, "le", high.value)]
     found = high if low is None else low
     if found is None:
@@ -175,7 +175,7 @@ def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | No
 
 
 def _resume(following: Filter, name: str) -> Compare | None:
-    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what lies further."""
+    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what follows them."""
     found = next((one for one in _all(following) if one.attribute == name and one.operator in ("lt", "gt")), None)
     return None if found is None else Compare(name, "le" if found.operator == "lt" else "ge", found.value)
 

@@ -37,7 +37,7 @@ USUAL = Options()
 
 
 class DynamoDbBackend(Generic[T]):
-    """`table_of`: an item → the table that holds its kind; `system` holds what is kept beside them."""
+    """`table_of`: an item → the table of its store; `system`: the table of guard rows and sequences."""
 
     def __init__(
         self,

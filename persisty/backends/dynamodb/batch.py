@@ -64,7 +64,7 @@ class _Condition(Expression):
 
 
 class Statements:
-    """The statements of one table, whose texts are kept by shape."""
+    """The statements of one table, whose texts are cached by shape."""
 
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec, table: str) -> None:
         self._meta, self._codec, self._table = meta, codec, _quoted(table)

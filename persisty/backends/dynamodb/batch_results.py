@@ -21,7 +21,7 @@ WAITING = WriteResult(Outcome.ABORTED)
 
 
 class Results:
-    """`told`: the result of each write so far; each is one thread's. `failure`: what the engine failed with."""
+    """`told`: the result of each write so far; each is one thread's. `failure`: the engine's error."""
 
     def __init__(self, count: int) -> None:
         self.told = [WAITING] * count

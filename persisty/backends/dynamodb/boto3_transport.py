@@ -1,4 +1,4 @@
-"""The boto3 transport: botocore's low-level client, for moto's `mock_aws` and as the reference the other is held to."""
+"""The boto3 transport: botocore's low-level client, for moto's `mock_aws` and as the reference of the direct one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 class Boto3Transport:
     def __init__(self, endpoint: str | None, region: str) -> None:
         config = Config(
-            retries={"total_max_attempts": 1},  # the retries are `retrying`'s, which knows what may be sent again
+            retries={"total_max_attempts": 1},  # `retrying` repeats what may be sent again
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )

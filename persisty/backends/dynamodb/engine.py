@@ -198,7 +198,7 @@ class DynamoDbEngine:
             self._add_index(meta, next(one for one in meta.indexes if one.name == name), table)
 
     def remove_index(self, store: str, name: str) -> None:
-        """Delete an index, and wait until it is gone."""
+        """Delete an index, and wait until it is deleted."""
         named = table_name(self._app, self._stage, store)
         table = self._wait(named)
         if name in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:

@@ -18,7 +18,7 @@ from .planner import KeyPlan, Plan, Planner, UnionPlan
 
 SIGNS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "startswith": "starts with"}
 MAX_TOLD = 20
-"""Queries or keys of a plan that are told of; the others are counted."""
+"""Queries or keys of a plan that are listed; the others are counted."""
 
 
 def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Explanation:

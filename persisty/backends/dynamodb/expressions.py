@@ -75,7 +75,7 @@ class Expression:
         raise TypeError(f"not a resolved filter: {where!r}")
 
     def projection(self, names: tuple[str, ...]) -> str:
-        """The text that asks for these attributes."""
+        """The text that selects these attributes."""
         return ", ".join(map(self.name, names))
 
     def payload(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
             return native(meta, inner)
         case Compare(name, operator, value):
             if name not in meta.attributes:
-                return False  # it is nested in an object, which is kept as text
+                return False  # it is nested in an object, which is stored as text
             if meta.attributes[name].kind is Kind.STRING and operator == "contains":
                 return "\0" not in value  # the escape of texts is no part of them
             return operator in COMPARISONS

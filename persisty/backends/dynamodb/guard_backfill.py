@@ -48,7 +48,7 @@ class Tables(Protocol):
         ...
 
     def remove_index(self, store: str, name: str) -> None:
-        """Delete an index, and wait until it is gone."""
+        """Delete an index, and wait until it is deleted."""
         ...
 
     def guard_table(self) -> str:
@@ -96,7 +96,7 @@ class GuardBackfill:
         return other
 
     def _put(self, guard: str, holder: str, other: str) -> bool:
-        """Make a row that is missing or held by one of two items."""
+        """Make a row that is missing, or that belongs to one of two items."""
         payload = {
             "TableName": self._system,
             "Item": {ID: {"S": guard}, HOLDER: {"S": holder}},

@@ -1,4 +1,4 @@
-"""Describe a page that is asked for, and what its plan means for reading it."""
+"""Describe a requested page, and how its plan reads it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEGMENT = 4 * 1024 * 1024
 
 
 class Asked(Struct, frozen=True):
-    """A page. `after` says where to go on without an order; with one the plan knows. `names` are the attributes that are
+    """A page. `after`: where to continue without an order; with one, the plan has it. `names` are the attributes that are
     needed of each item, None for all."""
 
     order: tuple[OrderBy, ...]

@@ -84,7 +84,7 @@ class Planner:
         self._values = over_values(meta)
 
     def plan(self, where: Filter, order: tuple[OrderBy, ...] = (), following: Filter = ALL) -> Plan:
-        """The cheapest plan. `following` is what lies beyond a cursor; it may narrow a range, and stays in the rest too."""
+        """The cheapest plan. `following` is what follows a cursor; it may narrow a range, and stays in the rest too."""
         parts = parts_of(where)
         pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
         way = self._best(parts, order, pinned)
@@ -167,7 +167,7 @@ class Planner:
         return QueryPlan(table, conditions, ALL, not order or len(conditions) == len(values))
 
     def _finished(self, one: QueryPlan, where: Filter, order: tuple[OrderBy, ...], following: Filter) -> QueryPlan:
-        """The query with its `rest`. What lies beyond a cursor is looked at among the items of this query alone: in another
+        """The query with its `rest`. What follows a cursor is searched among the items of this query alone: in another
         partition than the cursor's the same attribute may have any value."""
         conditions = one.conditions
         if following != ALL:

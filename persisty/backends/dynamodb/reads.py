@@ -142,7 +142,7 @@ class Reads(Generic[T]):
         self._allow(chosen, wanted, order, False)
         get = self.meta.attributes[attribute].get
         groups: dict[Any, list[T]] = {value: [] for value in values}
-        # without an order it is that of the scan, in which a page is gone on from
+        # without an order it is that of the scan, from which the next page continues
         items = self._every(chosen, None) if order else self._in_turn(chosen)
         for item in items:
             groups[get(item)].append(item)
@@ -290,7 +290,7 @@ class Reads(Generic[T]):
 
     def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
         """More than `limit` matches of a query that gives them in the order asked."""
-        enough = asked.limit + 2  # one more tells that there is more, another that its ties are complete
+        enough = asked.limit + 2  # one more shows that there are more, another that its ties are complete
         pages = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
         if asked.order:
             return self._complete_ties(one, lane, pages, asked)

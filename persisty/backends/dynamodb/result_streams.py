@@ -39,7 +39,7 @@ class Fields(Struct, frozen=True):
 
 
 class Lane(Struct, Generic[T]):
-    """`wanted` tells which items match what DynamoDB does not decide; None where it decides everything."""
+    """`wanted`: whether an item matches what DynamoDB does not decide; None if it decides everything."""
 
     operation: str
     payload: dict[str, Any]

@@ -1,4 +1,4 @@
-"""The system table of an app: what persisty keeps beside the items. A row a unique value in use, a row a sequence.
+"""The system table of an app: a row for each unique value in use, and a row for each sequence.
 
 ```
 id = unique/user/unique-username/Sann        holder = the key of the item that has the value
@@ -52,7 +52,7 @@ class SystemTable:
         return int(answer["Attributes"][LAST]["N"]) - count + 1
 
     def take(self, guard: str, holder: str, before: str | None) -> dict[str, Any]:
-        """The action that gives a unique value to an item: it must be free, or held by the item that gives it up."""
+        """The action that gives a unique value to an item: it must be free, or belong to the item that gives it up."""
         action = {
             "TableName": self.name,
             "Item": {ID: {"S": guard}, HOLDER: {"S": holder}},
@@ -66,7 +66,7 @@ class SystemTable:
         return {"Put": action}
 
     def never(self, name: str) -> dict[str, Any]:
-        """An action that fails, so that a transaction does too, and tells all that is wrong with it."""
+        """An action that fails, so that a transaction does too, and reports everything wrong with it."""
         return {
             "Delete": {
                 "TableName": self.name,

@@ -174,7 +174,7 @@ class Transactions:
             actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(started, when)}, position))
             before, after = part.values(write, items.get(position))
             for guard in [one for one in before if one not in after]:
-                if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it held
+                if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it taken
                     given_up[guard] = position
                     actions.append(Action(self._system.release(guard), position, guard))
             for guard in [one for one in after if one not in before]:

@@ -199,7 +199,7 @@ class Writes(Generic[T]):
             in_parallel(run, chunks + alone)
             return
         for start in range(0, len(chunks), MAX_STARTED):
-            begin = self._starting.begin if results.failure is None else None  # else the rest are told of the failure
+            begin = self._starting.begin if results.failure is None else None  # else the rest fail, too
             some = chunks[start : start + MAX_STARTED]
             waits = [None if begin is None else begin(*self._batch(one), once=True) for one in some]
             for one, wait in zip(some, waits, strict=True):

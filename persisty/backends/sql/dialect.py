@@ -45,7 +45,7 @@ class Search(Struct, frozen=True):
 class Dialect(Struct, frozen=True):
     """One engine's spelling of what SQL has no common one for.
 
-    `compiler` is SQLAlchemy's; `insert` its INSERT, which knows ON CONFLICT. `columns`: a row for each kind but enums, which
+    `compiler` is SQLAlchemy's; `insert` its INSERT, which has ON CONFLICT. `columns`: a row for each kind but enums, which
     are stored as their values are. `contains`, `endswith`: (text, text looked for) → condition, null for null. `search`:
     (text looked for, case-folded) → what `icontains` gets after the column and the maker of placeholders. `nested`: (column
     of an object's JSON, attribute) → the nested value, comparable as its kind. `aggregate`: (function, column, kind) → its

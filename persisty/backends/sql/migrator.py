@@ -85,7 +85,7 @@ class SqlMigrator:
         return nullcontext()
 
     def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
-        """Return the steps: of an item that is new, that is gone, or that has changed."""
+        """Return the steps: of an item that is new, removed or changed."""
         if evolution.declared is None:
             return list(self._removal(evolution, allowed))
         if evolution.stored is None:

@@ -91,7 +91,7 @@ class SqlReads(Generic[T]):
         return self._connection.rows(statement.text, arguments)
 
     def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
-        """Return the order of the statement of a page, whose rows tell whether they have the order asked for."""
+        """Return the order of the statement of a page, whose rows show whether they are in the requested order."""
         return total
 
     def _unfinished(self, items: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
@@ -211,7 +211,7 @@ class SqlReads(Generic[T]):
             raise unreadable_values(self.meta, names) from error
 
     def _measured(self, one: Aggregate, row: Iterator[Any]) -> Any:
-        """The value of a measure, of the columns that `Statements` asked for."""
+        """The value of a measure, of the columns that `Statements` selects."""
         value = next(row)
         if one.function == "count" or one.attribute is None:
             return int(value)

@@ -273,7 +273,7 @@ class SqliteConnection:
         )
 
     def _undo(self, rollback: str, release: str | None) -> None:
-        """Undo a transaction, or a part of one, also where the file is gone."""
+        """Undo a transaction, or a part of one, also if the file was deleted."""
         if not self._raw.in_transaction:  # a full disk, for one, has ended it already
             return
         try:

@@ -138,7 +138,7 @@ class Statements:
         return done
 
     def _met(self, bind: Bind, required: Shape) -> ClauseElement:
-        """Return the expression that tells whether a required target exists."""
+        """Return the expression for whether a required target exists."""
         return select(self._conditions.required(required, bind))
 
     def _read(self, bind: Bind, count: int) -> ClauseElement:

@@ -11,14 +11,14 @@ from ....security.authenticator import Authenticator
 from ....security.caller import ANONYMOUS, Caller
 
 CLAIMS = "claims"
-"""The member of `resolverContext` in which persisty's own Lambda authorizer tells the claims, as JSON."""
+"""The member of `resolverContext` in which persisty's own Lambda authorizer puts the claims, as JSON."""
 
 
 def caller_of_event(authenticator: Authenticator, event: Mapping[str, Any]) -> Caller:
     """Return the caller of an AppSync event.
 
     If AppSync has verified a token, `identity` has its claims. persisty's own Lambda authorizer puts the claims into `resolverContext`; another
-    authorizer puts the caller there. A caller that AppSync knows by IAM is anonymous here. With an API key, AppSync knows no caller, and a token
+    authorizer puts the caller there. A caller that AppSync authenticates by IAM is anonymous here. With an API key, AppSync has no caller, and a token
     may be in the header.
     """
     identity = event.get("identity")

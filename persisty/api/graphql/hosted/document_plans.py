@@ -34,7 +34,7 @@ class RootField(Struct, frozen=True):
 
 
 class DocumentPlan(Struct, frozen=True):
-    """Key → what answers it: a root field, the name of the root type, or the document that asks for it about the schema."""
+    """Key → what answers it: a root field, the name of the root type, or the document that selects it of the schema."""
 
     fields: dict[str, RootField | str | DocumentNode]
 

@@ -73,7 +73,7 @@ class GraphqlEndpoint:
         return response if len(response.body) < SMALL else coded(request, response)
 
     def handle_live(self, request: Request, begin: Callable[[Live], None]) -> Response:
-        """The response to a request over a connection that stays open: if it asks for a subscription, that is handed to `begin`, and
+        """The response to a request over a connection that stays open: a subscription is handed to `begin`, and
         the response is empty. Never raises."""
         return self._answer(request, begin)
 

@@ -321,7 +321,7 @@ class GraphqlSchema:
 def _members(root: RootField, values: VariableValues) -> int:
     try:
         given = {} if root.operation.mutation else root.selected.arguments(values)
-    except GraphQLError:  # told where the field is answered
+    except GraphQLError:  # the response reports it at the field
         given = {}
     return members_of(root.operation, given)
 
@@ -341,7 +341,7 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
 
 
 def _about_the_schema(document: CheckedDocument, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
-    """The document that asks for these fields alone."""
+    """The document with these fields alone."""
     alone = OperationDefinitionNode(
         operation=operation.operation,
         variable_definitions=operation.variable_definitions,

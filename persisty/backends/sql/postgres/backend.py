@@ -62,7 +62,7 @@ class Call(Struct, frozen=True):
 
 
 class Commit(Struct, frozen=True):
-    """The result of a batch after its commit, and the number by which the server knows its transaction."""
+    """The result of a batch after its commit, and the number that identifies its transaction on the server."""
 
     transaction: str
     results: list[WriteResult]
@@ -153,7 +153,7 @@ class PostgresBackend(PostgresSteps[T]):
             return None
 
     def _together(self, steps: Sequence[Step], atomic: bool, way: Way) -> list[WriteResult]:
-        """The results of a batch. Where the answer to its COMMIT was lost, the server knows what became of it; where all
+        """The results of a batch. Where the answer to its COMMIT was lost, the server is asked for its fate; where all
         answers were, each write is looked at by itself."""
         for attempt in range(ATTEMPTS):
             commits: list[Commit] = []

@@ -29,7 +29,7 @@ PROBE = tuple(
         ),
     )
 )
-"""Writes 64 KB, which are gone afterwards."""
+"""Writes 64 KB that are removed afterwards."""
 
 
 class PostgresConnection:

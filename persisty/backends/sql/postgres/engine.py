@@ -87,7 +87,7 @@ class PostgresEngine(SqlEngine):
             yield
 
     def _existing(self) -> frozenset[str]:
-        """A role without CREATE may serve: PostgreSQL asks for that right even if there is nothing to create."""
+        """A role without CREATE may serve: PostgreSQL requires that right even if there is nothing to create."""
         return frozenset(name for (name,) in self._postgres.rows(RELATIONS, (self._schema,)))
 
 

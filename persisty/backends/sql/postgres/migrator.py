@@ -1,4 +1,4 @@
-"""Migrations of PostgreSQL beside running servers: no step holds a lock for longer than it takes to change the catalogue, except a change of type.
+"""Migrations of PostgreSQL while servers run: no step holds a lock for longer than it takes to change the catalogue, except a change of type.
 
 ```
 ADD COLUMN … DEFAULT            rewrites nothing
@@ -145,7 +145,7 @@ class PostgresMigrator(SqlMigrator):
             yield from self._required(table, heir, None)
 
     def _renamed(self, one: Change, target: Table, values: StoredValues, items: int) -> Iterator[Step]:
-        """Yield the steps of a rename: in place if there are no items or the column cannot be doubled, otherwise beside older code."""
+        """Yield the steps of a rename: in place if there are no items or the column cannot be doubled, otherwise while older code runs."""
         table, old, new = target.name, str(one.before), one.name
         if not self._doubled(old, new, values, items):
             text = self._alter(lambda op: op.alter_column(table, old, new_column_name=new, schema=self._schema))
@@ -217,7 +217,7 @@ class PostgresMigrator(SqlMigrator):
         return self.step(one.message, statements, items)
 
     def _key(self, former: str, changes: Sequence[Change], target: Table, items: int) -> Iterator[Step]:
-        """Yield the steps to another key: its index is built beside writers, and then takes the place of the old one."""
+        """Yield the steps to another key: its index is built while others write, and then takes the place of the old one."""
         if not any(one.kind == "key_changed" for one in changes):
             return
         table, place = target.name, self.place(target.name)
@@ -272,7 +272,7 @@ class PostgresMigrator(SqlMigrator):
         self, title: str, values: StoredValues, table: str, assignment: str, missing: str, items: int
     ) -> Step:
         """Return the step that writes the items of a condition in batches, by their key. Each batch is decided by the condition again, so it is
-        safe beside other writers, and a backfill that was stopped goes on where it was."""
+        safe while others write, and a backfill that was stopped goes on where it was."""
         key, place = ", ".join(map(self.quoted, values.stored.key)), self.place(table)
         places = ", ".join(f"${number}" for number in range(1, len(values.stored.key) + 1))
         first = f"SELECT {key} FROM {place} WHERE {missing}"
@@ -335,7 +335,7 @@ def _anew(one: Change, target: Table) -> bool:
 
 
 def _explained(error: BackendUnavailable, statement: str) -> Exception:
-    """Return the error of a statement that the data or another session has stopped, in words for whoever migrates."""
+    """Return the error of a statement that the data or another session has stopped, in words for the user."""
     cause = error.__cause__
     if isinstance(cause, errors.LockNotAvailable):
         return BackendUnavailable(

@@ -35,7 +35,7 @@ SETTINGS = """
 SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = {0}
 THEN set_config('TimeZone', 'UTC', false) || set_config('DateStyle', 'ISO', false) END
 """.strip()
-"""Begins a session. A pooler tells its clients a process of its own, and what they set may reach others."""
+"""Begins a session. A pooler reports a process of its own to its clients, and their settings may reach others."""
 AS_TEXT = ("numeric", "timestamptz", "date")
 """Types whose text is read by `dialect.COLUMNS`: datetimes in a sixth of the time that the driver takes."""
 REFUSALS = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
@@ -196,7 +196,7 @@ class Session:
         self.in_doubt = not inside or COMMIT in statements
 
     def _results(self, count: int) -> list[PGresult]:
-        """The results of what was sent: as many as are asked for, or up to an error that ended the session."""
+        """The results of what was sent: as many as are requested, or up to an error that ended the session."""
         results: list[PGresult] = []
         piped = self._pq.pipeline_status != PipelineStatus.OFF
         try:

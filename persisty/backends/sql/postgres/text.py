@@ -59,7 +59,7 @@ def unescaped_json(text: str) -> str:
 
 @cache
 def _unfolded() -> dict[str, tuple[str, ...]]:
-    """Character → the characters that case folding makes it of, alone or beside others. Takes a tenth of a second, once."""
+    """Character → the characters that case folding makes it of, alone or with others. Takes a tenth of a second, once."""
     found: dict[str, list[str]] = {}
     for character in map(chr, range(sys.maxunicode + 1)):
         folded = character.casefold()
