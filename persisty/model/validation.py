@@ -22,6 +22,7 @@ from .json_numbers import holds_unrounded, settled
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta, per_meta
 from .plain_members import has_members, spelled
+from .rules import Rule
 from .types import NORMALISE
 from .update_operators import spelled_change, typed_change
 
@@ -357,10 +358,19 @@ def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str,
     return [
         _unknown(meta, name, path, may)
         if allowed is None
-        else Fault(path + pointer(name), f"Not {flag}: leave it out, the server sets it")
+        else Fault(path + pointer(name), f"Not {flag}{_by(meta.attributes[name], flag)}")
         for name, allowed in said.items()
         if not allowed
     ]
+
+
+def _by(attribute: Attribute, flag: str) -> str:
+    """Return who sets an attribute that this caller may not set."""
+    return (
+        " by this caller: leave it out"
+        if isinstance(getattr(attribute, flag), Rule)
+        else ": leave it out, the server sets it"
+    )
 
 
 def _said(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
