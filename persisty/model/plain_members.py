@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+from .nesting import MAX_NESTING
+
 COLLECTIONS = (list, tuple, set, frozenset)
 
 
@@ -21,9 +23,19 @@ def spelled(value: Any) -> Any:
 
 
 def has_members(value: Any) -> bool:
-    """Return whether there are such members within the value."""
-    if isinstance(value, enum.Enum):
-        return type(value.value) is int and not isinstance(value, int)
-    if isinstance(value, Mapping):
-        return any(has_members(one) for pair in value.items() for one in pair)
-    return type(value) in COLLECTIONS and any(map(has_members, value))
+    """Return whether there are such members within the value. A value that is nested too deeply has none: it is refused in any case."""
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        below: list[Any] = []
+        for one in level:
+            if isinstance(one, enum.Enum):
+                if type(one.value) is int and not isinstance(one, int):
+                    return True
+            elif isinstance(one, Mapping):
+                below += [*one, *one.values()]
+            elif type(one) in COLLECTIONS:
+                below += one
+        if not below:
+            return False
+        level = below
+    return False

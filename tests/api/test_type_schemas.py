@@ -27,6 +27,7 @@ from persisty.model.meta import meta_of
 from persisty.model.schema_json import schema_from_json, schema_to_json
 from persisty.model.schema_types import Named
 from persisty.model.type_descriptions import described
+from persisty.model.types import INTEGER_MAX, INTEGER_MIN
 
 T = TypeVar("T")
 
@@ -157,7 +158,7 @@ def ours(annotation: Any) -> Any:
 
 
 def with_decimals(schema: Any) -> Any:
-    """Return msgspec's schema with the texts and numbers that may be decimals: to msgspec, any text is one."""
+    """Return msgspec's schema with the texts and numbers that may be decimals, and with integers of 64 bits: to msgspec, any text and any number is one."""
     if isinstance(schema, list | tuple):
         return [with_decimals(one) for one in schema]
     if not isinstance(schema, dict):
@@ -165,6 +166,10 @@ def with_decimals(schema: Any) -> Any:
     if schema.get("format") == "decimal":
         rest = {name: value for name, value in schema.items() if name not in ("type", "format")}
         return {**rest, "anyOf": [{"type": "string", "format": "decimal", "pattern": DECIMAL}, *NUMBERS]}
+    if schema.get("type") == "integer":
+        least = {} if {"minimum", "exclusiveMinimum"} & {*schema} else {"minimum": INTEGER_MIN}
+        greatest = {} if {"maximum", "exclusiveMaximum"} & {*schema} else {"maximum": INTEGER_MAX}
+        return {**schema, **least, **greatest}
     return {name: with_decimals(value) for name, value in schema.items()}
 
 

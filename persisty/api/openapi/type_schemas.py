@@ -16,6 +16,7 @@ from ...model import schema_types as forms
 from ...model.schema import Definition, Enumeration, Field, Function, Object, Value
 from ...model.set_order import with_ordered_sets
 from ...model.type_descriptions import Described
+from ...model.types import INTEGER_MAX, INTEGER_MIN
 from .component_names import class_name
 
 Schema = dict[str, Any]
@@ -94,6 +95,14 @@ def _constraints(described: Any, words: Mapping[str, str]) -> Schema:
 
 def _number(kind: str) -> Row:
     return lambda schemas, described: {"type": kind, **_constraints(described, BOUNDS)}
+
+
+def _integer(schemas: TypeSchemas, described: Any) -> Schema:
+    """An integer has 64 bits, within lists and objects too."""
+    found = _constraints(described, BOUNDS)
+    least = {} if {"minimum", "exclusiveMinimum"} & {*found} else {"minimum": INTEGER_MIN}
+    greatest = {} if {"maximum", "exclusiveMaximum"} & {*found} else {"maximum": INTEGER_MAX}
+    return {"type": "integer", **least, **greatest, **found}
 
 
 def _plain(**schema: Any) -> Row:
@@ -193,7 +202,7 @@ TYPES: Mapping[type[forms.Type], Row] = {
     forms.Null: _plain(type="null"),
     forms.Boolean: _plain(type="boolean"),
     forms.String: _text,
-    forms.Integer: _number("integer"),
+    forms.Integer: _integer,
     forms.Float: _number("number"),
     forms.Number: _decimal,
     forms.Datetime: _datetime,

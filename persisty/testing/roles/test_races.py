@@ -126,7 +126,7 @@ def test_an_item_that_is_published_meanwhile_is_not_deleted(racing: Racing, capa
     """The rule of a delete is that the article is not published. Without transactions, dependent items are deleted before it."""
     store = Python(racing.app).store(OWNER, "article")
     racing.meanwhile("article", "python-ann2", {"published": True})
-    with pytest.raises(PersistyError, match="Forbidden"):
+    with pytest.raises(PersistyError, match="Not allowed"):
         store.delete("python-ann2")
     found = racing.settle(("article", "comment"))
     assert found["article"]["python-ann2"]["published"]
