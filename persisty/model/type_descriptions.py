@@ -187,7 +187,7 @@ class Describer:
             return Function(self.names.name(factory))
         return None if value is NODEFAULT else Value(value)
 
-    # what a schema describes
+    # the types that a schema describes
 
     def _is_enum(self, cls: type) -> bool:
         return issubclass(cls, enum.Enum) and not issubclass(cls, enum.Flag)

@@ -91,7 +91,7 @@ class Sent(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What a run did. `slow`: milliseconds of `/health` that a request costs when it is sent again alone, with its number. `slowest`: the slowest
+    """The results of a run. `slow`: milliseconds of `/health` that a request costs when it is sent again alone, with its number. `slowest`: the slowest
     answers of the run, with the requests under way. `grown`: requests sent so far, megabytes of memory then, and the peak."""
 
     sent: list[Sent]

@@ -30,7 +30,7 @@ def trickled(random: Random, tokens: Tokens) -> bytes:
 
 
 def held(random: Random, tokens: Tokens) -> bytes:
-    """What each of many connections sends before it falls silent."""
+    """The bytes that each of many connections sends before it falls silent."""
     subscription = frame(b'{"type":"subscribe","id":"a","payload":{"query":"subscription{productUpdated{id tags}}"}}')
     return random.choice((b"", b"GET /api/pro", HANDSHAKE, HANDSHAKE + INIT, HANDSHAKE + INIT + subscription))
 

@@ -114,7 +114,7 @@ def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_f
     counters = Place(Counter, connect(f"sqlite:///{tmp_path}/counters.db", app="counters", stage="dev"))
     counters.store.create({"id": "a"})
     counters.store.read("a")
-    counters.uncached.update("a", {"count": 1})  # as somebody else would
+    counters.uncached.update("a", {"count": 1})  # as another process would
     called = threading.Event()
     with context_of(counters.store).path.transaction():
         assert counters.store.read("a").count == 1

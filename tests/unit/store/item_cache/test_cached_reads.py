@@ -48,7 +48,7 @@ def test_an_item_is_asked_for_once_until_its_time_is_over(notes: Place) -> None:
     notes.store.create({"id": "a", "count": 1})
     with notes.counted() as counting:
         assert [notes.store.read("a").count for _ in range(3)] == [1, 1, 1]
-        notes.uncached.update("a", {"count": 2})  # as somebody else would
+        notes.uncached.update("a", {"count": 2})  # as another process would
         notes.clock.now += SECONDS - 0.1
         assert notes.store.read("a").count == 1
         notes.clock.now += 0.1

@@ -116,7 +116,7 @@ def test_while_a_key_is_written_every_read_of_it_asks_the_engine(
 
 
 def test_no_thread_reads_what_was_there_before_a_write_that_has_returned(pool: ThreadPoolExecutor) -> None:
-    """Sums go up; whoever knows that so many have been added must not read fewer."""
+    """Sums go up: a reader that has seen a sum must not read a smaller one later."""
     notes = Place(Note, memory.MemoryEngine())
     keys = [*"abcde"]  # more than are kept, so that they also come and go
     for key in keys:
