@@ -20,9 +20,9 @@ from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.generators import acting_as
 from ..model.json_numbers import holds_unrounded, settled
+from ..model.msgspec_faults import fault_of, pointer
 from ..model.rules import Rule
 from ..model.types import identity, unwrap
-from ..model.validation import fault_of, pointer
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of

@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import Fault, InvalidInput, PersistyError, PreconditionRequired
 from ..model.expressions import ALL, Filter
-from ..model.validation import pointer
+from ..model.msgspec_faults import pointer
 from ..query.filter_parsing import filter_of_json
 from ..store import edits
 from ..store.limits import check_batch

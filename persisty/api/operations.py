@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from ..errors import Fault
 from ..model.meta import StoreMeta
+from ..model.msgspec_faults import pointer
 from ..model.rules import Rule
-from ..model.validation import pointer
 from ..naming import camel
 from ..store.store import Store
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from ..api.operations import ActionOperation
 from ..application import App
 from ..errors import Fault, InvalidDeclaration
-from ..model.validation import pointer
+from ..model.msgspec_faults import pointer
 from ..naming import snake
 from .grants import Verbs, every_verb
 from .options import ActionOptions

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import Fault, InvalidDeclaration
-from ..model.validation import pointer
+from ..model.msgspec_faults import pointer
 from .resources import Function, Plan, Table
 
 MAX_INDEXES, MAX_SORTS = 20, 4

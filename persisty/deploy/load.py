@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import Fault, InvalidDeclaration
-from ..model.validation import fault_of, pointer
+from ..model.msgspec_faults import fault_of, pointer
 
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Average = Annotated[float, Meta(ge=0, le=10**9)]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ..errors import Fault, InvalidDeclaration
-from ..model.validation import fault_of, pointer
+from ..model.msgspec_faults import fault_of, pointer
 from ..model.verbs import VERBS
 from ..naming import MAX_STAGE, STAGE
 

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from ..errors import UnreadableItem
 from .choices import listed_choices
 from .meta import StoreMeta, per_meta
-from .validation import fault_of
+from .msgspec_faults import fault_of
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """Errors of decoding a value of another type."""

@@ -1,12 +1,11 @@
-"""Validation: convert a caller's input to the stored form, typed and normalized, and report every fault at once.
+"""Validation of a caller's items and changes: convert them to the stored form, typed and normalised, and report every fault at once.
 
-The fast path is one msgspec conversion of the whole item. Only if it fails is each attribute converted on its own, so that the caller gets every fault and not just
-the first.
+The fast path is one msgspec conversion of the whole item. If it fails, each attribute is converted on its own, so that the caller gets every
+fault and not only the first.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import NoneType
@@ -16,52 +15,16 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
-from .choices import choices
 from .generators import Add, Append, UpdateOperator, now
-from .json_numbers import holds_unrounded, settled
-from .keys import KeyValues
+from .json_numbers import holds_unrounded
 from .meta import Attribute, StoreMeta, per_meta
+from .msgspec_faults import INVALID_KEY, fault_of, pointer
 from .plain_members import has_members, spelled
 from .rules import Rule
-from .types import NORMALISE
 from .update_operators import spelled_change, typed_change
+from .value_validation import typed, typed_all
 
 T = TypeVar("T")
-
-_AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<at>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
-_KEY = "`key` in"
-"""In msgspec's message about a key of a dict. JSON has keys as text, which a dict of other keys takes with the option `str_keys`."""
-_INVALID_KEY = "Invalid key. "
-_NO_CHOICE = "Invalid enum value"
-_EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
-
-
-def pointer(*steps: object) -> str:
-    """Return a JSON pointer (RFC 6901) below the root."""
-    text = ""
-    for step in steps:  # each comparison of a filter has one: a loop takes a third of the time of a generator
-        text += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    return text
-
-
-def fault_of(error: Exception, path: str, annotation: Any = None) -> Fault:
-    """Return the fault of msgspec's message, with its place below `path`. `annotation`: the type whose enums have the expected values."""
-    match = _AT.match(str(error))
-    what, at = (match["what"], match["at"] or "") if match else (str(error), "")
-    if match and match["key"]:
-        what, at = _INVALID_KEY + what, f"{at}[...]"
-    steps = [step["name"] or step["index"].replace("...", "*") for step in _STEP.finditer(at)]
-    shape = _EXPECTED.match(what.removeprefix(_INVALID_KEY))
-    expected, found = (shape["expected"], shape["found"]) if shape else (None, None)
-    if annotation is not None and what.startswith(_NO_CHOICE):
-        expected = choices(annotation, steps)
-    return Fault(path + pointer(*steps), what.replace("`", ""), _plain(expected), _plain(found))
-
-
-def _plain(text: str | None) -> str | None:
-    return text.replace("`", "") if text else None
-
 
 OPERATORS = (Add, Append)
 """Changes that the engine applies to the stored value. Every other change is a value."""
@@ -143,7 +106,7 @@ def new_item(
             plain: dict[str, Any] = spelled(values)
             return new_item(meta, plain, path)
         faults = _faults(meta, values, path, may)
-        if not faults and (_KEY in str(error) or holds_unrounded(values)):
+        if not faults and (INVALID_KEY in str(error) or holds_unrounded(values)):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
         raise InvalidInput(faults=faults or [fault_of(error, path, meta.item)]) from error
 
@@ -251,7 +214,7 @@ def changes_of_all(
         if not NOT_PLAIN.isdisjoint(map(type, values)):
             return None
         try:
-            columns.append(_typed_all(attribute, values))
+            columns.append(typed_all(attribute, values))
         except (msgspec.ValidationError, ValueError, TypeError):
             return None
     found = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -263,59 +226,6 @@ def changes_of_all(
 
 NOT_PLAIN = frozenset({NoneType, dict, *OPERATORS})
 """Types of values that `changes_of_all` leaves to `changes_of`: a dict may spell an operator."""
-
-
-def _typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:
-    converted: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
-    return list(map(attribute.normalise, converted)) if attribute.normalise else converted
-
-
-def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
-    """Return the value in the attribute's type, or raise msgspec's `ValidationError` or a `ValueError`. None passes if optional."""
-    if value is None:
-        if attribute.optional:
-            return None
-        raise ValueError(f"Expected {attribute.kind}, got null")
-    value = _converted(value, attribute.type, strict=strict)
-    return attribute.normalise(value) if attribute.normalise else value
-
-
-def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
-    if type(value) in BUILTIN:
-        return msgspec.convert(value, annotation, strict=strict)
-    if has_members(value):
-        value = spelled(value)
-    if holds_unrounded(value):
-        return settled(value, annotation)
-    try:
-        return msgspec.convert(value, annotation, strict=strict)
-    except msgspec.ValidationError as error:
-        if _KEY not in str(error):
-            raise
-        return msgspec.convert(
-            value, annotation, strict=strict, str_keys=True
-        )  # the option takes as long as the conversion
-
-
-BUILTIN = frozenset({str, int, float, bool})
-"""Types of most values. None of them contains a number that was not rounded."""
-
-
-def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
-    """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
-    value = _converted(value, attribute.operand, strict=strict)
-    normalise = NORMALISE.get(attribute.kind)  # the attribute's own checks the bounds of a decimal, too
-    return normalise(value) if normalise else value
-
-
-def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:
-    """Return the typed values of a key given as values, one for each key attribute. Raises `InvalidInput`."""
-    attributes = meta.key_attributes
-    try:
-        return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
-    except (msgspec.ValidationError, ValueError, TypeError) as error:
-        wanted = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
-        raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({wanted})")]) from error
 
 
 def changed(meta: StoreMeta[T], item: T, changes: Mapping[str, Any]) -> T:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from ..errors import Fault, InvalidQuery, TooManyGroups
 from ..model.expressions import COUNT, Aggregate
 from ..model.meta import Attribute, StoreMeta
+from ..model.msgspec_faults import pointer
 from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind, attributes_of
-from ..model.validation import pointer
 
 MAX_GROUPS = 10_000
 """Most groups of one aggregate."""

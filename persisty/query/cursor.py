@@ -19,7 +19,7 @@ from ..errors import InvalidCursor
 from ..model import nesting
 from ..model.expressions import Filter, OrderBy
 from ..model.meta import StoreMeta
-from ..model.validation import typed
+from ..model.value_validation import typed
 
 _READ = msgspec.json.Decoder(tuple[str, dict[str, Any]]).decode
 

@@ -23,8 +23,8 @@ from msgspec import Struct
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, Filter, Linked, Not, Or
 from ..model.meta import Attribute, StoreMeta, per_meta
+from ..model.msgspec_faults import pointer
 from ..model.types import OPERATORS, Kind
-from ..model.validation import pointer
 from .filter_algebra import combine
 from .resolution import compare, mentions, resolved_leaves
 from .visibility import View, unrestricted

@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import AttributeExpression, OrderBy, name_of
 from ..model.meta import Attribute, StoreMeta
+from ..model.msgspec_faults import pointer
 from ..model.types import attributes_of
-from ..model.validation import pointer
 from .visibility import View
 
 Order = OrderBy | AttributeExpression[Any] | str | Iterable[OrderBy | AttributeExpression[Any] | str] | None

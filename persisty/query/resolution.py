@@ -15,8 +15,9 @@ import msgspec
 from ..errors import Fault, InvalidQuery
 from ..model.expressions import ALL, NOTHING, And, Compare, Exists, Filter, Linked, Not, Or, Text
 from ..model.meta import Attribute, StoreMeta
+from ..model.msgspec_faults import fault_of, pointer
 from ..model.types import OPERATORS, Kind, attributes_of, unicode
-from ..model.validation import fault_of, operand, pointer
+from ..model.value_validation import operand
 from .filter_algebra import combine, exists, narrowed, opposite, visible_where
 from .visibility import View, unrestricted
 

@@ -29,7 +29,7 @@ from ..model.rules import (
     Through,
     Where,
 )
-from ..model.validation import operand
+from ..model.value_validation import operand
 from ..query.filter_algebra import combine, exists, opposite
 from ..query.resolution import resolve_filter
 from .caller import Caller

@@ -18,9 +18,9 @@ from ..errors import Fault, InvalidQuery, TooManyLinked, UnreadableItem
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.links import LoadedLink
 from ..model.meta import Link, StoreMeta, per_meta
+from ..model.msgspec_faults import pointer
 from ..model.pages import ResultPage, page_like
 from ..model.unreadable_items import unreadable
-from ..model.validation import pointer
 from ..query.evaluation import sort_key
 from ..query.filter_algebra import among, combine, visible_where
 from ..query.keyset import position_of

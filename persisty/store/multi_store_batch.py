@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from ..errors import Fault, InvalidDeclaration, InvalidInput, InvalidQuery, PersistyError
-from ..model.validation import pointer
+from ..model.msgspec_faults import pointer
 from .atomic_batch import write_atomically
 from .backend import Outcome, Put, WriteResult
 from .context import StoreContext

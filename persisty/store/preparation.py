@@ -12,8 +12,9 @@ from ..errors import Fault, InvalidInput, InvalidQuery
 from ..model.expressions import ALL, And, Exists, Filter, OrderBy, Text
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
+from ..model.msgspec_faults import pointer
 from ..model.update_operators import bounds_of
-from ..model.validation import key_values, pointer
+from ..model.value_validation import key_values
 from ..query.filter_algebra import all_of, combine, follows_links
 from ..query.order import Order, resolve_order
 from ..query.resolution import resolve_filter

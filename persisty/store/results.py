@@ -19,8 +19,8 @@ from ..errors import (
 from ..model.expressions import ALL, Filter
 from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
+from ..model.msgspec_faults import pointer
 from ..model.update_operators import sums_of
-from ..model.validation import pointer
 from .backend import Backend, Outcome, Patch, Put, Write, WriteResult
 from .edits import EditResult
 from .guard import Guard

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from ..errors import BackendUnavailable, Conflict, InvalidInput
 from ..model.meta import StoreMeta
-from ..model.validation import pointer
+from ..model.msgspec_faults import pointer
 from .backend import Outcome, WriteResult
 
 

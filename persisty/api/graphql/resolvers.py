@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from ...errors import Fault, InvalidCursor, InvalidInput, InvalidQuery, PersistyError
 from ...model.meta import StoreMeta, per_meta
-from ...model.validation import pointer
+from ...model.msgspec_faults import pointer
 from ...model.verbs import CONDITIONAL, VERBS
 from ...query.filter_parsing import CONNECTIVES, QUERY, spellings
 from ...security.caller import ANONYMOUS, Caller

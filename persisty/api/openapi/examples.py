@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from ...model.meta import Attribute, StoreMeta
-from ...model.validation import typed
+from ...model.value_validation import typed
 from ..http.cache_headers import validators
 from ..http.messages import encode_lines
 from ..http.negotiation import LINES_MEDIA

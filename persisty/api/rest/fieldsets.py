@@ -14,8 +14,8 @@ from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
 from ...model.meta import StoreMeta, per_meta
+from ...model.msgspec_faults import pointer
 from ...model.pages import ResultPage, page_like
-from ...model.validation import pointer
 from ...store.link_loading import open_links
 from ...store.store import Store, context_of
 from . import include

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from msgspec import structs
 
 from ...errors import InvalidInput, PersistyError
-from ...model.validation import pointer
+from ...model.msgspec_faults import pointer
 from ...store.backend import Outcome, WriteResult
 
 WAITING = WriteResult(Outcome.ABORTED)

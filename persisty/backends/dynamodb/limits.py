@@ -17,8 +17,8 @@ from ...errors import BatchTooLarge, Fault, InvalidInput
 from ...model.generators import Add, Append
 from ...model.key_bounds import MAX_PARTITION, MAX_SORT
 from ...model.meta import Attribute, StoreMeta
+from ...model.msgspec_faults import pointer
 from ...model.types import Kind, metas_of
-from ...model.validation import pointer
 from ...store.backend import Delete, Patch, Put, Write
 from .codec import SORT, WireCodec
 from .wire_kinds import Wire

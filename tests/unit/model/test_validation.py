@@ -14,18 +14,9 @@ from msgspec import Meta, Struct
 
 from persisty import VERSION, Attr, Fault, Generator, InvalidInput, meta_of, stored
 from persisty.model.generators import Add
-from persisty.model.validation import (
-    changed,
-    changes_of,
-    changes_of_all,
-    fault_of,
-    key_values,
-    new_item,
-    new_items,
-    operand,
-    pointer,
-    typed,
-)
+from persisty.model.msgspec_faults import fault_of, pointer
+from persisty.model.validation import changed, changes_of, changes_of_all, new_item, new_items
+from persisty.model.value_validation import key_values, operand, typed
 
 
 class Line(Struct):

@@ -26,8 +26,8 @@ import msgspec
 from ....errors import Fault, Unsupported
 from ....model.expressions import And, Compare, Filter, Not, Or
 from ....model.meta import Attribute, StoreMeta
+from ....model.msgspec_faults import pointer
 from ....model.types import Kind, datetime_text
-from ....model.validation import pointer
 from ....query.filter_algebra import combine
 from ....query.filter_parsing import QUERY
 from ..described_types import leaf_of

@@ -28,7 +28,7 @@ from ....backoff import ATTEMPTS, backoff
 from ....errors import BackendUnavailable, Fault, InvalidInput
 from ....model.expressions import ALL
 from ....model.meta import StoreMeta
-from ....model.validation import pointer
+from ....model.msgspec_faults import pointer
 from ....query.explain import Explanation
 from ....query.filter_algebra import stores_behind
 from ....store.backend import Delete, Outcome, Patch, Put, Query, Requirement, Write, WriteResult

@@ -1,0 +1,68 @@
+"""Convert single values to the types of attributes: values to store, operands of comparisons, and the values of a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..errors import Fault, InvalidInput
+from .json_numbers import holds_unrounded, settled
+from .keys import KeyValues
+from .meta import Attribute, StoreMeta
+from .msgspec_faults import INVALID_KEY
+from .plain_members import has_members, spelled
+from .types import NORMALISE
+
+
+def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
+    """Return the value in the attribute's type, or raise msgspec's `ValidationError` or a `ValueError`. None passes if optional."""
+    if value is None:
+        if attribute.optional:
+            return None
+        raise ValueError(f"Expected {attribute.kind}, got null")
+    value = _converted(value, attribute.type, strict=strict)
+    return attribute.normalise(value) if attribute.normalise else value
+
+
+def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
+    if type(value) in BUILTIN:
+        return msgspec.convert(value, annotation, strict=strict)
+    if has_members(value):
+        value = spelled(value)
+    if holds_unrounded(value):
+        return settled(value, annotation)
+    try:
+        return msgspec.convert(value, annotation, strict=strict)
+    except msgspec.ValidationError as error:
+        if INVALID_KEY not in str(error):
+            raise
+        return msgspec.convert(
+            value, annotation, strict=strict, str_keys=True
+        )  # the option takes as long as the conversion
+
+
+BUILTIN = frozenset({str, int, float, bool})
+"""Types of most values. None of them contains a number that was not rounded."""
+
+
+def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
+    """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
+    value = _converted(value, attribute.operand, strict=strict)
+    normalise = NORMALISE.get(attribute.kind)  # the attribute's own checks the bounds of a decimal, too
+    return normalise(value) if normalise else value
+
+
+def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyValues:
+    """Return the typed values of a key given as values, one for each key attribute. Raises `InvalidInput`."""
+    attributes = meta.key_attributes
+    try:
+        return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        wanted = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
+        raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({wanted})")]) from error
+
+
+def typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:
+    converted: list[Any] = msgspec.convert(values, list[attribute.type])  # type: ignore[name-defined]
+    return list(map(attribute.normalise, converted)) if attribute.normalise else converted
