@@ -5,14 +5,15 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..errors import Fault, InvalidDeclaration
+from .alarms import ALARMS, FUNCTION
 from .events import events_of
 from .resources import Plan
 
 MAX_RESOURCES = 500
 RESERVE = 40
 """Resources of a part besides those of its functions, routes, fields and tables: layers, APIs, stages, data sources, caches, alarms."""
-OF_FUNCTION = 8
-"""Resources of a function: itself, its role, policy, log group, two alarms, a permission for each API."""
+OF_FUNCTION = 6 + len(ALARMS[FUNCTION])
+"""Resources of a function: itself, its role, policy, log group, a permission for each API, and its alarms."""
 
 
 class StackSizes(Struct, frozen=True):

@@ -14,10 +14,10 @@ from .meta import StoreMeta
 from .schema import AttributeSchema, Definition, Enumeration, Schema
 from .schema_types import Choice, List, Named, OneOf, Python, Type
 from .stored_before import value_before
+from .value_conversions import KIND_OF
 
 OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
 """Types with a form of their own. `any` is compared with nothing: a schema only names such a type."""
-SCALAR = frozenset({"string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes"})
 KEYED = "Stored items keep their old key: declare it again, or `persisty migrate` gives them the new one"
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
@@ -139,7 +139,7 @@ def _form(schema: Schema, type_: Type) -> str:
         forms = {_form(schema, one) for one in type_.types}
         return forms.pop() if len(forms) == 1 else "object"
     tag = str(type_.__struct_config__.tag)
-    return OPAQUE.get(type(type_)) or (tag if tag in SCALAR else "object")
+    return OPAQUE.get(type(type_)) or (tag if tag in KIND_OF else "object")
 
 
 def _defined(definition: Definition | None) -> str:

@@ -103,10 +103,7 @@ CONVERSIONS: dict[tuple[str, str], Callable[[Any], Any]] = {
 }
 """(stored form, declared form) → function that converts a value, or raises one of `INEXACT`."""
 INEXACT = (ValueError, TypeError, ArithmeticError, KeyError, msgspec.ValidationError)
-KIND_OF: dict[str, Kind] = {
-    form: Kind(form)
-    for form in ("string", "integer", "float", "boolean", "datetime", "date", "uuid", "decimal", "bytes")
-}
+KIND_OF: dict[str, Kind] = {kind.value: kind for kind in Kind if kind not in {Kind.ENUM, Kind.JSON}}
 """Stored form → the kind whose column it has. Every other form is stored as JSON."""
 
 

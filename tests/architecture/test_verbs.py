@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from persisty.api import servey
+from persisty.api.graphql import result_types
+from persisty.api.store_operations import OFFERS
+from persisty.model.access import Access
 from persisty.model.verbs import VERBS, Verb
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +122,15 @@ def test_no_other_module_lists_verbs() -> None:
     assert not strangers, (
         "\n".join(strangers) + "\n" + "derive it from persisty.model.verbs.VERBS, or add the table to TABLES"
     )
+
+
+def test_access_has_a_rule_for_each_verb() -> None:
+    assert set(Access.__struct_fields__) == VERBS.keys()
+
+
+@pytest.mark.parametrize("table", [result_types.RESULTS, servey.RESULTS], ids=["GraphQL", "servey"])
+def test_each_shape_of_result_has_a_type(table: Collection[str]) -> None:
+    assert {row.result for row in OFFERS.values()} <= set(table)
 
 
 def test_verbs_refer_to_verbs() -> None:

@@ -19,19 +19,10 @@ UNIT = 4096
 """Bytes of a read unit."""
 PAGE = 1024 * 1024
 """Bytes that one request looks at, at most."""
-SHARES = {
-    "eq": 0.01,
-    "ne": 0.99,
-    "lt": 1 / 3,
-    "le": 1 / 3,
-    "gt": 1 / 3,
-    "ge": 1 / 3,
-    "startswith": 0.1,
-    "contains": 0.1,
-    "endswith": 0.1,
-    "icontains": 0.1,
-}
+SHARES = {"eq": 0.01, "ne": 0.99, "lt": 1 / 3, "le": 1 / 3, "gt": 1 / 3, "ge": 1 / 3}
 """Operator → the share of all items for which it is guessed to hold. `oneof` is as many `eq`, a null as rare as one in ten."""
+OTHER = 0.1
+"""The share for any other operator."""
 NULLS = 0.1
 
 
@@ -77,7 +68,7 @@ def share(where: Filter) -> float:
         case Compare(_, "null", null):
             return NULLS if null else 1 - NULLS
         case Compare(_, operator, _):
-            return SHARES[operator]
+            return SHARES.get(operator, OTHER)
     return 1.0
 
 
@@ -110,5 +101,5 @@ def cost_of_queries(
 def _share_of_conditions(one: QueryPlan) -> float:
     product = 1.0
     for condition in one.conditions:
-        product *= SHARES[condition.operator]
+        product *= SHARES.get(condition.operator, OTHER)
     return product
