@@ -18,7 +18,7 @@ ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance differential roles fuzz hostile parity check format bench docs synth bootstrap deploy lock clean
+.PHONY: run test conformance differential migrations roles fuzz hostile parity check format bench docs synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -33,6 +33,10 @@ conformance: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 # Random calls over every engine, compared with a model in plain Python. `make test` runs a short part of it.
 differential: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
 	@CALLS=$(or $(CALLS),5000) $(SPREAD) --engines $(ENGINES) tests/differential
+
+# Migrations under load, killed at every step, and of many items. `make test` runs a short part of them. ITEMS and THREADS choose others.
+migrations: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed
+	@EVERY_STEP=1 ITEMS=$(or $(ITEMS),5000) THREADS=$(or $(THREADS),4) $(BIN)/python -m pytest tests/migrations -s
 
 # Every verb as every role through every surface, and what may not show; how many cells were tried. `make test` runs it, too.
 roles: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed

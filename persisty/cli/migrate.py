@@ -48,6 +48,10 @@ def command(
     back_to: Annotated[
         str | None, typer.Option(metavar="NUMBER", help="Undo the revision files after this one; 0 undoes all")
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="ITEMS", help="Items per second that a backfill does at most. Default: no limit"),
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Folder of the revision files")] = Path(FOLDER),
 ) -> None:
     """Change what is stored until it fits the declarations."""
@@ -65,12 +69,12 @@ def command(
         done = {one.name for one in later} - {one.name for one in pending(loaded, later)}
         for one in later:
             if one.name in done:
-                _print_left(_watched(lambda progress: downgrade(loaded, one, allowed, progress)))  # noqa: B023
+                _print_left(_watched(lambda progress: downgrade(loaded, one, allowed, progress, rate)))  # noqa: B023
                 typer.echo(f"Undone: {one.path}")
     elif files:
-        _run_files(loaded, files, allowed)
+        _run_files(loaded, files, allowed, rate)
     else:
-        migration = Migration(loaded, allowed)
+        migration = Migration(loaded, allowed, rate=rate)
         planned = _watched(migration.apply)
         if migration.unfinished is not None:
             typer.echo(f"Continued a migration that had stopped: {migration.unfinished}")
@@ -79,13 +83,13 @@ def command(
         typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
 
 
-def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str]) -> None:
+def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
     """Run the pending files. What they leave to change is a mistake: it was not reviewed."""
     if allowed:
         raise InvalidDeclaration("Destructive changes are in `ALLOWED` of the revision files: leave out --allow")
     create_unnamed(app, files)
     for one in pending(app, files):
-        _print_left(_watched(lambda progress: upgrade(app, one, progress)))  # noqa: B023
+        _print_left(_watched(lambda progress: upgrade(app, one, progress, rate)))  # noqa: B023
         typer.echo(f"Done: {one.path}")
     changes = [change for each in evolutions_of(app) for change in each.changes if change.allow is None]
     if changes:

@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 from ..application import App
 from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema_changes import Change, Effect
-from ..store.migration import Evolution, Migrator, Step
+from ..store.migration import Evolution, Migrator, Reached, Report, Step
 from ..store.migration_lease import LEASES, Lease
 from .evolution import evolutions_of, migrator_of
 
@@ -39,7 +39,7 @@ class Planned(Struct, frozen=True):
 class Migration:
     """The migration of an app. `allowed`: the destructive changes that are made, such as `drop:car.note`. `unknown_allowed`: they may name changes
     that are not there, as those of a revision that was run in part. `removed`: the items that count as removed if the app does not declare them;
-    None: every item that was applied."""
+    None: every item that was applied. `rate`: items per second that a backfill does at most, None without a limit."""
 
     def __init__(
         self,
@@ -48,7 +48,9 @@ class Migration:
         *,
         unknown_allowed: bool = False,
         removed: Collection[str] | None = None,
+        rate: float | None = None,
     ) -> None:
+        self._rate = rate
         self._app, self._allowed = app, frozenset(allowed)
         self._unknown_allowed, self._removed = unknown_allowed, removed
         self.unfinished: str | None = None
@@ -71,15 +73,15 @@ class Migration:
         lease = lease_of(self._app)
         with lease.held(renewed=not alone or bool(engines)) as self.unfinished:
             for engine in engines:
-                done += self._migrated(engine, lease.lost.is_set, progress)
+                done += self._migrated(engine, lease, progress)
             together = nullcontext() if migrator is None else migrator.together()
             with together:
-                done += self._migrated(None, lease.lost.is_set, progress)
+                done += self._migrated(None, lease, progress)
                 self._record(done)
                 self._app.prepare()
         return done
 
-    def _migrated(self, engine: str | None, lost: Callable[[], bool], progress: Progress) -> list[Planned]:
+    def _migrated(self, engine: str | None, lease: Lease, progress: Progress) -> list[Planned]:
         """Run the steps of one engine, planned from what is stored now."""
         migrator = migrator_of(self._app, engine)
         if migrator is None:
@@ -88,18 +90,28 @@ class Migration:
             planned = self._planned(one for one in self._evolutions() if one.engine == engine)
             for one in planned:
                 for step in one.steps:
-                    if lost():
-                        raise Conflict("Another migration has taken over: this one has stopped")
-                    self._run(step, progress)
+                    _check_held(lease)
+                    self._run(step, lease, progress)
         return planned
 
     def _evolutions(self) -> list[Evolution]:
         return evolutions_of(self._app, self._allowed, self._removed)
 
-    @staticmethod
-    def _run(step: Step, progress: Progress) -> None:
+    def _run(self, step: Step, lease: Lease, progress: Progress) -> None:
+        """Run a step, from where the last migration has stopped in it."""
+
+        def record(reached: Reached) -> None:
+            lease.record(step.identifier, reached)
+            _check_held(lease)
+
         progress(step, 0)
-        step.run(lambda items: progress(step, items))
+        start = lease.position(step.identifier)
+        try:
+            step.run(Report(lambda items: progress(step, items), start=start, record=record, rate=self._rate))
+        except (Conflict, SchemaMismatch):  # stored items stop it. They will be repaired, so all are looked at again
+            lease.record(step.identifier, None)
+            raise
+        lease.record(step.identifier, None)
 
     def _planned(self, evolutions: Iterable[Evolution]) -> list[Planned]:
         found: list[Planned] = []
@@ -174,6 +186,11 @@ def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
     except SchemaMismatch as error:
         return error.faults
     return ()
+
+
+def _check_held(lease: Lease) -> None:
+    if lease.lost.is_set():
+        raise Conflict("Another migration has taken over: this one has stopped")
 
 
 def lease_of(app: App) -> Lease:

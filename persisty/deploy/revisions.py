@@ -75,7 +75,13 @@ class Run:
     """One revision, on its way up or down in one database."""
 
     def __init__(
-        self, app: App, target: Sequence[Schema], removed: Collection[str], allowed: Iterable[str], progress: Progress
+        self,
+        app: App,
+        target: Sequence[Schema],
+        removed: Collection[str],
+        allowed: Iterable[str],
+        progress: Progress,
+        rate: float | None = None,
     ) -> None:
         named = {name for one in target for name in (one.name, *one.former_names)}
         self._app = App(
@@ -87,12 +93,12 @@ class Run:
             idempotency=None,
             abandoned={*app.abandoned, *(name for name in records_of(app) if name not in named)},
         )
-        self._allowed, self._removed, self._progress = allowed, removed, progress
+        self._allowed, self._removed, self._progress, self._rate = allowed, removed, progress, rate
         self.planned: list[Planned] = []
 
     def change(self) -> None:
         """Make the changes of the revision."""
-        migration = Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed)
+        migration = Migration(self._app, self._allowed, unknown_allowed=True, removed=self._removed, rate=self._rate)
         self.planned += migration.apply(self._progress)
 
     def store(self, name: str) -> Store[Any]:
@@ -128,17 +134,19 @@ def pending(app: App, revisions: Sequence[Revision]) -> list[Revision]:
     return [one for one in revisions if one.name not in done]
 
 
-def upgrade(app: App, revision: Revision, progress: Progress) -> list[Planned]:
+def upgrade(app: App, revision: Revision, progress: Progress, rate: float | None = None) -> list[Planned]:
     """Run a revision and record it. An item that the revision removes is left alone if the app declares it. Raises `Conflict` if another process has
     run it meanwhile."""
     target = revision.schemas("AFTER")
     removed = _names(revision.schemas("BEFORE")) - _names(target) - app.metas.keys()
-    planned = _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress)
+    planned = _run(app, revision, "upgrade", target, removed, revision.members["ALLOWED"], progress, rate)
     revision_records(app).create({"app": app.name, "revision": revision.name})
     return planned
 
 
-def downgrade(app: App, revision: Revision, allowed: Iterable[str], progress: Progress) -> list[Planned]:
+def downgrade(
+    app: App, revision: Revision, allowed: Iterable[str], progress: Progress, rate: float | None = None
+) -> list[Planned]:
     """Undo a revision and forget that it was run. Values that the former declaration lacks stay unless they are `allowed` to be deleted."""
     after = {one.name: one for one in revision.schemas("AFTER")}
     heirs = {former: one for one in after.values() for former in one.former_names}
@@ -147,7 +155,7 @@ def downgrade(app: App, revision: Revision, allowed: Iterable[str], progress: Pr
         for one in revision.schemas("BEFORE")
     ]
     removed = after.keys() - _names(target)
-    planned = _run(app, revision, "downgrade", target, removed, allowed, progress)
+    planned = _run(app, revision, "downgrade", target, removed, allowed, progress, rate)
     if not revision_records(app).delete((app.name, revision.name)):
         raise Conflict(f"{revision.name} was undone by another process")
     return planned
@@ -175,8 +183,9 @@ def _run(
     removed: Collection[str],
     allowed: Iterable[str],
     progress: Progress,
+    rate: float | None,
 ) -> list[Planned]:
-    run = Run(app, target, removed, allowed, progress)
+    run = Run(app, target, removed, allowed, progress, rate)
     function: Callable[[Run], None] = revision.members[direction]
     try:
         function(run)

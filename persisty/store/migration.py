@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from hashlib import blake2b
+from time import monotonic, sleep
 from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -17,8 +19,48 @@ from ..model.meta import StoreMeta
 from ..model.schema import Schema
 from ..model.schema_changes import Change
 
-Report = Callable[[int], None]
-"""Called with the number of items that a step has done."""
+
+class Reached(Struct, frozen=True):
+    """The position of a step, as JSON values, and the number of items that it has done."""
+
+    items: int
+    position: Any
+
+
+class Report:
+    """Takes reports of a running step: it is called with the number of items that it has done.
+
+    A step over many items also says how far it is, so that the next migration goes on there if this one is killed. `position`: where the last
+    migration has stopped, None if the step begins. `done`: the items that it had done there. `record` stores both. `rate`: items per second that a
+    step does at most, None without a limit.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[int], None],
+        *,
+        start: Reached | None = None,
+        record: Callable[[Reached], None] = lambda reached: None,
+        rate: float | None = None,
+    ) -> None:
+        self._show, self._record, self.rate = show, record, rate
+        self.position = None if start is None else start.position
+        self.done = 0 if start is None else start.items
+        self._began = monotonic()
+
+    def __call__(self, items: int) -> None:
+        self._show(items)
+
+    def reached(self, items: int, position: Any) -> None:
+        """Report the items that are done, those of `done` included. Record the position. Wait as long as the rate demands."""
+        self._show(items)
+        self._record(Reached(items, position))
+        if self.rate:
+            sleep(max(0.0, self._began + (items - self.done) / self.rate - monotonic()))
+
+    def batch(self, most: int) -> int:
+        """Return the number of items that one batch may have: at most those of a second."""
+        return most if self.rate is None else max(1, min(most, int(self.rate)))
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -32,6 +74,11 @@ class Step(Struct, frozen=True, kw_only=True):
     statements: tuple[str, ...]
     run: Callable[[Report], None]
     items: int | None = None
+
+    @property
+    def identifier(self) -> str:
+        """The same for the same step of the next plan."""
+        return blake2b("\0".join((self.title, *self.statements)).encode(), digest_size=12).hexdigest()
 
 
 class Evolution(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ B  create                             Conflict → update if until < now: Precon
 A  killed
 B  update if until < now (12:02)      DONE: B plans again, from what A has left
 ```
+
+It has the positions of long steps, too: B goes on where A was. A position is written on the condition that its migration still holds the lease.
 """
 
 from __future__ import annotations
@@ -17,29 +19,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
 
 from ..errors import BackendUnavailable, Conflict, PreconditionFailed, SchemaMismatch
 from ..model.attribute_declaration import Attr
 from ..model.meta import StoreMeta, meta_of
 from ..model.stored import stored
 from ..naming import RESERVED
+from .migration import Reached
 from .store import Store
 
 DURATION = timedelta(seconds=60)
 """Time after which a lease that is not renewed ends."""
 RENEWAL = 15.0
 """Seconds between two renewals."""
+RECORDED = 2.0
+"""Seconds between two records of a position."""
+TRUSTED = timedelta(days=1)
+"""Age of positions after which they are not used: a step that was killed longer ago begins anew."""
 
 
 @stored(name=f"{RESERVED}migration", key="app")
 class MigrationLease:
-    """The migration of an app that runs, or ran last. `unfinished`: what it was doing when it failed, None if it has succeeded."""
+    """The migration of an app that runs, or ran last. `unfinished`: what it was doing when it failed, None if it has succeeded. `positions`: JSON of how
+    far its long steps are."""
 
     app: Attr[str]
     holder: Attr[str]
     until: Attr[datetime]
     unfinished: Attr[str | None] = Attr(default=None)
+    positions: Attr[str | None] = Attr(default=None)
+
+
+class Positions(Struct):
+    """Positions of the long steps of a migration, by their identifiers. `at`: the time when they were recorded."""
+
+    at: datetime
+    steps: dict[str, Reached] = {}
 
 
 LEASES: StoreMeta[MigrationLease] = meta_of(MigrationLease)
@@ -52,6 +72,8 @@ class Lease:
         self._app, self._leases, self._holder = app, leases, str(uuid4())
         self.lost = threading.Event()
         """Set when the lease was given to another migration: the holder has to stop."""
+        self._positions: dict[str, Reached] = {}
+        self._recorded = 0.0
 
     @contextmanager
     def held(self, *, renewed: bool) -> Iterator[str | None]:
@@ -68,10 +90,38 @@ class Lease:
         except BaseException as error:
             ended.set()
             refused = isinstance(error, SchemaMismatch)  # nothing has begun
-            self._release(None if refused else str(error) or type(error).__name__)
+            self._release(None if refused else str(error) or type(error).__name__, finished=False)
             raise
         ended.set()
-        self._release(None)
+        self._release(None, finished=True)
+
+    def position(self, step: str) -> Reached | None:
+        """Return how far a step was when the last migration stopped, None if it has not begun."""
+        return self._positions.get(step)
+
+    def record(self, step: str, reached: Reached | None) -> None:
+        """Record how far a step is, None when it is complete. Writes at most every few seconds."""
+        if reached is None:
+            if self._positions.pop(step, None) is None:
+                return
+        else:
+            self._positions[step] = reached
+            if monotonic() < self._recorded + RECORDED:
+                return
+        self._recorded = monotonic()
+        try:
+            self._leases.update(
+                self._app, {"positions": self._positions_text()}, when=MigrationLease.holder == self._holder
+            )
+        except PreconditionFailed:
+            self.lost.set()
+        except BackendUnavailable:
+            return  # without it, the next migration repeats more
+
+    def _positions_text(self) -> str | None:
+        if not self._positions:
+            return None
+        return msgspec.json.encode(Positions(datetime.now(UTC), self._positions)).decode()
 
     def _take(self) -> str | None:
         now = datetime.now(UTC)
@@ -84,7 +134,10 @@ class Lease:
             except PreconditionFailed as error:
                 message = f"A migration of {self._app} is running. If it was killed, its lease ends within {DURATION.seconds} seconds"
                 raise Conflict(message) from error
-            return None if taken is None else taken.unfinished
+            if taken is None:
+                return None
+            self._positions = _trusted(taken.positions)
+            return taken.unfinished
         return None
 
     def _renew(self, ended: threading.Event) -> None:
@@ -98,9 +151,21 @@ class Lease:
             except BackendUnavailable:
                 continue  # the next renewal may succeed, and without it the lease ends
 
-    def _release(self, unfinished: str | None) -> None:
-        changes = {"until": datetime.now(UTC) - DURATION, "unfinished": unfinished and unfinished[:500]}
+    def _release(self, unfinished: str | None, *, finished: bool) -> None:
+        changes = {
+            "until": datetime.now(UTC) - DURATION,
+            "unfinished": unfinished and unfinished[:500],
+            "positions": None if finished else self._positions_text(),
+        }
         try:
             self._leases.update(self._app, changes, when=MigrationLease.holder == self._holder)
         except (PreconditionFailed, BackendUnavailable):
             return  # it has ended, or will
+
+
+def _trusted(text: str | None) -> dict[str, Reached]:
+    """Return the positions that the last migration has left, none if they are old."""
+    if text is None:
+        return {}
+    found = msgspec.json.decode(text, type=Positions)
+    return found.steps if found.at > datetime.now(UTC) - TRUSTED else {}

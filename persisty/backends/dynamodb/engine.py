@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import count
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from ...model.meta import StoreMeta
 from ...naming import system_table_name, table_name
 from ...store.backend import Backend, Write, WriteResult
 from ...store.engine_urls import read_url
-from ...store.migration import Migrator
+from ...store.migration import Migrator, Report
 from ...store.write_results import relocated
 from .backend import USUAL, DynamoDbBackend, Options
 from .codec import WireCodec
@@ -46,6 +47,8 @@ OPTIONS = ("endpoint", "transport", *NUMBERS)
 TRANSPORTS = ("direct", "boto3")
 CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
 """Seconds between looks at a table that is being created, and how often to look."""
+LONG_WAIT = 10.0
+"""Seconds between looks at an index that takes longer."""
 
 
 class DynamoDbEngine:
@@ -167,9 +170,11 @@ class DynamoDbEngine:
             if index.name not in existing:
                 table = self._add_index(meta, index, table)
 
-    def _add_index(self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Complete the items for an index, create it, and return the table with it."""
-        complete(self.send, table, meta, WireCodec(meta), index)
+    def _add_index(
+        self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any], report: Report | None = None
+    ) -> Mapping[str, Any]:
+        """Complete the items for an index, create it, and return the table with it once it is there, however long that takes."""
+        complete(self.send, table, meta, WireCodec(meta), index, report)
         self._completed.add((meta.name, index.name))
         payload = {
             "TableName": self._table(meta),
@@ -177,7 +182,7 @@ class DynamoDbEngine:
             "GlobalSecondaryIndexUpdates": [{"Create": gsi(index, self.options)}],
         }
         self._call("UpdateTable", payload)
-        return self._wait(self._table(meta))
+        return self._wait(self._table(meta), patient=True)
 
     def migrator(self) -> Migrator:
         """Return the migrator of the stage's tables."""
@@ -191,20 +196,20 @@ class DynamoDbEngine:
         except AwsError as error:
             raise as_error(error) from error
 
-    def add_index(self, meta: StoreMeta[Any], name: str) -> None:
+    def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
         """Complete the items for an index, create it and wait until it is there."""
-        table = self._wait(self._table(meta))
+        table = self._wait(self._table(meta), patient=True)
         if name not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
-            self._add_index(meta, next(one for one in meta.indexes if one.name == name), table)
+            self._add_index(meta, next(one for one in meta.indexes if one.name == name), table, report)
 
     def remove_index(self, store: str, name: str) -> None:
         """Delete an index, and wait until it is deleted."""
         named = table_name(self._app, self._stage, store)
-        table = self._wait(named)
+        table = self._wait(named, patient=True)
         if name in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
             update = {"Delete": {"IndexName": name}}
             self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
-            self._wait(named)
+            self._wait(named, patient=True)
 
     def guard_table(self) -> str:
         """Return the name of the system table, which exists then."""
@@ -248,14 +253,14 @@ class DynamoDbEngine:
             specification = {"AttributeName": attribute, "Enabled": True}
             self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 
-    def _wait(self, name: str) -> Mapping[str, Any]:
-        """Return the description of a table, once it and its indexes can be used."""
-        for _ in range(CREATE_ATTEMPTS):
+    def _wait(self, name: str, *, patient: bool = False) -> Mapping[str, Any]:
+        """Return the description of a table, once it and its indexes can be used. `patient`: an index is built or deleted, which may take hours."""
+        for attempt in count() if patient else range(CREATE_ATTEMPTS):
             table: Mapping[str, Any] = self._call("DescribeTable", {"TableName": name})["Table"]
             states = [table["TableStatus"], *(one["IndexStatus"] for one in table.get("GlobalSecondaryIndexes", ()))]
             if set(states) == {"ACTIVE"}:
                 return table
-            sleep(CREATE_WAIT)
+            sleep(CREATE_WAIT if attempt < CREATE_ATTEMPTS else LONG_WAIT)
         raise BackendUnavailable(f"The table {name} did not become active")
 
     def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:

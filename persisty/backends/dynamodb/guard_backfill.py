@@ -12,11 +12,12 @@ row held by one without the value        taken, on the condition that it is stil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ...errors import Conflict
 from ...model.meta import StoreMeta
+from ...store.migration import Report
 from .codec import WireCodec
 from .guard_rows import Guards
 from .system_table import HOLDER, ID
@@ -43,7 +44,7 @@ class Tables(Protocol):
         """Call an operation, and return whether its condition was true."""
         ...
 
-    def add_index(self, meta: StoreMeta[Any], name: str) -> None:
+    def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
         """Complete the items for an index, create it and wait until it is there."""
         ...
 
@@ -66,6 +67,15 @@ class GuardBackfill:
         self._system = tables.guard_table()
         self._table = str((tables.described(declared.name) or {})["TableName"])
         self._shared: dict[str, None] = {}
+
+    @property
+    def shared(self) -> list[str]:
+        """The keys of items that share values, as many as are named."""
+        return sorted(self._shared)[: LISTED + 1]
+
+    def resume(self, shared: Sequence[str] | None) -> None:
+        """Take the items that an interrupted backfill has found to share values."""
+        self._shared |= dict.fromkeys(shared or ())
 
     def take(self, wire: Wire) -> None:
         """Make the row of an item's value, or note the items that share it."""

@@ -7,22 +7,29 @@ which no index takes: it is removed, after all items that lack the attribute hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ...model.indexes import Index
 from ...model.meta import StoreMeta
 from ...model.stored_before import value_before
+from ...store.migration import Report
 from .codec import WireCodec
 from .parallel import in_parallel
+from .passes import Call, Passes
 from .wire_kinds import NULL, Wire
 
-Call = Callable[[str, dict[str, Any]], dict[str, Any]]
-"""Sends an operation with its payload."""
 
-
-def complete(call: Call, table: Mapping[str, Any], meta: StoreMeta[Any], codec: WireCodec, index: Index) -> None:
+def complete(
+    call: Call,
+    table: Mapping[str, Any],
+    meta: StoreMeta[Any],
+    codec: WireCodec,
+    index: Index,
+    report: Report | None = None,
+) -> None:
     """Give the items what they lack for an index. `table` is the description of the table without it."""
+    passes = Passes(call, report or Report(lambda items: None))
     indexed = {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}
     name = table["TableName"]
     for attribute in index.attributes:
@@ -33,13 +40,20 @@ def complete(call: Call, table: Mapping[str, Any], meta: StoreMeta[Any], codec: 
         if value is None or (optional and attribute in indexed):
             continue  # what is absent is null
         wire = codec.value(attribute, value())
-        _change(call, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
+        _change(call, passes, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
         if optional:
-            _change(call, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
+            _change(call, passes, name, codec, attribute, "#0 = :0", "REMOVE #0", NULL)
 
 
 def _change(
-    call: Call, table: str, codec: WireCodec, attribute: str, condition: str, update: str, value: dict[str, Any]
+    call: Call,
+    passes: Passes,
+    table: str,
+    codec: WireCodec,
+    attribute: str,
+    condition: str,
+    update: str,
+    value: dict[str, Any],
 ) -> None:
     """Update all items that meet a condition, if they still meet it."""
     names = {"#0": attribute, **{f"#{place}": name for place, name in enumerate(codec.schema, 1)}}
@@ -67,16 +81,5 @@ def _change(
     }
     if ":0" in condition:
         scan["ExpressionAttributeValues"] = values
-    for keys in _pages(call, scan):
+    for keys in passes.pages(scan):
         in_parallel(run, keys)
-
-
-def _pages(call: Call, scan: dict[str, Any]) -> Iterator[Sequence[Wire]]:
-    """Yield the items of each page of a scan."""
-    start: dict[str, Any] = {}
-    while True:
-        page = call("Scan", {**scan, **start})
-        yield page["Items"]
-        if not page.get("LastEvaluatedKey"):
-            return
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

@@ -32,6 +32,7 @@ from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
 from .guard_backfill import LISTED, GuardBackfill, Tables
 from .parallel import in_parallel
+from .passes import Passes
 from .wire_kinds import NULL, Wire, wire_kind
 
 REFUSED = {
@@ -81,7 +82,11 @@ class DynamoDbMigrator:
             one for schema in (record, declared and declared.schema) if schema is not None for one in schema.indexes
         ]
         names = {index_name(one.attributes, one.unique): one for one in known}
-        found = [names.get(one["IndexName"]) or _read(one) for one in table.get("GlobalSecondaryIndexes", ())]
+        found = [
+            names.get(one["IndexName"]) or _read(one)
+            for one in table.get("GlobalSecondaryIndexes", ())
+            if one["IndexStatus"] == "ACTIVE"  # one that is being built is waited for
+        ]
         if record is not None:  # a unique index of a deployment has no rows for the values of stored items
             found = [one for one in found if not one.unique or one in record.indexes]
         return structs.replace(base, indexes=tuple(found))
@@ -201,13 +206,11 @@ class DynamoDbMigrator:
                 value = {":0": WireCodec(declared).value(name, make()), ":1": NULL}
                 return self._backfill(declared, one.message, "#0 = :1", "SET #0 = :0", {"#0": name}, value, items)
             case "index_added":
-                return self._made(
-                    one, f"UpdateTable {store}: create {name}", items, lambda: self._tables.add_index(declared, name)
-                )
+                request = f"UpdateTable {store}: create {name}"
+                return self._made(one, request, items, lambda report: self._tables.add_index(declared, name, report))
             case "index_removed" | "unique_removed":
-                return self._made(
-                    one, f"UpdateTable {store}: delete {name}", None, lambda: self._tables.remove_index(store, name)
-                )
+                request = f"UpdateTable {store}: delete {name}"
+                return self._made(one, request, None, lambda report: self._tables.remove_index(store, name))
             case "unique_added":
                 return self._guarded(declared, one, items)
             case kind if kind in MADE:
@@ -215,9 +218,9 @@ class DynamoDbMigrator:
         return None
 
     @staticmethod
-    def _made(one: Change, request: str, items: int | None, make: Callable[[], None]) -> Step:
+    def _made(one: Change, request: str, items: int | None, make: Callable[[Report], None]) -> Step:
         def run(report: Report) -> None:
-            make()
+            make(report)
             report(items or 0)
 
         return Step(title=one.message, statements=(request,), run=run, items=items)
@@ -249,12 +252,10 @@ class DynamoDbMigrator:
             self._tables.send("UpdateItem", payload)
 
         def run(report: Report) -> None:
-            done = 0
             used = {name: value for name, value in values.items() if name in condition}
-            for keys in self._scan(declared.name, codec, condition, names, used):
+            passes = Passes(self._tables.send, report)
+            for keys in passes.pages(self._found(declared.name, codec, condition, names, used)):
                 in_parallel(change, keys)
-                done += len(keys)
-                report(done)
 
         request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
         return Step(title=title, statements=(request,), run=run, items=items)
@@ -264,14 +265,12 @@ class DynamoDbMigrator:
         backfill = GuardBackfill(self._tables, declared, one.name)
 
         def run(report: Report) -> None:
-            done = 0
-            for page in self._pages(declared.name, {"ConsistentRead": True}):
-                for wire in page:
-                    backfill.take(wire)
-                done += len(page)
-                report(done)
+            passes = Passes(self._tables.send, report, lambda: backfill.shared)
+            backfill.resume(passes.noted)
+            for page in passes.pages({"TableName": self._name(declared.name), "ConsistentRead": True}):
+                in_parallel(backfill.take, page)
             backfill.check()
-            self._tables.add_index(declared, one.name)
+            self._tables.add_index(declared, one.name, Report(report, rate=report.rate))
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
@@ -284,8 +283,15 @@ class DynamoDbMigrator:
         self, store: str, codec: WireCodec, condition: str, names: Mapping[str, str], values: Wire
     ) -> Iterator[Sequence[Wire]]:
         """Yield pages of the keys of the items that meet a condition."""
+        yield from self._pages(store, self._found(store, codec, condition, names, values))
+
+    def _found(
+        self, store: str, codec: WireCodec, condition: str, names: Mapping[str, str], values: Wire
+    ) -> dict[str, Any]:
+        """Return the scan of the keys of the items that meet a condition."""
         keys = {f"#k{place}": name for place, name in enumerate(codec.schema)}
         scan: dict[str, Any] = {
+            "TableName": self._name(store),
             "ConsistentRead": True,
             "FilterExpression": condition,
             "ProjectionExpression": ", ".join(keys),
@@ -293,7 +299,7 @@ class DynamoDbMigrator:
         }
         if values:
             scan["ExpressionAttributeValues"] = values
-        yield from self._pages(store, scan)
+        return scan
 
     def _pages(self, store: str, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
         start: dict[str, Any] = {}

@@ -276,25 +276,26 @@ class PostgresMigrator(SqlMigrator):
         key, place = ", ".join(map(self.quoted, values.stored.key)), self.place(table)
         places = ", ".join(f"${number}" for number in range(1, len(values.stored.key) + 1))
         first = f"SELECT {key} FROM {place} WHERE {missing}"
-        some = f"ORDER BY {key} LIMIT {BATCH}"
         update = f"UPDATE {place} SET {assignment} WHERE {missing} AND ({key}) IN"
 
         def run(report: Report) -> None:
-            position: list[Any] = []
-            done = 0
+            position: list[Any] = report.position or []
+            done = report.done
+            some = f"ORDER BY {key} LIMIT {report.batch(BATCH)}"
             while True:
                 started = monotonic()
                 beyond = f" AND ({key}) > ({places})" if position else ""
-                arguments = list(map(str, position))
+                arguments = list(position)
                 found = self._connection.rows(f"{first}{beyond} {some}", arguments)
                 if not found:
                     return
                 self._connection.rows(f"{update} ({first}{beyond} {some})", arguments)
-                position, done = list(found[-1]), done + len(found)
-                report(done)
+                position, done = list(map(str, found[-1])), done + len(found)
                 sleep((monotonic() - started) * REST)
+                report.reached(done, position)
 
-        return Step(title=title, statements=(f"{update} ({first} {some})",), run=run, items=items)
+        shown = f"{update} ({first} ORDER BY {key} LIMIT {BATCH})"
+        return Step(title=title, statements=(shown,), run=run, items=items)
 
     def _concurrent(self, title: str, statements: Sequence[str], items: int | None = None) -> Step:
         """Return a step whose statements run outside of a transaction."""
