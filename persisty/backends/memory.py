@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
-from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Fault, InvalidDeclaration, Unsupported
+from msgspec.structs import replace
+
+from ..errors import BackendUnavailable, BatchTooLarge, Conflict, Unsupported
 from ..model.expressions import ALL, Aggregate, And, Filter, OrderBy
+from ..model.item_conversion import converted_item
 from ..model.item_copies import copier
 from ..model.keys import KeyValues
-from ..model.meta import StoreMeta, meta_of
+from ..model.meta import StoreMeta
 from ..model.schema import Schema
+from ..model.unreadable_items import repaired, unreadable, unreadable_values, without_misfits
 from ..model.validation import changed
 from ..query.aggregate import Accumulator, Group
 from ..query.evaluation import matcher, sort_key
@@ -40,6 +44,7 @@ from ..store.backend import (
 )
 from ..store.engine_urls import read_url
 from ..store.limits import grown_too_long, grows_too_long
+from ..store.unfinished_pages import WIDER, unfinished_page
 from ..store.write_results import conflict, undone
 
 T = TypeVar("T")
@@ -52,6 +57,8 @@ class _Table(Generic[T]):
     def __init__(self) -> None:
         self.schema: Schema | None = None
         """The schema of the items that are stored."""
+        self.has_misfits = False
+        """True if items have values that their changed schema does not allow."""
         self.items: dict[KeyValues, T] = {}
         self.holders: dict[tuple[str, KeyValues], KeyValues] = {}
         self.sequences: dict[str, int] = {}
@@ -66,8 +73,11 @@ class MemoryBackend(Generic[T]):
         if not self._opened.items:
             self._opened.schema = meta.schema
         self._lock = lock
-        self._copy = copier(meta)
+        self._copy = self._without_misfits if self._opened.has_misfits else copier(meta)
         self._key_order = tuple(OrderBy(name) for name in meta.key.attributes)
+
+    def _without_misfits(self, item: T, selected: Collection[str] | None = None) -> T:
+        return copier(self.meta)(item if type(item) is self.meta.item else without_misfits(self.meta, item, selected))
 
     @property
     def _table(self) -> _Table[T]:
@@ -94,16 +104,34 @@ class MemoryBackend(Generic[T]):
         wanted = self._test(asked.where, total, asked.after)
         with self._lock:
             items = list(self._table.items.values())
-        return self._page(list(filter(wanted, items)), total, asked.limit)
+        return self._page(list(filter(wanted, items)), total, asked)
 
     def _test(self, where: Filter, order: tuple[OrderBy, ...], after: Mapping[str, Any] | None) -> Callable[[T], bool]:
         """Return a function that returns whether an item matches and is after the position."""
         return matcher(self.meta, where if after is None else combine(And, [where, beyond(self.meta, order, after)]))
 
-    def _page(self, matches: list[T], total: tuple[OrderBy, ...], limit: int) -> Page[T]:
-        first = heapq.nsmallest(limit + 1, matches, key=sort_key(self.meta, total))
-        page = [self._copy(item) for item in first[:limit]]
-        return Page(page, position_of(self.meta, total, page[-1]) if len(first) > limit else None)
+    def _page(self, matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+        first = heapq.nsmallest(asked.limit + 1, matches, key=sort_key(self.meta, total))
+        if self._opened.has_misfits:
+            return self._page_of_misfits(first, matches, total, asked)
+        page = [self._copy(item) for item in first[: asked.limit]]
+        return Page(page, position_of(self.meta, total, page[-1]) if len(first) > asked.limit else None)
+
+    def _page_of_misfits(self, first: list[T], matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
+        """Return a page of items that may not fit. `first`: one item more than the page has, if there are more."""
+        names = {*(one.attribute for one in total), *self.meta.key.attributes}
+        selected = None if asked.select is None else names.union(asked.select)
+        page = [self._without_misfits(item, selected) for item in first[: asked.limit]]
+        if len(first) <= asked.limit:
+            return Page(page, None)
+        wider = replace(asked, limit=asked.limit * WIDER)
+        return unfinished_page(
+            self.meta,
+            names,
+            page,
+            lambda last: position_of(self.meta, total, last),
+            lambda: self._page(matches, total, wider),
+        )
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         total, wanted = asked.order or self._key_order, matcher(self.meta, asked.where)
@@ -115,7 +143,7 @@ class MemoryBackend(Generic[T]):
             group = groups.get(get(item))
             if group is not None and wanted(item):
                 group.append(item)
-        return [self._page(groups[value], total, asked.limit) for value in values]
+        return [self._page(groups[value], total, asked) for value in values]
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         wanted = matcher(self.meta, where)
@@ -126,8 +154,11 @@ class MemoryBackend(Generic[T]):
         self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
     ) -> list[Group]:
         wanted, accumulator = matcher(self.meta, where), Accumulator(self.meta, measures, by)
+        names = {*by, *(one.attribute for one in measures if one.attribute)}
         with self._lock:
             for item in filter(wanted, self._table.items.values()):
+                if type(item) is not self.meta.item and not names.isdisjoint(unreadable(item)):
+                    raise unreadable_values(self.meta, names)
                 accumulator.add(item)
         return accumulator.groups()
 
@@ -145,7 +176,7 @@ class MemoryBackend(Generic[T]):
                 if changes is None:
                     del self._table.items[key]
                     continue
-                new = self._table.items[key] = changed(self.meta, item, changes)
+                new = self._table.items[key] = repaired(self.meta, changed(self.meta, item, changes), changes)
                 if grows_too_long(self.meta, new, changes):
                     self._restore(before)
                     raise grown_too_long()
@@ -179,7 +210,7 @@ class MemoryBackend(Generic[T]):
                 current = self._table.items.get(key)
                 if current is None or not matcher(self.meta, when)(current):
                     return self._refused(current)
-                new = changed(self.meta, current, changes)
+                new = repaired(self.meta, changed(self.meta, current, changes), changes)
                 if grows_too_long(self.meta, new, changes):
                     return WriteResult(Outcome.ERROR, error=grown_too_long())
                 return self._stored(key, current, new, requires) or WriteResult(Outcome.DONE, self._copy(new))
@@ -293,36 +324,22 @@ class MemoryEngine:
         self._stores.clear()
 
 
+def connect(url: str, *, app: str, stage: str) -> MemoryEngine:
+    """Return the engine of `memory://`, one of its own at every call. Raise `InvalidDeclaration` for any other URL."""
+    read_url(url, options=())
+    return MemoryEngine()
+
+
 def _converted(table: _Table[Any], meta: StoreMeta[T]) -> _Table[T]:
     """Return the items of a table under a changed schema. `Conflict` if they share what is unique now."""
     made: _Table[T] = _Table()
     made.schema, made.sequences = meta.schema, table.sequences
     for old in table.items.values():
-        item = _converted_item(old, meta)
+        item = converted_item(old, meta)
+        made.has_misfits = made.has_misfits or type(item) is not meta.item
         key = meta.key_values(item)
         made.items[key] = item
         for taken in unique_values(meta, item):
             if made.holders.setdefault(taken, key) != key:
                 raise Conflict(f"Items of {meta.name} share what is unique now", attributes=[taken[0]])
     return made
-
-
-def _converted_item(item: Any, meta: StoreMeta[T]) -> T:
-    """Return the item under a changed schema: an added attribute has its default. `InvalidDeclaration` if there is none."""
-    before = meta_of(type(item)).attributes
-    values: dict[str, Any] = {}
-    for name, attribute in meta.attributes.items():
-        if name in before and before[name].kind is attribute.kind:
-            values[name] = before[name].get(item)
-        elif name not in before and (attribute.optional or attribute.default is not None):
-            values[name] = attribute.default() if callable(attribute.default) else attribute.default
-        else:
-            fault = Fault(f"/{meta.name}/{name}", "Stored items have no value for it", "an attribute with a default")
-            raise InvalidDeclaration("Stored items do not fit the changed schema", faults=[fault])
-    return meta.item(**values)
-
-
-def connect(url: str, *, app: str, stage: str) -> MemoryEngine:
-    """Return the engine of `memory://`, one of its own at every call. Raise `InvalidDeclaration` for any other URL."""
-    read_url(url, options=())
-    return MemoryEngine()

@@ -7,8 +7,8 @@ an `UnreadableItem` that names store, key and attributes. No caller of a store g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +17,8 @@ from ..errors import UnreadableItem
 from .choices import listed_choices
 from .meta import StoreMeta, per_meta
 from .msgspec_faults import fault_of
+
+T = TypeVar("T")
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """Errors of decoding a value of another type."""
@@ -64,6 +66,32 @@ def partly_readable(
             values[name] = None
             unreadable.append((name, _path(error)))
     return _class(meta)(**values, **{NAMES: tuple(unreadable)}) if unreadable else meta.item(**values)
+
+
+def marked(meta: StoreMeta[T], values: Mapping[str, Any], misfits: Mapping[str, Exception]) -> T:
+    """Return the item of values that are stored as they were given, `misfits` among them: attribute → why its value cannot be decoded.
+
+    An engine without an encoding of its own stores such an item, and `without_misfits` is what it reads.
+    """
+    if not misfits:
+        return meta.item(**values)
+    found: T = _class(meta)(**values, **{NAMES: tuple((name, _path(error)) for name, error in misfits.items())})
+    return found
+
+
+def without_misfits(meta: StoreMeta[T], item: T, selected: Collection[str] | None = None) -> T:
+    """Return a copy of a `marked` item in which the values that cannot be decoded are None, and those that are not `selected` are UNSET."""
+    hidden = set() if selected is None else meta.attributes.keys() - set(selected)
+    blank = {name: UNSET if name in hidden else None for name in unreadable(item)}
+    return repaired(meta, msgspec.structs.replace(item, **blank), hidden)  # type: ignore[type-var]
+
+
+def repaired(meta: StoreMeta[T], item: T, changes: Collection[str]) -> T:
+    """Return the item without the marks of attributes that have been changed, which have values of the declared type now."""
+    left = tuple([one for one in getattr(item, NAMES, ()) if one[0] not in changes])
+    if left or type(item) is meta.item:
+        return msgspec.structs.replace(item, **{NAMES: left}) if left else item  # type: ignore[type-var]
+    return meta.item(**{name: attribute.get(item) for name, attribute in meta.attributes.items()})
 
 
 def _path(error: Exception) -> str:

@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from ...model.meta import Attribute
-from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, bare, datetime_text, is_list
+from ...model.stored_members import members_of, stored_kind
+from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
 
 CELLS = 256
 """Types of tagged values that are cached: items share most of theirs."""
@@ -119,14 +120,13 @@ UNBOUNDED = frozenset({Kind.STRING, Kind.BYTES, Kind.ENUM, Kind.JSON})
 
 def wire_kind(attribute: Attribute) -> WireKind:
     """The row of the attribute's kind."""
-    if attribute.kind is Kind.ENUM:
-        members = tuple(bare(attribute.type))
-        numeric = all(isinstance(member.value, int) for member in members)
-        spelled = {member: str(member.value) if numeric else escape(member.value) for member in members}
-        read = {text: member for member, text in spelled.items()}
-        return WireKind("N" if numeric else "S", spelled.__getitem__, read.__getitem__)
     if attribute.kind is Kind.JSON and is_list(attribute.type):
         return WireKind("L", _listed, _list_of(attribute.type), list[cell("S", str)])  # type: ignore[misc]
     if attribute.kind is Kind.JSON:
         return WireKind("S", _json, msgspec.json.Decoder(attribute.type).decode)
-    return WIRE[attribute.kind]
+    row, members = WIRE[stored_kind(attribute)], members_of(attribute)
+    if members is None:
+        return row
+    read = {row.encode(value): member for value, member in members.items()}
+    spelled = {member: text for text, member in read.items()}
+    return WireKind(row.tag, spelled.__getitem__ if attribute.kind is Kind.ENUM else row.encode, read.__getitem__)

@@ -18,7 +18,8 @@ from sqlalchemy.sql import quoted_name
 from ...errors import InvalidDeclaration
 from ...model import indexes as model
 from ...model.meta import Attribute, StoreMeta
-from ...model.types import Kind, bare
+from ...model.stored_members import members_of, stored_kind
+from ...model.types import Kind
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from .dialect import ColumnKind, Convert, Dialect
 
@@ -34,15 +35,17 @@ def _after(first: Convert | None, then: Convert) -> Convert:
 
 def column_kind(attribute: Attribute, dialect: Dialect) -> ColumnKind:
     """The row of the attribute's kind."""
-    if attribute.kind is Kind.ENUM:
-        enum = bare(attribute.type)
-        row = dialect.columns[_stored_kind(attribute)]
-        stored = {member: member.value if row.encode is None else row.encode(member.value) for member in enum}
-        return ColumnKind(row.type, stored.__getitem__, _after(row.decode, enum))
-    row = dialect.columns[attribute.kind]
+    row = dialect.columns[stored_kind(attribute)]
     if attribute.kind is Kind.JSON:
         return ColumnKind(row.type, row.encode, _after(row.decode, msgspec.json.Decoder(attribute.type).decode))
-    return row
+    members = members_of(attribute)
+    if members is None:
+        return row
+    decode = _after(row.decode, members.__getitem__)
+    if attribute.kind is not Kind.ENUM:
+        return ColumnKind(row.type, row.encode, decode)
+    stored = {member: value if row.encode is None else row.encode(value) for value, member in members.items()}
+    return ColumnKind(row.type, stored.__getitem__, decode)
 
 
 def index_name(meta: StoreMeta[Any], index: model.Index) -> str:
@@ -146,15 +149,8 @@ PYTHON: dict[Kind, type] = {
 
 def _types(attribute: Attribute) -> frozenset[type]:
     """Return the types that a value of the driver may have, where it is the attribute's value."""
-    found = PYTHON[_stored_kind(attribute)]
+    found = PYTHON[stored_kind(attribute)]
     return frozenset((found, type(None)) if attribute.optional else (found,))
-
-
-def _stored_kind(attribute: Attribute) -> Kind:
-    """Return the kind of an attribute; of an enum, that of its values."""
-    if attribute.kind is not Kind.ENUM:
-        return attribute.kind
-    return Kind.INTEGER if all(isinstance(member.value, int) for member in bare(attribute.type)) else Kind.STRING
 
 
 def _each(convert: Convert, *, optional: bool) -> ConvertAll:
@@ -283,6 +279,6 @@ class RowCodec:
             return None
         if decode is not None:
             return decode(value)
-        if type(value) is not PYTHON[_stored_kind(attribute)]:
+        if type(value) is not PYTHON[stored_kind(attribute)]:
             raise UnreadableValue(name)
         return value

@@ -6,11 +6,11 @@ import enum
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Meta, Struct
 
 from persisty import App, Attr, BelongsTo, Caller, HasMany, UnreadableItem, Update, link, public, stored, where
 from persisty.model.unreadable_items import partly_readable, unreadable_error
@@ -63,10 +63,12 @@ class Dress:
     shop: BelongsTo[Shop] = link()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "dynamodb-local", "dynamodb-moto", "dynamodb-boto3"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "dynamodb-local", "dynamodb-moto", "dynamodb-boto3"])
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
     stage = f"u{next(STAGES)}"
     match request.param:
+        case "memory":
+            url = "memory://"
         case "sqlite":
             url = f"sqlite:///{tmp_path}/dresses.db"
         case "postgresql":
@@ -84,6 +86,12 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[App]:
         before.store(OldDress).create(
             {"id": f"d{number}", "color": color, "shop_id": f"s{number // 3}", "owner_id": "ann"}
         )
+    if request.param == "memory":
+        before.revise(replace=[Shop, Dress])
+        before.prepare()
+        yield before
+        before.close()
+        return
     before.close()
     after = App("dresses", items=[Shop, Dress], url=url, stage=stage)
     after.prepare()
@@ -223,12 +231,61 @@ def test_the_error_names_the_path_of_a_nested_value_and_the_allowed_values(app: 
     fine = {"lat": 1.0, "alt": 1}
     old.create({"id": "a", "position": odd})
     app.replace(Drone)
+    app.prepare()
     drones = app.store(Drone)
     with pytest.raises(UnreadableItem, match="drone a cannot be read: /position/alt has a value") as caught:
         drones.read("a")
     assert caught.value.details["attributes"] == ["position"]
     drones.update("a", {"position": fine})
     assert drones.read("a").position.alt == 1
+
+
+@stored(name="mug")
+class OldMug:
+    id: str
+    glaze: str
+    size: int
+    year: int = 2000
+    marks: list[str]
+
+
+@stored(name="mug")
+class Mug:
+    id: str
+    glaze: Literal["red", "blue"]
+    size: Literal[1, 2]
+    year: Annotated[int, Meta(ge=1900)] = 2000
+    marks: list[Literal["a", "b"]]
+
+
+def test_a_value_that_a_literal_does_not_have_is_unreadable_like_that_of_an_enum(app: App) -> None:
+    app.add(OldMug)
+    app.prepare()
+    for key, glaze, size, year, marks in (
+        ("a", "red", 1, 2000, ["a"]),
+        ("b", "green", 2, 1800, ["b"]),
+        ("c", "blue", 3, 1800, ["b"]),
+        ("d", "blue", 2, 1800, ["b"]),
+        ("e", "blue", 2, 1800, ["b", "x"]),
+    ):
+        app.store(OldMug).create({"id": key, "glaze": glaze, "size": size, "year": year, "marks": marks})
+    app.replace(Mug)
+    app.prepare()
+    mugs = app.store(Mug)
+    page = mugs.search(order="id")
+    assert [(one.id, one.year) for one in page] == [("a", 2000), ("d", 1800)], "bounds hold for new values only"
+    assert named(page.errors) == [("mug", "b", ["glaze"]), ("mug", "c", ["size"]), ("mug", "e", ["marks"])]
+    assert [one["id"] for one in mugs.select(["id"], where=Mug.glaze == "green")] == ["b"], "filters see stored values"
+    with pytest.raises(UnreadableItem, match=r"glaze has a value .*Allowed for glaze: blue, red"):
+        mugs.read("b")
+    with pytest.raises(UnreadableItem, match="Allowed for size: 1, 2"):
+        mugs.read_batch(["a", "c"])
+    with pytest.raises(UnreadableItem, match="An item of mug cannot be read"):
+        mugs.count_by(Mug.glaze)
+    assert mugs.update("b", {"glaze": "red"}).glaze == "red"
+    assert mugs.update("e", {"marks": []}).marks == []
+    assert mugs.delete("c")
+    assert (len(mugs.search()), mugs.search().errors) == (4, ())
 
 
 def test_the_error_lists_the_values_that_an_enum_allows(app: App) -> None:
