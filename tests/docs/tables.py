@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,9 @@ from persisty.settings import VARIABLES
 from persisty.store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from tests.unit.query.items import META, Geo
 
+from . import reference
+from .markdown import table
+
 DOCS = Path(__file__).parents[2] / "docs"
 YES, NO = "●", ""
 VALUES: dict[str, Any] = {
@@ -38,12 +40,6 @@ VALUES: dict[str, Any] = {
     "id": "00000000-0000-4000-8000-000000000000", "price": "1", "color": "red", "blob": b"a", "extra": None,
 }  # fmt: skip
 """A value for an attribute of each kind."""
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    lines = [list(head), *map(list, rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def kinds() -> str:
@@ -173,6 +169,8 @@ TABLES = {
     "settings.md": {"settings": settings},
     "filters.md": {"kinds": kinds, "aggregates": aggregates, "limits": limits, "engines": engines},
     "graphql.md": {"graphql": graphql},
+    "deploying.md": {"deployment": reference.deployment, "constructs": reference.constructs},
+    "reference.md": {**reference.TABLES, "variables": settings},
 }
 """Page → name of the mark → function that makes the table below it."""
 
