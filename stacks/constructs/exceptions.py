@@ -1,4 +1,5 @@
-"""Rules of cdk-nag's pack AwsSolutions that a deployment does not follow, each with the reason. An audit of a CDK app with cdk-nag reads them."""
+"""Rules of cdk-nag's pack AwsSolutions and of checkov that a deployment does not follow, each with the reason. An audit of a CDK app with cdk-nag reads
+those of cdk-nag; checkov takes its own from the command line."""
 
 from __future__ import annotations
 
@@ -18,6 +19,20 @@ REASONS: dict[str, str] = {
     DEAD_LETTERS: "The queue is a dead-letter queue itself.",
 }
 """Rule → why it is not followed."""
+_OWN_KEY = "AWS encrypts it with a key that AWS manages. A key of your own costs money each month, and a function that loses it fails."
+CHECKOV: dict[str, str] = {
+    "CKV_AWS_115": "Reserved concurrency is taken from the other functions of the account. `functions` declares it.",
+    "CKV_AWS_116": "Lambda uses a dead-letter queue for asynchronous invocations. These functions are invoked by APIs, and the one of the streams has a queue.",
+    "CKV_AWS_117": "A network needs endpoints or a NAT gateway, which cost money. `vpc` declares it.",
+    "CKV_AWS_119": _OWN_KEY,
+    "CKV_AWS_149": _OWN_KEY,
+    "CKV_AWS_158": _OWN_KEY,
+    "CKV_AWS_173": "Variables have no secrets: they name the secret that a function reads.",
+    "CKV_AWS_26": "CloudWatch cannot publish to a topic with the key that AWS manages. Alarms have no data of the app.",
+    "CKV_AWS_27": "The queue is encrypted with a key of SQS, which this check does not know.",
+    "CKV2_AWS_33": "A web ACL costs money. `web_acl` declares it.",
+}
+"""Check of checkov → why it is not followed."""
 
 
 def accept(construct: IConstruct, rule: str) -> None:

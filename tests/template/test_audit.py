@@ -1,4 +1,4 @@
-"""cdk-nag's pack AwsSolutions finds nothing but what the constructs give a reason for."""
+"""cdk-nag's pack AwsSolutions finds nothing but what the constructs give a reason for. `make checkov` runs checkov."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from stacks import PersistyApp
 from stacks.constructs import functions
+from stacks.constructs.exceptions import CHECKOV, REASONS
 
 APP, TARGET = "examples.messenger.app:app", "arm64-3.14"  # the newest runtime, which the pack demands
 
@@ -57,3 +58,9 @@ def test_an_audit_finds_what_is_not_justified(
         return
     with pytest.raises(RuntimeError, match="AwsSolutions-DDB3"):  # tables without point-in-time recovery
         cdk_app.synth()
+
+
+def test_each_exception_has_a_reason_and_those_of_checkov_are_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/deploying.md").read_text()
+    assert {check for check in CHECKOV if f"`{check}" in page} == CHECKOV.keys()
+    assert all(len(reason) > 20 for reason in (*REASONS.values(), *CHECKOV.values()))
