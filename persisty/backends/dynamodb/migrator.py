@@ -41,6 +41,8 @@ REFUSED = {
     "attribute_retyped": "Persisty converts no values on DynamoDB: declare a new attribute, copy the values in code, and remove this one",
 }
 """Kind of a change → why it is refused while items are stored."""
+LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
+"""Condition of items without a value of `#0`. `:0` is the type of null."""
 MADE = frozenset(
     {
         *("attribute_renamed", "attribute_removed", "attribute_required"),
@@ -112,14 +114,17 @@ class DynamoDbMigrator:
     def _faults(self, name: str, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
         blocked = change.blocked or REFUSED.get(change.kind)
         if blocked is not None:
-            if next(self._pages(name, {"Limit": 1}), []):
+            if (
+                change.kind == "attribute_added"
+            ):  # a table has no columns: items may have the value from before the attribute was removed
+                yield from self._listed(change, declared, name, LACKS, {":0": {"S": "NULL"}}, blocked)
+            elif next(self._pages(name, {"Limit": 1}), []):
                 yield Fault(change.path, blocked, change.after, change.before)
             return
         attribute = declared.attributes.get(change.name)
         if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
             message = f"These items have no {change.name}. Give them one first, or declare a default"
-            condition = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
-            yield from self._listed(change, declared, name, condition, {":0": {"S": "NULL"}}, message)
+            yield from self._listed(change, declared, name, LACKS, {":0": {"S": "NULL"}}, message)
         if change.kind == "nested_narrowed" and attribute is not None:
             yield from self._unreadable(change, declared, name)
         if change.kind == "members_removed":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import count
 
 import pytest
 
-from persisty import App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
+from persisty import CREATED, App, Attr, Conflict, Index, SchemaMismatch, Unique, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration
 
@@ -165,3 +166,26 @@ def test_what_stored_items_do_not_survive_is_refused(tables: Tables) -> None:
         Migration(tables.app(AllRed)).apply()
     assert {fault.path: fault.found for fault in caught.value.faults} == {"/car/color": "b", "/car/price": "string"}
     assert tables.app(Car).store(Car).count() == 2
+
+
+@stored(name="car")
+class Dated:
+    id: str
+    created_at: datetime = CREATED
+
+
+@stored(name="car")
+class Undated:
+    id: str
+
+
+def test_an_attribute_comes_back_with_the_values_that_its_removal_left(tables: Tables) -> None:
+    made = tables.filled(Dated, {"id": "a"}).store(Dated).read("a")
+    tables.migrated(Undated)
+    app, _ = tables.migrated(Dated)
+    assert app.store(Dated).read("a") == made
+    app, _ = tables.migrated(Undated)
+    app.store(Undated).create({"id": "b"})
+    with pytest.raises(SchemaMismatch) as caught:
+        tables.migrated(Dated)
+    assert [(fault.path, fault.found) for fault in caught.value.faults] == [("/car/created_at", "b")]
