@@ -6,6 +6,7 @@ updates the stacks in waves. It ends with the URLs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -42,7 +43,7 @@ def command(
     folder, console = Path.cwd(), Console(highlight=False)
     words = cdk_words(folder, app, stage, target, context)
     with TemporaryDirectory(prefix="persisty-deploy-") as temporary:
-        assembly, outputs = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
+        assembly, file = Path(temporary, "cdk.out"), Path(temporary, OUTPUTS)
         run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
         stacks = stacks_of(assembly)
         resources = sum(one.resources for one in stacks)
@@ -55,13 +56,16 @@ def command(
             for number, step in enumerate(steps, 1):
                 console.print(f"wave {number} of {len(steps)}: {step.what}", soft_wrap=True)
             return
+        outputs: dict[str, dict[str, str]] = {}
         for number, step in enumerate(steps, 1):
             if len(steps) > 1:
                 console.print(f"[bold]wave {number} of {len(steps)}[/]: {step.what}", soft_wrap=True)
             placed = (
                 ["--app", str(assembly)] if not step.indexes else [*words, "--output", str(Path(temporary, "wave"))]
             )
-            run(folder, [*_deploy_words(step, stacks, deployed, outputs), *placed, *profile_words(profile)])
+            run(folder, [*_deploy_words(step, stacks, deployed, file), *placed, *profile_words(profile)])
+            # each wave writes the file again, and the last one may update the tables alone
+            outputs |= msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
         _print_outputs(console, outputs)
 
 
@@ -86,9 +90,9 @@ def _refuse(found: list[Loss], allowed: list[str]) -> None:
         raise InvalidDeclaration("The deployment would lose data: nothing was changed", faults=faults)
 
 
-def _print_outputs(console: Console, file: Path) -> None:
-    found = msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
-    for outputs in found.values():
-        for name, value in outputs.items():
+def _print_outputs(console: Console, outputs: Mapping[str, Mapping[str, str]]) -> None:
+    """Print the outputs of each stack."""
+    for stack in outputs.values():
+        for name, value in stack.items():
             console.print(f"{name}: {value}", soft_wrap=True)
     console.print("Next: open the URL, or `persisty token --subject ann` for a caller of your own", soft_wrap=True)

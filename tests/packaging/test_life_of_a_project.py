@@ -1,114 +1,160 @@
-"""The first days of a project, from the wheel alone: init, test, synth, deploy, change indexes in waves, refuse what loses data."""
+"""The life of a project, from the wheel alone: init, run, test, change, migrate on three engines, deploy, change in waves, refuse a loss, roll back."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
-from tests.e2e.deployment import ASSETS
-from tests.e2e.emulators import ACCOUNT, REGION, aws_environment, ministack_server
+from tests.dynamodb_local import dynamodb_local
+from tests.e2e.emulators import REGION, ministack_server
+from tests.postgres import postgres_server, schema_in
 
-ROOT = Path(__file__).parents[2]
+from .project import LOCAL, Project, call
+
+APP, SEEDS, TESTS = "my_shop/app.py", "my_shop/seeds.py", "tests/test_app.py"
 TABLE = "my-shop--dev--note"
-DECLARED = 'indexes=[Index("author_id", "created_at")]'
+TEXTS = ["Hello", "This note is stored, served and deployed by persisty"]
+PAGES = ("/", "/docs", "/graphiql", "/static/graphiql.js", "/static/swagger-ui.css", "/openapi.json")
+CHANGES = {
+    # renamed, and longer
+    "text: Attr[Annotated[str, Meta(min_length=1, max_length=1000)]]":
+        'body: Attr[Annotated[str, Meta(min_length=1, max_length=2000)]] = Attr(former_names="text")',
+    # removed, and added
+    "    created_at: Attr[datetime] = GENERATED\n": "    stars: Attr[int] = Attr(default=3)\n",
+    "from datetime import datetime\n": "",
+    # other indexes
+    'Index("author_id", "created_at")': 'Index("author_id"), Index("stars")',
+    # another item, with a link to it
+    "app = App": "@stored(access=Access(read=everyone))\nclass Topic:\n    id: Attr[UUID] = GENERATED\n    notes: HasMany[Note] = link(by='topic_id')\n\n\napp = App",
+    "    version: Attr[int] = VERSION\n": "    version: Attr[int] = VERSION\n    topic_id: Attr[UUID | None] = Attr(default=None)\n",
+    "items=[Note]": "items=[Note, Topic]",
+    "VERSION, Access,": "VERSION, HasMany, link, Access,",
+}  # fmt: skip
+"""What changes in the declaration of the project."""
+USES = {"text=": "body=", '"text"': '"body"', ".text": ".body"}
+"""What changes in the code that uses a renamed attribute."""
+SHOWN = "print(sorted((one.{text}, {stars}) for one in note.search_all()))"
+"""Code for `persisty shell`."""
 
 
-class Project:
-    """A project that `persisty init` wrote, and an account of AWS for it."""
-
-    def __init__(self, folder: Path, python: Path, url: str) -> None:
-        self.folder, self._python, self._url = folder, python, url
-        path = f"{ROOT / 'node_modules/.bin'}{os.pathsep}{os.environ['PATH']}"
-        kept = {
-            name: one for name, one in aws_environment(url).items() if not name.startswith(("PYTHONPATH", "PERSISTY_"))
-        }
-        self.environment = {**kept, "PATH": path}
-        self.app = folder / "my_shop/app.py"
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command of persisty in the project, and return what it prints."""
-        command = [self._python, "-W", "ignore", "-m", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def deploy(self, *arguments: str, code: int = 0) -> str:
-        # without AppSync: ministack takes the policies of its queue for a refusal of plain HTTP
-        return self.run("persisty", "deploy", "--target", "local", "-c", "graphql=none", *arguments, code=code)
-
-    def declare(self, before: str, after: str) -> None:
-        """Edit the app."""
-        text = self.app.read_text()
-        assert before in text
-        self.app.write_text(text.replace(before, after))
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service, endpoint_url=self._url, region_name=REGION,
-            aws_access_key_id="testing", aws_secret_access_key="testing",
-        )  # fmt: skip
-
-    def indexes(self) -> set[str]:
-        """Return the names of the indexes of the notes' table."""
-        described = self.client("dynamodb").describe_table(TableName=TABLE)["Table"]
-        return {one["IndexName"] for one in described.get("GlobalSecondaryIndexes", ())}
-
-
-@pytest.fixture(scope="module")
-def project(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    parent = tmp_path_factory.mktemp("projects")
+@pytest.fixture
+def project(python: Path, tmp_path: Path) -> Iterator[Project]:
     with ministack_server() as url:
-        made = Project(parent, python, url)
-        made.run("persisty", "init", "my-shop")
-        made = Project(parent / "my-shop", python, url)
-        made.run("persisty", "synth", "--target", "local")
-        bootstrap = ["cdk", "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--app", "cdk.out"]
-        subprocess.run(bootstrap, cwd=made.folder, env=made.environment, check=True, capture_output=True, timeout=120)
-        # bootstrap's bucket refuses plain HTTP, which is all that an emulator speaks
-        made.client("s3").delete_bucket_policy(Bucket=ASSETS)
-        yield made
+        Project(tmp_path, python, url).persisty("init", "my-shop")
+        yield Project(tmp_path / "my-shop", python, url)
 
 
-def test_a_project_is_deployed_changed_in_waves_and_keeps_its_items(project: Project) -> None:
-    assert {one.name for one in (project.folder / "cdk.out").glob("*.template.json")}
-    first = project.deploy()
-    assert "wave" not in first
-    assert "HttpUrl: http" in first
-    assert "Next: open the URL" in first
-    assert project.indexes() == {"by-author_id-created_at"}
-    project.client("dynamodb").put_item(TableName=TABLE, Item={"id": {"S": "a"}})
-
-    project.declare(DECLARED, 'indexes=[Index("author_id"), Index("text"), Index("version")]')
-    planned = project.deploy("--plan")
-    assert [line.partition(": ")[2] for line in planned.splitlines() if line.startswith("wave")] == [
-        f"add {TABLE}.by-author_id",
-        f"add {TABLE}.by-text",
-        f"add {TABLE}.by-version",
-        f"remove {TABLE}.by-author_id-created_at",
-    ]
-    assert project.indexes() == {"by-author_id-created_at"}
-    project.declare(', Index("text"), Index("version")', "")
-    assert "wave 2 of 2" in project.deploy()
-    assert project.indexes() == {"by-author_id"}
-    assert project.client("dynamodb").get_item(TableName=TABLE, Key={"id": {"S": "a"}})["Item"]
+@pytest.fixture
+def urls() -> Iterator[dict[str, str]]:
+    """Engine → the URL of an empty database."""
+    with postgres_server() as postgres, dynamodb_local() as dynamodb:
+        yield {
+            "sqlite": "sqlite:///my-shop.db",
+            "postgresql": schema_in(postgres),
+            "dynamodb": f"dynamodb://{REGION}?endpoint={dynamodb}&index_attributes=2",
+        }
 
 
-def test_what_loses_data_has_to_be_named(project: Project) -> None:
-    project.declare("@stored(", "@stored(name='memo', ")
+def test_a_project_is_run_changed_migrated_deployed_and_rolled_back(project: Project, urls: dict[str, str]) -> None:
+    before = (project.folder / APP).read_text()
+    serve_and_call(project)
+    assert "3 passed" in project.run("pytest", "-p", "no:cacheprovider")
+    change_and_migrate(project, urls)
+    first_deployment(project)
+    waves(project)
+    refused_losses(project)
+    roll_back(project, urls, before)
+
+
+def serve_and_call(project: Project) -> None:
+    with project.served() as url:
+        token = project.persisty("token", "--subject", "ann").strip()
+        found = call("GET", f"{url}/api/note")[1]["items"]
+        assert sorted(one["text"] for one in found) == TEXTS
+        assert call("POST", f"{url}/api/note", text="Nobody")[0] == 401
+        status, made = call("POST", f"{url}/api/note", token, text="Mine")
+        assert (status, made["author_id"]) == (201, "ann")
+        assert call("DELETE", f"{url}/api/note/{made['id']}", token)[0] == 204
+        assert {call("GET", url + page)[0] for page in PAGES} == {200}
+
+
+def change_and_migrate(project: Project, urls: dict[str, str]) -> None:
+    """Fill the databases, change five things, and run one reviewed file in each."""
+    for url in (urls["postgresql"], urls["dynamodb"]):
+        fill = "from my_shop.seeds import seed; app.prepare(); print(seed(app))"
+        assert project.persisty("shell", "--url", url, "-c", fill).strip() == "2"
+    project.edit(CHANGES, APP)
+    project.edit(USES, SEEDS, TESTS)
+    assert "3 passed" in project.run("pytest", "-p", "no:cacheprovider")
+    shown = project.persisty("diff")
+    for line in ("text is now body", "stars is new", "created_at is no longer declared", "destructive"):
+        assert line in shown
+    assert "Wrote migrations/0001_" in project.persisty("migrate", "--revision", "Five changes")
+    for engine, url in urls.items():
+        assert "fits its declarations" in project.persisty("migrate", "--url", url), engine
+        shown = project.persisty("shell", "--url", url, "-c", SHOWN.format(text="body", stars="one.stars"))
+        assert shown.strip() == str([(text, 3) for text in TEXTS]), engine
+
+
+def first_deployment(project: Project) -> None:
+    assert "tables" in project.persisty("synth", *LOCAL)
+    project.bootstrap()
+    printed = project.deploy()
+    assert "wave" not in printed
+    assert "GraphqlUrl: http" in printed
+    assert "Next: open the URL" in printed
+    assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
+    [listed] = [one["Name"] for one in project.client("secretsmanager").list_secrets()["SecretList"]]
+    secret = project.client("secretsmanager").get_secret_value(SecretId=listed)["SecretString"]
+    token = project.persisty("token", "--subject", "ann", PERSISTY_TOKEN_SECRET=secret).strip()
+    api = project.api(printed)
+    assert call("POST", f"{api}/api/note", body="Nobody")[0] == 401
+    status, made = call("POST", f"{api}/api/note", token, body="Deployed")
+    assert (status, made["author_id"], made["stars"]) == (201, "ann", 3)
+
+
+def waves(project: Project) -> None:
+    project.edit({'Index("author_id"), Index("stars")': 'Index("stars"), Index("body"), Index("version")'}, APP)
+    planned = [line.partition(": ")[2] for line in project.deploy("--plan").splitlines() if line.startswith("wave")]
+    assert planned == [f"add {TABLE}.by-body", f"add {TABLE}.by-version", f"remove {TABLE}.by-author_id"]
+    assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
+    project.edit({', Index("version")': ""}, APP)
+    printed = project.deploy()
+    assert "wave 2 of 2" in printed
+    assert project.indexes(TABLE) == {"by-stars", "by-body"}
+    found = call("GET", f"{project.api(printed)}/api/note?body=Deployed")[1]["items"]
+    assert [one["author_id"] for one in found] == ["ann"]
+
+
+def refused_losses(project: Project) -> None:
+    text = (project.folder / APP).read_text()
+    other_key = {
+        "    id: Attr[UUID] = GENERATED\n    body": "    id: Attr[int] = SEQUENCE\n    body",
+        "import GENERATED,": "import GENERATED, SEQUENCE,",
+    }
+    project.edit({"everyone))\nclass Topic": "everyone), name='subject')\nclass Topic", **other_key}, APP)
     refused = project.deploy(code=2)
-    assert f"--allow remove:{TABLE}" in refused
+    assert "--allow remove:my-shop--dev--topic" in refused
+    assert "The key of a table cannot change from id (S) to id (N)" in refused
     assert "nothing was changed" in refused
-    project.declare("name='memo', ", "")
-    project.declare("id: Attr[UUID] = GENERATED", "id: Attr[int] = SEQUENCE")
-    project.declare("import GENERATED,", "import GENERATED, SEQUENCE,")
-    assert "Traceback" not in refused
-    assert "The key of a table cannot change from id (S) to id (N)" in project.deploy(code=2)
-    assert project.indexes() == {"by-author_id"}
+    (project.folder / APP).write_text(text)
+    assert project.indexes(TABLE) == {"by-stars", "by-body"}
+
+
+def roll_back(project: Project, urls: dict[str, str], before: str) -> None:
+    """Go back to the declaration of the first day, in the account and in each database."""
+    project.edit({'Index("stars"), Index("body")': 'Index("author_id"), Index("stars")'}, APP)
+    printed = project.deploy()
+    assert project.indexes(TABLE) == {"by-author_id", "by-stars"}
+    found = call("GET", f"{project.api(printed)}/api/note")[1]["items"]
+    assert [one["body"] for one in found] == ["Deployed"]
+    for url in urls.values():
+        assert "Undone: migrations/0001_" in project.persisty("migrate", "--back-to", "0", "--url", url)
+    (project.folder / APP).write_text(before)
+    for engine, url in urls.items():
+        shown = project.persisty(
+            "shell", "--url", url, "-c", SHOWN.format(text="text", stars="one.created_at.year > 2000")
+        )
+        assert shown.strip() == str([(text, True) for text in TEXTS]), engine

@@ -14,21 +14,6 @@ import pytest
 from hatch_build import PagesHook
 
 ROOT = Path(__file__).parents[2]
-SERVED = """
-from starlette.testclient import TestClient
-import persisty
-from persisty import App, Attr, public, stored
-from persisty.hosting.server import Server
-
-@stored(key="id", access=public)
-class Note:
-    id: Attr[str]
-
-with TestClient(Server(App("notes", items=[Note], url="sqlite:///notes.db"))) as client:
-    print(persisty.__file__)
-    for path in ("/", "/docs", "/graphiql", "/static/graphiql.js", "/static/swagger-ui.css", "/openapi.json", "/api/note"):
-        print(path, client.get(path).status_code)
-"""
 
 
 def metadata(wheel: Path) -> email.message.Message:
@@ -86,20 +71,6 @@ def test_its_metadata_says_what_it_is_and_names_extras_after_tasks(wheel: Path) 
         *found.get_all("Provides-Extra", [])
     }
     assert "Typing :: Typed" in found.get_all("Classifier", [])
-
-
-def test_an_app_in_an_empty_directory_is_served_from_it_with_its_pages(wheel: Path, tmp_path: Path) -> None:
-    installed, empty = tmp_path / "installed", tmp_path / "empty"
-    with ZipFile(wheel) as archive:
-        archive.extractall(installed)
-    empty.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SERVED],
-        check=True, cwd=empty, env={"PYTHONPATH": str(installed), "HOME": str(empty)}, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    imported, *responses = done.stdout.splitlines()
-    assert Path(imported).is_relative_to(installed)
-    assert {line.rpartition(" ")[2] for line in responses} == {"200"}, responses
 
 
 def test_the_build_says_that_node_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
