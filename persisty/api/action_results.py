@@ -11,7 +11,7 @@ from typing import Any
 
 from ..application import App
 from ..errors import PersistyError
-from ..model.contained_items import may_hold_items
+from ..model.contained_items import may_contain_items
 from ..model.meta import StoreMeta
 from ..security.caller import Caller
 from ..store.guard import Guard
@@ -23,7 +23,7 @@ class Redaction:
     """Redacts the results of one action. `result`: its return type. `needed`: whether a result of this type may contain an item."""
 
     def __init__(self, app: App, result: Any) -> None:
-        self._app, self.needed = app, may_hold_items(result)
+        self._app, self.needed = app, may_contain_items(result)
 
     def of(self, result: Any, caller: Caller) -> Any:
         """Return a result as the caller may read it. A result of a type without items is returned as it is."""

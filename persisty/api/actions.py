@@ -19,7 +19,7 @@ from ..application import App
 from ..deferred import deferred
 from ..errors import Fault, InvalidDeclaration, InvalidInput
 from ..model.generators import acting_as
-from ..model.json_numbers import holds_unrounded, settled
+from ..model.json_numbers import contains_unrounded, convert_exactly
 from ..model.msgspec_faults import fault_of, pointer
 from ..model.rules import Rule
 from ..model.types import identity, unwrap
@@ -139,7 +139,7 @@ def _call_action(
 
 
 def _argument(given: Any, shape: Any) -> Any:
-    return settled(given, shape) if holds_unrounded(given) else msgspec.convert(given, shape, str_keys=True)
+    return convert_exactly(given, shape) if contains_unrounded(given) else msgspec.convert(given, shape, str_keys=True)
 
 
 def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:

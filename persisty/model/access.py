@@ -18,7 +18,7 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
 
     `create` is decided with the new item, `update` with the item before and after, `delete` with the item. `search` defaults to
     `read`, `count` to `search`, `read_batch` to `read`. `edit_batch` decides who may send several edits (default: callers that may
-    send one of them); the rule of its own verb decides each edit.
+    send one of them); the rule of the edit's own verb decides each edit.
     """
 
     read: Rule = nobody
@@ -32,9 +32,9 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
 
     def of(self, verb: str) -> Rule:
         """Return the rule of a verb."""
-        said: Rule | None = getattr(self, verb)
-        if said is not None:
-            return said
+        declared: Rule | None = getattr(self, verb)
+        if declared is not None:
+            return declared
         row = VERBS[verb]
         if row.rule_of is not None:
             return self.of(row.rule_of)
@@ -46,7 +46,7 @@ class Access(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", 
 
     @property
     def declared(self) -> Iterator[tuple[str, Rule]]:
-        """Each verb that has a rule of its own, and the rule."""
+        """Yield (verb, rule) for each verb that has a rule of its own."""
         return ((verb, rule) for verb in self.__struct_fields__ if (rule := getattr(self, verb)) is not None)
 
     @property

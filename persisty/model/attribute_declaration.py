@@ -1,6 +1,6 @@
 """The declaration of an attribute in a class body: the annotation and field specifier `Attr`.
 
-`@stored` reads these declarations and replaces each with an `AttributeExpression`. A type checker keeps `Attr` instead: it sees a descriptor that gives
+`@stored` reads these declarations and replaces each with an `AttributeExpression`. A type checker sees `Attr` instead: a descriptor that returns
 a filter expression on the class and a plain value on an instance.
 """
 
@@ -20,12 +20,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Attr(Generic[T_co]):
-    """Declare an attribute: `text: Attr[str]`, and what its type does not say: `rank: Attr[int] = Attr(default=0)`.
+    """Declare an attribute: `text: Attr[str]`, or with options: `rank: Attr[int] = Attr(default=0)`.
 
-    A value, or a generator such as `VERSION`, is the `default` of what a create leaves out; `factory` makes a new default for each item.
-    `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and give the attribute: every caller that
-    the item's rule allows (True), no caller (False), or those that a rule allows as well. A generated attribute can be given only
-    where its generator allows it. `generator` is `default` for classes with plain annotations (`version: int`), which no checker checks.
+    `default`: a value, or a generator such as `VERSION`, for a create that leaves the attribute out. `factory` makes a new default for each item.
+    `readable`, `creatable` and `updatable` say which callers of REST and GraphQL may see and set the attribute: every caller that
+    the item's rule allows (True), no caller (False), or those that a further rule allows as well. A generated attribute can be set only
+    if its generator allows it. `generator` does the same as `default` in classes with plain annotations (`version: int`), which type checkers do not check.
     `former_names`: the names that the attribute had before, the oldest first.
     """
 
@@ -83,5 +83,5 @@ class Attr(Generic[T_co]):
 
 
 def _flag(given: Any) -> Any:
-    """Return a rule that is the same for every caller as the bool that it is."""
+    """Return the bool of a rule that is the same for every caller, anything else unchanged."""
     return given.constant if isinstance(given, Rule) and given.constant is not None else given

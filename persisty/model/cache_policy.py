@@ -33,10 +33,10 @@ class Cache(Struct, frozen=True):
 
 
 def cache_of(control: Any) -> Cache | None:
-    """A `Cache`, or what one of servey's cache controls says, as a `Cache`; None for anything else.
+    """Return a `Cache` unchanged, one of servey's cache controls as a `Cache`, and None for anything else.
 
     A `TtlCacheControl` is recognised by its `ttl`, a `SecureHashCacheControl` by its `private`, a `TimestampCacheControl` by its
-    `updated_at_attr`; the first and the last hold another within.
+    `updated_at_attr`; the first and the last contain another control.
     """
     if isinstance(control, Cache):
         return control

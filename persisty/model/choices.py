@@ -1,6 +1,6 @@
-"""Say which values an enum or a `Literal` has, for the fault of a value that is none of them.
+"""List the values that an enum or a `Literal` allows, for the fault of any other value.
 
-msgspec says only where the invalid value is. Its place leads through the type to the enum.
+msgspec reports only the place of the invalid value. The place leads through the type to the enum.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_CHOICES = 20
 def choices(annotation: Any, steps: Sequence[str]) -> str | None:
     """Return the values that may be at this place of the type, as "one of a, b", or None if the place has no enum.
 
-    `steps`: names of attributes, and indexes of elements or `*`. The values are those that travel, not the names of members.
+    `steps`: names of attributes, and indexes of elements or `*`. The values are those of the JSON, not the names of members.
     """
     listed = listed_choices(annotation, steps)
     return f"one of {', '.join(listed)}" if listed else None
@@ -47,7 +47,7 @@ def _values(described: Described, type_: Type, steps: tuple[str, ...]) -> Iterat
 
 
 def _inner(type_: Type, definition: Any, step: str) -> Iterator[Type]:
-    """Yield the types of what is at this step within the type."""
+    """Yield the types that a value may have at this step within the type."""
     match type_, definition:
         case _, Object(fields=fields):
             yield from (field.type for field in fields if field.key == step)

@@ -66,17 +66,17 @@ def read_class(cls: type, settings: Mapping[str, Any], faults: list[Fault]) -> t
 
 
 def _without_annotation(cls: type, declared: Collection[str]) -> Iterator[Fault]:
-    """Yield a fault for each declaration that has no annotation, as `text = Attr(default="")`: Python takes it for a class attribute."""
+    """Yield a fault for each declaration that has no annotation, as `text = Attr(default="")`: Python treats it as a class attribute."""
     for base in cls.__mro__:
         for name, value in vars(base).items():
             if isinstance(value, Attr | Generator | LinkSpec) and name not in declared:
                 expected = f"{name}: HasMany[…] = link()" if isinstance(value, LinkSpec) else f"{name}: Attr[…] = …"
-                yield Fault(f"/{name}", "has no annotation, so that it is no attribute", expected)
+                yield Fault(f"/{name}", "has no annotation, so it is not an attribute", expected)
 
 
 def _hidden_within(name: str, annotation: Any) -> Iterator[Fault]:
-    """Yield a fault for each stored item within an attribute's type that has attributes which not every caller may read: their rules hold for the
-    item itself, and not for copies of it within others."""
+    """Yield a fault for each stored item within an attribute's type that has attributes which not every caller may read: their rules apply to the
+    item itself, and not to copies of it within other items."""
     for cls in described(annotation).classes.values():
         meta = item_of(cls)
         hidden = [one.name for one in meta.attributes.values() if one.readable is not True] if meta else []
@@ -86,8 +86,8 @@ def _hidden_within(name: str, annotation: Any) -> Iterator[Fault]:
 
 
 class _Scope(dict[str, Any]):
-    """The names in annotations: members of the class besides the names of its module. A name that is not known yet stands for itself,
-    so that a link can lead to an item that is declared further down."""
+    """The names in annotations: members of the class and the names of its module. An unknown name is returned as text,
+    so that a link can lead to an item that is declared later."""
 
     def __init__(self, cls: type) -> None:
         self._cls, self._module = cls, vars(sys.modules[cls.__module__])
@@ -160,7 +160,7 @@ def _way_out(inner: Any) -> str:
 
 
 def _identified(attributes: list[AttributeSchema]) -> tuple[AttributeSchema, ...]:
-    """Return the attributes with ids of their own: one that has the former name of another gets a number."""
+    """Return the attributes with unique ids: an attribute whose name is the former name of another gets a number."""
     former = {one.id for one in attributes if one.former_names}
     return tuple(
         msgspec.structs.replace(one, id=f"{one.id}#2") if one.id in former and not one.former_names else one
@@ -188,7 +188,7 @@ def _default(name: str, optional: bool, spec: Attr[Any], names: Names, faults: l
 
 
 def _is_mutable_struct(value: Any) -> bool:
-    """Return whether the value is a Struct that is not frozen, which msgspec refuses as a default."""
+    """Return whether the value is a Struct that is not frozen, which msgspec rejects as a default."""
     return isinstance(value, msgspec.Struct) and not value.__struct_config__.frozen
 
 
@@ -198,7 +198,7 @@ def _generator_name(generator: Generator, names: Names) -> str:
 
 
 def _inert(given: Any, names: Names) -> Any:
-    """Return rules with each function replaced by its name; anything else as it is, for the checks to refuse."""
+    """Return rules with each function replaced by its name. Anything else is returned unchanged, and the checks reject it."""
 
     if given is None or isinstance(given, bool):
         return given
@@ -236,7 +236,7 @@ def _link(cls: type, name: str, kind: LinkType, spec: LinkSpec) -> LinkSchema:
 
 
 def _store_name(cls: type, target: Any) -> str:
-    """Return the name of the target's store: of a class that is not declared yet, the name that it has by default."""
+    """Return the name of the target's store. For a class that is not declared yet, it is the default name."""
     if isinstance(target, str):
         target = getattr(sys.modules.get(cls.__module__), target, target)
     meta = getattr(target, "__persisty__", None)

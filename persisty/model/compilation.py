@@ -1,7 +1,7 @@
 """Compile a `Schema` to a `StoreMeta`: the one way to a stored item, from a `@stored` class and from a JSON document.
 
 The flow: resolve each attribute's type, check the whole declaration and report every mistake at once, build the Struct with its filter
-expressions, and freeze the meta. Bindings add what a schema only names: the class and its own Python types, and functions.
+expressions, and freeze the meta. Bindings supply the objects that a schema only names: the class, its own Python types, and functions.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from .types import (
 )
 
 INVALID_TYPE = (TypeError, ValueError, re.error)
-"""Errors of types and constraints that contradict themselves."""
+"""Errors of types with contradictory constraints."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -82,8 +82,8 @@ class Bindings(Struct, frozen=True):
 def compile_schema(schema: Schema, bindings: Bindings | None = None, faults: Iterable[Fault] = ()) -> StoreMeta[Any]:
     """Return the meta of a schema, and the class of its items in it.
 
-    `InvalidDeclaration` lists every mistake, after the `faults` that are known already. A function, a generator or a type that the
-    schema names and nothing supplies is one of them.
+    `InvalidDeclaration` lists every mistake, after the `faults` that are already known. A function, a generator or a type that the
+    schema names and the app does not supply is a mistake.
     """
     bound, found = bindings or Bindings(), [*faults]
     title = bound.item.__qualname__ if bound.item else schema.name
@@ -190,7 +190,7 @@ def _drafts(schema: Schema, bound: Bindings, owners: tuple[str, ...], faults: li
             faults.append(Fault(f"/{one.name}", "is declared twice"))
             continue
         if (other := identified.setdefault(one.id, one.name)) != one.name:
-            faults.append(Fault(f"/{one.name}", f"has the id of {other}", "an id of its own", one.id))
+            faults.append(Fault(f"/{one.name}", f"has the id of {other}", "a unique id", one.id))
         annotation = bound.annotations.get(one.name)
         if annotation is None:
             try:
@@ -223,7 +223,7 @@ def _draft(
     try:
         msgspec.json.Decoder(inner)
         if kind is Kind.JSON and (foreign := unstorable(inner)):
-            raise TypeError(f"there is no JSON of {', '.join(foreign)}")
+            raise TypeError(f"JSON has no form for {', '.join(foreign)}")
         in_key = one.name in schema.key and kind is Kind.STRING
         normalise = key_text(schema.key.index(one.name), lone=lone) if in_key else normaliser(kind, inner)
         normalise = bounded(normalise, bounds) if bounds else normalise
@@ -268,7 +268,7 @@ def _generator(one: AttributeSchema, bound: Bindings, owners: tuple[str, ...], f
 def _default(
     one: AttributeSchema, inner: Any, normalise: Callable[[Any], Any] | None, bound: Bindings, faults: list[Fault]
 ) -> Any:
-    """Return the value, or a function, for a create that gives none; UNSET where there is none."""
+    """Return the value, or a function, for a create that gives none. UNSET if the attribute has no default."""
     match one.default:
         case Function(name):
             made = FACTORIES.get(name) or bound.named.get(name)
@@ -277,7 +277,7 @@ def _default(
             return made
         case Value(given) if given is not None or not one.optional:
             try:
-                member = type(given) is bare(inner)  # msgspec does not take a member of an enum of integers for one
+                member = type(given) is bare(inner)  # msgspec does not convert members of enums of integers
                 value = given if member and isinstance(given, enum.Enum) else msgspec.convert(given, inner)
                 value = value if normalise is None else normalise(value)
             except (TypeError, ValueError) as error:
@@ -332,11 +332,11 @@ def _link(declared: Any, bound: Bindings, item: type[Any]) -> Link:
     target, through = bound.targets.get(declared.name, (declared.target, declared.through))
     module = None if bound.item is None else bound.item.__module__
 
-    def at_hand(name: str) -> Any:
+    def in_module(name: str) -> Any:
         return getattr(sys.modules.get(module or ""), name, name)
 
     def find(link: Link, known: Any) -> Any:
-        return ends_of(link, item.__persisty__, known, at_hand)
+        return ends_of(link, item.__persisty__, known, in_module)
 
     return Link(declared, target, through, item.__name__, find)
 

@@ -1,6 +1,6 @@
-"""Stored items within any value that JSON can hold: found in lists, mappings and objects, and replaced in a copy.
+"""Find the stored items within a value, in lists, mappings and objects, and replace them in a copy.
 
-`may_hold_items` decides by the description of a type whether its values have to be looked through at all.
+`may_contain_items` returns whether values of a type have to be searched at all.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .struct_fields import declared_fields, declares_fields, is_named_tuple
 from .type_descriptions import described, item_of
 
 CLASSES = 1_000
-"""Classes whose parts are remembered."""
+"""The most classes whose parts are cached."""
 SCALARS = (
     str, bytes, bytearray, memoryview, int, float, type(None), date, time, timedelta, UUID, Decimal, enum.Enum, msgspec.Raw, UnsetType,
 )  # fmt: skip
 """Classes whose values contain no other value."""
 ERROR_FIELDS = ("details", "item", "others", "by_position")
-"""Members of errors that contain what surfaces send."""
+"""Members of errors whose values surfaces send."""
 OPEN = (forms.Anything, forms.Python)
 """Types whose values may be of any class."""
 
 
-def may_hold_items(annotation: Any) -> bool:
+def may_contain_items(annotation: Any) -> bool:
     """Return whether a value of the type may contain a stored item.
 
     An object may be of a subclass with further fields, so any class with fields counts.
@@ -55,7 +55,7 @@ def depends_on_caller(value: Any) -> bool:
 
 class Parts(Struct, frozen=True):
     """The parts of values of one class. `of`: value → its parts; `begun`: value → a copy that `fill` gives its parts, or None if the copy is
-    made of its parts by `made`. `consumed`: reading the parts of a value leaves it without them."""
+    made of its parts by `made`. `consumed`: a value can be read only once, like an iterator."""
 
     of: Callable[[Any], Sequence[Any]]
     begun: Callable[[Any], Any] | None = None
@@ -65,7 +65,7 @@ class Parts(Struct, frozen=True):
 
 
 class ContainedItems:
-    """The stored items within a value, each once. A value may contain itself. Lists of items that every caller may read whole are passed over."""
+    """The stored items within a value, each once. A value may contain itself. Lists of items without restricted attributes are skipped."""
 
     def __init__(self, value: Any) -> None:
         self.items: list[Any] = []
@@ -82,13 +82,13 @@ class ContainedItems:
         if meta is not None:
             self.items.append(value)
         inside = parts.of(value)
-        self._known[id(value)] = (value, parts, inside)  # which also keeps the value, and so its id
+        self._known[id(value)] = (value, parts, inside)  # the reference prevents reuse of the id
         self._consumed = self._consumed or parts.consumed
         for one in inside:
             self._find(one)
 
     def replaced(self, items: Sequence[Any]) -> Any:
-        """Return the value with these items in the place of its own, in the order of `items`. Nothing is copied if they are its own."""
+        """Return the value with these items instead of its own, in the order of `items`. Nothing is copied if they are the same objects."""
         other = {id(one): new for one, new in zip(self.items, items, strict=True) if new is not one}
         if not other and not self._consumed:
             return self._value
@@ -113,7 +113,7 @@ class ContainedItems:
 
 @lru_cache(CLASSES)
 def parts_of(cls: Any) -> Parts | None:
-    """Return the parts of values of a class that is no stored item, None if none can contain an item."""
+    """Return the parts of values of a class that is not a stored item. None if no value can contain an item."""
     if issubclass(cls, SCALARS):
         return None
     if issubclass(cls, PersistyError):
@@ -151,9 +151,9 @@ def nested_items(meta: StoreMeta[Any]) -> tuple[str, ...]:
 
 
 def _open_fields(cls: type[Any]) -> list[str]:
-    """Return the fields of a class that may contain an item. If its annotations cannot be read, all of them may."""
+    """Return the fields of a class that may contain an item. Returns all fields if the annotations cannot be read."""
     try:
-        return [one.name for one in declared_fields(cls) if may_hold_items(one.annotation)]
+        return [one.name for one in declared_fields(cls) if may_contain_items(one.annotation)]
     except (NameError, TypeError):
         return list(getattr(cls, "__struct_fields__", ()) or cls.__annotations__)
 
@@ -173,7 +173,7 @@ def _of_fields(names: tuple[str, ...]) -> Parts:
 
 
 def _unless_scalars(values: Collection[Any]) -> Sequence[Any]:
-    """Return the values, none if no value of their classes contains another one or is an item with a restricted attribute."""
+    """Return the values. Returns none if no value of their classes can contain another value or a restricted attribute."""
     return () if all(map(_is_plain, {*map(type, values)})) else [*values]
 
 

@@ -17,7 +17,7 @@ from ..errors import Fault
 from .types import bare, metas_of
 
 PRECISE = Context(prec=600)
-"""Digits enough for the quotient of any two decimals that are stored."""
+"""Context with enough digits for the quotient of any two stored decimals."""
 
 
 def _is_multiple(value: Decimal, step: Decimal) -> bool:
@@ -31,18 +31,18 @@ CHECKS: dict[str, tuple[Callable[[Decimal, Decimal], bool], str]] = {
     "lt": (lt, "decimal < {}"),
     "multiple_of": (_is_multiple, "decimal that's a multiple of {}"),
 }
-"""Member of `msgspec.Meta` → whether a value keeps to it, and how a fault says it, as msgspec does of numbers."""
+"""Member of `msgspec.Meta` → (function that checks a value, expected value in a fault, in the words of msgspec)."""
 
 
 def split_bounds(annotation: Any) -> tuple[Any, Mapping[str, Decimal]]:
-    """Return the annotation of a `Decimal` without its bounds, and the bounds. A float is the number that its shortest text says."""
+    """Return the annotation of a `Decimal` without its bounds, and the bounds. A float counts as the number of its shortest text."""
     bounds: dict[str, Decimal] = {}
     rest: list[msgspec.Meta] = []
     for meta in metas_of(annotation):
         given = {name: value for name in _MEMBERS if (value := getattr(meta, name)) is not None}
         bounds |= {name: Decimal(str(value)) for name, value in given.items() if name in CHECKS}
-        kept = {name: value for name, value in given.items() if name not in CHECKS}
-        rest += [msgspec.Meta(**kept)] if kept else []
+        others = {name: value for name, value in given.items() if name not in CHECKS}
+        rest += [msgspec.Meta(**others)] if others else []
     if not bounds:
         return annotation, bounds
     if not any(meta.examples for meta in rest) and (example := _example(bounds)) is not None:
@@ -51,7 +51,7 @@ def split_bounds(annotation: Any) -> tuple[Any, Mapping[str, Decimal]]:
 
 
 def bounds_inside(path: str, annotation: Any) -> Fault | None:
-    """Return the fault of a type that has bounds on a `Decimal` in a list, a dict or an object, which msgspec refuses."""
+    """Return the fault of a type that has bounds on a `Decimal` in a list, a dict or an object, which msgspec rejects."""
     if bare(annotation) is Decimal or not _has_bounds(annotation):
         return None
     message = "has bounds on a Decimal inside a list or an object, where they are not checked"
@@ -59,7 +59,7 @@ def bounds_inside(path: str, annotation: Any) -> Fault | None:
 
 
 def _has_bounds(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
-    """`seen`: the classes on the way here, since one may contain itself."""
+    """Return whether a `Decimal` within the annotation has bounds. `seen`: the classes around it, because a class may contain itself."""
     inner = bare(annotation)
     if inner is Decimal:
         return any(getattr(meta, name) is not None for meta in metas_of(annotation) for name in CHECKS)
@@ -81,7 +81,7 @@ _MEMBERS = (
 
 
 def bounded(normalise: Callable[[Any], Any] | None, bounds: Mapping[str, Decimal]) -> Callable[[Any], Any]:
-    """Return `normalise` followed by the check of the bounds, which raises `ValueError` for a value beyond them."""
+    """Return `normalise` followed by the check of the bounds, which raises `ValueError` for a value out of bounds."""
 
     def checked(value: Any) -> Any:
         normal = value if normalise is None else normalise(value)
@@ -95,7 +95,7 @@ def bounded(normalise: Callable[[Any], Any] | None, bounds: Mapping[str, Decimal
 
 
 def _example(bounds: Mapping[str, Decimal]) -> Decimal | None:
-    """Return a value within the bounds, None if none is found at once."""
+    """Return a value within the bounds for documentation, or None if none of a few candidates fits."""
     ends = list(bounds.values())
     near = [end + step for end in ends for step in map(Decimal, ("0", "1", "-1", "0.5", "-0.5"))]
     candidates = [Decimal("9.5"), *near, sum(ends, Decimal(0)) / len(ends)]

@@ -34,7 +34,7 @@ def check_names(name: str, members: Iterable[str], faults: list[Fault]) -> None:
 
 
 def check_cases(attributes: Iterable[str], faults: list[Fault]) -> None:
-    """Add a fault for each attribute whose name is another's in upper and lower case: SQL databases have one column for both."""
+    """Add a fault for each attribute whose name differs from another only in upper and lower case: SQL databases have one column for both."""
     known: dict[str, str] = {}
     for name in attributes:
         if (other := known.setdefault(name.lower(), name)) != name:
@@ -56,12 +56,12 @@ WRONG_NAMES: tuple[tuple[Callable[[str], bool], str, str | None], ...] = (
     ),
     (
         lambda name: not name.isascii(),
-        "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not take",
+        "has letters beyond ASCII, which GraphQL and DynamoDB's indexes do not accept",
         None,
     ),
     (
         RESERVED.__contains__,
-        "has a name that queries use for themselves",
+        "has a name that queries reserve",
         "a name other than " + ", ".join(sorted(RESERVED)),
     ),
 )
@@ -97,7 +97,7 @@ def check_key(key: KeyConfig, drafts: Mapping[str, Attribute], faults: list[Faul
 
 
 def _choices(attribute: Attribute) -> list[Any]:
-    """The values of an enum or of literals."""
+    """Return the values of an enum or a `Literal`, none for any other type."""
     if attribute.kind is Kind.ENUM:
         return [member.value for member in bare(attribute.type)]
     return list(get_args(bare(attribute.type))) if is_literal(attribute.type) else []
@@ -123,7 +123,7 @@ def check_indexes(indexes: tuple[Index, ...], drafts: Mapping[str, Attribute], f
 
 
 def check_rule_types(path: str, access: Any) -> list[Fault]:
-    """Return the faults of an `access` argument that is no rule, or has a verb whose rule is none."""
+    """Return the faults of an `access` argument that is not a rule, or contains a value that is not a rule."""
     if access is None or isinstance(access, Rule):
         return []
     if not isinstance(access, Access):
@@ -140,7 +140,7 @@ FLAGS = ("readable", "creatable", "updatable")
 
 
 def check_flags(store: str, one: AttributeSchema, faults: list[Fault]) -> tuple[Rule | bool | None, ...]:
-    """Return `readable`, `creatable` and `updatable` of an attribute, False where one is no rule."""
+    """Return `readable`, `creatable` and `updatable` of an attribute. A value that is not a rule becomes False."""
     found: list[Rule | bool | None] = []
     for flag in FLAGS:
         given = getattr(one, flag)
@@ -160,14 +160,14 @@ def check_rules(
     links: Collection[str],
     faults: list[Fault],
 ) -> None:
-    """Check the names in every rule that are the item's own."""
+    """Add a fault for each attribute or link in a rule that the item does not have."""
     for path, rule in rules_of(access, attributes.values()):
         for at, leaf in leaves(rule, f"/{store}{path}"):
             faults += name_faults(leaf, at, attributes, links)
 
 
 def rules_of(access: Access | Rule | None, attributes: Iterable[Attribute]) -> Iterator[tuple[str, Rule]]:
-    """Return every rule of an item with its path below the item: `/access/read`, `/secret/readable`."""
+    """Yield every rule of an item with its path below the item: `/access/read`, `/secret/readable`."""
     if isinstance(access, Rule):
         yield "/access", access
     elif access is not None:
@@ -179,7 +179,7 @@ def rules_of(access: Access | Rule | None, attributes: Iterable[Attribute]) -> I
 
 
 def name_faults(rule: Rule, path: str, attributes: Mapping[str, Attribute], links: Collection[str]) -> list[Fault]:
-    """Return the fault of a rule that names an attribute or a link that does not exist, or one that cannot own the item."""
+    """Return the fault of a rule that names an unknown attribute or link, or an attribute that cannot own the item."""
     match rule:
         case Owned(name) | Member(name):
             found = attributes.get(name)
@@ -208,9 +208,9 @@ def check_links(links: Iterable[LinkSchema], drafts: Mapping[str, Attribute], fa
             faults.append(Fault(path, "has no such on_delete", "one of " + ", ".join(ACTIONS), repr(one.on_delete)))
         elif one.type != "belongs_to":
             if one.on_delete != "ignore":
-                faults.append(Fault(path, "has on_delete, which is for the BelongsTo at the other end to say"))
+                faults.append(Fault(path, "has on_delete, which only the BelongsTo at the other end may declare"))
         elif one.key_attribute not in drafts:
-            faults.append(Fault(path, f"goes by {one.key_attribute}, which is not an attribute"))
+            faults.append(Fault(path, f"uses the key in {one.key_attribute}, which is not an attribute"))
         elif one.on_delete == "nullify" and not drafts[one.key_attribute].optional:
             faults.append(
                 Fault(
@@ -220,13 +220,13 @@ def check_links(links: Iterable[LinkSchema], drafts: Mapping[str, Attribute], fa
                 )
             )
         if one.through is not None and one.type == "belongs_to":
-            faults.append(Fault(path, "belongs to an item through another"))
+            faults.append(Fault(path, "has through, which is not for a BelongsTo"))
 
 
 def check_expires(expires: str | None, drafts: Mapping[str, Attribute], faults: list[Fault]) -> None:
     if expires is not None and (expires not in drafts or drafts[expires].kind is not Kind.INTEGER):
         found = str(drafts[expires].kind) if expires in drafts else "no such attribute"
-        faults.append(Fault("", "expires by what is not a whole number of seconds", "an int", found))
+        faults.append(Fault("", "expires by an attribute that is not a whole number of seconds", "an int", found))
 
 
 def check_cache(given: Any, attributes: Callable[[str], Attribute | None], faults: list[Fault]) -> Cache | None:
@@ -254,13 +254,13 @@ def _limits(cache: Cache) -> tuple[tuple[bool, str, str, str], ...]:
     return (
         (
             not _whole(cache.seconds) or not 0 <= cache.seconds <= MAX_SECONDS,
-            "has a cache of so many seconds",
+            "has a cache with an invalid number of seconds",
             f"0 to {MAX_SECONDS}",
             repr(cache.seconds),
         ),
         (
             not _whole(cache.items) or cache.items < 1,
-            "has a cache of so many items",
+            "has a cache with an invalid number of items",
             "1 or more",
             repr(cache.items),
         ),

@@ -1,7 +1,7 @@
 """Names that surfaces derive from an item's: those of its types in GraphQL and OpenAPI, and those of its paths.
 
-An item must not have the derived name of another one. `customer` has pages of the type `CustomerPage`, so an item `customer_page` has no name left.
-The app refuses such a pair when it is declared. Items that no surface offers have no derived names.
+An item must not have a name that is derived from another item. `customer` has pages of the type `CustomerPage`, so an item `customer_page` conflicts with it.
+The app rejects such a pair when it is declared. Items that no surface offers have no derived names.
 """
 
 from __future__ import annotations
@@ -69,15 +69,15 @@ def type_name(meta: StoreMeta[Any]) -> str:
 def derived_name_faults(metas: Mapping[str, StoreMeta[Any]], changed: Iterable[str]) -> Iterator[Fault]:
     """Return a fault for each of the `changed` items whose name is derived from that of another item, or the reverse."""
     named: dict[str, str] = {}
-    twins: set[str] = set()
+    duplicates: set[str] = set()
     for name, meta in metas.items():
         if is_offered(meta) and named.setdefault(type_name(meta), name) != name:
-            twins.add(name)
+            duplicates.add(name)
     own = {type_name(metas[name]): name for name in changed if is_offered(metas[name])}
     for type_, name in own.items():
         if type_ in RESERVED:
             yield Fault(f"/items/{name}", f"The API uses the name {type_} itself", WAY_OUT, name)
-        if name in twins or named[type_] != name:
+        if name in duplicates or named[type_] != name:
             yield Fault(f"/items/{name}", f"Another item has the type {type_} in the API", WAY_OUT, name)
         for suffix, what in SUFFIXES.items():
             if (other := named.get(type_ + suffix)) is not None:
@@ -101,7 +101,7 @@ def value_type_faults(metas: Mapping[str, StoreMeta[Any]], changed: Collection[s
             for type_ in (one.name, f"{one.name}{INPUT}") if one.is_object else (one.name,):
                 origin = _origin(type_, named)
                 if origin is not None and (store in changed or origin in changed):
-                    message = f"GraphQL gives the name {type_}, which {one.attribute} needs for its class, to {origin or 'a type of its own'}"
+                    message = f"GraphQL gives the name {type_}, which {one.attribute} needs for its class, to {origin or 'a type of every API'}"
                     yield Fault(f"/items/{store}", message, CLASS_WAY_OUT, one.name)
 
 
@@ -114,8 +114,8 @@ def _origin(type_: str, named: Mapping[str, str]) -> str | None:
 
 
 def _taken(name: str, origin: str, suffix: str, what: str) -> Fault:
-    said = f"The API gives the name {pascal(origin)}{suffix} to the {what} of {origin}"
-    return Fault(f"/items/{name}", said, WAY_OUT, name)
+    message = f"The API gives the name {pascal(origin)}{suffix} to the {what} of {origin}"
+    return Fault(f"/items/{name}", message, WAY_OUT, name)
 
 
 @per_meta

@@ -1,7 +1,7 @@
 """Filters, orders and aggregates as frozen data, and the attributes that build them.
 
 `Message.author_id == me` builds a `Compare`, `&`, `|` and `~` combine filters, `Message.created_at.desc()` builds an
-`OrderBy`, `Message.rank.max()` an `Aggregate`. Nothing here knows an item's types; `persisty.query` resolves, evaluates and parses these trees and the
+`OrderBy`, `Message.rank.max()` an `Aggregate`. The trees are independent of an item's types; `persisty.query` resolves, evaluates and parses these trees and the
 backends compile them.
 """
 
@@ -75,7 +75,7 @@ class Linked(Filter, frozen=True, tag="linked"):
 
 
 class Exists(Filter, frozen=True):
-    """A resolved link: some item of `meta` matches `where`, and its `other` equals this item's `attribute`. Null equals nothing."""
+    """A resolved link: some item of `meta` matches `where`, and its `other` equals this item's `attribute`. Null does not equal null."""
 
     attribute: str
     meta: Any
@@ -141,7 +141,7 @@ Fields = Mapping[str, "Fields"]
 
 
 class Dataclass(Protocol):
-    """A dataclass, to a type checker."""
+    """The protocol of dataclasses, for type checkers."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -234,23 +234,23 @@ class AttributeExpression(Generic[T_co]):
         return Compare(self._name, "icontains", text)
 
     def is_null(self, null: bool = True) -> Filter:
-        """The value is null (missing and null are the same), or with `False`, that it is not."""
+        """The value is null, or with `False`, it is not. A missing value is null."""
         return Compare(self._name, "null", null)
 
     def min(self: AttributeExpression[Ordered]) -> Aggregate:
-        """The least value; None where every value is null."""
+        """The least value; None if every value is null."""
         return Aggregate("min", self._name)
 
     def max(self: AttributeExpression[Ordered]) -> Aggregate:
-        """The greatest value; None where every value is null."""
+        """The greatest value; None if every value is null."""
         return Aggregate("max", self._name)
 
     def sum(self: AttributeExpression[Number]) -> Aggregate:
-        """The sum of a number; 0 where every value is null."""
+        """The sum of the values; 0 if every value is null."""
         return Aggregate("sum", self._name)
 
     def avg(self: AttributeExpression[Number]) -> Aggregate:
-        """The mean of a number's values that are not null; None where there is none."""
+        """The mean of the values that are not null; None if every value is null."""
         return Aggregate("avg", self._name)
 
     def asc(self) -> OrderBy:

@@ -1,6 +1,6 @@
-"""Check the generators of a declaration: each gives values of some types, and a counter has no end.
+"""Check that the generators of a declaration fit their attributes: the type of the values, and no upper bound for a counter.
 
-A generator whose values the attribute refuses would make every create fail, or count in another way on each engine.
+If an attribute rejected the values of its generator, every create would fail, or each engine would count differently.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .meta import Attribute
 from .types import INTEGER_MAX, Kind, bare, metas_of
 
 COUNTERS = (VERSION, SEQUENCE)
-"""Generators that count from 1 without an end."""
+"""Generators that count from 1 without limit."""
 SUBJECTS = frozenset({"subject", "owner"})
-"""Generators whose value depends on the caller, so that the declaration has none to try."""
+"""Generators whose value depends on the caller, so it cannot be tried at the declaration."""
 WRITTEN = {
     Kind.INTEGER: "int",
     Kind.STRING: "str",
@@ -28,7 +28,7 @@ WRITTEN = {
 
 
 def check_generators(attributes: Iterable[Attribute], faults: list[Fault]) -> None:
-    """Add a fault for each attribute whose generator gives values that it does not take, and for a second version of the item."""
+    """Add a fault for each attribute whose generator gives values that the attribute rejects, and for a second version of the item."""
     version = None
     for one in attributes:
         if one.generator is None:
@@ -37,7 +37,7 @@ def check_generators(attributes: Iterable[Attribute], faults: list[Fault]) -> No
         if one.generator is VERSION:
             if version is not None:
                 faults.append(
-                    Fault(f"/{one.name}", f"is a second version of the item, which {version} is", "one VERSION")
+                    Fault(f"/{one.name}", f"is a second version of the item besides {version}", "one VERSION")
                 )
             version = version or one.name
 
@@ -49,7 +49,7 @@ def _faults(one: Attribute, generator: Generator) -> Iterator[Fault]:
         yield Fault(f"/{one.name}", message, " or ".join(fits), _shown(one))
     elif generator in COUNTERS:
         if type(bare(one.type)) is not type or _is_bounded(one):
-            message = f"has the generator {generator.name}, which counts from 1 without an end, and bounds that end it"
+            message = f"has the generator {generator.name}, which counts from 1 without limit, and bounds that limit it"
             yield Fault(
                 f"/{one.name}", message, "int without le, lt, multiple_of, and a lower bound above 1", str(one.type)
             )
@@ -59,13 +59,13 @@ def _faults(one: Attribute, generator: Generator) -> Iterator[Fault]:
         except (TypeError, ValueError) as error:
             yield Fault(
                 f"/{one.name}",
-                f"has the generator {generator.name}, whose values it refuses: {error}",
+                f"has the generator {generator.name}, whose values it rejects: {error}",
                 found=str(one.type),
             )
 
 
 def _is_bounded(one: Attribute) -> bool:
-    """Return whether the counter would reach a number that the attribute refuses."""
+    """Return whether the counter would reach a number that the attribute rejects."""
     return any(
         (meta.le is not None and meta.le < INTEGER_MAX)
         or meta.lt is not None

@@ -1,7 +1,7 @@
-"""Generators: make the value of an attribute when the caller gives none.
+"""Generators: functions that make the value of an attribute if the caller gives none.
 
-`version: Attr[int] = VERSION` declares one. To a type checker each is `Any`, a default of whatever type the attribute has. A generator
-runs on create, on update, or on both. `None` for a phase means that it leaves the value alone. On update a generator may give an
+`version: Attr[int] = VERSION` declares one. To a type checker, each is `Any`, a default for an attribute of any type. A generator
+runs on create, on update, or on both. `None` for a phase means that it does not change the value. On update, a generator may return an
 `Add`, which the engine applies to the stored value atomically.
 """
 
@@ -20,7 +20,7 @@ from msgspec import Struct
 
 
 class UpdateOperator(Struct, frozen=True):
-    """A change that depends on the stored value, so the same change twice is another change than once."""
+    """A change that depends on the stored value. Applying it twice is not the same as applying it once."""
 
 
 class Add(UpdateOperator, frozen=True):
@@ -49,10 +49,10 @@ def append(*values: Any) -> Append:
 
 
 class Generator(Struct, frozen=True):
-    """`create` and `update` make a value; `given` says whether a caller may give one instead on create.
+    """`create` and `update` make a value. `given`: a caller may give a value instead on create.
 
-    `sequence`: the engine gives the number, when the item is otherwise known to be valid. `fits`: the kinds of attribute that take its values,
-    names of `persisty.model.types.Kind`; empty for a generator of the app, whose types are not known.
+    `sequence`: the engine assigns the number, after the rest of the item is validated. `fits`: the kinds of attributes that accept its values,
+    names of `persisty.model.types.Kind`; empty for a generator of the app, whose types are unknown.
     """
 
     name: str
@@ -80,7 +80,7 @@ def _add_one() -> Add:
 
 
 def _uuid(number: int) -> UUID:
-    """Return `UUID(int=number)` in a third of the time: the constructor looks at every way to spell a UUID."""
+    """Return `UUID(int=number)` in a third of the time: the constructor checks for every form of a UUID."""
     made = _new_object(UUID)
     _set_number(made, number)
     _set_safety(made, _UNKNOWN)
@@ -133,8 +133,8 @@ def acting_as(subject: str | None) -> Iterator[None]:
 
 _SUBJECT = ("string", "uuid")
 GENERATED: Any = Generator("generated")
-"""`created_at: Attr[datetime] = GENERATED` takes the generator that convention gives an attribute of this name and type. The bare
-annotation does, too, but a type checker then asks every caller for a value."""
+"""The generator that an attribute of this name and type has by convention: `created_at: Attr[datetime] = GENERATED`. The bare
+annotation has the same effect, but a type checker then requires a value from every caller."""
 UUID4: Any = Generator("uuid4", create=uuid4, given=True, fits=("uuid",))
 """A random UUID. A caller may set its own."""
 UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True, fits=("string",))
@@ -142,13 +142,13 @@ UUID4_TEXT: Any = Generator("uuid4_text", create=_uuid_text, given=True, fits=("
 UUID7: Any = Generator("uuid7", create=uuid7, given=True, fits=("uuid",))
 """A UUID that sorts by time of creation, which it reveals. A caller may set its own."""
 UUID7_TEXT: Any = Generator("uuid7_text", create=_uuid7_text, given=True, fits=("string",))
-"""The same as text, for keys declared `str`."""
+"""A UUID that sorts by time of creation, as text, for keys declared `str`."""
 CREATED: Any = Generator("created", create=now, fits=("datetime",))
 UPDATED: Any = Generator("updated", create=now, update=now, fits=("datetime",))
 VERSION: Any = Generator("version", create=_one, update=_add_one, fits=("integer",))
 """1 on create, one more on every update, counted by the engine: compare it in `when` for an optimistic lock."""
 SEQUENCE: Any = Generator("sequence", sequence=True, fits=("integer",))
-"""1, 2, 3, … in the order in which the engine gave them out: no number twice, but gaps where a create failed."""
+"""1, 2, 3, … in the order in which the engine assigns them. No number occurs twice; a failed create leaves a gap."""
 SUBJECT: Any = Generator("subject", create=_subject.get, fits=_SUBJECT)
 """The subject of the caller who creates the item, see `acting_as`. It never changes afterwards."""
 OWNER: Any = Generator("owner", create=_subject.get, given=True, fits=_SUBJECT)

@@ -1,4 +1,4 @@
-"""Copies of items, so that changing a given or returned item never changes a stored one."""
+"""Copy items, so that changing a given or returned item never changes a stored one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Numbers of JSON texts, none of them rounded: what a `Decimal` attribute stores is the number that was written.
+"""Decode the numbers of JSON without rounding, so that a `Decimal` attribute stores exactly the number that was sent.
 
-JSON has one kind of number, Python has three. The decoder here makes an `int` of a number without a fraction, a `float` of one that the float's
-text says exactly, and an `UnroundedNumber` of any other, such as `0.29999999999999998` and `1e400`. Conversion by msgspec refuses that class, so
-requests without such numbers cost nothing more. `settled` then converts it by the attribute's type.
+JSON has one kind of number, Python has three. The decoder returns an `int` for a number without a fraction, a `float` for a number that the text of
+the float equals, and an `UnroundedNumber` for any other, such as `0.29999999999999998` and `1e400`. msgspec's conversion rejects that class, so
+only requests with such numbers cost more. `convert_exactly` then converts them by the attribute's type.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 EXACT = 2**53
-"""Integers below it are floats, too."""
+"""Every integer below this one is exactly a float."""
 SHORT = 16
-"""Characters of a number with a point that a float always holds: 15 digits."""
+"""Characters of a number with a point that a float always represents exactly: 15 digits."""
 LEAST, MOST = sys.float_info.min, sys.float_info.max
 """Magnitudes of floats."""
 
@@ -32,8 +32,8 @@ class UnroundedNumber(Decimal):
 def number_of(text: str) -> int | float | UnroundedNumber:
     """Return a number that JSON writes with a point or an exponent.
 
-    A number without a fraction is an integer, however it is written: `3.0` is an integer to a JSON Schema, too. The sign of a zero is lost, as in
-    what JavaScript writes.
+    A number without a fraction is an integer in any notation: `3.0` is an integer in JSON Schema, too. The sign of a zero is lost, as in
+    JavaScript.
     """
     value = float(text)
     if (len(text) > SHORT or "e" in text or "E" in text) and (exact := _decimal(text)) != Decimal(repr(value)):
@@ -52,8 +52,8 @@ decode = msgspec.json.Decoder(float_hook=number_of).decode
 """JSON text → its value, with numbers as `number_of` makes them. Raises what `msgspec.json.decode` raises."""
 
 
-def holds_unrounded(value: Any) -> bool:
-    """Return whether a value is, or contains, an `UnroundedNumber`. A value of Python may contain itself."""
+def contains_unrounded(value: Any) -> bool:
+    """Return whether a value is, or contains, an `UnroundedNumber`. A Python value may contain itself."""
     pending, seen = [value], set[int]()
     while pending:
         one = pending.pop()
@@ -70,9 +70,9 @@ def holds_unrounded(value: Any) -> bool:
     return False
 
 
-def settled(value: Any, annotation: Any) -> Any:
-    """Return a value from JSON in the annotation's type: a `Decimal` exactly, a `float` as the nearest one. `ValueError` for a number without a
-    declared type, as in `dict[str, Any]`, that a float does not hold. Raises what msgspec's conversion raises."""
+def convert_exactly(value: Any, annotation: Any) -> Any:
+    """Return a value from JSON in the annotation's type: a `Decimal` exactly, a `float` as the nearest one. Raises `ValueError` for a number without a
+    declared type, as in `dict[str, Any]`, that a float cannot represent, and the errors of msgspec's conversion."""
     text = msgspec.json.encode(value, enc_hook=_written)
     return _decoder(annotation).decode(text)
 
@@ -87,16 +87,16 @@ def _written(value: Any) -> msgspec.Raw:
 
 @lru_cache(maxsize=256)
 def _decoder(annotation: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(annotation, float_hook=_held)
+    return msgspec.json.Decoder(annotation, float_hook=_untyped_number)
 
 
-def _held(text: str) -> int | float:
-    """Return a number without a declared type. A float holds it if the float, rounded to as many digits, is the number: `0.10000000000000001`
-    is how some programs write 0.1."""
+def _untyped_number(text: str) -> int | float:
+    """Return a number without a declared type. A float represents it if the float, rounded to as many digits, equals it: some programs write 0.1
+    as `0.10000000000000001`."""
     value, found = float(text), number_of(text)
     if not isinstance(found, UnroundedNumber):
         return found
     digits = Context(prec=max(len(found.as_tuple().digits), 1))
     if not value or digits.create_decimal(Decimal(value)) != found:
-        raise ValueError(f"Expected a number that a float holds, got {text[:32]}")
+        raise ValueError(f"Expected a number that a float can represent, got {text[:32]}")
     return value

@@ -1,4 +1,4 @@
-"""Values of attributes that are stored as JSON: which types have one, and the form in which a value is stored."""
+"""Values of attributes that are stored as JSON: check that the type has a JSON form, and convert values to the stored form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .types import NORMALISE, Kind, exact, utc
 
 
 def unstorable(annotation: Any) -> list[str]:
-    """Return the parts of the annotation without JSON: classes that msgspec leaves to hooks, and keys that JSON has no text for."""
+    """Return the parts of the annotation that have no JSON form: classes that msgspec cannot encode, and keys that cannot be text."""
     found = description_of(annotation)
     things = [found.classes[part.name] for part in found.parts() if isinstance(part, Python)]
     keys = [arm for part in found.parts() if isinstance(part, Dict) for arm in arms(part.keys)]
@@ -27,10 +27,10 @@ def unstorable(annotation: Any) -> list[str]:
 
 
 def normaliser(kind: Kind, annotation: Any) -> Callable[[Any], Any] | None:
-    """Return the row of `NORMALISE`.
+    """Return the function that normalises values of the type, None if no value needs it.
 
-    A JSON value is converted to what its JSON reads as, so that a create returns what a read will: a tuple in `dict[str, Any]` becomes a list, a float that is not a
-    number becomes null.
+    A JSON value is encoded and decoded, so that a create returns the same value as a later read: a tuple in `dict[str, Any]` becomes a list, and NaN
+    becomes null.
     """
     if kind is not Kind.JSON:
         return NORMALISE.get(kind)
@@ -71,7 +71,7 @@ def _in_utc(members: Any) -> Any:
 
 
 def _check_nested(value: Any) -> None:
-    """Raise `ValueError` for a decimal or a datetime in a value that could not be the value of an attribute: no engine compares it."""
+    """Raise `ValueError` for a decimal or a datetime in a value that an attribute of that type would reject."""
     pending = [value]
     while pending:
         one = pending.pop()
@@ -86,5 +86,5 @@ def _check_nested(value: Any) -> None:
             pending += one
         elif isinstance(one, msgspec.Struct):
             pending += [getattr(one, name) for name in one.__struct_fields__]
-        else:  # a dataclass, without the module of that name, which takes its time to import
+        else:  # a dataclass; importing `dataclasses` would slow down a cold start
             pending += [getattr(one, name, None) for name in getattr(type(one), "__dataclass_fields__", ())]

@@ -1,4 +1,4 @@
-"""Bounds of text in keys, which are the same on every engine: those of DynamoDB, the narrowest.
+"""Bounds of text in keys: those of DynamoDB, which are the narrowest, on every engine.
 
 The first attribute of a key has at most 2,048 bytes of UTF-8, and each further one 1,024. Source: "Constraints in Amazon DynamoDB" in the Amazon
 DynamoDB Developer Guide. A leading U+0000 counts twice, because DynamoDB stores it with an escape.
@@ -19,8 +19,8 @@ DOT_SEGMENTS = (".", "..")
 
 
 def key_text(place: int, *, lone: bool = False) -> Callable[[str], str]:
-    """Return the normaliser of text at a place in a key. It raises `ValueError` for text that is too long. `lone`: the text is the whole key, so
-    that it is also raised for text that no URL can carry."""
+    """Return the normaliser of text at a place in a key. It raises `ValueError` for text that is too long. `lone`: the text is the whole key. Then
+    it is also raised for text that cannot be part of a URL."""
     limit, unicode = MAX_SORT if place else MAX_PARTITION, NORMALISE[Kind.STRING]
 
     def bounded(value: str) -> str:
@@ -28,7 +28,7 @@ def key_text(place: int, *, lone: bool = False) -> Callable[[str], str]:
         if 4 * len(text) >= limit and len(text.encode()) + text.startswith("\0") > limit:
             raise ValueError(f"Expected a key of at most {limit} bytes")
         if lone and text in DOT_SEGMENTS:
-            raise ValueError(f"Expected a key that a URL can carry, got {text}")
+            raise ValueError(f"Expected a key that can be part of a URL, got {text}")
         return text
 
     return bounded

@@ -1,10 +1,10 @@
-"""Keys: how the key attributes of an item become its one string key, and back.
+"""Convert the key attributes of an item to its string key, and back.
 
-A key of one attribute is that value's text. A composite key joins the percent-encoded texts with `~`, which percent
-encoding never leaves in a part, so that `("a~b", "c")` and `("a", "b~c")` stay apart.
+A key of one attribute is that value's text. A composite key joins the percent-encoded texts with `~`. Percent
+encoding replaces `~` in a part, so `("a~b", "c")` and `("a", "b~c")` have different keys.
 
-A UUID or a time in a key may be spelled in every way in which a filter and a JSON body may spell it. Every other value has one spelling: `parse`
-returns None for `007` where the attribute is an integer.
+A UUID or a time in a key may have any form that a filter or a JSON body accepts. Every other value has one form: `parse`
+returns None for `007` if the attribute is an integer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .types import TO_TEXT, Kind, unicode
 SEPARATOR = "~"
 
 WRITTEN = frozenset({Kind.STRING, Kind.UUID, Kind.DATETIME, Kind.DATE})
-"""Kinds that JSON writes as text, too."""
+"""Kinds that are text in JSON, too."""
 
 KeyValues = tuple[Any, ...]
 """The typed values of the key attributes, in key order."""
@@ -82,7 +82,7 @@ class KeyCodec(msgspec.Struct, frozen=True):
             return None
 
     def parse_all(self, keys: list[str]) -> list[KeyValues | None]:
-        """`parse` of several keys. A fifth of the time where the key is a UUID."""
+        """Return the values of several keys, as `parse` does. Takes a fifth of the time if the key is a UUID."""
         if len(self.parts) == 1 and self.parts[0][1] is UUID:
             try:
                 values = msgspec.convert(keys, list[UUID])

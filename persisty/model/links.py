@@ -1,7 +1,7 @@
-"""Links as a class declares them: how the items of one store lead to those of another.
+"""Declare links from the items of one store to those of another.
 
-`BelongsTo["User"]` is the side that has the key of its target in an attribute of its own, `author_id` for `author` unless it says
-otherwise. `HasMany`, `HasOne` and `HasCount` are the other side, `HasMany` also through an item that belongs to both. Targets are
+`BelongsTo["User"]` is the side with the foreign key, by default the attribute `author_id` for a link `author`.
+`HasMany`, `HasOne` and `HasCount` are the other side, `HasMany` also through a join item. Targets are
 declared by name, so that items can name each other; `persisty.model.relations` looks the names up.
 """
 
@@ -47,7 +47,7 @@ class BelongsTo(Generic[T]):
 
 
 class HasMany(Generic[T]):
-    """The items that belong to this one, a page of them once loaded; with `through`, those that an item between leads to."""
+    """The items that belong to this one, a page of them once loaded. With `through`, the items that join items lead to."""
 
     def __class_getitem__(cls, target: Any) -> LinkType:
         return LinkType("has_many", target)
@@ -113,8 +113,8 @@ def link(
     """Declare a link: `author: BelongsTo["User"] = link()`.
 
     `by`: the attribute that holds the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
-    (default: the attribute of its `BelongsTo` to this item, or one named after this item and its key, `user_id`). `through`: the item
-    between, which belongs to both. `on_delete`, of a `BelongsTo`: what becomes of this item when its target is deleted (see
+    (default: the attribute of its `BelongsTo` to this item, or one named after this item and its key, `user_id`). `through`: the join
+    item, which belongs to both. `on_delete`, of a `BelongsTo`: the effect on this item when its target is deleted (see
     `ACTIONS`). `former_names`: the names that the link had before,
     the oldest first. `init` is for type checkers only: no item is created with a link.
     """
@@ -122,7 +122,7 @@ def link(
 
 
 class LinkExpression(Generic[T]):
-    """A link on its class, which builds filters about the items at its other end: `User.messages.any(Message.rank > 3)`,
+    """A link on its class. It builds filters about the items at the other end: `User.messages.any(Message.rank > 3)`,
     `Message.author.username == "ann"`.
 
     To a type checker, a link to one item is the class of that item, so that each of its attributes has its type; a link to many has
@@ -163,7 +163,7 @@ class LinkExpression(Generic[T]):
 class LoadedLink:
     """A link on the class of items with loaded links: its value where it is loaded, else `AttributeError`, as on any item.
 
-    `slot` is the field that has the value, UNSET where it is not loaded.
+    `slot` is the field with the value, UNSET if it is not loaded.
     """
 
     __slots__ = ("_link", "_slot")
@@ -182,7 +182,7 @@ class LoadedLink:
 
 
 LinkName = str | type[Any] | LinkExpression[Any]
-"""`"author"` or `Message.author`, which a type checker takes for the class of its target."""
+"""`"author"` or `Message.author`, which is the class of its target to a type checker."""
 
 
 def link_name(of: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""`StoreMeta`: everything known about a stored item, frozen. Runtime, surfaces and plan are all computed from it."""
+"""`StoreMeta`: the frozen, compiled declaration of a stored item. Runtime, surfaces and deployment plan are computed from it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Attribute(Struct, frozen=True):
     """One attribute of an item.
 
     `type` is the annotation without None, with all constraints, as msgspec converts to it; `described` is the declared type as data,
-    with the declared constraints alone, None for a nested attribute; `operand` is the type of what it is compared with, free of the
+    with the declared constraints alone, None for a nested attribute; `operand` is the type of values that it is compared with, without the
     declaration's constraints. `normalise` makes equal values identical. `get` reads the
-    value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: which callers may see and give it:
-    True for those that the item's own rule allows, False for no caller, a rule for those that it allows as well.
+    value from an item. `required`: a create must give it. `readable`, `creatable`, `updatable`: which callers may see and set it:
+    True for those that the item's own rule allows, False for no caller, or a further rule.
 
-    `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` gives None
-    where anything on the way is null. It can be compared, and only that.
+    `place.city` is an attribute nested in the object `place`: `path` leads to it in the object's JSON, and `get` returns None
+    if an object around it is null. It can only be compared.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Ends(Struct, frozen=True):
 
     @property
     def between(self) -> tuple[str, str]:
-        """The attributes of `middle` that the link goes by."""
+        """The foreign keys of `middle`."""
         return (self.near, self.far)
 
 
@@ -97,7 +97,7 @@ class Link:
     """A compiled link: its declaration, and its ends, which are set once and never changed.
 
     `target` and `through` are the classes or names that the declaration gave. The catalogue of an app sets the ends. Without an app, they are
-    looked up in the declaring module when they are first needed.
+    looked up in the declaring module at the first use.
     """
 
     def __init__(
@@ -114,16 +114,16 @@ class Link:
 
     @property
     def ends(self) -> Ends:
-        """The items and attributes that it connects. `InvalidDeclaration` for an unknown name, or for ends that do not fit."""
+        """The items and attributes that it connects. Raises `InvalidDeclaration` for an unknown name, or for ends that do not fit."""
         return self._ends or self.bind({})
 
     @property
     def bound(self) -> Ends | None:
-        """The ends, None as long as they are not set."""
+        """The ends, None until they are set."""
         return self._ends
 
     def find(self, known: Known) -> Ends:
-        """Return the ends for these items, and set nothing: names are looked up in `known`, by class and store, then in the declaring module."""
+        """Return the ends for these items without setting them: names are looked up in `known`, by class and store, then in the declaring module."""
         return self._find(self, known)
 
     def bind(self, known: Known) -> Ends:
@@ -140,12 +140,12 @@ class Link:
 class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
     """A stored item: its name (`message_draft`), its class, attributes in order of declaration, key and indexes.
 
-    `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one each; None denies every caller. `nested`: the attributes of nested objects, by path.
-    `links` lead to other items. `cache`: how old an answer about an item may be, None where nothing was said. `conditional_writes`:
-    callers of surfaces have to say which state of an item they update or delete. `engine`: the name of the engine that the items are in, None
-    for the app's own. `expires`: the attribute that has the second, counted
-    from 1970, from which on an item counts for nothing, so that an engine may drop it. `compiled`: what `per_meta` functions have made of it,
-    which goes when it goes.
+    `schema` is the inert description that this was compiled from. `access`: the item's rules, one for every verb or one for each; None denies every caller. `nested`: the attributes of nested objects, by path.
+    `links` lead to other items. `cache`: how old a response about an item may be, None if it is not declared. `conditional_writes`:
+    callers of surfaces must send a condition with each update and delete. `engine`: the name of the engine that stores the items, None
+    for the app's own. `expires`: the attribute with the time, in seconds
+    since 1970, after which an engine may delete the item. `compiled`: results of `per_meta` functions,
+    freed together with the meta.
     """
 
     name: str
@@ -167,15 +167,15 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
     compiled: dict[Any, Any] = msgspec.field(default_factory=dict)
 
     def altered(self, **fields: Any) -> StoreMeta[T]:
-        """A copy with other fields, of which nothing is compiled yet."""
+        """Return a copy with other fields and without compiled results."""
         return msgspec.structs.replace(self, **fields, compiled={})
 
     def find(self, name: str) -> Attribute | None:
-        """The attribute of this name, or at this path such as `place.city`; None if there is none."""
+        """Return the attribute of this name, or at this path such as `place.city`; None if there is none."""
         return self.attributes.get(name) or self.nested.get(name)
 
     def attribute(self, name: str) -> Attribute:
-        """The attribute of a resolved filter's comparison: like `find`, for names that are known to be right."""
+        """Return the attribute of a comparison in a resolved filter. The name must exist."""
         return self.attributes.get(name) or self.nested[name]
 
     def rule(self, verb: str) -> Rule:
@@ -184,41 +184,41 @@ class StoreMeta(Struct, Generic[T], frozen=True, eq=False, weakref=True):
 
     @property
     def sequences(self) -> tuple[str, ...]:
-        """The attributes that the engine numbers."""
+        """The attributes whose values the engine assigns from a sequence."""
         return tuple(one.name for one in self.attributes.values() if one.generator and one.generator.sequence)
 
     @property
     def uniques(self) -> tuple[Index, ...]:
-        """The indexes whose values occur once."""
+        """The unique indexes."""
         return tuple(index for index in self.indexes if index.unique)
 
     def key_values(self, item: T) -> KeyValues:
-        """The typed values of the item's key attributes."""
+        """Return the typed values of the item's key attributes."""
         if len(self.key_attributes) == 1:
             return (self.key_attributes[0].get(item),)
         return tuple([one.get(item) for one in self.key_attributes])
 
     def key_of(self, item: T) -> str:
-        """The item's string key."""
+        """Return the item's string key."""
         return self.key_codec.text(self.key_values(item))
 
 
 def per_meta(function: Callable[..., X]) -> Callable[..., X]:
-    """Cache the results of a function of a meta, and of hashable arguments after it. The cache is in the meta, and is freed with it."""
+    """Cache the results of a function of a meta and further hashable arguments. The cache is part of the meta and freed with it."""
 
     @wraps(function)
-    def known(meta: StoreMeta[Any], *rest: Any) -> X:
+    def cached(meta: StoreMeta[Any], *rest: Any) -> X:
         key = (function, *rest) if rest else function
         found = meta.compiled.get(key, UNSET)
         if found is UNSET:
             found = meta.compiled[key] = function(meta, *rest)
         return found  # type: ignore[no-any-return]
 
-    return known
+    return cached
 
 
 def meta_of(item: Any) -> StoreMeta[Any]:
-    """The meta of a `@stored` class; `InvalidDeclaration` for anything else."""
+    """Return the meta of a `@stored` class. Raises `InvalidDeclaration` for anything else."""
     meta = getattr(item, "__persisty__", None)
     if not isinstance(meta, StoreMeta):
         raise InvalidDeclaration(f"{item!r} is not a @stored class")

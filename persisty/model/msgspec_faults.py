@@ -11,7 +11,7 @@ from .choices import choices
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<at>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 INVALID_KEY = "`key` in"
-"""In msgspec's message about a key of a dict. JSON has keys as text, which a dict of other keys takes with the option `str_keys`."""
+"""Part of msgspec's message about an invalid key of a dict. Keys of JSON are text; the option `str_keys` converts them."""
 _KEY_FAULT = "Invalid key. "
 _NO_CHOICE = "Invalid enum value"
 _EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<found>.*))?$")
@@ -26,7 +26,7 @@ def pointer(*steps: object) -> str:
 
 
 def fault_of(error: Exception, path: str, annotation: Any = None) -> Fault:
-    """Return the fault of msgspec's message, with its place below `path`. `annotation`: the type whose enums have the expected values."""
+    """Return the fault of msgspec's message, with its place below `path`. `annotation`: the type, whose enums give the expected values."""
     match = _AT.match(str(error))
     what, at = (match["what"], match["at"] or "") if match else (str(error), "")
     if match and match["key"]:

@@ -1,4 +1,4 @@
-"""Names of what a schema only refers to: functions, generators, and types that it cannot describe."""
+"""Names of the objects that a schema only refers to: functions, generators, and types that it cannot describe."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def qualified_name(thing: Any) -> str:
 
 
 class Names:
-    """The names under which a schema refers to what runs: functions, generators and types that it cannot describe."""
+    """Registry of the objects that a schema refers to by name."""
 
     def __init__(self) -> None:
         self.things: dict[str, Any] = {}
 
-    def name(self, thing: Any, wanted: str | None = None) -> str:
-        """Return the name of a thing. A second thing of the same name gets a number."""
-        first = name = wanted or qualified_name(thing)
+    def name(self, thing: Any, preferred: str | None = None) -> str:
+        """Return the name of an object. A second object with the same name gets a number."""
+        first = name = preferred or qualified_name(thing)
         number = 1
         while self.things.setdefault(name, thing) is not thing:
             number += 1

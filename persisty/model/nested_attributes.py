@@ -1,4 +1,4 @@
-"""Nested attributes: `place.city`, if `place` is a dataclass or a Struct.
+"""Nested attributes: `place.city` of a `place` that is a dataclass or a Struct.
 
 The fields of such classes are declared, so their values have types and can be compared. The values in a `dict` are not declared.
 """
@@ -17,7 +17,7 @@ from .types import IMPLICIT, Kind, bare, comparable, constrained, kind_of, unwra
 
 
 def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iterator[Attribute]:
-    """The attributes below one that is an object; nothing below one that is not, or is of a class it is itself part of."""
+    """Yield the attributes below one that is an object. Yields none below any other attribute, and none for a class that contains itself."""
     cls = bare(attribute.type)
     if attribute.kind is not Kind.JSON or cls in above:
         return
@@ -39,7 +39,7 @@ def nested_attributes(attribute: Attribute, above: tuple[Any, ...] = ()) -> Iter
 
 
 def fields_of(name: str, nested: Mapping[str, Attribute]) -> Fields:
-    """The names of the fields directly below an attribute, each with its own."""
+    """Return the names of the fields directly below an attribute, each with its own fields."""
     below = [one for one in nested if one.rpartition(".")[0] == name]
     return {one.rpartition(".")[2]: fields_of(one, nested) for one in below}
 

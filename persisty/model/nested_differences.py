@@ -1,6 +1,6 @@
-"""Compare the types of nested values: the differences that values stored within objects and lists may not survive.
+"""Compare the types of nested values: find differences that make stored values invalid.
 
-A wider type is no difference: a new field that has a default, a further member of a union or an enum. Constraints hold for new values only.
+A wider type is not a difference: a new field with a default, a further member of a union or an enum. Constraints apply to new values only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WIDER = frozenset({("integer", "float"), ("integer", "decimal")})
 def nested_differences(
     stored: Schema, was: AttributeSchema, declared: Schema, now: AttributeSchema
 ) -> tuple[list[str], list[str]]:
-    """Return what stored values of an attribute may not survive, and the paths of fields that are no longer declared."""
+    """Return the differences that may make stored values of an attribute invalid, and the paths of fields that are no longer declared."""
     found = [*_Comparison(stored, declared).of(was.type, now.type, ())]
     return [text for text, gone in found if not gone], [text for text, gone in found if gone]
 

@@ -1,6 +1,6 @@
-"""Integers inside attributes that are stored as JSON: each declared `int` has 64 bits, as an attribute has.
+"""Check integers inside attributes that are stored as JSON: each declared `int` has 64 bits, like an attribute.
 
-Python and JSON have integers of any length, and msgspec converts them. GraphQL and generated clients have no number for them.
+Python and JSON have integers of any length, and msgspec converts them. GraphQL and generated clients cannot represent larger ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def has_integers(found: Described) -> bool:
 
 
 def check_integers(value: Any, text: bytes, found: Described) -> None:
-    """Raise `ValueError` for a declared integer beyond 64 bits, with its place as msgspec writes it. `text`: the value as JSON."""
+    """Raise `ValueError` for a declared integer beyond 64 bits, with its place in msgspec's notation. `text`: the value as JSON."""
     if _LONG.search(text) is None:
         return
     for place, number in _integers(value, found.type, found):

@@ -1,7 +1,7 @@
 """The limit on the nesting of JSON, which is the same for every input.
 
-Encoders and decoders recurse, so that each has a depth at which it fails, which depends on the Python version and on the caller's stack. The
-bounds here are far below all of them: what is stored can always be encoded in a response, in an export or in an event.
+Encoders and decoders recurse and fail at some depth, which depends on the Python version and on the caller's stack. The
+bounds here are far below that depth: a stored value can always be encoded in a response, an export or an event.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ MAX_TEXT_NESTING = MAX_NESTING + 16
 """Levels of arrays and objects of a whole request: a value, and the request around it."""
 
 RECURSION = 2_500
-"""Recursion limit of a process that serves. Python's own, 1,000, is less than some values need that were stored without a bound."""
+"""Recursion limit of a server process. Python's own, 1,000, is too low for some values that were stored before there was a bound."""
 
 SHORT = 1_000
-"""Bytes of a text whose brackets are counted first, which is faster there."""
+"""Bytes up to which counting brackets is the faster test."""
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -52,7 +52,7 @@ def make_room() -> None:
 def surely_shallow(text: bytes, most: int = MAX_NESTING) -> bool:
     """Return whether the brackets of a JSON text show that it is not nested more deeply. False if only its value can show it.
 
-    It removes pairs of brackets from the inside out. A turn takes away at most two levels, `[]` and the `{}` around it.
+    It removes pairs of brackets from the inside out. A turn removes at most two levels, `[]` and the `{}` around it.
     """
     if len(text) <= SHORT and text.count(b"[") + text.count(b"{") <= most:
         return True

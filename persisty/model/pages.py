@@ -1,4 +1,4 @@
-"""A page of items, as a search and a loaded link give it."""
+"""Pages of items: the results of searches and of loaded links."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class ResultPage(Struct, Generic[T], frozen=True):
-    """A page of matches, iterable. `cursor` continues the same query; None when there is nothing more."""
+    """A page of matches, iterable. `cursor` continues the same query; None on the last page."""
 
     items: list[T]
     cursor: str | None = None
 
     @property
     def errors(self) -> tuple[UnreadableItem, ...]:
-        """The matches that this page lacks because they cannot be read, and the items behind loaded links that it lacks; see `UnreadableItem`."""
+        """The errors of matches, and of items behind loaded links, that are missing from this page because they cannot be read."""
         return ()
 
     def __iter__(self) -> Iterator[T]:
@@ -31,7 +31,7 @@ class ResultPage(Struct, Generic[T], frozen=True):
 
 
 class IncompletePage(ResultPage[T], Generic[T], frozen=True, rename={"unreadable": "errors"}):
-    """A page some of whose matches cannot be read. `items` are the others."""
+    """A page that lacks matches that cannot be read. `items` are the readable matches."""
 
     unreadable: tuple[Any, ...] = ()
 
@@ -41,7 +41,7 @@ class IncompletePage(ResultPage[T], Generic[T], frozen=True, rename={"unreadable
 
 
 def page_like(page: ResultPage[Any], items: list[Any], further: Iterable[UnreadableItem] = ()) -> ResultPage[Any]:
-    """Return the page with other items in the place of its own. `further`: errors to append, each item once."""
+    """Return the page with other items instead of its own. `further`: errors to append, one for each item."""
     errors = list(page.errors)
     for one in further:
         if one not in errors and all(one.details != other.details for other in errors):

@@ -1,4 +1,4 @@
-"""Members of enums of whole numbers, as values that msgspec converts: it takes members of other enums, and of these their values alone."""
+"""Replace members of integer enums by their values, because msgspec converts the members of all other enums but not of these."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .nesting import MAX_NESTING
 COLLECTIONS = (list, tuple, set, frozenset)
 
 
-def spelled(value: Any) -> Any:
-    """Return the value with numbers in the place of such members, within collections and mappings too."""
+def with_numbers(value: Any) -> Any:
+    """Return the value with each member of an integer enum replaced by its number, within collections and mappings too."""
     if isinstance(value, enum.Enum):
         return value.value if type(value.value) is int and not isinstance(value, int) else value
     if isinstance(value, Mapping):
-        return {spelled(name): spelled(one) for name, one in value.items()}
+        return {with_numbers(name): with_numbers(one) for name, one in value.items()}
     if type(value) in COLLECTIONS:
-        return type(value)(spelled(one) for one in value)
+        return type(value)(with_numbers(one) for one in value)
     return value
 
 
-def has_members(value: Any) -> bool:
-    """Return whether there are such members within the value. A value that is nested too deeply has none: it is refused in any case."""
+def has_integer_members(value: Any) -> bool:
+    """Return whether the value contains members of integer enums. False for a value that is nested too deeply, which is rejected anyway."""
     level = [value]
     for _ in range(MAX_NESTING + 1):
         below: list[Any] = []

@@ -1,4 +1,4 @@
-"""From a declared link to its ends: targets are looked up by name, and the attributes that connect the items are found and checked."""
+"""Resolve declared links: look up their targets by name, and find and check the attributes that connect the items."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Find = Callable[[str], Any]
 """A name as it is written in the declaring module → the class there, or the name itself."""
 
 
-def ends_of(link: Link, owner: StoreMeta[Any], known: Known, at_hand: Find) -> Ends:
+def ends_of(link: Link, owner: StoreMeta[Any], known: Known, in_module: Find) -> Ends:
     """Return the ends of a link. `InvalidDeclaration` for a name that no item has, or ends that do not fit."""
-    target = _target(link, owner, link.target, known, at_hand)
+    target = _target(link, owner, link.target, known, in_module)
     if link.kind == "belongs_to":
         return _fitting(
             link, owner, Ends(target, _attribute(link, owner, owner, link.by), _key(link, owner, target)), target
@@ -26,11 +26,11 @@ def ends_of(link: Link, owner: StoreMeta[Any], known: Known, at_hand: Find) -> E
     if link.through is None:
         remote = _foreign_key(link, owner, owner, target, link.declared.by)
         return _fitting(link, owner, Ends(target, _key(link, owner, owner), remote), target)
-    middle = _target(link, owner, link.through, known, at_hand)
+    middle = _target(link, owner, link.through, known, in_module)
     near = _foreign_key(link, owner, owner, middle, None)
     far = _foreign_key(link, owner, target, middle, link.declared.by)
     if near == far:
-        raise _wrong(link, owner, f"leads through {middle.name} by one attribute both ways: name the other in `by`")
+        raise _wrong(link, owner, f"uses one attribute of {middle.name} for both ends: name the other in `by`")
     return Ends(target, _key(link, owner, owner), _key(link, owner, target), middle, near, far)
 
 
@@ -42,18 +42,18 @@ def leads_to(link: Link, meta: StoreMeta[Any]) -> bool:
     return target is meta or (isinstance(target, StoreMeta) and target.name == meta.name)
 
 
-def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, at_hand: Find) -> StoreMeta[Any]:
+def _target(link: Link, owner: StoreMeta[Any], named: Any, known: Known, in_module: Find) -> StoreMeta[Any]:
     if isinstance(named, str):
-        named = known.get(snake(named)) or at_hand(named)
+        named = known.get(snake(named)) or in_module(named)
     meta: Any = getattr(named, "__persisty__", named)
     if not isinstance(meta, StoreMeta):
         raise _wrong(link, owner, f"leads to {named!r}, which is not a stored item")
-    return known.get(meta.name, meta)  # a class stands for its store, which may have been replaced
+    return known.get(meta.name, meta)  # the store of a class may have been replaced
 
 
 def _wrong(link: Link, owner: StoreMeta[Any], message: str) -> InvalidDeclaration:
     fault = Fault(f"/{link.name}", message)
-    return InvalidDeclaration(f"{owner.item.__qualname__} has a link that leads nowhere", faults=[fault])
+    return InvalidDeclaration(f"{owner.item.__qualname__} has a link with an invalid target", faults=[fault])
 
 
 def _fitting(link: Link, owner: StoreMeta[Any], ends: Ends, target: StoreMeta[Any]) -> Ends:
@@ -66,13 +66,13 @@ def _fitting(link: Link, owner: StoreMeta[Any], ends: Ends, target: StoreMeta[An
 
 def _attribute(link: Link, owner: StoreMeta[Any], of: StoreMeta[Any], name: str) -> str:
     if name not in of.attributes:
-        raise _wrong(link, owner, f"goes by {name}, which is not an attribute of {of.name}")
+        raise _wrong(link, owner, f"uses the key in {name}, which is not an attribute of {of.name}")
     return name
 
 
 def _key(link: Link, owner: StoreMeta[Any], of: StoreMeta[Any]) -> str:
     if len(of.key_attributes) != 1:
-        raise _wrong(link, owner, f"leads by the key of {of.name}, which has several parts")
+        raise _wrong(link, owner, f"uses the key of {of.name}, which has several attributes")
     return of.key_attributes[0].name
 
 
@@ -82,14 +82,14 @@ def _foreign_key(link: Link, owner: StoreMeta[Any], to: StoreMeta[Any], of: Stor
         return _attribute(link, owner, of, by)
     found = [one.by for one in of.links.values() if one.kind == "belongs_to" and leads_to(one, to)]
     if len(found) > 1:
-        raise _wrong(link, owner, f"may go by any of {', '.join(found)} of {of.name}: name one in `by`")
+        raise _wrong(link, owner, f"is ambiguous, because {of.name} has {', '.join(found)}: name one in `by`")
     return _attribute(link, owner, of, found[0] if found else f"{to.name}_{_key(link, owner, to)}")
 
 
 def resolved_schema(meta: StoreMeta[Any]) -> Schema:
-    """Return the schema of an item with each link's target named by its store, as the link is bound.
+    """Return the schema of an item with the store name of each link's target.
 
-    A class that is declared later can only be named by its class name; its store may have another name.
+    A declaration may name a class that is declared later. Its store may have another name.
     """
     links = tuple(_resolved(one, meta.links[one.name].ends) for one in meta.schema.links)
     return msgspec.structs.replace(meta.schema, links=links)

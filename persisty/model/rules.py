@@ -1,7 +1,7 @@
-"""Access rules as data: who may do something with which items, combined with `&`, `|` and `~`.
+"""Access rules as data: which callers may perform a verb on which items. Rules are combined with `&`, `|` and `~`.
 
 `owned("author_id") | scope("admin")` is a record. `persisty.security.row_filters` evaluates it for one caller: the result is a
-filter that travels with the query or the write, so that an engine decides it together with everything else.
+filter that is sent with the query or the write, so that the engine decides it in the same call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Rule(Struct, frozen=True, tag_field="kind"):
 
     @property
     def parts(self) -> tuple[Rule, ...]:
-        """The rules for the same item that this rule combines."""
+        """The rules that this rule combines, all for the same item."""
         return ()
 
     @property
@@ -62,7 +62,7 @@ class Rule(Struct, frozen=True, tag_field="kind"):
 
 
 class Constant(Rule, frozen=True, tag="constant"):
-    """Every caller and every item, or none."""
+    """All callers and items, or none of them."""
 
     allowed: bool
 
@@ -252,7 +252,7 @@ def owned(attribute: AttributeExpression[Any] | str) -> Rule:
 
 
 def member(attribute: AttributeExpression[Any] | str, claim: str) -> Rule:
-    """Allow the items whose attribute is the value that the caller's token claims, or one of the list it claims: a tenant, a group."""
+    """Allow the items whose attribute is the value that the caller's token claims, or one of the values in a claimed list: a tenant, a group."""
     return Member(_name("member", attribute), claim)
 
 
@@ -279,12 +279,12 @@ def linked(link: Any, rule: Rule) -> Rule:
 
 
 def custom(function: Callable[[Any], Filter | bool]) -> Rule:
-    """Ask a function, which takes the `Caller` and returns True, False, or a filter of the items. It is called once for each request."""
+    """Let a function decide. It takes the `Caller` and returns True, False, or a filter of the items. It is called once for each request."""
     return CustomFunction(function)
 
 
 def joined(kind: type[AllOf | AnyOf], rules: tuple[Rule, ...]) -> Rule:
-    """Return the rules combined, flat, with constants and repetitions folded away."""
+    """Return the rules combined, flat, without constants and repetitions."""
     neutral = kind is AllOf
     parts: list[Rule] = []
     for rule in rules:
@@ -309,7 +309,7 @@ def replaced(rule: Rule, leaf: Callable[[Rule], Rule]) -> Rule:
 
 
 def leaves(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
-    """Return each rule in this one that combines no others, with its path: `/any/0/owned`. A `linked` rule is one of them."""
+    """Yield each rule in this one that combines no others, with its path: `/any/0/owned`. A `linked` rule is one of them."""
     at = f"{path}/{rule.__struct_config__.tag}"
     match rule:
         case AllOf(rules) | AnyOf(rules):
@@ -322,7 +322,7 @@ def leaves(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
 
 
 def everything_in(rule: Rule, path: str) -> Iterator[tuple[str, Rule]]:
-    """Return what `leaves` does, and what is in the rules of items behind links."""
+    """Yield the same as `leaves`, and the leaves of rules for items behind links."""
     for at, leaf in leaves(rule, path):
         yield at, leaf
         if isinstance(leaf, Through):

@@ -1,6 +1,6 @@
 """`Schema`: the inert description of an item. A `@stored` class and a JSON document make the same schema.
 
-A schema is data: it refers to no class and no function, only to names. `persisty.model.compilation` makes a `StoreMeta` of it,
+A schema is data: it refers to classes and functions by name only. `persisty.model.compilation` compiles it to a `StoreMeta`,
 `persisty.model.schema_json` reads and writes it as JSON.
 """
 
@@ -20,10 +20,10 @@ from .rules import Rule
 from .schema_types import Part, Type
 
 FORMAT: Literal[1] = 1
-"""The version of the format. A document of another version is refused."""
+"""The version of the format. A document of another version is rejected."""
 
 DOCUMENTATION = frozenset({"description", "title", "examples", "extra_json_schema"})
-"""The members that document a schema. They are no part of its hash."""
+"""The members that document a schema. They are not part of its hash."""
 
 
 class Default(Part, frozen=True, tag_field="kind"):
@@ -189,7 +189,7 @@ class Document(Part, frozen=True, kw_only=True):
 
 
 OWN = (Part, Rule, Filter, Access, Cache)
-"""The records that a schema is made of. All else in it is a value."""
+"""The records that a schema is made of. Everything else in it is a value."""
 
 
 def canonical(part: Any, *, documented: bool = True) -> Any:

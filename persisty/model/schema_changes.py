@@ -1,11 +1,11 @@
-"""The differences between the stored schema of an item and its declaration, as data: a `Change` each, sorted by what it costs and loses.
+"""The differences between the stored schema of an item and its declaration, as data: a `Change` each, with its cost and the data that it loses.
 
 `persisty diff` prints changes, `persisty migrate` applies them. `schema_differences` finds those that stop the start.
 
 ```
-safe          no stored value is touched: serving can go on, and nothing is lost
+safe          no stored value is read or written, and nothing is lost
 slow          stored items are read or written: a backfill, an index that is built, a check of every item
-waves         DynamoDB changes one index at a time, and each takes its time
+waves         DynamoDB changes one index at a time, each in a deployment of its own
 destructive   values are deleted: applied only if it is named, as `--allow drop:car.odometer`
 ```
 """
@@ -28,7 +28,7 @@ from .stored_before import value_before
 from .value_conversions import CONVERSIONS
 
 DYNAMODB = "dynamodb"
-"""Name of the engine whose changes have effects of their own."""
+"""Name of the engine with different effects."""
 
 
 class Effect(enum.StrEnum):
@@ -72,8 +72,8 @@ EFFECTS: dict[str, tuple[Effect, Effect]] = {
 class Change(Struct, frozen=True, kw_only=True):
     """One difference. `name`: the attribute, index or link; empty for a change of the item itself.
 
-    `message` is one sentence. `blocked`: why the change cannot be applied while items are stored, and what to declare instead. `allow`: what
-    `--allow` has to name, of a destructive change.
+    `message` is one sentence. `blocked`: why the change cannot be applied while items are stored, and what to declare instead. `allow`: the value
+    of `--allow` that permits a destructive change.
     """
 
     kind: str
@@ -93,7 +93,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 class Changes:
-    """Makes the changes of one store, with the effects that they have on an engine."""
+    """Builds the changes of one store, with their effects on an engine."""
 
     def __init__(self, store: str, engine: str) -> None:
         self._store, self._column = store, int(engine == DYNAMODB)
@@ -107,13 +107,13 @@ class Changes:
 
 
 def changes_of(stored: Schema, declared: StoreMeta[Any], engine: str) -> list[Change]:
-    """Return the changes that make the declaration of a stored schema, in the order in which they are applied. The store's name is compared by the
-    caller. `engine`: the name of the engine that has the items."""
+    """Return the changes from a stored schema to the declaration, in the order in which they are applied. The caller compares the names of the
+    stores. `engine`: the name of the engine that stores the items."""
     make, renamed = Changes(declared.name, engine), renames(stored, declared.schema)
     return [
         *_attributes(stored, declared, renamed, make),
         *_key(stored, declared.schema, renamed, make),
-        # an index of DynamoDB has its attributes under their names, so one over a renamed attribute is another
+        # DynamoDB's indexes refer to attributes by name, so an index over a renamed attribute is a new index
         *_indexes(stored, declared.schema, {} if engine == DYNAMODB else renamed, make),
         *_links(stored, declared.schema, make),
         *_item(stored, declared.schema, make),
@@ -177,7 +177,7 @@ def _altered(
             None
             if known
             else (
-                f"There is no conversion from {old} to {new}: declare a new attribute, copy the values in code, and remove this one"
+                f"{old} cannot be converted to {new}: declare a new attribute, copy the values in code, and remove this one"
             )
         )
         message = f"{name} is {new} now, was {old}: each value is converted"
@@ -263,7 +263,7 @@ def _key(stored: Schema, declared: Schema, renamed: Mapping[str, str], make: Cha
     before = tuple(renamed.get(name, name) for name in stored.key)
     if before != declared.key:
         old, new = ", ".join(stored.key), ", ".join(declared.key)
-        message = f"The key is {new} now, was {old}: every item needs another key of its own"
+        message = f"The key is {new} now, was {old}: every item gets another key"
         yield make.make("key_changed", message, before=old, after=new)
 
 

@@ -1,7 +1,7 @@
-"""Compare the schema under which items were stored with the schema that is declared now: the differences that stored items do not survive.
+"""Compare the stored schema of an item with its declaration: find the differences that make stored items unreadable.
 
-Harmless differences are no faults: access rules, links, indexes, bounds, documentation, the members of an enum (an item that has a removed one
-is named when it is read), an attribute that is gone, a new attribute that has a value in stored items (see `stored_before`).
+Harmless differences are not faults: access rules, links, indexes, bounds, documentation, the members of an enum (an item with a removed member
+is reported when it is read), a removed attribute, a new attribute that has a value in stored items (see `stored_before`).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from .stored_before import value_before
 from .value_conversions import KIND_OF
 
 OPAQUE: dict[type[Type], str] = {Python: "any", List: "list"}
-"""Types with a form of their own. `any` is compared with nothing: a schema only names such a type."""
+"""Types with a form of their own. `any` is not compared: a schema only names such a type."""
 KEYED = "Stored items keep their old key: declare it again, or `persisty migrate` gives them the new one"
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
-"""Share of equal attributes from which a new item looks like a former one under another name."""
+"""Share of equal attributes above which a new item is suspected to be a renamed one."""
 
 
 def differences(
     stored: Schema, declared: StoreMeta[Any], columns: Collection[str] | None = None, mirrored: Collection[str] = ()
 ) -> Iterator[Fault]:
-    """Yield a fault for each difference that items stored under a schema do not survive.
+    """Yield a fault for each difference that makes items stored under a schema unreadable.
 
-    `columns`: the columns of the table. A column with the new name and none with the former one was renamed. None: the items have no columns.
-    `mirrored`: columns of former names whose values are in the new ones, too.
+    `columns`: the columns of the table. A table with a column of the new name and none of the former name was renamed. None: the items have no columns.
+    `mirrored`: columns of former names whose values the new columns have, too.
     """
     name, schema = declared.name, declared.schema
     if stored.key != schema.key:
@@ -58,7 +58,7 @@ def differences(
         elif former is not None:
             yield Fault(path, _copying(schema, one.name, former, columns))
         elif columns is not None and one.name in columns:
-            continue  # stored by newer code, or under a name that it has changed since: the table is compared by itself
+            continue  # newer code stored it, or it was renamed again: the table itself is compared
         elif not one.optional and value_before(declared.attributes[one.name]) is None:
             gone = [
                 old.name for old in stored.attributes if old.name not in now and form(stored, old) == form(schema, one)
@@ -68,10 +68,10 @@ def differences(
 
 
 def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collection[str] = ()) -> Iterator[Fault]:
-    """Yield a fault for each new attribute that may be the new name of one that is no longer declared: the values under the former name would
-    vanish without an error, since stored items have a value of the new one.
+    """Yield a fault for each new attribute that may be a renamed one: stored items read with a value of the new attribute, so the values under the
+    former name would be lost without an error.
 
-    `abandoned`: attributes whose values are left behind on purpose, as `car.odometer`.
+    `abandoned`: attributes whose values are no longer needed, such as `car.odometer`.
     """
     name, schema = declared.name, declared.schema
     before = {one.name for one in stored.attributes}
@@ -80,24 +80,24 @@ def hidden_values(stored: Schema, declared: StoreMeta[Any], abandoned: Collectio
     for one in schema.attributes:
         if one.name in before or not before.isdisjoint(one.former_names):
             continue
-        alike = [old.name for old in gone if _alike(stored, old, schema, one)]
-        if alike and (one.optional or value_before(declared.attributes[one.name]) is not None):
-            hidden = " and ".join(alike)
+        similar = [old.name for old in gone if _are_similar(stored, old, schema, one)]
+        if similar and (one.optional or value_before(declared.attributes[one.name]) is not None):
+            hidden = " and ".join(similar)
             yield Fault(
                 f"/{name}/{one.name}",
-                f"It is new, and {hidden} of the same type is no longer declared, so the values of {hidden} would not be seen any more. If it is "
-                f"the new name, declare {' or '.join(map(named_before, alike))}. If it is not, leave these values behind with "
-                f"App(abandoned={[f'{name}.{old}' for old in alike]})".replace("'", '"'),
+                f"It is new, and {hidden} of the same type is no longer declared, so the values of {hidden} would no longer be read. If it was "
+                f"renamed, declare {' or '.join(map(named_before, similar))}. If not, abandon these values with "
+                f"App(abandoned={[f'{name}.{old}' for old in similar]})".replace("'", '"'),
             )
 
 
-def _alike(stored: Schema, old: AttributeSchema, schema: Schema, new: AttributeSchema) -> bool:
+def _are_similar(stored: Schema, old: AttributeSchema, schema: Schema, new: AttributeSchema) -> bool:
     same = (old.optional, old.default, old.generator) == (new.optional, new.default, new.generator)
     return same and form(stored, old) == form(schema, new)
 
 
 def remedy(one: AttributeSchema) -> str:
-    """Return what to declare for a new attribute of which stored items have no value."""
+    """Return what to declare for a new attribute that has no value in stored items."""
     if one.generator is None:
         return "declare a default, or let it be None"
     shown = f", as in `{one.name}: Attr[datetime | None] = {one.generator.upper()}`" if one.generator in TIMES else ""
@@ -110,7 +110,7 @@ def named_before(former: str) -> str:
 
 
 def _copying(schema: Schema, name: str, former: str, columns: Collection[str] | None) -> str:
-    """Return how stored values get from a former attribute into the one that has its place."""
+    """Return the message that tells how to move stored values from a former attribute to its new name."""
     if columns is not None and name in columns:
         return (
             f"Stored items have it as {former}, and the table has both columns. If a migration was interrupted, run `persisty migrate` again. "

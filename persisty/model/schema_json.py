@@ -1,7 +1,7 @@
 """A schema as JSON: read with every fault and its path, written, and described by a JSON Schema (draft 2020-12).
 
-Reading is a walk over the records of `persisty.model.schema`: their annotations say what a member may be, and the tables below which
-records the member `kind` tells apart.
+The reader walks over the records of `persisty.model.schema`: their annotations define the type of each member, and the tables below the
+record for each value of the member `kind`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KINDS: dict[type[Struct], Mapping[str, type[Struct]]] = {
 """Record → its kinds, by the value of the member `kind`."""
 
 MAX_STEPS = 100
-"""Longest path of a record. Types, rules and filters can contain others."""
+"""The most steps of a path. Types, rules and filters can contain others."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -150,7 +150,7 @@ def _read_record(
 
 
 def _required(record: type[Struct]) -> list[str]:
-    """The members without a default, and the version of the format, which is never left out."""
+    """Return the members without a default, and the version of the format, which is always required."""
     without = len(record.__struct_fields__) - len(record.__struct_defaults__)
     defaults = (*[NODEFAULT] * without, *record.__struct_defaults__)
     named = zip(record.__struct_fields__, defaults, strict=True)
@@ -176,7 +176,7 @@ def _shown(given: Any) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a `Document`: what `persisty schema` prints is valid by it."""
+    """Return the JSON Schema of a `Document`, which describes the output of `persisty schema`."""
     concrete = [row for rows in KINDS.values() for row in rows.values()]
     _, found = msgspec.json.schema_components([Document, *concrete], ref_template="#/$defs/{name}")
     for base, rows in KINDS.items():
@@ -197,7 +197,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(found: Any) -> Any:
-    """Return the definitions without `discriminator`, which JSON Schema does not know and which lists the base of a rule only."""
+    """Return the definitions without `discriminator`, which is not part of JSON Schema and lists only the base of a rule."""
     if isinstance(found, dict):
         return {name: _plain(one) for name, one in found.items() if name != "discriminator"}
     return [_plain(one) for one in found] if isinstance(found, list | tuple) else found

@@ -1,6 +1,6 @@
 """Types of a `Schema`, as data: one record for each kind of value, distinguished by the member `kind` of their JSON.
 
-`persisty.model.type_descriptions` makes them of annotations, and annotations of them.
+`persisty.model.type_descriptions` converts annotations to them, `persisty.model.type_construction` converts them to annotations.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def ordered_json(value: Any) -> bytes:
     """Return the value as JSON. Equal values have equal bytes."""
     try:
         return _ENCODER.encode(value)
-    except TypeError:  # members of a set cannot be compared, or names of an object are no texts
+    except TypeError:  # members of a set cannot be compared, or names in an object are not text
         return _written(with_ordered_sets(value))
 
 
@@ -40,7 +40,7 @@ def with_ordered_sets(value: Any) -> Any:
 
 
 def ordered(members: Iterable[Any]) -> Iterable[Any]:
-    """Return the members of a list as they are, and those of a set in order."""
+    """Return the members of a list unchanged, and those of a set in order."""
     return _members(members) if isinstance(members, set | frozenset) else members
 
 
@@ -74,7 +74,7 @@ def with_sets(value: Any, convert: Callable[[set[Any] | frozenset[Any]], Any]) -
         return members if isinstance(value, list) else tuple(members)
     if isinstance(value, msgspec.Struct):
         return _replaced(value, kind.__struct_fields__, convert, force_setattr)
-    # a dataclass, without the module of that name, which takes its time to import
+    # a dataclass; importing `dataclasses` would slow down a cold start
     return _replaced(value, getattr(kind, "__dataclass_fields__", ()), convert, object.__setattr__)
 
 

@@ -1,6 +1,6 @@
-"""`@stored`: a class with annotations becomes an item: a msgspec Struct whose class attributes are filter expressions.
+"""`@stored`: turn a class with annotations into an item, a msgspec Struct whose class attributes are filter expressions.
 
-The flow: `class_reading` makes a `Schema` and its bindings of the class, `compilation` checks the schema and makes the Struct, with the
+`class_reading` reads the class into a `Schema` and its bindings. `compilation` checks the schema and builds the Struct, with the
 frozen `StoreMeta` as `__persisty__`.
 """
 
@@ -126,7 +126,7 @@ def stored(
 
 
 def _several(argument: str, given: Any, kind: type[T], faults: list[Fault]) -> tuple[T, ...]:
-    """One or several of a kind, as a tuple."""
+    """Return one value or several as a tuple. Adds a fault for a value of another type."""
     found = (given,) if isinstance(given, kind) or not isinstance(given, Iterable) else tuple(given)
     if not all(isinstance(one, kind) for one in found):
         faults.append(Fault("", f"has {argument} of the wrong type", kind.__name__, repr(given)[:80]))

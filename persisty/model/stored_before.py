@@ -4,7 +4,7 @@
 a constant default                       the default
 a default that makes a list or object    a new copy of it
 VERSION                                  1, the first version
-any other function or generator          null: a new value at each read would not be the item's
+any other function or generator          null, because each read would return another value
 no default                               null
 ```
 """
@@ -25,7 +25,7 @@ from .type_construction import FACTORIES
 
 
 def value_before(attribute: Attribute) -> Callable[[], Any] | None:
-    """Return a function that returns the value, None where that is null."""
+    """Return a function that returns the value. None if the value is null."""
     default = attribute.default
     if attribute.generator is not None:
         return VERSION.create if attribute.generator is VERSION and not attribute.optional else None
@@ -40,8 +40,8 @@ def value_before(attribute: Attribute) -> Callable[[], Any] | None:
 def late_indexes(stored: Schema | None, declared: StoreMeta[Any]) -> list[Index]:
     """Return the indexes that miss stored items if an engine indexes only items that have all attributes.
 
-    `stored`: the schema that was applied last, None if it is not known. Such an index is new, or has an attribute that is new, and stored items
-    have a value of the attribute that they lack.
+    `stored`: the schema that was applied last, None if it is unknown. Such an index is new or has a new attribute, and the attribute has
+    a value in stored items that lack it.
     """
     names = set() if stored is None else {one.name for one in stored.attributes}
     indexes = set() if stored is None else {one.attributes for one in stored.indexes}

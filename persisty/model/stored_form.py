@@ -1,7 +1,7 @@
-"""Compile a schema of the past, whose functions and Python types may not exist any more.
+"""Compile a schema of the past, whose functions and Python types may no longer exist.
 
-It is compiled from its stored form, which needs nothing that an app has to supply: for a nested value the form, for an enum its values, and no rules,
-links and functions, which leave no trace in what is stored. The schema of the compiled item is the exact one.
+It is compiled from its stored form, which needs no objects of an app: nested values have their form, enums their values. Rules,
+links and functions are left out, because they do not affect stored values. The compiled item has the exact schema.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ def _attribute(schema: Schema, one: AttributeSchema) -> AttributeSchema:
     values = members(schema, one)
     type_: Type = Choice(values=values) if values else NESTED.get(form(schema, one), one.type)
     fits = one.generator in GENERATORS and form(schema, one) in GENERATORS[one.generator].fits
-    if fits and isinstance(
-        type_, Integer | String
-    ):  # the bounds of former declarations may refuse what the generator gives
+    if fits and isinstance(type_, Integer | String):  # bounds of former declarations may reject generated values
         type_ = type(type_)()
     unknown = isinstance(one.default, Function) and one.default.function not in FACTORIES
     return structs.replace(
@@ -68,7 +66,7 @@ def _attribute(schema: Schema, one: AttributeSchema) -> AttributeSchema:
 
 
 def reversed_names(before: Schema, after: Schema) -> Schema:
-    """Return the schema `before` with the names of `after` as its former ones, so that what was renamed is renamed back."""
+    """Return the schema `before` with the names of `after` as its former ones, so that renamed attributes get their former names again."""
     heirs = {old: one.name for one in after.attributes for old in one.former_names}
     attributes = tuple(
         structs.replace(one, former_names=(heirs[one.name],)) if one.name in heirs else one for one in before.attributes

@@ -1,6 +1,6 @@
 """The declared fields of a class: of a msgspec Struct, a dataclass, an attrs class, a TypedDict or a NamedTuple.
 
-A generic gives its fields with its arguments: `Found[Message]` has a `list[Message]` where `Found` has a `list[T]`.
+The type variables of a generic are replaced by its arguments: `Found[Message]` has a `list[Message]` if `Found` has a `list[T]`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def declared_fields(cls: Any) -> tuple[StructField, ...]:
 
 
 def declares_fields(cls: Any) -> bool:
-    """Return whether the class, or the generic, is one with declared fields."""
+    """Return whether the class or generic declares fields."""
     origin = get_origin(cls) or cls
     return isinstance(origin, type) and any(is_one(origin) for is_one, _ in READERS)
 
@@ -73,7 +73,7 @@ def _of_struct(cls: Any, origin: Any) -> list[StructField]:
 
 def _of_dataclass(cls: Any, origin: Any) -> list[StructField]:
     hints = _hints(cls, origin)
-    dataclasses = sys.modules["dataclasses"]  # the class has imported it, which takes its time
+    dataclasses = sys.modules["dataclasses"]  # the class has imported it; an import here would slow down a cold start
     return [
         _field(one.name, hints[one.name], *_without(dataclasses.MISSING, one.default, one.default_factory))
         for one in dataclasses.fields(origin)
@@ -91,7 +91,7 @@ def _of_attrs(cls: Any, origin: Any) -> list[StructField]:
 
 
 def _of_typed_dict(cls: Any, origin: Any) -> list[StructField]:
-    """Return the members by name, as msgspec has them."""
+    """Return the members sorted by name, the order of msgspec."""
     found: list[StructField] = []
     for name, hint in sorted(_hints(cls, origin).items()):
         # `__required_keys__` is wrong where annotations are text, so the wrapper decides
@@ -130,7 +130,7 @@ def _without(missing: Any, default: Any, factory: Any) -> tuple[Any, Any]:
 
 
 def _hints(cls: Any, origin: type) -> dict[str, Any]:
-    """Return the annotations of a class, with the arguments of generics in the place of their type variables."""
+    """Return the annotations of a class, with the arguments of generics instead of type variables."""
     hints = get_type_hints(origin, include_extras=True)
     arguments = _type_arguments(cls)
     if not any(arguments.values()):
@@ -155,7 +155,7 @@ def _type_arguments(cls: Any) -> dict[Any, dict[Any, Any]]:
 
 
 def substituted(annotation: Any, arguments: Mapping[Any, Any]) -> Any:
-    """Return the annotation with arguments in the place of type variables."""
+    """Return the annotation with arguments instead of type variables."""
     if isinstance(annotation, TypeVar):
         return arguments.get(annotation, annotation)
     inner = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())

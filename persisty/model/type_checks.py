@@ -1,4 +1,4 @@
-"""Check the types of a declaration: bounds that no value meets, sets of values that Python cannot put into a set, an attribute that is always None."""
+"""Check the types of a declaration: reject contradictory bounds, sets of unhashable values, and attributes that are always None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .schema_types import Dict, Float, Integer, List, Null, Number, Set, Type, p
 from .type_descriptions import arms
 
 UNHASHABLE = (List, Dict)
-"""Types whose values Python takes into no set."""
+"""Types whose values cannot be members of a set."""
 
 
 def check_types(schema: Schema, faults: list[Fault]) -> None:

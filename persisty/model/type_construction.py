@@ -1,6 +1,6 @@
-"""Python types of the descriptions in a schema: `annotation_of` a type, and `types_of` the definitions. The way back from `type_descriptions`.
+"""Build Python types from the descriptions in a schema: `annotation_of` a type, `types_of` the definitions. The inverse of `type_descriptions`.
 
-A Struct is made of an `Object`, and an enum of an `Enumeration`.
+An `Object` becomes a Struct, and an `Enumeration` an enum.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ def annotation_of(described: Type, named: Lookup, python: Lookup) -> Any:
         case _:
             base = ANNOTATIONS[type(described)]
     fields = described.__struct_fields__
-    said = {name: value for name in CONSTRAINTS if name in fields and (value := getattr(described, name)) is not None}
-    if "examples" in said:
-        said["examples"] = list(said["examples"])
-    return Annotated[base, msgspec.Meta(**said)] if said else base
+    given = {name: value for name in CONSTRAINTS if name in fields and (value := getattr(described, name)) is not None}
+    if "examples" in given:
+        given["examples"] = list(given["examples"])
+    return Annotated[base, msgspec.Meta(**given)] if given else base
 
 
 ANNOTATIONS: dict[type[Type], Any] = {form: annotation for annotation, form in reversed(SCALARS.items())}
 
 
 def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], python: Lookup) -> dict[str, Any]:
-    """Return the Python type of each definition. Types in `known`, by their definitions, are used again; new ones are added to it."""
+    """Return the Python type of each definition. Types in `known`, by their definitions, are reused; new ones are added to it."""
     made: dict[str, Any] = {}
     fresh: list[tuple[Any, Object]] = []
     for name, definition in sorted(definitions.items(), key=lambda one: isinstance(one[1], Object)):
@@ -79,7 +79,7 @@ def types_of(definitions: Mapping[str, Definition], known: dict[str, Any], pytho
                 known[identity] = _struct(name, definition, made, python)
                 fresh.append((known[identity], definition))
         made[name] = known[identity]
-    for struct, definition in fresh:  # only now every name has its type
+    for struct, definition in fresh:  # each name has its type by now
         struct.__annotations__.update(
             {one.name: _annotation(one, made.__getitem__, python) for one in definition.fields}
         )
@@ -104,7 +104,7 @@ def _reachable(name: str, definitions: Mapping[str, Definition]) -> dict[str, De
 
 
 def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Lookup) -> type[Struct]:
-    """Return the Struct of an object, with annotations that are still to be given. `known` has the enumerations."""
+    """Return the Struct of an object, whose annotations are set later. `known` has the enumerations."""
     made: list[type[Struct]] = []
     struct = msgspec.defstruct(
         name,
@@ -126,7 +126,7 @@ def _struct(name: str, definition: Object, known: Mapping[str, Any], python: Loo
 
 
 def _field_default(field: Field, made: list[type[Struct]], known: Mapping[str, Any], python: Lookup) -> dict[str, Any]:
-    """Return the arguments of `msgspec.field` for a default. A list or an object is made anew for each value."""
+    """Return the arguments of `msgspec.field` for a default. A list or an object is a new one for each value."""
     if field.default is None:
         return {"default": UNSET} if field.omittable else {}
     if isinstance(field.default, Function):

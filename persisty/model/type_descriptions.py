@@ -1,8 +1,9 @@
-"""Types as data: the one reader of annotations. All that says something about a type reads its description.
+"""Types as data: the one reader of annotations. All other modules read the descriptions made here.
 
 `described` returns the description of an annotation for surfaces, with the classes behind it. `Describer` makes the types of a schema, which
-is stored and compared: there a class is described if the same class can be made of its description, a Struct or a dataclass. One that runs code
-of its own is described and named (`Definition.python`). Any other type is only named (`Python`), so that a stored schema keeps its hash. `type_construction` goes the way back.
+is stored and compared: there a class is described if its description can be turned into an equal class: a Struct or a dataclass. A class that runs code
+of its own is described and named (`Definition.python`). Any other type is only named (`Python`), so that the hash of a stored schema does not change.
+`type_construction` is the inverse.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ BASES: dict[str, type[enum.Enum]] = {"IntEnum": enum.IntEnum, "StrEnum": enum.St
 
 
 class Describer:
-    """Describe annotations as a schema has them. `definitions`: the named types that the descriptions refer to; `names`: the things they name;
+    """Describe annotations for a schema. `definitions`: the named types that the descriptions refer to; `names`: the things they name;
     `classes`: the class behind each of these names."""
 
     def __init__(self) -> None:
@@ -143,7 +144,7 @@ class Describer:
                 number += 1
                 name = f"{first}{number}"
             self._known[identity], self.classes[name] = name, cls
-            self.definitions[name] = Enumeration(members={})  # its place, for a class that contains itself
+            self.definitions[name] = Enumeration(members={})  # placeholder, for a class that contains itself
             self.definitions[name] = msgspec.structs.replace(define(cls), python=self._supplied(cls))
         return name
 
@@ -202,7 +203,7 @@ class Describer:
         return struct_fields(cls)
 
     def _supplied(self, cls: Any) -> str | None:
-        """Return the name of a class that the app has to supply, because its own code decides which values are valid."""
+        """Return the name of a class that the app must supply because its code decides which values are valid. None for any other class."""
         return self.names.name(cls) if runs_code(cls) else None
 
     def _values(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -213,7 +214,7 @@ class Describer:
 
 
 class _Complete(Describer):
-    """Describe annotations as msgspec converts to them."""
+    """Describe annotations for surfaces: every type that msgspec converts to."""
 
     def _is_enum(self, cls: type) -> bool:
         return issubclass(cls, enum.Enum)
@@ -267,9 +268,9 @@ class Described(Struct, frozen=True, eq=False):
 
 
 def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
-    """Return the description of an annotation, None included. It never says more than msgspec converts to: an annotation that msgspec refuses is `Python`.
+    """Return the description of an annotation, None included. An annotation that msgspec rejects is described as `Python`.
 
-    It is remembered with `meta`, or with the stored item that the annotation names, so that it goes with the item.
+    The description is cached in `meta`, or in the stored item that the annotation names, and freed with it.
     """
     try:
         hash(annotation)
@@ -281,7 +282,7 @@ def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
 
 
 def description_of(annotation: Any, written: str = "") -> Described:
-    """Return the description of an annotation as `described` does, without remembering it."""
+    """Return the description of an annotation as `described` does, without caching it."""
     describer = _Complete()
     try:
         msgspec.msgpack.Decoder(tuple[annotation])
@@ -301,19 +302,19 @@ def _known_with(meta: StoreMeta[Any], annotation: Any, written: str) -> Describe
 
 
 def item_of(cls: Any) -> StoreMeta[Any] | None:
-    """Return the stored item that a class is, None for any other class."""
+    """Return the meta of a stored item's class, None for any other class."""
     meta = getattr(cls, "__persisty__", None)
     return meta if isinstance(meta, StoreMeta) else None
 
 
 def item_in(annotation: Any) -> StoreMeta[Any] | None:
-    """Return the first stored item that the annotation names, as `Message` of `list[Message]`."""
+    """Return the meta of the first stored item that the annotation names, such as `Message` in `list[Message]`. None if it names none."""
     own = item_of(annotation)
     return own or next((found for one in get_args(annotation) if (found := item_in(one)) is not None), None)
 
 
 def arms(type_: Type) -> tuple[Type, ...]:
-    """Return the alternatives of a type without null. A type that is no union is its only one."""
+    """Return the alternatives of a type without null. A type that is not a union is the only one."""
     if isinstance(type_, forms.OneOf):
         return tuple(arm for one in type_.types for arm in arms(one))
     return () if isinstance(type_, forms.Null) else (type_,)
@@ -339,6 +340,6 @@ def class_name(cls: Any) -> str:
 
 
 def documentation(cls: Any) -> str | None:
-    """Return the docstring that a class has itself. Dataclasses and named tuples generate one that repeats their signature: it is ignored."""
+    """Return the docstring of a class. The generated docstring of a dataclass or a named tuple, which repeats the signature, is ignored."""
     text = cls.__doc__
     return None if not text or text.startswith(f"{cls.__name__}(") else cleandoc(text)

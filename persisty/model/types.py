@@ -1,7 +1,7 @@
-"""The kinds of value an attribute can have, and the tables of what each kind can do.
+"""The kinds of values of attributes, and tables of the operations of each kind.
 
-A `Kind` decides how a value is checked, compared and spelled as text; backends keep one encoder per kind. Supporting a
-new type means a new row in each table here and in each backend.
+A `Kind` decides how a value is checked, compared and written as text. Backends have one encoder for each kind. To support a
+new type, add a row to each table here and in each backend.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ EVERY = frozenset(Kind)
 SORTABLE = EVERY - {Kind.JSON}
 """Kinds with a total order that every engine agrees on (text by code point, enums by their value)."""
 KEYABLE = frozenset({Kind.STRING, Kind.INTEGER, Kind.UUID, Kind.DATETIME, Kind.DATE, Kind.ENUM})
-"""Kinds that can be part of a key: each value has exactly one spelling as text."""
+"""Kinds that can be part of a key: each value has exactly one form as text."""
 TEXT = frozenset({Kind.STRING})
 
 OPERATORS: dict[str, frozenset[Kind]] = {
@@ -69,11 +69,11 @@ OPERATORS: dict[str, frozenset[Kind]] = {
 """Operator → the kinds it applies to."""
 
 STORED_AS = {Kind.JSON: "stored as JSON"}
-"""The word of a message for a kind that is not its name: the declaration of a set, a list or a duration does not say JSON."""
+"""Kind → its word in messages, if that is not its name: a set, a list or a duration is not declared as JSON."""
 
 
 def attributes_of(kind: Kind) -> str:
-    """Return the words for attributes of a kind in a message."""
+    """Return the phrase for attributes of a kind in a message."""
     return f"attributes {STORED_AS[kind]}" if kind in STORED_AS else f"{kind} attributes"
 
 
@@ -90,21 +90,21 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 FLOAT_MIN, FLOAT_MAX = 1e-130, 1e125
 """Magnitudes that every engine stores exactly: DynamoDB numbers reach from 1e-130 to 9.9e125."""
 DECIMAL_DIGITS = 38
-"""Significant digits of a Decimal: DynamoDB's limit, PostgreSQL and SQLite take more."""
+"""Significant digits of a Decimal: DynamoDB's limit. PostgreSQL and SQLite accept more."""
 DECIMAL_LEAST, DECIMAL_MOST = -130, 125
-"""Powers of ten that the first digit of a Decimal may stand for."""
+"""Range of the exponent of a Decimal's first digit."""
 
 IMPLICIT: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"ge": INTEGER_MIN, "le": INTEGER_MAX},
     Kind.DATETIME: {"tz": True},
 }
-"""Arguments of `msgspec.Meta` that msgspec checks for every attribute of the kind, whatever the declaration says."""
+"""Arguments of `msgspec.Meta` that msgspec checks for every attribute of the kind, unless the declaration sets the same constraint."""
 
 
 def unwrap(annotation: Any) -> tuple[Any, bool]:
     """Split `T | None` into (`T`, True); `Annotated` on the outside stays with `T`. `Any` may be None too."""
     if isinstance(annotation, type) and annotation in KINDS:
-        return annotation, False  # by far the most annotations: `typing` takes its time
+        return annotation, False  # the most common annotations; `typing` is slow
     if get_origin(annotation) is Annotated:
         inner, *metas = get_args(annotation)
         bare, optional = unwrap(inner)
@@ -125,7 +125,7 @@ def bare(annotation: Any) -> Any:
 
 
 STRICTER = {"ge": "gt", "le": "lt"}
-"""Constraint → the other spelling of the same side, which msgspec does not take with it."""
+"""Constraint → the other constraint of the same side, which msgspec does not accept together with it."""
 
 
 def metas_of(annotation: Any) -> list[msgspec.Meta]:
@@ -194,13 +194,14 @@ def utc(value: datetime) -> datetime:
 def _finite(value: float) -> float:
     magnitude = abs(value)
     if magnitude == 0 or FLOAT_MIN <= magnitude <= FLOAT_MAX:
-        return value + 0.0  # -0.0 becomes 0.0: no engine keeps the sign of zero
+        return value + 0.0  # -0.0 becomes 0.0: engines do not store the sign of zero
     what = "finite number" if not math.isfinite(value) else f"magnitude from {FLOAT_MIN} to {FLOAT_MAX}, or 0"
     raise ValueError(f"Expected a {what}")
 
 
 def exact(value: Decimal) -> Decimal:
-    """One spelling per number: no trailing zeros after the point, and no exponent where the digits fit without one."""
+    """Return the only form of a number: no trailing zeros after the point, and no exponent if the digits fit without one. Raises `ValueError` for a number that
+    no engine stores."""
     if not value.is_finite():
         raise ValueError("Expected a finite decimal")
     sign, digits, exponent = value.as_tuple()
@@ -248,7 +249,7 @@ TO_TEXT: dict[Kind, Callable[[Any], str]] = {
     Kind.DATE: date.isoformat,
     Kind.ENUM: _enum_text,
 }
-"""Keyable kind → function that returns the only spelling of a value in a key."""
+"""Keyable kind → function that returns the only form of a value in a key."""
 
 
 def identity(value: Any) -> Any:
@@ -260,4 +261,4 @@ def _value(value: enum.Enum) -> Any:
 
 
 PRIMITIVE: dict[Kind, Callable[[Any], Any]] = {Kind.UUID: str, Kind.ENUM: _value}
-"""Kind → function to a Python value that orders as on every engine. Kinds that are absent order as they are."""
+"""Kind → function to a Python value that orders as on every engine. Values of all other kinds are ordered unchanged."""

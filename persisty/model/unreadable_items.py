@@ -1,8 +1,9 @@
 """Stored items that do not fit their declaration: a removed enum member, another type, a required attribute without a value.
 
-An engine that cannot decode a value reads the item as an instance of a subclass of its class. There the attributes that cannot be decoded are
-None, and `unreadable` names them. The error says where a nested value is, such as `/position/alt`. Filters, deletes and referential actions see such an item like any other; `StoreContext` is where it ends, as
-an `UnreadableItem` that names store, key and attributes. No caller of a store gets the item itself.
+An engine that cannot decode a value returns the item as an instance of a subclass of its class. Attributes that cannot be decoded are
+None there, and `unreadable` names them. The error has the path of a nested value, such as `/position/alt`. Filters, deletes and referential
+actions treat such an item like any other. `StoreContext` raises an `UnreadableItem` instead, which names store, key and attributes, so that no
+caller of a store gets the item itself.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from .msgspec_faults import fault_of
 T = TypeVar("T")
 
 FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-"""Errors of decoding a value of another type."""
+"""Errors that decoding a value of another type may raise."""
 NAMES = "persisty_unreadable"
-"""The field with the attributes that cannot be decoded, each with the path of its value. Names of attributes do not start so."""
+"""The field with the attributes that cannot be decoded, each with the path of its value. Names of attributes do not start with it."""
 MISSING = "missing required field "
 """In msgspec's message about an object without a field, before the name of the field."""
 
 
 UNREADABLE = "These items have a value that is not of the declared type, so they could not be read. Change them first"
-"""The fault of a migration that would make items unreadable."""
+"""Fault of a migration that would make items unreadable."""
 
 
 def is_readable(stored: Any, decode: Callable[[Any], Any]) -> bool:
-    """Return whether a stored value is one of the declared type."""
+    """Return whether a stored value has the declared type."""
     try:
         decode(stored)
     except FAULTS:
@@ -42,7 +43,7 @@ def is_readable(stored: Any, decode: Callable[[Any], Any]) -> bool:
 
 
 class UnreadableValue(ValueError):
-    """A value is not one of its attribute's type."""
+    """A stored value does not have the type of its attribute."""
 
 
 @per_meta
@@ -122,18 +123,18 @@ def unreadable_error(
     has = "has a value" if len(listed) == 1 else "have values"
     below: dict[str, str] = dict(getattr(item, NAMES, ()))
     paths = {name: f"/{name}{below[name]}" if below.get(name) else name for name in listed}
-    told = f"{place} cannot be read: {', '.join(paths.values())} {has} that the declaration does not allow"
+    message = f"{place} cannot be read: {', '.join(paths.values())} {has} that the declaration does not allow"
     for name, path in paths.items():
         if allowed := listed_choices(meta.attributes[name].type, below.get(name, "").split("/")[1:]):
-            told += f". Allowed for {path}: {', '.join(allowed)}"
+            message += f". Allowed for {path}: {', '.join(allowed)}"
     details: dict[str, Any] = {"store": meta.name, "key": key, "attributes": listed}
     if written:
-        return UnreadableItem(f"The change was written. {told}", **details, written=True)
-    return UnreadableItem(told, **details)
+        return UnreadableItem(f"The change was written. {message}", **details, written=True)
+    return UnreadableItem(message, **details)
 
 
 def unreadable_values(meta: StoreMeta[Any], names: Iterable[str]) -> UnreadableItem:
-    """Return the error of an aggregate of attributes of which an item has a value that cannot be decoded."""
+    """Return the error of an aggregate over attributes with a value that cannot be decoded."""
     listed = list(dict.fromkeys(names))
-    told = f"An item of {meta.name} cannot be read: {', '.join(listed)}. A search names it"
-    return UnreadableItem(told, store=meta.name, key=None, attributes=listed)
+    message = f"An item of {meta.name} cannot be read: {', '.join(listed)}. A search names it"
+    return UnreadableItem(message, store=meta.name, key=None, attributes=listed)

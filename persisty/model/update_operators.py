@@ -1,6 +1,6 @@
 """Update operators: changes that depend on the stored value. `add` adds to a number, `append` appends to a list.
 
-The engine applies them, so persisty cannot check the result. The bounds of a sum travel with the write, as a condition on the number before it.
+The engine applies them, so persisty cannot check the result. The bounds of a sum are sent with the write, as a condition on the number before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from .expressions import ALL, And, Compare, Filter, Or
 from .generators import Add, Append
-from .json_numbers import holds_unrounded, settled
+from .json_numbers import contains_unrounded, convert_exactly
 from .meta import Attribute, StoreMeta
 from .types import INTEGER_MAX, INTEGER_MIN, Kind, bare, is_list, is_literal, metas_of
 
@@ -26,18 +26,18 @@ def _is_list(attribute: Attribute) -> bool:
     return is_list(attribute.type)
 
 
-SPELLED: dict[str, tuple[Callable[[Attribute], bool], Callable[[Any], Add | Append]]] = {
+JSON_OPERATORS: dict[str, tuple[Callable[[Attribute], bool], Callable[[Any], Add | Append]]] = {
     "add": (_is_integer, Add),
     "append": (_is_list, Append),
 }
 """Operator in JSON, the only member of an object → (applicable attributes, change). An object is never a value of these attributes."""
 
 
-def spelled_change(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
+def change_of_json(attribute: Attribute, value: Any) -> tuple[Any, str | None]:
     """Return (the change of `{"add": 1}` or `{"append": ["x"]}`, unchecked, and its operator), or (any other value, None)."""
     if isinstance(value, Mapping) and len(value) == 1:
         [(word, operand)] = value.items()
-        applies, change = SPELLED.get(word, (None, None))
+        applies, change = JSON_OPERATORS.get(word, (None, None))
         if applies and change and applies(attribute):
             return change(operand), word
     return value, None
@@ -47,7 +47,7 @@ def change_word(attribute: Attribute) -> str | None:
     """Return `add` or `append` if the attribute accepts that operator, or None."""
     if _is_list(attribute) and any(meta.max_length is not None for meta in metas_of(attribute.type)):
         return None
-    return next((word for word, (applies, _) in SPELLED.items() if applies(attribute)), None)
+    return next((word for word, (applies, _) in JSON_OPERATORS.items() if applies(attribute)), None)
 
 
 def typed_change(attribute: Attribute, value: Add | Append) -> Add | Append:
@@ -76,8 +76,8 @@ def _appended(attribute: Attribute, change: Append) -> Append:
     if any(meta.max_length is not None for meta in metas_of(attribute.type)):
         raise ValueError("Expected a list of any length: the engine cannot check how long this one becomes")
     kind: Any = list[get_args(listed) or Any]  # type: ignore[misc]
-    unrounded = holds_unrounded(change.values)
-    values = settled(change.values, kind) if unrounded else msgspec.convert(change.values, kind, str_keys=True)
+    unrounded = contains_unrounded(change.values)
+    values = convert_exactly(change.values, kind) if unrounded else msgspec.convert(change.values, kind, str_keys=True)
     return Append(tuple(attribute.normalise(values) if attribute.normalise else values))
 
 

@@ -16,12 +16,12 @@ from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
 from .generators import Add, Append, UpdateOperator, now
-from .json_numbers import holds_unrounded
+from .json_numbers import contains_unrounded
 from .meta import Attribute, StoreMeta, per_meta
 from .msgspec_faults import INVALID_KEY, fault_of, pointer
-from .plain_members import has_members, spelled
+from .plain_members import has_integer_members, with_numbers
 from .rules import Rule
-from .update_operators import spelled_change, typed_change
+from .update_operators import change_of_json, typed_change
 from .value_validation import typed, typed_all
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ def _generators(meta: StoreMeta[Any], phase: str) -> tuple[tuple[str, Callable[[
 
 
 def _generate(values: dict[str, Any], generators: Sequence[tuple[str, Callable[[], Any]]]) -> None:
-    """Fill in missing values. A write happens at one moment: all its timestamps are equal."""
+    """Fill in missing values. All timestamps of one write are equal."""
     moment = None
     for name, generate in generators:
         if name in values:
@@ -86,11 +86,11 @@ def new_item(
 ) -> T:
     """Return a complete, valid item from an item or a mapping. Generators fill in missing values.
 
-    `may` returns which attributes the caller may set; without it, all (see `May`). Raises `InvalidInput` with every fault.
+    `may` returns which attributes the caller may set. Without it, the caller may set all (see `May`). Raises `InvalidInput` with every fault.
     """
     if isinstance(given, meta.item):
         values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
-        faults = _forbidden(meta, _said(meta, values), path, "creatable", may) if may else []
+        faults = _forbidden(meta, _not_default(meta, values), path, "creatable", may) if may else []
     elif isinstance(given, Mapping):
         values = dict(given)
         faults = _forbidden(meta, values, path, "creatable", may) if may else []
@@ -102,11 +102,11 @@ def new_item(
     try:
         return _item(meta, values)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        if has_members(values):
-            plain: dict[str, Any] = spelled(values)
+        if has_integer_members(values):
+            plain: dict[str, Any] = with_numbers(values)
             return new_item(meta, plain, path)
         faults = _faults(meta, values, path, may)
-        if not faults and (INVALID_KEY in str(error) or holds_unrounded(values)):
+        if not faults and (INVALID_KEY in str(error) or contains_unrounded(values)):
             return _item(meta, {name: typed(meta.attributes[name], value) for name, value in values.items()})
         raise InvalidInput(faults=faults or [fault_of(error, path, meta.item)]) from error
 
@@ -163,9 +163,9 @@ def changes_of(
 ) -> dict[str, Any]:
     """Return valid changes of a partial update, with the generators' changes on update. Raises `InvalidInput`.
 
-    `may` returns which attributes a caller of a surface may set. Such a caller may also spell an `Add` or `Append` in JSON.
+    `may` returns which attributes a caller of a surface may set. Such a caller may also send an `Add` or `Append` as JSON.
     """
-    if type(given) is not dict and not isinstance(given, Mapping):  # the first test takes a fifth of the second
+    if type(given) is not dict and not isinstance(given, Mapping):  # the first test is five times as fast
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
     faults = _forbidden(meta, given, path, "updatable", may) if may else []
     changes: dict[str, Any] = {}
@@ -175,18 +175,20 @@ def changes_of(
             if len(faults) < MAX_FAULTS:
                 faults.append(_unknown(meta, name, path, may))
         elif may and may(attribute) is None:
-            continue  # reported already
+            continue  # already reported
         elif name in meta.key.attributes:
             if not may:
                 faults.append(Fault(path + pointer(name), "The key of an item never changes"))
         else:
-            told, word = spelled_change(attribute, value) if may else (value, None)
-            check = typed_change if isinstance(told, OPERATORS) else typed
+            change, word = change_of_json(attribute, value) if may else (value, None)
+            check = typed_change if isinstance(change, OPERATORS) else typed
             if check is typed_change and name in _link_keys(meta):
-                faults.append(Fault(path + pointer(name), "The key of a linked item is set, and not added to", "a key"))
+                faults.append(
+                    Fault(path + pointer(name), "The key of a linked item can be set, but not added to", "a key")
+                )
                 continue
             try:
-                changes[name] = check(attribute, told)
+                changes[name] = check(attribute, change)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 faults.append(fault_of(error, path + pointer(name, *([word] if word else ())), attribute.type))
     if faults:
@@ -246,7 +248,7 @@ APPLIED: dict[type, Callable[[Any, Any], Any]] = {
 
 
 def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May | None = None) -> list[Fault]:
-    """Convert each attribute on its own: the slow path."""
+    """Return the faults of each attribute, converted on its own: the slow path."""
     unknown = (name for name in values if name not in meta.attributes)
     faults = [_unknown(meta, name, path, may) for name in islice(unknown, MAX_FAULTS)]
     for name, attribute in meta.attributes.items():
@@ -264,18 +266,18 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
 
 
 def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:
-    said = {name: may(meta.attributes[name]) for name in given if name in meta.attributes}
+    settable = {name: may(meta.attributes[name]) for name in given if name in meta.attributes}
     return [
         _unknown(meta, name, path, may)
         if allowed is None
         else Fault(path + pointer(name), f"Not {flag}{_by(meta.attributes[name], flag)}")
-        for name, allowed in said.items()
+        for name, allowed in settable.items()
         if not allowed
     ]
 
 
 def _by(attribute: Attribute, flag: str) -> str:
-    """Return who sets an attribute that this caller may not set."""
+    """Return the reason why this caller may not set an attribute."""
     return (
         " by this caller: leave it out"
         if isinstance(getattr(attribute, flag), Rule)
@@ -283,7 +285,7 @@ def _by(attribute: Attribute, flag: str) -> str:
     )
 
 
-def _said(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
+def _not_default(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
     """Return the attributes whose values differ from their defaults."""
     return [
         name

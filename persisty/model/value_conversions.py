@@ -1,7 +1,7 @@
-"""Conversions of stored values when an attribute gets another type: which pairs of types have one, and the value that it makes.
+"""Convert stored values when the type of an attribute changes.
 
-A conversion loses nothing: `"1.5"` becomes no integer, and neither does the float 1.5. A value without an exact counterpart is no error of the
-migration's: it is listed with its item, and nothing is changed.
+A conversion is exact: neither `"1.5"` nor the float 1.5 becomes an integer. If a value has no exact counterpart, the migration lists its item
+and changes nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The types within attributes that have a name of their own in the API: the classes of lists and objects, and enums.
+"""The named types of the API within attributes: the classes of lists and objects, and enums.
 
-An attribute has such types if a query can select, and an input can give, all of it. Otherwise the whole attribute is JSON: if an object contains
-itself or a stored item, has a name that is none in GraphQL, or is nested too deeply.
+An attribute has such types if a query can select all of it and an input can give all of it. Otherwise the whole attribute is JSON: if an object contains
+itself or a stored item, has a name that GraphQL does not accept, or is nested too deeply.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _named(found: Described, type_: Type, above: tuple[str, ...]) -> Iterator[Na
 
 
 def _is_selectable(cls: Any, definition: Object) -> bool:
-    """Return whether the class is no stored item, and its name and those of its fields are names in GraphQL."""
+    """Return whether GraphQL accepts the names of the class and its fields, and the class is not a stored item."""
     names = (class_name(cls), *(field.key for field in definition.fields))
     return item_of(cls) is None and all(map(is_name, names)) and not names[0].startswith(OF_APPSYNC)
 

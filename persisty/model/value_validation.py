@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 
 from ..errors import Fault, InvalidInput
-from .json_numbers import holds_unrounded, settled
+from .json_numbers import contains_unrounded, convert_exactly
 from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 from .msgspec_faults import INVALID_KEY
-from .plain_members import has_members, spelled
+from .plain_members import has_integer_members, with_numbers
 from .types import NORMALISE
 
 
 def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
-    """Return the value in the attribute's type, or raise msgspec's `ValidationError` or a `ValueError`. None passes if optional."""
+    """Return the value in the attribute's type, or raise msgspec's `ValidationError` or a `ValueError`. None is valid if the attribute is optional."""
     if value is None:
         if attribute.optional:
             return None
@@ -28,10 +28,10 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
 def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
     if type(value) in BUILTIN:
         return msgspec.convert(value, annotation, strict=strict)
-    if has_members(value):
-        value = spelled(value)
-    if holds_unrounded(value):
-        return settled(value, annotation)
+    if has_integer_members(value):
+        value = with_numbers(value)
+    if contains_unrounded(value):
+        return convert_exactly(value, annotation)
     try:
         return msgspec.convert(value, annotation, strict=strict)
     except msgspec.ValidationError as error:
@@ -39,17 +39,17 @@ def _converted(value: Any, annotation: Any, *, strict: bool) -> Any:
             raise
         return msgspec.convert(
             value, annotation, strict=strict, str_keys=True
-        )  # the option takes as long as the conversion
+        )  # the option doubles the time of the conversion
 
 
 BUILTIN = frozenset({str, int, float, bool})
-"""Types of most values. None of them contains a number that was not rounded."""
+"""Types of most values. None of them can contain an `UnroundedNumber`."""
 
 
 def operand(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     """Return a value for a comparison: of the attribute's type, but without its constraints (`age__lt=200` is valid)."""
     value = _converted(value, attribute.operand, strict=strict)
-    normalise = NORMALISE.get(attribute.kind)  # the attribute's own checks the bounds of a decimal, too
+    normalise = NORMALISE.get(attribute.kind)  # the normaliser of the attribute also checks the bounds of a decimal
     return normalise(value) if normalise else value
 
 
@@ -59,8 +59,8 @@ def key_values(meta: StoreMeta[Any], given: tuple[Any, ...], path: str) -> KeyVa
     try:
         return tuple([typed(attribute, value) for attribute, value in zip(attributes, given, strict=True)])
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        wanted = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
-        raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({wanted})")]) from error
+        expected = ", ".join(f"{attribute.name}: {attribute.kind}" for attribute in attributes)
+        raise InvalidInput(faults=[Fault(path, f"Not a key of {meta.name}", f"text, or ({expected})")]) from error
 
 
 def typed_all(attribute: Attribute, values: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The verbs of every store, in one table. What a layer above needs to know of a verb is a column here, or a table that is keyed by it.
+"""The verbs of every store, in one table. Properties that the layers above need are columns here, or tables keyed by the verb.
 
 `tests/architecture/test_verbs.py` checks the tables of other modules against this one, so that a new verb fails where one lacks it.
 """
@@ -12,8 +12,8 @@ class Verb(Struct, frozen=True, kw_only=True):
     """A row of `VERBS`.
 
     `writes`: it may change items. `rule_of`: the verb whose access rule is the default of its own. `edits`: the verbs that it executes,
-    one for each edit; its default rule is that of any of them. `checks`: the verb whose rule a caller must pass before any fault is reported of
-    the arguments; None if each edit is decided by its own verb. `within_read`: its items are those that `read` allows, too. `filtered`: it
+    one for each edit; its default rule is that of any of them. `checks`: the verb whose rule a caller must pass before faults of the arguments are
+    reported; None if each edit is decided by its own verb. `within_read`: its items must be allowed by `read`, too. `filtered`: it
     reads what a filter selects. `sets`: the flag of the attributes whose values it takes. `conditional`: it takes a condition on the
     stored item.
     """

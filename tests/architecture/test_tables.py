@@ -23,7 +23,7 @@ from persisty.model.generators import GENERATORS, UpdateOperator
 from persisty.model.meta import meta_of
 from persisty.model.schema_changes import EFFECTS, Change, Effect
 from persisty.model.types import AGGREGATES
-from persisty.model.update_operators import SPELLED
+from persisty.model.update_operators import JSON_OPERATORS
 from persisty.model.validation import APPLIED, OPERATORS, changed
 from persisty.query.aggregate import COMPOSED, STEPS, ZEROS, Accumulator
 from persisty.query.postconditions import after
@@ -94,19 +94,19 @@ def test_every_generator_either_proves_a_write_or_is_said_not_to() -> None:
 
 
 def test_every_spelled_change_is_an_update_operator() -> None:
-    for word, (_, change) in SPELLED.items():
+    for word, (_, change) in JSON_OPERATORS.items():
         assert isinstance(change, type), word
         assert issubclass(change, UpdateOperator), word
 
 
 def test_every_table_of_update_operators_is_complete() -> None:
-    records = {change for _, change in SPELLED.values()}
+    records = {change for _, change in JSON_OPERATORS.values()}
     for by_record in (HOW, DYNAMODB_OPERATORS, OPERATORS, APPLIED):
         assert set(by_record) == records
     assert CHANGES.keys() == DYNAMODB_CHANGES.keys() == {"set", *HOW.values()}
-    assert set(HOW.values()) == set(DYNAMODB_OPERATORS.values()) == SPELLED.keys()
+    assert set(HOW.values()) == set(DYNAMODB_OPERATORS.values()) == JSON_OPERATORS.keys()
     for by_word in (openapi.CHANGES, python_types.CHANGES, typescript_types.CHANGES):
-        assert by_word.keys() == SPELLED.keys()
+        assert by_word.keys() == JSON_OPERATORS.keys()
 
 
 def test_an_unknown_update_operator_is_not_taken_for_a_value() -> None:

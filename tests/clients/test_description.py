@@ -25,7 +25,7 @@ from persisty.clients.python import python_client
 from persisty.clients.typescript import typescript_client
 from persisty.model.links import LinkKind
 from persisty.model.types import OPERATORS, Kind
-from persisty.model.update_operators import SPELLED
+from persisty.model.update_operators import JSON_OPERATORS
 from persisty.model.verbs import VERBS
 from persisty.naming import camel
 
@@ -102,7 +102,7 @@ def test_every_verb_has_its_methods(methods: dict[str, object]) -> None:
 @pytest.mark.parametrize("types", [python_types, typescript_types])
 def test_every_word_of_edits_changes_and_operators_has_a_type(types: object) -> None:
     assert types.EDITS.keys() == EDITS.keys()  # type: ignore[attr-defined]
-    assert types.CHANGES.keys() == SPELLED.keys()  # type: ignore[attr-defined]
+    assert types.CHANGES.keys() == JSON_OPERATORS.keys()  # type: ignore[attr-defined]
     kinds_alike = {frozenset(one for one, kinds in OPERATORS.items() if kind in kinds) for kind in Kind}
     assert len(kinds_alike) == len(OPERATORS_OF)
 

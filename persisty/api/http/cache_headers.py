@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ...errors import PreconditionFailed
 from ...model.cache_policy import Cache, cache_of
-from ...model.contained_items import depends_on_caller, may_hold_items
+from ...model.contained_items import depends_on_caller, may_contain_items
 from ...model.generators import UPDATED, VERSION, Generator
 from ...model.meta import Attribute, StoreMeta, per_meta
 from ...model.verbs import VERBS
@@ -152,7 +152,7 @@ def _told(operation: StoreOperation | ActionOperation, varies: tuple[str, ...]) 
         told = _varied(Told(headers), varies)
         return lambda content, body: told
     anybody, control = operation.access.constant is True, operation.action.cache_control
-    holds_items = anybody and may_hold_items(operation.result)
+    holds_items = anybody and may_contain_items(operation.result)
     known = NEVER if control is None else cache_of(control)
 
     def everybody(content: Any) -> bool:

@@ -269,7 +269,7 @@ def test_a_type_that_cannot_be_converted_is_refused_and_names_the_items(place: P
         price: int
 
     place.filled(Listed, {"id": "a", "price": []})
-    with pytest.raises(SchemaMismatch, match="no conversion from list to integer") as caught:
+    with pytest.raises(SchemaMismatch, match="list cannot be converted to integer") as caught:
         place.migrated(Numbered)
     assert faults(caught) == {"/car/price": "a"}
 

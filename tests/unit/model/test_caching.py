@@ -42,12 +42,12 @@ def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expect
         (60, "has a cache of the wrong type"),
         (object(), "has a cache of the wrong type"),
         (TtlCacheControl, "has a cache of the wrong type"),
-        (Cache(seconds=-1), "has a cache of so many seconds"),
-        (Cache(seconds=True), "has a cache of so many seconds"),
-        (Cache(seconds=0.5), "has a cache of so many seconds"),  # type: ignore[arg-type]
-        (Cache(seconds=10**9), "has a cache of so many seconds"),
-        (TtlCacheControl(-1), "has a cache of so many seconds"),
-        (Cache(items=0), "has a cache of so many items"),
+        (Cache(seconds=-1), "has a cache with an invalid number of seconds"),
+        (Cache(seconds=True), "has a cache with an invalid number of seconds"),
+        (Cache(seconds=0.5), "has a cache with an invalid number of seconds"),  # type: ignore[arg-type]
+        (Cache(seconds=10**9), "has a cache with an invalid number of seconds"),
+        (TtlCacheControl(-1), "has a cache with an invalid number of seconds"),
+        (Cache(items=0), "has a cache with an invalid number of items"),
         (Cache(modified="nothing"), "has a cache whose `modified` is nothing, which is not a datetime attribute"),
         (Cache(modified="id"), "has a cache whose `modified` is id, which is not a datetime attribute"),
     ],

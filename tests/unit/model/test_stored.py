@@ -227,7 +227,7 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "underscore": (lambda: declare({**ID, "_a": int}), [("/_a", "underscore")]),
     "reserved": (
         lambda: declare({**ID, "limit": int, "or": int, "query": str}),
-        [("/limit", "queries use"), ("/or", "queries use"), ("/query", "queries use")],
+        [("/limit", "queries reserve"), ("/or", "queries reserve"), ("/query", "queries reserve")],
     ),
     "literal key that may be empty": (lambda: declare({"id": Literal["", "a"]}), [("/id", "may be empty")]),
     "key missing": (lambda: declare({"name": str}), [("/id", "not an attribute")]),
@@ -252,8 +252,8 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "index of unknown": (lambda: declare(ID, indexes=[Index("a")]), [("/a", "in index by-a but is not")]),
     "index of json": (lambda: declare({**ID, "a": list}, indexes=[Index("a")]), [("/a", "has no order")]),
     "index type": (lambda: declare(ID, indexes=["id"]), [("", "indexes of the wrong type")]),
-    "foreign type": (lambda: declare({**ID, "a": Foreign}), [("/a", "no JSON of Foreign")]),
-    "foreign type inside": (lambda: declare({**ID, "a": dict[str, list[Foreign]]}), [("/a", "no JSON of Foreign")]),
+    "foreign type": (lambda: declare({**ID, "a": Foreign}), [("/a", "JSON has no form for Foreign")]),
+    "foreign type inside": (lambda: declare({**ID, "a": dict[str, list[Foreign]]}), [("/a", "JSON has no form for Foreign")]),
     "letters beyond ASCII": (lambda: declare({**ID, "größe": int}), [("/größe", "beyond ASCII")]),
     "mixed enum": (lambda: declare({**ID, "a": Mixed}), [("/a", "cannot be stored")]),
     "ambiguous union": (lambda: declare({**ID, "a": list[int] | set[int]}), [("/a", "cannot be stored")]),
@@ -288,10 +288,10 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "several": (
         lambda: declare({"a": Foreign, "limit": int, "b": int}, {"b": "x"}, name="X", key=("z",), indexes=[Index("y")]),
         [
-            ("/a", "no JSON"),
+            ("/a", "JSON has no form"),
             ("/b", "breaks its own type"),
             ("", "snake case"),
-            ("/limit", "queries use"),
+            ("/limit", "queries reserve"),
             ("/z", "not an attribute"),
             ("/y", "in index by-y"),
         ],

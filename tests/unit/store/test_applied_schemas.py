@@ -281,8 +281,8 @@ def test_an_attribute_with_a_default_that_was_renamed_without_its_former_name_is
         opened(RenamedSize)
     [fault] = caught.value.faults
     assert fault.path == "/note/length"
-    assert 'If it is the new name, declare former_names="size"' in fault.message
-    assert 'leave these values behind with App(abandoned=["note.size"])' in fault.message
+    assert 'If it was renamed, declare former_names="size"' in fault.message
+    assert 'abandon these values with App(abandoned=["note.size"])' in fault.message
     with pytest.raises(SchemaMismatch) as caught:
         opened(NamedBefore)
     assert "both columns" not in str(caught.value), "the start added no column before it stopped"
