@@ -5,7 +5,7 @@ msgspec reports only the place of the invalid value. The place leads through the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,14 @@ from .type_descriptions import Described, arms, description_of
 
 MAX_CHOICES = 20
 """Values that one fault lists."""
+MAX_NAMES = 50
+"""Names that one fault lists."""
+
+
+def one_of(names: Collection[str]) -> str | None:
+    """Return the names that may be given, as "one of a, b", `…` for those after the first `MAX_NAMES`. None if there are none."""
+    listed = [*islice(names, MAX_NAMES), *(["…"] if len(names) > MAX_NAMES else [])]
+    return f"one of {', '.join(listed)}" if listed else None
 
 
 def choices(annotation: Any, steps: Sequence[str]) -> str | None:

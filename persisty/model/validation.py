@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..errors import MAX_FAULTS, Fault, InvalidInput
+from .choices import one_of
 from .generators import Add, Append, UpdateOperator, now
 from .json_numbers import contains_unrounded
 from .meta import Attribute, StoreMeta, per_meta
@@ -296,7 +297,7 @@ def _not_default(meta: StoreMeta[Any], values: Mapping[str, Any]) -> list[str]:
 
 def _unknown(meta: StoreMeta[Any], name: object, path: str, may: May | None) -> Fault:
     known = [one for one, attribute in meta.attributes.items() if may is None or may(attribute)]
-    return Fault(path + pointer(name), "Unknown attribute", "one of " + ", ".join(known))
+    return Fault(path + pointer(name), "Unknown attribute", one_of(known))
 
 
 def _name(value: Any) -> str:

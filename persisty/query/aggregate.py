@@ -19,6 +19,7 @@ from ..model.expressions import COUNT, Aggregate
 from ..model.meta import Attribute, StoreMeta
 from ..model.msgspec_faults import pointer
 from ..model.types import AGGREGATES, DECIMAL_DIGITS, SORTABLE, Kind, attributes_of
+from .unknown_names import unknown_attribute
 
 MAX_GROUPS = 10_000
 """Most groups of one aggregate."""
@@ -46,7 +47,7 @@ def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate
         elif one.function not in AGGREGATES:
             faults.append(Fault(where, "Unknown aggregate", "one of count, " + ", ".join(AGGREGATES), one.function))
         elif one.attribute is None or one.attribute not in known:
-            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), one.attribute))
+            faults.append(unknown_attribute(known, one.attribute, where))
         elif (kind := known[one.attribute].kind) not in AGGREGATES[one.function]:
             faults.append(Fault(where, f"No {one.function} of {attributes_of(kind)}", found=one.attribute))
     if faults or not given:

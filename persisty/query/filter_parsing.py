@@ -27,6 +27,7 @@ from ..model.msgspec_faults import pointer
 from ..model.types import OPERATORS, Kind
 from .filter_algebra import combine
 from .resolution import compare, mentions, resolved_leaves
+from .unknown_names import unknown_name
 from .visibility import View, unrestricted
 
 CONNECTIVES: dict[str, type[And | Or]] = {"and": And, "or": Or}
@@ -140,7 +141,7 @@ def _of_attribute(
 ) -> list[Filter]:
     """Return the filter of one attribute's object: its operators, and the fields of an object attribute."""
     if attribute is None:
-        faults.append(Fault(path, "Unknown attribute", found=str(name)[:64]))
+        faults.append(unknown_name(view, name, path, spellings))
         return []
     if not isinstance(value, Mapping):
         faults.append(Fault(path, "Expected an object of operators", 'such as {"eq": …}', _type(value)))
@@ -153,7 +154,7 @@ def _of_attribute(
         if attribute.kind is Kind.JSON and (isinstance(one, Mapping) or (field and member not in OPERATORS)):
             parts += _of_attribute(view, field, below, one, at, faults)
         else:
-            parts.append(compare(attribute, name, member, one, at, faults))
+            parts.append(compare(attribute, member, one, at, faults))
     return parts
 
 
@@ -172,9 +173,11 @@ def filter_of_parameters(meta: StoreMeta[Any], given: Iterable[tuple[str, str]],
             sets.setdefault(parameter, []).append(value)
             continue
         strict = asked.attribute is not None and asked.attribute.kind in (Kind.STRING, Kind.BYTES)
-        parts.append(_compared(asked, _flag(value) if asked.operator == "null" else value, parameter, faults, strict))
+        parts.append(
+            _compared(seen, asked, _flag(value) if asked.operator == "null" else value, parameter, faults, strict)
+        )
     for parameter, values in sets.items():
-        parts.append(_compared(_asked(seen, parameter), values, parameter, faults, False))
+        parts.append(_compared(seen, _asked(seen, parameter), values, parameter, faults, False))
     if faults:
         raise InvalidQuery(faults=faults)
     found = combine(And, parts)
@@ -223,8 +226,11 @@ def _found(view: View, name: str) -> tuple[tuple[str, ...], Attribute | None]:
     return (step, *links), attribute
 
 
-def _compared(asked: _Asked, value: Any, parameter: str, faults: list[Fault], strict: bool) -> Filter:
-    found = compare(asked.attribute, asked.name, asked.operator, value, pointer(parameter), faults, strict=strict)
+def _compared(view: View, asked: _Asked, value: Any, parameter: str, faults: list[Fault], strict: bool) -> Filter:
+    if asked.attribute is None:
+        faults.append(unknown_name(view, asked.name, pointer(parameter), spellings))
+        return NOTHING
+    found = compare(asked.attribute, asked.operator, value, pointer(parameter), faults, strict=strict)
     for link in reversed(asked.links):
         found = Linked(link, found)
     return found

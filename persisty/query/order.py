@@ -10,6 +10,7 @@ from ..model.expressions import AttributeExpression, OrderBy, name_of
 from ..model.meta import Attribute, StoreMeta
 from ..model.msgspec_faults import pointer
 from ..model.types import attributes_of
+from .unknown_names import unknown_attribute
 from .visibility import View
 
 Order = OrderBy | AttributeExpression[Any] | str | Iterable[OrderBy | AttributeExpression[Any] | str] | None
@@ -38,7 +39,7 @@ def resolve_order(
         attribute = known.get(one.attribute) if one else None
         where = path + pointer(position)
         if one is None or attribute is None:
-            faults.append(Fault(where, "Unknown attribute", "one of " + ", ".join(known), str(term)))
+            faults.append(unknown_attribute(known, term, where))
         elif not attribute.sortable:
             faults.append(Fault(where, f"No order of {attributes_of(attribute.kind)}", found=one.attribute))
         else:
@@ -62,7 +63,7 @@ def resolve_attributes(
     listed = [given] if isinstance(given, str | AttributeExpression) else list(given)
     names = [name_of(one) if isinstance(one, AttributeExpression) else one for one in listed]
     faults = [
-        Fault(path + pointer(position), "Unknown attribute", "one of " + ", ".join(known), str(name)[:64])
+        unknown_attribute(known, name, path + pointer(position))
         for position, name in enumerate(names)
         if not isinstance(name, str) or name not in known
     ]

@@ -19,6 +19,7 @@ from ..model.msgspec_faults import fault_of, pointer
 from ..model.types import OPERATORS, Kind, attributes_of, unicode
 from ..model.value_validation import operand
 from .filter_algebra import combine, exists, narrowed, opposite, visible_where
+from .unknown_names import unknown_name
 from .visibility import View, unrestricted
 
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
@@ -135,8 +136,7 @@ def _leaves(where: Filter) -> Iterator[Compare | Exists]:
 
 
 def compare(
-    attribute: Attribute | None,
-    name: str,
+    attribute: Attribute,
     operator: str,
     value: Any,
     path: str,
@@ -145,9 +145,6 @@ def compare(
     strict: bool = True,
 ) -> Filter:
     """Return one comparison in normal form. `strict=False` also reads values from text, as in URLs."""
-    if attribute is None:
-        faults.append(Fault(path, "Unknown attribute", found=name))
-        return NOTHING
     kinds = OPERATORS.get(operator)
     if kinds is None:
         faults.append(Fault(path, "Unknown operator", "one of " + ", ".join(OPERATORS), operator))
@@ -225,7 +222,11 @@ def _typed(view: View, where: Compare, path: str, faults: list[Fault]) -> Filter
     step, _, rest = name.partition(".")
     if attribute is None and step in view.meta.links:
         return _through(view, step, Compare(rest, operator, value), path + pointer(step), faults, _typed)
-    return compare(attribute, name, operator, value, path + pointer(name, operator), faults)
+    path += pointer(name, operator)
+    if attribute is None:
+        faults.append(unknown_name(view, name, path))
+        return NOTHING
+    return compare(attribute, operator, value, path, faults)
 
 
 def _as_is(view: View, where: Compare, path: str, faults: list[Fault]) -> Filter:
@@ -267,7 +268,7 @@ def _through(view: View, name: str, where: Filter | None, path: str, faults: lis
     """Return the filter for items with a linked item that the view sees and that matches."""
     found = view.link(name)
     if found is None:
-        faults.append(Fault(path, "Unknown attribute", found=name))
+        faults.append(unknown_name(view, name, path))
         return NOTHING
     link, behind = found
     inner = ALL if where is None else _resolve(behind, where, path, False, faults, leaf)

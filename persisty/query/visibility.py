@@ -11,7 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from ..model.expressions import ALL, Filter
+from ..model.expressions import ALL, NOTHING, Filter
 from ..model.meta import Attribute, Link, StoreMeta, per_meta
 
 NONE: Mapping[str, Filter] = MappingProxyType({})
@@ -50,6 +50,12 @@ class View:
         if not self.partial:
             return self.attributes
         return {name: one for name, one in self.attributes.items() if name not in self.partial}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the visible attributes, and of the links to items that may be visible."""
+        links = {name: found[1] for name in self.meta.links if (found := self.link(name)) is not None}
+        return (*self.attributes, *(name for name, behind in links.items() if behind.row_filter != NOTHING))
 
     def find(self, name: str) -> Attribute | None:
         """Return the attribute with this name, or at a path such as `place.city`. Return None if it is not visible."""

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from ..errors import Fault, InvalidQuery, TooManyLinked, UnreadableItem
+from ..model.choices import one_of
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.links import LoadedLink
 from ..model.meta import Link, StoreMeta, per_meta
@@ -89,8 +90,7 @@ def link_of(store: StoreContext[Any], name: str) -> Link:
     """Return the link. Raises `InvalidQuery` if it does not exist, or if the caller may not follow it."""
     known = open_links(store)
     if name not in known:
-        expected = "one of " + ", ".join(known) if known else None
-        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", expected, name[:64])])
+        raise InvalidQuery(faults=[Fault(pointer(name), "Unknown link", one_of(known), name[:64])])
     return known[name]
 
 

@@ -119,6 +119,42 @@ def test_what_is_not_there_or_not_for_the_caller_is_told_with_its_place(
     assert "digest" not in str([fault.get("expected") for fault in problem["faults"]])
 
 
+def test_a_part_of_an_attribute_is_no_field(served: Served) -> None:
+    _, problem = served.get("/api/post", "fields=id,tags.first,writer.name.first,writer.digest.first")
+    assert [(one["path"], one.get("expected"), one["found"]) for one in problem["faults"][:2]] == [
+        ("/fields/1", "tags", "tags.first"),
+        ("/fields/2", "writer.name", "writer.name.first"),
+    ]
+    assert problem["faults"][0]["message"] == "A part of an attribute cannot be named here"
+    assert problem["faults"][2]["message"] == "Unknown attribute or link", "a hidden attribute does not exist"
+    _, problem = served.get("/api/post", "order=-tags.first")
+    assert problem["faults"] == [
+        {
+            "path": "/order/0",
+            "message": "A part of an attribute cannot be named here",
+            "expected": "tags",
+            "found": "-tags.first",
+        }
+    ]
+
+
+def test_unknown_names_of_a_request_list_those_that_the_caller_may_give(served: Served) -> None:
+    readable = "one of name, mail, born, posts, post_count, latest, notes"
+    for query, expected in (
+        ("nope=1", readable),
+        ("digest=1", readable),
+        ("nope__gt=1", readable),
+        ("order=nope", "one of name, born"),
+        ("fields=nope", readable),
+        ("include=nope", "one of posts, post_count, latest, notes"),
+        ("posts.nope=1", "one of posts.id, posts.title, posts.price, posts.raw, posts.tags"),
+    ):
+        status, problem = served.get("/api/writer", query, ANN)
+        [fault] = problem["faults"]
+        assert (status, query, fault["expected"][: len(expected)]) == (400, query, expected)
+        assert not {"digest", "secrets"}.intersection(fault["expected"].split(", "))
+
+
 def test_more_links_than_an_answer_follows_are_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields.include, "MAX_LINKS", 2)
     assert MAX_LINKS > 2

@@ -13,9 +13,11 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from ...errors import Fault, InvalidQuery
+from ...model.choices import one_of
 from ...model.meta import StoreMeta, per_meta
 from ...model.msgspec_faults import pointer
 from ...model.pages import ResultPage, page_like
+from ...query.unknown_names import PART
 from ...store.link_loading import open_links
 from ...store.store import Store, context_of
 from . import include
@@ -71,9 +73,11 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     if len(path) > include.MAX_LEVELS:
         return Fault(where, f"An answer follows links for at most {include.MAX_LEVELS} levels", found=name[:64])
     here = context_of(store)
-    for step in path:
+    for place, step in enumerate(path):
         link = open_links(here).get(step)
         if link is None or link.kind == "has_count":
+            if step in here.guard.view.attributes:
+                return Fault(where, PART, ".".join(path[: place + 1]), name[:64])
             return _unknown(where, step, [one.name for one in open_links(here).values() if one.kind != "has_count"])
         here = here.of(link.ends.target)
     if last in here.guard.view.attributes or last in open_links(here):
@@ -82,7 +86,7 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
 
 
 def _unknown(where: str, name: str, known: Sequence[str]) -> Fault:
-    return Fault(where, "Unknown attribute or link", "one of " + ", ".join(known) if known else None, name[:64])
+    return Fault(where, "Unknown attribute or link", one_of(known), name[:64])
 
 
 class _Node(Struct):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import Fault
+from ...model.choices import one_of
 from ...model.msgspec_faults import pointer
 from ...store.link_loading import open_links
 from ...store.store import Store, context_of
@@ -44,6 +45,6 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     for step in steps:
         known = open_links(here)
         if step not in known:
-            return Fault(path, "Unknown link", "one of " + ", ".join(known) if known else None, step[:64])
+            return Fault(path, "Unknown link", one_of(known), step[:64])
         here = here.of(known[step].ends.target)
     return None

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from persisty import Filter, InvalidQuery
+from persisty import Filter, InvalidQuery, meta_of, stored
 from persisty.model.expressions import ALL, NOTHING, And, Compare, Not, Text
 from persisty.query.filter_parsing import MAX_DEPTH, filter_of_json, filter_of_parameters
 from persisty.query.resolution import resolve_filter
+from persisty.query.visibility import View
 
 from .items import META, Color, Thing
 
@@ -260,3 +261,47 @@ def test_words_of_url_parameters_are_counted_first() -> None:
         filter_of_parameters(META, [("query", " ".join(f"w{i}" for i in range(200_000)))])
     assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/query", "Too many comparisons")]
     assert process_time() - begun < 1
+
+
+def expected_of(ask: Callable[[], Any]) -> str | None:
+    with pytest.raises(InvalidQuery) as caught:
+        ask()
+    return caught.value.faults[0].expected
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"colour": {"eq": "red"}}, "one of shelf, id, count"),
+        ({"not": {"or": [{"colour": {"eq": "red"}}]}}, "one of shelf, id, count"),
+        ({"secret": {"eq": "red"}}, "one of shelf, id, count"),
+        (
+            {"place": {"postcode": {"eq": "1"}}},
+            "one of place.city, place.postCode, place.at, place.geo, place.geo.lat, place.geo.lon, place.eq",
+        ),
+    ],
+)
+def test_an_unknown_name_in_a_filter_lists_the_names_that_the_view_may_filter_by(given: Any, names: str) -> None:
+    hidden = frozenset(META.attributes) - {"shelf", "id", "count", "place"}
+    view = View(META, hidden=hidden | (frozenset() if "place" in given else {"place"}))
+    expected = expected_of(lambda: filter_of_json(META, given, view=view))
+    assert expected is not None
+    assert expected.startswith(names)
+    assert "color" not in expected
+
+
+def test_an_unknown_parameter_lists_names_too() -> None:
+    view = View(META, hidden=frozenset(META.attributes) - {"shelf", "id", "home"})
+    for name in ("colour", "colour__gt", "secret__eq"):
+        assert (
+            expected_of(lambda name=name: filter_of_parameters(META, [(name, "1")], view)) == "one of shelf, id, home"
+        )
+    assert expected_of(lambda: filter_of_parameters(META, [("home.alt__gt", "1")], view)) == "one of home.lat, home.lon"
+    assert expected_of(lambda: resolve_filter(META, Compare("colour", "eq", 1), view=view)) == "one of shelf, id, home"
+
+
+def test_a_fault_lists_a_bounded_number_of_names() -> None:
+    wide = stored(type("Wide", (), {"__annotations__": {"id": str} | {f"a{one}": int for one in range(99)}}))
+    expected = expected_of(lambda: filter_of_json(meta_of(wide), {"b": {"eq": 1}}))
+    assert expected is not None
+    assert (expected.count(", "), expected[-3:]) == (50, ", …")
