@@ -73,13 +73,17 @@ def _deploy_words(step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed
     """Return the words of one update: of the stacks with tables alone, or of all."""
     chosen = [one.id for one in stacks if one.tables] if step.data_only else [one.id for one in stacks]
     indexes = {name: list(some) for name, some in step.indexes.items()}
-    adopted = any(table.name in deployed.tables for one in stacks if one.name in deployed.new for table in one.tables)
+    adopted = any(name in deployed.tables and name not in deployed.stacked for one in stacks for name in _tables(one))
     return [
         "deploy", *chosen, *(["--exclusively"] if step.data_only else []),
         "--require-approval", "never", "--no-notices", "--outputs-file", str(outputs),
         *(["--import-existing-resources"] if adopted else []),
         *(context_words({CONTEXT: msgspec.json.encode(indexes).decode()}) if indexes else []),
     ]  # fmt: skip
+
+
+def _tables(stack: StackShape) -> list[str]:
+    return [table.name for table in stack.tables]
 
 
 def _refuse(found: list[Loss], allowed: list[str]) -> None:

@@ -6,7 +6,7 @@ What is stored is read from the engine; the schemas that were applied last say w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
@@ -16,11 +16,24 @@ from ..model.schema import Schema
 from ..model.schema_changes import Change, Changes, changes_of
 from ..model.schema_differences import hidden_values
 from ..model.schema_json import schema_from_json
-from ..store.applied_schemas import APPLIED
+from ..store.applied_schemas import APPLIED, LEFT
 from ..store.migration import Evolution, Migrating, Migrator
 
-Records = dict[str, tuple[Schema, str | None]]
-"""Store → the schema that was applied last, and the name of the engine that it was applied to."""
+
+class Record(NamedTuple):
+    """The schema of a store that was applied last. `engine`: the name of its engine. `left`: its items were copied to another store."""
+
+    schema: Schema
+    engine: str | None
+    left: bool = False
+
+
+Records = dict[str, Record]
+"""Store → the schema that was applied last."""
+
+
+SWITCH = "switch:"
+"""Begin of what `--allow` names to switch to the copy of a renamed item."""
 
 
 def migrator_of(app: App, engine: str | None) -> Migrator | None:
@@ -33,7 +46,8 @@ def records_of(app: App) -> Records:
     """Return the schemas that were applied last. Creates no table."""
     if not app.records_schemas or app.engine.is_empty(APPLIED.name):
         return {}
-    return {name: (schema_from_json(one.schema), one.engine) for name, one in app.applied.all().items()}
+    applied = app.applied.all()
+    return {name: Record(schema_from_json(one.schema), one.engine, one.hash == LEFT) for name, one in applied.items()}
 
 
 def evolutions_of(app: App, allowed: Iterable[str] = (), removed: Collection[str] | None = None) -> list[Evolution]:
@@ -58,8 +72,8 @@ def _evolution(
 ) -> Evolution:
     """Return the changes of a declared item, which may be none."""
     make = Changes(meta.name, migrator.engine)
-    name = _stored_name(app, meta, records)
-    record, engine = records.get(name, (None, meta.engine))
+    name = _stored_name(app, meta, migrator, records)
+    record, engine, *_ = records.get(name, (None, meta.engine))
     if engine != meta.engine and not app.engine_named(engine).is_empty(name):
         return Evolution(
             name=name, stored=None, declared=meta, changes=(_moved(make, engine, meta.engine),), engine=meta.engine
@@ -74,7 +88,7 @@ def _evolution(
     if record is not None:
         changes = list(_doubtful(changes, record, meta, make, app.abandoned | dropped, mirrored))
     if name != meta.name:
-        changes.insert(0, make.make("item_renamed", f"{name} is now {meta.name}", before=name, after=meta.name))
+        changes.insert(0, _renamed(make, name, meta.name, migrator))
     return Evolution(name=name, stored=stored, declared=meta, changes=tuple(changes), engine=meta.engine)
 
 
@@ -159,19 +173,34 @@ def _moved(make: Changes, before: str | None, after: str | None) -> Change:
     return make.make("engine_changed", message, before=old, after=new, blocked=blocked)
 
 
-def _stored_name(app: App, meta: StoreMeta[Any], records: Records) -> str:
-    """Return the name under which the items of a store are stored: a former one, as long as the present name has no items."""
+def _renamed(make: Changes, former: str, name: str, migrator: Migrator) -> Change:
+    if not migrator.copies:
+        return make.make("item_renamed", f"{former} is now {name}", before=former, after=name)
+    message = f"{former} is now {name}: its items are copied to another table. Older code may write meanwhile, but not during the switch. Stop it before you allow that"
+    return make.make("item_renamed", message, before=former, after=name, allow=f"{SWITCH}{name}")
+
+
+def _stored_name(app: App, meta: StoreMeta[Any], migrator: Migrator, records: Records) -> str:
+    """Return the name under which the items of a store are stored: a former one, as long as the present name has no items. Where items are copied, as long
+    as the copy is not recorded."""
     engine = app.engine_named(meta.engine)
     former = [one for one in reversed(meta.schema.former_names) if one not in app.metas]
-    if former and engine.is_empty(meta.name):
-        known = (one for one in former if records.get(one, (None, meta.engine))[1] == meta.engine)
+    known = [one for one in former if one not in records or records[one].engine == meta.engine]
+    if migrator.copies and known:
+        own = records.get(meta.name)
+        if own is not None and not own.left:
+            return meta.name
+        begun = [one for one in known if one in records and not records[one].left and not engine.is_empty(one)]
+        if begun:
+            return begun[0]
+    if known and engine.is_empty(meta.name):
         return next((one for one in known if not engine.is_empty(one)), meta.name)
     return meta.name
 
 
 def _removed(app: App, records: Records, heirs: Iterable[str]) -> Iterator[Evolution]:
     """Yield the items that were applied and are no longer declared."""
-    for name, (schema, engine) in records.items():
+    for name, (schema, engine, _) in records.items():
         if name in app.metas or name in heirs:
             continue
         migrator = migrator_of(app, engine)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from msgspec import Struct, structs
 
@@ -22,7 +21,7 @@ from ..errors import Conflict, Fault, InvalidDeclaration, SchemaMismatch
 from ..model.schema_changes import Change, Effect
 from ..store.migration import Evolution, Migrator, Reached, Report, Step
 from ..store.migration_lease import LEASES, Lease
-from .evolution import evolutions_of, migrator_of
+from .evolution import SWITCH, evolutions_of, migrator_of
 
 Progress = Callable[[Step, int], None]
 """Called with a step and the number of items that it has done."""
@@ -34,6 +33,11 @@ class Planned(Struct, frozen=True):
     evolution: Evolution
     steps: tuple[Step, ...]
     left: tuple[Change, ...]
+
+    @property
+    def waits(self) -> bool:
+        """Return whether the items are copied, and the switch to the copy is not allowed yet."""
+        return any(one.kind == "item_renamed" for one in self.left)
 
 
 class Migration:
@@ -72,14 +76,22 @@ class Migration:
         alone = migrator is None or migrator.local
         lease = lease_of(self._app)
         with lease.held(renewed=not alone or bool(engines)) as self.unfinished:
+            self._adopt(evolutions)
             for engine in engines:
                 done += self._migrated(engine, lease, progress)
             together = nullcontext() if migrator is None else migrator.together()
             with together:
                 done += self._migrated(None, lease, progress)
-                self._record(done)
-                self._app.prepare()
+                ready = self._record(done)
+                if ready:
+                    self._app.prepare(*ready)
         return done
+
+    def _adopt(self, evolutions: Iterable[Evolution]) -> None:
+        """Record what is copied, if it has no record: the next migration reads from it that the copy has begun."""
+        for one in evolutions:
+            if one.stored is not None and any(each.kind == "item_renamed" and each.allow for each in one.changes):
+                self._app.applied.adopt(structs.replace(one.stored, name=one.name), one.engine)
 
     def _migrated(self, engine: str | None, lease: Lease, progress: Progress) -> list[Planned]:
         """Run the steps of one engine, planned from what is stored now."""
@@ -121,9 +133,7 @@ class Migration:
             if migrator is None:
                 continue
             faults += self._faults(migrator, evolution)
-            left = tuple(
-                one for one in evolution.changes if one.effect is Effect.DESTRUCTIVE and one.allow not in self._allowed
-            )
+            left = tuple(one for one in evolution.changes if _named(one) and one.allow not in self._allowed)
             steps: Sequence[Step] = () if faults else migrator.steps(evolution, self._allowed)
             found.append(Planned(evolution, tuple(steps), left))
         if faults:
@@ -139,25 +149,35 @@ class Migration:
     def _check_allowed(self, evolutions: Iterable[Evolution]) -> None:
         """Raise `InvalidDeclaration` for an allowance that allows nothing, which is a mistake of spelling."""
         known = {change.allow for evolution in evolutions for change in evolution.changes if change.allow}
-        wrong = [one for one in sorted(self._allowed) if one not in known]
+        switched = {f"{SWITCH}{name}" for name in self._app.metas}  # an interrupted migration may have been at its end
+        wrong = [one for one in sorted(self._allowed) if one not in known | switched]
         if wrong and not self._unknown_allowed:
             expected = "one of " + ", ".join(sorted(known)) if known else "no --allow: no change is destructive"
             faults = [Fault("/allow", "No destructive change has this name", expected, one) for one in wrong]
             raise InvalidDeclaration("The migration has not begun", faults=faults)
 
-    def _record(self, done: Iterable[Planned]) -> None:
-        """Record the schemas that are applied now, and forget those of stores that are renamed or dropped."""
+    def _record(self, done: Iterable[Planned]) -> list[str]:
+        """Record the schemas that are applied now, and forget those of stores that are renamed or dropped. Returns the stores that code can use now: all
+        but those of copies that are not switched to."""
         app, applied = self._app, self._app.applied
-        gone: list[Any] = [
-            one.evolution.name
-            for one in done
-            if one.steps and (one.evolution.declared is None or one.evolution.declared.name != one.evolution.name)
-        ]
-        if not app.records_schemas:
+        waiting = {one.evolution.declared.name for one in done if one.waits and one.evolution.declared is not None}
+        ready = [meta for meta in app.metas.values() if meta.name not in waiting]
+        if app.records_schemas:
+            for one in done:
+                self._record_former(one)
+            applied.record(applied.all(), ready)
+        return [meta.name for meta in ready]
+
+    def _record_former(self, one: Planned) -> None:
+        """Forget the schema of a store that was renamed or dropped, or note that it was copied."""
+        name, declared = one.evolution.name, one.evolution.declared
+        if one.waits or not one.steps or (declared is not None and declared.name == name):
             return
-        for name in gone:
-            applied.remove(name)
-        applied.record(applied.all(), app.metas.values())
+        migrator = migrator_of(self._app, one.evolution.engine)
+        if declared is not None and migrator is not None and migrator.copies:
+            self._app.applied.leave(name)
+        else:
+            self._app.applied.remove(name)
 
 
 def refused_changes(app: App, evolution: Evolution) -> dict[Change, str]:
@@ -186,6 +206,11 @@ def _faults_of(migrator: Migrator, evolution: Evolution) -> Sequence[Fault]:
     except SchemaMismatch as error:
         return error.faults
     return ()
+
+
+def _named(change: Change) -> bool:
+    """Return whether a change is made only if `--allow` names it."""
+    return change.effect is Effect.DESTRUCTIVE or (change.kind == "item_renamed" and change.allow is not None)
 
 
 def _check_held(lease: Lease) -> None:

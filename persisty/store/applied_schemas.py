@@ -31,6 +31,12 @@ INCOMPLETE = (
     "Items that were stored before lack an attribute of the index, so queries would miss them. Complete it: `App.prepare` stores the "
     "defaults in these items"
 )
+LEFT = ""
+"""Hash of a store whose items were copied to another one, see `leave`."""
+COPIED = (
+    "Its items were copied to another store, and may have changed there: this declaration would serve the former ones"
+)
+UNCOPIED = "The items of {former} are not copied to it yet. Run `persisty migrate` before this code starts"
 log = logging.getLogger("persisty")
 IsEmpty = Callable[[str, str | None], bool]
 """(name of a store, name of its engine) → whether nothing is stored there."""
@@ -103,7 +109,7 @@ class AppliedSchemas:
         former = {
             name: schema_from_json(one.schema)
             for name, one in applied.items()
-            if name not in declared and name not in abandoned
+            if name not in declared and name not in abandoned and one.hash != LEFT
         }
         new = [meta for meta in metas if meta.name not in applied] if former else []
         faults = [fault for meta in new for fault in self._renamed(meta, former, applied)]
@@ -119,7 +125,9 @@ class AppliedSchemas:
         faults: list[Fault] = []
         for meta in metas:
             record = applied.get(meta.name)
-            if record is not None and record.hash != meta.schema.hash:
+            if record is not None and record.hash == LEFT:
+                faults.append(Fault(f"/{meta.name}", COPIED))
+            elif record is not None and record.hash != meta.schema.hash:
                 table = self._table_of(meta.name, meta.engine)
                 self._warn(schema_from_json(record.schema), meta)
                 columns, mirrored = (None, ()) if table is None else (table.columns, table.mirrored)
@@ -177,6 +185,20 @@ class AppliedSchemas:
             except (Conflict, PreconditionFailed):
                 continue  # another process applied its own schema at the same time
 
+    def adopt(self, schema: Schema, engine: str | None) -> None:
+        """Record the schema of a store that has no record, as that of one which a deployment has created."""
+        known = {"hash": schema.hash, "schema": schema_to_json(schema).decode(), "engine": engine}
+        try:
+            self._records.create({"app": self._app, "store": schema.name, **known})
+        except Conflict:
+            return  # it has one
+        self.forget()
+
+    def leave(self, store: str) -> None:
+        """Note that the items of a store were copied to another one. Its record stays, so that its table can be dropped by its name."""
+        self._records.update((self._app, store), {"hash": LEFT})
+        self.forget()
+
     def remove(self, store: str) -> None:
         """Delete the record of a store, which is renamed or dropped."""
         self._records.delete((self._app, store))
@@ -186,6 +208,14 @@ class AppliedSchemas:
         self, meta: StoreMeta[Any], former: Mapping[str, Schema], applied: Mapping[str, AppliedSchema]
     ) -> Iterable[Fault]:
         """Yield a fault if this new store looks like a former one that has items, and has none itself."""
+        uncopied = [
+            name
+            for name in former
+            if name in meta.schema.former_names and not self._is_empty(name, applied[name].engine)
+        ]
+        if uncopied and not self._is_empty(meta.name, meta.engine):
+            yield Fault(f"/{meta.name}", UNCOPIED.format(former=uncopied[0]))
+            return
         for name, schema in former.items():
             if not looks_like(schema, meta.schema):
                 continue

@@ -93,10 +93,12 @@ class Evolution(Struct, frozen=True, kw_only=True):
 
 
 class Migrator(Protocol):
-    """Changes what one engine stores. `engine`: its name in `EFFECTS`. `local`: a file of this machine, which a server may change by itself."""
+    """Changes what one engine stores. `engine`: its name in `EFFECTS`. `local`: a file of this machine, which a server may change by itself. `copies`: a
+    renamed item is copied to another table, and the former one stays until it is dropped."""
 
     engine: str
     local: bool
+    copies: bool
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
         """Return the schema of what is stored under a name; None if there is no table. `record`: the schema that was applied last."""

@@ -211,6 +211,10 @@ class DynamoDbEngine:
             self._call("UpdateTable", {"TableName": named, "GlobalSecondaryIndexUpdates": [update]})
             self._wait(named, patient=True)
 
+    def create(self, meta: StoreMeta[Any]) -> None:
+        """Create the table of an item, with its indexes, unless it is there."""
+        self.prepare([meta])
+
     def guard_table(self) -> str:
         """Return the name of the system table, which exists then."""
         self._create_table(definition(self._system))

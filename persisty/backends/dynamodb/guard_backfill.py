@@ -20,6 +20,8 @@ from ...model.meta import StoreMeta
 from ...store.migration import Report
 from .codec import WireCodec
 from .guard_rows import Guards
+from .parallel import in_parallel
+from .passes import Passes
 from .system_table import HOLDER, ID
 from .wire_kinds import Wire
 
@@ -52,9 +54,32 @@ class Tables(Protocol):
         """Delete an index, and wait until it is deleted."""
         ...
 
+    def create(self, meta: StoreMeta[Any]) -> None:
+        """Create the table of an item, with its indexes, unless it is there."""
+        ...
+
     def guard_table(self) -> str:
         """Return the name of the system table, which exists then."""
         ...
+
+
+def drop_rows(tables: Tables, store: str) -> None:
+    """Delete the rows of unique values and of sequences of a store that is dropped: they would stop a new store of the name."""
+    system = tables.guard_table()
+    scan = {
+        "TableName": system,
+        "ConsistentRead": True,
+        "ProjectionExpression": "#id",
+        "FilterExpression": "begins_with(#id, :unique) OR begins_with(#id, :sequence)",
+        "ExpressionAttributeNames": {"#id": ID},
+        "ExpressionAttributeValues": {":unique": {"S": f"unique/{store}/"}, ":sequence": {"S": f"sequence/{store}/"}},
+    }
+
+    def drop(key: Wire) -> None:
+        tables.send("DeleteItem", {"TableName": system, "Key": key})
+
+    for page in Passes(tables.send, Report(lambda items: None)).pages(scan):
+        in_parallel(drop, page)
 
 
 class GuardBackfill:

@@ -9,6 +9,7 @@ attribute removed     REMOVE #old                   if `--allow` names it
 attribute required    SET #a = default              if it is null
 index added           the items get what they lack for it, then UpdateTable Create, until the table is ACTIVE
 unique added          a row of the system table for each value, then as an index
+item renamed          a new table, perhaps with another key, see `table_copy`
 ```
 """
 
@@ -18,33 +19,26 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import msgspec
 from msgspec import structs
 
-from ...errors import Fault, SchemaMismatch
+from ...errors import SchemaMismatch
 from ...model.meta import StoreMeta
 from ...model.schema import IndexSchema, Schema
-from ...model.schema_changes import Change, Effect, members
+from ...model.schema_changes import Change, Effect
 from ...model.stored_before import value_before
-from ...model.unreadable_items import UNREADABLE, is_readable
 from ...naming import index_name
 from ...store.migration import Evolution, Report, Step, check_kinds
 from .codec import WireCodec
-from .guard_backfill import LISTED, GuardBackfill, Tables
+from .guard_backfill import GuardBackfill, Tables, drop_rows
 from .parallel import in_parallel
 from .passes import Passes
-from .wire_kinds import NULL, Wire, wire_kind
+from .stored_items import REFUSED, StoredItems
+from .table_copy import TableCopy
+from .wire_kinds import NULL, Wire
 
-REFUSED = {
-    "item_renamed": "DynamoDB cannot rename a table: keep the name of the store, or export the items and import them under the new name",
-    "key_changed": "DynamoDB cannot change a key: declare an item of another name, copy the items in code, and remove this one",
-    "attribute_retyped": "Persisty converts no values on DynamoDB: declare a new attribute, copy the values in code, and remove this one",
-}
-"""Kind of a change → why it is refused while items are stored."""
-LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
-"""Condition of items without a value of `#0`. `:0` is the type of null."""
 MADE = frozenset(
     {
+        *("item_renamed", "item_removed"),
         *("attribute_renamed", "attribute_removed", "attribute_required"),
         *("index_added", "index_removed", "unique_added", "unique_removed"),
     }
@@ -52,7 +46,7 @@ MADE = frozenset(
 """Kinds of changes that `_step` makes."""
 WITHOUT_STEP = frozenset(
     {
-        *("item_added", "item_removed", "engine_changed", "attribute_added", "attribute_optional"),
+        *("item_added", "engine_changed", "attribute_added", "attribute_optional"),
         *(
             "members_added",
             "members_removed",
@@ -68,11 +62,11 @@ WITHOUT_STEP = frozenset(
 
 
 class DynamoDbMigrator:
-    engine, local = "dynamodb", False
+    engine, local, copies = "dynamodb", False, True
     kinds = MADE | WITHOUT_STEP | REFUSED.keys()
 
     def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+        self._tables, self._items = tables, StoredItems(tables)
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
         """Return the applied schema, with the indexes that the table has."""
@@ -106,80 +100,23 @@ class DynamoDbMigrator:
             return
         check_kinds(evolution, self.kinds)
         faults = [
-            fault for change in evolution.changes for fault in self._faults(evolution.name, evolution.declared, change)
+            fault
+            for change in evolution.changes
+            for fault in self._items.faults(evolution.name, evolution.declared, change)
         ]
         if faults:
             raise SchemaMismatch("The stored items do not survive the changes, so nothing was changed", faults=faults)
 
-    def _faults(self, name: str, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
-        blocked = change.blocked or REFUSED.get(change.kind)
-        if blocked is not None:
-            if (
-                change.kind == "attribute_added"
-            ):  # a table has no columns: items may have the value from before the attribute was removed
-                yield from self._listed(change, declared, name, LACKS, {":0": {"S": "NULL"}}, blocked)
-            elif next(self._pages(name, {"Limit": 1}), []):
-                yield Fault(change.path, blocked, change.after, change.before)
-            return
-        attribute = declared.attributes.get(change.name)
-        if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
-            message = f"These items have no {change.name}. Give them one first, or declare a default"
-            yield from self._listed(change, declared, name, LACKS, {":0": {"S": "NULL"}}, message)
-        if change.kind == "nested_narrowed" and attribute is not None:
-            yield from self._unreadable(change, declared, name)
-        if change.kind == "members_removed":
-            schema = next(one for one in declared.schema.attributes if one.name == change.name)
-            codec, kind = WireCodec(declared), declared.attributes[change.name]
-            values = [
-                codec.value(change.name, kind.type(one) if callable(kind.type) else one)
-                for one in members(declared.schema, schema) or ()
-            ]
-            named = {f":{place}": value for place, value in enumerate(values)}
-            condition = f"attribute_exists(#0) AND NOT (#0 IN ({', '.join(named)}))"
-            message = "These items have a value that is no longer declared. Give them another one first"
-            yield from self._listed(change, declared, name, condition, named, message)
-
-    def _unreadable(self, change: Change, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
-        """Yield a fault with the keys of the items whose stored value is none of the declared type."""
-        kind, codec, found = wire_kind(declared.attributes[change.name]), WireCodec(declared), list[str]()
-
-        def decode(wire: Any) -> None:
-            value = msgspec.convert(wire[kind.tag], kind.type)
-            if kind.decode is not None:
-                kind.decode(value)
-
-        names = {"#0": change.name, **{f"#k{place}": one for place, one in enumerate(codec.schema)}}
-        scan = {
-            "ConsistentRead": True,
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-        }
-        for page in self._pages(name, scan):
-            for wire in page:
-                value = wire.get(change.name, NULL)
-                if value != NULL and not is_readable(value, decode):
-                    found.append("~".join(str(next(iter(wire[one].values()))) for one in codec.schema))
-        if found:
-            more = " and more" if len(found) > LISTED else ""
-            yield Fault(change.path, UNREADABLE, found=", ".join(found[:LISTED]) + more)
-
-    def _listed(
-        self, change: Change, declared: StoreMeta[Any], name: str, condition: str, values: Wire, message: str
-    ) -> Iterator[Fault]:
-        """Yield a fault with the keys of the items that meet a condition."""
-        found: list[str] = []
-        for page in self._scan(name, WireCodec(declared), condition, {"#0": change.name}, values):
-            found += ["~".join(str(next(iter(part.values()))) for part in key.values()) for key in page]
-            if len(found) > LISTED:
-                break
-        if found:
-            more = " and more" if len(found) > LISTED else ""
-            yield Fault(change.path, message, change.after, ", ".join(found[:LISTED]) + more)
-
     def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
         """Return the steps. A new table is created by `App.prepare`, or by a deployment."""
-        if evolution.declared is None or evolution.stored is None:
+        if evolution.declared is None:
+            return [self._dropped(evolution.name, one) for one in evolution.changes if one.allow in allowed]
+        if evolution.stored is None:
             return ()
+        if evolution.name != evolution.declared.name:
+            return list(
+                self._copied(evolution.name, evolution.stored, evolution.declared, evolution.changes[0], allowed)
+            )
         changes = [one for one in evolution.changes if one.effect is not Effect.DESTRUCTIVE or one.allow in allowed]
         order = {"index_removed": 0, "unique_removed": 0, "index_added": 2, "unique_added": 2}
         items = self.count(evolution.name)
@@ -188,6 +125,53 @@ class DynamoDbMigrator:
             for one in sorted(changes, key=lambda one: order.get(one.kind, 1))
         ]
         return [one for one in found if one is not None]
+
+    def _dropped(self, store: str, one: Change) -> Step:
+        def drop(report: Report) -> None:
+            drop_rows(self._tables, store)
+            self._tables.send("DeleteTable", {"TableName": self._items.table(store)})
+
+        return self._made(one, f"DeleteTable {store}", None, drop)
+
+    def _copied(
+        self, former: str, stored: Schema, declared: StoreMeta[Any], renamed: Change, allowed: Collection[str]
+    ) -> Iterator[Step]:
+        """Yield the steps that copy the items of a former name. All other changes are made to the copies."""
+        name, items = declared.name, self.count(former)
+
+        def copy() -> TableCopy:
+            return TableCopy(self._tables, stored, declared, self._items.table(former), self._items.table(name))
+
+        def step(title: str, requests: Sequence[str], run: Callable[[Report], None]) -> Step:
+            return Step(title=title, statements=tuple(requests), run=run, items=items)
+
+        compared = (
+            f"Scan {name}, BatchGetItem {former}, DeleteItem {name}",
+            f"Scan {former}, BatchGetItem {name}, PutItem {name}",
+        )
+        yield step(f"Create the table {name}", [f"CreateTable {name}"], lambda report: self._tables.create(declared))
+        yield step(
+            f"Copy {former} to {name}",
+            [f"Scan {former}", f"PutItem {name} IF it is not there"],
+            lambda report: copy().copy(report),
+        )
+        yield step(
+            f"Copy what older code has changed meanwhile in {former}", compared, lambda report: copy().catch_up(report)
+        )
+        if renamed.allow in allowed:
+            yield step(
+                f"Copy the last changes of {former}: no code may write it now",
+                compared,
+                lambda report: copy().switch(report),
+            )
+            for index in declared.uniques:
+                yield self._guarded(
+                    declared,
+                    structs.replace(
+                        renamed, name=index.name, message=f"No two items may share the values of {index.name}"
+                    ),
+                    items,
+                )
 
     def _step(self, declared: StoreMeta[Any], one: Change, items: int) -> Step | None:
         """Return the step of a change, None if it needs none."""
@@ -241,8 +225,7 @@ class DynamoDbMigrator:
         items: int,
     ) -> Step:
         """Return the step that updates the items of a condition, each if it still meets it."""
-        codec = WireCodec(declared)
-        table = self._name(declared.name)
+        table = self._items.table(declared.name)
 
         def change(key: Wire) -> None:
             payload: dict[str, Any] = {
@@ -259,7 +242,7 @@ class DynamoDbMigrator:
         def run(report: Report) -> None:
             used = {name: value for name, value in values.items() if name in condition}
             passes = Passes(self._tables.send, report)
-            for keys in passes.pages(self._found(declared.name, codec, condition, names, used)):
+            for keys in passes.pages(self._items.found(declared.name, condition, names, used)):
                 in_parallel(change, keys)
 
         request = f"UpdateItem {declared.name}: {_spelled(update, names)} IF {_spelled(condition, names)}"
@@ -267,54 +250,18 @@ class DynamoDbMigrator:
 
     def _guarded(self, declared: StoreMeta[Any], one: Change, items: int) -> Step:
         """Return the step that makes the rows of unique values, and then the index. Items that share a value are named."""
-        backfill = GuardBackfill(self._tables, declared, one.name)
 
         def run(report: Report) -> None:
+            backfill = GuardBackfill(self._tables, declared, one.name)
             passes = Passes(self._tables.send, report, lambda: backfill.shared)
             backfill.resume(passes.noted)
-            for page in passes.pages({"TableName": self._name(declared.name), "ConsistentRead": True}):
+            for page in passes.pages({"TableName": self._items.table(declared.name), "ConsistentRead": True}):
                 in_parallel(backfill.take, page)
             backfill.check()
             self._tables.add_index(declared, one.name, Report(report, rate=report.rate))
 
         requests = (f"PutItem of a row for each value of {one.name}", f"UpdateTable {declared.name}: create {one.name}")
         return Step(title=one.message, statements=requests, run=run, items=items)
-
-    def _name(self, store: str) -> str:
-        table = self._tables.described(store)
-        return str((table or {})["TableName"])
-
-    def _scan(
-        self, store: str, codec: WireCodec, condition: str, names: Mapping[str, str], values: Wire
-    ) -> Iterator[Sequence[Wire]]:
-        """Yield pages of the keys of the items that meet a condition."""
-        yield from self._pages(store, self._found(store, codec, condition, names, values))
-
-    def _found(
-        self, store: str, codec: WireCodec, condition: str, names: Mapping[str, str], values: Wire
-    ) -> dict[str, Any]:
-        """Return the scan of the keys of the items that meet a condition."""
-        keys = {f"#k{place}": name for place, name in enumerate(codec.schema)}
-        scan: dict[str, Any] = {
-            "TableName": self._name(store),
-            "ConsistentRead": True,
-            "FilterExpression": condition,
-            "ProjectionExpression": ", ".join(keys),
-            "ExpressionAttributeNames": {**names, **keys},
-        }
-        if values:
-            scan["ExpressionAttributeValues"] = values
-        return scan
-
-    def _pages(self, store: str, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
-        start: dict[str, Any] = {}
-        table = self._name(store)
-        while True:
-            page = self._tables.send("Scan", {"TableName": table, **scan, **start})
-            yield page["Items"]
-            if not page.get("LastEvaluatedKey") or "Limit" in scan:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def _read(index: Mapping[str, Any]) -> IndexSchema:

@@ -44,7 +44,7 @@ WITHOUT_STEP = frozenset(
 class SqlMigrator:
     """Plans and makes the changes of the tables of one database. `schema`: that of the tables, None for the session's. `local`: a file of this machine."""
 
-    local = False
+    local = copies = False
     kinds: frozenset[str] = WITHOUT_STEP
     """The kinds of changes that the engine's migrator makes. Any other is refused."""
 

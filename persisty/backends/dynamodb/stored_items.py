@@ -1,0 +1,136 @@
+"""The items of a table, as a migration looks at them: which ones a change would break, and which ones a backfill has to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from ...errors import Fault
+from ...model.meta import StoreMeta
+from ...model.schema_changes import Change, members
+from ...model.stored_before import value_before
+from ...model.unreadable_items import UNREADABLE, is_readable
+from .codec import WireCodec
+from .guard_backfill import LISTED, Tables
+from .wire_kinds import NULL, Wire, wire_kind
+
+REFUSED = {
+    "key_changed": "The key of a table cannot change. Give the item another name, with the present one as a former name, and the items are copied to a new table",
+    "attribute_retyped": "Persisty converts no values on DynamoDB: declare a new attribute, copy the values in code, and remove this one",
+}
+"""Kind of a change → why it is refused while items are stored."""
+LACKS = "(attribute_not_exists(#0) OR attribute_type(#0, :0))"
+"""Condition of items without a value of `#0`. `:0` is the type of null."""
+
+
+class StoredItems:
+    """The items of the tables of one stage."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def faults(self, name: str, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
+        """Yield a fault if stored items do not survive a change."""
+        copied = name != declared.name and change.kind == "key_changed"
+        blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
+        if blocked is not None:
+            if (
+                change.kind == "attribute_added"
+            ):  # a table has no columns: items may have the value from before the attribute was removed
+                yield from self._listed(change, name, LACKS, {":0": {"S": "NULL"}}, blocked)
+            elif next(self.pages(name, {"Limit": 1}), []):
+                yield Fault(change.path, blocked, change.after, change.before)
+            return
+        attribute = declared.attributes.get(change.name)
+        if change.kind == "attribute_required" and attribute is not None and value_before(attribute) is None:
+            message = f"These items have no {change.name}. Give them one first, or declare a default"
+            yield from self._listed(change, name, LACKS, {":0": {"S": "NULL"}}, message)
+        if change.kind == "nested_narrowed" and attribute is not None:
+            yield from self._unreadable(change, declared, name)
+        if change.kind == "members_removed":
+            schema = next(one for one in declared.schema.attributes if one.name == change.name)
+            codec, kind = WireCodec(declared), declared.attributes[change.name]
+            values = [
+                codec.value(change.name, kind.type(one) if callable(kind.type) else one)
+                for one in members(declared.schema, schema) or ()
+            ]
+            named = {f":{place}": value for place, value in enumerate(values)}
+            condition = f"attribute_exists(#0) AND NOT (#0 IN ({', '.join(named)}))"
+            message = "These items have a value that is no longer declared. Give them another one first"
+            yield from self._listed(change, name, condition, named, message)
+
+    def _unreadable(self, change: Change, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items whose stored value is none of the declared type."""
+        kind, keys, found = wire_kind(declared.attributes[change.name]), self._keys(name), list[str]()
+
+        def decode(wire: Any) -> None:
+            value = msgspec.convert(wire[kind.tag], kind.type)
+            if kind.decode is not None:
+                kind.decode(value)
+
+        names = {"#0": change.name, **keys}
+        scan = {
+            "ConsistentRead": True,
+            "ProjectionExpression": ", ".join(names),
+            "ExpressionAttributeNames": names,
+        }
+        for page in self.pages(name, scan):
+            for wire in page:
+                value = wire.get(change.name, NULL)
+                if value != NULL and not is_readable(value, decode):
+                    found.append("~".join(str(next(iter(wire[one].values()))) for one in keys.values()))
+        if found:
+            more = " and more" if len(found) > LISTED else ""
+            yield Fault(change.path, UNREADABLE, found=", ".join(found[:LISTED]) + more)
+
+    def _listed(self, change: Change, name: str, condition: str, values: Wire, message: str) -> Iterator[Fault]:
+        """Yield a fault with the keys of the items that meet a condition."""
+        found: list[str] = []
+        for page in self._scan(name, condition, {"#0": change.name}, values):
+            found += ["~".join(str(next(iter(part.values()))) for part in key.values()) for key in page]
+            if len(found) > LISTED:
+                break
+        if found:
+            more = " and more" if len(found) > LISTED else ""
+            yield Fault(change.path, message, change.after, ", ".join(found[:LISTED]) + more)
+
+    def table(self, store: str) -> str:
+        """Return the name of the table of a store."""
+        table = self._tables.described(store)
+        return str((table or {})["TableName"])
+
+    def _keys(self, store: str) -> dict[str, str]:
+        """Return the attributes of the key of a table, by their placeholders."""
+        table = self._tables.described(store) or {}
+        return {f"#k{place}": str(one["AttributeName"]) for place, one in enumerate(table["KeySchema"])}
+
+    def _scan(self, store: str, condition: str, names: Mapping[str, str], values: Wire) -> Iterator[Sequence[Wire]]:
+        """Yield pages of the keys of the items that meet a condition."""
+        yield from self.pages(store, self.found(store, condition, names, values))
+
+    def found(self, store: str, condition: str, names: Mapping[str, str], values: Wire) -> dict[str, Any]:
+        """Return the scan of the keys of the items that meet a condition."""
+        keys = self._keys(store)
+        scan: dict[str, Any] = {
+            "TableName": self.table(store),
+            "ConsistentRead": True,
+            "FilterExpression": condition,
+            "ProjectionExpression": ", ".join(keys),
+            "ExpressionAttributeNames": {**names, **keys},
+        }
+        if values:
+            scan["ExpressionAttributeValues"] = values
+        return scan
+
+    def pages(self, store: str, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
+        """Yield the items of each page of a scan; of the first one, if it has a limit."""
+        start: dict[str, Any] = {}
+        table = self.table(store)
+        while True:
+            page = self._tables.send("Scan", {"TableName": table, **scan, **start})
+            yield page["Items"]
+            if not page.get("LastEvaluatedKey") or "Limit" in scan:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
