@@ -223,7 +223,7 @@ class PostgresMigrator(SqlMigrator):
         table, place = target.name, self.place(target.name)
         columns = [column.name for column in target.primary_key.columns]
         built, key = f"{table[:50]}-new-key", f"{table[:50]}_pkey"
-        dropping = f"DROP INDEX IF EXISTS {self._in_schema}{self.quoted(built)}"
+        dropping = f"DROP INDEX CONCURRENTLY IF EXISTS {self._in_schema}{self.quoted(built)}"
         creating = self._alter(lambda op: self._index(op, built, table, columns, unique=True))
         yield self._concurrent(f"Build the index of the key {', '.join(columns)}", [dropping, creating], items)
         for name in columns:
