@@ -32,7 +32,7 @@ from ..store.system_stores import SYSTEM_STORES
 from .declaration import (
     Action,
     ItemCheck,
-    change_faults,
+    changed_items,
     check_arguments,
     declared,
     functions_of,
@@ -48,10 +48,10 @@ class App:
     """Items, actions, and the engines that store the items.
 
     `url`: the engine (see `persisty.backends`); default: `PERSISTY_URL`, else a SQLite file named after the app. `engines`: the URLs of further engines
-    by name, for items that name one (`@stored(engine="cache")`). Declaring an app opens nothing. `cache`: this process caches items as their `Cache`
-    says, unless `PERSISTY_CACHE` says otherwise. `idempotency`: how long the response to a `POST` with an `Idempotency-Key` is stored; None ignores
-    the header. `abandoned`: former items, and attributes such as `car.odometer`, whose stored values stay; without them, a new one that looks like a former one
-    stops the start.
+    by name, for items that name one (`@stored(engine="cache")`). Declaring an app opens nothing. `cache`: this process caches items according to their `Cache`,
+    unless `PERSISTY_CACHE` is set. `idempotency`: how long the response to a `POST` with an `Idempotency-Key` is stored; None ignores
+    the header. `abandoned`: former items, and attributes such as `car.odometer`, whose stored values are no longer needed. Without them, the app does not
+    start with a new item or attribute that looks like a renamed one.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class App:
 
     @property
     def catalogue(self) -> Catalogue:
-        """The items of the app as they are now. A change makes another catalogue, with a higher `revision`; this one stays as it is."""
+        """The current items of the app. A change replaces the catalogue by another one with a higher `revision`."""
         return self._catalogue
 
     @property
     def metas(self) -> Mapping[str, StoreMeta[Any]]:
-        """The items of the app by name, as they are now."""
+        """The current items of the app by name."""
         return self._catalogue.metas
 
     def add(self, *items: type[Any] | Schema | StoreMeta[Any]) -> int:
@@ -120,11 +120,11 @@ class App:
         return self.revise(add=items)
 
     def replace(self, *items: type[Any] | Schema | StoreMeta[Any]) -> int:
-        """Put items in the place of those of the same names while the app runs, and return the new revision; see `revise`."""
+        """Replace items of the same names while the app runs, and return the new revision; see `revise`."""
         return self.revise(replace=items)
 
     def remove(self, *items: type[Any] | str) -> int:
-        """Remove items while the app runs, by class or name, and return the new revision; see `revise`. What is stored of them stays."""
+        """Remove items while the app runs, by class or name, and return the new revision; see `revise`. The stored items are not deleted."""
         return self.revise(remove=items)
 
     def revise(
@@ -136,29 +136,20 @@ class App:
     ) -> int:
         """Add, replace and remove items in one step while the app runs, and return the new revision.
 
-        `InvalidDeclaration` lists every mistake with its path, and then nothing is changed: a name that is taken or missing, a link to an item that is
-        removed, a rule that no longer fits. Requests under way end on the stores that they have; `store` returns the new ones.
+        `InvalidDeclaration` lists every mistake with its path, and then nothing is changed: a name that is taken or missing, a link to a removed
+        item, a rule that no longer fits. Requests in progress end on their old stores; `store` returns the new ones.
         No table is created: call `prepare` with the new items.
         """
         added, replaced = [declared(item) for item in add], [declared(item) for item in replace]
         removed = [item if isinstance(item, str) else meta_of(item).name for item in remove]
         with self._changing:
-            before = self.metas
-            faults = change_faults(before, added, replaced, removed, self._engines.names)
-            if faults:
-                raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
-            items = {name: meta for name, meta in before.items() if name not in removed}
-            items |= {meta.name: meta for meta in (*replaced, *added)}
-            changed = {meta.name for meta in (*replaced, *added)}
-            faults = [fault for check in self._checks for fault in check(items, changed)]
-            if faults:
-                raise InvalidDeclaration("A surface of the app cannot offer these items", faults=faults)
+            items = changed_items(self.metas, added, replaced, removed, self._engines.names, self._checks)
             self._take(items)
             self.abandoned |= frozenset(removed)
             return self._catalogue.revision
 
     def check_changes_with(self, check: ItemCheck) -> None:
-        """Refuse later changes of the items that have faults for a surface of the app."""
+        """Reject later changes of the items for which the check returns faults."""
         self._checks[check] = None
 
     def _take(self, items: Mapping[str, StoreMeta[Any]]) -> None:
@@ -187,29 +178,29 @@ class App:
         return connection.open(meta)
 
     def system_store(self, meta: StoreMeta[T]) -> Store[T]:
-        """Return a store of persisty's own, in the app's own engine. It is opened when it is first used, and its table must exist."""
+        """Return a system store in the app's own engine. It is opened at the first use, and its table must exist."""
         context = StoreContext(meta, lambda: self._open(meta))
         self._handed_out.add(context)
         return Store(context)
 
     @property
     def engine(self) -> Engine:
-        """The app's own engine, connected when it is first needed: once, whichever thread needs it first."""
+        """The app's own engine, connected at the first use."""
         return self._engines.connected().engine
 
     def engine_of(self, meta: StoreMeta[Any]) -> Engine:
-        """The engine that the items of a store are in."""
+        """Return the engine that stores the items of a store."""
         return self.engine_named(meta.engine)
 
     def edit_batch(
         self, batch: Iterable[Edit], *, atomic: bool = False, caller: Caller | None = None
     ) -> list[EditResult[Any]]:
-        """Do up to 100 edits of several stores in order; each has its own result in its position.
+        """Perform up to 100 edits of several stores in order. Each has its own result in its position.
 
-        Edits name their store: `Update(key, {...}, store=User)`; a `Create` of an instance needs no name. Invalid input in any of them raises
-        `InvalidInput` for all, with every fault, before anything is written. `atomic`: all are done or none is, in one transaction of the
-        engine; `BatchTooLarge` where it takes fewer writes, `Unsupported` where the stores are in several engines. `caller`: on whose behalf,
-        under the access rules; None for trusted code.
+        Edits name their store: `Update(key, {...}, store=User)`. A `Create` of an instance needs no name. Invalid input in any of them raises
+        `InvalidInput` with every fault, before anything is written. `atomic`: all edits are done or none is, in one transaction of the
+        engine. Raises `BatchTooLarge` if the engine accepts fewer writes, `Unsupported` if the stores are in several engines. `caller`: the caller
+        whose access rules apply; None for trusted code.
         """
 
         def context(item: type[Any] | str) -> StoreContext[Any]:
@@ -221,8 +212,8 @@ class App:
     def transaction(self, engine: str | None = None) -> AbstractContextManager[None]:
         """Make one transaction of all writes of this thread to stores of one engine. An exception undoes all of them.
 
-        `engine`: its name, None for the app's own. A transaction inside another is part of it, and is undone by itself. Listeners receive the changes
-        when the outermost is committed. `Unsupported` where the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
+        `engine`: its name, None for the app's own. A transaction inside another is part of it, and can be undone separately. Listeners receive the changes
+        when the outermost is committed. Raises `Unsupported` if the engine has no transactions (memory, DynamoDB): use `edit_batch(..., atomic=True)`.
         """
         if engine is not None and engine not in self._engines.names:
             raise InvalidDeclaration(f"{engine} is not an engine of {self.name}")
@@ -231,15 +222,15 @@ class App:
     def listen(
         self, items: Iterable[type[Any] | str], listener: Listener, *, before: bool = False
     ) -> Callable[[], None]:
-        """Call a function with each `Change` of these items that is written through this app from now on. Returns a function that ends it.
+        """Call a function with each later `Change` of these items through this app. Returns a function that unsubscribes.
 
-        The thread that wrote calls it, after the write is committed, so the listener must not block. `before`: changes carry the item
-        before an update, too, which costs a read of each item that is updated.
+        The thread that wrote calls it after the write is committed, so the listener must not block. `before`: changes contain the item
+        before an update, too, which costs a read of each updated item.
         """
         return self._feed.listen([self.store(item).meta.name for item in items], listener, before=before)
 
     def changes(self, *items: type[Any] | str, timeout: float | None = None) -> Changes:
-        """The changes of these items from now on, to iterate over; see `Changes`."""
+        """Return an iterator over later changes of these items; see `Changes`."""
         return Changes(partial(self.listen, items), timeout)
 
     @property
@@ -266,7 +257,7 @@ class App:
 
     @property
     def actions(self) -> tuple[Callable[..., Any], ...]:
-        """The functions marked by servey's `@action`; modules named in the declaration are imported now."""
+        """The functions marked by servey's `@action`. Imports the modules that the declaration names."""
         return tuple(function for action in self._actions for function in functions_of(action))
 
     @overload
@@ -274,7 +265,7 @@ class App:
     @overload
     def store(self, item: str) -> Store[Any]: ...
     def store(self, item: type[Any] | str) -> Store[Any]:
-        """The store of an item, by its class or its name. `InvalidDeclaration` if it is not one of the app's."""
+        """Return the store of an item, by its class or its name. Raises `InvalidDeclaration` for an item of another app."""
         name = item if isinstance(item, str) else meta_of(item).name
         store = self._catalogue.stores.get(name)
         if store is None or (not isinstance(item, str) and store.meta.item is not item):
@@ -282,7 +273,7 @@ class App:
         return store
 
     def use(self, url: str) -> None:
-        """Store all items in the engine at this URL from now on, those too that name an engine. Stores that were handed out follow."""
+        """Store all items in the engine at this URL from now on, even those that name an engine. Existing `Store` objects use it, too."""
         self.close()
         self._engines.url, self._engines.further = url, {}
 
@@ -293,7 +284,7 @@ class App:
 
     @property
     def records_schemas(self) -> bool:
-        """Return whether the schemas that were applied last are recorded: not if nothing outlives the process."""
+        """Return whether the schemas that were applied last are recorded. False if no items outlive the process."""
         return self._engines.outlive_the_process
 
     @property
@@ -303,7 +294,7 @@ class App:
 
     @property
     def system_stores(self) -> tuple[StoreMeta[Any], ...]:
-        """The stores that persisty needs for itself in this app, in the app's own engine."""
+        """The system stores that this app needs, in the app's own engine."""
         return tuple(one.meta for one in SYSTEM_STORES if one.needed(self))
 
     @property
@@ -317,20 +308,20 @@ class App:
         return self._engines.further
 
     def engine_named(self, name: str | None) -> Engine:
-        """Return the engine of this name, the app's own for None and for a name that it does not have."""
+        """Return the engine of this name. None or an unknown name means the app's own engine."""
         return self._engines.connected(self._engines.known(name)).engine
 
     def prepare(self, *items: type[Any] | str) -> None:
-        """Create the tables and indexes that the engines lack: those of these items, or of all where none is given."""
+        """Create the missing tables and indexes of these items, or of all items if none is given."""
         prepared = [self.store(item).meta for item in items] or list(self.metas.values())
         if self.system_stores:
             self._engines.connected().prepare(self.system_stores)
         self._preparation.apply(prepared, self.metas.keys(), self.abandoned, again=True)
 
     def verify(self) -> None:
-        """Check that the tables exist and that the declarations fit them and the schemas that were applied last. `SchemaMismatch` lists every difference.
+        """Check that the tables exist and match the declarations and the schemas that were applied last. `SchemaMismatch` lists every difference.
 
-        On DynamoDB, whose tables a deployment creates, this creates nothing. Other engines do what `prepare` does.
+        On DynamoDB, whose tables a deployment creates, this creates nothing. On other engines, it does the same as `prepare`.
         """
         if self._engines.deployed:
             self._preparation.verify(list(self.metas.values()), self.deployed_system_stores, self.abandoned)
@@ -338,7 +329,7 @@ class App:
             self.prepare()
 
     def close(self) -> None:
-        """Close the engines; the next call opens them anew."""
+        """Close the engines. The next call opens them again."""
         self._preparation.forget()
         with self._changing:
             for context in self._handed_out:
@@ -348,7 +339,7 @@ class App:
     def can(self, caller: Caller, verb: str, item: Any) -> bool:
         """Return whether the caller may do this with an item, or, given a class, with any possible item.
 
-        For an update, it checks the item before the change only. The update itself checks the item after it too.
+        For an update, it checks only the item before the change. The update itself also checks the item after it.
         """
         if verb not in VERBS:
             raise InvalidQuery(

@@ -1,4 +1,4 @@
-"""The arguments of `App`: its items, engines and actions, and what is wrong with them."""
+"""Check the arguments of `App`: its items, engines and actions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..model.verbs import WRITES
 from ..naming import RESERVED, kebab
 
 LONGEST = timedelta(days=30)
-"""Longest time for which the response of a request with an idempotency key is stored."""
+"""The longest time for which responses of requests with an idempotency key are stored."""
 Action = Callable[..., Any] | str
-"""A function marked by servey's `@action`, or the name of a module full of them, imported when one is first needed."""
+"""A function marked by servey's `@action`, or the name of a module with such functions, imported at the first use."""
 
 ItemCheck = Callable[[Mapping[str, StoreMeta[Any]], Collection[str]], Iterable[Fault]]
-"""(items by name, names of those that change) → what a surface cannot offer."""
+"""(items by name, names of changed items) → faults of items that a surface cannot offer."""
 
 
 def declared(item: Any) -> StoreMeta[Any]:
@@ -32,15 +32,11 @@ def declared(item: Any) -> StoreMeta[Any]:
 
 
 def item_faults(metas: Sequence[StoreMeta[Any]], engines: Collection[str]) -> list[Fault]:
-    """Return the faults of names and engines."""
+    """Return the faults of the items' names and engines."""
     names = Counter(meta.name for meta in metas)
     return [
         *(Fault("/items", f"Two items are named {name}") for name, times in names.items() if times > 1),
-        *(
-            Fault("/items", f"{name} is a name that persisty keeps for itself")
-            for name in names
-            if name.startswith(RESERVED)
-        ),
+        *(Fault("/items", f"{name} is a name that persisty reserves") for name in names if name.startswith(RESERVED)),
         *(
             Fault(f"/items/{meta.name}", f"Its engine {meta.engine} is unknown", _one_of(engines), meta.engine)
             for meta in metas
@@ -56,29 +52,53 @@ def check_arguments(
     faults = [] if name and kebab(name) == name else [Fault("/name", "Not in kebab case", "my-app", name)]
     faults += item_faults(metas, engines)
     if idempotency is not None and not timedelta(0) < idempotency <= LONGEST:
-        faults.append(Fault("/idempotency", "Not a time to store responses for", f"up to {LONGEST.days} days"))
+        faults.append(Fault("/idempotency", "Not a valid time to store responses", f"up to {LONGEST.days} days"))
     if faults:
         raise InvalidDeclaration("The app contradicts itself", faults=faults)
 
 
 def offers_writes(metas: Iterable[StoreMeta[Any]]) -> bool:
-    """Return whether some caller may write items of these."""
+    """Return whether some caller may write one of these items."""
     rules = [one.access for one in metas if one.access is not None]
     return any(rule.allows(verb) for rule in rules for verb in WRITES)
 
 
-def change_faults(
+def changed_items(
+    before: Mapping[str, StoreMeta[Any]],
+    added: Sequence[StoreMeta[Any]],
+    replaced: Sequence[StoreMeta[Any]],
+    removed: Sequence[str],
+    engines: Collection[str],
+    checks: Iterable[ItemCheck],
+) -> dict[str, StoreMeta[Any]]:
+    """Return the items of an app after a change, by name. Raises `InvalidDeclaration` with every fault."""
+    faults = _change_faults(before, added, replaced, removed, engines)
+    if faults:
+        raise InvalidDeclaration("The app cannot be changed like this", faults=faults)
+    items = {name: meta for name, meta in before.items() if name not in removed}
+    items |= {meta.name: meta for meta in (*replaced, *added)}
+    changed = {meta.name for meta in (*replaced, *added)}
+    faults = [fault for check in checks for fault in check(items, changed)]
+    if faults:
+        raise InvalidDeclaration("A surface of the app cannot offer these items", faults=faults)
+    return items
+
+
+def _change_faults(
     before: Mapping[str, StoreMeta[Any]],
     added: Sequence[StoreMeta[Any]],
     replaced: Sequence[StoreMeta[Any]],
     removed: Sequence[str],
     engines: Collection[str],
 ) -> list[Fault]:
-    """Return the faults of a change of the items of an app."""
     named = [*removed, *(one.name for one in replaced)]
     return [
-        *(Fault(f"/items/{one.name}", "There is such an item already") for one in added if one.name in before),
-        *(Fault(f"/items/{name}", "There is no such item") for name in named if name not in before),
+        *(
+            Fault(f"/items/{one.name}", "The app already has an item of this name")
+            for one in added
+            if one.name in before
+        ),
+        *(Fault(f"/items/{name}", "The app has no item of this name") for name in named if name not in before),
         *item_faults([*added, *replaced], engines),
         *(Fault(f"/items/{name}", "Both replaced and removed") for name in named if named.count(name) > 1),
     ]

@@ -1,4 +1,4 @@
-"""The engines of an app: which one a store is in, each connected when it is first needed."""
+"""The engines of an app. Each is connected at the first use of one of its stores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Engines:
         self._name, self._feed, self.cached = name, feed, cached
         self.url, self.further = url, further
         self.names = frozenset(further)
-        """The names of engines that items may have, also while `App.use` stores all items in one."""
+        """The names of engines that items may declare, even while `App.use` stores all items in one."""
         self.stage = stage
         self.connections: dict[Place, Connection] = {}
         self._connecting = threading.Lock()
@@ -49,7 +49,7 @@ class Engines:
 
     @property
     def outlive_the_process(self) -> bool:
-        """Return whether what the app's own engine stores is there after the process has ended."""
+        """Return whether the items of the app's own engine still exist after the process has ended."""
         return not self.url.startswith(("memory:", "sqlite://?")) and self.url != "sqlite://"
 
     def place(self, meta: StoreMeta[Any]) -> Place:
@@ -57,11 +57,11 @@ class Engines:
         return self.known(meta.engine)
 
     def known(self, name: str | None) -> Place:
-        """Return the place of this name, which is the app's own for a name that it does not have."""
+        """Return the place of this name. An unknown name means the app's own engine."""
         return name if name in self.further else None
 
     def connected(self, place: Place = None) -> Connection:
-        """Return the connection, made once, whichever thread needs it first."""
+        """Return the connection, which all threads share."""
         connection = self.connections.get(place)
         if connection is None:
             with self._connecting:
@@ -97,13 +97,13 @@ class Engines:
                 engine.complete_indexes(meta, indexes)
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
-        """Forget what is cached or compiled of items that the app no longer has."""
+        """Drop the change paths and caches of items that the app no longer has."""
         gone = list(metas)
         for connection in self.connections.values():
             connection.forget(gone)
 
     def close(self) -> None:
-        """Close every connection; the next call connects anew."""
+        """Close every connection. The next call connects again."""
         connections, self.connections = self.connections, {}
         for one in connections.values():
             one.close()

@@ -14,8 +14,8 @@ from .app import App
 
 
 def deployed_app(configured: settings.Settings) -> App:
-    """The app that a deployment runs. Where its items are and its stage are the deployment's to say, whatever the
-    declaration says for a laptop. `InvalidDeclaration` if the settings name no app or no place."""
+    """Return the app that a deployment runs, with the stage and the engine of the settings. They replace those of the
+    declaration. Raises `InvalidDeclaration` if the settings lack the app or the URL."""
     if not configured.app or not configured.url:
         raise InvalidDeclaration("A deployed app needs PERSISTY_APP and PERSISTY_URL")
     make_room()
@@ -26,7 +26,7 @@ def deployed_app(configured: settings.Settings) -> App:
 
 
 def load_app(spec: str) -> App:
-    """The app at `module:attribute` (attribute `app` unless given). The working directory counts as a place of modules."""
+    """Return the app at `module:attribute` (default: the attribute `app`). Modules are also searched in the working directory."""
     app = _load(spec, "app")
     if not isinstance(app, App):
         raise InvalidDeclaration(f"{spec} is not an App")
@@ -34,7 +34,7 @@ def load_app(spec: str) -> App:
 
 
 def load_function(spec: str, default: str) -> Callable[[App], Any]:
-    """Return the function at `module:attribute`, for example one that seeds an app. `default`: the attribute unless it is given."""
+    """Return the function at `module:attribute`, for example one that seeds an app. `default`: the attribute if `spec` has none."""
     function: Callable[[App], Any] | None = _load(spec, default)
     if not callable(function):
         raise InvalidDeclaration(
@@ -44,7 +44,7 @@ def load_function(spec: str, default: str) -> Callable[[App], Any]:
 
 
 def _load(spec: str, default: str) -> Any:
-    """Return what is at `module:attribute`, None if the module lacks it. `InvalidDeclaration` if there is no such module."""
+    """Return what is at `module:attribute`, None if the module lacks it. Raises `InvalidDeclaration` if the module does not exist."""
     module_name, _, attribute = spec.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")

@@ -1,4 +1,4 @@
-"""Make what is stored fit the declarations before it is used: tables and indexes are created, and compared with the schemas that were applied last."""
+"""Prepare the engines before the first use: create tables and indexes, and compare the declarations with the schemas that were applied last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .engines import Engines
 
 
 class Preparation:
-    """The preparation of one app's items. `records`: the store of applied schemas. Schemas are recorded unless nothing outlives the process."""
+    """The preparation of one app's items. `records`: the store of applied schemas. Schemas are recorded if the items outlive the process."""
 
     def __init__(self, app: str, engines: Engines, records: Store[AppliedSchema]) -> None:
         self._engines = engines
@@ -60,7 +60,7 @@ class Preparation:
             self.applied.check_recorded(metas, [meta.name for meta in metas], abandoned)
 
     def forget(self) -> None:
-        """Forget what was prepared and read: the engines are closed."""
+        """Reset the preparation, because the engines are closed."""
         self.applied.forget()
         self._done.clear()
 
