@@ -1,7 +1,7 @@
-"""Deferred modules: modules of persisty's own that are loaded when a caller first needs them, and not at a cold start.
+"""Deferred modules: modules of persisty that are loaded at the first use, and not at a cold start.
 
-A caller depends on such a module as it does on any other: `tests/architecture/` counts the call as an import, so that it can neither hide a
-circle nor point upwards.
+`tests/architecture/` counts a call of `deferred` as an import, so it can neither hide a
+cycle nor import from a higher layer.
 """
 
 from __future__ import annotations

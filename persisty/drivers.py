@@ -1,4 +1,4 @@
-"""Optional drivers: libraries that an extra of the package installs, each imported when a feature first needs it.
+"""Optional drivers: libraries that an extra of the package installs, each imported at the first use.
 
 An import costs time at every cold start, so modules below the surfaces import no driver at their top. They call `driver("jwt")`, which imports
 the library on first use. A few slow modules of the standard library are in the same table. persisty's own modules are never imported this way.
@@ -12,7 +12,7 @@ from typing import Any
 from .errors import InvalidDeclaration
 
 STANDARD = ""
-"""Stands for the extra of a module that Python itself brings."""
+"""The extra of a module of the standard library."""
 EXTRAS: dict[str, str] = {
     "alembic.operations": "sql",
     "alembic.runtime.migration": "sql",
@@ -43,6 +43,6 @@ def driver(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != name.partition(".")[0]:
-            raise  # the driver is there, and lacks a dependency of its own
+            raise  # the driver is installed, but lacks a dependency
         missing = error.name.partition(".")[0]
         raise InvalidDeclaration(f"{missing} is not installed: pip install 'persisty[{extra}]'") from error

@@ -20,9 +20,9 @@ SHOWN_FAULTS = 3
 
 
 class Fault(Struct, frozen=True, omit_defaults=True):
-    """One thing wrong with an input.
+    """One mistake in an input.
 
-    `path` is a JSON pointer into what was sent (`/items/3/age`; the empty pointer is the whole input), `expected`
+    `path` is a JSON pointer into the input (`/items/3/age`; the empty pointer is the whole input). `expected`
     and `found` are short human-readable descriptions, never secrets or whole values.
     """
 
@@ -33,12 +33,12 @@ class Fault(Struct, frozen=True, omit_defaults=True):
 
     def __str__(self) -> str:
         details = (("expected", self.expected), ("found", self.found))
-        told = [f"{word} {text}" for word, text in details if text is not None and text not in self.message]
-        return f"{self.path or '/'}: {self.message}" + (f" ({', '.join(told)})" if told else "")
+        shown = [f"{word} {text}" for word, text in details if text is not None and text not in self.message]
+        return f"{self.path or '/'}: {self.message}" + (f" ({', '.join(shown)})" if shown else "")
 
 
 class PersistyError(Exception):
-    """Base of every error that persisty raises. `details` are values that JSON can hold, specific to the code."""
+    """Base of every error that persisty raises. `details` are JSON values, specific to the code."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -51,14 +51,14 @@ class PersistyError(Exception):
         super().__init__(self.message)
 
     def __repr__(self) -> str:
-        """The class and the message, and the first faults."""
-        told = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
-        told += [f"and {len(self.faults) - SHOWN_FAULTS} more"] if len(self.faults) > SHOWN_FAULTS else []
-        faults = f", faults=[{'; '.join(told)}]" if told else ""
+        """Return the class, the message and the first faults."""
+        shown = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
+        shown += [f"and {len(self.faults) - SHOWN_FAULTS} more"] if len(self.faults) > SHOWN_FAULTS else []
+        faults = f", faults=[{'; '.join(shown)}]" if shown else ""
         return f"{type(self).__name__}({self.message!r}{faults})"
 
     def __str__(self) -> str:
-        """The message, and a line for each fault: its path, what is wrong, what was expected and found."""
+        """Return the message and a line for each fault: its path, its message, and the expected and found values."""
         return "\n".join([self.message, *(f"  {fault}" for fault in self.faults)])
 
 
@@ -332,7 +332,7 @@ class UnreadableItem(PersistyError):
         by_position: Mapping[int, UnreadableItem] | None = None,
         **details: Any,
     ) -> None:
-        """`others`: the items that the call would have returned, None in the place of those that cannot be read; `by_position`: their errors."""
+        """`others`: the items that the call would have returned, None for each that cannot be read. `by_position`: the errors of these."""
         super().__init__(message, **details)
         self.others, self.by_position = list(others), dict(by_position or {})
 

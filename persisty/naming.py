@@ -46,7 +46,7 @@ _DIGEST = 12
 
 
 def shortened(name: str, limit: int) -> str:
-    """Return a name that has at most so many characters. A longer one ends with a hash of the whole name, so that no two share a name."""
+    """Return the name, shortened to at most `limit` characters. A shortened name ends with a hash of the whole name, so that names stay distinct."""
     if len(name) <= limit:
         return name
     return f"{name[: limit - _DIGEST - 1]}-{sha256(name.encode()).hexdigest()[:_DIGEST]}"
@@ -55,7 +55,7 @@ def shortened(name: str, limit: int) -> str:
 def table_name(app: str, stage: str, store: str) -> str:
     """Return the name of a store's DynamoDB table: `messenger-dev-message`, or `my-shop--dev--message`.
 
-    No two stores of any apps and stages share a name: two hyphens separate the parts if the app or the stage contains one.
+    The names of all stores of all apps and stages differ: two hyphens separate the parts if the app or the stage contains one.
     """
     return shortened(_separator(app, stage).join((kebab(app), stage, kebab(store))), MAX_TABLE)
 
@@ -89,6 +89,6 @@ def parameter_name(app: str, stage: str, *parts: str) -> str:
 def secret_name(app: str, stage: str) -> str:
     """Return the name of the secret of persisty's own tokens: `persisty/messenger/dev/tokens`.
 
-    It must not end with a hyphen and six characters: Secrets Manager would take these for the end of an ARN.
+    It must not end with a hyphen and six characters: Secrets Manager would read these as the end of an ARN.
     """
     return "/".join(("persisty", kebab(app), stage, "tokens"))

@@ -66,15 +66,15 @@ class Settings(Struct, frozen=True):
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings from `environ`, or else from this process. An empty variable counts as unset. `InvalidDeclaration` for a value that its
-    variable does not take."""
+    """Return the settings from `environ`, or else from this process. An empty variable counts as unset. Raises `InvalidDeclaration` for a value that its
+    variable does not accept."""
     source = os.environ if environ is None else environ
     given = {name: source.get(f"PERSISTY_{name.upper()}") for name in Settings.__struct_fields__}
     return Settings(**{name: _chosen(name, value) for name, value in given.items() if value})
 
 
 def present(names: Iterable[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return those of the variables that `environ`, or else this process, sets."""
+    """Return the variables among `names` that are set in `environ`, or else in this process."""
     source = os.environ if environ is None else environ
     return {name: source[name] for name in names if source.get(name)}
 
@@ -89,12 +89,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "log_level": LEVELS,
     "metrics": SWITCH,
 }
-"""Setting → the values that it takes, in upper or lower case."""
+"""Setting → the values that it accepts, in upper or lower case."""
 
 
 def _chosen(name: str, given: str) -> str:
-    """Return a value of `CHOICES` as the table spells it. `InvalidDeclaration` for any other: a misspelt `off` must not leave on what
-    should be off."""
+    """Return a value in the spelling of `CHOICES`. Raises `InvalidDeclaration` for any other value: a misspelt `off` must not leave
+    a feature on."""
     choices = CHOICES.get(name)
     if choices is None:
         return given
@@ -117,7 +117,7 @@ def metrics_folder(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def share_metrics(folder: str) -> None:
-    """Make the processes that this one starts count their requests in files of the folder."""
+    """Make the child processes of this one count their requests in files of the folder."""
     os.environ[METRICS_FOLDER] = folder
 
 
@@ -145,7 +145,7 @@ AWS_VARIABLES: dict[str, tuple[str, ...]] = {
     "session_token": ("AWS_SESSION_TOKEN",),
     "ca_bundle": ("AWS_CA_BUNDLE",),
 }
-"""Field → its variables. The first one that is set counts."""
+"""Field → its variables. The first one that is set is used."""
 
 
 def aws(environ: Mapping[str, str] | None = None) -> AwsEnvironment:
@@ -165,5 +165,5 @@ def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str 
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment for a process that this one starts: its own, and more variables."""
+    """Return the environment for a child process: that of this process, and more variables."""
     return {**os.environ, **more}

@@ -1,4 +1,4 @@
-"""Options of the commands that run the CDK: deploy, synth and destroy. Each becomes words of the CDK's own command line."""
+"""Options of the commands that run the CDK: deploy, synth and destroy. Each is converted to arguments of the CDK's command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cdk_words(
     target: str | None,
     context: list[str] | None,
 ) -> list[str]:
-    """Return the words that these options become. The app is left to `cdk.json` if that names one."""
+    """Return the CDK's arguments for these options. The app is left out if `cdk.json` names one."""
     declared = configuration(folder)
     words = app_words(declared)
     within = declared.get("context")
@@ -48,7 +48,7 @@ def profile_words(profile: str | None) -> list[str]:
 
 
 def run(folder: Path, words: list[str], *, quiet: bool = False) -> None:
-    """Run the CDK. Its own message has been shown when it fails, so that this ends with its exit code alone."""
+    """Run the CDK. If it fails, exit with its code; it has already printed its message."""
     code = run_cdk(folder, words, quiet=quiet)
     if code:
         raise typer.Exit(code)

@@ -47,14 +47,14 @@ def command(
 
 
 def _found(spec: str, stage: str | None, configured: settings.Settings) -> list[Finding]:
-    """Return the findings. Items that cannot be declared hide all others, because the app cannot be loaded then."""
+    """Return the findings. If an item cannot be declared, only such findings are returned, because the app cannot be loaded."""
     with collecting_mistakes() as undeclared:
         try:
             loaded = load_app(spec)
         except PersistyError as error:
             if not undeclared:
                 return [Finding("declaration", "mistake", fault) for fault in faults_of(error)]
-        except Exception:  # the module stumbled over an item that could not be declared
+        except Exception:  # the module uses an item that could not be declared
             if not undeclared:
                 raise
     if undeclared:

@@ -1,4 +1,4 @@
-"""`persisty cost`: what a deployment costs in a month under a declared load, a line for each resource."""
+"""`persisty cost`: print the cost of a deployment in a month under a declared load, a line for each resource."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def command(
     stage: StageOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON")] = False,
 ) -> None:
-    """Print what a deployment costs in a month."""
+    """Print the cost of a deployment in a month."""
     context = configuration(Path.cwd()).get("context")
     declared = {name: value for name, value in context.items() if name in NAMES} if isinstance(context, dict) else {}
     spec = declared.get("app") if app is None and "app" in declared else app_of(app)
     given = {**declared, "app": spec, **({} if stage is None else {"stage": stage})}
     options = options_of(given)
     loaded = load_app(options.app)
-    wanted = load_of(_read(load), loaded.metas)
-    lines = cost_of(loaded, planned(options)[0], options, wanted, prices_of(wanted.prices))
+    month = load_of(_read(load), loaded.metas)
+    lines = cost_of(loaded, planned(options)[0], options, month, prices_of(month.prices))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(lines), indent=2).decode() + "\n")
     else:

@@ -1,7 +1,7 @@
 """`persisty deploy`: deploy an app to AWS from its own folder.
 
-It synthesises the stacks with the CDK's command line, compares their tables with those that exist, refuses what loses data unless it is named, and
-updates the stacks in waves. It ends with the URLs.
+It synthesises the stacks with the CDK's command line and compares their tables with the existing ones. It rejects changes that lose data unless
+they are allowed by name. Then it updates the stacks in waves and prints the URLs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def command(
     target: TargetOption = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="CHANGE", help="A change that loses data, as the refusal names it; repeatable"),
+        typer.Option(metavar="CHANGE", help="A change that loses data, by the name in the error message; repeatable"),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print the waves and deploy nothing")] = False,
     profile: ProfileOption = None,
@@ -70,7 +70,7 @@ def command(
 
 
 def _deploy_words(step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, outputs: Path) -> list[str]:
-    """Return the words of one update: of the stacks with tables alone, or of all."""
+    """Return the arguments of one update: of only the stacks with tables, or of all stacks."""
     chosen = [one.id for one in stacks if one.tables] if step.data_only else [one.id for one in stacks]
     indexes = {name: list(some) for name, some in step.indexes.items()}
     adopted = any(name in deployed.tables and name not in deployed.stacked for one in stacks for name in _tables(one))

@@ -18,7 +18,7 @@ def command(
     app: AppArgument = None,
     stage: StageOption = None,
     target: TargetOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask no question")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation")] = False,
     profile: ProfileOption = None,
     context: ContextOption = None,
 ) -> None:

@@ -1,7 +1,7 @@
 """`persisty diff`: print the changes that stored items need to fit the declarations. Changes nothing.
 
-Exit code 0: `persisty migrate` would make the changes, but for destructive ones, which are named first. 1: it would refuse a change. 2: an invalid
-call.
+Exit code 0: `persisty migrate` would make the changes; destructive ones must be allowed by name. 1: it would reject a change. 2: the call is
+invalid.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def command(
     elif changes:
         Console(highlight=False).print(table(changes, refused))
     else:
-        typer.echo(f"Nothing to change: what is stored in {loaded.url} fits the declarations")
+        typer.echo(f"Nothing to change: the items stored in {loaded.url} fit the declarations")
     if refused:
         raise typer.Exit(1)
 
@@ -56,7 +56,7 @@ def load(app: str | None, url: str | None) -> tuple[App, str]:
 
 
 def as_json(change: Change, refused: str | None) -> dict[str, Any]:
-    """Return a change as JSON values, with its path. `refused`: why it is refused, None if it is not; then its effect is `refused`."""
+    """Return a change as JSON values, with its path. `refused`: the reason if it is refused, None otherwise. The effect of a refused change is `refused`."""
     found: dict[str, Any] = msgspec.to_builtins(change)
     effect = change.effect.value if refused is None else "refused"
     return {"path": change.path, **found, "effect": effect, "refused": refused}

@@ -1,6 +1,6 @@
-"""`persisty import`: import a CSV or JSON lines file into a store, and account for every row.
+"""`persisty import`: import a CSV or JSON lines file into a store, and report every row.
 
-The call is checked before the first row is read (exit code 2). Then the file streams through `persisty.transfer`. A row that is not stored is
+The call is checked before the first row is read (exit code 2). Then the file is streamed through `persisty.transfer`. A row that is not stored is
 written to the rejects file with its faults (exit code 1).
 """
 
@@ -100,7 +100,7 @@ def command(
                 _ = context_of(store).backend  # an engine that cannot be opened makes the call invalid
                 if prepare:
                     app.prepare()
-                gc.freeze()  # what is loaded by now stays: looking at it again and again takes a tenth of an import
+                gc.freeze()  # garbage collection of the loaded modules would take a tenth of the time
                 outcome = _run(load(store, rows, typed, batch=batch), path, stream, refused)
     finally:
         app.close()
@@ -109,7 +109,7 @@ def command(
 
 
 class _Outcome(Struct):
-    """The result so far. `blank`: lines that are no rows. `stopped`: the error that ended the import before the end of the file."""
+    """The result so far. `blank`: lines that are not rows. `stopped`: the error that ended the import before the end of the file."""
 
     imported: int = 0
     blank: int = 0

@@ -1,7 +1,7 @@
 """`persisty init`: write the files of a new project, which passes its own tests.
 
-A template is a folder of `persisty/cli/templates/`, on top of `common/`. It is a working project `app-name` with a package `appname`; these words become
-the names of the new one. Nothing that exists is overwritten.
+A template is a folder of `persisty/cli/templates/`, on top of `common/`. It is a working project `app-name` with a package `appname`. Both words are replaced by
+the names of the new project. Existing files are not overwritten.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ COMMON = "common"
 APP, PACKAGE = "app-name", "appname"
 """The name of the app in a template, and that of its package."""
 HIDDEN = {"gitignore": ".gitignore"}
-"""File of a template → its name in a project. Tools would take the hidden name for one of persisty's own files."""
+"""File of a template → its name in a project. With the hidden name, tools would treat it as one of persisty's own files."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 TAKEN = frozenset({*sys.stdlib_module_names, *keyword.kwlist, "tests", "persisty", "moto", "boto3", "pytest"})
 """Names that a package must not have, because it would hide another."""
 
 
 class Template(StrEnum):
-    """The projects that there are."""
+    """The available templates."""
 
     MINIMAL = "minimal"
     FULL = "full"
@@ -46,7 +46,7 @@ def command(
     files = files_of(template, folder.resolve().name)
     if existing := sorted(name for name in files if (folder / name).exists()):
         raise InvalidDeclaration(
-            f"{folder} has files of these names already: nothing was written",
+            f"{folder} already has files with these names: nothing was written",
             faults=[Fault(f"/{name}", "The file exists") for name in existing],
         )
     for name, text in files.items():
@@ -64,7 +64,7 @@ def command(
 
 
 def files_of(template: Template, name: str) -> dict[str, str]:
-    """Return the files of a project by their paths. `InvalidDeclaration` for a name that no app or package can have."""
+    """Return the files of a project by their paths. Raises `InvalidDeclaration` for an invalid name of an app or package."""
     package = package_of(name)
     found: dict[str, str] = {}
     for source in (TEMPLATES / COMMON, TEMPLATES / template):

@@ -1,7 +1,7 @@
 """`persisty`: the entry point of the command line, and the table of its commands.
 
 A command is a module of this package with a function `command`, and a row in `COMMANDS`. Only the module of the requested command is imported,
-so that help is fast and no command pays for the imports of another.
+so that help is fast and each command imports only what it needs.
 """
 
 from __future__ import annotations

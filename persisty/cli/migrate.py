@@ -1,7 +1,7 @@
-"""`persisty migrate`: change what is stored until it fits the declarations, or print the steps that would do so.
+"""`persisty migrate`: change stored items so that they fit the declarations, or print the steps that would do so.
 
-With files in the folder `migrations`, it runs those that the database has not seen, in order. Exit code 0: everything fits. 1: a stored item does not
-survive a change, another migration runs, or the engine failed. 2: an invalid call.
+If the folder `migrations` has files, it runs those that were not run yet, in order. Exit code 0: all items fit. 1: a change would make a stored item
+unreadable, another migration runs, or the engine failed. 2: the call is invalid.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ def command(
         migration = Migration(loaded, allowed, rate=rate)
         planned = _watched(migration.apply)
         if migration.unfinished is not None:
-            typer.echo(f"Continued a migration that had stopped: {migration.unfinished}")
+            typer.echo(f"Continued a migration that had failed: {migration.unfinished}")
         _print_left(planned)
         steps = sum(len(one.steps) for one in planned)
         typer.echo(f"{loaded.name} fits its declarations: steps done: {steps}" if steps else "Nothing to do")
 
 
 def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate: float | None) -> None:
-    """Run the pending files. What they leave to change is a mistake: it was not reviewed."""
+    """Run the pending files. Raises `SchemaMismatch` if changes remain that no file contains, because they were not reviewed."""
     if allowed:
         raise InvalidDeclaration("Destructive changes are in `ALLOWED` of the revision files: leave out --allow")
     create_unnamed(app, files)
@@ -101,14 +101,14 @@ def _run_files(app: App, files: Sequence[Revision], allowed: Sequence[str], rate
 
 
 def _watched(migrate: Callable[[Progress], list[Planned]]) -> list[Planned]:
-    """Migrate with a bar, or a line for each step. What was going on is named if it fails."""
+    """Migrate with a progress bar, or a line for each step. If the migration fails, print its last step."""
     done: list[str] = []
     try:
         with step_progress(done) as progress:
             return migrate(progress)
     except PersistyError:
         if done:
-            typer.echo(f"Stopped at: {done[-1]}. Run the command again: it continues from what is stored", err=True)
+            typer.echo(f"Stopped at: {done[-1]}. Run the command again to continue", err=True)
         raise
 
 
@@ -129,7 +129,7 @@ def _print_plan(planned: Sequence[Planned]) -> None:
 
 
 def _print_left(planned: Sequence[Planned]) -> None:
-    """Print the destructive changes that are not made."""
+    """Print the destructive changes that were not made."""
     for one in planned:
         for change in one.left:
             typer.echo(f"Left: {change.message}. To make this change: --allow {change.allow}")

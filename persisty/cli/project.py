@@ -1,4 +1,4 @@
-"""The project that a command runs in: its app, as the command line, `PERSISTY_APP` or `pyproject.toml` names it.
+"""Find the app of a command: on the command line, in `PERSISTY_APP`, or in `pyproject.toml`.
 
 [tool.persisty]
 app = "shop.app:app"
@@ -26,7 +26,7 @@ AppArgument = Annotated[
 
 
 def app_of(given: str | None) -> str:
-    """Return the place of the app, `module:attribute`: the given one, else that of `PERSISTY_APP`, else that of the project in the working directory.
+    """Return the app as `module:attribute`: the given one, else that of `PERSISTY_APP`, else that of the project in the working directory.
 
     `InvalidDeclaration` if none of them names an app.
     """
@@ -49,5 +49,5 @@ def _of_the_project() -> str | None:
     if spec is None or isinstance(spec, str):
         return spec
     raise InvalidDeclaration(
-        f"{FILE} is not valid", faults=[Fault("/tool/persisty/app", "Not a text", "module:attribute", str(spec)[:32])]
+        f"{FILE} is not valid", faults=[Fault("/tool/persisty/app", "Not text", "module:attribute", str(spec)[:32])]
     )

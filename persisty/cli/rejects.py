@@ -1,7 +1,7 @@
 """The file of rejected rows of an import: one JSON object a row, with its line, code, faults and values.
 
-Its size is proportional to what was read. Beyond that, rows are counted: a broken file of very short lines would otherwise make a file of rejected
-rows forty times its own size.
+Its size is limited in proportion to the bytes that were read. Further rows are only counted. Otherwise a broken file of very short lines would
+produce a file of rejected rows forty times its own size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import Fault
 from ..transfer.load import Rejected
 
 ALWAYS, TIMES = 1 << 20, 10
-"""Bytes that the file may have in any case, and for each byte that was read."""
+"""Bytes that the file may always have, and further bytes for each byte that was read."""
 
 
 class _Unlisted(Struct):
@@ -78,7 +78,7 @@ class Rejects:
         self.unlisted += 1
 
     def _pending_lines(self) -> list[bytes]:
-        """Return a line for each code of rows that were left out since the last row that is listed."""
+        """Return a line for each error code of the rows that were left out after the last listed row."""
         return [
             self._encoder.encode(Rejected(run.first, code, (Fault("", _left_out(run)),), None))
             for code, run in self._pending.items()

@@ -1,4 +1,4 @@
-"""`persisty schema`: the schemas of an app as JSON."""
+"""`persisty schema`: print the schemas of an app as JSON."""
 
 from __future__ import annotations
 

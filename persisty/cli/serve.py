@@ -30,7 +30,7 @@ from .project import AppArgument, app_of
 from .server_process import Options
 
 RELOAD_DRAIN = 1.0
-"""Seconds in which requests have to end when the sources have changed."""
+"""Seconds that running requests have to finish when the sources have changed."""
 
 
 def command(
@@ -56,7 +56,7 @@ def command(
     ] = None,
     drain_timeout: Annotated[
         float | None,
-        typer.Option(min=0, max=3600, help="Seconds in which requests have to end at shutdown; default: 30"),
+        typer.Option(min=0, max=3600, help="Seconds that running requests have to finish at shutdown; default: 30"),
     ] = None,
 ) -> None:
     """Serve an app: REST, GraphQL and their pages."""
@@ -92,7 +92,7 @@ def command(
 
 
 def _reload(options: Options, listening: socket.socket, timeout: float) -> None:
-    """Supervise one process that is replaced. The supervisor never imports the app, so a mistake in the app cannot end it."""
+    """Supervise one process that is replaced. The supervisor never imports the app, so a mistake in the app cannot stop it."""
     seeded = multiprocessing.get_context("spawn").Event()
     serve = partial(serving.serve_again, options, timeout, seeded)
     watched = _sources(options.spec)

@@ -88,7 +88,7 @@ def loaded(options: Options) -> App:
 
 
 def begin(served: App, options: Options) -> None:
-    """Create or verify the app's tables, seed it and print its URLs. The application is built before, so that a mistake in the app stops it first."""
+    """Create or verify the app's tables, seed it and print its URLs. The application is built first, so that a mistake in the app is reported before tables are created."""
     tables(served, options)
     if options.seed:
         seed(served, options.seed)
@@ -130,9 +130,7 @@ def serve_again(options: Options, drain_timeout: float, seeded: Event, sockets: 
         if first:
             begin(served, options)
         else:
-            tables(
-                served, options
-            )  # here, where a table that does not fit the sources is a line of the log, not a traceback
+            tables(served, options)  # inside the try, so that a mismatch is logged without a traceback
             if options.seed and served.url.startswith(MEMORY):
                 seed(served, options.seed)
     except PersistyError as error:
@@ -168,7 +166,7 @@ def seed(app: App, spec: str) -> None:
 
 
 def announce(app: App, options: Options) -> None:
-    """Print where the app's items are and the URLs of its server."""
+    """Print the engine of the app and the URLs of its server."""
     typer.echo(f"{app.name}, stored in {app.url}")
     for label, path in PLACES:
         typer.echo(f"  {label:<9}http://{options.place}{path}")

@@ -48,7 +48,7 @@ def command(
 
 
 def _run(text: str, names: dict[str, Any]) -> None:
-    """Run code of the command line. An error of it is shown as Python shows it, from that code on, and the exit code is 1."""
+    """Run code from the command line. If it fails, print the traceback without persisty's own frames and exit with 1."""
     try:
         exec(compile(text, "<command>", "exec"), names)
     except Exception as error:
@@ -59,7 +59,7 @@ def _run(text: str, names: dict[str, Any]) -> None:
 
 def names_of(app: App) -> dict[str, Any]:
     """Return the names of the prompt: persisty's public ones, those of the modules that declare the items, each store by its name, each item by its
-    class, and `app`. What comes later wins."""
+    class, and `app`. Later names replace earlier ones."""
     public: dict[str, Any] = {}
     exec(FIRST_LINE, public)
     modules = dict.fromkeys(meta.item.__module__ for meta in app.metas.values())

@@ -75,7 +75,7 @@ class Migration:
         migrator = migrator_of(self._app, None)
         alone = migrator is None or migrator.local
         lease = lease_of(self._app)
-        with lease.held(renewed=not alone or bool(engines)) as self.unfinished:
+        with lease.acquired(renewed=not alone or bool(engines)) as self.unfinished:
             self._adopt(evolutions)
             for engine in engines:
                 done += self._migrated(engine, lease, progress)

@@ -22,7 +22,7 @@ KEYED = "Stored items keep their old key: declare it again, or `persisty migrate
 TIMES = frozenset({"created", "updated"})
 """Generators of times."""
 SIMILAR = 0.75
-"""Share of equal attributes above which a new item is suspected to be a renamed one."""
+"""Share of equal attributes from which a new item is treated as a renamed one."""
 
 
 def differences(

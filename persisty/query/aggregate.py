@@ -1,6 +1,6 @@
-"""Aggregates: check them against an item, evaluate them locally if an engine cannot, and finish them from an engine's result.
+"""Aggregates: check them against an item, evaluate them locally if an engine cannot, and compute them from an engine's measures.
 
-Engines answer `count`, `min`, `max` and `sum`. An average is a sum divided by a count, so that it is the same on every engine.
+Engines compute `count`, `min`, `max` and `sum`. An average is a sum divided by a count, so that it is the same on every engine.
 Sums of integers and decimals are exact, and the average of decimals has 38 digits. Sums of floats depend on the order in which
 an engine adds.
 """
@@ -57,7 +57,7 @@ def resolve_aggregates(known: Mapping[str, Attribute], given: Sequence[Aggregate
 def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
     """Raise `InvalidQuery` for attributes that items cannot be grouped by."""
     faults = [
-        Fault(f"/by{pointer(position)}", f"No groups by {meta.attributes[name].kind} attributes", found=name)
+        Fault(f"/by{pointer(position)}", f"Cannot group by {meta.attributes[name].kind} attributes", found=name)
         for position, name in enumerate(by)
         if meta.attributes[name].kind not in SORTABLE
     ]
@@ -66,7 +66,7 @@ def check_groups(meta: StoreMeta[Any], by: Sequence[str]) -> None:
 
 
 COMPOSED: dict[str, tuple[str, ...]] = {"avg": ("sum", "count")}
-"""Aggregate that no engine computes → the measures that `finished` makes it of. Every other aggregate is a measure, with a row in `STEPS`."""
+"""Aggregate that no engine computes → the measures from which `finished` computes it. Every other aggregate is a measure, with a row in `STEPS`."""
 
 
 def measures_of(asked: Iterable[Aggregate]) -> tuple[Aggregate, ...]:
@@ -100,7 +100,7 @@ def _mean(total: Any, count: int) -> Any:
 
 
 def _spelled(value: Any) -> Any:
-    """Return a decimal normalized like stored ones. It may have more digits and larger exponents than these."""
+    """Return a decimal normalized like stored ones. It may have more digits and larger exponents than stored ones."""
     if not isinstance(value, Decimal):
         return value
     plain = value.normalize(EXACT)
@@ -157,7 +157,7 @@ class Accumulator:
 
 
 def _step(meta: StoreMeta[Any], one: Aggregate) -> tuple[Any, Callable[[Any], Any], Callable[[Any, Any], Any]]:
-    """Return (the value of no items, item → its part, how to add a part)."""
+    """Return (the value without items, function of an item to its value, function that adds a value)."""
     if one == COUNT:
         return 0, lambda item: item, _one_more
     attribute = meta.attributes[one.attribute or ""]
@@ -186,4 +186,4 @@ STEPS: dict[str, Callable[[Attribute], tuple[Any, Callable[[Any, Any], Any]]]] =
     "min": partial(_extreme, least=True),
     "max": partial(_extreme, least=False),
 }
-"""Measure → attribute → (the value of no items, how to add the value of one more item)."""
+"""Measure → function of an attribute that returns (the value without items, function that adds a value)."""

@@ -1,7 +1,7 @@
 """Cursors: encode a position as opaque, url-safe text that only its own query accepts.
 
 The text is base64url of JSON `[fingerprint, {attribute: value}]`. The fingerprint is a hash of the store, the filter and
-the order. The values are read back with the attributes' own types. A forged cursor can be wrong but not harmful, because the
+the order. The values are read back with the attributes' own types. A forged cursor is harmless, because the
 filter of the query still decides which items are returned.
 """
 

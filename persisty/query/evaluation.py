@@ -1,4 +1,4 @@
-"""Evaluate filters and orders in Python, for what an engine cannot do. Every engine is tested against this module.
+"""Evaluate filters and orders in Python, for engines that cannot. Every engine is tested against this module.
 
 `matcher` and `sort_key` compile a resolved filter or order to one function of an item.
 """
@@ -36,7 +36,7 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "endswith": str.endswith,
     "icontains": _icontains,
 }
-"""Operator → comparison of two values that are not null. Only `ne` and `null` look at nulls."""
+"""Operator → comparison of two values that are not null. Only `ne` and `null` match nulls."""
 
 
 def matcher(meta: StoreMeta[Any], where: Filter) -> Predicate:
@@ -69,9 +69,9 @@ def _comparison(attribute: Attribute, op: str, value: Any) -> Predicate:
     if op == "ne":
         return lambda item: get(item) != value
     if op in ("eq", "oneof"):
-        wanted = frozenset(value) if op == "oneof" else value
+        expected = frozenset(value) if op == "oneof" else value
         test = COMPARISONS[op]
-        return lambda item: (found := get(item)) is not None and test(found, wanted)
+        return lambda item: (found := get(item)) is not None and test(found, expected)
     compare = COMPARISONS[op]
     bound = value.casefold() if op == "icontains" else primitive(value)
     return lambda item: (found := get(item)) is not None and compare(primitive(found), bound)

@@ -12,11 +12,11 @@ RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 
 
 class Explanation(Struct, frozen=True):
-    """The way in which an engine runs a query. `str()` returns one line for each known field.
+    """The plan of an engine for a query. `str()` returns one line for each known field.
 
     `access`: `key` (items by their keys), `index` (only items that an index points at), `union` (several of these, merged), or `scan` (every item).
-    `index`: the index used, None for the table itself. `keys`: the key condition, as text. `native`: the filter that the engine applies to what it
-    reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come in order), `engine`, or `local`; None without an order.
+    `index`: the index used, None for the table itself. `keys`: the key condition, as text. `native`: the filter that the engine applies to the items
+    that it reads. `local`: the filter that persisty applies. `sorted_by`: `index` (items come in order), `engine`, or `local`; None without an order.
 
     `requests` and `read_units` are estimates for one page, None if the engine has no such measure. A unit reads 4 KB consistently, half a unit from an
     index (DynamoDB's definition). `items`: number of items of the table, if the engine has counted them. `advice`: the index that would make the query cheap,
@@ -37,7 +37,7 @@ class Explanation(Struct, frozen=True):
     detail: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = (
+        fields = (
             ("by", self.index),
             ("keys", ", ".join(self.keys)),
             ("engine filters", "" if self.native == ALL else self.native),
@@ -49,7 +49,7 @@ class Explanation(Struct, frozen=True):
             ("advice", self.advice),
             *(("detail", line) for line in self.detail),
         )
-        lines = [f"{name:16}{value}" for name, value in told if value not in (None, "")]
+        lines = [f"{name:16}{value}" for name, value in fields if value not in (None, "")]
         return "\n".join([f"{self.engine + ':':16}{self.access}", *lines])
 
 

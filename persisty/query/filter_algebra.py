@@ -1,4 +1,4 @@
-"""Operations from filters in normal form to filters in normal form: join them, negate them, follow a link.
+"""Operations on filters in normal form: join them, negate them, follow a link. The results are in normal form.
 
 `persisty.query.resolution` defines normal form.
 """
@@ -50,8 +50,8 @@ def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
         case Compare(name, ("eq" | "ne") as operator, value):
             return Compare(name, OPPOSITES[operator], value)
         case Compare(name, operator, value) if operator in OPPOSITES:
-            turned = Compare(name, OPPOSITES[operator], value)
-            return Or((turned, Compare(name, "null", True))) if meta.attribute(name).optional else turned
+            negated = Compare(name, OPPOSITES[operator], value)
+            return Or((negated, Compare(name, "null", True))) if meta.attribute(name).optional else negated
         case And(filters):
             return combine(Or, [opposite(meta, one) for one in filters])
         case Or(filters):
@@ -62,7 +62,7 @@ def opposite(meta: StoreMeta[Any], where: Filter) -> Filter:
 
 
 def narrowed(where: Filter, view: View) -> Filter:
-    """Return the filter with partially visible attributes as null on the items where the view does not see them."""
+    """Return the filter that treats a partially visible attribute as null on the items on which the view does not see it."""
     if not view.partial:
         return where
     match where:
@@ -87,12 +87,12 @@ def narrowed(where: Filter, view: View) -> Filter:
 
 
 def exists(ends: Ends, where: Filter, view: View | None = None) -> Filter:
-    """Return the filter for items with a linked item that matches the resolved filter. The view must see a join item between."""
+    """Return the filter for items with a linked item that matches the resolved filter. The view must also see the join item."""
     if where == NOTHING:
         return NOTHING
     if ends.middle is None:
         return Exists(ends.local, ends.target, ends.remote, where)
-    between = ALL if view is None else _there(view.view_of(ends.middle), ends.near, ends.far)
+    between = ALL if view is None else _visible_join_items(view.view_of(ends.middle), ends.near, ends.far)
     far = combine(And, [Exists(ends.far, ends.target, ends.remote, where), between])
     return NOTHING if far == NOTHING else Exists(ends.local, ends.middle, ends.near, far)
 
@@ -102,13 +102,13 @@ def visible_where(view: View, *names: str) -> Filter:
     return combine(And, [view.partial[name] for name in names if name in view.partial])
 
 
-def _there(view: View, *names: str) -> Filter:
+def _visible_join_items(view: View, *names: str) -> Filter:
     return combine(And, [view.row_filter, visible_where(view, *names)])
 
 
 def follows_links(where: Filter) -> bool:
     """Return whether the filter contains an `Exists`."""
-    if type(where) is Compare:  # most filters, for which patterns would take longer
+    if type(where) is Compare:  # the fast path for most filters
         return False
     match where:
         case Exists():

@@ -43,7 +43,7 @@ MAX_FILTERS = 1_000
 
 @per_meta
 def spellings(meta: StoreMeta[Any]) -> Mapping[str, Attribute]:
-    """Return every comparable attribute by its outside name: `text`, and `place.city` as the item's JSON spells it.
+    """Return every comparable attribute by its outside name: `text`, and `place.city` with the names of the item's JSON.
 
     Attributes that no caller may read are left out.
     """
@@ -75,10 +75,10 @@ def has_text(meta: StoreMeta[Any]) -> bool:
 
 
 def filter_of_json(meta: StoreMeta[Any], given: Any, path: str = "/where", view: View | None = None) -> Filter:
-    """Return the resolved filter of a JSON value. None and `{}` match every item. `view` is what the filter may name.
+    """Return the resolved filter of a JSON value. None and `{}` match every item. `view`: the attributes that the filter may name.
 
-    With a `view` the filter is `Resolved`, which a query of the same view does not check again."""
-    if _crowded(given):
+    With a `view` the filter is `Resolved`, and a query of the same view does not check it again."""
+    if _has_too_many(given):
         raise InvalidQuery(faults=[Fault(path, "Too many filters in and, or", f"at most {MAX_FILTERS}")])
     faults: list[Fault] = []
     found = ALL if given is None else _of_json(view or unrestricted(meta), given, path, faults, MAX_DEPTH)
@@ -92,8 +92,8 @@ def _resolved(meta: StoreMeta[Any], found: Filter, path: str, view: View | None)
     return resolved.where if view is None or resolved.where == ALL else resolved
 
 
-def _crowded(given: Any) -> bool:
-    """Return whether the arrays of `and` and `or`, at every level together, hold more than `MAX_FILTERS` filters."""
+def _has_too_many(given: Any) -> bool:
+    """Return whether the arrays of `and` and `or`, at all levels together, have more than `MAX_FILTERS` filters."""
     left, count = [given], 0
     while left:
         one = left.pop()

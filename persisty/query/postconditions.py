@@ -1,8 +1,8 @@
-"""Postconditions: the condition on an item before a change so that a filter matches it after the change.
+"""Postconditions: the condition on an item before a change under which a filter matches it after the change.
 
-A rule must also match the changed item, or an update could give it to another owner. The values that a change sets are known,
-so that part of the filter is decided here. The rest is about unchanged attributes: it becomes a condition on the item before the
-change, which travels with the write.
+A rule must also match the changed item; otherwise an update could give it to another owner. The values that a change sets are known,
+so this part of the filter is decided here. The rest is about unchanged attributes: it becomes a condition on the item before the
+change, which is sent with the write.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _added(where: Compare, amount: int) -> Filter:
         return NOTHING if value else ALL
     less = tuple(one - amount for one in value) if operator == "oneof" else value - amount
     if not all(INTEGER_MIN <= one <= INTEGER_MAX for one in (less if operator == "oneof" else (less,))):
-        return NOTHING  # no engine compares such a number; a rule that cannot be checked fails
+        return NOTHING  # engines cannot compare such a number; a rule that cannot be checked fails
     found = Compare(name, operator, less)
     if amount != value if operator == "ne" else COMPARISONS[operator](amount, value):
         return combine(Or, [found, Compare(name, "null", True)])

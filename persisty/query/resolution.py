@@ -23,15 +23,15 @@ from .unknown_names import unknown_name
 from .visibility import View, unrestricted
 
 MAX_COMPARISONS, MAX_VALUES, MAX_LEVELS, MAX_LINKS = 200, 1_000, 50, 10
-"""Limits of a filter. They stay clear of limits further down: SQLite's expressions are at most 1,000 deep, and so is Python's
-stack, of which each level takes several frames until it is SQL."""
+"""Limits of a filter, below those of the engines: SQLite's expressions are at most 1,000 levels deep, and so is Python's
+stack, of which each level of a filter needs several frames."""
 MAX_LINKS_NESTED = 5
-"""Links that lead on from each other, where one through a join item counts as two, and those of access rules behind a link count too. The stack of
-SQLite's parser has 100 entries, of which a subquery takes ten."""
+"""The most links that follow each other. A link through a join item counts as two. Links in access rules behind a link count, too. The stack of
+SQLite's parser has 100 entries, and a subquery needs ten."""
 
 
 class Resolved(Filter, frozen=True):
-    """A filter in normal form for one view. A query of the same view takes it without a second check."""
+    """A filter in normal form for one view. A query of the same view does not check it again."""
 
     where: Filter
     view: View
@@ -42,7 +42,7 @@ def resolve_filter(
 ) -> Filter:
     """Return the filter in normal form. Raise `InvalidQuery` with every fault.
 
-    None means every item. `view` is what the filter may name.
+    None means every item. `view`: the attributes that the filter may name.
     """
     if where is None or where == ALL:
         return ALL
@@ -57,8 +57,10 @@ def resolve_filter(
 
 
 def resolved_leaves(view: View, where: Filter, path: str) -> Resolved:
-    """Return a filter whose comparisons are all in normal form, as `compare` returns them, with the rest of it in normal form too."""
-    if type(where) is Compare and where.operator != "oneof" and not view.partial:  # nothing to count and to narrow
+    """Bring a filter into normal form whose comparisons already are, as `compare` returns them."""
+    if (
+        type(where) is Compare and where.operator != "oneof" and not view.partial
+    ):  # the fast path: one comparison, all attributes visible
         return Resolved(where, view)
     _check_levels(where, path)
     faults: list[Fault] = []
@@ -104,13 +106,13 @@ def _too_large(where: Filter, path: str) -> list[Fault]:
     nested = links_nested(where) if len(leaves) > len(found) else 0
     if nested > MAX_LINKS_NESTED and not found_faults:
         found_faults.append(
-            Fault(path, "Too many links that lead on from each other", f"at most {MAX_LINKS_NESTED}", str(nested))
+            Fault(path, "Too many links that follow each other", f"at most {MAX_LINKS_NESTED}", str(nested))
         )
     return found_faults
 
 
 def links_nested(where: Filter) -> int:
-    """Return how many links of a resolved filter lead on from each other."""
+    """Return the greatest number of links of a resolved filter that follow each other."""
     match where:
         case Exists(where=inner):
             return 1 + links_nested(inner)

@@ -1,4 +1,4 @@
-"""Visibility: the part of an item that a query may name. Trusted code may name everything, a caller only what it may see.
+"""Visibility: the attributes and links that a query may name. Trusted code may name all of them, a caller only those that it may see.
 
 A hidden attribute does not exist for the caller: not in filters, orders and aggregates, and not in the text of errors. An attribute
 that the caller may see on some items only is null on the others. A link leads to the items that the caller may read.
@@ -35,7 +35,7 @@ class View:
         self.meta, self.hidden, self.partial, self.row_filter = meta, hidden, partial, row_filter
         self._of = of or unrestricted
         self.parsed: dict[str, Any] = {}
-        """Names of parameters that were parsed before, for `filter_parsing.py`."""
+        """Cache of parsed parameter names, for `filter_parsing.py`."""
 
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:

@@ -1,8 +1,8 @@
 """Records of the schemas that were applied last: one for each app and store, in the app's own engine.
 
-`App.prepare` compares them with the declarations before it serves: a renamed class or a changed key would otherwise be an empty store. It
-reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process wrote it
-meanwhile. A server whose tables a deployment creates compares and writes nothing. Deployed functions never read these records.
+`App.prepare` compares them with the declarations before it serves: otherwise a renamed class or a changed key would look like an empty store. It
+reads the records of an app in one query, and writes only those that have changed, each on the condition that no other process has written it
+since. A server whose tables a deployment creates compares and writes nothing. Deployed functions never read these records.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .backend import StoredTable
 from .store import Store
 
 INCOMPLETE = (
-    "Items that were stored before lack an attribute of the index, so queries would miss them. Complete it: `App.prepare` stores the "
+    "Stored items lack an attribute of the index, so queries would miss them. Run `App.prepare`, which stores the "
     "defaults in these items"
 )
 LEFT = ""
@@ -49,7 +49,7 @@ IsSparse = Callable[[str | None], bool]
 
 @stored(name=f"{RESERVED}schema", key=("app", "store"))
 class AppliedSchema:
-    """The schema of a store when its app was prepared last. `engine`: the name of its engine, None for the app's own."""
+    """The schema of a store when its app was last prepared. `engine`: the name of its engine, None for the app's own."""
 
     app: Attr[str]
     store: Attr[str]
@@ -63,7 +63,7 @@ APPLIED: StoreMeta[AppliedSchema] = meta_of(AppliedSchema)
 
 
 class AppliedSchemas:
-    """The records of one app. `is_empty`, `table_of` and `is_sparse` ask the engines."""
+    """The records of one app. `is_empty`, `table_of` and `is_sparse` query the engines."""
 
     def __init__(
         self, app: str, records: Store[AppliedSchema], is_empty: IsEmpty, table_of: TableOf, is_sparse: IsSparse
@@ -85,7 +85,7 @@ class AppliedSchemas:
     def check_recorded(
         self, metas: Collection[StoreMeta[Any]], declared: Collection[str], abandoned: Collection[str]
     ) -> None:
-        """Raise `SchemaMismatch` for what `check_names` and `check_items` find. Write nothing, and check nothing if there are no records to read."""
+        """Check names, items and indexes without writing. Raise `SchemaMismatch` for differences. Check nothing if the records cannot be read."""
         try:
             applied = self.all()
         except BackendUnavailable as error:
@@ -102,9 +102,9 @@ class AppliedSchemas:
         declared: Collection[str],
         abandoned: Collection[str],
     ) -> None:
-        """Raise `SchemaMismatch` if a new store or attribute looks like one that has items or values and is not declared any more.
+        """Raise `SchemaMismatch` if a new store or attribute looks like a renamed one that still has items or values.
 
-        `declared`: the names of all stores of the app. `abandoned`: stores, and attributes such as `car.odometer`, that are left behind on purpose.
+        `declared`: the names of all stores of the app. `abandoned`: stores, and attributes such as `car.odometer`, whose values are no longer needed.
         """
         former = {
             name: schema_from_json(one.schema)
@@ -136,17 +136,17 @@ class AppliedSchemas:
         _raise(faults)
 
     def _warn(self, stored: Schema, meta: StoreMeta[Any]) -> None:
-        """Log the enum members that were removed. Only a scan would show whether an item has one."""
+        """Log the enum members that were removed. Only a scan could find items that have one."""
         for change in changes_of(stored, meta, ""):
             if change.kind == "members_removed":
                 log.warning(
-                    "%s: %s. Stored items that do cannot be read (unreadable_item)", change.path, change.message
+                    "%s: %s. Stored items that have one cannot be read (unreadable_item)", change.path, change.message
                 )
 
     def late_indexes(
         self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]
     ) -> Iterator[tuple[StoreMeta[Any], list[Index]]]:
-        """Yield each store with the indexes that may miss items stored before. Without a record of its schema, that is any with a default."""
+        """Yield each store with the indexes that may miss stored items. Without a record of the schema, these are all indexes over attributes with a default."""
         for meta in metas:
             record = applied.get(meta.name)
             if record is None or record.hash != meta.schema.hash:
@@ -155,7 +155,7 @@ class AppliedSchemas:
                     yield meta, indexes
 
     def _check_indexes(self, applied: Mapping[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
-        """Raise `SchemaMismatch` if an index misses items that are stored."""
+        """Raise `SchemaMismatch` if an index misses stored items."""
         recorded = [meta for meta in metas if meta.name in applied and self._is_sparse(meta.engine)]
         _raise(
             [
@@ -167,7 +167,7 @@ class AppliedSchemas:
         )
 
     def record(self, applied: dict[str, AppliedSchema], metas: Iterable[StoreMeta[Any]]) -> None:
-        """Write the schemas that are new or have changed, and note them in `applied`."""
+        """Write the schemas that are new or have changed, and add them to `applied`."""
         for meta in metas:
             before, schema = applied.get(meta.name), meta.schema
             if before is not None and (before.hash, before.engine) == (schema.hash, meta.engine):
@@ -207,7 +207,7 @@ class AppliedSchemas:
     def _renamed(
         self, meta: StoreMeta[Any], former: Mapping[str, Schema], applied: Mapping[str, AppliedSchema]
     ) -> Iterable[Fault]:
-        """Yield a fault if this new store looks like a former one that has items, and has none itself."""
+        """Yield a fault if this new store looks like a renamed one whose items are still under the former name."""
         uncopied = [
             name
             for name in former
@@ -220,16 +220,16 @@ class AppliedSchemas:
             if not looks_like(schema, meta.schema):
                 continue
             if self._is_empty(meta.name, meta.engine) and not self._is_empty(name, applied[name].engine):
-                told = (
-                    f"It is new and empty, while items of {name}, which is not declared any more, are stored. Keep the name with "
+                message = (
+                    f"It is new and empty, but items of {name}, which is no longer declared, are stored. Keep the name with "
                     f'@stored(name="{name}"){self._renaming(meta, name, applied[name].engine)}, '
-                    f'or leave these items behind with App(abandoned=["{name}"])'
+                    f'or abandon these items with App(abandoned=["{name}"])'
                 )
-                yield Fault(f"/{meta.name}", told)
+                yield Fault(f"/{meta.name}", message)
                 return
 
     def _renaming(self, meta: StoreMeta[Any], former: str, engine: str | None) -> str:
-        """Return how the former table gets the new name. Empty where an engine cannot rename a table."""
+        """Return the advice to rename the former table. Empty if the engine cannot rename a table."""
         table = self._table_of(former, engine) if engine == meta.engine else None
         if table is None:
             return ""

@@ -1,7 +1,7 @@
 """Atomic batches, of one store or several: all edits are one change.
 
 ```
-conditions (`when`, access rules)   see the items as they are before the batch
+conditions (`when`, access rules)   apply to the items before the batch
 foreign keys                        may lead to an item that the batch creates, in any position, and not to one that it deletes
 deletes                             carry out their referential actions in the same transaction; each blocked one is a `conflict`
 ```
@@ -34,7 +34,7 @@ Placed = tuple[StoreContext[Any], Planned]
 
 
 class _BlockedError(Exception):
-    """Leaves the transaction of a batch in which deletes are blocked. `errors`: by position."""
+    """Rolls back the transaction of a batch in which deletes are blocked. `errors`: by position."""
 
     def __init__(self, errors: dict[int, Conflict]) -> None:
         self.errors = errors
@@ -83,7 +83,7 @@ def _release(released: Sequence[tuple[int, StoreContext[Any], Planned]], by: Cal
 
 
 def _ready(batch: Sequence[Placed]) -> list[Write]:
-    """Return the writes as the engine takes them."""
+    """Return the writes in the form for the engine."""
     plain = [planned.write for _, planned in batch]
     if all(map(depends_on_nothing, plain)):
         return plain

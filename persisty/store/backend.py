@@ -1,8 +1,8 @@
 """The port between a `Store` and an engine: a few batch-capable primitives, without security, HTTP or generators.
 
-A backend receives what is already right: complete valid items, typed changes, filters in the normal form of
-`persisty.query.resolution`, and orders that are total. Everything a write depends on travels with it as a condition, and
-the engine decides it atomically; no backend checks first and writes afterwards.
+A backend receives validated input: complete items, typed changes, filters in the normal form of
+`persisty.query.resolution`, and total orders. Everything that a write depends on is a condition of the write, which
+the engine decides atomically. No backend checks first and writes afterwards.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ Write = Put | Patch | Delete
 class Outcome(enum.Enum):
     DONE = "done"
     MISSING = "missing"
-    """A Patch or Delete of a missing item."""
+    """The item of a Patch or Delete is missing."""
     EXISTS = "exists"
     """The key of a Put is taken, or the values of a unique index."""
     FAILED = "failed"
@@ -85,9 +85,9 @@ class Outcome(enum.Enum):
 class WriteResult(Struct, frozen=True):
     """The result of one write.
 
-    `item`: the new item of a Put or Patch that is DONE, or the current item of a FAILED write. `index`: for a write that EXISTS, the name of the taken
-    unique index (one of them if several are taken), None for the key; for one that is UNRELATED, the attribute whose foreign key is missing. For a write
-    that is IN_DOUBT, `item` is the stored item as far as it is known, and `refusal` the result of a later attempt. `error`: that of an ERROR.
+    `item`: the new item of a Put or Patch that is DONE, or the current item of a FAILED write. `index`: for EXISTS, the name of the
+    unique index whose values are taken (one of them if there are several), None for the key; for UNRELATED, the attribute whose target is missing. For
+    IN_DOUBT, `item` is the stored item if it is known, and `refusal` the result of a later attempt. `error`: the error of an ERROR.
     """
 
     outcome: Outcome
@@ -98,10 +98,10 @@ class WriteResult(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """The matches of `where` beyond the position `after`, in the order; () is the engine's own stable order.
+    """A query for the matches of `where` after the position `after`. The order () is the engine's own stable order.
 
-    `limit`: how many matches a page has. `select`: the attributes that the caller needs; others may be UNSET in the items, except for the
-    key and what the order needs. `allow_scan`: the engine may look at every item of a large table.
+    `limit`: the most matches of a page. `select`: the attributes that the caller needs; others may be UNSET in the items, except those of the
+    key and the order. `allow_scan`: the engine may read every item of a large table.
     """
 
     where: Filter = ALL
@@ -113,10 +113,10 @@ class Query(Struct, frozen=True):
 
 
 class BulkWrite(Struct, frozen=True):
-    """`changes` of every match of `where` beyond the position `after`; without `changes` the matches are deleted.
+    """Change every match of `where` after the position `after`. Without `changes`, the matches are deleted.
 
-    Each item is written on the condition that it still matches. `limit`: about how many items to write in this call; None leaves that to
-    the engine. The order is the engine's own stable one. `allow_scan` as in `Query`.
+    Each item is written on the condition that it still matches. `limit`: the approximate number of items to write in this call; None lets the engine
+    choose. The order is the engine's own stable one. `allow_scan` as in `Query`.
     """
 
     changes: Mapping[str, Any] | None = None
@@ -129,7 +129,7 @@ class BulkWrite(Struct, frozen=True):
 class Page(Struct, Generic[T], frozen=True):
     """Up to `limit` matches. `position`, attribute → value of the last one, is None when the result is exhausted.
 
-    It names what this backend needs to resume: the order's attributes, the key, and an index's where one was used.
+    It contains what the backend needs to resume: the attributes of the order, the key, and those of an index if one was used.
     """
 
     items: list[T]
@@ -139,7 +139,7 @@ class Page(Struct, Generic[T], frozen=True):
 class Bulk(Struct, frozen=True):
     """The result of a `write_all`: the number of changed items, and the `position` to continue from, None at the end.
 
-    `error`: what ended the call early, after the changes that are counted. `position` is then where to continue, None at the start.
+    `error`: the error that ended the call after the counted changes. `position` is then where to continue, None at the start.
     """
 
     changed: int
@@ -148,12 +148,12 @@ class Bulk(Struct, frozen=True):
 
 
 class Capabilities(Struct, frozen=True):
-    """Capabilities of an engine, which not every engine has.
+    """Optional features of an engine.
 
     `embedded`: calls take microseconds and may run in an event loop. `max_atomic`: writes of one atomic batch; each unique index of an item may count as
-    one more. `max_item`: bytes of an item, None if unlimited. `snapshot_reads`: a batch of reads sees one moment; without it, each item is as it was at
-    some moment of the call. `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may contain an `Exists`. `transactions`:
-    `Engine.transaction` makes one transaction of several calls. `expiring`: items whose meta has an expiry are deleted some time after it.
+    one more. `max_item`: bytes of an item, None if unlimited. `snapshot_reads`: a batch of reads is one snapshot; without it, each item is read at
+    its own moment of the call. `atomic_bulk`: a `write_all` without a limit is all or nothing. `joins`: filters may contain an `Exists`. `transactions`:
+    `Engine.transaction` makes one transaction of several calls. `expiring`: the engine deletes items some time after they expire.
     """
 
     embedded: bool
@@ -180,23 +180,23 @@ class Backend(Protocol[T]):
         """Perform the writes in order. Returns results in their positions.
 
         `atomic`: all are DONE or nothing is written; then the failed writes have their outcome, MISSING included, and
-        the others are ABORTED. More than `max_atomic` writes raise `BatchTooLarge` before anything is written, and what the
-        engine cannot store, `InvalidInput`; with several writes its paths begin with the position of the write.
+        the others are ABORTED. More than `max_atomic` writes raise `BatchTooLarge` before anything is written. Values that the
+        engine cannot store raise `InvalidInput`; with several writes its paths begin with the position of the write.
         """
         ...
 
     def query(self, asked: Query) -> Page[T]:
         """Return the first `limit` matches. A page is short only when the result is exhausted.
 
-        Raises `InvalidCursor` for a position it cannot resume from, and `ScanNotAllowed` where it would look at more items than it may
-        without `allow_scan`, here and below.
+        Raises `InvalidCursor` for a position that it cannot resume from. Raises `ScanNotAllowed` if it would read more items than allowed
+        without `allow_scan`, as all methods below do.
         """
         ...
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        """Return for each value the first `limit` matches whose attribute equals it. Values are distinct and not null; any number of them.
+        """Return for each value the first `limit` matches whose attribute equals it. There may be any number of values, distinct and not null.
 
-        A page's `position` is one that `query` continues from with `attribute == value` joined to `where`. `after` is not used.
+        `query` continues from the `position` of a page if `attribute == value` is joined to `where`. `after` is not used.
         """
         ...
 
@@ -207,22 +207,22 @@ class Backend(Protocol[T]):
     def aggregate(
         self, measures: tuple[Aggregate, ...], by: tuple[str, ...], where: Filter, *, allow_scan: bool = False
     ) -> list[Group]:
-        """The measures (all but `avg`) of the matches, in groups of equal values of `by`, in any order.
+        """Return the measures (all but `avg`) of the matches, in groups of equal values of `by`, in any order.
 
-        Without `by` there is one group, even of no items. `TooManyGroups` beyond `MAX_GROUPS`.
+        Without `by` there is one group, even if there are no items. Raises `TooManyGroups` beyond `MAX_GROUPS`.
         """
         ...
 
     def write_all(self, asked: BulkWrite) -> Bulk:
-        """Change or delete the matches. `Conflict` if a unique value would occur twice at the end.
+        """Change or delete the matches. Fails with `Conflict` if a unique value would occur twice at the end.
 
-        With `atomic_bulk`, an error is raised and nothing is changed. Other engines return an error with what was changed before it. They write
-        items in the order of `store.bulk_walk`, in which sums over unique values meet no old value of an item that is still to change.
+        With `atomic_bulk`, an error is raised and nothing is changed. Other engines return the error together with the changes before it. They write
+        items in the order of `store.bulk_walk`, so that sums over unique values do not conflict with old values of items that follow.
         """
         ...
 
     def allocate(self, sequence: str, count: int) -> int:
-        """Return the first of `count` consecutive numbers that no other call gets. The first number of a sequence is 1."""
+        """Reserve `count` consecutive numbers for this call and return the first. The first number of a sequence is 1."""
         ...
 
     def explain(self, asked: Query) -> Explanation:
@@ -231,8 +231,8 @@ class Backend(Protocol[T]):
 
 
 class StoredTable(Struct, frozen=True):
-    """A table of a database: its name as it is written in SQL, and its columns. `mirrored`: columns of former and new names that
-    have the same values, for as long as older code runs."""
+    """A table of a database: its quoted name in SQL, and its columns. `mirrored`: columns with former and new names that
+    have the same values while older code runs."""
 
     place: str
     columns: frozenset[str]
@@ -244,12 +244,12 @@ class SparselyIndexing(Protocol):
     """An engine whose indexes contain only items that have all attributes of the index."""
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
-        """Give stored items the values of these indexes' attributes that they lack; see `model.stored_before`."""
+        """Store the missing values of these indexes' attributes in the items that lack them; see `model.stored_before`."""
         ...
 
 
 class Engine(Protocol):
-    """A connection to the place of items, opened by URL. `embedded` as in `Capabilities`. `deployed`: a deployment creates the tables, so that a
+    """A connection to a database, opened by URL. `embedded` as in `Capabilities`. `deployed`: a deployment creates the tables, and a
     server only verifies them."""
 
     embedded: bool
@@ -268,26 +268,26 @@ class Engine(Protocol):
         ...
 
     def table(self, name: str) -> StoredTable | None:
-        """Return the table of a store; None where it does not exist, or where a table has no columns of its own."""
+        """Return the table of a store. None if it does not exist, or if tables of the engine have no columns."""
         ...
 
     def verify(self, metas: Sequence[StoreMeta[Any]]) -> None:
-        """Check that the tables exist and fit, and create nothing if the engine is `deployed`; else do what `prepare` does. `SchemaMismatch` lists
-        every difference."""
+        """Check that the tables exist and match the declarations. An engine that is not `deployed` creates missing tables, as `prepare` does.
+        `SchemaMismatch` lists every difference."""
         ...
 
     def write_together(self, writes: Sequence[tuple[Backend[Any], Write]]) -> list[WriteResult]:
         """Perform writes of several of the engine's backends, all or none. Returns results in their positions, as an atomic `Backend.write` does.
 
-        More writes than the engine can do at once raise `BatchTooLarge`, and values that it cannot store `InvalidInput`, whose paths begin
-        with the position of the write; then nothing is written.
+        More writes than the engine can do at once raise `BatchTooLarge`. Values that it cannot store raise `InvalidInput`, whose paths begin
+        with the position of the write. In both cases nothing is written.
         """
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Begin a transaction of this thread, with any backend of the engine. An exception rolls it back.
+        """Begin a transaction of this thread, for all backends of the engine. An exception rolls it back.
 
-        One inside another is part of it. `Unsupported` where `Capabilities.transactions` is false.
+        A transaction inside another is part of it. Raises `Unsupported` if `Capabilities.transactions` is false.
         """
         ...
 

@@ -40,11 +40,11 @@ def write_matches(
 def delete_matches(
     here: StoreContext[Any], rows: Filter, limit: int | None, cursor: str | None, allow_scan: bool
 ) -> BulkResult:
-    """Delete the matches of `rows` with the referential actions of each. An item that is not deleted and blocks one of them rejects the call before
+    """Delete the matches of `rows` with the referential actions of each. If a blocking item is not itself deleted, the call is rejected before
     anything is deleted. Reads a page of keys at a time, or all keys if a page depends on earlier ones."""
     check_bulk_limit(limit)
     actions, asked = here.referential_actions, here.preparation.within_rule("read", rows)
-    # an earlier delete may also delete the items behind a link; all other conditions travel with each write
+    # an earlier delete may also delete the items behind a link; all other conditions are part of each write
     condition = combine(And, [one for one in all_of(asked) if not follows_links(one)])
     transactional = actions.transactional(here.meta)
     removal = actions.removal(None, here.guard.caller)

@@ -1,9 +1,9 @@
 """The matches of a bulk write that an engine writes one by one: which items, and in which order.
 
 ```
-keys are read ahead of the writes      so the walk ends although other callers go on creating matches
+keys are read ahead of the writes      so that the walk ends even if other callers keep creating matches
 a sum over unique values               items that move up are written from the highest value down, the others from the lowest up:
-                                       no item meets the old value of another that is still to move
+                                       no item conflicts with the old value of an item that follows
 ```
 """
 
@@ -31,7 +31,7 @@ def summed_uniques(meta: StoreMeta[Any], changes: Mapping[str, Any] | None) -> l
 
 
 def walk(meta: StoreMeta[Any], query: Callable[[Query], Page[Any]], asked: BulkWrite, size: int) -> Iterator[Page[Any]]:
-    """Yield the matches, `asked.limit` of them, in pages of up to `size` in the order in which they are to be written. Items have their keys.
+    """Yield the matches, `asked.limit` of them, in pages of up to `size` in the order of the writes. The key attributes of the items are set.
 
     The `position` of a page is where the walk continues after it; None at the end.
     """
@@ -52,7 +52,7 @@ def walk(meta: StoreMeta[Any], query: Callable[[Query], Page[Any]], asked: BulkW
 
 
 def read_ahead(pages: Iterable[X], count: int) -> Iterator[X]:
-    """Yield the pages, `count` of which are read before the first of them is yielded."""
+    """Yield the pages. Read `count` of them before the first is yielded."""
     rest = iter(pages)
     while some := list(islice(rest, count)):
         yield from some
@@ -72,5 +72,5 @@ def _pages(
 
 
 def _number(value: Any) -> int:
-    """Return the number that is added to: null counts as 0."""
+    """Return the number before the sum. Null counts as 0."""
     return value if isinstance(value, int) else 0

@@ -61,8 +61,8 @@ def write_by_key(
     allow_scan: bool,
     by: Caller | None = None,
 ) -> BulkResult:
-    """Do the same as `write_all` in the order of the keys, for a caller that may not see the values of an index. The engine's own order would put
-    them into the cursor."""
+    """Do the same as `write_all` in the order of the keys, for a caller that may not see the values of an index. In the engine's own order, the
+    cursor would contain them."""
     check_bulk_limit(limit)
     meta = path.meta
     order = tuple(OrderBy(name) for name in meta.key.attributes)

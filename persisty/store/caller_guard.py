@@ -85,7 +85,7 @@ class CallerGuard(Guard):
                 raise self.refusal(f"Not allowed: {name} of {self.meta.name} with these values")
 
     def _creatable(self) -> tuple[Filter, tuple[str, ...]]:
-        """Return the filter of items that the caller may create, and the attributes that it may give some of them only."""
+        """Return the filter of items that the caller may create, and the attributes that it may set on some of them only."""
         found = self._of_new
         if found is None:
             found = combine(And, [self.row_filter("create"), *self._owned()]), tuple(self._conditional("creatable"))
@@ -104,7 +104,7 @@ class CallerGuard(Guard):
             return changes_of_all(self.meta, given, may=self._gives("updatable"))
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
-        """Join the rule of the verb, which must match before and, for an update, after it, and the rules of the attributes that change."""
+        """Join the rule of the verb and the rules of the changed attributes. For an update, the rule must match before and after it."""
         rule = self.row_filter(verb)
         given = [name for name in self._conditional("updatable") if name in changes]
         if given:
@@ -168,7 +168,7 @@ class CallerGuard(Guard):
         return self._policy.refusal(what)
 
     def redact_written(self, item: Any) -> Any:
-        """Redact an item that the caller wrote: where it may not be read, only the key stays."""
+        """Redact an item that the caller wrote. If the caller may not read it, only the key remains."""
         if self._policy.row_filter("read") == ALL or self.visible(item):
             return self.redact([item])[0]
         hidden = {name: UNSET for name in self.meta.attributes if name not in self.meta.key.attributes}
@@ -201,11 +201,11 @@ class CallerGuard(Guard):
     def _owned(self) -> list[Filter]:
         """Return the filters of the owners that a new item must have, if the rule for `create` does not mention them."""
         subject = self._policy.caller.subject
-        said = self.meta.rule("create").owners
+        in_rule = self.meta.rule("create").owners
         return [
             without_impossible(self.meta, equal_to(self.meta, name, () if subject is None else (subject,)))
             for name in _owners(self.meta)
-            if name not in said
+            if name not in in_rule
         ]
 
 

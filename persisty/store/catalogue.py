@@ -1,9 +1,9 @@
-"""`Catalogue`: one revision of the items of an app: their metas, the links between them, and their stores.
+"""`Catalogue`: one revision of the items of an app, with their metas, links and stores.
 
-A catalogue is never changed. `revised` makes the next one: it shares every meta that reaches no changed item by its links, and every store
-whose group of linked items is the same. A request that has its stores ends on the revision that it began on.
+A catalogue is never changed. `revised` returns the next one, which shares every meta whose links reach no changed item, and every store
+whose group of linked items is unchanged. A request ends on the revision on which it began.
 
-Stores know the stores of their group alone, so a removed item is collected as soon as no request and no surface has it.
+A store refers only to the stores of its group, so a removed item is freed as soon as no request and no surface refers to it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Catalogue(Struct, frozen=True, eq=False):
-    """The items of one revision by name. `groups`: item → the items that links connect it to, in either direction, itself included."""
+    """The items of one revision by name. `groups`: item → the items that are connected to it by links in either direction, and itself."""
 
     revision: int = 0
     metas: Metas = NONE
@@ -64,7 +64,7 @@ class Catalogue(Struct, frozen=True, eq=False):
 
 
 def _stores(metas: Iterable[StoreMeta[Any]], open_path: Open) -> dict[str, Store[Any]]:
-    """Return the stores of a group of items, which know each other."""
+    """Return the stores of a group of items, which refer to each other."""
     contexts: dict[str, StoreContext[Any]] = {}
     for meta in metas:
         contexts[meta.name] = StoreContext(meta, lambda meta=meta: open_path(meta), contexts)  # type: ignore[misc]
@@ -74,8 +74,8 @@ def _stores(metas: Iterable[StoreMeta[Any]], open_path: Open) -> dict[str, Store
 def linked_metas(declared: Metas) -> tuple[dict[str, StoreMeta[Any]], list[Fault]]:
     """Return the metas with their links bound to each other, and the faults of the links.
 
-    A meta whose links lead to other forms of the items (an item has changed, or another app declares it in another way) is copied, and so is every
-    meta that leads to a copied one. All other metas are the given ones.
+    A meta whose links lead to outdated metas (an item has changed, or another app declares it differently) is copied, and so is every
+    meta that leads to a copied one. All other metas are returned unchanged.
     """
     ends: dict[Link, Ends] = {}
     stale: set[str] = set()
@@ -112,13 +112,13 @@ def _found(link: Link, known: Metas) -> Ends:
         missing = [
             one.name for one in (found.target, found.middle) if one is not None and known.get(one.name) is not one
         ]
-        what = f"links to {' and '.join(missing)}, which the app does not have"
+        what = f"links to {' and '.join(missing)}, which the app does not declare"
         raise InvalidDeclaration(faults=[Fault(f"/{link.name}", what, "every linked item in App(items=[…])")])
     return found
 
 
 def _among(ends: Ends, known: Metas) -> bool:
-    """Return whether the ends are items of these."""
+    """Return whether the ends are among these items."""
     return known.get(ends.target.name) is ends.target and (
         ends.middle is None or known.get(ends.middle.name) is ends.middle
     )
@@ -129,7 +129,7 @@ def _names(ends: Ends) -> tuple[str, ...]:
 
 
 def _leading_to(names: set[str], metas: Metas, ends: Mapping[Link, Ends]) -> set[str]:
-    """Return the items that reach these by links, and these."""
+    """Return these items and all items that reach them by links."""
     users: dict[str, list[str]] = {}
     for meta in metas.values():
         for link in meta.links.values():
@@ -145,7 +145,7 @@ def _leading_to(names: set[str], metas: Metas, ends: Mapping[Link, Ends]) -> set
 
 
 def groups_of(metas: Metas, before: Groups = NONE) -> dict[str, frozenset[str]]:
-    """Return each item's group: the items that links connect it to. A group that is as it was before is the same object."""
+    """Return each item's group: the items that links connect it to. An unchanged group is the same object as before."""
     next_to: dict[str, list[str]] = {name: [] for name in metas}
     for meta in metas.values():
         for link in meta.links.values():

@@ -1,7 +1,7 @@
 """Change capture: `Change` records of writes, for the listeners of a store.
 
 The engine's result has the item after a write. The before image is read in the same transaction, if the engine has transactions: always for a
-delete, and for an update if a listener asked for before images. With listeners, a bulk write runs page by page, because only writes of
+delete, and for an update if a listener needs before images. With listeners, a bulk write runs page by page, because only writes of
 known keys can be captured.
 """
 

@@ -23,7 +23,7 @@ from ..errors import SubscriptionOverrun
 log = logging.getLogger("persisty")
 
 MAX_WAITING = 1_000
-"""Changes that are queued for a slow listener."""
+"""The most changes that are queued for a slow listener."""
 
 
 class Change(Struct, frozen=True):
@@ -81,7 +81,7 @@ class Feed:
         return partial(self._forget, names, listener, before)
 
     def deliver(self, changes: Iterable[Change]) -> None:
-        """Call the listeners of each change. A listener that fails harms neither the others nor the write."""
+        """Call the listeners of each change. An error of a listener is logged. It affects neither other listeners nor the write."""
         for change in changes:
             listeners = self._listeners.get(change.store)
             if listeners:

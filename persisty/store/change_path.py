@@ -1,15 +1,15 @@
-"""The change path: what every write of a store passes, after it is authorised and before the engine decides.
+"""The change path: the stages of every write of a store, between authorisation and the engine.
 
 ```
 verb, batch, update_all, delete_all, cascade, nullify, import
    └► ChangePath.write, .write_all, write_together
-        1  the item cache forgets the keys, until the write and the transaction around it are over
+        1  the item cache drops the keys, until the write and the transaction around it have ended
         2  before images are read, if a listener needs them
         3  one conditional call of the engine
         4  changes are captured, and delivered when the transaction is committed
 ```
 
-A store without a cache and without listeners pays for one lookup. Reads that need no change go straight to the engine.
+Without a cache and listeners, a write costs one more lookup. Reads go to the cache or directly to the engine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ChangePath(Generic[T]):
         self.meta, self.capabilities, self.backend = backend.meta, backend.capabilities, backend
         self.transactions = transactions
         self._feed, self._cache, self._name = feed, cache, backend.meta.name
-        if cache is not None:  # what is cached was read at several moments
+        if cache is not None:  # cached items were read at different moments
             self.capabilities = structs.replace(backend.capabilities, snapshot_reads=False)
 
     @property
@@ -65,7 +65,7 @@ class ChangePath(Generic[T]):
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         """Return the items of these keys, in their positions, from the cache if the store has one."""
         if self._cache is None or self.transactions.active:
-            # a transaction reads the current state, and may hold a lock that another thread's load waits for
+            # a transaction must read the current state; another thread's load may also wait for its lock
             return self.backend.read(keys)
         return self._cache.read(keys, self.backend.read)
 
@@ -109,7 +109,7 @@ class ChangePath(Generic[T]):
             return self.backend.write_all(asked)
 
     def forgetting(self, keys: Keys) -> AbstractContextManager[None]:
-        """Return a context for a write of these keys: the cache has no entry of them until the write and its transaction have ended."""
+        """Return a context for a write of these keys. The cache has no entries for them until the write and its transaction have ended."""
         cache = self._cache
         return nullcontext() if cache is None else self.transactions.forgetting(cache, keys)
 
@@ -160,7 +160,7 @@ class ChangePath(Generic[T]):
 
 
 class Connection:
-    """An engine with the change paths of its stores. `cached`: items are cached as their declarations say.
+    """An engine with the change paths of its stores. `cached`: items are cached according to their declarations.
 
     Every path of a store shares its cache, so all stores of one item see each other's writes.
     """
@@ -197,7 +197,7 @@ class Connection:
         self.engine.verify(metas)
 
     def forget(self, metas: Iterable[StoreMeta[Any]]) -> None:
-        """Drop the change paths of items that the app no longer has in this form. Stores that have opened one keep using it."""
+        """Drop the change paths of outdated or removed items. Stores that have opened one continue to use it."""
         with self._opening:
             for meta in metas:
                 path = self._paths.get(meta.name)

@@ -1,4 +1,4 @@
-"""`StoreContext`: the parts of one store, for one caller, that its verbs use. The internal API behind `Store`.
+"""`StoreContext`: the internal API behind `Store`, with the parts of one store for one caller.
 
 `Store` has the public verbs and nothing else. Modules of persisty that need the parts of a store (its guard, the preparation of requests, the
 change path) obtain its context by `context_of(store)` of `persisty.store.store`, and the context of another store for the same caller by
@@ -39,10 +39,10 @@ X = TypeVar("X")
 class StoreContext(Generic[T]):
     """The parts of one store, for one caller.
 
-    `guard`: the access rules. `preparation`: prepares requests for the engine. `semi_joins`: filters through links. `referential_actions`: what a
-    delete does with dependents. `path`: the change path, which reads and writes the engine.
+    `guard`: the access rules. `preparation`: prepares requests for the engine. `semi_joins`: filters through links. `referential_actions`: the
+    effects of deletes on dependents. `path`: the change path, which reads and writes the engine.
 
-    `contexts` are those of the app's stores for trusted code, by name; it is read when another store is needed.
+    `contexts`: the contexts of the app's stores for trusted code, by name. It is read when another store is needed.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class StoreContext(Generic[T]):
 
     @property
     def path(self) -> ChangePath[T]:
-        """The change path, opened when it is first needed."""
+        """The change path, opened at the first use."""
         trusted = self._trusted
         if trusted._opened is None:
             trusted._opened = trusted._open_path()
@@ -131,8 +131,8 @@ class StoreContext(Generic[T]):
         return tuple(OrderBy(name) for name in self.meta.key.attributes)
 
     def changes_plan(self, where: Filter) -> bool:
-        """Return whether the engine's plan for finding the matches depends on linked items. These may change between two pages, and a position
-        in the engine's own order would then be lost. The order of the keys does not depend on the plan."""
+        """Return whether the engine's query plan depends on linked items. These may change between two pages, and a position
+        in the engine's own order would then be invalid. The order of the keys does not depend on the plan."""
         return follows_links(where) and not self.path.capabilities.joins
 
     def redacted_page(self, where: Filter, order: tuple[OrderBy, ...], page: Page[T]) -> ResultPage[T]:
@@ -145,7 +145,7 @@ class StoreContext(Generic[T]):
         return IncompletePage(items, cursor, errors) if errors else ResultPage(items, cursor)
 
     def call_engine(self, call: Callable[..., X], *arguments: Any, **options: Any) -> X:
-        """Call the engine. The error of a scan that is not allowed is redacted: it contains the size of the table."""
+        """Call the engine. A `ScanNotAllowed` is redacted, because it contains the size of the table."""
         try:
             return call(*arguments, **options)
         except ScanNotAllowed as error:
@@ -182,33 +182,37 @@ class StoreContext(Generic[T]):
         return readable
 
     def write(self, planned: Sequence[Planned]) -> list[WriteResult]:
-        """Perform planned writes of this store in order, each by itself. Deletes carry out the referential actions."""
+        """Perform planned writes of this store in order, each on its own. Deletes apply the referential actions."""
         ready = self.preparation.ready
         if self.referential_actions.of(self.meta) and any(isinstance(one.write, Delete) for one in planned):
             return self.referential_actions.write(self.meta, planned, ready, self.guard.caller)
         results: list[WriteResult] = []
-        for some in self._turns(planned):
+        for some in self._groups(planned):
             writes = [one.write if depends_on_nothing(one.write) else ready(one.write) for one in some]
             results += self.path.write(writes, atomic=False, by=self.guard.caller)
         return results
 
-    def _turns(self, planned: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
-        """Yield groups of writes that can be sent in one call. A condition through a link to items of this store must see the edits before it, so an
-        engine that cannot follow links must have written these."""
+    def _groups(self, planned: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
+        """Yield groups of writes that can be sent in one call. A condition through a link to items of this store depends on the edits before it. If the engine
+        cannot follow links, these must be written first."""
         if self.path.capabilities.joins or len(planned) == 1:
             if planned:
                 yield planned
             return
         start = 0
         for position, one in enumerate(planned):
-            if position > start and not depends_on_nothing(one.write) and self.meta.name in _looks_at(one.write):
+            if (
+                position > start
+                and not depends_on_nothing(one.write)
+                and self.meta.name in _conditional_stores(one.write)
+            ):
                 yield planned[start:position]
                 start = position
         if planned:
             yield planned[start:]
 
     def settled(self, planned: Planned, result: WriteResult, missing: Any = UNSET) -> Any:
-        """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other."""
+        """Return the redacted item of a write that is done, or `missing` for a missing item. Raises the error of any other write."""
         settled = edit_result(self.meta, planned, result, self.guard)
         if settled.error is None:
             return settled.item
@@ -217,8 +221,8 @@ class StoreContext(Generic[T]):
         raise settled.error
 
 
-def _looks_at(write: Write) -> frozenset[str]:
-    """Return the stores that the conditions of a write look at through links."""
+def _conditional_stores(write: Write) -> frozenset[str]:
+    """Return the stores that the conditions of a write reach through links."""
     found: frozenset[str] = frozenset() if isinstance(write, Put) else stores_behind(write.when)
     if not isinstance(write, Delete):
         found = found.union(*(stores_behind(one.where) for one in write.requires))

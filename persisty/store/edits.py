@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Edit(Struct, frozen=True):
-    """`Create`, `Update` or `Delete`. `store`: the item's class or name, for `App.edit_batch`; a `Create` of an instance needs none."""
+    """A `Create`, `Update` or `Delete`. `store`: the item's class or name, for `App.edit_batch`. A `Create` of an instance needs none."""
 
 
 class Create(Edit, frozen=True):

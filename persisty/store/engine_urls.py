@@ -28,7 +28,7 @@ class EngineUrl(Struct, frozen=True):
 def read_url(url: str, *, options: Iterable[str], host: str | None = None, path: str | None = None) -> EngineUrl:
     """Return the parts of an engine's URL. Raise `InvalidDeclaration` with every fault.
 
-    `options`: those that the engine has. `host`, `path`: examples of a URL with one; None if the engine has none.
+    `options`: the names of the engine's options. `host`, `path`: examples of a URL with one; None if the engine does not use it.
     """
     known, faults = tuple(options), list[Fault]()
     whole, hash_, _ = url.partition("#")

@@ -1,8 +1,8 @@
-"""`Guard`: the steps at which access rules decide, in the order of a verb.
+"""`Guard`: the steps of a verb at which access rules decide, in order.
 
 Two guards implement it: `TrustedGuard` for trusted code, and `CallerGuard` for the rules of one caller. Every step is abstract and has no
-default: a guard that lacks a step is an error of the type checker, and creating one raises `TypeError`. Rules travel with queries and
-writes as filters. A guard itself looks only at new items, and at items that an engine returned because a condition was false.
+default: a guard that lacks a step is an error of the type checker, and creating one raises `TypeError`. Rules are sent with queries and
+writes as filters. A guard itself checks only new items, and items that an engine returned because a condition was false.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Guard(Protocol):
 
     @abstractmethod
     def new(self, given: Any, path: str = "") -> Any:
-        """Return a complete, valid item, whose attributes the caller may set. `check_new` still has to decide about the item."""
+        """Return a complete, valid item, whose attributes the caller may set. Call `check_new` to check the item itself."""
 
     @abstractmethod
     def new_all(self, given: Sequence[Any]) -> list[Any] | None:

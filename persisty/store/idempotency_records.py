@@ -19,7 +19,7 @@ class IdempotencyRecord:
     """One request with an idempotency key.
 
     `id`: a hash of the caller, the path and the key. `fingerprint`: a hash of the request. `holder`: a new value after every write. `until`: end of the lease of the
-    request in progress. `expires`: second since 1970 after which the item is void. `status` is set with the response; `body` is missing if it was too large.
+    request in progress. `expires`: time in seconds since 1970, after which the record is no longer used. `status` is set with the response; `body` is missing if it was too large.
     """
 
     id: Attr[str]

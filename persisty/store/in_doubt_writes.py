@@ -1,13 +1,13 @@
-"""Writes in doubt: an attempt whose response was lost may have been carried out, although a later attempt is refused.
+"""Writes in doubt: an attempt whose response was lost may have succeeded, although a later attempt is rejected.
 
 ```
 the item has values that only this call generates           done
-the item cannot have them: the attempt was not carried out  the refusal stands
+the item cannot have these values: the attempt failed       the rejection is the result
 neither is certain                                          `BackendUnavailable` with `in_doubt` in its details
 ```
 
-Only this call generates its random UUIDs and its times to the microsecond, unless the caller gave them. Equal values of any other kind prove
-nothing, because two callers may write the same. A write whose response arrives costs nothing extra.
+Only this call generates its random UUIDs and its times to the microsecond, unless the caller gave them. Equal values of any other kind are
+no proof, because two callers may write the same. A write whose response arrives costs nothing extra.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ LONG_AGO = timedelta(minutes=5)
 """An item last written before this age was not written by this call, even with the largest clock skew that AWS allows."""
 UUIDS = (UUID4, UUID4_TEXT, UUID7, UUID7_TEXT)
 TIMES = (CREATED, UPDATED)
-"""The generators whose values only one call makes. The value of a generator that is in neither proves nothing, so the write stays in doubt."""
+"""The generators whose values only one call makes. Values of other generators do not identify the call, so the write stays in doubt."""
 
 
 def repeatable(meta: StoreMeta[Any], write: Write) -> bool:
-    """Return whether sending the write twice has the same effect as once: no update operator does, but a version that is incremented twice does no harm."""
+    """Return whether the write may be sent twice. A write with an update operator may not, except that a version may be incremented twice."""
     if not isinstance(write, Patch):
         return True
     return not any(
@@ -56,7 +56,7 @@ def _counts_versions(meta: StoreMeta[Any], name: str, change: UpdateOperator) ->
 
 
 def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult) -> WriteResult:
-    """Return the result of a write that is in doubt, as far as the item proves it. `given`: the item or the changes of the caller."""
+    """Return the result of a write in doubt, if the stored item proves one. `given`: the item or the changes of the caller."""
     if result.item is None or result.refusal is Outcome.MISSING:
         return result
     if isinstance(write, Put):
@@ -70,11 +70,11 @@ def settled(meta: StoreMeta[Any], write: Write, given: Any, result: WriteResult)
 def _put(meta: StoreMeta[Any], write: Put, given: Any, result: WriteResult) -> WriteResult:
     made = {name: value for name, value in _values(meta, (*UUIDS, *TIMES), write.item).items() if _lacks(given, name)}
     found = {name: meta.attributes[name].get(result.item) for name in made}
-    steady = [name for name in made if meta.attributes[name].generator is CREATED]
-    if any(found[name] != made[name] for name in steady) or any(map(_old, found.values())):
+    constant = [name for name in made if meta.attributes[name].generator is CREATED]
+    if any(found[name] != made[name] for name in constant) or any(map(_old, found.values())):
         return WriteResult(Outcome.EXISTS)
-    mine = any(found[name] == made[name] for name in made)
-    return WriteResult(Outcome.DONE, write.item) if mine else result
+    is_ours = any(found[name] == made[name] for name in made)
+    return WriteResult(Outcome.DONE, write.item) if is_ours else result
 
 
 def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) -> WriteResult:
@@ -82,8 +82,8 @@ def _patch(meta: StoreMeta[Any], write: Patch, given: Any, result: WriteResult) 
     if any(_old(meta.attributes[name].get(result.item)) for name in made) and result.refusal is not None:
         return WriteResult(result.refusal, result.item)
     plain = [name for name, value in write.changes.items() if not isinstance(value, UpdateOperator)]
-    mine = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in plain)
-    return WriteResult(Outcome.DONE, result.item) if mine else result
+    is_ours = made and all(meta.attributes[name].get(result.item) == write.changes[name] for name in plain)
+    return WriteResult(Outcome.DONE, result.item) if is_ours else result
 
 
 def _values(meta: StoreMeta[Any], generators: tuple[Generator, ...], item: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _values(meta: StoreMeta[Any], generators: tuple[Generator, ...], item: Any) 
 
 
 def _lacks(given: Any, name: str) -> bool:
-    """Return whether the caller left this value to its generator."""
+    """Return whether the caller did not give this value, so that a generator made it."""
     return name not in given if isinstance(given, Mapping) else getattr(given, name, UNSET) is UNSET
 
 

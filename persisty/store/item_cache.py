@@ -1,10 +1,10 @@
 """A read-through cache of items in this process: a stage of the change path, between a store and its engine.
 
-A read by key is answered from memory for as long as the item's `Cache` allows. Threads that miss the same key share one call. A write of this
-process removes its keys. Access rules are evaluated above the cache, on items as they are stored, so callers share the entries.
+A read by key is answered from memory as long as the item's `Cache` allows. Threads that miss the same key share one call. A write of this
+process removes its keys. Access rules are evaluated above the cache, on unredacted items, so callers share the entries.
 
 Within this process the cache is consistent: after a write has returned, no read returns the item from before it. Changes of other
-processes may become visible `Cache.seconds` late.
+processes may become visible up to `Cache.seconds` late.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 Load = Callable[[Sequence[KeyValues]], list[T | None]]
 """Loads the items of some keys from the engine."""
-PATIENCE = 30.0
+LOAD_TIMEOUT = 30.0
 """Seconds that a read waits for the load of another thread."""
 
 
 class Elapsed:
-    """A clock in seconds that never goes back. It follows whichever of two clocks is ahead: the monotonic clock stops while a machine is suspended
+    """A clock in seconds that never goes back. It follows the faster of two clocks: the monotonic clock stops while a machine is suspended
     or a function is restored from a snapshot, and the wall clock may be set back."""
 
-    def __init__(self, steady: Clock = time.monotonic, wall: Clock = time.time) -> None:
-        self._steady, self._wall = steady, wall
-        self._ahead = wall() - steady()
+    def __init__(self, monotonic: Clock = time.monotonic, wall: Clock = time.time) -> None:
+        self._monotonic, self._wall = monotonic, wall
+        self._ahead = wall() - monotonic()
 
     def __call__(self) -> float:
-        steady = self._steady()
-        ahead = self._wall() - steady
+        monotonic = self._monotonic()
+        ahead = self._wall() - monotonic
         self._ahead = max(self._ahead, ahead)
-        return steady + self._ahead
+        return monotonic + self._ahead
 
 
 Keys = Sequence[KeyValues] | None
-"""The keys of some items. None stands for all items, for a write without keys."""
+"""The keys of some items. None means all items, for a write without keys."""
 
 
 class _Load:
@@ -66,12 +66,12 @@ class _Load:
 
     def wait(self) -> Any:
         """Return the item. Raise `TimeoutError` if it does not arrive, because the loading thread may have ended at any point."""
-        if not self.done.acquire(timeout=PATIENCE):
+        if not self.done.acquire(timeout=LOAD_TIMEOUT):
             raise TimeoutError
         self.done.release()
         if isinstance(self.error, Exception):
             raise self.error
-        if self.error is not None:  # the loading thread was interrupted, this one was not
+        if self.error is not None:  # only the loading thread was interrupted
             raise BackendUnavailable("The load was interrupted")
         return self.item
 
@@ -80,7 +80,7 @@ Loads = dict[KeyValues, _Load]
 
 
 class _Entries(Generic[T]):
-    """The entries of one store. The lock is never held during a call of the engine.
+    """The entries of one store. The lock is released during calls of the engine.
 
     A loaded item is cached only if its key was not written between the start and the end of the load:
 
@@ -150,7 +150,7 @@ class _Entries(Generic[T]):
                     del self._loads[key]
 
     def writing(self, keys: Keys) -> None:
-        """Note that a write of these keys begins."""
+        """Record that a write of these keys begins."""
         with self._lock:
             self._forget(keys)
             if keys is None:
@@ -159,7 +159,7 @@ class _Entries(Generic[T]):
                 self._writing[key] = self._writing.get(key, 0) + 1
 
     def written(self, keys: Keys) -> None:
-        """Note that a write of these keys has ended, whether it succeeded or not."""
+        """Record that a write of these keys has ended, successfully or not."""
         with self._lock:
             self._forget(keys)
             if keys is None:
@@ -184,7 +184,7 @@ class _Entries(Generic[T]):
 
 
 class CacheGroup:
-    """The caches of the revisions of one item. Stores of several revisions may be in use at the same time. A write through one of them removes its
+    """The caches of all revisions of one item. Stores of several revisions may be in use at the same time. A write through one of them removes its
     keys from all caches."""
 
     def __init__(self) -> None:
@@ -228,7 +228,7 @@ class ItemCache(Generic[T]):
         self._forget_elsewhere(keys)
 
     def written(self, keys: Keys) -> None:
-        """Note that the write of these keys and the transaction around it have ended, with whatever result."""
+        """Record that the write of these keys and the transaction around it have ended, with any result."""
         self._entries.written(keys)
         self._forget_elsewhere(keys)
 

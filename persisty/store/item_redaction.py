@@ -1,4 +1,4 @@
-"""Redact items that no verb of a store returned to the caller, such as those in the result of a custom action.
+"""Redact items that were not returned by a verb of a store, such as those in the result of a custom action.
 
 Each attribute is shown as the verbs of its store would show it to this caller. Whether the caller may read the item at all is not decided here.
 """
@@ -16,7 +16,7 @@ from ..query.filter_algebra import names_in
 from .guard import Guard
 
 GuardOf = Callable[[StoreMeta[Any]], Guard | None]
-"""Item → the guard of its store for the caller, None for an item that is not one of the app's."""
+"""Item → the guard of its store for the caller, None for an item of another app."""
 
 
 def redact_contained(value: Any, guard_of: GuardOf) -> Any:
@@ -53,9 +53,10 @@ def _redacted(meta: StoreMeta[Any], guard: Guard | None, items: list[Any]) -> li
     needed = frozenset[str]().union(*map(names_in, view.partial.values()))
     rules_decide = [not _lacks(meta, item, needed) for item in items]
     decided = iter(guard.redact([item for item, decide in zip(items, rules_decide, strict=True) if decide]))
-    closed = (*view.hidden, *view.partial)
+    restricted_names = (*view.hidden, *view.partial)
     redacted = [
-        next(decided) if decide else _without(item, closed) for item, decide in zip(items, rules_decide, strict=True)
+        next(decided) if decide else _without(item, restricted_names)
+        for item, decide in zip(items, rules_decide, strict=True)
     ]
     return [_without_links(meta, item) for item in redacted]
 

@@ -17,7 +17,7 @@ MAX_LIMIT = 1_000
 MAX_BATCH = 100
 """The most keys or edits of a batch."""
 MAX_GROWN = 400_000
-"""Bytes of JSON that a list may have after an `append`. DynamoDB stores a little more, of all attributes of an item together."""
+"""Bytes of JSON that a list may have after an `append`. DynamoDB limits an item to slightly more."""
 
 
 def grows_too_long(meta: StoreMeta[Any], item: Any, changes: Mapping[str, Any]) -> bool:
@@ -49,4 +49,4 @@ def listed(batch: Any, path: str) -> list[Any]:
 def check_batch(batch: Sequence[Any]) -> None:
     """Raise `BatchTooLarge` for more keys or edits than a batch may have."""
     if len(batch) > MAX_BATCH:
-        raise BatchTooLarge(f"A batch holds at most {MAX_BATCH}", limit=MAX_BATCH, found=len(batch))
+        raise BatchTooLarge(f"A batch has at most {MAX_BATCH} keys or edits", limit=MAX_BATCH, found=len(batch))

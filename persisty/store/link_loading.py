@@ -61,7 +61,7 @@ def related(
     link = link_of(store, name)
     target = store.of(link.ends.target)
     if cursor is not None and len(items) != 1:
-        raise InvalidQuery(faults=[Fault("/cursor", "A cursor goes on with the page of one item")])
+        raise InvalidQuery(faults=[Fault("/cursor", "A cursor continues the page of one item")])
     check_limit(limit)
     led = combine(And, [target.preparation.where(where), visible_where(target.guard.view, link.ends.remote)])
     asked = Asked(
@@ -113,9 +113,9 @@ def _target(
             if one is not None
         ]
     where = combine(And, [target.guard.row_filter("read"), asked.where])
-    kept = found if where == ALL else _matching(target, where, found)
+    matches = found if where == ALL else _matching(target, where, found)
     get = target.meta.attributes[link.ends.remote].get
-    return {get(one): one for one in target.guard.redact(kept)}
+    return {get(one): one for one in target.guard.redact(matches)}
 
 
 def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
@@ -145,7 +145,7 @@ def _pages(
     )
     return {
         value: target.redacted_page(ALL, asked.order, page)
-        if page.position is None  # the filter of the page is needed for a cursor only
+        if page.position is None  # only a cursor needs the filter of the page
         else target.redacted_page(_of(target, ends.remote, value, asked), asked.order, page)
         for value, page in zip(values, found, strict=True)
     }
@@ -156,7 +156,7 @@ def _middle(link: Link) -> StoreMeta[Any]:
 
 
 def _of(target: StoreContext[Any], attribute: str, value: Any, asked: Asked) -> Filter:
-    """Return the filter of a search for the items of one value, so that a cursor is valid for either."""
+    """Return the filter of a search for the items of one value. It makes cursors of the search and of the link interchangeable."""
     return target.preparation.within_rule("search", combine(And, [Compare(attribute, "eq", value), asked.where]))
 
 
@@ -221,7 +221,9 @@ def _between(middle: StoreContext[Any], link: Link, values: list[Any]) -> dict[A
         if after is None:
             break
         if seen >= MAX_BETWEEN:
-            raise TooManyLinked(f"More than {MAX_BETWEEN} of {middle.meta.name} are between", limit=MAX_BETWEEN)
+            raise TooManyLinked(
+                f"The link needs more than {MAX_BETWEEN} join items of {middle.meta.name}", limit=MAX_BETWEEN
+            )
     return found
 
 
@@ -268,7 +270,7 @@ def loaded(
     limit: int,
     errors: list[UnreadableItem] | None = None,
 ) -> list[Any]:
-    """Return copies of the items with these links loaded; `author.team` also loads the team of each author. None stays None.
+    """Return copies of the items with these links loaded. `author.team` also loads the team of each author. None stays None.
 
     A link to an item that cannot be read is left out. Its error is appended to `errors`, or logged if there is no such list.
     """

@@ -1,7 +1,7 @@
-"""The port to an engine whose stored items follow a changed declaration: the steps of a migration, as records.
+"""The port to an engine that supports migrations: the steps of a migration, as records.
 
-A `Migrator` reads what is stored and plans. A plan depends on nothing but what is stored and what is declared, so a migration that was killed is
-continued by planning again: the steps that are done are not in the new plan.
+A `Migrator` reads the stored data and plans. A plan depends only on the stored data and the declarations, so a migration that was killed is
+continued by planning again: the new plan lacks the steps that are done.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ..model.schema_changes import Change
 
 
 class Reached(Struct, frozen=True):
-    """The position of a step, as JSON values, and the number of items that it has done."""
+    """The position of a step, as JSON values, and the number of items before it."""
 
     items: int
     position: Any
 
 
 class Report:
-    """Takes reports of a running step: it is called with the number of items that it has done.
+    """Receives the progress of a running step: call it with the number of items that are done.
 
-    A step over many items also says how far it is, so that the next migration goes on there if this one is killed. `position`: where the last
-    migration has stopped, None if the step begins. `done`: the items that it had done there. `record` stores both. `rate`: items per second that a
-    step does at most, None without a limit.
+    A step over many items also reports its position, so that the next migration continues there if this one is killed. `position`: the position of
+    the last migration, None if the step starts at the beginning. `done`: the number of items before it. `record` stores both. `rate`: the most items
+    per second, None without a limit.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Report:
         self._show(items)
 
     def reached(self, items: int, position: Any) -> None:
-        """Report the items that are done, those of `done` included. Record the position. Wait as long as the rate demands."""
+        """Report the number of items that are done, including `done`. Record the position, and wait as long as the rate requires."""
         self._show(items)
         self._record(Reached(items, position))
         if self.rate:
@@ -66,8 +66,8 @@ class Report:
 class Step(Struct, frozen=True, kw_only=True):
     """One step of a migration.
 
-    `title` says what it does. `statements` are what it sends, exactly. `run` does it. If it is interrupted, a new
-    plan has what is left of it. `items`: how many items it reads or writes, None if it touches none.
+    `title` describes it. `statements` are exactly those that it sends. `run` executes it. If it is interrupted, a new
+    plan has the rest of it. `items`: the number of items that it reads or writes, None if there are none.
     """
 
     title: str
@@ -82,8 +82,8 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Evolution(Struct, frozen=True, kw_only=True):
-    """The changes of one store, and what they lead from and to. `name`: the name under which the items are stored now. `stored` is None for an item that
-    is new, `declared` for one that is no longer declared. `engine`: the name of the engine, None for the app's own."""
+    """The changes of one store, with the schemas before and after them. `name`: the name under which the items are stored now. `stored` is None for a
+    new item, `declared` for an item that is no longer declared. `engine`: the name of the engine, None for the app's own."""
 
     name: str
     stored: Schema | None
@@ -93,15 +93,15 @@ class Evolution(Struct, frozen=True, kw_only=True):
 
 
 class Migrator(Protocol):
-    """Changes what one engine stores. `engine`: its name in `EFFECTS`. `local`: a file of this machine, which a server may change by itself. `copies`: a
-    renamed item is copied to another table, and the former one stays until it is dropped."""
+    """Plans and checks the migrations of one engine. `engine`: its name in `EFFECTS`. `local`: the database is a file of this machine, which a server
+    may change on its own. `copies`: a renamed item is copied to another table, and the former table stays until it is dropped."""
 
     engine: str
     local: bool
     copies: bool
 
     def stored(self, name: str, record: Schema | None, declared: StoreMeta[Any] | None) -> Schema | None:
-        """Return the schema of what is stored under a name; None if there is no table. `record`: the schema that was applied last."""
+        """Return the schema of the items stored under a name. None if there is no table. `record`: the schema that was applied last."""
         ...
 
     def count(self, name: str) -> int:
@@ -109,31 +109,31 @@ class Migrator(Protocol):
         ...
 
     def check(self, evolution: Evolution, allowed: Collection[str]) -> None:
-        """Raise `SchemaMismatch` if stored items do not survive a change: each is named by its key. Changes nothing."""
+        """Raise `SchemaMismatch` if a change would make stored items unreadable. It lists their keys. Changes nothing."""
         ...
 
     def steps(self, evolution: Evolution, allowed: Collection[str]) -> Sequence[Step]:
-        """Return the steps that make the changes. Destructive ones that are not `allowed` are left out."""
+        """Return the steps that make the changes. Destructive changes that are not `allowed` are left out."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Make one transaction of several steps, where the engine can undo them."""
+        """Make one transaction of several steps, if the engine can undo them."""
         ...
 
 
 @runtime_checkable
 class Migrating(Protocol):
-    """An engine whose stored items have to follow a changed declaration."""
+    """An engine that supports migrations."""
 
     def migrator(self) -> Migrator:
-        """Return the migrator of what the engine stores."""
+        """Return the migrator of the engine."""
         ...
 
 
 def check_kinds(evolution: Evolution, made: Collection[str]) -> None:
-    """Raise `SchemaMismatch` for a change of a kind that a migrator does not make. Otherwise it would be recorded as applied."""
+    """Raise `SchemaMismatch` for a change of a kind that a migrator does not support. Otherwise it would be recorded as applied."""
     faults = [
-        Fault(one.path, f"No migration makes a change of the kind {one.kind}")
+        Fault(one.path, f"Migrations of this engine cannot make a change of the kind {one.kind}")
         for one in evolution.changes
         if one.kind not in made
     ]

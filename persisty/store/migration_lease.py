@@ -1,16 +1,16 @@
-"""The lease of a migration: of several migrations of one app at a time, one runs.
+"""The lease of a migration, so that only one migration of an app runs at a time.
 
-The lease is a record in the app's own engine. It is taken by a create, or by an update on the condition that the former holder's time is over, so the
-engine decides between two that want it. A holder that was killed loses it after `DURATION`.
+The lease is a record in the app's own engine. It is taken by a create, or by an update on the condition that the former lease has expired, so the
+engine decides between competing migrations. The lease of a process that was killed expires after `DURATION`.
 
 ```
 A  create(holder A, until 12:01)      DONE
 B  create                             Conflict → update if until < now: PreconditionFailed → "A migration of shop is running"
 A  killed
-B  update if until < now (12:02)      DONE: B plans again, from what A has left
+B  update if until < now (12:02)      DONE: B plans again and does the remaining steps
 ```
 
-It has the positions of long steps, too: B goes on where A was. A position is written on the condition that its migration still holds the lease.
+It also records the positions of long steps, so that B continues where A was. A position is written on the condition that its migration still owns the lease.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from .migration import Reached
 from .store import Store
 
 DURATION = timedelta(seconds=60)
-"""Time after which a lease that is not renewed ends."""
+"""Time after which a lease that is not renewed expires."""
 RENEWAL = 15.0
 """Seconds between two renewals."""
 RECORDED = 2.0
 """Seconds between two records of a position."""
 TRUSTED = timedelta(days=1)
-"""Age of positions after which they are not used: a step that was killed longer ago begins anew."""
+"""Age after which positions are ignored: a step that was killed longer ago starts again."""
 
 
 @stored(name=f"{RESERVED}migration", key="app")
 class MigrationLease:
-    """The migration of an app that runs, or ran last. `unfinished`: what it was doing when it failed, None if it has succeeded. `positions`: JSON of how
-    far its long steps are."""
+    """The current or last migration of an app. `unfinished`: the error of a failed migration, None if it succeeded. `positions`: the positions of its
+    long steps as JSON."""
 
     app: Attr[str]
     holder: Attr[str]
@@ -66,20 +66,20 @@ LEASES: StoreMeta[MigrationLease] = meta_of(MigrationLease)
 
 
 class Lease:
-    """The lease of one app, held by this object or not."""
+    """The lease of one app."""
 
     def __init__(self, app: str, leases: Store[MigrationLease]) -> None:
         self._app, self._leases, self._holder = app, leases, str(uuid4())
         self.lost = threading.Event()
-        """Set when the lease was given to another migration: the holder has to stop."""
+        """Set when another migration has taken the lease: the holder must stop."""
         self._positions: dict[str, Reached] = {}
         self._recorded = 0.0
 
     @contextmanager
-    def held(self, *, renewed: bool) -> Iterator[str | None]:
-        """Hold the lease within the context, which gets what the last migration left unfinished. `Conflict` if another migration runs.
+    def acquired(self, *, renewed: bool) -> Iterator[str | None]:
+        """Acquire the lease for the block. Yield the `unfinished` of the last migration. Raises `Conflict` if another migration runs.
 
-        `renewed`: another thread renews it meanwhile. An engine that lets one writer in at a time needs no renewal.
+        `renewed`: another thread renews it during the block. An engine with one writer at a time needs no renewal.
         """
         unfinished = self._take()
         ended = threading.Event()
@@ -89,7 +89,7 @@ class Lease:
             yield unfinished
         except BaseException as error:
             ended.set()
-            refused = isinstance(error, SchemaMismatch)  # nothing has begun
+            refused = isinstance(error, SchemaMismatch)  # no step has begun
             self._release(None if refused else str(error) or type(error).__name__, finished=False)
             raise
         ended.set()
@@ -132,7 +132,7 @@ class Lease:
             try:
                 taken = self._leases.update(self._app, mine, when=MigrationLease.until < now)
             except PreconditionFailed as error:
-                message = f"A migration of {self._app} is running. If it was killed, its lease ends within {DURATION.seconds} seconds"
+                message = f"A migration of {self._app} is running. If it was killed, its lease expires within {DURATION.seconds} seconds"
                 raise Conflict(message) from error
             if taken is None:
                 return None
@@ -149,7 +149,7 @@ class Lease:
                 self.lost.set()
                 return
             except BackendUnavailable:
-                continue  # the next renewal may succeed, and without it the lease ends
+                continue  # the next renewal may succeed; otherwise the lease expires
 
     def _release(self, unfinished: str | None, *, finished: bool) -> None:
         changes = {
@@ -160,11 +160,11 @@ class Lease:
         try:
             self._leases.update(self._app, changes, when=MigrationLease.holder == self._holder)
         except (PreconditionFailed, BackendUnavailable):
-            return  # it has ended, or will
+            return  # it has expired, or will expire
 
 
 def _trusted(text: str | None) -> dict[str, Reached]:
-    """Return the positions that the last migration has left, none if they are old."""
+    """Return the positions that the last migration recorded. Returns none if they are too old."""
     if text is None:
         return {}
     found = msgspec.json.decode(text, type=Positions)

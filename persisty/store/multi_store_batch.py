@@ -26,9 +26,9 @@ _NAMED: dict[type[Edit], str] = {
     Update: "Update(key, {...}, store=User)",
     Delete: "Delete(key, store=User)",
 }
-"""Edit → how it names its store."""
+"""Kind of edit → example of naming its store."""
 ContextOf = Callable[[type[Any] | str], StoreContext[Any]]
-"""An item's class or name → its store, for the caller of the batch. Raises `InvalidDeclaration` for one that is not of the app."""
+"""An item's class or name → its store, for the caller of the batch. Raises `InvalidDeclaration` for an item of another app."""
 
 
 class _Placed(Struct):
@@ -52,13 +52,13 @@ def edit_stores(context_of: ContextOf, batch: Sequence[Edit], *, atomic: bool) -
         return []
     placed = _planned(_contexts(context_of, batch), batch)
     for store in dict.fromkeys(one.store for one in placed):
-        mine = [one for one in placed if one.store is store]
+        of_store = [one for one in placed if one.store is store]
         if atomic:
-            check_distinct(store.meta, [one.planned for one in mine], [one.position for one in mine])
+            check_distinct(store.meta, [one.planned for one in of_store], [one.position for one in of_store])
         if store.meta.sequences:
             number(
                 store.path,
-                [one.planned.write.item for one in mine if one.planned and isinstance(one.planned.write, Put)],
+                [one.planned.write.item for one in of_store if one.planned and isinstance(one.planned.write, Put)],
             )
     results = (_together if atomic else _in_turn)(placed)
     return [

@@ -1,8 +1,8 @@
-"""Calls of an engine that may not wait for a lock of another thread or process, and may not take long.
+"""Calls of an engine that must not wait for a lock of another thread or process, and must not take long.
 
-An event loop must not wait, because it answers no other request meanwhile. A server calls an embedded engine in its event loop, within
+An event loop must not wait, because it answers no other request during that time. A server calls an embedded engine in its event loop, within
 `attempting`. If the engine would have to wait, or the call takes long, `WouldWait` is raised, and the server repeats the request in a thread,
-`within` a time limit. No write is done twice: `WouldWait` is only raised before the first write of an attempt. From then on, the attempt holds the
+`within` a time limit. No write is done twice: `WouldWait` is only raised before the first write of an attempt. After that, the attempt owns the
 engine's lock until its end.
 """
 
@@ -21,7 +21,7 @@ class WouldWait(BaseException):
 
 
 class Attempt:
-    """A call that may not wait. `wrote`: it has written; `release` then releases the engine's lock."""
+    """A call that must not wait. `wrote`: it has written; `release` then releases the engine's lock."""
 
     release: Callable[[], None] | None = None
 
@@ -37,7 +37,7 @@ class _Thread(threading.local):
 
 
 this_thread = _Thread()
-"""The attempt of this thread, if it may not wait, and the moment at which its call has to end, if there is one (`time.monotonic`)."""
+"""The attempt of this thread, if it must not wait, and the deadline of its call, if there is one (`time.monotonic`)."""
 
 
 def in_attempt() -> bool:
@@ -47,7 +47,7 @@ def in_attempt() -> bool:
 
 
 def within(seconds: float, call: Callable[..., X], *arguments: object) -> X:
-    """Return the result of a call whose statements an embedded engine ends after so many seconds, with `InvalidQuery`."""
+    """Return the result of a call with a time limit. Afterwards an embedded engine ends its statements with `InvalidQuery`."""
     before, this_thread.until = this_thread.until, monotonic() + seconds
     try:
         return call(*arguments)
@@ -56,7 +56,7 @@ def within(seconds: float, call: Callable[..., X], *arguments: object) -> X:
 
 
 def attempting(call: Callable[..., X], *arguments: object) -> X:
-    """Return the result of a call in which this thread may not wait. `WouldWait` if it would have to; then it has written nothing."""
+    """Return the result of a call in which this thread must not wait. Raises `WouldWait` if it would have to; then nothing was written."""
     attempt = this_thread.attempt = Attempt()
     try:
         return call(*arguments)

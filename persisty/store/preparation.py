@@ -47,7 +47,7 @@ class Preparation:
     def order(self, order: Order) -> tuple[OrderBy, ...]:
         """Return the total order by attributes that the caller may see. Returns () for the engine's own stable order.
 
-        Without an order an engine resumes from the values of an index, which are in the cursor. If the caller may not see some of these, the order is
+        Without an order, cursors contain the values of the index that the engine uses. If the caller may not see some of these, the order is
         that of the keys.
         """
         term = order[0] if type(order) is list and len(order) == 1 else order
@@ -55,7 +55,7 @@ class Preparation:
             return self._orders[term]
         view = self.guard.view
         total = resolve_order(self.meta, order, view=view)
-        if total and type(term) is str:  # of which there are two for each attribute
+        if total and type(term) is str:  # there are only two for each attribute
             self._orders[term] = total
         if total or not (view.hidden or view.partial):
             return total
@@ -102,10 +102,10 @@ class Preparation:
             return Planned(Put(item), given=given)
         values = {name: attribute.get(item) for name, attribute in self.meta.attributes.items()}
         requires = self._requirements(values, "create", path)
-        itself = [one for one in requires if one.meta is self.meta and one.key == self.meta.key_values(item)]
-        if itself:  # an item that belongs to itself does not exist before
-            self._check_itself(item, itself, path)
-            requires = tuple(one for one in requires if one not in itself)
+        own = [one for one in requires if one.meta is self.meta and one.key == self.meta.key_values(item)]
+        if own:  # an item that belongs to itself does not exist before its create its create
+            self._check_itself(item, own, path)
+            requires = tuple(one for one in requires if one not in own)
         return Planned(Put(item, requires), given=given)
 
     def update(
@@ -129,13 +129,13 @@ class Preparation:
         if values is None:
             return None
         rule = self.guard.condition("update", valid)
-        bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values are no sums
+        bounds = bounds_of(self.meta, valid) if plain is None else ALL  # plain values contain no sums
         asked = ALL if condition is rule is bounds is ALL else _all(condition, rule, bounds)
         requires = self._requirements(valid, "update", path and path + "/changes") if self._linked else ()
-        itself = requires and [one for one in requires if one.meta is self.meta and one.key == values]
-        if itself:  # it exists if the update is done
-            requires = tuple(one for one in requires if one not in itself)
-            seen = _all(*(one.where for one in itself))
+        own = requires and [one for one in requires if one.meta is self.meta and one.key == values]
+        if own:  # it exists if the update is done
+            requires = tuple(one for one in requires if one not in own)
+            seen = _all(*(one.where for one in own))
             asked, rule = _all(asked, seen), _all(rule, seen)
         return Planned(Patch(values, valid, asked, requires), condition, changes, rule, bounds)
 
@@ -171,7 +171,7 @@ class Preparation:
     def batch(self, batch: Sequence[edits.Edit], positions: Sequence[int] | None = None) -> list[Planned | None]:
         """Plan the writes of edits, None for a key that no item can have. Raises every fault of every edit at once.
 
-        `positions`: those of the edits in a batch that has edits of other stores, too.
+        `positions`: the positions of the edits in a batch that also has edits of other stores.
         """
         planned: list[Planned | None] = []
         faults: list[Fault] = []
@@ -202,15 +202,15 @@ class Preparation:
         return planned
 
     def _requirements(self, values: Mapping[str, Any], verb: str, path: str = "") -> tuple[Requirement, ...]:
-        """Return the items that must exist for these values to be written. The caller must be able to see them, and they must match its rule
-        for the verb, if the rule follows that link."""
+        """Return the items that must exist for these values to be written. They must be visible to the caller, and match the rule
+        of the verb if the rule follows that link."""
         if not self._linked:
             return ()
-        wanted: dict[str, tuple[StoreMeta[Any], list[Filter]]] = {}
+        required: dict[str, tuple[StoreMeta[Any], list[Filter]]] = {}
         for link in self._checked:
             if values.get(link.by) is not None:
                 target = link.ends.target
-                wanted[link.by] = (target, [self.guard.of(target).row_filter("read")])
+                required[link.by] = (target, [self.guard.of(target).row_filter("read")])
         for one in all_of(self.guard.row_filter(verb)):
             # the rule was checked on the new item; the engine decides whether it still matches
             if (
@@ -218,9 +218,10 @@ class Preparation:
                 and (one.other,) == one.meta.key.attributes
                 and values.get(one.attribute) is not None
             ):
-                wanted.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
+                required.setdefault(one.attribute, (one.meta, []))[1].append(one.where)
         requirements = [
-            Requirement(name, target, (values[name],), combine(And, where)) for name, (target, where) in wanted.items()
+            Requirement(name, target, (values[name],), combine(And, where))
+            for name, (target, where) in required.items()
         ]
         here = self.semi_joins.path_of(self.meta).transactions
         elsewhere = [one for one in requirements if self.semi_joins.path_of(one.meta).transactions is not here]

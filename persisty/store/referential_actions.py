@@ -1,12 +1,12 @@
-"""Referential actions: what happens to the dependents of a deleted item. They block the delete, are deleted too, or lose their link.
+"""Referential actions: the effects of a delete on dependents. They block the delete, are deleted too, or lose their link.
 
-An item blocks unless it is deleted by the same call, itself or by `cascade`. A blocked delete writes nothing.
+An item does not block if the same call deletes it, directly or by `cascade`. A blocked delete writes nothing.
 
 ```
-transactions   delete the item, then its dependents, then look for items that block: any of them rolls the transaction back.
+transactions   delete the item, then its dependents, then search for blocking items, which roll the transaction back.
                A concurrent create of a dependent requires its target, which is locked by then
-none           look for items that block; delete the dependents, a bounded number in one call, then the item, then the dependents that
-               were created meanwhile. A call that ends early can be repeated
+none           search for blocking items; delete the dependents, a bounded number in one call, then the item, then the dependents that
+               were created in between. A call that ends early can be repeated
 ```
 """
 
@@ -36,11 +36,11 @@ BLOCKED = "There are items that belong to it"
 PathOf = Callable[[StoreMeta[Any]], ChangePath[Any]]
 """An item → the change path of its store."""
 _Blocking = tuple[StoreMeta[Any], Link, Filter]
-"""An item whose rows may block a delete, the link, and the filter of the blocking rows."""
+"""An item that may block a delete, the link, and the filter of the blocking items."""
 
 
 class ReferentialActions:
-    """The links of an app whose target must exist, by target, and their referential actions."""
+    """The links of an app whose target must exist, by target, with their referential actions."""
 
     def __init__(self, metas: Callable[[], Iterable[StoreMeta[Any]]], path_of: PathOf, joins: SemiJoins) -> None:
         self._metas, self.path_of, self._joins = metas, path_of, joins
@@ -59,7 +59,7 @@ class ReferentialActions:
         return found
 
     def transactional(self, meta: StoreMeta[Any]) -> bool:
-        """Return whether one transaction can write an item and all its dependents: they are in one engine, which has transactions."""
+        """Return whether one transaction can write an item and all its dependents: they are in one engine with transactions."""
         path, left, seen = self.path_of(meta), [meta], {meta}
         while left:
             for other, _ in self.of(left.pop()):
@@ -74,7 +74,7 @@ class ReferentialActions:
         """Delete an item with its dependents. Raises `Conflict` if an item blocks it, `Unfinished` if there are more dependents than one
         call deletes. `write`: the prepared write of the plan."""
         path = self.path_of(meta)
-        [key] = planned.write.key  # type: ignore[union-attr]  # a link leads by a key of one part
+        [key] = planned.write.key  # type: ignore[union-attr]  # the key of a link's target has one attribute
         if self.transactional(meta):
             with path.transaction():
                 [result] = path.write((write,), atomic=False, by=by)
@@ -102,7 +102,7 @@ class ReferentialActions:
         return result.outcome is Outcome.DONE
 
     def _refused(self, meta: StoreMeta[Any], planned: Planned) -> WriteResult | None:
-        """Return the result of a delete whose item is missing or does not match: its dependents must stay."""
+        """Return the result of a delete whose item is missing or does not match, because its dependents must not be deleted. None for any other."""
         [item] = self.path_of(meta).read((planned.write.key,))  # type: ignore[union-attr]  # a Delete
         if item is None:
             return WriteResult(Outcome.MISSING)
@@ -134,7 +134,7 @@ class ReferentialActions:
         return False
 
     def check_blocked(self, meta: StoreMeta[Any], keys: Sequence[Any], by: Caller | None) -> None:
-        """Raise `Conflict` if an item blocks the delete of these, and is not deleted with them. Reads only."""
+        """Raise `Conflict` if an item blocks the delete of these and is not deleted with them. Writes nothing."""
         if not self.may_block(meta):
             return
         gone: dict[str, set[KeyValues]] = {meta.name: {(key,) for key in keys}}
@@ -196,7 +196,7 @@ class Removal:
         self._blocking: list[_Blocking] = []
 
     def release(self, meta: StoreMeta[Any], keys: Sequence[Any]) -> None:
-        """Apply the referential actions to the dependents of these items. `check` looks for items that block afterwards."""
+        """Apply the referential actions to the dependents of these items. `check` searches for blocking items afterwards."""
         self._seen.update((meta.name, key) for key in keys)
         for other, link in self._actions.of(meta):
             where = among(link.by, keys)
@@ -245,7 +245,7 @@ class Removal:
 
 
 def _conflict(meta: StoreMeta[Any], link: Link, by: Caller | None) -> Conflict:
-    """Return the error of a delete that items of `meta` block. It names their store to a caller that may read all of them, and the link."""
+    """Return the error of a delete that items of `meta` block. The error names their store if the caller may read all of its items and the link."""
     if by is not None:
         policy = Policy(meta, by)
         if (

@@ -30,7 +30,7 @@ from .write_results import conflict, in_doubt
 
 
 class Planned(Struct, frozen=True):
-    """A write, and the parts of its condition: `when` of the caller, `rule` of the access rules, and the `bounds` of its sums. `given`: the item
+    """A write, and the parts of its condition: the caller's `when`, the access `rule`, and the `bounds` of its sums. `given`: the item
     or the changes of the caller, before generators ran."""
 
     write: Write
@@ -82,7 +82,7 @@ def edit_result(
 
 
 def _done(guard: Guard, planned: Planned, item: Any) -> EditResult[Any]:
-    """Return the result of a write that is done. An item that cannot be read is an error that says that it was written."""
+    """Return the result of a write that is done. For an item that cannot be read, the error says that it was written."""
     if item is None:
         return EditResult()
     shown = guard.redact_written(item)
@@ -124,7 +124,7 @@ def check_distinct(
         raise InvalidInput(faults=faults)
 
 
-def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple[Fault, ...]:
+def with_edit_paths(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple[Fault, ...]:
     """Return an engine's faults with the path of the edit, instead of the position of its write."""
     present = [(position, one.write) for position, one in enumerate(planned) if one is not None]
 
@@ -132,7 +132,7 @@ def located(faults: Sequence[Fault], planned: Sequence[Planned | None]) -> tuple
         number, _, rest = (
             path.removeprefix("/").partition("/") if len(present) > 1 else ("0", "", path.removeprefix("/"))
         )
-        if not number.isdigit():  # the engine does not say which of the writes it is about
+        if not number.isdigit():  # the engine does not report the position of the write
             return pointer("edits") + path
         position, write = present[int(number)]
         return pointer("edits", position, _given(write)) + (rest and "/" + rest)

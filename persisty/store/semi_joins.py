@@ -1,7 +1,7 @@
 """Filters through links, for engines that cannot follow links: query the keys behind a link first, and put them into the filter.
 
-An engine with joins gets an `Exists` as it is. For other engines the inner filter is a query of its own, whose result may have changed before the
-outer query runs. docs/security-model.md explains what this means for rules.
+An engine with joins gets an `Exists` unchanged. For other engines, the inner filter is a separate query, whose result may have changed before the
+outer query runs. docs/security-model.md explains the consequences for rules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SemiJoins:
         self.path_of = path_of
 
     def ready(self, meta: StoreMeta[Any], where: Filter, *, now: bool = False) -> Filter:
-        """Return the filter for the engine: links that it can follow stay, for others the keys behind them are read.
+        """Return the filter for the engine. It contains links that the engine can follow; other links are replaced by the keys behind them.
 
         `now`: read the keys behind every link, so that the filter describes the linked items at this moment.
         """
@@ -72,17 +72,17 @@ class SemiJoins:
     def _values(self, link: Exists) -> Filter:
         return among(link.attribute, self._others(link, None))
 
-    def _others(self, link: Exists, wanted: Collection[Any] | None) -> list[Any]:
-        """Return the distinct values of the other end's attribute in its matches: those in `wanted`, or all."""
+    def _others(self, link: Exists, among_values: Collection[Any] | None) -> list[Any]:
+        """Return the distinct values of the other end's attribute in its matches: those in `among_values`, or all."""
         backend, get = self.path_of(link.meta), link.meta.attributes[link.other].get
-        asked = ALL if wanted is None else among(link.other, wanted)
+        asked = ALL if among_values is None else among(link.other, among_values)
         where = combine(And, [asked, self.ready(link.meta, link.where)])
         found: dict[Any, None] = {}
         after = None
         while where != NOTHING:
             page = backend.query(Query(where, (), after, MAX_LIMIT, select=(link.other,)))
             found.update(dict.fromkeys(value for one in page.items if (value := get(one)) is not None))
-            if wanted is None and len(found) > MAX_LINKED:
+            if among_values is None and len(found) > MAX_LINKED:
                 raise TooManyLinked(f"More than {MAX_LINKED} of {link.meta.name} match", limit=MAX_LINKED)
             after = page.position
             if after is None:

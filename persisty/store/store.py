@@ -1,7 +1,7 @@
-"""`Store`: the verbs. Each one validates, generates, authorises, makes one conditional call of the engine, and answers.
+"""`Store`: the verbs. Each one validates, generates, authorises, makes one conditional call of the engine, and returns its result.
 
 A verb is one round trip. A sequence needs one more, and so does a link that the engine cannot follow. Everything that a write depends on,
-access rules included, is a condition of the write, so nothing can happen in between.
+access rules included, is a condition of the write, so no other write can come between a check and the write.
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ class Store(Generic[T]):
     ) -> ResultPage[T]:
         """Return the first `limit` items that match, in the order. A page is short only when there are no more.
 
-        `query`: words, each of which must occur in some text of the item, whatever the case. `order`: attributes, `.asc()` or
-        `.desc()`, or text such as `"-created_at"`; ties end on the key. None takes the engine's own stable order. `cursor`:
-        of the previous page of the same query. Matches that cannot be read are the page's `errors`. `allow_scan`: the engine may read every item of a large table.
+        `query`: words, each of which must occur in some text of the item, ignoring case. `order`: attributes, `.asc()` or
+        `.desc()`, or text such as `"-created_at"`; ties are ordered by the key. None means the engine's own stable order. `cursor`:
+        the one of the previous page of the same query. Matches that cannot be read are the page's `errors`. `allow_scan`: the engine may read every item of a large table.
         """
         here = self._context
         total = here.preparation.order(order)
@@ -181,7 +181,7 @@ class Store(Generic[T]):
             raise all_of_them(errors)
 
     def count(self, where: Filter | None = None, *, query: str | None = None, allow_scan: bool = False) -> int:
-        """Return how many items match."""
+        """Return the number of items that match."""
         here = self._context
         asked = here.preparation.matches("count", where, query)
         ready = here.semi_joins.ready(self.meta, asked)
@@ -194,7 +194,7 @@ class Store(Generic[T]):
     @overload
     def count_by(self, attribute: str, where: Filter | None = None, *, allow_scan: bool = False) -> dict[Any, int]: ...
     def count_by(self, attribute: Any, where: Filter | None = None, *, allow_scan: bool = False) -> dict[Any, int]:
-        """Return value of the attribute → how many matches have it, in the order of the values, None last."""
+        """Return value of the attribute → number of matches that have it, in the order of the values, None last."""
         groups = self.aggregate(COUNT, where=where, by=attribute, allow_scan=allow_scan)
         return {group.by[0]: group.values[0] for group in groups}
 
@@ -236,8 +236,8 @@ class Store(Generic[T]):
     ) -> edits.BulkResult:
         """Change every item that matches, each on the condition that it still matches. Needs bounded memory.
 
-        `limit` ends the call after about so many items, with a `cursor` to continue from. An error in between has `cursor` and `changed` in its
-        details. An item stays unchanged if a sum would leave the bounds of its attribute.
+        `limit` ends the call after about that many items, with a `cursor` to continue from. The details of an error contain `cursor` and
+        `changed`. An item stays unchanged if a sum would leave the bounds of its attribute.
         """
         here = self._context
         valid = here.guard.changes(changes)
@@ -275,7 +275,7 @@ class Store(Generic[T]):
         order: Order = None,
         limit: int = DEFAULT_LIMIT,
     ) -> Explanation:
-        """Return how the engine would answer a search, what that costs, and which index would make it cheap. Reads no items."""
+        """Return the engine's plan for a search, its cost, and the index that would make it cheap. Reads no items."""
         here = self._context
         if here.guard.caller is not None:
             raise here.guard.refusal("Not allowed: explain")
@@ -318,7 +318,7 @@ class Store(Generic[T]):
     ) -> list[Any]:
         """Return the value of a link for each item, in its position: an item or None, a `ResultPage` for `HasMany`, a number for `HasCount`.
 
-        Makes one call of the engine for all items, or two where the link goes through another item. `where`, `order` and `limit` apply to the
+        Makes one call of the engine for all items, or two if the link goes through a join item. `where`, `order` and `limit` apply to the
         linked items. A `cursor` continues the page of one item. `select`: the attributes to read; others may be UNSET.
         """
         return related(self._context, link, items, where, order, limit, cursor, select)

@@ -11,7 +11,7 @@ from .backend import Outcome, Put, WriteResult
 from .context import StoreContext
 from .edits import Edit, EditResult
 from .limits import check_batch
-from .results import check_distinct, edit_result, located, number
+from .results import check_distinct, edit_result, number, with_edit_paths
 
 
 def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) -> list[EditResult[Any]]:
@@ -31,7 +31,7 @@ def edit_store(here: StoreContext[Any], batch: Sequence[Edit], *, atomic: bool) 
             placed = [(here, one) for one in present]
             results = iter(write_atomically(placed, here.guard.caller) if atomic else here.write(present))
         except InvalidInput as error:
-            error.faults = located(error.faults, planned)
+            error.faults = with_edit_paths(error.faults, planned)
             raise
     return [
         edit_result(here.meta, one, None if one is None else next(results), here.guard, position)

@@ -1,6 +1,6 @@
-"""System stores: the items that persisty itself stores, declared like any other item, in one registry.
+"""System stores: one registry of the items that persisty itself stores, declared like any other item.
 
-A new one is a row of `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it if functions use it, and no surface offers it.
+To add one, add a row to `SYSTEM_STORES`. `App.prepare` creates its table, the plan deploys it if functions use it, and no surface offers it.
 """
 
 from __future__ import annotations

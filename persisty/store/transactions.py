@@ -1,7 +1,7 @@
-"""Transactions of one engine, and the work that is due at their end: changes to deliver, and cache keys to release.
+"""Transactions of one engine, and the work at their end: deliver changes, and release cache keys.
 
-A thread is in at most one transaction, with nested parts that are rolled back by themselves. Changes are delivered when the outermost is
-committed. Keys that it wrote are not cached before it has ended.
+A thread is in at most one transaction, with nested parts that can be rolled back separately. Changes are delivered when the outermost is
+committed. Keys that it wrote are cached again only after it has ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Transactions:
 
     @contextmanager
     def begin(self) -> Iterator[None]:
-        """Begin a transaction of this thread. Inside another transaction it is a part of that. `Unsupported` if the engine has no
+        """Begin a transaction of this thread. Inside another transaction, it is part of that one. Raises `Unsupported` if the engine has no
         transactions."""
         here = self._open
         changes: list[Change] = []

@@ -1,4 +1,4 @@
-"""The guard of trusted code: no rules, every step allows."""
+"""The guard of trusted code: every step allows."""
 
 from __future__ import annotations
 

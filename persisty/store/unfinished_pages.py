@@ -1,4 +1,4 @@
-"""Pages that are not the last one and contain unreadable items: a page ends at an item whose position is known.
+"""Pages that contain unreadable items and are followed by others: such a page ends at an item whose position is known.
 
 The position of an item consists of the attributes of the order. If one of these cannot be decoded, the page ends before that item, which
 is the first of the next page. If no item of a page has a position, the page is extended to the first item with a position.

@@ -36,7 +36,7 @@ def split_unreadable(guard: Guard, redacted: list[Any]) -> tuple[list[Any], tupl
 def as_shown(guard: Guard, redacted: Any, *, written: bool = False) -> Any:
     """Return a redacted item, an `UnreadableItem` in its place, or None if the item must not be revealed."""
     meta, names = guard.meta, unreadable(redacted)
-    if not names:  # an error of such an item included
+    if not names:  # or an `UnreadableItem` in its place
         return redacted
     if guard.caller is not None and not _decidable(guard, names):
         return None

@@ -1,4 +1,4 @@
-"""The meaning of an engine's results and refusals of writes, for engines and the change path alike."""
+"""Convert an engine's results of writes to errors, for engines and the change path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .backend import Outcome, WriteResult
 def in_doubt() -> BackendUnavailable:
     """Return the error of a write that may have been carried out."""
     return BackendUnavailable(
-        "The response of the engine was lost. It is not known whether the write was carried out", in_doubt=True
+        "The response of the engine was lost. It is not known whether the write was done", in_doubt=True
     )
 
 

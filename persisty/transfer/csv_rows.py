@@ -20,7 +20,7 @@ SKIP = "_"
 """The name of a column that is skipped."""
 
 QUOTED_EMPTY = '""'
-"""Stands among the nulls of a dialect for an empty field in quotes."""
+"""Entry in the nulls of a dialect that means an empty field in quotes."""
 Cells = list[str | None]
 
 
@@ -28,7 +28,8 @@ class Dialect(Struct, frozen=True):
     """The dialect of a file.
 
     `escape` makes the character after it text. `nulls` are the fields that mean null, compared before unescaping
-    and without quotes, so that an escaped `\\\\N` is text. `""` is the empty text, as PostgreSQL writes it, unless `QUOTED_EMPTY` is among them. `ValueError` for characters that cannot be distinguished.
+    and without quotes, so that an escaped `\\\\N` is text. `""` is the empty text, as in PostgreSQL, unless `QUOTED_EMPTY` is among them.
+    Raises `ValueError` for characters that cannot be distinguished.
     """
 
     delimiter: str = ","
@@ -73,7 +74,7 @@ def _grammar(dialect: Dialect) -> _Grammar:
 
 
 class CsvRows:
-    """Iterate over the rows of a file. Its `columns` are those given, else the names in its first row.
+    """Iterate over the rows of a file. The `columns` are given, or else the names in the first row.
 
     `InvalidInput` if the first row is needed and cannot be read. Blank lines are skipped and counted.
     """
@@ -145,11 +146,11 @@ class CsvRows:
         return False
 
     def _skip_row(self, taken: list[Line]) -> bool:
-        """Read over the rest of a row that is longer than `MAX_ROW`, up to the line in which it ends. Return False, and read nothing, if its quote
+        """Skip the rest of a row that is longer than `MAX_ROW`, up to the line in which it ends. Return False, and skip nothing, if its quote
         is a stray one: it never closes, or closes in the middle of a field.
 
-        The search ends at the next quote that is not doubled, and that is where the search for the quote of a later row can begin. All searches of a
-        file together therefore read it once.
+        The search ends at the next quote that is not doubled. The search for the quote of a later row can begin there, so all searches of a
+        file together read it once.
         """
         mark = self._lines.mark() if taken and unreadable(taken[-1]) is None else None
         if mark is None:

@@ -86,7 +86,7 @@ def _within(error: PersistyError) -> PersistyError:
 
 
 def _by_edit(error: InvalidInput) -> dict[int, InvalidInput]:
-    """Return the faults of a batch as one error for each edit, with paths into its item. Re-raises faults that belong to no edit."""
+    """Return the faults of a batch as one error for each edit, with paths into its item. Raises the error if a fault belongs to no edit."""
     faults: dict[int, list[Fault]] = {}
     for fault in error.faults:
         place = _PLACE.fullmatch(fault.path)

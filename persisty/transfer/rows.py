@@ -1,6 +1,6 @@
-"""The first stage of an import, shared by all formats: the rows of a file, not converted.
+"""The first stage of an import, shared by all formats: read the rows of a file, without conversion.
 
-A reader never stops at an unreadable row. It yields the row with its error, so that the import can account for every row. `MAX_ROW` limits the
+A reader never stops at an unreadable row. It yields the row with its error, so that the import can report every row. `MAX_ROW` limits the
 memory for any file.
 """
 
@@ -20,7 +20,7 @@ from ..model.json_numbers import decode
 MAX_ROW = 1 << 20
 """Bytes of a row."""
 EXCERPT = 1_000
-"""Characters that are reported of a longer row."""
+"""Characters of a longer row that are reported."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -49,7 +49,7 @@ class Line(Struct, frozen=True):
 
 
 class CarriageReturns:
-    """The lines of a stream that end in a carriage return, as old systems and some spreadsheets write them. `read`: bytes that were read before."""
+    """The lines of a stream that end in carriage returns, as old systems and some spreadsheets write them. `read`: bytes that were already read."""
 
     def __init__(self, stream: BinaryIO, read: bytes) -> None:
         self._stream, self._buffer, self._at = stream, read, 0
@@ -82,7 +82,7 @@ ALONE = re.compile(rb'(?s)(?:[^"\\\r]++|\\.|"(?:[^"\\]++|\\.)*+")*+\r[^\n]')
 
 class Lines:
     """The lines of a stream. A reader that looked ahead can put lines back. A line ends in a line feed, with or without a carriage return before
-    it, or in a carriage return if the first line does. `blank`: how many lines were blank and no row, as readers count them."""
+    it, or in a carriage return if the first line does. `blank`: the number of blank lines that are not rows, counted by the readers."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream: BinaryIO | CarriageReturns = stream

@@ -1,6 +1,6 @@
 """The second stage of an import: convert the texts of a row to the types of an item.
 
-Nothing is validated here: text that is not a number stays text. The store validates every row anyway and reports all of its faults.
+Values are not validated here: text that is not a number stays text. The store validates every row and reports all faults.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def limits() -> str:
         ("levels of and, or and not in JSON", MAX_DEPTH, "`invalid_query`"),
         ("filters in all arrays of `and` and `or` in JSON", MAX_FILTERS, "`invalid_query`"),
         ("links that a filter follows", MAX_LINKS, "`invalid_query`"),
-        ("links that lead on from each other; one through a join item is two", MAX_LINKS_NESTED, "`invalid_query`"),
+        ("links that follow each other; one through a join item counts as two", MAX_LINKS_NESTED, "`invalid_query`"),
         ("levels of arrays and objects in a stored value", MAX_NESTING, "`invalid_input`"),
         ("levels of arrays and objects in a request", MAX_TEXT_NESTING, "`malformed_json`"),
         ("faults that a response lists", MAX_FAULTS, ""),

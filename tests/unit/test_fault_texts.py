@@ -122,5 +122,5 @@ def test_an_edit_without_a_store_shows_how_it_names_one(app: App) -> None:
 
 
 def test_a_link_to_an_item_that_the_app_does_not_have_names_it() -> None:
-    with pytest.raises(InvalidDeclaration, match="links to station, which the app does not have"):
+    with pytest.raises(InvalidDeclaration, match="links to station, which the app does not declare"):
         App("bikes", items=[Bike], url="memory://").store(Bike).read("1")

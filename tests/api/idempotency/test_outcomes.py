@@ -83,7 +83,7 @@ def test_only_a_sensible_time_is_taken_and_the_name_of_its_item_is_nobodys() -> 
     class Mine:
         id: str
 
-    with pytest.raises(InvalidDeclaration, match="keeps for itself"):
+    with pytest.raises(InvalidDeclaration, match="persisty reserves"):
         App("post", items=[Mine], url="memory://")
 
 

@@ -257,11 +257,11 @@ def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(
 def test_migrate_says_what_it_continues(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     app = App("garage", items=[Renamed], url=url)
-    with pytest.raises(OSError), lease_of(app).held(renewed=False):
+    with pytest.raises(OSError), lease_of(app).acquired(renewed=False):
         raise OSError("the disk is full")
     app.close()
     done = persisty("migrate", declare(Renamed), "--url", url)
-    assert "Continued a migration that had stopped: the disk is full" in done.out, done.err
+    assert "Continued a migration that had failed: the disk is full" in done.out, done.err
 
 
 def test_revision_files_are_written_run_once_and_undone(

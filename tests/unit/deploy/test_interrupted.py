@@ -236,7 +236,7 @@ def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
     first, second = lease_of(app), lease_of(app)
-    with first.held(renewed=True):
+    with first.acquired(renewed=True):
         place.sql(f"UPDATE {place.table('persisty_migration')} SET holder = 'another'")
         assert first.lost.wait(5)
         with pytest.raises(Conflict, match="is running"):
@@ -248,9 +248,9 @@ def test_a_lease_that_has_ended_is_taken_over_and_its_holder_learns_of_it(
 def test_the_next_migration_gets_what_the_last_left_unfinished(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    with pytest.raises(Killed), lease_of(app).held(renewed=False):
+    with pytest.raises(Killed), lease_of(app).acquired(renewed=False):
         raise Killed("the disk is full")
-    with lease_of(app).held(renewed=False) as unfinished:
+    with lease_of(app).acquired(renewed=False) as unfinished:
         assert unfinished == "the disk is full"
 
 

@@ -422,7 +422,7 @@ def test_a_database_without_records_is_compared_by_its_table(place: Place) -> No
 def test_two_migrations_at_once_are_decided_by_a_lease(place: Place) -> None:
     place.filled(Car, *ROWS)
     app = place.app(Renamed)
-    with lease_of(app).held(renewed=False), pytest.raises(Conflict, match="is running"):
+    with lease_of(app).acquired(renewed=False), pytest.raises(Conflict, match="is running"):
         Migration(app).apply()
     Migration(app).apply()
     assert app.store(Renamed).count() == 2

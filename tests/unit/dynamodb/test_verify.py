@@ -145,7 +145,7 @@ def test_an_index_that_a_deployment_added_is_completed_by_prepare_and_until_then
     assert new.engine.open(new.metas["crate"]).query(brown).items == [], "the index misses the old item"
     if recorded:
         (found,) = faults(new)
-        assert found.startswith("/crate/by-color-name: Items that were stored before lack an attribute of the index")
+        assert found.startswith("/crate/by-color-name: Stored items lack an attribute of the index")
     new.prepare()
     new.verify()
     assert [one.id for one in new.store(Colored).search(Colored.color == "brown")] == ["1"]

@@ -225,7 +225,7 @@ def test_a_unique_index_still_refuses_duplicates_after_its_table_was_renamed(ope
     app.store(Person).create({"id": "a", "mail": "m"})
     with pytest.raises(SchemaMismatch) as caught:
         opened(Member)
-    execute(app, str(caught.value).partition("the table: ")[2].partition(", or leave")[0])
+    execute(app, str(caught.value).partition("the table: ")[2].partition(", or abandon")[0])
     members = opened(Member).store(Member)
     with pytest.raises(Conflict):
         members.create({"id": "b", "mail": "m"})

@@ -108,7 +108,7 @@ def test_a_call_that_fails_fails_for_all_who_wait_for_it_and_is_made_again_by_th
 def test_a_call_that_never_ends_holds_nobody_for_ever(
     notes: Place, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "PATIENCE", 0.01)
+    monkeypatch.setattr(cache, "LOAD_TIMEOUT", 0.01)
     notes.store.create({"id": "a"})
     held = Held(notes.backend)
     reading = pool.submit(notes.store.read, "a")
