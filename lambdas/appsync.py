@@ -11,13 +11,16 @@ from persisty.api.graphql.appsync.function import AppSync, failed
 from persisty.application import deployed_app
 from persisty.errors import AnswerTooLarge
 
+from .measured import measured
 from .result_size import check_size
 
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
-surface = AppSync(deployed_app(configured))
+app = deployed_app(configured)
+surface = AppSync(app)
 
 
+@measured("appsync", app.name, configured)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any] | list[Any], context: Any) -> dict[str, Any] | list[dict[str, Any]]:
     """Answer one event, or the list of a link. Never raises, because the surface does not. If the result is larger than Lambda accepts, the error

@@ -13,6 +13,7 @@ from persisty.application import deployed_app
 
 from .http_event import answered, request_id_of
 from .http_surface import surrounded
+from .measured import measured
 
 configured = settings.load()
 root = root_path_of(configured.root_path)
@@ -21,6 +22,7 @@ app = deployed_app(configured)
 surface = surrounded(Rest(app).handle, app, configured)
 
 
+@measured("rest", app.name, configured)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one event. Lines of the log have the request id of the response."""

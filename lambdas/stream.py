@@ -10,11 +10,15 @@ from persisty import settings
 from persisty.api.graphql.appsync.stream_function import deployed_stream
 from persisty.application import deployed_app
 
+from .measured import measured
+
 configured = settings.load()
 logger = Logger(service="persisty", level=configured.log_level)
-stream = deployed_stream(deployed_app(configured), configured)
+app = deployed_app(configured)
+stream = deployed_stream(app, configured)
 
 
+@measured("stream", app.name, configured)
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Publish a batch. The response lists the records that failed. Never raises, because the stream does not."""

@@ -27,7 +27,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_GRAPHQL_INTROSPECTION": "`off` rejects queries for the GraphQL schema. Default: `on`",
     "PERSISTY_GRAPHQL_URL": "On AWS: URL of the GraphQL API that receives changes",
     "PERSISTY_LOG_LEVEL": "Level of the log: `CRITICAL`, `ERROR`, `WARNING`, `INFO` or `DEBUG`. Default: INFO",
-    "PERSISTY_METRICS": "`on` makes `persisty serve` answer Prometheus at `/metrics`. Default: `off`",
+    "PERSISTY_METRICS": "`on` makes `persisty serve` answer Prometheus at `/metrics`, and functions on AWS write metrics of CloudWatch. Default: `off`",
     "PERSISTY_RATE_LIMIT": "Requests that one caller may send, such as `100/s`, `1000/m burst 50`, `5000/h`. Default: unlimited",
     "PERSISTY_ROOT_PATH": "Path before all paths of the app, as clients see it behind a proxy, such as `/shop`. Default: none",
     "PERSISTY_TOKEN_ISSUERS": "Other issuers whose tokens are accepted: `cognito:POOL, auth0:DOMAIN, keycloak:URL, oidc:URL`",
@@ -36,6 +36,7 @@ VARIABLES: dict[str, str] = {
     "PERSISTY_TOKEN_LEEWAY": "Seconds by which clocks may differ. Default: 60",
     "PERSISTY_TOKEN_KEY_FILE": "File with the secret or the PEM key of persisty's own tokens",
     "PERSISTY_TOKEN_SECRET_ARN": "On AWS: ARN of the secret (Secrets Manager) or parameter (SSM) that contains it. For a deployment also `generated`",
+    "PERSISTY_TRACING": "On AWS: `on` records the calls of stores in X-Ray. Default: `off`",
 }
 
 
@@ -63,6 +64,7 @@ class Settings(Struct, frozen=True):
     token_leeway: str = "60"
     token_key_file: str | None = None
     token_secret_arn: str | None = None
+    tracing: str = "off"
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -88,6 +90,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "graphql_introspection": SWITCH,
     "log_level": LEVELS,
     "metrics": SWITCH,
+    "tracing": SWITCH,
 }
 """Setting → the values that it accepts, in upper or lower case."""
 
@@ -162,6 +165,17 @@ def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str 
     """Return the address that AWS's variables give for a service such as `sqs`, None for AWS itself."""
     source = os.environ if environ is None else environ
     return source.get(f"AWS_ENDPOINT_URL_{service.upper()}") or source.get("AWS_ENDPOINT_URL") or None
+
+
+def xray_daemon(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the address of the X-Ray daemon that Lambda runs beside a function, None unless `PERSISTY_TRACING` is on."""
+    source = os.environ if environ is None else environ
+    return source.get("AWS_XRAY_DAEMON_ADDRESS") or None if load(source).tracing == "on" else None
+
+
+def trace_header(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the tracing header of the current invocation, which Lambda sets anew for each."""
+    return (os.environ if environ is None else environ).get("_X_AMZN_TRACE_ID")
 
 
 def environment(**more: str) -> dict[str, str]:

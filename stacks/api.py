@@ -109,6 +109,7 @@ class Api:
             authorization_config=modes.config(),
             introspection_config=None if plan.introspection else appsync.IntrospectionConfig.DISABLED,
             query_depth_limit=20,
+            xray_enabled=True if self._options.tracing else None,
             domain_name=domain and appsync.DomainOptions(domain_name=domain.name, certificate=domain.certificate),
         )
         modes.narrow(api)

@@ -79,6 +79,8 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     split: bool = False
     alarms: bool = True
     access_logs: bool = True
+    tracing: bool = False
+    metrics: bool = False
     tags: dict[str, str] = {}
 
 

@@ -15,7 +15,7 @@ REASONS: dict[str, str] = {
     ROTATION: "A rotation that Secrets Manager schedules would end every token at once. The secret is rotated in two steps, which docs/authentication.md gives.",
     AUTHORIZATION: "The function authorizes each request by the rules that the app declares, and denies what no rule allows.",
     VERBOSE_LOGS: "Failed fields are logged. Verbose content is not: it has the headers and arguments of callers, tokens included.",
-    WILDCARD: "AWS has no narrower resource: a version of the one function, a stream of the one table, or a network interface.",
+    WILDCARD: "AWS has no narrower resource: a version of the one function, a stream of the one table, a network interface, or X-Ray.",
     DEAD_LETTERS: "The queue is a dead-letter queue itself.",
 }
 """Rule → why it is not followed."""

@@ -44,6 +44,8 @@ ALIAS = "live"
 SECRET_ACTIONS = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameter"}
 """Service that stores a secret → the action that reads it."""
 SECRET_VARIABLE = "PERSISTY_TOKEN_SECRET_ARN"
+OBSERVED = {"tracing": "PERSISTY_TRACING", "metrics": "PERSISTY_METRICS"}
+"""Option → the variable of the functions that has the same effect."""
 MAX_DESCRIPTION = 256
 
 
@@ -105,6 +107,7 @@ class Functions:
             log_group=log_group,
             role=self._role(f"{name}Role", function, log_group),
             snap_start=lambdas.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
+            tracing=lambdas.Tracing.ACTIVE if options.tracing else None,
             vpc=network.vpc,
             vpc_subnets=network.subnets,
             security_groups=network.security_groups,
@@ -157,13 +160,14 @@ class Functions:
             role.add_to_policy(_read_secret(secret))
         if self._surroundings.vpc is not None:
             role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
-            accept_wildcards(role, ["*"])
+        if self._surroundings.vpc is not None or self._options.tracing:
+            accept_wildcards(role, ["*"])  # X-Ray has no resources that a policy could name
         return role
 
     def _environment(self, function: Function) -> dict[str, str]:
-        if function.secret is None:
-            return function.environment
-        return {**function.environment, SECRET_VARIABLE: self._secret_arn(function.secret)}
+        observed = {variable: "on" for option, variable in OBSERVED.items() if getattr(self._options, option)}
+        secret = {} if function.secret is None else {SECRET_VARIABLE: self._secret_arn(function.secret)}
+        return {**function.environment, **observed, **secret}
 
     def _secret_arn(self, secret: str) -> str:
         """Return the ARN of a secret. That of a generated one lacks the six characters that Secrets Manager appends: the data stack exports

@@ -250,6 +250,8 @@ DEPLOYMENT = {
     "split": "[more stacks](deploying.md#large-apps)",
     "alarms": "[alarms and a dashboard](deploying.md#operations)",
     "access_logs": "the HTTP API logs every request, AppSync every failed one",
+    "tracing": "[traces in X-Ray](deploying.md#traces-and-metrics)",
+    "metrics": "[metrics of the app](deploying.md#traces-and-metrics) in CloudWatch",
     "tags": "tags of every resource, besides `app` and `stage`",
 }
 CONSTRUCTS = {

@@ -34,7 +34,16 @@ def with_everything(cdk_app: cdk.App) -> None:
         "statements": [{"actions": ["ses:SendEmail"], "resources": ["arn:aws:ses:eu-west-1:123456789012:identity/x"]}]
     }
     PersistyApp(
-        stack, "Messenger", app=APP, target=TARGET, vpc=vpc, snap_start=True, split=True, actions={"sign_up": row}
+        stack,
+        "Messenger",
+        app=APP,
+        target=TARGET,
+        vpc=vpc,
+        snap_start=True,
+        split=True,
+        tracing=True,
+        metrics=True,
+        actions={"sign_up": row},
     )
 
 

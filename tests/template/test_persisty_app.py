@@ -101,6 +101,20 @@ def test_functions_that_start_from_snapshots_are_invoked_by_an_alias() -> None:
         assert found["Resources"][one["IntegrationUri"]["Ref"]]["Type"] == "AWS::Lambda::Alias"
 
 
+def test_traces_and_metrics_are_wired_by_option() -> None:
+    _, plain = within_a_stack()
+    _, found = within_a_stack(tracing=True, metrics=True)
+    for template, mode, value in ((plain, None, None), (found, {"Mode": "Active"}, "on")):
+        for one in properties(template, "AWS::Lambda::Function"):
+            variables = one["Environment"]["Variables"]
+            assert one.get("TracingConfig") == mode
+            assert {variables.get("PERSISTY_TRACING"), variables.get("PERSISTY_METRICS")} == {value}
+        [graphql] = properties(template, "AWS::AppSync::GraphQLApi")
+        assert graphql.get("XrayEnabled") == (value and True)
+        sending = [one for one in statements(template) if "xray:PutTraceSegments" in as_list(one["Action"])]
+        assert len(sending) == (len(properties(template, "AWS::Lambda::Function")) if value else 0)
+
+
 def test_functions_are_in_the_network_that_is_given() -> None:
     def network(stack: cdk.Stack) -> ec2.IVpc:
         return ec2.Vpc.from_vpc_attributes(

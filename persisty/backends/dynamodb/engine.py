@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ... import settings
 from ...aws.credentials import provider
 from ...aws.retries import AwsError
+from ...aws.xray import Subsegments
 from ...deferred import deferred
 from ...errors import BackendUnavailable, Fault, InvalidDeclaration, InvalidInput, SchemaMismatch, Unsupported
 from ...model.indexes import Index
@@ -35,6 +36,7 @@ from .direct_transport import DirectTransport
 from .index_completion import complete
 from .system_table import definition
 from .table_checks import key_faults, table_faults
+from .traced_transport import TracedTransport
 from .transport import CONDITION_FAILED, Transport, as_error
 
 T = TypeVar("T")
@@ -332,7 +334,9 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         direct = DirectTransport(origin, region, provider(environment), environment.ca_bundle)
     except OSError as error:
         raise BackendUnavailable("The certificates of AWS_CA_BUNDLE cannot be read") from error
-    return DynamoDbEngine(direct, app, stage, Options(**numbers))
+    daemon = settings.xray_daemon()
+    traced = direct if daemon is None else TracedTransport(direct, Subsegments(daemon), region)
+    return DynamoDbEngine(traced, app, stage, Options(**numbers))
 
 
 def _is_origin(endpoint: str) -> bool:
