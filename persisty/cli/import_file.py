@@ -25,7 +25,7 @@ from ..naming import snake
 from ..store.limits import MAX_BATCH
 from ..store.store import context_of
 from ..transfer.csv_rows import SKIP, CsvRows, Dialect
-from ..transfer.load import Settled, load
+from ..transfer.load import Rejected, Settled, load, with_null_hint
 from ..transfer.rows import Lines, Row, json_rows
 from ..transfer.values import typed_values
 from .progress import progress
@@ -88,6 +88,7 @@ def command(
     if kind != "csv" and (given := [name for name, value in csv_only.items() if value]):
         raise BadParameter(f"{', '.join(given)}: only for CSV")
     truths = dict.fromkeys(true or (), True) | dict.fromkeys(false or (), False)
+    hint = kind == "csv" and not null
     typed = typed_values(meta, truths=truths, json_text=kind == "csv")
     try:
         with _opened(path) as stream:
@@ -101,7 +102,8 @@ def command(
                 if prepare:
                     app.prepare()
                 gc.freeze()  # garbage collection of the loaded modules would take a tenth of the time
-                outcome = _run(load(store, rows, typed, batch=batch), path, stream, refused)
+                settled = load(store, rows, typed, batch=batch)
+                outcome = _run(with_null_hint(meta, settled) if hint else settled, path, stream, refused)
     finally:
         app.close()
     outcome.blank = lines.blank
@@ -114,6 +116,8 @@ class _Outcome(Struct):
     imported: int = 0
     blank: int = 0
     codes: Counter[str] = msgspec.field(default_factory=Counter)
+    first: dict[str, Rejected] = msgspec.field(default_factory=dict)
+    """The first rejected row of each code."""
     seconds: float = 0.0
     stopped: PersistyError | None = None
 
@@ -196,6 +200,7 @@ def _run(settled: Iterator[Settled], path: Path, stream: BinaryIO, refused: Reje
                 outcome.imported += some.imported
                 if some.rejected:
                     outcome.codes.update(one.code for one in some.rejected)
+                    outcome.first = {one.code: one for one in reversed(some.rejected)} | outcome.first
                     refused.write(some.rejected, stream.tell())
                 report(stream.tell(), outcome.read)
         except PersistyError as error:
@@ -214,6 +219,8 @@ def _report(outcome: _Outcome, path: Path, meta: StoreMeta[Any], refused: Reject
         reasons = ", ".join(f"{code} {count:,}" for code, count in outcome.codes.most_common())
         unlisted = f", which lists all but {refused.unlisted:,} of them" if refused.unlisted else ""
         typer.echo(f"{reasons}: see {refused.path}{unlisted}")
+        for code, _ in outcome.codes.most_common():
+            typer.echo(f"  line {outcome.first[code].line}: {code}: {outcome.first[code].faults[0]}")
     if outcome.stopped is not None:
         typer.echo(f"Error: stopped. The state of the rows after these is unknown. {outcome.stopped}", err=True)
     if outcome.rejected or outcome.stopped is not None:

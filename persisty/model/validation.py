@@ -22,6 +22,7 @@ from .meta import Attribute, StoreMeta, per_meta
 from .msgspec_faults import INVALID_KEY, fault_of, pointer
 from .plain_members import has_integer_members, with_numbers
 from .rules import Rule
+from .type_words import type_words
 from .update_operators import change_of_json, typed_change
 from .value_validation import typed, typed_all
 
@@ -257,7 +258,7 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
             continue
         if name not in values:
             if attribute.required:
-                faults.append(Fault(path + pointer(name), "Missing", str(attribute.kind), "nothing"))
+                faults.append(Fault(path + pointer(name), "Missing", type_words(attribute), "nothing"))
             continue
         try:
             typed(attribute, values[name])

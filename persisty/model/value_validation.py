@@ -12,6 +12,7 @@ from .keys import KeyValues
 from .meta import Attribute, StoreMeta
 from .msgspec_faults import INVALID_KEY
 from .plain_members import has_integer_members, with_numbers
+from .type_words import type_words
 from .types import NORMALISE
 
 
@@ -20,7 +21,7 @@ def typed(attribute: Attribute, value: Any, *, strict: bool = True) -> Any:
     if value is None:
         if attribute.optional:
             return None
-        raise ValueError(f"Expected {attribute.kind}, got null")
+        raise ValueError(f"Expected {type_words(attribute)}, got null")
     value = _converted(value, attribute.type, strict=strict)
     return attribute.normalise(value) if attribute.normalise else value
 

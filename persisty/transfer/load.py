@@ -13,7 +13,9 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from ..errors import Fault, InvalidInput, PersistyError
+from ..errors import Conflict, Fault, InvalidInput, PersistyError
+from ..model.meta import StoreMeta
+from ..model.msgspec_faults import pointer
 from ..store.edits import Create
 from ..store.limits import MAX_BATCH
 from ..store.store import Store
@@ -100,8 +102,31 @@ def _by_edit(error: InvalidInput) -> dict[int, InvalidInput]:
 
 
 def _rejected(row: Row, error: PersistyError) -> Rejected:
-    faults = error.faults or (Fault("", error.message),)
+    taken = error.details.get("attributes", ()) if isinstance(error, Conflict) else ()
+    faults = error.faults or tuple(Fault(pointer(name), error.message) for name in taken) or (Fault("", error.message),)
     return Rejected(row.line, error.code, faults, row.given)
+
+
+NULL_HINT = "The field is empty: --null '' reads empty fields as null"
+
+
+def with_null_hint(meta: StoreMeta[Any], settled: Iterable[Settled]) -> Iterator[Settled]:
+    """Yield the results with a hint at the faults of empty fields of attributes that need no value."""
+    optional = {pointer(name): name for name, one in meta.attributes.items() if not one.required}
+    for some in settled:
+        yield structs.replace(some, rejected=[_hinted(one, optional) for one in some.rejected])
+
+
+def _hinted(one: Rejected, optional: Mapping[str, str]) -> Rejected:
+    if one.code != InvalidInput.code or not isinstance(one.row, dict):
+        return one
+    faults = (
+        structs.replace(fault, message=f"{fault.message}. {NULL_HINT}")
+        if fault.path in optional and one.row.get(optional[fault.path]) == ""
+        else fault
+        for fault in one.faults
+    )
+    return structs.replace(one, faults=tuple(faults))
 
 
 def _line(rejected: Rejected) -> int:

@@ -81,6 +81,9 @@ def test_rejected_rows_are_written_with_their_line_code_and_faults(persisty: Per
         (7, "invalid_input"),
         (8, "invalid_input"),
     ]
+    assert [fault["path"] for fault in found[0]["faults"]] == ["/id"]
+    assert "\n  line 4: conflict: /id: id is already taken\n" in done.out
+    assert "\n  line 5: invalid_input: /price: " in done.out
     assert [fault["path"] for fault in found[1]["faults"]] == ["/price", "/in_stock"]
     assert [one["row"] for one in found] == [
         {"id": "p1", "price": "3", "in_stock": "true", "note": "twice"},
@@ -90,6 +93,23 @@ def test_rejected_rows_are_written_with_their_line_code_and_faults(persisty: Per
         "p6,\\xff,true,",
     ]
     assert [one[0] for one in products(url)] == ["p1", "p2", "p7"]
+
+
+def test_a_field_that_is_empty_and_does_not_convert_names_the_option_for_nulls(
+    persisty: Persisty, file: Path, url: str
+) -> None:
+    file.write_text("id,price,in_stock\np8,,\np9,1,\n")
+    persisty("import", SHOP, "product", str(file), "--url", url)
+    first, second = lines_of(file.with_name("products.csv.rejected.jsonl"))
+    hint = "The field is empty: --null '' reads empty fields as null"
+    assert [(one["path"], hint in one["message"]) for one in first["faults"]] == [
+        ("/price", False),
+        ("/in_stock", True),
+    ]
+    assert second["faults"][0]["message"].endswith(hint)
+    assert counts(persisty("import", SHOP, "product", str(file), "--url", url, "--null", "")) == (2, 1, 1)
+    [missing] = lines_of(file.with_name("products.csv.rejected.jsonl"))
+    assert (missing["faults"][0]["message"], "--null" in str(missing)) == ("Missing", False)
 
 
 def test_a_quoted_field_that_is_too_long_is_one_rejected_row(persisty: Persisty, file: Path, url: str) -> None:

@@ -309,3 +309,50 @@ def test_new_items_are_those_that_the_caller_may_make() -> None:
     assert new_items(META, given) is not None
     assert new_items(META, given, may=attrgetter("creatable")) is None
     assert new_items(META, [GOOD, GOOD], may=attrgetter("creatable")) is not None
+
+
+class Place(Struct):
+    city: str
+
+
+@stored
+class Words:
+    id: str
+    tags: list[str]
+    marks: set[int]
+    rows: list[list[int]]
+    counts: dict[str, int]
+    place: Place
+    places: list[Place]
+    pair: tuple[int, str]
+    many: tuple[int, ...]
+    mixed: list[int | str | None]
+    free: list[Any]
+    either: Place | list[int]
+    day: date
+
+
+WORDS = {
+    "tags": "a list of string values",
+    "marks": "a set of integer values",
+    "rows": "a list of lists",
+    "counts": "an object of integer values",
+    "place": "an object of type Place",
+    "places": "a list of Place values",
+    "pair": "a tuple",
+    "many": "a tuple of integer values",
+    "mixed": "a list of integer values or string values",
+    "free": "a list of JSON values",
+    "either": "an object of type Place or a list of integer values",
+    "day": "date",
+}
+
+
+def test_the_fault_of_a_null_or_a_missing_value_names_the_declared_type() -> None:
+    meta = meta_of(Words)
+    found = faults(lambda: new_item(meta, {"id": "a"} | dict.fromkeys(WORDS)))
+    assert {one.path[1:]: one.message for one in found} == {
+        name: f"Expected {words}, got null" for name, words in WORDS.items()
+    }
+    assert [one.expected for one in found] == list(WORDS.values())
+    assert {one.path[1:]: one.expected for one in faults(lambda: new_item(meta, {"id": "a"}))} == WORDS

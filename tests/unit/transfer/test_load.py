@@ -63,7 +63,8 @@ def test_a_taken_key_is_rejected_and_the_first_item_stays(store: Store[Thing]) -
     settled = list(load(store, [*things("a", "old", "a"), Row(4, {"id": "a", "count": 5})], as_given, batch=3))
     assert total(settled) == (1, [(2, "conflict"), (3, "conflict"), (4, "conflict")])
     assert {item.id: item.count for item in store.search()} == {"old": 7, "a": 1}
-    assert all(one.faults for some in settled for one in some.rejected)
+    faults = [one.faults for some in settled for one in some.rejected]
+    assert faults == [(Fault("/id", "id is already taken"),)] * 3
 
 
 def test_rows_that_could_not_be_read_are_rejected_in_their_place(store: Store[Thing]) -> None:
