@@ -88,6 +88,9 @@ class StoredValues:
             yield from self._unreadable(change, rows)
             return
         for condition, message, shown in self._conditions(change):
+            [(count,)] = rows(f"SELECT count(*) FROM {self.place} WHERE {condition}")
+            if not count:  # nearly always. In no order, so that an engine reads the table as fast as it can
+                continue
             columns = ", ".join([self._key, *map(self.quoted, shown)])
             order = ", ".join([*map(self.quoted, shown), self._key]) if change.kind == "unique_added" else self._key
             text = f"SELECT {columns} FROM {self.place} WHERE {condition} ORDER BY {order} LIMIT {LISTED + 1}"

@@ -15,6 +15,12 @@ _TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{{1,6}})?)?(Z|[-+]([01]\d|2
 _MONTHS = "(substr({c}, 1, 7) || '-01')::date + interval '1 month'"
 _NO_DAY = f"{{c}} LIKE '0000%' OR substr({{c}}, 9, 2)::int > extract(day FROM {_MONTHS} - interval '1 day')"
 
+_NO_INTEGER = (
+    "CASE WHEN octet_length({c}) < 19 AND {c} ~ '^[1-9][0-9]*$' THEN false WHEN {c} = '0' THEN false "
+    f"WHEN {{c}} ~ '^-?[1-9][0-9]{{{{0,18}}}}$' THEN {{c}}::numeric {_RANGE} ELSE true END"
+)
+"""The first case decides nearly every value in a quarter of the time that a number of any length takes."""
+
 
 def _if(pattern: str, condition: str) -> str:
     """Return the condition of texts that do not match a pattern, or else fulfil a condition on their number `{n}`."""
@@ -22,7 +28,7 @@ def _if(pattern: str, condition: str) -> str:
 
 
 CONVERSIONS: dict[tuple[str, str], tuple[str, str | None]] = {
-    ("string", "integer"): ("{c}::bigint", _if("'^(0|-?[1-9][0-9]{{0,18}})$'", f"{{n}} {_RANGE}")),
+    ("string", "integer"): ("{c}::bigint", _NO_INTEGER),
     ("string", "float"): ("{c}::float8", _if(_NUMBER, f"{_MAGNITUDE})")),
     ("string", "decimal"): ("{c}::numeric", _if(_NUMBER, f"{_MAGNITUDE} OR {_DIGITS})")),
     ("string", "boolean"): ("lower({c})::boolean", "lower({c}) NOT IN ('true', 'false', '1', '0')"),
