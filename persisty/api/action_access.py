@@ -4,7 +4,7 @@ An action has no item, so its rule is decided by the caller alone: `everyone`, `
 servey's own access controls become rules, so that every surface and the access matrix read one form. servey's default allows every caller and is the
 same object as an explicit `ALLOW_ALL`, so it counts as undeclared: deny unless declared.
 
-servey's classes are recognised by name. Importing them would cost every app that has no actions.
+servey's classes are recognised by name, so that an app without actions does not import them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTROLS: dict[str, Callable[[Any], Rule]] = {
     "AllowNone": lambda control: nobody,
     "ScopeAccessControl": lambda control: Scope(control.execute_scope) if control.execute_scope else nobody,
 }
-"""Class of servey → the rule that it stands for. An access control of an application's own becomes a `CustomFunction`."""
+"""Class of servey → the equivalent rule. An application's own access control becomes a `CustomFunction`."""
 UNDECLARED = "AllowAll"
 """Class of servey's default."""
 EXPECTED = "access_control= with a rule: everyone, authenticated, scope(…), claim(…), custom(…) or nobody"
@@ -48,7 +48,7 @@ def rule_of(action: Any) -> Rule:
 
 
 class _Control:
-    """The decision of an application's own access control for a caller."""
+    """Calls an application's own access control with the caller as servey's `Authorization`."""
 
     def __init__(self, control: Any) -> None:
         self._control = control
@@ -59,7 +59,7 @@ class _Control:
 
 
 def access_faults(action: Any) -> Iterator[Fault]:
-    """Return what is wrong with the access that an action declares."""
+    """Yield a fault for each mistake in the access that an action declares."""
     control, path = action.access_control, f"/actions/{action.name}/access_control"
     kind = type(control)
     if kind.__module__.startswith(PACKAGE) and kind.__name__ == UNDECLARED:
@@ -84,8 +84,8 @@ def check_access(actions: Iterable[Any]) -> None:
 def admit(name: str, access: Rule, caller: Caller) -> None:
     """Raise unless the rule of an action allows the caller."""
     if not admits(access, caller):
-        what = f"Not allowed: {name}"
-        raise Forbidden(what) if caller.authenticated else Unauthenticated(what)
+        message = f"Not allowed: {name}"
+        raise Forbidden(message) if caller.authenticated else Unauthenticated(message)
 
 
 def looks_at_callers(app: App) -> bool:

@@ -1,4 +1,4 @@
-"""Redact the result of a custom action for its caller, for every surface: every stored item within it shows what this caller may read.
+"""Redact the result of a custom action for its caller, on every surface: a stored item within it shows only the attributes that this caller may read.
 
 An attribute that no caller may read is left out, and one with a rule is shown only if the rule allows this caller on this item. Whether the caller
 may read the item at all is the action's decision. Whether a result can contain items is decided once, by the action's return type.
@@ -45,7 +45,7 @@ class Redaction:
 
 
 def guards(app: App, caller: Caller) -> Callable[[StoreMeta[Any]], Guard | None]:
-    """Return a function from an item to the guard of its store for the caller, None for an item that is not one of the app's."""
+    """Return a function that finds the guard of an item's store for the caller. It returns None for an item that the app does not store."""
 
     def guard_of(meta: StoreMeta[Any]) -> Guard | None:
         if app.metas.get(meta.name) is not meta:

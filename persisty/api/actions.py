@@ -1,6 +1,6 @@
-"""Custom actions: functions marked by servey's `@action` with a web trigger become operations, as the verbs of stores are.
+"""Custom actions: functions that are marked by servey's `@action` and have a web trigger become operations, like the verbs of stores.
 
-Imported only when an action, or the whole list of operations, is needed: a Lambda that serves stores never loads this.
+This module is imported only for an action or for the list of all operations. A Lambda function that serves only stores does not import it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from .operations import ActionOperation, Arguments, Operation, Parameter, unknow
 from .routes import routes_of
 
 AUTHORIZATION = "servey.security.authorization"
-"""The module of servey's `Authorization`. A parameter's annotation is recognised by it without an import."""
+"""The module of servey's `Authorization`. Annotations of parameters are recognised by it, without importing servey."""
 
 
 def action_operations(app: App, stores: Mapping[str, Operation] | None = None) -> dict[str, ActionOperation]:
-    """The operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules. `stores`: the operations of the
-    app's stores, if they are known.
+    """Return the operations of the app's custom actions that have a web trigger, by name. Imports the actions' modules.
 
-    `InvalidDeclaration` lists every trigger that no host runs, and every action that does not declare its callers.
+    `stores`: the operations of the app's stores, if the caller already has them. Raises `InvalidDeclaration`, which lists every trigger that no
+    host runs and every action that does not declare its callers.
     """
     actions = [marked(function) for function in app.actions]
     faults = [
@@ -53,13 +53,13 @@ def action_operations(app: App, stores: Mapping[str, Operation] | None = None) -
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     made = (_action_operation(app, function) for function in app.actions)
     found = [operation for operation in made if operation is not None]
-    if found and (faults := [*_offered_twice(operations_of_stores(app) if stores is None else stores, found)]):
+    if found and (faults := [*_duplicate_faults(operations_of_stores(app) if stores is None else stores, found)]):
         raise InvalidDeclaration("The actions of the app are not valid", faults=faults)
     return {operation.name: operation for operation in found}
 
 
-def _offered_twice(stores: Mapping[str, Operation], actions: list[ActionOperation]) -> Iterator[Fault]:
-    """Return a fault for each action with the name of another one, or with the method and path of another route."""
+def _duplicate_faults(stores: Mapping[str, Operation], actions: list[ActionOperation]) -> Iterator[Fault]:
+    """Yield a fault for each action that has the name of another action, or the method and path of another route."""
     names = Counter(one.name for one in actions)
     routes = Counter((one.method, one.path) for one in routes_of([*stores.values(), *actions]))
     for one in actions:
@@ -71,7 +71,7 @@ def _offered_twice(stores: Mapping[str, Operation], actions: list[ActionOperatio
 
 
 def _is_web(trigger: Any) -> bool:
-    """Return whether a trigger is a web trigger, by its members, so that servey is not imported."""
+    """Return whether a trigger is a web trigger. It is recognised by its attributes, so that servey is not imported."""
     return hasattr(trigger, "method") and hasattr(trigger, "path")
 
 
@@ -82,7 +82,7 @@ def _action_operation(app: App, function: Callable[..., Any]) -> ActionOperation
         return None
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
-    injected = {name: made for name in signature.parameters if (made := _of_caller(hints.get(name)))}
+    injected = {name: made for name in signature.parameters if (made := _maker_from_caller(hints.get(name)))}
     access = rule_of(action)
     parameters = tuple(
         Parameter(
@@ -118,7 +118,10 @@ def _call_action(
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
-    """Convert the arguments to the function's types, all faults at once, call it on behalf of the caller, and redact its result."""
+    """Convert the arguments to the function's types, call it on behalf of the caller, and redact its result.
+
+    Raises `InvalidInput` with every fault of the arguments.
+    """
     admit(name, access, caller)
     known = tuple(one.name for one in parameters)
     faults = unknown_members(arguments, known, "")
@@ -135,17 +138,18 @@ def _call_action(
         raise InvalidInput(faults=faults)
     values |= {one: made(caller) for one, made in injected.items()}
     with acting_as(caller.subject):
-        return redaction.of_call(lambda: _settled(function(**values)), caller)
+        return redaction.of_call(lambda: _completed(function(**values)), caller)
 
 
 def _argument(given: Any, shape: Any) -> Any:
     return convert_exactly(given, shape) if contains_unrounded(given) else msgspec.convert(given, shape, str_keys=True)
 
 
-def _of_caller(annotation: Any) -> Callable[[Caller], Any] | None:
-    """Return the function that makes the value of a parameter for the caller, or None for an argument.
+def _maker_from_caller(annotation: Any) -> Callable[[Caller], Any] | None:
+    """Return the function that makes a parameter's value from the caller, or None if the parameter is an argument of the request.
 
-    Such a parameter is persisty's `Caller`, or servey's `Authorization`, which is None for an anonymous caller if it is optional.
+    A parameter is made from the caller if its type is persisty's `Caller` or servey's `Authorization`. An optional `Authorization` is None for
+    an anonymous caller.
     """
     inner, optional = unwrap(annotation)
     if inner is Caller:
@@ -159,8 +163,8 @@ def _authorization(caller: Caller) -> Any:
     return deferred("persisty.api.authorization").authorization_of(caller)  # an app with actions has servey
 
 
-def _settled(result: Any) -> Any:
-    """The result, awaited where the function is asynchronous; in a thread of its own where this one runs a loop."""
+def _completed(result: Any) -> Any:
+    """Return the result of a call. Run a coroutine to its end, in another thread if this thread runs an event loop."""
     if not inspect.iscoroutine(result):
         return result
     try:
@@ -172,9 +176,9 @@ def _settled(result: Any) -> Any:
 
 
 def operations(app: App) -> dict[str, Operation]:
-    """Everything the app offers, by name."""
+    """Return every operation of the app, by name."""
     stores = operations_of_stores(app)
     actions = action_operations(app, stores)
     if twice := sorted(stores.keys() & actions.keys()):
-        raise InvalidDeclaration(f"Actions are named as operations of stores: {', '.join(twice)}")
+        raise InvalidDeclaration(f"Actions have the names of store operations: {', '.join(twice)}")
     return {**stores, **actions}

@@ -1,4 +1,4 @@
-"""Arguments of operations, read one at a time so that a caller learns all faults of a call at once."""
+"""Read the arguments of operations. The faults of all arguments are gathered, so that one response lists every fault of a call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ X = TypeVar("X")
 
 
 class Faults(list[Fault]):
-    """The faults of an input, gathered from several checks so that the caller learns all of them."""
+    """The faults of an input, gathered from several checks."""
 
     worst: type[InvalidInput | InvalidQuery] = InvalidQuery
 
@@ -36,7 +36,7 @@ class Faults(list[Fault]):
 
 
 def filter_from(store: Store[Any], given: Any, path: str = "/where") -> Filter:
-    """Return a filter as it is, or read from the parameters of a URL or from its JSON form."""
+    """Return the filter that is given as a `Filter`, as the parameters of a URL or in its JSON form."""
     if isinstance(given, Filter):
         return given
     view = context_of(store).guard.view

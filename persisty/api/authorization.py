@@ -1,6 +1,6 @@
-"""servey's `Authorization`, persisty's `Caller` and a token: the same caller, each way.
+"""Conversions between servey's `Authorization`, persisty's `Caller` and a token.
 
-Imported only where servey is there anyway: by custom actions, and by servey's own hosts.
+This module imports servey, so only custom actions and servey's hosts import it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from ..security.caller import ANONYMOUS, Caller
 from ..security.tokens import LIFETIME
 
 SPANS = (("not_before", "nbf"), ("expire_at", "exp"))
-"""Field of an `Authorization` → the claim that says it, in seconds since 1970."""
+"""Field of an `Authorization` → the claim with the same time, in seconds since 1970."""
 LAST = datetime(9999, 12, 30).timestamp()
-"""The last time that a `datetime` has, in whatever zone; tokens may say later ones."""
+"""The last time that a `datetime` can represent in every time zone. A token may have later ones."""
 
 
 @dataclass(frozen=True)
 class ClaimedAuthorization(Authorization):  # type: ignore[misc]  # servey has no types
-    """An `Authorization` that keeps everything the token said."""
+    """An `Authorization` with all claims of the token."""
 
     claims: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def authorization_of(caller: Caller) -> Authorization:
-    """The caller as servey's access controls and actions take it."""
+    """Return the `Authorization` of a caller, for servey's access controls and actions."""
     spans = {name: _moment(caller.claims.get(claim)) for name, claim in SPANS}
     return ClaimedAuthorization(subject_id=caller.subject, scopes=caller.scopes, claims=dict(caller.claims), **spans)
 
 
 def caller_of(authorization: Authorization | None) -> Caller:
-    """The caller that an `Authorization` stands for; None is nobody in particular."""
+    """Return the caller of an `Authorization`. None is the anonymous caller."""
     if authorization is None:
         return ANONYMOUS
     claims = dict(getattr(authorization, "claims", {}))
@@ -51,7 +51,7 @@ def caller_of(authorization: Authorization | None) -> Caller:
 
 
 class TokenAuthorizer(AuthorizerABC):  # type: ignore[misc]
-    """servey's authorizer over the tokens that count here."""
+    """An authorizer of servey that reads the app's tokens."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
@@ -64,7 +64,7 @@ class TokenAuthorizer(AuthorizerABC):  # type: ignore[misc]
             raise AuthorizationError(error.message) from error
 
     def encode(self, authorization: Authorization) -> str:
-        """A token of persisty's own, good until the authorization expires, or for as long as tokens are if it does not."""
+        """Return a token of persisty. It expires with the authorization, or after the default lifetime if that does not expire."""
         until, since = authorization.expire_at, authorization.not_before
         return self._authenticator.token(
             caller_of(authorization),
@@ -74,5 +74,5 @@ class TokenAuthorizer(AuthorizerABC):  # type: ignore[misc]
 
 
 def _moment(seconds: Any) -> datetime | None:
-    """A time as servey compares it: local, without a zone."""
+    """Return a time as servey compares it: local, without a zone. None if it is not a number."""
     return datetime.fromtimestamp(min(max(seconds, 0), LAST)) if isinstance(seconds, int | float) else None

@@ -51,9 +51,9 @@ MAX_STORED = 256 * 1024
 """The most bytes of a stored response. With its headers it must fit into an item of DynamoDB."""
 LEASE = 120.0
 """Seconds after which the lease of a request in progress expires. Functions on AWS end after 28."""
-SOON = 1
+RETRY_AFTER = 1
 """`Retry-After` in seconds for a request in progress."""
-LOOKS = 5
+MAX_READS = 5
 """The most reads of a record that other requests change."""
 OUTCOMES = frozenset({404, 409, 412})
 """Statuses of errors that are the outcome of a request: they are stored. After any other error nothing was done, and the next request with the key
@@ -63,7 +63,7 @@ PURGE_EVERY, PURGED = 25, 50
 about half of all records are expired."""
 
 OF_ONE_TOKEN = frozenset({"exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "aio", "rh", "uti"})
-"""Claims that differ in each token of the same subject. They are not part of the fingerprint, so that a request may be repeated with a refreshed
+"""Claims that differ in each token of the same subject. They are not part of the fingerprint, so a request may be repeated with a refreshed
 token. The last three are Microsoft's."""
 
 _PLAIN = re.compile(rf"[!#-~][!-~]{{0,{MAX_KEY - 1}}}", re.ASCII)
@@ -104,7 +104,7 @@ class Idempotency:
         """Return the response of `carry_out`, or the one of the first request with this key. Raises an error of the key.
 
         `content`: the bytes by which a repeated request is recognized. `carry_out` also returns whether its response is the outcome of the
-        request: it is stored then. Otherwise nothing was done, and the next request with the key is carried out.
+        request, which is then stored. Otherwise nothing was done, and the next request with the key is executed.
         """
         begun = self._begin(_id(request), _fingerprint(request, content))
         if isinstance(begun, Response):
@@ -114,13 +114,13 @@ class Idempotency:
             self._end(begun, response, final=final)
             if next(self._requests) % PURGE_EVERY == 0:
                 self.purge()
-        except PersistyError as error:  # the request is done: the client must hear of that
+        except PersistyError as error:  # the request was executed, so the client must get its response
             log.warning("%s: the response to a request could not be stored", error.code, exc_info=error)
         return response
 
     @staticmethod
     def is_outcome(error: PersistyError) -> bool:
-        """Return whether a failed operation must not be carried out again for the same key: the error is its outcome, or it may have written."""
+        """Return whether a failed operation must not be executed again for the same key: the error is its outcome, or it may have written."""
         return error.status in OUTCOMES or bool(error.details.get("in_doubt") or error.details.get("written"))
 
     def admits(self, operation: Operation, request: Request) -> bool:
@@ -150,7 +150,7 @@ class Idempotency:
 
     def _begin(self, name: str, fingerprint: str) -> IdempotencyRecord | Response:
         """Return the record with a new lease, or the stored response."""
-        for _ in range(LOOKS):
+        for _ in range(MAX_READS):
             at = self._clock()
             fresh = {
                 "fingerprint": fingerprint,
@@ -172,37 +172,39 @@ class Idempotency:
                     break
             taken = {**fresh, "holder": uuid4(), "status": None, "headers": None, "body": None}
             try:
-                held = self._store.update(name, taken, when=IdempotencyRecord.holder == found.holder)
+                renewed = self._store.update(name, taken, when=IdempotencyRecord.holder == found.holder)
             except PreconditionFailed:
                 continue
-            if held is not None:
-                return held
-        raise IdempotencyInProgress(retry_after=SOON)
+            if renewed is not None:
+                return renewed
+        raise IdempotencyInProgress(retry_after=RETRY_AFTER)
 
     def _end(self, begun: IdempotencyRecord, response: Response, *, final: bool) -> None:
-        """Store the response if it is the outcome of the request, else forget the request."""
-        held = IdempotencyRecord.holder == begun.holder
+        """Store the response if it is the outcome of the request, else delete the record."""
+        unchanged = IdempotencyRecord.holder == begun.holder
         try:
             if final:
                 body = response.body if len(response.body) <= MAX_STORED else None
                 stored = {"status": response.status, "headers": dict(response.headers), "body": body}
-                self._store.update(begun.id, {**stored, "holder": uuid4()}, when=held)
+                self._store.update(begun.id, {**stored, "holder": uuid4()}, when=unchanged)
             else:
-                self._store.delete(begun.id, when=held)
+                self._store.delete(begun.id, when=unchanged)
         except PreconditionFailed:
             log.warning("a request took longer than %s seconds, and another was carried out with its key", LEASE)
 
     def purge(self) -> int:
-        """Delete expired records, if the engine does not do it itself. Reads some records after a random id, because ids are hashes. Returns how many
-        were read."""
+        """Delete some expired records, unless the engine deletes them itself. Returns how many records were read.
+
+        Ids are hashes, so the records after a random id are a random sample.
+        """
         if context_of(self._store).backend.capabilities.expiring:
             return 0
         names = ("id", "expires")
         found = self._store.select(names, Compare("id", "ge", uuid4().hex), order="id", limit=PURGED).items
         over = Compare("expires", "le", int(self._clock()))
-        gone = [Delete(one["id"], over) for one in found if one["expires"] <= over.value]
-        if gone:
-            self._store.edit_batch(gone)
+        deletions = [Delete(one["id"], over) for one in found if one["expires"] <= over.value]
+        if deletions:
+            self._store.edit_batch(deletions)
         return len(found)
 
 
@@ -219,9 +221,8 @@ def _replayed(found: IdempotencyRecord, status: int) -> Response:
 def _id(request: Request) -> str:
     """Return the id of a request's record: a hash of the caller, the request and the key, so that no caller gets another's responses.
 
-    `IdempotencyKeyInvalid` if the header has no key.
-
-    Anonymous callers cannot be distinguished. Their keys must be UUIDs, which others cannot guess.
+    Raises `IdempotencyKeyInvalid` if the header has no valid key. Anonymous callers cannot be distinguished, so their keys must be UUIDs, which
+    others cannot guess.
     """
     caller, key = request.caller, _key(request.headers[IDEMPOTENCY_KEY])
     if caller.subject is None and not _UUID.fullmatch(key):
@@ -231,7 +232,7 @@ def _id(request: Request) -> str:
 
 
 def _key(given: str) -> str:
-    """Return the key, with or without the quotes of the draft."""
+    """Return the key of a header, which may have the quotes of the draft."""
     text = given.strip(" \t")
     quoted = _QUOTED.fullmatch(text)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text

@@ -1,4 +1,4 @@
-"""The operation of several stores: `App.edit_batch` for callers."""
+"""The operation on several stores: `App.edit_batch` for callers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from .operations import Arguments, MultiStoreOperation, StoreOperation
 from .store_operations import OFFERS, store_operations
 
 PATH = "/api/-batch"
-"""The path of a store's batch, without a store: no name of an item leads to it."""
-LEAST = 2
-"""Stores that must offer batches for the operation to be offered."""
+"""The path of a store's batch, without a store. No item has a name with this path."""
+MIN_STORES = 2
+"""The operation exists only if at least this many stores offer batches."""
 
 
 def multi_store_operations(
     app: App, metas: Mapping[str, StoreMeta[Any]] | None = None
 ) -> dict[str, MultiStoreOperation]:
-    """Return the operations of several stores, by name: `edit_batch`, of the stores that offer batches. `metas`: the items of one revision, by
-    default those that the app has now."""
+    """Return the operations on several stores, by name: `edit_batch`, for the stores that offer batches. `metas`: the items of one revision, by
+    default the app's current items."""
     known = app.metas if metas is None else metas
     stores = tuple(one for one in known.values() if one.access is not None and one.access.allows("edit_batch"))
-    if len(stores) < LEAST:
+    if len(stores) < MIN_STORES:
         return {}
     offer = OFFERS["edit_batch"]
     operation = MultiStoreOperation(
@@ -47,7 +47,7 @@ def multi_store_operations(
 
 
 def operations_of_stores(app: App) -> dict[str, StoreOperation | MultiStoreOperation]:
-    """Return the operations of each store, and those of several, by name."""
+    """Return the operations of each store and those on several stores, by name."""
     return {**store_operations(app), **multi_store_operations(app)}
 
 

@@ -1,8 +1,8 @@
-"""Operations: the records of what an app offers to callers, from which every surface is derived.
+"""Operations: records of everything an app offers to callers. Every surface is derived from them.
 
 An operation is called with JSON-like arguments by name and returns items, pages and plain values. REST, OpenAPI, GraphQL, AppSync, the
-plan and servey's actions read the same records, so they offer the same things. `store_operations.py` makes those of stores,
-`multi_store_operations.py` the one of several stores, `actions.py` those of custom actions.
+plan and servey's actions read the same records, so they offer the same operations. `store_operations.py` makes the operations of stores,
+`multi_store_operations.py` the one on several stores, and `actions.py` those of custom actions.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Parameter(Struct, frozen=True):
 class OperationShape(Struct, frozen=True, kw_only=True):
     """The fields that every kind of operation has.
 
-    `name` is `message_read`; `mutation` says whether it may write; `method` and `path` place it in HTTP (`{key}` is a
-    parameter); `result` is a shape or a Python annotation; `call` takes the arguments by name, and the caller.
+    `name` is for example `message_read`. `mutation` says whether the operation may write. `method` and `path` are its route in HTTP, where `{key}`
+    is a parameter. `result` is a shape or a Python annotation. `call` takes the arguments, by name, and the caller.
     """
 
     name: str
@@ -55,7 +55,8 @@ class OperationShape(Struct, frozen=True, kw_only=True):
 
 
 class StoreOperation(OperationShape, frozen=True, kw_only=True):
-    """A verb of a store. `result` and the parameters' shapes name types of the store. `store` is the one that `call` uses, for trusted code."""
+    """A verb of a store. `result` and the parameters' shapes name types of the store. `store` is the one that `call` uses, without the rules of a
+    caller."""
 
     store: Store[Any]
     meta: StoreMeta[Any]
@@ -78,11 +79,11 @@ class MultiStoreOperation(OperationShape, frozen=True, kw_only=True):
 
 
 Operation: TypeAlias = StoreOperation | ActionOperation | MultiStoreOperation
-"""An operation of a store, of an action or of several stores. Match on the class to learn which one it is."""
+"""An operation of a store, of an action or on several stores. Match on the class to distinguish them."""
 
 
 def unknown_members(body: Arguments, known: tuple[str, ...], path: str) -> list[Fault]:
-    """A fault for each member of `body` that is not `known`."""
+    """Return a fault for each member of `body` that is not `known`."""
     return [
         Fault(path + pointer(name), "Unknown member", "one of " + ", ".join(known))
         for name in body

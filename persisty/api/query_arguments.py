@@ -55,7 +55,7 @@ def _is_structured(found: Described, one: forms.Type) -> bool:
 
 
 def _members(one: forms.Type) -> Iterable[forms.Type]:
-    """Return the types of what is in a list, the alternatives of each."""
+    """Return the types of a list's members, with all alternatives. Nothing for a type that is not a list."""
     match one:
         case forms.Tuple(items=items) if items is not None:
             return [arm for item in items for arm in arms(item)]
@@ -65,7 +65,7 @@ def _members(one: forms.Type) -> Iterable[forms.Type]:
 
 
 def is_required(parameter: Parameter) -> bool:
-    """Return whether a URL has to contain the parameter. An empty list is no parameter at all."""
+    """Return whether a URL has to contain the parameter. A list is not required, because a URL without the parameter is an empty list."""
     return parameter.required and form_of(parameter.shape) is not Form.LIST
 
 
@@ -77,8 +77,8 @@ class QueryArguments:
         self._lists = [one.name for one in parameters if one.required and not is_required(one)]
 
     def __call__(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Return the arguments, converted to the declared types if possible. The others stay texts, so that the action reports every fault. A
-        parameter that was given twice is a list."""
+        """Return the arguments, converted to the declared types if possible. The others remain texts, so that the action reports every fault. A
+        repeated parameter becomes a list."""
         texts: dict[str, list[str]] = {name: [] for name in self._lists}
         for name, text in given:
             texts.setdefault(name, []).append(text)
@@ -94,7 +94,7 @@ def _value(form: Form, shape: Any, texts: list[str]) -> Any:
 
 
 def _member_types(shape: Any) -> Iterable[Any]:
-    """Return the type of each member of a list, whatever its length."""
+    """Return the type of each member of a list of any length."""
     listed = bare(unwrap(shape)[0])
     members = get_args(listed)
     if get_origin(listed) is tuple and members[-1:] != (...,):

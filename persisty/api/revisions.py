@@ -1,6 +1,6 @@
-"""Parts of surfaces that are built from an app's items: built once, and again when the catalogue of the app has changed.
+"""Parts of surfaces that are built from an app's items. They are built once, and again when the app's catalogue has changed.
 
-Each request compares the catalogue by identity and takes no lock. A request goes on with what it has obtained.
+Each request compares the catalogue by identity and takes no lock. A running request continues with the part that it obtained at its start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PerRevision(Generic[T]):
         self._catalogue, self._built = self._current(None)
 
     def __call__(self) -> T:
-        """Return it, built anew if the app's items have changed. Raises what `build` raises."""
+        """Return the result. Build it again first if the app's items have changed; an error of `build` is raised."""
         if self._app.catalogue is not self._catalogue:
             self._renew()
         return self._built
@@ -32,7 +32,7 @@ class PerRevision(Generic[T]):
         with self._lock:
             if self._app.catalogue is not self._catalogue:
                 catalogue, self._built = self._current(self._built)
-                self._catalogue = catalogue  # last: a thread that reads it finds what was built of it
+                self._catalogue = catalogue  # last, so that a thread that sees the new catalogue also sees its result
 
     def _current(self, before: T | None) -> tuple[Catalogue, T]:
         """Build until the catalogue has not changed meanwhile."""

@@ -1,7 +1,7 @@
-"""Routes: which path and method lead to what, in one table.
+"""The table of routes: method and path → the operation, handler or page that answers.
 
-The server dispatches by it, REST answers by it, OpenAPI describes it, the plan makes API Gateway's routes from it, and metrics take their
-labels from it. The routes of operations follow the fixed ones: `route_of`.
+The server and REST dispatch by it, OpenAPI describes it, the plan makes API Gateway's routes from it, and metrics take their labels from it.
+`route_of` returns the route of an operation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 from .operations import Operation
 
 API, ACTIONS = "/api/", "/actions/"
-"""Beginnings of the paths of stores' operations, and of those of actions that name no path."""
+"""Prefixes of the paths of store operations, and of actions that declare no path."""
 KEY = "/{key}"
 """The end of a path with an item's key."""
 
@@ -30,7 +30,8 @@ class Surface(Enum):
 
 
 class Route(Struct, frozen=True):
-    """A row: `name` is of the operation, of the handler, of the page's file or of the folder. `path` may end on a parameter in braces."""
+    """A row of the table. `name` is the name of the operation, the handler, the page's file or the folder. `path` may end with a parameter in
+    braces."""
 
     method: str
     path: str

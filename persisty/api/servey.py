@@ -47,7 +47,7 @@ from .store_operations import store_operations
 
 
 def servey_actions(app: App) -> tuple[Action, ...]:
-    """Return the actions of an app: the verbs that the access rules of its stores offer, and the custom actions."""
+    """Return the actions of an app: the verbs that the access rules of its stores allow, and the custom actions."""
     types: dict[str, _Types] = {}
     verbs = [_action(operation, types) for operation in store_operations(app).values()]
     actions = [marked(function) for function in app.actions]
@@ -120,7 +120,7 @@ class _Unchanged(NoOpMarshaller):  # type: ignore[misc]
 
 
 class Json:
-    """Any JSON, unchanged. servey's own type for JSON is sent as text, which its schema rejects."""
+    """Any JSON, unchanged. servey's own type for JSON becomes a text, which its schema rejects."""
 
     SCHEMA: ClassVar[dict[str, Any]] = {}
 
@@ -206,7 +206,7 @@ def _action(operation: StoreOperation, known: dict[str, _Types]) -> Action:
 
 
 def _multi_store_action(operation: MultiStoreOperation) -> Action:
-    """Return the action of several stores. Its edits and results are JSON, so it uses the types of no store."""
+    """Return the action on several stores. Its edits and results are JSON, so the types of the first store are not used."""
     return Action(
         fn=_function(operation, _Types(operation.stores[0])),
         name=operation.name,

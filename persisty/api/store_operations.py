@@ -1,4 +1,4 @@
-"""Operations of stores: what each verb is over HTTP, which arguments it takes, and how it calls the store."""
+"""Operations of stores: the route, the arguments, the result and the call of each verb."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .operations import Arguments, Parameter, StoreOperation
 
 
 class Offer(Struct, frozen=True):
-    """The form in which a verb is offered: a row of `OFFERS`. `path` has the store's name for `{store}`."""
+    """The form in which every store offers a verb: a row of `OFFERS`. `{store}` in `path` stands for the store's name."""
 
     method: str
     path: str
@@ -59,8 +59,8 @@ def _delete(store: Store[Any], arguments: Arguments) -> bool:
 
 
 def _condition(store: Store[Any], arguments: Arguments, when: Filter | None) -> Filter | None:
-    """Return the caller's condition, joined with that of the caller's version. `PreconditionRequired` if there is neither and the
-    item's writes are conditional."""
+    """Return the caller's condition, joined with the one on the version that the caller has. Raises `PreconditionRequired` if there is neither and
+    the item requires one."""
     known = arguments.get("precondition")
     if not (known is not None and known.names(store.meta)) and unconditional(store, when, "/when"):
         raise PreconditionRequired()
@@ -73,7 +73,7 @@ def _search(store: Store[Any], arguments: Arguments) -> Any:
     faults = Faults()
     where = _matches(store, arguments, faults)
     faults.gather(partial(check_limit, limit))
-    if faults:  # else the store checks the order
+    if faults:  # without faults, the store checks the order
         faults.gather(lambda: resolve_order(store.meta, order, view=context_of(store).guard.view))
         faults.settle()
     selected, cursor = arguments.get("select"), arguments.get("cursor")
@@ -90,7 +90,7 @@ def _count(store: Store[Any], arguments: Arguments) -> int:
 
 
 def _matches(store: Store[Any], arguments: Arguments, faults: Faults) -> Filter | None:
-    """Return the resolved filter of the matches: by `where`, and by the words of `query`."""
+    """Return the resolved filter of `where` and of the words of `query`. Gathers the faults of both."""
     where, query = faults.gather(partial(filter_from, store, arguments.get("where"))), arguments.get("query")
     if query is None or where is None:
         if query is not None:
@@ -109,7 +109,7 @@ def _read_batch(store: Store[Any], arguments: Arguments) -> list[Any]:
 
 KEY = Parameter("key", "key", required=True, description="The item's string key")
 WHERE = Parameter("where", "where", description="Only items that match")
-QUERY = Parameter("query", "text", description="Only items that mention each of these words, whatever the case")
+QUERY = Parameter("query", "text", description="Only items that contain each of these words, in upper or lower case")
 WHEN = Parameter("when", "where", description="Only if the item matches; else `precondition_failed`")
 
 OFFERS: dict[str, Offer] = {
@@ -117,7 +117,7 @@ OFFERS: dict[str, Offer] = {
         "POST", "/api/{store}", (Parameter("item", "create", required=True),), "item", _create,
         "Store a new item.",
     ),
-    "read": Offer("GET", "/api/{store}/{key}", (KEY,), "item?", _read, "The item of a key."),
+    "read": Offer("GET", "/api/{store}/{key}", (KEY,), "item?", _read, "Return the item with this key."),
     "update": Offer(
         "PATCH", "/api/{store}/{key}", (KEY, Parameter("changes", "update", required=True), WHEN), "item?",
         _update, "Change some attributes of an item.",
@@ -128,17 +128,17 @@ OFFERS: dict[str, Offer] = {
         (
             WHERE,
             QUERY,
-            Parameter("order", "order", description="Attributes to sort by; ties end on the key"),
-            Parameter("limit", "limit", default=DEFAULT_LIMIT, description="Matches a page holds"),
-            Parameter("cursor", str, description="Continues the page it came from"),
+            Parameter("order", "order", description="Attributes to sort by; items with equal values are sorted by key"),
+            Parameter("limit", "limit", default=DEFAULT_LIMIT, description="The most items on a page"),
+            Parameter("cursor", str, description="The cursor of the previous page"),
         ),
-        "page", _search, "The items that match, a page at a time.",
+        "page", _search, "Return a page of the items that match.",
     ),
-    "count": Offer("GET", "/api/{store}-count", (WHERE, QUERY), "count", _count, "How many items match."),
+    "count": Offer("GET", "/api/{store}-count", (WHERE, QUERY), "count", _count, "Return the number of items that match."),
     "read_batch": Offer(
         "GET", "/api/{store}-batch",
         (Parameter("keys", "keys", required=True, description=f"Up to {MAX_BATCH} keys"),), "items?", _read_batch,
-        "The items of some keys, null where there is none.",
+        "Return the items with these keys, null for a key without an item.",
     ),
     "edit_batch": Offer(
         "POST", "/api/{store}-batch",
@@ -146,14 +146,14 @@ OFFERS: dict[str, Offer] = {
             Parameter("edits", "edits", required=True, description=f"Up to {MAX_BATCH} edits"),
             Parameter("atomic", bool, default=False, description="All or nothing"),
         ),
-        "results", edit_batch, "Create, update and delete some items; each edit has its own result.",
+        "results", edit_batch, "Create, update and delete items; each edit has its own result.",
     ),
 }  # fmt: skip
 """Verb → how every store offers it."""
 
 
 def store_operations(app: App) -> dict[str, StoreOperation]:
-    """Return the operations of the app's stores as they are now, by name: those that each item's access rule allows."""
+    """Return the operations of the app's current stores that each item's access rule allows, by name."""
     return {one.name: one for store in app.catalogue.stores.values() for one in operations_of(store)}
 
 
@@ -175,7 +175,7 @@ def _called(
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
 ) -> Any:
-    """Call the store on behalf of the caller. A caller without access is refused before the arguments are looked at."""
+    """Call the store on behalf of the caller. A caller without access is rejected before the arguments are checked."""
     bound = store.on_behalf_of(caller)
     if checked is not None:
         context_of(bound).guard.row_filter(checked)

@@ -334,7 +334,7 @@ def _malformed(why: str, request: Request) -> Response:
 
 async def _nothing(request: object, error: Exception) -> starlette.responses.Response:
     """Answer what Starlette does not find with a problem document, as the surfaces do."""
-    response = refusal(NotFound("There is nothing at this path"))
+    response = refusal(NotFound("No resource has this path"))
     return starlette.responses.Response(response.body, response.status, response.headers)
 
 

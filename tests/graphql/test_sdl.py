@@ -205,7 +205,7 @@ def test_descriptions_come_from_the_docs(schema: GraphQLSchema) -> None:
     assert types["Specimen"].fields["text"].description == "What it says"  # type: ignore[union-attr]
     assert types["Status"].description == "How far it is."
     search = schema.query_type.fields["specimenSearch"]  # type: ignore[union-attr]
-    assert search.args["limit"].description == "Matches a page holds. Default: 25"
+    assert search.args["limit"].description == "The most items on a page. Default: 25"
     assert schema.mutation_type.fields["echo"].description == "Give back what was given."  # type: ignore[union-attr]
 
 

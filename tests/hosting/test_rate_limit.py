@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from persisty import App, InvalidDeclaration
-from persisty.api.http.rate_limit import Buckets, Rate, neighbourhood, rate_of
+from persisty.api.http.rate_limit import Buckets, Rate, counted_address, rate_of
 from persisty.hosting.server import Server
 
 from .test_server import bearer
@@ -92,7 +92,7 @@ def test_no_more_callers_are_remembered_than_there_are_places() -> None:
     ],
 )
 def test_a_network_of_ipv6_is_one_client(address: str | None, counted: str | None) -> None:
-    assert neighbourhood(address) == counted
+    assert counted_address(address) == counted
 
 
 @pytest.fixture

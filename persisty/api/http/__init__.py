@@ -1,1 +1,1 @@
-"""HTTP for every surface: messages, negotiation, caching, preconditions, problems. No host and no store is known here."""
+"""HTTP for every surface: messages, negotiation, caching, preconditions, problems. These modules depend on no host and on no store."""

@@ -1,7 +1,7 @@
-"""Authenticate a request before a surface sees it, alike for every host.
+"""Authenticate a request before a surface sees it, in the same way for every host.
 
-A request with invalid credentials is answered with 401 and reaches no surface, so nothing is executed. A request without credentials is anonymous;
-the error for a forbidden action then asks for credentials.
+A request with invalid credentials is answered with 401 and reaches no surface, so nothing is executed. A request without credentials is anonymous.
+If an anonymous caller lacks access, the response is 401 instead of 403.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cache headers of responses and conditional requests: `ETag`, `Last-Modified`, `Cache-Control`, `Vary`, `If-Match` and the others.
 
-An ETag is a hash of the exact bytes, because callers may see different attributes of one item. The ETag of an item with a version starts with it,
-so that a conditional write needs no read: the version travels with it as its condition.
+An ETag is a hash of the exact bytes, because callers may see different attributes of one item. The ETag of an item with a version starts with the
+version. A conditional write then needs no read: the version is its condition.
 """
 
 from __future__ import annotations
@@ -27,20 +27,23 @@ from .preconditions import http_date, preconditions
 HASH = 12
 """Bytes of a hash: 96 bits."""
 NEVER = Cache()
-NOTHING_MORE: Mapping[str, str] = {}
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Validators(Struct, frozen=True):
-    """The attributes of an item that tell its versions apart, as far as everybody who may read the item may see them. `version` is
-    counted by the engine, `updated` set with every write; `modified` is the time of `Last-Modified`."""
+    """The attributes that distinguish the versions of an item, if every caller who may read the item may read them. The engine counts `version`.
+    Every write sets `updated`. `modified` is the time of `Last-Modified`."""
 
     version: Attribute | None = None
     updated: Attribute | None = None
     modified: Attribute | None = None
 
     def tag(self, body: bytes, item: Any = None, *, whole: bool = True) -> str:
-        """Return the ETag of a response's bytes. `item`: the one that they show, `whole` or in part or with others. Its version is the beginning
-        of the ETag, up to a point; the hash of an item without a version is, up to a hyphen, unless the item is shown whole."""
+        """Return the ETag of a response's bytes. `item`: the item that they show. `whole`: they show all of it, and no other items.
+
+        The ETag starts with the item's version and a dot. If the item has no version and is not shown whole, it starts with the hash of the item
+        and a hyphen.
+        """
         digest = _digest(body)
         if item is None:
             return f'"{digest}"'
@@ -79,19 +82,19 @@ def validators(meta: StoreMeta[Any]) -> Validators:
 
 
 def _generated(meta: StoreMeta[Any], generator: Generator) -> Attribute | None:
-    """The attribute that only the generator ever sets, and that is hidden from nobody."""
+    """Return the attribute that only this generator sets and that every caller may read. None if there is none."""
     found = (one for one in meta.attributes.values() if one.generator is generator)
     return next((one for one in found if one.readable is True and one.updatable is False), None)
 
 
 class Answers:
-    """Makes the answers to the GETs of one operation."""
+    """Makes the responses of one operation, with their cache headers."""
 
     def __init__(self, operation: StoreOperation | ActionOperation, *varies: str) -> None:
-        """`varies`: the request headers by which responses differ, besides those that identify the caller."""
+        """`varies`: the request headers that responses depend on, apart from `authorization`."""
         self._mixed = _varied(MIXED, varies)
         self._validators = validators(operation.meta) if isinstance(operation, StoreOperation) else Validators()
-        self._told = _told(operation, varies)
+        self._cache_headers = _cache_headers(operation, varies)
 
     def answer(
         self,
@@ -101,20 +104,23 @@ class Answers:
         *,
         included: bool = False,
         listed: bool = False,
-        more: Mapping[str, str] = NOTHING_MORE,
+        more: Mapping[str, str] = NO_HEADERS,
     ) -> Response:
-        """Return 200 with the content, or 304 without it for a client that has this version. `item`: the one that the content shows.
-        `included`: items of other stores are in the content, so that it has not the item's time. `listed`: the content has `items`, whose size is limited. `more`: headers of the content.
-        `PreconditionFailed` if the request requires another version."""
+        """Return the response to a GET: 200 with the content, or 304 without it for a client that has this version.
+
+        `item`: the item that the content shows. `included`: the content has items of other stores, so it has no `Last-Modified`. `listed`: the
+        content has `items`, whose size is limited. `more`: headers of the content. Raises `PreconditionFailed` if the request requires another
+        version.
+        """
         body = encode_items(content, included=included) if listed else encode(content)
-        found, told = self._validators, self._mixed if included else self._told(content, body)
-        tag = told.tag or found.tag(body, item, whole=content is item)
-        modified = told.modified or found.date(None if included else item)
-        headers = {"etag": tag, **told.headers}
+        found, cached = self._validators, self._mixed if included else self._cache_headers(content, body)
+        tag = cached.tag or found.tag(body, item, whole=content is item)
+        modified = cached.modified or found.date(None if included else item)
+        headers = {"etag": tag, **cached.headers}
         if modified is not None:
             headers["last-modified"] = http_date(modified)
-        asked = preconditions(request.headers, reading=True)
-        status = 200 if asked is None else asked.of_read(tag, modified)
+        conditions = preconditions(request.headers, reading=True)
+        status = 200 if conditions is None else conditions.of_read(tag, modified)
         if status == 412:
             raise PreconditionFailed(item=item)
         if status == 304:
@@ -122,7 +128,7 @@ class Answers:
         return Response(200, {**JSON, **headers, **more}, body)
 
     def written(self, item: Any, status: int, headers: Mapping[str, str]) -> Response:
-        """The answer to a write of an item, with the validators of its new version."""
+        """Return the response to a write of an item, with the validators of its new version."""
         body = encode(item)
         validating = {"etag": self._validators.tag(body, item)}
         if modified := self._validators.date(item):
@@ -130,27 +136,30 @@ class Answers:
         return Response(status, {**JSON, **headers, **validating}, body)
 
 
-class Told(Struct, frozen=True):
-    """Headers of an operation's responses. `tag` and `modified` only if a custom action provides its own."""
+class CacheHeaders(Struct, frozen=True):
+    """The cache headers of an operation's responses. `tag` and `modified` are set only if a custom action provides its own."""
 
     headers: Mapping[str, str]
     tag: str | None = None
     modified: datetime | None = None
 
 
-MIXED = Told({"cache-control": "private, no-cache", "vary": "authorization"})
+MIXED = CacheHeaders({"cache-control": "private, no-cache", "vary": "authorization"})
 """Headers of a response that includes items of other stores, whose rules and caches are not evaluated."""
 
 
-def _varied(told: Told, varies: tuple[str, ...]) -> Told:
-    return Told(varying(told.headers, *varies)) if varies else told
+def _varied(cached: CacheHeaders, varies: tuple[str, ...]) -> CacheHeaders:
+    return CacheHeaders(varying(cached.headers, *varies)) if varies else cached
 
 
-def _told(operation: StoreOperation | ActionOperation, varies: tuple[str, ...]) -> Callable[[Any, bytes], Told]:
+def _cache_headers(
+    operation: StoreOperation | ActionOperation, varies: tuple[str, ...]
+) -> Callable[[Any, bytes], CacheHeaders]:
+    """Return the function that takes the content and the bytes of a response and returns its cache headers."""
     if isinstance(operation, StoreOperation):
         headers = _headers(operation.meta.cache or NEVER, everybody=shared(operation.meta, operation.verb))
-        told = _varied(Told(headers), varies)
-        return lambda content, body: told
+        cached = _varied(CacheHeaders(headers), varies)
+        return lambda content, body: cached
     anybody, control = operation.access.constant is True, operation.action.cache_control
     holds_items = anybody and may_contain_items(operation.result)
     known = NEVER if control is None else cache_of(control)
@@ -159,9 +168,9 @@ def _told(operation: StoreOperation | ActionOperation, varies: tuple[str, ...]) 
         return anybody and not (holds_items and depends_on_caller(content))
 
     if known is None:
-        return lambda content, body: _asked(control, content, body, everybody(content))
+        return lambda content, body: _from_action(control, content, body, everybody(content))
     name, by_caller = known.modified, {one: _headers(known, everybody=one) for one in (True, False)}
-    return lambda content, body: Told(
+    return lambda content, body: CacheHeaders(
         by_caller[known.public and everybody(content)], modified=_moment(content, name) if name else None
     )
 
@@ -185,13 +194,14 @@ def _headers(cache: Cache, *, everybody: bool) -> dict[str, str]:
     return {"cache-control": ", ".join(directives), **({} if everybody else {"vary": "authorization"})}
 
 
-def _asked(control: Any, content: Any, body: bytes, anybody: bool) -> Told:
+def _from_action(control: Any, content: Any, body: bytes, anybody: bool) -> CacheHeaders:
     """Return the headers that an action's own cache control gives for this response."""
     said = control.get_cache_header_from_content(body)
     left = 0 if said.expire_at is None else int((said.expire_at - datetime.now(said.expire_at.tzinfo)).total_seconds())
     cache = Cache(max(left, 0), not said.private, said.must_revalidate)
     opaque = blake2b(str(said.etag).encode(), digest_size=HASH).hexdigest() if said.etag else None
-    return Told(_headers(cache, everybody=anybody and cache.public), opaque and f'"{opaque}"', _aware(said.updated_at))
+    headers = _headers(cache, everybody=anybody and cache.public)
+    return CacheHeaders(headers, opaque and f'"{opaque}"', _aware(said.updated_at))
 
 
 def _moment(content: Any, name: str) -> datetime | None:

@@ -1,7 +1,6 @@
-"""Compressed answers: gzip (RFC 1952) for clients that take it, of what is large enough to gain by it.
+"""Compress large responses with gzip (RFC 1952) for clients that accept it.
 
-A host has nothing to do but send the bytes; who does not take gzip, pays for one comparison. Tags of compressed answers are others:
-`persisty.api.http.preconditions` understands them when they come back.
+A host sends the bytes as they are. A compressed response has its own ETag, which `persisty.api.http.preconditions` reads in later requests.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from .negotiation import takes_gzip
 from .preconditions import coded_tag
 
 SMALL = 1024
-"""Bytes below which an answer is sent as it is: it fits into one packet anyway."""
+"""A response with fewer bytes is not compressed: it fits into one packet."""
 LEVEL = 1
-"""Level of zlib. Pages of items get 10% smaller at level 6, for two to three times the time. No level compresses random keys and times."""
+"""Level of zlib. Level 6 makes pages of items 10% smaller and takes two to three times as long. No level compresses random keys and times."""
 GZIP = zlib.MAX_WBITS | 16
-"""Makes zlib write gzip, whose header then names no time: equal answers have equal bytes."""
+"""Makes zlib write gzip with no time in its header, so that equal responses have equal bytes."""
 
 
 def coded(request: Request, response: Response) -> Response:
-    """A large response, or one in chunks, as the client takes it, and with the word that others may get it otherwise."""
+    """Return a large response, or one in chunks, compressed if the client accepts it, and with `Vary: accept-encoding`."""
     headers = varying(response.headers, "accept-encoding")
     if not takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(response.status, headers, response.body, response.chunks)
@@ -35,18 +34,18 @@ def coded(request: Request, response: Response) -> Response:
 
 
 def unmodified(request: Request, headers: Mapping[str, str], tag: str, size: int) -> Mapping[str, str]:
-    """The headers of a 304 for an answer of this size and with this tag: those of its 200, but with the tag of what the client has,
-    which may be what is not compressed."""
+    """Return the headers of a 304 instead of a 200 with this size and ETag. The ETag is that of the response which the client has, compressed or
+    not."""
     if size < SMALL:
         return headers
     known = request.headers.get("if-none-match", "")
     takes = takes_gzip(request.headers.get("accept-encoding", ""))
-    told = coded_tag(tag) if takes and (coded_tag(tag) in known or tag not in known) else tag
-    return {**varying(headers, "accept-encoding"), "etag": told}
+    current = coded_tag(tag) if takes and (coded_tag(tag) in known or tag not in known) else tag
+    return {**varying(headers, "accept-encoding"), "etag": current}
 
 
 def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Each chunk is made to come out whole: who reads lines gets those that there are, not those that a buffer lets go."""
+    """Yield each chunk compressed and flushed, so that a client which reads lines gets every line at once."""
     compressor = zlib.compressobj(LEVEL, wbits=GZIP)
     try:
         for chunk in chunks:

@@ -40,7 +40,7 @@ MAX_PARAMETERS = 200
 
 
 MAX_FAULT = 1_000
-"""Characters that are shown of the path and of the message of a fault. Both may repeat names from the request."""
+"""The most characters of a fault's path, and of its message, in a response. Both may repeat names from the request."""
 
 
 def listed(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
@@ -65,11 +65,11 @@ def document_of(error: PersistyError) -> dict[str, Any]:
 
 
 def _error(value: Any) -> dict[str, Any]:
-    """Encode an error within an answer: the one of an item that a page lacks."""
+    """Encode an error within a response: that of an item which a page cannot show."""
     if isinstance(value, PersistyError):
         document: dict[str, Any] = with_ordered_sets(document_of(value))
         return document
-    raise TypeError(f"No JSON of {type(value).__name__}")
+    raise TypeError(f"Cannot encode {type(value).__name__} as JSON")
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_error)
@@ -79,19 +79,22 @@ def encode(content: Any) -> bytes:
     """Encode the content of a response. Equal contents have equal bytes."""
     try:
         return _ENCODER.encode(content)
-    except TypeError:  # names of an object that are no texts but UUIDs, or members of a set that cannot be compared
+    except TypeError:  # keys of a dict that are not texts, such as UUIDs, or members of a set that cannot be compared
         return msgspec.json.encode(_ordered(with_ordered_sets(content)))
 
 
 MAX_RESPONSE = 1 << 25
-"""Bytes that the items of one response may have."""
+"""The most bytes of the items of one response."""
 SLICE = 25
-"""Items that are encoded before their size is looked at."""
+"""The number of items that are encoded before their size is checked."""
 
 
 def encode_items(content: Any, *, included: bool = False) -> bytes:
-    """Encode a page, or a dict with `items`, with the same bytes as `encode`. `AnswerTooLarge` beyond `MAX_RESPONSE`, before all of it is in memory.
-    `included`: each item contains others, so that the size is looked at after each."""
+    """Encode a page, or a dict with `items`, with the same bytes as `encode`.
+
+    Raises `AnswerTooLarge` beyond `MAX_RESPONSE`, before everything is in memory. `included`: items contain linked items, so the size is checked
+    after each of them.
+    """
     paged = isinstance(content, ResultPage)
     items = content.items if paged else content["items"]
     if len(items) <= SLICE and not included:
@@ -129,14 +132,14 @@ IDENTITY = "identity"
 """The content coding of a body that is not compressed (RFC 9110, 12.5.3)."""
 IDEMPOTENCY_KEY = "idempotency-key"
 ON_EVERY_RESPONSE = {"x-content-type-options": "nosniff"}
-"""Headers that hosts add to every response. A browser must not interpret data as a page or a script."""
+"""Headers that hosts add to every response. They stop browsers from interpreting data as a page or a script."""
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json", "cache-control": "no-store"}
 
 
 class Request(Struct, frozen=True):
-    """`path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it; `query` is the raw query string; names of
-    `headers` are in lower case; `caller` is the one of its credentials; `root` is the root path, percent-encoded, which `path` is below."""
+    """A request. `path` is percent-decoded, as ASGI and API Gateway's HTTP APIs give it. `query` is the raw query string. Names of `headers` are in
+    lower case. `caller` is anonymous before authentication. `root` is the percent-encoded root path, which `path` does not contain."""
 
     method: str
     path: str
@@ -147,7 +150,7 @@ class Request(Struct, frozen=True):
     root: str = ""
 
     def parameters(self) -> list[tuple[str, str]]:
-        """Return the parameters of the query string in order, with repetitions. `InvalidQuery` if it is malformed."""
+        """Return the parameters of the query string in order, with repetitions. Raises `InvalidQuery` if it is malformed."""
         query = self.query
         if not query:
             return []
@@ -164,8 +167,8 @@ class Request(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """Names of `headers` are in lower case. A response of unknown length has `chunks` and an empty `body`. A host sends each chunk as it is
-    produced, and closes the iterator when the client has disconnected."""
+    """A response. Names of `headers` are in lower case. A response of unknown length has `chunks` and an empty `body`. A host sends each chunk as it
+    is produced, and closes the iterator when the client has disconnected."""
 
     status: int
     headers: Mapping[str, str]
@@ -174,13 +177,13 @@ class Response(Struct, frozen=True):
 
 
 def close(chunks: Iterator[bytes]) -> None:
-    """Close the generator of the chunks, whether or not all were taken."""
+    """Close the generator of the chunks, even if some were not read."""
     if isinstance(chunks, Generator):
         chunks.close()
 
 
 def without_content(full: Response) -> Response:
-    """Return the response to a HEAD request: that to the GET without its content."""
+    """Return the response to a HEAD request: the response to the GET, without its content."""
     if full.chunks is not None:
         close(full.chunks)
         return Response(full.status, full.headers)
@@ -189,13 +192,13 @@ def without_content(full: Response) -> Response:
 
 
 def varying(headers: Mapping[str, str], *names: str) -> dict[str, str]:
-    """Return the headers of a response that also depends on these headers of the request."""
+    """Return the headers with these request headers added to `vary`."""
     known = (headers["vary"],) if "vary" in headers else ()
     return {**headers, "vary": ", ".join((*known, *names))}
 
 
 def _rounded(text: str) -> int | float:
-    """Return a number as GraphQL has it: `Float` takes the nearest one, and a `Decimal` is text."""
+    """Return a number as GraphQL reads it: the nearest float. A `Decimal` is sent as text."""
     value = number_of(text)
     return float(text) if isinstance(value, UnroundedNumber) else value
 
@@ -204,8 +207,8 @@ _decode_rounded = msgspec.json.Decoder(float_hook=_rounded).decode
 
 
 def json_body(request: Request, max_body: int = MAX_BODY, *, rounded: bool = False) -> Any:
-    """Return the request's body, decoded. Raises the typed error of what is wrong with it. `rounded`: numbers are floats, also those that a
-    float does not hold."""
+    """Return the decoded body of a request. Raises a typed error if it is too large, has another media type or is not JSON. `rounded`: numbers that
+    a float cannot represent exactly are rounded."""
     if len(request.body) > max_body:
         raise PayloadTooLarge(f"A body has at most {max_body} bytes", limit=max_body)
     if "content-encoding" in request.headers:

@@ -1,6 +1,6 @@
 """Content negotiation: `Accept` and `Accept-Encoding` (RFC 9110, 12.4 and 12.5).
 
-Most clients send no `Accept`, `*/*`, or exactly the one media type of the route. `FINE` lists these, so that they need no parsing.
+Most clients send no `Accept`, `*/*`, or exactly the media type of the route. `ACCEPT_JSON` lists these, so that they need no parsing.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from ...errors import NotAcceptable
 
 JSON_MEDIA, LINES_MEDIA = "application/json", "application/x-ndjson"
 
-FINE = frozenset({None, "*/*", JSON_MEDIA})
+ACCEPT_JSON = frozenset({None, "*/*", JSON_MEDIA})
 """Values of `Accept` (None: absent) for which the response is JSON if the route has JSON."""
 REMEMBERED = 256
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?", re.ASCII)
 
 
 def media_for(accept: str, offered: tuple[str, ...]) -> str:
-    """The media type, of those offered, that the client likes best, the first of equals. `NotAcceptable` if it takes none."""
+    """Return the offered media type that the client prefers, the first of equals. Raises `NotAcceptable` if it accepts none of them."""
     found = _best(accept, offered)
     if found is None:
-        raise NotAcceptable(f"There is {' and '.join(offered)}", offered=list(offered))
+        raise NotAcceptable(f"Available media types: {', '.join(offered)}", offered=list(offered))
     return found
 
 
 @lru_cache(REMEMBERED)
 def _best(accept: str, offered: tuple[str, ...]) -> str | None:
     ranges = _listed(accept)
-    if not ranges:  # an empty list, or nothing but what is none
+    if not ranges:
         return offered[0]
-    liked = {media: _quality(ranges, media) for media in offered}
-    best = max(offered, key=liked.__getitem__)  # the first of equals
-    return best if liked[best] > 0 else None
+    qualities = {media: _quality(ranges, media) for media in offered}
+    best = max(offered, key=qualities.__getitem__)  # the first of equals
+    return best if qualities[best] > 0 else None
 
 
 def _quality(ranges: dict[str, float], media: str) -> float:
@@ -48,13 +48,13 @@ def takes_gzip(accept_encoding: str) -> bool:
     codings = _listed(accept_encoding)
     anything = codings.get("*", 0.0)
     gzip = codings.get("gzip", codings.get("x-gzip", anything))
-    # without a word of it, what is not encoded is taken as the last resort
+    # the unencoded form is acceptable as the last resort if the header does not name it
     return gzip > 0 and gzip >= codings.get("identity", 0.0)
 
 
 def _listed(header: str) -> dict[str, float]:
-    """Name → quality of the members of a list. Parameters count for nothing, a quality that is none for 1; of two with the same
-    name, the one that is liked more."""
+    """Return name → quality of the members of a list. Other parameters are ignored, and a malformed quality is 1. If a name is repeated, its highest
+    quality counts."""
     found: dict[str, float] = {}
     for member in header.split(","):
         name, *parameters = (part.strip(" \t") for part in member.lower().split(";"))

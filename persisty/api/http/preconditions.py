@@ -1,11 +1,11 @@
-"""Preconditions of a request (RFC 9110, section 13): what its headers say of the client's version.
+"""Preconditions of a request (RFC 9110, section 13): the headers that name the client's version.
 
-Validators go one way (`ETag`, `Last-Modified`), and come back as `If-Match`, `If-Unmodified-Since`, `If-None-Match` and
-`If-Modified-Since`, which count in this order. A date that is none is ignored; a list of tags that is none has no tag in it.
+A response has the validators `ETag` and `Last-Modified`. A client sends them back in `If-Match`, `If-Unmodified-Since`, `If-None-Match` and
+`If-Modified-Since`, which are evaluated in this order. A malformed date is ignored, and a malformed list of ETags is an empty list.
 
-A compressed answer has a tag of its own, for its bytes are others: that of the version with `+gzip` before the last quote. Of a
-write it names the same version. Of a GET it does so for a client that takes what is compressed: to any other, as to a cache that asks
-for one, what is not would have to be sent.
+A compressed response has its own ETag, because its bytes differ: the ETag of the version with `+gzip` before the last quote. In a write it names the
+same version. In a GET it does so only if the client accepts gzip. A client that does not accept it needs the uncompressed bytes, which it may not
+have.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .negotiation import takes_gzip
 CODED = "+gzip"
 """Suffix of a compressed response's ETag, within the quotes."""
 WEAK = "W/"
-"""Prefix of an ETag that strong comparison, that of `If-Match`, never accepts."""
+"""Prefix of a weak ETag. Strong comparison, which `If-Match` uses, never accepts one."""
 ANY: Literal["*"] = "*"
 Tags = Literal["*"] | tuple[str, ...]
 """The value of a header: any version, or ETags with their quotes and `W/`."""
@@ -44,17 +44,19 @@ _DATES = tuple(
         rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",
     )
 )
-"""The three forms that a recipient has to take: today's, RFC 850's, and that of asctime."""
+"""The three date formats that a recipient has to accept (RFC 9110, 5.6.7): IMF-fixdate, RFC 850 and asctime."""
 
 
 class Preconditions(Struct, frozen=True):
+    """The values of `If-Match`, `If-Unmodified-Since`, `If-None-Match` and `If-Modified-Since`. None for an absent header."""
+
     match: Tags | None = None
     unmodified_since: datetime | None = None
     none_match: Tags | None = None
     modified_since: datetime | None = None
 
     def of_read(self, tag: str, modified: datetime | None) -> int:
-        """The status that a GET of this version has to answer with: 200, 304 or 412."""
+        """Return the status of the response to a GET of this version: 200, 304 or 412."""
         if self.match is not None:
             if not strongly(tag, self.match):
                 return 412
@@ -73,8 +75,8 @@ def preconditions(headers: Mapping[str, str], *, reading: bool = False) -> Preco
         return None
     match, unmodified_since = headers.get("if-match"), headers.get("if-unmodified-since")
     none_match, modified_since = headers.get("if-none-match"), headers.get("if-modified-since")
-    alike = not reading or takes_gzip(headers.get("accept-encoding", ""))
-    return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match, coded=alike), _date(modified_since))
+    coded = not reading or takes_gzip(headers.get("accept-encoding", ""))
+    return Preconditions(_tags(match), _date(unmodified_since), _tags(none_match, coded=coded), _date(modified_since))
 
 
 HEADERS = frozenset({"if-match", "if-unmodified-since", "if-none-match", "if-modified-since"})
@@ -91,12 +93,12 @@ def weakly(tag: str, tags: Tags) -> bool:
 
 
 def seconds(moment: datetime) -> datetime:
-    """The moment as HTTP writes it."""
+    """Return the moment in UTC, cut to whole seconds, as in HTTP dates."""
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
 def http_date(moment: datetime) -> str:
-    """`Sun, 06 Nov 1994 08:49:37 GMT`."""
+    """Return a moment in the format of HTTP, such as `Sun, 06 Nov 1994 08:49:37 GMT`."""
     at = moment.astimezone(UTC)
     return f"{_day(at.date())} {DIGITS[at.hour]}:{DIGITS[at.minute]}:{DIGITS[at.second]} GMT"
 
@@ -107,12 +109,12 @@ def _day(day: date) -> str:
 
 
 def coded_tag(tag: str) -> str:
-    """The tag of the same version, compressed."""
+    """Return the ETag of the compressed response with the same version."""
     return f'{tag[:-1]}{CODED}"'
 
 
 def _tags(given: str | None, *, coded: bool = True) -> Tags | None:
-    """The tags, those of compressed answers as the versions that they name unless these do not count."""
+    """Return the ETags of a header. `coded`: the ETags of compressed responses are replaced by those of the versions that they name."""
     if given is None:
         return None
     if given.strip(" \t") == ANY:
@@ -126,12 +128,12 @@ def _date(given: str | None) -> datetime | None:
     if found is None:
         return None
     year, month = int(found["year"]), MONTHS.index(found["month"]) + 1
-    if len(found["year"]) == 2:  # one that seems to lie more than 50 years ahead is of the century before
+    if len(found["year"]) == 2:  # a year more than 50 years in the future is one of the past (RFC 9110, 5.6.7)
         now = datetime.now(UTC).year
         year += now - now % 100
         year -= 100 if year > now + 50 else 0
     try:
-        # of a leap second is made the second before
+        # Python has no leap seconds: 60 becomes 59
         return datetime(
             year,
             month,

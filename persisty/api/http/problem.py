@@ -25,7 +25,9 @@ def problem(error: PersistyError) -> dict[str, Any]:
 def as_error(error: Exception) -> PersistyError:
     """Return the error that callers may see. An unexpected exception is logged with its traceback and becomes `InternalError`."""
     if isinstance(error, PersistyError):
-        if error.status >= 500 and not isinstance(error, Unsupported):  # which is the request's doing
+        if error.status >= 500 and not isinstance(
+            error, Unsupported
+        ):  # the request causes `Unsupported`, not the server
             log.error("%s: %s", error.code, error.message, exc_info=error)
         return error
     log.error("internal_error", exc_info=error)
@@ -39,8 +41,9 @@ def refusal(error: Exception) -> Response:
 
 def problem_response(document: Mapping[str, Any]) -> Response:
     """Return a problem document with the headers that its status requires."""
-    told = TOLD.get(document["status"])
-    return Response(document["status"], PROBLEM if told is None else {**PROBLEM, **told(document)}, encode(document))
+    required = REQUIRED_HEADERS.get(document["status"])
+    headers = PROBLEM if required is None else {**PROBLEM, **required(document)}
+    return Response(document["status"], headers, encode(document))
 
 
 def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
@@ -49,8 +52,8 @@ def _challenge(document: Mapping[str, Any]) -> dict[str, str]:
     return {"www-authenticate": "Bearer" if error is None else f'Bearer error="{error}"'}
 
 
-def _patience(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return `Retry-After` (RFC 9110, 10.2.3) in whole seconds, except for a write in doubt, which a retry would repeat."""
+def _retry_after(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return `Retry-After` (RFC 9110, 10.2.3) in whole seconds, except for a write in doubt, which a retry could repeat."""
     left = SOON if document["code"] == Throttled.code and not document.get("in_doubt") else None
     seconds = document.get("retry_after", left)
     return {} if seconds is None else {"retry-after": str(ceil(seconds))}
@@ -59,12 +62,12 @@ def _patience(document: Mapping[str, Any]) -> dict[str, str]:
 SOON = 1
 """Seconds after which a client may retry when an engine was overloaded. The call was already retried for longer than that."""
 
-TOLD: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
+REQUIRED_HEADERS: dict[int, Callable[[Mapping[str, Any]], dict[str, str]]] = {
     401: _challenge,
     405: lambda document: {name: document[name] for name in ("allow",) if name in document},
-    409: _patience,
+    409: _retry_after,
     415: lambda document: {"accept-encoding": IDENTITY} if "coding" in document else {},
-    429: _patience,
-    503: _patience,
+    429: _retry_after,
+    503: _retry_after,
 }
 """Status of a problem → the headers that it requires."""

@@ -1,10 +1,10 @@
 """The rate limit: a token bucket for each caller, in the memory of this process.
 
-A bucket is one number, the time at which it is full again (generic cell rate algorithm, ITU-T I.371). The number of buckets is bounded. When
-all places are taken, the bucket that was used longest ago is dropped.
+A bucket is one number, the time at which it is full again (generic cell rate algorithm, ITU-T I.371). The number of buckets is bounded: beyond it,
+the least recently used bucket is dropped.
 
-An authenticated caller is counted by subject, any other by address. The subject is known only after authentication, which a request with
-invalid credentials does not pass. Such a request is counted by address on its way back.
+An authenticated caller is counted by subject, any other by address. The subject is known only after authentication. A request with invalid
+credentials does not pass it, and is counted by address after it was rejected.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .messages import Request, Response
 from .problem import problem, problem_response
 from .request_trace import CURRENT
 
-PLACES = 20_000
-"""Buckets that are stored."""
+MAX_BUCKETS = 20_000
+"""The most buckets in memory."""
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"([1-9]\d{0,8})/([smh])(?: burst ([1-9]\d{0,8}))?", re.ASCII)
 
@@ -39,7 +39,7 @@ class Rate(Struct, frozen=True):
 
 
 def rate_of(configured: str | None) -> Rate | None:
-    """Parse `100/s`, `1000/m burst 50` or `5000/h`. Without `burst`, all requests may arrive at once. `InvalidDeclaration` for other texts."""
+    """Parse `100/s`, `1000/m burst 50` or `5000/h`. Without `burst`, all requests may arrive at once. Raises `InvalidDeclaration` for other texts."""
     if configured is None:
         return None
     found = _RATE.fullmatch(configured.strip())
@@ -50,9 +50,9 @@ def rate_of(configured: str | None) -> Rate | None:
 
 
 class Buckets:
-    """One bucket for each name. Safe for threads."""
+    """One bucket for each name. Thread-safe."""
 
-    def __init__(self, rate: Rate, places: int = PLACES, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: Rate, places: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = rate.seconds / rate.requests
         self._room = self._interval * (rate.burst - 1)
         self._places, self._clock = places, clock
@@ -78,7 +78,7 @@ class Buckets:
 
 
 class Limited:
-    """Wraps a surface `outside` and `inside` of authentication. Answers 429 to a caller that exceeds the limit."""
+    """Answers 429 to a caller that exceeds the limit. Wraps a surface twice: `inside` of authentication, and `outside` of it."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
@@ -103,12 +103,14 @@ class Limited:
         address = None
         if trace is not None:
             trace.counted, address = True, trace.address
-        wait = self._buckets.take(f"subject {subject}" if subject is not None else f"address {neighbourhood(address)}")
+        wait = self._buckets.take(
+            f"subject {subject}" if subject is not None else f"address {counted_address(address)}"
+        )
         return None if wait is None else problem_response(problem(RateLimited(retry_after=round(wait, 3))))
 
 
-def neighbourhood(address: str | None) -> str | None:
-    """Return the address that is counted. For IPv6 it is the /64 network, because one client has a whole network."""
+def counted_address(address: str | None) -> str | None:
+    """Return the address that is counted: the /64 network of an IPv6 address, because one client has a whole network."""
     if address is None or ":" not in address:
         return address
     try:

@@ -1,6 +1,6 @@
-"""Request ids: what a client, a proxy, an answer and the log call one request by.
+"""Request ids: the name of one request for the client, proxies, the response and the log.
 
-A client's own id is kept where nothing can be hidden in it: it goes into logs and into a header.
+A client's own id is accepted only if it has plain characters, because it is written to logs and to a header.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~:+/=@-]{1,128}", re.ASCII)
 
 
 def given_id(headers: Mapping[str, str]) -> str | None:
-    """The id that the headers (names in lower case) bring along. None without one, or with one that is not plain."""
+    """Return the id in the headers, whose names are in lower case. None if there is none, or if it has other characters or is too long."""
     given = headers.get(REQUEST_ID)
     return given if given is not None and _PLAIN.fullmatch(given) else None

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 
 
 class Trace:
-    """`address` is the client's, None if the host does not know it. `subject` is the caller's, once it is authenticated. `counted`: the rate
-    limit has counted the request."""
+    """The trace of a request. `address` is the client's, None if the host does not know it. `subject` is the caller's, once it is authenticated.
+    `counted`: the rate limit has counted the request."""
 
     __slots__ = ("address", "counted", "request_id", "subject")
 

@@ -14,11 +14,11 @@ from ..routes import ACTIONS, API, ROUTES
 
 _ROOT = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
 _OWN = frozenset(path.split("/")[1] for path in (API, ACTIONS, *(route.path for route in ROUTES)))
-"""First segments of the app's own paths. A root path may begin with one of them."""
+"""First segments of the app's own paths. A root path may begin with one of them too."""
 
 
 def root_path_of(configured: str | None) -> str:
-    """Return the root path of `PERSISTY_ROOT_PATH`, without a slash at its end. `InvalidDeclaration` if it is not one."""
+    """Return the root path of `PERSISTY_ROOT_PATH`, without a slash at its end. Raises `InvalidDeclaration` for a text that is not a path."""
     root = (configured or "").rstrip("/")
     if not root:
         return ""
@@ -30,7 +30,7 @@ def root_path_of(configured: str | None) -> str:
 
 
 def below(root: str, path: str) -> str:
-    """Return the path without the root path, which a proxy may have removed before. Return an empty text for the root path itself.
+    """Return the path without the root path, which a proxy may already have removed. The root path itself becomes an empty text.
 
     Below a root path such as `/api`, the app's own path `/api/message` is distinguished from `/api/api/message`.
     """

@@ -19,8 +19,8 @@ REQUEST_HEADERS: dict[str, str] = {
 """Header of a request → its description."""
 RESPONSE_HEADERS: dict[str, str] = {
     "ETag": "The tag of this version for this caller; ends with `+gzip` if the response is compressed",
-    "Last-Modified": "When the item last changed, if that is known",
-    "Cache-Control": "Who may cache the response, and for how long",
+    "Last-Modified": "When the item last changed, if known",
+    "Cache-Control": "Whether shared caches may store the response, and for how long it is fresh",
     "Vary": "The request headers that the response depends on: `authorization`, `accept`, `accept-encoding`",
 }
 """Header of a response → its description."""

@@ -11,7 +11,7 @@ from .responses import refused
 HEADER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Makes it safe to repeat the request: requests with the same key are carried out once and get the same response. Anonymous "
+    "description": "Makes it safe to repeat the request: requests with the same key are executed once and get the same response. Anonymous "
     "callers send a UUID",
     "schema": {
         "type": "string",

@@ -1,7 +1,7 @@
 """The part of an OpenAPI document that describes one item: its operations and components, as JSON.
 
-A part is kept with the compiled item. It is built again only if the item changes, or the name of a component that it refers to. So a document
-after a change describes the items that have changed, and copies the JSON of all others.
+A part is cached with the compiled item. It is built again only if the item changes, or the name of a component that it refers to. After a change,
+a new document describes only the changed items and copies the JSON of all others.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ MEMBERS: dict[str, dict[str, Any]] = {
         ]
     },
     "malformed_json": {"detail": "The body is not JSON"},
-    "not_acceptable": {"detail": "The answer has none of the media types that Accept names"},
-    "not_found": {"detail": "There is no such item"},
+    "not_acceptable": {"detail": "Available media types: application/json"},
+    "not_found": {"detail": "No item has this key"},
     "precondition_failed": {"detail": "The item has changed", "item": {"id": "1", "version": 2}},
     "rate_limited": {"retry_after": 1},
     "unauthenticated": {"detail": "Not allowed: search of item"},

@@ -1,4 +1,4 @@
-"""The schemas of an item in an OpenAPI document: the item, what may be given and changed of it, filters, pages, edits of a batch."""
+"""The schemas of an item in an OpenAPI document: the item, its creation and its update, filters, pages, edits of a batch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MentionedTypes:
         self._known: dict[int, Schema] = {}
 
     def of(self, annotation: Any) -> Schema:
-        """Return the schema of an annotation, which the item or the action keeps: it is recognized by its identity."""
+        """Return the schema of an annotation. It is recognized by its identity, so the item or the action must refer to it."""
         known = self._known.get(id(annotation))
         if known is None:
             found = described(annotation, self._meta)

@@ -1,1 +1,1 @@
-"""REST: routes, and how a request becomes a call of an operation."""
+"""REST: from a request to the call of an operation, and from its result to a response."""

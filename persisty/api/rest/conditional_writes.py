@@ -1,4 +1,4 @@
-"""Conditional writes: what a request's `If-…` headers say of the client's version of the item, as a condition of the write."""
+"""Conditional writes: the `If-…` headers of a request become a condition of the write."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def taken(request: Request, meta: StoreMeta[Any], error: Conflict) -> PersistyEr
 
 
 class Known(Struct, frozen=True):
-    """The client's version of the item that it writes. Called with the store and the key, it returns the write's condition.
+    """The version of an item that the client has, from the headers of its write. A call with the store and the key returns the write's condition.
 
-    For an item with a version attribute, the condition is the version in the ETag. For any other item, the ETag is compared with that of
-    the stored item, which is read first, and the condition is that the item is still the one that was read:
+    For an item with a version attribute, the condition is the version in the ETag. Any other item is read first and its ETag is compared. The
+    condition is then that the item is still the one that was read:
 
-        this request:  read, compare the tag ──────────────── write if still the same → refused, 412
-        another one:                          write, DONE ──┘
+        this request:  read, compare the ETag ───────────────── write if unchanged → 412
+        another one:                           write, DONE ──┘
     """
 
     asked: Preconditions
 
     def names(self, meta: StoreMeta[Any]) -> bool:
-        """Return whether the headers say which versions may be overwritten, or that any may (`If-Match: *`), in a way that applies to this item."""
+        """Return whether the headers name the versions that may be overwritten, or all of them (`If-Match: *`), in a form that this item supports."""
         since = self.asked.unmodified_since is not None and validators(meta).modified is not None
         return self.asked.match is not None or since
 
@@ -50,7 +50,7 @@ class Known(Struct, frozen=True):
 
 
 def precondition(request: Request) -> Known | None:
-    """Return the precondition in the request's headers, or None. A missing item is answered with 404, whatever the precondition."""
+    """Return the precondition in the request's headers, or None. For a missing item the response is 404 with any precondition."""
     asked = preconditions(request.headers)
     return None if asked is None else Known(asked)
 
@@ -74,9 +74,9 @@ def _condition(asked: Preconditions, store: Store[Any], key: str) -> Filter:
 
 def _versions(tags: Tags | None) -> tuple[int, ...]:
     """Return the versions in ETags."""
-    told = [one.removeprefix(WEAK).strip('"').partition(".") for one in tags or () if one != ANY]
+    parts = [one.removeprefix(WEAK).strip('"').partition(".") for one in tags or () if one != ANY]
     numbers = [
-        int(number) for number, dot, _ in told if dot and number.isascii() and number.isdigit() and len(number) < 20
+        int(number) for number, dot, _ in parts if dot and number.isascii() and number.isdigit() and len(number) < 20
     ]
     return tuple(dict.fromkeys(number for number in numbers if number <= INTEGER_MAX))
 
@@ -98,8 +98,11 @@ def _of_item(tags: Tags) -> Tags:
 
 
 def unchanged(meta: StoreMeta[Any], item: Any) -> Filter:
-    """Return the condition that an item is still as it was read: by the time that every update sets if there is one, else by the attributes
-    that the caller sees. Of lists and objects it compares only whether they are null, and the fields within."""
+    """Return the condition that an item has not changed since it was read.
+
+    It compares the time that every update sets. Without such an attribute, it compares the attributes that the caller may read. A list or an object
+    is compared only by whether it is null, and by its fields.
+    """
     updated = validators(meta).updated
     if updated is not None and updated.get(item) is not None:
         return Compare(updated.name, "eq", updated.get(item))

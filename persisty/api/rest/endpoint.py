@@ -1,7 +1,7 @@
-"""REST: finds the handler of a request, and makes a problem document of every error. No host is known here.
+"""REST: finds the handler of a request, and makes a problem document of every error. It does not depend on a host.
 
-Routes are dictionaries built once: fixed paths, and paths that end in a key. Custom actions, idempotency and the OpenAPI document are
-deferred modules, so that a cold start pays for the stores alone.
+Routes are dictionaries that are built once: fixed paths, and paths that end with a key. Custom actions, idempotency and the OpenAPI document are
+deferred modules, so that a cold start imports only the code for stores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...store.catalogue import Catalogue
 from ...store.store import Store
 from ..http.compression import SMALL, coded
 from ..http.messages import IDEMPOTENCY_KEY, JSON, MAX_BODY, Request, Response, without_content
-from ..http.negotiation import FINE, JSON_MEDIA, media_for
+from ..http.negotiation import ACCEPT_JSON, JSON_MEDIA, media_for
 from ..http.problem import refusal
 from ..multi_store_operations import multi_store_operations
 from ..operations import Operation
@@ -49,7 +49,7 @@ class Routes:
         self.documents: dict[str, Response] = {}
 
     def add(self, route: Route, handled: Handled) -> None:
-        """Add a route. `InvalidDeclaration` if there is such a route already."""
+        """Add a route. Raises `InvalidDeclaration` if another one has its method and path."""
         if route.path.endswith(KEY):
             methods = self.keyed.setdefault(route.path.removesuffix(KEY).removeprefix(API), {})
         else:
@@ -73,7 +73,7 @@ class Rest:
         self._routes = PerRevision(app, self._built)
 
     def _built(self, catalogue: Catalogue, before: Routes | None) -> Routes:
-        """Return the routes of the app's items. Those of a store that is the same as before are reused."""
+        """Return the routes of the app's items. The routes of unchanged stores are reused."""
         made, known = Routes(), {} if before is None else before.parts
         for route, handled in self._fixed.items():
             made.add(route, handled)
@@ -96,7 +96,7 @@ class Rest:
             methods, key = self._route(routes, request.path)
             handler = methods.get(request.method)
             if handler is not None:
-                if request.headers.get("accept") not in FINE:
+                if request.headers.get("accept") not in ACCEPT_JSON:
                     handler = _negotiated(routes, request.headers["accept"], handler)
                 response = handler(request, key)
                 return response if len(response.body) < SMALL and response.chunks is None else coded(request, response)
@@ -123,7 +123,7 @@ class Rest:
             self._actions = self._load_actions()
         methods = self._actions.get(path)
         if methods is None:
-            raise NotFound("There is nothing at this path")
+            raise NotFound("No resource has this path")
         return methods, ""
 
     def _load_actions(self) -> dict[str, Methods]:
@@ -134,7 +134,7 @@ class Rest:
         return found
 
     def _once(self, operation: Operation, handler: Handler) -> Handler:
-        """Return the handler, which carries out a repeated request with the same `Idempotency-Key` only once."""
+        """Return the handler that executes requests with the same `Idempotency-Key` only once."""
         if self._app.idempotency is None or operation.method != "POST":
             return handler
 
@@ -176,7 +176,8 @@ def _allowed(methods: Mapping[str, Handler]) -> str:
 
 
 def _negotiated(routes: Routes, accept: str, handler: Handler) -> Handler:
-    """Return the handler of a media type that the client accepts. `NotAcceptable` if there is none; a response without content is always acceptable."""
+    """Return the handler of the media type that the client prefers. Raises `NotAcceptable` if it accepts none. A response without content is always
+    acceptable."""
     offered = routes.offered.get(handler)
     if offered is None:
         media_for(accept, (JSON_MEDIA,))

@@ -1,7 +1,7 @@
 """`?fields=id,text,author.username`: a response with only these attributes of its items and of the items behind their links.
 
-A name such as `author.username` includes its link. The name of a link itself includes the whole linked item. The shown part of an item is a dict, made by
-a projection that is compiled once for the names. Without links, the engine reads no other attributes.
+A name such as `author.username` includes its link. The name of a link includes the whole linked item. A projection, which is compiled once for
+the names, makes a dict of each item. If no name follows a link, the engine reads only these attributes.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ WHOLE = Shape()
 
 
 def shape(store: Store[Any], links: list[str], names: list[str]) -> Shape:
-    """Return the shape for these links and names. `InvalidQuery` for those that do not exist or that the caller may not see."""
+    """Return the shape for these links and names. Raises `InvalidQuery` for those that do not exist or that the caller may not see."""
     if len(names) > MAX_FIELDS:  # the names are not checked: a response lists few faults
-        many = Fault(pointer(FIELDS), f"An answer has at most {MAX_FIELDS} of them named", found=str(len(names)))
+        many = Fault(pointer(FIELDS), f"At most {MAX_FIELDS} fields can be named", found=str(len(names)))
         raise InvalidQuery(faults=[many])
     faults = include.faults(store, links)
     faults += [fault for position, name in enumerate(names) if (fault := _fault(store, name, position))]
@@ -71,7 +71,7 @@ def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     *path, last = name.split(".")
     where = pointer(FIELDS, position)
     if len(path) > include.MAX_LEVELS:
-        return Fault(where, f"An answer follows links for at most {include.MAX_LEVELS} levels", found=name[:64])
+        return Fault(where, f"A response follows links for at most {include.MAX_LEVELS} levels", found=name[:64])
     here = context_of(store)
     for place, step in enumerate(path):
         link = open_links(here).get(step)
@@ -90,7 +90,8 @@ def _unknown(where: str, name: str, known: Sequence[str]) -> Fault:
 
 
 class _Node(Struct):
-    """The shown part of an item: the attributes that are `named`, or all of them if the item was named itself or no name says which."""
+    """The part of an item that a response shows: the attributes that are `named`, or all of them if the item itself was named (`whole`) or no name
+    selects from it (not `narrowed`)."""
 
     named: dict[str, None] = {}
     below: dict[str, _Node] = {}
@@ -150,7 +151,7 @@ def _projection(meta: StoreMeta[Any], node: _Node) -> Projection | None:
         shown = {name: value for name, get in columns if (value := get(item)) is not UNSET}
         for name, behind in links:
             found = getattr(item, name, UNSET)
-            if found is not UNSET:  # what it leads to can be read
+            if found is not UNSET:  # UNSET: the caller may not read the linked item
                 shown[name] = found if behind is None else _within(found, behind)
         return shown
 

@@ -1,4 +1,4 @@
-"""Handlers of REST: for each verb of a store, and for a custom action, a function from request to response.
+"""Handlers of REST: functions from request to response, one for each verb of a store and for each custom action.
 
 A handler turns the request into the operation's arguments, and its result into a response. `endpoint.py` finds the handler of a request.
 """
@@ -32,7 +32,7 @@ Handler = Callable[[Request, str], Response]
 UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
 """Characters of a URL that are never percent-encoded (RFC 3986, 2.3)."""
 SHOWN = frozenset({FIELDS, include.INCLUDE})
-"""The parameters that say what is shown of items."""
+"""The parameters that select the attributes and links in a response."""
 
 
 class Handled(Struct, frozen=True):
@@ -133,8 +133,8 @@ class Handlers:
 
         def read_batch(request: Request, key: str) -> Response:
             shown, given = self._shape(operation, request)
-            if strangers := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
-                raise InvalidQuery(faults=strangers)
+            if unknown := [Fault(f"/{name}", "Unknown parameter", "key") for name, _ in given if name != "key"]:
+                raise InvalidQuery(faults=unknown)
             errors: list[UnreadableItem] = []
             try:
                 items = call({"keys": [value for _, value in given]}, request.caller)
@@ -163,15 +163,15 @@ class Handlers:
                 raise InvalidInput(faults=faults)
             results: list[EditResult[Any]] = call(body, request.caller)
             documents = [_edit_document(result) for result in results]
-            guilty = next((one.error for one in results if one.error and not isinstance(one.error, Aborted)), None)
-            if body.get("atomic") and guilty is not None:
-                return problem_response({**problem(guilty), "results": documents})
+            cause = next((one.error for one in results if one.error and not isinstance(one.error, Aborted)), None)
+            if body.get("atomic") and cause is not None:
+                return problem_response({**problem(cause), "results": documents})
             return ok({"results": documents})
 
         return edit_batch
 
     def action(self, operation: ActionOperation) -> Handler:
-        """Take the arguments of a custom action from the body, or from the query string if the method has no body."""
+        """Return the handler of a custom action. It reads the arguments from the body, or from the query string if the method has no body."""
         call, reads = operation.call, not operation.mutation or operation.method == "DELETE"
         parameters, arguments = operation.parameters, QueryArguments(operation.parameters)
         answers = None if operation.mutation else Answers(operation)
@@ -185,7 +185,7 @@ class Handlers:
         return act
 
     def _shape(self, operation: StoreOperation, request: Request) -> tuple[Shape, list[tuple[str, str]]]:
-        """Return what the response shows of its items, and the remaining parameters."""
+        """Return the selected attributes and links, and the remaining parameters."""
         given = request.parameters()
         if not given:
             return WHOLE, given
@@ -196,7 +196,7 @@ class Handlers:
         if not links and not names:
             return WHOLE, rest
         store: Store[Any] = operation.store.on_behalf_of(request.caller)
-        # a caller without access learns nothing about the names
+        # before the names are checked, so that a caller without access does not learn which ones exist
         context_of(store).guard.row_filter(VERBS[operation.verb].checks or operation.verb)
         return shape(store, links, names), rest
 
@@ -232,7 +232,7 @@ def _found(item: Any) -> Any:
 
 def _page(call: Callable[..., Any], shown: Shape, arguments: dict[str, Any], request: Request) -> Any:
     """Return a page of a search as it is shown."""
-    if shown.columns:  # then the engine reads these alone
+    if shown.columns:  # the engine reads only these
         return call({**arguments, "select": shown.columns}, request.caller)
     return shown.of(call(arguments, request.caller))
 
@@ -243,7 +243,7 @@ def _none_of(given: list[tuple[str, str]]) -> None:
 
 
 def _edit_document(result: EditResult[Any]) -> dict[str, Any]:
-    """One edit's outcome: `code` `ok` with the item (absent for a delete), or the problem of why it was not done."""
+    """Return the result of an edit: `code` `ok` with the item, which is absent for a deletion, or the problem document of its error."""
     if result.error is not None:
         return problem(result.error)
     return {"code": result.code} if result.item is None else {"code": result.code, "item": result.item}

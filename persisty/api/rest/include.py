@@ -1,6 +1,6 @@
-"""`?include=author,messages.author`: what is behind the links of an answer's items, in the same answer.
+"""`?include=author,messages.author`: a response that includes linked items.
 
-Each link is loaded for all items at once. What the caller may not read behind a link is not there, as everywhere.
+Each link is loaded for all items at once. Linked items that the caller may not read are left out.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ...store.link_loading import open_links
 from ...store.store import Store, context_of
 
 INCLUDE = "include"
-"""The parameter: names of links with commas between, or several times."""
+"""The parameter: names separated by commas, or the parameter repeated."""
 MAX_LEVELS, MAX_LINKS = 3, 10
 """Most levels of links that a response includes, and most links."""
 
 
 def split(given: list[tuple[str, str]], asked: str = INCLUDE) -> tuple[list[str], list[tuple[str, str]]]:
-    """The names that a parameter lists, each once, and the other parameters."""
+    """Return the names that a parameter lists, each once, and the other parameters."""
     named = [name for parameter, value in given if parameter == asked for name in value.split(",") if name]
     return list(dict.fromkeys(named)), [one for one in given if one[0] != asked] if named else given
 
@@ -32,15 +32,15 @@ def faults(store: Store[Any], names: list[str]) -> list[Fault]:
 
 
 def too_many(parameter: str, links: int) -> Fault:
-    """The fault of a parameter with more links than a response follows."""
-    return Fault(pointer(parameter), f"An answer includes at most {MAX_LINKS} links", found=str(links))
+    """Return the fault of a parameter with more links than a response includes."""
+    return Fault(pointer(parameter), f"A response includes at most {MAX_LINKS} links", found=str(links))
 
 
 def _fault(store: Store[Any], name: str, position: int) -> Fault | None:
     steps = name.split(".")
     path = pointer(INCLUDE, position)
     if len(steps) > MAX_LEVELS:
-        return Fault(path, f"An answer follows links for at most {MAX_LEVELS} levels", found=name[:64])
+        return Fault(path, f"A response follows links for at most {MAX_LEVELS} levels", found=name[:64])
     here = context_of(store)
     for step in steps:
         known = open_links(here)

@@ -1,7 +1,7 @@
 """The pages of a search in URLs: its parameters, the link to the next page (RFC 8288), and all pages as lines.
 
 An export reads one page after the other while the client reads its lines. It has one page in memory, and no connection to the engine between two
-pages. A mistake in the request is found at the first page, and answered with its status. A later error is the last line, as a problem document.
+pages. A mistake in the request is found at the first page and has its usual status. A later error is a problem document in the last line.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def export_arguments(given: list[tuple[str, str]]) -> dict[str, Any]:
 def lines(page_of: Callable[[str | None], ResultPage[Any]]) -> Iterator[bytes]:
     """Return the items of all pages, one on a line, as one chunk for each page. `page_of`: cursor → page. Raises the errors of the first page.
 
-    The last line is a problem document if the export ends early, or if some items cannot be read. Then it names them.
+    The last line is a problem document if the export ends early, or if some items cannot be read. It names these items.
     """
     return _lines(page_of(None), page_of)
 

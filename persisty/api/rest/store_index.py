@@ -1,4 +1,4 @@
-"""`GET /api/`: an index of the stores and actions that the app offers, with their paths. It says no more than the OpenAPI document."""
+"""`GET /api/`: an index of the stores and actions that the app offers, with their paths. Everything in it is in the OpenAPI document too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..store_operations import operations_of
 
 
 def store_index(app: App, root: str) -> dict[str, Any]:
-    """Return the index. `root`: the path that the app is below."""
+    """Return the index. `root`: the root path of the app."""
     found: dict[str, Any] = {"app": app.name, "openapi": f"{root}/openapi.json", "stores": []}
     for name, store in app.catalogue.stores.items():
         operations = operations_of(store)
