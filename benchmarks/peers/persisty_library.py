@@ -2,6 +2,7 @@
 
 import sys
 
+from persisty.api.graphql.hosted.document_plans import GraphqlRequest
 from persisty.api.graphql.hosted.schema import GraphqlSchema
 
 from ..answering import serve
@@ -16,7 +17,7 @@ schema = GraphqlSchema(library(sys.argv[1]))
 
 
 def answer() -> bytes:
-    return schema.answer(QUERY, VARIABLES).body
+    return schema.answer(GraphqlRequest(QUERY, VARIABLES)).body
 
 
 if __name__ == "__main__":

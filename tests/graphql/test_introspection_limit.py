@@ -8,6 +8,7 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from persisty import App, Attr, public, stored
+from persisty.api.graphql.hosted.document_plans import GraphqlRequest
 from persisty.api.graphql.hosted.endpoint import GraphqlEndpoint
 from persisty.api.graphql.hosted.introspection_size import IntrospectionSize
 from persisty.store.patience import WouldWait, attempting
@@ -64,23 +65,23 @@ def test_the_size_is_at_least_the_values_of_the_answer(schema: Any) -> None:
 
 
 def test_an_answer_about_the_schema_is_cached_for_every_caller(schema: Any) -> None:
-    assert schema.answer(FULL) is schema.answer(FULL)
+    assert schema.answer(GraphqlRequest(FULL)) is schema.answer(GraphqlRequest(FULL))
     text = "query A($all: Boolean) { __schema { types { fields(includeDeprecated: $all) { name } } } }"
-    assert schema.answer(text, {"all": True}) is not schema.answer(text, {"all": True})
+    assert schema.answer(GraphqlRequest(text, {"all": True})) is not schema.answer(GraphqlRequest(text, {"all": True}))
 
 
 def test_a_large_answer_is_not_made_in_an_event_loop(schema: Any) -> None:
     with pytest.raises(WouldWait):
-        attempting(schema.answer, FULL)
-    made = schema.answer(FULL)
-    assert attempting(schema.answer, FULL) is made
+        attempting(schema.answer, GraphqlRequest(FULL))
+    made = schema.answer(GraphqlRequest(FULL))
+    assert attempting(schema.answer, GraphqlRequest(FULL)) is made
 
 
 def test_a_mutation_beside_a_query_for_the_schema_stays_a_mutation() -> None:
     item = stored(access=public)(type("Note", (), {"__annotations__": {"id": Attr[str]}, "__module__": __name__}))
     schema = GraphqlEndpoint(App("notes", items=[item], url="memory://")).schema
     text = 'mutation M { noteCreate(item: {id: "1"}) { id } } query Q { __schema { types { name } } noteCount }'
-    assert len(schema.prepare(text, {}, "M").mutations) == 1
+    assert len(schema.prepare(GraphqlRequest(text, {}, "M")).mutations) == 1
     assert schema.execute(text, operation_name="Q")["data"]["noteCount"] == 0
     schema.execute(text, operation_name="M")
     assert schema.execute(text, operation_name="Q")["data"]["noteCount"] == 1

@@ -114,7 +114,7 @@ def test_the_function_is_told_which_documents_are_executed(
         ("documents.json", "http", "has to be in examples/"),
         ("examples/../documents.json", "http", "has to be in examples/"),
         ("/examples/documents.json", "http", "has to be in examples/"),
-        ("examples/documents.json", "http", "has no documents"),
+        ("examples/documents.json", "http", "Cannot read documents"),
     ],
 )
 def test_documents_that_would_not_be_held_to_stop_the_synth(

@@ -1,1 +1,1 @@
-"""GraphQL over HTTP and WebSocket, for requests that arrive whole."""
+"""The hosted GraphQL endpoint, over HTTP and WebSocket. graphql-core parses and validates complete documents here."""

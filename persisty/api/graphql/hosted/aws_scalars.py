@@ -1,4 +1,4 @@
-"""AWS's scalars as the hosted schema reads and writes them: what AppSync does itself, so that both take and give the same."""
+"""AWS's scalars for the hosted schema. AppSync has them built in, and both accept and return the same values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ....model.types import identity
 
 
 def _json(value: Any) -> Any:
-    """AWSJSON as AppSync takes it: text only, handed on parsed."""
+    """Parse AWSJSON, which is JSON in a text, as on AppSync."""
     if isinstance(value, str):
         try:
             return nesting.decode(value, decode)
@@ -26,8 +26,8 @@ def _json(value: Any) -> Any:
     raise GraphQLError("AWSJSON cannot represent a value that is not JSON as text")
 
 
-def _spelled(name: str, kind: Any) -> Callable[[Any], Any]:
-    """Check the spelling and hand on the text: operations read it as they read it from REST."""
+def _text_of(name: str, kind: Any) -> Callable[[Any], Any]:
+    """Return a parser that checks the format and returns the text unchanged. Operations parse it, as they do for REST."""
 
     def parse(value: Any) -> Any:
         if isinstance(value, str):
@@ -37,7 +37,7 @@ def _spelled(name: str, kind: Any) -> Callable[[Any], Any]:
                 pass
             else:
                 return value
-        raise GraphQLError(f"{name} cannot represent a value that is not spelled in ISO 8601")
+        raise GraphQLError(f"{name} cannot represent a value that is not in ISO 8601")
 
     return parse
 
@@ -48,7 +48,7 @@ def json_text(value: Any) -> str:
 
 SCALARS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "AWSJSON": (_json, json_text),
-    "AWSDateTime": (_spelled("AWSDateTime", Annotated[datetime, Meta(tz=True)]), identity),
-    "AWSDate": (_spelled("AWSDate", date), identity),
+    "AWSDateTime": (_text_of("AWSDateTime", Annotated[datetime, Meta(tz=True)]), identity),
+    "AWSDate": (_text_of("AWSDate", date), identity),
 }
-"""Scalar → what reads its values and what writes them."""
+"""Scalar → the functions that parse and serialize its values."""

@@ -1,4 +1,4 @@
-"""A cache that is bounded by the cost of its values, in bytes. When it is full, the value that was used longest ago is dropped."""
+"""A cache that is bounded by the cost of its values, in bytes. When it is full, the least recently used value is dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[V]):
-    """Text → value. `most`: the cost of all values together. Safe for threads."""
+    """Text → value. `most`: the limit of the total cost. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most, self.cost = most, 0
@@ -30,7 +30,7 @@ class BoundedCache(Generic[V]):
             return found[0]
 
     def put(self, name: str, value: V, cost: int) -> None:
-        """Remember the value, unless it costs more than a tenth of the cache: one value never replaces most others."""
+        """Store the value, unless it costs more than a tenth of the cache: one value must not replace most others."""
         if cost > self._most // 10:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Limits of a document, checked before validation: a small text can request very much."""
+"""Limits of a document. They are checked before validation, because a short text can request a very large response."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .repeated_fields import compares_more
 
 
 class Limits(Struct, frozen=True):
-    """`tokens` of the text; `depth`, `fields` and `aliases` of what it selects, a fragment counted wherever it is spread; `definitions`: its
-    operations and fragments; `values`: those in its variables; `comparisons`: of fields with one
-    response name in the same place, for validation; `complexity`: values that its answer may hold (`complexity.py`).
+    """The limits of a document.
 
-    Introspection may go as deep as it has to, unless `introspection` is off: then there is none.
+    `tokens`: of the text. `depth`, `fields`, `aliases`: of the selection, where a fragment counts each time it is spread. `definitions`: operations
+    and fragments. `values`: in the variables. `comparisons`: of fields with the same response name in one place, which validation makes.
+    `complexity`: values in the response (`complexity.py`). `introspection`: whether it is allowed; `depth` does not limit it.
     """
 
     tokens: int = 5_000
@@ -57,7 +57,7 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
     try:
         costs = [_cost(one.selection_set, fragments, known) for one in operations]
         unused = [fragments[name] for name in fragments.keys() - known.keys()]
-        costs += [_cost(one, fragments, known) for one in unused]  # validation refuses them, but reads them first
+        costs += [_cost(one, fragments, known) for one in unused]  # validation rejects them, but reads them first
     except RecursionError:
         return ["The document is nested too deeply"]
     found = (
@@ -66,11 +66,11 @@ def excesses(document: DocumentNode, limits: Limits) -> list[str]:
         ("aliases", limits.aliases, sum(one.aliases for one in costs)),
         ("definitions", limits.definitions, len(document.definitions)),
     )
-    told = [f"The document has more than {limit} {what}" for what, limit, spent in found if spent > limit]
+    messages = [f"The document has more than {limit} {name}" for name, limit, used in found if used > limit]
     roots = [*(one.selection_set for one in operations), *unused]
-    if not told and compares_more(roots, fragments, limits.comparisons):
+    if not messages and compares_more(roots, fragments, limits.comparisons):
         return ["The document repeats too many fields in one place"]
-    return told
+    return messages
 
 
 def holds_more(given: Any, most: int) -> bool:
@@ -120,6 +120,6 @@ def _cost(selections: SelectionSetNode | None, fragments: _Fragments, known: dic
 
 def _fragment_cost(name: str, fragments: _Fragments, known: dict[str, _Cost]) -> _Cost:
     if name not in known:
-        known[name] = _Cost()  # a fragment that spreads itself ends here; validation refuses it
+        known[name] = _Cost()  # a fragment that spreads itself ends here; validation rejects it
         known[name] = _cost(fragments.get(name), fragments, known)
     return known[name]

@@ -1,4 +1,4 @@
-"""A checked document, its execution plans, and a request that is ready to be executed."""
+"""A GraphQL request, its checked document with execution plans, and a request that is ready to be executed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.utilities import coerce_input_value
 from msgspec import Struct
 
+from ....security.caller import ANONYMOUS, Caller
 from ...operations import Operation
 from ..executor import Node
 from ..response import Answer
 from ..selection import Selected
 from .document_limits import fields_of
 from .field_collection import fragments_of, switches_of
+from .subscription import Live
 
 REMEMBERED_PLANS = 16
-"""Plans that are cached of one document."""
+"""The most cached plans of one document."""
 DOCUMENT_COST, PLAN_COST = 12_000, 500
 """Bytes of a cached document, and of each field in each plan: measured, and rounded up."""
 SCALAR = frozenset({str, int, float, bool})
@@ -34,7 +36,7 @@ class RootField(Struct, frozen=True):
 
 
 class DocumentPlan(Struct, frozen=True):
-    """Key → what answers it: a root field, the name of the root type, or the document that selects it of the schema."""
+    """Key → a root field, the name of the root type for `__typename`, or a document for graphql-core that selects the key from the schema."""
 
     fields: dict[str, RootField | str | DocumentNode]
 
@@ -54,8 +56,19 @@ class DocumentPlan(Struct, frozen=True):
         return tuple(one.operation for one in self.fields.values() if isinstance(one, RootField))
 
 
+class GraphqlRequest(Struct, frozen=True):
+    """A request. `read_only`: a mutation raises `MethodNotAllowed`. `begin`: receives a subscription, if the connection can serve one."""
+
+    text: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+    caller: Caller = ANONYMOUS
+    read_only: bool = False
+    begin: Callable[[Live], None] | None = None
+
+
 class Prepared(Struct, frozen=True):
-    """A request that is ready to be executed. `mutations`: the operations of a mutation's root fields; none for a query."""
+    """A request that is ready to be executed. `mutations`: the operations of a mutation's root fields, empty for a query."""
 
     mutations: tuple[Operation, ...]
     execute: Callable[[], Answer]
@@ -65,7 +78,7 @@ class CheckedDocument:
     """A valid document, and its plans."""
 
     def __init__(self, schema: GraphQLSchema, node: DocumentNode, introspection: int = 0) -> None:
-        """`introspection`: values that its answer may hold about the schema."""
+        """`introspection`: the most values about the schema in its response."""
         self.schema, self.introspection = schema, introspection
         self.node, self.fragments, self.switches = node, fragments_of(node), sorted(switches_of(node))
         self.plans: dict[tuple[Any, ...], DocumentPlan] = {}
@@ -74,8 +87,8 @@ class CheckedDocument:
         self._signatures: dict[int, list[GraphQLVariableSignature] | None] = {}
 
     def plainly(self, definitions: Sequence[VariableDefinitionNode], given: Mapping[str, Any]) -> VariableValues | None:
-        """Return the variables as graphql-core coerces them, without reading their definitions again. Returns None unless a scalar is given
-        for each."""
+        """Return the variables as graphql-core coerces them, without reading their definitions again. None unless each of them is given as a
+        scalar."""
         known = self._signatures.get(id(definitions))
         if known is None:
             found = [get_variable_signature(self.schema, one) for one in definitions]

@@ -1,8 +1,8 @@
-"""Documents: parsed, checked against the limits, and validated against the schema.
+"""Documents: parse them, check the limits, and validate them against the schema.
 
-Errors have the codes that every surface has: a value that does not fit its argument is `invalid_input` or
-`invalid_query` with the same path as over REST, everything else about a document is `malformed_graphql`. AppSync refuses
-such requests itself; arguments that reach its function all the same get these codes from the operations.
+Errors have the codes of every surface. A value that does not fit its argument is `invalid_input` or `invalid_query`, with the same path as over
+REST. Any other error of a document is `malformed_graphql`. AppSync rejects such requests itself; for arguments that still reach its function,
+the operations raise the same codes.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ from .document_limits import Limits, excesses
 from .unknown_members import UnknownMember, without_unknown_members
 
 MAX_ERRORS = 50
-"""Most errors that are reported of one document or of its variables."""
+"""The most errors that are reported for one document or its variables."""
 
 STORED = "stored"
-"""Marks a field whose arguments are those of a store's verb, or of a link: a key of its extensions."""
+"""Key in the extensions of a field whose arguments are those of a store's verb or of a link."""
 
 
 class Rejected(Exception):
-    """A document, or its variables, that cannot be executed. `errors` say why, each with its code."""
+    """Raised for a document that cannot be executed, or whose variables do not fit. Each of `errors` has its code."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__("; ".join(error.message for error in errors))
@@ -64,18 +64,18 @@ class Rejected(Exception):
 
 
 def malformed(message: str, nodes: Any = None) -> GraphQLError:
-    """An error of the document itself."""
+    """Return an error of the document itself."""
     return GraphQLError(message, nodes, extensions=error_extensions(MalformedGraphql()))
 
 
 def parsed(text: str, limits: Limits) -> DocumentNode:
-    """Return the document, within the limits. Raises `Rejected`."""
+    """Return the parsed document. Raises `Rejected` if it is malformed or exceeds a limit."""
     try:
         document = parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:
         raise Rejected([_coded(error)]) from None
-    if told := excesses(document, limits):
-        raise Rejected([malformed(one) for one in told])
+    if messages := excesses(document, limits):
+        raise Rejected([malformed(one) for one in messages])
     return document
 
 
@@ -91,11 +91,11 @@ def check_variables(
 ) -> None:
     """Raise `Rejected` if a value for a variable is missing or does not fit.
 
-    The check ends at the error that reaches `MAX_ERRORS`, and seeks no similar names: its time is linear in the variables.
+    The check stops after `MAX_ERRORS` errors and suggests no similar names, so its time is linear in the variables.
     """
     errors: list[GraphQLError] = []
 
-    def tell(error: GraphQLError) -> None:
+    def add(error: GraphQLError) -> None:
         errors.append(error)
         if len(errors) == MAX_ERRORS:
             raise Rejected(errors)
@@ -106,7 +106,7 @@ def check_variables(
         value = given.get(name, Undefined)
         needed = is_non_null_type(expected) and definition.default_value is None
         if is_input_type(expected) and (needed or value is not Undefined):
-            report = _Report(tell, definition, *_use(schema, document, name))
+            report = _Report(add, definition, *_use(schema, document, name))
             validate_input_value(value, expected, report, hide_suggestions=True)
     if errors:
         raise Rejected(errors)
@@ -127,29 +127,29 @@ _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """Pattern of graphql-core's message → message of the fault. The name goes to the path."""
 _VALUE = re.compile(r"(, found|[.;] [Ff]ound|: ).*", re.DOTALL)
-"""graphql-core repeats the value, which may be long and private."""
+"""Pattern of the value in graphql-core's message. It is removed, because it may be long and private."""
 
 
 class _Report:
-    """Turns graphql-core's error about a value into one with code and path."""
+    """Converts graphql-core's error about a value to one with a code and a path, and passes it to `add`."""
 
     def __init__(
-        self, tell: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
+        self, add: Any, node: Node, field: GraphQLField | None, argument: str | None, within: Iterable[Any] = ()
     ) -> None:
-        self._report, self._node = tell, node
+        self._add, self._node = add, node
         self._stored = field is not None and field.extensions.get(STORED, False)
         self._argument, self._within = argument, tuple(within)
 
     def __call__(self, error: GraphQLError, path: list[str | int]) -> None:
         if self._argument is None:  # of a directive, or the default of a variable
-            self._report(malformed(error.message, error.nodes or self._node))
+            self._add(malformed(error.message, error.nodes or self._node))
             return
         kind: type[PersistyError] = InvalidInput
         if self._stored:
             kind = ARGUMENT_ERRORS.get(self._argument, InvalidInput)
         fault = _fault(error.message, [self._argument, *self._within, *path])
         extensions = error_extensions(kind(faults=[fault]))
-        self._report(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
+        self._add(GraphQLError(kind.title, error.nodes or self._node, extensions=extensions))
 
 
 def _fault(message: str, path: list[Any]) -> Fault:
@@ -160,7 +160,7 @@ def _fault(message: str, path: list[Any]) -> Fault:
 
 
 class _ValuesRule(ValuesOfCorrectTypeRule):
-    """graphql-core's rule, extended by where a wrong value stands."""
+    """graphql-core's rule, extended by the path of an invalid value."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)

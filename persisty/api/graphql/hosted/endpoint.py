@@ -1,10 +1,11 @@
-"""GraphQL over HTTP: a request in, a response out, for any host.
+"""GraphQL over HTTP for any host: from a request to a response.
 
-Follows the GraphQL-over-HTTP specification. A request that never becomes a GraphQL request (method, media type, size, JSON,
-no query) is answered as over REST, by a problem document with its 4xx. From then on the answer is a GraphQL response: with
-200 as application/json; a client that accepts application/graphql-response+json gets 400 where nothing was executed.
-Queries may come by GET, mutations only by POST as JSON, which no foreign page can send without asking. No batching.
-A mutation with an `Idempotency-Key` is carried out once.
+It follows the GraphQL-over-HTTP specification. If a request is not a GraphQL request (method, media type, size, JSON, no query), the response is
+a problem document with a 4xx status, as over REST. Any other response is a GraphQL response with status 200. A client that accepts
+application/graphql-response+json gets 400 if nothing was executed.
+
+GET is for queries. Mutations need POST with a JSON body, which a page of another origin cannot send without a preflight. Several requests in one
+array are not supported. A mutation with an `Idempotency-Key` is executed once.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ...http.problem import refusal
 from ...revisions import PerRevision
 from ..response import Answer, refused
 from .document_limits import Limits
+from .document_plans import GraphqlRequest
 from .persisted_documents import Documents, declared_in
 from .schema import GraphqlSchema
 from .subscription import Live
@@ -45,7 +47,7 @@ ALLOWED = "GET, HEAD, OPTIONS, POST"
 
 
 class GraphqlEndpoint:
-    """The GraphQL surface of an app, at whatever path the host gives it."""
+    """The GraphQL surface of an app. The host chooses its path."""
 
     def __init__(
         self, app: App, max_body: int = MAX_BODY, limits: Limits | None = None, documents: Documents | None = None
@@ -60,11 +62,11 @@ class GraphqlEndpoint:
 
     @property
     def schema(self) -> GraphqlSchema:
-        """The schema of the app's items as they are now."""
+        """The schema of the app's current items."""
         return self._schema()
 
     def handle(self, request: Request) -> Response:
-        """The response to a request. Never raises."""
+        """Return the response to a request. Never raises."""
         if request.method == "OPTIONS":
             return Response(204, {"allow": ALLOWED})
         if request.method == "HEAD":
@@ -73,8 +75,8 @@ class GraphqlEndpoint:
         return response if len(response.body) < SMALL else coded(request, response)
 
     def handle_live(self, request: Request, begin: Callable[[Live], None]) -> Response:
-        """The response to a request over a connection that stays open: a subscription is handed to `begin`, and
-        the response is empty. Never raises."""
+        """Return the response to a request over a connection that stays open. A subscription is passed to `begin` and has an empty response. Never
+        raises."""
         return self._answer(request, begin)
 
     def _answer(self, request: Request, begin: Callable[[Live], None] | None = None) -> Response:
@@ -86,16 +88,18 @@ class GraphqlEndpoint:
             if IDEMPOTENCY_KEY in request.headers and request.method == "POST" and begin is None:
                 return self._once(request, text, variables, name)
             read_only = request.method == "GET"
-            answer = self.schema.answer(text, variables, name, caller=request.caller, read_only=read_only, begin=begin)
-            return _response(request, answer)
+            return _response(
+                request,
+                self.schema.answer(GraphqlRequest(text, variables, name, request.caller, read_only, begin)),
+            )
         except (PersistedQueryNotFound, UndeclaredDocument) as error:
             return _response(request, refused(error))
-        except Exception as error:  # the edge of the program: a document of the problem, whatever it is
+        except Exception as error:  # the edge of the program: every error becomes a problem document
             return refusal(error)
 
     def _once(self, request: Request, text: str, variables: Mapping[str, Any], name: str | None) -> Response:
-        """Return the response to a request with an `Idempotency-Key`, which carries out the same mutation only once."""
-        prepared = self.schema.prepare(text, variables, name, caller=request.caller)
+        """Return the response to a request with an `Idempotency-Key`. Requests with the same key execute their mutation only once."""
+        prepared = self.schema.prepare(GraphqlRequest(text, variables, name, request.caller))
         if isinstance(prepared, Answer):
             return _response(request, prepared)
         if self._app.idempotency is None or not prepared.mutations:
@@ -108,29 +112,26 @@ class GraphqlEndpoint:
         def carry_out() -> tuple[Response, bool]:
             try:
                 answer = prepared.execute()
-            except (
-                Exception
-            ) as error:  # an operation's error is in the response; any other error may come after a write
+            except Exception as error:  # not an operation's error, which the response has: it may follow a write
                 return refusal(error), True
             done = len(answer.rejected) < len(prepared.mutations)
             return _response(request, answer), done or any(map(self._idempotency.is_outcome, answer.rejected))
 
-        content = msgspec.json.encode(
-            [text, variables, name]
-        )  # a persisted document is the same by its text and by its hash
+        # the text, so that a persisted document named by its hash is the same request
+        content = msgspec.json.encode([text, variables, name])
         try:
             response: Response = self._idempotency.once(request, content, carry_out)
-        except PersistyError as error:  # of the key, or of the store of idempotency records
+        except PersistyError as error:  # an error of the key, or of the store of idempotency records
             return _response(request, refused(error))
         return response
 
 
-def _posted(request: Request, max_body: int) -> Any:
+def _from_body(request: Request, max_body: int) -> Any:
     return json_body(request, max_body, rounded=True)
 
 
-def _asked(request: Request, max_body: int) -> Any:
-    """The parameters of a query by GET, `variables` and `extensions` in JSON."""
+def _from_query_string(request: Request, max_body: int) -> Any:
+    """Return the parameters of a GET, with `variables` and `extensions` decoded from JSON."""
     found: dict[str, Any] = {}
     for name, value in request.parameters():
         if name in found:
@@ -145,18 +146,22 @@ def _asked(request: Request, max_body: int) -> Any:
     return {name: value for name, value in found.items() if value != ""}
 
 
-READERS: dict[str, Callable[[Request, int], Any]] = {"GET": _asked, "POST": _posted}
+READERS: dict[str, Callable[[Request, int], Any]] = {"GET": _from_query_string, "POST": _from_body}
+"""Method → the function that reads the members of a request."""
 
 MEMBERS: dict[str, type] = {
     "query": str, "variables": dict, "operationName": str, "extensions": dict, "documentId": str,
 }  # fmt: skip
-"""Members of a request and the types they have, where they are there."""
+"""Member of a request → its type, if it is given."""
 
 
 def checked(documents: Documents, given: Any) -> tuple[str, Mapping[str, Any], str | None]:
-    """The text of a request, its variables and the operation to execute. Raises `MalformedGraphql` and what `Documents` does."""
+    """Return the text of a request, its variables and the name of the operation to execute.
+
+    Raises `MalformedGraphql`, and the errors of `Documents.text`.
+    """
     if not isinstance(given, dict):
-        fault = Fault("", "Expected one request; several in an array are not taken", "object", type(given).__name__)
+        fault = Fault("", "Expected one request; arrays of requests are not supported", "object", type(given).__name__)
         raise MalformedGraphql(faults=[fault])
     faults = [
         Fault(f"/{name}", f"Expected {kind.__name__}", found=type(given[name]).__name__)
@@ -177,4 +182,4 @@ def _response(request: Request, answer: Answer) -> Response:
 
 
 UNSHARED = {"cache-control": "private, no-cache", "vary": "authorization, accept"}
-"""Headers of a response, which depends on the caller. A query may come by GET, whose responses caches store if no header forbids it."""
+"""Headers of a response, which depends on the caller. Without them, caches could store the response to a GET."""

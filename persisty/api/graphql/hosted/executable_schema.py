@@ -1,8 +1,8 @@
-"""graphql-core's schema of an app, built as far as documents reach into it.
+"""graphql-core's schema of an app. In a large app, only the part that documents use is built.
 
-graphql-core takes 6 ms to build the types of one store. An app with few operations has its whole schema from the start. An app with
-many begins with an empty one: a document that names further root fields adds these and the types behind them. The schema grows a few times, then it
-is built whole, so the work is bounded whatever documents name. Documents that ask about the schema itself need all of it.
+graphql-core takes 6 ms to build the types of one store. An app with few operations builds its whole schema at the start. An app with many starts
+with a small one. A document that uses other root fields adds them and their types. After a few such steps the whole schema is built, which bounds
+the work for any sequence of documents. Introspection needs the whole schema.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from .field_collection import HARMLESS
 from .introspection_size import INTROSPECTION
 
 SMALL = 400
-"""Most operations of an app whose schema is built whole from the start."""
+"""The most operations of an app whose whole schema is built at the start."""
 GROWTHS = 16
-"""Times that the schema grows before it is built whole."""
+"""The number of times that the schema grows before the whole schema is built."""
 
 
 class ExecutableSchema:
@@ -66,7 +66,7 @@ class ExecutableSchema:
         return self._reaching(self._all)
 
     def of_document(self, document: DocumentNode) -> GraphQLSchema:
-        """Return a schema that has everything that the document may name. It is part of each later one."""
+        """Return a schema with every field and type that the document names. It is part of every later one."""
         if self._reached is self._all:
             return self.current
         fields, types = _names(document)
@@ -86,7 +86,7 @@ class ExecutableSchema:
                     if len(reached) == len(self._all):
                         reached = self._all
                     self.current = self._built(reached)
-                    self._reached = reached  # last: a thread that reads it finds the schema that has it
+                    self._reached = reached  # last, so that a thread that sees these fields also sees their schema
         return self.current
 
     def _built(self, fields: set[str]) -> GraphQLSchema:
@@ -111,16 +111,16 @@ class ExecutableSchema:
 
 
 def _first_of_each_root(operations: Mapping[str, Operation], subscriptions: Mapping[str, Subscription]) -> set[str]:
-    """Return one field of each root type, so that every part of the schema has the root types of the whole.
+    """Return one field of each root type, so that every partial schema has the root types of the whole one.
 
-    A batch of several stores reaches the types of all of them, so it is not one of these fields.
+    The batch of several stores is left out, because it needs the types of all of them.
     """
     of_root = {one.mutation: name for name, one in operations.items() if not isinstance(one, MultiStoreOperation)}
     return {*of_root.values(), *list(subscriptions)[:1]}
 
 
 def _names(document: DocumentNode) -> tuple[set[str], set[str]]:
-    """Return the names of all fields of a document, at whatever depth, and those of all types that it names."""
+    """Return the names of all fields in a document, and of all types that it names."""
     fields: set[str] = set()
     types: set[str] = set()
     left: list[Node] = [document]

@@ -31,16 +31,16 @@ from graphql.utilities import coerce_input_literal
 from ..selection import CONDITIONS, Arguments, Selected, no_arguments
 
 HARMLESS = "harmless"
-"""Key in the extensions of a field that neither stores nor changes its arguments, so that its literals are read once."""
+"""Key in the extensions of a field that neither stores nor changes its arguments. Its literals are read once for all calls."""
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
-    """The fragments of a document, by name."""
+    """Return the fragments of a document, by name."""
     return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
 
 
 def switches_of(document: DocumentNode) -> frozenset[str]:
-    """Return the variables of `@skip` and `@include`, which decide which fields are selected."""
+    """Return the variables that `@skip` and `@include` use."""
     found: set[str] = set()
     left: list[Any] = list(document.definitions)
     while left:
@@ -57,7 +57,7 @@ def switches_of(document: DocumentNode) -> frozenset[str]:
 
 
 class Collector:
-    """Collects the selections of one operation. `switches`: the values of the variables that directives look at."""
+    """Collects the selections of one operation. `switches`: the values of the variables that directives use."""
 
     def __init__(
         self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], switches: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Collector:
         self._schema, self._fragments, self._switches = schema, fragments, switches
 
     def fields(self, sets: list[SelectionSetNode]) -> dict[str, list[FieldNode]]:
-        """Key → the fields that answer to it, of selections that are merged."""
+        """Return response key → its fields, of several selections that are merged."""
         found: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
         for one in sets:
@@ -74,7 +74,7 @@ class Collector:
         return found
 
     def selected(self, parent: GraphQLObjectType, key: str, nodes: list[FieldNode]) -> Selected:
-        """The tree of a field of a type."""
+        """Return the selected field of a type, with its tree."""
         name = nodes[0].name.value
         definition = parent.fields.get(name)
         if definition is None:  # __typename
@@ -100,8 +100,8 @@ class Collector:
 
     def _included(self, node: Any) -> bool:
         for directive in node.directives or ():
-            wanted = CONDITIONS.get(directive.name.value)
-            if wanted is not None and self._flag(directive.arguments[0].value) is not wanted:
+            included = CONDITIONS.get(directive.name.value)
+            if included is not None and self._flag(directive.arguments[0].value) is not included:
                 return False
         return True
 

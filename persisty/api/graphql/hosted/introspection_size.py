@@ -1,4 +1,4 @@
-"""The size of introspection answers: an upper bound of the values that an answer about the schema holds, before it is executed.
+"""The size of introspection: an upper bound of the values about the schema in a response, before it is executed.
 
 The bound is counted like complexity, with the sizes of the real schema. `__schema { types { fields { args` reaches each type, field and
 argument once. A type that is reached through another field is counted as the largest one.
@@ -29,10 +29,10 @@ from graphql import (
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 QUICK_INTROSPECTION = 1_000
-"""Values about the schema that an answer may hold if it is made in an event loop: graphql-core takes about ten times as long for each."""
+"""The most values about the schema in a response that is made in an event loop. graphql-core takes about ten times as long for each."""
 INTROSPECTS = re.compile(r"__(?:schema|type)\b", re.ASCII)
 SLACK = 1.25
-"""The limit, as a multiple of the most complete introspection query of graphql-core, which has all that GraphiQL and Apollo request."""
+"""The limit, as a multiple of graphql-core's most complete introspection query, which includes everything that GraphiQL and Apollo request."""
 
 _Kind = str
 
@@ -61,7 +61,7 @@ STEPS: dict[_Kind, dict[str, tuple[_Kind, str]]] = {
 
 
 class IntrospectionSize:
-    """Counts the values of introspection answers of one schema."""
+    """Counts the values in responses to introspection of one schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._numbers = numbers_of(schema)
@@ -72,7 +72,7 @@ class IntrospectionSize:
         self.limit = int(self.of(parse(full)) * SLACK)
 
     def of(self, document: DocumentNode) -> int:
-        """Return the most values about the schema that the answers to the operations of a document hold together."""
+        """Return the most values about the schema in the responses to all operations of a document."""
         fragments = {
             one.name.value: one.selection_set for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
@@ -82,7 +82,7 @@ class IntrospectionSize:
 
 
 class _Walk:
-    """One count. Each fragment is counted once for each kind of object, so that many spreads cost no time."""
+    """One count. Each fragment is counted once for each kind of object and cached, so that many spreads cost no time."""
 
     def __init__(self, numbers: Mapping[str, float], fragments: Mapping[str, SelectionSetNode]) -> None:
         self._numbers, self._fragments = numbers, fragments
@@ -106,13 +106,13 @@ class _Walk:
     def _spread(self, name: str, kind: _Kind) -> float:
         key = name, kind
         if key not in self._known:
-            self._known[key] = 0  # a fragment that spreads itself ends here; validation refuses it
+            self._known[key] = 0  # a fragment that spreads itself ends here; validation rejects it
             self._known[key] = self.values(self._fragments.get(name), kind)
         return self._known[key]
 
 
 def numbers_of(schema: GraphQLSchema) -> dict[str, float]:
-    """Return the numbers of objects in a schema that `STEPS` names."""
+    """Return the numbers of a schema's objects, by the names that `STEPS` uses."""
     types = schema.type_map.values()
     owners = [one for one in types if isinstance(one, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [len(one.fields) for one in owners]

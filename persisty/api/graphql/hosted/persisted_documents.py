@@ -1,9 +1,11 @@
 """Persisted documents: a request names the text of its query instead of sending it.
 
-Two ways, which may be joined. A client that hashes its texts (Apollo's automatic persisted queries: `extensions.persistedQuery` with
-`sha256Hash`) sends the hash, is told `PersistedQueryNotFound` the first time, and sends both once; the process remembers them. An app that
-declares its documents in a file executes no other: a request has one of the texts, or its name as `documentId` or as hash. The file is a
-JSON object of names and texts, or a manifest of `generate-persisted-query-manifest`.
+There are two ways, which can be combined:
+
+* Automatic persisted queries, as in Apollo. A client sends the hash of its text (`extensions.persistedQuery.sha256Hash`). The first response is
+  the error `PersistedQueryNotFound`. The client then sends hash and text once, and the process caches them.
+* Declared documents. An app that lists its documents in a file executes no others. A request has one of the texts, or its name as `documentId` or
+  as hash. The file is a JSON object of names and texts, or a manifest of `generate-persisted-query-manifest`.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ import msgspec
 from ....errors import Fault, InvalidDeclaration, MalformedGraphql, PersistedQueryNotFound, UndeclaredDocument
 
 REMEMBERED = 1_000
-"""Most texts that are cached of those that clients have sent with a hash."""
+"""The most cached texts of those that clients have sent with a hash."""
 REMEMBERED_LENGTH = 16_384
-"""Most characters of a text that is cached."""
+"""The most characters of a cached text."""
 PREFIX = "sha256:"
 """Prefix of a `documentId` that is a hash (GraphQL over HTTP, appendix on persisted documents)."""
 
 
 class Documents:
-    """The texts that requests may name. `declared`: name → text, the only ones that are executed; None where any is."""
+    """The texts that requests may name. `declared`: name → text; no other document is executed. None: every document is."""
 
     def __init__(self, declared: Mapping[str, str] | None = None) -> None:
         self._declared = None if declared is None else dict(declared)
@@ -38,8 +40,11 @@ class Documents:
         self._lock = Lock()
 
     def text(self, given: Mapping[str, Any]) -> str | None:
-        """The text that a request means, None if it has none and names none. Raises `PersistedQueryNotFound`, `UndeclaredDocument`, and
-        `MalformedGraphql` for a hash that is not the text's."""
+        """Return the text that a request has or names. None if it does neither.
+
+        Raises `PersistedQueryNotFound` for an unknown hash, `UndeclaredDocument` for a document that the app does not declare, and
+        `MalformedGraphql` for a hash that is not the text's.
+        """
         sent, name = given.get("query"), _name(given)
         if name is None:
             return sent if sent is None or self._declared is None else self._known(_hash(sent))
@@ -75,13 +80,13 @@ class Documents:
 
 
 def declared_in(file: str | None) -> Documents:
-    """The documents of a file; any without one. `InvalidDeclaration` for a file that is none."""
+    """Return the documents of a file. Without a file, every document is executed. Raises `InvalidDeclaration` for an invalid file."""
     if file is None:
         return Documents()
     try:
         found = msgspec.json.decode(Path(file).read_bytes())
     except (OSError, msgspec.DecodeError) as error:
-        raise InvalidDeclaration(f"{file} has no documents: {error}") from error
+        raise InvalidDeclaration(f"Cannot read documents from {file}: {error}") from error
     if isinstance(found, dict) and isinstance(found.get("operations"), list):
         found = {one.get("id"): one.get("body") for one in found["operations"] if isinstance(one, dict)}
     try:

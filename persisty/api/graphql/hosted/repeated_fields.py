@@ -1,6 +1,6 @@
-"""The cost of validating repeated fields: graphql-core compares each pair of selections that have one response name in the same place.
+"""The cost of validating repeated fields: graphql-core compares each pair of selections with the same response name in one place.
 
-The pairs are counted before validation, because their number grows with the square of a document's length.
+The cost is estimated before validation, because the number of pairs grows with the square of a document's length.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 
 SPREAD = "..."
-"""The name under which the spreads of fragments in one place are counted: graphql-core compares each pair of them, too."""
+"""The name for the spreads of fragments in one place. graphql-core compares each pair of them too."""
 LENGTH = 10
-"""Characters of arguments whose comparison costs as much as that of two fields."""
+"""The number of characters of arguments whose comparison costs as much as that of two fields."""
 
 
 class _Place:
-    """The selections of one response path. `count`: how many there are; `length`: the characters of all their arguments."""
+    """The selections of one response path. `count`: their number. `length`: the characters of all their arguments."""
 
     __slots__ = ("below", "count", "length")
 
@@ -49,7 +49,7 @@ def compares_more(roots: Iterable[SelectionSetNode], fragments: Mapping[str, Sel
                 elif isinstance(one, FragmentSpreadNode):
                     name = one.name.value
                     _, more = place.add(SPREAD, 0)
-                    if name not in within:  # a fragment that spreads itself is refused by validation
+                    if name not in within:  # validation rejects a fragment that spreads itself
                         left.append((fragments.get(name), place, within | {name}))
                 elif isinstance(one, InlineFragmentNode):
                     more = 0

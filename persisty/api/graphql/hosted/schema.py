@@ -1,8 +1,8 @@
-"""The hosted GraphQL schema and its execution: graphql-core reads and checks the requests, compiled plans answer them.
+"""The hosted GraphQL schema and its execution: graphql-core parses and validates requests, and compiled plans execute them.
 
-A document is parsed and validated once and remembered, with a plan for each operation of it and each way its directives turn out.
-A root field is one call of its operation, a link below it one call of a store for all items that have it. Queries and mutations run
-from top to bottom, one root field after the other. Questions about the schema itself are left to graphql-core.
+A document is parsed and validated once and then cached, with a plan for each of its operations and each combination of `@skip` and `@include`. A
+root field is one call of its operation. A link is one call of a store for all items of the response. Root fields are executed one after the
+other, in order. graphql-core executes introspection.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from ..types import Leaf
 from .aws_scalars import json_text
 from .bounded_cache import BoundedCache
 from .document_limits import Limits, holds_more
-from .document_plans import REMEMBERED_PLANS, CheckedDocument, DocumentPlan, Prepared, RootField
+from .document_plans import REMEMBERED_PLANS, CheckedDocument, DocumentPlan, GraphqlRequest, Prepared, RootField
 from .documents import MAX_ERRORS, Rejected, check, check_variables, malformed, parsed
 from .executable_schema import ExecutableSchema
 from .field_collection import Collector
@@ -57,11 +57,11 @@ from .introspection_size import INTROSPECTS, QUICK_INTROSPECTION, IntrospectionS
 from .subscription import Live
 
 REMEMBERED = 32 << 20
-"""Bytes of documents that are cached parsed, validated and compiled."""
+"""The size of the cache of parsed, validated and compiled documents, in bytes."""
 QUICK = 10_000
-"""Values that an answer may hold if it is made in an event loop: about 15 milliseconds."""
+"""The most values in a response that is made in an event loop: about 15 milliseconds."""
 REMEMBERED_ANSWERS = 32 << 20
-"""Bytes of answers about the schema that are cached."""
+"""The size of the cache of responses to introspection, in bytes."""
 LENGTH_COST = 150
 """Bytes of each character of a cached document: measured, and rounded up."""
 
@@ -70,7 +70,7 @@ class GraphqlSchema:
     """The operations of an app as an executable schema."""
 
     def __init__(self, app: App, limits: Limits | None = None, *, check: bool = True) -> None:
-        """Raise `InvalidDeclaration` if names clash. Without `check`, only if names of root fields do."""
+        """Raises `InvalidDeclaration` if names clash. Without `check`, it checks only the names of root fields."""
         self._stores = app.catalogue.stores
         known = tuple(operations(app).values())
         followed = subscriptions(app.metas.values())
@@ -99,60 +99,40 @@ class GraphqlSchema:
         caller: Caller = ANONYMOUS,
         read_only: bool = False,
     ) -> dict[str, Any]:
-        """The response as `answer` gives it, read again."""
-        answer = self.answer(text, variables, operation_name, caller=caller, read_only=read_only)
-        found: dict[str, Any] = msgspec.json.decode(answer.body)
+        """Return the decoded response to a request."""
+        request = GraphqlRequest(text, variables, operation_name, caller, read_only)
+        found: dict[str, Any] = msgspec.json.decode(self.answer(request).body)
         return found
 
-    def answer(
-        self,
-        text: str,
-        variables: Mapping[str, Any] | None = None,
-        operation_name: str | None = None,
-        *,
-        caller: Caller = ANONYMOUS,
-        read_only: bool = False,
-        begin: Callable[[Live], None] | None = None,
-    ) -> Answer:
-        """The response: `data`, and `errors` if there are any; no `data` where nothing was executed.
-
-        `read_only` raises `MethodNotAllowed` for a mutation. `begin` is given a subscription, where there can be any, and the response
-        is empty then.
-        """
-        found = self.prepare(text, variables, operation_name, caller=caller, read_only=read_only, begin=begin)
+    def answer(self, request: GraphqlRequest) -> Answer:
+        """Return the response: `data`, and `errors` if there are any. Without `data`, nothing was executed. The response of a subscription is
+        empty."""
+        found = self.prepare(request)
         return found if isinstance(found, Answer) else found.execute()
 
-    def prepare(
-        self,
-        text: str,
-        variables: Mapping[str, Any] | None = None,
-        operation_name: str | None = None,
-        *,
-        caller: Caller = ANONYMOUS,
-        read_only: bool = False,
-        begin: Callable[[Live], None] | None = None,
-    ) -> Prepared | Answer:
-        """Return a request that is ready to be executed, or the response if there is nothing to execute. Parameters as for `answer`."""
-        given = dict(variables or {})
+    def prepare(self, request: GraphqlRequest) -> Prepared | Answer:
+        """Return the request, ready to be executed, or its response if there is nothing to execute."""
+        text, name, caller, begin = request.text, request.operation_name, request.caller, request.begin
+        given = dict(request.variables or {})
         try:
             document = self._documents.get(text) or self._prepare(text)
-            operation = _operation(document.node, operation_name)
+            operation = _operation(document.node, name)
             subscribing = operation.operation is OperationType.SUBSCRIPTION
             if subscribing and begin is None:
                 raise Rejected([malformed(NEEDS_CONNECTION)])
-            if read_only and operation.operation is not OperationType.QUERY:
+            if request.read_only and operation.operation is not OperationType.QUERY:
                 raise MethodNotAllowed("A mutation needs POST", allow="POST")
             values = self._variables(document, operation, given)
             if begin is not None and subscribing:
                 return self._subscribed(document, operation, values, caller, begin)
-            plan = self._plan(document, operation, operation_name, values)
+            plan = self._plan(document, operation, name, values)
             self._weigh(plan, values)
             if plan.about_the_schema:
-                return self._introspected(document, plan, values, caller, given, f"{operation_name or ''}\n{text}")
+                return self._introspected(document, plan, values, caller, given, f"{name or ''}\n{text}")
         except Rejected as rejected:
             return answers.rejected(rejected.errors)
         mutations = plan.operations if operation.operation is OperationType.MUTATION else ()
-        limit = None if operation.operation is OperationType.MUTATION else MAX_RESPONSE  # what is written is answered
+        limit = None if operation.operation is OperationType.MUTATION else MAX_RESPONSE  # a write has always a response
         return Prepared(mutations, partial(self._executed, plan, values, caller, given, limit))
 
     def _introspected(
@@ -164,7 +144,7 @@ class GraphqlSchema:
         given: dict[str, Any],
         name: str,
     ) -> Prepared | Answer:
-        """Return a query for the schema. Its answer is cached if it depends only on the document."""
+        """Return an introspection query, ready to be executed. Its response is cached if it depends only on the document."""
         cached = plan.same_for_every_caller and not values.coerced
         if cached and (answer := self._introspections.get(name)) is not None:
             return answer
@@ -199,9 +179,9 @@ class GraphqlSchema:
     ) -> Answer:
         collector = Collector(document.schema, document.fragments, values.coerced)
         root = document.schema.subscription_type
-        [(key, nodes)] = collector.fields([operation.selection_set]).items()  # which is valid only with one
+        [(key, nodes)] = collector.fields([operation.selection_set]).items()  # a valid subscription has one root field
         if root is None or nodes[0].name.value not in self._subscriptions:
-            raise Rejected([malformed("There is nothing to subscribe to", nodes)])
+            raise Rejected([malformed("A subscription selects one of the fields of Subscription", nodes)])
         selected = collector.selected(root, key, nodes)
         subscription = self._subscriptions[selected.name]
         node = self._planner.event(subscription.meta, selected, root.name)
@@ -225,7 +205,7 @@ class GraphqlSchema:
                 for position, one in error.by_position.items():
                     run.fail(one, (key, position), field.selected, nullable=True)
                 found = error.others
-            except Exception as error:  # whatever it is, its neighbours are answered
+            except Exception as error:  # an error of one root field must not affect the others
                 run.rejected[key] = known = run.known(error)
                 return run.fail(known, (key,), field.selected, nullable=True)
             return field.node.complete(run, [found], lambda _: (key,))[0]
@@ -234,7 +214,7 @@ class GraphqlSchema:
         return (execute_sync(self.whole, field, variable_values=given).data or {}).get(key)
 
     def _weigh(self, plan: DocumentPlan, values: VariableValues) -> None:
-        """Raise `Rejected` if the answer might hold too much, and `WouldWait` if it might take an event loop too long."""
+        """Raise `Rejected` if the response might be too large, and `WouldWait` if making it might block an event loop too long."""
         roots = [one for one in plan.fields.values() if isinstance(one, RootField)]
         self._weigh_all(one.node.weight(values, _members(one, values)) for one in roots)
 
@@ -249,12 +229,12 @@ class GraphqlSchema:
     def _plan(
         self, document: CheckedDocument, operation: OperationDefinitionNode, name: str | None, values: VariableValues
     ) -> DocumentPlan:
-        asked = (name, *(values.coerced.get(switch) for switch in document.switches))
-        found = document.plans.get(asked)
+        key = (name, *(values.coerced.get(switch) for switch in document.switches))
+        found = document.plans.get(key)
         if found is None:
             if len(document.plans) >= REMEMBERED_PLANS:
                 document.plans.clear()
-            found = document.plans[asked] = self._compiled(document, operation, values.coerced)
+            found = document.plans[key] = self._compiled(document, operation, values.coerced)
         return found
 
     def _compiled(
@@ -278,7 +258,7 @@ class GraphqlSchema:
     def _variables(
         self, document: CheckedDocument, operation: OperationDefinitionNode, given: dict[str, Any]
     ) -> VariableValues:
-        """The variables as their types read them. Raises `Rejected`."""
+        """Return the coerced variables. Raises `Rejected` if a value is missing or does not fit."""
         definitions = operation.variable_definitions or ()
         if not definitions:
             return NO_VARIABLES
@@ -308,7 +288,7 @@ class GraphqlSchema:
         return document
 
     def _introspection(self, text: str, schema: GraphQLSchema, node: DocumentNode) -> int:
-        """Return the values that an answer may hold about the schema. Raise `Rejected` if there are too many."""
+        """Return the most values about the schema in the response. Raises `Rejected` if there are too many."""
         if not self._limits.introspection or INTROSPECTS.search(text) is None:
             return 0
         size = self._size = self._size or IntrospectionSize(schema)
@@ -329,23 +309,24 @@ def _members(root: RootField, values: VariableValues) -> int:
 NEEDS_CONNECTION = (
     "A subscription needs a connection that stays open: a WebSocket, with the protocol graphql-transport-ws"
 )
+ONE_OPERATION = "The document must have exactly one operation, or the request must name one"
 NO_VARIABLES = VariableValues({}, {})
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
     found = get_operation_ast(document, name)
     if found is None:
-        told = "There is no operation of this name" if name else "The document needs one operation, or its name"
-        raise Rejected([malformed(told)])
+        message = "No operation has this name" if name else ONE_OPERATION
+        raise Rejected([malformed(message)])
     return found
 
 
 def _about_the_schema(document: CheckedDocument, operation: OperationDefinitionNode, nodes: Any) -> DocumentNode:
-    """The document with these fields alone."""
-    alone = OperationDefinitionNode(
+    """Return a document that selects only these fields."""
+    single = OperationDefinitionNode(
         operation=operation.operation,
         variable_definitions=operation.variable_definitions,
         directives=(),
         selection_set=SelectionSetNode(selections=tuple(nodes)),
     )
-    return DocumentNode(definitions=(alone, *document.fragments.values()))
+    return DocumentNode(definitions=(single, *document.fragments.values()))

@@ -1,7 +1,7 @@
-"""A subscription of the hosted endpoint: changes in, events out, each decided anew.
+"""A subscription of the hosted endpoint: it makes an event from each change that the subscriber receives.
 
-The selection and the filter are parsed once, when the subscription begins. For each change, the rules decide whether the subscriber may read the
-item now, and the filter whether it matches. Attributes that the subscriber may not read are null, as in a query.
+The selection and the filter are parsed once, when the subscription begins. A change is delivered if the rules allow the subscriber to read the item
+at that time, and if the item matches the filter. Attributes that the subscriber may not read are null, as in a query.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..subscriptions import Subscription
 
 
 class Live:
-    """One subscription. Raise `PersistyError` for an invalid `where`, and for a caller that may not read such items."""
+    """One subscription. Raises `PersistyError` for an invalid `where`, and for a caller that may not read such items."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class Live:
         _, self._where = where_of(self._guard, selected.arguments(variables))
 
     def event(self, change: Change, caller: Caller) -> bytes | None:
-        """Return the response about a change of this store and kind, None if the caller does not receive it.
+        """Return the response for a change of this store and kind, None if the caller does not receive it.
 
-        Raises `PersistyError` where the caller may read no such item any more, or an engine fails that has to be asked.
+        Raises `PersistyError` if the caller may no longer read such items, or if an engine fails that the rules need.
         """
         if caller is not self._caller:
             self._as(caller)

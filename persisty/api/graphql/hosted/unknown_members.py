@@ -1,6 +1,6 @@
 """Unknown members of the input objects in a document. They are removed before graphql-core checks a value.
 
-graphql-core's error of each unknown member repeats the whole object, so that its time grows with the square of the object's length.
+graphql-core repeats the whole object in its error for each unknown member, so its time grows with the square of the object's length.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec import Struct
 
 
 class UnknownMember(Struct, frozen=True):
-    """A member that its type does not have. `path`: where its object is in the value."""
+    """A member that its type does not have. `path`: the path of its object within the value."""
 
     node: ObjectFieldNode
     type: GraphQLInputObjectType
