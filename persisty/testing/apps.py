@@ -26,7 +26,7 @@ REDIRECTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_PROFILE")
 def app_fixture(
     app: App | str, *, seed: Callable[[App], Any] | str | None = None, name: str | None = None, autouse: bool = False
 ) -> Any:
-    """Return a pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module. `seed` is a function, too,
+    """Return a pytest fixture of this app, or of the one at `module:attribute`, for a conftest or a test module. `seed` is also a function,
     or `module:function`.
 
     The fixture's value is the object that the app's own modules use. Each test starts with empty tables, or with the items that

@@ -7,8 +7,8 @@ memory         559       0        0  embedded, max_atomic=10000, snapshot_reads,
 
 For the role suite, it also prints the number of tested cells for each surface.
 
-`--engines=memory,sqlite` names the engines that must be in the result. An engine without tests then fails the run, because an
-engine that is missing fails no test. The numbers travel in the tests' reports, so that pytest-xdist can distribute the tests.
+`--engines=memory,sqlite` names the engines that must be in the result. An engine without tests then fails the run, because a
+missing engine fails no test. The numbers are part of the tests' reports, so that pytest-xdist can distribute the tests.
 """
 
 from __future__ import annotations
@@ -46,31 +46,31 @@ class Line(Struct):
 
 
 class Matrix:
-    """The lines of a run, whose tests may have run in several processes."""
+    """The lines of a run. Its tests may run in several processes."""
 
     def __init__(self, expected: tuple[str, ...]) -> None:
         self.expected = expected
         self.lines: dict[str, Line] = {}
 
     @property
-    def vanished(self) -> list[str]:
+    def missing(self) -> list[str]:
         ran = {name for name, line in self.lines.items() if set(line.outcomes.values()) != {"skipped"}}
         return [name for name in self.expected if name not in ran]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = dict(report.user_properties)
-        if NAME not in told:
+        properties = dict(report.user_properties)
+        if NAME not in properties:
             return
-        line = self.lines.setdefault(str(told[NAME]), Line())
+        line = self.lines.setdefault(str(properties[NAME]), Line())
         line.add(report.nodeid, report.outcome)
-        if isinstance(given := told.get(CAPABILITIES), Mapping):
+        if isinstance(given := properties.get(CAPABILITIES), Mapping):
             line.can = ", ".join(_abilities(given))
-        if isinstance(tried := told.get(CELLS), Mapping):
+        if isinstance(tried := properties.get(CELLS), Mapping):
             line.cells[report.nodeid] = tried
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.vanished and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if self.missing and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -114,7 +114,7 @@ def _abilities(capabilities: Mapping[str, Any]) -> list[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("persisty").addoption(
-        "--engines", default="", metavar="NAMES", help="engines that the conformance suite must have run over"
+        "--engines", default="", metavar="NAMES", help="engines that must be in the result"
     )
 
 

@@ -274,7 +274,7 @@ def test_a_body_that_is_not_json_in_utf8_is_unsupported(call: Caller, content_ty
     assert (status, problem["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_cursor_of_another_query_is_refused(call: Caller, things: list[dict[str, Any]]) -> None:
+def test_a_cursor_of_another_query_is_rejected(call: Caller, things: list[dict[str, Any]]) -> None:
     _, page = call("GET", "/api/thing", None, "order=name&limit=1")
     for query in ("order=-name", "", "order=name&weight=5"):
         assert call("GET", "/api/thing", None, f"{query}&cursor={page['cursor']}")[1]["code"] == "invalid_cursor"

@@ -41,16 +41,16 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
     broken.OverwritesOnCreate: [
         (test_crud.test_create_of_an_existing_key_conflicts_and_keeps_the_first, {}),
         (test_batch.test_create_in_a_batch_never_overwrites, {}),
-        (test_concurrency.test_of_many_creates_of_one_key_exactly_one_wins, {}),
+        (test_concurrency.test_exactly_one_of_several_concurrent_creates_of_a_key_succeeds, {}),
     ],
     broken.ChecksThenWrites: [
-        (test_concurrency.test_of_many_creates_of_one_key_exactly_one_wins, {}),
-        (test_concurrency.test_of_many_creates_in_batches_exactly_one_of_each_wins, {}),
+        (test_concurrency.test_exactly_one_of_several_concurrent_creates_of_a_key_succeeds, {}),
+        (test_concurrency.test_exactly_one_of_several_concurrent_batches_creates_each_key, {}),
         (test_concurrency.test_under_an_optimistic_lock_no_increment_is_lost, {}),
     ],
     broken.IgnoresConditions: [
         (test_conditions.test_an_optimistic_lock_by_version, {}),
-        (test_conditions.test_a_write_happens_exactly_if_its_condition_holds, {"when": Specimen.count > 7}),
+        (test_conditions.test_a_write_is_done_only_if_its_condition_matches, {"when": Specimen.count > 7}),
     ],
     broken.UpsertsOnUpdate: [(test_crud.test_update_of_a_missing_item_is_none_and_creates_nothing, {})],
     broken.KeepsHalfOfAnAtomicBatch: [
@@ -59,79 +59,77 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
     ],
     broken.HidesTheCurrentItem: [
         (test_conditions.test_an_optimistic_lock_by_version, {}),
-        (test_batch.test_edit_batch_answers_in_order_with_a_code_for_each, {}),
+        (test_batch.test_edit_batch_returns_a_code_for_each_edit_in_order, {}),
     ],
     broken.ReturnsTheOldItem: [(test_crud.test_update_changes_some_attributes_and_returns_the_new_item, {})],
     broken.DropsMissingFromBatches: [
-        (test_batch.test_read_batch_keeps_positions_with_missing_impossible_and_repeated_keys, {})
+        (test_batch.test_read_batch_returns_items_in_position_for_missing_impossible_and_repeated_keys, {})
     ],
     broken.LimitsBeforeItFilters: [(test_order_and_paging.test_limit_counts_matches, {})],
     broken.PagesByOffset: [
         (test_order_and_paging.test_a_cursor_survives_the_deletion_of_its_row, {"where": None, "order": "rank"}),
-        (test_order_and_paging.test_rows_before_the_cursor_are_not_seen_and_rows_behind_it_are, {}),
+        (test_order_and_paging.test_new_rows_are_returned_only_if_they_are_after_the_cursor, {}),
     ],
-    broken.RepeatsTheCursorRow: [(test_order_and_paging.test_without_an_order_pages_have_each_item_once, {})],
+    broken.RepeatsTheCursorRow: [(test_order_and_paging.test_pages_without_an_order_contain_each_item_once, {})],
     broken.LeavesTiesOpen: [
-        (test_order_and_paging.test_pages_join_to_the_whole_in_order, {"order": ("-done", "price"), "limit": 13})
+        (test_order_and_paging.test_pages_contain_every_item_in_order, {"order": ("-done", "price"), "limit": 13})
     ],
     broken.SortsNullsAsSmallest: [
         (test_order_and_paging.test_an_order_is_total_with_nulls_last_and_ties_on_the_key, {"order": ("text",)})
     ],
     broken.GivesAnEmptyLastPage: [
         (test_order_and_paging.test_limit_counts_matches, {}),
-        (test_order_and_paging.test_without_an_order_pages_have_each_item_once, {}),
+        (test_order_and_paging.test_pages_without_an_order_contain_each_item_once, {}),
     ],
-    broken.CountsAPage: [
-        (test_filters.test_a_filter_gives_exactly_the_rows_it_holds_for, {"name": "text is not null"})
-    ],
+    broken.CountsAPage: [(test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text is not null"})],
     broken.ForgetsThatNullDiffers: [
-        (test_filters.test_a_filter_gives_exactly_the_rows_it_holds_for, {"name": "text ne is true for null"})
+        (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text ne is true for null"})
     ],
     broken.IgnoresCase: [
-        (test_filters.test_a_filter_gives_exactly_the_rows_it_holds_for, {"name": "text contains upper"})
+        (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text contains upper"})
     ],
     broken.TakesPercentForAnything: [
-        (test_filters.test_a_filter_gives_exactly_the_rows_it_holds_for, {"name": "text startswith percent"})
+        (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text startswith percent"})
     ],
-    broken.LosesMicroseconds: [(test_types.test_dirty_rows_come_back_whole, {})],
-    broken.KeepsDecimalsAsFloats: [(test_types.test_dirty_rows_come_back_whole, {})],
+    broken.LosesMicroseconds: [(test_types.test_dirty_rows_are_read_as_they_were_written, {})],
+    broken.KeepsDecimalsAsFloats: [(test_types.test_dirty_rows_are_read_as_they_were_written, {})],
     broken.LooksAtTheOuterOnly: [
         (
-            test_filters.test_a_filter_gives_exactly_the_rows_it_holds_for,
+            test_filters.test_a_filter_returns_exactly_the_matching_rows,
             {"name": "nested null is of the field or of all above"},
         )
     ],
     broken.TakesAnyWord: [
         (test_words.test_words_are_found_in_any_text_in_any_case, {"text": "a ALL"}),
-        (test_words.test_with_a_filter_an_order_and_pages, {}),
+        (test_words.test_words_with_a_filter_an_order_and_pages, {}),
     ],
     unsound.ChecksValuesThenWrites: [
-        (test_unique.test_of_many_creates_of_one_value_exactly_one_wins, {}),
-        (test_unique.test_of_many_updates_to_one_value_exactly_one_wins, {}),
+        (test_unique.test_exactly_one_of_several_concurrent_creates_of_a_unique_value_succeeds, {}),
+        (test_unique.test_exactly_one_of_several_concurrent_updates_to_a_unique_value_succeeds, {}),
     ],
     unsound.ChecksValuesOnCreateOnly: [
-        (test_unique.test_an_update_moves_a_value_and_frees_the_one_before, {}),
-        (test_unique.test_in_a_batch_values_go_from_one_to_the_next_in_order, {}),
+        (test_unique.test_an_update_takes_a_new_value_and_frees_the_former_one, {}),
+        (test_unique.test_edits_of_a_batch_take_and_free_values_in_order, {}),
     ],
     unsound.NeverFreesAValue: [
         (test_unique.test_delete_frees_the_unique_values_of_the_item, {}),
-        (test_unique.test_an_update_moves_a_value_and_frees_the_one_before, {}),
-        (test_unique.test_a_conflict_aborts_an_atomic_batch_which_then_has_taken_nothing, {}),
+        (test_unique.test_an_update_takes_a_new_value_and_frees_the_former_one, {}),
+        (test_unique.test_a_conflict_aborts_an_atomic_batch_without_taking_values, {}),
     ],
-    unsound.TakesNullForAValue: [(test_unique.test_null_is_free_and_in_any_attribute_frees_the_others, {})],
-    unsound.RepeatsNumbers: [(test_numbering.test_no_number_is_given_twice, {})],
+    unsound.TakesNullForAValue: [(test_unique.test_null_never_conflicts_and_exempts_the_other_attributes, {})],
+    unsound.RepeatsNumbers: [(test_numbering.test_concurrent_creates_get_distinct_numbers, {})],
     unsound.GivesOneNumberForMany: [(test_numbering.test_a_batch_is_numbered_in_its_order, {"atomic": False})],
     unsound.AddsToWhatItRead: [
-        (test_changes.test_no_sum_is_lost_to_another, {}),
+        (test_changes.test_concurrent_sums_are_not_lost, {}),
         (test_concurrency.test_versions_count_every_update, {}),
     ],
-    unsound.OverwritesLists: [(test_changes.test_append_gives_the_new_list_and_null_counts_as_empty, {})],
+    unsound.OverwritesLists: [(test_changes.test_append_returns_the_new_list_and_counts_null_as_empty, {})],
     unsound.ForgetsBounds: [
         (
             test_changes.test_a_sum_out_of_bounds_is_invalid_input_and_changes_nothing,
             {"start": 10, "amount": 1},
         ),
-        (test_changes.test_a_bound_holds_whoever_comes_at_once, {}),
+        (test_changes.test_concurrent_sums_stay_within_bounds, {}),
     ],
     unsound.SelectsBeforeItFilters: [
         (
@@ -139,29 +137,31 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
             {"order": ("-count", "ratio"), "limit": 7},
         )
     ],
-    unsound.SelectsTheKeyOnly: [(test_select.test_every_attribute_can_be_had_alone, {"name": "text"})],
-    unsound.CountsNulls: [(test_aggregates.test_all_that_can_be_asked_of_all_rows, {})],
+    unsound.SelectsTheKeyOnly: [(test_select.test_every_attribute_can_be_selected_alone, {"name": "text"})],
+    unsound.CountsNulls: [(test_aggregates.test_every_aggregate_of_every_attribute_over_all_rows, {})],
     unsound.DropsTheGroupOfNull: [
-        (test_aggregates.test_groups_are_those_of_equal_values_in_their_order_nulls_last, {"by": ("color",)}),
+        (test_aggregates.test_groups_have_equal_values_and_are_ordered_with_nulls_last, {"by": ("color",)}),
         (test_aggregates.test_count_by, {}),
     ],
     unsound.AggregatesAPage: [
         (test_aggregates.test_many_groups, {}),
-        (test_aggregates.test_all_that_can_be_asked_of_all_rows, {}),
+        (test_aggregates.test_every_aggregate_of_every_attribute_over_all_rows, {}),
     ],
     unsound.AddsUpAsFloats: [(test_aggregates.test_sums_are_exact_beyond_64_bits, {})],
     unsound.BulkForgetsItsFilter: [
         (test_bulk.test_exactly_the_matches_are_changed_and_then_deleted, {"where": Specimen.count > 0})
     ],
-    unsound.BulkForgetsThatItemsChange: [(test_bulk.test_of_many_at_once_one_moves_each_item_out_of_the_filter, {})],
+    unsound.BulkForgetsThatItemsChange: [
+        (test_bulk.test_one_of_several_concurrent_bulk_updates_moves_each_item_out_of_the_filter, {})
+    ],
     unsound.BulkStartsAnew: [
-        (test_bulk.test_parts_go_on_where_they_ended_and_change_each_once, {"limit": 7}),
+        (test_bulk.test_a_bulk_write_in_parts_continues_at_the_cursor_and_changes_each_item_once, {"limit": 7}),
     ],
     unsound.BulkEndsAtItsLimit: [
-        (test_bulk.test_parts_go_on_where_they_ended_and_change_each_once, {"limit": 7}),
-        (test_bulk.test_deletes_in_parts, {}),
+        (test_bulk.test_a_bulk_write_in_parts_continues_at_the_cursor_and_changes_each_item_once, {"limit": 7}),
+        (test_bulk.test_delete_all_in_parts, {}),
     ],
-    unsound.BulkSkipsConflicts: [(test_bulk.test_of_a_unique_value_only_one_can_be_had, {})],
+    unsound.BulkSkipsConflicts: [(test_bulk.test_update_all_to_one_unique_value_conflicts_if_several_items_match, {})],
 }
 STORES: dict[str, type[Any]] = {
     "notes": Note,

@@ -198,7 +198,7 @@ def test_an_engine_of_somebody_elses_passes(pytester: pytest.Pytester) -> None:
 def test_one_that_forgets_conditions_is_told_so_in_the_words_of_the_assertion(pytester: pytest.Pytester) -> None:
     broken = SHELF.replace("elif not matcher(self.meta, write.when)(current):", "elif False:")
     assert broken != SHELF
-    run = outcome(pytester, broken, "-k", "optimistic_lock or under_an_optimistic or conditional_deletes")
+    run = outcome(pytester, broken, "-k", "optimistic_lock or under_an_optimistic or conditional_updates")
     assert run.ret == pytest.ExitCode.TESTS_FAILED
     run.stdout.re_match_lines([r"shelf +0 +[1-9]"])
     run.stdout.fnmatch_lines(["E*assert 8 == 1*"])

@@ -1,11 +1,11 @@
-"""The conformance suite: the semantics that every engine must have, as tests that you can run over an engine of your own.
+"""The conformance suite: tests of the semantics that every engine must have. You can run them over your own engine.
 
 ```python
 from persisty.testing.conformance import *  # in a test module that has the fixture `open_engine` (see `fixtures`)
 ```
 
-All assertions go through the public `Store`. Every theme is a module `test_…`. An engine declares in its `Capabilities` what it can
-do. For a missing capability, a test asserts the documented behaviour, or skips and names the capability.
+All assertions go through the public `Store`. Every theme is a module `test_…`. An engine declares its features in its `Capabilities`.
+For a missing capability, a test asserts the documented behaviour, or skips and names the capability.
 """
 
 from __future__ import annotations

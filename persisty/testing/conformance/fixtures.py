@@ -1,7 +1,7 @@
 """Stores of fresh, empty tables on the engine under test.
 
 The test module provides one fixture, `open_engine`, of scope `session`. Its value is a function without arguments that opens an
-`Engine` over an empty place of its own. If it has parameters, they are names of engines, and every test runs for each of them.
+`Engine` over its own empty database. If it has parameters, they are names of engines, and every test runs for each of them.
 
 ```python
 @pytest.fixture(scope="session", params=["shelf"])
@@ -9,7 +9,7 @@ def open_engine():
     return ShelfEngine
 ```
 
-Nothing here skips: an engine that cannot be opened fails every test of its own.
+An engine that cannot be opened fails all of its tests. None is skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OpenStore = Callable[[type[Any]], Store[Any]]
 
 
 def present(item: T | None) -> T:
-    """Return an item that has to be there."""
+    """Return the item, which must not be None."""
     assert item is not None
     return item
 

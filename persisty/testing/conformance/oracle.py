@@ -1,6 +1,6 @@
-"""The oracle: right answers over plain dicts. It shares no code with persisty's own evaluation.
+"""The oracle: expected results over plain dicts. It shares no code with persisty's own evaluation.
 
-Filters have the form that the caller writes (`Specimen.count > 3`), before persisty resolves them. Null is an absent value or None:
+Filters have the form of the caller (`Specimen.count > 3`), before persisty resolves them. Null is an absent value or None:
 comparisons with it are false, `ne` is true, and `~` negates that. Nulls sort last in both directions.
 """
 

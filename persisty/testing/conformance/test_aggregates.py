@@ -20,7 +20,7 @@ from .oracle import Row, comparable, holds, ordered
 
 S = Specimen
 U: Any = Specimen
-"""For questions that a type checker refuses."""
+"""For aggregates that a type checker rejects."""
 ROWS = [{**dict.fromkeys(DOMAINS), **row} for row in rows()]
 EXACT = Context(prec=500)
 NUMBERS = ("count", "ratio", "price")
@@ -36,8 +36,8 @@ ASKED = [
 """Every aggregate of every attribute."""
 
 
-def wanted(function: str, name: str | None, matches: Sequence[Row]) -> Any:
-    """Return the right value, computed by a loop."""
+def expected_value(function: str, name: str | None, matches: Sequence[Row]) -> Any:
+    """Return the expected value, computed by a loop."""
     if name is None:
         return len(matches)
     values = [row[name] for row in matches if row[name] is not None]
@@ -75,23 +75,21 @@ def check(store: Store[Specimen], asked: Sequence[Any], by: Sequence[str], where
     assert [one.by for one in found] == list(expected)
     for group, some in zip(found, expected.values(), strict=True):
         for one, value in zip(asked, group.values, strict=True):
-            answer = wanted(one.function, one.attribute, some)
+            answer = expected_value(one.function, one.attribute, some)
             assert agree(value, answer, some), (one, group.by, value, answer)
 
 
-def test_all_that_can_be_asked_of_all_rows(dirty: Store[Specimen]) -> None:
+def test_every_aggregate_of_every_attribute_over_all_rows(dirty: Store[Specimen]) -> None:
     check(dirty, ASKED, (), None)
 
 
 @pytest.mark.parametrize("by", [(name,) for name in SORTABLE] + [("color", "done"), ("level", "color", "done")])
-def test_groups_are_those_of_equal_values_in_their_order_nulls_last(
-    dirty: Store[Specimen], by: tuple[str, ...]
-) -> None:
+def test_groups_have_equal_values_and_are_ordered_with_nulls_last(dirty: Store[Specimen], by: tuple[str, ...]) -> None:
     check(dirty, [COUNT, S.count.sum(), S.price.max(), S.ref.min()], by, None)
 
 
 @pytest.mark.parametrize("by", [(), ("color",)])
-def test_of_some_rows(dirty: Store[Specimen], by: tuple[str, ...]) -> None:
+def test_aggregates_of_filtered_rows(dirty: Store[Specimen], by: tuple[str, ...]) -> None:
     for where in (
         S.color == Color.RED,
         (S.level == Level.HIGH) & (S.price > Decimal(0)),
@@ -103,7 +101,7 @@ def test_of_some_rows(dirty: Store[Specimen], by: tuple[str, ...]) -> None:
         check(dirty, ASKED, by, where)
 
 
-def test_without_rows_there_is_one_group_without_values_or_no_group_with_by(notes: Store[Note]) -> None:
+def test_no_rows_give_one_empty_group_without_by_and_no_group_with_by(notes: Store[Note]) -> None:
     [group] = notes.aggregate(COUNT, Note.rank.max(), Note.rank.min(), Note.rank.sum(), Note.rank.avg())
     assert (group.by, group.values) == ((), (0, None, None, 0, None))
     assert notes.aggregate(COUNT, by=Note.topic) == []
@@ -171,7 +169,7 @@ def test_an_invalid_aggregate_is_rejected_with_its_path(dirty: Store[Specimen], 
     by=st.lists(st.sampled_from(SORTABLE), max_size=3, unique=True),
     where=FILTERS,
 )
-def test_generated_questions_agree_with_the_oracle(
+def test_generated_aggregates_agree_with_the_oracle(
     dirty: Store[Specimen], asked: list[Any], by: list[str], where: Filter
 ) -> None:
     check(dirty, asked, by, where)

@@ -20,7 +20,7 @@ def snapshot(notes: Store[Note]) -> list[Note]:
     return list(notes.search_all(order="id"))
 
 
-def test_an_atomic_batch_does_everything(notes: Store[Note]) -> None:
+def test_an_atomic_batch_performs_all_its_edits(notes: Store[Note]) -> None:
     a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
     fresh = uuid4()
     results = notes.edit_batch(
@@ -61,7 +61,7 @@ def test_a_conflict_aborts_the_others_and_nothing_is_written(notes: Store[Note])
     assert snapshot(notes) == before
 
 
-def test_a_false_condition_aborts_the_others_and_carries_the_current_item(notes: Store[Note]) -> None:
+def test_a_false_condition_aborts_the_others_and_returns_the_current_item(notes: Store[Note]) -> None:
     a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
     before = snapshot(notes)
     results = notes.edit_batch(
@@ -77,7 +77,7 @@ def test_a_false_condition_aborts_the_others_and_carries_the_current_item(notes:
     assert snapshot(notes) == before
 
 
-def test_all_that_are_refused_say_so_whoever_decides_their_conditions(notes: Store[Note]) -> None:
+def test_every_failed_edit_is_reported_whether_the_engine_or_persisty_checks_its_condition(notes: Store[Note]) -> None:
     a, b, c = (notes.create(Note(text=text)) for text in "abc")
     before = snapshot(notes)
     results = notes.edit_batch(
@@ -99,8 +99,8 @@ def test_all_that_are_refused_say_so_whoever_decides_their_conditions(notes: Sto
 @pytest.mark.parametrize("key", [uuid4(), "no uuid"], ids=["missing", "impossible"])
 def test_a_missing_item_aborts_the_others(notes: Store[Note], key: object) -> None:
     a = notes.create(Note(text="a"))
-    for guilty in (Update(key, {"text": "x"}), Delete(key)):
-        results = notes.edit_batch([Create(Note()), guilty, Delete(a.id)], atomic=True)
+    for failing in (Update(key, {"text": "x"}), Delete(key)):
+        results = notes.edit_batch([Create(Note()), failing, Delete(a.id)], atomic=True)
         assert [one.code for one in results] == ["aborted", "not_found", "aborted"]
         assert snapshot(notes) == [a]
 
@@ -137,7 +137,7 @@ CONDITIONS: dict[str, tuple[Any, Callable[[Account], bool]]] = {
     "badge": (Account.badge == 1, lambda one: one.badge == 1),
     "name": (Account.name.endswith("e"), lambda one: (one.name or "").endswith("e")),
 }
-"""Conditions that every engine decides itself, and some that an engine leaves to persisty."""
+"""Conditions that every engine checks itself, and conditions that some engines leave to persisty."""
 EDIT = st.one_of(
     st.tuples(st.just("create"), NAMES, BADGES, st.just("none")),
     st.tuples(st.just("update"), NAMES, BADGES, st.sampled_from(sorted(CONDITIONS))),
@@ -151,7 +151,7 @@ def account(key: str, name: str | None, badge: int | None) -> Account:
     return Account(id=key, name=name, realm="a", badge=badge)
 
 
-def told(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any, str]) -> str:
+def expected_code(rows: dict[str, Account], key: str, asked: tuple[str, Any, Any, str]) -> str:
     """Return the result of an edit applied to plain rows."""
     verb, name, badge, condition = asked
     if verb != "create":
@@ -190,7 +190,7 @@ def test_generated_batches_are_done_as_a_whole_or_name_the_failed_edits(
     rows: dict[str, Account] = {}
     for batch in batches:
         after = dict(rows)
-        codes = [told(after, key, asked) for key, asked in batch.items()]
+        codes = [expected_code(after, key, asked) for key, asked in batch.items()]
         if set(codes) == {"ok"}:
             rows = after
         else:

@@ -13,10 +13,10 @@ from .fixtures import present
 from .items import Note
 
 UNTYPED: Any = Note
-"""For filters that a type checker refuses."""
+"""For filters that a type checker rejects."""
 
 
-def test_read_batch_keeps_positions_with_missing_impossible_and_repeated_keys(notes: Store[Note]) -> None:
+def test_read_batch_returns_items_in_position_for_missing_impossible_and_repeated_keys(notes: Store[Note]) -> None:
     a, b = notes.create(Note(text="a")), notes.create(Note(text="b"))
     assert notes.read_batch([b.id, uuid4(), a.id, "no uuid", str(b.id), b.id]) == [b, None, a, None, b, b]
     assert notes.read_batch(["no uuid"]) == [None]
@@ -29,7 +29,7 @@ def test_read_batch_of_a_hundred(notes: Store[Note]) -> None:
     assert notes.read_batch(one.id for one in reversed(made) if one) == made[::-1]
 
 
-def test_edit_batch_answers_in_order_with_a_code_for_each(notes: Store[Note]) -> None:
+def test_edit_batch_returns_a_code_for_each_edit_in_order(notes: Store[Note]) -> None:
     a, b, c = (notes.create(Note(text=text)) for text in "abc")
     fresh = uuid4()
     results = notes.edit_batch(
@@ -107,14 +107,14 @@ def test_edits_of_one_key_happen_in_order(notes: Store[Note]) -> None:
 
 
 def test_create_in_a_batch_never_overwrites(notes: Store[Note]) -> None:
-    kept = [notes.create(Note(text=f"kept {n}")) for n in range(30)]
-    results = notes.edit_batch(Create(Note(id=one.id, text="overwritten")) for one in kept)
+    existing = [notes.create(Note(text=f"existing {n}")) for n in range(30)]
+    results = notes.edit_batch(Create(Note(id=one.id, text="overwritten")) for one in existing)
     assert {one.code for one in results} == {"conflict"}
-    assert notes.read_batch(one.id for one in kept) == kept
+    assert notes.read_batch(one.id for one in existing) == existing
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_invalid_input_in_one_edit_refuses_all_with_every_fault(notes: Store[Note], atomic: bool) -> None:
+def test_invalid_input_in_one_edit_rejects_all_edits_with_every_fault(notes: Store[Note], atomic: bool) -> None:
     note = notes.create(Note(text="a"))
     with pytest.raises(InvalidInput) as caught:
         notes.edit_batch(
@@ -146,7 +146,7 @@ def test_an_empty_batch_does_nothing(notes: Store[Note], atomic: bool) -> None:
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_batch_over_a_hundred_is_refused_before_anything_is_written(notes: Store[Note], atomic: bool) -> None:
+def test_a_batch_over_a_hundred_is_rejected_before_anything_is_written(notes: Store[Note], atomic: bool) -> None:
     with pytest.raises(BatchTooLarge) as caught:
         notes.edit_batch((Create(Note()) for _ in range(101)), atomic=atomic)
     assert caught.value.details == {"limit": 100, "found": 101}
@@ -156,7 +156,7 @@ def test_a_batch_over_a_hundred_is_refused_before_anything_is_written(notes: Sto
 
 
 @pytest.mark.parametrize("wrong", [None, 5])
-def test_a_value_that_is_no_list_is_no_batch(notes: Store[Note], wrong: Any) -> None:
+def test_a_batch_that_is_not_a_list_is_rejected(notes: Store[Note], wrong: Any) -> None:
     for call, path in ((notes.edit_batch, "/edits"), (notes.read_batch, "/keys")):
         with pytest.raises(InvalidInput) as refused:
             call(wrong)
@@ -164,7 +164,7 @@ def test_a_value_that_is_no_list_is_no_batch(notes: Store[Note], wrong: Any) -> 
 
 
 @pytest.mark.parametrize("limit", [0, 2**63, 10**30])
-def test_a_bulk_write_of_no_number_of_items_is_refused(notes: Store[Note], limit: int) -> None:
+def test_a_bulk_write_with_an_invalid_limit_is_rejected(notes: Store[Note], limit: int) -> None:
     with pytest.raises(InvalidQuery) as of_update:
         notes.update_all({"text": "x"}, limit=limit)
     with pytest.raises(InvalidQuery) as of_delete:

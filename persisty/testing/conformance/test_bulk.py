@@ -58,7 +58,7 @@ def test_exactly_the_matches_are_changed_and_then_deleted(specimens: Store[Speci
     assert specimens.delete_all(where).changed == 0
 
 
-def test_without_a_filter_that_is_everything(notes: Store[Note]) -> None:
+def test_a_bulk_write_without_a_filter_writes_every_item(notes: Store[Note]) -> None:
     some(notes, 130)
     assert notes.update_all({"topic": "all"}).changed == 130
     assert notes.count(Note.topic == "all") == 130
@@ -68,7 +68,9 @@ def test_without_a_filter_that_is_everything(notes: Store[Note]) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
-def test_parts_go_on_where_they_ended_and_change_each_once(notes: Store[Note], limit: int) -> None:
+def test_a_bulk_write_in_parts_continues_at_the_cursor_and_changes_each_item_once(
+    notes: Store[Note], limit: int
+) -> None:
     some(notes, 40)
     where, cursor, changed = Note.rank < 30, None, 0
     for _ in range(100):
@@ -83,7 +85,7 @@ def test_parts_go_on_where_they_ended_and_change_each_once(notes: Store[Note], l
     assert {one.version for one in notes.search_all(Note.rank >= 30)} == {1}
 
 
-def test_deletes_in_parts(notes: Store[Note]) -> None:
+def test_delete_all_in_parts(notes: Store[Note]) -> None:
     some(notes, 40)
     cursor, changed = None, 0
     for _ in range(100):
@@ -95,7 +97,7 @@ def test_deletes_in_parts(notes: Store[Note]) -> None:
     assert (changed, notes.count(), notes.count(Note.rank >= 10)) == (30, 10, 0)
 
 
-def test_a_change_that_moves_items_in_or_out_of_the_filter_meets_each_once(notes: Store[Note]) -> None:
+def test_a_change_that_moves_items_in_or_out_of_the_filter_changes_each_once(notes: Store[Note]) -> None:
     some(notes, 60)
     assert notes.update_all({"rank": add(1)}, Note.rank >= 20).changed == 40
     assert sorted(one.rank for one in notes.search_all()) == [*range(20), *range(21, 61)]
@@ -105,7 +107,7 @@ def test_a_change_that_moves_items_in_or_out_of_the_filter_meets_each_once(notes
     assert notes.count_by(Note.topic) == {"a": 48, "b": 12}
 
 
-def test_an_item_whose_sum_would_leave_its_bounds_stays_as_it_is(meters: Store[Meter]) -> None:
+def test_an_item_whose_sum_would_leave_its_bounds_is_not_changed(meters: Store[Meter]) -> None:
     for level in range(-10, 11, 4):
         meters.create(Meter(name=str(level), level=level))
     assert meters.update_all({"level": add(5), "log": append("x")}).changed == 4
@@ -115,7 +117,7 @@ def test_an_item_whose_sum_would_leave_its_bounds_stays_as_it_is(meters: Store[M
     assert meters.update_all({"level": add(100)}).changed == 0
 
 
-def test_on_keys_of_two_parts(readings: Store[Reading]) -> None:
+def test_bulk_writes_of_items_with_two_key_attributes(readings: Store[Reading]) -> None:
     from_day = [f"2026-01-0{day}T00:00:00Z" for day in range(1, 6)]
     readings.edit_batch(Create({"device": device, "at": at}) for device in "ab" for at in from_day)
     assert readings.update_all({"value": 1.5}, Reading.device == "a").changed == 5
@@ -124,7 +126,7 @@ def test_on_keys_of_two_parts(readings: Store[Reading]) -> None:
     assert readings.count(Reading.device == "b") == 2
 
 
-def test_of_a_unique_value_only_one_can_be_had(accounts: Store[Account]) -> None:
+def test_update_all_to_one_unique_value_conflicts_if_several_items_match(accounts: Store[Account]) -> None:
     accounts.edit_batch(Create(Account(id=str(n), name=f"name {n}", realm="a", badge=n)) for n in range(5))
     with pytest.raises(Conflict) as caught:
         accounts.update_all({"name": "same", "rank": 1})
@@ -224,7 +226,7 @@ def test_an_invalid_bulk_write_changes_nothing(notes: Store[Note]) -> None:
     assert list(notes.search_all(order="id")) == before
 
 
-def test_a_cursor_of_another_bulk_is_refused(notes: Store[Note]) -> None:
+def test_a_cursor_of_another_bulk_write_is_rejected(notes: Store[Note]) -> None:
     some(notes, 30)
     cursor = notes.update_all({"topic": "x"}, Note.rank >= 0, limit=2).cursor
     assert cursor is not None
@@ -232,13 +234,13 @@ def test_a_cursor_of_another_bulk_is_refused(notes: Store[Note]) -> None:
         notes.update_all({"topic": "x"}, Note.rank >= 1, cursor=cursor)
 
 
-def test_many_at_once_change_each_item_once_each(notes: Store[Note]) -> None:
+def test_each_of_several_concurrent_bulk_updates_changes_each_item_once(notes: Store[Note]) -> None:
     some(notes, 20)
     assert sum(at_once(lambda _: notes.update_all({"rank": add(100)}).changed)) == 20 * THREADS
     assert sorted(one.rank for one in notes.search_all()) == [rank + 100 * THREADS for rank in range(20)]
 
 
-def test_of_many_at_once_one_moves_each_item_out_of_the_filter(notes: Store[Note]) -> None:
+def test_one_of_several_concurrent_bulk_updates_moves_each_item_out_of_the_filter(notes: Store[Note]) -> None:
     """Each write has the condition that the item still matches."""
     some(notes, 20)
     done = at_once(lambda number: notes.update_all({"topic": f"taken by {number}"}, Note.topic == "none").changed)

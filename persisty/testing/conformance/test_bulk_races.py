@@ -1,4 +1,4 @@
-"""`update_all` and `delete_all` end although other callers go on creating matches, and write every item that was there at the start."""
+"""`update_all` and `delete_all` end even if other callers keep creating matches, and write every item that existed at the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .items import Note
 WRITERS = 3
 AT_START = 120
 MOST = 600
-"""Items that are created: an engine that looks at each of them for each write should end, too."""
+"""The most items that are created, so that an engine that reads all of them for each write ends, too."""
 SECONDS = 20.0
 
 
@@ -49,7 +49,9 @@ def creating(notes: Store[Note]) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("verb", ["update_all", "delete_all"])
-def test_an_unlimited_bulk_write_ends_beside_writers_and_misses_no_item(notes: Store[Note], verb: str) -> None:
+def test_an_unlimited_bulk_write_ends_despite_concurrent_creates_and_misses_no_item(
+    notes: Store[Note], verb: str
+) -> None:
     for start in range(0, AT_START, 60):
         notes.edit_batch(Create(Note(topic="old", rank=rank)) for rank in range(start, start + 60))
     begun = monotonic()

@@ -16,7 +16,7 @@ HALF: Any = 1.5
 MAX, MIN = 2**63 - 1, -(2**63)
 
 
-def test_add_gives_the_new_number_and_null_counts_as_zero(meters: Store[Meter]) -> None:
+def test_add_returns_the_new_number_and_counts_null_as_zero(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a", total=5))
     assert present(meters.update("a", {"total": add(3)})).total == 8
     assert present(meters.update("a", {"total": add(-10)})).total == -2
@@ -28,7 +28,7 @@ def test_add_gives_the_new_number_and_null_counts_as_zero(meters: Store[Meter]) 
     assert meters.update("missing", {"total": add(1)}) is None
 
 
-def test_append_gives_the_new_list_and_null_counts_as_empty(meters: Store[Meter]) -> None:
+def test_append_returns_the_new_list_and_counts_null_as_empty(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a", log=["one"]))
     assert present(meters.update("a", {"log": append("two", "three")})).log == ["one", "two", "three"]
     assert present(meters.update("a", {"log": append()})).log == ["one", "two", "three"]
@@ -64,7 +64,7 @@ def test_a_sum_out_of_bounds_is_invalid_input_and_changes_nothing(
     assert meters.read("a") == before
 
 
-def test_a_sum_keeps_to_64_bits(meters: Store[Meter]) -> None:
+def test_a_sum_stays_within_64_bits(meters: Store[Meter]) -> None:
     before = meters.create(Meter(name="a", total=MAX - 1, maybe=MIN))
     for changes in ({"total": add(2)}, {"maybe": add(-1)}, {"total": add(MAX)}):
         with pytest.raises(InvalidInput):
@@ -100,7 +100,7 @@ def test_a_false_condition_and_an_exceeded_bound_have_different_errors(meters: S
     ],
     ids=repr,
 )
-def test_a_change_that_an_attribute_does_not_take_is_refused(
+def test_a_change_that_an_attribute_does_not_accept_is_rejected(
     meters: Store[Meter], path: str, changes: dict[str, Any]
 ) -> None:
     before = meters.create(Meter(name="a"))
@@ -156,7 +156,7 @@ def test_edits_of_one_item_in_a_batch_add_up(meters: Store[Meter]) -> None:
     assert present(meters.read("a")).log == list("01234")
 
 
-def test_no_sum_is_lost_to_another(meters: Store[Meter]) -> None:
+def test_concurrent_sums_are_not_lost(meters: Store[Meter]) -> None:
     meters.create(Meter(name="a"))
 
     def work(number: int) -> list[int]:
@@ -174,7 +174,7 @@ def test_no_sum_is_lost_to_another(meters: Store[Meter]) -> None:
         assert [one for one in found.log if one.startswith(f"{number}/")] == [f"{number}/{turn}" for turn in range(5)]
 
 
-def test_a_bound_holds_whoever_comes_at_once(meters: Store[Meter]) -> None:
+def test_concurrent_sums_stay_within_bounds(meters: Store[Meter]) -> None:
     """More threads than ten try to take one of ten places."""
     meters.create(Meter(name="a"))
 
@@ -192,7 +192,7 @@ def test_a_bound_holds_whoever_comes_at_once(meters: Store[Meter]) -> None:
     assert present(meters.read("a")).level == 10
 
 
-def test_a_list_that_an_append_would_make_too_long_stays_as_it_is(meters: Store[Meter]) -> None:
+def test_a_list_that_an_append_would_make_too_long_is_not_changed(meters: Store[Meter]) -> None:
     full = ["x" * 6_000] * 32
     meters.create(Meter(name="full", log=full))
     meters.create(Meter(name="short"))
@@ -204,7 +204,7 @@ def test_a_list_that_an_append_would_make_too_long_stays_as_it_is(meters: Store[
     batch = [Update("short", {"total": 3}), Update("full", {"log": more})]
     try:
         codes = [one.code for one in meters.edit_batch(batch, atomic=True)]
-    except InvalidInput as error:  # of an engine that does not say which
+    except InvalidInput as error:  # the engine does not report which edit
         codes = ["aborted", error.code] if [fault.path for fault in error.faults] == ["/edits"] else []
     assert codes == ["aborted", "invalid_input"]
     with pytest.raises(InvalidInput):

@@ -32,7 +32,7 @@ def at_once(call: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(one, range(THREADS)))
 
 
-def test_of_many_creates_of_one_key_exactly_one_wins(notes: Store[Note]) -> None:
+def test_exactly_one_of_several_concurrent_creates_of_a_key_succeeds(notes: Store[Note]) -> None:
     for _ in range(10):
         key = uuid4()
 
@@ -48,7 +48,7 @@ def test_of_many_creates_of_one_key_exactly_one_wins(notes: Store[Note]) -> None
     assert notes.count() == 10
 
 
-def test_of_many_creates_in_batches_exactly_one_of_each_wins(notes: Store[Note]) -> None:
+def test_exactly_one_of_several_concurrent_batches_creates_each_key(notes: Store[Note]) -> None:
     keys = [uuid4() for _ in range(10)]
     answers = at_once(lambda number: notes.edit_batch(Create(Note(id=key, rank=number)) for key in keys))
     codes = [Counter(answer[position].code for answer in answers) for position in range(len(keys))]
@@ -57,7 +57,7 @@ def test_of_many_creates_in_batches_exactly_one_of_each_wins(notes: Store[Note])
     assert notes.read_batch(keys) == winners
 
 
-def test_of_many_deletes_exactly_one_was_the_one(notes: Store[Note]) -> None:
+def test_exactly_one_of_several_concurrent_deletes_returns_true(notes: Store[Note]) -> None:
     for _ in range(5):
         answers = at_once(partial(lambda key, _: notes.delete(key), notes.create(Note()).id))
         assert sorted(answers) == [False] * (THREADS - 1) + [True]
@@ -92,7 +92,7 @@ def test_under_an_optimistic_lock_no_increment_is_lost(notes: Store[Note]) -> No
     assert final.version == 4 * THREADS + 1
 
 
-def test_of_many_conditional_deletes_and_updates_one_wins(notes: Store[Note]) -> None:
+def test_exactly_one_of_several_concurrent_conditional_updates_succeeds(notes: Store[Note]) -> None:
     note = notes.create(Note(rank=0))
 
     def take(number: int) -> bool:

@@ -19,7 +19,7 @@ from .oracle import holds
 
 S = Specimen
 UNTYPED: Any = Note
-"""For filters that a type checker refuses."""
+"""For filters that a type checker rejects."""
 ROW = {
     "id": "one",
     "text": "Straße 100%",
@@ -84,7 +84,7 @@ CONDITIONS: list[Any] = [
 
 
 @pytest.mark.parametrize("when", CONDITIONS, ids=str)
-def test_a_write_happens_exactly_if_its_condition_holds(specimens: Store[Specimen], when: Any) -> None:
+def test_a_write_is_done_only_if_its_condition_matches(specimens: Store[Specimen], when: Any) -> None:
     stored = specimens.create(ROW)
     if holds(when, ROW):
         new = specimens.update("one", {"count": 8, "price": Decimal(1)}, when=when)
@@ -138,7 +138,7 @@ def test_an_optimistic_lock_by_time_sees_a_microsecond(notes: Store[Note]) -> No
     assert notes.delete(note.id, when=Note.updated_at == note.updated_at) is True
 
 
-def test_a_condition_that_cannot_be_asked_refuses_the_write(notes: Store[Note]) -> None:
+def test_an_invalid_condition_rejects_the_write(notes: Store[Note]) -> None:
     note = notes.create(Note(rank=1))
     for write in (
         lambda when: notes.update(note.id, {"rank": 2}, when=when),

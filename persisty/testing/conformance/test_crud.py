@@ -65,7 +65,7 @@ def test_create_of_a_mapping_is_the_same_as_of_an_item(notes: Store[Note]) -> No
     assert notes.read(key) == note
 
 
-def test_invalid_input_is_refused_and_nothing_is_written(notes: Store[Note]) -> None:
+def test_invalid_input_is_rejected_and_nothing_is_written(notes: Store[Note]) -> None:
     with pytest.raises(InvalidInput) as caught:
         notes.create({"text": "x" * 2001, "rank": "high", "colour": "red"})
     assert {fault.path for fault in caught.value.faults} == {"/text", "/rank", "/colour"}
@@ -80,13 +80,13 @@ def test_read_of_a_missing_or_impossible_key_is_none(notes: Store[Note]) -> None
 
 
 def test_read_returns_a_copy(notes: Store[Note]) -> None:
-    note = notes.create(Note(text="kept"))
+    note = notes.create(Note(text="stored"))
     note.text = "changed here only"
     found = notes.read(note.id)
     assert found is not None
-    assert found.text == "kept"
+    assert found.text == "stored"
     found.text = "changed here only"
-    assert present(notes.read(note.id)).text == "kept"
+    assert present(notes.read(note.id)).text == "stored"
 
 
 def test_update_changes_some_attributes_and_returns_the_new_item(notes: Store[Note]) -> None:
@@ -108,12 +108,12 @@ def test_update_to_none_stores_null_and_back(notes: Store[Note]) -> None:
     assert present(notes.read(note.id)).text == "two"
 
 
-def test_update_of_nothing_still_counts_the_version(notes: Store[Note]) -> None:
+def test_an_update_without_changes_increments_the_version(notes: Store[Note]) -> None:
     note = notes.create(Note(text="one"))
     assert present(notes.update(note.id, {})).version == 2
 
 
-def test_update_of_nothing_where_nothing_is_generated(readings: Store[Reading]) -> None:
+def test_an_update_without_changes_of_an_item_without_generators(readings: Store[Reading]) -> None:
     key = ("a", datetime(2026, 1, 1, tzinfo=UTC))
     reading = readings.create(Reading(device=key[0], at=key[1], value=1.5))
     assert readings.update(key, {}) == reading
@@ -156,7 +156,7 @@ AWKWARD = ["a", "A", " ", "a~b", "~", "%7E", "a/b", "?#&", "\0", "\0\0x", "ünï
 
 
 @pytest.mark.parametrize("device", AWKWARD, ids=ascii)
-def test_keys_of_two_parts_keep_every_text_apart(readings: Store[Reading], device: str) -> None:
+def test_keys_of_two_attributes_are_distinct_for_every_text(readings: Store[Reading], device: str) -> None:
     at = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
     for value, name in enumerate(dict.fromkeys([*AWKWARD[:9], device])):
         readings.create(Reading(device=name, at=at, value=value))
@@ -218,8 +218,8 @@ def test_items_are_msgspec_structs_that_encode_as_json(notes: Store[Note]) -> No
     assert msgspec.json.decode(msgspec.json.encode(notes.read(note.id)))["text"] == "hello"
 
 
-def test_text_that_is_no_key_names_no_item_and_a_value_of_another_type_is_invalid(notes: Store[Note]) -> None:
-    note = notes.create(Note(text="kept"))
+def test_text_that_is_not_a_key_matches_no_item_and_a_key_of_another_type_is_invalid(notes: Store[Note]) -> None:
+    note = notes.create(Note(text="stored"))
     assert notes.read("nope") is None
     assert notes.update("nope", {"text": "x"}) is None
     assert notes.delete("nope") is False

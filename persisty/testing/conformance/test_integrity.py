@@ -20,7 +20,7 @@ def paths(error: PersistyError | None) -> list[str]:
     return [fault.path for fault in error.faults] if error else []
 
 
-def test_a_target_that_is_not_there_is_refused_and_nothing_is_written(linked: Stores) -> None:
+def test_a_missing_target_is_rejected_and_nothing_is_written(linked: Stores) -> None:
     people = linked[Person]
     with pytest.raises(InvalidInput) as caught:
         people.create(Person(name="Ann", town_name="Aix"))
@@ -36,7 +36,7 @@ def test_a_target_that_is_not_there_is_refused_and_nothing_is_written(linked: St
     assert present(people.update("Ann", {"boss_name": None, "town_name": None})).age == 3
 
 
-def test_other_reasons_come_first(linked: Stores) -> None:
+def test_other_errors_are_reported_before_a_missing_target(linked: Stores) -> None:
     people = linked[Person]
     people.create(Person(name="Ann"))
     with pytest.raises(Conflict):
@@ -47,7 +47,7 @@ def test_other_reasons_come_first(linked: Stores) -> None:
     assert caught.value.code == "precondition_failed"
 
 
-def test_edits_of_a_batch_require_each_for_itself(linked: Stores) -> None:
+def test_each_edit_of_a_batch_requires_its_own_target(linked: Stores) -> None:
     people = linked[Person]
     linked[Town].create(Town(name="Aix"))
     results = people.edit_batch(
@@ -64,7 +64,7 @@ def test_edits_of_a_batch_require_each_for_itself(linked: Stores) -> None:
     assert {one.name: one.age for one in people.search()} == {"Ann": 7, "Cleo": 0}
 
 
-def test_an_atomic_batch_is_refused_as_a_whole(linked: Stores) -> None:
+def test_an_atomic_batch_with_a_missing_target_writes_nothing(linked: Stores) -> None:
     people = linked[Person]
     linked[Town].create(Town(name="Aix"))
     batch = [
@@ -109,7 +109,7 @@ def test_dependents_of_a_deleted_item_are_deleted_block_it_or_lose_their_link(li
     assert not people.delete("Ann")
 
 
-def test_a_circle_of_items_goes_together(linked: Stores) -> None:
+def test_items_that_belong_to_each_other_are_deleted_together(linked: Stores) -> None:
     people = linked[Person]
     for name in ("Ann", "Ben"):
         people.create(Person(name=name))
@@ -129,7 +129,7 @@ def test_a_forbidden_delete_deletes_no_dependents(linked: Stores) -> None:
     assert people.count() == 2
 
 
-def test_batches_and_bulk_deletes_do_it_too(linked: Stores, capabilities: Capabilities) -> None:
+def test_batches_and_bulk_deletes_apply_referential_actions(linked: Stores, capabilities: Capabilities) -> None:
     people, desks = linked[Person], linked[Desk]
     for name, boss in (("Ann", None), ("Ben", "Ann"), ("Cleo", None), ("Dan", "Cleo"), ("Eve", None)):
         people.create(Person(name=name, boss_name=boss))
@@ -178,7 +178,7 @@ def test_edits_of_a_batch_see_those_before_them(linked: Stores) -> None:
     assert [(one.name, one.age) for one in people.search()] == [("z", 8)]
 
 
-def test_an_atomic_batch_neither_keeps_nor_needs_the_target_that_it_deletes(linked: Stores) -> None:
+def test_an_atomic_batch_reports_missing_targets_and_conflicts_together(linked: Stores) -> None:
     people, desks = linked[Person], linked[Desk]
     people.create(Person(name="Ann"))
     desks.create(Desk(number=1, person_name="Ann"))
@@ -214,7 +214,7 @@ def test_a_blocked_delete_writes_nothing(linked: Stores) -> None:
     assert (people.count(), memberships.count()) == (4, 4)
 
 
-def test_nothing_belongs_to_an_item_that_is_gone_whoever_is_faster(linked: Stores) -> None:
+def test_no_dependent_remains_after_a_concurrent_create_and_delete(linked: Stores) -> None:
     people, memberships, clubs = linked[Person], linked[Membership], linked[Club]
     clubs.create(Club(name="chess"))
     for turn in range(8):

@@ -19,7 +19,7 @@ from .items import Club, Desk, Membership, Person, Town
 
 Stores = dict[type[Any], Store[Any]]
 ANY_PERSON: Any = Person
-"""To a type checker only a link to many has `any`."""
+"""For `any` of links to one item, which a type checker rejects."""
 Test = Callable[[Any], bool]
 
 
@@ -72,12 +72,12 @@ def names(people: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(("where", "test"), ASKED, ids=[str(where) for where, _ in ASKED])
-def test_a_filter_through_a_link_finds_the_items_with_such_an_item_behind_it(
+def test_a_filter_through_a_link_finds_items_with_a_matching_linked_item(
     county: Stores, where: Filter, test: Test
 ) -> None:
-    people, wanted = county[Person], names(filter(test, PEOPLE))
-    assert names(people.search(where)) == wanted
-    assert people.count(where) == len(wanted)
+    people, expected = county[Person], names(filter(test, PEOPLE))
+    assert names(people.search(where)) == expected
+    assert people.count(where) == len(expected)
     assert names(people.search(~where)) == names(one for one in PEOPLE if not test(one))
 
 
@@ -95,7 +95,7 @@ def test_filters_through_links_combine(county: Stores, picked: list[Any], either
     assert names(county[Person].search(where)) == names(filter(holds, PEOPLE))
 
 
-def test_pages_orders_and_aggregates_go_through_links(county: Stores) -> None:
+def test_pages_orders_and_aggregates_work_with_filters_through_links(county: Stores) -> None:
     people = county[Person]
     where = ANY_PERSON.boss.any()
     first = people.search(where, order=Person.age.desc(), limit=3)
@@ -122,7 +122,7 @@ def test_a_write_may_depend_on_linked_items(linked: Stores) -> None:
 
 
 def nested(links: int, levels: int) -> Filter:
-    """Return a filter with as many links that lead on from each other, and levels of and, or and not between them."""
+    """Return a filter with `links` links that follow each other, and `levels` levels of and, or and not between them."""
     where = Person.age >= 0
     for link in range(links):
         for level in range(levels):
@@ -146,7 +146,7 @@ def test_filters_through_links_within_the_limits_reach_every_engine(linked: Stor
 
 
 @pytest.mark.parametrize("links", [6, 10, 11])
-def test_too_many_links_are_refused_before_the_engine_is_asked(county: Stores, links: int) -> None:
+def test_too_many_links_are_rejected_before_the_engine_is_called(county: Stores, links: int) -> None:
     people, where = county[Person], nested(links, 0)
     for call in (
         lambda: people.search(where),
@@ -171,7 +171,7 @@ def test_linked_items_are_loaded_in_the_positions_of_their_items(county: Stores)
     assert people.related("town", []) == []
 
 
-def test_each_item_has_a_page_of_its_own(county: Stores) -> None:
+def test_each_item_has_its_own_page(county: Stores) -> None:
     towns, people = county[Town], county[Person]
     items = list(towns.search(order=Town.name))
     pages = towns.related("people", items, order=Person.age.desc(), limit=2)
@@ -206,7 +206,7 @@ def test_paging_continues_when_linked_items_change_between_pages(linked: Stores)
     assert len(seen) == len(set(seen)) >= 6
 
 
-def test_pages_without_an_order_go_on_too(county: Stores) -> None:
+def test_pages_of_linked_items_continue_without_an_order(county: Stores) -> None:
     towns = county[Town]
     aix = towns.read("Aix")
     seen: list[str] = []
@@ -219,7 +219,7 @@ def test_pages_without_an_order_go_on_too(county: Stores) -> None:
     assert sorted(seen) == ["Ann", "Ben", "Fay'"]
 
 
-def test_items_behind_an_item_between(county: Stores) -> None:
+def test_items_behind_a_join_item(county: Stores) -> None:
     people, clubs = county[Person], county[Club]
     items = list(people.search(order=Person.name))
     pages = people.related("clubs", items, order=Club.fee.desc(), limit=1)
@@ -231,7 +231,7 @@ def test_items_behind_an_item_between(county: Stores) -> None:
     assert [names(page) for page in members] == [["Ann", "Eve"], ["Ann"], []]
 
 
-def test_pages_behind_an_item_between_go_on_without_an_order(county: Stores) -> None:
+def test_pages_behind_a_join_item_continue_without_an_order(county: Stores) -> None:
     people, ann = county[Person], county[Person].read("Ann")
     [first] = people.related("clubs", [ann], limit=1)
     assert [[one.name for one in first], first.cursor is None] == [["chess"], False]
@@ -257,7 +257,7 @@ def test_links_returns_copies_with_linked_items(county: Stores) -> None:
     assert [fault.path for fault in caught.value.faults] == ["/nobody"]
 
 
-def test_a_link_that_is_not_loaded_is_no_value(county: Stores) -> None:
+def test_reading_a_link_that_is_not_loaded_raises_an_attribute_error(county: Stores) -> None:
     ann = present(county[Person].read("Ann"))
     with pytest.raises(AttributeError, match="not loaded"):
         _ = ann.town

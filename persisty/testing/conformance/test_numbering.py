@@ -10,7 +10,7 @@ from .items import Event, Ticket
 from .test_concurrency import THREADS, at_once
 
 
-def test_a_sequence_begins_at_one_and_goes_on(tickets: Store[Ticket]) -> None:
+def test_a_sequence_starts_at_one_and_increments(tickets: Store[Ticket]) -> None:
     for number in range(1, 4):
         made = tickets.create(Ticket(title=f"ticket {number}"))
         assert (made.number, made.series) == (number, number)
@@ -27,7 +27,7 @@ def test_a_batch_is_numbered_in_its_order(tickets: Store[Ticket], atomic: bool) 
     assert [one.number for one in tickets.search_all(order="number")] == list(range(1, 61))
 
 
-def test_a_rejected_create_takes_no_number_and_a_delete_frees_none(tickets: Store[Ticket]) -> None:
+def test_neither_a_rejected_create_nor_a_delete_affects_a_sequence(tickets: Store[Ticket]) -> None:
     first = tickets.create(Ticket())
     with pytest.raises(InvalidInput):
         tickets.create({"title": "x" * 21})
@@ -39,7 +39,7 @@ def test_a_rejected_create_takes_no_number_and_a_delete_frees_none(tickets: Stor
     assert tickets.create(Ticket()).number == 3
 
 
-def test_no_number_is_given_twice(tickets: Store[Ticket]) -> None:
+def test_concurrent_creates_get_distinct_numbers(tickets: Store[Ticket]) -> None:
     def work(number: int) -> list[Ticket]:
         made = [tickets.create(Ticket(title=str(number))) for _ in range(5)]
         return made + [one.item for one in tickets.edit_batch(Create(Ticket()) for _ in range(5)) if one.item]
@@ -51,7 +51,7 @@ def test_no_number_is_given_twice(tickets: Store[Ticket]) -> None:
     assert tickets.count() == 10 * THREADS
 
 
-def test_keys_of_time_sort_by_creation(events: Store[Event]) -> None:
+def test_uuid7_keys_sort_by_time_of_creation(events: Store[Event]) -> None:
     made = [events.create(Event(rank=rank)) for rank in range(20)]
     assert {one.id.version for one in made} == {7}
     assert [one.rank for one in events.search_all(order="id")] == list(range(20))

@@ -69,7 +69,7 @@ def test_an_order_is_total_with_nulls_last_and_ties_on_the_key(dirty: Store[Spec
 
 @pytest.mark.parametrize("limit", [13, 65])
 @pytest.mark.parametrize("order", [("text",), ("-at",), ("-done", "price"), ("level", "-ratio")], ids="/".join)
-def test_pages_join_to_the_whole_in_order(dirty: Store[Specimen], order: tuple[str, ...], limit: int) -> None:
+def test_pages_contain_every_item_in_order(dirty: Store[Specimen], order: tuple[str, ...], limit: int) -> None:
     wanted = [row["id"] for row in ordered(ROWS, order, ["id"])]
     assert [one.id for one in walk(dirty, None, order, limit)] == wanted
 
@@ -87,13 +87,13 @@ def test_pages_through_an_index(dirty: Store[Specimen], order: Any, limit: int) 
         assert found == [row["id"] for row in ordered(wanted, terms, ["id"])]
 
 
-def test_without_an_order_pages_have_each_item_once(dirty: Store[Specimen]) -> None:
+def test_pages_without_an_order_contain_each_item_once(dirty: Store[Specimen]) -> None:
     for limit in (16, 65):
         found = [one.id for one in walk(dirty, None, None, limit)]
         assert sorted(found) == sorted(row["id"] for row in ROWS)
 
 
-def test_search_all_gives_each_item_once_in_order(dirty: Store[Specimen]) -> None:
+def test_search_all_yields_each_item_once_in_order(dirty: Store[Specimen]) -> None:
     found = [one.id for one in dirty.search_all(Specimen.count > 0, order=["-count", "text"])]
     matches = [row for row in ROWS if (row.get("count") or 0) > 0]
     assert found == [row["id"] for row in ordered(matches, ["-count", "text"], ["id"])]
@@ -103,7 +103,7 @@ def test_search_all_gives_each_item_once_in_order(dirty: Store[Specimen]) -> Non
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(where=FILTERS, order=GENERATED_ORDERS, limit=st.integers(15, 40))
-def test_generated_queries_page_as_the_oracle_says(
+def test_pages_of_generated_queries_agree_with_the_oracle(
     dirty: Store[Specimen], where: Filter, order: list[str], limit: int
 ) -> None:
     terms = [term for n, term in enumerate(order) if term.lstrip("-") not in {one.lstrip("-") for one in order[:n]}]
@@ -183,7 +183,7 @@ def test_the_default_page_has_25_items(notes: Store[Note]) -> None:
     assert len(notes.search(cursor=page.cursor)) == 1
 
 
-def test_a_cursor_takes_another_limit(notes: Store[Note]) -> None:
+def test_a_cursor_accepts_another_limit(notes: Store[Note]) -> None:
     some(notes, 10)
     first = notes.search(order="rank", limit=3)
     rest = notes.search(order="rank", limit=100, cursor=first.cursor)
@@ -204,7 +204,7 @@ def test_a_cursor_survives_the_deletion_of_its_row(notes: Store[Note], where: An
     assert third.cursor is None
 
 
-def test_rows_before_the_cursor_are_not_seen_and_rows_behind_it_are(notes: Store[Note]) -> None:
+def test_new_rows_are_returned_only_if_they_are_after_the_cursor(notes: Store[Note]) -> None:
     some(notes, 10)
     first = notes.search(order="rank", limit=4)
     notes.create(Note(rank=-5))
@@ -228,7 +228,7 @@ def test_cursors_are_url_safe_and_opaque_to_case_of_values(notes: Store[Note]) -
     assert cursor is None
 
 
-def test_a_cursor_of_another_query_is_refused(notes: Store[Note], open_store: Any) -> None:
+def test_a_cursor_of_another_query_is_rejected(notes: Store[Note], open_store: Any) -> None:
     some(notes, 5)
     where = Note.rank >= 0
     cursor = notes.search(where, order="rank", limit=2).cursor
@@ -254,7 +254,7 @@ GARBAGE = ["", " ", "x", "null", "e30", "W10", "WyJ4Iix7fV0", "=", "é", "\ud800
 
 
 @pytest.mark.parametrize("cursor", GARBAGE, ids=ascii)
-def test_garbage_is_no_cursor(notes: Store[Note], cursor: str) -> None:
+def test_garbage_is_rejected_as_a_cursor(notes: Store[Note], cursor: str) -> None:
     some(notes, 3)
     for order in (None, "rank"):
         with pytest.raises(InvalidCursor):
@@ -262,7 +262,7 @@ def test_garbage_is_no_cursor(notes: Store[Note], cursor: str) -> None:
 
 
 @pytest.mark.parametrize("order", [None, "rank", "-text"])
-def test_a_forged_cursor_is_no_cursor(notes: Store[Note], order: Any) -> None:
+def test_a_forged_cursor_is_rejected(notes: Store[Note], order: Any) -> None:
     some(notes, 5)
     genuine = notes.search(order=order, limit=2).cursor
     assert genuine is not None
@@ -303,7 +303,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("path", BAD)
-def test_a_limit_or_an_order_that_cannot_be_asked_is_refused_with_its_path(dirty: Store[Specimen], path: str) -> None:
+def test_an_invalid_limit_or_order_is_rejected_with_its_path(dirty: Store[Specimen], path: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         dirty.search(**BAD[path])
     assert [fault.path for fault in caught.value.faults] == [path.strip()]

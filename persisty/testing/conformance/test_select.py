@@ -32,7 +32,7 @@ def walk(store: Store[Any], *asked: Any, **how: Any) -> Iterator[dict[str, Any]]
 
 
 @pytest.mark.parametrize("name", ["id", *DOMAINS])
-def test_every_attribute_can_be_had_alone(dirty: Store[Specimen], name: str) -> None:
+def test_every_attribute_can_be_selected_alone(dirty: Store[Specimen], name: str) -> None:
     wanted = {one.id: getattr(one, name) for one in dirty.search_all()}
     found = dirty.select(["id", name], limit=500)
     assert {row["id"]: row[name] for row in found} == wanted
@@ -42,7 +42,7 @@ def test_every_attribute_can_be_had_alone(dirty: Store[Specimen], name: str) -> 
         assert type(row[name]) is type(getattr(one, name))
 
 
-def test_attributes_come_in_the_order_asked_and_once(dirty: Store[Specimen]) -> None:
+def test_selected_attributes_are_returned_once_in_the_requested_order(dirty: Store[Specimen]) -> None:
     names: list[Any] = [S.text, "count", S.id, "text"]
     [row, *_] = dirty.select(names)
     assert list(row) == ["text", "count", "id"]
@@ -59,7 +59,7 @@ def test_neither_the_filter_nor_the_order_needs_to_be_selected(
 
 
 @pytest.mark.parametrize("order", [None, "at", "-at"])
-def test_through_an_index(dirty: Store[Specimen], order: Any) -> None:
+def test_select_through_an_index(dirty: Store[Specimen], order: Any) -> None:
     where = (S.color == Color.RED) & S.at.is_null(False) & S.blob.is_null(False)
     found = list(walk(dirty, ["ref", "color"], where, order=order, limit=2))
     matches = [row for row in ROWS if holds(where, row)]
@@ -68,13 +68,13 @@ def test_through_an_index(dirty: Store[Specimen], order: Any) -> None:
     assert len(found) == len(matches) > 0
 
 
-def test_on_keys_of_three_parts(cells: Store[Cell]) -> None:
+def test_select_with_keys_of_three_attributes(cells: Store[Cell]) -> None:
     cells.edit_batch(Create(Cell(sheet="s", row=row, column=c, text=f"{row}{c}")) for row in (1, 2) for c in "ab")
     found = cells.select(["text"], (Cell.sheet == "s") & (Cell.row == 2), order="-column")
     assert [row["text"] for row in found] == ["2b", "2a"]
 
 
-def test_a_cursor_is_as_good_for_search(notes: Store[Note]) -> None:
+def test_a_cursor_of_select_is_valid_for_search(notes: Store[Note]) -> None:
     notes.edit_batch(Create(Note(rank=rank)) for rank in range(10))
     page = notes.select("rank", order="rank", limit=4)
     assert [row["rank"] for row in page] == [0, 1, 2, 3]

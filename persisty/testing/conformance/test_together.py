@@ -108,7 +108,7 @@ def test_an_item_may_be_named_once_in_an_atomic_batch(linked: Stores) -> None:
     assert [fault.path for fault in caught.value.faults] == ["/edits/2"]
 
 
-def test_a_delete_applies_its_referential_actions_or_the_whole_batch_is_refused(
+def test_a_delete_applies_its_referential_actions_or_the_whole_batch_is_rejected(
     linked: Stores, capabilities: Capabilities
 ) -> None:
     linked[Person].create(Person(name="Ann"))
@@ -123,7 +123,7 @@ def test_a_delete_applies_its_referential_actions_or_the_whole_batch_is_refused(
     assert (linked[Person].count(), linked[Club].count()) == (0, 1)
 
 
-def test_more_writes_than_the_engine_takes_at_once_are_refused_before_anything_is_written(
+def test_more_writes_than_the_engine_accepts_are_rejected_before_anything_is_written(
     linked: Stores, capabilities: Capabilities
 ) -> None:
     """An item that a write requires may count as one more write."""

@@ -42,7 +42,7 @@ def same(found: Any, given: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-def test_values_come_back_as_they_went_in(shelf: Store[Specimen], name: str) -> None:
+def test_values_are_read_as_they_were_written(shelf: Store[Specimen], name: str) -> None:
     values = DOMAINS[name]
     keys, others = ([str(uuid4()) for _ in values] for _ in range(2))
     creates = [Create({"id": key, name: value}) for key, value in zip(keys, values, strict=True)]
@@ -75,7 +75,7 @@ def test_any_json_value_may_be_stored_and_may_be_null(shelf: Store[Specimen], va
     assert shelf.update(made.id, {"anything": value}) == made
 
 
-def test_dirty_rows_come_back_whole(specimens: Store[Specimen]) -> None:
+def test_dirty_rows_are_read_as_they_were_written(specimens: Store[Specimen]) -> None:
     made = []
     for start in range(0, 65, 50):
         made += [present(one.item) for one in specimens.edit_batch(map(Create, rows()[start : start + 50]))]
@@ -96,7 +96,7 @@ def test_values_have_their_declared_types(dirty: Store[Specimen]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "expected"),
     [
         (Decimal("1.10"), Decimal("1.1")),
         (Decimal("1E+2"), Decimal(100)),
@@ -107,14 +107,14 @@ def test_values_have_their_declared_types(dirty: Store[Specimen]) -> None:
     ],
     ids=str,
 )
-def test_equal_decimals_are_stored_alike_to_the_last_digit(
-    specimens: Store[Specimen], given: Decimal, kept: Decimal
+def test_equal_decimals_are_stored_with_the_same_digits(
+    specimens: Store[Specimen], given: Decimal, expected: Decimal
 ) -> None:
     with localcontext(prec=5):  # the caller's decimal context must not round stored values
         made = specimens.create({"id": "one", "price": given})
         found = specimens.read("one")
     assert found is not None
-    assert made.price == found.price == kept
+    assert made.price == found.price == expected
     assert str(made.price) == str(found.price)
 
 
@@ -126,7 +126,7 @@ SHIFTS: list[dict[str, Any]] = [
 ]
 
 
-def test_times_durations_sets_and_tuples_come_back_with_their_types(open_store: OpenStore) -> None:
+def test_times_durations_sets_and_tuples_are_read_with_their_types(open_store: OpenStore) -> None:
     shifts = open_store(Shift)
     for number, values in enumerate(SHIFTS):
         made = shifts.create({"id": str(number), **values})
@@ -143,7 +143,7 @@ def test_times_durations_sets_and_tuples_come_back_with_their_types(open_store: 
 
 def test_a_json_attribute_is_compared_with_null_only(open_store: OpenStore) -> None:
     shifts = open_store(Shift)
-    untyped: Any = Shift  # a type checker refuses these, too
+    untyped: Any = Shift  # a type checker rejects these, too
     asked: list[Callable[[], Any]] = [
         lambda: shifts.search(untyped.length > timedelta(hours=1)),
         lambda: shifts.count(untyped.starts == time(8)),
@@ -194,7 +194,7 @@ def test_create_returns_nested_values_as_read_does(specimens: Store[Specimen]) -
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """Return a dict that is nested so many levels deep."""
+    """Return a dict that is nested `levels` levels deep."""
     value: dict[str, Any] = {}
     for _ in range(levels - 1):
         value = {"a": value}
@@ -241,10 +241,10 @@ REFUSED: dict[str, list[Any]] = {
 def test_a_value_that_no_engine_can_store_is_rejected_with_its_path(
     shelf: Store[Specimen], name: str, value: Any
 ) -> None:
-    kept, bad = shelf.create({}), str(uuid4())
+    existing, bad = shelf.create({}), str(uuid4())
     writes: list[Callable[[], object]] = [
         lambda: shelf.create({"id": bad, name: value}),
-        lambda: shelf.update(kept.id, {name: value}),
+        lambda: shelf.update(existing.id, {name: value}),
     ]
     for write in writes:
         with pytest.raises(InvalidInput) as caught:
@@ -252,7 +252,7 @@ def test_a_value_that_no_engine_can_store_is_rejected_with_its_path(
         [fault] = caught.value.faults
         assert fault.path == f"/{name}" or fault.path.startswith(f"/{name}/")
         assert fault.message
-    assert shelf.read_batch([kept.id, bad]) == [kept, None]
+    assert shelf.read_batch([existing.id, bad]) == [existing, None]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -36,13 +36,13 @@ def test_a_value_that_is_taken_conflicts_and_nothing_is_written(accounts: Store[
         assert refused(caught.value) == taken
     with pytest.raises(Conflict) as caught:
         accounts.create(Account(id="2", name="ann", realm="a", badge=1))
-    assert refused(caught.value) in (["name"], ["realm", "badge"]), "one of them, whichever the engine meets first"
+    assert refused(caught.value) in (["name"], ["realm", "badge"]), "the one that the engine finds first"
     assert list(accounts.search_all()) == [ann]
     assert accounts.create(Account(id="2", name="bob", realm="a", badge=2)).name == "bob"
     assert accounts.create(Account(id="3", name="eve", realm="b", badge=1)).name == "eve"
 
 
-def test_null_is_free_and_in_any_attribute_frees_the_others(accounts: Store[Account]) -> None:
+def test_null_never_conflicts_and_exempts_the_other_attributes(accounts: Store[Account]) -> None:
     for key in range(3):
         accounts.create(Account(id=f"none {key}"))
         accounts.create(Account(id=f"realm {key}", realm="a"))
@@ -56,7 +56,7 @@ def test_null_is_free_and_in_any_attribute_frees_the_others(accounts: Store[Acco
     assert present(accounts.update("realm 0", {"badge": 1})).badge == 1
 
 
-def test_every_text_is_a_value_of_its_own(accounts: Store[Account]) -> None:
+def test_distinct_texts_are_distinct_unique_values(accounts: Store[Account]) -> None:
     texts = [text for text in TEXTS if text]
     for start in range(0, len(texts), 30):
         made = accounts.edit_batch(Create(Account(id=f"1{text}", name=text)) for text in texts[start : start + 30])
@@ -66,7 +66,7 @@ def test_every_text_is_a_value_of_its_own(accounts: Store[Account]) -> None:
     assert accounts.count() == len(texts)
 
 
-def test_an_update_moves_a_value_and_frees_the_one_before(accounts: Store[Account]) -> None:
+def test_an_update_takes_a_new_value_and_frees_the_former_one(accounts: Store[Account]) -> None:
     ann = accounts.create(Account(id="1", name="ann", rank=1))
     bob = accounts.create(Account(id="2", name="bob"))
     with pytest.raises(Conflict) as caught:
@@ -81,7 +81,7 @@ def test_an_update_moves_a_value_and_frees_the_one_before(accounts: Store[Accoun
     assert [one.id for one in accounts.search(Account.name == "ann")] == ["2"]
 
 
-def test_of_two_attributes_each_may_move(accounts: Store[Account]) -> None:
+def test_each_attribute_of_a_unique_pair_may_change(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", realm="a", badge=1))
     accounts.create(Account(id="2", realm="a", badge=2))
     accounts.create(Account(id="3", realm="b", badge=1))
@@ -99,7 +99,7 @@ def test_delete_frees_the_unique_values_of_the_item(accounts: Store[Account]) ->
     assert accounts.create(Account(id="3", realm="a", badge=1)).badge == 1
 
 
-def test_a_write_that_is_not_done_takes_nothing(accounts: Store[Account]) -> None:
+def test_a_failed_write_takes_no_value(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="ann"))
     assert accounts.update("missing", {"name": "bob"}) is None
     for write in (
@@ -114,7 +114,7 @@ def test_a_write_that_is_not_done_takes_nothing(accounts: Store[Account]) -> Non
         accounts.create(Account(id="3", name="ann"))
 
 
-def test_a_condition_holds_or_not_before_a_value_is_taken_or_free(accounts: Store[Account]) -> None:
+def test_a_false_condition_is_reported_before_a_conflict(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="ann"))
     accounts.create(Account(id="2", name="bob"))
     with pytest.raises(PreconditionFailed):
@@ -123,7 +123,7 @@ def test_a_condition_holds_or_not_before_a_value_is_taken_or_free(accounts: Stor
         accounts.update("2", {"name": "ann"}, when=Account.name == "bob")
 
 
-def test_in_a_batch_values_go_from_one_to_the_next_in_order(accounts: Store[Account]) -> None:
+def test_edits_of_a_batch_take_and_free_values_in_order(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="ann"))
     results = accounts.edit_batch(
         [
@@ -142,7 +142,7 @@ def test_in_a_batch_values_go_from_one_to_the_next_in_order(accounts: Store[Acco
     assert {one.id: one.name for one in accounts.search_all()} == {"1": "anna", "4": "bob"}
 
 
-def test_a_conflict_aborts_an_atomic_batch_which_then_has_taken_nothing(accounts: Store[Account]) -> None:
+def test_a_conflict_aborts_an_atomic_batch_without_taking_values(accounts: Store[Account]) -> None:
     ann = accounts.create(Account(id="1", name="ann"))
     results = accounts.edit_batch(
         [Create(Account(id="2", name="bob")), Update("1", {"name": "anna"}), Create(Account(id="3", name="bob"))],
@@ -159,7 +159,7 @@ def test_a_conflict_aborts_an_atomic_batch_which_then_has_taken_nothing(accounts
         accounts.create(Account(id=name, name=name))
 
 
-def test_in_an_atomic_batch_a_value_changes_hands(accounts: Store[Account]) -> None:
+def test_an_atomic_batch_can_pass_values_between_items(accounts: Store[Account]) -> None:
     accounts.create(Account(id="1", name="ann"))
     accounts.create(Account(id="2", name="bob", realm="a", badge=1))
     edits: list[Edit] = [
@@ -175,7 +175,7 @@ def test_in_an_atomic_batch_a_value_changes_hands(accounts: Store[Account]) -> N
             accounts.create(Account(id="5", name=name))
 
 
-def test_an_atomic_batch_with_more_than_the_engine_takes_is_refused_before_anything_is_written(
+def test_a_too_large_atomic_batch_is_rejected_before_anything_is_written(
     accounts: Store[Account],
 ) -> None:
     """Each unique value may count as one more write."""
@@ -190,7 +190,7 @@ def test_an_atomic_batch_with_more_than_the_engine_takes_is_refused_before_anyth
     assert accounts.count() == 60
 
 
-def test_of_many_creates_of_one_value_exactly_one_wins(accounts: Store[Account]) -> None:
+def test_exactly_one_of_several_concurrent_creates_of_a_unique_value_succeeds(accounts: Store[Account]) -> None:
     for turn in range(5):
 
         def create(number: int, turn: int = turn) -> Account | None:
@@ -205,7 +205,7 @@ def test_of_many_creates_of_one_value_exactly_one_wins(accounts: Store[Account])
     assert accounts.count() == 5
 
 
-def test_of_many_updates_to_one_value_exactly_one_wins(accounts: Store[Account]) -> None:
+def test_exactly_one_of_several_concurrent_updates_to_a_unique_value_succeeds(accounts: Store[Account]) -> None:
     accounts.edit_batch(Create(Account(id=str(number), name=f"old {number}")) for number in range(THREADS))
 
     def rename(number: int) -> bool:
@@ -221,7 +221,7 @@ def test_of_many_updates_to_one_value_exactly_one_wins(accounts: Store[Account])
     assert accounts.create(Account(id="x", name=f"old {wins.index(True)}")).id == "x"
 
 
-def test_a_value_handed_from_one_to_the_next_is_never_held_twice_or_lost(accounts: Store[Account]) -> None:
+def test_a_unique_value_that_passes_between_items_is_never_duplicated_or_lost(accounts: Store[Account]) -> None:
     """Threads delete items and create them again under one of two names."""
 
     def work(number: int) -> int:
@@ -237,8 +237,8 @@ def test_a_value_handed_from_one_to_the_next_is_never_held_twice_or_lost(account
         return done
 
     assert sum(at_once(work)) > 0
-    held = [one.name for one in accounts.search_all() if one.name]
-    assert len(held) == len(set(held))
+    names = [one.name for one in accounts.search_all() if one.name]
+    assert len(names) == len(set(names))
     for one in list(accounts.search_all()):
         accounts.delete(one.id)
     for name in ("name 0", "name 1"):
@@ -284,7 +284,7 @@ def edit(step: Any) -> Edit:
     return Update(key, {"name": name, "badge": badge})
 
 
-def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(accounts: Store[Account]) -> None:
+def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_error(accounts: Store[Account]) -> None:
     for key in "12":
         accounts.create(Account(id=key, name=key, realm="a"))
     before = list(accounts.search_all(order="id"))
@@ -303,14 +303,14 @@ def test_a_value_that_is_taken_twice_in_an_atomic_batch_hides_no_other_refusal(a
     early = [Create(Account(id="3", name="1")), Delete("1"), Update("2", {"rank": 1}, when=Account.rank == 5)]
     codes = [one.code for one in accounts.edit_batch(early, atomic=True)]
     assert codes == ["conflict", "aborted", "precondition_failed"]
-    kept = [Delete("1", when=Account.rank == 5), Create(Account(id="3", name="1"))]
-    codes = [one.code for one in accounts.edit_batch(kept, atomic=True)]
-    assert codes == ["precondition_failed", "conflict"], "what is not deleted gives nothing up"
+    undeleted = [Delete("1", when=Account.rank == 5), Create(Account(id="3", name="1"))]
+    codes = [one.code for one in accounts.edit_batch(undeleted, atomic=True)]
+    assert codes == ["precondition_failed", "conflict"], "an item that is not deleted frees no value"
     taken = [Update("1", {"name": "2"}), Create(Account(id="3", name="1"))]
     assert [one.code for one in accounts.edit_batch(taken, atomic=True)] == ["conflict", "conflict"]
     free = [Create(Account(id="1", name="new")), Create(Account(id="3", name="new"))]
     assert [one.code for one in accounts.edit_batch(free, atomic=True)] == ["conflict", "aborted"], (
-        "the second was free to"
+        "the second edit alone would succeed"
     )
     both = [Create(Account(id="3", name="1")), Create(Account(id="4", name="1")), Update("2", {"name": "1"})]
     assert [one.code for one in accounts.edit_batch(both, atomic=True)] == ["conflict"] * 3
@@ -339,7 +339,7 @@ def test_edits_of_one_key_are_done_in_order_with_unique_values_or_without(accoun
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(steps=STEPS)
-def test_generated_edits_end_as_plain_rows_do(accounts: Store[Account], steps: list[Any]) -> None:
+def test_generated_edits_agree_with_plain_rows(accounts: Store[Account], steps: list[Any]) -> None:
     accounts.edit_batch(map(Delete, "1234"))
     rows: Rows = {}
     codes = [expected(rows, step) for step in steps]

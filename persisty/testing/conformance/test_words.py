@@ -17,7 +17,7 @@ ROWS = [{**dict.fromkeys(DOMAINS), **row} for row in rows()]
 WORDS = sorted({word for text in TEXTS if text for word in text.split()})
 
 
-def wanted(text: str) -> list[str]:
+def expected_keys(text: str) -> list[str]:
     """Return the keys of rows with every word in some text."""
     return sorted(
         row["id"]
@@ -31,7 +31,7 @@ def wanted(text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", ["", " ", "a", "STRASSE", "drop TABLE", "nulls", "%", "_", "\\", "日本", "İ", "a ALL"])
 def test_words_are_found_in_any_text_in_any_case(dirty: Store[Specimen], text: str) -> None:
-    found = wanted(text)
+    found = expected_keys(text)
     assert sorted(one.id for one in dirty.search(query=text, limit=200)) == found
     assert sorted(one.id for one in dirty.search_all(query=text)) == found
     assert dirty.count(query=text) == len(found)
@@ -39,7 +39,7 @@ def test_words_are_found_in_any_text_in_any_case(dirty: Store[Specimen], text: s
     assert dirty.aggregate(COUNT, query=text)[0].values == (len(found),)
 
 
-def test_with_a_filter_an_order_and_pages(notes: Store[Note]) -> None:
+def test_words_with_a_filter_an_order_and_pages(notes: Store[Note]) -> None:
     notes.edit_batch(
         Create(Note(rank=rank, topic="Weather" if rank % 2 else "sport", text="Rain in SPAIN" if rank % 3 else None))
         for rank in range(12)
@@ -69,4 +69,4 @@ def test_an_item_with_one_text_is_searched_by_it(readings: Store[Reading]) -> No
 @given(words=st.lists(st.sampled_from([*WORDS, "00", "1", "S", "ss", "É"]), min_size=1, max_size=3))
 def test_generated_words_agree_with_the_oracle(dirty: Store[Specimen], words: list[str]) -> None:
     text = " ".join(words)
-    assert sorted(one.id for one in dirty.search(query=text, limit=200)) == wanted(text)
+    assert sorted(one.id for one in dirty.search(query=text, limit=200)) == expected_keys(text)

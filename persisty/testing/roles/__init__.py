@@ -1,4 +1,4 @@
-"""Tests of access rules, which you can run over an engine of your own.
+"""Tests of access rules. You can run them over your own engine.
 
 ```python
 from persisty.testing.roles import *  # in a test module that has the fixture `open_engine` (see `persisty.testing.conformance`)
@@ -6,7 +6,7 @@ from persisty.testing.roles import *  # in a test module that has the fixture `o
 
 The role suite calls every verb as every role on every item, through Python, REST, GraphQL and AppSync's events, and compares each
 cell with an oracle in plain Python. It does the same with batches that edit several stores. The leak suite compares the answers over two worlds that differ only in data that a role may
-not see. The answers must be equal to the byte.
+not see. The answers must be equal byte by byte.
 """
 
 from __future__ import annotations

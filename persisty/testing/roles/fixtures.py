@@ -108,7 +108,7 @@ def cells(
     request.node.user_properties.append((CAPABILITIES, msgspec.to_builtins(capabilities)))
     yield found
     request.node.user_properties.append((CELLS, dict(found.tried)))
-    if not found.settled:  # the test broke off: restore the world for the next one
+    if not found.settled:  # the test failed early: restore the world for the next one
         stage.settle()
 
 

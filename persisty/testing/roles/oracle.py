@@ -1,7 +1,7 @@
 """The oracle of the role suite: right answers over plain dicts, by handwritten predicates that share no code with persisty's rules.
 
 A world is kind → key → row. An answer is `("ok", value)` or `("error", code)`. Every verb returns all right answers. There are
-several if a rule cannot match any item, so that the engine need not look for the item.
+several if a rule cannot match any item, because the engine then need not search for the item.
 """
 
 from __future__ import annotations
@@ -219,12 +219,12 @@ def read(role: Role, kind: str, key: str, world: World) -> Answer:
     return ("ok", shown(role, kind, row, world)) if row and visible(role, kind, row, world) else MISSING
 
 
-def search(role: Role, kind: str, world: World, wanted: Callable[[Row], bool] = lambda row: True) -> Answer:
-    """Return the answer of a search. `wanted` gets the row as the role sees it, as a filter does."""
+def search(role: Role, kind: str, world: World, matches: Callable[[Row], bool] = lambda row: True) -> Answer:
+    """Return the answer of a search. `matches` gets the row as the role sees it, like a filter."""
     if not might(role, "read", kind):
         return refused(role)
     found = (shown(role, kind, row, world) for row in rows(role, kind, world))
-    return ("ok", [row for row in found if wanted(row)])
+    return ("ok", [row for row in found if matches(row)])
 
 
 def related(

@@ -1,4 +1,4 @@
-"""The surfaces of the suite: Python, REST, GraphQL, AppSync's events and servey's actions, each with its own spelling of the verbs.
+"""The surfaces of the suite: Python, REST, GraphQL, AppSync's events and servey's actions, each with its own form of the verbs.
 
 Answers have one form, `("ok", value)` or `("error", code)`; rows are dicts. GraphQL returns null for a hidden attribute, so its rows
 are compared without nulls (`exact`).
@@ -47,7 +47,7 @@ class Surface:
         return not role.trusted
 
     def store(self, role: Role, kind: str) -> Store[Any]:
-        """The store as a role has it in Python."""
+        """Return the store of a role in Python."""
         store: Store[Any] = self.app.store(kind)
         return store if role.caller is None else store.on_behalf_of(role.caller)
 
@@ -78,7 +78,7 @@ class Python(Surface):
             return ("error", error.code)
 
     def batch(self, role: Role, edits: Sequence[StoreEdit]) -> list[Edit]:
-        """Return the edits as `App.edit_batch` has them."""
+        """Return the edits in the form of `App.edit_batch`."""
         return [
             msgspec.structs.replace(edit, store=kind)
             for kind, verb, body in edits
@@ -221,12 +221,12 @@ class OverGraphql(Surface):
 
 
 def named(edits: Sequence[StoreEdit]) -> list[dict[str, Any]]:
-    """Return edits of several stores as GraphQL spells them."""
+    """Return edits of several stores in the form of GraphQL."""
     return [{kind: {verb: body}} for kind, verb, body in edits]
 
 
 def _one_item(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the result of an edit with its item, whichever store has it."""
+    """Return the result of an edit with its item, from any store."""
     items = [one for one in (result["item"] or {}).values() if one is not None]
     return {"code": result["code"], "item": items[0] if items else None}
 

@@ -1,4 +1,4 @@
-"""Hidden attributes appear in no error, cursor, conflict or rejection, and give no access to anything.
+"""Hidden attributes appear in no error, cursor, conflict or rejection, and cannot be used in requests.
 
 For a role, a hidden attribute is like one that does not exist: the answers differ only in its name.
 """
@@ -23,7 +23,7 @@ from .cast import ADMINISTRATOR, ANYBODY, FULL, OUTSIDER, OWNER, RESTRICTED, Rol
 from .oracle import GIVEN, KINDS, attributes, known, rows, seen, shown
 from .surfaces import OverGraphql, OverRest, Python, request
 from .test_leaks import Twins, every_restricted_role, same
-from .twins import VARIANTS, told_of
+from .twins import VARIANTS, error_details
 from .world import Stage
 
 
@@ -41,7 +41,7 @@ def words(ask: Callable[[], Any]) -> str:
     """Return the whole text of an error."""
     with pytest.raises(PersistyError) as raised:
         ask()
-    return msgspec.json.encode(told_of(raised.value), enc_hook=repr).decode()
+    return msgspec.json.encode(error_details(raised.value), enc_hook=repr).decode()
 
 
 def _misused(store: Store[Any], name: str, key: str, given: bool = True) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -206,7 +206,7 @@ def test_a_conflict_names_no_hidden_attribute(stage: Stage) -> None:
     document = "mutation ($i: ProfileCreate!) { profileCreate(item: $i) { id } }"
     bodies.append(OverGraphql(stage.app).send(OWNER, document, {"i": {"id": "new", **taken}}).body.decode())
     stage.settle(("profile",))
-    for text in [*bodies, *(msgspec.json.encode(told_of(one), enc_hook=repr).decode() for one in told)]:
+    for text in [*bodies, *(msgspec.json.encode(error_details(one), enc_hook=repr).decode() for one in told)]:
         assert "conflict" in text
         assert "realm" not in text, text
 
@@ -226,7 +226,7 @@ def test_a_conflict_on_a_hidden_key_reveals_no_more_than_on_a_visible_one(stage:
 
 
 @pytest.mark.parametrize("role", [OUTSIDER, OWNER, ANYBODY], ids=str)
-def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, role: Role) -> None:
+def test_the_item_of_a_failed_condition_is_redacted_for_the_role(stage: Stage, role: Role) -> None:
     for kind, key in (
         ("profile", "python-ann"),
         ("profile", "python-bob"),
@@ -250,7 +250,7 @@ def test_the_item_of_a_failed_condition_is_as_the_role_sees_it(stage: Stage, rol
 
 
 @pytest.mark.parametrize("role", RESTRICTED, ids=str)
-def test_the_items_in_the_result_of_an_action_are_as_the_role_sees_them(stage: Stage, role: Role) -> None:
+def test_the_items_in_the_result_of_an_action_are_redacted_for_the_role(stage: Stage, role: Role) -> None:
     assert role.caller is not None
     for kind in ("profile", "article", "comment"):
         items = Python(stage.app).store(FULL, kind).read_batch([*stage.world[kind]])
@@ -286,7 +286,7 @@ def _answer(ask: Callable[[str], Any], key: str) -> Any:
     try:
         return ("ok", ask(key))
     except PersistyError as error:
-        return told_of(error)
+        return error_details(error)
 
 
 def test_administrators_do_not_see_attributes_that_no_caller_may_read(stage: Stage) -> None:

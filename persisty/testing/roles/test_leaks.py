@@ -1,4 +1,4 @@
-"""Hidden data shows nowhere: not in pages, counts, sums, links, cursors, ETags, conflicts, rejections or texts of errors.
+"""Hidden data is never revealed: not in pages, counts, sums, links, cursors, ETags, conflicts, rejections or texts of errors.
 
 Each test sends the same requests to two worlds that differ only in data hidden from the role, and compares the answers.
 """
@@ -58,8 +58,8 @@ def tried(twin: Twin, many: int, few: int) -> int:
 
 
 def same(one: Twin, other: Twin, ask: Callable[..., bytes], *given: Any) -> None:
-    told, also = ask(one, *given), ask(other, *given)
-    assert told == also
+    answer, other_answer = ask(one, *given), ask(other, *given)
+    assert answer == other_answer
 
 
 def pages(store: Any, where: Any, order: Any, limit: int) -> list[Any]:
@@ -105,7 +105,7 @@ def test_python_reveals_no_hidden_data(twins: Twins, role: Role, variant: str) -
 
 @every_restricted_role
 @every_variant
-def test_every_page_of_everything(twins: Twins, role: Role, variant: str) -> None:
+def test_pages_in_every_order_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Read row by row in the engine's own order and by every attribute: cursors reveal nothing either."""
     one, other = twins(role, variant)
     for kind in KINDS:
@@ -124,7 +124,7 @@ def few(twin: Twin, of: tuple[str, ...], some: tuple[str, ...]) -> list[str]:
 
 @every_restricted_role
 @every_variant
-def test_sums_and_groups(twins: Twins, role: Role, variant: str) -> None:
+def test_aggregates_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     one, other = twins(role, variant)
     for kind in KINDS:
         for name in attributes(kind):
@@ -166,7 +166,7 @@ def _related(twin: Twin, role: Role, kind: str, name: str, items: list[Any]) -> 
 
 @every_restricted_role
 @every_variant
-def test_filters_through_every_link(twins: Twins, role: Role, variant: str) -> None:
+def test_filters_through_links_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) -> None:
     """Filter for a linked item, for none, and for a linked item with each attribute null."""
     one, other = twins(role, variant)
     for kind, links in LINKS.items():
@@ -281,8 +281,8 @@ def test_writes_reveal_no_hidden_data(twins: Twins, role: Role, variant: str) ->
         try:
             if verb == "rest":
                 comparison = data.draw(filters(kind, 0))
-                [(name, told)] = comparison.items()
-                [(operator, value)] = told.items()
+                [(name, compared)] = comparison.items()
+                [(operator, value)] = compared.items()
                 condition = {f"{name}__{operator}": str(value[0] if isinstance(value, list) else value)}
                 same(
                     one,

@@ -1,6 +1,6 @@
 """Every role sends batches with edits of several stores, through every surface.
 
-A batch answers and changes only what its edits would, sent one by one by the verbs of their stores, with the same codes. It is rejected as
+A batch has the same results, codes and changes as its edits sent one by one through the verbs of their stores. It is rejected as
 a whole if the role could never do one of its edits. An atomic batch with an edit that is not done writes nothing.
 """
 
@@ -70,7 +70,7 @@ def edits_of(role: Role, kind: str, copy: str, world: World) -> list[StoreEdit]:
 
 
 def neighbour(kind: str, copy: str, number: int = 0) -> StoreEdit:
-    """Return an edit of another kind: of a public row, or, right_answers these, of a missing row."""
+    """Return an edit of another kind: of a public row, or, for notices, of a missing diary."""
     if kind == "notice":
         return ("diary", "update", {"key": f"{copy}-nowhere", "changes": {"text": f"changed {number}"}})
     return ("notice", "update", {"key": f"{copy}-n2", "changes": {"text": f"changed {number}"}})

@@ -1,4 +1,4 @@
-"""A rule travels with the write: the engine sees changes between the caller's request and the write.
+"""A rule is a condition of the write: the engine sees changes between the caller's request and the write.
 
 ```
 the role:       request ─────────────── write, on the condition of its rule → rejected
@@ -62,7 +62,7 @@ class MeddlingEngine:
 
 
 class Racing(Stage):
-    """A stage on which another writer is faster."""
+    """A stage with another writer that writes first."""
 
     def __init__(self, open_engine: OpenEngine) -> None:
         self.engine = MeddlingEngine(open_engine())
@@ -104,7 +104,7 @@ MOVES: list[tuple[Role, str, str, Row]] = [
 @pytest.mark.parametrize(
     ("role", "kind", "key", "meanwhile"), MOVES, ids=lambda one: str(one) if isinstance(one, Role | str) else ""
 )
-def test_a_row_that_changes_hands_is_not_written(
+def test_a_row_that_changes_owner_meanwhile_is_not_written(
     racing: Racing, role: Role, kind: str, key: str, meanwhile: Row, write: str
 ) -> None:
     racing.meanwhile(kind, key, meanwhile)
@@ -114,7 +114,7 @@ def test_a_row_that_changes_hands_is_not_written(
     except PersistyError as error:
         assert error.code in ("forbidden", "not_found")  # noqa: PT017 - or None
         done = None
-    assert racing.engine.before is None, "nothing was written that somebody could come before"
+    assert racing.engine.before is None, "no write was sent"
     found = racing.settle((kind, *(("comment",) if kind == "article" else ("notice",) if kind == "diary" else ())))
     assert done is None
     changed = {**racing.world[kind][key], **meanwhile}
@@ -137,14 +137,14 @@ def test_a_rule_through_a_link_is_a_condition_of_the_write(racing: Racing) -> No
     """A comment needs a published article. This one is unpublished meanwhile; its owner may still read it."""
     store = Python(racing.app).store(OWNER, "comment")
     racing.meanwhile("article", "python-ann1", {"published": False})
-    told: Any = None
+    code: Any = None
     try:
         store.create({"id": "python-late", "article_id": "python-ann1"})
     except PersistyError as error:
-        told = error.code
+        code = error.code
     found = racing.settle(("article", "comment"))
     assert "python-late" not in found["comment"]
-    assert told in ("invalid_input", "forbidden")
+    assert code in ("invalid_input", "forbidden")
 
 
 def test_no_link_is_made_to_an_item_that_became_hidden(racing: Racing) -> None:

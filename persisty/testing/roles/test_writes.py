@@ -228,7 +228,7 @@ def test_edit_batch(stage: Stage, cells: Cells, role: Role, kind: str) -> None:
 
 @every_role
 @every_kind
-def test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing(
+def test_an_atomic_batch_with_a_rejected_edit_writes_nothing(
     stage: Stage, cells: Cells, capabilities: Capabilities, role: Role, kind: str
 ) -> None:
     world, deletes = stage.world, kind not in DEPENDENTS or capabilities.transactions
@@ -240,8 +240,8 @@ def test_an_atomic_batch_with_an_edit_that_is_refused_writes_nothing(
             results, after = _edited(role, kind, batch, world)
             refusals = _refusals(role, kind, batch, world)
             fine = all(one["code"] == "ok" for one in results)
-            told = [one if fine or one["code"] != "ok" else {"code": "aborted", "item": None} for one in results]
-            right: list[Answer] = refusals or [("ok", told)]
+            expected = [one if fine or one["code"] != "ok" else {"code": "aborted", "item": None} for one in results]
+            right: list[Answer] = refusals or [("ok", expected)]
             answer = surface.ask(role, kind, "edit_batch", edits=batch, atomic=True)
             cells.check(surface, f"atomic {kind} {batch}", answer, right_answers(surface, kind, "edit_batch", right))
             if fine and not refusals:

@@ -1,7 +1,7 @@
-"""Pairs of worlds that differ only in data that a role may not see. Both must give the same answers, to the byte.
+"""Pairs of worlds that differ only in data that a role may not see. Both must give the same answers, byte by byte.
 
 In one variant the hidden data is missing; in another there is more of it, with other values. The oracle checks that the difference is
-really hidden (`same_to`).
+hidden from the role (`same_to`).
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class Twin:
     def asks(self, role: Role, kind: str, ask: Callable[[Any], Any]) -> bytes:
         """Return the answer in Python, or the whole error, as bytes."""
         try:
-            return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=told_of)
+            return msgspec.json.encode(ask(self.python.store(role, kind)), enc_hook=error_details)
         except PersistyError as error:
-            return msgspec.json.encode(told_of(error))
+            return msgspec.json.encode(error_details(error))
 
     def edits_stores(self, role: Role, edits: Sequence[StoreEdit], *, atomic: bool) -> bytes:
         """Return the results of a batch of several stores in Python, with their errors, or the whole error, as bytes."""
@@ -117,9 +117,9 @@ class Twin:
             batch = self.python.batch(role, edits)
             found = self.stage.app.edit_batch(batch, atomic=atomic, caller=role.caller)
             results = [{"code": one.code, "item": one.item, "error": one.error} for one in found]
-            return msgspec.json.encode(results, enc_hook=told_of)
+            return msgspec.json.encode(results, enc_hook=error_details)
         except PersistyError as error:
-            return msgspec.json.encode(told_of(error))
+            return msgspec.json.encode(error_details(error))
 
     def requests(self, role: Role, kind: str, verb: str, **given: Any) -> bytes:
         """Return the answer of REST, with headers, as bytes."""
@@ -133,7 +133,7 @@ def _bytes(response: Response) -> bytes:
     return msgspec.json.encode([response.status, dict(response.headers)]) + response.body
 
 
-def told_of(value: Any) -> Any:
+def error_details(value: Any) -> Any:
     if isinstance(value, PersistyError):
         item = value.item if isinstance(value, PreconditionFailed) else None
         return {

@@ -85,7 +85,7 @@ def test_a_cursor_is_of_one_store() -> None:
 
 
 @given(st.text(max_size=60) | st.text("abcdefghijklmnopqrstuvwxyzABCDEF0123456789-_=", max_size=60))
-def test_garbage_is_no_cursor(cursor: str) -> None:
+def test_garbage_is_rejected_as_a_cursor(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(META, ALL, (), cursor)
 
