@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, get_type_hints
@@ -26,7 +26,8 @@ from ..model.types import identity, unwrap
 from ..naming import kebab
 from ..security.caller import ANONYMOUS, Caller
 from .action_access import access_faults, admit, marked, rule_of
-from .action_results import Redaction
+from .action_arguments import item_faults, names_items
+from .action_results import Redaction, guards
 from .multi_store_operations import operations_of_stores
 from .operations import ActionOperation, Arguments, Operation, Parameter, unknown_members
 from .routes import routes_of
@@ -101,7 +102,9 @@ def _action_operation(app: App, function: Callable[..., Any]) -> ActionOperation
         path=trigger.path or f"/actions/{kebab(action.name)}",
         parameters=parameters,
         result=result,
-        call=partial(_call_action, function, action.name, access, parameters, injected, redaction),
+        call=partial(
+            _call_action, function, action.name, access, parameters, injected, _of_items(app, parameters), redaction
+        ),
         function=function,
         action=action,
         description=action.description,
@@ -114,6 +117,7 @@ def _call_action(
     access: Rule,
     parameters: tuple[Parameter, ...],
     injected: Mapping[str, Callable[[Caller], Any]],
+    items: ItemCheck,
     redaction: Redaction,
     arguments: Arguments,
     caller: Caller = ANONYMOUS,
@@ -132,6 +136,8 @@ def _call_action(
                 values[parameter.name] = _argument(arguments[parameter.name], parameter.shape)
             except (msgspec.ValidationError, ValueError, TypeError) as error:
                 faults.append(fault_of(error, pointer(parameter.name), parameter.shape))
+            else:
+                faults += items(parameter.name, values[parameter.name], arguments[parameter.name], caller)
         elif parameter.required:
             faults.append(Fault(pointer(parameter.name), "Missing"))
     if faults:
@@ -139,6 +145,20 @@ def _call_action(
     values |= {one: made(caller) for one, made in injected.items()}
     with acting_as(caller.subject):
         return redaction.of_call(lambda: _completed(function(**values)), caller)
+
+
+ItemCheck = Callable[[str, Any, Any, Caller], Iterable[Fault]]
+"""(parameter, converted value, given value, caller) → the faults of the items within it."""
+
+
+def _of_items(app: App, parameters: tuple[Parameter, ...]) -> ItemCheck:
+    """Return the check of the stored items in the arguments of an action."""
+    checked = frozenset(one.name for one in parameters if names_items(one.shape))
+
+    def check(name: str, value: Any, given: Any, caller: Caller) -> Iterable[Fault]:
+        return item_faults(value, given, pointer(name), guards(app, caller)) if name in checked else ()
+
+    return check
 
 
 def _argument(given: Any, shape: Any) -> Any:

@@ -137,7 +137,7 @@ def describe(app: App, reserved: frozenset[str] = frozenset()) -> ClientDescript
     names.claim(f"Async{name}")
     bases = {store: names.claim(pascal(store), *PARTS) for store in metas}
     called = {store: {part: base + part for part in PARTS} for store, base in bases.items()}
-    types = Types(names, {store: known[""] for store, known in called.items()})
+    types = Types(names, *({store: known[part] for store, known in called.items()} for part in ("", "Create")))
     stores = {store: _Describing(meta, metas, called, types, by_store[store]).store() for store, meta in metas.items()}
     actions = tuple(_action(one, types) for one in offered.values() if isinstance(one, ActionOperation))
     several = next((one for one in offered.values() if isinstance(one, MultiStoreOperation)), None)
@@ -273,7 +273,8 @@ BEHIND: dict[str, Any] = {
 
 def _action(operation: ActionOperation, types: Types) -> ActionClient:
     parameters = tuple(
-        Field(one.name, types.of(one.shape), one.required, description=one.description) for one in operation.parameters
+        Field(one.name, types.of_given(one.shape), one.required, description=one.description)
+        for one in operation.parameters
     )
     body = operation.mutation and operation.method != "DELETE"
     json = () if body else tuple(one.name for one in operation.parameters if form_of(one.shape) is Form.JSON)

@@ -6,18 +6,18 @@ Types are data: a `Scalar`, a `Choice` of values, or a type made of others. Each
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, get_args, get_origin
 
 from msgspec import UNSET, Struct
 
 from ..model import schema_types as forms
-from ..model.meta import StoreMeta
+from ..model.meta import StoreMeta, meta_of
 from ..model.pages import ResultPage
 from ..model.schema import Enumeration, Function, Value
 from ..model.schema import Field as FieldType
-from ..model.type_descriptions import Described, class_name, described, item_of
+from ..model.type_descriptions import Described, class_name, described, item_of, item_within
 from ..naming import pascal
 
 
@@ -117,6 +117,10 @@ INPUT = "Input"
 """Suffix of a record's input type, in languages where it differs from the output type."""
 
 
+GIVEN = "Given"
+"""Suffix of the record of an argument that contains items: these have other attributes than those of a response."""
+
+
 class Names:
     """Unique names of types."""
 
@@ -155,10 +159,10 @@ SCALARS: dict[type[forms.Type], Of] = {
 class Types:
     """Makes the types of annotations, and collects the records in the order in which they appear."""
 
-    def __init__(self, names: Names, items: dict[str, str]) -> None:
-        """`items`: store → the name of its items' record, which is described elsewhere."""
+    def __init__(self, names: Names, items: Mapping[str, str], created: Mapping[str, str]) -> None:
+        """`items`: store → the name of its items' record, `created`: that of a create. Both are described elsewhere."""
         self.records: list[Record] = []
-        self._names, self._items = names, items
+        self._names, self._items, self._created = names, items, created
         self._known: dict[Any, Record] = {}
 
     def of(self, annotation: Any, meta: StoreMeta[Any] | None = None) -> Type:
@@ -166,48 +170,59 @@ class Types:
         found = described(annotation, meta)
         return self._type(found, found.type)
 
-    def _type(self, found: Described, one: forms.Type) -> Type:
+    def of_given(self, annotation: Any) -> Type:
+        """Return the type of an argument: its items have the attributes that a caller may set on create."""
+        found = described(annotation)
+        return self._type(found, found.type, given=True)
+
+    def _type(self, found: Described, one: forms.Type, *, given: bool = False) -> Type:
         match one:
             case forms.OneOf(types=arms):
-                return united(self._type(found, arm) for arm in arms)
+                return united(self._type(found, arm, given=given) for arm in arms)
             case forms.Choice(values=values):
                 return choice(values)
             case forms.Tuple(items=items) if items is not None:
-                return Tupled(tuple(self._type(found, item) for item in items))
+                return Tupled(tuple(self._type(found, item, given=given) for item in items))
             case forms.Tuple(every=item) | forms.List(items=item) | forms.Set(items=item):
-                return Listed(self._type(found, item or forms.Anything()))
+                return Listed(self._type(found, item or forms.Anything(), given=given))
             case forms.Dict(keys=key, values=value):
-                return Mapped(self._type(found, key), self._type(found, value))
+                return Mapped(self._type(found, key), self._type(found, value, given=given))
             case forms.Named():
-                return self._named(found, one)
+                return self._named(found, one, given=given and item_within(found, one.name) is not None)
         return Scalar(SCALARS[type(one)])
 
-    def _named(self, found: Described, named: forms.Named) -> Type:
+    def _named(self, found: Described, named: forms.Named, *, given: bool) -> Type:
         definition, cls = found.definition(named), found.cls(named)
         if isinstance(definition, Enumeration):
             return choice(definition.values)
         item = item_of(cls)
         if item is not None and item.name in self._items:
-            return Named(self._items[item.name])
+            return Named((self._created if given else self._items)[item.name])
         if get_origin(cls) is ResultPage:
             return Paged(self.of(get_args(cls)[0]))
-        return Named(self._record(found, cls, definition).name)
+        return Named(self._record(found, cls, definition, given=given).name)
 
-    def _record(self, found: Described, cls: Any, definition: Any) -> Record:
-        if cls not in self._known:
-            record = self._known[cls] = Record(
-                self._names.claim(pascal(class_name(cls)), INPUT),
+    def _record(self, found: Described, cls: Any, definition: Any, *, given: bool) -> Record:
+        if (cls, given) not in self._known:
+            record = self._known[cls, given] = Record(
+                self._names.claim(pascal(class_name(cls)) + GIVEN * given, INPUT),
                 description=definition.description,
                 tag=None if definition.tag is None else (definition.tag_field, definition.tag),
                 array=definition.array_like,
             )
-            record.fields = tuple(self._field(found, one) for one in definition.fields)
+            fields = definition.fields if item_of(cls) is None or not given else _creatable(cls, definition.fields)
+            record.fields = tuple(self._field(found, one, given=given) for one in fields)
             self.records.append(record)
-        return self._known[cls]
+        return self._known[cls, given]
 
-    def _field(self, found: Described, field: FieldType) -> Field:
-        type_ = self._type(found, field.type)
+    def _field(self, found: Described, field: FieldType, *, given: bool) -> Field:
+        type_ = self._type(found, field.type, given=given)
         return Field(field.key, type_, field.required, not field.omittable, _default(field), field.type.description)
+
+
+def _creatable(cls: Any, fields: Iterable[FieldType]) -> list[FieldType]:
+    """Return the fields of an item that a caller may set on create."""
+    return [one for one in fields if meta_of(cls).attributes[one.name].creatable is not False]
 
 
 def united(arms: Iterable[Type]) -> Type:

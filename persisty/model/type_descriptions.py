@@ -267,6 +267,21 @@ class Described(Struct, frozen=True, eq=False):
             yield from forms.parts_of(type_)
 
 
+def item_within(found: Described, name: str) -> StoreMeta[Any] | None:
+    """Return the first stored item within the definition of this name. None if it contains none."""
+    seen, left = set[str](), [name]
+    while left:
+        if (one := left.pop()) in seen:
+            continue
+        seen.add(one)
+        if (meta := item_of(found.classes[one])) is not None:
+            return meta
+        definition = found.definitions[one]
+        for field in definition.fields if isinstance(definition, Object) else ():
+            left += [part.name for part in forms.parts_of(field.type) if isinstance(part, Named)]
+    return None
+
+
 def described(annotation: Any, meta: StoreMeta[Any] | None = None) -> Described:
     """Return the description of an annotation, None included. An annotation that msgspec rejects is described as `Python`.
 

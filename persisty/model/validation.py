@@ -92,10 +92,10 @@ def new_item(
     """
     if isinstance(given, meta.item):
         values = {name: value for name, get in _getters(meta) if (value := get(given)) is not UNSET}
-        faults = _forbidden(meta, _not_default(meta, values), path, "creatable", may) if may else []
+        faults = forbidden_faults(meta, _not_default(meta, values), path, "creatable", may) if may else []
     elif isinstance(given, Mapping):
         values = dict(given)
-        faults = _forbidden(meta, values, path, "creatable", may) if may else []
+        faults = forbidden_faults(meta, values, path, "creatable", may) if may else []
     else:
         raise InvalidInput(faults=[Fault(path, f"Expected {meta.item.__name__} or an object", "object", _name(given))])
     if faults:
@@ -169,7 +169,7 @@ def changes_of(
     """
     if type(given) is not dict and not isinstance(given, Mapping):  # the first test is five times as fast
         raise InvalidInput(faults=[Fault(path, "Expected an object", "object", _name(given))])
-    faults = _forbidden(meta, given, path, "updatable", may) if may else []
+    faults = forbidden_faults(meta, given, path, "updatable", may) if may else []
     changes: dict[str, Any] = {}
     for name, value in given.items():
         attribute = meta.attributes.get(name)
@@ -267,7 +267,8 @@ def _faults(meta: StoreMeta[Any], values: Mapping[str, Any], path: str, may: May
     return faults
 
 
-def _forbidden(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:
+def forbidden_faults(meta: StoreMeta[Any], given: Iterable[str], path: str, flag: str, may: May) -> list[Fault]:
+    """Return a fault for each given attribute that the caller may not set. `flag`: `creatable` or `updatable`."""
     settable = {name: may(meta.attributes[name]) for name in given if name in meta.attributes}
     return [
         _unknown(meta, name, path, may)

@@ -64,12 +64,12 @@ class CallerGuard(Guard):
     def new(self, given: Any, path: str = "") -> Any:
         self.row_filter("create")
         with self._acting():
-            return new_item(self.meta, given, path, may=self._gives("creatable"))
+            return new_item(self.meta, given, path, may=self.may_set("creatable"))
 
     def new_all(self, given: Sequence[Any]) -> list[Any] | None:
         self.row_filter("create")
         with self._acting():
-            return new_items(self.meta, given, may=self._gives("creatable"))
+            return new_items(self.meta, given, may=self.may_set("creatable"))
 
     def check_new(self, items: Sequence[Any]) -> None:
         where, conditional = self._creatable()
@@ -96,12 +96,12 @@ class CallerGuard(Guard):
     def changes(self, given: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         self.row_filter("update")
         with self._acting():
-            return changes_of(self.meta, given, path, may=self._gives("updatable"))
+            return changes_of(self.meta, given, path, may=self.may_set("updatable"))
 
     def changes_of_all(self, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
         self.row_filter("update")
         with self._acting():
-            return changes_of_all(self.meta, given, may=self._gives("updatable"))
+            return changes_of_all(self.meta, given, may=self.may_set("updatable"))
 
     def condition(self, verb: str, changes: Mapping[str, Any]) -> Filter:
         """Join the rule of the verb and the rules of the changed attributes. For an update, the rule must match before and after it."""
@@ -177,7 +177,7 @@ class CallerGuard(Guard):
     def _acting(self) -> AbstractContextManager[None]:
         return acting_as(self._policy.caller.subject) if _subjects(self.meta) else NO_SUBJECT
 
-    def _gives(self, flag: str) -> May:
+    def may_set(self, flag: str) -> May:
         known = self._settable.setdefault(flag, {})
 
         def may(attribute: Attribute) -> bool | None:

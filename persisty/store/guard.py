@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..errors import PersistyError
 from ..model.expressions import Filter
 from ..model.meta import StoreMeta
+from ..model.validation import May
 from ..query.visibility import View
 from ..security.caller import Caller
 
@@ -46,6 +47,10 @@ class Guard(Protocol):
     @abstractmethod
     def allows_with(self, verb: str, item: Any) -> bool:
         """Return whether the verb is allowed with this item."""
+
+    @abstractmethod
+    def may_set(self, flag: str) -> May:
+        """Return the function that returns whether the caller may set an attribute. `flag`: `creatable` or `updatable`."""
 
     @abstractmethod
     def new(self, given: Any, path: str = "") -> Any:

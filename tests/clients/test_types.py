@@ -44,7 +44,7 @@ class Stranger(Struct):
 
 
 def made(annotation: Any) -> tuple[Any, list[Record]]:
-    types = Types(Names(), {})
+    types = Types(Names(), {}, {})
     return types.of(annotation), types.records
 
 

@@ -166,7 +166,7 @@ class _Schema:
         if (record, given) in self._begun:  # it contains itself
             return name
         self._begun.add((record, given))
-        fields = [field for field in record.fields if given or field.readable is not False]
+        fields = [field for field in record.fields if _is_offered(record, field, given=given)]
         lines = [self._member(record, field, given=given) for field in fields]
         if record.meta is not None and not given:
             lines += [
@@ -178,6 +178,13 @@ class _Schema:
         ref = Ref(field.ref.type, field.ref.nullable or not field.required) if given else field.answered
         marks = () if given else self._directives.fields.get((record.name, field.name), ())
         return Line(field.name, self._reference(ref, given=given), field.description, directives=marks)
+
+
+def _is_offered(record: Record, field: Field, *, given: bool) -> bool:
+    """Return whether some caller may read the field or, of an input, set it."""
+    if not given:
+        return field.readable is not False
+    return record.meta is None or record.meta.attributes[field.attribute].creatable is not False
 
 
 def _with_default(parameter: Parameter) -> str | None:

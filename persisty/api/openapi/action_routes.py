@@ -12,7 +12,7 @@ from .schemas import MentionedTypes, object_of
 
 def describe(operation: ActionOperation, types: MentionedTypes) -> dict[str, Any]:
     """Return the parameters, the body and the responses of an action."""
-    parameters = {one.name: types.of(one.shape) for one in operation.parameters}
+    parameters = {one.name: types.of_given(one.shape) for one in operation.parameters}
     required = [one.name for one in operation.parameters if one.required]
     done = {"200": content(types.of(operation.result))}
     described: dict[str, Any] = {"responses": responses(operation, done)}

@@ -53,9 +53,9 @@ def encoded_document(app: App, root: str = "") -> bytes:
     names = _component_names(metas.values(), actions)
     parts = {name: part_of(store, names, idempotent=idempotent) for name, store in stores.items()}
     components, paths = _components(parts.values()), _paths(parts.values())
-    decoded = _Decoded(components)
+    decoded, items = _Decoded(components), frozenset(meta.item for meta in metas.values())
     for action in actions:
-        types = MentionedTypes(names)
+        types = MentionedTypes(names, items=items)
         own = action_routes.describe(action, types)
         for name, schema in raw_schemas(types.components).items():
             components.setdefault(name, schema)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from ...errors import all_errors
 from ...model import schema_types as forms
 from ...model.declaration_checks import FLAGS
 from ...model.meta import Attribute, Link, StoreMeta, per_meta
-from ...model.type_descriptions import described
+from ...model.type_descriptions import described, item_of, item_within
 from ...model.types import INTEGER_MAX, INTEGER_MIN
 from ...model.update_operators import change_word
 from ...naming import pascal
@@ -23,12 +24,14 @@ SOME = "Fields"
 
 
 class MentionedTypes:
-    """The schemas of the types that an item or an action mentions. `names`: class → the name of its component; `meta`: the item. `components`: the
-    schemas of named types, by name, as far as they have been mentioned."""
+    """The schemas of the types that an item or an action mentions. `names`: class → the name of its component; `meta`: the item; `items`: the classes of items whose
+    components the document has. `components`: the schemas of named types, by name, as far as they have been mentioned."""
 
-    def __init__(self, names: Mapping[Any, str], meta: StoreMeta[Any] | None = None) -> None:
+    def __init__(
+        self, names: Mapping[Any, str], meta: StoreMeta[Any] | None = None, items: frozenset[Any] = frozenset()
+    ) -> None:
         self.components: dict[str, Schema] = {}
-        self._names, self._meta = names, meta
+        self._names, self._meta, self._items = names, meta, items
         self._known: dict[int, Schema] = {}
 
     def of(self, annotation: Any) -> Schema:
@@ -43,6 +46,36 @@ class MentionedTypes:
                     self.components[component] = schemas.component(forms.Named(name=name))
             known = self._known[id(annotation)] = schemas.of(found.type)
         return known
+
+    def of_given(self, annotation: Any) -> Schema:
+        """Return the schema of an argument: its items have the attributes that a caller may set on create."""
+        found = described(annotation, self._meta)
+        containing = {found.classes[name] for name in found.definitions if item_within(found, name)}
+        if not containing:
+            return self.of(annotation)
+        schemas = TypeSchemas(found, lambda cls: self._given_name(cls) if cls in containing else self._names[cls])
+        for name in found.definitions:
+            component = self._given_name(cls) if (cls := found.classes[name]) in containing else self._names[cls]
+            if component not in self.components and cls not in self._items:
+                self.components[component] = _creatable(item_of(cls), schemas.component(forms.Named(name=name)))
+        return schemas.of(found.type)
+
+    def _given_name(self, cls: Any) -> str:
+        """Return the name of the component of an argument's item, or of an object that contains one."""
+        name = self._names[cls]
+        if cls in self._items:
+            return f"{name}Create"
+        given, taken = f"{name}Input", self._names.values()
+        numbered = (given if number == 1 else f"{given}{number}" for number in count(1))
+        return next(one for one in numbered if one not in taken)
+
+
+def _creatable(meta: StoreMeta[Any] | None, schema: Schema) -> Schema:
+    """Return the schema of an item that has no store without the attributes that no caller may set."""
+    if meta is None:
+        return schema
+    some = {name: one for name, one in schema["properties"].items() if meta.attributes[name].creatable is not False}
+    return {**schema, "properties": some, "required": [one for one in schema["required"] if one in some]}
 
 
 def classes_in(annotation: Any, meta: StoreMeta[Any] | None = None) -> tuple[Any, ...]:
