@@ -115,7 +115,7 @@ STARTS: dict[str, Callable[[App], Any]] = {
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("case", WRONG)
-def test_an_action_that_does_not_declare_its_callers_stops_the_start_with_the_way_out(case: str, start: str) -> None:
+def test_an_action_without_access_control_stops_the_start_with_a_hint(case: str, start: str) -> None:
     control, path = WRONG[case]
     with pytest.raises(InvalidDeclaration) as caught:
         STARTS[start](app_of(control))
@@ -147,14 +147,14 @@ def test_an_action_with_the_name_or_the_route_of_another_stops_the_start() -> No
             Server(App("acting", items=[Open], actions=actions, url="memory://"))
 
 
-def test_a_rule_that_returns_a_filter_for_an_action_is_refused_even_negated() -> None:
+def test_a_rule_that_returns_a_filter_is_invalid_for_an_action_even_negated() -> None:
     rule: Rule = custom(lambda caller: Thing.id == "x")
     for one in (rule, ~rule):
         answer = Rest(app_of(one)).handle(Request("POST", "/actions/act0", "", SENT, b"{}", ANN))
         assert answer.status == 500
 
 
-def test_openapi_asks_for_credentials_where_anonymous_callers_are_refused() -> None:
+def test_openapi_requires_credentials_for_routes_that_reject_anonymous_callers() -> None:
     paths = document(app_of(everyone, authenticated, Evenings()))["paths"]
     found = {path: methods["post"]["security"] for path, methods in paths.items() if path.startswith("/actions/")}
     assert found["/actions/act1"] == [{"bearer": []}]
@@ -162,7 +162,7 @@ def test_openapi_asks_for_credentials_where_anonymous_callers_are_refused() -> N
     assert {} in found["/actions/act2"]
 
 
-def test_an_app_looks_at_callers_if_its_actions_do() -> None:
+def test_an_app_depends_on_callers_if_its_actions_do() -> None:
     assert not looks_at_callers(app_of(everyone, nobody))
     assert looks_at_callers(app_of(everyone, authenticated))
     assert rule_of(app_of(ScopeAccessControl("admin")).actions[0].__servey_action__) == scope("admin")  # type: ignore[attr-defined]

@@ -233,7 +233,7 @@ def ask(field: str, who: str, text: str) -> Any:
 
 @pytest.mark.parametrize("who", CALLERS)
 @pytest.mark.parametrize("name", RESULTS)
-def test_no_hidden_attribute_leaves_over_rest(name: str, who: str) -> None:
+def test_rest_returns_no_hidden_attribute(name: str, who: str) -> None:
     status, _, found = get(name, who)
     text = json.dumps(found)
     assert status == 200, text
@@ -253,7 +253,7 @@ def test_an_item_of_an_action_is_the_item_of_its_store(who: str) -> None:
 
 
 @pytest.mark.parametrize("who", CALLERS)
-def test_graphql_and_appsync_show_the_same(who: str) -> None:
+def test_graphql_and_appsync_return_the_same_redacted_result(who: str) -> None:
     mail = MAIL if who == "ann" else None
     assert ask("item", who, "{ id mail motto }") == {"data": {"item": {"id": "m", "mail": mail, "motto": "always"}}}
     nested = ask("inAStruct", who, "{ members { mail } sole { mail } }")
@@ -293,7 +293,7 @@ def test_a_value_that_contains_itself_is_redacted_everywhere() -> None:
     assert MAIL not in json.dumps(ask("looped", "ben", text))
 
 
-def test_a_response_that_depends_on_the_caller_is_not_cached_for_all() -> None:
+def test_a_response_that_depends_on_the_caller_is_not_cached_publicly() -> None:
     for name in ("public_member", "public_in_a_dict"):
         _, headers, _ = get(name)
         assert headers["cache-control"].startswith("private")

@@ -63,7 +63,7 @@ def ask(rest: Rest, path: str, method: str = "GET", body: bytes = b"", **headers
 
 
 @pytest.mark.parametrize("path", ["/api/essay/large", "/api/essay", "/api/essay-batch", "/openapi.json"])
-def test_a_large_answer_is_compressed_and_is_the_same_answer(rest: Rest, path: str) -> None:
+def test_a_large_response_is_compressed_and_has_the_same_content(rest: Rest, path: str) -> None:
     query = "key=large" if path.endswith("-batch") else ""
     plain = rest.handle(Request("GET", path, query))
     answer = rest.handle(Request("GET", path, query, GZIP))
@@ -78,7 +78,7 @@ def test_a_large_answer_is_compressed_and_is_the_same_answer(rest: Rest, path: s
     assert rest.handle(Request("GET", path, query, GZIP)).body == answer.body
 
 
-def test_what_is_small_stays_as_it_is(rest: Rest) -> None:
+def test_a_small_response_is_not_compressed(rest: Rest) -> None:
     for path in ("/api/essay/small", "/api/essay/nothing", "/health", "/api/essay-count"):
         answer = ask(rest, path, **GZIP)
         assert "content-encoding" not in answer.headers
@@ -87,14 +87,14 @@ def test_what_is_small_stays_as_it_is(rest: Rest) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL - 1, SMALL])
-def test_one_kilobyte_is_where_it_begins(rest: Rest, size: int) -> None:
+def test_responses_of_one_kilobyte_or_more_are_compressed(rest: Rest, size: int) -> None:
     empty = len(ask(rest, "/api/draft/small").body) - len("small")
     made = ask(rest, "/api/draft", "POST", b'{"id":"sized","text":"%s"}' % (b"x" * (size - empty)))
     assert (made.status, len(made.body)) == (201, size)
     assert ("content-encoding" in ask(rest, "/api/draft/sized", **GZIP).headers) == (size == SMALL)
 
 
-def test_refusals_and_answers_to_writes_are_compressed_too(rest: Rest) -> None:
+def test_errors_and_responses_to_writes_are_compressed_too(rest: Rest) -> None:
     body = b'{"id": "x", "text": "%s"}' % LARGE.encode()
     made = ask(rest, "/api/essay", "POST", body, **GZIP)
     assert (made.status, made.headers["content-encoding"]) == (201, "gzip")
@@ -105,13 +105,13 @@ def test_refusals_and_answers_to_writes_are_compressed_too(rest: Rest) -> None:
     assert b"/unknown49" in gzip.decompress(refused.body)
 
 
-def test_head_tells_of_the_compressed_answer(rest: Rest) -> None:
+def test_head_has_the_headers_of_the_compressed_response(rest: Rest) -> None:
     whole, head = ask(rest, "/api/essay/large", **GZIP), ask(rest, "/api/essay/large", "HEAD", **GZIP)
     assert head == Response(200, {**whole.headers, "content-length": str(len(whole.body))})
 
 
 @pytest.mark.parametrize("store", ["essay", "draft", "dated"])
-def test_a_client_that_has_the_compressed_answer_gets_304_with_the_tag_it_has(rest: Rest, store: str) -> None:
+def test_a_client_with_the_compressed_response_gets_304_with_its_etag(rest: Rest, store: str) -> None:
     path = f"/api/{store}/large"
     plain, answer = ask(rest, path).headers["etag"], ask(rest, path, **GZIP).headers["etag"]
     for known, told in (
@@ -128,7 +128,7 @@ def test_a_client_that_has_the_compressed_answer_gets_304_with_the_tag_it_has(re
     assert ask(rest, path, if_none_match='"other+gzip"', **GZIP).status == 200
 
 
-def test_a_cache_that_asks_for_a_client_without_gzip_is_not_told_to_use_what_is_compressed(rest: Rest) -> None:
+def test_a_request_without_gzip_is_not_304_for_the_etag_of_a_compressed_response(rest: Rest) -> None:
     path = "/api/essay/large"
     plain, answer = ask(rest, path), ask(rest, path, **GZIP)
     assert ask(rest, path, if_none_match=answer.headers["etag"]) == plain
@@ -136,7 +136,7 @@ def test_a_cache_that_asks_for_a_client_without_gzip_is_not_told_to_use_what_is_
     assert (both.status, both.headers["etag"]) == (304, plain.headers["etag"])
 
 
-def test_by_time_alone_a_304_has_the_tag_that_its_200_would_have(rest: Rest) -> None:
+def test_a_304_by_time_has_the_etag_of_its_200(rest: Rest) -> None:
     plain, answer = ask(rest, "/api/dated/large"), ask(rest, "/api/dated/large", **GZIP)
     since = answer.headers["last-modified"]
     found = ask(rest, "/api/dated/large", if_modified_since=since, **GZIP)
@@ -146,7 +146,7 @@ def test_by_time_alone_a_304_has_the_tag_that_its_200_would_have(rest: Rest) -> 
 
 
 @pytest.mark.parametrize("store", ["essay", "draft"])
-def test_the_tag_of_a_compressed_answer_names_the_version_of_a_write(rest: Rest, store: str) -> None:
+def test_the_etag_of_a_compressed_response_is_accepted_by_a_write(rest: Rest, store: str) -> None:
     path, changes = f"/api/{store}/large", b'{"text": "changed"}'
     tag = ask(rest, path, **GZIP).headers["etag"]
     assert tag.endswith('+gzip"')
@@ -166,7 +166,7 @@ def chunks(parts: list[bytes], closed: list[bool]) -> Iterator[bytes]:
 
 
 @given(parts=st.lists(st.binary(max_size=3000), max_size=5))
-def test_a_stream_is_compressed_chunk_by_chunk_each_of_which_comes_out_whole(parts: list[bytes]) -> None:
+def test_each_chunk_of_a_stream_is_compressed_and_flushed(parts: list[bytes]) -> None:
     closed: list[bool] = []
     answer = coded(Request("GET", "/", "", GZIP), Response(200, {"etag": '"x"'}, chunks=chunks(parts, closed)))
     assert answer.headers == {"etag": '"x+gzip"', "vary": "accept-encoding", "content-encoding": "gzip"}
@@ -178,7 +178,7 @@ def test_a_stream_is_compressed_chunk_by_chunk_each_of_which_comes_out_whole(par
     assert closed == [True]
 
 
-def test_a_stream_that_nobody_reads_to_its_end_lets_go(rest: Rest) -> None:
+def test_a_stream_that_is_not_read_to_its_end_is_closed(rest: Rest) -> None:
     closed: list[bool] = []
     answer = coded(Request("GET", "/", "", GZIP), Response(200, {}, chunks=chunks([b"a", b"b"], closed)))
     taken: Any = answer.chunks
@@ -187,6 +187,6 @@ def test_a_stream_that_nobody_reads_to_its_end_lets_go(rest: Rest) -> None:
     assert closed == [True]
 
 
-def test_a_stream_stays_as_it_is_for_who_does_not_take_gzip() -> None:
+def test_a_stream_is_not_compressed_for_a_client_without_gzip() -> None:
     given_: Any = chunks([b"a"], [])
     assert coded(Request("GET", "/"), Response(200, {}, chunks=given_)).chunks is given_

@@ -104,7 +104,7 @@ def code(response: Response) -> str:
 @pytest.mark.parametrize(
     "headers", [{}, {"if_none_match": '"1.x"'}, {"if_modified_since": "Sun, 06 Nov 1994 08:49:37 GMT"}]
 )
-def test_without_a_condition_nothing_is_written(app: App, send: Send, line: str, headers: dict[str, str]) -> None:
+def test_a_write_without_a_condition_is_rejected(app: App, send: Send, line: str, headers: dict[str, str]) -> None:
     refused = send(line, NEW if line.startswith("PATCH") else None, **headers)
     assert (refused.status, code(refused)) == (428, "precondition_required")
     assert {app.store(item).read("a").text for item in (Page, Scrap)} == {"old"}
@@ -124,13 +124,13 @@ def test_a_tag_a_time_and_a_filter_are_conditions(app: App, send: Send) -> None:
     assert send("DELETE /api/scrap/a", if_match=tag).status == 204
 
 
-def test_a_time_is_no_condition_for_an_item_that_has_none(send: Send) -> None:
+def test_if_unmodified_since_is_no_condition_for_an_item_without_a_time(send: Send) -> None:
     since = send("GET /api/page/a").headers["last-modified"]
     assert send("PATCH /api/scrap/a", NEW, if_unmodified_since=since).status == 428
     assert send("PATCH /api/page/a", NEW, if_unmodified_since="no date").status == 428
 
 
-def test_who_may_not_write_at_all_is_told_that(send: Send) -> None:
+def test_a_caller_without_access_gets_forbidden_instead_of_precondition_required(send: Send) -> None:
     assert send("DELETE /api/letter/a", caller=BOB).status == 428  # bob may delete letters, only not this one
     assert send("DELETE /api/letter/a", caller=Caller(None)).status == 401
     assert send("DELETE /api/letter/a", caller=BOB, if_match="*").status == 403
@@ -178,7 +178,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return [one["extensions"]["code"] for one in answer.get("errors", ())]
 
 
-def test_graphql_says_the_same(app: App, ask: Hosted | StandIn) -> None:
+def test_graphql_requires_the_same_conditions(app: App, ask: Hosted | StandIn) -> None:
     for when in (None, {}, {"or": [{}]}):
         assert codes(ask(CHANGE, w=when)) == codes(ask(DROP, w=when)) == ["precondition_required"]
     edit = {"update": {"key": "a", "changes": NEW}}
@@ -200,13 +200,13 @@ def test_python_needs_no_condition(app: App) -> None:
     assert store.on_behalf_of(ANN).delete("a")
 
 
-def test_other_items_are_written_as_ever(send: Send) -> None:
+def test_items_without_conditional_writes_need_no_condition(send: Send) -> None:
     assert send("PATCH /api/free/a", NEW).status == 200
     assert send("POST /api/free-batch", {"edits": [{"delete": {"key": "b"}}]}).status == 200
     assert send("DELETE /api/free/a").status == 204
 
 
-def test_the_document_tells_of_it_where_it_may_be_told(app: App) -> None:
+def test_openapi_lists_precondition_required_for_conditional_writes(app: App) -> None:
     offered = store_operations(app)
     described = document(app)["paths"]
     told = {name for name, one in offered.items() if "428" in described[one.path][one.method.lower()]["responses"]}

@@ -32,7 +32,7 @@ def cors_headers(response: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("origins", [PAGE, f"http://localhost:3000  {PAGE}", "*"])
-def test_a_preflight_is_answered_before_anybody_looks_at_credentials(app: App, origins: str) -> None:
+def test_a_preflight_is_answered_without_authentication(app: App, origins: str) -> None:
     answer = ask(app, origins, "OPTIONS", "/api/thing/x", origin=PAGE, authorization="Bearer nonsense", **ASKS)
     assert (answer.status, answer.body) == (204, b"")
     told = cors_headers(answer)
@@ -68,7 +68,7 @@ def test_a_preflight_of_another_origin_allows_no_header(app: App) -> None:
     assert cors_headers(ask(app, PAGE, "OPTIONS", "/api/thing", origin=OTHER, **headers)) == {}
 
 
-def test_every_method_that_a_route_has_is_among_those_of_a_preflight(app: App) -> None:
+def test_a_preflight_allows_every_method_of_the_routes(app: App) -> None:
     rest = Rest(app)
     for path in ("/health", "/api/thing", "/api/thing/x", "/api/thing-batch", "/actions/repeat", "/actions/add"):
         offered = set(rest.handle(Request("OPTIONS", path)).headers["allow"].split(", "))
@@ -77,7 +77,7 @@ def test_every_method_that_a_route_has_is_among_those_of_a_preflight(app: App) -
 
 @pytest.mark.parametrize(("origins", "vary"), [(PAGE, "origin"), ("*", None)])
 @pytest.mark.parametrize("path", ["/health", "/api/thing/nothing", "/nothing"])
-def test_answers_and_refusals_alike_are_shown_to_the_page(app: App, origins: str, vary: str | None, path: str) -> None:
+def test_successes_and_errors_are_exposed_to_the_page(app: App, origins: str, vary: str | None, path: str) -> None:
     answer = ask(app, origins, "GET", path, origin=PAGE)
     assert answer.headers["access-control-allow-origin"] == (PAGE if origins == PAGE else "*")
     assert answer.headers["access-control-expose-headers"] == ", ".join(EXPOSED)
@@ -87,13 +87,13 @@ def test_answers_and_refusals_alike_are_shown_to_the_page(app: App, origins: str
     assert plain.headers.items() <= answer.headers.items()
 
 
-def test_credentials_that_do_not_count_are_told_to_the_page_as_such(app: App) -> None:
+def test_a_page_can_read_the_error_of_invalid_credentials(app: App) -> None:
     answer = ask(app, PAGE, "GET", "/health", origin=PAGE, authorization="Bearer nonsense")
     assert (answer.status, answer.headers["access-control-allow-origin"]) == (401, PAGE)
 
 
 @pytest.mark.parametrize("origin", [OTHER, "null", PAGE.upper(), f"{PAGE}:443", f"{PAGE}.evil.com", ""])
-def test_a_page_of_another_origin_is_told_nothing(app: App, origin: str) -> None:
+def test_a_page_of_another_origin_gets_no_cors_headers(app: App, origin: str) -> None:
     for answer in (
         ask(app, PAGE, "GET", "/api/thing", origin=origin),
         ask(app, PAGE, "OPTIONS", "/api/thing", origin=origin, **ASKS),
@@ -102,7 +102,7 @@ def test_a_page_of_another_origin_is_told_nothing(app: App, origin: str) -> None
         assert "origin" in answer.headers["vary"].split(", ")
 
 
-def test_an_answer_to_no_page_at_all_still_says_that_it_depends_on_who_asks(app: App) -> None:
+def test_a_response_without_an_origin_varies_by_origin(app: App) -> None:
     app.authenticator = authenticator_of(Settings(), "dev", "s" * 40, needed=True)
     token = app.authenticator.token(Caller("ann"))
     answer = ask(app, PAGE, "GET", "/api/thing", authorization=f"Bearer {token}")
@@ -111,20 +111,20 @@ def test_an_answer_to_no_page_at_all_still_says_that_it_depends_on_who_asks(app:
     assert "vary" not in ask(app, "*", "GET", "/health").headers
 
 
-def test_no_browser_is_told_to_send_cookies(app: App) -> None:
+def test_no_response_allows_credentials(app: App) -> None:
     for origins in (PAGE, "*"):
         for method in ("GET", "OPTIONS"):
             answer = ask(app, origins, method, "/api/thing", origin=PAGE, **ASKS)
             assert "access-control-allow-credentials" not in answer.headers
 
 
-def test_options_without_a_preflight_are_those_of_the_surface(app: App) -> None:
+def test_options_without_a_preflight_are_answered_by_the_surface(app: App) -> None:
     answer = ask(app, PAGE, "OPTIONS", "/api/thing", origin=PAGE)
     assert (answer.status, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     assert answer.headers["access-control-allow-origin"] == PAGE
 
 
-def test_without_configuration_the_surface_is_left_as_it_is(app: App) -> None:
+def test_without_configured_origins_the_surface_is_unchanged(app: App) -> None:
     handle = surface(app, None).handle
     assert [cross_origin(handle, said) for said in (None, "", "  ")] == [handle] * 3
 
@@ -133,7 +133,7 @@ def test_without_configuration_the_surface_is_left_as_it_is(app: App) -> None:
     "origins",
     ["example.com", f"{PAGE}/", f"{PAGE}/path", "https://", "null", f"* {PAGE}", "https://*.example.com", f"{PAGE},x"],
 )
-def test_what_is_no_origin_is_told_when_the_server_starts(app: App, origins: str) -> None:
+def test_an_invalid_origin_stops_the_start(app: App, origins: str) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         cross_origin(Rest(app).handle, origins)
     assert caught.value.faults

@@ -52,7 +52,7 @@ def _post(app: App, body: dict[str, Any]) -> Response:
     return Rest(app).handle(Request("POST", "/api/table", "", JSON, json.dumps(body).encode()))
 
 
-def test_rest_takes_what_it_answers(app: App) -> None:
+def test_rest_accepts_what_it_returns(app: App) -> None:
     first = _post(app, {"id": "1", **WRITTEN})
     assert first.status == 201, first.body
     assert app.store(Table).read("1").by_int == {1: "a", -7: "b"}
@@ -64,7 +64,7 @@ def test_rest_takes_what_it_answers(app: App) -> None:
     assert app.store(Table).create({"id": "3", "by_int": {1: "x"}, "by_float": {2.5: "y"}}).by_float == {2.5: "y"}
 
 
-def test_graphql_takes_what_it_answers(app: App) -> None:
+def test_graphql_accepts_what_it_returns(app: App) -> None:
     query = 'mutation($x: AWSJSON) { tableCreate(item: {id: "1", byInt: $x}) { byInt } }'
     query = query.replace("byInt", "by_int")
     body = json.dumps({"query": query, "variables": {"x": '{"1": "a"}'}}).encode()
@@ -80,7 +80,7 @@ def test_graphql_takes_what_it_answers(app: App) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_key_is_a_fault_with_its_place(app: App, value: Any, path: str, expected: str, found: str) -> None:
+def test_an_invalid_key_is_a_fault_with_its_path(app: App, value: Any, path: str, expected: str, found: str) -> None:
     response = _post(app, {"id": "1", **value})
     assert response.status == 422
     (fault,) = json.loads(bytes(response.body))["faults"]
@@ -93,6 +93,6 @@ def test_a_wrong_key_is_a_fault_with_its_place(app: App, value: Any, path: str, 
 
 
 @pytest.mark.parametrize("type_", [dict[bool, int], list[dict[bool, str]], dict[bool | str, int]], ids=str)
-def test_keys_that_json_has_no_text_for_are_a_mistake(type_: Any) -> None:
+def test_keys_without_a_text_in_json_stop_the_declaration(type_: Any) -> None:
     with pytest.raises(InvalidDeclaration, match="a dict whose keys are bool"):
         stored(type("Item", (), {"__annotations__": {"id": str, "x": type_}, "__module__": __name__}))

@@ -73,7 +73,7 @@ def send(rest: Rest, method: str, path: str, query: str = "", body: bytes = b"",
 @pytest.mark.parametrize("coding", ["", "gzip"])
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_etag_of_an_item_shown_in_any_way_is_accepted_once(rest: Rest, kind: str, query: str, coding: str) -> None:
+def test_the_etag_of_any_response_with_an_item_is_accepted_once(rest: Rest, kind: str, query: str, coding: str) -> None:
     path = f"/api/{kind}/a"
     read = send(rest, "GET", path, query, accept_encoding=coding)
     assert read.status == 200, read.body
@@ -108,7 +108,7 @@ def test_the_etags_of_a_create_and_an_update_are_accepted(rest: Rest, kind: str)
     assert send(rest, "DELETE", f"/api/{kind}/c", if_match=changed.headers["etag"]).status == 204
 
 
-def test_the_etag_of_a_response_with_links_changes_with_what_is_behind_them(rest: Rest) -> None:
+def test_the_etag_of_a_response_with_links_changes_with_the_linked_items(rest: Rest) -> None:
     found: list[Any] = [send(rest, "GET", "/api/album/a", "include=band")]
     assert send(rest, "PATCH", "/api/band/b", body=b'{"name": "new"}').status == 200
     found.append(send(rest, "GET", "/api/album/a", "include=band", if_none_match=found[0].headers["etag"]))

@@ -97,7 +97,7 @@ def test_a_condition_of_a_batch_compares_with_the_number_as_it_was_written(app: 
         assert result["code"] == code
 
 
-def test_a_float_is_the_nearest_one_and_an_int_may_have_a_point(app: App, rest: Rest) -> None:
+def test_a_float_is_rounded_to_the_nearest_and_an_int_may_have_a_fraction_of_zero(app: App, rest: Rest) -> None:
     text = '{"id": "a", "ratio": 0.10000000000000001, "count": 3.0, "lines": [{"price": 1, "weight": 0.29999999999999998}]}'
     assert send(rest, "POST", "/api/account", text).status == 201
     found = app.store(Account).read("a")
@@ -108,7 +108,7 @@ def test_a_float_is_the_nearest_one_and_an_int_may_have_a_point(app: App, rest: 
 @pytest.mark.parametrize(
     "number", ["0.10000000000000001", "1e22", "2.50", "1e3", "0.1000000000000000055511151231257827"]
 )
-def test_a_number_without_a_declared_type_is_a_float_that_holds_it(app: App, rest: Rest, number: str) -> None:
+def test_a_number_without_a_declared_type_is_an_exact_float(app: App, rest: Rest, number: str) -> None:
     assert send(rest, "POST", "/api/account", f'{{"id": "a", "extra": {{"n": {number}}}}}').status == 201
     found = app.store(Account).read("a")
     assert found is not None
@@ -125,7 +125,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "12345678901234567.89", "1e99999999999999999999"])
 @pytest.mark.parametrize("path", REFUSED)
-def test_a_number_that_no_float_holds_is_refused_where_no_type_is_declared(
+def test_a_number_that_a_float_would_round_is_rejected_without_a_declared_type(
     app: App, rest: Rest, number: str, path: str
 ) -> None:
     app.store(Account).create({"id": "a"})
@@ -138,7 +138,7 @@ def test_a_number_that_no_float_holds_is_refused_where_no_type_is_declared(
 
 
 @pytest.mark.parametrize("number", ["1e400", "1e-400", "1e126", "1e99999999999999999999", "1." + "1" * 60])
-def test_a_decimal_or_float_out_of_range_is_refused(rest: Rest, number: str) -> None:
+def test_a_decimal_or_float_out_of_range_is_rejected(rest: Rest, number: str) -> None:
     for name in ("balance", "ratio") if number.startswith("1e") else ("balance",):
         response = send(rest, "POST", "/api/account", f'{{"id": "a", "{name}": {number}}}')
         assert response.status == 422
@@ -152,7 +152,7 @@ def test_an_argument_of_an_action_is_the_number_as_it_was_written(rest: Rest) ->
     assert (response.status, json.loads(response.body)["faults"][0]["path"][:6]) == (422, "/extra")
 
 
-def test_graphql_takes_floats_and_refuses_what_none_holds_in_json(app: App) -> None:
+def test_graphql_accepts_floats_and_rejects_numbers_in_json_that_a_float_would_round(app: App) -> None:
     endpoint = GraphqlEndpoint(app)
 
     def ask(item: str) -> Any:
@@ -168,7 +168,7 @@ def test_graphql_takes_floats_and_refuses_what_none_holds_in_json(app: App) -> N
     assert app.store(Account).count() == 1
 
 
-def test_an_import_of_lines_keeps_numbers_as_they_are_written(app: App) -> None:
+def test_an_import_of_lines_stores_exact_numbers(app: App) -> None:
     text = b'{"id": "a", "balance": 0.29999999999999998}\n{"id": "b", "extra": {"a": 1e400}}\n{"id": "c", "balance": 1.5}\n'
     [settled] = load(app.store(Account), json_rows(Lines(io.BytesIO(text))), typed_values(app.store(Account).meta))
     assert settled.imported == 2

@@ -55,7 +55,7 @@ def lines(app: App, query: str = "", **headers: str) -> Response:
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE, 2 * PAGE + 1])
-def test_every_match_is_there_once_in_the_order_as_the_search_spells_it(count: int) -> None:
+def test_an_export_has_every_match_once_in_order_and_in_the_form_of_a_search(count: int) -> None:
     app = entries("sqlite://", count)
     found = exported(lines(app, "order=-number"))
     assert [one["number"] for one in found] == list(reversed(range(count)))
@@ -64,7 +64,7 @@ def test_every_match_is_there_once_in_the_order_as_the_search_spells_it(count: i
     app.close()
 
 
-def test_fields_links_and_rules_count_as_they_do_for_a_page(served: Served) -> None:
+def test_fields_links_and_rules_apply_as_for_a_page(served: Served) -> None:
     def export(query: str, caller: Any = ANN) -> list[Any]:
         return exported(served.ask("/api/writer", query, caller, accept=LINES))
 
@@ -85,7 +85,7 @@ def test_fields_links_and_rules_count_as_they_do_for_a_page(served: Served) -> N
         ("include=nope", ["/include/0"]),
     ],
 )
-def test_what_is_wrong_with_the_request_is_told_by_status(served: Served, query: str, paths: list[str]) -> None:
+def test_an_invalid_export_request_has_an_error_status(served: Served, query: str, paths: list[str]) -> None:
     refused = served.ask("/api/post", query, accept=LINES)
     problem = msgspec.json.decode(refused.body)
     assert (refused.status, refused.chunks, problem["code"]) == (400, None, "invalid_query")
@@ -106,7 +106,7 @@ def fail_after(app: App, calls: int, error: Exception) -> None:
     backend.query = failing
 
 
-def test_what_goes_wrong_at_once_is_told_by_status() -> None:
+def test_an_error_of_the_first_page_has_an_error_status() -> None:
     app = entries("memory://", 10)
     fail_after(app, 0, Throttled())
     response = lines(app)
@@ -114,7 +114,7 @@ def test_what_goes_wrong_at_once_is_told_by_status() -> None:
 
 
 @pytest.mark.parametrize(("error", "code"), [(Throttled(), "throttled"), (RuntimeError("secret"), "internal_error")])
-def test_what_goes_wrong_midway_is_the_last_line(error: Exception, code: str) -> None:
+def test_a_later_error_is_the_last_line(error: Exception, code: str) -> None:
     app = entries("memory://", 3 * PAGE)
     fail_after(app, 2, error)
     response = lines(app)
@@ -128,7 +128,7 @@ def error_status(code: str) -> int:
     return {"throttled": 503, "internal_error": 500}[code]
 
 
-def test_a_page_is_asked_for_when_the_one_before_is_taken_and_none_when_nobody_takes_any() -> None:
+def test_a_page_is_read_only_after_the_previous_one_was_taken() -> None:
     app = entries("memory://", 5 * PAGE)
     asked = []
     backend: Any = context_of(app.store(Entry)).backend
@@ -161,7 +161,7 @@ def test_a_compressed_export_is_the_same_lines() -> None:
 
 
 @pytest.mark.parametrize("coding", ["", "gzip"])
-def test_an_export_of_twenty_thousand_holds_a_page(coding: str) -> None:
+def test_an_export_of_twenty_thousand_items_has_one_page_in_memory(coding: str) -> None:
     count, text = 20_000, "x" * 200
     app = App("log", items=[Entry], url="sqlite://")
     app.prepare()

@@ -26,7 +26,7 @@ def key(served: Served) -> str:
     return str(served.app.store(Post).search(Post.title == "ann0").items[0].id)
 
 
-def test_only_what_is_named_is_there_spelled_as_ever(served: Served, key: str) -> None:
+def test_only_the_named_fields_are_returned_in_their_usual_form(served: Served, key: str) -> None:
     _, whole = served.get(f"/api/post/{key}")
     for names in (["id"], ["title", "price"], ["raw", "tags", "version"], list(whole)):
         assert served.get(f"/api/post/{key}", f"fields={','.join(names)}") == (
@@ -49,7 +49,7 @@ def test_pages_and_batches_have_their_items_in_their_positions(served: Served, k
     assert served.get("/api/post-batch", batch) == (200, {"items": [None, {"title": "ann0"}, {"title": "ann0"}]})
 
 
-def test_what_is_behind_a_link_is_included_by_its_name(served: Served, key: str) -> None:
+def test_a_linked_item_is_included_by_the_name_of_its_link(served: Served, key: str) -> None:
     path = f"/api/post/{key}"
     assert served.get(path, "fields=id,writer.name") == (200, {"id": key, "writer": {"name": "ann"}})
     whole = {"name": "ann", "mail": "ann@x", "born": None}
@@ -69,7 +69,7 @@ def test_what_is_behind_a_link_is_included_by_its_name(served: Served, key: str)
     assert both["writer"]["latest"].keys() == {"id", "title", "price", "raw", "tags", "writer_name", "version"}
 
 
-def test_pages_of_links_one_item_and_numbers_are_shown_as_they_are_included(served: Served) -> None:
+def test_fields_of_links_have_the_form_of_included_links(served: Served) -> None:
     query = "order=name&limit=1&fields=name,post_count,latest.title,posts.title"
     titles = [{"title": f"ann{number}"} for number in range(3)]
     expected = {"name": "ann", "post_count": 3, "latest": {"title": "ann0"}, "posts": {"items": titles, "cursor": None}}
@@ -82,7 +82,7 @@ def test_pages_of_links_one_item_and_numbers_are_shown_as_they_are_included(serv
     assert served.get("/api/writer/ann", "fields=latest.title") == (200, {"latest": None})
 
 
-def test_what_a_caller_may_not_read_of_an_item_is_left_out_of_it(served: Served) -> None:
+def test_attributes_that_a_caller_may_not_read_are_left_out(served: Served) -> None:
     query = "order=name&fields=name,mail"
     _, mine = served.get("/api/writer", query, ANN)
     assert mine["items"] == [{"name": "ann", "mail": "ann@x"}, {"name": "ben"}, {"name": "cleo"}]
@@ -110,7 +110,7 @@ WRONG: list[tuple[str, str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("path", "query", "paths"), WRONG, ids=lambda value: str(value)[:40])
-def test_what_is_not_there_or_not_for_the_caller_is_told_with_its_place(
+def test_unknown_and_hidden_fields_are_faults_with_their_path(
     served: Served, path: str, query: str, paths: list[str]
 ) -> None:
     status, problem = served.get(path, query)
@@ -119,7 +119,7 @@ def test_what_is_not_there_or_not_for_the_caller_is_told_with_its_place(
     assert "digest" not in str([fault.get("expected") for fault in problem["faults"]])
 
 
-def test_a_part_of_an_attribute_is_no_field(served: Served) -> None:
+def test_a_nested_attribute_is_not_a_field(served: Served) -> None:
     _, problem = served.get("/api/post", "fields=id,tags.first,writer.name.first,writer.digest.first")
     assert [(one["path"], one.get("expected"), one["found"]) for one in problem["faults"][:2]] == [
         ("/fields/1", "tags", "tags.first"),
@@ -155,7 +155,7 @@ def test_unknown_names_of_a_request_list_those_that_the_caller_may_give(served: 
         assert not {"digest", "secrets"}.intersection(fault["expected"].split(", "))
 
 
-def test_more_links_than_an_answer_follows_are_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_links_are_rejected(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields.include, "MAX_LINKS", 2)
     assert MAX_LINKS > 2
     assert served.get("/api/writer", "fields=posts.id,latest.id")[0] == 200
@@ -163,7 +163,7 @@ def test_more_links_than_an_answer_follows_are_refused(served: Served, monkeypat
     assert (status, problem["faults"][0]["path"]) == (400, "/fields")
 
 
-def test_what_is_shown_has_a_tag_of_its_own_which_tells_the_version(served: Served, key: str) -> None:
+def test_a_response_limited_by_fields_has_its_own_etag_with_the_version(served: Served, key: str) -> None:
     path = f"/api/post/{key}"
     whole, shown = served.ask(path), served.ask(path, "fields=title")
     assert shown.headers["etag"] != whole.headers["etag"]
@@ -178,7 +178,7 @@ def test_what_is_shown_has_a_tag_of_its_own_which_tells_the_version(served: Serv
     assert served.ask(path, method="DELETE", if_match=shown.headers["etag"]).status == 204
 
 
-def test_an_engine_is_asked_for_what_is_named_and_no_more(served: Served) -> None:
+def test_the_engine_reads_only_the_named_attributes(served: Served) -> None:
     asked: list[Any] = []
     backend: Any = context_of(served.app.store(Post)).backend
     query = backend.query

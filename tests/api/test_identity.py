@@ -83,7 +83,7 @@ def asked(
 
 
 @pytest.mark.parametrize("name", tokens.REFUSED)
-def test_rest_refuses_a_token_with_anything_wrong_by_401_and_asks_for_another(name: str, app: App) -> None:
+def test_rest_rejects_an_invalid_token_with_401_and_a_challenge(name: str, app: App) -> None:
     token = tokens.REFUSED[name][0]()
     for request in (asked("GET", "/api/remark", token=token), asked("POST", "/actions/who", {}, token=token)):
         answer = rest(app)(request)
@@ -98,12 +98,12 @@ def test_rest_refuses_a_token_with_anything_wrong_by_401_and_asks_for_another(na
 @pytest.mark.parametrize(
     "given", ["", "Bearer", "Bearer ", "Basic YTpi", "bearer\tx", "Bearer a,Bearer b", "Bearer a b"]
 )
-def test_credentials_of_another_kind_are_refused_and_never_taken_for_none(given: str, app: App) -> None:
+def test_credentials_of_another_scheme_are_rejected_and_not_treated_as_anonymous(given: str, app: App) -> None:
     answer = rest(app)(asked("GET", "/api/remark", authorization=given))
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
 
 
-def test_without_credentials_what_is_public_is_answered_and_all_else_asks_for_them(app: App) -> None:
+def test_anonymous_callers_reach_public_routes_and_get_401_for_others(app: App) -> None:
     assert rest(app)(asked("GET", "/api/remark")).status == 200
     for request in (asked("POST", "/api/remark", {"id": "a"}), asked("POST", "/actions/reign", {})):
         refused = rest(app)(request)
@@ -112,7 +112,7 @@ def test_without_credentials_what_is_public_is_answered_and_all_else_asks_for_th
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_a_good_token_reaches_stores_and_actions_as_its_caller(scheme: str, app: App) -> None:
+def test_a_valid_token_identifies_the_caller_of_stores_and_actions(scheme: str, app: App) -> None:
     given = f"{scheme} {tokens.issued()}"
     assert rest(app)(asked("POST", "/api/remark", {"id": "a"}, authorization=given)).status == 201
     answer = rest(app)(asked("POST", "/actions/who", {}, authorization=given))
@@ -127,14 +127,14 @@ MUTATION = {"query": 'mutation { remarkCreate(item: {id: "b"}) { id } }'}
 
 
 @pytest.mark.parametrize("name", tokens.REFUSED)
-def test_graphql_executes_nothing_for_a_token_that_does_not_count(name: str, app: App) -> None:
+def test_graphql_executes_nothing_for_an_invalid_token(name: str, app: App) -> None:
     token = tokens.REFUSED[name][0]()
     answer = graphql(app)(asked("POST", "/graphql", MUTATION, token=token))
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert app.store(Remark).count() == 0
 
 
-def test_graphql_tells_in_extensions_what_needs_a_caller(app: App) -> None:
+def test_graphql_reports_unauthenticated_in_extensions(app: App) -> None:
     answer = json.loads(graphql(app)(asked("POST", "/graphql", MUTATION)).body)
     assert answer["errors"][0]["extensions"]["code"] == "unauthenticated"
     made = json.loads(graphql(app)(asked("POST", "/graphql", MUTATION, token=tokens.own())).body)
@@ -163,11 +163,13 @@ POOL = {
         ({"identity": {"userArn": "arn:aws:iam::1:user/x", "accountId": "1"}}, None, []),
     ],
 )
-def test_appsync_events_say_who_calls(told: dict[str, Any], subject: str | None, scopes: list[str], app: App) -> None:
+def test_an_appsync_event_identifies_the_caller(
+    told: dict[str, Any], subject: str | None, scopes: list[str], app: App
+) -> None:
     assert AppSync(app).handle({**EVENT, **told}) == {"data": {"subject": subject, "scopes": scopes}}
 
 
-def test_a_token_in_an_appsync_event_counts_as_it_does_elsewhere(app: App) -> None:
+def test_a_token_in_an_appsync_event_is_verified_like_any_other(app: App) -> None:
     def headers(token: str) -> dict[str, Any]:
         return {**EVENT, "request": {"headers": {"authorization": f"Bearer {token}"}}}
 
@@ -183,7 +185,7 @@ def test_a_token_in_an_appsync_event_counts_as_it_does_elsewhere(app: App) -> No
     "changed",
     [{"iss": "https://other"}, {"iss": None}, {"aud": ["other"]}, {"aud": []}, {"sub": None}, {"sub": 7}, {"sub": ""}],
 )
-def test_what_appsync_has_verified_still_has_to_be_for_us(changed: dict[str, Any], app: App) -> None:
+def test_claims_that_appsync_verified_need_a_trusted_issuer_and_audience(changed: dict[str, Any], app: App) -> None:
     answer = AppSync(app).handle({**EVENT, "identity": {"claims": {**POOL, **changed}}})
     assert answer["error"]["code"] == "unauthenticated"
     assert CALLED == []
@@ -198,7 +200,7 @@ def served(app: App, *requests: tuple[str, str, dict[str, Any]]) -> list[httpx.R
     return asyncio.run(run())
 
 
-def test_the_server_gives_the_bytes_of_the_surface_with_and_without_a_token(app: App) -> None:
+def test_the_server_sends_the_bytes_of_the_surface_with_and_without_a_token(app: App) -> None:
     good, bad = tokens.own(), tokens.own(exp=1)
     for token in (good, good, bad, None):
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
@@ -212,9 +214,7 @@ def test_the_server_gives_the_bytes_of_the_surface_with_and_without_a_token(app:
             assert answer.headers.get("www-authenticate") == expected.headers.get("www-authenticate")
 
 
-def test_a_token_is_verified_aside_of_the_event_loop_and_then_remembered(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_is_verified_in_a_thread_and_then_cached(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[bool] = []
     caller = app.authenticator.caller
 
@@ -243,7 +243,7 @@ def test_no_token_is_logged_by_any_surface(app: App, caplog: pytest.LogCaptureFi
     assert tokens.SECRET not in caplog.text
 
 
-def test_servey_authorizations_tokens_and_callers_are_one_another(app: App) -> None:
+def test_servey_authorizations_tokens_and_callers_convert_to_each_other(app: App) -> None:
     authorizer = TokenAuthorizer(app.authenticator)
     until, since = datetime.now().replace(microsecond=0) + timedelta(hours=1), datetime(2026, 1, 2, 3)
     given = Authorization("ann", frozenset({"admin"}), since, until)

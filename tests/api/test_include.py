@@ -47,7 +47,7 @@ def served() -> Iterator[tuple[Any, Counting]]:
         yield made.get, counting
 
 
-def test_links_of_a_page_take_one_call_each(served: Any) -> None:
+def test_each_link_of_a_page_is_loaded_by_one_call(served: Any) -> None:
     get, counting = served
     status, body = get("/api/writer", "include=posts,post_count&include=posts.writer&order=name")
     assert status == 200
@@ -58,7 +58,7 @@ def test_links_of_a_page_take_one_call_each(served: Any) -> None:
     assert sorted(counting.calls) == ["post.aggregate", "post.query_each", "writer.query", "writer.read"]
 
 
-def test_an_item_and_a_batch_include_too(served: Any) -> None:
+def test_a_read_and_a_batch_read_include_links(served: Any) -> None:
     get, _ = served
     status, body = get("/api/writer/ann", "include=post_count")
     assert (status, body["post_count"]) == (200, 3)
@@ -66,7 +66,7 @@ def test_an_item_and_a_batch_include_too(served: Any) -> None:
     assert [one and one["post_count"] for one in body["items"]] == [3, None]
 
 
-def test_the_rules_of_what_is_behind_hold(served: Any) -> None:
+def test_included_items_obey_their_access_rules(served: Any) -> None:
     get, _ = served
     _, body = get("/api/writer", "include=notes&order=name")
     assert [[note["text"] for note in one["notes"]["items"]] for one in body["items"]] == [["of ann"], [], []]
@@ -76,7 +76,7 @@ def test_the_rules_of_what_is_behind_hold(served: Any) -> None:
     assert body["items"][0]["writer"] == {"name": "ben", "mail": "ben@x", "born": None}
 
 
-def test_a_filter_goes_through_links_as_far_as_the_caller_sees(served: Any) -> None:
+def test_a_filter_follows_links_to_items_that_the_caller_may_read(served: Any) -> None:
     get, _ = served
     _, body = get("/api/post", "writer.name=ben&order=title")
     assert [one["title"] for one in body["items"]] == ["ben0", "ben1", "ben2"]
@@ -94,9 +94,7 @@ def test_a_filter_goes_through_links_as_far_as_the_caller_sees(served: Any) -> N
         ("include=" + ",".join(["posts"] + [f"a{n}" for n in range(MAX_LINKS)]), None),
     ],
 )
-def test_links_that_cannot_be_had_are_refused_before_anything_is_read(
-    served: Any, query: str, paths: list[str] | None
-) -> None:
+def test_invalid_links_are_rejected_before_a_read(served: Any, query: str, paths: list[str] | None) -> None:
     get, counting = served
     status, body = get("/api/writer", query)
     assert (status, body["code"]) == (400, "invalid_query")

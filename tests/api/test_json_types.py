@@ -42,7 +42,7 @@ def graphql(app: App, text: str) -> Any:
     return json.loads(GraphqlEndpoint(app).handle(Request("POST", "/graphql", "", JSON, body)).body)
 
 
-def test_they_go_in_and_come_out(app: App) -> None:
+def test_json_values_are_returned_as_they_were_stored(app: App) -> None:
     made = rest(app, "POST", "/api/shift", BODY)
     assert (made.status, json.loads(made.body)) == (201, BODY)
     assert json.loads(rest(app, "GET", "/api/shift/1").body) == BODY
@@ -60,7 +60,7 @@ def test_they_go_in_and_come_out(app: App) -> None:
     ("query", "path"),
     [("length=PT1S", "/length"), ("order=length", "/order/0"), ("people__contains=a", "/people__contains")],
 )
-def test_a_comparison_is_refused(app: App, query: str, path: str) -> None:
+def test_a_comparison_of_json_is_rejected(app: App, query: str, path: str) -> None:
     refused = rest(app, "GET", "/api/shift", query=query)
     assert refused.status == 400
     [fault] = json.loads(refused.body)["faults"]

@@ -48,7 +48,7 @@ def ask(rest: Rest, query: str, path: str = "/api/book") -> Response:
     return rest.handle(Request("GET", path, query))
 
 
-def test_a_small_request_for_gigabytes_is_refused_in_bounded_memory(rest: Rest) -> None:
+def test_a_small_request_for_gigabytes_is_rejected_in_bounded_memory(rest: Rest) -> None:
     for query, path in (
         ("limit=1000&include=shop", "/api/book"),
         ("limit=1000&fields=id,shop.title", "/api/book"),
@@ -98,7 +98,7 @@ def test_the_bytes_are_those_of_a_response_that_is_encoded_at_once(rest: Rest) -
         "{" + " ".join(f"a{one}: bookSearch {{items {{shop {{title}}}}}}" for one in range(40)) + "}",
     ],
 )
-def test_graphql_refuses_a_response_of_gigabytes_in_bounded_memory(rest: Rest, text: str) -> None:
+def test_graphql_rejects_a_response_of_gigabytes_in_bounded_memory(rest: Rest, text: str) -> None:
     endpoint = GraphqlEndpoint(APP)
     headers = {"content-type": "application/json"}
     tracemalloc.start()

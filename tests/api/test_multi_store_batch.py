@@ -32,7 +32,7 @@ BOTH = [
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_edits_of_several_stores_are_done_with_a_result_each(app: App, atomic: bool) -> None:
+def test_edits_of_several_stores_are_executed_with_a_result_each(app: App, atomic: bool) -> None:
     response, body = post(app, {"edits": BOTH, "atomic": atomic})
     assert response.status == 200, body
     assert [one["code"] for one in body["results"]] == ["ok", "ok"]
@@ -40,7 +40,7 @@ def test_edits_of_several_stores_are_done_with_a_result_each(app: App, atomic: b
     assert app.store(Entry).count() == 1
 
 
-def test_an_atomic_batch_does_all_or_nothing(app: App) -> None:
+def test_an_atomic_batch_executes_all_edits_or_none(app: App) -> None:
     edits = [{"store": "entry", "create": {"text": "x", "amount": 1}}, {"store": "account", "create": {"id": "a"}}]
     response, body = post(app, {"edits": edits, "atomic": True})
     assert response.status == 409
@@ -48,7 +48,7 @@ def test_an_atomic_batch_does_all_or_nothing(app: App) -> None:
     assert app.store(Entry).count() == 0
 
 
-def test_every_fault_is_told_at_its_path_and_nothing_is_written(app: App) -> None:
+def test_every_fault_has_its_path_and_nothing_is_written(app: App) -> None:
     edits = [
         {"store": "account", "create": {"id": "b", "balance": "much"}},
         {"store": "secret", "create": {"id": "x"}},
@@ -69,13 +69,13 @@ def test_every_fault_is_told_at_its_path_and_nothing_is_written(app: App) -> Non
     assert app.store(Account).count() == 1
 
 
-def test_each_edit_is_held_to_the_rule_of_its_store(app: App) -> None:
+def test_each_edit_needs_the_access_of_its_store(app: App) -> None:
     response, body = post(app, {"edits": BOTH}, ANONYMOUS)
     assert (response.status, body["code"]) == (401, "unauthenticated")
     assert app.store(Account).read("a") == Account(id="a", balance=5)
 
 
-def test_an_item_whose_writes_are_conditional_demands_a_condition(app: App) -> None:
+def test_an_item_with_conditional_writes_requires_a_condition(app: App) -> None:
     app.store(Rate).create({"id": "r", "value": 1})
     edit = {"store": "rate", "update": {"key": "r", "changes": {"value": 2}}}
     response, body = post(app, {"edits": [edit]})
@@ -83,14 +83,14 @@ def test_an_item_whose_writes_are_conditional_demands_a_condition(app: App) -> N
     assert [fault["path"] for fault in body["faults"]] == ["/edits/0/update/when"]
 
 
-def test_a_repeated_request_with_a_key_is_carried_out_once(app: App) -> None:
+def test_a_repeated_request_with_a_key_is_executed_once(app: App) -> None:
     first, _ = post(app, {"edits": BOTH}, idempotency_key="one")
     again, _ = post(app, {"edits": BOTH}, idempotency_key="one")
     assert (again.status, again.body, again.headers["idempotency-replayed"]) == (200, first.body, "true")
     assert app.store(Entry).count() == 1
 
 
-def test_the_document_and_the_names_of_routes_have_it(app: App) -> None:
+def test_openapi_and_the_route_names_include_the_batch(app: App) -> None:
     document = json.loads(Rest(app).handle(Request("GET", "/openapi.json")).body)
     described = document["paths"][PATH]["post"]
     edits = described["requestBody"]["content"]["application/json"]["schema"]["properties"]["edits"]["items"]["oneOf"]
@@ -99,13 +99,13 @@ def test_the_document_and_the_names_of_routes_have_it(app: App) -> None:
     assert RouteNames(app)(PATH) == PATH
 
 
-def test_an_app_with_one_store_does_not_offer_it() -> None:
+def test_an_app_with_one_store_has_no_multi_store_batch() -> None:
     response, _ = post(App("one", items=[Rate], url="memory://"), {"edits": []})
     assert response.status == 404
 
 
 @pytest.mark.parametrize("atomic", [False, True])
-def test_a_fault_that_the_engine_finds_has_the_path_of_what_was_sent(linked: App, atomic: bool) -> None:
+def test_a_fault_from_the_engine_has_its_path_in_the_request(linked: App, atomic: bool) -> None:
     """No edit is wrong in itself: the items that they lead to do not exist."""
     orphan = {"id": "o", "parent_id": "none"}
     wrong: list[dict[str, Any]] = [

@@ -52,7 +52,7 @@ def ask(rest: Rest, method: str, path: str, accept: str | None = None, body: byt
         ("json", None),
     ],
 )
-def test_the_media_type_that_is_liked_best_is_given_and_the_first_of_equals(accept: str, media: str | None) -> None:
+def test_the_preferred_media_type_is_sent_and_the_first_of_equals(accept: str, media: str | None) -> None:
     if media is None:
         with pytest.raises(NotAcceptable) as caught:
             media_for(accept, OFFERED)
@@ -62,7 +62,7 @@ def test_the_media_type_that_is_liked_best_is_given_and_the_first_of_equals(acce
 
 
 @given(st.text(st.sampled_from('*/;q=,. 01\t"ajsonplicationxndJSO+-é'), max_size=40))
-def test_no_header_is_too_odd_to_be_read(accept: str) -> None:
+def test_any_accept_header_is_parsed(accept: str) -> None:
     assert takes_gzip(accept) in (True, False)
     try:
         assert media_for(accept, OFFERED) in OFFERED
@@ -89,12 +89,12 @@ def test_no_header_is_too_odd_to_be_read(accept: str) -> None:
         ("identity, gzip;q=0.5", False),
     ],
 )
-def test_gzip_is_for_those_who_like_it_no_less_than_what_is_not_encoded(accept_encoding: str, taken: bool) -> None:
+def test_gzip_is_sent_if_the_client_does_not_prefer_the_unencoded_form(accept_encoding: str, taken: bool) -> None:
     assert takes_gzip(accept_encoding) is taken
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/api/thing", "/api/thing-count", "/api/thing-batch"])
-def test_who_takes_no_json_is_refused_with_406_by_a_problem_document(rest: Rest, path: str) -> None:
+def test_a_client_that_does_not_accept_json_gets_406_with_a_problem_document(rest: Rest, path: str) -> None:
     refused = ask(rest, "GET", path, "text/html")
     problem = json.loads(refused.body)
     assert (refused.status, problem["code"]) == (406, "not_acceptable")
@@ -104,18 +104,18 @@ def test_who_takes_no_json_is_refused_with_406_by_a_problem_document(rest: Rest,
         assert ask(rest, "GET", path, accept).status == 200
 
 
-def test_nothing_is_written_for_who_does_not_take_the_answer(app: App, rest: Rest) -> None:
+def test_nothing_is_written_if_the_response_is_not_acceptable(app: App, rest: Rest) -> None:
     assert ask(rest, "POST", "/api/thing", "image/png", b'{"name": "x"}').status == 406
     assert ask(rest, "POST", "/actions/repeat", "image/png", b'{"text": "x", "times": 2}').status == 406
     assert app.store(Thing).count() == 0
 
 
-def test_what_has_no_content_is_for_everybody(app: App, rest: Rest) -> None:
+def test_a_response_without_content_is_always_acceptable(app: App, rest: Rest) -> None:
     item = app.store(Thing).create({"name": "x"})
     assert ask(rest, "DELETE", f"/api/thing/{item.id}", "text/html").status == 204
 
 
-def test_what_is_not_there_or_not_allowed_is_told_before_what_is_not_acceptable(rest: Rest) -> None:
+def test_404_and_405_take_precedence_over_406(rest: Rest) -> None:
     assert ask(rest, "GET", "/nothing", "text/html").status == 404
     assert ask(rest, "PUT", "/api/thing", "text/html").status == 405
 
@@ -135,7 +135,7 @@ def test_what_is_not_there_or_not_allowed_is_told_before_what_is_not_acceptable(
         ("/actions/repeat", "OPTIONS, POST"),
     ],
 )
-def test_options_tells_what_405_tells_and_every_method_named_is_answered(rest: Rest, path: str, allowed: str) -> None:
+def test_options_and_405_have_the_same_allow_and_every_method_in_it_works(rest: Rest, path: str, allowed: str) -> None:
     told = ask(rest, "OPTIONS", path, "text/html")
     assert (told.status, told.headers, told.body) == (204, {"allow": allowed}, b"")
     refused = ask(rest, "TRACE", path)
@@ -145,7 +145,7 @@ def test_options_tells_what_405_tells_and_every_method_named_is_answered(rest: R
     assert {*answered, "OPTIONS"} == set(allowed.split(", "))
 
 
-def test_there_are_no_options_where_nothing_is(rest: Rest) -> None:
+def test_options_of_an_unknown_path_is_not_found(rest: Rest) -> None:
     assert ask(rest, "OPTIONS", "/nothing").status == 404
     assert ask(rest, "OPTIONS", "/api/secret").status == 404
 

@@ -108,7 +108,7 @@ def test_a_cursor_nested_too_deeply_is_invalid(app: App, levels: int) -> None:
 
 
 @pytest.mark.parametrize("levels", [65, 500, 955])
-def test_what_an_earlier_version_stored_deeper_stays_reachable(app: App, tmp_path: Path, levels: int) -> None:
+def test_a_deeper_value_stored_by_an_earlier_version_is_still_readable(app: App, tmp_path: Path, levels: int) -> None:
     with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
         connection.execute("UPDATE crate SET extra = ? WHERE id = 'plain'", (deep(levels),))
     for path in ("/api/crate", "/api/crate/plain"):

@@ -166,7 +166,7 @@ def test_a_page_has_the_header_that_is_described(openapi: dict[str, Any], call: 
 @pytest.mark.parametrize(
     "case", [case for case in BAD if case[4] not in (404, 405)], ids=lambda case: f"{case[5]} {case[1]}"
 )
-def test_refusals_are_described_with_their_status_and_fit_the_problem_schema(
+def test_errors_are_described_with_their_status_and_fit_the_problem_schema(
     openapi: dict[str, Any], call: Caller, case: tuple[Any, ...]
 ) -> None:
     method, path, body, query, status, code, _ = case

@@ -31,7 +31,7 @@ def decimals(draw: st.DrawFn) -> Decimal:
 @example("9" * 38 + "e80")
 @example("-9." + "9" * 37 + "e125")
 @example("1e-130")
-def test_text_of_the_pattern_is_a_decimal_that_an_item_may_have(text: str) -> None:
+def test_text_that_matches_the_pattern_is_a_valid_decimal(text: str) -> None:
     EXACT(Decimal(text))
 
 
@@ -40,10 +40,10 @@ def test_text_of_the_pattern_is_a_decimal_that_an_item_may_have(text: str) -> No
 @example(Decimal("1E-130"))
 @example(Decimal("-9.9E+125"))
 @example(Decimal(0))
-def test_every_decimal_of_an_item_is_text_of_the_pattern(number: Decimal) -> None:
+def test_every_decimal_in_a_response_matches_the_pattern(number: Decimal) -> None:
     assert PATTERN.fullmatch(str(EXACT(number)))
 
 
-def test_more_digits_are_outside_of_the_pattern() -> None:
+def test_more_digits_do_not_match_the_pattern() -> None:
     for text in ["1" * 39, "622343819115129432937888004385.715714303220132", "1e126", "1e-131", "1" * 38 + "e99"]:
         assert not PATTERN.fullmatch(text), text

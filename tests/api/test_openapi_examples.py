@@ -61,7 +61,7 @@ def test_every_example_fits_its_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_every_body_every_answer_and_every_required_parameter_has_an_example(name: str) -> None:
+def test_every_body_response_and_required_parameter_has_an_example(name: str) -> None:
     for where, one in places(described(APPS[name])):
         if "parameter" not in where or one.get("required"):
             assert "example" in one, where

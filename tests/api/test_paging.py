@@ -35,7 +35,7 @@ def served() -> Iterator[Served]:
         "limit=2&title__ne=%C3%A9%26%3D%2B+%22%3E",
     ],
 )
-def test_following_the_links_leads_through_every_match_once(served: Served, query: str) -> None:
+def test_following_the_next_links_returns_every_match_once(served: Served, query: str) -> None:
     seen: list[str] = []
     path, following = "/api/post", query
     while True:
@@ -55,7 +55,7 @@ def test_following_the_links_leads_through_every_match_once(served: Served, quer
     assert len(seen) == len(set(seen)) == served.app.store(Post).count(where)
 
 
-def test_only_pages_of_a_search_have_links_and_only_where_there_is_more(served: Served) -> None:
+def test_only_pages_of_a_search_with_a_next_page_have_a_link(served: Served) -> None:
     for path, query in (("/api/post", ""), ("/api/post", "limit=9"), ("/api/post-count", ""), ("/api/writer/ann", "")):
         assert "link" not in served.ask(path, query).headers
     first = served.ask("/api/post", "limit=2")
@@ -68,9 +68,7 @@ def test_only_pages_of_a_search_have_links_and_only_where_there_is_more(served: 
     st.lists(st.tuples(st.sampled_from(["a", "cursor", "c%75rsor", "%63ursor", "é", ""]), st.text(max_size=5))),
     st.text("abcXYZ019_-", min_size=1, max_size=20),
 )
-def test_a_link_has_the_same_parameters_but_for_its_cursor_whatever_they_are(
-    given_: list[tuple[str, str]], cursor: str
-) -> None:
+def test_a_next_link_has_the_same_parameters_except_the_cursor(given_: list[tuple[str, str]], cursor: str) -> None:
     query = "&".join(f"{name}={value}" for name, value in given_).replace("%\x00", "")
     link = LINK.fullmatch(next_page("/api/x", query, cursor))
     assert link is not None, next_page("/api/x", query, cursor)

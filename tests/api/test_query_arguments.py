@@ -108,7 +108,7 @@ def test_every_fault_of_a_list_is_named(app: App) -> None:
     assert faults(app, "lists", *[("days", "2026-01-31")] * 3) == ["/days"]
 
 
-def test_a_scalar_that_is_given_twice_is_refused(app: App) -> None:
+def test_a_scalar_that_is_given_twice_is_rejected(app: App) -> None:
     assert ask(app, "scalars", ("number", "2"), ("flag", "true"), ("anything", "x")) == (200, [2, "", True, "x"])
     assert faults(app, "scalars", ("number", "1"), ("number", "2")) == ["/number"]
     assert faults(app, "scalars", ("number", "1"), ("text", "a"), ("text", "a"), ("flag", "1"), ("flag", "1")) == [

@@ -39,7 +39,7 @@ def things(call: Caller) -> list[dict[str, Any]]:
         ("grade__lt=9&grade__ne=1", {"grade": {"lt": 9, "ne": 1}}, ["cherry"]),
     ],
 )  # fmt: skip
-def test_urls_and_json_ask_the_same(
+def test_filters_in_urls_and_in_json_are_equal(
     call: Caller, things: list[dict[str, Any]], query: str, where: Any, expected: list[str]
 ) -> None:
     found = call("GET", "/api/thing", None, query + "&order=name")[1]["items"]
@@ -70,13 +70,13 @@ def test_a_cursor_continues_a_search_for_text_and_no_other(call: Caller, things:
         ("query=" + "+".join(map(str, range(300))), ["/query"]),
     ],
 )
-def test_every_fault_of_a_question_has_its_parameter(call: Caller, query: str, paths: list[str]) -> None:
+def test_every_fault_of_a_search_names_its_parameter(call: Caller, query: str, paths: list[str]) -> None:
     status, problem = call("GET", "/api/thing", None, query)
     assert (status, problem["code"]) == (400, "invalid_query")
     assert sorted(fault["path"] for fault in problem["faults"]) == paths
 
 
-def test_text_cannot_be_searched_where_there_is_none(call: Caller) -> None:
+def test_an_item_without_text_has_no_text_search(call: Caller) -> None:
     status, problem = call("GET", "/api/tally", None, "query=a")
     assert (status, [fault["path"] for fault in problem["faults"]]) == (400, ["/query"])
 
@@ -108,9 +108,7 @@ def test_numbers_are_added_to_and_lists_appended_to_where_they_are_stored(
     assert [result["item"]["weight"] for result in results] == [7, 8]
 
 
-def test_a_sum_out_of_bounds_is_told_with_its_place_and_nothing_is_written(
-    call: Caller, things: list[dict[str, Any]]
-) -> None:
+def test_a_sum_out_of_bounds_names_its_path_and_nothing_is_written(call: Caller, things: list[dict[str, Any]]) -> None:
     key, changes = things[1]["id"], {"weight": {"add": 994}}
     status, problem = call("PATCH", f"/api/thing/{key}", changes)
     assert (status, [fault["path"] for fault in problem["faults"]]) == (422, ["/weight"])
@@ -129,7 +127,7 @@ def test_a_sum_out_of_bounds_is_told_with_its_place_and_nothing_is_written(
         ({"version": {"add": 1}, "ratio": {"add": 1}, "grade": {"add": 1}}, ["/grade", "/ratio", "/version"]),
     ],
 )
-def test_changes_that_nobody_can_make(call: Caller, changes: Any, paths: list[str]) -> None:
+def test_invalid_update_operators_are_rejected(call: Caller, changes: Any, paths: list[str]) -> None:
     status, problem = call("PATCH", "/api/thing/x", changes)
     assert (status, problem["code"]) == (422, "invalid_input")
     assert sorted(fault["path"] for fault in problem["faults"]) == paths

@@ -34,7 +34,9 @@ from persisty.errors import (
     ],
     ids=lambda value: f"{type(value).__name__} {value.details}" if isinstance(value, PersistyError) else "",
 )
-def test_a_refusal_tells_what_its_status_asks_for(error: PersistyError, status: int, told: dict[str, str]) -> None:
+def test_an_error_has_the_headers_that_its_status_requires(
+    error: PersistyError, status: int, told: dict[str, str]
+) -> None:
     response = refusal(error)
     assert response.status == status
     always = {"content-type": "application/problem+json", "cache-control": "no-store"}

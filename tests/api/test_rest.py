@@ -27,7 +27,7 @@ def names(answer: tuple[int, Any]) -> list[str]:
     return [item["name"] for item in answer[1]["items"]]
 
 
-def test_create_answers_201_with_the_location_of_the_complete_item(call: Caller) -> None:
+def test_create_returns_201_with_the_location_of_the_complete_item(call: Caller) -> None:
     status, item = call("POST", "/api/thing", {"name": "x", "price": "1.50", "raw": "AAE=", "born": "2020-02-29"})
     assert status == 201
     assert call.last is not None
@@ -54,7 +54,7 @@ def test_a_missing_item_is_not_found_by_every_verb_of_a_key(call: Caller) -> Non
         assert (status, problem["code"]) == (404, "not_found")
 
 
-def test_head_answers_as_get_does_but_for_the_body(call: Caller, things: list[dict[str, Any]]) -> None:
+def test_head_has_the_response_of_get_without_the_body(call: Caller, things: list[dict[str, Any]]) -> None:
     call("GET", f"/api/thing/{things[0]['id']}")
     assert call.last is not None
     length = len(call.last.body)
@@ -62,7 +62,7 @@ def test_head_answers_as_get_does_but_for_the_body(call: Caller, things: list[di
     assert (call.last.status, call.last.body, call.last.headers["content-length"]) == (200, b"", str(length))
 
 
-def test_update_changes_what_is_given_under_the_condition_in_the_query(
+def test_update_changes_the_given_attributes_if_the_condition_in_the_query_matches(
     call: Caller, things: list[dict[str, Any]]
 ) -> None:
     path = f"/api/thing/{things[0]['id']}"
@@ -73,7 +73,7 @@ def test_update_changes_what_is_given_under_the_condition_in_the_query(
     assert call("GET", path)[1] == item
 
 
-def test_delete_answers_204_once_and_honours_its_condition(call: Caller, things: list[dict[str, Any]]) -> None:
+def test_delete_returns_204_once_and_checks_its_condition(call: Caller, things: list[dict[str, Any]]) -> None:
     path = f"/api/thing/{things[0]['id']}"
     assert call("DELETE", path, None, "name=other")[0] == 412
     assert call("DELETE", path) == (204, None)
@@ -114,7 +114,7 @@ def test_pages_follow_each_other_by_cursor(call: Caller, things: list[dict[str, 
     assert ([one["name"] for one in second["items"]], second["cursor"]) == (["date"], None)
 
 
-def test_composite_keys_travel_in_paths_whatever_they_contain(call: Caller) -> None:
+def test_composite_keys_of_any_content_work_in_paths(call: Caller) -> None:
     for code in ("a/b", "~", "50%", "ü?#", "a~b c"):
         status, place = call("POST", "/api/place", {"country": "n~o", "code": code})
         assert status == 201
@@ -145,7 +145,7 @@ def test_each_edit_of_a_batch_has_its_own_result(call: Caller, things: list[dict
     assert answer["results"][2]["item"]["weight"] == 1
 
 
-def test_an_atomic_batch_that_fails_answers_as_its_first_guilty_edit_and_writes_nothing(
+def test_an_atomic_batch_that_fails_has_the_status_of_the_failed_edit_and_writes_nothing(
     call: Caller, things: list[dict[str, Any]]
 ) -> None:
     edits = [{"create": {"name": "new"}}, {"create": {"id": things[0]["id"], "name": "taken"}}]
@@ -155,7 +155,7 @@ def test_an_atomic_batch_that_fails_answers_as_its_first_guilty_edit_and_writes_
     assert call("GET", "/api/thing-count")[1] == {"count": 4}
 
 
-def test_only_what_the_access_rule_allows_is_offered(call: Caller) -> None:
+def test_only_verbs_that_the_access_rule_allows_have_routes(call: Caller) -> None:
     assert call("GET", "/api/rule")[0] == 200
     status, problem = call("POST", "/api/rule", {"id": "a", "text": "b"})
     assert (status, problem["allow"]) == (405, "GET, HEAD, OPTIONS")
@@ -163,7 +163,7 @@ def test_only_what_the_access_rule_allows_is_offered(call: Caller) -> None:
         assert call("GET", path)[0] == 404
 
 
-def test_custom_actions_take_arguments_from_the_query_or_the_body(call: Caller) -> None:
+def test_custom_actions_read_arguments_from_the_query_or_the_body(call: Caller) -> None:
     assert call("GET", "/actions/add", None, "left=2&right=3") == (200, {"total": 5})
     assert call("GET", "/actions/add", None, "left=2") == (200, {"total": 3})
     assert call("POST", "/actions/repeat", {"text": "ab", "times": 2}) == (200, "abab")
@@ -174,7 +174,9 @@ def test_custom_actions_take_arguments_from_the_query_or_the_body(call: Caller) 
     assert call("GET", "/actions/not-offered")[0] == 404
 
 
-def test_what_nobody_foresaw_is_told_without_its_message(call: Caller, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_exception_is_internal_error_without_its_message(
+    call: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     status, problem = call("GET", "/actions/broken")
     assert (status, problem) == (500, {"code": "internal_error", "status": 500, "title": "Internal error"})
     assert "a secret of the implementation" in caplog.text  # it is in the log, with its trace
@@ -257,7 +259,7 @@ BAD: list[tuple[str, str, Any, str, int, str, set[str]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "query", "status", "code", "paths"), BAD)
-def test_bad_input_is_told_whole_and_writes_nothing(
+def test_bad_input_lists_every_fault_and_writes_nothing(
     call: Caller, method: str, path: str, body: Any, query: str, status: int, code: str, paths: set[str]
 ) -> None:
     answered, problem = call(method, path, body, query)
@@ -280,7 +282,7 @@ def test_a_cursor_of_another_query_is_rejected(call: Caller, things: list[dict[s
         assert call("GET", "/api/thing", None, f"{query}&cursor={page['cursor']}")[1]["code"] == "invalid_cursor"
 
 
-def test_stores_whose_routes_would_be_the_same_are_refused_at_the_start() -> None:
+def test_stores_with_the_same_routes_stop_the_start() -> None:
     @stored(access=public)
     class Item:
         id: str

@@ -59,7 +59,7 @@ def kinds(name: str, type_name: str, value: str) -> type[Any]:
     return stored(name=name, key="id", access=public)(type(name.title(), (), body))
 
 
-def test_rest_offers_an_added_item_and_a_removed_one_no_more(app: App) -> None:
+def test_rest_offers_an_added_item_and_no_longer_a_removed_one(app: App) -> None:
     rest = Rest(app)
     assert get(rest, "/api/leaf")[0] == 404
     app.add(Leaf)
@@ -72,7 +72,7 @@ def test_rest_offers_an_added_item_and_a_removed_one_no_more(app: App) -> None:
     assert "/api/leaf" not in get(rest, "/openapi.json")[1]["paths"]
 
 
-def test_rest_builds_anew_only_the_routes_of_what_changed(app: App) -> None:
+def test_rest_builds_only_the_routes_of_changed_items_again(app: App) -> None:
     rest = Rest(app)
     before = rest._routes()
     app.add(Leaf)
@@ -98,7 +98,7 @@ def test_openapi_describes_only_the_items_that_have_changed(app: App) -> None:
     assert get(rest, "/openapi.json")[1] == document(App("garden", items=[Plant, Tool], url="memory://"))
 
 
-def test_openapi_renames_the_types_of_unchanged_items_when_another_item_brings_their_name() -> None:
+def test_openapi_renames_types_of_unchanged_items_when_an_added_item_has_their_name() -> None:
     app = App("garden", items=[kinds("pot", "Kind", "a"), Tool], url="memory://")
     rest = Rest(app)
 
@@ -116,7 +116,7 @@ def test_openapi_renames_the_types_of_unchanged_items_when_another_item_brings_t
     assert "Kind" in get(rest, "/openapi.json")[1]["components"]["schemas"]
 
 
-def test_graphql_offers_an_added_item_and_a_removed_one_no_more(app: App) -> None:
+def test_graphql_offers_an_added_item_and_no_longer_a_removed_one(app: App) -> None:
     endpoint = GraphqlEndpoint(app)
     unchanged = endpoint.schema
     assert endpoint.schema is unchanged
@@ -129,7 +129,7 @@ def test_graphql_offers_an_added_item_and_a_removed_one_no_more(app: App) -> Non
     assert "errors" in endpoint.schema.execute('{ leafRead(key: "l") { id } }')
 
 
-def test_a_request_under_way_ends_on_the_schema_that_it_began_on(app: App) -> None:
+def test_a_running_request_ends_with_the_schema_of_its_start(app: App) -> None:
     app.add(Leaf)
     app.store(Plant).create(Plant(id="p"))
     app.store(Leaf).create(Leaf(id="l", plant_id="p"))
@@ -138,13 +138,13 @@ def test_a_request_under_way_ends_on_the_schema_that_it_began_on(app: App) -> No
     assert begun.execute('{ leafRead(key: "l") { plant { id } } }')["data"] == {"leafRead": {"plant": {"id": "p"}}}
 
 
-def test_route_names_are_those_of_the_items_that_there_are(app: App) -> None:
+def test_route_names_are_those_of_the_current_items(app: App) -> None:
     assert RouteNames(app)("/api/leaf/l") == "unmatched"
     app.add(Leaf)
     assert RouteNames(app)("/api/leaf/l") == "/api/leaf/{key}"
 
 
-def test_surfaces_that_have_been_used_keep_no_removed_item_alive(app: App) -> None:
+def test_surfaces_do_not_reference_removed_items(app: App) -> None:
     rest, endpoint = Rest(app), GraphqlEndpoint(app)
 
     def cycle() -> ref[Any]:

@@ -170,7 +170,7 @@ def servey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
-def test_nothing_of_servey_is_registered_by_installing_it() -> None:
+def test_installing_servey_registers_nothing() -> None:
     names = [one.name for one in pkgutil.iter_modules() if one.name.startswith("injecty_config")]
     assert names == ["injecty_config_marshy"]
 
@@ -266,7 +266,7 @@ def test_every_standard_action_answers_to_api_gateway(app: App, servey: Any) -> 
     assert hosts.gateway("thing_delete", **there) == (200, True)
 
 
-def test_a_token_makes_the_caller_in_every_host(servey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_identifies_the_caller_in_every_host(servey: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     app = App("diaries", items=[Diary], url="memory://")
     app.authenticator = tokens.authenticator()
     hosts = servey(app)

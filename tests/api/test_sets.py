@@ -102,6 +102,6 @@ def test_a_datetime_without_zone_in_a_set_counts_as_utc() -> None:
     assert store.read("1").x == {moment}
 
 
-def test_a_set_has_the_same_order_alone_and_with_others() -> None:
+def test_a_set_has_the_same_order_alone_and_within_a_list() -> None:
     names = {10, 9, 8}
     assert encode([names, {1, "a"}]) == b"[[8,9,10],%s]" % encode({"a", 1})

@@ -18,7 +18,7 @@ def index(rest: Rest, root: str = "") -> dict[str, object]:
     return found
 
 
-def test_the_index_lists_what_callers_are_offered(rest: Rest) -> None:
+def test_the_index_lists_the_offered_stores_and_actions(rest: Rest) -> None:
     found = index(rest)
     stores = {one["name"]: one for one in found["stores"]}  # type: ignore[attr-defined]
     assert found["openapi"] == "/openapi.json"
@@ -33,7 +33,7 @@ def test_the_index_lists_what_callers_are_offered(rest: Rest) -> None:
         assert rest.handle(Request("GET", one["href"])).status == 200
 
 
-def test_the_index_below_a_root_path_and_of_an_app_without_anything(rest: Rest) -> None:
+def test_the_index_below_a_root_path_and_of_an_empty_app(rest: Rest) -> None:
     assert index(rest, "/shop")["openapi"] == "/shop/openapi.json"
     empty = Rest(App("empty", items=[Secret], url="memory://"))
     assert index(empty) == {"app": "empty", "openapi": "/openapi.json", "stores": []}

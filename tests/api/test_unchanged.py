@@ -97,7 +97,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("number", range(len(ITEMS)))
-def test_it_holds_of_what_was_read_and_of_nothing_else(store: Store[Everything], number: int) -> None:
+def test_the_condition_matches_only_the_item_that_was_read(store: Store[Everything], number: int) -> None:
     key = f"item {number}"
     store.delete(key)
     store.create({"id": key, **ITEMS[number]})

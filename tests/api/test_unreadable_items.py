@@ -99,7 +99,7 @@ def named(error: Any) -> dict[str, Any]:
     return {name: error[name] for name in NAMED}
 
 
-def test_a_rest_page_has_the_others_and_the_error(app: App) -> None:
+def test_a_rest_page_has_the_other_items_and_the_error(app: App) -> None:
     status, page = rest(app, "GET", "dress", "order=id")
     assert (status, [one["id"] for one in page["items"]], page["cursor"]) == (200, ["d0", "d2", "d3"], None)
     assert [named(one) for one in page["errors"]] == [NAMED]
@@ -130,13 +130,13 @@ def test_included_links_leave_out_a_broken_item_and_name_it_in_pages(app: App) -
     assert [named(one) for one in shop["dresses"]["errors"]] == [NAMED]
 
 
-def test_an_export_has_the_others_and_ends_with_the_error(app: App) -> None:
+def test_an_export_has_the_other_items_and_ends_with_the_error(app: App) -> None:
     status, lines = rest(app, "GET", "dress", "order=id", accept="application/x-ndjson")
     assert (status, [one.get("id") for one in lines]) == (200, ["d0", "d2", "d3", None])
     assert named(lines[-1]) == NAMED
 
 
-def test_reads_and_writes_name_it_and_say_what_was_written(app: App) -> None:
+def test_reads_and_writes_name_the_unreadable_item_and_the_written_ones(app: App) -> None:
     status, problem = rest(app, "GET", "dress/d1")
     assert (status, named(problem), problem.get("written")) == (500, NAMED, None)
     status, problem = rest(app, "PATCH", "dress/d1", body={"size": 5})
@@ -147,13 +147,13 @@ def test_reads_and_writes_name_it_and_say_what_was_written(app: App) -> None:
     assert rest(app, "DELETE", "shop/s1")[0] == 204
 
 
-def test_a_batch_of_keys_has_the_others_in_their_positions(app: App) -> None:
+def test_a_batch_read_has_the_other_items_in_their_positions(app: App) -> None:
     status, found = rest(app, "GET", "dress-batch", "key=d0&key=d1&key=none")
     assert (status, [one and one["id"] for one in found["items"]]) == (200, ["d0", None, None])
     assert [named(one) for one in found["errors"]] == [NAMED]
 
 
-def test_graphql_answers_the_others_with_an_error_for_each(app: App) -> None:
+def test_graphql_returns_the_other_items_and_an_error_for_each_unreadable_one(app: App) -> None:
     answer = graphql(app, "{ dressSearch(order: [id_asc]) { items { id color shop { id } } } }")
     assert [one["id"] for one in answer["data"]["dressSearch"]["items"]] == ["d0", "d2", "d3"]
     assert [one["shop"] and one["shop"]["id"] for one in answer["data"]["dressSearch"]["items"]] == ["s0", None, None]
@@ -170,7 +170,7 @@ def test_graphql_answers_the_others_with_an_error_for_each(app: App) -> None:
     assert answer["errors"][0]["extensions"]["written"] is True
 
 
-def test_appsync_answers_the_others_with_an_error_for_each(app: App) -> None:
+def test_appsync_returns_the_other_items_and_an_error_for_each_unreadable_one(app: App) -> None:
     function = AppSync(app)
     selection = "{ items { id color shop { id } } }"
     listed = ["items", "items/id", "items/color", "items/shop", "items/shop/id"]
@@ -186,7 +186,9 @@ def test_appsync_answers_the_others_with_an_error_for_each(app: App) -> None:
     assert envelope["data"] == [{"id": "d0"}, None]
 
 
-def test_a_generated_client_has_the_others_and_raises_at_the_end(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generated_client_yields_the_other_items_and_raises_at_the_end(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def send(_: Any, asked: httpx.Request) -> httpx.Response:
         given = Request(asked.method, asked.url.path, asked.url.query.decode(), dict(asked.headers), asked.content)
         found = Rest(app).handle(given)

@@ -92,7 +92,7 @@ def no_wider_than_its_window(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_front_page_leads_to_every_other(browser: Browser, served: Served, shown: Path, size: str) -> None:
+def test_the_front_page_links_to_every_other_page(browser: Browser, served: Served, shown: Path, size: str) -> None:
     with opened(browser, served, "/", size) as page:
         page.screenshot(path=shown / f"index-{size}.png")
         assert no_wider_than_its_window(page)
@@ -133,7 +133,7 @@ def test_the_documentation_folds_filters_headers_and_errors(
         assert "unauthenticated" in refused.inner_text()
 
 
-def test_a_closed_padlock_stands_for_a_route_that_needs_a_token(browser: Browser, served: Served, token: str) -> None:
+def test_a_route_that_needs_a_token_has_a_closed_padlock(browser: Browser, served: Served, token: str) -> None:
     with opened(browser, served, "/docs") as page:
 
         def locked(path: str, method: str = "get") -> bool:
@@ -150,7 +150,7 @@ def test_a_closed_padlock_stands_for_a_route_that_needs_a_token(browser: Browser
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_documentation_sends_a_request_as_somebody(
+def test_the_documentation_sends_an_authenticated_request(
     browser: Browser, served: Served, token: str, shown: Path, size: str
 ) -> None:
     with opened(browser, served, "/docs", size) as page:
@@ -204,7 +204,7 @@ def begin_as(page: Page, token: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_graphiql_runs_a_query_as_somebody(
+def test_graphiql_runs_an_authenticated_query(
     browser: Browser, served: Served, token: str, shown: Path, size: str
 ) -> None:
     query = "{ messageSearch(limit: 2, order: [created_at_desc]) { items { id text author { username } } } }"
@@ -222,7 +222,7 @@ def test_graphiql_runs_a_query_as_somebody(
         assert answer["width"] > 0.4 * SIZES[size][0]
 
 
-def test_graphiql_opens_on_a_query_of_the_app(browser: Browser, served: Served, token: str, shown: Path) -> None:
+def test_graphiql_shows_a_query_of_the_app_first(browser: Browser, served: Served, token: str, shown: Path) -> None:
     with opened(browser, served, "/graphiql") as page:
         page.locator(".graphiql-execute-button").wait_for()
         page.screenshot(path=shown / "graphiql-opened.png")
@@ -232,7 +232,9 @@ def test_graphiql_opens_on_a_query_of_the_app(browser: Browser, served: Served, 
         assert items[0]["author"]["username"]
 
 
-def test_graphiql_subscribes_as_somebody(browser: Browser, served: Served, token: str, shown: Path) -> None:
+def test_graphiql_subscribes_as_an_authenticated_caller(
+    browser: Browser, served: Served, token: str, shown: Path
+) -> None:
     with opened(browser, served, "/graphiql") as page:
         page.locator(".graphiql-execute-button").wait_for()
         type_into(page, ".graphiql-query-editor", "subscription { messageCreated { text author { id } } }")

@@ -125,7 +125,7 @@ def test_the_same_app_gives_the_same_text_in_every_process(language: str) -> Non
     assert text.splitlines()[0].count(b"client " + language.encode() + b" " + APPS["museum"].encode()) == 1
 
 
-def test_the_command_writes_a_file_and_says_where_it_cannot(tmp_path: Path) -> None:
+def test_the_command_writes_a_file_or_reports_why_it_cannot(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "persisty", "client", *arguments]
         return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)

@@ -69,7 +69,7 @@ def test_a_read_is_repeated_after_growing_pauses(shop: ModuleType, pauses: list[
     assert 0.05 <= pauses[0] <= 0.1 <= pauses[1] <= 0.2
 
 
-def test_an_edit_in_the_form_of_rest_is_refused_with_the_form_of_the_client(shop: ModuleType) -> None:
+def test_an_edit_in_the_form_of_rest_raises_with_the_form_of_the_client(shop: ModuleType) -> None:
     client, asked = playing(shop)
     edit = {"store": "article", "create": {"id": "a"}}
     for call in (client.edit_batch, client.article.edit_batch):
@@ -79,7 +79,7 @@ def test_an_edit_in_the_form_of_rest_is_refused_with_the_form_of_the_client(shop
 
 
 @pytest.mark.parametrize("answer", [httpx.ReadTimeout("slow"), problem(503, "throttled"), problem(502, "throttled")])
-def test_a_write_is_not_repeated_if_it_may_have_been_carried_out(shop: ModuleType, answer: Any) -> None:
+def test_a_write_is_not_repeated_if_it_may_have_been_executed(shop: ModuleType, answer: Any) -> None:
     for call in ("update", "delete"):
         client, asked = playing(shop, answer, page())
         with pytest.raises(shop.ClientError) as raised:

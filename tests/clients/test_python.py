@@ -46,7 +46,7 @@ def test_values_of_every_type_come_back_as_they_were_given(folder: Path, token: 
     use([PYTHON, "use_museum.py"], folder, "museum", [token("ann")], tmp_path)
 
 
-def test_it_imports_nothing_of_persisty(folder: Path) -> None:
+def test_the_client_imports_nothing_of_persisty(folder: Path) -> None:
     code = "import shop_client, sys; print([one for one in sys.modules if one.startswith('persisty')])"
     run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr) == ("[]\n", "")

@@ -52,7 +52,7 @@ def test_every_record_of_a_type_has_a_row() -> None:
     assert {*SCALARS, *COMPOSED} == {*forms.TYPES}
 
 
-def test_a_generic_is_a_record_of_its_own_that_can_contain_itself() -> None:
+def test_a_generic_is_a_record_that_can_contain_itself() -> None:
     found, records = made(list[Found[int]])
     assert found == Listed(Named("IntFound"))
     [record] = records
@@ -72,12 +72,12 @@ def test_a_field_that_is_unset_by_default_need_not_be_in_a_response() -> None:
     )
 
 
-def test_a_type_that_msgspec_refuses_is_any_json() -> None:
+def test_a_type_that_msgspec_does_not_support_is_any_json() -> None:
     assert made(Partial | Stranger) == (ANY, [])
     assert made(list[complex]) == (Listed(ANY), [])
     assert made(int | Any) == (ANY, [])
 
 
-def test_a_choice_is_the_values_that_there_are() -> None:
+def test_a_choice_has_the_values_of_the_enum() -> None:
     kind = Enum("Kind", {"ONE": "one", "TWO": "two", "ALIAS": "one"})
     assert made(kind) == (Choice(("one", "two")), [])

@@ -29,7 +29,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return declared(PAGE)
 
 
-def test_requests_are_answered_and_reads_kept_as_shown(shown: dict[str, Any]) -> None:
+def test_requests_have_the_shown_responses_and_cached_reads(shown: dict[str, Any]) -> None:
     rest = Rest(shown["app"])
     calls = [
         call
@@ -82,7 +82,7 @@ def abbreviated(line: str) -> str:
     return re.sub(r'^(etag: "\d+\.[0-9a-f]{4})[0-9a-f]{20}"$', r'\1…"', line)
 
 
-def test_every_word_of_a_cache_and_every_control_of_serveys_is_told_as_it_is() -> None:
+def test_every_option_of_a_cache_and_every_cache_control_of_servey_is_documented() -> None:
     text = (ROOT / PAGE).read_text()
     words = set(re.findall(r"`(\w+)=[^`]+`", "\n".join(re.findall(r"^\| `\w+=.*\|$", text, re.MULTILINE))))
     assert words == set(Cache.__struct_fields__)

@@ -49,7 +49,7 @@ def run(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     return printed.out or printed.err
 
 
-def test_the_guide_runs_as_it_stands(
+def test_the_examples_of_the_guide_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

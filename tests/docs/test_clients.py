@@ -49,7 +49,7 @@ def ran(command: list[str], folder: Path) -> str:
     return re.sub(r"datetime\((?=\d).*?, tz", "datetime(…, tz", re.sub(r"UUID\('.*?'\)", "UUID('…')", run.stdout))
 
 
-def test_the_programs_print_what_is_shown(folder: Path, url: str) -> None:
+def test_the_programs_print_the_shown_output(folder: Path, url: str) -> None:
     [python], [typescript], shown = blocks(PAGE, "python"), blocks(PAGE, "typescript"), blocks(PAGE, "text")
     (folder / "use.py").write_text(python.replace("http://localhost:8000", url))
     (folder / "use.ts").write_text(typescript.replace("http://localhost:8000", url))

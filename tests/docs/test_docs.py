@@ -48,7 +48,7 @@ def declared(page: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
@@ -62,7 +62,7 @@ ANN = Caller("d174c8d5-155b-5725-b741-fb94ebb81cdd")
 """The caller of the README's `$TOKEN`."""
 
 
-def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> None:
+def test_the_readmes_declaration_and_verbs_run(tmp_path: Path) -> None:
     declaration, verbs = blocks("README.md", "python")
     checks = "print(store.count(), page.items[0].text, store.read(message.id).text)"
     script = tmp_path / "script.py"
@@ -71,7 +71,7 @@ def test_the_readmes_declaration_and_verbs_run_as_they_stand(tmp_path: Path) -> 
     assert (run.stdout, run.stderr) == ("1 Hello, is anybody here? Hello!\n", "")
 
 
-def test_the_readmes_curl_calls_answer_what_it_shows(messenger: App) -> None:
+def test_the_readmes_curl_calls_have_the_shown_responses(messenger: App) -> None:
     rest = Rest(messenger)
     [console] = blocks("README.md", "console")
     calls = re.findall(r"^\$ (curl .*)\n(.*)$", console, re.MULTILINE)
@@ -92,14 +92,14 @@ def _curl(rest: Rest, command: str) -> Response:
     return rest.handle(Request(options.get("-X", "GET"), path, query, headers, options.get("-d", "").encode(), caller))
 
 
-def test_the_readmes_query_answers_what_it_shows(messenger: App) -> None:
+def test_the_readmes_query_has_the_shown_response(messenger: App) -> None:
     [query], [shown] = blocks("README.md", "graphql"), blocks("README.md", "json")
     body = json.dumps({"query": query}).encode()
     request = Request("POST", "/graphql", "", {"content-type": "application/json"}, body, ANN)
     assert json.loads(GraphqlEndpoint(messenger).handle(request).body) == json.loads(shown)
 
 
-def test_every_error_is_documented_as_it_is() -> None:
+def test_every_error_is_documented() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \| (.*) \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
     expected = [
         (error.code, str(error.status), (error.__doc__ or "").strip().splitlines()[0]) for error in all_errors()
@@ -134,12 +134,12 @@ def test_the_tables_are_those_of_the_code(page: str) -> None:
     assert tables.renewed(page) == (tables.DOCS / page).read_text(), "python -m tests.docs.tables"
 
 
-def test_the_page_about_graphql_runs_as_it_stands() -> None:
+def test_the_examples_of_the_page_about_graphql_run() -> None:
     scope = declared("docs/graphql.md")
     assert scope["found"]["data"]
 
 
-def test_the_examples_of_filters_run_as_they_stand() -> None:
+def test_the_examples_of_filters_run() -> None:
     scope = declared("docs/filters.md")
     consoles = blocks("docs/filters.md", "pycon")
     assert len(consoles) > 8
@@ -152,7 +152,7 @@ def test_the_examples_of_filters_run_as_they_stand() -> None:
         scope.update(example.globs)
 
 
-def test_the_spellings_of_nested_attributes_text_and_changes_mean_what_the_page_says() -> None:
+def test_nested_attributes_text_search_and_changes_work_as_documented() -> None:
     scope = declared("docs/filters.md")
     store, rest, meta = scope["store"], Rest(scope["app"]), meta_of(scope["Parcel"])
     text = (ROOT / "docs/filters.md").read_text()

@@ -17,14 +17,14 @@ from persisty.settings import VARIABLES, Settings
 TEXT = (Path(__file__).parents[2] / "docs" / "hosting.md").read_text()
 
 
-def test_every_option_of_serve_is_told() -> None:
+def test_every_option_of_serve_is_documented() -> None:
     serve = get_command(commands(["serve"])).commands["serve"]  # type: ignore[attr-defined]
     options = {option for one in serve.params for option in one.opts if option.startswith("--")}
     assert options - {"--seed"} <= set(re.findall(r"--[a-z][\w-]+", TEXT))
     assert set(re.findall(r"--[a-z][\w-]+", TEXT)) <= options
 
 
-def test_variables_are_those_there_are() -> None:
+def test_the_environment_variables_exist() -> None:
     assert set(re.findall(r"PERSISTY_\w+", TEXT)) <= set(VARIABLES)
     assert f"when it stops: {Settings().drain_timeout}" in TEXT
     assert f"connections are refused: {Settings().drain_delay}" in TEXT
@@ -40,6 +40,6 @@ def test_a_mounted_server_is_ready_and_writes_urls_below_its_path() -> None:
         assert client.post("/shop/api/product", json={"id": "a"}).headers["location"] == "/shop/api/product/a"
 
 
-def test_a_line_of_the_log_is_as_it_is_shown() -> None:
+def test_a_log_line_has_the_shown_form() -> None:
     [shown] = re.findall(r"^\{.*\}$", TEXT, re.MULTILINE)
     assert re.findall(r'"(\w+)":', shown) == list(Line.__struct_fields__)

@@ -20,13 +20,13 @@ from .test_docs import ROOT, blocks
 PAGE = (ROOT / "docs/authentication.md").read_text()
 
 
-def test_every_setting_of_tokens_is_told_and_no_other() -> None:
+def test_exactly_the_settings_of_tokens_are_documented() -> None:
     told = set(re.findall(r"^\| `(PERSISTY_TOKEN_\w+)`", PAGE, re.MULTILINE))
     known = {name for name in settings.VARIABLES if name.startswith("PERSISTY_TOKEN_")}
     assert told == {*known, "PERSISTY_TOKEN_SECRET"}
 
 
-def test_every_kind_of_issuer_is_told_as_it_is_configured() -> None:
+def test_every_kind_of_issuer_is_documented_with_its_configuration() -> None:
     rows = re.findall(r"^\| [\w ]+? ?\w* \| `((\w+):[^`]+)`[^|]*\| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
     assert [name for _, name, _, _ in rows] == list(issuers.KINDS)
     for spelled, name, scopes, audience in rows:
@@ -36,7 +36,7 @@ def test_every_kind_of_issuer_is_told_as_it_is_configured() -> None:
         assert tuple(re.findall(r"`(.+?)`", audience)) == kind.audience
 
 
-def test_the_bounds_are_those_of_the_code() -> None:
+def test_the_documented_bounds_are_those_of_the_code() -> None:
     for words in (
         f"at least {keys.MIN_SECRET} random bytes",
         f"beyond {tokens.MAX_TOKEN:,} characters",
@@ -51,7 +51,7 @@ def test_the_bounds_are_those_of_the_code() -> None:
     assert all(f"`{stage}`" in PAGE for stage in secret.LOCAL_STAGES)
 
 
-def test_the_command_prints_a_token_that_counts(
+def test_the_command_prints_a_valid_token(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in (*settings.VARIABLES, "PERSISTY_TOKEN_SECRET"):

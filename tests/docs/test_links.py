@@ -17,7 +17,7 @@ from .test_docs import blocks
 PAGE = "docs/links.md"
 
 
-def test_the_page_runs_as_it_stands() -> None:
+def test_the_examples_of_the_page_run() -> None:
     declaration, loading, filtering, deleting, batches = blocks(PAGE, "python")
     shown = blocks(PAGE, "")
     scope: dict[str, Any] = {"__name__": "__main__"}

@@ -14,7 +14,7 @@ from .test_docs import ROOT, blocks, declared
 PAGE = "docs/rest.md"
 
 
-def test_requests_are_answered_as_shown() -> None:
+def test_requests_have_the_shown_responses() -> None:
     rest = Rest(declared(PAGE)["app"])
     calls = [
         call
@@ -26,7 +26,7 @@ def test_requests_are_answered_as_shown() -> None:
         assert told(asked(rest, command, {})) == answer.splitlines(), command
 
 
-def test_the_routes_are_those_of_every_store_and_their_statuses_those_of_the_document() -> None:
+def test_the_documented_routes_and_statuses_are_those_of_openapi() -> None:
     rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| .* \| (\d{3}.*) \| (.*) \|", (ROOT / PAGE).read_text(), re.MULTILINE)
     assert {(method, path) for method, path, *_ in rows} == {(verb.method, verb.path) for verb in OFFERS.values()}
     described = document(declared(PAGE)["app"])["paths"]

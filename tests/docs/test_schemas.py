@@ -18,7 +18,7 @@ from persisty.model.schema_types import TYPES
 PAGE = (Path(__file__).parents[2] / "docs" / "schemas.md").read_text()
 
 
-def test_the_example_compiles_and_is_refused_as_the_page_shows() -> None:
+def test_the_example_compiles_and_fails_as_the_page_shows() -> None:
     [code] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     scope: dict[str, Any] = {}
     exec(compile(code, "schemas.md", "exec"), scope)

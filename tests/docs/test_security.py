@@ -12,7 +12,7 @@ from .test_docs import ROOT, blocks
 PAGE = "docs/security.md"
 
 
-def test_the_rules_run_as_they_stand() -> None:
+def test_the_rules_of_the_page_run() -> None:
     code, shown = blocks(PAGE, "python")[0], blocks(PAGE, "")[0]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

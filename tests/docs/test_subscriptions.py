@@ -14,7 +14,7 @@ from persisty.store.change_feed import MAX_WAITING
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "subscriptions.md").read_text().split())
 
 
-def test_the_limits_are_told_as_they_are() -> None:
+def test_the_documented_limits_are_those_of_the_code() -> None:
     assert f"at most {MOST_GROUPS} alternatives, names at most {MOST_FIELDS} attributes" in TEXT
     assert f"no event of more than {MOST_BYTES // 1000} KB" in TEXT
     assert f"up to {BATCH} changes is published {MAX_THREADS} at a time" in TEXT

@@ -43,12 +43,12 @@ def run(folder: Path, *command: str) -> str:
     return subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_store_prints_what_is_shown(folder: Path) -> None:
+def test_the_store_prints_the_shown_output(folder: Path) -> None:
     stores, mistakes, *_ = blocks(PAGE, "text")
     assert run(folder, sys.executable, "try_tasks.py") == stores + mistakes
 
 
-def test_the_server_and_the_client_answer_what_is_shown(folder: Path, url: str) -> None:
+def test_the_server_and_the_client_have_the_shown_responses(folder: Path, url: str) -> None:
     consoles = blocks(PAGE, "console")
     [make_token] = re.findall(r"^\$ TOKEN=\$\((persisty .*)\)$", "".join(consoles), re.MULTILINE)
     token = run(folder, sys.executable, "-m", *make_token.split()).strip()
@@ -66,7 +66,7 @@ def test_the_server_and_the_client_answer_what_is_shown(folder: Path, url: str) 
     assert run(folder, sys.executable, "use_client.py") == blocks(PAGE, "text")[2]
 
 
-def test_a_new_attribute_is_the_change_that_is_shown(folder: Path) -> None:
+def test_a_new_attribute_is_the_shown_change(folder: Path) -> None:
     run(folder, sys.executable, "-m", "persisty", "shell", "tasks:app", "-c", "task.count()")
     declared = (folder / "tasks.py").read_text()
     attribute = blocks(PAGE, "text")[3]

@@ -10,7 +10,7 @@ from .test_docs import blocks
 PAGE = "docs/types.md"
 
 
-def test_the_example_prints_what_is_shown() -> None:
+def test_the_example_prints_the_shown_output() -> None:
     [code], [shown] = blocks(PAGE, "python"), blocks(PAGE, "text")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

@@ -28,7 +28,7 @@ EVERYTHING: dict[str, Any] = {
 SELECTED = """{ status level at point { x y label seen } points { x y } long wide extra loose { a b } either }"""
 
 
-def test_arguments_and_answers_of_every_type(hosted: Hosted) -> None:
+def test_arguments_and_results_of_every_type(hosted: Hosted) -> None:
     query = f"mutation ($it: EverythingInput!, $tags: [Status!]) {{ echo(everything: $it, tags: $tags, times: 2) {SELECTED} }}"
     one = {
         **EVERYTHING,
@@ -41,7 +41,7 @@ def test_arguments_and_answers_of_every_type(hosted: Hosted) -> None:
     assert hosted.data(query, it=EVERYTHING, tags=["open"])["echo"] == []
 
 
-def test_a_null_means_the_default_where_python_has_no_none(hosted: Hosted) -> None:
+def test_null_means_the_default_for_a_parameter_without_none(hosted: Hosted) -> None:
     query = "query ($point: PointInput, $times: Float) { describe(status: open, point: $point, times: $times) }"
     told = hosted.data(query, point={"x": 1, "seen": None, "label": None}, times=None)["describe"]
     assert told == "<Status.OPEN: 'open'> Point(x=1.0, y=0, label=None, seen=1) 2"
@@ -71,7 +71,7 @@ def test_items_and_pages_of_items_are_the_stores_own_types(hosted: Hosted, app: 
 
 
 @pytest.mark.parametrize("value", [None, 1, 1.5, True, "text", '"quoted"', "123", [], {"a": {"b": [None]}}])
-def test_any_json_travels_as_text(hosted: Hosted, appsync: AppSync, value: Any) -> None:
+def test_any_json_is_text(hosted: Hosted, appsync: AppSync, value: Any) -> None:
     query = "query ($it: AWSJSON) { whatever(value: $it) }"
     answer = hosted.data(query, it=json.dumps(value))["whatever"]
     assert (None if answer is None else json.loads(answer)) == value
@@ -87,7 +87,7 @@ def test_a_number_without_a_fraction_is_an_integer_in_any_json(hosted: Hosted, a
     assert json.dumps(answer["data"]) == json.dumps(json.loads(text))
 
 
-def test_an_action_that_answers_nothing(hosted: Hosted) -> None:
+def test_an_action_that_returns_none(hosted: Hosted) -> None:
     assert hosted.data("mutation { nothingAtAll }") == {"nothingAtAll": None}
 
 

@@ -82,7 +82,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("text", "variables"), REQUESTS, ids=range(len(REQUESTS)))
-def test_a_request_has_the_same_answer_and_the_same_effect_through_appsync(
+def test_a_request_has_the_same_response_and_effect_through_appsync(
     hosted: Hosted, stand_in: StandIn, app: App, text: str, variables: dict[str, Any]
 ) -> None:
     answers, effects = [], []
@@ -123,16 +123,16 @@ def errors_of(answer: dict[str, Any]) -> list[Any]:
         ({"fieldName": "factCount", "arguments": {"nope": 1}}, "invalid_input"),
     ],
 )
-def test_an_event_that_asks_for_nothing_offered_is_refused(appsync: AppSync, app: App, event: Any, code: str) -> None:
+def test_an_event_of_an_unknown_field_is_rejected(appsync: AppSync, app: App, event: Any, code: str) -> None:
     assert appsync.handle(event)["error"]["code"] == code
 
 
-def test_arguments_may_be_absent_and_the_selection_is_not_needed(appsync: AppSync, app: App) -> None:
+def test_arguments_and_the_selection_may_be_absent(appsync: AppSync, app: App) -> None:
     assert appsync.handle({"fieldName": "factCount"}) == {"data": 0}
     assert appsync.handle({"fieldName": "factCount", "arguments": None, "selectionSetList": []}) == {"data": 0}
 
 
-def test_a_failed_condition_carries_the_item_as_graphql_spells_it(appsync: AppSync, app: App) -> None:
+def test_a_failed_condition_returns_the_item_in_the_form_of_graphql(appsync: AppSync, app: App) -> None:
     fill(app)
     arguments = {"key": ID.format(3), "changes": {"count": 1}, "when": {"text": {"eq": "z"}}}
     error = appsync.handle({"fieldName": "specimenUpdate", "arguments": arguments})["error"]
@@ -140,7 +140,7 @@ def test_a_failed_condition_carries_the_item_as_graphql_spells_it(appsync: AppSy
     assert (error["info"]["item"]["long"], error["info"]["item"]["tags"]) == (str(2**61 - 3), ["d", "d", "d"])
 
 
-def test_stores_are_answered_without_the_actions_and_without_graphql_core() -> None:
+def test_operations_of_stores_import_neither_the_actions_nor_graphql_core() -> None:
     script = """
 import sys
 from tests.graphql import light

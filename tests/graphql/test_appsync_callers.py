@@ -87,7 +87,7 @@ DOORS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", TOKENS)
-def test_a_token_is_the_same_caller_through_every_door(name: str, door: str) -> None:
+def test_a_token_identifies_the_same_caller_in_every_way(name: str, door: str) -> None:
     token = TOKENS[name]
     rest = authenticator().authenticate({"authorization": f"Bearer {token}"})
     caller = caller_of_event(authenticator(), DOORS[door](token))
@@ -108,7 +108,7 @@ PAPERS = App("papers", items=[Paper], url="memory://", stage="test")
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", [*TOKENS, None])
-def test_a_token_gets_the_same_answers_through_every_door(name: str | None, door: str) -> None:
+def test_a_token_gets_the_same_responses_in_every_way(name: str | None, door: str) -> None:
     app = PAPERS
     app.use("memory://")
     app.authenticator = authenticator()
@@ -138,31 +138,31 @@ def test_a_token_gets_the_same_answers_through_every_door(name: str | None, door
     "identity",
     [None, {}, {"accountId": "1", "userArn": "arn:aws:iam::1:user/x"}, {"resolverContext": {}}, {"claims": None}],
 )
-def test_who_brings_no_token_is_nobody(identity: Any) -> None:
+def test_a_request_without_a_token_is_anonymous(identity: Any) -> None:
     caller = caller_of_event(authenticator(), {"identity": identity, "request": {"headers": {"x-api-key": "da2-x"}}})
     assert (caller.subject, caller.scopes) == (ANONYMOUS.subject, ANONYMOUS.scopes)
 
 
 @pytest.mark.parametrize("name", tokens.REFUSED)
-def test_a_token_that_does_not_count_is_not_let_in(name: str) -> None:
+def test_an_invalid_token_is_not_authorized(name: str) -> None:
     token = tokens.REFUSED[name][0]()
     assert verdict(authenticator(), {"authorizationToken": token}) == {"isAuthorized": False}
 
 
 @pytest.mark.parametrize("event", [{}, {"authorizationToken": None}, {"authorizationToken": "Bearer "}])
-def test_no_token_is_not_let_in(event: dict[str, Any]) -> None:
+def test_a_missing_token_is_not_authorized(event: dict[str, Any]) -> None:
     assert verdict(authenticator(), event) == {"isAuthorized": False}
 
 
 @pytest.mark.parametrize(("left", "kept"), [(3600, CACHED), (120, 120), (1, 1), (0, 0), (-30, 0)])
-def test_an_answer_is_kept_no_longer_than_the_token_lasts(left: int, kept: int) -> None:
+def test_a_result_is_cached_no_longer_than_the_token_is_valid(left: int, kept: int) -> None:
     now = float(tokens.now())
     token = tokens.own(exp=int(now) + left)
     said = verdict(authenticator(), {"authorizationToken": token}, lambda: now)
     assert (said["isAuthorized"], said["ttlOverride"], said["deniedFields"]) == (True, kept, [])
 
 
-def test_an_issuer_that_is_down_lets_nobody_in_and_is_no_wrong_token() -> None:
+def test_an_unreachable_issuer_raises_instead_of_rejecting_the_token() -> None:
     def down(url: str) -> Any:
         raise BackendUnavailable("no answer")
 
@@ -171,7 +171,7 @@ def test_an_issuer_that_is_down_lets_nobody_in_and_is_no_wrong_token() -> None:
         verdict(here, {"authorizationToken": TOKENS["the issuer's"]})
 
 
-def test_claims_of_another_issuer_or_for_somebody_else_do_not_count() -> None:
+def test_claims_of_another_issuer_or_audience_are_rejected() -> None:
     good = claims_of(TOKENS["own"])
     for wrong in ({"iss": "somebody"}, {"iss": None}, {"aud": "other"}, {"aud": None}, {"sub": ""}, {"sub": 7}):
         told = {**good, **wrong}
@@ -180,7 +180,7 @@ def test_claims_of_another_issuer_or_for_somebody_else_do_not_count() -> None:
                 caller_of_event(authenticator(), {"identity": identity})
 
 
-def test_another_authorizer_says_itself_who_is_calling() -> None:
+def test_another_authorizer_provides_the_caller() -> None:
     context = {"sub": "ann", "scope": "admin", "claims": "none of ours", "plan": 3}
     caller: Caller = caller_of_event(authenticator(), {"identity": {"resolverContext": context}})
     assert (caller.subject, caller.scopes, dict(caller.claims)) == ("ann", frozenset({"admin"}), context)

@@ -34,7 +34,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("text", REQUESTS, ids=range(len(REQUESTS)))
-def test_a_request_with_links_has_the_same_answer_through_appsync(filled: None, text: str) -> None:
+def test_a_request_with_links_has_the_same_response_through_appsync(filled: None, text: str) -> None:
     stand_in, answers = StandIn(AppSync(town.app), town.app), []
     for ask in (Hosted(GraphqlEndpoint(town.app)), stand_in):
         town.fill()
@@ -92,7 +92,7 @@ def _told(answer: dict[str, Any]) -> list[tuple[Any, str]]:
 
 @pytest.mark.parametrize(("text", "least"), LEFT, ids=range(len(LEFT)))
 @pytest.mark.parametrize("caller", [ANONYMOUS, FRIEND], ids=["nobody", "friend"])
-def test_what_one_result_cannot_hold_is_answered_by_the_links_own_resolvers(
+def test_links_with_different_arguments_are_left_to_their_own_resolvers(
     filled: None, caller: Caller, text: str, least: int
 ) -> None:
     stand_in, hosted = StandIn(AppSync(town.app), town.app), Hosted(GraphqlEndpoint(town.app), caller)
@@ -114,7 +114,7 @@ def test_a_batch_is_one_call_of_the_store_for_each_set_of_arguments(calls: Calls
     assert (people, len(batch) % 2, dict(calls.counted)) == (1, 0, {"letter query_each": 2})
 
 
-def test_a_batch_is_no_larger_than_it_may_be_and_in_order(filled: None) -> None:
+def test_batches_are_limited_in_size_and_in_order(filled: None) -> None:
     stand_in = StandIn(AppSync(town.app), town.app, most=2)
     text = "{ personSearch { items { name a: letters(limit: 1) { items { text } } b: letters { items { text } } } } }"
     assert stand_in(text) == Hosted(GraphqlEndpoint(town.app))(text)
@@ -134,7 +134,7 @@ EVENT = {
 }  # fmt: skip
 
 
-def test_events_of_several_links_and_callers_are_answered_each_for_itself(filled: None) -> None:
+def test_events_of_several_links_and_callers_are_answered_separately(filled: None) -> None:
     appsync, note = AppSync(town.app), {**EVENT, "fieldName": "notes", "selectionSetGraphQL": "{ cursor }"}
     events = [EVENT, {**EVENT, "fieldName": "nope"}, {**EVENT, "source": None}, note, {**EVENT, "typeName": "Vault"}, 7]
     found = appsync.handle_batch(events)
@@ -148,7 +148,7 @@ def test_events_of_several_links_and_callers_are_answered_each_for_itself(filled
     assert [one.get("error", {}).get("code") for one in found] == [None, "unauthenticated", None]
 
 
-def test_a_batch_holds_no_more_values_than_a_whole_request_may(filled: None) -> None:
+def test_a_batch_has_the_complexity_limit_of_a_request(filled: None) -> None:
     page = {"fieldName": "letters", "selectionSetGraphQL": "{ items { id text rank } }"}
     large = {**EVENT, **page, "arguments": {"limit": 1000}}
     codes = [one["error"]["code"] for one in AppSync(town.app).handle_batch([large] * 200)]
@@ -218,7 +218,7 @@ def test_no_selection_makes_an_internal_error(filled: None, inside: str, listed:
     assert "internal_error" not in json.dumps(AppSync(town.app).handle(event))
 
 
-def test_without_a_selection_an_action_shows_no_more_than_its_caller_may_see(filled: None) -> None:
+def test_without_a_selection_the_result_of_an_action_is_redacted(filled: None) -> None:
     event = {"fieldName": "somebody", "arguments": {"name": "p1"}}
     answers = [AppSync(town.app).handle(event, caller)["data"] for caller in (ANONYMOUS, FRIEND)]
     assert [answer.get("diary") for answer in answers] == [None, "dear 1"]

@@ -166,7 +166,7 @@ def test_a_document_that_does_not_fit_is_malformed(hosted: Hosted, text: str) ->
     assert "data" not in answer
 
 
-def test_faults_of_literals_are_told_with_their_places(hosted: Hosted) -> None:
+def test_faults_of_literals_have_their_paths(hosted: Hosted) -> None:
     answer = hosted(
         """mutation {
           specimenCreate(item: {text: 5, nope: 1}) { id }
@@ -182,12 +182,12 @@ def test_faults_of_literals_are_told_with_their_places(hosted: Hosted) -> None:
     ]  # fmt: skip
 
 
-def test_a_variable_inside_a_literal_is_told_by_its_whole_path(hosted: Hosted) -> None:
+def test_a_fault_of_a_variable_inside_a_literal_has_its_whole_path(hosted: Hosted) -> None:
     query = 'query ($n: Float) { specimenSearch(where: {or: [{text: {eq: "a"}}, {count: {gt: $n}}]}) { cursor } }'
     assert hosted.error(query, n="x")["faults"][0]["path"] == "/where/or/1/count/gt"
 
 
-def test_what_was_not_foreseen_is_told_without_its_message(
+def test_an_unexpected_exception_is_reported_without_its_message(
     hosted: Hosted, appsync: AppSync, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = hosted("{ breaks specimenCount }")
@@ -199,11 +199,11 @@ def test_what_was_not_foreseen_is_told_without_its_message(
     assert "1234" in caplog.text
 
 
-def test_an_action_that_answers_another_type_than_it_says_is_an_error_of_its_field(hosted: Hosted) -> None:
+def test_an_action_that_returns_another_type_than_declared_is_an_error_of_its_field(hosted: Hosted) -> None:
     assert hosted("{ lies }")["data"] == {"lies": None}
     assert hosted.error("{ lies }")["code"] == "unsupported"
 
 
-def test_an_error_of_an_action_keeps_its_code_and_words(hosted: Hosted) -> None:
+def test_an_error_of_an_action_has_its_code_and_message(hosted: Hosted) -> None:
     [error] = hosted("{ conflicts }")["errors"]
     assert (error["message"], error["extensions"]["code"]) == ("Taken by somebody else", "conflict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from persisty.api.graphql.hosted.bounded_cache import BoundedCache
 
 
-def test_the_value_used_longest_ago_is_dropped() -> None:
+def test_the_least_recently_used_value_is_dropped() -> None:
     cache: BoundedCache[int] = BoundedCache(100)
     for number in range(10):
         cache.put(str(number), number, 10)

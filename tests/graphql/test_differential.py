@@ -69,7 +69,7 @@ def timeless(data: Any) -> Any:
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize(("kind", "count"), [("query", QUERIES), ("mutation", MUTATIONS)])
-def test_generated_documents_have_one_answer(
+def test_generated_documents_have_the_response_of_the_reference(
     reference: Reference, schema: GraphqlSchema, kind: str, count: int, chunk: int
 ) -> None:
     tried, codes = 0, set()
@@ -87,7 +87,7 @@ def test_generated_documents_have_one_answer(
 
 
 @pytest.mark.parametrize("chunk", range(2))
-def test_generated_documents_have_the_same_answer_through_appsync(schema: GraphqlSchema, chunk: int) -> None:
+def test_generated_documents_have_the_same_response_through_appsync(schema: GraphqlSchema, chunk: int) -> None:
     town.fill()
     stand_in, same, refused, batches = StandIn(AppSync(town.app), town.app, most=3), 0, 0, 0
     for seed in range(chunk, APPSYNC, 2):

@@ -52,7 +52,7 @@ def test_a_query_by_get(endpoint: GraphqlEndpoint, app: App) -> None:
     assert (response.status, json.loads(response.body)) == (200, {"data": {"specimenSearch": {"cursor": None}}})
 
 
-def test_a_mutation_by_get_is_not_done(endpoint: GraphqlEndpoint, app: App) -> None:
+def test_a_mutation_by_get_is_rejected(endpoint: GraphqlEndpoint, app: App) -> None:
     text = 'mutation { membershipCreate(item: {person: "a", club: 1}) { club } }'
     response = get(endpoint, query=text)
     assert (response.status, response.headers["allow"], code(response)) == (405, "POST", "method_not_allowed")
@@ -68,7 +68,7 @@ def test_other_methods_are_not_allowed(endpoint: GraphqlEndpoint, app: App, meth
     assert code(response) == "method_not_allowed"
 
 
-def test_options_and_head_answer_as_they_do_over_rest(endpoint: GraphqlEndpoint) -> None:
+def test_options_and_head_respond_as_over_rest(endpoint: GraphqlEndpoint) -> None:
     told = endpoint.handle(Request("OPTIONS", "/graphql"))
     assert (told.status, told.headers, told.body) == (204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
     asked = Request("GET", "/graphql", urlencode({"query": COUNT}))
@@ -76,7 +76,7 @@ def test_options_and_head_answer_as_they_do_over_rest(endpoint: GraphqlEndpoint)
     assert head == Response(200, {**whole.headers, "content-length": str(len(whole.body))})
 
 
-def test_a_large_answer_is_compressed_for_who_takes_it(endpoint: GraphqlEndpoint) -> None:
+def test_a_large_response_is_compressed_for_clients_that_accept_gzip(endpoint: GraphqlEndpoint) -> None:
     body = json.dumps({"query": "{ __schema { types { name } } }"}).encode()
     plain = endpoint.handle(Request("POST", "/graphql", "", JSON, body))
     answer = endpoint.handle(Request("POST", "/graphql", "", {**JSON, "accept-encoding": "gzip"}, body))
@@ -108,14 +108,14 @@ def test_a_large_answer_is_compressed_for_who_takes_it(endpoint: GraphqlEndpoint
         ({"query": COUNT, "operationName": 3}, {}, 400, "malformed_graphql"),
     ],
 )
-def test_a_request_that_is_no_graphql_request_is_a_problem(
+def test_a_request_that_is_not_a_graphql_request_is_a_problem_document(
     endpoint: GraphqlEndpoint, app: App, body: Any, headers: dict[str, str], status: int, expected: str
 ) -> None:
     response = post(endpoint, body, **headers)
     assert (response.status, code(response)) == (status, expected)
 
 
-def test_every_fault_of_a_request_is_told(endpoint: GraphqlEndpoint) -> None:
+def test_every_fault_of_a_request_is_listed(endpoint: GraphqlEndpoint) -> None:
     response = post(endpoint, {"query": 3, "variables": 3, "operationName": 3})
     faults = json.loads(response.body)["faults"]
     assert [fault["path"] for fault in faults] == ["/query", "/variables", "/operationName"]
@@ -124,20 +124,18 @@ def test_every_fault_of_a_request_is_told(endpoint: GraphqlEndpoint) -> None:
 @pytest.mark.parametrize(
     "parameters", [{}, {"query": ""}, {"query": COUNT, "variables": "{"}, {"query": COUNT, "variables": "[]"}]
 )
-def test_a_bad_get_is_a_problem(endpoint: GraphqlEndpoint, app: App, parameters: dict[str, str]) -> None:
+def test_an_invalid_get_is_a_problem_document(endpoint: GraphqlEndpoint, app: App, parameters: dict[str, str]) -> None:
     response = get(endpoint, **parameters)
     assert response.status == 400
     assert code(response).startswith("malformed_")
 
 
-def test_a_parameter_given_twice_is_a_problem(endpoint: GraphqlEndpoint) -> None:
+def test_a_parameter_given_twice_is_a_problem_document(endpoint: GraphqlEndpoint) -> None:
     response = endpoint.handle(Request("GET", "/graphql", query="query=%7Ba%7D&query=%7Bb%7D"))
     assert (response.status, code(response)) == (400, "invalid_query")
 
 
-def test_the_status_of_a_refused_document_depends_on_what_the_client_accepts(
-    endpoint: GraphqlEndpoint, app: App
-) -> None:
+def test_the_status_of_a_rejected_document_depends_on_accept(endpoint: GraphqlEndpoint, app: App) -> None:
     own = "application/graphql-response+json"
     for body, expected in (({"query": "{ nope }"}, 400), ({"query": COUNT}, 200), ({"query": "{ breaks }"}, 200)):
         response = post(endpoint, body, accept=f"{own}, application/json;q=0.9")
@@ -155,7 +153,7 @@ def test_operation_names(hosted: Hosted) -> None:
         assert error["extensions"]["code"] == "malformed_graphql"
 
 
-def test_introspection_answers(hosted: Hosted) -> None:
+def test_introspection_returns_the_schema(hosted: Hosted) -> None:
     names = {one["name"] for one in hosted.data(get_introspection_query())["__schema"]["types"]}
     assert {"Specimen", "SpecimenWhere", "AWSJSON"} <= names
 
@@ -182,7 +180,7 @@ SMALL = Limits(tokens=60, depth=3, fields=8, aliases=2)
         ("{ specimenSearch(where: {text: {oneof: [" + '"a" ' * 60 + "]}}) { cursor } }", "tokens"),
     ],
 )  # fmt: skip
-def test_a_document_that_costs_too_much_is_refused(app: App, text: str, told: str | None) -> None:
+def test_a_document_that_exceeds_a_limit_is_rejected(app: App, text: str, told: str | None) -> None:
     answer = GraphqlEndpoint(gallery.app, limits=SMALL).schema.execute(text)
     if told is None:
         assert "errors" not in answer
@@ -192,7 +190,7 @@ def test_a_document_that_costs_too_much_is_refused(app: App, text: str, told: st
         assert any(told in error["message"] for error in answer["errors"])
 
 
-def test_fragments_that_multiply_are_counted_without_being_walked(hosted: Hosted) -> None:
+def test_nested_fragments_are_counted_in_linear_time(hosted: Hosted) -> None:
     fragments = [f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60)]
     text = "{ ...f0 } " + " ".join(fragments) + " fragment f60 on Query { factCount }"
     assert hosted.error(text)["code"] == "malformed_graphql"

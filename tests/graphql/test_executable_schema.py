@@ -43,7 +43,7 @@ def reached(schema: GraphqlSchema) -> set[str]:
     return set(query.fields) if query else set()
 
 
-def test_it_has_the_root_fields_that_documents_name(growing: GraphqlSchema) -> None:
+def test_the_schema_has_the_root_fields_that_documents_name(growing: GraphqlSchema) -> None:
     town.fill()
     before = reached(growing)
     assert "houseCount" not in before
@@ -97,7 +97,7 @@ def test_a_schema_of_many_items_grows_a_bounded_number_of_times(monkeypatch: pyt
     assert len(built) == GROWTHS + 2  # an empty one, those that grew, and the whole
 
 
-def test_added_items_and_their_fields_are_there_after_the_next_revision() -> None:
+def test_added_items_and_their_fields_are_in_the_schema_of_the_next_revision() -> None:
     @stored(key="id", access=public)
     class Plain:
         id: Attr[str]

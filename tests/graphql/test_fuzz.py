@@ -95,7 +95,7 @@ def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(request=requests())
-def test_a_request_that_fits_the_schema_has_one_answer_and_no_internal_error(
+def test_a_valid_request_has_a_response_without_internal_errors(
     hosted: Hosted, stand_in: StandIn, app: App, request: tuple[str, dict[str, Any]]
 ) -> None:
     text, variables = request
@@ -122,7 +122,7 @@ def timeless(data: Any) -> Any:
     | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1")),
     variables=st.none() | st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=3), max_size=2),
 )
-def test_any_text_is_answered_as_a_document_or_refused(
+def test_any_text_is_executed_as_a_document_or_rejected(
     endpoint: GraphqlEndpoint, app: App, text: str, variables: Any
 ) -> None:
     body = json.dumps({"query": text, "variables": variables}).encode()
@@ -140,7 +140,7 @@ def test_any_text_is_answered_as_a_document_or_refused(
     content=st.sampled_from(["application/json", "text/plain", ""]),
     query=st.text(max_size=30),
 )
-def test_any_request_is_answered(endpoint: GraphqlEndpoint, app: App, body: bytes, content: str, query: str) -> None:
+def test_any_request_has_a_response(endpoint: GraphqlEndpoint, app: App, body: bytes, content: str, query: str) -> None:
     for method in ("GET", "POST", "PUT", "HEAD", ""):
         response = endpoint.handle(Request(method, "/graphql", query, {"content-type": content}, body))
         assert 400 <= response.status < 500 or (response.status == 200 and json.loads(response.body))

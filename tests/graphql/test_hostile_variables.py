@@ -33,7 +33,7 @@ def endpoint() -> GraphqlEndpoint:
         (KEYS, {"keys": [{}] * 40_000}),
     ],
 )
-def test_wrong_variables_end_at_the_bound_on_errors(
+def test_checks_of_variables_stop_at_the_limit_of_errors(
     endpoint: GraphqlEndpoint, text: str, variables: dict[str, Any]
 ) -> None:
     body = json.dumps({"query": text, "variables": variables}).encode()
@@ -50,7 +50,7 @@ def test_wrong_variables_end_at_the_bound_on_errors(
 @pytest.mark.parametrize(
     ("text", "variables"), [(SEARCH, {"where": {"or": [{}] * 250_000}}), (KEYS, {"keys": [{}] * 200_000})]
 )
-def test_variables_of_more_values_than_the_limit_are_refused_before_they_are_read(
+def test_variables_with_too_many_values_are_rejected_before_they_are_coerced(
     endpoint: GraphqlEndpoint, text: str, variables: dict[str, Any]
 ) -> None:
     body = json.dumps({"query": text, "variables": variables}).encode()

@@ -84,7 +84,7 @@ BATCH = """mutation ($t: String!) { editBatch(edits: [{entry: {create: {text: $t
 
 
 @pytest.mark.parametrize("text", [WRITE, BATCH], ids=["create", "editBatch"])
-def test_a_repeated_mutation_is_carried_out_once_and_its_response_is_sent_again(asking: Asking, text: str) -> None:
+def test_a_repeated_mutation_is_executed_once_and_its_response_is_replayed(asking: Asking, text: str) -> None:
     first, again = asking.post(text, t="coffee"), asking.post(text, t="coffee")
     assert "errors" not in json.loads(first.body)
     assert (again.status, again.body, replayed(first), replayed(again)) == (200, first.body, False, True)
@@ -94,7 +94,7 @@ def test_a_repeated_mutation_is_carried_out_once_and_its_response_is_sent_again(
     assert asking.app.store(Entry).count() == 3
 
 
-def test_a_repeated_update_leaves_what_was_written_since(asking: Asking) -> None:
+def test_a_repeated_update_does_not_overwrite_later_writes(asking: Asking) -> None:
     first = asking.post(SET)
     asking.app.store(Account).update("a", {"balance": 5})
     assert asking.post(SET).body == first.body
@@ -111,9 +111,7 @@ def test_a_repeated_update_leaves_what_was_written_since(asking: Asking) -> None
     ],
     ids=["variables", "document", "claims", "scopes"],
 )
-def test_a_key_that_comes_with_another_mutation_or_other_claims_is_rejected(
-    asking: Asking, other: dict[str, Any]
-) -> None:
+def test_a_key_with_another_mutation_or_other_claims_is_rejected(asking: Asking, other: dict[str, Any]) -> None:
     asking.post(WRITE, t="coffee")
     assert asking.code(**other) == "idempotency_key_reused"
     assert asking.app.store(Entry).count() == 1
@@ -148,13 +146,13 @@ def test_a_document_that_is_not_executed_stores_nothing(asking: Asking) -> None:
     assert not replayed(asking.post(WRITE, t="coffee"))
 
 
-def test_a_caller_that_may_carry_out_none_of_its_fields_stores_nothing(asking: Asking) -> None:
+def test_a_caller_without_access_to_any_field_stores_no_record(asking: Asking) -> None:
     """Not even a malformed key is looked at before."""
     assert asking.code(WRITE, "no UUID", NOBODY, t="x") == "unauthenticated"
     assert asking.stored == 0
 
 
-def test_a_mutation_whose_fields_all_failed_without_an_outcome_is_carried_out_again(
+def test_a_mutation_whose_fields_all_failed_temporarily_is_executed_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -174,7 +172,7 @@ def test_a_conflict_is_an_outcome(asking: Asking) -> None:
     assert asking.app.store(Account).count() == 0
 
 
-def test_a_mutation_of_which_one_field_was_carried_out_is_not_carried_out_again(
+def test_a_mutation_with_one_executed_field_is_not_executed_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = WRITE.replace("{ entry", '{ accountUpdate(key: "a", changes: {balance: 1}) { balance } entry')
@@ -187,7 +185,7 @@ def test_a_mutation_of_which_one_field_was_carried_out_is_not_carried_out_again(
 
 
 @pytest.mark.parametrize("broken", ["Store.related", "Answer"])
-def test_a_mutation_that_failed_after_its_write_is_not_carried_out_again(
+def test_a_mutation_that_failed_after_its_write_is_not_executed_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     """A link cannot be loaded, or the response cannot be made: an error that no operation caused."""
@@ -202,7 +200,7 @@ def test_a_mutation_that_failed_after_its_write_is_not_carried_out_again(
     assert asking.app.store(Entry).count() == 1
 
 
-def test_a_mutation_in_progress_is_not_carried_out_twice(asking: Asking) -> None:
+def test_a_mutation_in_progress_is_not_executed_twice(asking: Asking) -> None:
     codes: list[Any] = []
     asking.app.listen([Entry], lambda change: codes.append(asking.code(WRITE, t="coffee")))
     asking.post(WRITE, t="coffee")

@@ -53,7 +53,7 @@ def fill(app: App, *values: int) -> None:
         app.store(Reading).create(Reading(id=f"r{number}", plain=value, positive=abs(value), whole=value))
 
 
-def test_an_integer_beyond_32_bits_is_read_and_asked_for(app: App, ask: Any) -> None:
+def test_an_integer_beyond_32_bits_is_read_and_filtered(app: App, ask: Any) -> None:
     fill(app, 1, 2**31, EXACT, -EXACT)
     query = "query ($w: ReadingWhere) { readingSearch(where: $w, order: [plain_asc]) { items { plain positive } } }"
     found = ask(query)
@@ -73,7 +73,7 @@ def test_an_integer_of_53_bits_is_created_and_changed(app: App, ask: Any, value:
 
 
 @pytest.mark.parametrize("value", [2**53, -(2**53), 2**53 + 1, MOST, 0.5, 1e300])
-def test_a_number_that_a_float_may_have_rounded_is_refused(app: App, ask: Any, value: float) -> None:
+def test_a_number_that_a_float_may_have_rounded_is_rejected(app: App, ask: Any, value: float) -> None:
     found = ask("mutation ($i: ReadingCreate!) { readingCreate(item: $i) { id } }", i={"id": "a", "plain": value})
     [error] = found["errors"]
     if isinstance(ask, Hosted):
@@ -119,7 +119,7 @@ def test_numbers_of_a_sequence_are_never_null(app: App, ask: Any) -> None:
     )
 
 
-def test_an_event_has_null_for_an_integer_that_it_cannot_carry() -> None:
+def test_an_event_has_null_for_an_integer_that_it_cannot_represent() -> None:
     assert published(Reading(id="a", plain=2**60, whole=2**60)) == {
         "id": "a", "plain": None, "positive": None, "whole": str(2**60), "exact": None,
     }  # fmt: skip

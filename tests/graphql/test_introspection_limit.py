@@ -47,13 +47,13 @@ def test_small_queries_for_the_schema_are_answered(schema: Any, text: str) -> No
         FULL.replace("__schema {", "a: __schema {", 1).replace("types {", "types { fields { type { fields { name args { name } } } }", 1),
     ],
 )  # fmt: skip
-def test_a_query_larger_than_the_standard_ones_is_refused(schema: Any, text: str) -> None:
+def test_a_query_larger_than_the_standard_ones_is_rejected(schema: Any, text: str) -> None:
     answer = schema.execute(text)
     assert "data" not in answer
     assert [one["extensions"]["code"] for one in answer["errors"]] == ["too_complex"]
 
 
-def test_the_size_is_at_least_the_values_of_the_answer(schema: Any) -> None:
+def test_the_size_is_at_least_the_number_of_values_in_the_response(schema: Any) -> None:
     def values(part: Any) -> int:
         if isinstance(part, dict):
             return 1 + sum(map(values, part.values()))
@@ -64,20 +64,20 @@ def test_the_size_is_at_least_the_values_of_the_answer(schema: Any) -> None:
         assert values(schema.execute(text)["data"]) < 2 * size.of(parse(text))
 
 
-def test_an_answer_about_the_schema_is_cached_for_every_caller(schema: Any) -> None:
+def test_a_response_to_introspection_is_cached_for_every_caller(schema: Any) -> None:
     assert schema.answer(GraphqlRequest(FULL)) is schema.answer(GraphqlRequest(FULL))
     text = "query A($all: Boolean) { __schema { types { fields(includeDeprecated: $all) { name } } } }"
     assert schema.answer(GraphqlRequest(text, {"all": True})) is not schema.answer(GraphqlRequest(text, {"all": True}))
 
 
-def test_a_large_answer_is_not_made_in_an_event_loop(schema: Any) -> None:
+def test_a_large_response_is_not_made_in_the_event_loop(schema: Any) -> None:
     with pytest.raises(WouldWait):
         attempting(schema.answer, GraphqlRequest(FULL))
     made = schema.answer(GraphqlRequest(FULL))
     assert attempting(schema.answer, GraphqlRequest(FULL)) is made
 
 
-def test_a_mutation_beside_a_query_for_the_schema_stays_a_mutation() -> None:
+def test_a_mutation_in_a_document_with_introspection_is_a_mutation() -> None:
     item = stored(access=public)(type("Note", (), {"__annotations__": {"id": Attr[str]}, "__module__": __name__}))
     schema = GraphqlEndpoint(App("notes", items=[item], url="memory://")).schema
     text = 'mutation M { noteCreate(item: {id: "1"}) { id } } query Q { __schema { types { name } } noteCount }'

@@ -60,7 +60,7 @@ WIDE = "query Wide($n: Int) { personSearch(limit: 100) { items { name letters(li
         ("{ a: personCount b: personSearch(limit: 1) { cursor } }", 1 + 2),
     ],
 )
-def test_complexity_is_the_number_of_values_that_an_answer_may_hold(app: App, text: str, most: int) -> None:
+def test_complexity_is_the_largest_number_of_values_in_the_response(app: App, text: str, most: int) -> None:
     exact = GraphqlEndpoint(app, limits=Limits(complexity=most)).schema.execute(text)
     assert "data" in exact
     short = GraphqlEndpoint(app, limits=Limits(complexity=most - 1)).schema.execute(text)
@@ -68,7 +68,7 @@ def test_complexity_is_the_number_of_values_that_an_answer_may_hold(app: App, te
     assert (short["errors"][0]["extensions"]["found"], short["errors"][0]["extensions"]["limit"]) == (most, most - 1)
 
 
-def test_complexity_counts_with_the_variables_at_hand(app: App) -> None:
+def test_complexity_depends_on_the_variables(app: App) -> None:
     schema = GraphqlEndpoint(app, limits=Limits(complexity=5_000)).schema
     assert "data" in schema.execute(WIDE, {"n": 10})
     assert [code for _, code in refusals(schema.execute(WIDE, {"n": None}))] == ["too_complex"]  # 25, as without
@@ -76,7 +76,7 @@ def test_complexity_counts_with_the_variables_at_hand(app: App) -> None:
     assert "data" in schema.execute(WIDE, {"n": 10})  # the same plan
 
 
-def test_a_mutation_that_would_answer_too_much_is_not_done(app: App) -> None:
+def test_a_mutation_with_a_too_complex_response_is_not_executed(app: App) -> None:
     schema = GraphqlEndpoint(app, limits=Limits(complexity=100)).schema
     text = """mutation { houseCreate(item: {street: "x"}) { people(limit: 1000) { items { name } } } }"""
     before = app.store("house").count()
@@ -85,7 +85,7 @@ def test_a_mutation_that_would_answer_too_much_is_not_done(app: App) -> None:
     assert app.store("house").count() == before
 
 
-def test_appsync_refuses_what_is_too_complex() -> None:
+def test_appsync_rejects_requests_that_are_too_complex() -> None:
     nested = "{ items { letters(limit: 1000) { items { id text writer { name } } } } }"
     event = {
         "fieldName": "personSearch", "arguments": {"limit": 1000}, "variables": {},
@@ -115,7 +115,7 @@ def automatic(text: str | None = None, name: str = HASH) -> dict[str, Any]:
     return named if text is None else {**named, "query": text}
 
 
-def test_a_text_is_sent_once_and_named_by_its_hash_from_then_on(app: App) -> None:
+def test_a_text_is_sent_once_and_then_named_by_its_hash(app: App) -> None:
     endpoint = GraphqlEndpoint(app)
     status, answer = post(endpoint, automatic())
     assert (status, refusals(answer)) == (200, [("PersistedQueryNotFound", "persisted_query_not_found")])
@@ -127,7 +127,7 @@ def test_a_text_is_sent_once_and_named_by_its_hash_from_then_on(app: App) -> Non
     assert (response.status, json.loads(response.body)) == post(endpoint, automatic())
 
 
-def test_a_hash_that_is_not_the_texts_is_refused_and_not_remembered(app: App) -> None:
+def test_a_hash_of_another_text_is_rejected_and_not_cached(app: App) -> None:
     endpoint = GraphqlEndpoint(app)
     status, problem = post(endpoint, automatic("{ houseCount }"))
     assert (status, problem["code"]) == (400, "malformed_graphql")
@@ -135,7 +135,7 @@ def test_a_hash_that_is_not_the_texts_is_refused_and_not_remembered(app: App) ->
     assert refusals(post(endpoint, automatic())[1])[0][1] == "persisted_query_not_found"
 
 
-def test_long_texts_are_executed_and_not_kept(app: App) -> None:
+def test_long_texts_are_executed_and_not_cached(app: App) -> None:
     endpoint, text = GraphqlEndpoint(app), TEXT + " " * REMEMBERED_LENGTH
     name = sha256(text.encode()).hexdigest()
     assert "data" in post(endpoint, automatic(text, name))[1]
@@ -143,7 +143,7 @@ def test_long_texts_are_executed_and_not_kept(app: App) -> None:
 
 
 @pytest.mark.parametrize("extensions", [{"persistedQuery": 3}, {"persistedQuery": {"sha256Hash": 3}}, {}, {"other": 1}])
-def test_extensions_that_name_nothing_change_nothing(app: App, extensions: dict[str, Any]) -> None:
+def test_extensions_without_a_hash_are_ignored(app: App, extensions: dict[str, Any]) -> None:
     endpoint = GraphqlEndpoint(app)
     assert post(endpoint, {"query": TEXT, "extensions": extensions})[0] == 200
     assert post(endpoint, {"extensions": extensions})[1]["code"] == "malformed_graphql"
@@ -169,7 +169,7 @@ def test_an_app_that_declares_its_documents_executes_no_other(
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"operations": [{"id": "a"}]}'])
-def test_a_file_that_declares_no_documents_ends_the_start(tmp_path: Path, content: str) -> None:
+def test_a_file_without_documents_stops_the_start(tmp_path: Path, content: str) -> None:
     file = tmp_path / "documents.json"
     file.write_text(content)
     with pytest.raises(InvalidDeclaration):
@@ -178,7 +178,7 @@ def test_a_file_that_declares_no_documents_ends_the_start(tmp_path: Path, conten
         declared_in(str(tmp_path / "missing.json"))
 
 
-def test_what_clients_send_is_forgotten_oldest_first() -> None:
+def test_the_least_recently_used_texts_are_dropped() -> None:
     documents = Documents()
     texts = [f"{{ a{number} }}" for number in range(1_001)]
     for text in texts:

@@ -20,7 +20,7 @@ from .calls import Calls
 FRIEND = Caller(town.ID.format(100), frozenset({"friend"}))
 
 
-def test_the_fields_that_the_schema_has(town_schema: GraphqlSchema) -> None:
+def test_the_schema_has_a_field_for_each_link(town_schema: GraphqlSchema) -> None:
     schema: GraphQLSchema = town_schema.whole
     person = schema.type_map["Person"]
     assert isinstance(person, GraphQLObjectType)
@@ -39,7 +39,7 @@ def test_the_fields_that_the_schema_has(town_schema: GraphqlSchema) -> None:
     assert "Vault" not in schema.type_map
 
 
-def test_attributes_that_nobody_may_read_are_nowhere_in_the_schema_and_those_with_a_rule_may_be_null(
+def test_unreadable_attributes_are_absent_from_the_schema_and_those_with_a_rule_are_nullable(
     town_schema: GraphqlSchema,
 ) -> None:
     types = town_schema.whole.type_map
@@ -102,7 +102,7 @@ def test_the_same_link_twice_with_different_arguments_is_one_call_each(
     ]  # fmt: skip
 
 
-def test_a_link_through_an_item_between_is_two_calls(calls: Calls, town_schema: GraphqlSchema) -> None:
+def test_a_link_through_a_join_item_is_two_calls(calls: Calls, town_schema: GraphqlSchema) -> None:
     answer = town_schema.execute(
         "{ clubSearch(order: [name_asc]) { items { name people(order: [name_desc]) { items { name } } } } }"
     )
@@ -113,7 +113,7 @@ def test_a_link_through_an_item_between_is_two_calls(calls: Calls, town_schema: 
     ] == [("c0", ["p0"]), ("c1", ["p1", "p0"]), ("c2", ["p2", "p1", "p0"])]
 
 
-def test_nothing_is_loaded_of_nothing_and_a_target_is_asked_for_even_if_only_its_key_is_wanted(
+def test_null_links_load_nothing_and_a_target_is_read_even_for_its_key_only(
     calls: Calls, town_schema: GraphqlSchema
 ) -> None:
     town_schema.execute('{ personRead(key: "none") { house { id } letters { items { id } } } }')
@@ -123,7 +123,7 @@ def test_nothing_is_loaded_of_nothing_and_a_target_is_asked_for_even_if_only_its
     assert calls.counted == {"person read": 1, "house read": 1}
 
 
-def test_links_below_what_was_written_and_what_an_action_answers(asked: Hosted) -> None:
+def test_links_of_written_items_and_of_results_of_actions(asked: Hosted) -> None:
     made = asked.data(
         """mutation ($letter: LetterCreate!, $writer: ID!) { letterCreate(item: $letter) { text writer { name letter_count } reader { name } }
             letterEditBatch(edits: [{create: {text: "b", writer_id: $writer}}]) { code item { writer { letter_count } } } }""",
@@ -143,7 +143,7 @@ def test_links_below_what_was_written_and_what_an_action_answers(asked: Hosted) 
     }
 
 
-def test_what_is_behind_a_link_can_be_asked_about(asked: Hosted) -> None:
+def test_a_filter_follows_links(asked: Hosted) -> None:
     query = "query ($where: LetterWhere) { letterSearch(where: $where, order: [text_asc]) { items { text } } letterCount(where: $where) }"
     for where, wanted in (
         ({"writer": {"name": {"eq": "p0"}}}, ["l0", "l4", "l8"]),
@@ -156,7 +156,7 @@ def test_what_is_behind_a_link_can_be_asked_about(asked: Hosted) -> None:
         assert found["letterCount"] == len(wanted)
 
 
-def test_an_error_of_a_link_takes_neither_the_item_nor_its_neighbours(asked: Hosted) -> None:
+def test_an_error_of_a_link_affects_neither_its_item_nor_other_fields(asked: Hosted) -> None:
     answer = asked(
         "{ personSearch(order: [name_asc], limit: 2) { items { name letters(limit: 0) { cursor } pet { name } } } }"
     )
@@ -179,7 +179,7 @@ def test_an_error_of_a_link_takes_neither_the_item_nor_its_neighbours(asked: Hos
         ("limit: $n", {"n": "many"}, "/limit"),
     ],
 )
-def test_a_wrong_argument_of_a_link_is_told_as_one_of_a_search(
+def test_an_invalid_argument_of_a_link_has_the_error_of_a_search(
     asked: Hosted, arguments: str, variables: dict[str, Any], path: str
 ) -> None:
     head = f"query ($n: {'Int' if path == '/limit' else 'Float'})" if variables else ""
@@ -187,7 +187,7 @@ def test_a_wrong_argument_of_a_link_is_told_as_one_of_a_search(
     assert (error["code"], [fault["path"] for fault in error["faults"]]) == ("invalid_query", [path])
 
 
-def test_a_page_below_one_item_goes_on_by_its_cursor(asked: Hosted) -> None:
+def test_a_page_of_a_link_continues_by_its_cursor(asked: Hosted) -> None:
     query = """query ($key: ID!, $cursor: String) {
         personRead(key: $key) { letters(limit: 2, order: [text_desc], cursor: $cursor) { items { text } cursor } } }"""
     first = asked.data(query, key=town.ID.format(101))["personRead"]["letters"]
@@ -203,7 +203,7 @@ def test_a_page_below_one_item_goes_on_by_its_cursor(asked: Hosted) -> None:
 # rules
 
 
-def test_a_link_leads_to_what_the_caller_may_read(filled: None) -> None:
+def test_a_link_returns_only_items_that_the_caller_may_read(filled: None) -> None:
     query = "{ personSearch(order: [name_asc], limit: 2) { items { diary notes { items { text } } } } }"
     endpoint = GraphqlEndpoint(town.app)
     assert Hosted(endpoint, FRIEND).data(query)["personSearch"]["items"] == [
@@ -215,13 +215,13 @@ def test_a_link_leads_to_what_the_caller_may_read(filled: None) -> None:
     assert {error["extensions"]["code"] for error in stranger["errors"]} == {"unauthenticated"}
 
 
-def test_what_an_action_answers_is_shown_as_its_caller_may_see_it(filled: None) -> None:
+def test_the_result_of_an_action_is_redacted_for_its_caller(filled: None) -> None:
     endpoint, query = GraphqlEndpoint(town.app), '{ somebody(name: "p1") { name diary } }'
     assert Hosted(endpoint).data(query)["somebody"] == {"name": "p1", "diary": None}
     assert Hosted(endpoint, FRIEND).data(query)["somebody"] == {"name": "p1", "diary": "dear 1"}
 
 
-def test_an_owner_need_not_be_given(filled: None) -> None:
+def test_an_owner_attribute_is_optional_in_a_create(filled: None) -> None:
     endpoint = GraphqlEndpoint(town.app)
     mutation = 'mutation { noteCreate(item: {text: "mine"}) { id text owner } }'
     assert Hosted(endpoint, FRIEND).data(mutation)["noteCreate"]["owner"] == FRIEND.subject
@@ -230,7 +230,7 @@ def test_an_owner_need_not_be_given(filled: None) -> None:
     assert str(create.fields["owner"].type) == "ID"
 
 
-def test_who_may_write_and_not_read_learns_the_key_and_that_the_rest_is_forbidden(filled: None) -> None:
+def test_a_caller_that_may_write_but_not_read_gets_the_key_and_forbidden_for_the_rest(filled: None) -> None:
     ask = Hosted(GraphqlEndpoint(town.app))
     made = ask('mutation { slipCreate(item: {text: "psst", note: "n"}) { id note } }')
     assert "errors" not in made
@@ -245,7 +245,7 @@ def test_who_may_write_and_not_read_learns_the_key_and_that_the_rest_is_forbidde
 # bounds
 
 
-def test_a_link_may_not_ask_for_more_than_a_response_can_hold(asked: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_that_requests_too_many_items_is_rejected(asked: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     query = "{ personSearch { items { letters(limit: 3) { items { text } } received(limit: 1) { cursor } } } }"
     monkeypatch.setattr(links, "MOST_AT_ONCE", 17)
     errors = asked(query)["errors"]
@@ -257,7 +257,7 @@ def test_a_link_may_not_ask_for_more_than_a_response_can_hold(asked: Hosted, mon
     assert {error["path"][3] for error in asked(query)["errors"]} == {"received"}
 
 
-def test_a_filter_of_a_link_that_is_nested_without_end_is_refused(asked: Hosted) -> None:
+def test_a_filter_of_a_link_that_is_nested_too_deeply_is_rejected(asked: Hosted) -> None:
     for depth in (30, 400, 1200):
         where = "{not: " * depth + "{}" + "}" * depth
         answer = asked(f"{{ personSearch {{ items {{ letters(where: {where}) {{ cursor }} }} }} }}")

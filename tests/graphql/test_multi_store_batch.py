@@ -42,7 +42,7 @@ def results(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("atomic", [None, False, True])
-def test_edits_of_several_stores_are_done_with_a_result_each(app: App, ask: Any, atomic: bool | None) -> None:
+def test_edits_of_several_stores_are_executed_with_a_result_each(app: App, ask: Any, atomic: bool | None) -> None:
     first, second = results(ask(EDIT, e=BOTH, a=atomic))
     assert (first["code"], second["code"]) == ("ok", "ok")
     assert first["item"] == {
@@ -53,7 +53,7 @@ def test_edits_of_several_stores_are_done_with_a_result_each(app: App, ask: Any,
     assert app.store(Entry).count() == 1
 
 
-def test_an_atomic_batch_does_all_or_nothing(app: App, ask: Any) -> None:
+def test_an_atomic_batch_executes_all_edits_or_none(app: App, ask: Any) -> None:
     edits = [BOTH[1], {"account": {"create": {"id": "a"}}}]
     assert [one["code"] for one in results(ask(EDIT, e=edits, a=True))] == ["aborted", "conflict"]
     assert app.store(Entry).count() == 0
@@ -61,13 +61,13 @@ def test_an_atomic_batch_does_all_or_nothing(app: App, ask: Any) -> None:
     assert app.store(Entry).count() == 1
 
 
-def test_a_condition_that_fails_answers_with_the_current_item(ask: Any) -> None:
+def test_a_condition_that_fails_returns_the_current_item(ask: Any) -> None:
     edit = {"account": {"update": {"key": "a", "changes": {"balance": 1}, "when": {"balance": {"gt": 99}}}}}
     [result] = results(ask(EDIT, e=[edit]))
     assert (result["code"], result["item"]["account"]["balance"]) == ("precondition_failed", 5)
 
 
-def test_each_edit_is_held_to_the_rule_of_its_store(app: App, ask: Any) -> None:
+def test_each_edit_needs_the_access_of_its_store(app: App, ask: Any) -> None:
     asker = ask if isinstance(ask, StandIn) else Hosted(ask.endpoint)
     asker.caller = ANONYMOUS
     found = asker(EDIT, e=BOTH)
@@ -79,7 +79,7 @@ def test_each_edit_is_held_to_the_rule_of_its_store(app: App, ask: Any) -> None:
     assert result["code"] == "ok"
 
 
-def test_every_fault_has_the_path_of_what_was_sent_and_nothing_is_written(app: App, ask: Any) -> None:
+def test_every_fault_has_its_path_in_the_request_and_nothing_is_written(app: App, ask: Any) -> None:
     edits = [
         {"account": {"create": {"id": "b", "balance": 0.5}}},
         {},
@@ -96,7 +96,7 @@ def test_every_fault_has_the_path_of_what_was_sent_and_nothing_is_written(app: A
     assert app.store(Account).count() == 1
 
 
-def test_a_fault_that_the_engine_finds_has_the_path_of_what_was_sent(linked: App) -> None:
+def test_a_fault_from_the_engine_has_its_path_in_the_request(linked: App) -> None:
     for asks in (Hosted(GraphqlEndpoint(linked), ANN), StandIn(AppSync(linked), linked)):
         edit = {"create": {"id": "new", "parent_id": "none"}}
         query = "mutation ($e: [AnyStoreEdit!]!) { editBatch(edits: $e) { code faults { path } } }"
@@ -107,21 +107,21 @@ def test_a_fault_that_the_engine_finds_has_the_path_of_what_was_sent(linked: App
         assert found["faults"] == [{"path": "/edits/0/create/parent_id"}]
 
 
-def test_an_item_whose_writes_are_conditional_demands_a_condition(app: App, ask: Any) -> None:
+def test_an_item_with_conditional_writes_requires_a_condition(app: App, ask: Any) -> None:
     app.store(Rate).create({"id": "r", "value": 1})
     [error] = ask(EDIT, e=[{"rate": {"update": {"key": "r", "changes": {"value": 2}}}}])["errors"]
     assert code_of(error) == "precondition_required"
     assert [fault["path"] for fault in details(error)["faults"]] == ["/edits/0/rate/update/when"]
 
 
-def test_a_batch_has_the_limits_of_rest(app: App, ask: Any) -> None:
+def test_a_batch_has_the_same_limits_as_over_rest(app: App, ask: Any) -> None:
     edits = [{"account": {"create": {"id": str(number)}}} for number in range(101)]
     [error] = ask(EDIT, e=edits)["errors"]
     assert code_of(error) == "batch_too_large"
     assert app.store(Account).count() == 1
 
 
-def test_the_weight_of_a_batch_counts_its_edits(app: App) -> None:
+def test_the_complexity_of_a_batch_counts_its_edits(app: App) -> None:
     endpoint = GraphqlEndpoint(app, limits=Limits(complexity=150))
     few = "mutation ($e: [AnyStoreEdit!]!) { editBatch(edits: $e) { code } }"
     edits = [{"account": {"create": {"id": str(number)}}} for number in range(100)]
@@ -129,7 +129,7 @@ def test_the_weight_of_a_batch_counts_its_edits(app: App) -> None:
     assert app.store(Account).count() == 1
 
 
-def test_only_stores_that_offer_batches_are_in_it(app: App, ask: Any) -> None:
+def test_the_batch_has_only_stores_that_offer_batches(app: App, ask: Any) -> None:
     schema = ask.schema if isinstance(ask, StandIn) else ask.endpoint.schema.whole
     assert list(schema.type_map["AnyStoreEdit"].fields) == ["account", "entry", "rate"]
     alone = GraphqlEndpoint(App("one", items=[Rate], url="memory://")).schema.whole

@@ -222,7 +222,7 @@ def plain(answer: Any) -> Any:
     return json.loads(answer) if isinstance(answer, str) and answer[:1] in ("{", "[") else answer
 
 
-def test_lists_and_objects_have_types_and_what_graphql_cannot_say_stays_json() -> None:
+def test_lists_and_objects_have_types_and_other_values_are_json() -> None:
     schema = GraphqlSchema(APP).whole
     item, create = schema.type_map["Machine"], schema.type_map["MachineCreate"]
     update = schema.type_map["MachineUpdate"]
@@ -239,7 +239,7 @@ def test_lists_and_objects_have_types_and_what_graphql_cannot_say_stays_json() -
     assert appended == {"parts_append": "[PartInput!]", "grid_append": "[[Float!]!]"}
 
 
-def test_the_types_say_what_the_classes_say() -> None:
+def test_the_types_have_the_fields_of_the_classes() -> None:
     text = sdl(operations(APP).values())
     assert (
         '"""How large a part is."""\ntype Size {\n  """In millimetres"""\n  width: String!\n  serial: String!\n  count: Float\n}'
@@ -317,7 +317,7 @@ def test_faults_name_the_place_within_the_value(ask: Any) -> None:
         assert found == f"/edits/0/update/changes{path}"
 
 
-def test_a_value_of_another_shape_is_refused_before_anything_runs(app: App) -> None:
+def test_a_value_of_another_shape_is_rejected_before_execution(app: App) -> None:
     hosted = Hosted(ENDPOINT)
     for changes, path in (
         ({"main": {"colour": "red"}}, "/changes/main/name"),
@@ -345,7 +345,7 @@ def test_selections_have_aliases_and_fragments_at_every_level(ask: Any) -> None:
     }
 
 
-def test_an_integer_that_graphql_cannot_carry_is_an_error_of_its_place_alone(ask: Any, app: App) -> None:
+def test_an_integer_that_graphql_cannot_represent_is_an_error_of_only_its_field(ask: Any, app: App) -> None:
     app.store(Machine).create(Machine(id="a", grid=[[1, 2**60]], main=Part("m", Size(Decimal(1), 1, 2**60))))
     answer = ask('{ machineRead(key: "a") { id grid main { name size { count serial } } } }')
     found = answer["data"]["machineRead"]
@@ -361,7 +361,7 @@ def test_a_datetime_without_an_offset_is_utc(ask: Any, app: App) -> None:
     }
 
 
-def test_the_function_answers_an_event_without_a_selection_whole(app: App) -> None:
+def test_the_function_returns_all_fields_for_an_event_without_a_selection(app: App) -> None:
     data(STAND_IN, CREATE, item=FULL)
     found = FUNCTION.handle({"fieldName": "machineRead", "arguments": {"key": "full"}})["data"]
     assert found["parts"][1] == {"name": "valve", **BARE_PART, "notes": {}}
@@ -375,7 +375,7 @@ def test_an_event_of_a_subscription_has_the_whole_objects() -> None:
     assert published(Machine(id="a", parts=[Part("p")]))["parts"] == [{"name": "p", **BARE_PART, "notes": {}}]
 
 
-def test_two_classes_of_one_name_stop_the_start_with_the_way_out() -> None:
+def test_two_classes_with_the_same_name_stop_the_start_with_a_hint() -> None:
     def item(name: str, fields: dict[str, Any]) -> Any:
         kind = type("Spot", (Struct,), {"__annotations__": fields, "__module__": __name__})
         return stored(access=public)(
@@ -398,7 +398,7 @@ def test_an_action_and_an_item_share_the_type_of_a_class() -> None:
     assert text.count("type Address {") == text.count("input AddressInput {") == 1
 
 
-def test_a_list_and_an_object_count_with_what_is_selected_of_them() -> None:
+def test_the_complexity_counts_the_selected_fields_of_lists_and_objects() -> None:
     APP.use("memory://")
     text, most = (
         "{ machineSearch(limit: 3) { items { few main { name } parts { size { width } } } } }",
@@ -419,7 +419,7 @@ def test_a_persisted_document_selects_nested_fields(app: App) -> None:
         assert json.loads(found.body)["data"]["machineRead"] == {"address": {"city": "Rome"}, "names": ["only"]}
 
 
-def test_a_subscriber_of_the_server_gets_nested_fields(app: App) -> None:
+def test_a_subscriber_of_the_server_receives_nested_fields(app: App) -> None:
     begun: list[Any] = []
     query = 'subscription { machineCreated(where: {address: {city: {eq: "Rome"}}}) { names p: parts { n: name } address { city } } }'
     headers = {"content-type": "application/json"}
@@ -458,7 +458,7 @@ class Book:
 
 
 @pytest.mark.parametrize("host", ["hosted", "appsync"])
-def test_an_item_stored_before_without_a_nested_field_is_named_and_the_others_are_answered(
+def test_an_item_stored_without_a_new_nested_field_is_an_error_and_the_others_are_returned(
     host: str, tmp_path: Any
 ) -> None:
     url = f"sqlite:///{tmp_path}/books.db"

@@ -90,14 +90,14 @@ def change(item: Any, kind: str = "created") -> Change:
     return Change(meta_of(item).name, kind, meta_of(item).key_of(item), before, after)
 
 
-def test_there_are_three_subscriptions_for_what_somebody_may_read() -> None:
+def test_a_readable_item_has_three_subscriptions() -> None:
     offered = subscriptions(APP.metas.values())
     assert [one.field for one in offered][:3] == ["letterCreated", "letterUpdated", "letterDeleted"]
     assert {one.meta.name for one in offered} == {"letter", "fact"}
     assert offered[0].publisher == "publishLetterCreated"
 
 
-def test_everything_that_anybody_may_read_is_published(publisher: Publisher, appsync: Endpoint) -> None:
+def test_every_attribute_that_some_caller_may_read_is_published(publisher: Publisher, appsync: Endpoint) -> None:
     item = letter(1, text="é\0", long=2**62, sent_at=datetime(2026, 1, 1, tzinfo=UTC), tags=["a"])
     for kind in ("created", "updated", "deleted"):
         publisher(change(item, kind))
@@ -119,13 +119,13 @@ def test_a_document_selects_each_field_under_its_name() -> None:
     )
 
 
-def test_a_datetime_is_published_at_one_width_and_null_stays_null() -> None:
+def test_datetimes_are_published_with_the_same_length_and_null_as_null() -> None:
     assert published(letter(1))["sent_at"] is None
     whole = letter(1, sent_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert published(whole)["sent_at"] == "2026-01-01T00:00:00.000000Z"
 
 
-def test_what_nobody_can_be_subscribed_to_is_not_published(publisher: Publisher, appsync: Endpoint) -> None:
+def test_a_change_without_a_subscription_is_not_published(publisher: Publisher, appsync: Endpoint) -> None:
     publisher(change(Diary(id=UUID(int=1))))
     assert appsync.requests == []
 
@@ -147,7 +147,7 @@ def test_an_item_too_large_for_an_event_is_not_sent(publisher: Publisher, appsyn
         ((200, {"errors": [{"errorType": "ThrottlingException"}]}), Throttled),
     ],
 )
-def test_what_may_pass_is_tried_again_a_few_times(
+def test_a_transient_failure_is_retried_a_few_times(
     publisher: Publisher, appsync: Endpoint, answer: tuple[int, Any], error: type[PersistyError]
 ) -> None:
     appsync.fail = lambda _: answer if len(appsync.requests) < 3 else None
@@ -170,7 +170,7 @@ def test_what_may_pass_is_tried_again_a_few_times(
         (400, {"errors": [{"errorType": "MalformedHttpRequestException"}]}),
     ],
 )  # fmt: skip
-def test_what_is_refused_is_not_tried_again(publisher: Publisher, appsync: Endpoint, answer: tuple[int, Any]) -> None:
+def test_a_permanent_failure_is_not_retried(publisher: Publisher, appsync: Endpoint, answer: tuple[int, Any]) -> None:
     appsync.fail = lambda _: answer
     with pytest.raises(BackendUnavailable):
         publisher(change(letter(1)))
@@ -190,7 +190,7 @@ WIDE = "Can't serialize value (/publishLetterCreated/long) : Unable to serialize
         (None, {"errorType": None, "message": "Cannot return null"}, ""),
     ],
 )
-def test_an_item_that_appsync_refuses_is_invalid_input_with_the_attribute(
+def test_an_item_that_appsync_rejects_is_invalid_input_with_the_attribute(
     publisher: Publisher, appsync: Endpoint, data: Any, error: dict[str, Any], path: str
 ) -> None:
     appsync.fail = lambda _: (200, {"data": {"publishLetterCreated": data}, "errors": [error]})
@@ -230,7 +230,7 @@ def handled(publish: Recorder, *records: dict[str, Any]) -> list[str]:
     return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
 
-def test_a_batch_is_published_and_nothing_is_left() -> None:
+def test_a_batch_is_published_without_failures() -> None:
     recorder = Recorder()
     assert handled(recorder, *(record(n, letter(n, text=str(n))) for n in range(30))) == []
     assert sorted(recorder.texts, key=int) == [str(n) for n in range(30)]
@@ -246,14 +246,14 @@ def test_changes_of_one_item_are_published_in_their_order() -> None:
         assert len(texts) == 20
 
 
-def test_the_first_record_that_was_not_published_is_told_and_nothing_of_its_item_overtakes_it() -> None:
+def test_the_first_record_that_failed_is_returned_and_later_changes_of_its_item_wait() -> None:
     recorder = Recorder("b", "d")
     records = [record(10 + n, letter(n % 2, text=text), "MODIFY") for n, text in enumerate("abcdef")]
     assert handled(recorder, *records) == ["11"]
     assert sorted(recorder.texts) == ["a", "c", "e"]
 
 
-def test_what_is_told_is_the_first_in_the_batch_not_the_first_to_fail() -> None:
+def test_the_returned_record_is_the_first_in_the_batch_not_the_first_to_fail() -> None:
     recorder = Recorder("a", "c")
     records = [record(10 + n, letter(n, text=text)) for n, text in enumerate("abc")]
     assert handled(recorder, *records) == ["10"]
@@ -279,7 +279,7 @@ def unreadable(number: int) -> dict[str, Any]:
     return broken
 
 
-def test_a_record_that_cannot_be_read_goes_to_the_dead_letters_alone_with_the_attribute(
+def test_an_unreadable_record_is_a_dead_letter_with_its_attribute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recorder, queue = Recorder(), Queue()
@@ -298,7 +298,7 @@ def test_a_record_that_cannot_be_read_goes_to_the_dead_letters_alone_with_the_at
 
 
 @pytest.mark.parametrize("error", [InvalidInput, PayloadTooLarge, InternalError])
-def test_an_item_that_no_retry_can_publish_goes_to_the_dead_letters_and_later_changes_of_it_go_on(
+def test_an_item_that_no_retry_can_publish_is_a_dead_letter_and_its_later_changes_are_published(
     error: type[PersistyError],
 ) -> None:
     recorder, queue = Recorder("b", error=error), Queue()
@@ -309,7 +309,7 @@ def test_an_item_that_no_retry_can_publish_goes_to_the_dead_letters_and_later_ch
 
 
 @pytest.mark.parametrize("error", [BackendUnavailable, Throttled])
-def test_a_transient_failure_is_delivered_again_and_is_no_dead_letter(error: type[PersistyError]) -> None:
+def test_a_transient_failure_is_delivered_again_and_is_not_a_dead_letter(error: type[PersistyError]) -> None:
     recorder, queue = Recorder("b", error=error), Queue()
     records = [record(n, letter(1, text=text), "MODIFY") for n, text in enumerate("abc")]
     answer = Stream(APP, recorder, queue).handle({"Records": records})
@@ -317,7 +317,7 @@ def test_a_transient_failure_is_delivered_again_and_is_no_dead_letter(error: typ
     assert (recorder.texts, queue.messages) == (["a"], [])
 
 
-def test_a_record_that_the_dead_letters_do_not_accept_is_delivered_again() -> None:
+def test_a_record_that_the_queue_does_not_accept_is_delivered_again() -> None:
     recorder, queue = Recorder("b", error=InvalidInput), Queue(down=True)
     records = [record(1, letter(1, text="b")), unreadable(2), record(3, letter(3, text="c"))]
     answer = Stream(APP, recorder, queue).handle({"Records": records})
@@ -325,7 +325,7 @@ def test_a_record_that_the_dead_letters_do_not_accept_is_delivered_again() -> No
     assert recorder.texts == ["c"]
 
 
-def test_an_item_too_large_for_an_event_is_logged_and_does_not_hold_up_the_others(
+def test_an_item_too_large_for_an_event_is_logged_and_the_others_are_published(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     recorder = Recorder("b", error=PayloadTooLarge)
@@ -336,13 +336,13 @@ def test_an_item_too_large_for_an_event_is_logged_and_does_not_hold_up_the_other
     assert "not published" in caplog.text
 
 
-def test_records_of_other_tables_are_left_alone() -> None:
+def test_records_of_other_tables_are_ignored() -> None:
     recorder = Recorder()
     assert handled(recorder, record(1, letter(1, text="a"), table="post-dev-letter")) == []
     assert recorder.texts == []
 
 
-def test_an_event_that_is_no_stream_s_is_logged_and_has_nothing_left(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_event_of_another_source_is_logged_and_has_no_failures(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "persisty"):
         assert Stream(APP, Recorder()).handle({}) == {"batchItemFailures": []}
     assert "no Records" in caplog.text

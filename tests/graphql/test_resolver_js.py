@@ -89,12 +89,12 @@ LEFT: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-def test_a_link_is_taken_from_its_object_where_that_holds_it_for_these_arguments(tmp_path: Path) -> None:
+def test_a_link_is_taken_from_its_object_if_loaded_for_these_arguments(tmp_path: Path) -> None:
     found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments, _ in HELD))
     assert found == [{"early": value} for _, _, value in HELD]
 
 
-def test_a_link_that_is_not_held_is_asked_for_in_a_batch_with_what_it_goes_by(tmp_path: Path) -> None:
+def test_a_link_that_was_left_out_is_requested_in_a_batch_by_its_source_value(tmp_path: Path) -> None:
     found = run(LINK, tmp_path, *(("request", context(source, arguments)) for source, arguments in LEFT))
     wanted = [{**ASKED, "arguments": arguments, "typeName": "Person", "source": '"x"'} for _, arguments in LEFT]
     assert [one["value"] for one in found] == [{"operation": "BatchInvoke", "payload": one} for one in wanted]
@@ -107,7 +107,7 @@ def test_a_root_field_is_one_invocation(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Query", LINK])
-def test_envelopes_become_answers_and_errors(tmp_path: Path, kind: str) -> None:
+def test_envelopes_become_results_and_errors(tmp_path: Path, kind: str) -> None:
     below = {"message": "m", "code": "forbidden", "info": {"path": ["a"]}}
     results = [{"data": PAGE}, {"data": None}, {"error": {**below, "code": "x"}}, {"data": 1, "errors": [below, below]}]
     steps = [("response", context(result=one)) for one in results]
@@ -123,7 +123,7 @@ def test_envelopes_become_answers_and_errors(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CODE)
-def test_code_is_within_what_appsync_takes(kind: str) -> None:
+def test_the_code_uses_only_what_appsync_supports(kind: str) -> None:
     code = joined(CODE[kind])
     assert len(code.encode()) < 32_768
     lines = [line for line in code.splitlines() if line]

@@ -82,7 +82,7 @@ def test_every_operation_is_a_root_field_of_the_right_kind(schema: GraphQLSchema
         assert set(root.fields[one.field].args) == {parameter.name for parameter in one.parameters} - left_out
 
 
-def test_what_no_access_rule_offers_is_absent(schema: GraphQLSchema) -> None:
+def test_verbs_that_no_access_rule_allows_are_absent(schema: GraphQLSchema) -> None:
     assert "Secret" not in schema.type_map
     assert "notOffered" not in schema.query_type.fields  # type: ignore[union-attr]
     assert "factCreate" not in schema.mutation_type.fields  # type: ignore[union-attr]
@@ -100,7 +100,7 @@ def test_the_attributes_have_the_types_of_their_kinds(schema: GraphQLSchema) -> 
     }  # fmt: skip
 
 
-def test_inputs_take_only_what_a_caller_may_give(schema: GraphQLSchema) -> None:
+def test_inputs_have_only_attributes_that_a_caller_may_set(schema: GraphQLSchema) -> None:
     create, update = schema.type_map["SpecimenCreate"], schema.type_map["SpecimenUpdate"]
     assert isinstance(create, GraphQLInputObjectType)
     assert isinstance(update, GraphQLInputObjectType)
@@ -124,7 +124,7 @@ def test_a_where_offers_exactly_the_operators_of_each_kind(schema: GraphQLSchema
         assert nested <= set(operators.fields)
 
 
-def test_objects_are_asked_about_by_their_fields(schema: GraphQLSchema) -> None:
+def test_objects_are_filtered_by_their_fields(schema: GraphQLSchema) -> None:
     types = schema.type_map
     place, geo = types["SpecimenWherePlace"], types["SpecimenWherePlace_Geo"]
     assert isinstance(place, GraphQLInputObjectType)
@@ -138,7 +138,7 @@ def test_objects_are_asked_about_by_their_fields(schema: GraphQLSchema) -> None:
     }  # fmt: skip
 
 
-def test_text_is_searched_where_there_is_some(schema: GraphQLSchema) -> None:
+def test_items_with_text_have_a_text_search(schema: GraphQLSchema) -> None:
     assert schema.query_type is not None
     for name in ("specimenSearch", "specimenCount"):
         assert str(schema.query_type.fields[name].args["query"].type) == "String"
@@ -172,13 +172,15 @@ def test_an_order_names_every_sortable_attribute_in_both_directions(schema: Grap
     assert set(order.values) == {name + direction for name in names for direction in ("_asc", "_desc")}
 
 
-def test_only_scalars_that_appsync_has_are_used(schema: GraphQLSchema) -> None:
+def test_only_scalars_of_appsync_are_used(schema: GraphQLSchema) -> None:
     used = {name for name, one in schema.type_map.items() if isinstance(one, GraphQLScalarType)}
     assert used <= APPSYNC_SCALARS
     assert not [name for name, one in schema.type_map.items() if name.startswith("AWS") and name not in used]
 
 
-def test_the_schema_for_appsync_has_the_same_types_and_nothing_that_its_parser_refuses(schema: GraphQLSchema) -> None:
+def test_the_schema_for_appsync_has_the_same_types_and_only_syntax_that_its_parser_accepts(
+    schema: GraphQLSchema,
+) -> None:
     text = sdl(operations(gallery.app).values(), appsync=True)
     parse(text)
     assert "scalar " not in text, "AppSync takes a declared AWS scalar for a duplicate"
@@ -223,13 +225,13 @@ def test_descriptions_survive_quotes_and_odd_characters() -> None:
     assert fields["c"].description == "bell  and\nsecond line"
 
 
-def test_an_app_that_offers_nothing_still_has_a_schema() -> None:
+def test_an_app_without_operations_has_a_schema() -> None:
     schema = build_schema(sdl(operations(App("empty", items=[])).values()))
     assert validate_schema(schema) == []
     assert schema.mutation_type is None
 
 
-def test_integers_are_as_wide_as_their_declared_bounds() -> None:
+def test_the_type_of_integers_follows_from_their_declared_bounds() -> None:
     @stored(access=public)
     class Numbers:
         id: UUID
@@ -263,7 +265,7 @@ def test_an_enum_that_has_the_name_of_a_stores_type_is_a_fault() -> None:
     assert faults_of(App("clash", items=[Stored])) == ["/NotePage"]
 
 
-def test_all_clashes_are_told_at_once() -> None:
+def test_all_clashes_are_listed_at_once() -> None:
     @stored(name="clashing", access=public)
     class Stored:
         id: UUID
@@ -277,7 +279,7 @@ def test_all_clashes_are_told_at_once() -> None:
     assert set(faults_of(App("clash", items=[Stored, Other]))) == {"/Clashing", "/NotePage"}
 
 
-def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutation() -> None:
+def test_two_operations_with_one_field_name_are_a_fault_even_if_one_is_a_mutation() -> None:
     @action(access_control=everyone, triggers=WEB_GET)
     def do_it() -> int:
         return 1
@@ -289,7 +291,7 @@ def test_two_operations_of_one_field_name_are_a_fault_even_where_one_is_a_mutati
     assert set(faults_of(App("clash", items=[], actions=[do_it, doIt]))) == {"/do_it", "/doIt"}
 
 
-def test_names_that_graphql_does_not_take_are_faults() -> None:
+def test_names_that_are_invalid_in_graphql_are_faults() -> None:
     @action(access_control=everyone, triggers=WEB_GET)
     def measure(größe: int) -> int:  # noqa: PLC2401  what is tested
         return größe
@@ -305,7 +307,7 @@ def test_a_type_of_an_action_must_not_begin_with_aws() -> None:
     assert faults_of(App("aws", items=[], actions=[thing])) == ["/AWSThing"]
 
 
-def test_an_item_of_which_nothing_may_be_given_needs_no_input() -> None:
+def test_an_item_without_settable_attributes_has_no_input() -> None:
     @stored(access=Access(create=everyone, read=everyone, search=nobody))
     class Ticket:
         id: UUID = Attr(creatable=False)

@@ -76,7 +76,7 @@ def by_graphql_core(text: str) -> Parts:
     return read(operation.selection_set)  # type: ignore[attr-defined]
 
 
-def test_what_the_documentation_shows_is_read() -> None:
+def test_the_examples_of_the_documentation_are_parsed() -> None:
     found = parse_selection(PRINTED)
     assert found == by_graphql_core(PRINTED)
     assert [part.key for part in found.fields] == ["postId", "secondTitle", "author", "secondAuthor"]
@@ -86,7 +86,7 @@ def test_what_the_documentation_shows_is_read() -> None:
     assert value_of(at, {"n": 5}) == {"deep": [1, -2500.0, 5, None, True, "ENUM", {}], "text": 'block\n  "quoted"'}
 
 
-def test_generated_selections_are_read_alike() -> None:
+def test_generated_selections_are_parsed_like_graphql_core() -> None:
     schema = GraphqlSchema(town.app)
     for seed in range(400):
         generated = Generator(schema.whole, Random(seed), ["p0", 'q"u\\ote', "é\n", "\u2028"], ["x"])
@@ -103,7 +103,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", [*TEXTS, "{a" * 500, "{a(x:" + "[" * 500])
-def test_what_is_no_selection_set_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_selection_set_is_rejected(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_selection(text)
 
@@ -123,7 +123,7 @@ def test_what_is_no_selection_set_is_refused(text: str) -> None:
         ("[[], [{}]]", [[], [{}]]),
     ],
 )
-def test_values_are_what_they_spell(spelled: str, wanted: Any) -> None:
+def test_values_are_parsed(spelled: str, wanted: Any) -> None:
     text = f"{{ a(x: {spelled}) }}"
     found = parse_selection(text)
     assert found.fields[0].arguments == {"x": wanted}
@@ -132,7 +132,7 @@ def test_values_are_what_they_spell(spelled: str, wanted: Any) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet='{}()[]:$@."\\u,# \nabon019-+eE', max_size=30).map(lambda text: "{" + text + "}"))
-def test_any_text_is_read_as_graphql_core_reads_it_or_refused(text: str) -> None:
+def test_any_text_is_parsed_like_graphql_core_or_rejected(text: str) -> None:
     try:
         wanted = by_graphql_core(text)
     except (GraphQLError, ValueError, IndexError, TypeError):

@@ -38,7 +38,7 @@ APPS = {
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_the_query_is_valid_and_answered(name: str) -> None:
+def test_the_starter_query_is_valid_and_has_a_response(name: str) -> None:
     app = APPS[name]
     query = starter_query(operations(app).values())
     answer = GraphqlSchema(app).execute(query)

@@ -46,7 +46,7 @@ def refusal(surface: AppSync, caller: Caller, event: dict[str, Any]) -> tuple[st
     return error["code"], [(one["path"], one.get("found")) for one in error["info"].get("faults", ())]
 
 
-def test_a_subscriber_is_told_of_what_it_may_read_only(surface: AppSync) -> None:
+def test_a_subscriber_receives_only_items_that_it_may_read(surface: AppSync) -> None:
     hers, nobodys = (
         town.Note(id=UUID(int=9), text="a", owner=UUID(int=1)),
         town.Note(id=UUID(int=9), text="a", owner=None),
@@ -57,7 +57,7 @@ def test_a_subscriber_is_told_of_what_it_may_read_only(surface: AppSync) -> None
         assert not told(surface, ANN, field, nobodys)
 
 
-def test_what_is_asked_comes_on_top_of_what_may_be_read(surface: AppSync) -> None:
+def test_the_where_is_added_to_the_row_filter(surface: AppSync) -> None:
     note = town.Note(id=UUID(int=9), text="hello", owner=UUID(int=1))
     assert told(surface, ANN, "noteCreated", note, where={"text": {"startswith": "he"}})
     assert not told(surface, ANN, "noteCreated", note, where={"text": {"eq": "else"}})
@@ -66,20 +66,20 @@ def test_what_is_asked_comes_on_top_of_what_may_be_read(surface: AppSync) -> Non
     assert not told(surface, BOB, "noteCreated", note, where=either)
 
 
-def test_what_everybody_may_read_everybody_is_told_of(surface: AppSync) -> None:
+def test_events_of_public_items_are_delivered_to_every_subscriber(surface: AppSync) -> None:
     house = town.House(id=UUID(int=9), street="a")
     assert told(surface, ANONYMOUS, "houseCreated", house)
     assert told(surface, ANONYMOUS, "houseCreated", house, where=None)
     assert told(surface, ANONYMOUS, "houseCreated", house, where={})
 
 
-def test_who_may_read_nothing_is_refused(surface: AppSync) -> None:
+def test_a_subscriber_without_read_access_is_rejected(surface: AppSync) -> None:
     assert refusal(surface, ANONYMOUS, asked("slipCreated")) == ("unauthenticated", [])
     assert refusal(surface, ANN, asked("slipCreated")) == ("forbidden", [])
     assert "filter" in surface.handle(asked("slipCreated"), CLERK)
 
 
-def test_an_attribute_that_is_not_for_the_caller_cannot_be_selected(surface: AppSync) -> None:
+def test_an_attribute_that_the_caller_may_not_read_cannot_be_selected(surface: AppSync) -> None:
     hidden = ("forbidden", [("/selectionSetGraphQL", "diary")])
     event = asked("personCreated", "{ id diary }", ("id", "diary"))
     assert refusal(surface, ANN, event) == hidden
@@ -90,14 +90,14 @@ def test_an_attribute_that_is_not_for_the_caller_cannot_be_selected(surface: App
     assert refusal(surface, ANN, inline) == hidden
 
 
-def test_of_a_named_fragment_everything_counts_as_selected(surface: AppSync) -> None:
+def test_a_named_fragment_counts_as_a_selection_of_everything(surface: AppSync) -> None:
     event = asked("personCreated", "{ ...it }", ("name",))
     assert refusal(surface, ANN, event) == ("forbidden", [("/selectionSetGraphQL", "diary")])
     assert "filter" in surface.handle(event, FRIEND)
     assert "filter" in surface.handle(asked("letterCreated", "{ ...it }", ("text",)), ANN)
 
 
-def test_an_event_that_tells_nothing_of_the_selection_counts_as_one_of_everything(surface: AppSync) -> None:
+def test_an_event_without_a_selection_counts_as_a_selection_of_everything(surface: AppSync) -> None:
     event = {"fieldName": "personCreated", "arguments": {}}
     assert refusal(surface, ANN, event)[0] == "forbidden"
     assert "filter" in surface.handle(event, FRIEND)
@@ -110,7 +110,7 @@ def test_links_are_not_part_of_an_event(surface: AppSync) -> None:
     assert refusal(surface, FRIEND, counted) == ("unsupported", [("/selectionSetGraphQL", "letter_count")])
 
 
-def test_what_is_asked_of_a_hidden_attribute_is_asked_of_nothing(surface: AppSync) -> None:
+def test_a_filter_on_a_hidden_attribute_is_rejected(surface: AppSync) -> None:
     event = asked("personCreated", where={"diary": {"eq": "x"}})
     assert refusal(surface, ANN, event) == ("invalid_query", [("/where/diary", "diary")])
     assert "filter" in surface.handle(event, FRIEND)
@@ -118,13 +118,13 @@ def test_what_is_asked_of_a_hidden_attribute_is_asked_of_nothing(surface: AppSyn
     assert refusal(surface, FRIEND, secret) == ("invalid_query", [("/where/secret", "secret")])
 
 
-def test_faults_of_a_filter_are_told_as_of_a_query(surface: AppSync) -> None:
+def test_faults_of_a_filter_have_the_paths_of_a_query(surface: AppSync) -> None:
     for where in ({"name": {"foo": 1}}, {"name": {"eq": 1}}, {"nothing": {"eq": 1}}):
         code, [(path, _)] = refusal(surface, FRIEND, asked("personCreated", where=where))
         assert (code, path.startswith("/where/")) == ("invalid_query", True)
     assert refusal(surface, FRIEND, asked("personCreated", more=1))[0] == "invalid_input"
 
 
-def test_what_appsync_cannot_filter_by_is_unsupported(surface: AppSync) -> None:
+def test_a_filter_that_appsync_cannot_express_is_unsupported(surface: AppSync) -> None:
     event = asked("personCreated", where={"name": {"icontains": "a"}})
     assert refusal(surface, FRIEND, event) == ("unsupported", [("/where/name", None)])

@@ -124,9 +124,7 @@ compiled = 0
 
 @settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=FEW, rule=st.just(ALL) | FEW, items=st.lists(ITEMS, min_size=1, max_size=6))
-def test_what_compiles_lets_through_what_matches_and_nothing_else(
-    where: Filter, rule: Filter, items: list[Event]
-) -> None:
+def test_a_compiled_filter_passes_exactly_the_matching_events(where: Filter, rule: Filter, items: list[Event]) -> None:
     asked, ruled = resolve_filter(META, where), resolve_filter(META, rule)
     try:
         found = subscription_filter(META, ruled, asked)
@@ -140,7 +138,7 @@ def test_what_compiles_lets_through_what_matches_and_nothing_else(
         assert lets_through(found, published(item)) is (wanted(item) and allowed(item)), (found, item)
 
 
-def test_most_of_the_filters_above_did_compile() -> None:
+def test_most_of_the_generated_filters_compile() -> None:
     assert compiled > 200
 
 
@@ -148,7 +146,7 @@ SOME: dict[str, Any] = {name: next(one for one in domain if one is not None) for
 
 
 @pytest.mark.parametrize("name", DOMAINS)
-def test_every_pair_of_comparisons_of_one_attribute_is_drawn_together_or_refused(name: str) -> None:
+def test_every_pair_of_comparisons_of_one_attribute_is_merged_or_rejected(name: str) -> None:
     domain = [one for one in DOMAINS[name] if one is not None]
     attribute = META.attribute(name)
     single = [op for op in ("eq", "ne", "lt", "le", "gt", "ge") if attribute.kind in OPERATORS[op]]
@@ -200,7 +198,7 @@ def _filter(where: dict[str, Any], rule: Filter = ALL) -> list[list[tuple[str, s
         ({"text": {"oneof": ["a", "b"], "ne": "a"}}, [[("text", "eq", "b")]]),
     ],
 )
-def test_how_a_filter_is_spelled(where: dict[str, Any], groups: list[list[tuple[str, str, Any]]]) -> None:
+def test_the_form_of_a_compiled_filter(where: dict[str, Any], groups: list[list[tuple[str, str, Any]]]) -> None:
     assert _filter(where) == groups
 
 
@@ -212,7 +210,7 @@ def test_a_rule_and_a_where_are_one_filter() -> None:
     ]
 
 
-def test_everything_is_a_filter_too_that_every_event_passes() -> None:
+def test_a_filter_without_conditions_passes_every_event() -> None:
     found = _filter({})
     assert found == [[("id", "eq", str(UUID(int=0)))], [("id", "ne", str(UUID(int=0)))]]
 
@@ -245,7 +243,7 @@ def test_everything_is_a_filter_too_that_every_event_passes() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_appsync_cannot_say_is_refused_where_it_stands(where: dict[str, Any], path: str, message: str) -> None:
+def test_an_inexpressible_filter_is_rejected_with_its_path(where: dict[str, Any], path: str, message: str) -> None:
     with pytest.raises(Unsupported) as refused:
         _filter(where)
     [fault] = refused.value.faults
@@ -256,7 +254,7 @@ def test_what_appsync_cannot_say_is_refused_where_it_stands(where: dict[str, Any
 @pytest.mark.parametrize(
     "rule", [Compare("hidden", "eq", "x"), Compare("text", "endswith", "x"), Compare("note", "null", True)]
 )
-def test_a_rule_that_cannot_be_said_is_refused_without_a_word_of_what_it_is(rule: Filter) -> None:
+def test_an_inexpressible_rule_is_rejected_without_revealing_it(rule: Filter) -> None:
     with pytest.raises(Unsupported) as refused:
         _filter({"text": {"eq": "a"}}, resolve_filter(META, rule))
     assert refused.value.faults == ()
@@ -271,12 +269,12 @@ OPPOSITE: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 @pytest.mark.parametrize("broken", OPPOSITE)
-def test_the_checks_of_what_appsync_takes_can_fail(broken: str) -> None:
+def test_the_checks_of_appsyncs_limits_can_fail(broken: str) -> None:
     found = subscription_filter(META, ALL, filter_of_json(META, {"text": {"eq": "a"}}))
     OPPOSITE[broken](found)
     with pytest.raises(AssertionError):
         check(found)
 
 
-def test_every_kind_that_filters_know_is_in_the_domains() -> None:
+def test_every_kind_of_filters_is_in_the_domains() -> None:
     assert {META.attribute(name).kind for name in DOMAINS} == set(Kind) - {Kind.JSON}

@@ -44,7 +44,7 @@ def answered(schema: Any, text: str) -> Any:
     ],
     ids=["field", "root field", "arguments", "unused fragment", "fragments", "cycle"],
 )  # fmt: skip
-def test_repeated_fields_are_refused_before_they_are_compared(schema: Any, text: str) -> None:
+def test_repeated_fields_are_rejected_before_they_are_compared(schema: Any, text: str) -> None:
     answer = answered(schema, text)
     assert "data" not in answer
     assert [one["message"] for one in answer["errors"]] == ["The document repeats too many fields in one place"]
@@ -52,7 +52,7 @@ def test_repeated_fields_are_refused_before_they_are_compared(schema: Any, text:
 
 
 @pytest.mark.parametrize("text", [ITEMS.format("id " * 100), ITEMS.format("...A " * 40) + " fragment A on Specimen { id }"])  # fmt: skip
-def test_some_repetition_is_answered(schema: Any, text: str) -> None:
+def test_a_few_repeated_fields_are_allowed(schema: Any, text: str) -> None:
     assert "errors" not in answered(schema, text)
 
 

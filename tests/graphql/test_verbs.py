@@ -60,13 +60,13 @@ def test_an_item_of_every_kind_comes_back_as_it_was_given(hosted: Hosted, app: A
     assert hosted.data(f'{{ specimenRead(key: "{FULL["id"]}") {{ {ALL} }} }}')["specimenRead"] == answer
 
 
-def test_what_is_not_given_takes_its_default_and_null_takes_none(hosted: Hosted) -> None:
+def test_absent_values_have_their_defaults_and_null_is_none(hosted: Hosted) -> None:
     answer = made(hosted, id=None, done=None, status=None, tags=None, count=None)
     assert UUID(answer["id"])
     assert (answer["done"], answer["status"], answer["tags"], answer["count"]) == (False, "open", [], None)
 
 
-def test_literals_do_as_well_as_variables(hosted: Hosted) -> None:
+def test_literals_and_variables_have_the_same_effect(hosted: Hosted) -> None:
     mutation = """mutation { specimenCreate(item: {
         text: "a", count: 5, wide: 3000000000, long: "12", status: done, tags: [1], extra: "{}", at: "2030-01-31T12:00:00+02:00"
     }) { count wide long status tags extra at } }"""
@@ -82,7 +82,7 @@ def test_read_of_a_missing_item_is_null(hosted: Hosted) -> None:
     assert hosted.data('{ specimenRead(key: "none") { id } }') == {"specimenRead": None}
 
 
-def test_update_changes_what_is_named_and_null_sets_null(hosted: Hosted) -> None:
+def test_update_changes_the_given_attributes_and_null_sets_null(hosted: Hosted) -> None:
     key = made(hosted, count=1, ratio=0.5)["id"]
     mutation = """mutation ($key: ID!, $changes: SpecimenUpdate!, $when: SpecimenWhere) {
         specimenUpdate(key: $key, changes: $changes, when: $when) { text count ratio version } }"""
@@ -105,14 +105,14 @@ def test_null_for_an_attribute_that_has_no_null_is_a_fault(hosted: Hosted) -> No
     assert [fault["path"] for fault in error["faults"]] == ["/changes/text", "/changes/done"]
 
 
-def test_an_update_that_has_nothing_to_change_needs_no_changes(hosted: Hosted) -> None:
+def test_an_update_of_an_item_without_updatable_attributes_needs_no_changes(hosted: Hosted) -> None:
     hosted.data('mutation { membershipCreate(item: {person: "ann", club: 7}) { club } }')
     assert hosted.data('mutation { membershipUpdate(key: "ann~7") { person club } }') == {
         "membershipUpdate": {"person": "ann", "club": 7}
     }
 
 
-def test_delete_tells_whether_it_was_there(hosted: Hosted) -> None:
+def test_delete_returns_whether_the_item_existed(hosted: Hosted) -> None:
     key = made(hosted, text="a")["id"]
     mutation = """mutation ($key: ID!, $when: SpecimenWhere) { specimenDelete(key: $key, when: $when) }"""
     assert hosted.error(mutation, key=key, when={"text": {"eq": "b"}})["code"] == "precondition_failed"
@@ -167,7 +167,7 @@ def test_delete_tells_whether_it_was_there(hosted: Hosted) -> None:
         ({"query": None, "grade": {"null": False}}, "d"),
     ],
 )
-def test_search_finds_what_the_filter_says(hosted: Hosted, where: Any, expected: str) -> None:
+def test_search_returns_the_matches_of_the_filter(hosted: Hosted, where: Any, expected: str) -> None:
     made(hosted, text="a", count=1, long="-5", price="1.5", day="2030-01-01", at="2030-01-01T00:00:00Z", blob="AA==",
          extra='{"a":1}', place={"city": "Rome", "geo": {"lat": 41.9, "zone": str(2**61)}, "postCode": "1"})  # fmt: skip
     rome = {"city": "Romford", "shade": "dark-red", "seenAt": "2029-12-31T23:59:59Z"}
@@ -181,7 +181,7 @@ def test_search_finds_what_the_filter_says(hosted: Hosted, where: Any, expected:
     assert count == {"specimenCount": len(expected)}
 
 
-def test_search_and_count_take_text_beside_a_filter(hosted: Hosted) -> None:
+def test_search_and_count_accept_text_and_a_filter(hosted: Hosted) -> None:
     for text, label in (("one apple", None), ("two", "APPLE tree"), ("apple", None)):
         made(hosted, text=text, label=label)
     query = """query ($query: String, $where: SpecimenWhere, $cursor: String) {

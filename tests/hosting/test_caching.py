@@ -64,7 +64,7 @@ def function(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
-def test_both_hosts_answer_conditional_requests_with_the_same_bytes_and_headers(app: App, function: Any) -> None:
+def test_both_hosts_respond_to_conditional_requests_with_the_same_bytes_and_headers(app: App, function: Any) -> None:
     app.store(Note).create({"id": "1"})
     path = "/api/note/1"
     first = hosted(app, "GET", path, [])

@@ -64,7 +64,7 @@ def document(answer: bytes) -> Any:
     return json.loads(body)
 
 
-def test_a_head_of_the_limit_is_taken(port: int) -> None:
+def test_a_head_of_the_limit_is_accepted(port: int) -> None:
     long = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: %s\r\n\r\n" % (b"a" * (MAX_HEAD - 100))
     assert asked(port, long).startswith(b"HTTP/1.1 204")
     many = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" + b"a: b\r\n" * (MAX_FIELDS - 2) + b"\r\n"
@@ -81,13 +81,13 @@ def test_a_head_of_the_limit_is_taken(port: int) -> None:
         b"x" * 300_000 + b": a",
     ],
 )
-def test_a_larger_head_is_refused(port: int, fields: bytes) -> None:
+def test_a_larger_head_is_rejected(port: int, fields: bytes) -> None:
     answer = asked(port, b"GET / HTTP/1.1\r\nhost: a\r\n" + fields.removesuffix(b"\r\n") + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 431")
     assert document(answer)["code"] == "headers_too_large"
 
 
-def test_a_long_request_line_is_refused(port: int) -> None:
+def test_a_long_request_line_is_rejected(port: int) -> None:
     assert asked(port, b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n").startswith(b"HTTP/1.1 431")
 
 
@@ -107,7 +107,7 @@ def test_a_long_request_line_is_refused(port: int) -> None:
         b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ],
 )
-def test_what_is_not_http_gets_a_problem_document(port: int, content: bytes) -> None:
+def test_a_request_that_is_not_http_gets_a_problem_document(port: int, content: bytes) -> None:
     answer = asked(port, content)
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"x-content-type-options: nosniff" in answer
@@ -132,7 +132,7 @@ def test_a_request_before_a_malformed_one_has_its_own_response(port: int) -> Non
         (b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 403, "forbidden"),
     ],
 )
-def test_a_refused_handshake_gets_a_problem_document(port: int, fields: bytes, status: int, code: str) -> None:
+def test_a_rejected_handshake_gets_a_problem_document(port: int, fields: bytes, status: int, code: str) -> None:
     head = b"GET /refused HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     answer = asked(port, head + fields + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 %d" % status)
@@ -177,7 +177,7 @@ def test_half_a_body_ends_with_408(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_a_body_that_drips_ends_with_408(port: int) -> None:
+def test_a_very_slow_body_ends_with_408(port: int) -> None:
     with connected(port) as connection:
         connection.sendall(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n")
         begun = time.monotonic()
@@ -188,7 +188,7 @@ def test_a_body_that_drips_ends_with_408(port: int) -> None:
         assert time.monotonic() - begun < 8
 
 
-def test_a_slow_response_is_not_cut(port: int) -> None:
+def test_a_slow_response_has_no_timeout(port: int) -> None:
     answer = asked(port, b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
     assert b"second" in answer
 

@@ -14,7 +14,9 @@ ASKS = {**PAGE, "access-control-request-method": "POST", "authorization": "Beare
 
 
 @pytest.mark.parametrize("path", ["/api/message", "/graphql", "/actions/statistics", "/health"])
-def test_a_page_of_a_configured_origin_may_ask(messenger: App, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_of_a_configured_origin_gets_a_response(
+    messenger: App, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", PAGE["origin"])
     asked = ask(messenger, "OPTIONS", path, headers=ASKS)
     assert (asked.status_code, asked.content) == (204, b"")
@@ -25,7 +27,7 @@ def test_a_page_of_a_configured_origin_may_ask(messenger: App, path: str, monkey
     assert "access-control-allow-origin" not in ask(messenger, "GET", path, headers=PAGE).headers
 
 
-def test_what_is_no_origin_stops_the_server(messenger: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_origin_stops_the_server(messenger: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", "example.com")
     with pytest.raises(InvalidDeclaration):
         Server(messenger)

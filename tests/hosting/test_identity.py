@@ -72,7 +72,7 @@ def ask(url: str, token: str | None, body: dict[str, str] | None = None) -> tupl
         return error.code, dict(error.headers), error.read().decode()
 
 
-def test_a_token_that_the_command_prints_opens_what_is_its_owner_s(served: str, tmp_path: Path) -> None:
+def test_a_token_that_the_command_prints_gives_access_to_its_owners_items(served: str, tmp_path: Path) -> None:
     ann, ben = (run(tmp_path, "token", "--subject", name) for name in ("ann", "ben"))
     assert (ann.returncode, ann.stderr) == (0, "")
     assert ask(f"{served}/api/diary", ann.stdout.strip(), {"id": "a"})[0] == 201

@@ -90,7 +90,7 @@ def post(client: httpx.AsyncClient, key: str) -> Any:
     return client.post("/api/note", json={"id": key})
 
 
-def test_reads_are_answered_and_writes_wait_while_another_process_has_the_lock(lock: sqlite3.Connection) -> None:
+def test_reads_are_served_and_writes_wait_while_another_process_has_the_lock(lock: sqlite3.Connection) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
         mutation = {"query": 'mutation { noteCreate(item: {id: "graphql"}) { id } }'}
         waiting = [asyncio.create_task(post(client, str(one))) for one in range(50)]
@@ -105,7 +105,7 @@ def test_reads_are_answered_and_writes_wait_while_another_process_has_the_lock(l
     talking(talk)
 
 
-def test_a_lock_that_stays_is_503_with_the_time_to_come_back(
+def test_a_lock_that_is_not_released_is_503_with_retry_after(
     lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_connection, "PATIENCE", 0.1)
@@ -119,9 +119,7 @@ def test_a_lock_that_stays_is_503_with_the_time_to_come_back(
     talking(talk)
 
 
-def test_more_waiting_writes_than_there_is_room_for_are_503_at_once(
-    lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_waiting_writes_are_503_at_once(lock: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_calls, "THREADS", 1)
     monkeypatch.setattr(embedded_calls, "MAX_WAITING", 1)
 
@@ -136,7 +134,7 @@ def test_more_waiting_writes_than_there_is_room_for_are_503_at_once(
     talking(talk)
 
 
-def test_reads_are_answered_and_writes_wait_while_an_action_is_in_a_transaction(path: Path) -> None:
+def test_reads_are_served_and_writes_wait_while_an_action_is_in_a_transaction(path: Path) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
         running = asyncio.create_task(client.post("/actions/long-transaction", json={}))
         while not BEGUN.is_set():
@@ -154,7 +152,7 @@ def test_reads_are_answered_and_writes_wait_while_an_action_is_in_a_transaction(
     talking(talk)
 
 
-def test_a_full_disk_is_not_ready_and_tells_no_caller_the_words_of_the_engine(path: Path) -> None:
+def test_a_full_disk_is_not_ready_and_no_response_has_the_engines_message(path: Path) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
         connection: Any = APP.engine._connection  # type: ignore[attr-defined]
         connection.rows("PRAGMA max_page_count = 1")
@@ -172,7 +170,7 @@ def test_a_full_disk_is_not_ready_and_tells_no_caller_the_words_of_the_engine(pa
     talking(talk)
 
 
-def test_a_file_that_was_deleted_is_not_ready_and_takes_no_writes(path: Path) -> None:
+def test_a_deleted_file_is_not_ready_and_accepts_no_writes(path: Path) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
         assert (await post(client, "a")).status_code == 201
         path.unlink()

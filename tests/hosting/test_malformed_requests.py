@@ -81,14 +81,14 @@ PATHS = ("/health", "/api/key", "/graphql", "/docs", "/pages/icon.svg", "/static
         ((b"host", b"[::1"),),
     ],
 )
-def test_one_host_is_needed(server: Server, path: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+def test_a_request_needs_one_host_header(server: Server, path: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
     status, found, body = ask(server, path, *headers)
     assert (status, json.loads(body)["code"]) == (400, "malformed_request")
     assert found["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("host", [b"", b"a", b"127.0.0.1:8000", b"[::1]:80", b"a_b.example", b"xn--a"])
-def test_a_host_may_be_any_name_or_address(server: Server, host: bytes) -> None:
+def test_any_name_or_address_is_a_valid_host(server: Server, host: bytes) -> None:
     assert ask(server, "/health", (b"host", host))[0] == 200
     assert ask(server, "/health", http_version="1.0")[0] == 200
     assert ask(server, "/health", http_version="2")[0] == 200
@@ -107,7 +107,7 @@ def test_a_path_is_percent_encoded_utf_8(server: Server, raw: bytes) -> None:
 @pytest.mark.parametrize(
     "path", ["\0", "a\0b", "a" * 300, "a/" * 3000, "\udc80", "../x", "..\\x", "icon.svg/x", "icon.svg\0", "\r\n"]
 )
-def test_an_odd_path_of_a_folder_is_not_found(server: Server, path: str) -> None:
+def test_an_invalid_path_of_a_folder_is_not_found(server: Server, path: str) -> None:
     for folder in ("/static/", "/pages/"):
         status, found, body = ask(server, folder + path, HOST, raw=b"/")
         assert (status, json.loads(body)["code"]) == (404, "not_found")
@@ -115,7 +115,7 @@ def test_an_odd_path_of_a_folder_is_not_found(server: Server, path: str) -> None
 
 
 @pytest.mark.parametrize("ranges", ["bytes=0-1", "bytes=5-1", "bytes=0-0,2-2,4-4", "bytes=99999999-", "x"])
-def test_a_file_is_sent_whole_whatever_range_is_asked_for(server: Server, ranges: str) -> None:
+def test_a_file_is_sent_whole_for_any_range(server: Server, ranges: str) -> None:
     whole = ask(server, "/pages/icon.svg", HOST)
     assert (whole[0], whole[1]["accept-ranges"]) == (200, "none")
     status, headers, body = ask(server, "/pages/icon.svg", HOST, (b"range", ranges.encode()))
@@ -125,13 +125,13 @@ def test_a_file_is_sent_whole_whatever_range_is_asked_for(server: Server, ranges
 @pytest.mark.parametrize(
     ("length", "status"), [("1" * 5000, 413), ("9" * 20, 413), ("0" * 5000 + "2", 422), ("²", 422), ("2, 2", 422)]
 )
-def test_any_content_length_has_an_answer(server: Server, length: str, status: int) -> None:
+def test_any_content_length_has_a_response(server: Server, length: str, status: int) -> None:
     headers = (HOST, (b"content-type", b"application/json"), (b"content-length", length.encode("latin-1")))
     assert ask(server, "/api/key", *headers, method="POST")[0] == status
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/openapi.json", "/"])
-def test_no_response_is_sniffed(server: Server, path: str) -> None:
+def test_every_response_has_nosniff(server: Server, path: str) -> None:
     assert ask(server, path, HOST)[1]["x-content-type-options"] == "nosniff"
     response = Rest(server._app).handle(Request("GET", path))
     assert answer_of(response)["headers"]["x-content-type-options"] == "nosniff"
@@ -139,7 +139,7 @@ def test_no_response_is_sniffed(server: Server, path: str) -> None:
 
 @pytest.mark.parametrize("accept", ["", "application/json", "application/graphql-response+json"])
 @pytest.mark.parametrize("query", ["{ keyCount }", "{ nothing }", "{"])
-def test_a_response_of_graphql_belongs_to_its_caller(server: Server, accept: str, query: str) -> None:
+def test_a_graphql_response_is_private(server: Server, accept: str, query: str) -> None:
     endpoint = GraphqlEndpoint(server._app)
     for request in (
         Request(

@@ -18,7 +18,7 @@ class Thing:
     id: str
 
 
-def test_files_that_are_not_built_are_not_found_and_the_start_says_so(
+def test_files_that_are_not_built_are_not_found_and_the_start_logs_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(pages, "HERE", tmp_path)

@@ -57,7 +57,7 @@ def corked() -> tuple[Corked, Transport, Loop]:
     return Corked(transport, loop), transport, loop  # type: ignore[arg-type]
 
 
-def test_what_is_written_in_one_turn_is_one_write(corked: tuple[Corked, Transport, Loop]) -> None:
+def test_writes_in_one_turn_of_the_event_loop_are_one_write(corked: tuple[Corked, Transport, Loop]) -> None:
     held, transport, loop = corked
     held.write(b"head")
     held.writelines([b" ", b"body"])
@@ -69,7 +69,7 @@ def test_what_is_written_in_one_turn_is_one_write(corked: tuple[Corked, Transpor
     assert transport.done == [b"head body", b"next"]
 
 
-def test_a_close_comes_after_what_was_written(corked: tuple[Corked, Transport, Loop]) -> None:
+def test_a_close_follows_the_buffered_writes(corked: tuple[Corked, Transport, Loop]) -> None:
     held, transport, loop = corked
     held.write(b"last")
     held.close()
@@ -77,7 +77,7 @@ def test_a_close_comes_after_what_was_written(corked: tuple[Corked, Transport, L
     assert transport.done == [b"last", "close"]
 
 
-def test_an_abort_drops_what_was_written(corked: tuple[Corked, Transport, Loop]) -> None:
+def test_an_abort_drops_the_buffered_writes(corked: tuple[Corked, Transport, Loop]) -> None:
     held, transport, loop = corked
     held.write(b"last")
     held.abort()
@@ -85,14 +85,14 @@ def test_an_abort_drops_what_was_written(corked: tuple[Corked, Transport, Loop])
     assert transport.done == ["abort"]
 
 
-def test_no_more_is_held_than_a_bound(corked: tuple[Corked, Transport, Loop]) -> None:
+def test_the_buffer_is_limited(corked: tuple[Corked, Transport, Loop]) -> None:
     held, transport, _ = corked
     for _ in range(5):
         held.write(b"x" * (MAX_BUFFERED // 2))
     assert [len(one) for one in transport.done] == [3 * (MAX_BUFFERED // 2)]
 
 
-def test_all_else_is_the_transports(corked: tuple[Corked, Transport, Loop]) -> None:
+def test_other_methods_are_those_of_the_transport(corked: tuple[Corked, Transport, Loop]) -> None:
     held, _, _ = corked
     assert (held.get_write_buffer_size(), held.get_extra_info("peername")) == (False, "peername")
 
@@ -141,7 +141,7 @@ def connected(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), 10)
 
 
-def test_a_response_comes_in_one_piece(port: int) -> None:
+def test_a_response_is_one_packet(port: int) -> None:
     with connected(port) as connection:
         for _ in range(20):
             connection.sendall(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello")
@@ -158,7 +158,7 @@ def test_pipelined_requests_are_answered_in_order(port: int) -> None:
     assert found.index(b"\r\n\r\na") < found.index(b"\r\n\r\nb") < found.index(b"204 No Content")
 
 
-def test_a_body_that_is_waited_for_is_asked_for(port: int) -> None:
+def test_a_client_that_expects_100_continue_gets_it(port: int) -> None:
     with connected(port) as connection:
         connection.sendall(b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 100 Continue")
@@ -166,7 +166,7 @@ def test_a_body_that_is_waited_for_is_asked_for(port: int) -> None:
         assert connection.recv(65536).endswith(b"ok")
 
 
-def test_a_stream_comes_as_it_is_made(port: int) -> None:
+def test_a_stream_is_sent_as_it_is_produced(port: int) -> None:
     with connected(port) as connection:
         connection.sendall(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n")
         first = connection.recv(65536)

@@ -31,14 +31,14 @@ class Clock:
         (" 5/h ", Rate(5, 3600, 5)),
     ],
 )
-def test_rates_as_they_are_configured(configured: str | None, rate: Rate | None) -> None:
+def test_rates_are_parsed(configured: str | None, rate: Rate | None) -> None:
     assert rate_of(configured) == rate
 
 
 @pytest.mark.parametrize(
     "configured", ["", "0/s", "10", "10/d", "-1/s", "1.5/s", "10/s burst 0", "10/s  burst 1", "٣/s"]
 )
-def test_what_is_no_rate_stops_the_server(messenger: App, configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_rate_stops_the_start(messenger: App, configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidDeclaration):
         rate_of(configured)
     monkeypatch.setenv("PERSISTY_RATE_LIMIT", configured or " ")
@@ -46,7 +46,7 @@ def test_what_is_no_rate_stops_the_server(messenger: App, configured: str, monke
         Server(messenger)
 
 
-def test_a_burst_may_come_at_once_and_the_rest_in_time() -> None:
+def test_a_burst_is_allowed_at_once_and_the_rest_at_the_rate() -> None:
     clock = Clock()
     buckets = Buckets(Rate(10, 1, 3), clock=clock)
     assert [buckets.take("a") for _ in range(3)] == [None] * 3
@@ -61,7 +61,7 @@ def test_a_burst_may_come_at_once_and_the_rest_in_time() -> None:
     assert [buckets.take("a") is None for _ in range(4)] == [True] * 3 + [False]
 
 
-def test_over_time_as_many_are_let_through_as_the_rate_says() -> None:
+def test_over_time_the_rate_is_allowed() -> None:
     clock = Clock()
     buckets = Buckets(Rate(7, 1, 2), clock=clock)
     through = 0
@@ -71,7 +71,7 @@ def test_over_time_as_many_are_let_through_as_the_rate_says() -> None:
     assert 695 <= through <= 702
 
 
-def test_no_more_callers_are_remembered_than_there_are_places() -> None:
+def test_the_number_of_buckets_is_limited() -> None:
     buckets = Buckets(Rate(1, 3600, 1), places=100, clock=Clock())
     for number in range(1000):
         buckets.take(f"caller {number}")
@@ -117,7 +117,7 @@ def statuses(answers: list[httpx.Response]) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-def test_an_address_that_asks_too_often_is_told_when_to_come_back(client: Any) -> None:
+def test_an_address_beyond_the_limit_gets_429_with_retry_after(client: Any) -> None:
     answers = client("192.0.2.1", "/actions/statistics", 4, origin="https://a.example")
     assert statuses(answers) == [200, 200, 200, 429]
     refused = answers[-1]
@@ -127,7 +127,7 @@ def test_an_address_that_asks_too_often_is_told_when_to_come_back(client: Any) -
     assert statuses(client("192.0.2.2", "/actions/statistics", 1)) == [200]
 
 
-def test_whoever_is_known_is_counted_by_name_wherever_it_is(messenger: App, client: Any) -> None:
+def test_an_authenticated_caller_is_counted_by_subject_from_any_address(messenger: App, client: Any) -> None:
     ann, ben = bearer(messenger, "ann"), bearer(messenger, "ben")
     assert statuses(client("192.0.2.1", "/actions/statistics", 2, **ann)) == [200, 200]
     assert statuses(client("192.0.2.2", "/actions/statistics", 2, **ann)) == [200, 429]
@@ -135,15 +135,15 @@ def test_whoever_is_known_is_counted_by_name_wherever_it_is(messenger: App, clie
     assert statuses(client("192.0.2.2", "/actions/statistics", 1)) == [200]
 
 
-def test_surfaces_share_what_a_caller_may(client: Any) -> None:
+def test_surfaces_share_the_limit_of_a_caller(client: Any) -> None:
     assert 429 not in statuses(client("192.0.2.1", "/graphql", 1) + client("192.0.2.1", "/api/user", 1))
     assert statuses(client("192.0.2.1", "/actions/statistics", 2)) == [200, 429]
 
 
-def test_tokens_that_do_not_count_are_counted(client: Any) -> None:
+def test_requests_with_invalid_tokens_are_counted(client: Any) -> None:
     assert statuses(client("192.0.2.1", "/api/user", 4, authorization="Bearer x")) == [401, 401, 401, 429]
 
 
-def test_whoever_watches_over_the_server_may_always_ask(client: Any) -> None:
+def test_health_and_readiness_are_not_limited(client: Any) -> None:
     assert statuses(client("192.0.2.1", "/health", 9)) == [200] * 9
     assert 429 not in statuses(client("192.0.2.1", "/ready", 9))

@@ -75,7 +75,7 @@ def serving(app: App, **options: Any) -> Readiness:
     return readiness
 
 
-def test_the_stage_is_told_and_the_engine_not_asked_in_any_but_one(app: App) -> None:
+def test_the_engine_is_checked_only_while_serving(app: App) -> None:
     readiness = Readiness(app)
     for stage in ("starting", "draining"):
         readiness.stage = stage
@@ -87,7 +87,7 @@ def test_the_stage_is_told_and_the_engine_not_asked_in_any_but_one(app: App) -> 
     assert engine_in(app).asked == 0
 
 
-def test_the_engine_is_asked_once_in_a_while_however_many_ask(app: App) -> None:
+def test_the_engine_is_checked_once_for_many_requests(app: App) -> None:
     now = [100.0]
     readiness = serving(app, clock=lambda: now[0])
 
@@ -107,7 +107,7 @@ def test_the_engine_is_asked_once_in_a_while_however_many_ask(app: App) -> None:
     assert engine_in(app).asked == 3
 
 
-def test_an_engine_that_does_not_answer_is_waited_for_shortly_and_not_asked_again(app: App) -> None:
+def test_an_engine_that_does_not_respond_is_not_ready_and_not_checked_again(app: App) -> None:
     readiness = serving(app, patience=0.05)
     engine_in(app).lets.clear()
 
@@ -124,7 +124,7 @@ def test_an_engine_that_does_not_answer_is_waited_for_shortly_and_not_asked_agai
     asyncio.run(run())
 
 
-def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
+def test_a_disconnected_client_does_not_cancel_the_check(app: App) -> None:
     readiness = serving(app)
     engine_in(app).lets.clear()
 
@@ -141,7 +141,7 @@ def test_who_leaves_does_not_take_the_question_along(app: App) -> None:
     asyncio.run(run())
 
 
-def test_liveness_does_not_touch_the_engine_and_asks_for_no_credentials(app: App) -> None:
+def test_liveness_needs_neither_the_engine_nor_credentials(app: App) -> None:
     app._engines.connections.clear()
     app._engines.url = "nonsense://"
     assert ask(app, "GET", "/health", headers={"authorization": "Bearer nonsense"}).json() == {"status": "ok"}
@@ -179,7 +179,7 @@ def test_a_server_is_ready_from_its_start_to_its_end(messenger: App) -> None:
 
 
 @pytest.mark.parametrize("name", ["memory", "sqlite", "postgresql", "dynamodb-moto"])
-def test_every_engine_answers_once_there_are_tables(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_every_engine_is_ready_once_tables_exist(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     server, url = ENGINES[name]
     place = tmp_path if server == "sqlite_folder" else server and request.getfixturevalue(server)
     app = App("ready", items=[Visit, Note], url=url.format(place=place, process=os.getpid(), stage="ready"))

@@ -27,7 +27,7 @@ def seed(app):
 """
 
 
-def test_a_change_is_seen_and_a_mistake_waits_for_the_next(tmp_path: Path) -> None:
+def test_a_change_reloads_and_a_mistake_waits_for_the_next_change(tmp_path: Path) -> None:
     source = tmp_path / "notes.py"
     source.write_text(APP.format(url="sqlite:///notes.db"))
     with serving(tmp_path, "notes:app", "--reload", "--seed", "notes:seed") as served:
@@ -48,7 +48,7 @@ def test_a_change_is_seen_and_a_mistake_waits_for_the_next(tmp_path: Path) -> No
         assert served.out.count("/graphiql") == 1  # what is where is told once
 
 
-def test_what_is_lost_with_a_process_is_seeded_in_the_next(tmp_path: Path) -> None:
+def test_an_engine_in_memory_is_seeded_again_after_a_reload(tmp_path: Path) -> None:
     source = tmp_path / "notes.py"
     source.write_text(APP.format(url="memory://"))
     with serving(tmp_path, "notes:app", "--reload", "--seed", "notes:seed") as served:

@@ -154,7 +154,7 @@ def test_two_mounts_of_one_app_have_a_document_each(app: App) -> None:
 
 
 @pytest.mark.parametrize("given", ["shop", "/a b", "//", "/a//b", "/a/../b", "http://x/y", "/ä", "/a?b"])
-def test_a_root_path_that_is_none_stops_the_start(app: App, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_root_path_stops_the_start(app: App, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_ROOT_PATH", given)
     if given.strip("/"):
         with pytest.raises(InvalidDeclaration) as caught:

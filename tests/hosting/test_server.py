@@ -52,7 +52,7 @@ REQUESTS: list[tuple[str, str, str, bytes]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "query", "body"), REQUESTS)
-def test_the_server_gives_the_bytes_of_the_surface(
+def test_the_server_sends_the_bytes_of_the_surface(
     messenger: App, method: str, path: str, query: str, body: bytes
 ) -> None:
     expected = Rest(messenger).handle(Request(method, path, query, JSON, body, Caller(str(ANN))))
@@ -71,14 +71,14 @@ def test_an_item_created_over_http_is_found_at_its_location(messenger: App) -> N
     assert ask(messenger, "DELETE", made.headers["location"], headers=ann).status_code == 204
 
 
-def test_graphql_and_custom_actions_answer_beside_rest(messenger: App) -> None:
+def test_graphql_and_custom_actions_are_served_next_to_rest(messenger: App) -> None:
     query = "{ userCount statistics { users messages } }"
     answer = ask(messenger, "POST", "/graphql", json={"query": query}, headers=bearer(messenger)).json()
     assert answer == {"data": {"userCount": 3, "statistics": {"users": 3, "messages": 5}}}
     assert ask(messenger, "GET", "/actions/statistics").json() == {"users": 3, "messages": 5}
 
 
-def test_a_body_over_the_limit_is_refused_before_it_is_read(messenger: App) -> None:
+def test_a_body_over_the_limit_is_rejected_before_it_is_read(messenger: App) -> None:
     read = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -94,7 +94,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read(messenger: App) -> N
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/graphiql"])
-def test_pages_name_no_other_host_and_forbid_the_browser_to_ask_one(messenger: App, path: str) -> None:
+def test_pages_load_nothing_from_other_hosts_and_forbid_it(messenger: App, path: str) -> None:
     page = ask(messenger, "GET", path)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -114,7 +114,7 @@ def test_files_outside_of_the_pages_are_not_served(messenger: App) -> None:
     assert (HERE / "server.py").exists()
 
 
-def test_half_a_body_is_not_carried_out(messenger: App) -> None:
+def test_a_request_with_an_incomplete_body_is_not_executed(messenger: App) -> None:
     server, sent = Server(messenger), list[Any]()
     parts = iter([{"type": "http.request", "body": b'{"text":"half"}', "more_body": True}, {"type": "http.disconnect"}])
 

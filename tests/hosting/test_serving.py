@@ -53,7 +53,7 @@ class Asked(threading.Thread):
                 self.told += piece
 
 
-def test_every_line_of_the_log_is_json_and_none_tells_what_may_be_a_secret(folder: Path) -> None:
+def test_every_log_line_is_json_without_secrets(folder: Path) -> None:
     with serving(folder, "slow:app", "--seed", "slow:seed") as served:
         hidden = {"authorization": "Bearer in-a-header", "x-request-id": "mine", "user-agent": "in-an-agent"}
         assert served.get("/api/note/00001?fields=in-a-query", headers=hidden).status_code == 401
@@ -84,7 +84,7 @@ def test_every_line_of_the_log_is_json_and_none_tells_what_may_be_a_secret(folde
         assert "secret of the trace" in error["error"]  # from the thread that the action ran in
 
 
-def test_requests_are_not_logged_where_nobody_wants_it(folder: Path) -> None:
+def test_the_access_log_can_be_off(folder: Path) -> None:
     with serving(folder, "slow:app", "--no-access-log") as served:
         assert served.get("/api/note").status_code == 200
         assert served.get("/metrics").status_code == 404
@@ -94,7 +94,7 @@ def test_requests_are_not_logged_where_nobody_wants_it(folder: Path) -> None:
         assert requests(served) == []
 
 
-def test_metrics_are_told_where_they_are_wanted(folder: Path) -> None:
+def test_metrics_are_served_if_they_are_on(folder: Path) -> None:
     with serving(folder, "slow:app", PERSISTY_METRICS="on", PERSISTY_ACCESS_LOG="off") as served:
         assert "/metrics" in served.out
         for number in range(30):
@@ -105,7 +105,7 @@ def test_metrics_are_told_where_they_are_wanted(folder: Path) -> None:
         assert requests(served) == []
 
 
-def test_what_runs_may_end_and_nothing_new_begins(folder: Path) -> None:
+def test_shutdown_finishes_running_requests_and_accepts_no_new_ones(folder: Path) -> None:
     with serving(folder, "slow:app") as served:
         running = Asked(served.port, "/actions/slow")
         eventually((folder / "running").exists)
@@ -122,7 +122,7 @@ def test_what_runs_may_end_and_nothing_new_begins(folder: Path) -> None:
         assert "Application shutdown complete" in served.log  # so the engine was closed after that
 
 
-def test_a_stream_that_began_is_sent_to_its_end(folder: Path) -> None:
+def test_shutdown_sends_a_running_stream_to_its_end(folder: Path) -> None:
     with (
         serving(folder, "slow:app", "--seed", "slow:seed") as served,
         socket.socket() as connection,
@@ -140,7 +140,7 @@ def test_a_stream_that_began_is_sent_to_its_end(folder: Path) -> None:
         assert told.endswith(b"0\r\n\r\n")
 
 
-def test_what_does_not_end_in_time_is_given_up(folder: Path) -> None:
+def test_shutdown_aborts_requests_after_its_timeout(folder: Path) -> None:
     with serving(folder, "slow:app", "--drain-timeout", "0.5") as served:
         Asked(served.port, "/actions/slow")
         eventually((folder / "running").exists)
@@ -150,7 +150,7 @@ def test_what_does_not_end_in_time_is_given_up(folder: Path) -> None:
         assert "timeout graceful shutdown exceeded" in served.log
 
 
-def test_a_load_balancer_is_told_before_connections_are_refused(folder: Path) -> None:
+def test_ready_is_503_before_connections_are_refused(folder: Path) -> None:
     with serving(folder, "slow:app", PERSISTY_DRAIN_DELAY="600") as served:
         assert served.get("/ready").json() == {"status": "ready"}
         served.process.send_signal(signal.SIGTERM)
@@ -162,7 +162,7 @@ def test_a_load_balancer_is_told_before_connections_are_refused(folder: Path) ->
         served.process.wait(20)
 
 
-def test_workers_share_the_socket_and_what_is_kept(folder: Path) -> None:
+def test_workers_share_the_socket_and_the_data(folder: Path) -> None:
     url = f"sqlite:///{folder}/notes.db"
     with serving(folder, "slow:app", "--workers", "2", "--seed", "slow:seed", "--url", url) as served:
         eventually(lambda: served.log.count("Application startup complete") == 2)
@@ -173,7 +173,7 @@ def test_workers_share_the_socket_and_what_is_kept(folder: Path) -> None:
         assert served.log.count("Application shutdown complete") == 2
 
 
-def test_every_worker_tells_the_metrics_of_all_and_one_that_died_is_running_nothing(folder: Path) -> None:
+def test_every_worker_serves_the_metrics_of_all_and_a_dead_one_has_no_running_requests(folder: Path) -> None:
     url = f"sqlite:///{folder}/notes.db"
     with serving(folder, "slow:app", "--workers", "2", "--metrics", "--url", url) as served:
         eventually(lambda: served.log.count("Application startup complete") == 2)
@@ -201,6 +201,6 @@ def test_every_worker_tells_the_metrics_of_all_and_one_that_died_is_running_noth
         (("--workers", "2", "--reload"), "leave out --workers"),
     ],
 )
-def test_options_that_cannot_go_together(folder: Path, options: tuple[str, ...], told: str) -> None:
+def test_options_that_exclude_each_other_are_usage_errors(folder: Path, options: tuple[str, ...], told: str) -> None:
     done = run(folder, "serve", "slow:app", "--port", "0", *options)
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr

@@ -87,7 +87,7 @@ def run(made: Made, here: bool, leaves: Callable[[list[bytes]], bool], meanwhile
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_chunks_are_sent_one_by_one_and_made_where_the_engine_wants_it(here: bool) -> None:
+def test_chunks_are_sent_one_by_one_and_produced_in_the_loop_or_a_thread(here: bool) -> None:
     made = Made(4)
     sent = run(made, here, lambda bodies: False)
     assert [one["body"] for one in sent] == [b"0", b"1", b"2", b"3", b""]
@@ -97,7 +97,7 @@ def test_chunks_are_sent_one_by_one_and_made_where_the_engine_wants_it(here: boo
     assert made.closed
 
 
-def test_others_are_served_between_two_chunks() -> None:
+def test_other_requests_are_served_between_two_chunks() -> None:
     meanwhile: list[int] = []
     sent = run(Made(10), True, lambda bodies: False, meanwhile)
     assert len(meanwhile) == 3
@@ -105,7 +105,7 @@ def test_others_are_served_between_two_chunks() -> None:
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_nothing_more_is_made_for_a_client_that_is_gone(here: bool) -> None:
+def test_no_chunk_is_produced_for_a_disconnected_client(here: bool) -> None:
     made = Made(1000)
     sent = run(made, here, lambda bodies: len(bodies) == 3)
     assert made.closed
@@ -127,7 +127,7 @@ def served() -> Iterator[tuple[App, int]]:
     thread.join(10)
 
 
-def test_a_client_gets_every_line_and_knows_the_end(served: tuple[App, int]) -> None:
+def test_a_client_gets_every_line_and_the_end_of_the_stream(served: tuple[App, int]) -> None:
     url = f"http://127.0.0.1:{served[1]}/api/entry"
     for coding in ("identity", "gzip"):
         headers = {"accept": LINES, "accept-encoding": coding}
@@ -143,7 +143,7 @@ def test_a_client_gets_every_line_and_knows_the_end(served: tuple[App, int]) -> 
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_query")
 
 
-def test_an_export_ends_when_its_client_leaves_and_others_are_served_meanwhile(served: tuple[App, int]) -> None:
+def test_an_export_ends_when_its_client_disconnects_and_others_are_served_meanwhile(served: tuple[App, int]) -> None:
     app, port = served
     asked: list[None] = []
     backend: Any = context_of(app.store(Entry)).backend
@@ -166,7 +166,7 @@ def test_an_export_ends_when_its_client_leaves_and_others_are_served_meanwhile(s
     assert 1 <= len(asked) < PAGES
 
 
-def test_what_a_function_on_aws_answers_is_what_is_streamed_here() -> None:
+def test_a_function_on_aws_returns_what_the_server_streams() -> None:
     rest = Rest(entries(2))
     for coding in ("", "gzip"):
         request = Request("GET", "/api/entry", "order=id", {"accept": LINES, "accept-encoding": coding})

@@ -92,7 +92,7 @@ def test_a_whole_response_has_the_bytes_of_one_in_two_messages(port: int, path: 
 
 
 @pytest.mark.parametrize("value", ["a\r\nset-cookie: b", "a\nb", "a\rb", "a\0b", "\x7f", "a\r\n"])
-def test_a_header_with_a_control_character_is_refused(value: str) -> None:
+def test_a_header_with_a_control_character_is_rejected(value: str) -> None:
     with pytest.raises(ValueError, match="control character"):
         whole(Response(200, {"location": value}), "id")
     with pytest.raises(ValueError, match="control character"):
@@ -115,7 +115,7 @@ def answered(application: Any, path: str) -> list[Any]:
     return messages
 
 
-def test_the_server_sends_a_whole_response_to_a_host_that_takes_it() -> None:
+def test_the_server_sends_a_whole_response_to_a_host_that_supports_it() -> None:
     app = App("notes", items=[Note], url="memory://")
     [message] = answered(Server(app), "/api/note")
     assert (message["type"], message["status"]) == (WHOLE, 200)

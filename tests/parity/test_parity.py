@@ -32,21 +32,21 @@ def told(row: Row) -> str:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_http_api_answers_as_the_server_does(engine: str) -> None:
+def test_an_http_api_responds_like_the_server(engine: str) -> None:
     (theirs, stored), (ours, kept) = answers("gateway", engine), answers("hosted", engine)
     for row, one, other in zip(ROWS, ours, theirs, strict=True):
         assert one == other, told(row)
     assert stored == kept
 
 
-def test_engines_answer_alike() -> None:
+def test_engines_have_the_same_responses() -> None:
     (first, stored), (second, kept) = answers("hosted", "memory"), answers("hosted", "sqlite")
     for row, one, other in zip(ROWS, first, second, strict=True):
         assert one == other, told(row)
     assert stored == kept
 
 
-def test_appsync_answers_as_the_server_does() -> None:
+def test_appsync_responds_like_the_server() -> None:
     (theirs, stored), (ours, kept) = answers("appsync", "memory", True), answers("hosted", "memory", True)
     for row, (_, one), (_, other) in zip(GRAPHQL, ours, theirs, strict=True):
         assert as_appsync(one) == as_appsync(other), told(row)
@@ -62,7 +62,7 @@ def test_no_host_sends_an_attribute_that_no_caller_may_read(host: str) -> None:
     assert [who for who, body in costs.items() if b'"cost": 1' in body or b'"cost":1' in body] == ["staff"]
 
 
-def test_the_table_tells_something() -> None:
+def test_the_table_has_every_kind_of_request() -> None:
     """A table of refusals alone would prove little."""
     found, stored = answers("hosted", "memory")
     statuses = {status for status, _ in found}

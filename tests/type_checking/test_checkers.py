@@ -38,15 +38,15 @@ def reports(request: pytest.FixtureRequest, folder: Path, snippets: list[str]) -
     return CHECKERS[request.param](folder)
 
 
-def test_what_is_right_is_accepted(reports: Reports) -> None:
+def test_valid_code_is_accepted(reports: Reports) -> None:
     assert reports.get("accepted.py", {}) == {}
 
 
-def test_each_wrong_line_is_refused_and_no_other(reports: Reports) -> None:
+def test_each_wrong_line_is_rejected_and_no_other(reports: Reports) -> None:
     _refuses_marked_lines((HERE / "refused.py").read_text(), reports["refused.py"])
 
 
-def test_a_guard_that_lacks_a_step_is_refused(reports: Reports) -> None:
+def test_a_guard_that_lacks_a_step_is_rejected(reports: Reports) -> None:
     _refuses_marked_lines(guards(MARK), reports["guards.py"])
 
 
@@ -63,5 +63,5 @@ def _refuses_marked_lines(source: str, found: dict[int, str]) -> None:
     assert {number: found[number] for number in found.keys() - wrong} == {}
 
 
-def test_what_is_accepted_runs() -> None:
+def test_the_accepted_code_runs() -> None:
     runpy.run_path(str(HERE / "accepted.py"))

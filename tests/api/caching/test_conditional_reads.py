@@ -29,9 +29,7 @@ from .items import (
 @pytest.mark.parametrize(
     "path", ["/api/versioned/1", "/api/versioned", "/api/versioned-count", "/api/versioned-batch?key=1"]
 )
-def test_a_get_that_knows_the_version_is_answered_without_it_but_with_the_validators(
-    app: App, ask: Client, path: str
-) -> None:
+def test_a_get_with_the_current_etag_gets_304_with_the_validators(app: App, ask: Client, path: str) -> None:
     app.store(Versioned).create({"id": "1"})
     path, _, query = path.partition("?")
     full = ask("GET", path, query=query)
@@ -49,20 +47,20 @@ def test_a_get_that_knows_the_version_is_answered_without_it_but_with_the_valida
     assert changed.headers["etag"] != full.headers["etag"]
 
 
-def test_the_tag_of_an_item_tells_its_version_and_that_of_anything_else_its_content(ask: Client, etag: Any) -> None:
+def test_the_etag_of_an_item_has_its_version_and_other_etags_hash_the_content(ask: Client, etag: Any) -> None:
     assert re.fullmatch(r'"1\.[0-9a-f]{24}"', etag(Versioned))
     assert re.fullmatch(r'"[0-9a-f]{24}"', etag(Plain))
     assert re.fullmatch(r'"[0-9a-f]{24}"', ask("GET", "/api/versioned").headers["etag"])
 
 
-def test_who_may_write_what_it_may_not_read_hears_of_no_version(ask: Client) -> None:
+def test_a_write_of_an_unreadable_item_returns_no_version(ask: Client) -> None:
     made = ask("POST", "/api/dropped", {"id": "1", "text": "x"})
     assert (made.status, json.loads(made.body)) == (201, {"id": "1"})
     assert "last-modified" not in made.headers
     assert re.fullmatch(r'"[0-9a-f]{24}"', made.headers["etag"])
 
 
-def test_callers_who_see_different_parts_of_an_item_have_different_tags(app: App, ask: Client) -> None:
+def test_callers_that_see_different_attributes_have_different_etags(app: App, ask: Client) -> None:
     app.store(Partly).create({"id": "1", "note": "secret"})
     seen, whole = ask("GET", "/api/partly/1"), ask("GET", "/api/partly/1", caller=BOB)
     assert b"secret" in whole.body
@@ -71,9 +69,7 @@ def test_callers_who_see_different_parts_of_an_item_have_different_tags(app: App
     assert ask("GET", "/api/partly/1", if_none_match=whole.headers["etag"]).status == 200
 
 
-def test_a_version_that_some_may_not_see_is_in_no_tag_and_a_time_that_none_may_see_in_no_header(
-    app: App, ask: Client, etag: Any
-) -> None:
+def test_a_version_or_time_that_a_caller_may_not_read_is_in_no_header(app: App, ask: Client, etag: Any) -> None:
     assert "." not in etag(Covert)
     for caller in (ANN, BOB):
         headers = ask("GET", "/api/covert/1", caller=caller).headers
@@ -96,7 +92,7 @@ def test_a_version_that_some_may_not_see_is_in_no_tag_and_a_time_that_none_may_s
         ("/actions/stamped", "private, max-age=90", "authorization"),
     ],
 )
-def test_what_caches_may_keep_follows_from_who_may_read(
+def test_cache_control_follows_from_the_access_rules(
     app: App, ask: Client, path: str, control: str, vary: str | None
 ) -> None:
     for item in (Versioned, Open, Closed, Partly):
@@ -106,7 +102,7 @@ def test_what_caches_may_keep_follows_from_who_may_read(
     assert "etag" in headers
 
 
-def test_a_cache_control_of_the_apps_own_is_asked_and_its_words_put_right(ask: Client) -> None:
+def test_an_actions_own_cache_control_is_used_and_corrected(ask: Client) -> None:
     headers = ask("GET", "/actions/own").headers
     assert re.fullmatch(r"public, max-age=\d{9,}", headers["cache-control"])
     assert re.fullmatch(r'"[0-9a-f]{24}"', headers["etag"])  # whatever it says, a header is one line
@@ -114,13 +110,13 @@ def test_a_cache_control_of_the_apps_own_is_asked_and_its_words_put_right(ask: C
     assert ask("GET", "/actions/own", if_modified_since=headers["last-modified"]).status == 304
 
 
-def test_an_action_tells_when_its_result_changed(ask: Client) -> None:
+def test_an_action_can_set_last_modified(ask: Client) -> None:
     response = ask("GET", "/actions/stamped")
     assert response.headers["last-modified"] == "Fri, 02 Jan 2026 03:04:05 GMT"
     assert ask("GET", "/actions/stamped", if_none_match=response.headers["etag"]).status == 304
 
 
-def test_a_refusal_is_not_kept_by_any_cache(ask: Client) -> None:
+def test_an_error_is_never_cached(ask: Client) -> None:
     for path, query in (("/api/versioned/none", ""), ("/api/nothing", ""), ("/api/versioned", "x=1")):
         headers = ask("GET", path, query=query).headers
         assert (headers["cache-control"], headers.get("etag")) == ("no-store", None)
@@ -136,7 +132,9 @@ DATES = [
 
 
 @pytest.mark.parametrize(("date", "known"), DATES)
-def test_if_modified_since_counts_in_seconds_and_in_every_form_of_a_date(ask: Client, date: str, known: bool) -> None:
+def test_if_modified_since_has_a_precision_of_seconds_and_accepts_every_date_format(
+    ask: Client, date: str, known: bool
+) -> None:
     assert ask("GET", "/actions/stamped", if_modified_since=date).status == (304 if known else 200)
     assert ask("GET", "/actions/stamped", if_unmodified_since=date).status == (200 if known else 412)
 
@@ -144,12 +142,12 @@ def test_if_modified_since_counts_in_seconds_and_in_every_form_of_a_date(ask: Cl
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "2026-01-02T03:04:05Z", "Fri, 32 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 24:04:05 GMT"]
 )
-def test_a_date_that_is_none_is_ignored(ask: Client, date: str) -> None:
+def test_a_malformed_date_is_ignored(ask: Client, date: str) -> None:
     assert ask("GET", "/actions/stamped", if_modified_since=date).status == 200
     assert ask("GET", "/actions/stamped", if_unmodified_since=date).status == 200
 
 
-def test_tags_are_compared_as_each_header_asks_and_count_before_dates(ask: Client) -> None:
+def test_etags_are_compared_by_the_rules_of_each_header_and_take_precedence_over_dates(ask: Client) -> None:
     tag = ask("GET", "/actions/stamped").headers["etag"]
     old, new = "Thu, 01 Jan 2026 00:00:00 GMT", "Sat, 03 Jan 2026 00:00:00 GMT"
     asked: list[tuple[Mapping[str, str], int]] = [
@@ -177,7 +175,7 @@ def test_tags_are_compared_as_each_header_asks_and_count_before_dates(ask: Clien
     assert [(headers, ask("GET", "/actions/stamped", **headers).status) for headers, _ in asked] == asked
 
 
-def test_last_modified_is_told_of_items_that_keep_it(app: App, ask: Client, etag: Any) -> None:
+def test_items_with_a_time_of_change_have_last_modified(app: App, ask: Client, etag: Any) -> None:
     etag(Dated)
     [item] = app.store(Dated).search()
     told = ask("GET", "/api/dated/1").headers["last-modified"]

@@ -24,7 +24,7 @@ def code(response: Response) -> Any:
 
 @pytest.mark.parametrize("item", [Versioned, Dated, Plain, Covert])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_a_write_of_another_version_than_is_known_is_refused(
+def test_a_write_with_an_outdated_etag_is_rejected(
     app: App, ask: Client, etag: Any, item: type[Any], method: str
 ) -> None:
     tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
@@ -38,7 +38,7 @@ def test_a_write_of_another_version_than_is_known_is_refused(
     assert ask(method, path, body, if_match=f'"other", {now}').status == (200 if method == "PATCH" else 204)
 
 
-def test_the_answer_to_a_write_tells_the_validators_of_what_it_made(ask: Client) -> None:
+def test_the_response_to_a_write_has_the_validators_of_the_new_version(ask: Client) -> None:
     made = ask("POST", "/api/versioned", {"id": "1"})
     assert made.headers["etag"] == ask("GET", "/api/versioned/1").headers["etag"]
     changed = ask("PATCH", "/api/versioned/1", {"text": "a"}, if_match=made.headers["etag"])
@@ -51,7 +51,7 @@ ROUND_TRIPS = [(Versioned, ["write"]), (Dated, ["read", "write"]), (Plain, ["rea
 
 
 @pytest.mark.parametrize(("item", "calls"), ROUND_TRIPS)
-def test_a_conditional_write_asks_the_engine_no_more_than_it_must(
+def test_a_conditional_write_makes_the_fewest_engine_calls(
     app: App, ask: Client, etag: Any, item: type[Any], calls: list[str]
 ) -> None:
     tag, path = etag(item), f"/api/{item.__name__.lower()}/1"
@@ -77,7 +77,7 @@ THEIRS: list[tuple[type[Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("item", "change"), THEIRS)
-def test_who_writes_between_the_read_and_the_write_is_not_overwritten(
+def test_a_write_between_the_read_and_the_write_is_not_overwritten(
     app: App, ask: Client, item: type[Any], change: dict[str, Any]
 ) -> None:
     known = item.__persisty__.attributes
@@ -100,7 +100,9 @@ def test_who_writes_between_the_read_and_the_write_is_not_overwritten(
 
 @pytest.mark.parametrize("item", [Versioned, Plain])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-def test_any_version_is_one_that_is_there(ask: Client, etag: Any, item: type[Any], method: str) -> None:
+def test_a_missing_item_is_404_and_if_match_any_matches_every_version(
+    ask: Client, etag: Any, item: type[Any], method: str
+) -> None:
     path, body = f"/api/{item.__name__.lower()}/1", {"text": "x"} if method == "PATCH" else None
     for headers in ({"if_match": "*"}, {"if_match": '"a"'}, {"if_none_match": "*"}, {}):
         assert (found := ask(method, path, body, **headers)).status == 404, found  # type: ignore[arg-type]
@@ -114,12 +116,12 @@ def test_any_version_is_one_that_is_there(ask: Client, etag: Any, item: type[Any
 @pytest.mark.parametrize(
     "tag", ['"1"', '"x.1"', '".1"', '"-1.1"', '"٣.1"', f'"{10**18}{10**18}.1"', f'"{2**64 - 1}.1"', "1.1"]
 )
-def test_a_tag_that_tells_no_version_is_that_of_another(ask: Client, etag: Any, tag: str) -> None:
+def test_a_malformed_version_in_an_etag_does_not_match(ask: Client, etag: Any, tag: str) -> None:
     etag(Versioned)
     assert ask("PATCH", "/api/versioned/1", {"text": "x"}, if_match=tag).status == 412
 
 
-def test_if_unmodified_since_holds_where_there_is_a_time(app: App, ask: Client, etag: Any) -> None:
+def test_if_unmodified_since_is_checked_for_items_with_a_time(app: App, ask: Client, etag: Any) -> None:
     etag(Dated), etag(Plain)
     told = ask("GET", "/api/dated/1").headers["last-modified"]
     old = "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -133,16 +135,14 @@ def test_if_unmodified_since_holds_where_there_is_a_time(app: App, ask: Client, 
     assert ask("DELETE", "/api/dated/1", if_match=tag, if_unmodified_since=old).status == 204  # the tag says more
 
 
-def test_conditions_in_the_query_and_in_the_headers_both_have_to_hold(ask: Client, etag: Any) -> None:
+def test_conditions_in_the_query_and_in_the_headers_must_both_match(ask: Client, etag: Any) -> None:
     tag = etag(Versioned)
     assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=other", if_match=tag).status == 412
     assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=first", if_match='"2.0"').status == 412
     assert ask("PATCH", "/api/versioned/1", {"text": "x"}, "text=first", if_match=tag).status == 200
 
 
-def test_a_create_that_reckons_with_a_taken_key_fails_its_precondition_and_tells_nothing_of_the_item(
-    ask: Client, etag: Any
-) -> None:
+def test_if_none_match_any_turns_a_conflict_of_the_key_into_412_without_the_item(ask: Client, etag: Any) -> None:
     etag(Plain)
     assert code(ask("POST", "/api/plain", {"id": "1"})) == "conflict"
     refused = ask("POST", "/api/plain", {"id": "1"}, if_none_match="*")
@@ -151,7 +151,7 @@ def test_a_create_that_reckons_with_a_taken_key_fails_its_precondition_and_tells
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_an_item_that_the_caller_may_not_see_is_not_there_whatever_is_asked_of_it(
+def test_an_item_that_the_caller_may_not_read_is_not_found_with_any_precondition(
     app: App, ask: Client, method: str
 ) -> None:
     app.store(Diary).create({"id": "1", "author": "ann", "text": "dear diary"})
@@ -188,7 +188,7 @@ NAMES = ("if_match", "if_none_match", "if_modified_since", "if_unmodified_since"
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), SENT), st.sampled_from(["versioned", "dated", "plain"]))
-def test_whatever_the_headers_say_an_item_is_answered_kept_or_refused_and_never_lost(
+def test_any_combination_of_headers_returns_changes_or_rejects_and_never_loses_an_item(
     headers: dict[str, str], name: str
 ) -> None:
     app = App("cached", items=ITEMS, url="memory://")

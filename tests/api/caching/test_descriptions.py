@@ -25,9 +25,7 @@ from persisty.model.cache_policy import cache_of
 from .items import Client, Plain, Versioned
 
 
-def test_openapi_tells_the_headers_that_requests_and_answers_have_and_no_others(
-    app: App, ask: Client, etag: Any
-) -> None:
+def test_openapi_describes_exactly_the_headers_of_requests_and_responses(app: App, ask: Client, etag: Any) -> None:
     described = document(app)["paths"]
     etag(Versioned), etag(Plain)
     for path, method, body in (
@@ -56,7 +54,7 @@ def test_openapi_tells_the_headers_that_requests_and_answers_have_and_no_others(
         assert "precondition_failed" in operation["responses"]["412"]["description"]
 
 
-def test_openapi_tells_of_no_time_where_an_item_has_none(app: App) -> None:
+def test_openapi_describes_no_last_modified_for_an_item_without_a_time(app: App) -> None:
     described = document(app)["paths"]
     assert "Last-Modified" in described["/api/dated/{key}"]["get"]["responses"]["200"]["headers"]
     for path in ("/api/plain/{key}", "/api/dated", "/api/covert/{key}"):
@@ -79,7 +77,7 @@ class Author:
     books: HasMany["Book"]
 
 
-def test_an_answer_with_other_items_in_it_is_another_version_when_any_of_them_is() -> None:
+def test_the_etag_of_a_page_changes_with_each_of_its_items() -> None:
     app = App("library", items=[Book, Author], url="memory://")
     ask = Client(Rest(app))
     app.store(Author).create({"id": "a", "name": "Ann"})
@@ -99,7 +97,7 @@ def test_an_answer_with_other_items_in_it_is_another_version_when_any_of_them_is
         assert ask("GET", path, query=query, if_modified_since="Fri, 31 Dec 2100 00:00:00 GMT").status == 200
 
 
-def test_stores_tell_serveys_hosts_what_they_tell_caches(app: App) -> None:
+def test_serveys_hosts_get_the_cache_control_of_stores(app: App) -> None:
     told = {one.name: one.cache_control for one in servey_actions(app)}
     assert told["open_search"] == TtlCacheControl(60, SecureHashCacheControl(private=False))
     assert told["closed_read"] == TtlCacheControl(60, SecureHashCacheControl(), must_revalidate=True)

@@ -53,7 +53,7 @@ def at_once(call: Callable[[], Response]) -> list[Response]:
         return list(pool.map(one, range(AT_ONCE)))
 
 
-def test_of_many_at_once_exactly_one_is_carried_out(anywhere: App, clock: Clock) -> None:
+def test_one_of_many_concurrent_requests_is_executed(anywhere: App, clock: Clock) -> None:
     post = Client(Rest(anywhere, clock=clock))
     for key in ("a", "b", "c"):
         answers = at_once(lambda key=key: post("/actions/send", {"text": key}, key))  # type: ignore[misc]
@@ -65,7 +65,7 @@ def test_of_many_at_once_exactly_one_is_carried_out(anywhere: App, clock: Clock)
         assert replayed(first, post("/actions/send", {"text": key}, key))
 
 
-def test_of_many_that_take_over_exactly_one_does(anywhere: App, clock: Clock) -> None:
+def test_one_of_many_concurrent_requests_takes_over(anywhere: App, clock: Clock) -> None:
     idempotency = Idempotency(anywhere, clock)
     for key, later in (("crashed", LEASE), ("expired", DAY + 2)):
         request = Request("POST", "/actions/send", headers={"idempotency-key": key}, caller=ANN)
@@ -84,7 +84,7 @@ def test_of_many_that_take_over_exactly_one_does(anywhere: App, clock: Clock) ->
         assert carried_out == [1]
 
 
-def test_what_is_expired_goes_a_little_at_a_time(anywhere: App, clock: Clock) -> None:
+def test_a_purge_deletes_a_few_expired_records(anywhere: App, clock: Clock) -> None:
     post = Client(Rest(anywhere, clock=clock))
     for number in range(PURGE_EVERY - 1):
         post("/actions/send", {"text": "x"}, f"old{number}")

@@ -33,7 +33,7 @@ def test_a_request_whose_process_died_is_taken_over_after_the_lease(app: App, cl
     assert idempotency.answer(REQUEST, crash).headers == {"idempotency-replayed": "true"}
 
 
-def test_who_comes_back_after_the_lease_overwrites_nothing(app: App, clock: Clock) -> None:
+def test_a_request_that_ends_after_its_lease_overwrites_nothing(app: App, clock: Clock) -> None:
     idempotency = Idempotency(app, clock)
 
     def slow() -> Response:
@@ -45,7 +45,7 @@ def test_who_comes_back_after_the_lease_overwrites_nothing(app: App, clock: Cloc
     assert idempotency.answer(REQUEST, crash).body == b"second"
 
 
-def test_an_answer_that_comes_while_another_takes_over_is_not_overwritten(
+def test_a_response_stored_during_a_takeover_is_not_overwritten(
     app: App, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """the first:   ……………………………………………………… the answer ……
@@ -81,7 +81,7 @@ def test_an_answer_that_comes_while_another_takes_over_is_not_overwritten(
         assert first.result(10).body == b"first"
 
 
-def test_while_it_is_carried_out_it_is_in_progress(app: App, post: Client, clock: Clock) -> None:
+def test_a_running_request_is_reported_as_in_progress(app: App, post: Client, clock: Clock) -> None:
     entered, go = threading.Event(), threading.Event()
 
     def slow(request: Request, key: str) -> Response:

@@ -25,7 +25,7 @@ from persisty.store.idempotency_records import REQUESTS
 from .items import BAD, CALLED, DAY, GOOD, Client, Clock, Parcel, code, made
 
 
-def test_what_is_wrong_with_a_request_can_be_put_right_under_the_same_key(app: App, post: Client) -> None:
+def test_an_invalid_request_can_be_corrected_with_the_same_key(app: App, post: Client) -> None:
     for body in (b"{", {"id": ""}, {"wrong": 1}):
         assert post("/api/parcel", body).status in (400, 422)
     assert post("/api/parcel", {"id": "a"}, content_type="text/plain").status == 415
@@ -34,7 +34,7 @@ def test_what_is_wrong_with_a_request_can_be_put_right_under_the_same_key(app: A
     assert post("/api/parcel", {"id": "a"}).status == 201
 
 
-def test_an_answer_that_is_too_large_is_given_once(app: App, post: Client) -> None:
+def test_a_response_that_is_too_large_is_not_replayed(app: App, post: Client) -> None:
     body = {"id": "a", "text": "x" * MAX_STORED}
     assert post("/api/parcel", body).status == 201
     again = post("/api/parcel", body)
@@ -43,7 +43,7 @@ def test_an_answer_that_is_too_large_is_given_once(app: App, post: Client) -> No
     assert app.store(Parcel).count() == 1
 
 
-def test_after_its_time_a_key_is_as_new(post: Client, clock: Clock) -> None:
+def test_an_expired_key_can_be_used_again(post: Client, clock: Clock) -> None:
     post("/actions/send", {"text": "hi"})
     clock.now += DAY - 1
     assert "idempotency-replayed" in post("/actions/send", {"text": "hi"}).headers
@@ -54,7 +54,7 @@ def test_after_its_time_a_key_is_as_new(post: Client, clock: Clock) -> None:
     assert CALLED == ["hi", "ho"]
 
 
-def test_a_request_without_a_key_and_what_is_not_posted_leaves_nothing(app: App, post: Client) -> None:
+def test_a_request_without_a_key_or_without_post_stores_no_record(app: App, post: Client) -> None:
     opened: list[Any] = []
     app.requests._open = lambda: opened.append(1)  # type: ignore[assignment,method-assign,func-returns-value,return-value]
     assert post("/api/parcel", {"id": "a"}, None).status == 201
@@ -64,7 +64,7 @@ def test_a_request_without_a_key_and_what_is_not_posted_leaves_nothing(app: App,
     assert opened == []
 
 
-def test_it_can_be_off(clock: Clock) -> None:
+def test_idempotency_can_be_switched_off(clock: Clock) -> None:
     app = made(idempotency=None)
     post = Client(Rest(app, clock=clock))
     CALLED.clear()
@@ -74,7 +74,7 @@ def test_it_can_be_off(clock: Clock) -> None:
     assert not app.stores_responses
 
 
-def test_only_a_sensible_time_is_taken_and_the_name_of_its_item_is_nobodys() -> None:
+def test_an_invalid_lifetime_and_an_item_with_the_reserved_name_stop_the_declaration() -> None:
     for wrong in (timedelta(0), timedelta(seconds=-1), timedelta(days=31)):
         with pytest.raises(InvalidDeclaration):
             made(idempotency=wrong)
@@ -87,7 +87,7 @@ def test_only_a_sensible_time_is_taken_and_the_name_of_its_item_is_nobodys() -> 
         App("post", items=[Mine], url="memory://")
 
 
-def test_it_is_prepared_where_something_can_be_posted() -> None:
+def test_responses_are_stored_only_if_the_app_has_a_post_route() -> None:
     @stored
     class Private:
         id: str
@@ -97,7 +97,7 @@ def test_it_is_prepared_where_something_can_be_posted() -> None:
     assert not App("post", items=[Private], url="memory://").stores_responses
 
 
-def test_no_surface_offers_what_is_kept(app: App, post: Client) -> None:
+def test_no_surface_offers_the_records(app: App, post: Client) -> None:
     post("/actions/send", {"text": "hi"})
     assert REQUESTS.name not in app.metas
     assert not [name for name in store_operations(app) if "request" in name]
@@ -109,7 +109,7 @@ def test_no_surface_offers_what_is_kept(app: App, post: Client) -> None:
     assert post("/api/persisty-request", b"", method="GET").status == 404
 
 
-def test_a_function_answers_as_the_server_does(app: App, post: Client) -> None:
+def test_a_lambda_function_responds_like_the_server(app: App, post: Client) -> None:
     def event(body: str) -> dict[str, Any]:
         return {
             "version": "2.0", "rawPath": "/api/parcel", "rawQueryString": "", "body": body,
@@ -123,7 +123,7 @@ def test_a_function_answers_as_the_server_does(app: App, post: Client) -> None:
     assert answered(post.rest.handle, event('{"id": "b"}'))["statusCode"] == 422
 
 
-def test_the_document_tells_of_the_header_and_what_it_may_be_refused_with(app: App, post: Client) -> None:
+def test_openapi_describes_the_header_and_its_errors(app: App, post: Client) -> None:
     found = document(app)
     validate(found)
     told = {}

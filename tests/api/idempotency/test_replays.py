@@ -57,7 +57,7 @@ BATCH = {"edits": [{"create": {"id": "b"}}, {"delete": {"key": "none"}}]}
         ("/actions/send", {"text": "hi"}, 200),
     ],
 )
-def test_what_comes_again_is_not_done_again_and_answered_alike(
+def test_a_repeated_request_is_not_executed_again_and_has_the_same_response(
     app: App, post: Client, path: str, body: Any, status: int
 ) -> None:
     first = post(path, body)
@@ -70,7 +70,7 @@ def test_what_comes_again_is_not_done_again_and_answered_alike(
     assert app.requests.count() == 1
 
 
-def test_a_replayed_answer_is_compressed_as_its_client_takes_it(post: Client) -> None:
+def test_a_replayed_response_is_compressed_if_its_client_accepts_gzip(post: Client) -> None:
     body = {"id": "a", "text": "x" * 5000}
     plain = post("/api/parcel", body)
     packed = post("/api/parcel", body, accept_encoding="gzip")
@@ -87,7 +87,7 @@ def test_other_keys_callers_and_paths_are_other_requests(app: App, post: Client)
     assert post("/api/parcel", {"id": "a"}).status == 201
 
 
-def test_nobody_gets_at_the_answer_of_another(post: Client) -> None:
+def test_a_caller_never_gets_the_response_of_another(post: Client) -> None:
     key = str(uuid4())
     assert post("/api/diary", {"id": "a", "author": "ann", "text": "private"}, key, ANN).status == 201
     for caller in (BOB, NOBODY):
@@ -108,7 +108,7 @@ def test_nobody_gets_at_the_answer_of_another(post: Client) -> None:
         ("/actions/send", {"text": "hi"}, {"caller": Caller("ann", claims={"groups": ["a"]})}),
     ],
 )
-def test_another_request_with_the_same_key_is_refused(post: Client, path: str, body: Any, more: Any) -> None:
+def test_another_request_with_the_same_key_is_rejected(post: Client, path: str, body: Any, more: Any) -> None:
     first = post("/actions/send", {"text": "hi"})
     refused = post(path, body, **more)
     assert (refused.status, code(refused)) == (422, "idempotency_key_reused")
@@ -137,25 +137,25 @@ def test_a_refreshed_token_of_the_same_caller_gets_the_same_response(post: Clien
 
 
 @pytest.mark.parametrize("key", GOOD)
-def test_keys_are_taken_in_quotes_and_without(post: Client, key: str) -> None:
+def test_keys_are_accepted_with_and_without_quotes(post: Client, key: str) -> None:
     assert post("/actions/send", {"text": "hi"}, key).status == 200
     assert "idempotency-replayed" in post("/actions/send", {"text": "hi"}, key).headers
 
 
-def test_a_key_is_the_same_in_quotes_and_without(post: Client) -> None:
+def test_a_key_is_the_same_with_and_without_quotes(post: Client) -> None:
     post("/actions/send", {"text": "hi"}, "k")
     assert "idempotency-replayed" in post("/actions/send", {"text": "hi"}, '"k"').headers
 
 
 @pytest.mark.parametrize("key", BAD)
-def test_keys_that_are_none_are_refused_and_nothing_is_done(app: App, post: Client, key: str) -> None:
+def test_an_invalid_key_is_rejected_and_nothing_is_executed(app: App, post: Client, key: str) -> None:
     refused = post("/actions/send", {"text": "hi"}, key)
     assert (refused.status, code(refused)) == (400, "idempotency_key_invalid")
     assert (CALLED, app.requests.count()) == ([], 0)
 
 
 @pytest.mark.parametrize("key", ["k", "a b", "34c317e8-75d7-4ff5-8076-c0e9c49414af"])
-def test_who_may_not_do_it_at_all_is_told_that_whatever_the_key(app: App, post: Client, key: str) -> None:
+def test_a_caller_without_access_gets_forbidden_for_any_key(app: App, post: Client, key: str) -> None:
     @action(triggers=WEB_POST, access_control=ALLOW_NONE)
     def never() -> str:
         return "never"
@@ -171,7 +171,7 @@ def test_who_may_not_do_it_at_all_is_told_that_whatever_the_key(app: App, post: 
     assert code(closed("/actions/never", {}, key, ANN)) == "forbidden"
 
 
-def test_who_is_nobody_needs_a_key_that_no_other_comes_upon(post: Client) -> None:
+def test_an_anonymous_caller_needs_a_uuid_as_key(post: Client) -> None:
     key = str(uuid4())
     refused = post("/api/parcel", {"id": "a"}, "k", NOBODY)
     assert (refused.status, code(refused)) == (400, "idempotency_key_invalid")
@@ -196,7 +196,7 @@ def test_who_is_nobody_needs_a_key_that_no_other_comes_upon(post: Client) -> Non
     ],
     ids=repr,
 )
-def test_what_is_the_outcome_is_kept_and_what_may_be_tried_again_is_not(
+def test_an_outcome_is_stored_and_a_temporary_error_is_not(
     app: App, post: Client, error: Exception, kept: bool
 ) -> None:
     RAISED.append(error)

@@ -25,7 +25,7 @@ from tests.shop import Article, Maker, app
 from .clients import ANN, CREATED, Place, client, following, raw, running
 
 
-def test_credentials_of_the_handshake_count(here: None) -> None:
+def test_credentials_of_the_handshake_are_used(here: None) -> None:
     headers = {"authorization": f"Bearer {app.authenticator.token(ANN)}"}
     with running(Server(app)) as place, raw(place, additional_headers=headers) as ann:
         ann.say("connection_init")
@@ -34,7 +34,9 @@ def test_credentials_of_the_handshake_count(here: None) -> None:
         assert ann.hear() == following("1", noteCount=1)
 
 
-def test_who_is_trusted_no_more_is_told_so_and_nothing_else(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_whose_token_is_no_longer_trusted_gets_only_the_error(
+    here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [time.time()]
     authenticator = tokens.authenticator()
     monkeypatch.setattr(authenticator, "_clock", lambda: clock[0])
@@ -57,7 +59,7 @@ def test_who_is_trusted_no_more_is_told_so_and_nothing_else(here: None, monkeypa
         assert (told["type"], told["payload"][0]["extensions"]["code"]) == ("error", "unauthenticated")
 
 
-def test_a_connection_has_so_many_operations_and_no_more(here: None) -> None:
+def test_the_number_of_operations_of_a_connection_is_limited(here: None) -> None:
     server = Server(app)
     server.socket.most = 2
     with running(server) as place, client(place) as anybody:
@@ -72,7 +74,7 @@ def test_a_connection_has_so_many_operations_and_no_more(here: None) -> None:
         anybody.begin("3", CREATED)
 
 
-def test_what_is_asked_over_a_socket_is_counted_as_any_request(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operations_over_a_socket_count_for_the_rate_limit(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_RATE_LIMIT", "3/h")
     with running(Server(app)) as place, client(place) as anybody:
         for name in ("1", "2"):
@@ -84,7 +86,7 @@ def test_what_is_asked_over_a_socket_is_counted_as_any_request(here: None, monke
         assert (told["type"], told["id"], told["payload"][0]["extensions"]["code"]) == ("error", "4", "rate_limited")
 
 
-def test_who_falls_behind_is_told_what_came_first_and_that_more_was_lost(here: None) -> None:
+def test_a_slow_subscriber_receives_the_first_events_and_then_an_overrun_error(here: None) -> None:
     async def run() -> tuple[list[str], str]:
         changes = FanOut(app, kept=5)
         with changes.following("maker", "created") as follower:
@@ -99,7 +101,7 @@ def test_who_falls_behind_is_told_what_came_first_and_that_more_was_lost(here: N
     assert asyncio.run(run()) == (["0", "1", "2", "3", "4"], "subscription_overrun")
 
 
-def test_nobody_is_told_and_nothing_kept_when_nobody_follows(here: None) -> None:
+def test_without_subscribers_no_change_is_queued(here: None) -> None:
     async def run() -> None:
         changes = FanOut(app)
         with changes.following("maker", "created"), changes.following("maker", "created"):
@@ -109,7 +111,7 @@ def test_nobody_is_told_and_nothing_kept_when_nobody_follows(here: None) -> None
     asyncio.run(run())
 
 
-def test_a_client_that_leaves_is_forgotten(here: None) -> None:
+def test_a_disconnected_client_is_removed(here: None) -> None:
     with running(Server(app)) as place:
         with client(place) as anybody:
             anybody.begin("1", "subscription { makerCreated { name } }")
@@ -121,7 +123,7 @@ def test_a_client_that_leaves_is_forgotten(here: None) -> None:
         app.store(Maker).create({"name": "still works"})
 
 
-def test_many_writers_in_threads_lose_nothing(here: None) -> None:
+def test_many_writers_in_threads_lose_no_change(here: None) -> None:
     with running(Server(app)) as place, client(place) as anybody:
         anybody.begin("1", "subscription { makerCreated { name } }")
 
@@ -141,7 +143,7 @@ def test_many_writers_in_threads_lose_nothing(here: None) -> None:
         assert mine == sorted(mine)
 
 
-def test_operations_are_logged_and_counted_as_requests_are(here: None) -> None:
+def test_operations_are_logged_and_counted_like_requests(here: None) -> None:
     out, metrics, server = io.BytesIO(), Metrics(), Server(app, with_subject=True)
     around = Observed(server, lambda path: path, AccessLog(out, as_json), metrics)
     with running(server, around) as place, client(place, ANN) as ann:
@@ -166,7 +168,7 @@ def test_operations_are_logged_and_counted_as_requests_are(here: None) -> None:
         assert metrics.registry.get_sample_value("persisty_http_requests_total", labels) == 1
 
 
-def test_a_server_that_stops_lets_connections_go(here: None) -> None:
+def test_a_server_that_stops_closes_connections(here: None) -> None:
     with running(Server(app)) as place, raw(place) as one:
         one.say("ping")
         one.hear()
@@ -225,7 +227,7 @@ SUBSCRIBE = framed(b'{"type":"subscribe","id":' + EMOJIS + b',"payload":{"query"
         ((framed(b"\xff\xfe"), framed(b"\xff\xfe"), BYE, framed(b"\xff")), 1000),
     ],
 )
-def test_a_conversation_that_breaks_the_protocol_ends_with_a_close_frame_and_no_trace(
+def test_a_client_that_breaks_the_protocol_gets_a_close_frame_and_no_traceback_is_logged(
     place: Place, caplog: pytest.LogCaptureFixture, frames: tuple[bytes, ...], code: int
 ) -> None:
     with caplog.at_level("INFO"):

@@ -10,7 +10,7 @@ from tests.shop import Article, Maker, Note, app
 from .clients import ANN, STAFF, Place, client, create, following
 
 
-def test_what_is_written_by_whatever_means_is_told_as_a_query_would_tell_it(place: Place) -> None:
+def test_every_kind_of_write_is_an_event_in_the_form_of_a_query(place: Place) -> None:
     with client(place) as anybody:
         query = "{ id code price maker { name article_count } }"
         anybody.begin("1", f"subscription {{ made: articleCreated {query} }}")
@@ -24,7 +24,7 @@ def test_what_is_written_by_whatever_means_is_told_as_a_query_would_tell_it(plac
         assert anybody.hear()["payload"]["data"]["made"]["code"] == "python"
 
 
-def test_each_kind_has_its_own_and_a_deleted_item_is_told_as_it_was(place: Place) -> None:
+def test_each_kind_of_change_has_its_subscription_and_a_deletion_has_the_before_image(place: Place) -> None:
     with client(place, STAFF) as staff:
         stocks = {"Created": 0, "Updated": 4, "Deleted": 4}
         for kind in stocks:
@@ -39,7 +39,7 @@ def test_each_kind_has_its_own_and_a_deleted_item_is_told_as_it_was(place: Place
         ]
 
 
-def test_a_filter_and_its_variables_choose(place: Place) -> None:
+def test_a_filter_with_variables_selects_events(place: Place) -> None:
     query = 'subscription($least: Int!) { articleCreated(where: {stock: {ge: $least}, maker: {name: {eq: "Böll"}}}) { code } }'
     with client(place) as anybody:
         anybody.begin("a", query, least=5)
@@ -48,7 +48,7 @@ def test_a_filter_and_its_variables_choose(place: Place) -> None:
         assert anybody.hear() == following("a", articleCreated={"code": "right"})
 
 
-def test_each_subscriber_is_told_what_it_may_read_and_see(place: Place) -> None:
+def test_each_subscriber_receives_only_items_and_attributes_that_it_may_read(place: Place) -> None:
     query = "subscription { articleUpdated { code cost } }"
     with client(place) as anybody, client(place, STAFF) as staff, client(place, ANN) as ann:
         for one in (anybody, staff, ann):
@@ -65,7 +65,7 @@ def test_each_subscriber_is_told_what_it_may_read_and_see(place: Place) -> None:
         assert ann.hear() == following("1", articleUpdated={"code": "four", "cost": None})
 
 
-def test_an_owner_is_told_of_its_own(place: Place) -> None:
+def test_an_owner_receives_events_of_its_items(place: Place) -> None:
     with client(place, ANN) as ann, client(place) as anybody:
         ann.begin("1", "subscription { noteCreated { text owner } }")
         for owner in ("bob", "ann"):
@@ -78,7 +78,7 @@ def test_an_owner_is_told_of_its_own(place: Place) -> None:
         assert (error["extensions"]["code"], error["path"]) == ("unauthenticated", ["noteCreated"])
 
 
-def test_a_filter_cannot_ask_for_what_the_subscriber_may_not_see(place: Place) -> None:
+def test_a_filter_on_an_unreadable_attribute_is_rejected(place: Place) -> None:
     with client(place, ANN) as ann:
         ann.ask("1", "subscription { articleCreated(where: {cost: {gt: 1}}) { code } }")
         [error] = ann.hear()["payload"]
@@ -86,7 +86,7 @@ def test_a_filter_cannot_ask_for_what_the_subscriber_may_not_see(place: Place) -
         assert error["extensions"]["faults"][0]["path"].startswith("/where/cost")
 
 
-def test_edits_of_a_batch_are_told_one_by_one_and_what_failed_is_not(place: Place) -> None:
+def test_each_successful_edit_of_a_batch_is_an_event(place: Place) -> None:
     with client(place) as anybody:
         anybody.begin("1", "subscription { makerCreated { name } }")
         token = app.authenticator.token(STAFF)

@@ -20,7 +20,7 @@ from tests.shop import Article, app
 from .clients import CREATED, Client, Place, client, create, following, raw, running
 
 
-def test_queries_and_mutations_are_answered_as_by_http(place: Place) -> None:
+def test_queries_and_mutations_have_the_responses_of_http(place: Place) -> None:
     query = '{ articleSearch(order: [code_asc], limit: 2) { items { code price } } nope: articleRead(key: "x") { id } }'
     with client(place) as anybody:
         anybody.ask("q", query)
@@ -46,7 +46,7 @@ def test_queries_and_mutations_are_answered_as_by_http(place: Place) -> None:
         ({"query": "subscription { articleCreated(where: {stock: {ge: \"x\"}}) { id } }"}, "invalid_query"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_an_error_of_its_operation_alone(payload: Any, code: str, here: None) -> None:
+def test_an_error_affects_only_its_operation(payload: Any, code: str, here: None) -> None:
     with running(Server(app)) as place, client(place) as anybody:
         anybody.say("subscribe", "1", payload)
         told = anybody.hear()
@@ -68,7 +68,7 @@ def test_over_http_there_are_no_subscriptions(here: None) -> None:
             assert PROTOCOL in error["message"]
 
 
-def test_who_completes_is_told_nothing_more_and_may_use_the_id_again(place: Place) -> None:
+def test_a_completed_subscription_gets_no_more_events_and_its_id_is_free(place: Place) -> None:
     with client(place) as anybody:
         anybody.begin("1", CREATED)
         anybody.say("complete", "1")
@@ -117,20 +117,20 @@ def lasting() -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_who_does_not_keep_to_the_protocol_is_told_so_and_let_go(name: str, lasting: Place) -> None:
+def test_a_violation_of_the_protocol_closes_the_connection_with_its_code(name: str, lasting: Place) -> None:
     said, code = ENDS[name]
     with raw(lasting) as one:
         assert end_of(one, *said) == code
 
 
-def test_another_protocol_is_not_spoken(lasting: Place) -> None:
+def test_another_subprotocol_is_rejected(lasting: Place) -> None:
     with raw(lasting, subprotocols=["graphql-ws"]) as one:
         assert one.ended()[0] == 4406
     with raw(lasting, subprotocols=None) as one:
         assert one.ended()[0] == 4406
 
 
-def test_pings_are_answered_with_what_they_carry(lasting: Place) -> None:
+def test_a_ping_is_answered_with_its_payload(lasting: Place) -> None:
     with raw(lasting) as one:
         one.say("ping", payload={"n": [1]})
         assert one.hear() == {"type": "pong", "payload": {"n": [1]}}
@@ -161,19 +161,19 @@ def test_pages_of_other_origins_may_not_connect(origin: str | None, welcome: boo
         assert refused.value.response.status_code == 403
 
 
-def test_pages_of_origins_that_are_configured_may(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_configured_origins_may_connect(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_CORS_ORIGINS", "https://good.example")
     with running(Server(app)) as place, raw(place, origin="https://good.example") as one:
         one.say("ping")
         assert one.hear() == {"type": "pong"}
 
 
-def test_there_is_nothing_at_other_paths(lasting: Place) -> None:
+def test_a_websocket_at_another_path_is_rejected(lasting: Place) -> None:
     with pytest.raises(InvalidStatus), connect(f"ws://{lasting}/api/article", subprotocols=[PROTOCOL]):
         pass
 
 
-def test_who_does_not_say_who_it_is_in_time_is_let_go(here: None) -> None:
+def test_a_connection_without_connection_init_is_closed_after_its_timeout(here: None) -> None:
     server = Server(app)
     server.socket.patience = 0.2
     with running(server) as place, raw(place) as one:
