@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "dynamodb://user:secret@eu-west-1": ("/url", "Not a region"),
     "dynamodb://eu-west-1?retries=3": ("/url/retries", "Unknown option"),
     "dynamodb://eu-west-1?endpoint=": ("/url/endpoint", "Not an endpoint"),
-    "dynamodb://eu-west-1?max_scan=": ("/url/max_scan", "Not a number it may be"),
+    "dynamodb://eu-west-1?max_scan=": ("/url/max_scan", "Not an allowed number"),
     "dynamodb://eu-west-1?transport=direct&transport=boto3": ("/url/transport", "Option given twice"),
     "postgresql://host/db?pool=2&pool=3": ("/url/pool", "Option given twice"),
     "postgresql://host/db?application_name=%zz": ("/url", "Not a percent escape of UTF-8; write %25 for %"),

@@ -1,7 +1,7 @@
 """Items in DynamoDB tables, over a narrow transport of which there are two.
 
 ```
-engine → backend ─┬─ reads ─┬─ planner ── access, costs, statistics     which requests, and what is left to decide here
+engine → backend ─┬─ reads ─┬─ planner ── access, costs, statistics     which requests to send, and which filters to evaluate here
                   │         ├─ lanes, positions, parallel               pages of one Query or Scan, merged in order
                   │         └─ keyed                                    GetItem, BatchGetItem
                   ├─ writes ┬─ batch                                    PartiQL statements

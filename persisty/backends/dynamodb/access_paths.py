@@ -1,8 +1,8 @@
 """Access paths: the table and its indexes, and the key conditions under which one of them finds the matches of a filter.
 
-A path can be queried where the filter pins its partition key; its sort attributes are then used from left to right,
-equalities first, one range last. `oneof` pins as several values do, each in a query of its own. An index holds only items
-whose attributes in it are not null, so it is used only where the filter or the declaration says that they are not.
+A path can be queried if the filter pins its partition key. Its sort attributes are then used from left to right,
+equalities first, one range last. `oneof` pins several values, and each makes its own query. An index contains only items
+whose indexed attributes are not null, so it is used only if the filter or the declaration excludes nulls.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .codec import SORT, WireCodec
 
 RANGES = frozenset({"lt", "le", "gt", "ge", "startswith"})
 MAX_QUERIES = 100
-"""Queries that one union may hold. Beyond them a scan needs fewer requests, and reads hardly more."""
+"""Most queries of a union. With more, a scan needs fewer requests and reads hardly more."""
 
 
 class AccessPath(Struct, frozen=True):
-    """A table (`index` None) or an index: its partition key, and its sort attributes in order, of which some are `optional`."""
+    """A table (`index` None) or an index: its partition key, and its sort attributes in order. `optional`: those that may be null."""
 
     index: str | None
     partition: str
@@ -37,9 +37,9 @@ class AccessPath(Struct, frozen=True):
 class QueryPlan(Struct, frozen=True):
     """One query of a path, or a scan of the table where `path` is None.
 
-    `conditions` make the key condition, `rest` is the filter without what they imply. `ordered`: whether the path gives
-    items in the order asked, but for ties: `grouping` names the attributes whose equality is a tie. `exact`: what it looks at
-    are matches, but perhaps for some that lie before a cursor.
+    `conditions` make the key condition; `rest` is the filter without what they imply. `ordered`: the path returns items in
+    the requested order, except for ties: `grouping` names the attributes whose equality is a tie. `exact`: all items that it reads
+    are matches, except perhaps some before a cursor.
     """
 
     path: AccessPath | None
@@ -52,7 +52,7 @@ class QueryPlan(Struct, frozen=True):
 
 
 def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) -> tuple[AccessPath, ...]:
-    """The table, then its indexes, each with no more attributes than the engine allows."""
+    """Return the table, then its indexes, each cut to the number of attributes that the engine allows."""
     partition, *sorts = codec.schema
     paths = [AccessPath(None, partition, tuple(name for name in sorts if name != SORT))]
     for index in meta.indexes:
@@ -63,7 +63,7 @@ def access_paths(meta: StoreMeta[Any], codec: WireCodec, index_attributes: int) 
 
 
 class Conjunction:
-    """Comparisons that hold together, by what a key condition makes of them."""
+    """Comparisons of a conjunction, grouped by their use in a key condition."""
 
     def __init__(self, parts: Iterable[Filter]) -> None:
         self.equal: dict[str, Compare] = {}
@@ -86,7 +86,7 @@ class Conjunction:
             self.present.add(name)
 
     def choices(self, name: str, size: int) -> Sequence[Compare]:
-        """The equalities one of which holds; none where the attribute is not pinned, or to more than fits into `size` bytes."""
+        """Return the equalities of which one holds. Empty if the attribute is not pinned, or if a value is longer than `size` bytes."""
         if (equal := self.equal.get(name)) is not None:
             return (equal,) if _short(equal.value, size) else ()
         if (several := self.several.get(name)) is not None and all(_short(one, size) for one in several.value):
@@ -106,7 +106,7 @@ def ways(
 ) -> Iterator[list[QueryPlan]]:
     """Yield the ways in which a path finds the items: one query, or one for each combination of values. `rest` is left open.
 
-    `pinned` are the attributes that have one value among all matches, whatever path is taken.
+    `pinned`: the attributes that have one value among all matches, independent of the path.
     """
     if path.optional and not given.present.issuperset(path.optional):
         return
@@ -123,7 +123,7 @@ def ways(
 
 
 def resumed(meta: StoreMeta[Any], one: QueryPlan, following: Filter) -> tuple[Compare, ...]:
-    """The key condition of an ordered query, narrowed to what a cursor leaves of it."""
+    """Return the key condition of an ordered query, narrowed to the items after a cursor."""
     if one.path is None or not one.ordered:
         return one.conditions
     equal = [condition for condition in one.conditions if condition.operator == "eq"]
@@ -147,7 +147,7 @@ def _serves(
     key = [one for one in open_terms if one.attribute in meta.key.attributes and one.attribute not in sorts]
     leading = open_terms[: len(open_terms) - len(key)]
     if open_terms[len(leading) :] != key or any(one.descending for one in key) or (key and not leading):
-        return False, False, ()  # where everything ties, everything would be read in pages as small as the limit
+        return False, False, ()  # if all items tie, all would be read in pages as small as the limit
     names = tuple([one.attribute for one in leading])
     if names != sorts[: len(names)] or len({one.descending for one in leading}) > 1:
         return not open_terms, False, ()
@@ -161,12 +161,12 @@ def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | No
     """
     low = next((one for one in bounds if one.operator in ("gt", "ge")), None)
     high = next((one for one in bounds if one.operator in ("lt", "le")), None)
-    if resume is not None:  # a cursor is within the bounds, so its side is the tighter one
+    if resume is not None:  # a cursor is within the bounds, so its bound is the tighter one
         low, high = (resume, high) if resume.operator == "ge" else (low, resume)
     if low is not None and high is not None:
         primitive = meta.attributes[low.attribute].primitive
         if primitive(low.value) > primitive(high.value):
-            return [low]  # nothing is between; DynamoDB refuses such a pair
+            return [low]  # an empty range: DynamoDB refuses such a pair
         return [Compare(low.attribute, "ge", low.value), Compare(high.attribute, "le", high.value)]
     found = high if low is None else low
     if found is None:
@@ -175,7 +175,7 @@ def _range(meta: StoreMeta[Any], bounds: Sequence[Compare], resume: Compare | No
 
 
 def _resume(following: Filter, name: str) -> Compare | None:
-    """The range that "beyond the cursor" implies for the first term of the order: its ties, and what follows them."""
+    """Return the range that "after the cursor" implies for the first term of the order: its ties and the values after them."""
     found = next((one for one in _all(following) if one.attribute == name and one.operator in ("lt", "gt")), None)
     return None if found is None else Compare(name, "le" if found.operator == "lt" else "ge", found.value)
 
@@ -188,7 +188,7 @@ def _all(where: Filter) -> Iterator[Compare]:
 
 
 def parts_of(where: Filter) -> tuple[Filter, ...]:
-    """The filters that all hold where this one does."""
+    """Return the parts of a conjunction: all of them are true if the filter is."""
     return where.filters if isinstance(where, And) else (where,)
 
 
@@ -204,7 +204,7 @@ def membership(one: QueryPlan) -> Filter:
 
 
 def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
-    """The same declaration for what is known of an item before it is read: a mapping of attributes to values."""
+    """Return the same declaration for the known values of an item before it is read, a mapping of attributes to values."""
 
     def of_mapping(name: str) -> Callable[[Mapping[str, Any]], Any]:
         return lambda values: values.get(name)
@@ -214,7 +214,7 @@ def over_values(meta: StoreMeta[Any]) -> StoreMeta[Any]:
 
 
 def left_of(values: StoreMeta[Any], where: Filter, conditions: tuple[Compare, ...]) -> Filter:
-    """Return the rest of a filter for the items that some conditions find: comparisons that these decide become constants.
+    """Return the rest of a filter for items that meet some conditions: comparisons that these decide become constants.
 
     `values` is the declaration `over_values`.
     """

@@ -25,7 +25,8 @@ T = TypeVar("T")
 class Options(Struct, frozen=True):
     """Options of a URL.
 
-    The most items of a table that is scanned without `allow_scan`, and the most attributes of an index. `partiql` is 1 if the engine has PartiQL.
+    `max_scan`: items that a table may have to be scanned without `allow_scan`. `index_attributes`: attributes that an index may have. `partiql`: 1 if the
+    engine has PartiQL.
     """
 
     max_scan: int = 10_000

@@ -6,8 +6,8 @@ Patch    UPDATE t SET … REMOVE … WHERE key AND when RETURNING ALL NEW *  the
 Delete   DELETE FROM t WHERE key AND when RETURNING ALL OLD *            no old item → MISSING
 ```
 
-BatchWriteItem takes no conditions, so it is of no use here. What a statement cannot say, and a refusal that does not tell
-enough, is left to the writes of single items. Source: "PartiQL for DynamoDB" in the DynamoDB Developer Guide.
+BatchWriteItem takes no conditions, so it is not used. Writes that a statement cannot express are sent as single writes, and so are
+those whose refusal does not say enough. Source: "PartiQL for DynamoDB" in the DynamoDB Developer Guide.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .wire_answers import Executed
 from .wire_kinds import NULL
 
 MAX_STATEMENTS = 25
-"""Statements that one BatchExecuteStatement takes."""
+"""Most statements of a BatchExecuteStatement."""
 MAX_TEXT = 8_192
-"""Characters of a statement."""
+"""Most characters of a statement."""
 EVERY: Shape = ("and",)
-"""The shape of the filter that holds of every item."""
+"""The shape of the filter that every item matches."""
 
 
 def _quoted(name: str) -> str:
@@ -42,7 +42,7 @@ def _quoted(name: str) -> str:
 
 
 class _Condition(Expression):
-    """A filter as PartiQL: names stand as they are, values are taken in the order of their question marks."""
+    """A filter as PartiQL: names are written out, values are passed in the order of their question marks."""
 
     def name(self, attribute: str) -> str:
         return _quoted(attribute)
@@ -72,7 +72,7 @@ class Statements:
         self._texts: dict[Shape, str] = {}
 
     def of(self, write: Write) -> dict[str, Any] | None:
-        """The statement of a write; None for one that PartiQL cannot say."""
+        """Return the statement of a write, None if PartiQL cannot express it."""
         if required_by(write) or self._codec.starts_from_null(write):
             return None
         if isinstance(write, Put):
@@ -111,8 +111,8 @@ class Statements:
         return None
 
     def _changed(self, changes: Mapping[str, Any], values: list[dict[str, Any]]) -> Shape | None:
-        """Return the names of some changes and how each changes; append their values. None where one starts from an attribute that may be
-        null: PartiQL has no documented way to say what it counts as then."""
+        """Return the names of some changes and the kind of each; append their values. None if one starts from an attribute that may be
+        null: PartiQL has no documented way to give it a value to start from."""
         cells = self._codec.cells
         hows: list[str] = []
         for name, value in changes.items():
@@ -167,8 +167,8 @@ CHANGES = {"set": "SET {0} = ?", "add": "SET {0} = {0} + ?", "append": "SET {0} 
 def rounds(places: Sequence[tuple[int, KeyValues, Collection[KeyValues]]]) -> list[list[int]]:
     """Return positions in rounds, for writes that are given as (position, key, keys of the table that it requires).
 
-    A write comes in a later round than those before it that write its item, that write what it requires, or that require its item. Requests of
-    one round are then independent of each other, and the batch has the outcome that it has in order.
+    A write comes in a later round than the writes before it that write its item, write an item that it requires, or require its item. Requests of
+    one round are then independent of each other, and the batch has the same outcome as the writes in order.
     """
     if len({key for _, key, _ in places}) == len(places) and not any(requires for *_, requires in places):
         return [[position for position, *_ in places]] if places else []

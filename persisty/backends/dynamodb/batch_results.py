@@ -1,9 +1,9 @@
-"""The results of a batch, as they come in. What goes wrong with one write does not hide what became of the others.
+"""Collect the results of a batch as they arrive. The failure of one write does not hide the results of the others.
 
 ```
-nothing was done, nothing is in doubt      the error is raised
-else                                       each write has its result; that of one that went wrong is its ERROR
-the engine failed after all its retries    it is asked for nothing more: the rest are ERRORs too
+no write was done, none is in doubt        the error is raised
+otherwise                                  each write has its result; a failed one has an ERROR
+the engine failed after all retries        no more requests are sent: the remaining writes are ERRORs too
 ```
 """
 
@@ -21,17 +21,17 @@ WAITING = WriteResult(Outcome.ABORTED)
 
 
 class Results:
-    """`told`: the result of each write so far; each is one thread's. `failure`: the engine's error."""
+    """`told`: the result of each write so far, set by one thread each. `failure`: the engine's error."""
 
     def __init__(self, count: int) -> None:
         self.told = [WAITING] * count
         self.failure: PersistyError | None = None
 
     def tell(self, position: int, write: Callable[[], WriteResult], *, doubt: bool = False) -> None:
-        """Record the result of a write, or its failure. `doubt`: it may have been carried out already."""
+        """Record the result of a write, or its failure. `doubt`: an earlier attempt may have been carried out."""
         try:
             if self.failure is not None:
-                raise type(self.failure)(self.failure.message)  # without its doubt: this one was not tried
+                raise type(self.failure)(self.failure.message)  # not in doubt: this one was not sent
             self.told[position] = write()
         except PersistyError as error:
             self.fail((position,), error)
@@ -39,14 +39,14 @@ class Results:
                 self.told[position] = WriteResult(Outcome.IN_DOUBT)
 
     def fail(self, positions: Iterable[int], error: PersistyError) -> None:
-        """These went wrong."""
+        """Record a failure for these writes."""
         if self.failure is None and not isinstance(error, InvalidInput):
             self.failure = error
         for position in positions:
             self.told[position] = WriteResult(Outcome.ERROR, error=error)
 
     def all(self) -> list[WriteResult]:
-        """The results; raises if all writes went wrong and none may have been carried out."""
+        """Return the results. Raise the error if all writes failed and none may have been carried out."""
         errors = [one.error for one in self.told if one.error is not None and "in_doubt" not in one.error.details]
         if self.told and len(errors) == len(self.told):
             first = errors[0]

@@ -32,7 +32,7 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 class Boto3Transport:
     def __init__(self, endpoint: str | None, region: str) -> None:
         config = Config(
-            retries={"total_max_attempts": 1},  # `retrying` repeats what may be sent again
+            retries={"total_max_attempts": 1},  # `retrying` repeats requests that may be sent again
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=READ_TIMEOUT,
         )
@@ -74,7 +74,7 @@ class Boto3Transport:
 
 
 def _check(response_dict: dict[str, Any], **_: Any) -> None:
-    """botocore takes an answer that was cut off, or is no JSON, for one that holds nothing: an item for missing."""
+    """Raise for a response without valid JSON. botocore takes a truncated one for an empty one, and an item would seem to be missing."""
     try:
         _decode(response_dict["body"])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -86,7 +86,7 @@ def _to_text(value: bytes) -> str:
 
 
 def _binary(value: Any, convert: Callable[[Any], Any]) -> Any:
-    """The payload with its binary values converted: boto3 takes and gives bytes, the port base64 text."""
+    """Return the payload with its binary values converted: boto3 uses bytes, the port base64 text."""
     if isinstance(value, dict):
         if len(value) == 1 and isinstance(value.get("B"), str | bytes):
             return {"B": convert(value["B"])}

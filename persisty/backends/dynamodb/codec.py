@@ -1,8 +1,7 @@
 """`WireCodec`: item ⇄ DynamoDB's wire JSON, compiled once per item.
 
-Null is the absence of the attribute, except where an attribute that is absent has a value (see `model.stored_before`): there a null of
-an optional attribute is DynamoDB's NULL. Of the optional attributes that are in an index, whose keys DynamoDB does not let be NULL, null
-is always the absence.
+Null is stored as the absence of the attribute. If an absent attribute has a value (see `model.stored_before`), a null of an optional attribute
+is DynamoDB's NULL instead. Keys of an index cannot be NULL, so for optional attributes of an index null is always the absence.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from .wire_answers import LOOSE, Batch, ExecutedBatch, Found, Got, Updated
 from .wire_kinds import NULL, UNBOUNDED, Convert, Wire, WireKind, cell, nullable_cell, wire_kind
 
 SORT = "persisty_sort"
-"""The sort key attribute of items whose key has more than two parts: the parts after the first, joined."""
+"""The sort key attribute of items whose key has more than two parts. Its value is the parts after the first, joined."""
 
 MAX_PARTIAL = 200
-"""Selections of attributes whose compiled readers a table keeps; past that it starts over."""
+"""Selections of attributes whose compiled readers a table caches. The cache is cleared when it is full."""
 
 
 def _reader(
@@ -44,8 +43,8 @@ def _reader(
     partly: Convert,
     unset: Iterable[str] = (),
 ) -> Convert:
-    """Row → item, as one expression: a third of the time of a loop over the attributes, and most of a page's. `before`: the values of
-    attributes that are absent. `partly` makes the item of a row with a value that cannot be decoded.
+    """Compile the function that makes an item of a row. One expression takes a third of the time of a loop over the attributes, which is most of a
+    page's time. `before`: the values of absent attributes. `partly` makes the item of a row with a value that cannot be decoded.
 
     ```
     def read(row):
@@ -57,7 +56,7 @@ def _reader(
     """
     terms = [f"{name}=UNSET" for name in unset]
     names: dict[str, Any] = {"item": item, "UNSET": UNSET, "FAULTS": FAULTS, "partly": partly, "missing": _missing}
-    for name, kind in kinds.items():  # attribute names: Python has checked that they are identifiers
+    for name, kind in kinds.items():  # Python has checked that attribute names are identifiers
         names[f"decode_{name}"] = kind.decode
         text = f"cell.{kind.tag}"
         value = text if kind.decode is None else kind.inline.format(text=text, decode=f"decode_{name}")
@@ -78,11 +77,11 @@ def _missing() -> Any:
 
 
 class WireCodec:
-    """`cells`: attribute → the tag and the encoder of its value. `got`, `updated`, `found`, `batch` are the shapes of answers with items, and
-    `item` makes an item of a row in one of them. It leaves out stored attributes that the declaration does not know.
+    """`cells`: attribute → the tag and the encoder of its value. `got`, `updated`, `found`, `batch`: the shapes of responses with items.
+    `item` makes an item of a row in one of them, without stored attributes that are not declared.
 
-    `before`: attribute → what makes its value in an item that lacks it, and `absent` its value there, where that is not null. `nullable`:
-    those of them whose null is a NULL."""
+    `before`: attribute → the function that makes its value in an item that lacks it. `absent`: its value there, if that is not null.
+    `nullable`: the attributes of `before` whose null is a NULL."""
 
     def __init__(self, meta: StoreMeta[Any]) -> None:
         self._kinds = {name: wire_kind(attribute) for name, attribute in meta.attributes.items()}
@@ -125,7 +124,7 @@ class WireCodec:
         self._short = not self._joined and all(one.kind not in UNBOUNDED for one in meta.key_attributes)
 
     def absent_matches(self, comparison: Compare) -> bool | None:
-        """Return whether an item that lacks the attribute matches by its value there, None where that is null."""
+        """Return whether an item that lacks the attribute matches by its default, None if that is null."""
         name = comparison.attribute
         if name not in self.absent:
             return None
@@ -135,7 +134,7 @@ class WireCodec:
 
     @property
     def schema(self) -> tuple[str, ...]:
-        """The attributes of the table's key: partition key, and sort key if there is one."""
+        """Return the attributes of the table's key: the partition key, and the sort key if there is one."""
         key = self._meta.key.attributes
         return (key[0], SORT) if self._joined else key
 
@@ -143,7 +142,7 @@ class WireCodec:
         return "S" if name == SORT else self._kinds[name].tag
 
     def read(self, wire: Mapping[str, Mapping[str, Any]]) -> Any:
-        """The item of wire JSON, such as a refusal carries."""
+        """Return the item of wire JSON, such as that of a refusal."""
         try:
             return self.item(msgspec.convert(wire, self._row))
         except msgspec.ValidationError:
@@ -156,11 +155,11 @@ class WireCodec:
         return _reader(self._meta.item, kinds, self.before, self._optional, self.nullable, partly, unset)
 
     def _partly(self, names: tuple[str, ...], row: Any) -> Any:
-        """The item of a row with a value that is not one of its attribute's type."""
+        """Return the item of a row with a value that its attribute's type does not allow."""
         return partly_readable(self._meta, {name: getattr(row, name) for name in names}, self._checked, names)
 
     def _checked(self, name: str, given: Any) -> Any:
-        """Decode a cell, of a loose row too. Raises one of `FAULTS` if the value is not one of its attribute's type."""
+        """Decode a cell, of a loose row too. Raises one of `FAULTS` if its attribute's type does not allow the value."""
         kind, null = self._kinds[name], name in self._optional
         if given is None:
             return self.before[name]() if name in self.before else None if null else _missing()
@@ -169,7 +168,7 @@ class WireCodec:
                 return None
             try:
                 given = msgspec.convert(given, self._cells[name])
-            except msgspec.ValidationError as error:  # its path is one of the cell, not of the value
+            except msgspec.ValidationError as error:  # the path would be that of the cell, not of the value
                 raise UnreadableValue(name) from error
         value = getattr(given, kind.tag)
         if value is None:
@@ -177,7 +176,7 @@ class WireCodec:
         return value if kind.decode is None else kind.decode(value)
 
     def partial(self, names: tuple[str, ...]) -> Convert:
-        """Row → an item in which all but these attributes are UNSET."""
+        """Return the function from a row to an item in which all other attributes are UNSET."""
         found = self._partial.get(names)
         if found is None:
             if len(self._partial) >= MAX_PARTIAL:
@@ -186,7 +185,7 @@ class WireCodec:
         return found
 
     def wire(self, item: Any) -> Wire:
-        """The attributes of an item that are not null, and the nulls that are not an absence."""
+        """Return the attributes of an item that are not null, and the nulls that are stored as NULL."""
         wire: Wire = {
             name: {tag: encode(value)} for name, get, tag, encode in self._encoders if (value := get(item)) is not None
         }
@@ -198,18 +197,18 @@ class WireCodec:
         return wire
 
     def value(self, name: str, value: Any) -> dict[str, Any]:
-        """One value that is not None."""
+        """Encode one value that is not None."""
         tag, encode = self.cells[name]
         return {tag: encode(value)}
 
     def starts_from_null(self, write: Write) -> frozenset[str]:
-        """The attributes of a patch that `add` or `append` changes and that may be a NULL, from which DynamoDB does neither."""
+        """Return the attributes of a patch that `add` or `append` changes and that may be a NULL, which DynamoDB cannot change so."""
         if not self.nullable or not isinstance(write, Patch):
             return frozenset()
         return frozenset([name for name in self.nullable if isinstance(write.changes.get(name), Add | Append)])
 
     def started(self, write: Write, item: Any) -> tuple[Write, list[Filter]]:
-        """The write in which these changes are values where the item's are null, and what has to hold of the item for that."""
+        """Return the write with values instead of these changes if the item's are null, and the condition on the item that makes it valid."""
         names = sorted(self.starts_from_null(write))
         if not names or not isinstance(write, Patch):
             return write, []
@@ -219,11 +218,11 @@ class WireCodec:
         return replace(write, changes={**write.changes, **values}), [Compare(one, "null", null[one]) for one in names]
 
     def start(self, name: str, otherwise: dict[str, Any]) -> dict[str, Any]:
-        """Return the value that an absent attribute is changed from, by `add` and `append`: its value, or `otherwise`."""
+        """Return the value from which `add` and `append` change an absent attribute: its default, or `otherwise`."""
         return self.value(name, self.absent[name]) if name in self.absent else otherwise
 
     def key(self, key: KeyValues) -> Wire:
-        """The table's key attributes."""
+        """Return the table's key attributes with their values."""
         name, tag, encode = self._key[0]
         wire: Wire = {name: {tag: encode(key[0])}}
         if self._joined:
@@ -234,14 +233,14 @@ class WireCodec:
         return wire
 
     def keys(self, keys: Sequence[KeyValues]) -> list[Wire]:
-        """`key` of each."""
+        """Return the `key` of each."""
         if len(self._key) > 1:
             return [self.key(key) for key in keys]
         [(name, tag, encode)] = self._key
         return [{name: {tag: encode(value)}} for (value,) in keys]
 
     def storable(self, key: KeyValues) -> bool:
-        """Return whether the key is within DynamoDB's limits. No item has a key beyond them."""
+        """Return whether the key is within DynamoDB's limits. No item has a longer key."""
         if self._short:
             return True
         if not self._joined and all(not isinstance(part, str) or len(part) < MAX_SORT // 4 for part in key):

@@ -1,8 +1,8 @@
 """Estimate the cost of a plan: the items it reads, and what DynamoDB charges for them.
 
-A read unit is 4 KB read consistently. An index is read eventually consistently and costs half. Nothing tells how many items a comparison matches
-before they are read: `SHARES` are guesses that rank plans, as in other planners without statistics. They do not depend on the page or the moment, so
-that a cursor meets the plan it came from.
+A read unit is 4 KB read consistently. An index is read eventually consistently and costs half. The number of items that a comparison
+matches is unknown before they are read: `SHARES` are guesses that rank plans, as in other planners without statistics. They do not depend on the page
+or the time, so a cursor always continues the plan that made it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .access_paths import QueryPlan
 UNIT = 4096
 """Bytes of a read unit."""
 PAGE = 1024 * 1024
-"""Bytes that one request looks at, at most."""
+"""Most bytes that one request reads."""
 SHARES = {"eq": 0.01, "ne": 0.99, "lt": 1 / 3, "le": 1 / 3, "gt": 1 / 3, "ge": 1 / 3}
-"""Operator → the share of all items for which it is guessed to hold. `oneof` is as many `eq`, a null as rare as one in ten."""
+"""Operator → the guessed share of all items that match. `oneof` counts as that many `eq`."""
 OTHER = 0.1
 """The share for any other operator."""
 NULLS = 0.1
@@ -43,16 +43,16 @@ class Size(Struct, frozen=True):
 
 
 NOMINAL = Size(1_000_000, 1_000_000 * 1024)
-"""The table that plans are chosen for."""
+"""The size of table for which plans are chosen."""
 NOMINAL_LIMIT = 25
 
 
 Cost = tuple[float, int, int]
-"""(read units, requests, items looked at): the least is the best."""
+"""(read units, requests, items read): the least is the best."""
 
 
 def share(where: Filter) -> float:
-    """The share of all items that a filter lets through."""
+    """Return the share of all items that match a filter."""
     match where:
         case And(filters):
             product = 1.0
@@ -73,20 +73,20 @@ def share(where: Filter) -> float:
 
 
 def cost_of_keys(count: int, size: Size = NOMINAL, batch: int = 100) -> Cost:
-    """Items by their keys: each is rounded up to a unit."""
+    """Return the cost of items by their keys. Each is rounded up to a unit."""
     return float(count * max(1, ceil(size.average / UNIT))), ceil(count / batch), count
 
 
 def cost_of_queries(
     queries: Sequence[QueryPlan], matching: float, ordered: bool, limit: int = NOMINAL_LIMIT, size: Size = NOMINAL
 ) -> Cost:
-    """A page of queries, or of one, or of a scan. `matching` is the share of all items that match the whole filter, `ordered`
-    whether an order is asked."""
+    """Return the cost of a page of queries, or of a scan. `matching`: the share of all items that match the whole filter. `ordered`:
+    an order is requested."""
     within = [_share_of_conditions(one) * size.items for one in queries]
     total = sum(within)
     if not total:
         return float(len(queries)), len(queries), 0
-    enough = (limit + 1) * total / min(total, max(size.items * matching, 1.0))  # items to look at for so many matches
+    enough = (limit + 1) * total / min(total, max(size.items * matching, 1.0))  # items to read for so many matches
     looked = units = 0.0
     requests = 0
     for one, inside in zip(queries, within, strict=True):

@@ -1,7 +1,7 @@
-"""The direct transport: signed HTTP over kept-alive connections, JSON by msgspec; neither botocore nor urllib3.
+"""The direct transport: signed HTTP over persistent connections, JSON by msgspec, without botocore and urllib3.
 
-A tenth of the client CPU of botocore's client and a fifth of its start. What botocore does for its callers is done here
-too: bounded retries with jitter, checksums, clock skew, stale connections.
+It takes a tenth of the client CPU of botocore's client and a fifth of its start. Like botocore, it has bounded retries with jitter,
+verifies checksums, corrects clock skew and replaces stale connections.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .wire_answers import loosened
 
 TARGET = "DynamoDB_20120810."
 DECODERS = 4096
-"""Shapes of responses whose decoders are cached. An item has a few."""
+"""Response shapes whose decoders are cached. An item has a few."""
 _encode = msgspec.json.Encoder().encode
 
 

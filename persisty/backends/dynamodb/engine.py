@@ -1,9 +1,9 @@
 """DynamoDB engines by URL: `dynamodb://eu-west-1`, `dynamodb://?endpoint=http://localhost:8000&transport=boto3`.
 
-Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`. `max_scan` is how many items
-a table may have to be scanned without `allow_scan`, `index_attributes` how many attributes the engine allows in an index: AWS
-8, DynamoDB Local 2. Longer indexes are made of their first ones. `partiql` 1 writes batches by PartiQL statements, the default
-of `direct`; 0 writes as many items side by side, the default of `boto3`, because moto does not know such statements.
+Region and endpoint default to AWS's own variables; `transport` is `direct` (default) or `boto3`. `max_scan`: items that a table may have to
+be scanned without `allow_scan`. `index_attributes`: attributes that the engine allows in an index, 8 on AWS, 2 on DynamoDB Local; longer
+indexes use their first ones. `partiql`: 1 writes batches as PartiQL statements, the default of `direct`; 0 writes the items in parallel, the
+default of `boto3`, because moto does not support such statements.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ T = TypeVar("T")
 log = logging.getLogger("persisty")
 DENIED = frozenset({"AccessDeniedException", "AccessDenied"})
 NUMBERS = {"max_scan": range(2**53), "index_attributes": range(1, 9), "partiql": range(2)}
-"""Options that are numbers, with what they may be: the fields of `Options`."""
+"""Options that are numbers, with their allowed values: the fields of `Options`."""
 REGION = re.compile("[a-z0-9-]+")
 OPTIONS = ("endpoint", "transport", *NUMBERS)
 TRANSPORTS = ("direct", "boto3")
 CREATE_WAIT, CREATE_ATTEMPTS = 0.25, 240
-"""Seconds between looks at a table that is being created, and how often to look."""
+"""Seconds between checks of a table that is being created, and the number of checks."""
 LONG_WAIT = 10.0
-"""Seconds between looks at an index that takes longer."""
+"""Seconds between checks of an index that takes longer."""
 
 
 class DynamoDbEngine:
@@ -80,7 +80,7 @@ class DynamoDbEngine:
                 self._expire(meta, meta.expires)
 
     def table(self, name: str) -> None:
-        """Items have their own attributes here, so there are no columns."""
+        """Return None: a DynamoDB table has no columns."""
 
     def is_empty(self, name: str) -> bool:
         payload = {"TableName": table_name(self._app, self._stage, name), "Limit": 1}
@@ -162,7 +162,7 @@ class DynamoDbEngine:
         try:
             self.transport.call("CreateTable", payload)
         except AwsError as error:
-            if error.kind != "ResourceInUseException":  # else it is there, or another process creates it just now
+            if error.kind != "ResourceInUseException":  # else it exists, or another process is creating it
                 raise as_error(error) from error
 
     def _add_indexes(self, meta: StoreMeta[Any], table: Mapping[str, Any]) -> None:
@@ -175,7 +175,7 @@ class DynamoDbEngine:
     def _add_index(
         self, meta: StoreMeta[Any], index: Index, table: Mapping[str, Any], report: Report | None = None
     ) -> Mapping[str, Any]:
-        """Complete the items for an index, create it, and return the table with it once it is there, however long that takes."""
+        """Complete the items for an index and create it. Wait until it is active, without a limit, and return the description of the table."""
         complete(self.send, table, meta, WireCodec(meta), index, report)
         self._completed.add((meta.name, index.name))
         payload = {
@@ -199,7 +199,7 @@ class DynamoDbEngine:
             raise as_error(error) from error
 
     def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
-        """Complete the items for an index, create it and wait until it is there."""
+        """Complete the items for an index, create it and wait until it is active."""
         table = self._wait(self._table(meta), patient=True)
         if name not in {one["IndexName"] for one in table.get("GlobalSecondaryIndexes", ())}:
             self._add_index(meta, next(one for one in meta.indexes if one.name == name), table, report)
@@ -214,17 +214,17 @@ class DynamoDbEngine:
             self._wait(named, patient=True)
 
     def create(self, meta: StoreMeta[Any]) -> None:
-        """Create the table of an item, with its indexes, unless it is there."""
+        """Create the table of an item with its indexes if it does not exist."""
         self.prepare([meta])
 
     def guard_table(self) -> str:
-        """Return the name of the system table, which exists then."""
+        """Create the system table if it does not exist, and return its name."""
         self._create_table(definition(self._system))
         self._wait(self._system)
         return self._system
 
     def complete_indexes(self, meta: StoreMeta[Any], indexes: Sequence[Index]) -> None:
-        """Complete the items of indexes that a deployment has added: it makes an index of the items as they are."""
+        """Complete the items of indexes that a deployment has added: CloudFormation builds an index of the items as they are."""
         table: Mapping[str, Any] = {}
         for index in indexes:
             if (meta.name, index.name) not in self._completed:
@@ -232,7 +232,7 @@ class DynamoDbEngine:
                 complete(self.send, table, meta, WireCodec(meta), index)
 
     def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Call an operation that may find an item changed. The answer is empty then."""
+        """Call an operation with a condition. Return an empty response if the condition is false."""
         try:
             answer: dict[str, Any] = self.transport.call(operation, payload)
             return answer
@@ -252,7 +252,7 @@ class DynamoDbEngine:
         return True
 
     def _expire(self, meta: StoreMeta[Any], attribute: str) -> None:
-        """Let DynamoDB delete the items that have expired."""
+        """Turn on DynamoDB's deletion of expired items."""
         table = {"TableName": self._table(meta)}
         known = self._call("DescribeTimeToLive", table)["TimeToLiveDescription"]["TimeToLiveStatus"]
         if known not in ("ENABLED", "ENABLING"):
@@ -260,7 +260,7 @@ class DynamoDbEngine:
             self._call("UpdateTimeToLive", {**table, "TimeToLiveSpecification": specification})
 
     def _wait(self, name: str, *, patient: bool = False) -> Mapping[str, Any]:
-        """Return the description of a table, once it and its indexes can be used. `patient`: an index is built or deleted, which may take hours."""
+        """Wait until a table and its indexes are active, and return its description. `patient`: wait without a limit; an index may take hours."""
         for attempt in count() if patient else range(CREATE_ATTEMPTS):
             table: Mapping[str, Any] = self._call("DescribeTable", {"TableName": name})["Table"]
             states = [table["TableStatus"], *(one["IndexStatus"] for one in table.get("GlobalSecondaryIndexes", ()))]
@@ -306,7 +306,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
     transport = options.get("transport", "direct")
     faults = []
     if not region:
-        faults.append(Fault("/url", "No region, neither here nor in AWS_REGION", "dynamodb://eu-west-1"))
+        faults.append(Fault("/url", "No region: give one here or in AWS_REGION", "dynamodb://eu-west-1"))
     elif not REGION.fullmatch(region):
         faults.append(Fault("/url", "Not a region", "dynamodb://eu-west-1", region[:64]))
     if transport not in TRANSPORTS:
@@ -318,7 +318,7 @@ def connect(url: str, *, app: str, stage: str) -> DynamoDbEngine:
         name: int(value) for name, value in options.items() if name in NUMBERS and re.fullmatch("[0-9]{1,16}", value)
     }
     faults += [
-        Fault(f"/url/{name}", "Not a number it may be", f"{allowed[0]} to {allowed[-1]}", options[name][:64])
+        Fault(f"/url/{name}", "Not an allowed number", f"{allowed[0]} to {allowed[-1]}", options[name][:64])
         for name, allowed in NUMBERS.items()
         if name in options and numbers.get(name, -1) not in allowed
     ]

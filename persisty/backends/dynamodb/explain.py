@@ -18,11 +18,11 @@ from .planner import KeyPlan, Plan, Planner, UnionPlan
 
 SIGNS = {"eq": "=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "startswith": "starts with"}
 MAX_TOLD = 20
-"""Queries or keys of a plan that are listed; the others are counted."""
+"""Most queries or keys of a plan that are listed. The others are counted."""
 
 
 def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit: int, size: Size) -> Explanation:
-    """The explanation of a page of a query, over a table of this size."""
+    """Return the explanation of a page of a query over a table of this size."""
     meta, codec, plan = planner.meta, planner.codec, planner.plan(where, order)
     units, requests, _ = _cost(plan, where, order, limit, size)
     queries = _queries(plan)
@@ -53,7 +53,7 @@ def explained(planner: Planner, where: Filter, order: tuple[OrderBy, ...], limit
 
 
 def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Index | None:
-    """The index that would at least halve a query's cost; None if there is none. Where each arm of an `or` lacks one, the
+    """Return the index that would at least halve a query's cost, None if there is none. If each arm of an `or` lacks one, return the
     first of them."""
     meta = planner.meta
     missing = [one for one in _candidates(planner, where, order) if one not in meta.indexes]
@@ -65,7 +65,7 @@ def advised(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> Inde
 
 
 def _candidates(planner: Planner, where: Filter, order: tuple[OrderBy, ...]) -> list[Index]:
-    """The indexes that fit a filter and an order: one, or one for each arm of an `or` that has no way in."""
+    """Return the indexes that fit a filter and an order: one, or one for each arm of an `or` that has no access path."""
     parts = parts_of(where)
     if (index := _candidate(planner.meta, Conjunction(parts), order)) is not None:
         return [index]

@@ -1,7 +1,7 @@
 """Filters as DynamoDB expressions, with every name and value as a placeholder.
 
-`native` tells what DynamoDB can decide; the rest of a filter is split off by `split` and evaluated by the matcher.
-An item that lacks an attribute matches a comparison if the attribute's value there does (`codec.absent`).
+`native` returns whether DynamoDB can decide a filter; `split` splits off the rest, which the matcher evaluates.
+An item that lacks an attribute matches a comparison if the attribute's default does (`codec.absent`).
 Source of the grammar: "Condition and filter expressions, operators, and functions" in the DynamoDB Developer Guide.
 """
 
@@ -19,10 +19,10 @@ from .codec import WireCodec
 from .wire_kinds import NULL
 
 MAX_IN = 100
-"""Operands that IN takes."""
+"""Most operands of an IN."""
 MAX_WEIGHT = 64
-"""Comparisons that one expression may hold; the operands of an IN count an eighth. DynamoDB takes 300 operators and 4 KB:
-a comparison makes up to 4 of the one and 48 bytes of the other, an operand 6 bytes."""
+"""Most comparisons of an expression; an operand of an IN counts an eighth. DynamoDB takes 300 operators and 4 KB:
+a comparison has up to 4 operators and 48 bytes, an operand 6 bytes."""
 
 
 class Expression:
@@ -50,7 +50,7 @@ class Expression:
         return place
 
     def condition(self, where: Filter) -> str:
-        """The text of a filter that is `native`; empty for one that is always true."""
+        """Return the text of a `native` filter, empty if it is always true."""
         match where:
             case And(filters):
                 return " AND ".join(self._grouped(one) for one in filters)
@@ -75,11 +75,11 @@ class Expression:
         raise TypeError(f"not a resolved filter: {where!r}")
 
     def projection(self, names: tuple[str, ...]) -> str:
-        """The text that selects these attributes."""
+        """Return the text that selects these attributes."""
         return ", ".join(map(self.name, names))
 
     def payload(self) -> dict[str, Any]:
-        """The placeholders, as members of a request."""
+        """Return the placeholders as members of a request."""
         members: dict[str, Any] = {}
         if self.names:
             members["ExpressionAttributeNames"] = self.names
@@ -109,7 +109,7 @@ class Expression:
         return f"attribute_{'not_' if absent else ''}exists({self.name(name)})"
 
     def _null(self, name: str, null: bool) -> str:
-        """The test of an attribute that an item has, or of one whose absence is its null."""
+        """Return the test of an attribute for null. An item that lacks the attribute has null, or a default."""
         if name in self._codec.nullable:
             test = f"{self.name(name)} {'=' if null else '<>'} {self.raw(NULL)}"
             return f"{self._absent(name, False)} AND {test}" if null else test
@@ -133,7 +133,7 @@ COMPARISONS: dict[str, Callable[[Expression, str, Any], str]] = {
     "startswith": lambda self, name, text: self._text("begins_with", name, text),
     "contains": lambda self, name, text: self._text("contains", name, text),
 }
-"""Operator → its text. What has no row here is evaluated locally."""
+"""Operator → its text. An operator without a row is evaluated locally."""
 
 
 def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> Shape:
@@ -159,7 +159,7 @@ def shape_of(where: Filter, codec: WireCodec, values: list[dict[str, Any]]) -> S
 
 
 def native(meta: StoreMeta[Any], where: Filter) -> bool:
-    """Can DynamoDB decide this filter?"""
+    """Return whether DynamoDB can decide this filter."""
     match where:
         case And(filters) | Or(filters):
             return all(native(meta, one) for one in filters)
@@ -167,15 +167,15 @@ def native(meta: StoreMeta[Any], where: Filter) -> bool:
             return native(meta, inner)
         case Compare(name, operator, value):
             if name not in meta.attributes:
-                return False  # it is nested in an object, which is stored as text
+                return False  # an attribute nested in an object, which is stored as text
             if meta.attributes[name].kind is Kind.STRING and operator == "contains":
-                return "\0" not in value  # the escape of texts is no part of them
+                return "\0" not in value  # the escape of a text is not part of it
             return operator in COMPARISONS
     return False
 
 
 def split(meta: StoreMeta[Any], where: Filter, hidden: frozenset[str] = frozenset()) -> tuple[Filter, Filter]:
-    """(what DynamoDB decides, what is left). `hidden` names attributes that this expression may not mention."""
+    """Return (the part that DynamoDB decides, the rest). `hidden`: attributes that this expression may not mention."""
     if where is ALL or where == ALL:
         return ALL, ALL
     if isinstance(where, Compare) and where.operator != "oneof" and where.attribute not in hidden:

@@ -1,12 +1,12 @@
-"""The rows of unique values of items that were stored before the values had to be unique.
+"""Make the rows of unique values for items that were stored before the values had to be unique.
 
-Older code does not know of the rows: an item that it changes meanwhile leaves a row behind. A row whose holder no longer has the value is therefore
-given to the item that has it.
+Older code does not write these rows: if it changes an item during the backfill, a stale row is left. A row whose holder no longer has the value is
+therefore given to the item that has it.
 
 ```
-row missing, or held by this item        taken, on that condition
-row held by another item with the value  both are named: the index is not created
-row held by one without the value        taken, on the condition that it is still held by that one
+row missing, or of this item             written, on that condition
+row of another item with the value       both items are named, and the index is not created
+row of an item without the value         written, on the condition that it still belongs to that item
 ```
 """
 
@@ -26,20 +26,20 @@ from .system_table import HOLDER, ID
 from .wire_kinds import Wire
 
 LISTED = 20
-"""Items that a fault names at most."""
+"""Most items that a fault names."""
 ATTEMPTS = 5
-"""Times that a row is looked at that others change at the same time."""
+"""Most attempts for a row that other processes change at the same time."""
 
 
 class Tables(Protocol):
-    """The operations of an engine that its migrator uses."""
+    """Operations of an engine that its migrator uses."""
 
     def described(self, store: str) -> Mapping[str, Any] | None:
         """Return the description of a store's table, None if it does not exist."""
         ...
 
     def send(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Call an operation that may find an item changed; the answer is empty then."""
+        """Call an operation with a condition. Return an empty response if the condition is false."""
         ...
 
     def decided(self, operation: str, payload: dict[str, Any]) -> bool:
@@ -47,7 +47,7 @@ class Tables(Protocol):
         ...
 
     def add_index(self, meta: StoreMeta[Any], name: str, report: Report) -> None:
-        """Complete the items for an index, create it and wait until it is there."""
+        """Complete the items for an index, create it and wait until it is active."""
         ...
 
     def remove_index(self, store: str, name: str) -> None:
@@ -55,16 +55,16 @@ class Tables(Protocol):
         ...
 
     def create(self, meta: StoreMeta[Any]) -> None:
-        """Create the table of an item, with its indexes, unless it is there."""
+        """Create the table of an item with its indexes if it does not exist."""
         ...
 
     def guard_table(self) -> str:
-        """Return the name of the system table, which exists then."""
+        """Create the system table if it does not exist, and return its name."""
         ...
 
 
 def drop_rows(tables: Tables, store: str) -> None:
-    """Delete the rows of unique values and of sequences of a store that is dropped: they would stop a new store of the name."""
+    """Delete the rows of unique values and of sequences of a dropped store. They would conflict with a new store of the same name."""
     system = tables.guard_table()
     scan = {
         "TableName": system,
@@ -83,7 +83,7 @@ def drop_rows(tables: Tables, store: str) -> None:
 
 
 class GuardBackfill:
-    """The rows of one unique index."""
+    """Make the rows of one unique index."""
 
     def __init__(self, tables: Tables, declared: StoreMeta[Any], index: str) -> None:
         self._tables, self._declared, self._index = tables, declared, index
@@ -95,15 +95,15 @@ class GuardBackfill:
 
     @property
     def shared(self) -> list[str]:
-        """The keys of items that share values, as many as are named."""
+        """Return the keys of items that share values, at most as many as a fault names."""
         return sorted(self._shared)[: LISTED + 1]
 
     def resume(self, shared: Sequence[str] | None) -> None:
-        """Take the items that an interrupted backfill has found to share values."""
+        """Add the items that an interrupted backfill has found to share values."""
         self._shared |= dict.fromkeys(shared or ())
 
     def take(self, wire: Wire) -> None:
-        """Make the row of an item's value, or note the items that share it."""
+        """Make the row of an item's value, or record the items that share it."""
         item = self._codec.read(wire)
         holder = self._declared.key_of(item)
         for guard, index in self._guards.of(item).items():
@@ -119,7 +119,7 @@ class GuardBackfill:
             raise Conflict(message, keys=keys[:LISTED])
 
     def _taken(self, guard: str, holder: str) -> str | None:
-        """Return the item that has the value too, None if the row is made."""
+        """Make the row and return None, or return the other item that has the value."""
         other = holder
         for _ in range(ATTEMPTS):
             if self._put(guard, holder, other):

@@ -1,7 +1,7 @@
-"""Unique values as guard rows: for each there is one row of the system table, written in the transaction of its item.
+"""Unique values as guard rows: each value has one row in the system table, written in the transaction of its item.
 
-An item that gains a value puts the value's row, on the condition that there is none; one that loses it deletes the row. Which
-value an item loses is known only from reading it, so its write depends on that being unchanged.
+A write that gives an item a value puts the row, on the condition that there is none. A write that removes the value deletes the row. The
+old value is known only from reading the item, so the write requires that it is unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...store.backend import Patch, Put, Write
 from .codec import WireCodec
 
 MAX_ID = 1024
-"""Characters of a guard's id beyond which its values are hashed; a key of DynamoDB's holds 2048 bytes."""
+"""Most characters of a guard's id. Values of longer ones are hashed: a key of DynamoDB has at most 2048 bytes."""
 
 
 class Guards:
@@ -27,7 +27,7 @@ class Guards:
 
     @property
     def attributes(self) -> frozenset[str]:
-        """The attributes that unique values are made of."""
+        """Return the attributes of the unique indexes."""
         return self._attributes
 
     def concern(self, write: Write) -> bool:
@@ -39,7 +39,7 @@ class Guards:
         return not isinstance(write, Patch) or not self._attributes.isdisjoint(write.changes)
 
     def of(self, item: Any) -> dict[str, str]:
-        """Guard → the unique index it belongs to, for the values that an item has. Null in an index frees the item of it."""
+        """Return guard → its unique index, for the values of an item. An item with a null in an index has no guard for it."""
         found: dict[str, str] = {}
         for index in self._meta.uniques:
             values = [(name, self._meta.attributes[name].get(item)) for name in index.attributes]

@@ -1,8 +1,8 @@
-"""Complete the items of a table before an index is made of them.
+"""Complete the items of a table before an index is created.
 
-An index holds only items that have all its attributes. So those that were stored before such an attribute was declared get its value first
-(see `model.stored_before`), or a query of the index would not find them. An optional attribute that has no index yet may also be a NULL,
-which no index takes: it is removed, after all items that lack the attribute have got its value.
+An index contains only items that have all its attributes. Items stored before such an attribute was declared therefore get its default first
+(see `model.stored_before`); otherwise a query of the index would not find them. An optional attribute without an index may also be a NULL, which
+no index takes. Such NULLs are removed after all items that lack the attribute have its default.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def complete(
     index: Index,
     report: Report | None = None,
 ) -> None:
-    """Give the items what they lack for an index. `table` is the description of the table without it."""
+    """Give the items the values that they lack for an index. `table`: the description of the table without the index."""
     passes = Passes(call, report or Report(lambda items: None))
     indexed = {key["AttributeName"] for one in table.get("GlobalSecondaryIndexes", ()) for key in one["KeySchema"]}
     name = table["TableName"]
@@ -38,7 +38,7 @@ def complete(
         optional = meta.attributes[attribute].optional
         value = value_before(meta.attributes[attribute])
         if value is None or (optional and attribute in indexed):
-            continue  # what is absent is null
+            continue  # an absent attribute is null
         wire = codec.value(attribute, value())
         _change(call, passes, name, codec, attribute, "attribute_not_exists(#0)", "SET #0 = :0", wire)
         if optional:
@@ -55,7 +55,7 @@ def _change(
     update: str,
     value: dict[str, Any],
 ) -> None:
-    """Update all items that meet a condition, if they still meet it."""
+    """Update all items that meet a condition, each only if it still does."""
     names = {"#0": attribute, **{f"#{place}": name for place, name in enumerate(codec.schema, 1)}}
     values = {":0": value}
 

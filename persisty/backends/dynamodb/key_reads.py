@@ -1,4 +1,4 @@
-"""Items by their keys: one GetItem, or a BatchGetItem for each hundred; always as they are at this moment."""
+"""Read items by their keys: one GetItem, or a BatchGetItem for each hundred. Reads are always consistent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .result_streams import Fields, Lanes
 
 T = TypeVar("T")
 MAX_READ = 100
-"""Keys a BatchGetItem takes."""
+"""Most keys of a BatchGetItem."""
 
 
 class Keyed(Generic[T]):
@@ -30,7 +30,7 @@ class Keyed(Generic[T]):
         self._rank = sort_key(over_values(meta), tuple(OrderBy(name) for name in meta.key.attributes))
 
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
-        """The items of these keys in their positions; a key may occur twice."""
+        """Return the items of these keys, by position. A key may occur twice."""
         whole = self._lanes.fields(None)
         if len(keys) == 1:
             return [self._one(keys[0], whole)]
@@ -45,7 +45,7 @@ class Keyed(Generic[T]):
     def matches(
         self, plan: KeyPlan, names: Iterable[str] | None, after: Mapping[str, Any] | None = None
     ) -> Iterator[list[T]]:
-        """The matches of a plan in the order of the keys, beyond the key `after`, a list for each request."""
+        """Yield the matches of a plan in the order of the keys, after the key `after`: a list for each request."""
         fields = self._lanes.fields(None if names is None else {*names, *names_in(plan.rest)})
         wanted = matcher(self._meta, plan.rest)
         keys = [key for key in plan.keys if self._codec.storable(key)]
@@ -67,12 +67,12 @@ class Keyed(Generic[T]):
         return None if row is None else fields.item(row)
 
     def _batches(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[list[T]]:
-        """The items of different keys, as many at a time as a request takes."""
+        """Yield the items of distinct keys, a list for each request."""
         for start in range(0, len(keys), MAX_READ):
             yield list(self._some(keys[start : start + MAX_READ], fields))
 
     def _some(self, keys: Sequence[KeyValues], fields: Fields) -> Iterator[T]:
-        """One BatchGetItem, and again for what it left unprocessed."""
+        """Send a BatchGetItem, and again for its unprocessed keys."""
         request: Any = self._requests.read_batch(keys, fields.names)
         attempt = 0
         while attempt < ATTEMPTS:
@@ -82,7 +82,7 @@ class Keyed(Generic[T]):
             if not answer.UnprocessedKeys:
                 return
             before, request = _asked(request), answer.UnprocessedKeys
-            if not found:  # else they did not fit into 16 MB
+            if not found:  # otherwise the items did not fit into 16 MB
                 sleep(backoff(attempt))
             attempt = 0 if _asked(request) < before else attempt + 1
         raise exhausted(AwsError("ThrottlingException", "keys stay unprocessed", {}))

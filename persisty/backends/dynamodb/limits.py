@@ -1,7 +1,7 @@
 """DynamoDB's limits, checked before anything is sent: the size of an item, of a transaction, and of the values of keys.
 
-Sources: "Item sizes and formats" and "Service, account, and table quotas" in the DynamoDB Developer Guide; how many bytes a
-number takes is measured on DynamoDB Local. Nearly all items are known to be small by a look at a few lengths.
+Sources: "Item sizes and formats" and "Service, account, and table quotas" in the DynamoDB Developer Guide. The bytes of a number are
+measured on DynamoDB Local. For nearly all items, a few lengths show that they are small.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from .codec import SORT, WireCodec
 from .wire_kinds import Wire
 
 MAX_ITEM = 400 * 1024
-"""Bytes of an item, the names of its attributes included."""
+"""Most bytes of an item, including the names of its attributes."""
 MAX_TRANSACTION = 4 * 1024 * 1024
-"""Bytes of the items of a transaction."""
+"""Most bytes of the items of a transaction."""
 CHARACTER = 4
-"""Bytes that a character may take."""
+"""Most bytes of a character."""
 ESCAPED = 3 * CHARACTER
-"""Bytes that a character of a joined key may take: each byte may be percent-encoded."""
+"""Most bytes of a character of a joined key: each byte may be percent-encoded."""
 FIXED = 64
-"""Bytes that a value of a kind of fixed size does not exceed, its attribute's overhead included."""
+"""Most bytes of a value of a kind of fixed size, including its attribute's overhead."""
 
 
 def size_of(wire: Wire) -> int:
-    """The bytes of an item, exactly as DynamoDB counts them."""
+    """Return the bytes of an item as DynamoDB counts them."""
     return sum(len(name.encode()) + value_size(value) for name, value in wire.items())
 
 
 def value_size(tagged: Mapping[str, Any]) -> int:
-    """The bytes of one value: text as UTF-8, a number by pairs of its digits, a list with 3 bytes and 1 for each value."""
+    """Return the bytes of a value: text as UTF-8, a number by pairs of its digits, a list with 3 bytes and 1 for each value."""
     [(tag, value)] = tagged.items()
     if tag == "S":
         return len(value.encode())
@@ -53,7 +53,7 @@ def value_size(tagged: Mapping[str, Any]) -> int:
 
 
 def _number_size(number: Decimal) -> int:
-    """A byte, one more for each two digits of the number to base 100, and one for a minus."""
+    """Return the bytes of a number: one, one for each digit to base 100, and one for a minus."""
     sign, digits, exponent = number.as_tuple()
     text = "".join(map(str, digits)) + "0" * (int(exponent) % 2)
     pairs = text.zfill(len(text) + len(text) % 2).lstrip("0")
@@ -64,7 +64,7 @@ def _number_size(number: Decimal) -> int:
 
 
 class Limits:
-    """The limits of one table's items."""
+    """Check the items of one table against the limits."""
 
     def __init__(self, meta: StoreMeta[Any], codec: WireCodec) -> None:
         self._codec = codec
@@ -78,7 +78,7 @@ class Limits:
         self._joined = meta.key.attributes[1:] if SORT in codec.schema else ()
 
     def check(self, writes: Sequence[Write], *, atomic: bool) -> None:
-        """`InvalidInput` for what DynamoDB does not store, `BatchTooLarge` for more than it writes atomically. In a batch the
+        """Raise `InvalidInput` for values that DynamoDB does not store, `BatchTooLarge` for more than it writes atomically. In a batch, the
         paths of faults begin with the position of the write."""
         faults: list[Fault] = []
         total = 0
@@ -97,7 +97,7 @@ class Limits:
             raise BatchTooLarge("DynamoDB writes at most 4 MB atomically", limit=MAX_TRANSACTION, found=size)
 
     def _length(self, item: Any, values: Mapping[str, Any] | None) -> int:
-        """No less than the bytes of the values that may be of any size."""
+        """Return an upper bound of the bytes of the values without a fixed size."""
         length = 0
         for name, length_of_value in self._long:
             value = self._gets[name](item) if values is None else values.get(name)
@@ -112,7 +112,7 @@ class Limits:
             if value is not None and len(value) * CHARACTER >= most:
                 return True
         if values is not None or not self._joined:
-            return False  # changes leave the key alone
+            return False  # changes do not affect the key
         parts = (self._gets[name](item) for name in self._joined)
         return sum(len(part) if isinstance(part, str) else FIXED for part in parts) * ESCAPED >= MAX_SORT
 
@@ -134,7 +134,7 @@ class Limits:
         return 0 if isinstance(write, Delete) else size_of(self._wire(write))
 
     def _wire(self, write: Put | Patch) -> Wire:
-        """The values that the write stores; of a patch, those that it is known to."""
+        """Return the values that the write stores; for a patch, those that are known."""
         if isinstance(write, Put):
             return self._codec.wire(write.item)
         given = {
@@ -146,14 +146,14 @@ class Limits:
 
 
 def length_of(attribute: Attribute) -> Callable[[Any], int]:
-    """Value → no less than its bytes."""
+    """Return the function from a value to an upper bound of its bytes."""
     if attribute.kind is Kind.JSON:
         return lambda value: 2 * len(msgspec.json.encode(value.values if isinstance(value, Append) else value)) + 3
     return lambda value: len(value) * CHARACTER
 
 
 def _bound(kind: Kind, annotation: Any) -> int | None:
-    """Bytes that no value of an attribute exceeds; None where there is no such bound."""
+    """Return the most bytes of any value of an attribute, None if there is no such bound."""
     if kind in (Kind.STRING, Kind.BYTES):
         longest = [meta.max_length for meta in metas_of(annotation) if meta.max_length is not None]
         return min(longest) * CHARACTER if longest else None
@@ -161,7 +161,7 @@ def _bound(kind: Kind, annotation: Any) -> int | None:
 
 
 def _keys(meta: StoreMeta[Any], codec: WireCodec) -> tuple[tuple[str, int], ...]:
-    """(attribute, most bytes) of what keys are made of and may be too long for them."""
+    """Return (attribute, most bytes) for the parts of keys that may be too long for them."""
     most: dict[str, int] = {}
     partition, *sorts = codec.schema
     schemas = [(partition, *sorts), *(index.attributes for index in meta.indexes)]

@@ -1,8 +1,8 @@
-"""Positions: what a cursor keeps of the last item of a page, and where an unordered plan goes on from it.
+"""Positions: the values of the last item of a page in a cursor, and the point from which an unordered plan continues.
 
-With an order, a position is the values of the order's attributes, and the filter "beyond them" does the rest. Without one it is
-the key and the key attributes of the indexes that are read, from which DynamoDB's ExclusiveStartKey is made; in a union they
-also tell which query the item came from, since it belongs to the first whose conditions it fulfils.
+With an order, a position is the values of the order's attributes; the filter "after them" selects the next page. Without an order, it is
+the key and the key attributes of the indexes that are read, from which DynamoDB's ExclusiveStartKey is made. In a union they also determine
+the query of the item: the first whose conditions the item meets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Positions:
         self._values = over_values(meta)
 
     def names(self, plan: Plan, order: tuple[OrderBy, ...] = ()) -> Sequence[str]:
-        """The attributes of a position."""
+        """Return the attributes of a position."""
         if order:
             return [one.attribute for one in order]
         queries: Sequence[QueryPlan] = ()
@@ -39,20 +39,20 @@ class Positions:
         return list(dict.fromkeys((*self._meta.key.attributes, *indexed)))
 
     def of(self, plan: Plan, order: tuple[OrderBy, ...], last: Any) -> dict[str, Any]:
-        """The position of an item."""
+        """Return the position of an item."""
         if order:
             return position_of(self._meta, order, last)
         values = {name: self._meta.attributes[name].get(last) for name in self.names(plan)}
         return {name: value for name, value in values.items() if value is not None}
 
     def check(self, plan: Plan, after: Position) -> None:
-        """`InvalidCursor` for a position that is not made of just the attributes of this plan."""
+        """Raise `InvalidCursor` for a position with other attributes than those of this plan."""
         names = self.names(plan)
         if len(after) != len(names) or any(after.get(name) is None for name in names):
             raise InvalidCursor()
 
     def start(self, one: QueryPlan, after: Position) -> Wire:
-        """The key after which an unordered query goes on."""
+        """Return the key after which an unordered query continues."""
         self.check(one, after)
         try:
             start = self._codec.key(tuple(after[name] for name in self._meta.key.attributes))
@@ -61,7 +61,7 @@ class Positions:
             raise InvalidCursor() from error
 
     def resume(self, union: UnionPlan, after: Position) -> tuple[int, Wire]:
-        """(the query that the item at a position belongs to, the key after which it goes on)"""
+        """Return (the query of the item at a position, the key after which it continues)."""
         known = after.keys() <= {*self.names(union)}
         for position, one in enumerate(union.queries):
             if known and matcher(self._values, membership(one))(after):
@@ -70,6 +70,6 @@ class Positions:
 
 
 def _indexed(one: QueryPlan) -> tuple[str, ...]:
-    """The attributes that make the key of the index a query reads; some may be parts of the item's key."""
+    """Return the attributes of the key of the index that a query reads. Some may be parts of the item's key."""
     path = one.path
     return () if path is None or path.index is None else (path.partition, *path.sorts)

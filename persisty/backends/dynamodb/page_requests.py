@@ -1,4 +1,4 @@
-"""Describe a requested page, and how its plan reads it."""
+"""A requested page, and how its plan reads it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .parallel import MAX_THREADS
 from .planner import Plan, UnionPlan
 
 SEGMENT = 4 * 1024 * 1024
-"""Bytes of a table that are worth a segment of their own when all of it is scanned."""
+"""Bytes of a segment when a whole table is scanned."""
 
 
 class Asked(Struct, frozen=True):
-    """A page. `after`: where to continue without an order; with one, the plan has it. `names` are the attributes that are
-    needed of each item, None for all."""
+    """A page. `after`: the position to continue from without an order; with one, the plan has it. `names`: the attributes to fetch,
+    None for all."""
 
     order: tuple[OrderBy, ...]
     after: Mapping[str, Any] | None
     limit: int
     names: frozenset[str] | None
     unplaced: list[Any] = []
-    """Matches that have no place in the order, because a value that it needs cannot be decoded. They come with the first page."""
+    """Matches without a place in the order, because a value of the order cannot be decoded. They are part of the first page."""
 
 
 def through_index(plan: Plan) -> bool:
@@ -37,7 +37,7 @@ def through_index(plan: Plan) -> bool:
 
 
 def ties(meta: StoreMeta[Any], names: Sequence[str]) -> Callable[[Any], Any]:
-    """Item → what is equal for items that tie in these attributes."""
+    """Return the function from an item to a value that is equal for items that tie in these attributes."""
     gets = [meta.attributes[name].get for name in names]
     return gets[0] if len(gets) == 1 else lambda item: [get(item) for get in gets]
 

@@ -1,4 +1,4 @@
-"""Independent network calls side by side on a few threads, without the import cost of an executor."""
+"""Run independent network calls in parallel on a few threads, without the import cost of an executor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_THREADS = 8
 
 
 def in_parallel(run: Callable[[X], None], tasks: Sequence[X]) -> None:
-    """Call `run` for each task. All are tried; the first exception is raised when all have ended."""
+    """Call `run` for each task in parallel. Raise the first exception after all have ended."""
     errors: list[BaseException] = []
     waiting = iter(tasks)
     lock = threading.Lock()
@@ -25,7 +25,7 @@ def in_parallel(run: Callable[[X], None], tasks: Sequence[X]) -> None:
                 return
             try:
                 run(task)  # type: ignore[arg-type]
-            except BaseException as error:  # carried over to the calling thread
+            except BaseException as error:  # raised again in the calling thread
                 errors.append(error)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(MAX_THREADS, len(tasks)) - 1)]
@@ -69,7 +69,7 @@ def side_by_side(sources: Sequence[Iterator[X]]) -> Iterator[X]:
                     source = next(waiting, None)
                 if source is None or not all(map(put, source)):
                     return
-        except BaseException as error:  # carried over to the calling thread
+        except BaseException as error:  # raised again in the calling thread
             put(error)
         finally:
             with changed:

@@ -1,7 +1,7 @@
 """Passes over the items of a table, which a step of a migration makes page by page.
 
-The position of a pass is recorded after each page, when all of its items are done. A step that was killed goes on with that page, and repeats it in
-part: every write of it has a condition, so that does no harm.
+The position of a pass is recorded after each page, when all of its items are done. A step that was killed continues with that page, and may repeat
+a part of it. That does no harm, because every write has a condition.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .wire_kinds import Wire
 Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Sends an operation with its payload."""
 MOST = 1_000
-"""Items of a page if a rate limits them."""
+"""Items of a page if the rate is limited."""
 
 
 class Passes:
@@ -31,7 +31,7 @@ class Passes:
         self._next, self._done = 0, report.done
 
     def pages(self, scan: Mapping[str, Any]) -> Iterator[Sequence[Wire]]:
-        """Yield the items of each page of a scan. A page counts as done when the next one is demanded."""
+        """Yield the items of each page of a scan. A page counts as done when the next one is requested."""
         number = self._next
         self._next += 1
         if number < self._resumed:

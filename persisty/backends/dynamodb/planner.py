@@ -1,14 +1,14 @@
-"""The planner: by which requests a query is answered, and what is left to filter and sort.
+"""Choose the requests that answer a query, and what is left to filter and sort.
 
 ```
 keys      the filter pins whole keys                                 GetItem, BatchGetItem: consistent, a unit an item
 query     a path's partition key is pinned                           Query
-union     `oneof` pins it, or each arm of an `or` has a way in       a Query for each value and arm, merged
-scan      there is no way in                                         Scan
+union     `oneof` pins it, or each arm of an `or` has a path         a Query for each value and arm, merged
+scan      no path                                                    Scan
 ```
 
-Of several ways the one with the fewest estimated read units is taken. The choice depends on nothing but the filter and the
-order: not on a page's limit, on a cursor or on how large the table is now, so that a cursor meets the plan it came from.
+The plan with the fewest estimated read units is chosen. The choice depends on the filter and the order only, not on a page's limit, a
+cursor or the size of the table, so a cursor always continues the plan that made it.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from .codec import WireCodec
 from .costs import Cost, cost_of_keys, cost_of_queries, share
 
 MAX_KEYS = 1_000
-"""Keys that one plan may name."""
+"""Most keys of a plan."""
 
 
 class KeyPlan(Struct, frozen=True):
-    """The items of these keys that match `rest`."""
+    """A plan that reads the items of these keys that match `rest`."""
 
     keys: tuple[KeyValues, ...]
     rest: Filter
 
 
 class UnionPlan(Struct, frozen=True):
-    """The matches of several queries, each of which is filtered by all of `where`: an item belongs to the first query whose
-    conditions it fulfils. `disjoint`: no item fulfils those of two."""
+    """A plan of several queries, each filtered by all of `where`. An item belongs to the first query whose
+    conditions it meets. `disjoint`: no item meets the conditions of two queries."""
 
     queries: tuple[QueryPlan, ...]
     disjoint: bool
@@ -61,15 +61,15 @@ Plan = KeyPlan | QueryPlan | UnionPlan
 
 
 class _Way(Struct, frozen=True):
-    """Items by `keys`, or by `queries`, whose `rest` is still open."""
+    """A way to find the items: by `keys`, or by `queries` whose `rest` is not set yet."""
 
     keys: tuple[KeyValues, ...] = ()
     queries: tuple[QueryPlan, ...] = ()
 
 
 class Planner:
-    """`index_attributes`: how many attributes the engine allows in an index. `moving`: attributes that change while a plan is
-    carried out; a union over their values would meet items again."""
+    """`index_attributes`: the most attributes of an index. `moving`: attributes that change while the plan
+    runs; a union over their values would return items again."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Planner:
         self._values = over_values(meta)
 
     def plan(self, where: Filter, order: tuple[OrderBy, ...] = (), following: Filter = ALL) -> Plan:
-        """The cheapest plan. `following` is what follows a cursor; it may narrow a range, and stays in the rest too."""
+        """Return the cheapest plan. `following`: the filter of the items after a cursor; it may narrow a range, and stays in the rest too."""
         parts = parts_of(where)
         pinned = [one.attribute for one in parts if isinstance(one, Compare) and one.operator == "eq"]
         way = self._best(parts, order, pinned)
@@ -131,7 +131,7 @@ class Planner:
                 yield way
 
     def _keys(self, given: Conjunction) -> tuple[KeyValues, ...]:
-        """The keys one of which an item must have; none if they are not pinned, or too many."""
+        """Return the keys of which an item must have one. Empty if they are not pinned or too many."""
         values: list[tuple[Any, ...]] = []
         for name in self.meta.key.attributes:
             equal, several = given.equal.get(name), given.several.get(name)
@@ -143,7 +143,7 @@ class Planner:
     def _of_arms(
         self, either: Or, parts: tuple[Filter, ...], order: tuple[OrderBy, ...], pinned: Sequence[str]
     ) -> _Way | None:
-        """The best ways of all arms together; None if one has none, or if there are too many."""
+        """Return the best ways of all arms together, None if an arm has none or if there are too many."""
         others = [one for one in parts if isinstance(one, Compare)]
         keys: dict[KeyValues, None] = {}
         queries: list[QueryPlan] = []
@@ -160,15 +160,15 @@ class Planner:
         return _Way(queries=distinct) if len(distinct) <= MAX_QUERIES else None
 
     def _query_of_key(self, key: KeyValues, order: tuple[OrderBy, ...]) -> QueryPlan:
-        """The query of the table that finds an item by its key, or what is joined under the first part of it."""
+        """Return the query of the table that finds an item by its key, or the items under the first part of a joined key."""
         values = dict(zip(self.meta.key.attributes, key, strict=True))
         table = self._paths[0]
         conditions = tuple(_equal(name, values[name]) for name in (table.partition, *table.sorts))
         return QueryPlan(table, conditions, ALL, not order or len(conditions) == len(values))
 
     def _finished(self, one: QueryPlan, where: Filter, order: tuple[OrderBy, ...], following: Filter) -> QueryPlan:
-        """The query with its `rest`. What follows a cursor is searched among the items of this query alone: in another
-        partition than the cursor's the same attribute may have any value."""
+        """Return the query with its `rest`. The filter of the items after a cursor applies to this query alone: in another
+        partition, the same attribute may have any value."""
         conditions = one.conditions
         if following != ALL:
             following = left_of(self._values, following, conditions)
@@ -178,7 +178,7 @@ class Planner:
         return QueryPlan(one.path, conditions, rest, one.ordered, one.backward, one.grouping, left == ALL)
 
     def _keyed(self, keys: tuple[KeyValues, ...], where: Filter, following: Filter) -> KeyPlan:
-        """The keys that the filter does not rule out, and what is not decided by an item's having one of them."""
+        """Return the keys that the filter does not exclude, and the part of the filter that the keys do not decide."""
         names = self.meta.key.attributes
         rests = {key: left_of(self._values, where, tuple(map(_equal, names, key))) for key in keys}
         left = tuple([key for key in keys if rests[key] != NOTHING])
@@ -191,7 +191,7 @@ def _equal(name: str, value: Any) -> Compare:
 
 
 def _perfect(way: _Way, parts: tuple[Filter, ...]) -> bool:
-    """Return whether no way can be cheaper: a key, or a query that returns exactly the requested items in order."""
+    """Return whether no plan can be cheaper: this one reads a key, or a query returns exactly the requested items in order."""
     if way.keys:
         return len(way.keys) == 1
     [first, *more] = way.queries
@@ -199,7 +199,7 @@ def _perfect(way: _Way, parts: tuple[Filter, ...]) -> bool:
 
 
 def _uncovered(queries: Sequence[QueryPlan]) -> tuple[QueryPlan, ...]:
-    """The queries without those that find nothing that another does not find."""
+    """Return the queries without those whose matches another query finds too."""
     kept: list[tuple[QueryPlan, frozenset[Compare]]] = []
     for one in sorted(queries, key=lambda query: len(query.conditions)):
         conditions = frozenset(one.conditions)
@@ -209,7 +209,7 @@ def _uncovered(queries: Sequence[QueryPlan]) -> tuple[QueryPlan, ...]:
 
 
 def _disjoint(queries: Sequence[QueryPlan]) -> bool:
-    """Do all queries pin some attributes to combinations of values of which each occurs once?"""
+    """Return whether all queries pin the same attributes, each to another combination of values."""
     pinned = [{one.attribute: one.value for one in query.conditions if one.operator == "eq"} for query in queries]
     common = [name for name in pinned[0] if all(name in one for one in pinned)]
     return len({tuple(one[name] for name in common) for one in pinned}) == len(queries)

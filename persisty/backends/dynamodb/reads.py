@@ -1,14 +1,14 @@
-"""Reading from a table: items by key, queries that are filled up to their limit, counts and aggregates.
+"""Read a table: items by key, pages of queries, counts and aggregates.
 
 ```
-keys      GetItem or BatchGetItem, the rest of the filter and the order applied here
-query     the pages of a Query until there are enough matches; as the index gives them, if that is the order asked
-union     the queries of a union side by side: with an order, the first of each are merged; without one, one query's
-          matches come after another's
-scan      the pages of a Scan until there are enough matches; by segments where a large table is seen as a whole
+keys      GetItem or BatchGetItem; the rest of the filter and the order are applied here
+query     the pages of a Query until there are enough matches, in the order of the index if that is the requested one
+union     the queries in parallel: with an order, their matches are merged; without one, the matches of one query
+          follow those of another
+scan      the pages of a Scan until there are enough matches; by segments if all of a large table is read
 ```
 
-Where no index gives the order, all matches pass through a heap that holds no more than a page.
+If no index has the order, all matches pass through a heap of the size of a page.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ from .wire_kinds import Wire
 
 T = TypeVar("T")
 LOOKAHEAD = 8
-"""A query with a filter looks at so many times its limit at first."""
+"""The first request of a query with a filter reads this many times the limit."""
 
 
 class Reads(Generic[T]):
-    """`max_scan`: how many items a table may have to be scanned without being allowed to."""
+    """`max_scan`: items that a table may have to be scanned without `allow_scan`."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Reads(Generic[T]):
         self.read = self._keyed.read
 
     def steady(self, changes: Mapping[str, Any]) -> Reads[T]:
-        """Reads in which no item moves ahead, to be met again, when it is changed so: by no index that it would move within,
-        and by no union in one part of which it could appear after it has left another."""
+        """Return reads in which an item that is changed so does not appear again: they use no index in which the item would move,
+        and no union in which it could leave one query and appear in a later one."""
 
         def moves(index: Index) -> bool:
             partition, *sorts = index.attributes
@@ -109,7 +109,7 @@ class Reads(Generic[T]):
             case UnionPlan():
                 found = self._of_union(chosen, wanted)
             case _:
-                if not (chosen.ordered and chosen.exact):  # else a page looks at no more items than it has
+                if not (chosen.ordered and chosen.exact):  # otherwise a page reads exactly its items
                     self._allow(chosen, where, order, asked.allow_scan)
                 found = self._of_query(chosen, wanted)
         if wanted.unplaced:
@@ -121,7 +121,7 @@ class Reads(Generic[T]):
         return self._page(chosen, order, found[:limit], asked)
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
-        """A query for each value, side by side; where no index is by the attribute, one scan for all."""
+        """Return a page for each value: queries in parallel, or one scan for all if no index begins with the attribute."""
         each = [combine(And, [Compare(attribute, "eq", value), asked.where]) for value in values]
         plans = [self._planner.plan(one, asked.order) for one in each[:1]]
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
@@ -142,7 +142,7 @@ class Reads(Generic[T]):
         self._allow(chosen, wanted, order, False)
         get = self.meta.attributes[attribute].get
         groups: dict[Any, list[T]] = {value: [] for value in values}
-        # without an order it is that of the scan, from which the next page continues
+        # without an order, the next page continues from the position of the scan
         items = self._every(chosen, None) if order else self._in_turn(chosen)
         for item in items:
             groups[get(item)].append(item)
@@ -161,7 +161,7 @@ class Reads(Generic[T]):
         ]
 
     def _page(self, chosen: Plan, order: tuple[OrderBy, ...], items: list[T], asked: Query) -> Page[T]:
-        """A page that is not the last one."""
+        """Return a page that is not the last one."""
         return unfinished_page(
             self.meta,
             self._positions.names(chosen, order),
@@ -196,7 +196,7 @@ class Reads(Generic[T]):
         return accumulator.groups()
 
     def _ends(self, measures: tuple[Aggregate, ...], where: Filter) -> tuple[Any, ...] | None:
-        """Least and greatest values, from the ends of indexes that are in their order; None where there are none."""
+        """Return least and greatest values from the ends of indexes, None if an index for one is missing."""
         ends: list[Any] = []
         orders = [
             resolve_order(self.meta, OrderBy(one.attribute or "", one.function == "max"))
@@ -215,7 +215,7 @@ class Reads(Generic[T]):
         return explained(self._planner, asked.where, asked.order, asked.limit, self._statistics.size())
 
     def _allow(self, chosen: Plan, where: Filter, order: tuple[OrderBy, ...], allow_scan: bool) -> None:
-        """`ScanNotAllowed` for a plan that may look at all of a table that is too large for that."""
+        """Raise `ScanNotAllowed` for a plan that may read all of a table that is too large."""
         if allow_scan or not isinstance(chosen, QueryPlan) or chosen.path is not None:
             return
         items = self._statistics.size().items
@@ -223,12 +223,12 @@ class Reads(Generic[T]):
             index = advised(self._planner, where, order)
             advice = f"{index!r} would answer the query" if index else "no index would answer the query"
             raise ScanNotAllowed(
-                f"This would look at all of {items} items: {advice}",
+                f"This would read all {items} items: {advice}",
                 items=items,
                 index=None if index is None else list(index.attributes),
             )
 
-    # A page of each kind of plan: more than `limit` matches, or all there are
+    # A page of each kind of plan: more than `limit` matches, or all
 
     def _of_query(self, chosen: QueryPlan, asked: Asked) -> list[T]:
         if not chosen.ordered:
@@ -246,7 +246,7 @@ class Reads(Generic[T]):
         return list(islice(merged if chosen.disjoint else self._distinct(merged), asked.limit + 1))
 
     def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
-        """The matches of one query after another's; a few queries run at a time, so that small ones take no time each."""
+        """Yield the matches of one query after another. A few queries run at a time, which saves the latency of small ones."""
         lanes = self._lanes.of_union(chosen, asked.names)
         position, start = (0, None) if asked.after is None else self._positions.resume(chosen, asked.after)
         starts = [start, *[None] * (len(lanes) - position - 1)]
@@ -269,7 +269,7 @@ class Reads(Generic[T]):
         return heapq.nsmallest(asked.limit + 1, self._placed(items, asked), sort_key(self.meta, asked.order))
 
     def _placed(self, items: Iterable[T], asked: Asked) -> Iterator[T]:
-        """The items that have a place in the order; the others are noted, up to a page of them."""
+        """Yield the items that have a place in the order. Record the others, up to a page of them."""
         names = {one.attribute for one in asked.order}
         for item in items:
             if type(item) is self.meta.item or names.isdisjoint(unreadable(item)):
@@ -278,7 +278,7 @@ class Reads(Generic[T]):
                 asked.unplaced.append(item)
 
     def _firsts(self, queries: Iterable[tuple[QueryPlan, Lane[T], Asked, Wire | None]]) -> list[list[T]]:
-        """`_first` of several, side by side."""
+        """Run `_first` for several queries in parallel."""
         given = list(queries)
         firsts: list[list[T]] = [[] for _ in given]
 
@@ -289,8 +289,10 @@ class Reads(Generic[T]):
         return firsts
 
     def _first(self, one: QueryPlan, lane: Lane[T], asked: Asked, start: Wire | None) -> list[T]:
-        """More than `limit` matches of a query that gives them in the order asked."""
-        enough = asked.limit + 2  # one more shows that there are more, another that its ties are complete
+        """Return more than `limit` matches of a query that returns them in the requested order."""
+        enough = (
+            asked.limit + 2
+        )  # one more match shows that the page is not the last one, another that the ties are complete
         pages = self._lanes.items(lane, enough if one.exact else enough * LOOKAHEAD, start)
         if asked.order:
             return self._complete_ties(one, lane, pages, asked)
@@ -300,8 +302,8 @@ class Reads(Generic[T]):
         return found
 
     def _complete_ties(self, one: QueryPlan, lane: Lane[T], pages: Iterator[list[T]], asked: Asked) -> list[T]:
-        """More than `limit` matches in the order, with all that tie with the last of them: DynamoDB does not say how
-        ties are ordered, so where there are any they are sorted here, once they are complete."""
+        """Return more than `limit` matches in the order, with all ties of the last one. DynamoDB does not define the order
+        of ties, so they are sorted here once they are complete."""
         group = ties(self.meta, one.grouping)
         found: list[T] = []
         for page in pages:
@@ -313,7 +315,7 @@ class Reads(Generic[T]):
         return sorted(found, key=sort_key(self.meta, asked.order)) if tied else found
 
     def _distinct(self, items: Iterable[T]) -> Iterator[T]:
-        """Each item once."""
+        """Yield each item once."""
         seen: set[KeyValues] = set()
         for item in items:
             key = self.meta.key_values(item)
@@ -324,20 +326,20 @@ class Reads(Generic[T]):
     # All matches
 
     def _every(self, chosen: Plan, names: Iterable[str] | None) -> Iterator[T]:
-        """Every match of a plan, in no order."""
+        """Yield every match of a plan, in no particular order."""
         if isinstance(chosen, KeyPlan):
             return chain.from_iterable(self._keyed.matches(chosen, names))
         lanes = self._all(chosen, names)
         return chain.from_iterable(side_by_side([self._lanes.matches(lane) for lane in lanes]))
 
     def _in_turn(self, chosen: Plan) -> Iterator[T]:
-        """Every match of a plan, in the order in which pages of it come."""
+        """Yield every match of a plan, in the order of its pages."""
         if isinstance(chosen, QueryPlan):
             return chain.from_iterable(self._lanes.matches(self._lanes.lane(chosen)))
         return self._every(chosen, None)
 
     def _all(self, chosen: QueryPlan | UnionPlan, names: Iterable[str] | None) -> list[Lane[T]]:
-        """The lanes through which all matches come, each once."""
+        """Return the lanes that together read each match once."""
         if isinstance(chosen, UnionPlan):
             return self._lanes.of_union(chosen, names)
         segments = segments_of(self._statistics.size()) if chosen.path is None else 1

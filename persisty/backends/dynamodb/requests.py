@@ -1,4 +1,4 @@
-"""The requests of one table: frozen inputs in, payloads out. Nothing here talks to DynamoDB."""
+"""Make the requests of one table: inert inputs in, payloads out. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ OPERATIONS: dict[type, tuple[str, str]] = {
     Patch: ("UpdateItem", "Update"),
     Delete: ("DeleteItem", "Delete"),
 }
-"""Write → its operation, and its name inside a transaction."""
+"""Write → its operation, and its action in a transaction."""
 
 NOTHING_STORED = "persisty_nothing"
-"""An attribute that no item has: a transaction takes no update without an expression, so one of nothing removes this."""
+"""An attribute that no item has. A transaction takes no update without an expression, so an empty patch removes this attribute."""
 
 ZERO: dict[str, Any] = {"N": "0"}
 EMPTY: dict[str, Any] = {"L": []}
 MAX_CACHED = 1_000
-"""Shapes of conditional writes whose texts a table keeps; past that it starts over."""
+"""Shapes of conditional writes whose texts a table caches. The cache is cleared when it is full."""
 
 
 class Requests:
@@ -39,12 +39,12 @@ class Requests:
         self._texts: dict[Shape, dict[str, Any]] = {}
 
     def read(self, key: KeyValues, names: tuple[str, ...] | None = None) -> dict[str, Any]:
-        """A read of one item, or of these attributes of it."""
+        """Return the payload that reads an item, or these attributes of it."""
         members = {"TableName": self.table, "Key": self._codec.key(key), "ConsistentRead": True}
         return members if names is None else {**members, **self._projection(names)}
 
     def read_batch(self, keys: Sequence[KeyValues], names: tuple[str, ...] | None = None) -> dict[str, Any]:
-        """A read of several items, or of these attributes of them."""
+        """Return the payload that reads several items, or these attributes of them."""
         members = {"Keys": self._codec.keys(keys), "ConsistentRead": True}
         return {self.table: members if names is None else {**members, **self._projection(names)}}
 
@@ -53,7 +53,7 @@ class Requests:
         return {"ProjectionExpression": expression.projection(names), **expression.payload()}
 
     def write(self, write: Write, when: Filter = ALL) -> dict[str, Any]:
-        """A single conditional write; `when` is the part of its condition that DynamoDB decides."""
+        """Return a single conditional write. `when`: the part of its condition that DynamoDB decides."""
         members: dict[str, Any] = {"TableName": self.table, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         if isinstance(write, Put):
             members["Item"] = self._codec.wire(write.item)
@@ -76,7 +76,7 @@ class Requests:
         return members
 
     def _compile(self, when: Filter, changes: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the parts of a conditional write that depend on its shape only: texts and names, but not values."""
+        """Return the parts of a conditional write that depend on its shape only: texts and names, without values."""
         expression = Expression(self._meta, self._codec)
         partition = expression.name(self._codec.schema[0])
         text = expression.condition(when)
@@ -86,7 +86,7 @@ class Requests:
         return {**members, "ExpressionAttributeNames": expression.names}
 
     def _changed(self, changes: Mapping[str, Any], values: list[dict[str, Any]]) -> Shape:
-        """The shape of some changes; their values are appended in the order in which `_update` takes them."""
+        """Return the shape of some changes. Append their values in the order in which `_update` takes them."""
         shape: list[tuple[str, str]] = []
         for name, value in changes.items():
             if value is None and name in self._codec.nullable:
@@ -131,8 +131,8 @@ class Requests:
     def query(
         self, plan: QueryPlan, native: Filter, names: tuple[str, ...] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """(`Query` or `Scan`, payload) of a plan, for whole items or for these attributes of them; `native` is the part of
-        its rest that DynamoDB decides."""
+        """Return (`Query` or `Scan`, payload) of a plan, for whole items or for these attributes. `native`: the part of
+        the rest that DynamoDB decides."""
         expression = Expression(self._meta, self._codec)
         members: dict[str, Any] = {"TableName": self.table}
         if plan.path is not None:

@@ -1,7 +1,7 @@
 """Checks of the items that writes require, in the transaction of the write.
 
-A transaction takes no item twice. So an item that several writes require is checked once, and one that the transaction itself writes is not
-checked at all: it is there if the transaction is carried out, unless it is deleted.
+A transaction takes no item twice. So an item that several writes require is checked once, and an item that the transaction itself writes is not
+checked: it exists if the transaction is carried out, unless it is deleted.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ Place = tuple[str, KeyValues]
 
 
 class Check(Struct):
-    """An action that checks an item, and the writes that require it: their positions, each with the attribute that leads there. Without a
-    `body` it fails."""
+    """An action that checks an item, and the writes that require it: their positions, each with the attribute of the foreign key. An action without a
+    `body` fails."""
 
     body: dict[str, Any] | None
     required: dict[int, str]
 
 
 StoredWrite = tuple[StoreMeta[Any], Write]
-"""A write, and the store that it is of."""
+"""A write and its store."""
 
 
 class RequirementChecks:
-    """The requirements of writes, which may be of several stores."""
+    """Checks the requirements of writes, which may be of several stores."""
 
     def __init__(self, table_of: TableOf) -> None:
         self._table_of = table_of
         self._requests: dict[StoreMeta[Any], Requests] = {}
 
     def checks(self, writes: Sequence[StoredWrite]) -> list[Check]:
-        """The checks that go with these writes."""
+        """Return the checks of these writes."""
         found: dict[Place, Check] = {}
         hopeless: list[Check] = []
         written = _by_place(writes)
@@ -61,7 +61,7 @@ class RequirementChecks:
         return [*found.values(), *hopeless]
 
     def written(self, writes: Sequence[StoredWrite], missing: Collection[int]) -> list[tuple[int, str]]:
-        """Return (position, attribute) of the writes that require an item whose own write, at one of these positions, did not find it."""
+        """Return (position, attribute) of the writes that require an item which the write at one of these positions did not find."""
         written = _by_place(writes)
         places = {place for place, position in written.items() if position in missing}
         return [
@@ -74,7 +74,7 @@ class RequirementChecks:
     def _body(self, one: Requirement) -> dict[str, Any]:
         native, local = split(one.meta, one.where)
         if local != ALL:
-            raise Unsupported(f"DynamoDB cannot tell in a transaction whether {one.meta.name} is such that {local}")
+            raise Unsupported(f"DynamoDB cannot decide in a transaction whether {one.meta.name} matches {local}")
         requests = self._requests.get(one.meta)
         if requests is None:
             requests = self._requests[one.meta] = Requests(one.meta, WireCodec(one.meta), self._table_of(one.meta))

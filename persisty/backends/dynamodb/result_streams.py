@@ -1,6 +1,6 @@
-"""Lanes: each is one Query or Scan under way, page after page, with what is left to decide here.
+"""Lanes: each reads one Query or Scan page by page, and evaluates the rest of the filter.
 
-A plan is read through one lane, or through several side by side: the queries of a union, the segments of a large table.
+A plan is read through one lane, or through several in parallel: the queries of a union, the segments of a large table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 GROWTH = 4
 """Growth of the next request of a filtered query. DynamoDB charges for the items it reads, and a request costs a round trip."""
 MAX_LOOK = 1_000_000
-"""More items than the megabyte of a request holds. DynamoDB takes no limit beyond 32 bits, and a large table has many requests."""
+"""A limit above the number of items in the megabyte of a request. DynamoDB takes limits of 32 bits only."""
 
 
 class Fields(Struct, frozen=True):
@@ -39,7 +39,7 @@ class Fields(Struct, frozen=True):
 
 
 class Lane(Struct, Generic[T]):
-    """`wanted`: whether an item matches what DynamoDB does not decide; None if it decides everything."""
+    """`wanted`: decides the part of the filter that DynamoDB does not; None if there is none."""
 
     operation: str
     payload: dict[str, Any]
@@ -52,7 +52,7 @@ class Lane(Struct, Generic[T]):
 
 
 class Lanes(Generic[T]):
-    """Makes lanes of plans and reads them."""
+    """Makes the lanes of plans and reads them."""
 
     def __init__(self, meta: StoreMeta[T], codec: WireCodec, requests: Requests, transport: Transport) -> None:
         self._meta, self._codec, self._requests, self._transport = meta, codec, requests, transport
@@ -67,9 +67,9 @@ class Lanes(Generic[T]):
         return Fields(listed, self._codec.partial(listed)) if len(listed) < len(self._meta.attributes) else self._whole
 
     def lane(self, one: QueryPlan, names: Iterable[str] | None = None, *also: Filter) -> Lane[T]:
-        """The lane of a query or a scan for items with these attributes, None for all of them; () only counts them.
+        """Return the lane of a query or a scan for items with these attributes, None for all of them, () to count them.
 
-        `also` has to hold too, and is decided here.
+        `also`: a second filter, which is evaluated here.
         """
         native, local = split(self._meta, one.rest, hidden_attributes(one))
         if also:
@@ -82,7 +82,7 @@ class Lanes(Generic[T]):
         return Lane(operation, payload, fields.item, None if local == ALL else matcher(self._meta, local))
 
     def of_union(self, union: UnionPlan, names: Iterable[str] | None = None) -> list[Lane[T]]:
-        """A lane for each query, in which an item that belongs to an earlier one is not wanted."""
+        """Return a lane for each query, without the items that belong to an earlier one."""
         if union.disjoint:
             return [self.lane(one, names) for one in union.queries]
         return [
@@ -91,7 +91,7 @@ class Lanes(Generic[T]):
         ]
 
     def segments(self, scan: QueryPlan, count: int, names: Iterable[str] | None = None) -> list[Lane[T]]:
-        """Lanes that scan the table together."""
+        """Return the lanes that scan the table together."""
         whole: Lane[T] = self.lane(scan, names)
         if count < 2:
             return [whole]
@@ -99,10 +99,10 @@ class Lanes(Generic[T]):
         return [Lane(whole.operation, payload, whole.item, whole.wanted) for payload in parts]
 
     def items(self, lane: Lane[T], look: int | None = None, start: Wire | None = None) -> Iterator[list[T]]:
-        """The items of a lane, wanted or not, a list for each request: what is done with a list costs half of what is done
-        with each of its items.
+        """Yield the items of a lane before the filter is evaluated, a list for each request: to process a list costs half
+        of processing each item.
 
-        `look`: how many items the first request looks at; None for as many as there are, all of them being wanted.
+        `look`: the number of items that the first request reads; None for as many as possible.
         """
         payload = lane.payload
         if look is not None:
@@ -113,7 +113,7 @@ class Lanes(Generic[T]):
             yield list(map(lane.item, page.Items))
 
     def matches(self, lane: Lane[T]) -> Iterator[list[T]]:
-        """All that match, a list for each request."""
+        """Yield the matches, a list for each request."""
         for items in self.items(lane):
             yield lane.chosen(items)
 

@@ -1,4 +1,4 @@
-"""The items of a table, as a migration looks at them: which ones a change would break, and which ones a backfill has to write."""
+"""Find the items of a table that a change would break, and those that a backfill has to write."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class StoredItems:
         self._tables = tables
 
     def faults(self, name: str, declared: StoreMeta[Any], change: Change) -> Iterator[Fault]:
-        """Yield a fault if stored items do not survive a change."""
+        """Yield a fault if stored items would be unreadable after a change."""
         copied = name != declared.name and change.kind == "key_changed"
         blocked = change.blocked or (None if copied else REFUSED.get(change.kind))
         if blocked is not None:
             if (
                 change.kind == "attribute_added"
-            ):  # a table has no columns: items may have the value from before the attribute was removed
+            ):  # a table has no columns, so items may have a value from before the attribute was removed
                 yield from self._listed(change, name, LACKS, {":0": {"S": "NULL"}}, blocked)
             elif next(self.pages(name, {"Limit": 1}), []):
                 yield Fault(change.path, blocked, change.after, change.before)

@@ -1,6 +1,6 @@
-"""Records of a table's stream, as Lambda hands them to a function, become changes of items.
+"""Convert records of a table's stream, as Lambda passes them to a function, to changes of items.
 
-The images are DynamoDB's wire JSON, read by the table's own codec. Source: "DynamoDB Streams and AWS Lambda triggers" in the Amazon
+The images are DynamoDB's wire JSON, decoded by the table's codec. Source: "DynamoDB Streams and AWS Lambda triggers" in the Amazon
 DynamoDB Developer Guide, and `Record` in the API reference of the streams.
 """
 
@@ -24,7 +24,7 @@ KINDS: Mapping[str, str] = {"INSERT": "created", "MODIFY": "updated", "REMOVE": 
 
 
 class StreamReader:
-    """Reads records of the tables of these items."""
+    """Converts records of the tables of these items."""
 
     def __init__(self, app: str, stage: str, metas: Iterable[StoreMeta[Any]]) -> None:
         self._tables = {table_name(app, stage, meta.name): (meta, WireCodec(meta)) for meta in metas}
@@ -32,7 +32,7 @@ class StreamReader:
     def change(self, record: Mapping[str, Any]) -> Change | None:
         """Return the change of a record, None if its table is not one of the app's. `sequence` is the stream's own number.
 
-        Raises `UnreadableItem` if the item as it is now does not fit the declaration.
+        Raises `UnreadableItem` if the item after the change does not fit the declaration.
         """
         found = self._tables.get(record["eventSourceARN"].split("/")[1])
         if found is None:

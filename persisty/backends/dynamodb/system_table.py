@@ -2,7 +2,7 @@
 
 ```
 id = unique/user/unique-username/Sann        holder = the key of the item that has the value
-id = sequence/ticket/number                  last   = the last number that was given out
+id = sequence/ticket/number                  last   = the last number that was reserved
 ```
 """
 
@@ -18,7 +18,7 @@ ID, HOLDER, LAST = "id", "holder", "last"
 
 
 def definition(table: str) -> dict[str, Any]:
-    """The table, as CreateTable takes it."""
+    """The payload of CreateTable."""
     return {
         "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
@@ -33,7 +33,7 @@ class SystemTable:
         self._transport = transport
 
     def allocate(self, store: str, sequence: str, count: int) -> int:
-        """The first of `count` numbers of a sequence, in one request. A lost answer leaves a gap."""
+        """Reserve `count` numbers of a sequence in one request, and return the first. A lost response leaves a gap."""
         payload = {
             "TableName": self.name,
             "Key": {ID: {"S": f"sequence/{store}/{sequence}"}},
@@ -47,12 +47,12 @@ class SystemTable:
         except AwsError as error:
             raise as_error(error) from error
         except PersistyError as error:
-            error.details.pop("in_doubt", None)  # what may have been given out is a gap, and nothing else
+            error.details.pop("in_doubt", None)  # numbers that may have been reserved are a gap, which does no harm
             raise
         return int(answer["Attributes"][LAST]["N"]) - count + 1
 
     def take(self, guard: str, holder: str, before: str | None) -> dict[str, Any]:
-        """The action that gives a unique value to an item: it must be free, or belong to the item that gives it up."""
+        """Return the action that assigns a unique value to an item. The value must be free, or belong to the item that releases it."""
         action = {
             "TableName": self.name,
             "Item": {ID: {"S": guard}, HOLDER: {"S": holder}},
@@ -66,7 +66,7 @@ class SystemTable:
         return {"Put": action}
 
     def never(self, name: str) -> dict[str, Any]:
-        """An action that fails, so that a transaction does too, and reports everything wrong with it."""
+        """Return an action that always fails. The transaction then fails too, and reports all its failures."""
         return {
             "Delete": {
                 "TableName": self.name,
@@ -77,5 +77,5 @@ class SystemTable:
         }
 
     def release(self, guard: str) -> dict[str, Any]:
-        """The action that gives a unique value up."""
+        """Return the action that releases a unique value."""
         return {"Delete": {"TableName": self.name, "Key": {ID: {"S": guard}}}}

@@ -6,7 +6,7 @@ catch up   sweep what is gone, put what differs, until a pass finds little      
 switch     the same, until a pass finds nothing                                              no code writes: the user says so by --allow
 ```
 
-A pass compares the tables, so nothing depends on noticing each write: one that a pass misses is found by the next, and the last one runs while no code
+A pass compares the tables, so no write has to be observed: a write that a pass misses is found by the next one, and the last pass runs while no code
 writes. A copied item has the attributes of its former key, declared or not. They say where it comes from, which decides every put and delete:
 two items that would have the same new key are never one overwritten by the other.
 """

@@ -1,13 +1,13 @@
-"""Transactions: atomic batches, of one store or several, and single writes that give or take unique values.
+"""Transactions: atomic batches of one or several stores, and single writes that assign or release unique values.
 
 ```
 1  read what the writes depend on and DynamoDB cannot decide: values of unique indexes, `endswith`, `icontains`
 2  TransactWriteItems of all the writes and their guard rows, on the condition that what was read is unchanged
-3  cancelled?  by another transaction → wait, again · by what was read → again with the item as it is now
-               by a condition, a key or a guard → the outcome of the write it belongs to, nothing is written
+3  cancelled?  by another transaction → wait and retry · because an item has changed → retry with the current item
+               by a condition, a key or a guard → the result of that write; nothing is written
 ```
 
-A transaction does not tell what it wrote: new items of patches are read after it, unless the item as it was is known whole.
+A transaction does not return new items. Those of patches are read after it, unless the whole item before the change is known.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from .transport import TRANSACTION_CANCELED, Transport, as_error
 
 T = TypeVar("T")
 MAX_ATOMIC = 100
-"""Actions a TransactWriteItems takes."""
+"""Most actions of a TransactWriteItems."""
 NEVER = ""
 """No guard's name."""
 FAILED_CHECK = "ConditionalCheckFailed"
 CONFLICTS = frozenset({None, "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-"""Reasons of a cancelled transaction that say nothing against another attempt."""
+"""Reasons of a cancelled transaction that allow another attempt."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
 
 
 class Action(Struct, frozen=True):
-    """One action of a transaction: of the write at a position, or of a guard that it takes or gives up; `NEVER` is the guard
-    of an action that is only there to fail. One that checks an item that writes require has these in `required`, by their positions,
-    each with the attribute that leads there."""
+    """One action of a transaction: the write at a position, or a guard that the write assigns or releases. `NEVER` is the guard
+    of an action that always fails. An action that checks a required item has the writes that require it in `required`, by their positions,
+    each with the attribute of the foreign key."""
 
     body: dict[str, Any]
     position: int
@@ -77,7 +77,7 @@ class Part(Generic[T]):
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def depends(self, write: Write) -> bool:
-        """Return whether the write depends on more of its item than DynamoDB can decide."""
+        """Return whether the write has a condition that DynamoDB cannot decide."""
         if isinstance(write, Put) or not self.codec.storable(write.key):
             return False
         undecided = split(self.meta, write.when)[1] != ALL
@@ -115,7 +115,7 @@ class Part(Generic[T]):
 
 
 Writes = Sequence[tuple[Part[Any], Write]]
-"""Writes, each with the part of its store."""
+"""Writes, each with its store."""
 
 
 class Transactions:
@@ -152,7 +152,7 @@ class Transactions:
     def _plan(self, writes: Writes, items: Mapping[int, Any]) -> tuple[list[WriteResult] | None, list[Action]]:
         """Return the actions, or the results if they are known without a request.
 
-        A write that is known to be refused is still sent with the others, on a condition that nothing meets, so that every refused write of the
+        A write that is known to be refused is still sent, with a condition that is always false, so that every refused write of the
         batch is reported.
         """
         results = [ABORTED] * len(writes)
@@ -174,7 +174,9 @@ class Transactions:
             actions.append(Action({OPERATIONS[type(write)][1]: part.requests.write(started, when)}, position))
             before, after = part.values(write, items.get(position))
             for guard in [one for one in before if one not in after]:
-                if guard not in taken:  # else a write before takes it too early, and DynamoDB finds it taken
+                if (
+                    guard not in taken
+                ):  # otherwise an earlier write would assign it first, and DynamoDB would refuse this one
                     given_up[guard] = position
                     actions.append(Action(self._system.release(guard), position, guard))
             for guard in [one for one in after if one not in before]:
@@ -183,7 +185,7 @@ class Transactions:
                     actions.append(Action(self._system.never(f"{position}/{after[guard]}"), position, NEVER))
                     continue
                 holder = None if giver is None else _text(writes[giver])
-                if holder is not None:  # given up by a write before: the row changes hands in one action
+                if holder is not None:  # released by an earlier write: one action assigns the row to the new item
                     release = self._system.release(guard)
                     actions = [one for one in actions if one.body != release]
                 taken.add(guard)
@@ -254,23 +256,23 @@ class Transactions:
         refused: Mapping[str, int],
         results: list[WriteResult],
     ) -> None:
-        """Find the writes whose unique values are taken, by going through them as if they were done one after the other.
+        """Find the writes whose unique values are taken, by simulating the writes one after the other.
 
-        `refused`: the guards that were not free, and which write was told so. Those of items that writes may give up are held
-        until one does.
+        `refused`: the guards that were not free, each with the write whose action failed. A guard stays taken
+        until a write releases it.
         """
         values = [part.values(write, items.get(position)) for position, (part, write) in enumerate(writes)]
         held = {*refused}.union(*(before for before, _ in values))
         for position, (before, after) in enumerate(values):
             if results[position] is not ABORTED:
-                continue  # refused: it neither takes nor gives up
+                continue  # a refused write neither assigns nor releases
             taken = next((index for guard, index in after.items() if guard not in before and guard in held), None)
             if taken is None:
                 held = held.difference(before).union(after)
             else:
                 results[position] = WriteResult(Outcome.EXISTS, index=taken)
         if all(one is ABORTED for one in results):
-            # an item from before its index was unique does not hold what it gives up
+            # an item stored before its index was unique has no row to release
             for guard, position in refused.items():
                 results[position] = WriteResult(Outcome.EXISTS, index=values[position][1][guard])
 
@@ -298,7 +300,7 @@ class Transactions:
 
 
 def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, Any]:
-    """Position → the item of the write there as it is now, by one read for each store."""
+    """Return position → the current item of the write there, with one read for each store."""
     found: dict[int, Any] = {}
     for part in dict.fromkeys(writes[position][0] for position in positions):
         mine = [position for position in positions if writes[position][0] is part]
@@ -307,7 +309,7 @@ def _read_each(writes: Writes, positions: Sequence[int]) -> dict[int, Any]:
 
 
 def _text(of: tuple[Part[Any], Write]) -> str:
-    """The string key of the item that is written."""
+    """Return the string key of the item that is written."""
     part, write = of
     return part.meta.key_codec.text(part.key(write))
 

@@ -1,8 +1,8 @@
 """The port to DynamoDB's wire protocol: `call(operation, payload)`, and what its errors mean.
 
-Two transports implement it, with the same answers and errors: `direct` speaks HTTP itself, `boto3_client` goes through
-botocore. Payloads are DynamoDB's low-level JSON (`{"S": "text"}`), binary values as base64 text, as on the wire. Answers
-come in the shape that the caller names, so that a page is decoded into items' own types without a detour over dicts.
+Two transports implement it, with the same responses and errors: `direct` is an HTTP client, `boto3_client` uses
+botocore. Payloads are DynamoDB's low-level JSON (`{"S": "text"}`), binary values as base64 text. The caller names the shape
+of the response, so that a page is decoded into the items' own types without dicts.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CANCELED = "TransactionCanceledException"
 
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchExecuteStatement"})
-"""Operations that change something, and leave doubt when their answer is lost."""
+"""Operations that write. They are in doubt if their response is lost."""
 
 
 class Transport(Protocol):
-    """Safe to share between threads."""
+    """Sends operations to DynamoDB. Safe to share between threads."""
 
     def call(self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False) -> Any:
-        """Answer of an operation such as `GetItem` as a `shape`, any type that msgspec decodes to. Raises `AwsError` for
-        what the caller may handle (a failed condition), and a `PersistyError` once retries are used up.
+        """Send an operation such as `GetItem`, and return the response as a `shape`, any type that msgspec decodes to. Raises `AwsError` for
+        refusals that the caller may handle (a failed condition), and a `PersistyError` after the last retry.
 
-        `once`: it is not sent again when it may have been carried out. The error of a write that may have been has
+        `once`: do not send it again if it may have been carried out. The error of a write that may have been carried out has
         `in_doubt` among its details.
         """
         ...
@@ -41,19 +41,19 @@ class Transport(Protocol):
 
 @runtime_checkable
 class StartingTransport(Protocol):
-    """A transport that sends requests before it waits for their answers: one thread has several under way, which takes half the CPU time
-    of a thread for each."""
+    """A transport that sends several requests before it waits for their responses. One thread does so with half the CPU time
+    of a thread for each request."""
 
     def begin(
         self, operation: str, payload: dict[str, Any], shape: Any = JSON, *, once: bool = False
     ) -> Callable[[], Any]:
-        """Send the request of a `call`. Returns a function that waits for the answer, and returns or raises what the call would."""
+        """Send the request of a `call`. Return a function that waits for the response, and returns or raises like the call."""
         ...
 
 
 def tokened(operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload with what makes a transaction that is sent again have one effect. Source: "TransactWriteItems" in the API
-    reference, `ClientRequestToken`; it holds for ten minutes."""
+    """Return the payload with a token that makes a repeated transaction idempotent for ten minutes. Source: "TransactWriteItems" in the API
+    reference, `ClientRequestToken`."""
     return {"ClientRequestToken": str(uuid4()), **payload} if operation == "TransactWriteItems" else payload
 
 
@@ -79,11 +79,11 @@ REFUSALS: tuple[tuple[str, re.Pattern[str], Callable[[], PersistyError]], ...] =
         ),
     )
 )
-"""(kind, part of the message, what it means to a caller)."""
+"""(kind, pattern of the message, the fault for the caller)."""
 
 
 def as_error(error: AwsError) -> PersistyError:
-    """The typed error of a refusal that no caller handles. What AWS said stays in the cause: it names accounts and roles."""
+    """Return the typed error of a refusal that the caller does not handle. The message of AWS is the cause only: it names accounts and roles."""
     found = next((made for kind, mark, made in REFUSALS if kind == error.kind and mark.search(error.message)), None)
     typed = found() if found else BackendUnavailable(f"DynamoDB: {error.kind}")
     if error.in_doubt:

@@ -1,7 +1,7 @@
-"""The shapes of DynamoDB's answers with items, generic in the row that an item is decoded to along with the JSON.
+"""The shapes of DynamoDB's responses with items, generic in the row to which the JSON of an item is decoded.
 
-An item with a value of another type than its attribute's fits no row. Then the answer is decoded once more, with cells as they come (see
-`loosened`), so that the codec can say which attribute of which item that is.
+An item with a value that its attribute's type does not allow fits no row. The response is then decoded once more with untyped cells (see
+`loosened`), so that the codec can name the item and the attribute.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from .wire_kinds import Wire
 
 W = TypeVar("W")
 LOOSE = "LOOSE"
-"""The attribute of a row that has its twin, in which any value fits any cell."""
+"""The attribute of a row with its loose twin, in which any value fits any cell."""
 
 
 def loosened(shape: Any) -> Any:
-    """Return the shape of the same answer in which any value fits, None if the shape has no row."""
+    """Return the shape of the same response in which any value fits, None if the shape has no row."""
     arguments = get_args(shape)
     loose = getattr(arguments[0], LOOSE, None) if arguments else None
     origin: Any = get_origin(shape)
@@ -26,19 +26,19 @@ def loosened(shape: Any) -> Any:
 
 
 class Got(Struct, Generic[W]):
-    """Answer of `GetItem`."""
+    """Response of `GetItem`."""
 
     Item: W | None = None
 
 
 class Updated(Struct, Generic[W]):
-    """Answer of `UpdateItem`."""
+    """Response of `UpdateItem`."""
 
     Attributes: W
 
 
 class Found(Struct, Generic[W]):
-    """Answer of `Query` and `Scan`."""
+    """Response of `Query` and `Scan`."""
 
     Items: list[W] = []
     Count: int = 0
@@ -46,7 +46,7 @@ class Found(Struct, Generic[W]):
 
 
 class Refused(Struct, Generic[W]):
-    """Why a statement of a batch did nothing, and the item that is there, if it was for its condition."""
+    """The reason why a statement of a batch wrote nothing, and the current item if its condition was false."""
 
     Code: str = ""
     Item: W | None = None
@@ -60,18 +60,18 @@ class Executed(Struct, Generic[W]):
 
     @property
     def in_doubt(self) -> bool:
-        """It failed in a way that leaves open whether it was carried out."""
+        """Return whether it failed but may have been carried out."""
         return self.Error is not None and self.Error.Code == "InternalServerError"
 
 
 class ExecutedBatch(Struct, Generic[W]):
-    """Answer of `BatchExecuteStatement`."""
+    """Response of `BatchExecuteStatement`."""
 
     Responses: list[Executed[W]]
 
 
 class Batch(Struct, Generic[W]):
-    """Answer of `BatchGetItem`."""
+    """Response of `BatchGetItem`."""
 
     Responses: dict[str, list[W]]
     UnprocessedKeys: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""DynamoDB's spelling of values: one row for each kind, with its type tag and two functions.
+"""The wire form of values: one row for each kind, with its type tag and two functions.
 
-Every value that has an order is stored as a type that can be an index key (S, N, B), so that an index declared later never
-changes how stored data is read: booleans are numbers, and text or bytes that are empty (no index key may be) or start with a
-zero get a zero before them, which preserves their order. Objects are JSON text; a list is one of its values' JSON texts, so that
+Every value with an order is stored as a type that can be an index key (S, N, B), so an index declared later never
+changes the encoding of stored data. Booleans are numbers. Text or bytes that are empty (an index key may not be) or start with a
+zero get a zero in front, which preserves their order. Objects are JSON text. A list is a list of the JSON texts of its values, so that
 DynamoDB can append to it.
 """
 
@@ -24,7 +24,7 @@ from ...model.stored_members import members_of, stored_kind
 from ...model.types import DECIMAL_DIGITS, NORMALISE, Kind, datetime_text, is_list
 
 CELLS = 256
-"""Types of tagged values that are cached: items share most of theirs."""
+"""Types of tagged values that are cached, because items share them."""
 
 
 @lru_cache(CELLS)
@@ -80,7 +80,7 @@ def _flag(value: bool) -> str:
 
 def _decimal(text: str) -> Decimal:
     if len(text) <= DECIMAL_DIGITS and "E" not in text and "e" not in text and not ("." in text and text[-1] == "0"):
-        return Decimal(text)  # nearly always: DynamoDB gives a number's one spelling, but for very large ones
+        return Decimal(text)  # nearly always: DynamoDB returns one spelling of a number, except for very large ones
     exact: Decimal = NORMALISE[Kind.DECIMAL](Decimal(text))
     return exact
 
@@ -90,9 +90,9 @@ def _integer(text: str) -> int:
 
 
 class WireKind(Struct, frozen=True):
-    """`tag` is DynamoDB's type. An answer is decoded to `type` along with its JSON, and from there by `decode`, if any.
+    """`tag`: DynamoDB's type. msgspec decodes the JSON of a value to `type`, and `decode`, if any, makes the value.
 
-    `inline`: the same as an expression of `{text}` and `{decode}`, for kinds that nearly every item has: a page has many.
+    `inline`: the same as an expression of `{text}` and `{decode}`, for the most common kinds.
     """
 
     tag: str
@@ -115,11 +115,11 @@ WIRE: dict[Kind, WireKind] = {
 }
 """Enums and JSON depend on the attribute and have no row: see `wire_kind`."""
 UNBOUNDED = frozenset({Kind.STRING, Kind.BYTES, Kind.ENUM, Kind.JSON})
-"""Kinds whose values may be longer than a key may be."""
+"""Kinds whose values may be longer than the longest key."""
 
 
 def wire_kind(attribute: Attribute) -> WireKind:
-    """The row of the attribute's kind."""
+    """Return the row of the attribute's kind."""
     if attribute.kind is Kind.JSON and is_list(attribute.type):
         return WireKind("L", _listed, _list_of(attribute.type), list[cell("S", str)])  # type: ignore[misc]
     if attribute.kind is Kind.JSON:

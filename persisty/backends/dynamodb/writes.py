@@ -1,4 +1,4 @@
-"""Writing to a table: the conditions travel with the writes.
+"""Write to a table. Conditions are part of the writes.
 
 ```
 Put      PutItem     if attribute_not_exists(key)                                    taken → EXISTS
@@ -49,16 +49,16 @@ T = TypeVar("T")
 Stated = tuple[int, dict[str, Any]]
 """The position of a write, and its statement; empty where it has none."""
 NO_STATEMENTS = frozenset({"AccessDeniedException", "UnknownOperationException"})
-"""Refusals of a whole batch after which single writes may be accepted. Nothing was done."""
+"""Refusals of a whole batch after which single writes may succeed. Nothing was written."""
 MAX_STARTED = 8
-"""Requests that are sent before the answer to the first is read."""
+"""Requests that are sent before the first response is read."""
 CHUNK = 500
 """Items that a bulk write changes between two positions to resume from."""
 DONE, MISSING, EXISTS, ABORTED = map(WriteResult, (Outcome.DONE, Outcome.MISSING, Outcome.EXISTS, Outcome.ABORTED))
 
 
 class Writes(Generic[T]):
-    """`partiql`: batches are written by PartiQL statements; else by as many single writes, side by side."""
+    """`partiql`: batches are PartiQL statements; otherwise single writes in parallel."""
 
     def __init__(
         self,
@@ -101,19 +101,19 @@ class Writes(Generic[T]):
         if self._unique:
             guarded = {key for key, write in zip(keys, writes, strict=True) if self._guards.concern(write)}
             if guarded and not {*keys}.isdisjoint(one for some in requires for one in some):
-                guarded = {*keys}  # one may require an item that gives up a value, or takes one
+                guarded = {*keys}  # one may require an item that releases or assigns a value
         free = [
             (at, key, needs) for at, (key, needs) in enumerate(zip(keys, requires, strict=True)) if key not in guarded
         ]
         for positions in rounds(free):
             self._side_by_side(writes, positions, results)
         for position, key in enumerate(keys):
-            if key in guarded:  # in order: one may give up the value that the next takes
+            if key in guarded:  # in order: one may release the value that the next assigns
                 results.tell(position, partial(self._one, writes[position]))
         return results.all()
 
     def write_all(self, asked: BulkWrite) -> Bulk:
-        """Write the matches in pages, each in the fewest requests. Their keys are read before."""
+        """Write the matches in pages, each in the fewest requests, after reading their keys."""
         reads = self._reads.steady(asked.changes or {})
         changed, position = 0, None if asked.after is None else dict(asked.after)
         try:
@@ -143,11 +143,11 @@ class Writes(Generic[T]):
             raise error
 
     def _counted(self, write: Write, result: WriteResult) -> WriteResult:
-        """Return the result of one of many writes. One that is in doubt is settled as far as its item shows."""
+        """Return the result of one of many writes. A write in doubt is settled if its item shows the outcome."""
         if result.outcome is not Outcome.IN_DOUBT:
             return result
         if isinstance(write, Delete) and result.refusal is Outcome.MISSING:
-            return DONE  # a moment ago it was there, and matched
+            return DONE  # it existed and matched a moment ago
         return settled(self.meta, write, {}, result)
 
     def _stopping(self, result: WriteResult) -> PersistyError | None:
@@ -165,7 +165,7 @@ class Writes(Generic[T]):
         return self._system.allocate(self.meta.name, sequence, count)
 
     def _side_by_side(self, writes: Sequence[Write], positions: Sequence[int], results: Results) -> None:
-        """Write different items: in statements, and one by one where a statement cannot express the write or does not settle it."""
+        """Write distinct items: as statements, and one by one if a statement cannot express the write or does not settle it."""
         single: list[int] = []
         stated: list[Stated] = []
         for position in positions:
@@ -199,7 +199,7 @@ class Writes(Generic[T]):
             in_parallel(run, chunks + alone)
             return
         for start in range(0, len(chunks), MAX_STARTED):
-            begin = self._starting.begin if results.failure is None else None  # else the rest fail, too
+            begin = self._starting.begin if results.failure is None else None  # otherwise the rest would fail, too
             some = chunks[start : start + MAX_STARTED]
             waits = [None if begin is None else begin(*self._batch(one), once=True) for one in some]
             for one, wait in zip(some, waits, strict=True):
@@ -213,7 +213,7 @@ class Writes(Generic[T]):
         return "BatchExecuteStatement", {"Statements": [statement for _, statement in some]}, self._codec.executed
 
     def _execute(self, call: Callable[[], Any]) -> tuple[Sequence[Executed[Any]], bool]:
-        """Return the answers, and whether the statements may have been carried out without an answer. There are no answers if the engine does
+        """Return the responses, and whether the statements may have been carried out without a response. There are no responses if the engine does
         not support such statements, or the role may not send them."""
         try:
             return call().Responses, False
@@ -235,7 +235,7 @@ class Writes(Generic[T]):
         return self.meta.key_values(write.item) if isinstance(write, Put) else write.key
 
     def _one(self, write: Write, *, doubt: bool = False) -> WriteResult:
-        """Do one write. `doubt`: it may have been carried out already."""
+        """Do one write. `doubt`: an earlier attempt may have been carried out."""
         if required_by(write) or (self._unique and self._guards.concern(write)):
             return self.transactions.run([(self.part, write)])[0]
         if isinstance(write, Put):
