@@ -12,12 +12,12 @@ from msgspec import structs
 
 from .compilation import compile_schema
 from .generators import GENERATORS
-from .meta import StoreMeta
-from .schema import AttributeSchema, Function, Schema
+from .meta import Attribute, StoreMeta
+from .schema import AttributeSchema, Definition, Function, Object, Schema, Value
 from .schema_changes import members
 from .schema_differences import form
 from .schema_types import Anything, Choice, Dict, Integer, List, String, Type
-from .type_construction import FACTORIES
+from .type_construction import FACTORIES, annotation_of, types_of
 
 NESTED: dict[str, Type] = {
     "object": Dict(keys=String(), values=Anything()),
@@ -30,6 +30,33 @@ NESTED: dict[str, Type] = {
 def compile_stored(schema: Schema) -> StoreMeta[Any]:
     """Return the item of a schema of the past. It has the exact schema, to be compared and recorded."""
     return compile_schema(stored_form(schema)).altered(schema=schema)
+
+
+def exact_attribute(declared: StoreMeta[Any], name: str) -> Attribute:
+    """Return an attribute with the type of the schema, to decide whether a stored value is one of it. `compile_stored` leaves that of a nested
+    value open. Classes and functions of the app count as the fields and the values that the schema has of them."""
+    attribute, schema = declared.attributes[name], declared.schema
+    type_ = next(one.type for one in schema.attributes if one.name == name)
+    if attribute.described == type_:
+        return attribute
+    types = types_of({key: _without_app(one) for key, one in schema.types.items()}, {}, _supplied)
+    return structs.replace(attribute, type=annotation_of(type_, types.__getitem__, _supplied), described=type_)
+
+
+def _supplied(name: str) -> Any:
+    """Return what an app supplies under this name, as far as it is known without the app."""
+    return FACTORIES.get(name, Any)
+
+
+def _without_app(definition: Definition) -> Definition:
+    """Return a definition that needs no class and no function of an app. The values of its defaults are not needed to check a stored value."""
+    if not isinstance(definition, Object):
+        return structs.replace(definition, python=None)
+    fields = tuple(
+        structs.replace(one, default=Value(value=None)) if isinstance(one.default, Function) else one
+        for one in definition.fields
+    )
+    return structs.replace(definition, python=None, fields=fields)
 
 
 def stored_form(schema: Schema) -> Schema:

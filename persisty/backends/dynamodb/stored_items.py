@@ -11,6 +11,7 @@ from ...errors import Fault
 from ...model.meta import StoreMeta
 from ...model.schema_changes import Change, members
 from ...model.stored_before import value_before
+from ...model.stored_form import exact_attribute
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .codec import WireCodec
 from .guard_backfill import LISTED, Tables
@@ -63,7 +64,7 @@ class StoredItems:
 
     def _unreadable(self, change: Change, declared: StoreMeta[Any], name: str) -> Iterator[Fault]:
         """Yield a fault with the keys of the items whose stored value is none of the declared type."""
-        kind, keys, found = wire_kind(declared.attributes[change.name]), self._keys(name), list[str]()
+        kind, keys, found = wire_kind(exact_attribute(declared, change.name)), self._keys(name), list[str]()
 
         def decode(wire: Any) -> None:
             value = msgspec.convert(wire[kind.tag], kind.type)

@@ -14,6 +14,7 @@ from ...model.schema import Schema
 from ...model.schema_changes import Change, members, renames
 from ...model.schema_differences import form
 from ...model.stored_before import value_before
+from ...model.stored_form import exact_attribute
 from ...model.types import Kind
 from ...model.unreadable_items import UNREADABLE, is_readable
 from .added_columns import literal
@@ -100,7 +101,8 @@ class StoredValues:
 
     def _unreadable(self, change: Change, rows: Rows) -> Iterator[Fault]:
         """Yield a fault with the keys of the items whose stored value is none of the declared type. Reads the values in batches, by key."""
-        decode, keys = column_kind(self.declared.attributes[change.name], self._dialect).decode, len(self.stored.key)
+        decode = column_kind(exact_attribute(self.declared, change.name), self._dialect).decode
+        keys = len(self.stored.key)
         if decode is None:
             return
         column = self.quoted(self.sources.get(change.name, change.name))

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, field
 
 from persisty import App, SchemaMismatch, meta_of, stored
 from persisty.deploy.evolution import evolutions_of
 from persisty.deploy.migration import Migration, refused_changes
+from persisty.deploy.revisions import pending, revisions_in, upgrade, write_revision
 from persisty.model.schema_changes import changes_of
 
 from ...postgres import schema_in
@@ -155,6 +156,63 @@ def test_values_of_another_nested_type_are_named_and_nothing_is_changed(
     app = App("shop", items=[new], url=url, stage=stage)
     Migration(app).apply()
     assert evolutions_of(app) == []
+    assert len(list(app.store(new).search_all())) == (good is not None)
+    app.close()
+
+
+class Turned(Struct):
+    """A class whose check runs code of the app, which a revision file does not have."""
+
+    size: int
+    turns: int
+    marks: list[Part] = field(default_factory=lambda: [Part.A])
+
+    def __post_init__(self) -> None:
+        if self.turns < 0:
+            raise ValueError("turns")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "good", "bad"),
+    [
+        (list[str], list[int], [], ["x"]),
+        (Wheel, Sized, None, Wheel(3)),
+        (list[Wheel], list[Heavier], [], [Wheel(3)]),
+        (list[Part], list[Fewer], [Part.A], [Part.A, Part.B]),
+        (dict[str, Wheel], dict[str, Turned], {}, {"a": Wheel(3)}),
+    ],
+)
+def test_a_revision_file_checks_nested_values_too(
+    url: str, stage: str, tmp_path: Path, before: Any, after: Any, good: Any, bad: Any
+) -> None:
+    old, new = thing(before), thing(after)
+    app = App("shop", items=[old], url=url, stage=stage)
+    app.prepare()
+    if good is not None:
+        app.store(old).create({"id": "good", "value": good})
+    app.close()
+    app = App("shop", items=[new], url=url, stage=stage)
+    path = write_revision(app, "narrow", [], tmp_path)
+    app.close()
+    assert path is not None
+    assert "/thing/value: value has another nested type" in path.read_text()
+    [revision] = revisions_in(tmp_path)
+    app = App("shop", items=[old], url=url, stage=stage)
+    app.store(old).create({"id": "bad", "value": bad})
+    app.close()
+    app = App("shop", items=[new], url=url, stage=stage)
+    with pytest.raises(SchemaMismatch) as caught:
+        upgrade(app, revision, lambda step, items: None)
+    assert [(one.path, one.found) for one in caught.value.faults] == [("/thing/value", "bad")]
+    assert pending(app, [revision]) == [revision]
+    app.close()
+    app = App("shop", items=[old], url=url, stage=stage)
+    app.prepare()
+    app.store(old).delete("bad")
+    app.close()
+    app = App("shop", items=[new], url=url, stage=stage)
+    upgrade(app, revision, lambda step, items: None)
+    assert pending(app, [revision]) == []
     assert len(list(app.store(new).search_all())) == (good is not None)
     app.close()
 
