@@ -109,7 +109,9 @@ class TooManyLinked(PersistyError):
 
 
 class AnswerTooLarge(PersistyError):
-    """The response is larger than the host can send (`details["limit"]`, in bytes). Request fewer items or fewer `fields`.
+    """The response, or the items behind one link, have too many bytes (`details["limit"]`). Request fewer items or fewer `fields`.
+
+    A response has a limit of its host. The items behind one link have at most 16 MB together, and `faults` names the link.
 
     `details["done"]` is the status of an earlier request with the same idempotency key. That request was done, but its
     response was too large to be stored.

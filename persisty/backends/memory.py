@@ -43,7 +43,8 @@ from ..store.backend import (
     WriteResult,
 )
 from ..store.engine_urls import read_url
-from ..store.limits import grown_too_long, grows_too_long
+from ..store.limits import COMPLETE_PAGE, grown_too_long, grows_too_long
+from ..store.page_bytes import Total, items_of_page, size_of_all
 from ..store.unfinished_pages import WIDER, unfinished_page
 from ..store.write_results import conflict, undone
 
@@ -112,6 +113,10 @@ class MemoryBackend(Generic[T]):
 
     def _page(self, matches: list[T], total: tuple[OrderBy, ...], asked: Query) -> Page[T]:
         first = heapq.nsmallest(asked.limit + 1, matches, key=sort_key(self.meta, total))
+        if asked.limit > COMPLETE_PAGE:
+            limit = items_of_page(self.meta, first[: asked.limit], asked.max_bytes)
+            if limit < asked.limit:
+                first, asked = first[: limit + 1], replace(asked, limit=limit)
         if self._opened.has_misfits:
             return self._page_of_misfits(first, matches, total, asked)
         page = [self._copy(item) for item in first[: asked.limit]]
@@ -124,7 +129,7 @@ class MemoryBackend(Generic[T]):
         page = [self._without_misfits(item, selected) for item in first[: asked.limit]]
         if len(first) <= asked.limit:
             return Page(page, None)
-        wider = replace(asked, limit=asked.limit * WIDER)
+        wider = replace(asked, limit=asked.limit * WIDER, max_bytes=None)
         return unfinished_page(
             self.meta,
             names,
@@ -143,7 +148,12 @@ class MemoryBackend(Generic[T]):
             group = groups.get(get(item))
             if group is not None and wanted(item):
                 group.append(item)
-        return [self._page(groups[value], total, asked) for value in values]
+        pages, loaded, one_page = [], Total(asked.max_bytes), replace(asked, max_bytes=None)
+        for value in values:
+            pages.append(self._page(groups[value], total, one_page))
+            if asked.limit * len(values) > COMPLETE_PAGE:
+                loaded.add(size_of_all(self.meta, pages[-1].items))
+        return pages
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
         wanted = matcher(self.meta, where)

@@ -21,6 +21,7 @@ from ..model.keys import KeyValues
 from ..model.meta import StoreMeta
 from ..query.aggregate import Group
 from ..query.explain import Explanation
+from .limits import MAX_PAGE_BYTES
 
 T = TypeVar("T")
 
@@ -101,7 +102,8 @@ class Query(Struct, frozen=True):
     """A query for the matches of `where` after the position `after`. The order () is the engine's own stable order.
 
     `limit`: the most matches of a page. `select`: the attributes that the caller needs; others may be UNSET in the items, except those of the
-    key and the order. `allow_scan`: the engine may read every item of a large table.
+    key and the order. `allow_scan`: the engine may read every item of a large table. `max_bytes`: the size at which a page ends, see
+    `store.page_bytes`; None for any size.
     """
 
     where: Filter = ALL
@@ -110,6 +112,7 @@ class Query(Struct, frozen=True):
     limit: int = 1
     select: tuple[str, ...] | None = None
     allow_scan: bool = False
+    max_bytes: int | None = MAX_PAGE_BYTES
 
 
 class BulkWrite(Struct, frozen=True):
@@ -186,7 +189,7 @@ class Backend(Protocol[T]):
         ...
 
     def query(self, asked: Query) -> Page[T]:
-        """Return the first `limit` matches. A page is short only when the result is exhausted.
+        """Return the first `limit` matches. A page is short only when the result is exhausted, or when more than 25 items exceed `max_bytes`.
 
         Raises `InvalidCursor` for a position that it cannot resume from. Raises `ScanNotAllowed` if it would read more items than allowed
         without `allow_scan`, as all methods below do.
@@ -196,7 +199,8 @@ class Backend(Protocol[T]):
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         """Return for each value the first `limit` matches whose attribute equals it. There may be any number of values, distinct and not null.
 
-        `query` continues from the `position` of a page if `attribute == value` is joined to `where`. `after` is not used.
+        `query` continues from the `position` of a page if `attribute == value` is joined to `where`. `after` is not used. Items that have more
+        than `max_bytes` together raise `AnswerTooLarge`.
         """
         ...
 

@@ -14,6 +14,12 @@ from ..model.meta import StoreMeta
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 1_000
 """The most items of a page."""
+MAX_PAGE_BYTES = 4_000_000
+"""Bytes of text, bytes and JSON that the items of a page may have. A page ends at the item that exceeds them, with a cursor."""
+COMPLETE_PAGE = DEFAULT_LIMIT
+"""Items that a page has whatever their size: a page with at most this limit never ends early."""
+MAX_LINKED_BYTES = 1 << 24
+"""Bytes that the linked items of one link may have, of all items whose links are loaded together."""
 MAX_BATCH = 100
 """The most keys or edits of a batch."""
 MAX_GROWN = 400_000

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from ..errors import Fault, InvalidQuery, TooManyLinked, UnreadableItem
+from ..errors import AnswerTooLarge, Fault, InvalidQuery, TooManyLinked, UnreadableItem
 from ..model.choices import one_of
 from ..model.expressions import ALL, COUNT, NOTHING, And, Compare, Exists, Filter, OrderBy
 from ..model.links import LoadedLink
@@ -28,11 +28,14 @@ from ..query.keyset import position_of
 from ..query.order import Order
 from .backend import Page, Query
 from .context import StoreContext
-from .limits import MAX_LIMIT, check_limit
+from .limits import MAX_BATCH, MAX_LIMIT, MAX_LINKED_BYTES, check_limit
+from .page_bytes import Total, link_too_large, size_of_all
 from .unreadable_matches import as_shown, require_readable
 
 log = logging.getLogger("persisty")
 
+SMALL_ITEM = 4_000
+"""Mean bytes of linked items of which `MAX_LIMIT` are read at a time, and of larger ones `MAX_BATCH`."""
 MAX_BETWEEN = 10_000
 """The most join items that one call reads."""
 
@@ -74,7 +77,10 @@ def related(
     get = store.meta.attributes[link.ends.local].get
     values = [None if (value := get(item)) is UNSET else value for item in items]
     distinct = list(dict.fromkeys(value for value in values if value is not None))
-    loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
+    try:
+        loaded = LOADERS[link.kind](store, target, link, distinct, asked) if distinct else {}
+    except AnswerTooLarge as error:
+        raise link_too_large(name, error) from error
     found = [loaded.get(value, EMPTY.get(link.kind)) for value in values]
     if link.kind in ("belongs_to", "has_one"):
         return require_readable([None if one is None else as_shown(target.guard, one) for one in found])
@@ -105,17 +111,28 @@ def _target(
     store: StoreContext[Any], target: StoreContext[Any], link: Link, values: list[Any], asked: Asked
 ) -> dict[Any, Any]:
     """Load the items with these keys."""
-    found: list[Any] = []
-    for start in range(0, len(values), MAX_LIMIT):
-        found += [
-            one
-            for one in target.path.read([(value,) for value in values[start : start + MAX_LIMIT]])
-            if one is not None
-        ]
+    found = _of_keys(target, values)
     where = combine(And, [target.guard.row_filter("read"), asked.where])
     matches = found if where == ALL else _matching(target, where, found)
     get = target.meta.attributes[link.ends.remote].get
     return {get(one): one for one in target.guard.redact(matches)}
+
+
+def _of_keys(target: StoreContext[Any], keys: list[Any]) -> list[Any]:
+    """Return the items of these keys. `AnswerTooLarge` if they are too large together. The size of the first items decides how many keys are read
+    at a time."""
+    if len(keys) <= MAX_BATCH:
+        return [one for one in target.path.read([(key,) for key in keys]) if one is not None]
+    loaded = Total(MAX_LINKED_BYTES)
+    found: list[Any] = []
+    start, step = 0, MAX_BATCH
+    while start < len(keys):
+        some = [one for one in target.path.read([(key,) for key in keys[start : start + step]]) if one is not None]
+        loaded.add(size_of_all(target.meta, some))
+        found += some
+        start += step
+        step = MAX_LIMIT if loaded.bytes < start * SMALL_ITEM else MAX_BATCH
+    return found
 
 
 def _matching(target: StoreContext[Any], where: Filter, items: list[Any]) -> list[Any]:
@@ -141,7 +158,9 @@ def _pages(
     if ready == NOTHING:
         return {}
     found = target.path.query_each(
-        ends.remote, values, Query(ready, asked.order, None, asked.limit, select=asked.select)
+        ends.remote,
+        values,
+        Query(ready, asked.order, None, asked.limit, select=asked.select, max_bytes=MAX_LINKED_BYTES),
     )
     return {
         value: target.redacted_page(ALL, asked.order, page)

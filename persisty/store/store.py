@@ -121,7 +121,8 @@ class Store(Generic[T]):
         cursor: str | None = None,
         allow_scan: bool = False,
     ) -> ResultPage[T]:
-        """Return the first `limit` items that match, in the order. A page is short only when there are no more.
+        """Return the first `limit` items that match, in the order. A page without a cursor is the last. Only the last is shorter, or one of 25 or
+        more items that exceed 4 MB.
 
         `query`: words, each of which must occur in some text of the item, ignoring case. `order`: attributes, `.asc()` or
         `.desc()`, or text such as `"-created_at"`; ties are ordered by the key. None means the engine's own stable order. `cursor`:

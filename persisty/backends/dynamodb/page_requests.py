@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from ...model.expressions import OrderBy
 from ...model.meta import StoreMeta
+from ...store.page_bytes import enough_for_page, item_size, items_of_page
 from .access_paths import QueryPlan
 from .costs import Size
 from .parallel import MAX_THREADS
 from .planner import Plan, UnionPlan
 
+T = TypeVar("T")
 SEGMENT = 4 * 1024 * 1024
 """Bytes of a segment when a whole table is scanned."""
 
 
 class Asked(Struct, frozen=True):
     """A page. `after`: the position to continue from without an order; with one, the plan has it. `names`: the attributes to fetch,
-    None for all."""
+    None for all. `max_bytes`: the size at which the page ends, None for any size."""
 
     order: tuple[OrderBy, ...]
     after: Mapping[str, Any] | None
     limit: int
     names: frozenset[str] | None
+    max_bytes: int | None = None
     unplaced: list[Any] = []
     """Matches without a place in the order, because a value of the order cannot be decoded. They are part of the first page."""
+
+
+def length_of_page(meta: StoreMeta[Any], found: list[Any], asked: Asked) -> int:
+    """Return how many of the matches make a page. If these are all of them, the page may go on."""
+    if asked.max_bytes is None:
+        return min(len(found), asked.limit)
+    return items_of_page(meta, found[: asked.limit], asked.max_bytes)
+
+
+def up_to_bytes(meta: StoreMeta[Any], items: Iterator[T], asked: Asked) -> Iterator[T]:
+    """Yield the items until a page is complete with them, and one more."""
+    return items if asked.max_bytes is None else enough_for_page(items, item_size(meta), asked.max_bytes)
 
 
 def through_index(plan: Plan) -> bool:

@@ -36,13 +36,15 @@ from ...query.filter_algebra import among, combine
 from ...query.keyset import beyond
 from ...query.order import resolve_order
 from ...store.backend import Page, Query
+from ...store.limits import COMPLETE_PAGE
+from ...store.page_bytes import Total, size_of_all
 from ...store.unfinished_pages import WIDER, unfinished_page
 from .access_paths import QueryPlan
 from .codec import WireCodec
 from .explain import advised, explained
 from .key_reads import Keyed
 from .page_positions import Positions
-from .page_requests import Asked, segments_of, through_index, ties
+from .page_requests import Asked, length_of_page, segments_of, through_index, ties, up_to_bytes
 from .parallel import MAX_THREADS, in_parallel, side_by_side
 from .planner import KeyPlan, Plan, Planner, UnionPlan
 from .requests import Requests
@@ -102,7 +104,9 @@ class Reads(Generic[T]):
         names = None
         if asked.select is not None:
             names = frozenset((*asked.select, *self._positions.names(chosen, order)))
-        wanted = Asked(order, None if order else after, limit, names)
+        wanted = Asked(
+            order, None if order else after, limit, names, None if limit <= COMPLETE_PAGE else asked.max_bytes
+        )
         match chosen:
             case KeyPlan():
                 found = self._of_keys(chosen, wanted)
@@ -112,6 +116,8 @@ class Reads(Generic[T]):
                 if not (chosen.ordered and chosen.exact):  # otherwise a page reads exactly its items
                     self._allow(chosen, where, order, asked.allow_scan)
                 found = self._of_query(chosen, wanted)
+        if wanted.max_bytes is not None:
+            limit = length_of_page(self.meta, found, wanted)
         if wanted.unplaced:
             found = found[: limit + 1]
             page = self._page(chosen, order, found[:limit], asked) if len(found) > limit else Page(found, None)
@@ -127,9 +133,13 @@ class Reads(Generic[T]):
         if any(isinstance(one, QueryPlan) and one.path is None for one in plans):
             return self._scan_each(attribute, values, asked.where, asked.order, asked.limit)
         pages: list[Page[T]] = [Page([])] * len(values)
+        one_page = replace(asked, after=None, max_bytes=None)
+        loaded = Total(asked.max_bytes)
 
         def run(position: int) -> None:
-            pages[position] = self.query(replace(asked, where=each[position], after=None))
+            pages[position] = self.query(replace(one_page, where=each[position]))
+            if asked.limit * len(values) > COMPLETE_PAGE:
+                loaded.add(size_of_all(self.meta, pages[position].items))
 
         in_parallel(run, range(len(values)))
         return pages
@@ -167,7 +177,7 @@ class Reads(Generic[T]):
             self._positions.names(chosen, order),
             items,
             lambda last: self._positions.of(chosen, order, last),
-            lambda: self.query(replace(asked, limit=asked.limit * WIDER)),
+            lambda: self.query(replace(asked, limit=asked.limit * WIDER, max_bytes=None)),
         )
 
     def count(self, where: Filter, *, allow_scan: bool = False) -> int:
@@ -243,7 +253,8 @@ class Reads(Generic[T]):
             return self._top(self._every(chosen, asked.names), asked)
         firsts = self._firsts((one, self._lanes.lane(one, asked.names), asked, None) for one in chosen.queries)
         merged = heapq.merge(*firsts, key=sort_key(self.meta, asked.order))
-        return list(islice(merged if chosen.disjoint else self._distinct(merged), asked.limit + 1))
+        matches = islice(merged if chosen.disjoint else self._distinct(merged), asked.limit + 1)
+        return list(up_to_bytes(self.meta, matches, asked))
 
     def _one_after_another(self, chosen: UnionPlan, asked: Asked) -> list[T]:
         """Yield the matches of one query after another. A few queries run at a time, which saves the latency of small ones."""
@@ -252,7 +263,7 @@ class Reads(Generic[T]):
         starts = [start, *[None] * (len(lanes) - position - 1)]
         waiting = list(zip(chosen.queries[position:], lanes[position:], repeat(asked), starts, strict=False))
         found: list[T] = []
-        while waiting and len(found) <= asked.limit:
+        while waiting and length_of_page(self.meta, found, asked) == len(found):
             found += chain.from_iterable(self._firsts(waiting[:MAX_THREADS]))
             del waiting[:MAX_THREADS]
         return found
@@ -262,8 +273,8 @@ class Reads(Generic[T]):
             return self._top(chain.from_iterable(self._keyed.matches(chosen, asked.names)), asked)
         if asked.after is not None:
             self._positions.check(chosen, asked.after)
-        matches = chain.from_iterable(self._keyed.matches(chosen, asked.names, asked.after))
-        return list(islice(matches, asked.limit + 1))
+        matches = islice(chain.from_iterable(self._keyed.matches(chosen, asked.names, asked.after)), asked.limit + 1)
+        return list(up_to_bytes(self.meta, matches, asked))
 
     def _top(self, items: Iterable[T], asked: Asked) -> list[T]:
         return heapq.nsmallest(asked.limit + 1, self._placed(items, asked), sort_key(self.meta, asked.order))
@@ -297,7 +308,7 @@ class Reads(Generic[T]):
         if asked.order:
             return self._complete_ties(one, lane, pages, asked)
         found: list[T] = []
-        while len(found) <= asked.limit and (page := next(pages, None)) is not None:
+        while length_of_page(self.meta, found, asked) == len(found) and (page := next(pages, None)) is not None:
             found += lane.chosen(page)
         return found
 
@@ -308,7 +319,8 @@ class Reads(Generic[T]):
         found: list[T] = []
         for page in pages:
             found += lane.chosen(page)
-            if len(found) > asked.limit and page and group(page[-1]) != group(found[asked.limit]):
+            end = length_of_page(self.meta, found, asked)
+            if len(found) > end and page and group(page[-1]) != group(found[end]):
                 break
         values = list(map(group, found))
         tied = any(map(eq, values, islice(values, 1, None))) and not any(map(unreadable, found))

@@ -22,6 +22,7 @@ from ...model.stored_members import members_of, stored_kind
 from ...model.types import Kind
 from ...model.unreadable_items import FAULTS, UnreadableValue, partly_readable
 from .dialect import ColumnKind, Convert, Dialect
+from .row_sizes import RowSizes
 
 
 def json_text(value: Any) -> str:
@@ -205,6 +206,11 @@ class RowCodec:
             for position, (name, kind) in enumerate(kinds.items())
             if kind.decode is None
         )
+
+    @cached_property
+    def sizes(self) -> RowSizes:
+        """The sizes of rows with these columns."""
+        return RowSizes(self._meta, self.names)
 
     @cached_property
     def _read(self) -> Callable[..., Any]:

@@ -94,11 +94,15 @@ class UniqueTaken(Exception):
         super().__init__(", ".join(attributes))
 
 
+Enough = Callable[[list[tuple[Any, ...]]], bool]
+"""Function from the next rows of an answer to whether no more are needed."""
+
+
 class Connection(Protocol):
     """Runs statements, safe to share between threads. Raises `UniqueTaken`, and typed errors for whatever the driver raises."""
 
-    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch what it answers."""
+    def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch what it answers. `enough` receives the rows as they come and may end that after any of them."""
         ...
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:

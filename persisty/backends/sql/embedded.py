@@ -35,6 +35,7 @@ from .backward_orders import BackwardOrders
 from .columns import RowCodec
 from .dialect import UniqueTaken
 from .engine import SqlEngine
+from .row_sizes import PageRows
 from .sqlite import SQLITE
 from .sqlite_connection import SqliteConnection
 
@@ -70,16 +71,20 @@ class SqliteBackend(SqlBackend[T]):
     def read(self, keys: Sequence[KeyValues]) -> list[T | None]:
         return super().read(keys) if len(keys) == 1 else self._read_many(self._stored(keys))
 
-    def _page_rows(self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec) -> list[tuple[Any, ...]]:
+    def _page_rows(
+        self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
+    ) -> list[tuple[Any, ...]]:
         backward = self._backward.of(total)
         if backward is not None and not backward.skips():
             statement, arguments = self._queried(
                 asked.where, total, asked.after, asked.limit + 1, codec, backward.order
             )
-            rows = self._sqlite.rows(statement.text, arguments)
+            rows = self._sqlite.rows(statement.text, arguments, measured)
             if not backward.tied(rows, codec.names):
                 return rows
-        return super()._page_rows(asked, total, codec)
+            if measured is not None:
+                measured.restart()
+        return super()._page_rows(asked, total, codec, measured)
 
     def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
         backward = self._backward.of(total)

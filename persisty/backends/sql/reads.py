@@ -26,10 +26,13 @@ from ...store.backend import (
     Page,
     Query,
 )
+from ...store.limits import COMPLETE_PAGE
+from ...store.page_bytes import Total
 from ...store.unfinished_pages import WIDER, unfinished_page
 from .columns import RowCodec, index_name
 from .conditions import shape_of
 from .dialect import Connection, Dialect
+from .row_sizes import PageRows
 from .statements import HALF, MAX_CACHED, Statement, Statements
 
 T = TypeVar("T")
@@ -81,14 +84,21 @@ class SqlReads(Generic[T]):
     def query(self, asked: Query) -> Page[T]:
         total, limit = asked.order or self._key_order, asked.limit
         codec = self._reading(asked.select, total)
-        rows = self._page_rows(asked, total, codec)
+        if limit <= COMPLETE_PAGE or asked.max_bytes is None:
+            rows = self._page_rows(asked, total, codec)
+        else:
+            measured = PageRows(codec.sizes, asked.max_bytes)
+            rows = self._page_rows(asked, total, codec, measured)
+            limit = measured.fitting(rows, limit)
         items = codec.items(rows[:limit])
         return self._unfinished(items, total, asked) if len(rows) > limit else Page(items)
 
-    def _page_rows(self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec) -> list[tuple[Any, ...]]:
+    def _page_rows(
+        self, asked: Query, total: tuple[OrderBy, ...], codec: RowCodec, measured: PageRows | None = None
+    ) -> list[tuple[Any, ...]]:
         """Return the rows of a page, and one more if there are more."""
         statement, arguments = self._queried(asked.where, total, asked.after, asked.limit + 1, codec)
-        return self._connection.rows(statement.text, arguments)
+        return self._connection.rows(statement.text, arguments, measured)
 
     def _read_by(self, total: tuple[OrderBy, ...]) -> tuple[OrderBy, ...]:
         """Return the order of the statement of a page, whose rows show whether they are in the requested order."""
@@ -103,20 +113,21 @@ class SqlReads(Generic[T]):
             [one.attribute for one in total],
             items,
             lambda last: position_of(self.meta, total, last),
-            lambda: self.query(structs.replace(asked, limit=asked.limit * WIDER)),
+            lambda: self.query(structs.replace(asked, limit=asked.limit * WIDER, max_bytes=None)),
         )
 
     def query_each(self, attribute: str, values: Sequence[Any], asked: Query) -> list[Page[T]]:
         total, limit = asked.order or self._key_order, asked.limit
         codec = self._reading(asked.select, total)
         pages: list[Page[T]] = []
+        enough = codec.sizes.refusing(Total(asked.max_bytes)) if limit * len(values) > COMPLETE_PAGE else None
         for start in range(0, len(values), MAX_SOUGHT):
             some = values[start : start + MAX_SOUGHT]
             size = 1 << (len(some) - 1).bit_length()  # of a power of two, so that there are few texts
             arguments = [self._codec.value(attribute, value) for value in some] + [None] * (size - len(some))
             shape = shape_of(asked.where, self._codec, arguments)
             statement = self._statements.get("query_each", attribute, size, shape, total, codec.names)
-            rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]))
+            rows = self._connection.rows(statement.text, statement.arguments([*arguments, limit + 1]), enough)
             *columns, places = zip(*rows, strict=True) if rows else ((),)
             found, sizes, end = codec.of_columns(columns), Counter(places), 0
             for place in range(len(some)):

@@ -23,14 +23,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from time import monotonic, sleep
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ...errors import BackendUnavailable, InvalidQuery
+from ...errors import AnswerTooLarge, BackendUnavailable, InvalidQuery
 from ...store.limits import grown_too_long
 from ...store.patience import WouldWait, in_attempt, this_thread
-from .dialect import UniqueTaken
+from .dialect import Enough, UniqueTaken
 from .sqlite import teach
 
 X = TypeVar("X")
@@ -53,6 +54,8 @@ STEPS = 20_000
 """Instructions of SQLite after which the time of a statement is looked at: a fraction of a millisecond."""
 LOOK = 0.1
 """Seconds after which the file is looked at again."""
+FETCHED = 64
+"""Rows that are fetched before their size is looked at."""
 SPARE = 8
 """Spare connections that stay open."""
 PROBE = (
@@ -75,6 +78,19 @@ FAILING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, s
 
 def _fetched(raw: sqlite3.Connection, text: str, arguments: Any) -> list[tuple[Any, ...]]:
     return raw.execute(text, arguments).fetchall()
+
+
+def _fetched_until(enough: Enough, raw: sqlite3.Connection, text: str, arguments: Any) -> list[tuple[Any, ...]]:
+    cursor = raw.execute(text, arguments)
+    rows: list[tuple[Any, ...]] = []
+    try:
+        while some := cursor.fetchmany(FETCHED):
+            rows += some
+            if enough(some):
+                return rows + cursor.fetchmany(1)
+        return rows
+    finally:
+        cursor.close()
 
 
 def _counted(raw: sqlite3.Connection, text: str, arguments: Any) -> int:
@@ -116,26 +132,27 @@ class SqliteConnection:
             self._identity = _identity(self._path)
             self._look_at = 0.0
 
-    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement and fetch what it answers."""
+    def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch what it answers, until there are `enough` rows and one more."""
+        fetch = _fetched if enough is None else partial(_fetched_until, enough)
         if not text.startswith(READS):
-            return self._write(_fetched, text, arguments)
+            return self._write(fetch, text, arguments)
         now = monotonic()
         if now > self._look_at:
             self._look()
         if not self.lock.acquire(False):
-            return self._read_aside(text, arguments)
+            return self._read_aside(fetch, text, arguments)
         try:
             self._begun = now
-            return self._raw.execute(text, arguments).fetchall()
+            return fetch(self._raw, text, arguments)
         except sqlite3.Error as error:
             if _code(error) != sqlite3.SQLITE_INTERRUPT or _overdue():
-                return self._repeated(_fetched, text, arguments, error)
+                return self._repeated(fetch, text, arguments, error)
             if in_attempt():
                 raise WouldWait from error
         finally:
             self.lock.release()
-        return self._read_aside(text, arguments)
+        return self._read_aside(fetch, text, arguments)
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         """Run a statement and give the number of rows it changed."""
@@ -228,10 +245,12 @@ class SqliteConnection:
             self._failing = True
         raise typed(error) from error
 
-    def _read_aside(self, text: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _read_aside(
+        self, fetch: Run[list[tuple[Any, ...]]], text: str, arguments: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
         """Read on a spare connection. A database in memory has one connection only, so the read waits for it."""
         if self._path is None:
-            return self._write(_fetched, text, arguments)
+            return self._write(fetch, text, arguments)
         try:
             spare = self._spare.pop()
         except IndexError:
@@ -239,7 +258,10 @@ class SqliteConnection:
         begun = monotonic()
         spare.set_progress_handler(lambda: _overdue() or (in_attempt() and monotonic() - begun > BRIEF), STEPS)
         try:
-            rows = spare.execute(text, arguments).fetchall()
+            rows = fetch(spare, text, arguments)
+        except AnswerTooLarge:
+            spare.close()
+            raise
         except sqlite3.Error as error:
             spare.close()
             if _code(error) == sqlite3.SQLITE_INTERRUPT and in_attempt():

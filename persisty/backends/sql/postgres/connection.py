@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 
 from ....errors import BackendUnavailable
-from ..dialect import UniqueTaken
+from ..dialect import Enough, UniqueTaken
 from .pool import Pool, is_lost, typed
 from .session import COMMIT, KEEP, SAVE, UNDONE, Answer, Row, Session, Statement
 
@@ -40,8 +40,11 @@ class PostgresConnection:
         self._pool = Pool(conninfo, size, prepares)
         self._thread = threading.local()
 
-    def rows(self, text: str, arguments: Sequence[Any] = ()) -> list[Row]:
-        return self._answer(Statement(text, arguments), reads=text.startswith("SELECT")).rows
+    def rows(self, text: str, arguments: Sequence[Any] = (), enough: Enough | None = None) -> list[Row]:
+        rows = self._answer(Statement(text, arguments), reads=text.startswith("SELECT")).rows
+        if enough is not None:  # the driver has all rows already
+            enough(rows)
+        return rows
 
     def changed(self, text: str, arguments: Sequence[Any]) -> int:
         return self._answer(Statement(text, arguments), reads=False).changed

@@ -1,0 +1,68 @@
+"""Sizes of rows, so that a page ends before its rows fill the memory; see `store.page_bytes`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from ...model.meta import StoreMeta
+from ...store.limits import COMPLETE_PAGE
+from ...store.page_bytes import JOINERS, Total, fitting, large_attributes
+
+Row = tuple[Any, ...]
+
+
+class RowSizes:
+    """Measures the rows of some columns."""
+
+    def __init__(self, meta: StoreMeta[Any], names: Sequence[str]) -> None:
+        large = large_attributes(meta)
+        self._columns = [
+            (itemgetter(place), JOINERS.get(meta.attributes[name].kind) if not meta.attributes[name].optional else None)
+            for place, name in enumerate(names)
+            if name in large
+        ]
+
+    def of(self, rows: list[Row]) -> int:
+        """Return the size of several rows."""
+        total = 0
+        for column, join in self._columns:
+            try:
+                values = map(column, rows)
+                total += sum(map(len, filter(None, values))) if join is None else len(join(values))
+            except TypeError:  # a value of another type than the declared one
+                total += sum(len(str(column(row))) for row in rows)
+        return total
+
+    def refusing(self, loaded: Total) -> Callable[[list[Row]], bool]:
+        """Return a function that receives the next rows and raises `AnswerTooLarge` if there are too many bytes."""
+
+        def enough(rows: list[Row]) -> bool:
+            loaded.add(self.of(rows))
+            return False
+
+        return enough
+
+
+class PageRows:
+    """The rows of one page. Called with the next rows, returns whether the page is complete with them."""
+
+    def __init__(self, sizes: RowSizes, max_bytes: int) -> None:
+        self._sizes, self._max_bytes = sizes, max_bytes
+        self._rows = self._bytes = 0
+
+    def __call__(self, rows: list[Row]) -> bool:
+        self._rows += len(rows)
+        self._bytes += self._sizes.of(rows)
+        return self._rows >= COMPLETE_PAGE and self._bytes > self._max_bytes
+
+    def restart(self) -> None:
+        """Forget the rows: those of another statement follow."""
+        self._rows = self._bytes = 0
+
+    def fitting(self, rows: list[Row], limit: int) -> int:
+        """Return how many of the received rows make a page of at most `limit`."""
+        if self._bytes <= self._max_bytes:
+            return limit
+        return fitting(rows[:limit], lambda row: self._sizes.of([row]), self._max_bytes)
