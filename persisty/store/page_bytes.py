@@ -35,7 +35,7 @@ def _length(value: Any) -> int:
 SIZES: dict[Kind, Size] = {
     Kind.STRING: _length,
     Kind.BYTES: _length,
-    Kind.JSON: lambda value: len(encode(value)),
+    Kind.JSON: lambda value: len(_joined([value])) - len("[]"),
 }
 """Kind whose values may be large → function from a value to its size."""
 SMALL = 256
@@ -83,13 +83,17 @@ JOINERS: dict[Kind, Callable[[Iterable[Any]], Any]] = {Kind.STRING: "".join, Kin
 """Kind → function that joins values, none of which is null: the fastest way to add up their lengths."""
 
 
+def _joined(values: Iterable[Any]) -> bytes:
+    return encode(list(values))
+
+
 def size_of_all(meta: StoreMeta[Any], items: Sequence[Any]) -> int:
     """Return the size of several items, or a little more: a column at a time, which takes a fraction of the time of an item at a time."""
     total = 0
     for name in large_attributes(meta):
         attribute = meta.attributes[name]
         values = [value for value in map(attribute.get, items) if value is not None and value is not UNSET]
-        join = JOINERS.get(attribute.kind, encode)
+        join: Callable[[Iterable[Any]], Any] = JOINERS.get(attribute.kind, _joined)
         try:
             total += len(join(values))
         except TypeError:  # a value that was stored under another type
