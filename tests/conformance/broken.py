@@ -1,4 +1,4 @@
-"""Engines broken on purpose, in what every engine does: writes, conditions, batches, pages, filters, values."""
+"""Deliberately broken engines: writes, conditions, batches, pages, filters and values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from persisty.store.backend import (
 
 
 class Sound:
-    """Passes everything on to a backend that works."""
+    """Passes every call to a backend that works."""
 
     def __init__(self, inner: Backend[Any]) -> None:
         self.inner, self.meta, self.capabilities = inner, inner.meta, inner.capabilities
@@ -71,7 +71,7 @@ class OverwritesOnCreate(Sound):
 
 
 class Meeting:
-    """Makes concurrent calls overlap, however threads are scheduled: each waits until another one is here, for 20 ms at most."""
+    """Makes concurrent calls overlap with any scheduling of threads: each waits up to 20 ms for another one."""
 
     def __init__(self) -> None:
         self._arrivals, self._changed = 0, threading.Condition()
@@ -121,7 +121,7 @@ class UpsertsOnUpdate(Sound):
         return results
 
 
-class KeepsHalfOfAnAtomicBatch(Sound):
+class WritesHalfOfAnAtomicBatch(Sound):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write(writes, atomic=False)
 
@@ -154,12 +154,12 @@ class LimitsBeforeItFilters(Sound):
     def query(self, asked: Query) -> Page[Any]:
         page = self.inner.query(replace(asked, where=ALL))
         matches = self.inner.query(replace(asked, after=None, limit=10_000)).items
-        wanted = [one for one in page.items if one in matches]
-        return Page(wanted, page.position)
+        found = [one for one in page.items if one in matches]
+        return Page(found, page.position)
 
 
 class PagesByOffset(Sound):
-    """Remembers how many rows came before, and finds its cursor's row again by counting."""
+    """Pages by an offset, so that deletes and creates shift the rows."""
 
     def __init__(self, inner: Backend[Any]) -> None:
         super().__init__(inner)
@@ -182,7 +182,7 @@ class RepeatsTheCursorRow(Sound):
         return Page([*first, *page.items][: asked.limit], page.position)
 
 
-class LeavesTiesOpen(Sound):
+class OrdersWithoutTheKey(Sound):
     def query(self, asked: Query) -> Page[Any]:
         return self.inner.query(replace(asked, order=tuple(one for one in asked.order if one.attribute != "id")))
 
@@ -196,7 +196,7 @@ class SortsNullsAsSmallest(Sound):
         return Page(sorted(page.items, key=lambda one: get(one) is not None), page.position)
 
 
-class GivesAnEmptyLastPage(Sound):
+class ReturnsAnEmptyLastPage(Sound):
     def query(self, asked: Query) -> Page[Any]:
         page = self.inner.query(asked)
         if page.position is not None or len(page.items) < asked.limit:
@@ -219,7 +219,7 @@ def _rewritten(where: Filter, rewrite: Callable[[Compare], Filter]) -> Any:
 
 
 class Rewrites(Sound):
-    """Asks for something else than it was asked for."""
+    """Queries with a changed filter."""
 
     def rewrite(self, one: Compare) -> Filter:
         raise NotImplementedError
@@ -231,7 +231,7 @@ class Rewrites(Sound):
         return self.inner.count(_rewritten(where, self.rewrite), **how)
 
 
-class ForgetsThatNullDiffers(Rewrites):
+class ExcludesNullFromNotEqual(Rewrites):
     def rewrite(self, one: Compare) -> Filter:
         return one & Compare(one.attribute, "null", False) if one.operator == "ne" else one
 
@@ -241,19 +241,19 @@ class IgnoresCase(Rewrites):
         return Compare(one.attribute, "icontains", one.value) if one.operator == "contains" else one
 
 
-class TakesPercentForAnything(Rewrites):
+class TreatsPercentAsAWildcard(Rewrites):
     def rewrite(self, one: Compare) -> Filter:
         wild = one.operator == "startswith" and "%" in one.value
         return Compare(one.attribute, "startswith", one.value.partition("%")[0]) if wild else one
 
 
-class LooksAtTheOuterOnly(Rewrites):
+class IgnoresNestedFields(Rewrites):
     def rewrite(self, one: Compare) -> Filter:
         return Compare(one.attribute.partition(".")[0], "null", one.value) if one.operator == "null" else one
 
 
-class TakesAnyWord(Sound):
-    """Takes words for alternatives."""
+class MatchesAnyWord(Sound):
+    """Treats the words of a text search as alternatives."""
 
     def rewrite(self, where: Any) -> Any:
         parts = getattr(where, "filters", ())
@@ -274,7 +274,7 @@ class LosesMicroseconds(Sound):
         ]
 
 
-class KeepsDecimalsAsFloats(Sound):
+class StoresDecimalsAsFloats(Sound):
     def read(self, keys: Sequence[Any]) -> list[Any]:
         return [
             one and msgspec.structs.replace(one, price=one.price and type(one.price)(float(one.price)))

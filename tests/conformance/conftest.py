@@ -1,6 +1,6 @@
-"""`open_engine`, which the suite asks for.
+"""The fixture `open_engine` of the suite.
 
-An engine that cannot be opened fails every test of its own.
+An engine that cannot be opened fails all of its tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def open_engine(request: pytest.FixtureRequest) -> OpenEngine:
 
 
 def opener(request: pytest.FixtureRequest, engine: str | None = None) -> OpenEngine:
-    """Return a function that opens an engine, by default that of the request's parameter, each time over a place of its own."""
+    """Return a function that opens an engine, by default that of the request's parameter, each time over its own empty database."""
     server, url = ENGINES[engine or request.param]
     place = server and request.getfixturevalue(server)
 

@@ -1,4 +1,4 @@
-"""The engines of this project, each by the name under which the suite runs over it."""
+"""The engines of this project, by the names that the suite uses."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ ENGINES: dict[str, tuple[str | None, str]] = {
     "dynamodb-moto": (
         "moto_endpoint",
         "dynamodb://us-east-1?endpoint={place}&partiql=0",
-    ),  # moto has no PartiQL to speak of
+    ),  # moto supports almost no PartiQL
     "dynamodb-local": ("local_endpoint", "dynamodb://us-east-1?endpoint={place}&index_attributes=2"),
     "dynamodb-boto3": ("moto_endpoint", "dynamodb://us-east-1?endpoint={place}&transport=boto3"),
 }
-"""Name → the fixture of the server it needs, and the URL of a place of its own there."""
+"""Name → the fixture of the server that it needs, and the URL of its own database there."""
 
 
 def engine_of(nodeid: str) -> str | None:
-    """The engine that a test of the suite is for, by the first of its parameters."""
+    """Return the engine of a test of the suite, by the first parameter of the test. None for any other test."""
     parameters = nodeid.partition("[")[2]
     return next((name for name in ENGINES if parameters.startswith((f"{name}-", f"{name}]"))), None)

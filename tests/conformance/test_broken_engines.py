@@ -1,4 +1,4 @@
-"""The suite catches what it is there for: engines broken on purpose fail the tests named here."""
+"""Each deliberately broken engine fails the tests of the suite that are named here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from persisty.testing.conformance.items import Account, Cell, Meter, Note, Readi
 from . import broken, unsound
 
 Check = tuple[Callable[..., None], dict[str, Any]]
-"""A test, and its parameters beside the stores."""
+"""A test, and its parameters besides the stores."""
 CAUGHT: dict[type[broken.Sound], list[Check]] = {
     broken.OverwritesOnCreate: [
         (test_crud.test_create_of_an_existing_key_conflicts_and_keeps_the_first, {}),
@@ -53,7 +53,7 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         (test_conditions.test_a_write_is_done_only_if_its_condition_matches, {"when": Specimen.count > 7}),
     ],
     broken.UpsertsOnUpdate: [(test_crud.test_update_of_a_missing_item_is_none_and_creates_nothing, {})],
-    broken.KeepsHalfOfAnAtomicBatch: [
+    broken.WritesHalfOfAnAtomicBatch: [
         (test_atomic.test_a_conflict_aborts_the_others_and_nothing_is_written, {}),
         (test_atomic.test_a_hundred_edits_are_atomic, {}),
     ],
@@ -71,35 +71,35 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         (test_order_and_paging.test_new_rows_are_returned_only_if_they_are_after_the_cursor, {}),
     ],
     broken.RepeatsTheCursorRow: [(test_order_and_paging.test_pages_without_an_order_contain_each_item_once, {})],
-    broken.LeavesTiesOpen: [
+    broken.OrdersWithoutTheKey: [
         (test_order_and_paging.test_pages_contain_every_item_in_order, {"order": ("-done", "price"), "limit": 13})
     ],
     broken.SortsNullsAsSmallest: [
         (test_order_and_paging.test_an_order_is_total_with_nulls_last_and_ties_on_the_key, {"order": ("text",)})
     ],
-    broken.GivesAnEmptyLastPage: [
+    broken.ReturnsAnEmptyLastPage: [
         (test_order_and_paging.test_limit_counts_matches, {}),
         (test_order_and_paging.test_pages_without_an_order_contain_each_item_once, {}),
     ],
     broken.CountsAPage: [(test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text is not null"})],
-    broken.ForgetsThatNullDiffers: [
+    broken.ExcludesNullFromNotEqual: [
         (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text ne is true for null"})
     ],
     broken.IgnoresCase: [
         (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text contains upper"})
     ],
-    broken.TakesPercentForAnything: [
+    broken.TreatsPercentAsAWildcard: [
         (test_filters.test_a_filter_returns_exactly_the_matching_rows, {"name": "text startswith percent"})
     ],
     broken.LosesMicroseconds: [(test_types.test_dirty_rows_are_read_as_they_were_written, {})],
-    broken.KeepsDecimalsAsFloats: [(test_types.test_dirty_rows_are_read_as_they_were_written, {})],
-    broken.LooksAtTheOuterOnly: [
+    broken.StoresDecimalsAsFloats: [(test_types.test_dirty_rows_are_read_as_they_were_written, {})],
+    broken.IgnoresNestedFields: [
         (
             test_filters.test_a_filter_returns_exactly_the_matching_rows,
             {"name": "nested null is of the field or of all above"},
         )
     ],
-    broken.TakesAnyWord: [
+    broken.MatchesAnyWord: [
         (test_words.test_words_are_found_in_any_text_in_any_case, {"text": "a ALL"}),
         (test_words.test_words_with_a_filter_an_order_and_pages, {}),
     ],
@@ -116,15 +116,15 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         (test_unique.test_an_update_takes_a_new_value_and_frees_the_former_one, {}),
         (test_unique.test_a_conflict_aborts_an_atomic_batch_without_taking_values, {}),
     ],
-    unsound.TakesNullForAValue: [(test_unique.test_null_never_conflicts_and_exempts_the_other_attributes, {})],
+    unsound.TreatsNullAsAValue: [(test_unique.test_null_never_conflicts_and_exempts_the_other_attributes, {})],
     unsound.RepeatsNumbers: [(test_numbering.test_concurrent_creates_get_distinct_numbers, {})],
-    unsound.GivesOneNumberForMany: [(test_numbering.test_a_batch_is_numbered_in_its_order, {"atomic": False})],
-    unsound.AddsToWhatItRead: [
+    unsound.AllocatesOneNumberForMany: [(test_numbering.test_a_batch_is_numbered_in_its_order, {"atomic": False})],
+    unsound.AddsToAStaleValue: [
         (test_changes.test_concurrent_sums_are_not_lost, {}),
         (test_concurrency.test_versions_count_every_update, {}),
     ],
     unsound.OverwritesLists: [(test_changes.test_append_returns_the_new_list_and_counts_null_as_empty, {})],
-    unsound.ForgetsBounds: [
+    unsound.IgnoresBounds: [
         (
             test_changes.test_a_sum_out_of_bounds_is_invalid_input_and_changes_nothing,
             {"start": 10, "amount": 1},
@@ -148,13 +148,13 @@ CAUGHT: dict[type[broken.Sound], list[Check]] = {
         (test_aggregates.test_every_aggregate_of_every_attribute_over_all_rows, {}),
     ],
     unsound.AddsUpAsFloats: [(test_aggregates.test_sums_are_exact_beyond_64_bits, {})],
-    unsound.BulkForgetsItsFilter: [
+    unsound.BulkIgnoresItsFilter: [
         (test_bulk.test_exactly_the_matches_are_changed_and_then_deleted, {"where": Specimen.count > 0})
     ],
-    unsound.BulkForgetsThatItemsChange: [
+    unsound.BulkWritesWithoutConditions: [
         (test_bulk.test_one_of_several_concurrent_bulk_updates_moves_each_item_out_of_the_filter, {})
     ],
-    unsound.BulkStartsAnew: [
+    unsound.BulkIgnoresItsPosition: [
         (test_bulk.test_a_bulk_write_in_parts_continues_at_the_cursor_and_changes_each_item_once, {"limit": 7}),
     ],
     unsound.BulkEndsAtItsLimit: [
@@ -173,11 +173,11 @@ STORES: dict[str, type[Any]] = {
     "tickets": Ticket,
     "dirty": Specimen,
 }
-"""Name of a test's argument → the item of the store it takes."""
+"""Name of a test's argument → the item of its store."""
 
 
 class Broken(MemoryEngine):
-    """Items in memory, behind a backend that is broken."""
+    """A memory engine behind a broken backend."""
 
     def __init__(self, wrap: type[broken.Sound]) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class Broken(MemoryEngine):
 
 
 def run(check: Check, backend: type[broken.Sound]) -> None:
-    """The test, over stores whose engine is memory behind `backend`."""
+    """Run the test over stores of a memory engine behind `backend`."""
     test, given = check
     arguments = dict(given)
     for name in inspect.signature(test).parameters:

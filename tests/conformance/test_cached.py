@@ -1,4 +1,4 @@
-"""The whole suite over an engine whose items are all kept in the process: nothing may answer otherwise than without it."""
+"""The whole suite over an engine that caches all items: results must be the same as without the cache."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def open_engine(request):
 """
 
 
-def test_every_engine_answers_the_same_with_a_cache_before_it(pytester: pytest.Pytester) -> None:
+def test_every_engine_passes_the_suite_with_a_cache(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_cached=CACHED.replace("FOLDER", str(pytester.path)))
     run = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")
     assert run.ret == pytest.ExitCode.OK, run.stdout.str()

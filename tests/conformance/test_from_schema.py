@@ -1,4 +1,4 @@
-"""The suite over stores that are compiled from JSON: item → schema → JSON → schema → store. No class of the suite's items takes part.
+"""The suite over stores that are compiled from JSON: item → schema → JSON → schema → store. The classes of the suite's items are not used.
 
 The modules of the suite are loaded a second time, under another name, with the compiled classes in place of `items`. Its tests are the
 same text, so that `Note`, `Color` and `Place` in them are what the JSON describes.
@@ -28,7 +28,7 @@ NAME = "persisty.testing.conformance_from_schema"
 
 
 def compiled_items() -> ModuleType:
-    """A module like `items`, made of nothing but JSON."""
+    """Return a module like `items`, made only from JSON."""
     declared = [one for one in vars(items).values() if isinstance(one, type) and hasattr(one, "__persisty__")]
     text = schema_to_json(document_of(resolved_schema(meta_of(one)) for one in declared))
     metas = compile_schemas(document_from_json(text).schemas)
@@ -45,7 +45,7 @@ def compiled_items() -> ModuleType:
 
 
 def suite() -> ModuleType:
-    """The suite's package, loaded again over the compiled items."""
+    """Return the suite's package, loaded again over the compiled items."""
     assert conformance.__file__ is not None
     spec = spec_from_file_location(NAME, conformance.__file__, submodule_search_locations=[*conformance.__path__])
     assert spec is not None

@@ -1,4 +1,4 @@
-"""The suite's own oracle, persisty's matcher and the tables of the themes agree, before any engine is asked."""
+"""The suite's oracle, persisty's matcher and the tables of the themes agree, without any engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third-party engine runs the suite from three lines, and the suite finds its mistakes."""
+"""A third-party engine runs the suite with three lines, and the suite finds its mistakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..docs.test_docs import blocks
 pytest_plugins = ["pytester"]
 
 SHELF = '''
-"""An engine that keeps its items as bytes: what it gives is never what it was given."""
+"""An engine that stores items as bytes, so that it never returns the object that it was given."""
 
 import pickle
 import threading
@@ -55,8 +55,8 @@ class ShelfBackend:
     def one(self, write):
         key = self.meta.key_values(write.item) if isinstance(write, Put) else write.key
         place = (self.meta.name, key)
-        kept = self.engine.items.get(place)
-        current = None if kept is None else pickle.loads(kept)
+        stored = self.engine.items.get(place)
+        current = None if stored is None else pickle.loads(stored)
         if isinstance(write, Put):
             if current is not None:
                 return WriteResult(Outcome.EXISTS)
@@ -189,13 +189,13 @@ def outcome(pytester: pytest.Pytester, shelf: str, *options: str) -> pytest.RunR
     return pytester.runpytest_subprocess(*OPTIONS, *options)
 
 
-def test_an_engine_of_somebody_elses_passes(pytester: pytest.Pytester) -> None:
+def test_a_third_party_engine_passes(pytester: pytest.Pytester) -> None:
     run = outcome(pytester, SHELF)
     assert run.ret == pytest.ExitCode.OK, run.stdout.str()
     run.stdout.re_match_lines([r"shelf\s+[5-9]\d\d\s+0\s+[01]  embedded, max_atomic=100, snapshot_reads$"])
 
 
-def test_one_that_forgets_conditions_is_told_so_in_the_words_of_the_assertion(pytester: pytest.Pytester) -> None:
+def test_an_engine_that_ignores_conditions_fails_with_the_text_of_the_assertion(pytester: pytest.Pytester) -> None:
     broken = SHELF.replace("elif not matcher(self.meta, write.when)(current):", "elif False:")
     assert broken != SHELF
     run = outcome(pytester, broken, "-k", "optimistic_lock or under_an_optimistic or conditional_updates")
@@ -204,8 +204,8 @@ def test_one_that_forgets_conditions_is_told_so_in_the_words_of_the_assertion(py
     run.stdout.fnmatch_lines(["E*assert 8 == 1*"])
 
 
-def test_every_test_of_every_theme_is_taken_over() -> None:
-    """A name in two themes would hide one of the tests."""
+def test_every_test_of_every_theme_is_exported() -> None:
+    """If two themes had a test of the same name, one of them would be hidden."""
     tests = [name for theme in conformance.THEMES for name in vars(theme) if name.startswith("test_")]
     assert len(tests) == len(set(tests)) > 100
     assert set(tests) <= set(conformance.__all__)

@@ -1,4 +1,4 @@
-"""Engines broken on purpose, in what they do by themselves: unique values, numbers, sums, selections, aggregates, bulk writes."""
+"""Deliberately broken engines: unique values, sequences, sums, selections, aggregates and bulk writes."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ EVERYTHING = 10_000
 EXISTS = Outcome.EXISTS
 
 
-class OfItsOwn(Sound):
-    """Sees to unique values itself, over an engine that knows nothing of them."""
+class ChecksUniqueValues(Sound):
+    """Checks unique values itself, over an engine that does not."""
 
     def __init__(self, inner: Backend[Any]) -> None:
         super().__init__(MemoryEngine().open(inner.meta.altered(indexes=())))
         self.meta = inner.meta
 
     def values(self, item: Any) -> dict[tuple[Any, ...], str]:
-        """(index, values) of an item → the index."""
+        """Return (index, values) of an item → the index."""
         read = self.meta.attributes
         found = {(one.name, *(read[name].get(item) for name in one.attributes)): one.name for one in self.meta.uniques}
         return {key: name for key, name in found.items() if None not in key}
 
     def after(self, write: Write) -> Any:
-        """The item as the write would leave it."""
+        """Return the item after the write."""
         if isinstance(write, Put):
             return write.item
         [item] = self.inner.read((write.key,))
         return changed(self.meta, item, write.changes) if item is not None and isinstance(write, Patch) else None
 
     def taken(self, write: Write) -> str | None:
-        """The index of a value that another item has."""
+        """Return the index of a value that another item has, None if there is none."""
         item = self.after(write)
-        wanted = {} if item is None else self.values(item)
+        values = {} if item is None else self.values(item)
         for other in self.inner.query(Query(ALL, (), None, EVERYTHING)).items:
             if self.meta.key_values(other) != self.key(write):
-                for key, index in wanted.items():
+                for key, index in values.items():
                     if key in self.values(other):
                         return index
         return None
@@ -73,20 +73,20 @@ class OfItsOwn(Sound):
         return [WriteResult(EXISTS, index=index)] if index else self.inner.write((write,), atomic=False)
 
 
-class ChecksValuesThenWrites(OfItsOwn):
+class ChecksValuesThenWrites(ChecksUniqueValues):
     def one(self, write: Write) -> list[WriteResult]:
         index = self.taken(write)
         meet()
         return [WriteResult(EXISTS, index=index)] if index else self.inner.write((write,), atomic=False)
 
 
-class ChecksValuesOnCreateOnly(OfItsOwn):
+class ChecksValuesOnCreateOnly(ChecksUniqueValues):
     def one(self, write: Write) -> list[WriteResult]:
         return super().one(write) if isinstance(write, Put) else self.inner.write((write,), atomic=False)
 
 
 class NeverFreesAValue(Sound):
-    """Guards of values outlive their items, and batches that were never written."""
+    """Unique values stay taken after deletes and failed batches."""
 
     def __init__(self, inner: Backend[Any]) -> None:
         super().__init__(inner)
@@ -101,7 +101,7 @@ class NeverFreesAValue(Sound):
         return self.inner.write(writes, atomic=atomic)
 
 
-class TakesNullForAValue(OfItsOwn):
+class TreatsNullAsAValue(ChecksUniqueValues):
     def values(self, item: Any) -> dict[tuple[Any, ...], str]:
         read = self.meta.attributes
         return {(one.name, *(read[name].get(item) for name in one.attributes)): one.name for one in self.meta.uniques}
@@ -119,12 +119,12 @@ class RepeatsNumbers(Sound):
         return first
 
 
-class GivesOneNumberForMany(Sound):
+class AllocatesOneNumberForMany(Sound):
     def allocate(self, sequence: str, count: int) -> int:
         return self.inner.allocate(sequence, 1)
 
 
-class AddsToWhatItRead(Sound):
+class AddsToAStaleValue(Sound):
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write([self.plain(one) for one in writes], atomic=atomic)
 
@@ -153,8 +153,8 @@ class OverwritesLists(Sound):
         return msgspec.structs.replace(write, changes=values)
 
 
-class ForgetsBounds(Sound):
-    """Takes the condition that guards a sum for no concern of its own."""
+class IgnoresBounds(Sound):
+    """Ignores the condition that bounds a sum."""
 
     def write(self, writes: Sequence[Write], *, atomic: bool) -> list[WriteResult]:
         return self.inner.write([self.free(one) for one in writes], atomic=atomic)
@@ -169,12 +169,12 @@ class SelectsBeforeItFilters(Sound):
         page = self.inner.query(replace(asked, select=None))
         if asked.select is None:
             return page
-        kept = {*asked.select, *self.meta.key.attributes}
-        wanted = matcher(self.meta, asked.where)
+        selected = {*asked.select, *self.meta.key.attributes}
+        matches = matcher(self.meta, asked.where)
         blank = [
-            msgspec.structs.replace(one, **dict.fromkeys(self.meta.attributes.keys() - kept)) for one in page.items
+            msgspec.structs.replace(one, **dict.fromkeys(self.meta.attributes.keys() - selected)) for one in page.items
         ]
-        return Page([one for one in blank if wanted(one)], page.position)
+        return Page([one for one in blank if matches(one)], page.position)
 
 
 class SelectsTheKeyOnly(Sound):
@@ -219,12 +219,12 @@ class AddsUpAsFloats(Sound):
         ]
 
 
-class BulkForgetsItsFilter(Sound):
+class BulkIgnoresItsFilter(Sound):
     def write_all(self, asked: BulkWrite) -> Bulk:
         return self.inner.write_all(replace(asked, where=ALL))
 
 
-class BulkForgetsThatItemsChange(Sound):
+class BulkWritesWithoutConditions(Sound):
     """Reads the matches, then writes them without a condition."""
 
     def write_all(self, asked: BulkWrite) -> Bulk:
@@ -239,7 +239,7 @@ class BulkForgetsThatItemsChange(Sound):
         return Bulk(done)
 
 
-class BulkStartsAnew(Sound):
+class BulkIgnoresItsPosition(Sound):
     def write_all(self, asked: BulkWrite) -> Bulk:
         return self.inner.write_all(replace(asked, after=None))
 

@@ -1,4 +1,4 @@
-"""Random calls: each is done by the model and by the stores of an engine, and both answer in the same plain form."""
+"""Random calls of the model and of the stores of an engine. Both return results in the same plain form."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def conditions(random: Random, store: str) -> Condition:
 
 
 class Call:
-    """A call as text, what the model answers, and what the stores answer."""
+    """A call: its text, the call of the model, and the call of the stores."""
 
     def __init__(self, text: str, by_model: Callable[[Model], Any], by_stores: Callable[[Stores], Any]) -> None:
         self.text, self.by_model, self.by_stores = text, by_model, by_stores
@@ -126,18 +126,18 @@ def state(stores: Stores) -> Tables:
 def edit(random: Random, capabilities: Capabilities) -> Call:
     """One edit by its verb."""
     store = random.choice(list(CLASSES))
-    mine, theirs, text = random_edit(random, store, random.choice(KEYS[store]))
+    of_model, of_store, text = random_edit(random, store, random.choice(KEYS[store]))
 
     def run(stores: Stores) -> str:
         here = stores[store]
-        if isinstance(theirs, Create):
-            here.create(theirs.item)
+        if isinstance(of_store, Create):
+            here.create(of_store.item)
             return "ok"
-        if isinstance(theirs, Update):
-            return "not_found" if here.update(theirs.key, theirs.changes, when=theirs.when) is None else "ok"
-        return "ok" if here.delete(theirs.key, when=theirs.when) else "not_found"
+        if isinstance(of_store, Update):
+            return "not_found" if here.update(of_store.key, of_store.changes, when=of_store.when) is None else "ok"
+        return "ok" if here.delete(of_store.key, when=of_store.when) else "not_found"
 
-    return Call(text, lambda model: model.edit(mine), lambda stores: coded(lambda: run(stores)))
+    return Call(text, lambda model: model.edit(of_model), lambda stores: coded(lambda: run(stores)))
 
 
 def batch(random: Random, capabilities: Capabilities) -> Call:
@@ -240,7 +240,7 @@ def related(random: Random, capabilities: Capabilities) -> Call:
 MAKERS: Sequence[tuple[Callable[[Random, Capabilities], Call], int]] = (
     (edit, 8), (batch, 6), (bulk, 2), (search, 2), (related, 1),
 )  # fmt: skip
-"""What makes a call, and how often."""
+"""Functions that make a call, and their weights."""
 
 
 def random_call(random: Random, capabilities: Capabilities) -> Call:

@@ -7,7 +7,7 @@ from persisty import Attr, BelongsTo, HasMany, Index, Unique, link, stored
 
 @stored(indexes=[Unique("code"), Index("parent_id")])
 class Folder:
-    """A tree whose branches block the delete of what they grow on, with a unique value."""
+    """A tree whose children block the delete of their parent, with a unique value."""
 
     id: Attr[str]
     code: Attr[int | None] = Attr(default=None)
@@ -19,7 +19,7 @@ class Folder:
 
 @stored(indexes=[Index("folder_id", "size"), Index("reply_id")])
 class Page:
-    """A tree that is deleted from its root down, and with its folder."""
+    """A tree whose children are deleted with their parent, and with its folder."""
 
     id: Attr[str]
     size: Attr[int] = Attr(default=0)
@@ -32,7 +32,7 @@ class Page:
 
 @stored(indexes=[Index("page_id")])
 class Tag:
-    """An item that loses its link, and one that leads nowhere when its target is gone."""
+    """An item with a link that is set to null, and a link that is ignored, when the target is deleted."""
 
     id: Attr[str]
     size: Attr[int] = Attr(default=0)

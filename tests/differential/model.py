@@ -3,7 +3,7 @@
 ```
 batch              edits in order; each sees those before it
 atomic batch       conditions see the items before the batch; a foreign key may lead to an item that the batch creates, not to one that it deletes
-delete             what belongs to the item by `cascade` goes too; an item that blocks and stays refuses all of it
+delete             items that belong to it by `cascade` are deleted, too; a blocking item that remains rejects all of it
 foreign key        an item may belong to itself
 ```
 """
@@ -23,7 +23,7 @@ LINKS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "tag": (("page_id", "page", "nullify"), ("folder_id", "folder", "ignore")),
     "pin": (("page_id", "page", "block"), ("folder_id", "folder", "cascade")),
 }
-"""Item → (attribute, target, what happens to the item when the target is deleted)."""
+"""Item → (attribute, target, referential action)."""
 DEFAULTS: dict[str, Row] = {
     "folder": {"code": None, "size": 0, "parent_id": None},
     "page": {"size": 0, "folder_id": None, "reply_id": None},
@@ -34,7 +34,7 @@ OK = "ok"
 
 
 class Add:
-    """A change: a number is added."""
+    """A change that adds a number."""
 
     def __init__(self, amount: int) -> None:
         self.amount = amount
@@ -54,7 +54,7 @@ class Model:
         self.tables: Tables = {name: {} for name in LINKS}
 
     def edit(self, edit: Edit, before: Tables | None = None, will: Callable[[str, str], bool] | None = None) -> str:
-        """Do one edit and return its code. `before`: the tables that conditions see. `will`: whether a target will be there."""
+        """Perform one edit and return its code. `before`: the tables for conditions. `will`: whether a target will exist."""
         table, seen = self.tables[edit.store], before or self.tables
         row = table.get(edit.key)
         if edit.kind == "create":
@@ -77,10 +77,10 @@ class Model:
         if self._taken(edit.store, new):
             return "conflict"
         for attribute, target, action in LINKS[edit.store]:
-            wanted = changed.get(attribute)
-            if action == "ignore" or wanted is None or (target, wanted) == (edit.store, edit.key):
+            required = changed.get(attribute)
+            if action == "ignore" or required is None or (target, required) == (edit.store, edit.key):
                 continue
-            if not (will(target, wanted) if will else wanted in self.tables[target]):
+            if not (will(target, required) if will else required in self.tables[target]):
                 return "invalid_input"
         table[edit.key] = new
         return OK
@@ -119,7 +119,7 @@ class Model:
         return OK
 
     def delete(self, store: str, keys: Sequence[str]) -> str:
-        """Delete items with what belongs to them, all or nothing."""
+        """Delete items with their dependents, all or nothing."""
         gone = self._closure([(store, key) for key in keys])
         if self._blocked(gone, gone):
             return "conflict"

@@ -1,4 +1,4 @@
-"""Every engine answers random calls as the model does, and stores the same items after each of them."""
+"""Every engine returns the same results of random calls as the model, and stores the same items after each of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT = {"memory": 1500, "sqlite": 1000, "postgresql": 500}
 """Engine → calls of the short run; others get 150."""
 
 
-def test_random_calls_are_answered_as_by_the_model(request: pytest.FixtureRequest, open_engine: OpenEngine) -> None:  # noqa: F811
+def test_random_calls_have_the_results_of_the_model(request: pytest.FixtureRequest, open_engine: OpenEngine) -> None:  # noqa: F811
     name = request.node.callspec.params["open_engine"]
     random, model = Random(SEED), Model()
     with ExitStack() as stack:

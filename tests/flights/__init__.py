@@ -1,1 +1,1 @@
-"""The real files of OpenFlights, imported by the real command, asked, and compared with plain Python over the files."""
+"""The real files of OpenFlights, imported by the real command, queried, and compared with plain Python over the files."""

@@ -12,7 +12,7 @@ from .conftest import Files, Import
 from .questions import Question
 
 PAGE = 97
-"""A size of pages for which many results here take several, the last of them short."""
+"""A page size with which many results have several pages, the last of them short."""
 
 
 def plain_row(store: Store[Any], item: Any) -> plain.PlainRow:
@@ -21,7 +21,7 @@ def plain_row(store: Store[Any], item: Any) -> plain.PlainRow:
 
 
 def check_rejections(done: Import, store: str, files: Files) -> None:
-    """Every line of the file is imported or rejected, and what is rejected says everything that is wrong with it."""
+    """Check that every line of the file is imported or rejected, and that rejected lines list all of their faults."""
     wrong = {line: faults for line, row in enumerate(files.rows[store], 1) if (faults := plain.faults(store, row))}
     read = (files.folder / f"{store}s.dat").read_bytes().count(b"\n")
     assert done.code == (1 if wrong else 0), done.errors
@@ -34,7 +34,7 @@ def check_rejections(done: Import, store: str, files: Files) -> None:
 
 
 def check_all_are_stored(store: Store[Any], files: Files) -> None:
-    """The store holds the right rows of its file, value by value, and no others."""
+    """Check that the store contains exactly the valid rows of its file."""
     key = store.meta.key.attributes
     right = {tuple(row[name] for name in key): row for row in files.right[store.meta.name]}
     found = [plain_row(store, item) for item in store.search_all()]
@@ -43,8 +43,8 @@ def check_all_are_stored(store: Store[Any], files: Files) -> None:
 
 
 def check_question(store: Store[Any], question: Question, rows: list[plain.PlainRow], *, size: int) -> None:
-    """The answer is that of plain Python, in its order: the first of it, in pages of this size, and counted."""
-    expected = plain.ordered(filter(question.wanted, rows), *question.order)
+    """Check that a search returns the rows of plain Python in order: the first page, pages of this size, and the count."""
+    expected = plain.ordered(filter(question.matches, rows), *question.order)
     order = list(question.order)
     assert bool(expected) is not question.empty
     if question.top:

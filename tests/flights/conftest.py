@@ -1,4 +1,4 @@
-"""Runs of `persisty import` over the real files, and what they should have read."""
+"""Runs of `persisty import` over the real files, and the expected rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUMMARY = re.compile(r"(?P<read>[\d,]+) read, (?P<imported>[\d,]+) imported, (?P
 
 
 class Import(NamedTuple):
-    """A run of `persisty import`: how it ended, what it counted, and the rows it rejected."""
+    """A run of `persisty import`: its exit code, its counts, and the rejected rows."""
 
     code: int
     output: str
@@ -34,7 +34,7 @@ class Import(NamedTuple):
 
 
 class Files(NamedTuple):
-    """The folder of the files and their rows by store, all of them and those that are right."""
+    """The folder of the files, and their rows by store: all rows, and the valid ones."""
 
     folder: Path
     rows: dict[str, list[plain.PlainRow]]
@@ -62,7 +62,7 @@ def import_json(path: Path, store: str, url: str) -> Import:
 
 
 def require_files() -> Path:
-    """The folder of the files. Skips the module that asks for it, and says so, where nobody has told which it is."""
+    """Return the folder of the files. Skips the module if the variable for it is not set."""
     folder = os.environ.get("OPENFLIGHTS_DIR")
     if not folder:
         reason = "OPENFLIGHTS_DIR is not set: it names the folder of airlines.dat, airports.dat and routes.dat"

@@ -1,4 +1,4 @@
-"""Plain Python over the files: what the imports and the queries are compared with. Nothing of persisty is used here."""
+"""Plain Python over the files, for comparison with imports and queries. It uses no code of persisty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 PlainRow = dict[str, Any]
 
 NULL = re.compile(r"(?:^|(?<=,))\\N(?=,|\r?$)")
-"""A field that is `\\N` before anything is unescaped; the csv module would make it the text `N`."""
+"""A field that is `\\N` before anything is unescaped; the csv module would read it as the text `N`."""
 
 
 def _int(text: str) -> int | None:
@@ -99,7 +99,7 @@ WRONG: dict[str, dict[str, Callable[[PlainRow], bool]]] = {
 
 
 def read(folder: Path, store: str) -> list[PlainRow]:
-    """The rows of a store's file, in order: line n is at n - 1."""
+    """Return the rows of a store's file in order: line n is at n - 1."""
     columns = COLUMNS[store]
     with (folder / f"{store}s.dat").open(encoding="utf-8", newline="") as file:
         cells = list(csv.reader((NULL.sub("", line) for line in file), escapechar="\\"))
@@ -113,7 +113,7 @@ def faults(store: str, row: PlainRow) -> set[str]:
 
 
 def ordered(rows: Iterable[PlainRow], *terms: str) -> list[PlainRow]:
-    """Sorted by `name` or `-name`, the first term first; nulls last in both directions."""
+    """Return the rows sorted by `name` or `-name`, the first term first, with nulls last in both directions."""
     result = list(rows)
     for term in reversed(terms):
         name = term.removeprefix("-")

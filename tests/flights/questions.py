@@ -1,4 +1,4 @@
-"""Ten questions about airports: each asked of a store, and answered by plain Python.
+"""Ten queries about airports, for a store and for plain Python.
 
 Those with an operator that DynamoDB lacks also have one that it knows: moto takes a millisecond for each row it returns.
 """
@@ -15,10 +15,10 @@ from .plain import PlainRow
 
 
 class Question(NamedTuple):
-    """`where` and `order` as a store takes them; `wanted` says the same of a plain row. `empty`: nothing is wanted."""
+    """`where` and `order` for a store; `matches` is the same filter for a plain row. `empty`: no row matches."""
 
     where: Filter
-    wanted: Callable[[PlainRow], bool]
+    matches: Callable[[PlainRow], bool]
     order: tuple[str, ...] = ("id",)
     top: int | None = None
     empty: bool = False

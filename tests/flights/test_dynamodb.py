@@ -1,4 +1,4 @@
-"""The airports into DynamoDB, as a moto server plays it."""
+"""The airports in DynamoDB, simulated by a moto server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ require_files()
 
 @pytest.fixture(scope="module")
 def url(moto_endpoint: str) -> str:
-    return f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0"  # moto has no PartiQL to speak of
+    return f"dynamodb://us-east-1?endpoint={moto_endpoint}&partiql=0"  # moto supports almost no PartiQL
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +35,27 @@ def app(imported: Import, url: str) -> Iterator[App]:
     flights.use(before)
 
 
-def test_every_airport_is_counted_and_each_wrong_one_rejected_for_what_is_wrong(imported: Import, files: Files) -> None:
+def test_every_airport_is_counted_and_each_invalid_one_is_rejected_with_its_faults(
+    imported: Import, files: Files
+) -> None:
     check_rejections(imported, "airport", files)
 
 
-def test_every_right_airport_is_stored_as_it_stands_in_the_file(app: App, files: Files) -> None:
+def test_every_valid_airport_is_stored_as_in_the_file(app: App, files: Files) -> None:
     check_all_are_stored(app.store(Airport), files)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_about_airports_has_the_answer_of_plain_python(name: str, app: App, files: Files) -> None:
+def test_a_query_about_airports_returns_the_rows_of_plain_python(name: str, app: App, files: Files) -> None:
     check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=1_000)
 
 
 @pytest.mark.parametrize("name", ["a country by its cities, through the index", "without a code, in a known zone"])
-def test_the_same_answer_comes_in_pages_of_the_index_and_of_the_whole_table(name: str, app: App, files: Files) -> None:
+def test_pages_of_the_index_and_of_the_whole_table_have_the_same_rows(name: str, app: App, files: Files) -> None:
     check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=PAGE)
 
 
-def test_airports_are_read_by_key_in_the_positions_asked(app: App, files: Files) -> None:
+def test_airports_are_read_by_key_in_position(app: App, files: Files) -> None:
     asked = [row["id"] for row in files.rows["airport"][:90]]
     right = {row["id"]: row["name"] for row in files.right["airport"]}
     found = app.store(Airport).read_batch([*asked, 999_999, asked[0]])

@@ -1,4 +1,4 @@
-"""All three files into SQLite."""
+"""All three files in SQLite."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def app(imports: dict[str, Import], scratch: Path) -> Iterator[App]:
 
 
 @pytest.mark.parametrize("store", plain.COLUMNS)
-def test_every_row_is_counted_and_each_wrong_one_rejected_for_what_is_wrong(
+def test_every_row_is_counted_and_each_invalid_one_is_rejected_with_its_faults(
     store: str, imports: dict[str, Import], files: Files
 ) -> None:
     check_rejections(imports[store], store, files)
 
 
-def test_the_files_are_as_dirty_as_these_tests_take_them_for(files: Files) -> None:
+def test_the_files_contain_the_mistakes_that_these_tests_expect(files: Files) -> None:
     found = {
         store: Counter(path for row in rows for path in plain.faults(store, row)) for store, rows in files.rows.items()
     }
@@ -60,12 +60,12 @@ def test_the_files_are_as_dirty_as_these_tests_take_them_for(files: Files) -> No
 
 
 @pytest.mark.parametrize("item", [Airline, Airport, Route])
-def test_every_right_row_is_stored_as_it_stands_in_the_file(item: type[Any], app: App, files: Files) -> None:
+def test_every_valid_row_is_stored_as_in_the_file(item: type[Any], app: App, files: Files) -> None:
     check_all_are_stored(app.store(item), files)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_about_airports_has_the_answer_of_plain_python(name: str, app: App, files: Files) -> None:
+def test_a_query_about_airports_returns_the_rows_of_plain_python(name: str, app: App, files: Files) -> None:
     check_question(app.store(Airport), QUESTIONS[name], files.right["airport"], size=PAGE)
 
 
@@ -85,7 +85,7 @@ def test_a_route_is_read_by_its_composite_key(app: App, files: Files) -> None:
     ]
 
 
-def test_departures_of_an_airport_come_by_its_index_in_the_order_of_their_destinations(app: App, files: Files) -> None:
+def test_departures_of_an_airport_are_read_by_the_index_in_order_of_destination(app: App, files: Files) -> None:
     where = (Route.source == "KEF") & (Route.codeshare == False) & (Route.destination >= "L")  # noqa: E712
     rows = [
         row
@@ -99,11 +99,11 @@ def test_departures_of_an_airport_come_by_its_index_in_the_order_of_their_destin
     assert len(found) > 10
 
 
-def test_routes_to_places_that_the_other_file_does_not_know(app: App, files: Files) -> None:
+def test_routes_to_airports_that_are_not_in_the_other_file(app: App, files: Files) -> None:
     known = {row["id"] for row in files.rows["airport"]}
     unknown = sorted({row["destination_id"] for row in files.right["route"]} - known - {None})
     store = app.store(Route)
-    for where, wanted in (
+    for where, matches in (
         (Route.destination_id.is_null(), lambda row: row["destination_id"] is None),
         (Route.destination_id.oneof([*unknown, None]), lambda row: row["destination_id"] not in known),
         (
@@ -111,10 +111,10 @@ def test_routes_to_places_that_the_other_file_does_not_know(app: App, files: Fil
             lambda row: row["stops"] > 0 or (row["equipment"] is None and row["airline_id"] != 3976),
         ),
     ):
-        assert store.count(where) == sum(map(wanted, files.right["route"])) > 0
+        assert store.count(where) == sum(map(matches, files.right["route"])) > 0
 
 
-def test_codes_of_airlines_are_given_out_more_than_once(app: App, files: Files) -> None:
+def test_codes_of_airlines_are_not_unique(app: App, files: Files) -> None:
     codes = Counter(row["iata"] for row in files.right["airline"] if row["iata"])
     [(code, count)] = codes.most_common(1)
     found = app.store(Airline).search(Airline.iata == code, order="name")
@@ -134,7 +134,7 @@ def test_importing_again_rejects_every_row_and_changes_nothing(app: App, files: 
     check_all_are_stored(app.store(Airline), files)
 
 
-def test_json_lines_of_the_same_rows_become_the_same_items(files: Files, scratch: Path, app: App) -> None:
+def test_json_lines_of_the_same_rows_give_the_same_items(files: Files, scratch: Path, app: App) -> None:
     path = scratch / "airports.jsonl"
     lines = [json.dumps(row) for row in files.rows["airport"]]
     lines[100:100] = ["{", "[]", '{"id": 1e3}']
@@ -150,7 +150,7 @@ def test_json_lines_of_the_same_rows_become_the_same_items(files: Files, scratch
     other.close()
 
 
-def test_rejected_rows_once_corrected_are_imported_from_the_file_they_were_written_to(
+def test_corrected_rows_of_the_rejects_file_can_be_imported(
     imports: dict[str, Import], files: Files, scratch: Path
 ) -> None:
     path = scratch / "corrected.jsonl"

@@ -1,1 +1,1 @@
-"""Eleven linked items with data as messy as life, loaded into every engine and asked: the answers are those of plain Python over the same rows."""
+"""Eleven linked items with messy data, loaded into every engine. Query results are compared with plain Python over the same rows."""

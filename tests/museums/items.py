@@ -177,7 +177,7 @@ class Review:
 ITEMS: tuple[type[Any], ...] = (
     Country, City, Museum, Person, Artist, Artwork, Category, Classification, Exhibition, Loan, Review,
 )  # fmt: skip
-"""In an order in which each item comes after those that it belongs to."""
+"""The items, each after those that it belongs to."""
 
 
 def museums(url: str, stage: str = "dev") -> App:

@@ -1,4 +1,4 @@
-"""Plain Python over the rows: lookups along links, orders, and what follows from a delete."""
+"""Plain Python over the rows: lookups along links, orders, and referential actions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LINKS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "loan": (("exhibition_id", "exhibition", "cascade"), ("artwork_id", "artwork", "cascade")),
     "review": (("exhibition_id", "exhibition", "cascade"), ("person_number", "person", "nullify")),
 }
-"""Item → (attribute, item whose key it contains, what a delete of that does)."""
+"""Item → (foreign key, its target, referential action)."""
 
 
 class World:
@@ -44,7 +44,7 @@ class World:
         return [row for row in self.items[name].values() if row[attribute] == key]
 
     def delete(self, name: str, key: Any) -> bool:
-        """Delete a row and carry out what follows, or return False, and change nothing, if a link blocks it."""
+        """Delete a row and apply the referential actions. Return False and change nothing if a link blocks it."""
         doomed: list[tuple[str, Any]] = [(name, key)]
         lost: list[tuple[Row, str]] = []
         for target, gone in doomed:  # grows on the way

@@ -1,4 +1,4 @@
-"""Questions: each asked of a store, and answered by plain Python over the rows."""
+"""Queries for a store and for plain Python over the rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .rows import Row
 
 
 class Question(NamedTuple):
-    """`where`, `query` and `order` as a store takes them; `wanted` says the same of a row."""
+    """`where`, `query` and `order` for a store; `matches` is the same filter for a row."""
 
     item: str
     where: Filter | None
-    wanted: Callable[[World, Row], Any]
+    matches: Callable[[World, Row], Any]
     order: tuple[str, ...] = ()
     query: str | None = None
 

@@ -1,4 +1,4 @@
-"""Rows of the museums, from a seed: what people type, import and forget. Each is the dict of an item, without links."""
+"""Generated rows of the museums with realistic mistakes, from a seed. Each is the dict of an item, without links."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Life:
                 self.rows[name] += [one for one in [make(self, number)] if one is not None]
 
     def some(self, name: str, key: str) -> Any:
-        """Return the key of any row so far."""
+        """Return the key of a random row so far."""
         return self.random.choice(self.rows[name])[key]
 
     def maybe(self, chance: float, value: Callable[[], Any]) -> Any:
@@ -257,7 +257,7 @@ TABLES: tuple[tuple[str, int, Callable[[Life, int], Row | None]], ...] = (
     ("loan", 130, _loan),
     ("review", 150, _review),
 )
-"""Item, number of tries, and what makes a row, or None for one that is there."""
+"""Item, number of tries, and the function that makes a row, or None if the row already exists."""
 PARENTS = {"museum": ("id", "parent_id"), "person": ("number", "boss_number"), "category": ("path", "parent_path")}
 """Item of a tree → its key, and the attribute that contains the key of its parent."""
 

@@ -1,4 +1,4 @@
-"""Eleven linked tables on every engine: loading, questions, pages, links, aggregates, bulk changes and what a delete leaves."""
+"""Eleven linked tables on every engine: loading, queries, pages, links, aggregates, bulk changes and deletes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .rows import Life, Row, waves
 
 SEED = 7
 ALIKE = ("dynamodb-moto", "dynamodb-boto3")
-"""Engines that the suite runs over as well, by slower ways to the tables of `dynamodb-local`."""
+"""Slower ways to the tables of `dynamodb-local`, which the conformance suite tests."""
 PAGE = 7
-"""Items of a page: less than most answers have."""
+"""Items of a page: fewer than most results have."""
 
 
 @pytest.fixture(scope="session")
@@ -74,39 +74,39 @@ def by_key(name: str, rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: str(key_of(name, row)))
 
 
-def test_every_row_is_stored_as_it_was_given(app: App, world: World) -> None:
+def test_every_row_is_read_as_it_was_written(app: App, world: World) -> None:
     for name, meta in app.metas.items():
         found = [plain(name, one) for one in app.store(meta.item).search_all(allow_scan=True)]
         assert by_key(name, found) == by_key(name, world.all(name))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question_has_the_answer_of_plain_python(app: App, world: World, name: str) -> None:
+def test_a_query_returns_the_rows_of_plain_python(app: App, world: World, name: str) -> None:
     asked = QUESTIONS[name]
     store = app.store(app.metas[asked.item].item)
-    wanted = [row for row in world.all(asked.item) if asked.wanted(world, row)]
-    assert store.count(asked.where, query=asked.query, allow_scan=True) == len(wanted)
+    expected = [row for row in world.all(asked.item) if asked.matches(world, row)]
+    assert store.count(asked.where, query=asked.query, allow_scan=True) == len(expected)
     order = [*asked.order, *KEYS[asked.item]] if asked.order else []
     found: list[Row] = []
     cursor = None
-    for _ in range(1 + len(wanted) // PAGE + 1):
+    for _ in range(1 + len(expected) // PAGE + 1):
         page = store.search(
             asked.where, query=asked.query, order=asked.order or None, limit=PAGE, cursor=cursor, allow_scan=True
         )
-        assert len(page.items) == min(PAGE, len(wanted) - len(found))
+        assert len(page.items) == min(PAGE, len(expected) - len(found))
         found += [plain(asked.item, one) for one in page]
         cursor = page.cursor
         if cursor is None:
             break
     if order:
-        assert found == ordered(wanted, order)
+        assert found == ordered(expected, order)
     else:
-        assert by_key(asked.item, found) == by_key(asked.item, wanted)
+        assert by_key(asked.item, found) == by_key(asked.item, expected)
 
 
-def test_most_questions_have_an_answer_and_none_is_trivial(world: World) -> None:
+def test_most_queries_have_matches_and_none_is_trivial(world: World) -> None:
     sizes = {
-        name: (sum(bool(one.wanted(world, row)) for row in world.all(one.item)), len(world.all(one.item)))
+        name: (sum(bool(one.matches(world, row)) for row in world.all(one.item)), len(world.all(one.item)))
         for name, one in QUESTIONS.items()
     }
     assert [name for name, (found, _) in sizes.items() if found == 0] == []
@@ -131,7 +131,7 @@ def test_links_are_loaded_for_all_items_of_a_page(app: App, world: World) -> Non
             assert (artwork.artist and artwork.artist.slug) == world.items["artwork"][artwork.id]["artist_slug"]
 
 
-def test_a_link_through_another_item_is_walked_in_pages(app: App, world: World) -> None:
+def test_a_link_through_a_join_item_is_read_in_pages(app: App, world: World) -> None:
     artworks = app.store(Artwork)
     counts = Counter(row["artwork_id"] for row in world.all("classification"))
     key, _ = counts.most_common(1)[0]
@@ -154,11 +154,11 @@ def test_the_largest_fee_of_each_state(app: App, world: World) -> None:
     for row in world.all("loan"):
         fees.setdefault(row["state"], []).append(row["fee"])
     with localcontext(prec=100):
-        wanted = [((state,), (len(some), max(some), sum(some))) for state, some in sorted(fees.items())]
-    assert [(one.by, one.values) for one in groups] == wanted
+        expected = [((state,), (len(some), max(some), sum(some))) for state, some in sorted(fees.items())]
+    assert [(one.by, one.values) for one in groups] == expected
 
 
-def test_stars_are_counted_with_the_reviews_that_have_none(app: App, world: World) -> None:
+def test_groups_of_stars_include_reviews_without_stars(app: App, world: World) -> None:
     found = app.store(Review).count_by(Review.stars, allow_scan=True)
     assert found == Counter(row["stars"] for row in world.all("review"))
 
@@ -235,7 +235,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def test_changes_and_deletes_leave_what_they_leave_in_plain_python(app: App, world: World) -> None:
+def test_changes_and_deletes_have_the_results_of_plain_python(app: App, world: World) -> None:
     then = copy.deepcopy(world)
     try:
         for name, change in CHANGES.items():

@@ -1,4 +1,4 @@
-"""Guards broken on purpose: each forgets one thing, where the store would ask for it."""
+"""Deliberately broken guards: each omits one check."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from persisty.store.trusted_guard import TrustedGuard
 
 Break = Callable[[pytest.MonkeyPatch], None]
 BROKEN: dict[str, Break] = {}
-"""Name → what breaks it."""
+"""Name → function that breaks the guard."""
 
 
 def broken(make: Break) -> Break:
@@ -36,7 +36,7 @@ def broken(make: Break) -> Break:
 
 
 def _without_rules(verb: str) -> Callable[[CallerGuard, str], Filter]:
-    """Every rule but that of one verb."""
+    """Return the rules without that of one verb."""
     rows = CallerGuard.row_filter
     return lambda self, asked: ALL if asked == verb else rows(self, asked)
 
@@ -69,7 +69,7 @@ def reads_batches_without_the_rule(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def tells_all_of_the_item_of_a_failed_condition(patch: pytest.MonkeyPatch) -> None:
+def shows_the_whole_item_of_a_failed_condition(patch: pytest.MonkeyPatch) -> None:
     def refused(meta: Any, planned: Any, item: Any, path: str, guard: Any) -> Any:
         return PreconditionFailed(item=item)
 
@@ -82,7 +82,7 @@ def creates_unchecked(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def does_not_look_at_what_an_item_becomes(patch: pytest.MonkeyPatch) -> None:
+def does_not_check_the_changed_item(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CallerGuard, "condition", lambda self, verb, changes: self.row_filter(verb))
 
 
@@ -109,8 +109,8 @@ def deletes_without_the_rule(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
-    """The rule is looked up, and the write goes without it."""
+def checks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
+    """Checks the rule before the write, instead of sending it as a condition."""
     update = Preparation.update
 
     def planned(self: Any, key: Any, changes: Any, when: Any, path: str = "") -> Any:
@@ -126,7 +126,7 @@ def looks_before_it_writes(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def links_to_what_is_hidden(patch: pytest.MonkeyPatch) -> None:
+def links_to_hidden_items(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Preparation, "_requirements", lambda self, values, verb, path="": ())
 
 
@@ -143,12 +143,12 @@ def follows_links_by_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def filters_by_what_is_seen_on_some_items_on_all(patch: pytest.MonkeyPatch) -> None:
+def filters_by_partially_visible_attributes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(resolve, "narrowed", lambda where, view: where)
 
 
 @broken
-def orders_by_what_is_seen_on_some_items(patch: pytest.MonkeyPatch) -> None:
+def orders_by_partially_visible_attributes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(View, "always_visible", property(lambda self: self.attributes))
 
 
@@ -158,7 +158,7 @@ def shows_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def shows_them_to_who_writes(patch: pytest.MonkeyPatch) -> None:
+def shows_hidden_attributes_after_writes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CallerGuard, "redact_written", TrustedGuard.redact_written)
 
 
@@ -168,12 +168,12 @@ def names_hidden_attributes_of_conflicts(patch: pytest.MonkeyPatch) -> None:
 
 
 @broken
-def refuses_hidden_items_instead_of_missing_them(patch: pytest.MonkeyPatch) -> None:
+def forbids_hidden_items_instead_of_not_finding_them(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CallerGuard, "visible", lambda self, item: True)
 
 
 @broken
-def keeps_half_of_an_atomic_batch(patch: pytest.MonkeyPatch) -> None:
+def writes_half_of_an_atomic_batch(patch: pytest.MonkeyPatch) -> None:
     edit_batch = Store.edit_batch
     patch.setattr(Store, "edit_batch", lambda self, batch, atomic=False: edit_batch(self, batch))
 
@@ -193,7 +193,7 @@ def does_batches_of_several_stores_as_trusted_code(patch: pytest.MonkeyPatch) ->
 
 
 @broken
-def keeps_half_of_an_atomic_batch_of_several_stores(patch: pytest.MonkeyPatch) -> None:
+def writes_half_of_an_atomic_batch_of_several_stores(patch: pytest.MonkeyPatch) -> None:
     _edits_stores(patch, lambda edit, batch, atomic, caller: edit(batch, caller=caller))
 
 
@@ -207,8 +207,8 @@ def ignores_conditions_in_batches_of_several_stores(patch: pytest.MonkeyPatch) -
 
 
 @broken
-def goes_by_indexes_over_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
-    """The engine's own order of an index, which its cursors tell."""
+def uses_indexes_over_hidden_attributes(patch: pytest.MonkeyPatch) -> None:
+    """Uses the engine's own order of an index, so that cursors contain its values."""
 
     def order(self: Any, asked: Any) -> Any:
         names = dict.fromkeys(name for index in self.meta.indexes for name in index.attributes)

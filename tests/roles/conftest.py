@@ -1,4 +1,4 @@
-"""`open_engine`, which the suite asks for, over the engines of the conformance suite."""
+"""The fixture `open_engine` of the suite, over the engines of the conformance suite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..conformance.engines import ENGINES
 
 __all__ = ["sqlite_folder"]
 NAMES = [name for name in ENGINES if name != "dynamodb-boto3"]
-"""Not the second way to reach the same engine: rules are what it is sent."""
+"""Engines without the second transport of the same engine, because rules do not depend on it."""
 
 
 @pytest.fixture(scope="session", params=NAMES)

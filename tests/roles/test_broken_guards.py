@@ -1,4 +1,4 @@
-"""The suites catch what they are there for: guards broken on purpose fail the tests named here."""
+"""Each deliberately broken guard fails the tests of the suites that are named here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from persisty.testing.roles.world import Stage, world_of
 from .broken import BROKEN
 
 Check = tuple[Callable[..., None], dict[str, Any]]
-"""A test, and its parameters beside the stages."""
+"""A test, and its parameters besides the stages."""
 OTHER = next(role for role in ROLES if role.name == "other")
 CAUGHT: dict[str, list[Check]] = {
     "counts_without_the_rule": [
@@ -45,7 +45,7 @@ CAUGHT: dict[str, list[Check]] = {
         (test_leaks.test_pages_in_every_order_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
     "reads_batches_without_the_rule": [(test_reads.test_read_batch, {"role": OUTSIDER, "kind": "article"})],
-    "tells_all_of_the_item_of_a_failed_condition": [
+    "shows_the_whole_item_of_a_failed_condition": [
         (test_hidden.test_the_item_of_a_failed_condition_is_redacted_for_the_role, {"role": OWNER}),
         (test_leaks.test_writes_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
@@ -53,7 +53,7 @@ CAUGHT: dict[str, list[Check]] = {
         (test_writes.test_create, {"role": MEMBER, "kind": "ledger"}),
         (test_writes.test_create, {"role": OWNER, "kind": "comment"}),
     ],
-    "does_not_look_at_what_an_item_becomes": [
+    "does_not_check_the_changed_item": [
         (test_writes.test_update, {"role": MEMBER, "kind": "ledger"}),
         (test_writes.test_update_all, {"role": MEMBER, "kind": "team"}),
     ],
@@ -62,10 +62,10 @@ CAUGHT: dict[str, list[Check]] = {
         (test_writes.test_delete, {"role": OWNER, "kind": "article"}),
         (test_races.test_a_row_that_changes_owner_meanwhile_is_not_written, {**dict(zip(("role", "kind", "key", "meanwhile"), test_races.MOVES[0], strict=True)), "write": "delete"}),
     ],
-    "looks_before_it_writes": [
+    "checks_before_it_writes": [
         (test_races.test_a_row_that_changes_owner_meanwhile_is_not_written, {**dict(zip(("role", "kind", "key", "meanwhile"), test_races.MOVES[0], strict=True)), "write": "update"}),
     ],
-    "links_to_what_is_hidden": [
+    "links_to_hidden_items": [
         (test_writes.test_update, {"role": OWNER, "kind": "notice"}),
         (test_races.test_no_link_is_made_to_an_item_that_became_hidden, {}),
     ],
@@ -77,11 +77,11 @@ CAUGHT: dict[str, list[Check]] = {
         (test_links.test_linked_items, {"role": OWNER, "place": ("profile", "reviews")}),
         (test_leaks.test_filters_through_links_reveal_no_hidden_data, {"role": OUTSIDER, "variant": "less"}),
     ],
-    "filters_by_what_is_seen_on_some_items_on_all": [
+    "filters_by_partially_visible_attributes": [
         (test_reads.test_verbs_of_python, {"role": OWNER, "kind": "profile"}),
         (test_leaks.test_filters_through_links_reveal_no_hidden_data, {"role": OWNER, "variant": "less"}),
     ],
-    "orders_by_what_is_seen_on_some_items": [
+    "orders_by_partially_visible_attributes": [
         (test_reads.test_verbs_of_python, {"role": OWNER, "kind": "profile"}),
         (test_leaks.test_pages_in_every_order_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
@@ -90,13 +90,13 @@ CAUGHT: dict[str, list[Check]] = {
         (test_leaks.test_graphql_reveals_no_hidden_data, {"role": OUTSIDER, "variant": "more"}),
         (test_hidden.test_administrators_do_not_see_attributes_that_no_caller_may_read, {}),
     ],
-    "shows_them_to_who_writes": [(test_writes.test_update, {"role": OWNER, "kind": "profile"})],
+    "shows_hidden_attributes_after_writes": [(test_writes.test_update, {"role": OWNER, "kind": "profile"})],
     "names_hidden_attributes_of_conflicts": [(test_hidden.test_a_conflict_names_no_hidden_attribute, {})],
-    "refuses_hidden_items_instead_of_missing_them": [
+    "forbids_hidden_items_instead_of_not_finding_them": [
         (test_writes.test_update, {"role": OWNER, "kind": "diary"}),
         (test_hidden.test_a_hidden_item_is_rejected_like_a_missing_one, {"role": OWNER}),
     ],
-    "keeps_half_of_an_atomic_batch": [
+    "writes_half_of_an_atomic_batch": [
         (test_writes.test_an_atomic_batch_with_a_rejected_edit_writes_nothing, {"role": OWNER, "kind": "diary"}),
     ],
     "does_batches_of_several_stores_as_trusted_code": [
@@ -105,7 +105,7 @@ CAUGHT: dict[str, list[Check]] = {
         (test_multi_store_batches.test_a_batch_of_every_store, {"role": OUTSIDER}),
         (test_leaks.test_batches_of_several_stores_reveal_no_hidden_data, {"role": OWNER, "variant": "more"}),
     ],
-    "keeps_half_of_an_atomic_batch_of_several_stores": [
+    "writes_half_of_an_atomic_batch_of_several_stores": [
         (test_multi_store_batches.test_an_atomic_batch_of_several_stores_is_done_as_a_whole_or_not_at_all, {"role": OWNER, "kind": "diary"}),
         (test_multi_store_batches.test_a_batch_of_every_store, {"role": OWNER}),
     ],
@@ -115,7 +115,7 @@ CAUGHT: dict[str, list[Check]] = {
             {"role": OWNER, "kind": "article"},
         ),
     ],
-    "goes_by_indexes_over_hidden_attributes": [
+    "uses_indexes_over_hidden_attributes": [
         (test_hidden.test_cursors_reveal_no_more_than_the_items, {"role": OUTSIDER}),
         (test_leaks.test_pages_in_every_order_reveal_no_hidden_data, {"role": OUTSIDER, "variant": "more"}),
     ],
@@ -131,7 +131,7 @@ def _twins(role: Any, variant: str) -> tuple[Twin, Twin]:
 
 
 def run(check: Check) -> None:
-    """The test, over a stage in memory."""
+    """Run the test over a stage in memory."""
     test, given = check
     stage = Stage(MemoryEngine, world_of(*COPIES))
     known: dict[str, Callable[[], Any]] = {

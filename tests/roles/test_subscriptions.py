@@ -1,4 +1,4 @@
-"""Every role subscribes through AppSync, and is told of what it may read and of nothing else; what that is says the suite's oracle."""
+"""Every role subscribes through AppSync and receives exactly the events that the suite's oracle allows it to read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORLD = world_of("events")
 APP = App("roles", items=ITEMS, url="memory://", stage="dev")
 OFFERED = [kind for kind in KINDS if kind != "vault"]
 LINKED = frozenset({"comment"})
-"""Kinds whose rule goes through a link, which no event has: administrators may subscribe to them, others not."""
+"""Kinds whose rule follows a link, which events do not contain: only administrators may subscribe to them."""
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def asked(kind: str, *selected: str, **arguments: Any) -> dict[str, Any]:
     }
 
 
-def told(surface: AppSync, role: Role, kind: str, **arguments: Any) -> set[str] | str:
-    """The keys of the rows that a subscriber is told of, or the code of what it is refused with."""
+def received_by(surface: AppSync, role: Role, kind: str, **arguments: Any) -> set[str] | str:
+    """Return the keys of the rows that a subscriber receives, or the code of the error."""
     answer = surface.handle(asked(kind, **arguments), role.caller)
     if "error" in answer:
         return str(answer["error"]["code"])
@@ -61,8 +61,8 @@ SUBSCRIBING = [
 
 @pytest.mark.parametrize("kind", OFFERED)
 @pytest.mark.parametrize("role", RESTRICTED, ids=str)
-def test_a_role_is_told_of_what_it_may_read_or_refused(surface: AppSync, role: Role, kind: str) -> None:
-    found = told(surface, role, kind)
+def test_a_role_receives_the_events_that_it_may_read_or_is_rejected(surface: AppSync, role: Role, kind: str) -> None:
+    found = received_by(surface, role, kind)
     if not might(role, "read", kind):
         assert found == refused(role)[1]
     elif kind in LINKED and not role.admin:
@@ -72,11 +72,13 @@ def test_a_role_is_told_of_what_it_may_read_or_refused(surface: AppSync, role: R
 
 
 @pytest.mark.parametrize(("role", "kind"), SUBSCRIBING, ids=str)
-def test_what_is_asked_of_an_attribute_is_asked_where_the_role_sees_it(surface: AppSync, role: Role, kind: str) -> None:
+def test_a_filter_on_an_attribute_applies_only_to_rows_on_which_the_role_sees_it(
+    surface: AppSync, role: Role, kind: str
+) -> None:
     rows = WORLD[kind].items()
     for name in known(role, kind):
         for value in {row[name] for _, row in rows} - {None}:
-            found = told(surface, role, kind, where={name: {"eq": value}})
+            found = received_by(surface, role, kind, where={name: {"eq": value}})
             wanted = {
                 key
                 for key, row in rows
@@ -86,7 +88,7 @@ def test_what_is_asked_of_an_attribute_is_asked_where_the_role_sees_it(surface: 
 
 
 @pytest.mark.parametrize(("role", "kind"), SUBSCRIBING, ids=str)
-def test_what_a_role_does_not_see_of_every_item_it_neither_selects_nor_asks_about(
+def test_a_role_neither_selects_nor_filters_by_an_attribute_that_it_sees_on_some_items_only(
     surface: AppSync, role: Role, kind: str
 ) -> None:
     for name in attributes(kind):
@@ -98,9 +100,9 @@ def test_what_a_role_does_not_see_of_every_item_it_neither_selects_nor_asks_abou
         else:
             assert "filter" in answer
         if name not in known(role, kind):
-            refusal = told(surface, role, kind, where={name: {"null": True}})
+            refusal = received_by(surface, role, kind, where={name: {"null": True}})
             assert refusal == "invalid_query"
 
 
-def test_what_nobody_may_read_has_no_subscription(surface: AppSync) -> None:
-    assert told(surface, RESTRICTED[-1], "vault") == "not_found"
+def test_an_item_that_no_caller_may_read_has_no_subscription(surface: AppSync) -> None:
+    assert received_by(surface, RESTRICTED[-1], "vault") == "not_found"

@@ -1,4 +1,4 @@
-"""A third-party engine runs the roles suite from the same few lines."""
+"""A third-party engine runs the role suite with the same few lines."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def open_engine():
 SOME = "owner and (update or search or links or writes)"
 
 
-def test_an_engine_of_somebody_elses_passes(pytester: pytest.Pytester) -> None:
+def test_a_third_party_engine_passes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(shelf=SHELF, test_shelf=SUITE)
     run = pytester.runpytest_subprocess(*OPTIONS, "-k", SOME)
     assert run.ret == pytest.ExitCode.OK, run.stdout.str()
     run.stdout.re_match_lines([r"\d+ cells in all"])
 
 
-def test_one_that_forgets_conditions_is_caught(pytester: pytest.Pytester) -> None:
+def test_an_engine_that_ignores_conditions_fails(pytester: pytest.Pytester) -> None:
     broken = SHELF.replace("elif not matcher(self.meta, write.when)(current):", "elif False:")
     assert broken != SHELF
     pytester.makepyfile(shelf=broken, test_shelf=SUITE)
@@ -39,8 +39,8 @@ def test_one_that_forgets_conditions_is_caught(pytester: pytest.Pytester) -> Non
     run.stdout.fnmatch_lines(["E*AssertionError: * of * cells"])
 
 
-def test_every_test_of_every_theme_is_taken_over() -> None:
-    """A name in two themes would hide one of the tests."""
+def test_every_test_of_every_theme_is_exported() -> None:
+    """If two themes had a test of the same name, one of them would be hidden."""
     tests = [name for theme in roles.THEMES for name in vars(theme) if name.startswith("test_")]
     assert len(tests) == len(set(tests)) > 30
     assert set(tests) <= set(roles.__all__)

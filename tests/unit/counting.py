@@ -1,4 +1,4 @@
-"""Notes what is asked of a backend, and lets a test step in before each call."""
+"""Record the calls of a backend, and call a function of the test before each call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Before = Callable[[str], None]
 
 
 class Counted:
-    """`calls`: the names of what was asked, in order."""
+    """Recorded calls. `calls`: their names in order."""
 
     def __init__(self, before: Before | None = None) -> None:
         self.calls: list[str] = []

@@ -1,4 +1,4 @@
-"""`App`: items under one name, and the engine that is opened when it is first needed."""
+"""`App`: its items, and the engine that is opened at the first use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_declaring_an_app_touches_nothing(tmp_path: Path) -> None:
+def test_declaring_an_app_opens_nothing(tmp_path: Path) -> None:
     app = App("my-shop", items=[Thing])
     assert (app.url, app.stage) == ("sqlite:///my-shop.db", "dev")
     assert list(app.metas) == ["thing"]
@@ -49,7 +49,7 @@ def test_declaring_an_app_touches_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_environment_decides_where_an_app_keeps_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_selects_the_engine_of_an_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_URL", "memory://")
     monkeypatch.setenv("PERSISTY_STAGE", "prod")
     app = App("shop", items=[Thing])
@@ -67,7 +67,7 @@ def test_a_store_is_found_by_its_class_or_its_name() -> None:
             app.store(wrong)
 
 
-def test_an_app_that_contradicts_itself_is_told_everything() -> None:
+def test_every_mistake_of_an_app_is_reported() -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         App("Not Kebab", items=[Thing, Namesake])
     assert [fault.path for fault in caught.value.faults] == ["/name", "/items"]
@@ -78,7 +78,7 @@ def test_an_app_that_contradicts_itself_is_told_everything() -> None:
 
 
 @pytest.mark.parametrize("url", ["nowhere://", "x", "", "http://localhost"])
-def test_an_unknown_scheme_is_told_with_the_known_ones(url: str) -> None:
+def test_an_unknown_scheme_is_reported_with_the_known_ones(url: str) -> None:
     app = App("shop", items=[Thing])
     app.use(url)
     with pytest.raises(InvalidDeclaration) as caught:
@@ -86,7 +86,7 @@ def test_an_unknown_scheme_is_told_with_the_known_ones(url: str) -> None:
     assert "sqlite" in str(caught.value.faults[0].expected)
 
 
-def test_a_missing_driver_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_reported_with_the_extra_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("persisty.backends.sql")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
@@ -100,14 +100,14 @@ def test_stores_follow_the_app_to_another_engine_and_survive_its_closing(tmp_pat
     store.create(Thing())
     app.use(f"sqlite:///{tmp_path}/a.db")
     assert store.count() == 0
-    kept = store.create(Thing(name="kept"))
+    stored = store.create(Thing(name="stored"))
     app.close()
-    assert store.read(kept.id) == kept
+    assert store.read(stored.id) == stored
     app.close()
     app.close()
 
 
-def test_threads_that_come_first_together_share_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_first_calls_share_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[MemoryEngine] = []
 
     def slowly(url: str, **_: Any) -> MemoryEngine:

@@ -51,7 +51,7 @@ def players(on_delete: str = "cascade") -> type[Any]:
 
 
 def team(**further: Any) -> StoreMeta[Any]:
-    """The item `team` anew, with further attributes that may be None."""
+    """Return another version of the item `team`, with further attributes that may be None."""
     annotations = {"name": Attr[str], "owner": Attr[str], **dict.fromkeys(further, Attr[str | None])}
     body = {"__annotations__": annotations, "__module__": __name__, **further}
     return meta_of(stored(key="name", access=owned("owner"))(type("Team", (), body)))
@@ -78,7 +78,7 @@ def test_an_added_item_has_a_store_with_its_links_and_referential_actions(app: A
     assert "player" not in before.metas
 
 
-def test_only_what_is_linked_to_an_added_item_is_made_anew(app: App) -> None:
+def test_only_items_linked_to_an_added_item_get_new_stores(app: App) -> None:
     log, teams, metas = app.store(Log), app.store(Team), dict(app.metas)
     app.add(players())
     assert app.store(Log) is log
@@ -87,7 +87,7 @@ def test_only_what_is_linked_to_an_added_item_is_made_anew(app: App) -> None:
     assert context_of(app.store(Team)).path is context_of(teams).path
 
 
-def test_a_store_that_was_handed_out_goes_on_with_its_items(app: App) -> None:
+def test_an_existing_store_continues_with_its_items(app: App) -> None:
     player = players()
     app.add(player)
     app.prepare()
@@ -126,7 +126,7 @@ def test_a_change_that_breaks_the_rule_of_another_item_changes_nothing(app: App)
     assert app.catalogue is before
 
 
-def test_a_replaced_item_is_what_others_link_to(app: App) -> None:
+def test_other_items_link_to_a_replaced_item(app: App) -> None:
     player = players()
     app.add(player)
     app.prepare()
@@ -144,7 +144,7 @@ def test_a_replaced_item_is_what_others_link_to(app: App) -> None:
     assert app.store("player").read("1") is None
 
 
-def test_a_store_of_an_item_that_was_replaced_in_memory_asks_for_a_retry() -> None:
+def test_an_old_store_of_an_item_that_was_replaced_in_memory_raises_a_retryable_error() -> None:
     app = App("league", items=[Team], url="memory://")
     old = app.store(Team)
     old.create(Team(name="a", owner="ann"))
@@ -154,7 +154,7 @@ def test_a_store_of_an_item_that_was_replaced_in_memory_asks_for_a_retry() -> No
         old.read("a")
 
 
-def test_items_in_memory_that_do_not_fit_the_new_schema_stay() -> None:
+def test_items_in_memory_that_do_not_fit_the_new_schema_are_not_deleted() -> None:
     @stored(key="name")
     class Team:
         name: Attr[str]
@@ -168,7 +168,7 @@ def test_items_in_memory_that_do_not_fit_the_new_schema_stay() -> None:
     assert [fault.path for fault in refused.value.faults] == ["/team/size"]
 
 
-def test_items_in_memory_that_share_what_becomes_unique_conflict() -> None:
+def test_items_in_memory_with_equal_values_of_a_new_unique_index_conflict() -> None:
     from persisty import Unique
 
     @stored(key="name", indexes=[Unique("owner")])
@@ -193,7 +193,7 @@ def test_mistakes_of_a_change_are_listed_together(app: App) -> None:
     assert [fault.path for fault in refused.value.faults] == ["/items/player"]
 
 
-def test_a_schema_is_added_as_its_class_is(app: App) -> None:
+def test_a_schema_can_be_added_like_its_class(app: App) -> None:
     app.add(meta_of(players()).schema)
     app.prepare()
     app.store(Team).create(Team(name="a", owner="ann"))
@@ -210,8 +210,8 @@ def test_one_class_serves_apps_that_declare_its_target_differently() -> None:
         assert app.metas["player"].links["team"].ends.target is app.metas["team"]
 
 
-def test_what_was_removed_is_collected(app: App) -> None:
-    kept: list[Any] = []
+def test_removed_items_are_garbage_collected(app: App) -> None:
+    refs: list[Any] = []
     for _ in range(3):
         player = players()
         app.add(player)
@@ -221,25 +221,25 @@ def test_what_was_removed_is_collected(app: App) -> None:
         app.store(player).count(player.team.owner == "ann")
         assert app.store(Team).delete("a")
         app.remove(player)
-        kept += [ref(player), ref(meta_of(player))]
+        refs += [ref(player), ref(meta_of(player))]
         del player
     gc.collect()
-    assert [one for one in kept if one() is not None] == []
+    assert [one for one in refs if one() is not None] == []
 
 
-def test_what_was_replaced_is_collected() -> None:
+def test_replaced_items_are_garbage_collected() -> None:
     app = App("league", items=[compile_schema(meta_of(Team).schema), Log], url="sqlite://")
-    kept = []
+    refs = []
     for _ in range(3):
         app.store("team").create({"name": "a", "owner": "ann"})
         app.store("team").delete("a")
-        kept += [ref(app.metas["team"]), ref(app.metas["team"].item)]
+        refs += [ref(app.metas["team"]), ref(app.metas["team"].item)]
         app.replace(compile_schema(meta_of(Team).schema))
     gc.collect()
-    assert [one for one in kept if one() is not None] == []
+    assert [one for one in refs if one() is not None] == []
 
 
-def test_of_a_thousand_items_an_added_one_touches_its_own_group() -> None:
+def test_an_added_item_changes_only_its_own_group_of_a_thousand_items() -> None:
     schema = meta_of(Log).schema
     from msgspec.structs import replace
 

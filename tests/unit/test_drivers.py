@@ -34,6 +34,6 @@ def test_a_missing_driver_is_named_in_one_line_with_the_extra_to_install(monkeyp
     assert str(raised.value) == "jwt is not installed: pip install 'persisty[server]'"
 
 
-def test_a_module_that_is_no_row_is_not_imported() -> None:
+def test_a_module_that_is_not_in_the_table_is_not_imported() -> None:
     with pytest.raises(KeyError):
         driver("json")

@@ -1,4 +1,4 @@
-"""The tests' DynamoDB Local explains why it cannot start, and ends with its test."""
+"""DynamoDB Local for tests reports why it cannot start, and stops with its test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_jar_that_cannot_run_says_why(tmp_path: Path) -> None:
         pass
 
 
-def test_it_goes_when_its_test_does() -> None:
+def test_it_stops_with_its_test() -> None:
     with pytest.raises(ZeroDivisionError), dynamodb_local() as endpoint:
         raise ZeroDivisionError
     with pytest.raises(URLError, match="refused"):

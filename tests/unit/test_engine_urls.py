@@ -1,4 +1,4 @@
-"""URLs of engines: every part is honoured or refused, and an escape has one meaning."""
+"""URLs of engines: every part is used or rejected, and escapes are decoded once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Thing:
 
 
 @pytest.mark.parametrize("url", REFUSED)
-def test_what_an_engine_has_no_use_for_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_parts_of_a_url_are_rejected(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidDeclaration) as raised:
         connect(url, app="shop", stage="dev")
@@ -69,7 +69,7 @@ def test_escapes_of_a_path_are_decoded_once(
     assert file in {one.name for one in tmp_path.iterdir()}
 
 
-def test_a_mode_opens_only_a_file_that_is_there(tmp_path: Path) -> None:
+def test_mode_opens_only_an_existing_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
     with pytest.raises(InvalidDeclaration, match="There is no such file"):
         App("shop", items=[Thing], url=url + "?mode=rw").store(Thing).count()

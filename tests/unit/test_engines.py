@@ -1,4 +1,4 @@
-"""An app over several engines: each item is in the engine that it names, and links, rules and deletes cross between them."""
+"""An app over several engines: each item is in the engine that it names, and links, rules and deletes work across engines."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_delete_reaches_its_dependents_in_the_other_engine_and_beyond(app: App
     ]
 
 
-def test_an_atomic_batch_over_two_engines_is_refused(app: App) -> None:
+def test_an_atomic_batch_over_two_engines_is_rejected(app: App) -> None:
     batch = [Create(Shop(name="c", owner="eve")), Create(Cart(number=9, shop_name="a"))]
     with pytest.raises(Unsupported):
         app.edit_batch(batch, atomic=True)

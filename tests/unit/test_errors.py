@@ -6,7 +6,7 @@ import persisty
 from persisty.errors import Fault, InternalError, PersistyError, PreconditionFailed, all_errors
 
 
-def test_every_error_has_a_code_of_its_own_a_status_and_a_title() -> None:
+def test_every_error_has_a_unique_code_a_status_and_a_title() -> None:
     found = all_errors()
     codes = [error.code for error in found]
     assert codes == sorted(set(codes))
@@ -14,14 +14,14 @@ def test_every_error_has_a_code_of_its_own_a_status_and_a_title() -> None:
     assert all(400 <= error.status < 600 and error.title for error in found)
 
 
-def test_an_error_says_its_message_and_every_fault() -> None:
+def test_the_text_of_an_error_has_its_message_and_every_fault() -> None:
     error = persisty.InvalidInput(faults=[Fault("/a", "Missing"), Fault("", "Wrong")], extra=1)
     assert str(error) == "Invalid input\n  /a: Missing\n  /: Wrong"
     assert error.details == {"extra": 1}
     assert str(InternalError("hidden")) == "hidden"
 
 
-def test_a_failed_precondition_carries_the_item() -> None:
+def test_a_failed_precondition_has_the_item() -> None:
     assert PreconditionFailed(item="current").item == "current"
     assert PreconditionFailed().item is None
 

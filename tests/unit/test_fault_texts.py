@@ -1,4 +1,4 @@
-"""Faults say which values exist, where a row is wrong and which store blocks a delete."""
+"""Faults list the allowed values, the place in a row, and the store that blocks a delete."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def app(request: pytest.FixtureRequest) -> App:
         ({"trips": [{"states": ["parked", "x"]}]}, "/trips/0/states/1", "one of parked, riding"),
     ],
 )
-def test_a_value_that_no_enum_has_lists_those_that_exist(
+def test_an_invalid_enum_value_lists_the_allowed_ones(
     app: App, given: Mapping[str, Any], path: str, expected: str
 ) -> None:
     with pytest.raises(InvalidInput) as raised:
@@ -72,7 +72,7 @@ def test_a_value_that_no_enum_has_lists_those_that_exist(
     assert [(one.path, one.expected) for one in raised.value.faults] == [(path, expected)]
 
 
-def test_a_filter_with_a_value_that_no_enum_has_lists_those_that_exist(app: App) -> None:
+def test_a_filter_with_an_invalid_enum_value_lists_the_allowed_ones(app: App) -> None:
     with pytest.raises(InvalidQuery) as raised:
         app.store(Bike).search(Bike.state == "PARKED")
     assert [one.expected for one in raised.value.faults] == ["one of parked, riding"]
@@ -108,19 +108,19 @@ def test_a_blocked_delete_names_the_store_that_blocks_it_to_a_caller_that_may_re
     name = blocking.__name__.lower()
     app.store(Station).create({"id": "s"})
     app.store(blocking).create({"id": "1", "station_id": "s"})
-    for caller, told in ((None, True), (ANONYMOUS, blocking is Bike)):
+    for caller, named in ((None, True), (ANONYMOUS, blocking is Bike)):
         store = app.store(Station) if caller is None else app.store(Station).on_behalf_of(caller)
         with pytest.raises(Conflict) as raised:
             store.delete("s")
-        assert raised.value.details == {"attributes": [], **({"store": name} if told else {})}
-        assert (name in str(raised.value)) is told
+        assert raised.value.details == {"attributes": [], **({"store": name} if named else {})}
+        assert (name in str(raised.value)) is named
 
 
-def test_an_edit_without_a_store_shows_how_it_names_one(app: App) -> None:
+def test_the_fault_of_an_edit_without_a_store_shows_how_to_name_one(app: App) -> None:
     with pytest.raises(InvalidInput, match=r"Update\(key, \{\.\.\.\}, store=User\)"):
         app.edit_batch([Update("1", {"state": "riding"})])
 
 
-def test_a_link_to_an_item_that_the_app_does_not_have_names_it() -> None:
+def test_a_link_to_an_item_of_another_app_is_reported_with_its_name() -> None:
     with pytest.raises(InvalidDeclaration, match="links to station, which the app does not declare"):
         App("bikes", items=[Bike], url="memory://").store(Bike).read("1")

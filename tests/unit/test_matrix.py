@@ -1,4 +1,4 @@
-"""`persisty.testing.matrix`: a line for each engine, and a run that fails when an engine fails or has vanished."""
+"""`persisty.testing.matrix`: a line for each engine, and a run that fails if an engine fails or is missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HEAD = ("-p", "no:cacheprovider", "-p", "persisty.testing.matrix")
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_every_engine_has_a_line_whichever_process_ran_it(pytester: pytest.Pytester, processes: str) -> None:
+def test_every_engine_has_a_line_with_any_number_of_processes(pytester: pytest.Pytester, processes: str) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(TESTS)
     run = pytester.runpytest_subprocess(*HEAD, "-n", processes)
@@ -51,7 +51,7 @@ def test_every_engine_has_a_line_whichever_process_ran_it(pytester: pytest.Pytes
     assert run.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_an_engine_that_has_vanished_fails_a_run_in_which_all_passed(pytester: pytest.Pytester) -> None:
+def test_a_missing_engine_fails_a_run_in_which_all_tests_passed(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(TESTS)
     only = ("-k", "good")
@@ -64,7 +64,7 @@ def test_an_engine_that_has_vanished_fails_a_run_in_which_all_passed(pytester: p
     assert run.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_an_engine_whose_tests_were_all_skipped_has_vanished_too(pytester: pytest.Pytester) -> None:
+def test_an_engine_whose_tests_were_all_skipped_is_missing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(TESTS)
     run = pytester.runpytest_subprocess(*HEAD, "-k", "test_three and good", "--engines=good")

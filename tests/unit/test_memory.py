@@ -1,4 +1,4 @@
-"""The memory engine's own: one engine is one world, and what is inside cannot be reached from outside."""
+"""The memory engine: engines are independent of each other, and stored values cannot be changed from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Box:
     content: dict[str, Any] = Attr(factory=dict)
 
 
-def test_each_engine_starts_empty_and_forgets_at_its_end() -> None:
+def test_each_engine_starts_empty_and_drops_its_items_when_closed() -> None:
     one, two = (App("boxes", items=[Box], url="memory://") for _ in range(2))
     one.store(Box).create(Box(id="a"))
     assert (one.store(Box).count(), two.store(Box).count()) == (1, 0)

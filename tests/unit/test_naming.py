@@ -1,4 +1,4 @@
-"""Names derived from names."""
+"""Derived names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from persisty.naming import (
         ("A", ["a"]),
     ],
 )
-def test_a_name_in_every_spelling(name: str, words: list[str]) -> None:
+def test_a_name_in_every_case(name: str, words: list[str]) -> None:
     assert snake(name) == "_".join(words)
     assert kebab(name) == "-".join(words)
     assert pascal(name) == "".join(word.capitalize() for word in words)
@@ -68,14 +68,14 @@ def test_no_two_apps_and_stages_share_stacks() -> None:
 
 
 @pytest.mark.parametrize("stage", ["", "Dev", "feature/x", "a--b", "-a", "a-", "a_b", "a.b", "é"])
-def test_a_stage_that_cannot_be_part_of_names_is_refused(stage: str) -> None:
+def test_a_stage_that_cannot_be_part_of_names_is_rejected(stage: str) -> None:
     app = App("shop", items=[], url="memory://")
     with pytest.raises(InvalidDeclaration, match="Not a stage"):
         app.stage = stage
     assert STAGE.fullmatch(app.stage)
 
 
-def test_long_names_are_shortened_and_stay_apart() -> None:
+def test_long_names_are_shortened_and_stay_distinct() -> None:
     long = "very_long_" * 30
     names = {table_name("shop", "dev", f"{long}{end}") for end in ("one", "two")}
     names |= {system_table_name(long, stage) for stage in ("dev", "prod")}

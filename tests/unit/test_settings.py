@@ -1,4 +1,4 @@
-"""Settings: from the environment, and from nowhere else."""
+"""Settings are read from the environment only."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert settings.load({"PERSISTY_STAGE": "", "PERSISTY_URL": ""}) == settings.Settings()
 
 
-def test_the_process_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_read_at_each_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_STAGE", "prod")
     assert settings.load().stage == "prod"
 
 
 @pytest.mark.parametrize(("name", "given"), [("cache", "ON"), ("metrics", "off"), ("log_level", "debug")])
-def test_a_choice_is_taken_in_either_case(name: str, given: str) -> None:
+def test_a_choice_is_accepted_in_any_case(name: str, given: str) -> None:
     assert getattr(settings.load({f"PERSISTY_{name.upper()}": given}), name) in settings.CHOICES[name]
 
 
 @pytest.mark.parametrize("name", settings.CHOICES)
-def test_another_value_of_a_choice_is_refused_with_the_variable_and_its_values(name: str) -> None:
+def test_an_invalid_choice_is_rejected_with_the_variable_and_its_values(name: str) -> None:
     with pytest.raises(InvalidDeclaration) as caught:
         settings.load({f"PERSISTY_{name.upper()}": "maybe"})
     [fault] = caught.value.faults
@@ -45,7 +45,7 @@ def test_another_value_of_a_choice_is_refused_with_the_variable_and_its_values(n
     assert fault.expected == "one of " + ", ".join(settings.CHOICES[name])
 
 
-def test_an_app_refuses_a_cache_that_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_rejects_a_cache_setting_that_is_neither_on_nor_off(monkeypatch: pytest.MonkeyPatch) -> None:
     @stored
     class Thing:
         id: str

@@ -1,4 +1,4 @@
-"""`persisty.testing`: an app on moto in one line, the same object that its own modules use."""
+"""`persisty.testing`: a fixture of one line for an app on moto, the same object that the app's own modules use."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def test_seeds_are_stored_before_the_test(seeded: App) -> None:
     assert seeded.store(Message).count() > 0
 
 
-def test_seeds_may_be_named(seeded_by_name: App) -> None:
+def test_seeds_may_be_given_by_name(seeded_by_name: App) -> None:
     assert seeded_by_name.store(Message).count() > 0
 
 
-def test_afterwards_the_app_is_back_where_it_was() -> None:
+def test_afterwards_the_app_uses_its_former_engine_again() -> None:
     assert messenger.url == BEFORE
 
 
-def test_variables_of_a_developers_shell_lead_nowhere_else(
+def test_variables_of_a_developers_shell_do_not_redirect_the_tests(
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")

@@ -1,1 +1,1 @@
-"""The command line, in this process where that can be, by its real entry where it matters."""
+"""The command line, run in this process if possible, and by its entry point if necessary."""

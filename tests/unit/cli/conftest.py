@@ -25,7 +25,7 @@ Persisty = Callable[..., Run]
 
 @pytest.fixture
 def persisty(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Persisty:
-    """Run `persisty` with these arguments. No setting of the developer's shell reaches it."""
+    """Run `persisty` with these arguments, without the settings of the developer's shell."""
     for variable in ("PERSISTY_APP", "PERSISTY_URL", "PERSISTY_STAGE"):
         monkeypatch.delenv(variable, raising=False)
 
@@ -44,7 +44,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def loggers() -> Iterator[None]:
-    """Restore the logger that `persisty serve` configures: Powertools takes the same one for its own in other tests."""
+    """Restore the logger that `persisty serve` configures, because Powertools uses the same logger in other tests."""
     logger = logging.getLogger("persisty")
     handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
     yield

@@ -1,4 +1,4 @@
-"""`persisty access` lists the custom actions beside the stores."""
+"""`persisty access` lists the stores and the custom actions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_matrix_as_json_has_a_row_for_each_action(persisty: Persisty) -> Non
     assert {"action": "log_in", "cells": dict.fromkeys(("anonymous", "authenticated", "scope admin"), "all")} in rows
 
 
-def test_the_matrix_refuses_an_action_that_does_not_declare_its_callers(
+def test_the_matrix_rejects_an_action_that_does_not_declare_its_callers(
     persisty: Persisty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @action

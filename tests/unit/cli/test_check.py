@@ -1,4 +1,4 @@
-"""`persisty check` prints every mistake and warning in one go, and its exit code says which there are."""
+"""`persisty check` prints every mistake and warning in one run, and exits with a code for them."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def test_an_app_without_mistakes(persisty: Persisty) -> None:
     assert "no mistakes" in done.out
 
 
-def test_the_mistakes_of_all_items_are_listed_though_the_module_stumbles_over_them(
-    folder: Path, persisty: Persisty
-) -> None:
+def test_the_mistakes_of_all_items_are_listed_even_if_the_module_fails(folder: Path, persisty: Persisty) -> None:
     (folder / "contradictory.py").write_text(HEAD + CONTRADICTORY)
     done = persisty("check", "contradictory:app")
     assert done.code == 2
@@ -101,7 +99,7 @@ def test_the_settings_of_cdk_json_are_checked(folder: Path, persisty: Persisty) 
     assert "/settings/*/PERSISTY_NOPE: Not a setting of a deployment" in done.out
 
 
-def test_an_error_of_the_apps_own_code_is_no_finding(folder: Path, persisty: Persisty) -> None:
+def test_an_error_of_the_apps_own_code_is_not_a_finding(folder: Path, persisty: Persisty) -> None:
     (folder / "broken.py").write_text("1 / 0")
     with pytest.raises(ZeroDivisionError):
         persisty("check", "broken:app")

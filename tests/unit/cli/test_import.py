@@ -1,4 +1,4 @@
-"""`persisty import`: exit codes, the summary, the rejects file, and calls that are not right."""
+"""`persisty import`: exit codes, the summary, the rejects file, and invalid calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_right_file_is_imported_and_leaves_no_rejects(persisty: Persisty, file: Path, url: str) -> None:
+def test_a_valid_file_is_imported_without_rejects(persisty: Persisty, file: Path, url: str) -> None:
     done = persisty("import", SHOP, "product", str(file), "--url", url)
     assert (done.code, counts(done), done.err) == (0, (2, 2, 0), "")
     assert done.out.startswith("products.csv into product: ")
@@ -54,7 +54,7 @@ def test_a_right_file_is_imported_and_leaves_no_rejects(persisty: Persisty, file
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_the_summary_accounts_for_every_line(persisty: Persisty, file: Path, url: str, end: bytes) -> None:
+def test_the_summary_counts_every_line(persisty: Persisty, file: Path, url: str, end: bytes) -> None:
     file.write_bytes((CSV + "\n\np3,-1,true,\n").encode().replace(b"\n", end))
     done = persisty("import", SHOP, "product", str(file), "--url", url)
     assert done.code == 1
@@ -135,7 +135,7 @@ def test_the_rejects_file_is_proportional_to_the_file(persisty: Persisty, file: 
     assert f"which lists all but {60_002 - len(listed):,} of them" in done.out
 
 
-def test_the_rejects_of_an_earlier_run_do_not_outlive_it(persisty: Persisty, file: Path, url: str) -> None:
+def test_the_rejects_of_an_earlier_run_are_removed(persisty: Persisty, file: Path, url: str) -> None:
     rejects = file.with_name("why.jsonl")
     options = ("import", SHOP, "product", str(file), "--url", url, "--rejects", str(rejects))
     assert persisty(*options).code == 0
@@ -146,7 +146,7 @@ def test_the_rejects_of_an_earlier_run_do_not_outlive_it(persisty: Persisty, fil
     assert not rejects.exists()
 
 
-def test_json_lines_are_known_by_their_extension(persisty: Persisty, tmp_path: Path, url: str) -> None:
+def test_json_lines_are_recognised_by_their_extension(persisty: Persisty, tmp_path: Path, url: str) -> None:
     path = tmp_path / "products.jsonl"
     path.write_text('{"id": "a", "price": 1}\n{"id": "b", "price": "2.5", "note": null}\n{"id": "c"}\n{\n')
     done = persisty("import", SHOP, "product", str(path), "--url", url)
@@ -156,7 +156,7 @@ def test_json_lines_are_known_by_their_extension(persisty: Persisty, tmp_path: P
     assert [(one["line"], one["code"]) for one in rejects] == [(3, "invalid_input"), (4, "malformed_json")]
 
 
-def test_a_foreign_dialect_is_spelled_out_by_options(persisty: Persisty, tmp_path: Path, url: str) -> None:
+def test_another_dialect_is_selected_by_options(persisty: Persisty, tmp_path: Path, url: str) -> None:
     path = tmp_path / "products.dat"
     path.write_text('a;x;1.5;Y;\\N\nb;x;2;N;say \\; \\"N\\"\nc;x;3;;\n')
     options = ["--format", "csv", "--delimiter", ";", "--columns", "id,_,price,in_stock,note", "--escape", "\\"]
@@ -166,7 +166,7 @@ def test_a_foreign_dialect_is_spelled_out_by_options(persisty: Persisty, tmp_pat
     assert products(url) == [("a", 1.5, True, None), ("b", 2.0, False, 'say ; "N"'), ("c", 3.0, True, None)]
 
 
-def test_tabs_separate_what_is_named_tsv(persisty: Persisty, tmp_path: Path, url: str) -> None:
+def test_fields_of_a_tsv_file_are_separated_by_tabs(persisty: Persisty, tmp_path: Path, url: str) -> None:
     path = tmp_path / "products.TSV"
     path.write_text("id\tprice\ta\t1\n".replace("\ta\t", "\na\t"))
     assert persisty("import", SHOP, "product", str(path), "--url", url).code == 0
@@ -180,7 +180,7 @@ def test_an_empty_file_of_known_columns_imports_nothing(persisty: Persisty, file
 
 
 @pytest.mark.parametrize("batch", ["1", "3", "100"])
-def test_the_size_of_batches_changes_no_outcome(batch: str, persisty: Persisty, file: Path, url: str) -> None:
+def test_the_size_of_batches_does_not_change_the_result(batch: str, persisty: Persisty, file: Path, url: str) -> None:
     rows = [f"p{number % 150},{number % 7 - 1}" for number in range(250)]
     file.write_text("id,price\n" + "\n".join(rows))
     done = persisty("import", SHOP, "product", str(file), "--url", url, "--batch", batch)
@@ -193,7 +193,7 @@ def test_the_size_of_batches_changes_no_outcome(batch: str, persisty: Persisty, 
     shop.app.close()
 
 
-def test_the_app_comes_from_the_environment_where_none_is_given(
+def test_the_app_is_read_from_the_environment_if_none_is_given(
     persisty: Persisty, file: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERSISTY_APP", SHOP)
@@ -235,7 +235,7 @@ def test_a_store_may_be_named_as_in_urls(persisty: Persisty, file: Path, url: st
         ([SHOP, "product", "{file}", "--nonsense"], "--nonsense"),
     ],
 )
-def test_a_call_that_is_not_right_ends_with_2_and_says_why_before_anything_is_done(
+def test_an_invalid_call_exits_with_2_and_the_reason_before_anything_is_done(
     options: list[str], reason: str, persisty: Persisty, file: Path, url: str
 ) -> None:
     empty = file.with_name("empty.csv")
@@ -252,7 +252,7 @@ def test_a_call_that_is_not_right_ends_with_2_and_says_why_before_anything_is_do
     assert sorted(file.parent.iterdir()) == before
 
 
-def test_an_engine_that_fails_midway_ends_with_1_and_what_is_settled(
+def test_an_engine_error_during_the_import_exits_with_1_and_the_summary(
     persisty: Persisty, file: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text("id,price\n" + "".join(f"p{number},{number - 1}\n" for number in range(10)))

@@ -43,7 +43,7 @@ def test_a_new_project_passes_its_own_tests_and_has_no_mistakes(
 
 
 @pytest.mark.parametrize("template", list(Template))
-def test_its_code_is_formatted_and_free_of_complaints(template: Template, tmp_path: Path) -> None:
+def test_the_code_of_a_new_project_passes_ruff(template: Template, tmp_path: Path) -> None:
     for name, text in files_of(template, "shop").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -52,7 +52,7 @@ def test_its_code_is_formatted_and_free_of_complaints(template: Template, tmp_pa
 
 
 @pytest.mark.parametrize("template", list(Template))
-def test_its_code_passes_mypy(template: Template, tmp_path: Path) -> None:
+def test_the_code_of_a_new_project_passes_mypy(template: Template, tmp_path: Path) -> None:
     for name, text in files_of(template, "shop").items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -63,15 +63,13 @@ def test_its_code_passes_mypy(template: Template, tmp_path: Path) -> None:
     ("name", "expected"),
     [("My_Shop", "kebab case"), ("2shop", "kebab case"), ("json", "hide another"), ("class", "hide another")],
 )
-def test_a_name_that_no_package_can_have_is_refused(
-    name: str, expected: str, tmp_path: Path, persisty: Persisty
-) -> None:
+def test_an_invalid_name_of_a_package_is_rejected(name: str, expected: str, tmp_path: Path, persisty: Persisty) -> None:
     done = persisty("init", str(tmp_path / name))
     assert (done.code, expected in done.err) == (2, True)
     assert not (tmp_path / name).exists()
 
 
-def test_files_that_exist_are_named_and_left_alone(tmp_path: Path, persisty: Persisty) -> None:
+def test_existing_files_are_reported_and_not_changed(tmp_path: Path, persisty: Persisty) -> None:
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "README.md").write_text("mine")

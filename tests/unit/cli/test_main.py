@@ -1,4 +1,4 @@
-"""The entry: help, version, what is no command, and what each start loads."""
+"""The entry point: help, version, unknown commands, and the modules that each start loads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_help_names_every_command_with_its_line(persisty: Persisty) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_is_its_own(name: str, persisty: Persisty) -> None:
+def test_each_command_has_its_own_help(name: str, persisty: Persisty) -> None:
     done = persisty(name, "--help")
     command = import_module(f"persisty.cli.{COMMANDS[name][0]}").command
     assert done.code == 0
@@ -41,7 +41,7 @@ def test_no_command_and_an_unknown_one_are_usage_errors(persisty: Persisty) -> N
     assert "No such command 'exprot'" in done.err
 
 
-def test_the_version_is_the_package_s(persisty: Persisty) -> None:
+def test_the_version_is_that_of_the_package(persisty: Persisty) -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert persisty("--version") == (0, f"{declared}\n", "")
 
@@ -53,7 +53,7 @@ def test_the_version_is_the_package_s(persisty: Persisty) -> None:
         ("['import', '--help']", {"sqlalchemy", "starlette", "uvicorn", "boto3", "servey", "persisty.cli.serve"}),
     ],
 )
-def test_a_command_pays_for_no_import_of_another(arguments: str, never: set[str]) -> None:
+def test_a_command_imports_only_its_own_modules(arguments: str, never: set[str]) -> None:
     script = (
         "import sys\nfrom persisty.cli.main import main\n"
         f"try: main({arguments})\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"

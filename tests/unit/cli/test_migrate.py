@@ -78,7 +78,7 @@ def fill(url: str) -> None:
 
 
 def start(spec: str, url: str) -> App:
-    """Start a server as far as its tables."""
+    """Prepare a server up to its tables."""
     options = Options(spec, url, None, "localhost:0", False, False, False, False)
     app = server_process.loaded(options)
     try:
@@ -112,7 +112,7 @@ class Owned:
     owner: str
 
 
-def test_diff_marks_what_is_refused_and_says_what_to_declare(persisty: Persisty, declare: Declare, url: str) -> None:
+def test_diff_marks_refused_changes_and_says_what_to_declare(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     done = persisty("diff", declare(Owned), "--url", url)
     assert done.code == 1
@@ -144,7 +144,7 @@ class Single:
         (Single, "/car/unique-odometer", "These items share values that have to be unique (found a (7), b (7))"),
     ],
 )
-def test_diff_refuses_what_migrate_refuses(
+def test_diff_refuses_the_same_changes_as_migrate(
     item: type[Any], path: str, why: str, persisty: Persisty, declare: Declare, url: str
 ) -> None:
     fill(url)
@@ -162,7 +162,7 @@ def test_diff_refuses_what_migrate_refuses(
     assert persisty("migrate", declare(item), "--url", url).code == 1
 
 
-def test_a_change_that_no_stored_item_hinders_is_not_refused(persisty: Persisty, declare: Declare, url: str) -> None:
+def test_a_change_that_fits_all_stored_items_is_not_refused(persisty: Persisty, declare: Declare, url: str) -> None:
     app = App("garage", items=[Car], url=url)
     app.prepare()
     app.close()
@@ -186,7 +186,7 @@ def test_a_plan_prints_statements_and_changes_nothing(persisty: Persisty, declar
     assert json.loads(persisty("diff", declare(Retyped), "--url", url, "--json").out)
 
 
-def test_migrate_makes_the_changes_and_names_those_that_it_left(persisty: Persisty, declare: Declare, url: str) -> None:
+def test_migrate_makes_the_changes_and_lists_the_remaining_ones(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     done = persisty("migrate", declare(Renamed), "--url", url)
     assert done.code == 0, done.err
@@ -254,7 +254,7 @@ def test_a_server_changes_nothing_in_a_shared_database_and_names_the_command(
         start(declare(More), url)
 
 
-def test_migrate_says_what_it_continues(persisty: Persisty, declare: Declare, url: str) -> None:
+def test_migrate_reports_the_migration_that_it_continues(persisty: Persisty, declare: Declare, url: str) -> None:
     fill(url)
     app = App("garage", items=[Renamed], url=url)
     with pytest.raises(OSError), lease_of(app).acquired(renewed=False):
@@ -284,7 +284,7 @@ def test_revision_files_are_written_run_once_and_undone(
     assert start(declare(Car), url).store(Car).read("a").odometer == 7  # type: ignore[union-attr]
 
 
-def test_revision_files_create_what_an_empty_database_lacks(
+def test_revision_files_create_the_tables_of_an_empty_database(
     persisty: Persisty, declare: Declare, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/used.db"

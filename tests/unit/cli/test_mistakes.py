@@ -27,7 +27,7 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), VALUES)
-def test_serve_refuses_a_value_that_a_variable_does_not_take(
+def test_serve_rejects_an_invalid_value_of_a_variable(
     variable: str, value: str, expected: str, persisty: Persisty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -66,7 +66,7 @@ def test_serve_prints_no_urls_for_an_app_whose_names_clash(persisty: Persisty, m
     ("spec", "message"),
     [("no_such_module:seed", "There is no module no_such_module"), (f"{SHOP.partition(':')[0]}:nothing", "is not a function")],
 )  # fmt: skip
-def test_serve_names_a_seed_that_does_not_exist(spec: str, message: str, persisty: Persisty) -> None:
+def test_serve_reports_a_missing_seed_function(spec: str, message: str, persisty: Persisty) -> None:
     done = persisty("serve", SHOP, "--port", "0", "--url", "memory://", "--seed", spec)
     assert done.code == 2
     assert message in done.err

@@ -1,4 +1,4 @@
-"""A bar for a terminal, plain lines for everything else."""
+"""Progress is a bar on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from .conftest import SHOP
 ROOT = Path(__file__).parents[3]
 
 
-def test_plain_lines_come_now_and_then_without_colour_or_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_lines_are_printed_at_intervals_without_colour_or_control_characters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     shown = io.StringIO()
@@ -34,7 +36,7 @@ def test_plain_lines_come_now_and_then_without_colour_or_control_characters(monk
     )
 
 
-def test_a_file_of_no_bytes_has_a_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_file_has_a_percentage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", -1.0)
     shown = io.StringIO()
     with progress("empty.csv", 0, Console(file=shown)) as report:
@@ -42,7 +44,7 @@ def test_a_file_of_no_bytes_has_a_share_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert shown.getvalue() == "empty.csv: 100%, 0 rows\n"
 
 
-def test_a_terminal_shows_a_bar_with_bytes_and_rows_and_the_summary_stays_out_of_it(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_bar_with_bytes_and_rows_separate_from_the_summary(tmp_path: Path) -> None:
     path = tmp_path / "products.csv"
     path.write_text("id,price\n" + "".join(f"p{number},1\n" for number in range(2_000)))
     terminal, stderr = pty.openpty()

@@ -27,7 +27,7 @@ def test_one_store_is_one_schema(persisty: Persisty) -> None:
     assert schema_from_json(done.out) == load_app(SHOP).metas["product"].schema
 
 
-def test_an_unknown_store_is_told_with_the_known_ones(persisty: Persisty) -> None:
+def test_an_unknown_store_is_reported_with_the_known_ones(persisty: Persisty) -> None:
     done = persisty("schema", SHOP, "--store", "nope")
     assert (done.code, done.out) == (2, "")
     assert "/store: Unknown store (expected one of product" in done.err

@@ -23,7 +23,7 @@ def test_public_names_and_those_of_the_apps_modules_are_there(persisty: Persisty
     assert (done.code, done.out) == (0, "product Annotated conflict\n")
 
 
-def test_an_error_of_the_code_is_shown_from_that_code_on(persisty: Persisty, url: str) -> None:
+def test_the_traceback_of_an_error_begins_in_the_code_of_the_command(persisty: Persisty, url: str) -> None:
     done = persisty("shell", SHOP, "--url", url, "-c", "1 / 0")
     assert done.code == 1
     assert done.err.splitlines()[-1] == "ZeroDivisionError: division by zero"

@@ -1,4 +1,4 @@
-"""`persisty token`: a token on the standard output, which counts where the same secret is."""
+"""`persisty token` prints a token that servers with the same secret accept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_token_says_what_was_asked_for(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_has_the_requested_claims(persisty: Persisty, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     monkeypatch.setenv("PERSISTY_TOKEN_AUDIENCE", "api")
     done = persisty(
@@ -38,14 +38,14 @@ def test_a_token_says_what_was_asked_for(persisty: Persisty, monkeypatch: pytest
     )  # fmt: skip
 
 
-def test_on_a_laptop_a_secret_is_made_up_that_the_next_start_uses(persisty: Persisty) -> None:
+def test_on_a_laptop_a_secret_is_generated_that_the_next_start_uses(persisty: Persisty) -> None:
     first, second = persisty("token", "--subject", "ann"), persisty("token", "--subject", "bob")
     assert (first.code, second.code, second.err) == (0, 0, "")
     here = authenticator_of(settings.load(), "dev", None, needed=True)
     assert [here.caller(one.out.strip()).subject for one in (first, second)] == ["ann", "bob"]
 
 
-def test_in_another_stage_nothing_is_made_up(
+def test_in_another_stage_no_secret_is_generated(
     persisty: Persisty, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PERSISTY_STAGE", "prod")
@@ -63,7 +63,7 @@ def test_in_another_stage_nothing_is_made_up(
         *(("--subject", "ann", "--expires", text) for text in ("", "0s", "1", "1w", "-1h", "1.5h", "367d", "9999999999s", "\u0661h")),
     ],
 )  # fmt: skip
-def test_what_makes_no_token_is_a_usage_error_and_leaves_nothing(
+def test_an_invalid_token_request_is_a_usage_error_without_output(
     wrong: tuple[str, ...], persisty: Persisty, tmp_path: Path
 ) -> None:
     done = persisty("token", *wrong)

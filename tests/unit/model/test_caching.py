@@ -1,4 +1,4 @@
-"""`Cache` in a declaration, and servey's cache controls in its place."""
+"""`Cache` in a declaration, and servey's cache controls instead of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONTROLS: list[tuple[Any, Cache | None]] = [
 
 
 @pytest.mark.parametrize(("given", "expected"), CONTROLS)
-def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expected: Cache | None) -> None:
+def test_a_cache_is_declared_by_a_cache_or_by_serveys_cache_controls(given: Any, expected: Cache | None) -> None:
     @stored(cache=given)
     class Item:
         id: str
@@ -52,7 +52,7 @@ def test_a_cache_is_declared_in_persistys_words_or_in_serveys(given: Any, expect
         (Cache(modified="id"), "has a cache whose `modified` is id, which is not a datetime attribute"),
     ],
 )
-def test_a_cache_that_makes_no_sense_is_refused_with_the_declaration(given: Any, what: str) -> None:
+def test_an_invalid_cache_is_rejected_with_the_declaration(given: Any, what: str) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
 
         @stored(cache=given)

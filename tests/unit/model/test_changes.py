@@ -1,4 +1,4 @@
-"""Adding and appending: what is a valid change, and which condition keeps a sum within its declaration."""
+"""`add` and `append`: valid changes, and the condition under which a sum stays within its bounds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def faults(changes: dict[str, Any]) -> dict[str, str]:
     return {fault.path: fault.message for fault in caught.value.faults}
 
 
-def test_changes_that_an_attribute_takes() -> None:
+def test_changes_that_an_attribute_accepts() -> None:
     changes = changes_of(META, {"plain": add(-2), "tags": append("a", "b"), "days": append(date(2026, 1, 2))})
     assert changes == {
         "plain": Add(-2),
@@ -55,7 +55,7 @@ def test_changes_that_an_attribute_takes() -> None:
     }
 
 
-def test_changes_that_an_attribute_does_not_take_are_all_told() -> None:
+def test_every_change_that_an_attribute_does_not_accept_is_reported() -> None:
     found = faults(
         {
             "name": add(1),
@@ -73,7 +73,7 @@ def test_changes_that_an_attribute_does_not_take_are_all_told() -> None:
     assert "whole number" in found["/ratio"]
 
 
-def test_a_list_takes_no_sum_and_a_number_no_more_values() -> None:
+def test_a_list_accepts_no_sum_and_a_number_no_append() -> None:
     assert set(faults({"tags": add(1), "plain": append(1)})) == {"/tags", "/plain"}
 
 
@@ -83,7 +83,7 @@ def test_the_change_of_an_item_in_memory() -> None:
     assert (new.plain, new.open, new.tags, new.days, item.tags) == (3, 5, ["x", "y"], [], ["x"])
 
 
-def test_no_bounds_where_nothing_is_added_by_a_caller() -> None:
+def test_there_are_no_bounds_unless_a_caller_adds() -> None:
     assert bounds_of(META, changes_of(META, {"plain": 1, "tags": append("a")})) is ALL
 
 
@@ -99,7 +99,7 @@ def test_the_condition_of_a_sum() -> None:
     st.one_of(st.none(), st.integers(-5, 12), st.sampled_from([INTEGER_MIN, INTEGER_MAX])),
     st.one_of(st.integers(-20, 20), st.integers(INTEGER_MIN, INTEGER_MAX)),
 )
-def test_the_condition_holds_exactly_where_the_sum_is_valid(name: str, before: int | None, amount: int) -> None:
+def test_the_condition_matches_exactly_if_the_sum_is_valid(name: str, before: int | None, amount: int) -> None:
     if before is None and name != "open":
         before = 0
     limits = {"plain": (INTEGER_MIN, INTEGER_MAX), "few": (-3, 10), "open": (-3, 10)}
@@ -110,7 +110,7 @@ def test_the_condition_holds_exactly_where_the_sum_is_valid(name: str, before: i
     assert matcher(META, bounds_of(META, {name: Add(amount)}))(item) == (low <= (before or 0) + amount <= high)
 
 
-def test_a_sum_out_of_bounds_is_refused_and_a_false_condition_is_told_apart_from_it() -> None:
+def test_a_sum_out_of_bounds_and_a_false_condition_have_different_errors() -> None:
     store = App("counters", items=[Counter], url="memory://").store(Counter)
     store.create(Counter(name="a", few=9))
     with pytest.raises(InvalidInput) as caught:
@@ -125,7 +125,7 @@ def test_a_sum_out_of_bounds_is_refused_and_a_false_condition_is_told_apart_from
     assert (unchanged.few, unchanged.plain, unchanged.version) == (9, 0, 1)
 
 
-def test_update_all_leaves_alone_what_a_sum_would_lead_out_of_bounds() -> None:
+def test_update_all_skips_items_whose_sum_would_leave_the_bounds() -> None:
     store = App("counters", items=[Counter], url="memory://").store(Counter)
     for name, few in (("a", 9), ("b", 1)):
         store.create(Counter(name=name, few=few))
@@ -133,7 +133,7 @@ def test_update_all_leaves_alone_what_a_sum_would_lead_out_of_bounds() -> None:
     assert [one.few for one in store.search()] == [9, 6]
 
 
-def test_an_error_in_a_bulk_write_tells_how_far_it_came() -> None:
+def test_an_error_in_a_bulk_write_has_its_position() -> None:
     store = App("counters", items=[Counter], url="memory://").store(Counter)
     for name in "abcd":
         store.create(Counter(name=name))
@@ -157,7 +157,7 @@ SPELLED: dict[str, Any] = {
 }
 
 
-def test_json_spells_what_is_added_and_appended_where_an_object_can_be_nothing_else() -> None:
+def test_add_and_append_can_be_written_in_json_if_an_object_is_no_value_of_the_attribute() -> None:
     changes = changes_of(META, SPELLED, may=attrgetter("updatable"))
     assert changes == {
         "plain": Add(-2),
@@ -168,7 +168,7 @@ def test_json_spells_what_is_added_and_appended_where_an_object_can_be_nothing_e
     }
 
 
-def test_faults_of_what_is_spelled_have_their_whole_path_and_python_spells_it_otherwise() -> None:
+def test_faults_of_changes_in_json_have_their_whole_path_and_python_does_not_accept_them() -> None:
     wrong: dict[str, Any] = {
         "plain": {"add": "1"},
         "few": {"add": 2**63},

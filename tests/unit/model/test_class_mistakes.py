@@ -1,4 +1,4 @@
-"""Mistakes of a class that Python itself does not see stop its declaration."""
+"""A declaration rejects mistakes in a class that Python itself does not detect."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_declaration_without_annotation_is_a_mistake() -> None:
     assert "expected lines: HasMany[…] = link()" in found["/lines"]
 
 
-def test_what_an_annotated_class_declares_is_none() -> None:
+def test_annotated_declarations_are_no_mistakes() -> None:
     class Note:
         id: Attr[str]
         version: Attr[int] = VERSION
@@ -68,12 +68,12 @@ def _maybe(cls: type) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", [Account, Account | None, list[Account], dict[str, list[Account]]], ids=str)
-def test_an_item_with_hidden_attributes_is_not_stored_within_another(kind: Any) -> None:
+def test_an_item_with_hidden_attributes_cannot_be_stored_within_another(kind: Any) -> None:
     cls = type("Snap", (), {"__annotations__": {"id": str, "user": kind}, "__module__": __name__})
     assert "digest of account" in faults(cls)["/user"]
 
 
-def test_an_item_that_everyone_reads_whole_may_be() -> None:
+def test_an_item_without_hidden_attributes_can_be_stored_within_another() -> None:
     cls = type("Snap", (), {"__annotations__": {"id": str, "user": Seen}, "__module__": __name__})
     assert stored(cls).__name__ == "Snap"
 
@@ -126,7 +126,7 @@ def test_narrow_types_have_values(type_: Any) -> None:
     stored(declared(x=type_))
 
 
-def test_a_schema_with_an_attribute_of_null_is_refused() -> None:
+def test_a_schema_with_an_attribute_of_null_is_rejected() -> None:
     attributes = tuple(
         AttributeSchema(id=name, name=name, type=one, optional=name == "x")
         for name, one in (("id", schema_types.String()), ("x", schema_types.Null()))

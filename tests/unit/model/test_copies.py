@@ -1,4 +1,4 @@
-"""Copies share nothing that can be changed."""
+"""Copies share no mutable value."""
 
 from __future__ import annotations
 

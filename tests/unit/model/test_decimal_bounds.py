@@ -39,23 +39,23 @@ BEYOND: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "message"), BEYOND)
-def test_a_decimal_beyond_its_bounds_is_refused_by_every_write(app: App, name: str, value: str, message: str) -> None:
+def test_a_decimal_out_of_bounds_is_rejected_by_every_write(app: App, name: str, value: str, message: str) -> None:
     store = app.store(Priced)
-    kept = store.create({"price": "1"})
+    existing = store.create({"price": "1"})
     item: Any = {"price": "1", name: value}
     writes: list[tuple[Callable[[], Any], str]] = [
         (lambda: store.create(item), f"/{name}"),
-        (lambda: store.update(kept.id, {name: value}), f"/{name}"),
+        (lambda: store.update(existing.id, {name: value}), f"/{name}"),
         (lambda: store.edit_batch([Create(item)]), f"/edits/0/item/{name}"),
     ]
     for write, path in writes:
         with pytest.raises(InvalidInput) as caught:
             write()
         assert [(fault.path, fault.message) for fault in caught.value.faults] == [(path, message)]
-    assert store.search().items == [kept]
+    assert store.search().items == [existing]
 
 
-def test_every_decimal_beyond_its_bounds_is_reported_at_once(app: App) -> None:
+def test_every_decimal_out_of_bounds_is_reported_at_once(app: App) -> None:
     with pytest.raises(InvalidInput) as caught:
         app.store(Priced).create({"price": "-1", "discount": "2"})
     assert [fault.path for fault in caught.value.faults] == ["/price", "/discount"]
@@ -67,13 +67,13 @@ def test_decimals_at_their_bounds_are_stored(app: App, value: str) -> None:
     assert app.store(Priced).read(item.id) == Priced(id=item.id, price=Decimal(value), discount=Decimal("0.1"))
 
 
-def test_a_filter_may_compare_with_a_decimal_beyond_the_bounds(app: App) -> None:
+def test_a_filter_may_compare_with_a_decimal_out_of_bounds(app: App) -> None:
     app.store(Priced).create({"price": "1"})
     assert app.store(Priced).count(Priced.price > Decimal(-5)) == 1
     assert app.store(Priced).count(Priced.price > Decimal("1000.001")) == 0
 
 
-def test_bounds_are_in_the_schema_and_hold_for_what_is_compiled_of_it() -> None:
+def test_bounds_are_in_the_schema_and_apply_to_the_compiled_schema() -> None:
     schema = meta_of(Priced).schema
     [price] = [one for one in schema.attributes if one.name == "price"]
     assert (price.type.ge, price.type.lt, price.type.multiple_of) == (0, 1000, 0.01)  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ def test_bounds_are_in_the_schema_and_hold_for_what_is_compiled_of_it() -> None:
 
 
 @pytest.mark.parametrize("meta", [Meta(le=1), Meta(ge=100), Meta(gt=0, lt=0.3), Meta(le=-7)])
-def test_the_example_of_a_bounded_decimal_keeps_to_its_bounds(meta: Meta) -> None:
+def test_the_example_of_a_bounded_decimal_is_within_its_bounds(meta: Meta) -> None:
     annotation, bounds = split_bounds(Annotated[Decimal, meta])
     [example] = msgspec.json.schema(annotation)["examples"]
 
@@ -118,7 +118,7 @@ class Checked(Struct):
     "inside",
     [list[Annotated[Decimal, Meta(ge=0)]], dict[str, Annotated[Decimal, Meta(gt=0)]], Bounded, list[Bounded], Tree],
 )
-def test_bounds_of_a_decimal_inside_a_list_or_an_object_stop_the_declaration_with_the_way_out(inside: Any) -> None:
+def test_bounds_of_a_decimal_inside_a_list_or_an_object_are_rejected_with_an_alternative(inside: Any) -> None:
     item = type("Listed", (), {"__annotations__": {"id": UUID, "prices": inside}})
     with pytest.raises(InvalidDeclaration) as caught:
         stored(item)

@@ -1,4 +1,4 @@
-"""No item has a name that the API derives from another one's: the declaration stops, with the way out."""
+"""A declaration rejects names that the API derives from another item, and proposes an alternative."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Color(enum.Enum):
 
 
 def item(name: str, access: Any = public) -> Any:
-    """A stored class of this name."""
+    """Return a stored class with this name."""
     return stored(access=access)(type(name, (), {"__annotations__": {"id": str, "color": Color, "tags": list[str]}}))
 
 
@@ -35,7 +35,7 @@ CUSTOMER = item("Customer")
 
 
 def schemas(app: App) -> tuple[set[str], set[str]]:
-    """The names of types in GraphQL and in OpenAPI."""
+    """Return the names of types in GraphQL and in OpenAPI."""
     known, followed = operations(app).values(), subscriptions(app.metas.values())
     texts = [sdl(known, appsync=appsync, subscriptions=followed) for appsync in (False, True)]
     graphql = {name for text in texts for name in re.findall(r"^(?:type|input|enum) (\w+)", text, re.MULTILINE)}
@@ -59,7 +59,7 @@ def test_the_table_has_every_derived_name() -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("first", [True, False], ids=["declared first", "declared last"])
-def test_an_item_with_a_derived_name_stops_the_declaration(suffix: str, first: bool) -> None:
+def test_an_item_with_a_derived_name_is_rejected(suffix: str, first: bool) -> None:
     both = [CUSTOMER, item("Customer" + suffix)]
     with pytest.raises(InvalidDeclaration) as caught:
         App("shop", items=both if first else both[::-1], url="memory://")
@@ -70,12 +70,12 @@ def test_an_item_with_a_derived_name_stops_the_declaration(suffix: str, first: b
 
 
 @pytest.mark.parametrize("name", ["Problem", "Fault", "Query", "String", "Mutation"])
-def test_an_item_with_a_name_of_the_api_stops_the_declaration(name: str) -> None:
+def test_an_item_with_a_name_of_the_api_is_rejected(name: str) -> None:
     with pytest.raises(InvalidDeclaration, match=f"/items/{name.lower()}: The API uses the name {name} itself"):
         App("shop", items=[item(name)], url="memory://")
 
 
-def test_two_items_of_one_type_stop_the_declaration() -> None:
+def test_two_items_with_one_type_name_are_rejected() -> None:
     with pytest.raises(InvalidDeclaration, match="Another item has the type Item2 in the API"):
         App(
             "shop",
@@ -86,7 +86,7 @@ def test_two_items_of_one_type_stop_the_declaration() -> None:
         )
 
 
-def test_the_way_out_works_and_items_that_no_surface_offers_need_none() -> None:
+def test_the_proposed_name_works_and_items_that_no_surface_offers_need_none() -> None:
     renamed = stored(name="purchase", access=public)(type("CustomerOrder", (), {"__annotations__": {"id": str}}))
     graphql, openapi = schemas(App("shop", items=[CUSTOMER, renamed], url="memory://"))
     assert {"PurchasePage", "CustomerOrder"} <= graphql
@@ -129,7 +129,7 @@ def test_openapi_renames_the_types_of_actions_that_are_named_like_derived_ones()
     assert "status" in components["Problem"]["properties"]
 
 
-def test_openapi_tells_a_class_from_the_item_of_the_same_name() -> None:
+def test_openapi_distinguishes_a_class_from_the_item_of_the_same_name() -> None:
     class Customer(msgspec.Struct):
         code: int
 
@@ -144,7 +144,7 @@ def test_openapi_tells_a_class_from_the_item_of_the_same_name() -> None:
     assert "color" in found["components"]["schemas"]["Customer"]["properties"]
 
 
-def test_openapi_tells_an_enum_from_an_item_of_the_same_name_and_another_class() -> None:
+def test_openapi_distinguishes_an_enum_from_an_item_of_the_same_name_and_another_class() -> None:
     kind = enum.Enum("Kind", {"ONE": "one"}, module=__name__)
     body = {"__annotations__": {"id": str, "kind": kind}}
     sort = stored(name="kind", access=public)(type("Sort", (), body))
@@ -162,7 +162,7 @@ def value_class(name: str, **fields: Any) -> Any:
     return msgspec.defstruct(name, list(fields.items()))
 
 
-def test_two_different_classes_of_one_name_stop_the_start_of_graphql_and_equal_ones_are_one_type() -> None:
+def test_two_different_classes_of_one_name_are_rejected_by_graphql_and_equal_ones_are_one_type() -> None:
     one, twin, other = value_class("Spot", x=int), value_class("Spot", x=int), value_class("Spot", y=int)
     same = App("spots", items=[with_value("First", one), with_value("Second", list[twin])], url="memory://")
     assert list(value_type_faults(same.metas, same.metas)) == []
@@ -186,7 +186,7 @@ def test_a_class_within_an_attribute_with_the_name_of_another_type_is_not_added(
             GraphqlEndpoint(App("shop", items=[CUSTOMER, holder], url="memory://"))
 
 
-def test_a_class_whose_values_stay_json_may_have_any_name() -> None:
+def test_a_class_whose_values_are_json_in_the_api_may_have_any_name() -> None:
     flat = msgspec.defstruct("Customer", [("x", int)], array_like=True)
     dashed = msgspec.defstruct("CustomerPage", [("two_words", int)], rename="kebab")
     fault = dict[str, value_class("Fault", x=int)]  # type: ignore[misc]
@@ -196,7 +196,7 @@ def test_a_class_whose_values_stay_json_may_have_any_name() -> None:
     GraphqlEndpoint(app)
 
 
-def test_a_schema_whose_type_differs_from_that_of_another_item_is_not_added_and_graphql_goes_on() -> None:
+def test_a_schema_whose_type_differs_from_that_of_another_item_is_not_added_and_graphql_still_works() -> None:
     app = App("spots", items=[with_value("First", value_class("Spot", x=int))], url="memory://")
     endpoint = GraphqlEndpoint(app)
     schema = with_value("Second", value_class("Spot", y=int)).__persisty__.schema

@@ -1,4 +1,4 @@
-"""Filters and orders as they are written on a class."""
+"""Filters and orders that attributes of a class build."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_orders_are_data() -> None:
     assert (Thing.name.asc(), Thing.name.desc()) == (OrderBy("name"), OrderBy("name", True))
 
 
-def test_a_filter_is_no_truth_value() -> None:
+def test_a_filter_has_no_truth_value() -> None:
     with pytest.raises(TypeError, match="parentheses"):
         bool(A)
     with pytest.raises(TypeError):
@@ -58,7 +58,7 @@ def test_a_filter_is_no_truth_value() -> None:
         _ = 1 < Thing.size < 3
 
 
-def test_attributes_say_their_names_and_can_be_keys_of_a_dict() -> None:
+def test_attributes_have_names_and_can_be_keys_of_a_dict() -> None:
     assert repr(Thing.name) == "<attribute name>"
     assert {Thing.name: 1}[Thing.name] == 1
 

@@ -52,7 +52,7 @@ class Event:
     owner: str = Attr(generator=SUBJECT)
 
 
-def test_uuid4_is_a_random_uuid_like_that_of_the_library() -> None:
+def test_uuid4_is_a_random_uuid_like_that_of_the_standard_library() -> None:
     made = [uuid4() for _ in range(2_000)]
     assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
     assert len(set(made)) == len(made)
@@ -69,7 +69,7 @@ def test_uuid7_has_the_layout_of_the_rfc() -> None:
     assert int(before * 1000) <= made.int >> 80 <= int(after * 1000) + 1
 
 
-def test_uuid7_sorts_by_time_and_repeats_none() -> None:
+def test_uuid7_sorts_by_time_and_never_repeats() -> None:
     made = [uuid7() for _ in range(2_000)]
     assert len(set(made)) == len(made)
     times = [one.int >> 64 for one in made]
@@ -83,7 +83,7 @@ def test_uuid7_generates_keys_and_texts() -> None:
     assert event.id.version == UUID(event.text_id).version == 7
 
 
-def test_a_sequence_numbers_items_and_leaves_those_alone_that_have_a_number() -> None:
+def test_a_sequence_numbers_only_items_without_a_number() -> None:
     store = App("tickets", items=[Ticket], url="memory://").store(Ticket)
     assert [store.create(Ticket()).number for _ in range(3)] == [1, 2, 3]
     assert store.create(Ticket(number=50)).number == 50
@@ -91,7 +91,7 @@ def test_a_sequence_numbers_items_and_leaves_those_alone_that_have_a_number() ->
     assert [one.item.number for one in results if one.item] == [4, 60, 5]
 
 
-def test_an_invalid_item_takes_no_number() -> None:
+def test_an_invalid_item_gets_no_number() -> None:
     store = App("tickets", items=[Ticket], url="memory://").store(Ticket)
     with pytest.raises(InvalidInput):
         store.create({"title": 1})
@@ -109,7 +109,7 @@ def test_only_whole_numbers_are_sequences() -> None:
     assert [fault.path for fault in caught.value.faults] == ["/name"]
 
 
-def test_the_subject_is_who_acts_in_this_thread() -> None:
+def test_the_subject_is_that_of_the_current_thread() -> None:
     store = App("tickets", items=[Ticket], url="memory://").store(Ticket)
     assert store.create(Ticket()).owner is None
     with acting_as("ann"):
@@ -123,7 +123,7 @@ def test_the_subject_is_who_acts_in_this_thread() -> None:
         assert found == [None]
 
 
-def test_an_item_that_needs_a_subject_is_not_created_without() -> None:
+def test_an_item_that_needs_a_subject_is_not_created_without_one() -> None:
     store = App("events", items=[Event], url="memory://").store(Event)
     with pytest.raises(InvalidInput) as caught:
         store.create(Event())
@@ -158,7 +158,7 @@ def test_a_generator_on_an_attribute_of_another_type_is_a_mistake(generator: Any
 
 @pytest.mark.parametrize("generator", [VERSION, SEQUENCE], ids=lambda one: one.name)
 @pytest.mark.parametrize("bound", [{"le": 2}, {"lt": 100}, {"ge": 5}, {"gt": 1}, {"multiple_of": 2}], ids=str)
-def test_a_bound_that_a_counter_passes_is_a_mistake(generator: Any, bound: dict[str, int]) -> None:
+def test_a_bound_that_a_counter_would_exceed_is_a_mistake(generator: Any, bound: dict[str, int]) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         _declared({"value": Annotated[int, Meta(**bound)]}, value=generator)
     assert [fault.path for fault in refused.value.faults] == ["/value"]

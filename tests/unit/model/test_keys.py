@@ -1,4 +1,4 @@
-"""Keys: one canonical text for each key, and no other text."""
+"""Keys have one canonical text each."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_a_key_reads_back_as_its_values(typed: tuple[Any, Any]) -> None:
 
 
 @given(st.sampled_from(sorted(CODECS, key=str)), st.data())
-def test_two_keys_have_two_texts(kinds: Any, data: st.DataObject) -> None:
+def test_different_keys_have_different_texts(kinds: Any, data: st.DataObject) -> None:
     a, b = (data.draw(st.tuples(*(KINDS[kind] for kind in kinds))) for _ in "ab")
     assume(a != b)
     assert CODECS[kinds].text(a) != CODECS[kinds].text(b)
 
 
 @given(st.sampled_from(sorted(CODECS, key=str)), st.text(max_size=30) | st.from_regex(r"[0-9a-fA-F~%T:Z.+-]{0,30}"))
-def test_a_text_that_parses_has_one_canonical_spelling(kinds: Any, text: str) -> None:
+def test_a_text_that_parses_has_one_canonical_form(kinds: Any, text: str) -> None:
     values = CODECS[kinds].parse(text)
     if values is not None:
         assert CODECS[kinds].parse(CODECS[kinds].text(values)) == values
@@ -88,7 +88,7 @@ def test_a_text_that_parses_has_one_canonical_spelling(kinds: Any, text: str) ->
         ),
     ],
 )
-def test_every_json_spelling_of_a_uuid_and_of_a_time_names_the_item(kinds: Any, text: str, canonical: str) -> None:
+def test_every_json_form_of_a_uuid_and_of_a_time_matches_the_item(kinds: Any, text: str, canonical: str) -> None:
     codec = CODECS[kinds]
     assert codec.parse(text) == codec.parse(canonical) != None  # noqa: E711
     assert codec.parse_all([text, canonical]) == [codec.parse(canonical)] * 2
@@ -122,11 +122,11 @@ def test_every_json_spelling_of_a_uuid_and_of_a_time_names_the_item(kinds: Any, 
         ((UUID, int, str), "~~"),
     ],
 )
-def test_texts_that_name_no_item(kinds: Any, text: str) -> None:
+def test_texts_that_are_no_keys(kinds: Any, text: str) -> None:
     assert CODECS[kinds].parse(text) is None
 
 
-def test_parts_that_look_alike_stay_apart() -> None:
+def test_similar_parts_give_different_keys() -> None:
     two = codec(str, str)
     texts = {two.text(values) for values in [("a~b", "c"), ("a", "b~c"), ("a%7Eb", "c"), ("a", "b%7Ec"), ("a b", "c")]}
     assert len(texts) == 5

@@ -1,4 +1,4 @@
-"""Attributes of nested objects: which there are, and what they give."""
+"""Attributes of nested objects: their names, types and values."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_nested_attributes_of_a_declaration() -> None:
     assert not [name for name in META.nested if name.startswith(("pair", "free"))]
 
 
-def test_a_class_within_itself_ends_there() -> None:
+def test_a_class_within_itself_has_no_further_nested_attributes() -> None:
     assert [name for name in META.nested if name.startswith("tree")] == ["tree.label", "tree.child"]
 
 
@@ -85,7 +85,7 @@ def test_attributes_of_the_class_build_filters_over_paths() -> None:
     assert Visit.place.name.is_null() == Compare("place.name", "null", True)  # type: ignore[union-attr]
 
 
-def test_a_field_that_there_is_not() -> None:
+def test_an_unknown_field_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         Visit.place.country  # type: ignore[union-attr]  # noqa: B018
     with pytest.raises(KeyError):
@@ -95,7 +95,7 @@ def test_a_field_that_there_is_not() -> None:
     assert caught.value.faults[0].path == "/where/place.country/eq"
 
 
-def test_values_on_the_way_may_be_null() -> None:
+def test_objects_around_a_nested_attribute_may_be_null() -> None:
     get = META.attribute("place.geo.lat").get
     assert get(Visit(id="a")) is None
     assert get(Visit(id="a", place=Place("Rome"))) is None
@@ -116,7 +116,7 @@ def test_values_are_checked_against_the_type_of_the_field() -> None:
         resolve_filter(META, Compare("place.geo", "eq", {}))
 
 
-def test_nothing_is_ordered_by_a_nested_attribute_and_nothing_assigned() -> None:
+def test_a_nested_attribute_cannot_be_ordered_by_or_assigned() -> None:
     from persisty.query.order import resolve_order
 
     with pytest.raises(InvalidQuery):

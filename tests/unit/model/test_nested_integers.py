@@ -1,4 +1,4 @@
-"""Integers inside lists, sets, dicts and objects have 64 bits, as attributes have."""
+"""Integers inside lists, sets, dicts and objects have 64 bits, like attributes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_appended_integers_have_64_bits() -> None:
         changes_of(meta_of(Shape), {"numbers": Append((2**63,))})
 
 
-def test_integers_of_64_bits_and_those_without_a_declared_type_are_taken() -> None:
+def test_integers_of_64_bits_and_those_without_a_declared_type_are_accepted() -> None:
     value = {
         "numbers": [MOST, -MOST - 1],
         "by_number": {MOST: "a"},

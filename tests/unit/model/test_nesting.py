@@ -1,4 +1,4 @@
-"""One bound on nesting: of a value, and of a text."""
+"""The limit on nesting of values and of JSON texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_value_within_the_bound_is_not_too_deep(levels: int) -> None:
 
 
 @pytest.mark.parametrize("levels", [MAX_NESTING + 1, 500, 100_000])
-def test_a_deeper_value_is_too_deep_whatever_its_neighbours_are(levels: int) -> None:
+def test_a_deeper_value_is_too_deep_among_any_other_values(levels: int) -> None:
     assert too_deep(lists(levels))
     assert too_deep({"a": [{}] * 100, "b": lists(levels - 1)})
 
@@ -36,7 +36,7 @@ def test_scalars_are_not_nested() -> None:
 
 @pytest.mark.parametrize("levels", [MAX_TEXT_NESTING + 1, 400, 990, 5_000, 500_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
-def test_a_text_that_is_nested_too_deeply_is_refused(levels: int, opening: str, closing: str) -> None:
+def test_a_text_that_is_nested_too_deeply_is_rejected(levels: int, opening: str, closing: str) -> None:
     text = opening * levels + ("1" if closing == "}" else "") + closing * levels
     with pytest.raises(TooDeep, match="at most 80 levels"):
         decode(text)
@@ -44,14 +44,14 @@ def test_a_text_that_is_nested_too_deeply_is_refused(levels: int, opening: str, 
         decode(text.encode(), msgspec.json.Decoder(Any).decode)
 
 
-def test_a_text_within_the_bound_is_read() -> None:
+def test_a_text_within_the_bound_is_decoded() -> None:
     text = "[" * MAX_TEXT_NESTING + "]" * MAX_TEXT_NESTING
     assert decode(text) == lists(MAX_TEXT_NESTING)
     assert decode('["' + "[" * 500 + '"]') == ["[" * 500]
     assert decode("[" + ",".join(["[]"] * 500) + "]") == [[]] * 500
 
 
-def test_brackets_show_what_is_shallow() -> None:
+def test_brackets_show_that_a_text_is_shallow() -> None:
     for text in (b"[{}]", b"[" + b"[{}]," * 500 + b"{}]", b'[{"a":[1]},"x]"]', b"[" * MAX_NESTING + b"]" * MAX_NESTING):
         assert surely_shallow(text)
     alternating = b'[{"a":' * 33 + b"1" + b"}]" * 33
@@ -61,6 +61,6 @@ def test_brackets_show_what_is_shallow() -> None:
     assert not surely_shallow(b'["' + b"[" * 100 + b'"]')  # which only its value shows
 
 
-def test_what_is_no_json_stays_the_decoders_error() -> None:
+def test_invalid_json_is_the_decoders_error() -> None:
     with pytest.raises(msgspec.DecodeError, match="truncated"):
         decode("[" * 5)

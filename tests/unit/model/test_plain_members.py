@@ -1,4 +1,4 @@
-"""Members of an enum of whole numbers are values of its attributes, as members of other enums are."""
+"""Members of integer enums are valid values of attributes, like members of other enums."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_members_are_created_changed_and_found(app: App) -> None:
     assert {one.id for one in store.search(Alarm.level.oneof([Level.LOW]))} == {"a", "b", "c"}
 
 
-def test_batches_take_members(app: App) -> None:
+def test_batches_accept_members(app: App) -> None:
     store = app.store(Alarm)
     done = store.edit_batch([Create(Alarm(id="d", level=Level.HIGH)), Update("d", {"level": Level.LOW})])
     assert [one.code for one in done] == ["ok", "ok"]
 
 
-def test_other_faults_are_still_named(app: App) -> None:
+def test_other_faults_are_still_reported(app: App) -> None:
     with pytest.raises(InvalidInput) as refused:
         app.store(Alarm).create({"id": 5, "level": Level.LOW})
     assert [fault.path for fault in refused.value.faults] == ["/id"]

@@ -1,4 +1,4 @@
-"""Schemas as data: what a class becomes, JSON both ways, the content hash, and compiling a document without the class."""
+"""Schemas as data: made from a class, converted to and from JSON, hashed, and compiled without the class."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Color(enum.StrEnum):
 
 
 class Line(Struct, rename="camel", omit_defaults=True):
-    """Refers to itself, has other names in JSON, and defaults of many types."""
+    """A class that refers to itself, with other names in JSON and defaults of many types."""
 
     next_line: Line | None = None
     drawn_at: datetime | None = None
@@ -115,7 +115,7 @@ MORNING = datetime(2026, 1, 1, tzinfo=UTC)
     former_names="trinket",
 )
 class Thing:
-    """Everything that a schema can say."""
+    """An item with every member of a schema."""
 
     name: Annotated[str, Meta(max_length=10, pattern="^[a-z]+$", description="Its name", examples=["a"])]
     rank: Annotated[int, Meta(ge=1, le=9)] = Attr(default=3, readable=scope("x"), former_names=("place", "position"))
@@ -160,7 +160,7 @@ def compiled() -> dict[str, Any]:
     return compile_schemas(document_from_json(text).schemas, SUPPLIED)
 
 
-def test_a_schema_reads_as_it_was_written_and_has_the_same_hash() -> None:
+def test_a_schema_is_read_as_it_was_written_and_has_the_same_hash() -> None:
     text = schema_to_json(META.schema)
     again = schema_from_json(text)
     assert schema_to_json(again) == text
@@ -168,7 +168,7 @@ def test_a_schema_reads_as_it_was_written_and_has_the_same_hash() -> None:
     assert len({again, META.schema}) == 1
 
 
-def test_a_schema_compiles_to_what_its_class_is() -> None:
+def test_a_schema_compiles_to_the_same_meta_as_its_class() -> None:
     made = compiled()["thing"]
     assert made.item is not Thing
     assert made.item.__name__ == "Thing"
@@ -224,7 +224,7 @@ def test_equal_types_of_several_schemas_are_one_type() -> None:
     assert metas["other"].attributes["color"].type is metas["thing"].attributes["color"].type
 
 
-def test_documentation_is_no_part_of_the_hash_and_all_else_is() -> None:
+def test_documentation_is_not_part_of_the_hash_and_everything_else_is() -> None:
     schema = META.schema
     assert msgspec.structs.replace(schema, description="Other words") == schema
     first, *others = schema.attributes
@@ -254,7 +254,7 @@ def test_the_hash_does_not_depend_on_the_order_of_members() -> None:
     assert schema_from_json(text).hash == META.schema.hash
 
 
-def test_an_attribute_keeps_its_id_when_it_is_renamed() -> None:
+def test_a_renamed_attribute_has_the_same_id() -> None:
     @stored
     class Renamed:
         id: UUID
@@ -264,7 +264,7 @@ def test_an_attribute_keeps_its_id_when_it_is_renamed() -> None:
     assert [one.id for one in meta_of(Renamed).schema.attributes] == ["id", "place", "place#2"]
 
 
-def test_two_functions_of_one_name_stay_apart() -> None:
+def test_two_functions_of_one_name_get_different_names() -> None:
     @stored
     class Twice:
         id: UUID
@@ -275,7 +275,7 @@ def test_two_functions_of_one_name_stay_apart() -> None:
     assert (made.a, made.b) == (1, 2)
 
 
-def test_what_a_schema_only_names_has_to_be_supplied() -> None:
+def test_objects_that_a_schema_only_names_must_be_supplied() -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         compile_schema(META.schema)
     assert [(fault.path, fault.found) for fault in refused.value.faults] == [
@@ -306,7 +306,7 @@ def several(document: Any) -> None:
     document["types"]["Line"]["fields"][0]["type"] = {"kind": "list", "items": []}
 
 
-def test_every_fault_of_a_document_is_told_with_its_path() -> None:
+def test_every_fault_of_a_document_is_reported_with_its_path() -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         schema_from_json(broken(several))
     assert [(fault.path, fault.found) for fault in refused.value.faults] == [
@@ -327,7 +327,7 @@ def test_every_fault_of_a_document_is_told_with_its_path() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nope", "[]", "5", b"\xff", "[" * 100_000, '{"persisty": 1}'])
-def test_what_is_no_schema_is_refused(text: str | bytes) -> None:
+def test_an_invalid_schema_is_rejected(text: str | bytes) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         schema_from_json(text)
     assert refused.value.faults
@@ -335,7 +335,7 @@ def test_what_is_no_schema_is_refused(text: str | bytes) -> None:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """The document with one value at a random place replaced, or left out."""
+    """Draw the document with one value at a random place replaced or left out."""
     document = json.loads(schema_to_json(META.schema))
     at: Any = document
     while True:
@@ -366,11 +366,11 @@ def compiles(text: str) -> bool:
 
 
 @given(mutated())
-def test_a_changed_document_compiles_or_is_refused_with_faults(text: str) -> None:
-    assert compiles(text) in (True, False)  # no other error comes out
+def test_a_mutated_document_compiles_or_is_rejected_with_faults(text: str) -> None:
+    assert compiles(text) in (True, False)  # no other error is raised
 
 
-def test_a_name_that_would_be_code_is_refused() -> None:
+def test_a_name_that_would_be_code_is_rejected() -> None:
     text = json.dumps(
         {
             "persisty": 1,
@@ -382,7 +382,7 @@ def test_a_name_that_would_be_code_is_refused() -> None:
         compile_schema(schema_from_json(text))
 
 
-def test_a_default_that_is_a_list_is_each_item_s_own() -> None:
+def test_each_item_has_its_own_copy_of_a_default_list() -> None:
     attribute = {"id": "tags", "name": "tags", "type": {"kind": "list"}, "default": {"kind": "value", "value": ["a"]}}
     key = {"id": "id", "name": "id", "type": {"kind": "string"}}
     schema = schema_from_json(json.dumps({"persisty": 1, "name": "x", "attributes": [key, attribute]}))
@@ -452,7 +452,7 @@ class Checked:
 CHECKING = {f"{__name__}.{one.__name__}": one for one in (Mood, Positive, Doubled, Span)}
 
 
-def test_a_class_that_checks_its_values_by_code_has_to_be_supplied() -> None:
+def test_a_class_that_checks_its_values_by_code_must_be_supplied() -> None:
     schema = schema_from_json(schema_to_json(meta_of(Checked).schema))
     assert {one.python for one in schema.types.values()} == {*CHECKING, None}
     with pytest.raises(InvalidDeclaration) as refused:
@@ -468,7 +468,7 @@ def test_a_class_that_checks_its_values_by_code_has_to_be_supplied() -> None:
             store.create({"id": "2", **wrong})
 
 
-def test_items_stored_before_a_class_had_checks_are_read() -> None:
+def test_items_that_were_stored_before_a_class_had_checks_can_be_read() -> None:
     now = meta_of(Checked).schema
     types = {name: msgspec.structs.replace(one, python=None) for name, one in now.types.items()}
     before = msgspec.structs.replace(now, types=types)

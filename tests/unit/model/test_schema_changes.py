@@ -1,4 +1,4 @@
-"""The differences between a stored schema and a declaration, each sorted by what it costs."""
+"""The differences between a stored schema and a declaration, each with its effect."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_effects_on_dynamodb_differ() -> None:
     assert found["attribute_renamed", "mileage"].effect == "slow"
 
 
-def test_a_removed_attribute_has_to_be_named() -> None:
+def test_a_removed_attribute_must_be_allowed_by_name() -> None:
     @stored(name="car", indexes=[Index("odometer"), Unique("plate")])
     class Less:
         id: str
@@ -119,7 +119,7 @@ def test_a_removed_attribute_has_to_be_named() -> None:
     )
 
 
-def test_what_stored_items_have_no_value_for_is_blocked_with_what_to_declare() -> None:
+def test_a_new_attribute_without_a_value_in_stored_items_is_blocked_with_a_remedy() -> None:
     found = changes()
     assert "declare a default" in (found["attribute_added", "owner"].blocked or "")
     assert found["attribute_added", "rank"].blocked is None
@@ -143,7 +143,7 @@ def test_a_type_without_conversion_is_blocked() -> None:
     assert "list cannot be converted to decimal" in (change.blocked or "")
 
 
-def test_an_old_attribute_that_stays_beside_its_new_name_is_dropped_by_name() -> None:
+def test_a_former_attribute_that_still_has_its_values_is_dropped_by_name() -> None:
     @stored(name="car")
     class Expanded:
         id: str

@@ -1,4 +1,4 @@
-"""`@stored`: what it makes of a class, and every mistake it reports."""
+"""`@stored`: the item that it makes from a class, and the mistakes that it reports."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_attributes_are_inferred_from_annotations(
     assert (one.creatable, one.updatable, one.generator) == (creatable, updatable, generator)
 
 
-def test_descriptions_and_defaults_are_kept() -> None:
+def test_descriptions_and_defaults_are_in_the_meta() -> None:
     assert META.attributes["name"].description == "what it is called"
     assert META.attributes["tags"].description == "labels"
     assert META.attributes["price"].default == Decimal("1.5")
@@ -147,7 +147,7 @@ def test_an_item_is_a_struct_with_the_methods_of_its_class() -> None:
         GardenTool()
 
 
-def test_items_decode_from_json_and_absent_values_stay_apart_from_the_filters_of_the_class() -> None:
+def test_items_decode_from_json_and_absent_values_are_not_the_expressions_of_the_class() -> None:
     tool = msgspec.json.decode(b'{"name": "rake", "line": {"a": {"x": 1}}}', type=GardenTool)
     assert tool.line == Line(Point(1))
     assert tool.version is UNSET
@@ -156,7 +156,7 @@ def test_items_decode_from_json_and_absent_values_stay_apart_from_the_filters_of
         msgspec.json.decode(b'{"name": "rake", "colour": "red"}', type=GardenTool)
 
 
-def test_bare_and_called_decorators_keys_and_names() -> None:
+def test_the_decorator_works_with_and_without_arguments() -> None:
     @stored
     class Plain:
         id: UUID
@@ -171,7 +171,7 @@ def test_bare_and_called_decorators_keys_and_names() -> None:
     assert meta_of(Keyed).key_of(Keyed(a=7, b="x")) == "x~7"
 
 
-def test_generated_says_what_convention_means() -> None:
+def test_generated_selects_the_generator_by_convention() -> None:
     @stored
     class Written:
         id: UUID = GENERATED
@@ -181,7 +181,7 @@ def test_generated_says_what_convention_means() -> None:
     assert meta_of(Written).attributes["created_at"].generator is CREATED
 
 
-def test_flags_can_be_said() -> None:
+def test_flags_can_be_declared() -> None:
     @stored
     class Said:
         id: str = Attr(generator=UUID4_TEXT, creatable=False)
@@ -262,7 +262,7 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         lambda: declare({**ID, "a": Annotated[int, Meta(ge=1)]}, {"a": 0}),
         [("/a", "breaks its own type")],
     ),
-    "default that no engine keeps": (lambda: declare({**ID, "a": float}, {"a": float("inf")}), [("/a", "breaks its own type")]),
+    "default that no engine stores": (lambda: declare({**ID, "a": float}, {"a": float("inf")}), [("/a", "breaks its own type")]),
     "default none": (lambda: declare({**ID, "a": int}, {"a": None}), [("/a", "not optional")]),
     "mutable default": (lambda: declare({**ID, "a": list}, {"a": []}), [("/a", "mutable default")]),
     "mutable object as default": (lambda: declare({**ID, "a": Line}, {"a": Line(Point(1))}), [("/a", "mutable default")]),
@@ -301,12 +301,12 @@ MISTAKES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_every_mistake_is_reported_at_once(name: str) -> None:
-    make, wanted = MISTAKES[name]
+    make, expected = MISTAKES[name]
     with pytest.raises(InvalidDeclaration) as caught:
         make()
     found = caught.value.faults
-    assert [fault.path for fault in found] == [path for path, _ in wanted], caught.value
-    assert all(part in fault.message for fault, (_, part) in zip(found, wanted, strict=True)), caught.value
+    assert [fault.path for fault in found] == [path for path, _ in expected], caught.value
+    assert all(part in fault.message for fault, (_, part) in zip(found, expected, strict=True)), caught.value
     assert "Wrong cannot be stored" in str(caught.value)
 
 
@@ -324,7 +324,7 @@ def test_recursive_nested_types_are_stored() -> None:
     assert msgspec.json.decode(msgspec.json.encode(tool.line), type=Line) == tool.line
 
 
-def test_literals_are_text_or_numbers_that_have_few_values() -> None:
+def test_literals_are_text_or_numbers_with_some_values() -> None:
     @stored(key=("size", "grade"), indexes=[Index("grade")])
     class Shirt:
         size: Literal["s", "m"]

@@ -1,4 +1,4 @@
-"""The one reader of annotations: what the description of each type says."""
+"""The descriptions of annotations."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_stored_item_is_recognised_by_its_class() -> None:
     assert item_of(found.classes["LetterResultPage"]) is None
 
 
-def test_a_description_goes_with_the_item_that_its_annotation_names() -> None:
+def test_a_description_is_freed_with_the_item_that_its_annotation_names() -> None:
     @stored
     class Passing:
         id: str
@@ -197,7 +197,7 @@ def test_a_description_goes_with_the_item_that_its_annotation_names() -> None:
     assert any(described(annotation) is one for one in compiled.values())
 
 
-def test_an_annotation_that_msgspec_refuses_is_only_named() -> None:
+def test_an_annotation_that_msgspec_rejects_is_only_named() -> None:
     assert isinstance(described(list[Person | Note]).type, forms.Python)
 
 
@@ -207,7 +207,7 @@ def test_alternatives_are_flat_and_without_null() -> None:
     assert (arms(forms.Null()), is_nullable(forms.Integer())) == ((), False)
 
 
-def test_a_schema_only_names_the_classes_that_it_could_not_make_again() -> None:
+def test_a_schema_only_names_the_classes_that_it_cannot_rebuild() -> None:
     @stored
     class Mixed:
         id: str
@@ -220,7 +220,7 @@ def test_a_schema_only_names_the_classes_that_it_could_not_make_again() -> None:
     assert kinds == [forms.String, forms.Python, forms.Python, forms.Named]
 
 
-def test_docs_and_omittable_fields_survive_the_way_through_json() -> None:
+def test_docs_and_omittable_fields_survive_a_json_round_trip() -> None:
     schema = schema_from_json(schema_to_json(Letter.__persisty__.schema))  # type: ignore[attr-defined]
     made = compile_schema(schema)
     found = described(made.attributes["to"].type, made)

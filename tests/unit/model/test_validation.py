@@ -1,4 +1,4 @@
-"""From what a caller gives to what a store keeps, and every fault on the way."""
+"""Validation converts the input of a caller to the stored form, and reports every fault."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def faults(call: Any) -> list[Fault]:
     return list(caught.value.faults)
 
 
-def test_a_new_item_is_complete_and_of_one_moment() -> None:
+def test_a_new_item_is_complete_with_equal_timestamps() -> None:
     before = datetime.now(UTC)
     item = new_item(META, GOOD)
     assert isinstance(item, Order)
@@ -59,14 +59,14 @@ def test_a_new_item_is_complete_and_of_one_moment() -> None:
     assert (item.lines, item.note, item.total, item.secret) == ([], None, Decimal(0), "s")
 
 
-def test_what_is_given_is_not_generated() -> None:
+def test_given_values_are_not_generated() -> None:
     key, moment = uuid4(), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
     item = new_item(META, {**GOOD, "id": str(key), "created_at": moment, "version": 7})
     assert (item.id, item.created_at, item.version) == (key, moment, 7)
     assert item.created_at.tzinfo is UTC
 
 
-def test_an_item_and_a_mapping_give_the_same_and_the_given_item_is_left_alone() -> None:
+def test_an_item_and_a_mapping_give_the_same_item_and_the_given_item_is_not_changed() -> None:
     given = Order(email="a@b", lines=[Line("x")], total=Decimal("1.50"))
     item = new_item(META, given)
     assert item is not given
@@ -76,7 +76,7 @@ def test_an_item_and_a_mapping_give_the_same_and_the_given_item_is_left_alone() 
     assert given.id is msgspec.UNSET
 
 
-def test_every_fault_has_its_path_what_was_expected_and_what_was_found() -> None:
+def test_every_fault_has_its_path_and_the_expected_and_found_values() -> None:
     found = faults(
         lambda: new_item(
             META,
@@ -120,7 +120,7 @@ def test_only_items_and_mappings_are_items(given: Any) -> None:
     assert (fault.path, fault.expected) == ("/item", "object")
 
 
-def test_a_client_gives_only_what_it_may() -> None:
+def test_a_client_may_set_only_its_own_attributes() -> None:
     given = {**GOOD, "id": str(uuid4()), "secret": "x", "version": 3, "created_at": "2026-01-01T00:00:00Z", "rate": -1}
     assert {fault.path for fault in faults(lambda: new_item(META, given, may=attrgetter("creatable")))} == {
         "/secret",
@@ -135,7 +135,7 @@ def test_a_client_gives_only_what_it_may() -> None:
     assert new_item(META, {**GOOD, "id": str(uuid4())}, may=attrgetter("creatable")).secret == "s"
 
 
-def test_changes_are_typed_and_joined_by_what_every_update_changes() -> None:
+def test_changes_are_typed_and_joined_with_generated_changes() -> None:
     found = changes_of(META, {"note": None, "total": "2.50", "lines": [{"sku": "x"}]})
     assert found.pop("updated_at") <= datetime.now(UTC)
     assert found == {"note": None, "total": Decimal("2.5"), "lines": [Line("x")], "version": Add(1)}
@@ -143,7 +143,7 @@ def test_changes_are_typed_and_joined_by_what_every_update_changes() -> None:
     assert changes_of(META, {"version": 9})["version"] == 9
 
 
-def test_all_faults_of_changes_at_once() -> None:
+def test_all_faults_of_changes_are_reported_at_once() -> None:
     found = faults(lambda: changes_of(META, {"id": uuid4(), "email": None, "rate": 0.0, "wrong": 1}, "/changes"))
     assert [fault.path for fault in found] == ["/changes/id", "/changes/email", "/changes/rate", "/changes/wrong"]
     [fault] = faults(lambda: changes_of(META, ["note"], "/changes"))
@@ -199,7 +199,7 @@ def test_generators_run_in_their_phases() -> None:
     assert calls == ["create", "update"]
 
 
-def test_a_generator_that_makes_something_invalid_is_told() -> None:
+def test_an_invalid_generated_value_is_reported() -> None:
     @stored
     class Thing:
         id: str
@@ -247,7 +247,7 @@ TOGETHER: list[tuple[bool, list[dict[str, Any]]]] = [
 
 
 @pytest.mark.parametrize(("together", "given"), TOGETHER)
-def test_changes_of_several_items_are_those_of_each(together: bool, given: list[dict[str, Any]]) -> None:
+def test_changes_of_several_items_equal_those_of_each(together: bool, given: list[dict[str, Any]]) -> None:
     found = changes_of_all(META, given)
     assert (found is not None) == together
     if found is not None:
@@ -280,7 +280,7 @@ MADE = ("id", "created_at", "updated_at")
 
 
 @pytest.mark.parametrize(("together", "given"), ITEMS)
-def test_several_new_items_are_those_of_each(together: bool, given: list[Any]) -> None:
+def test_several_new_items_equal_those_made_one_by_one(together: bool, given: list[Any]) -> None:
     before = [one.copy() if isinstance(one, dict) else one for one in given]
     found = new_items(META, given)
     assert given == before

@@ -1,4 +1,4 @@
-"""Aggregates: what can be asked, and local evaluation against plain Python."""
+"""Aggregates: their validation, and local evaluation compared with plain Python."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_one_group_of_everything(items: list[Thing]) -> None:
 
 
 @given(st.lists(things, max_size=20))
-def test_groups_come_in_the_order_of_their_values_with_null_last(items: list[Thing]) -> None:
+def test_groups_are_in_the_order_of_their_values_with_null_last(items: list[Thing]) -> None:
     groups = evaluated(items, COUNT, by=("color", "size"))
     counts: dict[Any, int] = {}
     for one in items:
@@ -86,13 +86,13 @@ def test_sums_of_decimals_are_exact_and_means_have_38_digits() -> None:
 @pytest.mark.parametrize(
     ("prices", "total"), [(("1.5", "1.50"), "3"), (("0.5", "-0.5"), "0"), (("1E+37", "1E+37"), "2" + "0" * 37)]
 )
-def test_a_sum_is_spelled_as_a_decimal_that_is_stored(prices: tuple[str, ...], total: str) -> None:
+def test_a_sum_is_normalised_like_a_stored_decimal(prices: tuple[str, ...], total: str) -> None:
     items = [Thing(shelf="s", id=ID, price=Decimal(price)) for price in prices]
     [group] = evaluated(items, Aggregate("sum", "price"))
     assert str(group.values[0]) == total
 
 
-def test_a_mean_may_be_smaller_than_any_number_that_is_stored() -> None:
+def test_a_mean_may_be_smaller_than_any_stored_number() -> None:
     items = [Thing(shelf="s", id=ID, price=price) for price in (Decimal("1E-130"), Decimal(0), Decimal(0))]
     [group] = evaluated(items, Aggregate("avg", "price"))
     assert str(group.values[0]) == "3.3333333333333333333333333333333333333E-131"
@@ -115,13 +115,13 @@ def test_a_mean_is_measured_once_with_its_sum_and_count() -> None:
         ("size", "Not an aggregate"),
     ],
 )
-def test_what_cannot_be_asked(asked: Any, message: str) -> None:
+def test_invalid_aggregates_are_rejected(asked: Any, message: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         resolve_aggregates(META.attributes, [COUNT, asked])
     assert [(fault.path, fault.message) for fault in caught.value.faults] == [("/aggregates/1", message)]
 
 
-def test_nothing_asked_and_groups_by_what_has_no_order() -> None:
+def test_empty_aggregates_and_groups_by_unordered_attributes_are_rejected() -> None:
     store = App("things", items=[Thing], url="memory://").store(Thing)
     for ask in (store.aggregate, lambda: store.aggregate(COUNT, by="extra"), lambda: store.count_by("nope")):
         with pytest.raises(InvalidQuery):

@@ -1,4 +1,4 @@
-"""Cursors and the positions they carry."""
+"""Cursors and their positions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FILTERS = st.sampled_from(
 
 
 @given(ROW, ORDERS, FILTERS)
-def test_a_position_comes_back_exactly(row: dict[str, Any], order: tuple[OrderBy, ...], where: Any) -> None:
+def test_a_position_is_decoded_exactly(row: dict[str, Any], order: tuple[OrderBy, ...], where: Any) -> None:
     resolved = resolve_filter(META, where)
     position = position_of(META, order, new_item(META, row))
     cursor = encode_cursor(META, resolved, order, position)
@@ -63,7 +63,7 @@ def test_a_position_comes_back_exactly(row: dict[str, Any], order: tuple[OrderBy
 
 
 @given(ROW, ORDERS, ORDERS, FILTERS, FILTERS)
-def test_a_cursor_is_of_one_query(row: dict[str, Any], order: Any, other: Any, where: Any, elsewhere: Any) -> None:
+def test_a_cursor_belongs_to_one_query(row: dict[str, Any], order: Any, other: Any, where: Any, elsewhere: Any) -> None:
     a, b = resolve_filter(META, where), resolve_filter(META, elsewhere)
     cursor = encode_cursor(META, a, order, position_of(META, order, new_item(META, row)))
     if (a, order) == (b, other):
@@ -73,7 +73,7 @@ def test_a_cursor_is_of_one_query(row: dict[str, Any], order: Any, other: Any, w
             decode_cursor(META, b, other, cursor)
 
 
-def test_a_cursor_is_of_one_store() -> None:
+def test_a_cursor_belongs_to_one_store() -> None:
     @stored(name="other")
     class Other:
         id: UUID
@@ -91,13 +91,13 @@ def test_garbage_is_rejected_as_a_cursor(cursor: str) -> None:
 
 
 @pytest.mark.parametrize("cursor", [None, 5, b"x", ["x"]], ids=repr)
-def test_what_is_no_text_is_no_cursor(cursor: Any) -> None:
+def test_a_cursor_that_is_not_text_is_rejected(cursor: Any) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(META, ALL, (), cursor)
 
 
 @given(st.lists(ROW, min_size=2, max_size=8, unique_by=lambda row: (row["shelf"], row["id"])), ORDERS.filter(bool))
-def test_beyond_a_position_lie_exactly_the_items_sorted_after_it(rows: list[dict[str, Any]], order: Any) -> None:
+def test_beyond_matches_exactly_the_items_after_the_position(rows: list[dict[str, Any]], order: Any) -> None:
     items = sorted((new_item(META, row) for row in rows), key=sort_key(META, order))
     for a, b in pairwise(items):
         assert sort_key(META, order)(a) < sort_key(META, order)(b)

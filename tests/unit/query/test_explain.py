@@ -7,9 +7,11 @@ from persisty.model.expressions import ALL, Compare
 from persisty.query.explain import Explanation
 
 
-def test_an_explanation_reads_line_by_line_and_leaves_out_what_there_is_nothing_to_tell_of() -> None:
-    told = Explanation("dynamodb", "index", "by-owner", ("owner = a", "at < b"), ALL, Compare("size", "gt", 5), "local")
-    assert str(told).splitlines() == [
+def test_an_explanation_has_a_line_for_each_known_field() -> None:
+    explanation = Explanation(
+        "dynamodb", "index", "by-owner", ("owner = a", "at < b"), ALL, Compare("size", "gt", 5), "local"
+    )
+    assert str(explanation).splitlines() == [
         "dynamodb:       index",
         "by              by-owner",
         "keys            owner = a, at < b",

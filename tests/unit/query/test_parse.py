@@ -27,7 +27,7 @@ KEY = str(UUID(int=1))
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         (None, ALL),
         ({}, ALL),
@@ -70,8 +70,8 @@ KEY = str(UUID(int=1))
     ],
     ids=str,
 )
-def test_json_filters(given: Any, wanted: Filter) -> None:
-    assert filter_of_json(META, given) == resolve_filter(META, wanted)
+def test_json_filters(given: Any, expected: Filter) -> None:
+    assert filter_of_json(META, given) == resolve_filter(META, expected)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_any_json_is_a_filter_or_has_faults(given: Any) -> None:
+def test_any_json_is_a_filter_or_raises_faults(given: Any) -> None:
     assert is_filter_or_faults(lambda: filter_of_json(META, given))
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         ([], ALL),
         ([("count", "1")], T.count == 1),
@@ -203,8 +203,8 @@ def test_any_json_is_a_filter_or_has_faults(given: Any) -> None:
     ],
     ids=str,
 )
-def test_parameters(given: Any, wanted: Filter) -> None:
-    assert filter_of_parameters(META, given) == resolve_filter(META, wanted)
+def test_parameters(given: Any, expected: Filter) -> None:
+    assert filter_of_parameters(META, given) == resolve_filter(META, expected)
 
 
 def test_every_fault_of_parameters() -> None:
@@ -228,7 +228,7 @@ def test_every_fault_of_parameters() -> None:
         )
     )
 )
-def test_any_parameters_are_a_filter_or_have_faults(given: list[tuple[str, str]]) -> None:
+def test_any_parameters_are_a_filter_or_raise_faults(given: list[tuple[str, str]]) -> None:
     assert is_filter_or_faults(lambda: filter_of_parameters(META, given))
 
 
@@ -240,7 +240,7 @@ def test_any_parameters_are_a_filter_or_have_faults(given: list[tuple[str, str]]
         {"not": {"or": [{"and": [{}] * 500}] * 500}},
     ],
 )
-def test_a_filter_that_is_too_large_is_refused_before_it_is_built(given: dict[str, Any]) -> None:
+def test_a_filter_that_is_too_large_is_rejected_before_it_is_built(given: dict[str, Any]) -> None:
     begun = process_time()
     with pytest.raises(InvalidQuery) as caught:
         filter_of_json(META, given)

@@ -1,4 +1,4 @@
-"""The normal form of filters and orders, and every fault on the way to it."""
+"""The normal form of filters and orders, and the faults of invalid ones."""
 
 from __future__ import annotations
 
@@ -79,11 +79,11 @@ NORMAL: dict[str, tuple[Any, Filter]] = {
 
 @pytest.mark.parametrize("name", NORMAL)
 def test_the_normal_form(name: str) -> None:
-    where, wanted = NORMAL[name]
+    where, expected = NORMAL[name]
     found = resolve(where)
-    assert found == wanted
+    assert found == expected
     assert resolve(found) == found
-    assert type(getattr(found, "value", None)) is type(getattr(wanted, "value", None))
+    assert type(getattr(found, "value", None)) is type(getattr(expected, "value", None))
 
 
 COMPARISONS = st.one_of(
@@ -131,18 +131,18 @@ def is_normal(where: Filter, top: bool = True) -> bool:
 
 
 @given(FILTERS)
-def test_every_filter_comes_into_normal_form(where: Filter) -> None:
+def test_every_filter_has_a_normal_form(where: Filter) -> None:
     assert is_normal(resolve(where))
 
 
 @given(FILTERS)
-def test_a_filter_and_its_negation_share_out_all_items(where: Filter) -> None:
+def test_a_filter_and_its_negation_partition_all_items(where: Filter) -> None:
     holds, fails = matcher(META, resolve(where)), matcher(META, resolve(~where))
     assert all(holds(item) != fails(item) for item in ITEMS)
 
 
 @given(FILTERS, FILTERS)
-def test_connectives_mean_what_they_say(a: Filter, b: Filter) -> None:
+def test_connectives_have_their_meaning(a: Filter, b: Filter) -> None:
     test_a, test_b, both, either = (matcher(META, resolve(one)) for one in (a, b, a & b, a | b))
     for item in ITEMS:
         assert both(item) == (test_a(item) and test_b(item))
@@ -168,12 +168,12 @@ def test_every_fault_of_a_filter_at_once_with_its_path() -> None:
 
 
 @pytest.mark.parametrize("where", [True, "x", {"count": 1}, Filter(), A & "x"], ids=repr)
-def test_what_is_no_filter(where: Any) -> None:
+def test_values_that_are_not_filters_are_rejected(where: Any) -> None:
     with pytest.raises(InvalidQuery):
         resolve(where)
 
 
-def test_operators_that_a_kind_does_not_have_are_told_with_those_it_has() -> None:
+def test_an_operator_that_a_kind_lacks_is_reported_with_those_that_it_has() -> None:
     for where in (T.color > Color.RED, T.done >= True, T.extra == {}, T.count.startswith("1"), T.blob.contains("x")):
         with pytest.raises(InvalidQuery) as caught:
             resolve(where)
@@ -207,10 +207,10 @@ def test_every_fault_of_an_order_at_once_with_its_path() -> None:
 
 
 def test_sort_keys_put_nulls_last_in_both_directions() -> None:
-    for descending, wanted in ((False, [0, 1, 3, None]), (True, [3, 1, 0, None])):
+    for descending, expected in ((False, [0, 1, 3, None]), (True, [3, 1, 0, None])):
         key = sort_key(META, (OrderBy("size", descending),))
         found = list(dict.fromkeys(item.size for item in sorted(ITEMS, key=key)))
-        assert found == wanted
+        assert found == expected
 
 
 def test_a_text_query_is_a_condition_for_each_word_over_every_text() -> None:

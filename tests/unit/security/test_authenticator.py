@@ -1,4 +1,4 @@
-"""The authenticator as settings make it: what stops a start, where secrets come from, what is remembered."""
+"""The authenticator of the settings: invalid settings, the source of secrets, and the cache of tokens."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def app_of(access: Any, stage: str, **attributes: Any) -> App:
         (public, {"readable": scope("admin")}, True),
     ],
 )
-def test_a_missing_secret_stops_a_production_start_if_rules_look_at_callers(
+def test_a_missing_secret_stops_a_production_start_if_rules_depend_on_callers(
     access: Any, attributes: dict[str, Any], needed: bool
 ) -> None:
     for stage in sorted(LOCAL_STAGES):
@@ -87,7 +87,7 @@ def test_a_missing_secret_stops_a_production_start_if_rules_look_at_callers(
         assert repr(live.authenticator) == "Authenticator()"
 
 
-def test_the_environment_says_whom_an_app_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_configures_the_issuers_that_an_app_trusts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     monkeypatch.setenv("PERSISTY_TOKEN_AUDIENCE", f"other,{tokens.AUDIENCE}")
     app = app_of(Access(read=authenticated), "prod")
@@ -112,21 +112,21 @@ def test_the_environment_says_whom_an_app_trusts(monkeypatch: pytest.MonkeyPatch
         {"secret": tokens.SECRET, "token_secret_arn": "arn:aws:ssm:eu-west-1:1:parameter/x"},
     ],
 )
-def test_settings_that_make_no_sense_stop_a_start_and_show_no_secret(said: dict[str, str]) -> None:
+def test_invalid_settings_stop_a_start_and_show_no_secret(said: dict[str, str]) -> None:
     for stage in ("dev", "prod"):
         with pytest.raises(InvalidDeclaration) as refused:
             of(stage, needed=False, **said)
         assert said.get("secret", "\0") not in str(refused.value)
 
 
-def test_a_file_holds_the_secret_or_a_key(tmp_path: Path) -> None:
+def test_a_file_contains_the_secret_or_a_key(tmp_path: Path) -> None:
     for name, text in (("secret", tokens.SECRET), ("key", tokens.private_pem("ec"))):
         (tmp_path / name).write_text(text)
         here = of(token_key_file=str(tmp_path / name))
         assert here.caller(here.token(Caller("ann"))).subject == "ann"
 
 
-def test_nothing_that_is_printed_or_told_has_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_output_or_error_contains_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERSISTY_TOKEN_SECRET", tokens.SECRET)
     here = of(secret=tokens.SECRET)
     shown = [
@@ -142,7 +142,7 @@ def test_nothing_that_is_printed_or_told_has_the_secret(monkeypatch: pytest.Monk
     assert settings.token_secret({"PERSISTY_TOKEN_SECRET": ""}) is None
 
 
-def test_without_anything_configured_no_token_counts_and_none_is_made() -> None:
+def test_without_configuration_every_token_is_rejected_and_none_is_made() -> None:
     here = of("dev")
     assert here.authenticate({}) is ANONYMOUS
     with pytest.raises(Unauthenticated):
@@ -151,7 +151,7 @@ def test_without_anything_configured_no_token_counts_and_none_is_made() -> None:
         here.token(Caller("ann"))
 
 
-def test_a_laptop_makes_up_a_secret_once_with_a_warning_that_does_not_tell_it(
+def test_a_laptop_generates_a_secret_once_with_a_warning_that_does_not_show_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert make_local()
@@ -167,13 +167,13 @@ def test_a_laptop_makes_up_a_secret_once_with_a_warning_that_does_not_tell_it(
     assert sorted(one.name for one in (tmp_path / ".persisty").iterdir()) == [".gitignore", "token-secret"]
 
 
-def test_a_secret_that_was_made_up_counts_in_no_other_stage() -> None:
+def test_a_generated_secret_is_not_used_in_another_stage() -> None:
     make_local()
     with pytest.raises(InvalidDeclaration):
         of("prod")
 
 
-def test_of_processes_that_make_one_up_at_once_all_have_the_same(tmp_path: Path) -> None:
+def test_concurrent_processes_generate_the_same_secret(tmp_path: Path) -> None:
     made: list[bool] = []
     threads = [threading.Thread(target=lambda: made.append(make_local(tmp_path))) for _ in range(8)]
     for thread in threads:
@@ -183,7 +183,7 @@ def test_of_processes_that_make_one_up_at_once_all_have_the_same(tmp_path: Path)
     assert sorted(made) == [False] * 7 + [True]
 
 
-def test_none_is_made_up_where_one_is_configured_or_outside_of_a_laptop(
+def test_no_secret_is_generated_if_one_is_configured_or_on_a_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ensure(settings.Settings(), "prod")
@@ -203,9 +203,7 @@ def aws(credentials: None) -> Iterator[None]:
         yield
 
 
-def test_a_secret_that_aws_keeps_is_read_once_when_a_token_first_needs_it(
-    aws: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_in_aws_is_read_once_at_the_first_token(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = boto3.client("secretsmanager", region_name="eu-west-1")
     parameters = boto3.client("ssm", region_name="eu-west-1")
     arns = [manager.create_secret(Name="tokens", SecretString=tokens.SECRET)["ARN"]]
@@ -232,7 +230,9 @@ def test_a_secret_that_aws_keeps_is_read_once_when_a_token_first_needs_it(
         assert tokens.SECRET not in repr(here)
 
 
-def test_a_secret_that_aws_does_not_give_is_no_fault_of_the_caller(aws: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_that_cannot_be_read_from_aws_is_not_the_callers_error(
+    aws: None, caplog: pytest.LogCaptureFixture
+) -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:nothing-abcdef"
     with pytest.raises(BackendUnavailable) as raised:
         of(token_secret_arn=arn).caller(tokens.own())
@@ -263,7 +263,7 @@ class Counted:
         return self.here.authenticate({"authorization": f"Bearer {token}"})
 
 
-def test_a_token_is_verified_once_and_remembered_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_verified_once_and_cached_until_it_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     counted, token = Counted(monkeypatch), tokens.own(exp=tokens.now() + 100)
     header = {"authorization": f"Bearer {token}"}
     assert not counted.here.ready(header)
@@ -277,7 +277,7 @@ def test_a_token_is_verified_once_and_remembered_until_it_expires(monkeypatch: p
     assert counted.verified == 2
 
 
-def test_a_token_is_not_remembered_for_longer_than_a_key_may_outlive_its_issuer_s_word(
+def test_a_token_is_not_cached_longer_than_a_withdrawn_key_is_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted, token = Counted(monkeypatch), tokens.own(exp=tokens.now() + 10**6)
@@ -287,7 +287,7 @@ def test_a_token_is_not_remembered_for_longer_than_a_key_may_outlive_its_issuer_
     assert counted.verified == 2
 
 
-def test_no_more_tokens_are_remembered_than_is_said_and_none_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_tokens_is_bounded_and_contains_no_token_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     given = [tokens.own(number=number) for number in range(MAX_CACHED + 5)]
     for token in given:
@@ -300,7 +300,7 @@ def test_no_more_tokens_are_remembered_than_is_said_and_none_as_it_is(monkeypatc
     assert counted.verified == MAX_CACHED + 6
 
 
-def test_what_was_refused_is_never_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_tokens_are_never_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
     for _ in range(3):
         with pytest.raises(Unauthenticated):

@@ -1,4 +1,4 @@
-"""Tokens, headers, key sets and events as nobody would write them: refused as such, never an internal error, never a caller."""
+"""Malformed tokens, headers, key sets and events are rejected. They never cause an internal error or give a caller."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ payloads = st.builds(
 
 @st.composite
 def bent(draw: st.DrawFn) -> str:
-    """A good token with some characters changed, put in, taken out, or its parts in another order."""
+    """Draw a valid token with some characters changed, inserted or removed, or with its parts in another order."""
     token = draw(st.sampled_from(GOOD))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(token)))
@@ -130,7 +130,7 @@ def refuses(token: str) -> None:
 
 
 @given(bent())
-def test_a_token_that_was_changed_is_refused(token: str) -> None:
+def test_a_changed_token_is_rejected(token: str) -> None:
     if token in GOOD:
         assert HERE.caller(token).subject == "ann"
     else:
@@ -142,24 +142,24 @@ def test_a_token_that_was_changed_is_refused(token: str) -> None:
     payloads,
     st.binary(max_size=80) | st.sampled_from([urlsafe_b64decode(one.split(".")[2] + "==") for one in GOOD]),
 )
-def test_a_token_that_somebody_made_up_is_refused(header: Any, payload: Any, signature: bytes) -> None:
+def test_a_forged_token_is_rejected(header: Any, payload: Any, signature: bytes) -> None:
     refuses(f"{tokens.part(header)}.{tokens.part(payload)}.{tokens.part(signature)}")
 
 
 @cache
 def stolen() -> tuple[bytes, ...]:
-    """Secrets that everybody knows: none, and the public keys as a file has them."""
+    """Return public secrets: the empty one, and the texts of the public keys."""
     keys = [tokens.public_pem(name).encode() for name in ("rsa", "ec")]
     return (b"", b"secret", *keys, *(key.strip() for key in keys), json.dumps(tokens.jwk("rsa")).encode())
 
 
 @given(headers, payloads, st.sampled_from(range(7)))
-def test_a_token_that_is_signed_with_what_everybody_knows_is_refused(header: Any, payload: Any, secret: int) -> None:
+def test_a_token_signed_with_a_public_secret_is_rejected(header: Any, payload: Any, secret: int) -> None:
     refuses(tokens.signed_by_hand(header, payload, stolen()[secret]))
 
 
 @given(headers | st.just({"alg": "HS256"}), payloads | anything)
-def test_whatever_our_own_secret_has_signed_is_a_caller_in_order_or_refused(header: Any, payload: Any) -> None:
+def test_any_token_signed_with_our_secret_is_a_valid_caller_or_rejected(header: Any, payload: Any) -> None:
     try:
         caller = HERE.caller(tokens.signed_by_hand(header, payload, tokens.SECRET.encode()))
     except Unauthenticated:
@@ -177,7 +177,7 @@ def test_whatever_our_own_secret_has_signed_is_a_caller_in_order_or_refused(head
     | st.text(st.sampled_from(ALPHABET + "."), max_size=200)
     | st.integers(8000, 100_000).map("x.y.z".ljust)
 )
-def test_text_is_no_token(token: str) -> None:
+def test_random_text_is_rejected_as_a_token(token: str) -> None:
     refuses(token)
 
 
@@ -196,7 +196,7 @@ def rest() -> Identified:
     st.text(max_size=60)
     | st.builds("{} {}".format, st.sampled_from(["Bearer", "bearer", "Basic", "Bearer ", "\tBearer"]), bent())
 )
-def test_whatever_the_header_is_the_answer_is_401(rest: Identified, given: str) -> None:
+def test_any_invalid_header_is_answered_with_401(rest: Identified, given: str) -> None:
     scheme, _, token = given.partition(" ")
     if scheme.lower() == "bearer" and token.strip(" ") in GOOD:
         return
@@ -213,7 +213,7 @@ events = st.builds(
 
 
 @given(events)
-def test_an_event_of_appsync_gives_a_caller_in_order_or_is_refused(event: dict[str, Any]) -> None:
+def test_an_event_of_appsync_gives_a_valid_caller_or_is_rejected(event: dict[str, Any]) -> None:
     try:
         caller = caller_of_event(HERE, event)
     except Unauthenticated:
@@ -256,13 +256,13 @@ def test_a_key_set_gives_keys_of_known_algorithms_or_none(document: Any) -> None
         st.text(max_size=50),
     )
 )
-def test_settings_that_are_no_keys_and_no_issuers_are_told_as_such(text: str) -> None:
+def test_invalid_keys_and_issuers_in_settings_are_reported(text: str) -> None:
     with suppress(InvalidDeclaration):
         assert all(key.algorithm in ("HS256", "RS256", "ES256") for key in keys_in(text))
     with suppress(InvalidDeclaration):
         assert all(issuer.audiences == {"api"} for issuer in issuers_in(text, frozenset({"api"})))
 
 
-def test_the_authenticator_of_these_tests_trusts_what_is_good() -> None:
+def test_the_authenticator_of_these_tests_accepts_a_valid_token() -> None:
     assert isinstance(HERE, Authenticator)
     assert [HERE.caller(token).subject for token in GOOD] == ["ann"] * 3

@@ -1,4 +1,4 @@
-"""Issuers by configuration: how each kind spells itself, and how its keys are fetched."""
+"""Configured issuers: the syntax of each kind, and how its keys are fetched."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_issuer_is_its_row_of_the_table(name: str) -> None:
     assert asked[-1] == keys
 
 
-def test_several_issuers_stand_side_by_side() -> None:
+def test_several_issuers_can_be_configured() -> None:
     text = "cognito:eu-west-1_A, auth0:acme.auth0.com\n  keycloak:https://id.acme.org/realms/x,"
     assert [issuer.url for issuer in issuers_in(text, AUDIENCES)] == [
         "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
@@ -101,7 +101,7 @@ def test_several_issuers_stand_side_by_side() -> None:
         "okta:x", "keycloak:id.acme.org", "oidc:ftp://id.acme.org", "oidc:https://", "https://id.acme.org", "oidc:https://id.acme.org?x=1",
     ],
 )  # fmt: skip
-def test_a_setting_that_names_no_issuer_is_refused_with_what_is_wrong(text: str) -> None:
+def test_an_invalid_issuer_setting_is_rejected_with_the_reason(text: str) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         issuers_in(f"auth0:fine.auth0.com {text}", AUDIENCES)
     assert [text in fault.message for fault in refused.value.faults] == [True]
@@ -113,7 +113,7 @@ def test_issuers_need_an_audience() -> None:
 
 
 @pytest.mark.parametrize("claims", [{"scope": 5}, {"scope": None}, {"scp": {"a": 1}}, {"scp": [1, None, ["a"]]}, {}])
-def test_scopes_that_are_no_words_grant_nothing(claims: dict[str, Any]) -> None:
+def test_invalid_scopes_grant_nothing(claims: dict[str, Any]) -> None:
     assert issuers_in("oidc:https://id.acme.org", AUDIENCES)[0].scopes(claims) == frozenset()
 
 
@@ -127,7 +127,7 @@ def test_scopes_that_are_no_words_grant_nothing(claims: dict[str, Any]) -> None:
         {"issuer": "https://id.acme.org"},
     ],
 )
-def test_a_discovery_document_of_somebody_else_is_not_followed(document: Any) -> None:
+def test_a_discovery_document_of_another_issuer_is_rejected(document: Any) -> None:
     asked: list[str] = []
 
     def get(place: str) -> Any:
@@ -140,7 +140,7 @@ def test_a_discovery_document_of_somebody_else_is_not_followed(document: Any) ->
 
 
 class Site:
-    """An issuer's site on this machine: what each path answers, and what was asked."""
+    """An issuer's site on this machine, with the response of each path, and a record of the requests."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
@@ -183,7 +183,7 @@ def site() -> Iterator[Site]:
     thread.join(10)
 
 
-def test_a_token_of_a_discovered_issuer_counts_and_its_keys_rotate(site: Site) -> None:
+def test_a_token_of_a_discovered_issuer_is_accepted_and_its_keys_rotate(site: Site) -> None:
     site.says(DISCOVERY, {"issuer": site.url, "jwks_uri": f"{site.url}/keys"})
     site.says("/keys", {"keys": [tokens.jwk("rsa")]})
     now = [time.time()]
@@ -203,7 +203,7 @@ def test_a_token_of_a_discovered_issuer_counts_and_its_keys_rotate(site: Site) -
     assert site.asked == [DISCOVERY, "/keys"] * 2
 
 
-def test_an_issuer_that_does_not_answer_is_no_fault_of_the_caller(site: Site) -> None:
+def test_an_issuer_that_does_not_respond_is_not_the_callers_error(site: Site) -> None:
     site.says("/protocol/openid-connect/certs", b"sorry", status=500)
     trusting = Authenticator(None, [issuer_of(KINDS["keycloak"], site.url, frozenset({tokens.AUDIENCE}))])
     with pytest.raises(BackendUnavailable) as raised:
@@ -220,10 +220,10 @@ def slowly(request: BaseHTTPRequestHandler) -> None:
             request.wfile.write(b" ")
             time.sleep(0.05)
     except OSError:
-        pass  # nobody listens any more
+        pass  # the client has closed the connection
 
 
-def test_documents_are_fetched_whole_within_bounds_and_from_nowhere_else(
+def test_documents_are_fetched_completely_within_limits_without_redirects(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.says("/fine", {"keys": []})
@@ -252,12 +252,12 @@ def test_documents_are_fetched_whole_within_bounds_and_from_nowhere_else(
         "https://",
     ],
 )
-def test_only_https_is_fetched_but_for_this_machine(url: str) -> None:
+def test_only_https_is_fetched_except_from_this_machine(url: str) -> None:
     with pytest.raises(InvalidDeclaration, match="must have an https URL"):
         fetch.fetch_json(url)
 
 
-def test_an_issuer_without_tls_is_refused_before_anything_is_asked() -> None:
+def test_an_issuer_without_tls_is_rejected_before_any_request() -> None:
     with pytest.raises(InvalidDeclaration, match="must have an https URL"):
         issuers_in("keycloak:http://id.acme.org/realms/x", AUDIENCES)
     assert issuers_in("keycloak:http://localhost:8080/realms/x", AUDIENCES)

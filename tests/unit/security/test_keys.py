@@ -1,4 +1,4 @@
-"""Keys: what is one, which algorithm it is for, and when they are loaded."""
+"""Keys: their formats, their algorithms, and when they are loaded."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ NO_KEYS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("name", NO_KEYS)
-def test_what_is_no_key_is_refused_without_a_word_of_it(name: str) -> None:
+def test_an_invalid_key_is_rejected_without_showing_it(name: str) -> None:
     text = NO_KEYS[name]()
     with pytest.raises(InvalidDeclaration) as refused:
         keys_in(text)
@@ -73,12 +73,12 @@ def test_what_is_no_key_is_refused_without_a_word_of_it(name: str) -> None:
     assert error.__cause__ is None
 
 
-def test_a_key_never_shows_what_it_is_made_of() -> None:
+def test_the_repr_of_a_key_does_not_show_it() -> None:
     [key] = keys_in(tokens.SECRET)
     assert tokens.SECRET not in f"{key} {key!r} {[key]}"
 
 
-def test_a_set_gives_the_public_keys_that_verify_by_a_known_algorithm() -> None:
+def test_a_key_set_gives_the_public_keys_of_known_algorithms() -> None:
     small = rsa.generate_private_key(public_exponent=65537, key_size=1024).public_key().public_numbers()
     weak = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": tokens.part(small.n.to_bytes(128, "big"))}
     found = keys_of_set(
@@ -105,13 +105,13 @@ def test_a_set_gives_the_public_keys_that_verify_by_a_known_algorithm() -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"keys": None}, {"keys": []}, {"keys": [{}]}, {"keys": "rsa"}, "x"])
-def test_a_set_without_a_usable_key_is_none(document: Any) -> None:
+def test_a_key_set_without_a_usable_key_is_rejected(document: Any) -> None:
     with pytest.raises(BackendUnavailable):
         keys_of_set(document)
 
 
 class Source:
-    """Keys by their names, as somebody else rotates them, and a clock that stands still."""
+    """Keys by name that another party rotates, and a clock that the test sets."""
 
     def __init__(self, *kids: str) -> None:
         self.kids: tuple[str, ...] | PersistyError = kids
@@ -128,7 +128,7 @@ class Source:
         return [key.kid for key in self.keys.find(kid)] == [kid]
 
 
-def test_keys_are_loaded_when_first_needed_and_kept() -> None:
+def test_keys_are_loaded_at_the_first_use_and_cached() -> None:
     source = Source("a")
     assert source.loads == 0
     assert all(source.finds("a") for _ in range(10))
@@ -140,7 +140,7 @@ def test_keys_are_loaded_when_first_needed_and_kept() -> None:
     assert source.loads == 2
 
 
-def test_a_new_kid_loads_the_keys_anew_and_a_key_that_is_taken_back_is_gone_then() -> None:
+def test_a_new_kid_reloads_the_keys_and_withdrawn_keys_are_removed() -> None:
     source = Source("a")
     assert source.finds("a")
     source.kids, source.now = ("b",), source.now + REFETCH
@@ -149,7 +149,7 @@ def test_a_new_kid_loads_the_keys_anew_and_a_key_that_is_taken_back_is_gone_then
     assert source.loads == 2
 
 
-def test_tokens_that_name_unknown_keys_load_no_more_often_than_is_allowed() -> None:
+def test_tokens_with_unknown_keys_reload_the_keys_at_a_limited_rate() -> None:
     source = Source("a")
     assert source.finds("a")
     for _ in range(100):
@@ -161,7 +161,7 @@ def test_tokens_that_name_unknown_keys_load_no_more_often_than_is_allowed() -> N
     assert source.loads == 1 + 600 // REFETCH
 
 
-def test_while_keys_cannot_be_loaded_the_known_ones_do_for_a_day() -> None:
+def test_known_keys_are_used_for_a_day_while_keys_cannot_be_loaded() -> None:
     source = Source("a")
     assert source.finds("a")
     source.kids = BackendUnavailable("down")
@@ -182,7 +182,7 @@ def test_while_keys_cannot_be_loaded_the_known_ones_do_for_a_day() -> None:
     assert source.finds("a")
 
 
-def test_a_first_load_that_fails_is_told_and_tried_again_in_a_while() -> None:
+def test_a_failed_first_load_is_reported_and_retried_later() -> None:
     source = Source()
     source.kids = BackendUnavailable("down")
     depths = set()
@@ -196,14 +196,14 @@ def test_a_first_load_that_fails_is_told_and_tried_again_in_a_while() -> None:
     assert source.finds("a")
 
 
-def test_a_token_without_kid_fits_the_only_key_and_a_key_without_kid_any_token() -> None:
+def test_a_token_without_kid_matches_the_only_key_and_a_key_without_kid_any_token() -> None:
     assert [key.kid for key in Source("a").keys.find(None)] == ["a"]
     assert Source("a", "b").keys.find(None) == ()
     keys = Keys(lambda: (Key("HS256", b""), Key("HS256", b"", kid="a")))
     assert [[key.kid for key in keys.find(kid)] for kid in (None, "a", "b")] == [[None], [None, "a"], [None]]
 
 
-def test_of_many_threads_that_need_keys_one_loads_and_the_others_wait() -> None:
+def test_one_of_several_threads_loads_the_keys_and_the_others_wait() -> None:
     entered, leave, loads = threading.Event(), threading.Event(), []
 
     def load() -> tuple[Key, ...]:
@@ -224,7 +224,7 @@ def test_of_many_threads_that_need_keys_one_loads_and_the_others_wait() -> None:
     assert [len(one) for one in found] == [1] * 8
 
 
-def test_who_has_keys_waits_for_nobody_who_renews_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_with_known_keys_does_not_wait_for_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, leave = threading.Event(), threading.Event()
     now = [0.0]
 

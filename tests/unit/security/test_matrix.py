@@ -1,4 +1,4 @@
-"""The access matrix says what an app does."""
+"""The access matrix equals the behaviour of the app."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_store_and_verb_has_a_row_and_every_scope_a_role() -> None:
     assert {key for key in ROWS if key[1] is None} == {(name, None, verb) for name in APP.metas for verb in VERBS}
 
 
-def test_what_is_left_of_a_rule_for_each_role() -> None:
+def test_the_remaining_rule_for_each_role() -> None:
     assert ROWS["page", None, "read"] == {
         "anonymous": "public == True",
         "authenticated": "public == True or owner == subject",
@@ -91,7 +91,7 @@ def test_what_is_left_of_a_rule_for_each_role() -> None:
 
 
 @pytest.mark.parametrize("item", [Page, Hidden, Shared])
-def test_the_matrix_says_what_the_app_does(item: type) -> None:
+def test_the_matrix_agrees_with_the_app(item: type) -> None:
     name = item.__persisty__.name  # type: ignore[attr-defined]
     for role, caller in roles_of(APP.metas.values()).items():
         for verb in VERBS:
@@ -100,7 +100,7 @@ def test_the_matrix_says_what_the_app_does(item: type) -> None:
                 assert APP.can(caller, verb, item) is (cell == ALL), (role, verb)
 
 
-def test_can_looks_at_an_item() -> None:
+def test_can_checks_an_item() -> None:
     mine = Page(id=uuid4(), owner="ann")
     ann = Caller("ann")
     assert APP.can(ann, "update", mine)
@@ -120,7 +120,7 @@ class Thing:
 SHOWN = App("shown", items=[Thing], url="memory://")
 
 
-def test_the_command_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     arguments = ["access", f"{__name__}:SHOWN"]
     printed = CliRunner().invoke(commands(arguments), arguments)
@@ -139,7 +139,7 @@ def test_the_command_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
     } in rows
 
 
-def test_the_command_says_which_app_it_misses() -> None:
+def test_the_command_reports_a_missing_app() -> None:
     found = subprocess.run(
         [sys.executable, "-m", "persisty", "access", "no_such_module:app"],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parent,

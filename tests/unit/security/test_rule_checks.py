@@ -1,4 +1,4 @@
-"""A mistake in an access rule stops the start with its path: by `@stored` where the item alone shows it, else by `App`."""
+"""A mistake in an access rule is reported with its path: by `@stored` if the item alone shows it, else by `App`."""
 
 from __future__ import annotations
 
@@ -130,28 +130,28 @@ AT_START: dict[str, tuple[Callable[[], Any], list[tuple[str, str | None, str | N
 }  # fmt: skip
 
 
-def told(error: InvalidDeclaration) -> list[tuple[str, str | None, str | None]]:
+def faults_of(error: InvalidDeclaration) -> list[tuple[str, str | None, str | None]]:
     return [(fault.path, fault.expected, fault.found) for fault in error.faults]
 
 
 @pytest.mark.parametrize("name", AT_DECLARATION)
-def test_what_the_item_alone_shows_is_refused_by_stored(name: str) -> None:
+def test_mistakes_that_the_item_alone_shows_are_rejected_by_stored(name: str) -> None:
     declare, expected = AT_DECLARATION[name]
     with pytest.raises(InvalidDeclaration) as refused:
         declare()
-    assert told(refused.value) == expected
+    assert faults_of(refused.value) == expected
 
 
 @pytest.mark.parametrize("name", AT_START)
-def test_what_takes_a_query_or_another_item_is_refused_by_the_app(name: str) -> None:
+def test_mistakes_that_need_a_query_or_another_item_are_rejected_by_the_app(name: str) -> None:
     declare, expected = AT_START[name]
     item = declare()
     with pytest.raises(InvalidDeclaration) as refused:
         App("shop", items=[item, Author, Team], url="memory://")
-    assert told(refused.value) == expected
+    assert faults_of(refused.value) == expected
 
 
-def test_an_app_tells_the_mistakes_of_all_its_items_a_line_each() -> None:
+def test_an_app_reports_the_mistakes_of_all_its_items_on_a_line_each() -> None:
     @stored(access=where(nope=1))
     class Other:
         id: UUID
@@ -176,13 +176,13 @@ def test_an_app_tells_the_mistakes_of_all_its_items_a_line_each() -> None:
     ],
     ids=str,
 )
-def test_rules_without_a_mistake_start(rule: Any) -> None:
+def test_rules_without_a_mistake_are_accepted(rule: Any) -> None:
     item = message(rule)
     assert App("shop", items=[item, Author, Team], url="memory://").metas["message"] is meta_of(item)
 
 
 @pytest.mark.parametrize("make", [lambda: owned(5), lambda: member(None, "x"), lambda: linked(5, everyone)])  # type: ignore[arg-type]
-def test_a_rule_takes_attributes_and_links_only(make: Callable[[], Any]) -> None:
+def test_a_rule_accepts_only_attributes_and_links(make: Callable[[], Any]) -> None:
     with pytest.raises(InvalidDeclaration) as refused:
         make()
     assert refused.value.faults[0].expected
@@ -196,7 +196,7 @@ def test_a_rule_combines_with_rules_only(other: Any) -> None:
         owned("a") & other
 
 
-def test_a_rule_through_more_links_than_an_engine_follows_stops_the_start() -> None:
+def test_a_rule_through_too_many_links_is_rejected() -> None:
     def chain(links: int) -> type[Any]:
         rule: Any = everyone
         for _ in range(links):

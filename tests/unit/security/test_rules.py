@@ -1,4 +1,4 @@
-"""Access rules: their algebra, what they come to for a caller, and what must hold so that they hold after a change."""
+"""Access rules: their algebra, their filter for a caller, and the condition under which they match after a change."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ ROWS: list[tuple[Rule, Caller, Filter]] = [
 
 
 @pytest.mark.parametrize(("rule", "caller", "rows"), ROWS, ids=[f"{rule} for {caller!r}" for rule, caller, _ in ROWS])
-def test_what_a_rule_comes_to(rule: Rule, caller: Caller, rows: Filter) -> None:
+def test_a_rule_becomes_a_row_filter(rule: Rule, caller: Caller, rows: Filter) -> None:
     assert row_filter(rule, META, caller) == rows
 
 
@@ -150,14 +150,14 @@ def coded(call: Any) -> Any:
         return error.code
 
 
-def test_a_rule_goes_through_a_link() -> None:
+def test_a_rule_follows_a_link() -> None:
     found = row_filter(linked("team", owned("chief")), META, ANN)
     assert found == Exists("team_name", meta_of(Team), "name", Compare("chief", "eq", "ann"))
     assert row_filter(linked(Paper.team, owned("chief")), META, ANONYMOUS) == NOTHING
     assert row_filter(~linked(Paper.team, owned("chief")), META, ANN) == Not(found)
 
 
-def test_constants_and_repetitions_are_folded() -> None:
+def test_constants_and_repetitions_are_removed() -> None:
     assert (owned("a") | everyone).constant is True
     assert (owned("a") & nobody).constant is False
     assert (owned("a") & everyone) == owned("a")
@@ -168,7 +168,7 @@ def test_constants_and_repetitions_are_folded() -> None:
     assert isinstance(owned("a") | owned("b"), AnyOf)
 
 
-def test_a_rule_is_no_truth_value() -> None:
+def test_a_rule_has_no_truth_value() -> None:
     with pytest.raises(TypeError, match="truth value"):
         bool(owned("a"))
     with pytest.raises(InvalidDeclaration):
@@ -177,7 +177,7 @@ def test_a_rule_is_no_truth_value() -> None:
         linked("team", "owned")  # type: ignore[arg-type]
 
 
-def test_rules_of_verbs_are_made_of_others_unless_they_are_given() -> None:
+def test_rules_of_verbs_default_to_those_of_other_verbs() -> None:
     access = Access(read=owned("a"), update=scope("b"))
     assert access.of("search") == access.of("count") == access.of("read_batch") == owned("a")
     assert access.of("edit_batch") == scope("b")
@@ -188,7 +188,7 @@ def test_rules_of_verbs_are_made_of_others_unless_they_are_given() -> None:
 
 
 @pytest.mark.parametrize("rule", [owned("nope"), member("nope", "c"), where(nope=1), linked("nope", everyone)])
-def test_a_rule_about_what_is_not_there_is_told(rule: Rule) -> None:
+def test_a_rule_with_an_unknown_name_is_reported(rule: Rule) -> None:
     with pytest.raises((InvalidDeclaration, Exception)) as caught:
         row_filter(rule, META, ANN)
     assert "nope" in str(caught.value)
@@ -233,13 +233,15 @@ CHANGES = st.fixed_dictionaries(
 
 
 @given(item=ITEMS, asked=FILTERS, changes=CHANGES)
-def test_what_holds_before_so_that_a_rule_holds_after(item: Any, asked: Filter, changes: dict[str, Any]) -> None:
+def test_the_condition_before_a_change_under_which_a_rule_matches_after_it(
+    item: Any, asked: Filter, changes: dict[str, Any]
+) -> None:
     rule = resolve_filter(META, asked)
     before = after(META, rule, changes, lambda link, value: False)
     assert matcher(META, before)(item) == matcher(META, rule)(changed(META, item, changes))
 
 
-def test_a_sum_that_no_engine_compares_does_not_hold() -> None:
+def test_a_sum_that_engines_cannot_compare_does_not_match() -> None:
     rule = resolve_filter(META, Paper.words > -(2**63) + 1)
     assert after(META, rule, {"words": Add(2**62)}, lambda link, value: False) == NOTHING
 
@@ -264,7 +266,7 @@ def test_a_caller_does_not_show_its_claims() -> None:
     assert msgspec.structs.replace(ANN, scopes=frozenset()).has("editor") is False
 
 
-def test_attributes_take_rules_and_flags() -> None:
+def test_attributes_accept_rules_and_flags() -> None:
     @stored(access=public)
     class Card:
         id: UUID

@@ -1,4 +1,4 @@
-"""A token becomes a caller if everything about it is right, and nothing otherwise; a caller becomes a token."""
+"""A valid token gives a caller, any other token is rejected, and a caller can be written as a token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def authenticator() -> Authenticator:
 
 
 @pytest.mark.parametrize("name", tokens.REFUSED)
-def test_a_token_with_anything_wrong_is_refused_with_the_reason_and_nothing_of_itself(
+def test_an_invalid_token_is_rejected_with_the_reason_but_without_its_content(
     name: str, authenticator: Authenticator
 ) -> None:
     made, words = tokens.REFUSED[name]
@@ -53,9 +53,7 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_token_says_who_calls_what_is_granted_and_everything_it_claims(
-    name: str, authenticator: Authenticator
-) -> None:
+def test_a_valid_token_gives_the_subject_scopes_and_claims(name: str, authenticator: Authenticator) -> None:
     token = GOOD[name]()
     caller = authenticator.caller(token)
     assert (caller.subject, caller.scopes) == ("ann", {"read", "write"})
@@ -71,7 +69,7 @@ KEYS = {
 
 @pytest.mark.parametrize("algorithm", KEYS)
 @pytest.mark.parametrize("audiences", [frozenset(), frozenset({"a"}), frozenset({"a", "b"})])
-def test_what_a_caller_is_survives_the_way_through_a_token(algorithm: str, audiences: frozenset[str]) -> None:
+def test_a_caller_survives_a_round_trip_through_a_token(algorithm: str, audiences: frozenset[str]) -> None:
     signing, verifying = (
         Authenticator(Issuer("here", OWN, Keys(lambda text=text: keys_in(text)), audiences)) for text in KEYS[algorithm]
     )
@@ -92,7 +90,7 @@ def test_what_a_caller_is_survives_the_way_through_a_token(algorithm: str, audie
             verifying.token(Caller("ann"))
 
 
-def test_claims_of_another_token_do_not_decide_what_a_new_one_is_good_for(authenticator: Authenticator) -> None:
+def test_claims_of_another_token_do_not_affect_a_new_one(authenticator: Authenticator) -> None:
     first = authenticator.caller(tokens.issued(exp=tokens.now() + 5, tenant="t1"))
     again = authenticator.caller(authenticator.token(first, lifetime=3600))
     assert again.claims["iss"] == "persisty"
@@ -101,7 +99,7 @@ def test_claims_of_another_token_do_not_decide_what_a_new_one_is_good_for(authen
     assert (again.subject, again.scopes) == (first.subject, first.scopes)
 
 
-def test_values_that_json_can_spell_are_claims_and_others_are_a_fault(authenticator: Authenticator) -> None:
+def test_json_values_are_claims_and_others_are_rejected(authenticator: Authenticator) -> None:
     id_, moment = UUID(int=7), datetime(2026, 1, 2)
     caller = authenticator.caller(authenticator.token(Caller("ann", claims={"id": id_, "at": moment, "n": Decimal(1)})))
     assert (caller.claims["id"], caller.claims["at"], caller.claims["n"]) == (str(id_), moment.isoformat(), "1")
@@ -111,7 +109,7 @@ def test_values_that_json_can_spell_are_claims_and_others_are_a_fault(authentica
         assert raised.value.faults[0].path == "/claims"
 
 
-def test_without_an_audience_of_our_own_a_token_for_anybody_is_refused() -> None:
+def test_a_token_with_an_audience_is_rejected_if_none_is_configured() -> None:
     here = Authenticator(Issuer("persisty", OWN, Keys(lambda: keys_in(tokens.SECRET))))
     assert here.caller(tokens.own(aud=None)).subject == "ann"
     with pytest.raises(Unauthenticated, match="another audience"):
@@ -119,7 +117,7 @@ def test_without_an_audience_of_our_own_a_token_for_anybody_is_refused() -> None
 
 
 @pytest.mark.parametrize("leeway", [0, 5, 600])
-def test_clocks_may_differ_by_as_much_as_is_configured_and_no_more(leeway: float) -> None:
+def test_clocks_may_differ_by_the_configured_leeway(leeway: float) -> None:
     own = Issuer("persisty", OWN, Keys(lambda: keys_in(tokens.SECRET)), frozenset({tokens.AUDIENCE}))
     here = Authenticator(own, leeway=leeway)
     assert here.caller(tokens.own(exp=tokens.now() - leeway + 3)).subject == "ann"

@@ -1,4 +1,4 @@
-"""A renamed class, another key and changed types are noticed at the start, on every engine that outlives the process."""
+"""The start detects renamed classes, other keys and changed types, on every engine that outlives the process."""
 
 from __future__ import annotations
 
@@ -133,16 +133,16 @@ def mistakes(opened: Opened, *items: type[Any]) -> list[str]:
     return [fault.path for fault in caught.value.faults]
 
 
-def test_a_renamed_class_is_noticed_and_names_the_old_store_and_what_to_do(opened: Opened) -> None:
+def test_a_renamed_class_is_reported_with_the_former_store_and_a_remedy(opened: Opened) -> None:
     filled(opened)
     with pytest.raises(SchemaMismatch, match=r'items of note, .*@stored\(name="note"\).*abandoned=\["note"\]'):
         opened(Memo)
     assert opened(Memo, abandoned=["note"]).store(Memo).count() == 0
-    assert opened(Memo).store(Memo).count() == 0  # it has been applied
+    assert opened(Memo).store(Memo).count() == 0  # its schema has been applied
     assert opened(Note).store(Note).count() == 1
 
 
-def test_an_item_that_is_dropped_or_added_or_was_empty_is_no_rename(opened: Opened) -> None:
+def test_an_item_that_is_dropped_or_added_or_was_empty_is_not_treated_as_renamed(opened: Opened) -> None:
     opened(Note)
     opened(Memo)
     filled(opened)
@@ -152,23 +152,23 @@ def test_an_item_that_is_dropped_or_added_or_was_empty_is_no_rename(opened: Open
     assert other.store(Note).read("a").text == "t"
 
 
-def test_another_key_is_noticed(opened: Opened) -> None:
+def test_another_key_is_reported(opened: Opened) -> None:
     filled(opened)
     assert "/note" in mistakes(opened, NoteByText)
 
 
-def test_another_type_is_noticed_even_where_both_are_stored_as_text(opened: Opened) -> None:
+def test_another_type_is_reported_even_if_both_are_stored_as_text(opened: Opened) -> None:
     filled(opened)
     assert mistakes(opened, NoteWithTime) == ["/note/text"]
     assert opened(Note).store(Note).read("a").text == "t"
 
 
-def test_a_renamed_attribute_that_names_its_former_name_is_noticed(opened: Opened) -> None:
+def test_a_renamed_attribute_with_its_former_name_is_reported(opened: Opened) -> None:
     filled(opened)
     assert mistakes(opened, Renamed) == ["/note/length"]
 
 
-def test_a_renamed_attribute_starts_after_what_the_error_says(opened: Opened) -> None:
+def test_an_app_with_a_renamed_attribute_starts_after_the_remedy_of_the_error(opened: Opened) -> None:
     app = opened(Note)
     app.store(Note).create({"id": "a", "text": "t", "size": 7})
     with pytest.raises(SchemaMismatch) as caught:
@@ -199,13 +199,13 @@ def test_an_attribute_can_be_copied_and_then_removed_on_every_engine(opened: Ope
     assert opened(Renamed).store(Renamed).read("a").length == 7
 
 
-def test_a_required_attribute_that_was_renamed_without_its_former_name_offers_it(opened: Opened) -> None:
+def test_the_error_for_a_renamed_required_attribute_proposes_its_former_name(opened: Opened) -> None:
     filled(opened)
     with pytest.raises(SchemaMismatch, match='former_names="text"'):
         opened(RenamedText)
 
 
-def test_a_renamed_class_starts_after_the_statement_of_the_error(opened: Opened) -> None:
+def test_an_app_with_a_renamed_class_starts_after_the_statement_of_the_error(opened: Opened) -> None:
     app = filled(opened)
     with pytest.raises(SchemaMismatch) as caught:
         opened(Memo)
@@ -218,7 +218,7 @@ def test_a_renamed_class_starts_after_the_statement_of_the_error(opened: Opened)
             assert opened(Memo).store(Memo).read("a").text == "t"
 
 
-def test_a_unique_index_still_refuses_duplicates_after_its_table_was_renamed(opened: Opened) -> None:
+def test_a_unique_index_still_rejects_duplicates_after_its_table_was_renamed(opened: Opened) -> None:
     app = opened(Person)
     if app.url.startswith("dynamodb"):
         return
@@ -231,7 +231,7 @@ def test_a_unique_index_still_refuses_duplicates_after_its_table_was_renamed(ope
         members.create({"id": "b", "mail": "m"})
 
 
-def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opened) -> None:
+def test_unchanged_schemas_are_neither_written_nor_checked_again(opened: Opened) -> None:
     app = filled(opened)
     [record] = app.applied.all().values()
     opened(Note)
@@ -239,7 +239,7 @@ def test_nothing_is_written_or_checked_again_while_nothing_changes(opened: Opene
     assert record.hash == Note.__persisty__.schema.hash  # type: ignore[attr-defined]
 
 
-def test_opening_a_store_of_an_embedded_engine_checks_it_too(tmp_path: Path) -> None:
+def test_opening_a_store_of_an_embedded_engine_checks_its_schema(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.db"
     first = App("shop", items=[Note], url=url)
     first.store(Note).create({"id": "a", "text": "t"})
@@ -275,7 +275,7 @@ class OtherDefault:
     length: int = 1
 
 
-def test_an_attribute_with_a_default_that_was_renamed_without_its_former_name_is_noticed(opened: Opened) -> None:
+def test_a_renamed_attribute_with_a_default_is_reported(opened: Opened) -> None:
     filled(opened)
     with pytest.raises(SchemaMismatch) as caught:
         opened(RenamedSize)
@@ -319,7 +319,7 @@ def test_a_removed_enum_member_is_logged_once(opened: Opened, caplog: pytest.Log
         assert all("purple" in one and "unreadable_item" in one for one in found)
 
 
-def test_an_attribute_that_is_left_behind_or_differs_from_the_new_one_is_no_rename(opened: Opened) -> None:
+def test_an_abandoned_or_different_attribute_is_not_treated_as_renamed(opened: Opened) -> None:
     app = filled(opened)
     if app.url.startswith("postgresql"):
         execute(app, f'ALTER TABLE {place(app)} ADD COLUMN "length" BIGINT DEFAULT 0 NOT NULL')

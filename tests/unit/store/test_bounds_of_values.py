@@ -1,4 +1,4 @@
-"""Values that no engine compares are refused by every engine alike: in nested attributes, in keys, and as changes of the key of a link."""
+"""Every engine rejects the same values: in nested attributes, in keys, and as changes of foreign keys."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_nested_decimals_and_datetimes_have_the_bounds_of_attributes(app: App) -
     assert [one.id for one in orders.search(found.price > Decimal(1))] == ["a"]
 
 
-def test_the_key_of_a_link_takes_no_sum(app: App) -> None:
+def test_a_foreign_key_accepts_no_sum(app: App) -> None:
     app.store(NumberedShop).create({"number": 1})
     orders = app.store(Order)
     orders.create({"id": "a", "place": Place(), "shop_number": 1})
@@ -103,7 +103,7 @@ def test_the_key_of_a_link_takes_no_sum(app: App) -> None:
     assert orders.read("a").shop_number == 1
 
 
-def test_keys_have_at_most_as_many_bytes_as_every_engine_takes(app: App) -> None:
+def test_keys_have_at_most_the_bytes_that_every_engine_accepts(app: App) -> None:
     pairs = app.store(Pair)
     pairs.create(Pair(first="a" * 2048, second="é" * 512))
     assert pairs.read(("a" * 2048, "é" * 512)) is not None

@@ -1,4 +1,4 @@
-"""A bulk write that goes item by item ends although matches are created ahead of it, and says where an error ended it."""
+"""A bulk write that writes item by item ends even if matches are created ahead of it, and an error has the position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENOUGH = 200
 
 @stored(indexes=[Unique("place")])
 class Step:
-    """Its keys rise with time, so that new items are always ahead of a walk by key."""
+    """An item whose keys increase with time, so that new items are always ahead of a walk by key."""
 
     id: Attr[int]
     seen: Attr[bool] = Attr(default=False)
@@ -36,7 +36,7 @@ def app() -> Iterator[App]:
     app.close()
 
 
-def test_pages_are_read_before_the_first_is_given_out() -> None:
+def test_pages_are_read_before_the_first_is_yielded() -> None:
     read: list[int] = []
 
     def pages() -> Iterator[int]:
@@ -51,7 +51,7 @@ def test_pages_are_read_before_the_first_is_given_out() -> None:
     assert read == [0, 1, 2, 3, 4]
 
 
-def test_items_that_a_listener_creates_ahead_of_the_walk_are_not_met(app: App) -> None:
+def test_items_that_a_listener_creates_ahead_of_the_walk_are_not_written(app: App) -> None:
     steps = app.store(Step)
     steps.edit_batch(Create(Step(id=number)) for number in range(10))
     made = 10

@@ -1,4 +1,4 @@
-"""In any order of calls, a cached store answers like one without a cache, except for writes of other processes."""
+"""In any order of calls, a cached store returns the same as one without a cache, except for writes of other processes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EDITS = st.lists(
 
 
 class Cached(RuleBasedStateMachine):
-    """`others` are the keys that somebody else has written, and when."""
+    """A state machine. `others`: the keys that another process has written, with the times."""
 
     @initialize(item=st.sampled_from([Thing, Sought]))
     def open(self, item: type[Any]) -> None:
@@ -81,7 +81,7 @@ class Cached(RuleBasedStateMachine):
     @rule(edits=EDITS, atomic=st.booleans())
     def batch(self, edits: list[Any], atomic: bool) -> None:
         keys = {one.item["id"] if isinstance(one, Create) else one.key for one in edits}
-        if atomic:  # a missing item is told before anything is written, and nothing is forgotten
+        if atomic:  # a missing item fails the batch before anything is written, so the cache keeps its entries
             keys &= set()
         self.wrote(lambda: self.store.edit_batch(edits, atomic=atomic), keys)
 

@@ -1,4 +1,4 @@
-"""A subscriber receives every change after its commit, and nothing else."""
+"""A subscriber receives every change after its commit, and no other change."""
 
 from __future__ import annotations
 
@@ -66,36 +66,36 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def told(app: App) -> list[Change]:
+def received(app: App) -> list[Change]:
     changes: list[Change] = []
     app.listen([Shelf, Jar, Tag], changes.append)
     return changes
 
 
-def facts(told: list[Change]) -> list[tuple[str, str, str, Any, Any]]:
-    return [(one.store, one.kind, one.key, one.before, one.after) for one in told]
+def facts(received: list[Change]) -> list[tuple[str, str, str, Any, Any]]:
+    return [(one.store, one.kind, one.key, one.before, one.after) for one in received]
 
 
-def kinds(told: list[Change]) -> list[tuple[str, str]]:
-    found = [(one.store, one.kind) for one in told]
-    told.clear()
+def kinds(received: list[Change]) -> list[tuple[str, str]]:
+    found = [(one.store, one.kind) for one in received]
+    received.clear()
     return found
 
 
-def test_each_verb_tells_what_it_did(app: App, told: list[Change]) -> None:
+def test_each_verb_delivers_its_change(app: App, received: list[Change]) -> None:
     jars = app.store(Jar)
     jar = jars.create({"label": "a"})
-    assert facts(told) == [("jar", "created", str(jar.id), None, jar)]
+    assert facts(received) == [("jar", "created", str(jar.id), None, jar)]
     changed = jars.update(jar.id, {"fill": 3})
-    assert facts(told[1:]) == [("jar", "updated", str(jar.id), UNSET, changed)]
+    assert facts(received[1:]) == [("jar", "updated", str(jar.id), UNSET, changed)]
     assert jars.delete(jar.id)
-    assert facts(told[2:]) == [("jar", "deleted", str(jar.id), changed, None)]
+    assert facts(received[2:]) == [("jar", "deleted", str(jar.id), changed, None)]
 
 
-def test_what_is_not_done_is_not_told(app: App, told: list[Change]) -> None:
+def test_failed_writes_deliver_no_change(app: App, received: list[Change]) -> None:
     jars, shelves = app.store(Jar), app.store(Shelf)
     jar, _ = jars.create({"label": "a"}), shelves.create({"name": "one"})
-    told.clear()
+    received.clear()
     with pytest.raises(Conflict):
         jars.create({"id": jar.id, "label": "b"})
     with pytest.raises(Conflict):
@@ -106,47 +106,47 @@ def test_what_is_not_done_is_not_told(app: App, told: list[Change]) -> None:
         jars.delete(jar.id, when=Jar.label == "z")
     assert jars.update(uuid4(), {"fill": 1}) is None
     assert not jars.delete(uuid4())
-    assert told == []
+    assert received == []
 
 
-def test_of_a_batch_each_edit_that_is_done_is_told(app: App, told: list[Change]) -> None:
+def test_each_successful_edit_of_a_batch_delivers_a_change(app: App, received: list[Change]) -> None:
     jars = app.store(Jar)
     jar = jars.create({"label": "a"})
-    told.clear()
+    received.clear()
     edits = [Create({"label": "b"}), Create({"id": jar.id, "label": "c"}), Update(jar.id, {"fill": 1}), Delete(uuid4())]
     assert [one.code for one in jars.edit_batch(edits)] == ["ok", "conflict", "ok", "not_found"]
-    assert sorted(kinds(told)) == [("jar", "created"), ("jar", "updated")]
+    assert sorted(kinds(received)) == [("jar", "created"), ("jar", "updated")]
     assert [one.code for one in jars.edit_batch(edits[:2], atomic=True)] == ["aborted", "conflict"]
-    assert told == []
+    assert received == []
     tags = app.store(Tag)
     tag = tags.create({"text": "a"})
     tags.edit_batch([Delete(tag.id), Create({"text": "d"})], atomic=True)
-    assert sorted(kinds(told)) == [("tag", "created"), ("tag", "created"), ("tag", "deleted")]
+    assert sorted(kinds(received)) == [("tag", "created"), ("tag", "created"), ("tag", "deleted")]
 
 
-def test_what_follows_a_delete_is_told(app: App, told: list[Change]) -> None:
+def test_changes_by_referential_actions_are_delivered(app: App, received: list[Change]) -> None:
     shelf = app.store(Shelf).create({"name": "one"})
     jars = [app.store(Jar).create({"label": str(n), "shelf_id": shelf.id}) for n in range(3)]
     app.store(Tag).create({"text": "x", "jar_id": jars[0].id})
-    told.clear()
+    received.clear()
     assert app.store(Shelf).delete(shelf.id)
-    assert sorted(kinds(told)) == [("jar", "deleted")] * 3 + [("shelf", "deleted"), ("tag", "updated")]
+    assert sorted(kinds(received)) == [("jar", "deleted")] * 3 + [("shelf", "deleted"), ("tag", "updated")]
     assert app.store(Jar).count() == 0
     assert app.store(Tag).search().items[0].jar_id is None
 
 
-def test_changes_of_all_matches_are_told_one_by_one(app: App, told: list[Change]) -> None:
+def test_bulk_writes_deliver_a_change_for_each_item(app: App, received: list[Change]) -> None:
     jars = app.store(Jar)
     for number in range(120):
         jars.create({"label": str(number % 2), "fill": number})
-    told.clear()
+    received.clear()
     assert jars.update_all({"label": "2"}, Jar.label == "0").changed == 60
-    assert {(one.kind, one.item.label, one.item.fill % 2) for one in told} == {("updated", "2", 0)}
-    assert len(kinds(told)) == 60
+    assert {(one.kind, one.item.label, one.item.fill % 2) for one in received} == {("updated", "2", 0)}
+    assert len(kinds(received)) == 60
     assert jars.delete_all(Jar.label == "2", limit=7).changed == 7
-    assert kinds(told) == [("jar", "deleted")] * 7
+    assert kinds(received) == [("jar", "deleted")] * 7
     assert jars.delete_all(Jar.label == "2").changed == 53
-    assert kinds(told) == [("jar", "deleted")] * 53
+    assert kinds(received) == [("jar", "deleted")] * 53
     assert jars.count() == 60
 
 
@@ -156,25 +156,25 @@ def fail_after(app: App, jars: Store[Jar], label: str) -> None:
         raise ZeroDivisionError
 
 
-def test_a_transaction_is_told_when_it_is_done_and_not_if_it_fails(tmp_path: Path) -> None:
+def test_changes_of_a_transaction_are_delivered_at_its_commit_only(tmp_path: Path) -> None:
     app = App("pantry", items=[Shelf, Jar, Tag], url=f"sqlite:///{tmp_path}/a.db")
     app.prepare()
-    told: list[Change] = []
-    app.listen([Jar], told.append)
+    received: list[Change] = []
+    app.listen([Jar], received.append)
     jars = app.store(Jar)
     with app.transaction():
         jars.create({"label": "a"})
         with pytest.raises(ZeroDivisionError):
             fail_after(app, jars, "b")
-        assert told == []
-    assert [one.item.label for one in told] == ["a"]
+        assert received == []
+    assert [one.item.label for one in received] == ["a"]
     with pytest.raises(ZeroDivisionError):
         fail_after(app, jars, "c")
-    assert [one.item.label for one in told] == ["a"]
+    assert [one.item.label for one in received] == ["a"]
     app.close()
 
 
-def test_who_stops_is_told_nothing_more_and_others_are(app: App) -> None:
+def test_an_unsubscribed_listener_receives_no_more_changes_and_others_do(app: App) -> None:
     first: list[Change] = []
     second: list[Change] = []
     stop = app.listen([Jar], first.append)
@@ -187,7 +187,9 @@ def test_who_stops_is_told_nothing_more_and_others_are(app: App) -> None:
     assert ([one.item.label for one in first], [one.item.label for one in second]) == (["a"], ["a", "b"])
 
 
-def test_a_listener_that_fails_harms_nobody(app: App, told: list[Change], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_listener_affects_neither_the_write_nor_other_listeners(
+    app: App, received: list[Change], caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(change: Change) -> None:
         raise ZeroDivisionError
 
@@ -195,21 +197,21 @@ def test_a_listener_that_fails_harms_nobody(app: App, told: list[Change], caplog
     after: list[Change] = []
     app.listen([Jar], after.append)
     assert app.store(Jar).create({"label": "a"})
-    assert (len(told), len(after)) == (1, 1)
+    assert (len(received), len(after)) == (1, 1)
     assert "a listener failed" in caplog.text
 
 
-def test_a_caller_that_reads_nothing_writes_what_others_hear(app: App, told: list[Change]) -> None:
+def test_a_write_of_a_caller_that_may_not_read_is_delivered(app: App, received: list[Change]) -> None:
     from persisty import Caller
 
     app.store(Jar).on_behalf_of(Caller("ann")).create({"label": "a"})
-    assert kinds(told) == [("jar", "created")]
+    assert kinds(received) == [("jar", "created")]
 
 
 # Changes
 
 
-def test_changes_come_to_whoever_iterates(app: App) -> None:
+def test_changes_can_be_iterated(app: App) -> None:
     with app.changes(Jar, timeout=0.05) as changes:
         for label in "abc":
             app.store(Jar).create({"label": label})
@@ -218,7 +220,7 @@ def test_changes_come_to_whoever_iterates(app: App) -> None:
     assert list(changes) == []
 
 
-def test_a_change_in_another_thread_is_waited_for(app: App) -> None:
+def test_iteration_waits_for_a_change_in_another_thread(app: App) -> None:
     def later() -> None:
         time.sleep(0.1)
         app.store(Jar).create({"label": "late"})
@@ -230,7 +232,7 @@ def test_a_change_in_another_thread_is_waited_for(app: App) -> None:
         writer.join()
 
 
-def test_closing_ends_who_waits(app: App) -> None:
+def test_closing_ends_a_waiting_iteration(app: App) -> None:
     changes = app.changes(Jar)
     closer = threading.Timer(0.1, changes.close)
     closer.start()
@@ -238,7 +240,9 @@ def test_closing_ends_who_waits(app: App) -> None:
     closer.join()
 
 
-def test_who_is_too_slow_is_told_so_after_what_was_kept(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_subscriber_gets_an_overrun_error_after_the_queued_changes(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with app.changes(Jar) as changes:
         monkeypatch.setattr(changes._waiting, "maxsize", 2)
         for label in "abc":
@@ -249,7 +253,7 @@ def test_who_is_too_slow_is_told_so_after_what_was_kept(app: App, monkeypatch: p
     assert seen in ([], ["a", "b"])
 
 
-def test_listening_survives_that_the_engine_is_closed_and_opened_again() -> None:
+def test_listeners_survive_closing_and_reopening_the_engine() -> None:
     app, heard = App("pantry", items=[Shelf, Jar, Tag], url="memory://"), []
     stop = app.listen([Jar], heard.append)
     app.close()
@@ -260,7 +264,7 @@ def test_listening_survives_that_the_engine_is_closed_and_opened_again() -> None
     app.close()
 
 
-def test_a_change_has_both_images_where_a_listener_asks_for_them(app: App) -> None:
+def test_a_change_has_both_images_if_a_listener_needs_them(app: App) -> None:
     heard: list[Change] = []
     app.listen([Jar], heard.append, before=True)
     jars = app.store(Jar)
@@ -275,19 +279,21 @@ def test_a_change_has_both_images_where_a_listener_asks_for_them(app: App) -> No
     assert all(one.at is not None and one.at.tzinfo is UTC for one in heard)
 
 
-def test_an_update_is_not_read_before_it_unless_a_listener_asks_for_it(app: App, told: list[Change]) -> None:
+def test_the_before_image_of_an_update_is_read_only_if_a_listener_needs_it(app: App, received: list[Change]) -> None:
     jar = app.store(Jar).create({"label": "a"})
     with counted(context_of(app.store(Jar)).backend) as counting:
         app.store(Jar).update(jar.id, {"fill": 1})
     assert counting.calls == ["write"]
-    assert told[-1].before is UNSET
+    assert received[-1].before is UNSET
 
 
-def test_a_change_names_the_caller_on_whose_behalf_it_is_made_cascades_included(app: App, told: list[Change]) -> None:
+def test_a_change_names_the_caller_on_whose_behalf_it_is_made_cascades_included(
+    app: App, received: list[Change]
+) -> None:
     shelf = app.store(Shelf).on_behalf_of(Caller("ann")).create({"name": "one"})
     app.store(Jar).create({"label": "a", "shelf_id": shelf.id})
     assert app.store(Shelf).on_behalf_of(Caller("ben")).delete(shelf.id)
-    found = sorted((one.store, one.kind, one.caller or "") for one in told)
+    found = sorted((one.store, one.kind, one.caller or "") for one in received)
     assert found == [
         ("jar", "created", ""),
         ("jar", "deleted", "ben"),
@@ -296,7 +302,7 @@ def test_a_change_names_the_caller_on_whose_behalf_it_is_made_cascades_included(
     ]
 
 
-def test_a_transaction_of_the_app_is_heard_of_when_it_is_committed(tmp_path: Path) -> None:
+def test_changes_of_an_app_transaction_are_delivered_at_its_commit(tmp_path: Path) -> None:
     app, heard = App("pantry", items=[Shelf, Jar, Tag], url=f"sqlite:///{tmp_path}/a.db"), []
     app.prepare()
     app.listen([Shelf, Jar], heard.append)
@@ -317,6 +323,6 @@ def test_a_transaction_of_the_app_is_heard_of_when_it_is_committed(tmp_path: Pat
 
 
 @pytest.mark.parametrize("url", ["memory://", "dynamodb://us-east-1?transport=boto3"])
-def test_an_engine_without_transactions_says_so(url: str) -> None:
+def test_an_engine_without_transactions_raises_unsupported(url: str) -> None:
     with mock_aws(), pytest.raises(Unsupported), App("pantry", items=[Shelf, Jar, Tag], url=url).transaction():
         raise AssertionError

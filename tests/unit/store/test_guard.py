@@ -1,4 +1,4 @@
-"""A guard implements every step: one that lacks a step cannot be made, and inherits no step from another guard."""
+"""A guard implements every step: a class that lacks one cannot be instantiated, and guards inherit no step from each other."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def test_every_member_of_guard_is_an_abstract_step() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_guard_that_lacks_a_step_cannot_be_made(step: str) -> None:
+def test_a_guard_that_lacks_a_step_cannot_be_instantiated(step: str) -> None:
     incomplete = type("Incomplete", (Guard,), {name: _step for name in STEPS if name != step})
     with pytest.raises(TypeError, match=step):
         incomplete()
 
 
-def test_a_guard_with_every_step_can_be_made() -> None:
+def test_a_guard_with_every_step_can_be_instantiated() -> None:
     type("Complete", (Guard,), dict.fromkeys(STEPS, _step))()
 
 
 @pytest.mark.parametrize("guard", GUARDS)
-def test_a_guard_has_steps_of_its_own(guard: type[Guard]) -> None:
+def test_a_guard_defines_every_step_itself(guard: type[Guard]) -> None:
     assert {name for name in STEPS if name not in vars(guard)} == set()
     assert guard.__bases__ == (Guard,)
 
@@ -48,7 +48,7 @@ def test_a_step_has_the_parameters_of_its_declaration(guard: type[Guard], step: 
     assert own == declared
 
 
-def test_the_function_of_a_rule_decides_anew_at_every_create() -> None:
+def test_the_function_of_a_rule_is_called_at_every_create() -> None:
     allowed = True
 
     @stored(access=everyone)

@@ -1,4 +1,4 @@
-"""`App.edit_batch`: several stores under one caller's rules, and what listeners and caches hear of it."""
+"""`App.edit_batch`: the rules of a caller over several stores, and the effects on listeners and caches."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def app(tmp_path: Path) -> Iterator[App]:
     app.close()
 
 
-def test_each_edit_is_under_the_rules_of_its_store(app: App) -> None:
+def test_each_edit_is_checked_by_the_rules_of_its_store(app: App) -> None:
     mine = app.store(Purse).create({"owner_id": "ann"})
     edits = [Update(mine.id, {"coins": 5}, store=Purse), Create(Receipt(text="5 coins"))]
     assert [one.code for one in app.edit_batch(edits, caller=BEN)] == ["not_found", "ok"]
@@ -65,7 +65,7 @@ def test_each_edit_is_under_the_rules_of_its_store(app: App) -> None:
     assert app.store(Purse).read(mine.id).coins == 5
 
 
-def test_listeners_hear_of_an_atomic_batch_when_it_is_done_and_caches_forget_what_it_wrote(app: App) -> None:
+def test_an_atomic_batch_delivers_its_changes_and_clears_cached_items(app: App) -> None:
     mine = app.store(Purse).create({"owner_id": "ann"})
     app.store(Purse).read(mine.id)
     heard: list[Change] = []
@@ -81,7 +81,7 @@ def test_listeners_hear_of_an_atomic_batch_when_it_is_done_and_caches_forget_wha
     assert app.store(Purse).read(mine.id).coins == 5
 
 
-def test_an_edit_without_a_store_or_of_an_unknown_one_is_named(app: App) -> None:
+def test_an_edit_without_a_store_or_with_an_unknown_one_is_reported(app: App) -> None:
     @stored(access=public)
     class Stranger:
         id: Attr[UUID]

@@ -1,4 +1,4 @@
-"""A stored item that does not fit its declaration hides no other: it is named, can be repaired and can be deleted, on every engine."""
+"""A stored item that does not fit its declaration is reported, does not hide others, and can be repaired and deleted, on every engine."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def named(errors: Any) -> list[tuple[str, str, list[str]]]:
 BROKEN = [("dress", "d1", ["color"]), ("dress", "d3", ["color"])]
 
 
-def test_a_page_has_the_other_items_and_names_the_broken_ones(app: App) -> None:
+def test_a_page_contains_the_other_items_and_reports_the_unreadable_ones(app: App) -> None:
     dresses = app.store(Dress)
     page = dresses.search(order="id")
     assert [one.id for one in page] == ["d0", "d2", "d4"]
@@ -132,7 +132,7 @@ def test_every_page_ends_even_in_the_order_of_the_broken_attribute(app: App) -> 
     assert (sorted(seen), sorted(set(map(str, broken)))) == (["d0", "d2", "d4"], sorted(map(str, BROKEN)))
 
 
-def test_an_iteration_over_all_gives_the_others_and_then_names_the_broken_ones(app: App) -> None:
+def test_search_all_yields_the_other_items_and_then_reports_the_unreadable_ones(app: App) -> None:
     every = app.store(Dress).search_all(order="id")
     assert [one.id for one in islice(every, 3)] == ["d0", "d2", "d4"]
     with pytest.raises(UnreadableItem, match="2 items cannot be read") as caught:
@@ -140,7 +140,7 @@ def test_an_iteration_over_all_gives_the_others_and_then_names_the_broken_ones(a
     assert [one["key"] for one in caught.value.details["items"]] == ["d1", "d3"]
 
 
-def test_reads_name_the_item(app: App) -> None:
+def test_reads_report_the_item(app: App) -> None:
     dresses = app.store(Dress)
     with pytest.raises(UnreadableItem, match="dress d1 cannot be read: color has a value") as caught:
         dresses.read("d1")
@@ -151,7 +151,7 @@ def test_reads_name_the_item(app: App) -> None:
     assert dresses.read("d0").color is After.RED
 
 
-def test_an_update_of_another_attribute_says_that_it_was_written(app: App) -> None:
+def test_an_update_of_another_attribute_reports_that_it_was_written(app: App) -> None:
     dresses = app.store(Dress)
     with pytest.raises(UnreadableItem, match="The change was written") as caught:
         dresses.update("d1", {"size": 7})
@@ -172,14 +172,14 @@ def test_it_can_be_repaired_and_deleted(app: App) -> None:
     assert (len(page), page.errors) == (4, ())
 
 
-def test_all_of_them_can_be_repaired_and_deleted_at_once(app: App) -> None:
+def test_all_unreadable_items_can_be_repaired_and_deleted_at_once(app: App) -> None:
     dresses, shops = app.store(Dress), app.store(Shop)
     assert dresses.update_all({"color": After.RED}).changed == 5
     assert {one.color for one in dresses.search()} == {After.RED}
     assert shops.delete_all().changed == 5
 
 
-def test_links_to_a_broken_item_are_left_out_and_pages_of_links_name_it(app: App) -> None:
+def test_links_to_an_unreadable_item_are_left_out_and_pages_of_links_report_it(app: App) -> None:
     dresses, shops = app.store(Dress), app.store(Shop)
     page = dresses.links(dresses.search(order="id"), "shop")
     assert page.items[0].shop.id == "s0"
@@ -189,7 +189,7 @@ def test_links_to_a_broken_item_are_left_out_and_pages_of_links_name_it(app: App
     assert ([one.id for one in shop.dresses], named(shop.dresses.errors)) == (["d0", "d2"], BROKEN[:1])
 
 
-def test_an_aggregate_by_the_broken_attribute_says_so(app: App) -> None:
+def test_an_aggregate_by_the_unreadable_attribute_reports_it(app: App) -> None:
     assert app.store(Dress).count_by(Dress.size) == {1: 5}
     with pytest.raises(UnreadableItem, match="An item of dress cannot be read"):
         app.store(Dress).count_by(Dress.color)
@@ -258,7 +258,7 @@ class Mug:
     marks: list[Literal["a", "b"]]
 
 
-def test_a_value_that_a_literal_does_not_have_is_unreadable_like_that_of_an_enum(app: App) -> None:
+def test_an_unknown_value_of_a_literal_is_unreadable_like_that_of_an_enum(app: App) -> None:
     app.add(OldMug)
     app.prepare()
     for key, glaze, size, year, marks in (
@@ -339,14 +339,14 @@ class HiddenColor:
     owner_id: Attr[str | None] = Attr(default=None)
 
 
-def test_rules_decide_what_a_caller_is_told_of_a_broken_item(app: App) -> None:
+def test_rules_decide_how_a_caller_sees_an_unreadable_item(app: App) -> None:
     ann = Caller(subject="ann")
     mine = app.store(Dress).on_behalf_of(ann)
     assert named(mine.search(order="id").errors) == BROKEN
     with pytest.raises(UnreadableItem):
         mine.read("d1")
     app.replace(RedDress)
-    red = app.store(RedDress).on_behalf_of(ann)  # whether d1 may be read cannot be decided
+    red = app.store(RedDress).on_behalf_of(ann)  # it cannot be decided whether d1 may be read
     page = red.search(order="id")
     assert ([one.id for one in page], page.errors) == (["d0", "d4"], ())
     assert (red.read("d1"), red.read_batch(["d1", "d0"])[0]) == (None, None)

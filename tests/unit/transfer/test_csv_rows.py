@@ -1,4 +1,4 @@
-"""CSV as programs write it, and as they do not."""
+"""CSV in the dialects of programs, and malformed CSV."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_the_first_row_names_the_columns() -> None:
     ]
 
 
-def test_given_columns_make_the_first_row_a_row() -> None:
+def test_with_given_columns_the_first_row_is_data() -> None:
     assert rows(b"1,Ann\n", columns="id,name") == [Row(1, {"id": "1", "name": "Ann"})]
 
 
-def test_a_skipped_column_is_left_out_wherever_it_stands() -> None:
+def test_a_skipped_column_is_left_out_in_any_position() -> None:
     assert rows(b"1,x,Ann,y\n", columns="id,_,name,_") == [Row(1, {"id": "1", "name": "Ann"})]
 
 
@@ -70,7 +70,7 @@ def test_a_skipped_column_is_left_out_wherever_it_stands() -> None:
         ("é,漢\n".encode(), [["é", "漢"]]),
     ],
 )
-def test_fields_are_read_as_rfc_4180_writes_them(content: bytes, expected: list[list[str]]) -> None:
+def test_fields_are_read_as_in_rfc_4180(content: bytes, expected: list[list[str]]) -> None:
     assert cells(content) == expected
 
 
@@ -88,16 +88,16 @@ def test_fields_are_read_as_rfc_4180_writes_them(content: bytes, expected: list[
         (b'"a\\"\nb",c', ['a"\nb', "c"]),
     ],
 )
-def test_escapes_are_undone_after_nulls_are_told_from_text(content: bytes, expected: list[str | None]) -> None:
+def test_nulls_are_recognised_before_escapes_are_decoded(content: bytes, expected: list[str | None]) -> None:
     assert cells(content, MYSQL) == [expected]
 
 
-def test_an_empty_field_is_null_only_if_that_is_asked() -> None:
+def test_an_empty_field_is_null_only_if_the_dialect_says_so() -> None:
     assert cells(b',""\n') == [["", ""]]
     assert cells(b',""\n', Dialect(nulls=frozenset({""}))) == [[None, ""]]
 
 
-def test_the_delimiter_may_be_a_sign_of_regular_expressions() -> None:
+def test_the_delimiter_may_be_a_special_character_of_regular_expressions() -> None:
     assert cells(b'1|"2|3"\n', Dialect(delimiter="|")) == [["1", "2|3"]]
     assert cells(b'1^"2^3"\n', Dialect(delimiter="^", escape="]")) == [["1", "2^3"]]
 
@@ -105,12 +105,12 @@ def test_the_delimiter_may_be_a_sign_of_regular_expressions() -> None:
 @pytest.mark.parametrize(
     "dialect", [{"delimiter": ""}, {"delimiter": ",,"}, {"delimiter": '"'}, {"escape": ","}, {"escape": "\n"}]
 )
-def test_signs_that_cannot_be_told_apart_are_no_dialect(dialect: dict[str, Any]) -> None:
+def test_characters_that_cannot_be_distinguished_are_rejected(dialect: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Dialect(**dialect)
 
 
-def test_a_row_of_another_width_is_rejected_and_its_neighbours_are_read() -> None:
+def test_a_row_with_another_number_of_columns_is_rejected_and_other_rows_are_read() -> None:
     first, short, long, last = rows(b"1,2\n3\n4,5,6\n7,8\n", columns="a,b")
     assert (first.given, last.given) == ({"a": "1", "b": "2"}, {"a": "7", "b": "8"})
     assert (short.line, short.given, message(short)) == (2, ["3"], "Wrong number of columns")
@@ -126,7 +126,7 @@ def test_a_row_of_another_width_is_rejected_and_its_neighbours_are_read() -> Non
         (b"\xff\xfe,2", "Not UTF-8 at byte 0"),
     ],
 )
-def test_a_broken_row_is_rejected_with_its_text_and_takes_no_neighbour_with_it(broken: bytes, reason: str) -> None:
+def test_a_malformed_row_is_rejected_with_its_text_and_other_rows_are_read(broken: bytes, reason: str) -> None:
     before, row, *after = rows(b"0,0\n" + broken + b"\n3,4\n5,6\n", MYSQL, columns="a,b")
     assert before.given == {"a": "0", "b": "0"}
     assert (row.line, message(row)) == (2, reason)
@@ -135,13 +135,13 @@ def test_a_broken_row_is_rejected_with_its_text_and_takes_no_neighbour_with_it(b
     assert [one.line for one in after] == [3, 4]
 
 
-def test_a_stray_quote_does_not_reach_into_the_quotes_of_a_later_row() -> None:
+def test_a_stray_quote_does_not_extend_to_the_quotes_of_a_later_row() -> None:
     stray, middle, quoted = rows(b'1,"stray\n2,3\n"x","y"\n', columns="a,b")
     assert message(stray) == "Text after a closing quote"
     assert [middle.given, quoted.given] == [{"a": "2", "b": "3"}, {"a": "x", "b": "y"}]
 
 
-def test_a_line_that_is_no_text_ends_the_search_for_a_closing_quote() -> None:
+def test_a_line_that_is_not_utf8_ends_the_search_for_a_closing_quote() -> None:
     found = rows(b'1,"open\n\xff\n2",3\n4,5\n', columns="a,b")
     assert [(row.line, row.error is None) for row in found] == [(1, False), (2, False), (3, True), (4, True)]
 
@@ -165,7 +165,7 @@ def test_an_endless_line_is_rejected_in_bounded_memory() -> None:
     assert peak < 4 * MAX_ROW
 
 
-def test_quotes_that_never_close_are_looked_for_in_bounded_memory_and_cost_one_row() -> None:
+def test_a_quote_that_never_closes_rejects_one_row_in_bounded_memory() -> None:
     line = b"2," + b"3" * 1_000 + b"\n"
     count = 16 * MAX_ROW // len(line)
     content = io.BytesIO(b'1,"open\n' + line * count)
@@ -183,14 +183,14 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(['"',
 
 
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3), max_size=5))
-def test_what_pythons_csv_writes_is_read_back(table: list[list[str]]) -> None:
+def test_files_of_pythons_csv_module_are_read(table: list[list[str]]) -> None:
     written = io.StringIO(newline="")
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows(table)
     assert cells(written.getvalue().encode(), columns="a,b,c") == table
 
 
 @given(st.lists(st.lists(TEXT | st.none(), min_size=2, max_size=2), max_size=5))
-def test_what_mysql_writes_is_read_back_nulls_and_all(table: list[list[str | None]]) -> None:
+def test_files_of_mysql_are_read_with_their_nulls(table: list[list[str | None]]) -> None:
     def field(value: str | None) -> str:
         if value is None:
             return "\\N"
@@ -201,7 +201,7 @@ def test_what_mysql_writes_is_read_back_nulls_and_all(table: list[list[str | Non
 
 
 @given(st.lists(st.sampled_from([b'"', b",", b"\n", b"\r\n", b"\\", b"a", b"\xff", b"\\N"]), max_size=40))
-def test_no_line_is_lost_whatever_the_bytes(parts: list[bytes]) -> None:
+def test_no_line_is_lost_for_any_bytes(parts: list[bytes]) -> None:
     content = b"".join(parts)
     lines = content.split(b"\n")
     filled = [number for number, line in enumerate(lines, 1) if line.strip(b"\r")]

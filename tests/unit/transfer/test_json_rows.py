@@ -13,7 +13,7 @@ def rows(content: bytes) -> list[Row]:
     return list(json_rows(Lines(io.BytesIO(content))))
 
 
-def test_each_object_is_a_row_and_blank_lines_are_none() -> None:
+def test_each_object_is_a_row_and_blank_lines_are_skipped() -> None:
     assert rows(b'\xef\xbb\xbf{"a": 1}\r\n\n  \n{"a": null, "b": "\xc3\xa9"}') == [
         Row(1, {"a": 1}),
         Row(4, {"a": None, "b": "é"}),
@@ -31,7 +31,7 @@ def test_each_object_is_a_row_and_blank_lines_are_none() -> None:
         (b"[" * 10_000, "malformed_json", "[" * 10_000),
     ],
 )
-def test_a_line_that_is_no_object_is_rejected_and_its_neighbours_are_read(
+def test_a_line_that_is_not_an_object_is_rejected_and_other_lines_are_read(
     line: bytes, code: str, given: object
 ) -> None:
     before, row, after = rows(b'{"a": 1}\n' + line + b'\n{"a": 2}\n')
@@ -48,7 +48,7 @@ def test_a_line_that_is_too_long_is_rejected_with_its_beginning() -> None:
     assert after == Row(2, {"a": 2})
 
 
-def test_a_line_of_just_the_greatest_length_is_read() -> None:
+def test_a_line_of_the_greatest_length_is_read() -> None:
     line = b'{"a": "' + b"x" * (MAX_ROW - 10) + b'"}\n'
     assert len(line) == MAX_ROW
     [row] = rows(line)

@@ -1,4 +1,4 @@
-"""Rows into a store: each is imported or rejected, and none because of another."""
+"""Rows are imported or rejected independently of each other."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def total(settled: list[Settled]) -> tuple[int, list[tuple[int, str]]]:
     return sum(some.imported for some in settled), [(one.line, one.code) for one in rejected]
 
 
-def test_every_row_is_stored_in_batches_of_the_size_asked(store: Store[Thing]) -> None:
+def test_every_row_is_stored_in_batches_of_the_given_size(store: Store[Thing]) -> None:
     settled = list(load(store, things(*map(str, range(25))), as_given, batch=10))
     assert [some.imported for some in settled] == [10, 10, 5]
     assert store.count() == 25
 
 
-def test_an_invalid_row_is_rejected_with_every_fault_and_its_neighbours_are_stored(store: Store[Thing]) -> None:
+def test_an_invalid_row_is_rejected_with_every_fault_and_other_rows_are_stored(store: Store[Thing]) -> None:
     rows = things("a", "b", "c", "d")
     rows[1] = Row(2, {"id": "", "count": 100})
     rows[2] = Row(3, {"color": "red"})
@@ -58,7 +58,7 @@ def test_an_invalid_row_is_rejected_with_every_fault_and_its_neighbours_are_stor
     assert [item.id for item in store.search(order="id")] == ["a", "d"]
 
 
-def test_a_taken_key_is_rejected_and_the_first_item_stays(store: Store[Thing]) -> None:
+def test_a_taken_key_is_rejected_and_the_first_item_is_not_changed(store: Store[Thing]) -> None:
     store.create({"id": "old", "count": 7})
     settled = list(load(store, [*things("a", "old", "a"), Row(4, {"id": "a", "count": 5})], as_given, batch=3))
     assert total(settled) == (1, [(2, "conflict"), (3, "conflict"), (4, "conflict")])
@@ -79,7 +79,7 @@ def test_rows_that_could_not_be_read_are_rejected_in_their_place(store: Store[Th
     assert total(settled) == (1, [(1, "invalid_input"), (3, "invalid_input"), (4, "invalid_input")])
 
 
-def test_a_batch_of_nothing_but_unreadable_rows_writes_nothing(store: Store[Thing]) -> None:
+def test_a_batch_of_unreadable_rows_writes_nothing(store: Store[Thing]) -> None:
     rows = [Row(line, "x", InvalidInput()) for line in (1, 2)]
     assert total(list(load(store, rows, as_given))) == (0, [(1, "invalid_input"), (2, "invalid_input")])
 
@@ -102,7 +102,7 @@ def test_valid_rows_are_validated_once_in_the_batch_that_writes_them() -> None:
     assert counting.batches == [10, 10, 9, 10]
 
 
-def test_an_engine_that_fails_ends_the_import_with_its_error_after_what_is_settled(store: Store[Thing]) -> None:
+def test_an_engine_error_ends_the_import_after_the_finished_batches(store: Store[Thing]) -> None:
     class Failing(Store[Thing]):
         def edit_batch(self, batch: Any, *, atomic: bool = False) -> list[EditResult[Thing]]:
             if store.count():

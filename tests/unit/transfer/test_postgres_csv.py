@@ -1,4 +1,4 @@
-"""CSV as PostgreSQL's `COPY … TO … WITH (FORMAT csv, HEADER)` writes it, with the line ends of any system."""
+"""CSV files of PostgreSQL's `COPY … TO … WITH (FORMAT csv, HEADER)`, with the line ends of any system."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(content: bytes) -> tuple[int, list[Any]]:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_what_postgresql_writes_is_read_back(end: str, last: bool, mark: bytes) -> None:
+def test_files_of_postgresql_are_read(end: str, last: bool, mark: bytes) -> None:
     text = WRITTEN if last else WRITTEN[:-1]
     imported, found = read(mark + text.replace("\n", end).encode())
     assert imported == 4
@@ -63,7 +63,7 @@ def test_what_postgresql_writes_is_read_back(end: str, last: bool, mark: bytes) 
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_a_large_file_has_as_many_rows_whatever_ends_its_lines(end: bytes) -> None:
+def test_a_large_file_has_the_same_rows_with_any_line_ends(end: bytes) -> None:
     line = b"x" * 99
     content = b"id" + end + b"".join(b"%06d" % number + line + end for number in range(20_000))
     assert len(content) > MAX_ROW
@@ -72,7 +72,7 @@ def test_a_large_file_has_as_many_rows_whatever_ends_its_lines(end: bytes) -> No
     assert {len(row.given["id"]) for row in rows} == {105}
 
 
-def test_a_carriage_return_within_quotes_ends_no_line() -> None:
+def test_a_carriage_return_within_quotes_does_not_end_the_line() -> None:
     rows = list(CsvRows(Lines(io.BytesIO(b'"i\rd",b\n1,"2\r3"\n')), Dialect()))
     assert [row.given for row in rows] == [{"i\rd": "1", "b": "2\r3"}]
 
@@ -83,7 +83,7 @@ def test_a_line_without_an_end_is_rejected_in_bounded_memory() -> None:
     assert rows[1].given == {"id": "b"}
 
 
-def test_an_empty_field_in_quotes_is_null_where_a_dialect_says_so() -> None:
+def test_an_empty_field_in_quotes_is_null_if_the_dialect_says_so() -> None:
     text = b'a,b,c\n"",,"x"\n'
     for nulls, cells in (
         (frozenset[str](), ["", "", "x"]),

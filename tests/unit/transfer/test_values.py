@@ -1,4 +1,4 @@
-"""Text becomes the attribute's type where it can, and stays text where it cannot."""
+"""Text is converted to the attribute's type, or stays text if it cannot be converted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ meta = meta_of(Everything)
 
 
 def stored_as(given: dict[str, Any], **options: Any) -> Any:
-    """Return the item that the store makes of the row."""
+    """Return the stored item of the row."""
     return (
         App("values", items=[Everything], url="memory://")
         .store(Everything)
@@ -72,7 +72,7 @@ def stored_as(given: dict[str, Any], **options: Any) -> Any:
         ("tags", '["a", "b"]', ["a", "b"]),
     ],
 )
-def test_text_of_a_cell_becomes_the_type_of_its_attribute(name: str, text: str, value: object) -> None:
+def test_the_text_of_a_cell_is_converted_to_the_type_of_its_attribute(name: str, text: str, value: object) -> None:
     item = stored_as({name: text}, json_text=True)
     assert getattr(item, name) == value
     assert type(getattr(item, name)) is type(value)
@@ -80,15 +80,15 @@ def test_text_of_a_cell_becomes_the_type_of_its_attribute(name: str, text: str, 
 
 @pytest.mark.parametrize("name", ["count", "ratio", "done", "level", "tags"])
 @pytest.mark.parametrize("text", ["", "abc", "1 2", "\uff10", "[1", "1_0"])
-def test_text_that_is_no_such_value_stays_for_the_validation_to_name(name: str, text: str) -> None:
+def test_text_that_cannot_be_converted_is_left_to_validation(name: str, text: str) -> None:
     assert typed_values(meta, json_text=True)({name: text}) == {name: text}
 
 
-def test_a_value_that_breaks_a_constraint_is_converted_all_the_same() -> None:
+def test_a_value_that_breaks_a_constraint_is_converted_anyway() -> None:
     assert typed_values(meta)({"count": "-1"}) == {"count": -1}
 
 
-def test_further_spellings_of_booleans_are_those_that_are_given_exactly() -> None:
+def test_further_texts_of_booleans_are_exactly_the_given_ones() -> None:
     typed = typed_values(meta, truths={"Y": True, "N": False})
     assert [typed({"done": text})["done"] for text in ("Y", "N", "n", "true")] == [True, False, "n", True]
 
@@ -98,10 +98,10 @@ def test_text_in_json_lines_is_read_as_in_urls_but_never_as_json() -> None:
     assert typed_values(meta)({"count": 12, "tags": ["a"]}) == {"count": 12, "tags": ["a"]}
 
 
-def test_null_is_null_where_that_may_be_and_not_given_elsewhere() -> None:
+def test_null_is_left_out_for_an_attribute_that_cannot_be_null() -> None:
     assert typed_values(meta)({"text": None, "done": None}) == {"text": None}
     assert stored_as({"text": None, "done": None}).done is False
 
 
-def test_unknown_attributes_are_left_for_the_validation_to_name() -> None:
+def test_unknown_attributes_are_left_to_validation() -> None:
     assert typed_values(meta)({"nonsense": "1", "nothing": None}) == {"nonsense": "1", "nothing": None}

@@ -1,4 +1,4 @@
-"""A store with an item cache over an engine that counts its calls, and can be made to wait."""
+"""A store with an item cache over an engine whose calls are counted and can be paused."""
 
 import threading
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Note:
 
 
 class Time:
-    """A clock that stands until it is moved."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -40,8 +40,8 @@ class Time:
         return self.now
 
 
-class Held:
-    """Holds the engine after it has read, and before its answer or an error is there, once."""
+class Paused:
+    """Pause the engine once, after it has read and before it returns or raises an error."""
 
     def __init__(self, backend: Any, error: BaseException | None = None) -> None:
         self._read, self._backend, self._error = backend.read, backend, error

@@ -29,16 +29,16 @@ class Counter:
     count: int = 0
 
 
-def test_an_app_keeps_items_only_where_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    for given, said, kept in ((False, "", False), (True, "", True), (True, "off", False), (False, "on", True)):
-        monkeypatch.setenv("PERSISTY_CACHE", said)
+def test_an_app_caches_items_only_if_the_cache_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, variable, cached in ((False, "", False), (True, "", True), (True, "off", False), (False, "on", True)):
+        monkeypatch.setenv("PERSISTY_CACHE", variable)
         app = App("counters", items=[Counter], url="memory://", cache=given)
         store = app.store(Counter)
-        assert (context_of(store).path._cache is not None) == kept
+        assert (context_of(store).path._cache is not None) == cached
         store.create({"id": "a"})
         assert store.read("a") == Counter(id="a")
         app.use("memory://")
-        assert store.read("a") is None  # another engine, with nothing kept of the one before
+        assert store.read("a") is None  # another engine, without cached items of the former one
         app.close()
 
 
@@ -62,7 +62,7 @@ class Guest:
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqlite:///{folder}/houses.db"])
-def test_what_goes_with_an_item_that_is_deleted_goes_from_the_cache_too(tmp_path: Any, url: str) -> None:
+def test_items_deleted_by_cascade_are_removed_from_the_cache(tmp_path: Any, url: str) -> None:
     app = App("houses", items=[House, Person, Guest], url=url.format(folder=tmp_path), cache=True)
     app.prepare()
     app.store(House).create({"id": "h"})
@@ -77,10 +77,10 @@ def test_what_goes_with_an_item_that_is_deleted_goes_from_the_cache_too(tmp_path
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_a_transaction_sees_its_own_writes_and_nobody_keeps_what_may_be_taken_back(
+def test_a_transaction_reads_its_own_writes_and_uncommitted_items_are_not_cached(
     request: pytest.FixtureRequest, tmp_path: Any, pool: ThreadPoolExecutor, engine: str
 ) -> None:
-    separate = engine == "postgresql"  # threads share SQLite's connection, and wait for the transaction's end
+    separate = engine == "postgresql"  # threads share SQLite's connection, and wait for the end of the transaction
     url = request.getfixturevalue("postgres_url") if separate else f"sqlite:///{tmp_path}/counters.db"
     app = App("counters", items=[Counter], url=url, cache=True)
     app.prepare()
@@ -108,26 +108,26 @@ def test_a_transaction_sees_its_own_writes_and_nobody_keeps_what_may_be_taken_ba
     app.close()
 
 
-def test_a_transaction_is_told_what_is_so_now_and_waits_for_no_call_that_waits_for_it(
+def test_a_transaction_reads_the_current_state_and_does_not_deadlock_with_a_load(
     tmp_path: Any, pool: ThreadPoolExecutor
 ) -> None:
     counters = Place(Counter, connect(f"sqlite:///{tmp_path}/counters.db", app="counters", stage="dev"))
     counters.store.create({"id": "a"})
     counters.store.read("a")
-    counters.uncached.update("a", {"count": 1})  # as another process would
+    counters.uncached.update("a", {"count": 1})  # as by another process
     called = threading.Event()
     with context_of(counters.store).path.transaction():
         assert counters.store.read("a").count == 1
         counters.clock.now += SECONDS
         with counted(counters.backend, lambda name: called.set()):
-            reading = pool.submit(counters.store.read, "a")  # which waits for the transaction to end
+            reading = pool.submit(counters.store.read, "a")  # it waits for the end of the transaction
             assert called.wait(10)
         assert counters.store.read("a").count == 1
     assert reading.result(10).count == 1
     counters.engine.close()
 
 
-def test_an_engine_without_transactions_refuses_one_and_its_cache_goes_on(notes: Place) -> None:
+def test_an_engine_without_transactions_rejects_one_and_its_cache_still_works(notes: Place) -> None:
     notes.store.create({"id": "a"})
     with pytest.raises(Unsupported), context_of(notes.store).path.transaction():
         raise AssertionError
@@ -136,7 +136,7 @@ def test_an_engine_without_transactions_refuses_one_and_its_cache_goes_on(notes:
         assert counting.calls == ["read"]
 
 
-def test_stores_of_two_revisions_of_an_item_forget_what_either_writes() -> None:
+def test_a_write_through_one_revision_clears_the_caches_of_all_revisions() -> None:
     def revision(**more: Any) -> type[Any]:
         body = {"__annotations__": {"id": str, "count": int, **dict.fromkeys(more, str)}, "count": 0, **more}
         return stored(cache=Cache(seconds=SECONDS))(type("Leaflet", (), body))

@@ -1,4 +1,4 @@
-"""Reads that the item cache answers, for how long, and for whom."""
+"""Reads that the item cache answers, the age of entries, and callers."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,7 +20,7 @@ from persisty.store import item_cache as cache
 from persisty.store.change_path import Connection
 from persisty.store.store import context_of
 
-from .places import SECONDS, Held, Place, Time
+from .places import SECONDS, Paused, Place, Time
 
 
 @stored(cache=Cache(seconds=SECONDS, misses=True))
@@ -44,11 +44,11 @@ class Plain:
     id: str
 
 
-def test_an_item_is_asked_for_once_until_its_time_is_over(notes: Place) -> None:
+def test_an_item_is_read_once_until_it_expires(notes: Place) -> None:
     notes.store.create({"id": "a", "count": 1})
     with notes.counted() as counting:
         assert [notes.store.read("a").count for _ in range(3)] == [1, 1, 1]
-        notes.uncached.update("a", {"count": 2})  # as another process would
+        notes.uncached.update("a", {"count": 2})  # as by another process
         notes.clock.now += SECONDS - 0.1
         assert notes.store.read("a").count == 1
         notes.clock.now += 0.1
@@ -56,35 +56,35 @@ def test_an_item_is_asked_for_once_until_its_time_is_over(notes: Place) -> None:
         assert counting.calls == ["read", "write", "read"]
 
 
-def test_an_item_is_as_old_as_the_call_for_it(notes: Place, pool: ThreadPoolExecutor) -> None:
+def test_the_age_of_an_item_counts_from_the_start_of_its_load(notes: Place, pool: ThreadPoolExecutor) -> None:
     notes.store.create({"id": "a"})
-    held = Held(notes.backend)
+    paused = Paused(notes.backend)
     reading = pool.submit(notes.store.read, "a")
-    assert held.reached.wait(10)
-    notes.clock.now += SECONDS  # that long took the answer
-    held.go.set()
+    assert paused.reached.wait(10)
+    notes.clock.now += SECONDS  # the call took that long
+    paused.go.set()
     reading.result(10)
     with notes.counted() as counting:
         notes.store.read("a")
         assert counting.calls == ["read"]
 
 
-def test_time_goes_on_while_a_machine_sleeps_and_never_goes_back() -> None:
-    steady, wall = Time(), Time()
-    elapsed = cache.Elapsed(steady, wall)
+def test_the_clock_advances_during_suspension_and_never_goes_back() -> None:
+    monotonic, wall = Time(), Time()
+    elapsed = cache.Elapsed(monotonic, wall)
     start = elapsed()
     for moved, clock, total in (
-        (5, steady, 5),
+        (5, monotonic, 5),
         (5, wall, 5),
         (3600, wall, 3605),
         (-7200, wall, 3605),
-        (10, steady, 3615),
+        (10, monotonic, 3615),
     ):
         clock.now += moved
-        assert elapsed() - start == total, (moved, clock is steady)
+        assert elapsed() - start == total, (moved, clock is monotonic)
 
 
-def test_a_batch_asks_once_for_what_is_not_kept_and_keeps_positions(notes: Place) -> None:
+def test_a_batch_loads_missing_items_in_one_call_and_returns_them_in_position(notes: Place) -> None:
     for key in "abc":
         notes.store.create({"id": key})
     notes.store.read("b")
@@ -100,7 +100,7 @@ def test_a_batch_asks_once_for_what_is_not_kept_and_keeps_positions(notes: Place
     assert found[0] is not found[4]
 
 
-def test_no_more_items_are_kept_than_declared_and_the_least_recently_used_go_first(notes: Place) -> None:
+def test_the_cache_is_bounded_and_evicts_the_least_recently_used_items(notes: Place) -> None:
     for key in "abcd":
         notes.store.create({"id": key})
     for key in "abca":
@@ -114,7 +114,7 @@ def test_no_more_items_are_kept_than_declared_and_the_least_recently_used_go_fir
         assert counting.calls == ["read"]
 
 
-def test_that_there_is_no_item_is_kept_only_where_it_is_declared(notes: Place) -> None:
+def test_missing_items_are_cached_only_if_declared(notes: Place) -> None:
     guesses = Place(Guess, memory.MemoryEngine())
     for place, calls in ((notes, ["read", "read"]), (guesses, ["read"])):
         with place.counted() as counting:
@@ -126,7 +126,7 @@ def test_that_there_is_no_item_is_kept_only_where_it_is_declared(notes: Place) -
     assert guesses.store.read("a") is None
 
 
-def test_what_is_given_can_be_changed_without_changing_what_is_kept(notes: Place) -> None:
+def test_changing_a_returned_item_does_not_change_the_cached_one(notes: Place) -> None:
     notes.store.create({"id": "a", "tags": ["x"]})
     for _ in range(3):
         item = notes.store.read("a")
@@ -135,7 +135,7 @@ def test_what_is_given_can_be_changed_without_changing_what_is_kept(notes: Place
         item.tags.append("y")
 
 
-def test_everything_else_asks_the_engine(notes: Place) -> None:
+def test_all_other_reads_call_the_engine(notes: Place) -> None:
     notes.store.create({"id": "a"})
     notes.store.read("a")
     with notes.counted() as counting:
@@ -152,12 +152,12 @@ def test_a_store_that_declares_no_cache_has_none() -> None:
     assert plain._cache is None
 
 
-def test_what_is_kept_was_read_at_several_moments_and_the_capabilities_say_so(notes: Place) -> None:
+def test_a_cached_store_has_no_snapshot_reads(notes: Place) -> None:
     assert notes.backend.capabilities.snapshot_reads
     assert not context_of(notes.store).path.capabilities.snapshot_reads
 
 
-def test_callers_share_what_is_kept_and_each_sees_what_its_rules_let_it() -> None:
+def test_callers_share_cached_items_and_each_sees_them_redacted() -> None:
     diaries = Place(Diary, memory.MemoryEngine())
     diaries.store.create({"id": "1", "author": "ann", "text": "dear diary", "secret": "x"})
     ann, bob, admin = (

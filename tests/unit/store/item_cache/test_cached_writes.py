@@ -1,4 +1,4 @@
-"""Writes, and reads that run at the same time."""
+"""Writes and concurrent reads."""
 
 import random
 import sys
@@ -22,7 +22,7 @@ from persisty import (
 from persisty.backends import memory
 from persisty.store.store import context_of
 
-from .places import Held, Note, Place
+from .places import Note, Paused, Place
 
 WRITES: dict[str, Callable[[Store[Any]], Any]] = {
     "update": lambda store: store.update("a", {"count": 7}),
@@ -36,7 +36,7 @@ WRITES: dict[str, Callable[[Store[Any]], Any]] = {
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_write_is_seen_by_the_next_read(notes: Place, write: str) -> None:
+def test_the_next_read_returns_the_written_item(notes: Place, write: str) -> None:
     notes.store.create({"id": "a"})
     notes.store.create({"id": "b"})
     notes.store.read_batch(["a", "b"])
@@ -45,7 +45,7 @@ def test_a_write_is_seen_by_the_next_read(notes: Place, write: str) -> None:
     assert notes.store.read("b") == notes.uncached.read("b")
 
 
-def test_a_write_that_is_refused_or_fails_leaves_nothing_kept(notes: Place) -> None:
+def test_a_rejected_or_failed_write_leaves_nothing_in_the_cache(notes: Place) -> None:
     notes.store.create({"id": "a"})
     own = notes.backend.write
 
@@ -66,23 +66,23 @@ def test_a_write_that_is_refused_or_fails_leaves_nothing_kept(notes: Place) -> N
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_read_that_began_before_a_write_does_not_bring_the_old_item_back(
+def test_a_read_that_began_before_a_write_does_not_cache_the_old_item(
     notes: Place, pool: ThreadPoolExecutor, write: str
 ) -> None:
     notes.store.create({"id": "a"})
     notes.store.create({"id": "b"})
-    held = Held(notes.backend)
+    paused = Paused(notes.backend)
     reading = pool.submit(notes.store.read, "a")
-    assert held.reached.wait(10)
+    assert paused.reached.wait(10)
     WRITES[write](notes.store)
-    assert notes.store.read("a") == notes.uncached.read("a")  # it does not wait for the call that began before
-    held.go.set()
+    assert notes.store.read("a") == notes.uncached.read("a")  # it does not wait for the earlier call
+    paused.go.set()
     assert reading.result(10) == Note(id="a")  # it overlapped with the write
     assert notes.store.read("a") == notes.uncached.read("a") != Note(id="a")
 
 
 @pytest.mark.parametrize("write", ["update", "update_all"])
-def test_while_a_key_is_written_every_read_of_it_asks_the_engine(
+def test_every_read_of_a_key_calls_the_engine_during_a_write(
     notes: Place, pool: ThreadPoolExecutor, write: str
 ) -> None:
     notes.store.create({"id": "a"})
@@ -107,7 +107,10 @@ def test_while_a_key_is_written_every_read_of_it_asks_the_engine(
         assert [notes.store.read("a").count for _ in range(2)] == [0, 0]
         go[0].set()
         assert after.wait(10)
-        assert [notes.store.read("a").count for _ in range(2)] == [7, 7]  # the engine knows before the write returns
+        assert [notes.store.read("a").count for _ in range(2)] == [
+            7,
+            7,
+        ]  # the engine has the new item before the write returns
         assert counting.calls.count("read") == 4
         go[1].set()
         writing.result(10)
@@ -115,10 +118,10 @@ def test_while_a_key_is_written_every_read_of_it_asks_the_engine(
         assert counting.calls.count("read") == 5
 
 
-def test_no_thread_reads_what_was_there_before_a_write_that_has_returned(pool: ThreadPoolExecutor) -> None:
+def test_no_thread_reads_the_old_item_after_a_write_has_returned(pool: ThreadPoolExecutor) -> None:
     """Sums go up: a reader that has seen a sum must not read a smaller one later."""
     notes = Place(Note, memory.MemoryEngine())
-    keys = [*"abcde"]  # more than are kept, so that they also come and go
+    keys = [*"abcde"]  # more keys than the cache has places, so that entries are evicted
     for key in keys:
         notes.store.create({"id": key})
     added = dict.fromkeys(keys, 0)
