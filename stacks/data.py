@@ -13,6 +13,7 @@ from constructs import Construct
 from persisty.deploy.events import stream_parameter
 from persisty.deploy.options import Options
 from persisty.deploy.resources import KeyAttribute, Plan, Table
+from persisty.deploy.token_secret import RETAINED
 from persisty.naming import pascal
 
 from .constructs.exceptions import ROTATION, accept
@@ -49,10 +50,13 @@ class Data:
         self._scope, self._plan, self._options, self._values = scope, plan, options, values
         self._placement = Placement(scope, split=options.split, make=make)
         self.tables = {table.store: self._table(table) for table in plan.tables}
-        self.secret = None if plan.secret is None else self._secret(plan.secret)
+        self.secret: secrets.ISecret | None = None if plan.secret is None else self._secret(plan.secret)
 
-    def _secret(self, name: str) -> secrets.Secret:
-        """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens."""
+    def _secret(self, name: str) -> secrets.ISecret:
+        """Make a secret whose value Secrets Manager generates. A change of what it generates would replace the value, and end all tokens. One that an
+        earlier stack retained stays as it is."""
+        if name in (self._scope.node.try_get_context(RETAINED) or "").split(","):
+            return secrets.Secret.from_secret_name_v2(self._scope, "Tokens", name)
         made = secrets.Secret(
             self._scope,
             "Tokens",

@@ -18,6 +18,7 @@ from rich.console import Console
 from ..deploy.assembly import StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
 from ..deploy.deployed_tables import Deployed, read_deployed
+from ..deploy.token_secret import RETAINED
 from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
 from ..drivers import driver
 from ..errors import Fault, InvalidDeclaration
@@ -49,6 +50,9 @@ def command(
         resources = sum(one.resources for one in stacks)
         console.print(f"{len(stacks)} stacks with {resources} resources: {', '.join(one.name for one in stacks)}")
         deployed = read_deployed(stacks, driver("boto3").Session(profile_name=profile))
+        if deployed.secrets:
+            words += context_words({RETAINED: ",".join(deployed.secrets)})
+            run(folder, ["synth", "--quiet", "--output", str(assembly), *words], quiet=True)
         declared = {table.name: table for one in stacks for table in one.tables}
         _refuse(list(losses(declared, deployed.tables, deployed.stacked)), allow or [])
         steps = waves(declared, deployed.tables)

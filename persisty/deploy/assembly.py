@@ -1,4 +1,4 @@
-"""Read what the CDK has synthesised: the stacks of an assembly, and the DynamoDB tables in their templates, those of nested stacks too.
+"""Read what the CDK has synthesised: the stacks of an assembly, and the DynamoDB tables and secrets in their templates, tables of nested stacks too.
 
 Source: `manifest.json` of a cloud assembly, package @aws-cdk/cloud-assembly-schema; AWS::DynamoDB::Table in the AWS CloudFormation Template Reference.
 """
@@ -16,17 +16,20 @@ from .resources import Index, KeyAttribute
 from .waves import TableShape
 
 STACK, NESTED, TABLE = "aws:cloudformation:stack", "AWS::CloudFormation::Stack", "AWS::DynamoDB::Table"
+SECRET = "AWS::SecretsManager::Secret"
 ASSET = "aws:asset:path"
 """Metadata of a nested stack: the file of its template."""
 
 
 class StackShape(Struct, frozen=True):
-    """A stack: its identifier in the CDK app, its name in CloudFormation, its tables, the number of its resources without those of nested stacks."""
+    """A stack: its identifier in the CDK app, its name in CloudFormation, its tables, the number of its resources without those of nested stacks, and the
+    names of its secrets."""
 
     id: str
     name: str
     tables: tuple[TableShape, ...]
     resources: int
+    secrets: tuple[str, ...] = ()
 
 
 def stacks_of(folder: Path) -> tuple[StackShape, ...]:
@@ -39,7 +42,13 @@ def stacks_of(folder: Path) -> tuple[StackShape, ...]:
             template = _template(folder / properties["templateFile"])
             tables = tuple(_tables(folder, template))
             name = properties.get("stackName", id_)
-            found.append(StackShape(artifact.get("displayName", id_), name, tables, len(template.get("Resources", {}))))
+            resources = template.get("Resources", {})
+            secrets = tuple(
+                one["Properties"]["Name"]
+                for one in resources.values()
+                if one["Type"] == SECRET and isinstance(one["Properties"].get("Name"), str)
+            )
+            found.append(StackShape(artifact.get("displayName", id_), name, tables, len(resources), secrets))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""Read what is deployed: the tables with their indexes from DynamoDB, the stacks and their tables from CloudFormation."""
+"""Read what is deployed: the tables with their indexes from DynamoDB, the stacks and their tables from CloudFormation, secrets that no stack has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..drivers import driver
 from ..errors import BackendUnavailable, InvalidDeclaration
-from .assembly import NESTED, TABLE, StackShape, table_shape
+from .assembly import NESTED, SECRET, TABLE, StackShape, table_shape
 from .waves import TableShape
 
 ABSENT = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE", "ROLLBACK_COMPLETE"})
@@ -23,11 +23,13 @@ STUCK = {
 
 
 class Deployed(Struct, frozen=True):
-    """`tables`: those that exist, by name. `stacked`: the names of the tables in deployed stacks. `new`: the stacks that are not deployed."""
+    """`tables`: those that exist, by name. `stacked`: the names of the tables in deployed stacks. `new`: the stacks that are not deployed. `secrets`: the names
+    of declared secrets that exist outside of their stack, because an earlier one retained them."""
 
     tables: Mapping[str, TableShape]
     stacked: tuple[str, ...]
     new: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
 
 
 def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
@@ -43,10 +45,12 @@ def read_deployed(stacks: Sequence[StackShape], session: Any) -> Deployed:
             if status in STUCK:
                 raise InvalidDeclaration(f"The stack {name} is in {status}: {STUCK[status].format(stack=name)}")
         known = [name for name, status in statuses.items() if status not in ABSENT]
-        stacked = tuple(table for name in known for table in _stacked(cloud, name))
+        stacked = tuple(table for name in known for table in _stacked(cloud, name, TABLE))
         names = dict.fromkeys([*(table.name for one in stacks for table in one.tables), *stacked])
         new = tuple(name for name in statuses if name not in known)
-        return Deployed(_tables(session.client("dynamodb"), names), stacked, new)
+        return Deployed(
+            _tables(session.client("dynamodb"), names), stacked, new, _retained(stacks, known, session, cloud)
+        )
     except (
         errors.NoCredentialsError,
         errors.PartialCredentialsError,
@@ -80,13 +84,34 @@ def _status(client: Any, stack: str) -> str | None:
         raise
 
 
-def _stacked(client: Any, stack: str) -> Iterator[str]:
-    """Yield the names of the tables in a stack and in its nested stacks."""
+def _retained(stacks: Sequence[StackShape], known: Sequence[str], session: Any, cloud: Any) -> tuple[str, ...]:
+    """Return the names of secrets that exist and are not in the stack that declares them. CloudFormation does not import them by name, as it does with
+    tables, and refuses to create a secret that exists."""
+    found = []
+    for stack in stacks:
+        arns = list(_stacked(cloud, stack.name, SECRET)) if stack.secrets and stack.name in known else []
+        # an ARN ends with the name and seven characters that Secrets Manager appends: -a1b2c3
+        inside = {arn.rpartition(":secret:")[2][:-7] for arn in arns}
+        client = session.client("secretsmanager")
+        found += [name for name in stack.secrets if name not in inside and _has_secret(client, name)]
+    return tuple(found)
+
+
+def _has_secret(client: Any, name: str) -> bool:
+    try:
+        client.describe_secret(SecretId=name)
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _stacked(client: Any, stack: str, kind: str) -> Iterator[str]:
+    """Yield the names or ARNs of the resources of a kind in a stack and in its nested stacks."""
     for page in client.get_paginator("list_stack_resources").paginate(StackName=stack):
         for one in page["StackResourceSummaries"]:
             if one["ResourceStatus"] == "DELETE_COMPLETE" or "PhysicalResourceId" not in one:
                 continue
-            if one["ResourceType"] == TABLE:
+            if one["ResourceType"] == kind:
                 yield one["PhysicalResourceId"]
             elif one["ResourceType"] == NESTED:
-                yield from _stacked(client, one["PhysicalResourceId"])
+                yield from _stacked(client, one["PhysicalResourceId"], kind)

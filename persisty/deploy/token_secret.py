@@ -16,6 +16,8 @@ from ..application import App
 from ..naming import secret_name
 from ..security.authenticator import authenticator_of
 
+RETAINED = "retained_secret"
+"""The context of the CDK app that names a generated secret which exists already: the stack then has none."""
 GENERATED = "generated"
 """Value of `PERSISTY_TOKEN_SECRET_ARN` that makes the deployment generate a secret, even if there are issuers."""
 

@@ -65,6 +65,7 @@ def test_a_project_is_run_changed_migrated_deployed_and_rolled_back(project: Pro
     first_deployment(project)
     waves(project)
     refused_losses(project)
+    destroy_and_deploy_again(project)
     roll_back(project, urls, before)
 
 
@@ -141,6 +142,19 @@ def refused_losses(project: Project) -> None:
     assert "nothing was changed" in refused
     (project.folder / APP).write_text(text)
     assert project.indexes(TABLE) == {"by-stars", "by-body"}
+
+
+def destroy_and_deploy_again(project: Project) -> None:
+    """Delete the stacks. The next deployment adopts the tables with their items, and leaves the secret as it is."""
+    secrets = project.client("secretsmanager")
+    [before] = secrets.list_secrets()["SecretList"]
+    printed = project.persisty("destroy", "--yes", *LOCAL)
+    assert TABLE in printed
+    printed = project.deploy()
+    assert project.indexes(TABLE) == {"by-stars", "by-body"}
+    found = call("GET", f"{project.api(printed)}/api/note")[1]["items"]
+    assert [one["body"] for one in found] == ["Deployed"]
+    assert [one["ARN"] for one in secrets.list_secrets()["SecretList"]] == [before["ARN"]]
 
 
 def roll_back(project: Project, urls: dict[str, str], before: str) -> None:

@@ -74,10 +74,12 @@ def written(folder: Path, *templates: dict[str, Any]) -> Path:
 def test_the_tables_of_an_assembly_are_those_of_its_templates_and_of_nested_stacks(tmp_path: Path) -> None:
     nested = {"Type": "AWS::CloudFormation::Stack", "Metadata": {"aws:asset:path": "nested.json"}, "Properties": {}}
     (tmp_path / "nested.json").write_bytes(json.encode({"Resources": {"Orders": RESOURCE}}))
-    folder = written(tmp_path, {"Resources": {"Nested": nested}}, {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "tokens"}}
+    topic = {"Type": "AWS::SNS::Topic"}
+    folder = written(tmp_path, {"Resources": {"Nested": nested}}, {"Resources": {"Topic": topic, "Tokens": secret}})
     assert stacks_of(folder) == (
         StackShape("Place/0", "Shop-dev-0", (SHAPE,), 1),
-        StackShape("Place/1", "Shop-dev-1", (), 1),
+        StackShape("Place/1", "Shop-dev-1", (), 2, ("tokens",)),
     )
 
 
@@ -94,6 +96,19 @@ def test_a_table_that_no_stack_has_is_read_too(session: boto3.Session) -> None:
     session.client("dynamodb").create_table(**TABLE)
     found = read_deployed((StackShape("D", "Shop-dev-Data", (SHAPE,), 1),), session)
     assert (found.tables, found.stacked, found.new) == ({SHAPE.name: SHAPE}, (), ("Shop-dev-Data",))
+
+
+def test_a_secret_that_an_earlier_stack_retained_is_found(
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks = (StackShape("D", "Shop-dev-Data", (), 1, ("persisty/shop/dev/tokens",)),)
+    assert read_deployed(stacks, session).secrets == ()
+    made = session.client("secretsmanager").create_secret(Name="persisty/shop/dev/tokens", SecretString="s")
+    assert read_deployed(stacks, session).secrets == ("persisty/shop/dev/tokens",)
+    monkeypatch.setattr("persisty.deploy.deployed_tables._status", lambda client, stack: "CREATE_COMPLETE")
+    listed = {"AWS::SecretsManager::Secret": [made["ARN"]]}
+    monkeypatch.setattr("persisty.deploy.deployed_tables._stacked", lambda client, stack, kind: listed.get(kind, []))
+    assert read_deployed(stacks, session).secrets == ()
 
 
 def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -162,6 +162,16 @@ def test_tables_are_protected_and_kept_unless_they_are_declared_to_go() -> None:
     assert week == {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 7}
 
 
+def test_a_secret_that_exists_is_used_and_not_created() -> None:
+    name = "persisty/messenger/dev/tokens"
+    for context, created in (({}, 1), ({"retained_secret": name}, 0)):
+        made = PersistyApp(cdk.App(context=context), "Messenger", app=APP, target="local")
+        data, api = (template_of(stack) for stack in made.stacks[:2])
+        assert len(properties(data, "AWS::SecretsManager::Secret")) == created
+        assert f":secret:{name}" in str(api)
+        assert made.secret is not None
+
+
 def test_tags_are_on_every_resource_that_takes_them() -> None:
     _, found = within_a_stack(tags={"team": "sales"})
     for one in properties(found, "AWS::DynamoDB::Table"):
