@@ -168,7 +168,7 @@ def aws_endpoint(service: str, environ: Mapping[str, str] | None = None) -> str 
 
 
 def xray_daemon(environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the address of the X-Ray daemon that Lambda runs beside a function, None unless `PERSISTY_TRACING` is on."""
+    """Return the address of the X-Ray daemon that Lambda runs with a function, None unless `PERSISTY_TRACING` is on."""
     source = os.environ if environ is None else environ
     return source.get("AWS_XRAY_DAEMON_ADDRESS") or None if load(source).tracing == "on" else None
 

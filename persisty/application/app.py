@@ -1,4 +1,4 @@
-"""`App`: the items and actions that belong together, and the engines that store the items. There is no global registry."""
+"""`App`: the items and actions that belong together, and the engines that store the items. Apps are independent: no registry is global."""
 
 from __future__ import annotations
 

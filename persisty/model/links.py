@@ -112,7 +112,7 @@ def link(
 ) -> Any:
     """Declare a link: `author: BelongsTo["User"] = link()`.
 
-    `by`: the attribute that holds the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
+    `by`: the attribute with the key, of this item for `BelongsTo` (default: the link's name and `_id`), else of the target
     (default: the attribute of its `BelongsTo` to this item, or one named after this item and its key, `user_id`). `through`: the join
     item, which belongs to both. `on_delete`, of a `BelongsTo`: the effect on this item when its target is deleted (see
     `ACTIONS`). `former_names`: the names that the link had before,

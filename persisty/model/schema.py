@@ -104,7 +104,7 @@ DEFINITIONS: tuple[type[Definition], ...] = (Enumeration, Object)
 
 
 class AttributeSchema(Part, frozen=True, kw_only=True):
-    """An attribute. `id` identifies it for as long as it exists, whatever its name becomes.
+    """An attribute. `id` identifies it for as long as it exists, even if it is renamed.
 
     `generator`: a name of `persisty.model.generators.GENERATORS`, or one that the app supplies. `creatable` and `updatable` follow from
     the generator and the key where they are None.
@@ -144,7 +144,7 @@ class LinkSchema(Part, frozen=True, kw_only=True):
 
     @property
     def key_attribute(self) -> str:
-        """The attribute that holds the target's key, of a `belongs_to`."""
+        """The foreign key, of a `belongs_to`."""
         return self.by or f"{self.name}_id"
 
 

@@ -5,7 +5,7 @@
 ```
 safe          no stored value is read or written, and nothing is lost
 slow          stored items are read or written: a backfill, an index that is built, a check of every item
-waves         DynamoDB changes one index at a time, each in a deployment of its own
+waves         DynamoDB changes one index at a time, each in a separate deployment
 destructive   values are deleted: applied only if it is named, as `--allow drop:car.odometer`
 ```
 """
@@ -239,7 +239,7 @@ def _constrained(
         if form(schema, one) in ("object", "list", "any"):
             yield make.make("nested_changed", f"{name} has another nested type, which takes every stored value", name)
         else:
-            message = f"{name} has other constraints: they hold for new values"
+            message = f"{name} has other constraints: they apply to new values"
             yield make.make("constraints_changed", message, name)
 
 

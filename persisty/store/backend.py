@@ -78,9 +78,9 @@ class Outcome(enum.Enum):
     ABORTED = "aborted"
     """The write itself did not fail, but another write of the atomic batch did."""
     IN_DOUBT = "in_doubt"
-    """The response of an attempt was lost, and the engine cannot find out whether it was carried out."""
+    """The response of an attempt was lost, and the engine cannot find out whether it was done."""
     ERROR = "error"
-    """One of several writes was not carried out, or is in doubt; the result's `error` says why."""
+    """One of several writes was not done, or is in doubt; the result's `error` has the reason."""
 
 
 class WriteResult(Struct, frozen=True):

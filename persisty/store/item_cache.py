@@ -94,32 +94,32 @@ class _Entries(Generic[T]):
     def __init__(self, cache: Cache, clock: Clock) -> None:
         self._cache, self._clock = cache, clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[KeyValues, tuple[float, T | None]] = OrderedDict()
+        self._cached: OrderedDict[KeyValues, tuple[float, T | None]] = OrderedDict()
         self._loads: dict[KeyValues, _Load] = {}
         self._writing: dict[KeyValues, int] = {}
         self._writing_all = 0
 
     def begin(self, keys: Sequence[KeyValues]) -> tuple[dict[KeyValues, T | None], Loads, Loads]:
         """Return the cached items of the keys, the loads of others that are in progress, and the loads that the caller must make."""
-        kept: dict[KeyValues, T | None] = {}
-        theirs: Loads = {}
-        mine: Loads = {}
+        cached: dict[KeyValues, T | None] = {}
+        in_progress: Loads = {}
+        own: Loads = {}
         with self._lock:
             now = self._clock()
             for key in keys:
-                entry = self._kept.get(key)
+                entry = self._cached.get(key)
                 if entry is not None and entry[0] > now:
-                    self._kept.move_to_end(key)
-                    kept[key] = entry[1]
-                elif key not in mine:
+                    self._cached.move_to_end(key)
+                    cached[key] = entry[1]
+                elif key not in own:
                     load = self._loads.get(key)
                     if load is not None:
-                        theirs[key] = load
+                        in_progress[key] = load
                     else:
-                        mine[key] = load = _Load()
+                        own[key] = load = _Load()
                         if not self._writing_all and key not in self._writing:
                             self._loads[key] = load
-        return kept, theirs, mine
+        return cached, in_progress, own
 
     def finish(self, loads: Loads, items: Sequence[T | None], began: float) -> None:
         """Cache the loaded items whose keys were not written meanwhile. Their age counts from `began`."""
@@ -129,10 +129,10 @@ class _Entries(Generic[T]):
                 if self._loads.get(key) is load:
                     del self._loads[key]
                     if item is not None or self._cache.misses:
-                        self._kept[key] = until, item
-                        self._kept.move_to_end(key)
-            while len(self._kept) > self._cache.items:
-                self._kept.popitem(last=False)
+                        self._cached[key] = until, item
+                        self._cached.move_to_end(key)
+            while len(self._cached) > self._cache.items:
+                self._cached.popitem(last=False)
         for load, item in zip(loads.values(), items, strict=True):
             load.settle(item)
 
@@ -176,10 +176,10 @@ class _Entries(Generic[T]):
 
     def _forget(self, keys: Keys) -> None:
         if keys is None:
-            self._kept.clear()
+            self._cached.clear()
             self._loads.clear()
         for key in keys or ():
-            self._kept.pop(key, None)
+            self._cached.pop(key, None)
             self._loads.pop(key, None)
 
 
@@ -211,10 +211,10 @@ class ItemCache(Generic[T]):
 
     def read(self, keys: Sequence[KeyValues], load: Load[T]) -> list[T | None]:
         """Return the items of the keys, in their positions. Threads that miss the same key share one call."""
-        found, theirs, mine = self._entries.begin(keys)
-        if mine:
-            found.update(zip(mine, self._loaded(mine, load), strict=True))
-        for key, waiting in theirs.items():
+        found, in_progress, own = self._entries.begin(keys)
+        if own:
+            found.update(zip(own, self._loaded(own, load), strict=True))
+        for key, waiting in in_progress.items():
             try:
                 found[key] = waiting.wait()
             except TimeoutError:

@@ -74,7 +74,7 @@ class Transactions:
         cache.writing(keys)
         try:
             yield
-        finally:  # a write that failed may have been carried out
+        finally:  # a failed write may have been done
             if self._open.levels:
                 self._open.wrote.append((cache, keys))
             else:

@@ -14,7 +14,7 @@ from .backend import Outcome, WriteResult
 
 
 def in_doubt() -> BackendUnavailable:
-    """Return the error of a write that may have been carried out."""
+    """Return the error of a write that may have been done."""
     return BackendUnavailable(
         "The response of the engine was lost. It is not known whether the write was done", in_doubt=True
     )

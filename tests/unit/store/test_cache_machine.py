@@ -133,7 +133,7 @@ class Cached(RuleBasedStateMachine):
     def nothing_is_left_over(self) -> None:
         if hasattr(self, "store"):
             shelf: Any = context_of(self.store).path._cache._entries  # type: ignore[union-attr]
-            assert len(shelf._kept) <= ITEMS
+            assert len(shelf._cached) <= ITEMS
             assert (shelf._loads, shelf._writing, shelf._writing_all) == ({}, {}, 0)
 
 

@@ -153,4 +153,4 @@ def test_no_thread_reads_the_old_item_after_a_write_has_returned(pool: ThreadPoo
     assert {key: notes.store.read(key).count for key in keys} == added
     entries: Any = context_of(notes.store).path._cache._entries  # type: ignore[union-attr]
     assert (entries._loads, entries._writing, entries._writing_all) == ({}, {}, 0)
-    assert len(entries._kept) <= 3
+    assert len(entries._cached) <= 3
