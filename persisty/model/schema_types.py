@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from .set_order import sets_within_sets
+
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A part of a schema. Members that have their default are not written."""
@@ -139,6 +141,10 @@ class Set(Type, frozen=True, tag="set", kw_only=True):
     frozen: bool = False
     min_length: int | None = None
     max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if any(isinstance(one, Set) for one in parts_of(self.items)):
+            sets_within_sets.declare()
 
 
 class Tuple(Type, frozen=True, tag="tuple", kw_only=True):

@@ -1,6 +1,7 @@
 """The order of the members of a set in JSON: the same in every process and on every surface.
 
-Members that Python can compare are sorted by their own order. The members of any other set are sorted by their JSON.
+Members that have an order in Python are sorted by it. The members of any other set are sorted by their JSON: Python's comparison of sets, which asks
+for subsets, is no order.
 """
 
 from __future__ import annotations
@@ -12,19 +13,34 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr
 
+
+class _Declared:
+    """Records that a type of this process is a set of sets. Responses are searched for such sets only then: that takes longer than to encode them."""
+
+    def __init__(self) -> None:
+        self.known = False
+
+    def declare(self) -> None:
+        self.known = True
+
+
+sets_within_sets = _Declared()
 LEAVES = frozenset({str, int, float, bool, type(None), bytes})
 
 
 def ordered_json(value: Any) -> bytes:
     """Return the value as JSON. Equal values have equal bytes."""
     try:
-        return _ENCODER.encode(value)
+        found = _ENCODER.encode(value)
     except TypeError:  # members of a set cannot be compared, or names in an object are not text
         return _written(with_ordered_sets(value))
+    return _written(with_ordered_sets(value)) if may_be_unordered(found, value) else found
 
 
 def ordered_builtins(value: Any) -> Any:
     """Return the value as msgspec converts it to builtins, with the members of sets in order."""
+    if sets_within_sets.known and has_sets_within_sets(value):
+        return msgspec.to_builtins(with_ordered_sets(value))
     try:
         return msgspec.to_builtins(value, order="deterministic")
     except TypeError:
@@ -44,12 +60,39 @@ def ordered(members: Iterable[Any]) -> Iterable[Any]:
     return _members(members) if isinstance(members, set | frozenset) else members
 
 
+def may_be_unordered(encoded: bytes, value: Any) -> bool:
+    """Return whether msgspec may have written the members of a set in an order that depends on the process. `encoded`: the JSON of the value."""
+    return sets_within_sets.known and b"[[" in encoded and has_sets_within_sets(value)
+
+
+def has_sets_within_sets(value: Any) -> bool:
+    """Return whether the value contains a set with a member that is a set, or a tuple of sets."""
+    kind = type(value)
+    if kind in LEAVES:
+        return False
+    if isinstance(value, set | frozenset):
+        return any(map(_contains_set, value))
+    if isinstance(value, dict):
+        return any(map(has_sets_within_sets, value.values()))
+    if isinstance(value, list | tuple):
+        return not LEAVES.issuperset(map(type, value)) and any(map(has_sets_within_sets, value))
+    fields: Iterable[str] = getattr(kind, "__dataclass_fields__", ())
+    names: Iterable[str] = getattr(kind, "__struct_fields__", fields)
+    return any(has_sets_within_sets(getattr(value, name, None)) for name in names)
+
+
+def _contains_set(member: Any) -> bool:
+    return isinstance(member, frozenset) or (isinstance(member, tuple) and any(map(_contains_set, member)))
+
+
 def _members(members: set[Any] | frozenset[Any]) -> list[Any]:
-    try:
-        return sorted(members)
-    except TypeError:
-        plain = [with_ordered_sets(one) for one in members]
-        return [one for _, one in sorted([(_written(one), one) for one in plain], key=_text)]
+    if not any(map(_contains_set, members)):
+        try:
+            return sorted(members)
+        except TypeError:
+            pass
+    plain = [with_ordered_sets(one) for one in members]
+    return [one for _, one in sorted([(_written(one), one) for one in plain], key=_text)]
 
 
 def _text(pair: tuple[bytes, Any]) -> bytes:

@@ -28,7 +28,7 @@ from ...errors import (
 from ...model import nesting
 from ...model.json_numbers import UnroundedNumber, decode, number_of
 from ...model.pages import ResultPage, page_like
-from ...model.set_order import with_ordered_sets
+from ...model.set_order import may_be_unordered, with_ordered_sets
 from ...security.caller import ANONYMOUS, Caller
 
 MAX_BODY = 1 << 20
@@ -78,9 +78,10 @@ _ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=_error)
 def encode(content: Any) -> bytes:
     """Encode the content of a response. Equal contents have equal bytes."""
     try:
-        return _ENCODER.encode(content)
+        found = _ENCODER.encode(content)
     except TypeError:  # keys of a dict that are not texts, such as UUIDs, or members of a set that cannot be compared
         return msgspec.json.encode(_ordered(with_ordered_sets(content)))
+    return msgspec.json.encode(_ordered(with_ordered_sets(content))) if may_be_unordered(found, content) else found
 
 
 MAX_RESPONSE = 1 << 25
@@ -121,9 +122,12 @@ EMPTY = b'"items":[]'
 def encode_lines(items: Sequence[Any]) -> bytes:
     """Encode items, one on each line."""
     try:
-        return _ENCODER.encode_lines(items)
+        found = _ENCODER.encode_lines(items)
     except TypeError:
+        found = b""
+    if not found or may_be_unordered(found, items):
         return b"".join(encode(one) + b"\n" for one in items)
+    return found
 
 
 _ordered = partial(msgspec.to_builtins, str_keys=True, order="deterministic", enc_hook=_error)
