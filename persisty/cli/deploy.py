@@ -19,13 +19,15 @@ from ..deploy.assembly import StackShape, stacks_of
 from ..deploy.cdk_cli import context_words
 from ..deploy.deployed_tables import Deployed, read_deployed
 from ..deploy.token_secret import RETAINED
-from ..deploy.waves import CONTEXT, Loss, Wave, losses, waves
+from ..deploy.waves import CONTEXT, Loss, Wave, added_to_items, losses, waves
 from ..drivers import driver
 from ..errors import Fault, InvalidDeclaration
 from .cdk_options import ContextOption, ProfileOption, StageOption, TargetOption, cdk_words, profile_words, run
 from .project import AppArgument
 
 OUTPUTS = "outputs.json"
+COMPLETE = "call `App.prepare` once with the URL of the engine, see docs/dynamodb.md"
+"""Advice about an index that CloudFormation has added."""
 
 
 def command(
@@ -71,6 +73,8 @@ def command(
             # each wave writes the file again, and the last one may update the tables alone
             outputs |= msgspec.json.decode(file.read_bytes()) if file.is_file() else {}
         _print_outputs(console, outputs)
+        for name in added_to_items(declared, deployed.tables):
+            console.print(f"{name} may miss items that were stored before: {COMPLETE}", soft_wrap=True)
 
 
 def _deploy_words(step: Wave, stacks: tuple[StackShape, ...], deployed: Deployed, outputs: Path) -> list[str]:

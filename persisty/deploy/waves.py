@@ -86,6 +86,18 @@ def waves(declared: Shapes, deployed: Shapes) -> tuple[Wave, ...]:
     return (*first, *(adding or [wave("functions and APIs", {}, 0, False, kept=kept, unused=unused)]), *last)
 
 
+def added_to_items(declared: Shapes, deployed: Shapes) -> list[str]:
+    """Return `table.index` of the indexes that are added to tables that exist. An index misses the items that lack one of its attributes, until
+    `App.prepare` completes these."""
+    return [
+        f"{name}.{index.name}"
+        for name, table in declared.items()
+        if name in deployed
+        for index in table.indexes
+        if index not in deployed[name].indexes
+    ]
+
+
 def losses(declared: Shapes, deployed: Shapes, stacked: Sequence[str] = ()) -> Iterator[Loss]:
     """Yield the changes that have to be named before they are made. `stacked`: the names of the tables in the deployed stacks."""
     for name in stacked:
