@@ -26,7 +26,7 @@ CALLERS = [ANONYMOUS, Caller(town.ID.format(100), frozenset({"friend"})), Caller
 TEXTS = ["p0", "p1", "p5", "l", "l3", "Street 0", "Street 1", "pet0", "c1", "n0", "1", ""]
 IDS = [*(town.ID.format(number) for number in (0, 1, 2, 100, 101, 104, 200, 203, 300, 400, 500, 999)), "x"]
 NEW = re.compile(r'"(?!00000000-)[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"')
-REFUSED = re.compile("alias in a named fragment, of which AppSync tells nothing")
+REFUSED = re.compile("alias in a named fragment, and AppSync does not pass")
 """Message of an error for links that one result of a resolver cannot contain."""
 WIDE = Limits(tokens=50_000, fields=10_000, aliases=10_000, depth=50)
 

@@ -1,6 +1,6 @@
 """Appending to lists in GraphQL: an update has the members `tags` and `tags_append`, because an input field has one type.
 
-REST spells the change as the value of the attribute, `{"tags": {"append": ["x"]}}`, and operations take that.
+In REST the change is the value of the attribute, `{"tags": {"append": ["x"]}}`. Operations accept that form.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHANGED = re.compile(rf"(?P<place>/changes/(?P<name>[^/]+))(?P<word>/{APPEND}(?
 
 @per_meta
 def appends(meta: StoreMeta[Any]) -> Mapping[str, str]:
-    """Return member of an update → the attribute that it appends to. An attribute that has the name of such a member leaves none."""
+    """Return member of an update → the attribute that it appends to. An attribute with the name of such a member takes precedence."""
     return {
         member: name
         for name, attribute in meta.attributes.items()
@@ -36,7 +36,8 @@ def appends(meta: StoreMeta[Any]) -> Mapping[str, str]:
 
 
 def with_appends(meta: StoreMeta[Any], plain: Any) -> Any:
-    """Return changes with each appended list as the change of its attribute. A member whose attribute is changed, too, stays: the operation refuses it."""
+    """Return changes with each appended list as the change of its attribute. A member remains if its attribute is changed too: the operation rejects
+    it."""
     if not isinstance(plain, dict):
         return plain
     for member, name in appends(meta).items():

@@ -1,7 +1,7 @@
 """Compile the selection of a type to a plan.
 
-The types are those of `types.py` and `results.py`, so one compiler serves the hosted endpoint and AppSync. They differ in the
-`Dialect`: AppSync checks and completes scalars itself, takes structures for AWSJSON, and picks fields by name, not by alias.
+The types are those of `types.py` and `result_types.py`, so one compiler serves the hosted endpoint and AppSync. They differ in the `Dialect`.
+AppSync checks and serializes scalars itself, accepts structures for AWSJSON, and finds fields by name instead of alias.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .types import EXACT, INT, UNBOUNDED, WHOLE, Form, Leaf, ListOf, Record, Ref
 from .values import ANSWERS, member_of, plain_json
 
 RANGES: dict[Leaf, tuple[int, int]] = {INT: (-(2**31), 2**31 - 1), WHOLE: (-EXACT, EXACT), UNBOUNDED: (-EXACT, EXACT)}
-"""Type of integers → the least and the greatest value that it can carry."""
+"""Type of integers → its least and its greatest value."""
 
 
 class Dialect(Struct, frozen=True):
-    """The spelling of values on a surface. `check`: leaf → function that makes GraphQL's value and raises for impossible ones. `json`: writes AWSJSON."""
+    """The form of values on a surface. `check`: leaf → function that serializes a value and raises for an invalid one. `json`: writes AWSJSON."""
 
     check: Callable[[Leaf], Callable[[Any], Any]]
     json: Callable[[Any], Any]
@@ -44,7 +44,7 @@ class Planner:
         self._links: dict[StoreMeta[Any], Mapping[str, LinkField]] = {}
 
     def root(self, operation: Operation, selected: Selected, parent: str) -> Node:
-        """The plan of a root field."""
+        """Return the plan of a root field."""
         ref = result_ref(operation)
         stored = not isinstance(operation, ActionOperation)
         return self._node(ref, selected, parent, _Origin(stored and not operation.mutation, stored=stored))
@@ -54,11 +54,11 @@ class Planner:
         return self._node(RESULTS["item"](meta), selected, parent, _KNOWN)
 
     def below(self, meta: StoreMeta[Any], selected: Selected) -> Member:
-        """The plan of a link of items, by itself."""
+        """Return the plan of a link, without the plan of the items that have it."""
         return self._of_item(meta, pascal(meta.name), selected, _KNOWN)
 
     def links(self, meta: StoreMeta[Any]) -> Mapping[str, LinkField]:
-        """The links of an item that are fields, by name."""
+        """Return the links of an item that are fields, by name."""
         found = self._links.get(meta)
         if found is None:
             found = self._links[meta] = link_fields(meta, self._offered)
@@ -109,7 +109,7 @@ class Planner:
         return Member(selected.key, plain, attribute.get)
 
     def _needed(self, link: LinkField, selected: Selected) -> tuple[str, ...]:
-        """The attributes that are selected of the items behind a link, and those that lead on from them."""
+        """Return the attributes of linked items that are selected, and those that their own selected links use."""
         fields = selected.below
         if link.link.kind == "has_many":
             fields = tuple(one for page in fields if page.name == "items" for one in page.below)
@@ -118,14 +118,14 @@ class Planner:
         return tuple(name for name in link.target.attributes if name in names)
 
     def _whole(self, attribute: Attribute, leaf: Leaf) -> Whole | None:
-        """Return the function that writes a whole column without unusual values, or None if values need no conversion."""
+        """Return the function that converts a column at once, or None if values need no conversion."""
         open_ = attribute.readable is True
         if open_ and leaf.form is Form.SAME and attribute.kind is not Kind.INTEGER:
             return None
         return self._column(leaf, nullable=not open_)
 
     def _column(self, leaf: Leaf, *, nullable: bool) -> Whole:
-        """Return the function that writes a whole column of values of a type."""
+        """Return the function that converts a column of values of a type at once."""
         if leaf in RANGES:
             return partial(within, *RANGES[leaf])
         spell = self._dialect.json if leaf.form in STRUCTURED else ANSWERS.get(leaf.form)
@@ -142,8 +142,8 @@ STRUCTURED = frozenset({Form.STRUCTURE, Form.ANY})
 
 
 class _Origin(Struct, frozen=True):
-    """The origin of values. `known`: a store read them, so their types are right. `stored`: the verb of a store gave them, so that items are instances
-    of their classes."""
+    """The origin of values. `known`: a store read them, so their types are right. `stored`: a verb of a store returned them, so items are instances of
+    their classes."""
 
     known: bool
     stored: bool
@@ -161,7 +161,7 @@ def _each(spell: Callable[[Any], Any], values: list[Any]) -> list[Any]:
 
 
 def _present(values: list[Any]) -> list[Any]:
-    """Return the values with null for those that are not there."""
+    """Return the values with null for those that are UNSET."""
     return [None if one is UNSET else one for one in values]
 
 

@@ -1,7 +1,7 @@
-"""Complexity of requests: an upper bound of a response's size, from the selection and the limits of its pages, before execution.
+"""Complexity of requests: an upper bound of a response's size, computed before execution.
 
-The complexity of a request is the number of values (attributes, items, pages) that its answer holds at most: `limit` items a page, each
-with what is selected of it. Lists of unknown length, as an attribute or a custom action may give, count as one value.
+The complexity of a request is the largest number of values (attributes, items, pages) that its response can have: `limit` items on each page, with
+everything that is selected of them. A list of unknown length, from an attribute or a custom action, counts as one value.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from ...store.limits import DEFAULT_LIMIT, MAX_BATCH, MAX_LIMIT
 from ..operations import ActionOperation, Operation
 
 MOST = 500_000
-"""Values that an answer may hold unless the host says otherwise."""
+"""The most values in a response, unless the host sets another limit."""
 LISTS = frozenset({"keys", "edits"})
-"""Shapes of arguments that have as many members as the answer."""
+"""Shapes of arguments whose length is that of the response."""
 
 
 def page_of(arguments: Mapping[str, Any]) -> int:
-    """Return how many items a page may hold. The operation refuses an invalid limit later."""
+    """Return the most items on a page. The operation rejects an invalid limit later."""
     limit = arguments.get("limit")
     if limit is None:
         return DEFAULT_LIMIT
@@ -28,7 +28,7 @@ def page_of(arguments: Mapping[str, Any]) -> int:
 
 
 def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
-    """Return how many members the answer of an operation may have."""
+    """Return the most members in the result of an operation."""
     if isinstance(operation, ActionOperation):
         return 1
     if operation.result == "page":
@@ -41,8 +41,8 @@ def members_of(operation: Operation, arguments: Mapping[str, Any]) -> int:
 
 
 def check_complexity(weights: Iterable[int], most: int) -> int:
-    """Return how many values the answers may hold together. `TooComplex` if there are more than `most`."""
+    """Return the most values of all results together. Raises `TooComplex` if there are more than `most`."""
     found = sum(weights)
     if found > most:
-        raise TooComplex(f"The answer might hold {found} values, {most} at most are answered", limit=most, found=found)
+        raise TooComplex(f"The response might have {found} values; the limit is {most}", limit=most, found=found)
     return found

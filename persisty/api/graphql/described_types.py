@@ -1,8 +1,6 @@
-"""GraphQL types of Python types, made of their descriptions: of the attributes of items, and of the parameters and results of custom actions.
+"""GraphQL types of Python types, for the attributes of items and for the parameters and results of custom actions.
 
-How integers travel: by their declared bounds. Within 32 bits an integer is an Int, within 53 bits a Float, which has every such value
-exactly, and beyond them a String of digits. GraphQL has no wider number, and AppSync no scalars of an app's own. If a bound is not declared,
-the integer is a Float that may be null: a value beyond 53 bits is never rounded but an error of its field, which leaves the rest of the page.
+They are made from the descriptions of `persisty.model.type_descriptions`. `types.py` explains the types of integers.
 """
 
 from __future__ import annotations
@@ -61,7 +59,7 @@ KINDS: dict[type[Type], Kind] = {
     forms.Binary: Kind.BYTES,
     forms.Time: Kind.STRING,
     forms.Duration: Kind.STRING,
-    forms.Null: Kind.BOOLEAN,  # an action that answers nothing: GraphQL has no type of null alone
+    forms.Null: Kind.BOOLEAN,  # an action that returns None: GraphQL has no type with only null
 }
 """Type → the kind whose scalar it has."""
 OPAQUE = (ANY, STRUCTURE)
@@ -73,12 +71,10 @@ def leaf_of(attribute: Attribute) -> Leaf:
     """Return the scalar or the enum of an attribute, AWSJSON for one whose value is any JSON."""
     if attribute.kind not in READ and not is_literal(attribute.type):
         return SCALARS[attribute.kind]
-    if isinstance(attribute.described, forms.Integer):  # as declared: the type has the bounds of 64 bits, too
+    if isinstance(attribute.described, forms.Integer):  # the declared type: `attribute.type` adds the bounds of 64 bits
         found: Leaf | ListOf | Record = _integer(attribute.described)
-    else:
-        found = _ref_of(
-            description_of(attribute.type)
-        ).type  # not cached: the type may be one of a schema that is removed
+    else:  # not cached, because the type may belong to a schema that is removed later
+        found = _ref_of(description_of(attribute.type)).type
     if attribute.kind is Kind.JSON:
         return ANY if isinstance(found, Leaf) and found.form is not Form.STRUCTURE else STRUCTURE
     if found is UNBOUNDED and attribute.generator is not None:
@@ -88,7 +84,7 @@ def leaf_of(attribute: Attribute) -> Leaf:
 
 @per_meta
 def attribute_ref(meta: StoreMeta[Any], name: str) -> Ref:
-    """Return the type of an attribute, or of one nested in it: lists and objects where all that they contain has a type, else a leaf."""
+    """Return the type of an attribute or a nested attribute. It is a list or an object if everything within it has a type, else a leaf."""
     attribute = meta.attribute(name)
     if attribute.kind is Kind.JSON:
         description = described(attribute.type, meta)
@@ -101,7 +97,7 @@ def attribute_ref(meta: StoreMeta[Any], name: str) -> Ref:
 
 @per_meta
 def item_record(meta: StoreMeta[Any]) -> Record:
-    """The record of a stored item: its attributes."""
+    """Return the record of a stored item, with its attributes."""
     fields = tuple(
         Field(name, name, attribute_ref(meta, name), one.required, one.description, one.readable)
         for name, one in meta.attributes.items()
@@ -110,7 +106,7 @@ def item_record(meta: StoreMeta[Any]) -> Record:
 
 
 def annotation_ref(annotation: Any) -> Ref:
-    """Return the GraphQL type of a parameter or a result of a custom action: AWSJSON if there is no better one."""
+    """Return the GraphQL type of a parameter or a result of a custom action. It is AWSJSON if no other type fits."""
     try:
         hash(annotation)
     except TypeError:
@@ -121,7 +117,7 @@ def annotation_ref(annotation: Any) -> Ref:
 
 @per_meta
 def _ref_about(meta: StoreMeta[Any], annotation: Any) -> Ref:
-    """Return the type of an annotation that names an item. It is cached with the item, so that it goes with the item."""
+    """Return the type of an annotation that names an item. It is cached with the item, so that both are released together."""
     return _annotation_ref(annotation)
 
 
@@ -139,7 +135,7 @@ def _ref_of(found: Described) -> Ref:
 
 
 class _Reader:
-    """Makes the types of one description. Each object becomes one record, also one that contains itself."""
+    """Makes the types of one description. Each object becomes one record, even if it contains itself."""
 
     def __init__(self, described: Described) -> None:
         self._described = described
@@ -194,7 +190,7 @@ class _Reader:
 
 
 def _object_name(cls: Any) -> str:
-    """`Statistics`; for a generic its arguments first: `ResultPage[Message]` → `MessagePage`, as the stores' own pages."""
+    """Return the name of a class, such as `Statistics`. The arguments of a generic come first: `ResultPage[Message]` → `MessagePage`."""
     origin = get_origin(cls)
     if origin is None:
         return class_name(cls)
@@ -204,8 +200,9 @@ def _object_name(cls: Any) -> str:
 
 
 def _enum(name: str, definition: Enumeration) -> Leaf:
-    """A GraphQL enum of the members' values where all of them are names, so that GraphQL, REST and the stored item spell
-    a member alike. Otherwise the values travel as String, integers as Int.
+    """Return a GraphQL enum of the members' values if all of them are valid names. Otherwise return String, or the type of their integers.
+
+    A member then has the same value in GraphQL, in REST and in the stored item.
     """
     values = definition.values
     integers = [one for one in values if isinstance(one, int)]
@@ -225,7 +222,7 @@ def _literal(values: list[Any]) -> Leaf:
 
 
 def _integer(declared: forms.Integer) -> Leaf:
-    """The type of integers with these declared bounds."""
+    """Return the type of integers with these declared bounds."""
     low = declared.ge if declared.ge is not None else None if declared.gt is None else declared.gt + 1
     high = declared.le if declared.le is not None else None if declared.lt is None else declared.lt - 1
     found = integer_leaf(low or 0, high or 0)

@@ -1,7 +1,8 @@
-"""The edits of a batch and their results, as GraphQL spells them.
+"""The edits of a batch and their results, in the form of GraphQL.
 
-REST names the store of an edit in its member `store`. In GraphQL, which has a type for each edit, the edit is a member with the store's name:
-`{account: {update: …}}`. So are the items in the results, and the paths of faults have the name: `/edits/0/account/update/changes/balance`.
+In REST, an edit names its store in the member `store`. GraphQL has a type for each edit, so there the edit is in a member with the store's name:
+`{account: {update: …}}`. The item of a result is in such a member too, and the paths of faults have the name:
+`/edits/0/account/update/changes/balance`.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ def edited(result: EditResult[Any], store: str | None) -> Edited:
 
 
 def each_edit(edits: Any) -> list[Any]:
-    """Return the edits of an argument. GraphQL takes one for a list of one."""
+    """Return the edits of an argument. In GraphQL a single value may be given for a list."""
     return edits if isinstance(edits, list) else [edits]
 
 
 def named_edits(edits: Any, plain: Callable[[str, Any], Any]) -> list[Any]:
-    """Return the edits of several stores as REST has them. `plain`: a store's name and its edit → the edit as JSON."""
+    """Return the edits of several stores in the form of REST. `plain`: a store's name and its edit → the edit as JSON."""
     found = []
     for edit in each_edit(edits):
         chosen = _chosen(edit)

@@ -1,11 +1,10 @@
-"""A compiled plan: nodes that convert whole lists of values to the response, one field after the other.
+"""The execution of a compiled plan: its nodes convert whole lists of values to the response, one field after the other.
 
-Each node takes a column, one value for each object that has the field, and gives the column of the answers. So a field costs a loop
-in C instead of a call of a resolver for each object, and a link is one call of its store for all objects of the response. Rows are
-msgspec Structs, which an encoder writes as JSON objects as fast as it reads them.
+A node converts a column: one value for each object that has the field. A field costs a loop in C instead of a resolver call for each object. A
+link is one call of its store for all objects of the response. Rows are msgspec Structs, which are encoded as JSON objects.
 
-Errors are as the specification has them: one for each field that fails, and a null that its place cannot hold makes the place around
-it null, up to one that can. Knows no GraphQL library: `compiler.py` makes plans; `hosted/schema.py` and `appsync/function.py` run them.
+Errors follow the GraphQL specification. Each field that fails has one error. A null in a non-null place makes the place around it null, up to the
+first nullable one. This module uses no GraphQL library: `compiler.py` makes plans, and `hosted/schema.py` and `appsync/function.py` run them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from ...store.store import Store
 from .selection import Selected
 
 ROW_TYPES = 2_000
-"""Types of rows that are remembered; callers choose the keys."""
+"""The most cached types of rows. Callers choose the keys."""
 
 Path = tuple[str | int, ...]
 Trace = Callable[[int], Path]
@@ -49,7 +48,7 @@ FAILED: Any = _Failed()
 
 
 class Run:
-    """One execution: the stores as the caller has them, the variables, the failures met so far, and how many items links brought."""
+    """One execution: the caller's stores, the variables, the failures so far, and the number of items that links have loaded."""
 
     def __init__(
         self,
@@ -58,41 +57,41 @@ class Run:
         known: Callable[[Exception], PersistyError],
         limit: int | None = None,
     ) -> None:
-        """`limit`: the characters that the texts of the response may have together."""
+        """`limit`: the most characters of all texts of the response together."""
         self.store, self.variables, self.limit = store, variables, limit
         self.size = 0
         self.failures: list[Failure] = []
         self.rejected: dict[str, PersistyError] = {}
-        """Key of a root field → the error with which its operation ended. A field that failed only below its root has none."""
-        self.failed, self.brought = 0, 0
+        """Key of a root field → the error of its operation. A field that failed only below its root has none."""
+        self.failed, self.linked_items = 0, 0
         self.known = known
-        """Converts an exception to a `PersistyError` for the outside."""
+        """Converts an exception to the `PersistyError` that callers may see."""
 
     def fail(self, error: PersistyError, path: Path, selected: Selected, *, nullable: bool) -> Any:
-        """Note an error; what stands in its place."""
+        """Record an error. Return the value of its place: null, or a failure for the place around it."""
         self.failures.append(Failure(path, error, selected))
-        return None if nullable else self.again(nullable=False)
+        return None if nullable else self.failed_place(nullable=False)
 
     def measure(self, answers: list[Any]) -> None:
-        """Count the characters of a column. `AnswerTooLarge` beyond the limit: an item behind many links is in the response many times."""
+        """Count the characters of a column. Raises `AnswerTooLarge` beyond the limit, because an item that many links reach is repeated."""
         self.size += sum([len(one) for one in answers if type(one) is str])
         if self.limit is not None and self.size > self.limit:
             raise AnswerTooLarge(f"The texts of a response have at most {self.limit} characters", limit=self.limit)
 
-    def again(self, *, nullable: bool) -> Any:
-        """Return the value of a place in which a recorded failure occurred."""
+    def failed_place(self, *, nullable: bool) -> Any:
+        """Return the value of a place in which a recorded failure occurred: null, or a failure for the place around it."""
         if nullable:
             return None
         self.failed += 1
         return FAILED
 
-    def forget(self, path: Path) -> None:
-        """Failures in what would not have been looked at any more."""
+    def drop_failures(self, path: Path) -> None:
+        """Remove the failures below a path. A sequential execution would not have reached it."""
         self.failures = [one for one in self.failures if one.path[: len(path)] != path]
 
 
 def stores_for(stores: Mapping[str, Store[Any]], caller: Caller) -> Callable[[StoreMeta[Any]], Store[Any]]:
-    """Return a function from an item to its store for a caller, which makes each store once. `stores`: those for trusted code, by name."""
+    """Return a function from an item to its store on behalf of a caller. Each store is made once. `stores`: the app's stores, by name."""
     known: dict[StoreMeta[Any], Store[Any]] = {}
 
     def store(meta: StoreMeta[Any]) -> Store[Any]:
@@ -105,21 +104,21 @@ def stores_for(stores: Mapping[str, Store[Any]], caller: Caller) -> Callable[[St
 
 
 class Node:
-    """Turns the values of one field, or the members of a list, into answers."""
+    """Converts the values of one field, or the members of a list, to those of the response."""
 
     def __init__(self, selected: Selected, nullable: bool, owner: str) -> None:
         self.selected, self.nullable, self._owner = selected, nullable, owner
 
     def complete(self, run: Run, values: list[Any], trace: Trace) -> list[Any]:
-        """The answers of a column of values, in their positions."""
+        """Return the response's values for a column, in their positions."""
         raise NotImplementedError
 
     def weight(self, variables: Any, many: int) -> int:
-        """Return the most values that the answer may have. `many`: members of a list whose length the arguments bound."""
+        """Return the most values in the response below this node. `many`: the most members of a list whose length the arguments limit."""
         return 1
 
     def absent(self, run: Run, value: Any, path: Path) -> Any:
-        """Return the answer for a null. UNSET is a value that the caller may not read."""
+        """Return the response's value for a null, and record an error if the place is non-null. UNSET is a value that the caller may not read."""
         if self.nullable:
             return None
         name = f"{self._owner}.{self.selected.name}"
@@ -133,7 +132,7 @@ class Node:
 
 
 Whole = Callable[[list[Any]], "list[Any] | None"]
-"""A column of attributes, whose types are known → the answers, or None where each has to be looked at."""
+"""Converts a column of attributes whose types are known. Returns None if the values have to be converted one by one."""
 
 
 class Value(Node):
@@ -154,7 +153,7 @@ class Value(Node):
             return self.absent(run, value, trace(position))
         try:
             found = self._spell(value)
-        except Exception as error:  # whatever a value of the wrong type does: an error of this field alone
+        except Exception as error:  # a value of the wrong type is an error of only this field
             return run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable)
         return self.absent(run, None, trace(position)) if found is None else found
 
@@ -180,7 +179,7 @@ class Items(Node):
                 try:
                     members.extend(ordered(value))
                     answers.append(UNSET)
-                except Exception as error:  # not a list at all, or one that breaks off
+                except Exception as error:  # not a list, or an iterator that raises
                     del members[ends[-1] if ends else 0 :]
                     answers.append(run.fail(run.known(error), trace(position), self.selected, nullable=self.nullable))
             ends.append(len(members))
@@ -198,22 +197,22 @@ class Items(Node):
         for position, end in enumerate(ends):
             if answers[position] is UNSET:
                 part = found[start:end]
-                answers[position] = self._mended(run, part, trace(position)) if broken else part
+                answers[position] = self._checked(run, part, trace(position)) if broken else part
             start = end
         return answers
 
-    def _mended(self, run: Run, members: list[Any], path: Path) -> Any:
-        """The list, or what stands for one of which a member has failed: those after it do not matter any more."""
+    def _checked(self, run: Run, members: list[Any], path: Path) -> Any:
+        """Return the list, or the value of its place if a member has failed. Failures of later members are removed."""
         first = first_failed(members)
         if first is None:
             return members
         for later in range(first + 1, len(members)):
-            run.forget((*path, later))
-        return run.again(nullable=self.nullable)
+            run.drop_failures((*path, later))
+        return run.failed_place(nullable=self.nullable)
 
 
 class Member(Struct, frozen=True):
-    """A field of an object. `get` reads its value, or `load` those of all objects at once; `many` of a link: how many it may bring."""
+    """A field of an object. `get` reads its value; `load` reads the values of all objects at once. `many`: the most items that a link may load."""
 
     key: str
     node: Node | None
@@ -267,7 +266,7 @@ class Objects(Node):
             for position, cells in enumerate(zip(*columns, strict=True)):
                 first = first_failed(cells)
                 if first is not None:
-                    rows[position] = self._mended(run, first, trace(position))
+                    rows[position] = self._failed_row(run, first, trace(position))
         return rows
 
     def _column(self, run: Run, member: Member, objects: list[Any], trace: Trace) -> list[Any]:
@@ -281,11 +280,11 @@ class Objects(Node):
         elif member.load is not None and node is not None:
             try:
                 values = member.load(run, objects)
-            except UnreadableItem as error:  # of some objects: the others have theirs
+            except UnreadableItem as error:  # only the objects in `by_position` have an error
                 values = error.others
                 for position, one in error.by_position.items():
                     values[position] = run.fail(one, inside(position), node.selected, nullable=node.nullable)
-            except Exception as error:  # of the link: it is missing in each object
+            except Exception as error:  # the link fails for every object
                 known = run.known(error)
                 return [
                     run.fail(known, inside(position), node.selected, nullable=node.nullable)
@@ -296,21 +295,21 @@ class Objects(Node):
             run.measure(answers)
         return answers
 
-    def _mended(self, run: Run, first: int, path: Path) -> Any:
-        """Return the answer for an object with a failed member, ignoring failures of later members."""
+    def _failed_row(self, run: Run, first: int, path: Path) -> Any:
+        """Return the value of the place of an object with a failed member. Failures of later members are removed."""
         for member in self._members[first + 1 :]:
-            run.forget((*path, member.key))
-        return run.again(nullable=self.nullable)
+            run.drop_failures((*path, member.key))
+        return run.failed_place(nullable=self.nullable)
 
 
 def first_failed(values: Iterable[Any]) -> int | None:
-    """The position of the first value that failed."""
+    """Return the position of the first value that failed, or None."""
     return next((position for position, one in enumerate(values) if one is FAILED), None)
 
 
 @lru_cache(ROW_TYPES)
 def row_type(keys: tuple[str, ...]) -> type[Any]:
-    """A Struct that is encoded as an object with these keys."""
+    """Return a Struct that is encoded as an object with these keys."""
     names = [f"m{position}" for position in range(len(keys))]
     fields = [(name, Any) for name in names]
     return msgspec.defstruct("Row", fields, rename=dict(zip(names, keys, strict=True)), gc=False, frozen=True)

@@ -1,4 +1,4 @@
-"""Links as fields: one call of the store loads a link for all objects that have the field."""
+"""Links as fields. One call of the store loads a link for all objects that have the field."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .result_types import LinkField
 from .selection import Selected
 
 MOST_AT_ONCE = 25_000
-"""Items that a link may ask for: the objects that have it, times the limit of their pages."""
+"""The most items that one link may request: the number of objects that have it, times the limit of their pages."""
 MOST_IN_ALL = 100_000
-"""Items in pages below links that one response may hold."""
+"""The most items in pages of links in one response."""
 
 PARAMETERS: dict[str, Parameter] = {one.name: one for one in OFFERS["search"].parameters}
 
 
 def parameters_of(link: LinkField) -> tuple[Parameter, ...]:
-    """The arguments that the field takes."""
+    """Return the arguments of the field."""
     return tuple(PARAMETERS[name] for name in link.parameters)
 
 
 def most(selected: Selected, variables: Any) -> int:
-    """Return how many items a page of the link may hold."""
+    """Return the most items on a page of the link."""
     return page_of(selected.arguments(variables))
 
 
@@ -44,11 +44,11 @@ def load(
     run: Run,
     items: Sequence[Any],
 ) -> list[Any]:
-    """Return the item or page at the link of each item, with the attributes of `select` at least. Raises for wrong arguments, and for
-    what the caller may not ask."""
+    """Return the linked item or page of each item, with at least the attributes in `select`. Raises `PersistyError` for invalid arguments, and for a
+    caller that may not read the linked items."""
     store = run.store(meta)
     target = context_of(store).of(link.target)
-    target.guard.row_filter("read")  # nothing there is for this caller: said so, instead of an empty answer
+    target.guard.row_filter("read")  # raises for a caller that may read none of these items
     try:
         given = store_arguments(link.target, parameters_of(link), selected.arguments(run.variables))
         where = filter_of_json(link.target, given.get("where"), "/where", target.guard.view)
@@ -59,11 +59,11 @@ def load(
         return store.related(link.link.name, items, where=where, select=select)
     check_limit(limit)
     if len(items) * limit > MOST_AT_ONCE:
-        told = f"{len(items)} pages of {limit} are more than the {MOST_AT_ONCE} items that a link may ask for"
-        raise InvalidQuery(faults=[Fault("/limit", told)])
+        message = f"{len(items)} pages of {limit} exceed the {MOST_AT_ONCE} items that a link may request"
+        raise InvalidQuery(faults=[Fault("/limit", message)])
     order, cursor = given.get("order") or None, given.get("cursor")
     pages = store.related(link.link.name, items, where=where, order=order, limit=limit, cursor=cursor, select=select)
-    run.brought += sum(len(page.items) for page in pages)
-    if run.brought > MOST_IN_ALL:
-        raise InvalidQuery(f"The response would hold more than {MOST_IN_ALL} items below links")
+    run.linked_items += sum(len(page.items) for page in pages)
+    if run.linked_items > MOST_IN_ALL:
+        raise InvalidQuery(f"The response would have more than {MOST_IN_ALL} linked items")
     return pages

@@ -1,4 +1,4 @@
-"""The object types that root fields lead to, and the links on the way."""
+"""The object types that root fields reach, and the links between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .types import Field, Record, Ref, within_lists
 
 
 class Reach(Struct, frozen=True):
-    """The types that some root fields reach, the links below them as (type, field, link), and the stores that a batch of several edits."""
+    """The types that some root fields reach, the links of these types as (type, field, link), and the stores whose edits a multi-store batch
+    returns."""
 
     types: dict[str, Record]
     links: tuple[tuple[Record, str, LinkField], ...]
@@ -62,7 +63,7 @@ def everywhere(operations: Collection[Operation]) -> Reach:
 
 
 def _items(field: Field) -> Iterator[StoreMeta[Any]]:
-    """The stored items of a field."""
+    """Return the stored items in the type of a field."""
     return (record.meta for record in _records(field.ref) if record.meta is not None)
 
 
@@ -72,7 +73,7 @@ def _records(ref: Ref) -> Iterator[Record]:
 
 
 def records_in(ref: Ref) -> dict[str, Record]:
-    """Return the records of a type and of the values in it, without those behind links, by name."""
+    """Return the records of a type and of the values in it, without those of links, by name."""
     found: dict[str, Record] = {}
     left = [ref]
     while left:

@@ -1,8 +1,7 @@
 """Call an operation with the arguments of a GraphQL field, for the hosted endpoint and for AppSync.
 
-GraphQL spells some arguments in its own way: orders are enum values (`created_at_desc`), long integers are text, and null may mean that a value is
-absent. This module converts them to what operations take. `executor.py` and `values.py` convert the result. It needs no GraphQL library,
-and for a store's verbs nothing that a Lambda function has not imported already.
+Some arguments have another form in GraphQL: orders are enum values (`created_at_desc`), long integers are text, and null may mean that a value is
+absent. This module converts them to the arguments of operations. `executor.py` and `values.py` convert the result. It uses no GraphQL library.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ from .types import Field, Ref
 from .values import given, given_fields, item_answer
 
 ASCENDING, DESCENDING = "_asc", "_desc"
-"""Endings of the values of an order's enum."""
+"""Suffixes of the values of an order's enum."""
 LISTED = frozenset({"oneof"})
-"""Operators that take a list."""
+"""Operators whose operand is a list."""
 
 
 def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS) -> Any:
-    """Call the operation. The result has the members of its GraphQL type. Raise `PersistyError` with every fault."""
+    """Call the operation. The result has the members of its GraphQL type. Raises `PersistyError` with every fault."""
     try:
         found = operation.call(_called_with(operation, arguments), caller)
         if operation.result != "results":
@@ -55,7 +54,7 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
         return [edited(result, store) for result, store in zip(found, stores, strict=True)]
     except RecursionError:
         if isinstance(operation, ActionOperation):
-            raise  # an action's own
+            raise  # the action's own error
         raise InvalidInput(faults=[Fault("", "Nested too deeply")]) from None
     except PersistyError as error:
         error.faults = tuple(_placed(operation, arguments, fault) for fault in error.faults)
@@ -63,11 +62,11 @@ def call(operation: Operation, arguments: Arguments, caller: Caller = ANONYMOUS)
 
 
 BODIES: dict[str, str] = {"create": "item", "update": "changes"}
-"""Verb → the argument that is the whole body over REST, where paths of faults begin in it."""
+"""Verb → the argument that is the whole body over REST. There, paths of faults begin within it."""
 
 
 def _placed(operation: Operation, arguments: Arguments, fault: Fault) -> Fault:
-    """Return the fault with a path that begins in the arguments, as GraphQL sends them."""
+    """Return the fault with a path that begins at the arguments in GraphQL."""
     return placed_append(_metas(operation), _begun(operation, arguments, fault))
 
 
@@ -88,15 +87,15 @@ def _begun(operation: Operation, arguments: Arguments, fault: Fault) -> Fault:
 
 
 def error_extensions(error: PersistyError) -> dict[str, Any]:
-    """Return the extensions of a GraphQL error: the problem document without its texts, with the item in GraphQL's spelling."""
-    said = problem(error)
-    item = said.pop("item", None)
-    said = msgspec.to_builtins({name: value for name, value in said.items() if name not in ("title", "detail")})
-    return said if item is None else {**said, "item": item_answer(item)}
+    """Return the extensions of a GraphQL error: the problem document without its texts, and with the item in the form of GraphQL."""
+    document = problem(error)
+    item = document.pop("item", None)
+    found = msgspec.to_builtins({name: value for name, value in document.items() if name not in ("title", "detail")})
+    return found if item is None else {**found, "item": item_answer(item)}
 
 
 def order_value(value: Any) -> Any:
-    """`created_at_desc` → `-created_at`."""
+    """Convert a value of an order's enum: `created_at_desc` → `-created_at`."""
     if not isinstance(value, str):
         return value
     return "-" + value.removesuffix(DESCENDING) if value.endswith(DESCENDING) else value.removesuffix(ASCENDING)
@@ -149,7 +148,7 @@ def _operand(ref: Ref, operator: str, value: Any) -> Any:
     if isinstance(value, list):
         return [given(ref, one) for one in value]
     plain = given(ref, value)
-    return plain if operator not in LISTED or plain is None else [plain]  # GraphQL takes one for a list of one
+    return plain if operator not in LISTED or plain is None else [plain]  # a single value may be given for a list
 
 
 def _edits(meta: StoreMeta[Any], value: Any) -> Any:
@@ -171,7 +170,7 @@ def _edit(meta: StoreMeta[Any], value: Any) -> Any:
 
 
 def may_give(meta: StoreMeta[Any], shape: str) -> bool:
-    """Return whether a create or an update of the item takes any value."""
+    """Return whether a create or an update can set any attribute of the item."""
     return any(getattr(attribute, INPUTS[shape]) is not False for attribute in meta.attributes.values())
 
 
@@ -184,10 +183,10 @@ GIVEN: dict[str, Callable[[StoreMeta[Any], Any], Any]] = {
     "order": _order,
     "edits": _edits,
 }
-"""Shape of a store's parameter → its plain JSON; the shapes that are absent are plain already."""
+"""Shape of a store's parameter → function that converts it to plain JSON. Other shapes need no conversion."""
 
 INPUTS: dict[Any, str] = {name: verb.sets for name, verb in VERBS.items() if verb.sets is not None}
-"""Shapes that the schema leaves out where an item has no attribute of the flag: nothing is given then."""
+"""Shape → the flag of the attributes that it sets. If an item has no such attribute, the schema leaves out the argument."""
 
 CHECKED: dict[Any, tuple[type, str]] = {
     "key": (str, "a string"),
@@ -219,7 +218,7 @@ def _called_with(operation: Operation, arguments: Arguments) -> dict[str, Any]:
 
 
 def store_arguments(meta: StoreMeta[Any], parameters: tuple[Parameter, ...], arguments: Arguments) -> dict[str, Any]:
-    """Return the arguments as a verb of the store takes them. Raises with every fault."""
+    """Return the arguments of a verb of the store. Raises `PersistyError` with every fault."""
     return _arguments(parameters, arguments, partial(_taken_by_store, meta), CHECKED)
 
 
@@ -237,8 +236,8 @@ def _arguments(
         taken = take(parameter, arguments)
         if taken is not UNSET:
             values[name] = taken
-        wanted, word = checked.get(parameter.shape, ANYTHING)
-        if name in values and not isinstance(taken, wanted):
+        type_, word = checked.get(parameter.shape, ANYTHING)
+        if name in values and not isinstance(taken, type_):
             faults.append(Fault(pointer(name), f"Expected {word}", word, type(taken).__name__))
             kinds.add(ARGUMENT_ERRORS.get(name, InvalidInput))
         elif parameter.required and name not in values:
@@ -250,7 +249,8 @@ def _arguments(
 
 
 def _taken(parameter: Parameter, arguments: Arguments) -> Any:
-    """The value for an action's parameter; UNSET where there is none: a null for one that has a default but no None."""
+    """Return the value of an action's parameter. UNSET if there is none, or if it is null and the parameter has a default and does not accept
+    None."""
     ref = annotation_ref(parameter.shape)
     value = arguments.get(parameter.name)
     if value is None and not (ref.nullable and (parameter.required or parameter.name in arguments)):
@@ -259,7 +259,7 @@ def _taken(parameter: Parameter, arguments: Arguments) -> Any:
 
 
 def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Arguments) -> Any:
-    """The value for a parameter of a store's verb; UNSET where there is none, as null means everywhere here."""
+    """Return the value of a parameter of a store's verb. UNSET if it is null or absent."""
     shape, value = parameter.shape, arguments.get(parameter.name)
     if value is None:
         return {} if shape in INPUTS and not may_give(meta, shape) else UNSET
@@ -267,7 +267,7 @@ def _taken_by_store(meta: StoreMeta[Any], parameter: Parameter, arguments: Argum
 
 
 def _taken_by_stores(metas: Mapping[str, StoreMeta[Any]], parameter: Parameter, arguments: Arguments) -> Any:
-    """The value for a parameter of an operation of several stores; UNSET where there is none."""
+    """Return the value of a parameter of an operation on several stores. UNSET if it is null or absent."""
     value = arguments.get(parameter.name)
     if value is None:
         return UNSET
@@ -285,5 +285,5 @@ def _fields(meta: StoreMeta[Any]) -> tuple[Field, ...]:
 
 @per_meta
 def _refs(meta: StoreMeta[Any]) -> dict[str, Ref]:
-    """The types of what can be compared, nested attributes by the paths that their JSON has."""
+    """Return the types of attributes in filters. Nested attributes have their paths as names."""
     return {name: Ref(leaf_of(one), one.optional) for name, one in spellings(meta).items()}

@@ -1,4 +1,4 @@
-"""The response to a GraphQL request, as JSON: what came of it, and what went wrong, each error with its code and its place."""
+"""The response to a GraphQL request, as JSON: its data, and its errors, each with a code and a path."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class Answer(Struct, frozen=True):
 
 
 def executed(run: Run, data: Mapping[str, Any]) -> Answer:
-    """The response to what was executed: `data`, and `errors` if there are any."""
+    """Return the response to an executed request: `data`, and `errors` if there are any."""
     if not run.failures:
         return Answer(msgspec.json.encode({"data": data}), True)
-    body = msgspec.json.encode({"errors": list(map(_told, run.failures)), "data": data})
+    body = msgspec.json.encode({"errors": list(map(_field_error, run.failures)), "data": data})
     return Answer(body, True, tuple(run.rejected.values()))
 
 
 def rejected(errors: Iterable[GraphQLError]) -> Answer:
-    """The response to a document that cannot be executed."""
+    """Return the response to a document that cannot be executed."""
     return Answer(msgspec.json.encode({"errors": [dict(error.formatted) for error in errors]}), False)
 
 
 def refused(error: PersistyError) -> Answer:
-    """The response to a request that is not executed."""
+    """Return the response to a request that is not executed because of an error."""
     return rejected([error_of(error)])
 
 
 def not_begun(failure: Failure) -> Answer:
-    """The response to a subscription that does not begin."""
-    return Answer(msgspec.json.encode({"errors": [_told(failure)]}), False)
+    """Return the response to a subscription that does not begin."""
+    return Answer(msgspec.json.encode({"errors": [_field_error(failure)]}), False)
 
 
 def error_of(error: PersistyError) -> GraphQLError:
@@ -51,13 +51,13 @@ def error_of(error: PersistyError) -> GraphQLError:
 
 
 def known_error(error: Exception) -> PersistyError:
-    """Return the error of a field: the operation's, or that of a value which the field's type cannot carry. An unexpected exception is logged and
-    becomes `internal_error`."""
+    """Return the error of a field: that of the operation, or of a value which the field's type cannot represent. An unexpected exception is logged
+    and becomes `internal_error`."""
     return Unsupported(error.message) if isinstance(error, GraphQLError) else as_error(error)
 
 
-def _told(failure: Failure) -> dict[str, Any]:
-    """The error of a field as the response has it."""
+def _field_error(failure: Failure) -> dict[str, Any]:
+    """Return the error of a field in the form of a response."""
     error = failure.error
     locations = [get_location(node.loc.source, node.loc.start) for node in failure.selected.place or () if node.loc]
     return {

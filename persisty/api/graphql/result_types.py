@@ -16,19 +16,19 @@ from .described_types import annotation_ref, item_record
 from .types import BOOLEAN, INT, STRING, Field, ListOf, Record, Ref
 
 ANY_STORE = "AnyStore"
-"""The beginning of the names of types for edits of several stores."""
+"""Prefix of the names of types for edits of several stores."""
 ANY_ITEM = f"{ANY_STORE}Item"
 """The type with a member for the item of each of these stores."""
 
 
 @per_meta
 def edit_result_record(meta: StoreMeta[Any]) -> Record:
-    """The record of what became of one edit of a batch."""
+    """Return the record of the result of one edit of a batch."""
     return _edit_result(pascal(meta.name), item_record(meta))
 
 
 def any_edit_result_record(stores: Iterable[StoreMeta[Any]]) -> Record:
-    """The record of what became of one edit of a batch of several stores. Its item is in the member of its store."""
+    """Return the record of the result of one edit in a batch of several stores. Its item is in the member of its store."""
     items = (Field(meta.name, meta.name, Ref(item_record(meta), nullable=True)) for meta in stores)
     return _edit_result(ANY_STORE, Record(ANY_ITEM, tuple(items), description="At most one of its members."))
 
@@ -36,18 +36,18 @@ def any_edit_result_record(stores: Iterable[StoreMeta[Any]]) -> Record:
 def _edit_result(name: str, item: Record) -> Record:
     strings = Ref(ListOf(Ref(STRING)), nullable=True)
     lines: tuple[tuple[str, Ref, str | None], ...] = (
-        ("code", Ref(STRING), "`ok`, or the code of the error that kept the edit from being done"),
+        ("code", Ref(STRING), "`ok`, or the error code of an edit that was not done"),
         ("message", Ref(STRING, nullable=True), None),
-        ("item", Ref(item, nullable=True), "As created or updated; the current one where `when` was false"),
+        ("item", Ref(item, nullable=True), "The created or updated item, or the current one if `when` did not match"),
         ("faults", Ref(annotation_ref(list[Fault]).type, nullable=True), None),
-        ("attributes", strings, "Of a conflict: those whose values are taken"),
+        ("attributes", strings, "For a conflict, the attributes whose values are taken"),
     )
     fields = tuple(Field(name, name, ref, True, description) for name, ref, description in lines)
     return Record(name + "EditResult", fields)
 
 
 def page_ref(meta: StoreMeta[Any]) -> Ref:
-    """A page of items."""
+    """Return the type of a page of items."""
     return Ref(annotation_ref(ResultPage[meta.item]).type, nullable=True)  # type: ignore[name-defined]
 
 
@@ -60,11 +60,11 @@ RESULTS: dict[str, Callable[[StoreMeta[Any]], Ref]] = {
     "items?": lambda meta: Ref(ListOf(Ref(item_record(meta), nullable=True)), nullable=True),
     "results": lambda meta: Ref(ListOf(Ref(edit_result_record(meta))), nullable=True),
 }
-"""Shape of a store's result → its type. Nullable at the root: a field that fails must not take its neighbours with it."""
+"""Shape of a store's result → its type. It is nullable, so that a root field that fails does not affect the others."""
 
 
 def result_ref(operation: Operation) -> Ref:
-    """Return the type of a root field: a store's by its shape, an action's by its annotation, that of several stores."""
+    """Return the type of a root field: by the shape of a store's result, or by the annotation of an action's."""
     if isinstance(operation, StoreOperation):
         return RESULTS[operation.result](operation.meta)
     if isinstance(operation, MultiStoreOperation):
@@ -73,7 +73,7 @@ def result_ref(operation: Operation) -> Ref:
 
 
 class LinkField(Struct, frozen=True):
-    """A link as a field below the item. `parameters` are those of a search that it takes, by name."""
+    """A link as a field of its item. `parameters`: the names of its arguments, which are those of a search."""
 
     link: Link
     ref: Ref
@@ -90,11 +90,11 @@ LINKS: dict[str, tuple[Callable[[StoreMeta[Any]], Ref], tuple[str, ...]]] = {
     "has_many": (page_ref, ("where", "order", "limit", "cursor")),
     "has_count": (RESULTS["count"], ("where",)),
 }
-"""Kind of link → its type and its arguments. All may be null: a link that fails must not take its item with it."""
+"""Kind of link → its type and its arguments. Each type is nullable, so that a link that fails does not affect its item."""
 
 
 def link_fields(meta: StoreMeta[Any], offered: Container[StoreMeta[Any]]) -> dict[str, LinkField]:
-    """The links of an item that lead to items that are offered, by name."""
+    """Return the links of an item to offered items, by name."""
     found: dict[str, LinkField] = {}
     for name, link in meta.links.items():
         ends = link.ends

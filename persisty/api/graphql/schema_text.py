@@ -1,7 +1,7 @@
 """The definitions of a GraphQL schema as text: their lines, comments and directives, and the faults of their names.
 
-AppSync differs in what its parser takes, not in any type: descriptions are `#` comments there (its parser has not always known the quoted
-ones), and arguments and enum values have none, because a comment with the word null has failed there.
+The types are the same for AppSync, but its parser accepts less. Descriptions are `#` comments, because it did not always support quoted ones.
+Arguments and enum values have no descriptions, because a comment with the word null failed there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES = "other names of the classes, or @stored(name=…)"
 
 
 class Line(Struct, frozen=True):
-    """A field, an argument or an input field: `name: type`, arguments in parentheses, directives behind it."""
+    """A field, an argument or an input field: `name(arguments): type @directives`."""
 
     name: str
     type: str
@@ -46,7 +46,7 @@ class Definitions:
         return self._enter(name, self.body(keyword, name, lines), description)
 
     def leaf(self, leaf: Leaf) -> str:
-        """Return the name of a scalar or an enum, which is defined on the way."""
+        """Return the name of a scalar or an enum. An enum is defined if it is not yet."""
         return self.enum(leaf.name, leaf.values, leaf.description) if leaf.values else leaf.name
 
     def enum(self, name: str, values: Sequence[str], description: str | None) -> str:
@@ -54,12 +54,12 @@ class Definitions:
         return self._enter(name, "\n".join([f"enum {name} {{", *(f"  {value}" for value in values), "}"]), description)
 
     def _enter(self, name: str, body: str, description: str | None) -> str:
-        """Add a definition. Two that are equal are one; two that differ are a clash."""
+        """Add a definition. A second one with the same name is a fault unless both are equal."""
         text = self.described(body, description)
         if self._types.setdefault(name, text) != text or name in BUILT_IN:
             self.fault(f"/{name}", "Two different types have this name in GraphQL", expected=NAMES)
         elif name.startswith("AWS"):
-            self.fault(f"/{name}", "Names that begin with AWS belong to AppSync")
+            self.fault(f"/{name}", "Names that begin with AWS are reserved for AppSync")
         self.check_name(name, f"/{name}")
         return name
 
@@ -102,10 +102,10 @@ class Definitions:
 
     def check_name(self, name: str, path: str) -> None:
         if not is_name(name):
-            self.fault(path, "GraphQL does not take this as a name", name)
+            self.fault(path, "Not a valid name in GraphQL", name)
 
     def check_unique(self, fields: Sequence[tuple[str, str]]) -> None:
-        """Check the names of root fields, over all roots together: AppSync's function gets only a field's name."""
+        """Check the names of the fields of all root types together, because AppSync's function receives only a field's name."""
         count = Counter(name for name, _ in fields)
         for name, operation in fields:
             if count[name] > 1:
@@ -118,7 +118,7 @@ class Definitions:
 
 
 def _quoted(text: str) -> list[str]:
-    """A description as GraphQL's block string, on one line where it can be."""
+    """Return a description as a block string, on one line if possible."""
     safe = text.replace('"""', '\\"""')
     if "\n" in safe or safe[-1] in '"\\':
         return ['"""', *safe.split("\n"), '"""']

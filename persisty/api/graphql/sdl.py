@@ -1,10 +1,9 @@
 """The schema text, from the operations: one schema for the hosted endpoint and for AppSync.
 
-AppSync differs in what its parser takes, not in any type: it brings the AWS scalars and takes them for duplicates when they
-are declared. Defaults of arguments are in the descriptions only: AppSync does not pass declared ones to a resolver, so the operations supply
-them.
+The types are the same for both. AppSync has the AWS scalars built in and rejects their declarations. Defaults of arguments are only in the
+descriptions, because AppSync does not pass declared defaults to a resolver. The operations supply them.
 
-Building fails with `InvalidDeclaration` that lists every clash of names and every name that GraphQL does not take.
+`sdl` raises `InvalidDeclaration`, which lists every clash of names and every name that is not valid in GraphQL.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .types import ANY, AWS_SCALARS, Field, Leaf, ListOf, Record, Ref
 
 
 class Directives(Struct, frozen=True):
-    """Directives behind the names of root fields, of object types, and of other fields, by type and field."""
+    """The directives of root fields, of object types, and of other fields, by type and field."""
 
     roots: Mapping[str, tuple[str, ...]] = {}
     types: Mapping[str, tuple[str, ...]] = {}
@@ -49,7 +48,7 @@ def sdl(
 ) -> str:
     """Return the schema of these operations and subscriptions in GraphQL's schema language.
 
-    `offered`: the items that links may lead to. Without it, those that the operations read.
+    `offered`: the items that links may lead to. By default, those that the operations read.
     """
     known = tuple(operations)
     return _Schema(appsync, directives, offered_in(known) if offered is None else offered).text(
@@ -139,7 +138,7 @@ class _Schema:
         return tuple(found)
 
     def _annotated(self, parameter: Parameter, owner: str) -> Line:
-        """The argument for a parameter whose shape is an annotation."""
+        """Return the argument for a parameter whose shape is an annotation."""
         ref = annotation_ref(parameter.shape)
         name = self._reference(Ref(ref.type, True), given=True)
         return self._argument(parameter, name, parameter.required and not ref.nullable, owner)
@@ -151,7 +150,7 @@ class _Schema:
     # types in general
 
     def _reference(self, ref: Ref, *, given: bool = False) -> str:
-        """The spelling of a type in its place; what it needs is defined on the way."""
+        """Return the text of a reference to a type. The types that it needs are defined."""
         match ref.type:
             case Leaf() as leaf:
                 name = self._definitions.leaf(leaf)
@@ -188,7 +187,7 @@ def _is_offered(record: Record, field: Field, *, given: bool) -> bool:
 
 
 def _with_default(parameter: Parameter) -> str | None:
-    """The description, with the default in words."""
+    """Return the description with the default in words."""
     if parameter.default is None:
         return parameter.description
     default = f"Default: {msgspec.json.encode(parameter.default).decode()}"

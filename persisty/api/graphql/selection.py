@@ -12,12 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 Arguments = Callable[[Any], dict[str, Any]]
-"""The request's variables, as the front end has them → the arguments of a field."""
+"""The request's variables, in the front end's form → the arguments of a field."""
 
 
 TYPENAME = "__typename"
 CONDITIONS: dict[str, bool] = {"include": True, "skip": False}
-"""Directive → the value of its `if` with which the field is there."""
+"""Directive → the value of its `if` with which the field is selected."""
 
 
 def no_arguments(variables: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def no_arguments(variables: Any) -> dict[str, Any]:
 
 class Selected(Struct, frozen=True, eq=False):
     """A selected field. `key`: its name in the response. `below`: the selection of its value. `place`: its place in the document, in the front end's
-    form. `get`: reads the value from the object, for an extra member that is no field."""
+    form. `get`: reads the value from the object, for an extra member that is not a field."""
 
     key: str
     name: str

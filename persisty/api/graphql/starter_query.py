@@ -1,4 +1,4 @@
-"""The query that GraphiQL opens on: the first page of one of the app's own stores, with some of its links."""
+"""The query that GraphiQL shows first: the first page of one of the app's stores, with some of its links."""
 
 from __future__ import annotations
 

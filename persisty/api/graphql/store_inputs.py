@@ -1,6 +1,6 @@
-"""The inputs of a store's operations: what a create and an update take, filters, orders and the edits of a batch.
+"""The inputs of a store's operations: for create and update, filters, orders and the edits of a batch.
 
-Each method defines its input, and those that it needs, and returns its name.
+Each method defines its input and those that it needs, and returns its name.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ OPERATOR_INPUTS: dict[Kind, str] = {
     Kind.BYTES: "Bytes",
     Kind.JSON: "Json",
 }
-"""Kind → the beginning of the name of its operators' input; for other kinds it is the GraphQL type's name."""
+"""Kind → the prefix of the name of its operators' input. For other kinds it is the name of the GraphQL type."""
 ONE_OF = "Exactly one of its members."
 
 
 class StoreInputs:
-    """The inputs of stores. `offered`: the items that links may lead to; `refer`: type → its spelling in an input, defined on the way."""
+    """The inputs of stores. `offered`: the items that links may lead to. `refer`: defines a type for inputs and returns the text that refers to it."""
 
     def __init__(
         self, definitions: Definitions, offered: frozenset[StoreMeta[Any]], refer: Callable[[Ref], str]
     ) -> None:
         self._definitions, self._offered, self._refer = definitions, offered, refer
-        self._asking: set[str] = set()
+        self._defining: set[str] = set()
 
     def create(self, meta: StoreMeta[Any]) -> str | None:
         """Define the input of a create. None if no attribute may be set, because GraphQL has no empty input."""
@@ -73,15 +73,19 @@ class StoreInputs:
 
     def where(self, meta: StoreMeta[Any]) -> str:
         name = pascal(meta.name) + "Where"
-        if name in self._asking:  # it leads to itself
+        if name in self._defining:  # links lead back to it
             return name
-        self._asking.add(name)
+        self._defining.add(name)
         links = link_fields(meta, self._offered)
         lines = [
             Line("and", f"[{name}!]"),
             Line("or", f"[{name}!]"),
             Line("not", name),
-            *([Line(QUERY, STRING.name, "Words, each of which some text mentions")] if has_text(meta) else []),
+            *(
+                [Line(QUERY, STRING.name, "Words. Each of them occurs in a text of the item, in any case")]
+                if has_text(meta)
+                else []
+            ),
             *(Line(one, self._asked(meta, one, attribute)) for one, attribute in _readable(meta)),
             *(Line(one, self.where(link.target)) for one, link in links.items() if link.link.kind != "has_count"),
         ]
@@ -98,16 +102,16 @@ class StoreInputs:
         return f"[{self.edit(meta)}!]"
 
     def edit(self, meta: StoreMeta[Any]) -> str:
-        """One member for each verb that the access rule allows."""
+        """Define the input of an edit, with one member for each verb that the access rule allows."""
         offered = [verb for verb in EDITS if meta.access is not None and meta.access.allows(verb)]
         members = [(verb, EDIT_BODIES[verb](self, meta)) for verb in offered]
         lines = [Line(verb, body) for verb, body in members if body is not None]
-        if not lines:  # GraphQL has no empty input; this edit answers `forbidden`
+        if not lines:  # GraphQL has no empty input; this edit always fails with `forbidden`
             lines = [Line("delete", self.edit_delete(meta))]
         return self._definitions.define("input", pascal(meta.name) + "Edit", lines, ONE_OF)
 
     def edits_of(self, stores: Iterable[StoreMeta[Any]]) -> str:
-        """The edits of several stores: one member for each store."""
+        """Define the input of an edit in a batch of several stores, with one member for each store."""
         lines = [Line(meta.name, self.edit(meta)) for meta in stores]
         return f"[{self._definitions.define('input', ANY_STORE + 'Edit', lines, ONE_OF)}!]"
 
@@ -140,7 +144,7 @@ class StoreInputs:
         return self._definitions.define("input", f"{pascal(meta.name)}Where{steps}", lines.values())
 
     def _operators(self, kind: Kind, leaf: Leaf) -> str:
-        """The input that holds the operators of a kind; attributes of one kind and type share it."""
+        """Define the input with the operators of a kind. Attributes of the same kind and type share it."""
         own = OPERATOR_INPUTS.get(kind) or ("Long" if leaf is LONG else leaf.name)
         if kind is Kind.ENUM and not leaf.values:
             own = f"{own}Enum"
@@ -170,11 +174,11 @@ PARAMETERS: dict[Any, Callable[[StoreInputs, StoreMeta[Any]], str | None]] = {
     "limit": _of("Int"),
     "edits": StoreInputs.edits,
 }
-"""Shape of a store's parameter → its type, defined on the way."""
+"""Shape of a store's parameter → function that defines its type and returns the name."""
 
 EDIT_BODIES: dict[str, Callable[[StoreInputs, StoreMeta[Any]], str | None]] = {
     "create": StoreInputs.create,
     "update": StoreInputs.edit_update,
     "delete": StoreInputs.edit_delete,
 }
-"""Verb of an edit → the type of its body."""
+"""Verb of an edit → function that defines the type of its body and returns the name."""

@@ -1,4 +1,4 @@
-"""The `where` of a subscription, parsed as a search parses it, for the hosted endpoint and for AppSync."""
+"""The `where` of a subscription, for the hosted endpoint and for AppSync. It is parsed like the one of a search."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..store_operations import OFFERS
 from .resolvers import store_arguments
 
 WHERE = tuple(one for one in OFFERS["search"].parameters if one.name == "where")
-"""Arguments of a subscription."""
+"""The parameters of a subscription."""
 
 
 def where_of(guard: Guard, arguments: Mapping[str, Any]) -> tuple[Any, Filter]:
-    """Return the `where` of a subscription: as JSON, and as a filter. Raise `InvalidQuery` with every fault."""
+    """Return the `where` of a subscription as JSON, and as a filter. Raises `InvalidQuery` with every fault."""
     given = store_arguments(guard.meta, WHERE, arguments).get("where")
     return given, resolve_filter(
         guard.meta, filter_of_json(guard.meta, given, "/where", guard.view), "/where", guard.view

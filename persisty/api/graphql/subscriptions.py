@@ -16,31 +16,31 @@ from ...naming import camel
 
 KINDS = {
     "created": "Each item that is created from now on",
-    "updated": "Each item that is updated from now on, as it is then",
-    "deleted": "Each item that is deleted from now on, as it was",
+    "updated": "Each item that is updated from now on, after the update",
+    "deleted": "Each item that is deleted from now on, before the deletion",
 }
 """Kind of change → description of its subscription."""
 
 
 class Subscription(Struct, frozen=True):
-    """`kind` is one of `KINDS`. Takes `where`, and gives the item."""
+    """A subscription. `kind` is one of `KINDS`. Its argument is `where`, and its events are items."""
 
     meta: StoreMeta[Any]
     kind: str
 
     @property
     def name(self) -> str:
-        """`message_created`."""
+        """The name in the form of operations' names: `message_created`."""
         return f"{self.meta.name}_{self.kind}"
 
     @property
     def field(self) -> str:
-        """Its name as a field of `Subscription`, spelled as all root fields are: `messageCreated`."""
+        """The name as a field of `Subscription`: `messageCreated`."""
         return camel(self.name)
 
     @property
     def publisher(self) -> str:
-        """The mutation on AppSync that it follows: `publishMessageCreated`."""
+        """The mutation on AppSync that triggers it: `publishMessageCreated`."""
         return camel(f"publish_{self.name}")
 
     @property

@@ -1,11 +1,11 @@
-"""The types of GraphQL: the one table behind the schema text, the hosted endpoint and AppSync. `described_types.py` makes them of Python's.
+"""The types of GraphQL, for the schema text, the hosted endpoint and AppSync. `described_types.py` makes them from Python types.
 
-A type is a `Leaf`, a `ListOf` or a `Record`; a `Ref` adds whether null is possible. Only scalars that AppSync has are used, so one schema fits
-both. Loaded at a Lambda cold start: imports nothing that msgspec has not already.
+A type is a `Leaf`, a `ListOf` or a `Record`; a `Ref` adds whether null is possible. Only AppSync's scalars are used, so one schema fits both. This
+module is imported at a Lambda cold start and imports no other library than msgspec.
 
-How integers travel: by their declared bounds. Within 32 bits an integer is an Int, within 53 bits a Float, which has every such value
-exactly, and beyond them a String of digits. GraphQL has no wider number, and AppSync no scalars of an app's own. If a bound is not declared,
-the integer is a Float that may be null: a value beyond 53 bits is never rounded but an error of its field, which leaves the rest of the page.
+The declared bounds of an integer decide its type. Within 32 bits it is an Int. Within 53 bits it is a Float, which represents every such value
+exactly. Beyond them it is a String of digits: GraphQL has no wider number, and AppSync has no custom scalars. If a bound is not declared, the integer is a
+nullable Float. A value beyond 53 bits is then null and an error of its field; it is never rounded.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ...model.types import Kind
 
 
 class Form(enum.Enum):
-    """The difference between the JSON of a value, as in REST, and its GraphQL spelling."""
+    """The difference between a value's JSON in REST and its JSON in GraphQL."""
 
     SAME = "same"
     WHOLE = "whole"
-    """An integer that travels as Float: may arrive as 3.0."""
+    """An integer that is a Float in GraphQL. It may arrive as 3.0."""
     UNBOUNDED = "unbounded"
-    """The same without declared bounds: a value beyond 53 bits cannot be answered."""
+    """The same without declared bounds. A value beyond 53 bits cannot be represented."""
     DIGITS = "digits"
-    """An integer that travels as a String."""
+    """An integer that is a String in GraphQL."""
     INSTANT = "instant"
-    """A datetime that may lack its UTC offset in Python: UTC."""
+    """A datetime that may lack its UTC offset in Python. It is then in UTC."""
     STRUCTURE = "structure"
     """An array or object: AWSJSON."""
     ANY = "any"
@@ -38,7 +38,7 @@ class Form(enum.Enum):
 
 
 class Leaf(Struct, frozen=True):
-    """A scalar or, where it has `values`, an enum that the schema defines."""
+    """A scalar, or an enum that the schema defines if it has `values`."""
 
     name: str
     form: Form = Form.SAME
@@ -47,14 +47,14 @@ class Leaf(Struct, frozen=True):
 
 
 class Ref(Struct, frozen=True):
-    """A type in its place. `nullable`: Python's `| None`."""
+    """A reference to a type. `nullable`: Python's `| None`."""
 
     type: Leaf | ListOf | Record
     nullable: bool = False
 
     @property
     def answered(self) -> Ref:
-        """The type of an answer: null stands for a value that GraphQL cannot carry."""
+        """The type in a response, where null stands for a value that GraphQL cannot represent."""
         return Ref(self.type, nullable=True) if self.type is UNBOUNDED else self
 
 
@@ -76,7 +76,7 @@ class Field(Struct, frozen=True):
 
     @property
     def answered(self) -> Ref:
-        """The type in an answer. A member that a rule may hide, or that an object may lack, may be null."""
+        """The type in a response. A member that a rule may hide, or that an object may lack, may be null."""
         return self.ref.answered if self.readable is True and not self.omittable else Ref(self.ref.type, nullable=True)
 
 
@@ -112,29 +112,29 @@ SCALARS: dict[Kind, Leaf] = {
     Kind.BYTES: STRING,
     Kind.JSON: STRUCTURE,
 }
-"""Kind → its GraphQL type; integers and enums may take another one, see `INTEGERS` and `described_types.py`. Bytes are base64."""
+"""Kind → its GraphQL type. Integers and enums may have another one: see `INTEGERS` and `described_types.py`. Bytes are base64."""
 
 EXACT = 2**53 - 1
-"""The greatest integer that, like every smaller one, a Float has exactly."""
+"""The greatest integer up to which a Float represents every integer exactly."""
 WHOLE = Leaf("Float", Form.WHOLE)
 INTEGERS: tuple[tuple[int, int, Leaf], ...] = (
     (-(2**31), 2**31 - 1, INT),
     (-EXACT, EXACT, WHOLE),
 )
-"""(least, greatest, type): the first row that holds the declared bounds."""
+"""(least, greatest, type). The first row that includes the declared bounds is used."""
 LONG = Leaf("String", Form.DIGITS)
-"""Integers beyond every row."""
+"""The type of integers beyond every row."""
 UNBOUNDED = Leaf("Float", Form.UNBOUNDED)
-"""Integers without both bounds."""
+"""The type of integers without both bounds."""
 COUNTED: dict[str, Leaf] = {"version": INT, "sequence": WHOLE}
-"""Generator → the type of its integers, which count up from one."""
+"""Generator → the type of its integers, which start at one."""
 
 AWS_SCALARS: dict[str, str] = {
     "AWSDateTime": "A date and time with its offset, ISO 8601: 2030-01-31T12:00:00.000001Z",
     "AWSDate": "A date, ISO 8601: 2030-01-31",
     "AWSJSON": "Any JSON, as text",
 }
-"""The scalars that AppSync brings and the hosted schema declares."""
+"""The scalars that AppSync has built in and the hosted schema declares."""
 
 
 def integer_leaf(low: float, high: float) -> Leaf:
@@ -143,7 +143,7 @@ def integer_leaf(low: float, high: float) -> Leaf:
 
 
 def within_lists(ref: Ref) -> Leaf | Record:
-    """Return the type of the members of a list, at whatever depth; a type that is no list is its own."""
+    """Return the type of the innermost members of a list of any depth. A type that is not a list is returned unchanged."""
     found = ref.type
     while isinstance(found, ListOf):
         found = found.item.type

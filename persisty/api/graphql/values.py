@@ -3,7 +3,7 @@
 `answer` converts the result of an operation to the JSON of its GraphQL type. `given` converts an argument to the plain JSON that operations
 take. It does not validate: a value that does not fit is returned unchanged, and the operation reports the fault.
 
-AWSJSON is text on the wire only. The hosted schema's scalar, or AppSync, parses an input and writes an output, so that this module sees the
+AWSJSON is text only on the wire. The hosted schema's scalar, or AppSync, parses an input and serializes an output, so this module handles the
 structure.
 """
 
@@ -31,7 +31,7 @@ _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
 def plain_json(value: Any) -> Any:
-    """A value as JSON has it, in builtins: keys are text, and numbers that JSON lacks are null."""
+    """Return a value as JSON in builtins: keys are texts, and numbers that JSON does not have are null."""
     return msgspec.json.decode(ordered_json(value))
 
 
@@ -48,8 +48,8 @@ def _exact(value: Any) -> Any:
         raise Unsupported("Expected an integer")
     if not -EXACT <= found <= EXACT:
         raise Unsupported(
-            f"{value} is beyond the integers that GraphQL's Float has exactly, ±{EXACT}. Declare both bounds of the integer "
-            "and it is text: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]"
+            f"{value} is beyond ±{EXACT}, the integers that GraphQL's Float represents exactly. If both bounds of the integer are declared, "
+            "it is text: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]"
         )
     return found
 
@@ -73,13 +73,13 @@ ANSWERS: dict[Form, Callable[[Any], Any]] = {
     Form.STRUCTURE: plain_json,
     Form.ANY: plain_json,
 }
-"""Form → the GraphQL spelling of an attribute's value; the forms that are absent are spelled as REST has them."""
+"""Form → function that converts an attribute's value to its JSON in GraphQL. For other forms it is the same as in REST."""
 WITHOUT_ERRORS: dict[Form, Callable[[Any], Any]] = {
     **ANSWERS,
     Form.WHOLE: _exact_or_null,
     Form.UNBOUNDED: _exact_or_null,
 }
-"""The same for an answer that cannot have an error of a single field."""
+"""The same for responses in which a single field cannot have an error."""
 
 
 def answer(
@@ -87,9 +87,9 @@ def answer(
     value: Any,
     spell: Mapping[Form, Callable[[Any], Any]] = ANSWERS,
 ) -> Any:
-    """Return a result as its GraphQL type spells it.
+    """Return a result as the JSON of its GraphQL type.
 
-    A part of the result that GraphQL cannot carry is null. `Unsupported` if that is all of it.
+    A part of the result that GraphQL cannot represent is null. Raises `Unsupported` if the result itself cannot be represented.
     """
     if value is None or value is UNSET:
         return None
@@ -106,12 +106,12 @@ def answer(
 
 
 def member_of(value: Any, name: str) -> Any:
-    """Return the member of a mapping or an object, None if it has none."""
+    """Return the member of a mapping or an object, None if it is missing."""
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def item_answer(item: Any) -> dict[str, Any]:
-    """Return an item as its GraphQL type spells it."""
+    """Return an item as the JSON of its GraphQL type."""
     meta = meta_of(item)
     values: dict[str, Any] = ordered_builtins(item) if _has_sets(meta) else msgspec.to_builtins(item)
     for name in _unreadable(meta):
@@ -137,14 +137,14 @@ def _unreadable(meta: StoreMeta[Any]) -> tuple[str, ...]:
 
 @per_meta
 def _respelled(meta: StoreMeta[Any]) -> tuple[tuple[str, Callable[[Any], Any], Callable[[Any], Any]], ...]:
-    """The attributes whose GraphQL spelling is not the JSON that REST has."""
+    """Return the attributes whose JSON in GraphQL differs from REST, with the functions that read and convert them."""
     readable = [(name, one.get) for name, one in meta.attributes.items() if one.readable is not False]
     spelled = ((name, get, _spelling(attribute_ref(meta, name))) for name, get in readable)
     return tuple((name, get, spell) for name, get, spell in spelled if spell is not None)
 
 
 def _spelling(ref: Ref) -> Callable[[Any], Any] | None:
-    """Return the function that spells a value of the type, None where the JSON that REST has is the spelling."""
+    """Return the function that converts a value of the type, None if its JSON is the same as in REST."""
     inner = within_lists(ref)
     if isinstance(inner, Leaf) and inner.form not in WITHOUT_ERRORS:
         return None
@@ -152,7 +152,7 @@ def _spelling(ref: Ref) -> Callable[[Any], Any] | None:
 
 
 def _whole(value: Any) -> Any:
-    """Return the integer of a Float. One that the Float may have rounded stays a float, which no integer accepts."""
+    """Return the integer of a Float. A value that may have been rounded remains a float, which operations reject for an integer."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
     return float(value) if type(value) is int and abs(value) > EXACT else value
@@ -163,7 +163,7 @@ def _long(value: Any) -> Any:
 
 
 def _structure(value: Any) -> Any:
-    """Return the structure. AWSJSON is parsed already, so text is JSON that was encoded twice."""
+    """Return the structure. AWSJSON has already been parsed, so a text is JSON that was encoded twice."""
     if not isinstance(value, str):
         return _numbers(value)
     try:
@@ -173,7 +173,7 @@ def _structure(value: Any) -> Any:
 
 
 def _numbers(value: Any) -> Any:
-    """Return the structure with integers for numbers without a fraction, as JSON is read everywhere. AppSync passes 1.0 as a float."""
+    """Return the structure with integers for numbers without a fraction. AppSync passes 1.0 as a float."""
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) <= EXACT else value
     if isinstance(value, list):
@@ -188,24 +188,24 @@ GIVEN: dict[Form, Callable[[Any], Any]] = {
     Form.STRUCTURE: _structure,
     Form.ANY: _numbers,
 }
-"""Form → the plain JSON of what GraphQL gives; the forms that are absent are plain JSON already."""
+"""Form → function that converts an argument to plain JSON. Other forms need no conversion."""
 
 
 def given(ref: Ref, value: Any) -> Any:
-    """A parameter of an action as plain JSON."""
+    """Return an argument as plain JSON."""
     if value is None:
         return None
     match ref.type:
         case Leaf(form=form):
             return GIVEN[form](value) if form in GIVEN else value
-        case ListOf(item):  # GraphQL takes one for a list of one
+        case ListOf(item):  # in GraphQL a single value may be given for a list
             return [given(item, one) for one in (value if isinstance(value, list) else [value])]
         case Record(fields=fields):
             return given_fields(fields, value)
 
 
 def given_fields(fields: tuple[Field, ...], value: Any, *, keep_null: bool = False) -> Any:
-    """The members as plain JSON. A null where Python has a default but no None means the default, unless `keep_null`."""
+    """Return the members as plain JSON. A null for a member that has a default and does not accept None means the default, unless `keep_null`."""
     if not isinstance(value, Mapping):
         return value
     known = {field.name: field for field in fields}

@@ -1,1 +1,1 @@
-"""AppSync: GraphQL requests that arrive one field at a time."""
+"""AppSync: it parses GraphQL requests itself and invokes a function for each root field."""

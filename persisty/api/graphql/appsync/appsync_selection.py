@@ -1,11 +1,11 @@
 """Convert the selection that AppSync passes to a resolver to the neutral tree of `selection.py`.
 
-AppSync takes the fields of a result by name, whatever their aliases, so fields of one name are merged here. For a named fragment, AppSync
-passes only that it is spread, and `selectionSetList` has the paths of all fields by alias (`author/name`). That is enough for attributes,
-all of which are then answered, and for links without arguments. AppSync also does not say whether an absent variable has a default.
+AppSync finds the fields of a result by name, not by alias, so fields with the same name are merged here. For a named fragment, AppSync passes only
+that it is spread; `selectionSetList` has the paths of all fields by alias (`author/name`). That is enough for attributes, which are then all
+returned, and for links without arguments. AppSync also does not pass whether an absent variable has a default.
 
-Therefore a link whose arguments differ or are unknown is left to its own resolver, and the object carries the link's source value
-(`link_sources.py`). If a named fragment is spread, every carried object is complete except for its links, so that the fragment finds its
+Therefore a link whose arguments differ or are unknown is left to its own resolver, and the object contains the link's source value
+(`link_sources.py`). If a named fragment is spread, every object in the result is complete except for its links, so that the fragment finds its
 fields under any alias.
 """
 
@@ -28,11 +28,11 @@ LinksOf = Callable[[StoreMeta[Any]], Mapping[str, LinkField]]
 
 
 class Paths(dict[str, "Paths"]):
-    """The fields of a `selectionSetList`, by the keys they answer to."""
+    """The fields of a `selectionSetList`, by their response keys."""
 
 
 def paths_of(listed: Any) -> Paths:
-    """Return the tree of the paths, empty if it is no list of paths."""
+    """Return the tree of the paths. It is empty for anything but a list of paths."""
     root = Paths()
     for path in listed if isinstance(listed, list) else ():
         at = root
@@ -61,7 +61,7 @@ class Picker(Struct, frozen=True):
     def selected(
         self, name: str, ref: Ref, parts: Parts, listed: Paths, arguments: Mapping[str, Any] | None = None
     ) -> Selected:
-        """The tree of a field whose value has this type: a root field, or a link with its arguments."""
+        """Return the selected tree of a root field, or of a link with its arguments. `ref`: the type of its value."""
         below = self._below(_named(ref), [_Seen(parts, listed)])
         return Selected(name, name, no_arguments if arguments is None else lambda _: dict(arguments), below)
 
@@ -89,7 +89,7 @@ class Picker(Struct, frozen=True):
         return (*found, *(self._ends(record) if spread else ()))
 
     def _flatten(self, parts: Parts | None, fields: list[Part]) -> bool:
-        """Gather the fields of a selection and of its inline fragments; whether named ones are spread."""
+        """Gather the fields of a selection and of its inline fragments. Return whether named fragments are spread."""
         if parts is None:
             return True
         fields += [part for part in parts.fields if self._included(part.conditions)]
@@ -114,7 +114,7 @@ class Picker(Struct, frozen=True):
         arguments = those[0].arguments
         if arguments is None or any(one.arguments != arguments for one in those):
             self.left.append(name)
-            if not spread:  # else the source values of all links are answered
+            if not spread:  # with a named fragment, the object has the source values of all links
                 yield end_of(name, link.link.ends.local)
             return
         taken = (lambda _: dict(arguments)) if arguments else no_arguments
@@ -123,7 +123,7 @@ class Picker(Struct, frozen=True):
             yield arguments_of(name, arguments)
 
     def _arguments(self, part: Part) -> dict[str, Any] | None:
-        """The arguments of a field; None where a variable was not passed, which may have a default."""
+        """Return the arguments of a field. None if a variable was not passed, because it may have a default."""
         if any(name not in self.variables for value in part.arguments.values() for name in variables_in(value)):
             return None
         return {name: value_of(value, self.variables) for name, value in part.arguments.items()}
@@ -131,7 +131,7 @@ class Picker(Struct, frozen=True):
     def _of_named_fragments(self, record: Record, listed: Mapping[str, Paths], asked: dict[str, list[_Seen]]) -> None:
         """Add the fields of named fragments, as far as they are known.
 
-        These are all attributes, because their aliases are unknown, with all that is in them, and fields with the name of a link without arguments.
+        All attributes are added with everything in them, because their aliases are unknown, and fields with the name of a link without arguments.
         Every other link is left to its own resolver.
         """
         links, records = self._links(record), self._records(record)
@@ -146,7 +146,7 @@ class Picker(Struct, frozen=True):
             if link is not None and not link.parameters:
                 asked.setdefault(key, []).append(_Seen(None, inner, True))
             elif values and not links and values == set(records):
-                continue  # each object is complete, whatever the alias
+                continue  # each object is complete, so the alias does not matter
             elif key in records or (inner and not links and len(records) == 1):
                 asked.setdefault(key if key in records else records[0], []).append(_Seen(None, inner, True))
             elif links and (
@@ -154,10 +154,10 @@ class Picker(Struct, frozen=True):
             ):
                 self.left.append(key)
             elif inner:
-                raise Unsupported(f"{key} is an alias in a named fragment, of which AppSync tells nothing")
+                raise Unsupported(f"{key} is an alias in a named fragment, and AppSync does not pass the field's name")
 
     def _whole(self, record: Record, asked: dict[str, list[_Seen]]) -> None:
-        """The items of a page that a fragment may ask for under another alias."""
+        """Add the items of a page, which a fragment may select under another alias."""
         if record.meta is None and len(records := self._records(record)) == 1:
             asked.setdefault(records[0], []).append(_Seen(None, Paths(), True))
 
@@ -166,7 +166,7 @@ class Picker(Struct, frozen=True):
         return tuple(end_of(name, link.link.ends.local) for name, link in self._links(record).items())
 
     def _records(self, record: Record) -> list[str]:
-        """The fields that are objects themselves, or lists of them, and no links."""
+        """Return the fields that are objects or lists of objects, without links."""
         return [field.name for field in record.fields if field.readable is not False and _named(field.ref) is not None]
 
     def _links(self, record: Record) -> Mapping[str, LinkField]:
@@ -178,7 +178,7 @@ class Picker(Struct, frozen=True):
 
 
 def _is_value(ref: Ref, above: tuple[Record, ...] = ()) -> bool:
-    """Return whether the type has an end: none of its objects contains itself, or an item with its links."""
+    """Return whether the type is finite: no object in it contains itself or an item with links."""
     record = _named(ref)
     if record is None:
         return True
@@ -188,6 +188,6 @@ def _is_value(ref: Ref, above: tuple[Record, ...] = ()) -> bool:
 
 
 def _named(ref: Ref) -> Record | None:
-    """The record of a type, or of the members of a list."""
+    """Return the record of a type or of a list's members, or None."""
     found = within_lists(ref)
     return found if isinstance(found, Record) else None

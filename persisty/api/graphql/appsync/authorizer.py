@@ -26,12 +26,11 @@ SCHEME = "bearer "
 def verdict(
     authenticator: Authenticator, event: Mapping[str, Any], clock: Callable[[], float] = time.time
 ) -> dict[str, Any]:
-    """Return AppSync's answer for a token. Raise an error that prevents verification, such as an unreachable issuer: access is denied."""
+    """Return the authorizer's result for a token. Raises an error that prevents verification, such as an unreachable issuer; AppSync then denies
+    access."""
     given = event.get("authorizationToken")
     token = given if isinstance(given, str) else ""
-    if (
-        token[: len(SCHEME)].lower() == SCHEME
-    ):  # REST requires the scheme; clients of AppSync send the token with or without it
+    if token[: len(SCHEME)].lower() == SCHEME:  # clients of AppSync send the token with or without the scheme
         token = token[len(SCHEME) :].strip(" ")
     try:
         caller = authenticator.caller(token)

@@ -35,7 +35,7 @@ def caller_of_event(authenticator: Authenticator, event: Mapping[str, Any]) -> C
 
 
 def _claims(context: Any) -> Any:
-    """The claims of a token that persisty's authorizer has verified, if it was that one."""
+    """Return the claims that persisty's own authorizer has verified. None if another authorizer made the context."""
     text = context.get(CLAIMS) if isinstance(context, Mapping) else None
     if not isinstance(text, str):
         return None

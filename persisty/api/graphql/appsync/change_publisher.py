@@ -1,7 +1,7 @@
-"""Changes, published to the GraphQL API on AWS: each a call of the mutation that AppSync's subscriptions of its kind follow.
+"""Publish changes to the GraphQL API on AWS. Each is a call of the mutation that triggers AppSync's subscriptions of its kind.
 
-A subscriber gets only fields that the mutation selected, so every attribute that some caller may read is selected. `subscription_function.py`
-decides at the start of a subscription which of them the subscriber gets. A request has one mutation, because a field with an alias does not reach the
+A subscriber receives only fields that the mutation selected, so every attribute that some caller may read is selected. `subscription_function.py`
+decides at the start of a subscription which of them the subscriber receives. A request has one mutation, because a field with an alias does not reach the
 subscriptions under its name. The item is sent as JSON in the form of its GraphQL types, so that the resolver returns it unchanged.
 """
 
@@ -26,15 +26,15 @@ from ..types import Leaf, Record, within_lists
 from ..values import item_answer
 
 MOST_BYTES = 240 * 1000
-"""Largest event in bytes: AppSync sends none above 240 KB."""
+"""The most bytes of an event. AppSync delivers none above 240 KB."""
 OF_THE_API = frozenset({"Unauthorized", "UnauthorizedException", "AccessDeniedException", "ExecutionTimeout"})
-"""Errors of a field that every item gets until the deployment or AppSync changes."""
+"""Errors of a field that occur for every item until the deployment or AppSync changes."""
 MOST_FAULTS = 20
-"""Faults of a refused item that are reported."""
+"""The most faults of a rejected item that are reported."""
 
 
 def published(item: Any) -> dict[str, Any]:
-    """An item as an event has it: as a query answers it, datetimes at one width, so that their text has the order of time."""
+    """Return an item in the form of an event: as in a query, but datetimes have the same length, so that their texts sort by time."""
     values = item_answer(item)
     for name, get in _datetimes(meta_of(item)):
         value = get(item)
@@ -80,8 +80,8 @@ class Publisher:
     def __call__(self, change: Change) -> None:
         """Publish a change, if its store has a subscription of this kind.
 
-        `PayloadTooLarge` and `InvalidInput` for an item that AppSync never delivers: too large for an event, or with values that its schema refuses.
-        `BackendUnavailable` and `Throttled` if AppSync fails or refuses every item, after bounded retries.
+        Raises `PayloadTooLarge` or `InvalidInput` for an item that AppSync never delivers: it is too large for an event, or the schema rejects its
+        values. Raises `BackendUnavailable` or `Throttled` if AppSync fails or rejects every item, after bounded retries.
         """
         text = self._documents.get((change.store, change.kind))
         if text is None:
@@ -115,10 +115,10 @@ def _error(kind: str) -> PersistyError:
 
 
 def _refusal(answer: Answer) -> str | InvalidInput | None:
-    """Return the kind of a failure, `InvalidInput` if AppSync refuses this item, None for a success.
+    """Return the kind of a failure, `InvalidInput` if AppSync rejects this item, None for a success.
 
-    A refused item has been executed: the response has `data`, and its errors are those of fields. Without `data` the document, the caller or the
-    API is at fault, which a deployment changes.
+    The response for a rejected item has `data`, and its errors are those of fields. Without `data`, the document, the caller or the API is at fault,
+    which a deployment changes.
     """
     try:
         content = msgspec.json.decode(answer.body)
@@ -131,7 +131,7 @@ def _refusal(answer: Answer) -> str | InvalidInput | None:
     kinds = [one.get("errorType") for one in errors]
     others = next((kind for kind in kinds if kind in TRANSIENT or kind in OF_THE_API), None)
     if others is None and answer.status == 200 and isinstance(content.get("data"), Mapping):
-        return InvalidInput("AppSync refuses the item", faults=[_fault(one) for one in errors[:MOST_FAULTS]])
+        return InvalidInput("AppSync rejects the item", faults=[_fault(one) for one in errors[:MOST_FAULTS]])
     return str(others or kinds[0] or errors[0].get("message") or "an error")[:200]
 
 

@@ -52,7 +52,7 @@ class DeadLetters:
         self._url = url
 
     def __call__(self, message: Mapping[str, Any]) -> None:
-        """Send a message. `BackendUnavailable` or `Throttled` if SQS does not accept it after bounded retries."""
+        """Send a message. Raises `BackendUnavailable` or `Throttled` if SQS does not accept it after bounded retries."""
         text = msgspec.json.encode(message).decode()
         body = msgspec.json.encode({"QueueUrl": self._url, "MessageBody": text})
         retrying(lambda: self._attempt(body), writes=False)

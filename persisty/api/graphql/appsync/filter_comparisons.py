@@ -63,22 +63,22 @@ class Inexpressible(Exception):
         super().__init__(message)
 
 
-def drawn(attribute: Attribute, left: Test, right: Test) -> Test | None:
-    """Two tests of one field as one; None where no value passes both."""
+def merged(attribute: Attribute, left: Test, right: Test) -> Test | None:
+    """Return one test that passes the values which pass both tests of a field. None if no value does."""
     for one, other in ((left, right), (right, left)):
         match one, other:
             case Values(among), _:
-                kept = tuple(value for value in among if _holds(attribute, other, value))
-                return Values(kept) if kept else None
+                common = tuple(value for value in among if _passes(attribute, other, value))
+                return Values(common) if common else None
             case Others(but), Others(more):
                 return Others(tuple(dict.fromkeys((*but, *more))))
-            case Others(but), _ if not any(_holds(attribute, other, value) for value in but):
+            case Others(but), _ if not any(_passes(attribute, other, value) for value in but):
                 return other
     if isinstance(left, Span) and isinstance(right, Span):
         return Span(_narrower(left.low, right.low, max), _narrower(left.high, right.high, min))
     if left == right:
         return left
-    raise Inexpressible("AppSync takes one comparison of a field", attribute.name)
+    raise Inexpressible("AppSync accepts one comparison for each field", attribute.name)
 
 
 def _narrower(left: Bound | None, right: Bound | None, pick: Callable[..., Any]) -> Bound | None:
@@ -89,7 +89,7 @@ def _narrower(left: Bound | None, right: Bound | None, pick: Callable[..., Any])
     return left if pick(left.value, right.value) == left.value else right
 
 
-def _holds(attribute: Attribute, test: Test, value: Any) -> bool:
+def _passes(attribute: Attribute, test: Test, value: Any) -> bool:
     match test:
         case Values(among):
             return value in among
@@ -122,7 +122,7 @@ def field_test(attribute: Attribute, operator: str, value: Any, *, negated: bool
         message = f"AppSync cannot negate {operator}" if negated else f"AppSync has no {operator}"
         raise Inexpressible(message, attribute.name)
     if leaf_of(attribute) is UNBOUNDED and any(one is not None and abs(one) > EXACT for one in _integers(value)):
-        raise Inexpressible("An event has no such integer", attribute.name)
+        raise Inexpressible("An event cannot represent this integer", attribute.name)
     return read(attribute, value)
 
 
@@ -153,9 +153,9 @@ def _above(attribute: Attribute, value: Any, *, inclusive: bool) -> Test:
 
 def _bound(attribute: Attribute, value: Any, inclusive: bool) -> Bound:
     if attribute.kind not in ORDERED or leaf_of(attribute).form is Form.DIGITS:
-        raise Inexpressible(f"AppSync does not order such {attribute.kind} values as we do", attribute.name)
+        raise Inexpressible(f"AppSync orders values of {attribute.kind} differently", attribute.name)
     if attribute.kind is Kind.STRING and any(one >= SURROGATES for one in value):
-        raise Inexpressible("AppSync may order these characters otherwise", attribute.name)
+        raise Inexpressible("AppSync may order these characters differently", attribute.name)
     return Bound(value, inclusive)
 
 
@@ -173,13 +173,15 @@ def _null(attribute: Attribute, value: bool) -> Test | bool:
     if not value and attribute.kind is Kind.BOOLEAN:
         return Values((True, False))
     if value or attribute.kind not in LEAST or leaf_of(attribute).form is Form.DIGITS:
-        raise Inexpressible("AppSync cannot ask whether this is null", attribute.name)
+        raise Inexpressible("AppSync cannot compare this attribute with null", attribute.name)
     return Span(low=Bound(LEAST[attribute.kind], True))
 
 
 def _never_null(attribute: Attribute) -> None:
     if attribute.optional:
-        raise Inexpressible("AppSync does not say whether this is so of null", attribute.name)
+        raise Inexpressible(
+            "AppSync does not document this comparison for null, which the attribute may be", attribute.name
+        )
 
 
 ORDERED: Mapping[Kind, tuple[Callable[[Any], Any], Callable[[Any], Any]] | None] = {
@@ -190,9 +192,9 @@ ORDERED: Mapping[Kind, tuple[Callable[[Any], Any], Callable[[Any], Any]] | None]
     Kind.UUID: (lambda value: UUID(int=value.int + 1), lambda value: UUID(int=value.int - 1)),
     Kind.STRING: None,
 }
-"""Kinds that AppSync orders as we do → the value after one, and the one before it, where there are such."""
+"""Kinds that AppSync orders like persisty → functions that return the next value and the previous one. None if there are no such values."""
 SURROGATES = "\ud800"
-"""From here on the order of UTF-16 is not that of code points."""
+"""From this character on, the order of UTF-16 differs from that of code points."""
 LEAST: Mapping[Kind, Any] = {
     Kind.INTEGER: 1 - 2**53,
     Kind.FLOAT: -FLOAT_MAX,
@@ -219,12 +221,12 @@ NEGATED: Mapping[str, _Read] = {"oneof": _others, "contains": partial(_words, op
 
 
 def closed(attribute: Attribute, bound: Bound, side: int) -> Any:
-    """The last value within a lower (0) or an upper (1) bound; None where there is none."""
+    """Return the first value of a lower bound (`side` 0) or the last value of an upper one (1). None if there is none."""
     if bound.inclusive:
         return bound.value
     steps = ORDERED[attribute.kind]
     if steps is None:
-        raise Inexpressible("AppSync has no range of text that leaves out its ends", attribute.name)
+        raise Inexpressible("AppSync has no range of text that excludes its ends", attribute.name)
     try:
         return steps[side](bound.value)
     except (OverflowError, ValueError):

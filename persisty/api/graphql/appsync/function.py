@@ -1,15 +1,17 @@
-"""GraphQL for AppSync: the event of a root field becomes an envelope, the events of a link a list of them. The Lambda handler only calls this.
+"""GraphQL for AppSync: the event of a root field becomes an envelope, and the events of a link become a list of envelopes.
 
 AppSync has parsed the request and checked it against the schema. Its resolver sends `{fieldName, arguments, selectionSetGraphQL, selectionSetList,
-variables}`. The selection is answered by the same plans as on the hosted server, with links in the same call and fields under their names. AppSync
-adds the aliases, and checks and writes the scalars. The envelope is `{"data": …, "errors": […]}`, the
-errors being those of links below, or `{"error": {"code", "message", "info"}}`; the resolver makes errors of the field of them
-(`code` as errorType, `info` as errorInfo). AWSJSON goes both ways as a structure: AppSync reads and writes the text. An event without
-a selection is answered with everything but links, and so is one whose answer AppSync keeps for other selections. A subscription is
-answered by `{"filter": …}`, what AppSync is to let through of the events.
+variables}`. The same plans as on the hosted server execute the selection, with links in the same call. Fields have their names; AppSync adds the
+aliases, and checks and serializes scalars. AWSJSON is a structure in both directions: AppSync parses and writes the text.
 
-Stores' operations are known from the start; the custom actions' modules are imported when a field that is none of theirs is first
-asked for.
+| event | envelope |
+|---|---|
+| a root field, or a link | `{"data": …, "errors": […]}`, where the errors are those of links below |
+| one that fails | `{"error": {"code", "message", "info"}}`: the resolver raises it with `code` as errorType and `info` as errorInfo |
+| without a selection, or cached by AppSync for other selections | `{"data": …}` with everything except links |
+| the start of a subscription | `{"filter": …}`, with which AppSync selects the events to deliver |
+
+The modules of custom actions are imported when a field that is not a store's operation is first requested.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ Envelope = dict[str, Any]
 
 
 def _unchecked(leaf: Leaf) -> Any:
-    """AppSync checks what scalars carry."""
+    """Return a function that checks nothing, because AppSync checks the values of scalars."""
     return identity
 
 
@@ -69,7 +71,7 @@ class AppSync:
         try:
             known = event if isinstance(event, Mapping) else {}
             return self._answer(known, caller_of_event(self._authenticator, known) if caller is None else caller)
-        except Exception as error:  # the edge of the program: nothing but an envelope leaves it
+        except Exception as error:  # the edge of the program: every error becomes an envelope
             return failed(error)
 
     def handle_batch(self, events: Sequence[Any], caller: Caller | None = None) -> list[Envelope]:
@@ -85,10 +87,10 @@ class AppSync:
     def _links(self, events: Sequence[Mapping[str, Any]], caller: Caller | None) -> list[Envelope]:
         """Return the envelopes of events of a link that differ only in their objects."""
         try:
-            asks = caller_of_event(self._authenticator, events[0]) if caller is None else caller
-            found, failures = self._batch.answer(events, self._run, asks)
+            known = caller_of_event(self._authenticator, events[0]) if caller is None else caller
+            found, failures = self._batch.answer(events, self._run, known)
             rows = msgspec.to_builtins(found)
-        except Exception as error:  # the edge of the program, for each of them
+        except Exception as error:  # the edge of the program: every event gets the error
             return [failed(error)] * len(events)
         field = events[0]["fieldName"]
         envelopes: list[Envelope] = [{"data": one} for one in rows]
@@ -109,7 +111,7 @@ class AppSync:
             return {"filter": subscribe(self._app, subscription, event, caller, self._planner.links)}
         operation = self._operation(field)
         if operation is None:
-            raise NotFound(f"There is no field {field[:100]}")
+            raise NotFound(f"No field is named {field[:100]}")
         text, variables = event.get("selectionSetGraphQL"), event.get("variables")
         ref, stores = result_ref(operation), stores_for(self._app.catalogue.stores, caller)
         if not isinstance(text, str) or not text or caching(operation) is not None:

@@ -1,7 +1,7 @@
-"""Links that AppSync resolves on their own: a batch of objects becomes an envelope for each.
+"""Links that AppSync resolves separately: a batch of objects becomes an envelope for each.
 
 AppSync collects the events of one link for the objects of one request. Events that differ only in the object (the same link, arguments, selection and
-caller) are answered by one call of the store, like links below a root field.
+caller) need one call of the store, like links below a root field.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Answers = tuple[list[Any], list[Failure]]
 
 
 def grouped(events: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """Return the positions of the events that are answered together."""
+    """Return the positions of the events in each group that is answered together."""
     groups: dict[bytes, list[int]] = {}
     for position, event in enumerate(events):
         shared = msgspec.json.encode([event.get(name) for name in ALIKE], order="deterministic")
@@ -50,7 +50,7 @@ class LinkBatch:
     def answer(
         self, events: Sequence[Mapping[str, Any]], run_for: Callable[[Caller, Any], Run], caller: Caller
     ) -> Answers:
-        """Return the answers of events that differ only in their objects. Raise an error that concerns all of them."""
+        """Return the linked items for events that differ only in their objects. Raises an error that concerns all of them."""
         event = events[0]
         variables, arguments = _mapping(event.get("variables")), _mapping(event.get("arguments"))
         meta, link = self._link(event)
@@ -61,7 +61,7 @@ class LinkBatch:
         check_complexity([len(events) * _weight(member, variables)], MOST)
         objects = [_object(meta, link, one.get("source")) for one in events]
         if member.load is None or member.node is None:
-            raise NotFound("That is no link")
+            raise NotFound("This field is not a link")
         found = member.node.complete(run, member.load(run, objects), lambda position: (position,))
         return found, run.failures
 
@@ -70,7 +70,7 @@ class LinkBatch:
         meta = self._metas.get(type_)
         link = None if meta is None else self._planner.links(meta).get(field)
         if meta is None or link is None:
-            raise NotFound(f"There is no link {type_[:100]}.{field[:100]}")
+            raise NotFound(f"No link is named {type_[:100]}.{field[:100]}")
         return meta, link
 
 
@@ -80,7 +80,7 @@ def _weight(member: Member, variables: Any) -> int:
 
 
 def _selection(event: Mapping[str, Any]) -> Parts:
-    """Return the selection, empty for a number."""
+    """Return the selection, which is empty for a number."""
     text = event.get("selectionSetGraphQL")
     return parse_selection(text) if isinstance(text, str) and text else Parts(())
 

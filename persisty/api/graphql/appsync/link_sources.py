@@ -1,8 +1,8 @@
-"""Extra members of an answer to AppSync, for the resolvers of links.
+"""Extra members of a result for AppSync, for the resolvers of links.
 
-AppSync takes fields of an answer by name, and every link has a resolver of its own (`stacks/constructs/link.js`). A resolver that finds its link
-in the answer takes it from there. For a link that was left out (`appsync_selection.py`), the object carries the link's source value, with which
-the resolver invokes the function once for all objects. No field can have a name like the names here.
+AppSync finds the fields of a result by name, and every link has its own resolver (`stacks/constructs/link.js`). If the result contains the link, the
+resolver returns it. If the link was left out (`appsync_selection.py`), the object contains the link's source value, with which the resolver invokes
+the function once for all objects. A field cannot have one of these names, because of their punctuation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def arguments_key(link: str) -> str:
 
 
 def end_of(link: str, local: str) -> Selected:
-    """The value of the attribute `local`, by which the link goes."""
+    """Return the field with the value of `local`, the attribute that the link follows."""
     return Selected(end_key(link), local, get=partial(_as_json, name=local))
 
 
@@ -43,7 +43,7 @@ def _as_json(item: Any, name: str) -> str | None:
     value = member_of(item, name)
     try:
         return None if value is None or value is UNSET else _json(value)
-    except (TypeError, ValueError):  # an action answers something else under this name
+    except (TypeError, ValueError):  # an action returns another value with this name
         return None
 
 

@@ -1,8 +1,8 @@
 """Decide which root fields AppSync may cache, for how long, and by which keys.
 
 AppSync identifies a response by its arguments, and by a caller whose token it has verified itself. It cannot identify a caller with an API key
-and a token in a header. So it may cache only responses that are equal for every caller. It also ignores the selection: a cached field is always
-answered whole, and a field that leads to other items, which are loaded when selected, is not cached.
+and a token in a header. So it may cache only responses that are equal for every caller. It also ignores the selection. A cached field therefore
+returns all its fields, and a field with links, which are loaded only if they are selected, is not cached.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ...http.cache_headers import shared
 from ...operations import Operation, StoreOperation
 
 MOST = 3600
-"""Most seconds that AppSync caches a response."""
+"""The most seconds for which AppSync caches a response."""
 ARGUMENTS = "$context.arguments"
 NUMBERS = frozenset({"count"})
-"""Shapes of results that have no items in them."""
+"""Shapes of results that contain no items."""
 
 
 class Caching(Struct, frozen=True):
-    """`keys`: what an answer is known by, as AppSync names it."""
+    """The caching of a root field. `keys`: AppSync's names of the values that identify a response."""
 
     seconds: int
     keys: tuple[str, ...] = (ARGUMENTS,)

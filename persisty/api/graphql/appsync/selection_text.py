@@ -1,8 +1,7 @@
-"""Reads the text of a selection set, such as AppSync hands to a resolver, without a GraphQL library.
+"""Parse the text of a selection set, as AppSync passes it to a resolver, without a GraphQL library.
 
-The grammar is the specification's (October 2021, section 2) from SelectionSet down: fields with aliases, arguments, directives and
-selections; fragments inline or named; values of every kind. The text was parsed and validated by whoever sends it, so what does not
-fit is an error of `InvalidInput` and never a guess.
+The grammar is the specification's (October 2021, section 2) from SelectionSet down: fields with aliases, arguments, directives and selections;
+inline and named fragments; values of every kind. AppSync has already parsed and validated the text, so a text that does not fit is `InvalidInput`.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from msgspec import Struct
 from ....errors import Fault, InvalidInput
 
 REMEMBERED = 200
-"""Parsed texts in the cache."""
+"""The most parsed texts in the cache."""
 MAX_NESTING = 100
-"""Levels of selections and values."""
+"""The most levels of selections and values."""
 
 
 class Variable(Struct, frozen=True):
-    """`$name`, in the place of a value."""
+    """A variable in the place of a value: `$name`."""
 
     name: str
 
 
 class Part(Struct, frozen=True):
-    """A field as it is written. `arguments` may hold variables. `conditions`: (directive, its `if`)."""
+    """A field of the text. `arguments` may contain variables. `conditions`: (directive, its `if`)."""
 
     key: str
     name: str
@@ -50,7 +49,7 @@ class Parts(Struct, frozen=True):
 
 @lru_cache(REMEMBERED)
 def parse_selection(text: str) -> Parts:
-    """The selection set that the text is. `InvalidInput` if it is none."""
+    """Parse a selection set. Raises `InvalidInput` if the text is not one."""
     reader = _Reader(text)
     found = reader.selection(0)
     reader.end()
@@ -58,7 +57,7 @@ def parse_selection(text: str) -> Parts:
 
 
 def value_of(value: Any, variables: Mapping[str, Any]) -> Any:
-    """A value with the variables filled in, null for one that was not given."""
+    """Return a value with its variables replaced. A variable that was not given is null."""
     if isinstance(value, Variable):
         return variables.get(value.name)
     if isinstance(value, list):
@@ -67,7 +66,7 @@ def value_of(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def variables_in(value: Any) -> Iterator[str]:
-    """The names of the variables that a value mentions."""
+    """Yield the names of the variables in a value."""
     if isinstance(value, Variable):
         yield value.name
     inside = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
@@ -104,7 +103,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Reader:
-    """Recursive descent over the tokens, one of them looked at ahead."""
+    """A recursive descent parser with one token of lookahead."""
 
     def __init__(self, text: str) -> None:
         self._left = _tokens(text)
@@ -207,7 +206,7 @@ class _Reader:
 
 
 def _word(text: str) -> Any:
-    """true, false, null, or the name of a member of an enum."""
+    """Return true, false, null, or the name of a member of an enum."""
     return _WORDS.get(text, text)
 
 
@@ -216,7 +215,7 @@ def _number(text: str) -> Any:
 
 
 def _text(text: str) -> str:
-    """A quoted string: JSON's escapes, and code points in braces."""
+    """Return a quoted string. It has the escapes of JSON, and code points in braces."""
     plain = _CODE_POINT.sub(lambda found: msgspec.json.encode(_character(found[1])).decode()[1:-1], text)
     try:
         found: str = msgspec.json.decode(plain, strict=False)
@@ -228,12 +227,12 @@ def _text(text: str) -> str:
 def _character(digits: str) -> str:
     code = int(digits, 16)
     if code > sys.maxunicode or 0xD800 <= code <= 0xDFFF:
-        raise _malformed("No such character")
+        raise _malformed("Not a character")
     return chr(code)
 
 
 def _block(text: str) -> str:
-    """A block string: without the indentation that all its lines but the first share, and without blank lines around it."""
+    """Return a block string without its common indentation and without blank lines at its ends. The first line has no indentation."""
     lines = re.split(r"\r\n|\n|\r", text[3:-3].replace('\\"""', '"""'))
     indents = [len(line) - len(line.lstrip(" \t")) for line in lines[1:] if line.strip(" \t")]
     common = min(indents, default=0)
@@ -246,7 +245,7 @@ def _block(text: str) -> str:
 
 
 VALUES = {"name": _word, "number": _number, "text": _text, "block": _block}
-"""Kind of token → the value it stands for."""
+"""Kind of token → function that returns its value."""
 
 
 def _malformed(message: str) -> InvalidInput:

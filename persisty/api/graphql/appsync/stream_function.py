@@ -1,11 +1,11 @@
-"""A batch of a table's stream, as Lambda invokes a function with it: each change is published, those of one item in their order.
+"""Publish the changes in a batch of a table's stream, with which Lambda invokes a function.
 
-Changes of different items are published in parallel. A failed record has one of two outcomes:
+The changes of one item are published in order, those of different items in parallel. A failed record has one of two outcomes:
 
-- After a transient failure, Lambda is told its sequence number. It delivers the batch again from the first such record on, so that an event may be
-  published twice and none is lost.
-- A record that no retry can publish goes to the dead letters, with the reason: it cannot be read, it is too large for an event, or AppSync refuses its
-  values. The records after it go on.
+- After a transient failure, the function returns its sequence number to Lambda, which delivers the batch again from the first such record on. An
+  event may be published twice, and none is lost.
+- A record that no retry can publish is sent to the dead-letter queue with the reason: it cannot be read, it is too large for an event, or AppSync
+  rejects its values. The next records are published.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TRANSIENT = (BackendUnavailable, Throttled)
 
 
 def _only_logged(message: Mapping[str, Any]) -> None:
-    """Stand for the queue of a function that has none: the log names the record already."""
+    """Do nothing: a function without a dead-letter queue only logs the record."""
 
 
 class _Record(Struct, frozen=True):
@@ -47,7 +47,7 @@ class _Record(Struct, frozen=True):
 
 
 class Stream:
-    """`publish` and `send` (to the dead letters) raise errors. `handle` never raises."""
+    """Publishes batches. `publish` and `send`, which sends to the dead-letter queue, may raise errors. `handle` never raises."""
 
     def __init__(self, app: App, publish: Publish, send: Callable[[Mapping[str, Any]], None] = _only_logged) -> None:
         self._reader = StreamReader(app.name, app.stage, app.metas.values())
@@ -64,7 +64,7 @@ class Stream:
         for position, record in enumerate(records):
             try:
                 change = self._reader.change(record)
-            except Exception as error:  # one record must not take the others with it
+            except Exception as error:  # an error of one record must not affect the others
                 self._give_up(position, record, _unreadable(error), again)
                 continue
             if change is not None:
@@ -89,7 +89,7 @@ class Stream:
     def _give_up(
         self, position: int, record: Mapping[str, Any], error: PersistyError, again: list[tuple[int, str]]
     ) -> bool:
-        """Send a record to the dead letters. If the queue does not accept it, the record has to be delivered again: return False."""
+        """Send a record to the dead-letter queue. Return False if the queue does not accept it: the record is then delivered again."""
         message = dead_letter(record, error)
         places = [fault.path for fault in error.faults] or [f"/{name}" for name in error.details.get("attributes", ())]
         log.error(
@@ -124,10 +124,10 @@ def _sequence(record: Mapping[str, Any]) -> str:
 
 
 def deployed_stream(app: App, configured: settings.Settings) -> Stream:
-    """The stream of a deployed app, which publishes to the API that the settings name. `InvalidDeclaration` if they name none."""
+    """Return the stream function of a deployed app. It publishes to the API in the settings. Raises `InvalidDeclaration` if they name none."""
     environment = settings.aws()
     if not configured.graphql_url or environment.region is None:
-        raise InvalidDeclaration("What publishes changes needs PERSISTY_GRAPHQL_URL and AWS_REGION")
+        raise InvalidDeclaration("The stream function needs PERSISTY_GRAPHQL_URL and AWS_REGION")
     followed = subscriptions(app.metas.values())
     url, region, keys = configured.graphql_url, environment.region, provider(environment)
     publisher = Publisher(url, region, keys, followed, environment.ca_bundle)

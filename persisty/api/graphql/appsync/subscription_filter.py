@@ -1,16 +1,15 @@
-"""A filter in the form in which AppSync applies it to the events of a subscription; what cannot be said there is `Unsupported`.
+"""Convert a filter to AppSync's form, which selects the events of a subscription. Raises `Unsupported` for a filter that has no such form.
 
-AppSync's form is an `or` of groups, and a group an `and` of comparisons, each of another field. The filter becomes a disjunction of
-groups whose comparisons of one field are drawn together (`a >= 1 and a < 5` becomes `between [1, 4]`). Nothing is ever widened: AppSync
-delivers every event that passes its filter, and no further check follows.
+AppSync's form is an `or` of groups. A group is an `and` of comparisons, each of a different field. The filter becomes a disjunction of groups whose
+comparisons of one field are merged: `a >= 1 and a < 5` becomes `between [1, 4]`. The result never passes more than the filter, because AppSync
+delivers every event that passes it without another check.
 
-A field that is null, or not there, passes no comparison; that holds for `ne`, `notIn` and `notContains` is nowhere said, so those are
-used on fields that are never null only. Datetimes are compared as text, which is right because what is published has them at one
-width (`publishing.py`).
+A field that is null or missing passes no comparison. AppSync does not document that for `ne`, `notIn` and `notContains`, so they are used only for
+fields that are never null. Datetimes are compared as texts, which have the same length in published events (`change_publisher.py`).
 
-Sources: "Extensions" and "Defining enhanced subscriptions filters" in the AWS AppSync Developer Guide. That a group takes a field once,
-and all groups together five fields, is what AppSync answers to more: "filter uses same fieldName multiple time", "Filters exceed
-maximum attributes limit 5".
+Sources: "Extensions" and "Defining enhanced subscriptions filters" in the AWS AppSync Developer Guide. The limits of one comparison for each field of
+a group, and of five fields in all groups together, are from AppSync's errors: "filter uses same fieldName multiple time", "Filters exceed maximum
+attributes limit 5".
 """
 
 from __future__ import annotations
@@ -43,14 +42,14 @@ from .filter_comparisons import (
     Values,
     Words,
     closed,
-    drawn,
     field_test,
+    merged,
 )
 
 MOST_GROUPS, MOST_FIELDS, MOST_VALUES = 10, 5, 5
-"""Groups of a filter, fields that it names, and values of `in` and `notIn`."""
+"""The most groups of a filter, fields in it, and values of `in` and `notIn`."""
 MOST_BETWEEN = 500
-"""Groups that a filter may have on the way."""
+"""The most groups during the conversion."""
 FilterGroup = dict[str, Any]
 """The argument of AppSync's `extensions.setSubscriptionFilter`."""
 Group = dict[str, Test]
@@ -58,8 +57,11 @@ Group = dict[str, Test]
 
 
 def subscription_filter(meta: StoreMeta[Any], rule: Filter, where: Filter, given: Any = None) -> FilterGroup:
-    """Return the filter that passes what both pass. `rule`: the row filter of the caller; `where`: the filter of the subscription, which `given` is the JSON
-    of; both in normal form. Raise `Unsupported` if AppSync cannot express it, with the path in `given` that causes it."""
+    """Return the filter of the events that pass both `rule` and `where`, which are in normal form.
+
+    `rule`: the row filter of the caller. `where`: the filter of the subscription; `given` is its JSON. Raises `Unsupported` if AppSync cannot express
+    it, with the path in `given` of the cause.
+    """
     try:
         _emitted(meta, _groups(meta, rule))
     except Inexpressible:
@@ -69,14 +71,14 @@ def subscription_filter(meta: StoreMeta[Any], rule: Filter, where: Filter, given
         return {"filterGroup": _emitted(meta, _groups(meta, combine(And, [rule, where])))}
     except Inexpressible as error:
         fault = Fault(_mention(meta, given, error.name.partition(".")[0]) or "/where", str(error))
-        raise Unsupported("AppSync's subscription filters cannot say this", faults=[fault]) from None
+        raise Unsupported("AppSync's subscription filters cannot express this", faults=[fault]) from None
 
 
 # groups
 
 
 def _groups(meta: StoreMeta[Any], where: Filter) -> list[Group]:
-    """Return the groups, of which one must match. None of them: nothing matches."""
+    """Return the groups, one of which must match. An empty list matches nothing."""
     match where:
         case And(filters):
             found: list[Group] = [{}]
@@ -90,7 +92,7 @@ def _groups(meta: StoreMeta[Any], where: Filter) -> list[Group]:
             return _of_one(name, field_test(meta.attribute(name), operator, value, negated=True))
         case Compare(name, operator, value):
             return _of_one(name, field_test(meta.attribute(name), operator, value))
-    raise Inexpressible("What is behind a link is not in the event")
+    raise Inexpressible("An event has no linked items")
 
 
 def _of_one(name: str, test: Test | bool) -> list[Group]:
@@ -117,18 +119,18 @@ def _both(meta: StoreMeta[Any], left: Group, right: Group) -> Group | None:
     """Return the group that matches what both match, None if nothing does."""
     found = dict(left)
     for name, test in right.items():
-        one = drawn(meta.attribute(name), found[name], test) if name in found else test
+        one = merged(meta.attribute(name), found[name], test) if name in found else test
         if one is None:
             return None
         found[name] = one
     return found
 
 
-# what AppSync is given
+# the form of AppSync
 
 
 def _emitted(meta: StoreMeta[Any], groups: list[Group]) -> list[dict[str, Any]]:
-    """The groups as AppSync takes them."""
+    """Return the groups in AppSync's form."""
     if groups == [{}]:
         return _certain(meta)
     found: list[dict[str, Any]] = []
@@ -138,7 +140,7 @@ def _emitted(meta: StoreMeta[Any], groups: list[Group]) -> list[dict[str, Any]]:
             raise _too_many()
         found += [{"filters": list(entries)} for entries in product(*each)]
     if not found:
-        raise Inexpressible("No item is like this")
+        raise Inexpressible("No item can match this filter")
     fields = list(dict.fromkeys(entry["fieldName"] for group in found for entry in group["filters"]))
     if len(fields) > MOST_FIELDS:
         raise Inexpressible(f"More than {MOST_FIELDS} different attributes", fields[MOST_FIELDS])
@@ -151,7 +153,7 @@ def _certain(meta: StoreMeta[Any]) -> list[dict[str, Any]]:
         if attribute.readable is not False and not attribute.optional and attribute.kind in ORDERED:
             some = LEAST.get(attribute.kind, "0")
             return [{"filters": [_entry(attribute, operator, some)]} for operator in ("eq", "ne")]
-    raise Inexpressible(f"{meta.name} has no attribute that is always there")
+    raise Inexpressible(f"{meta.name} has no attribute that every event contains")
 
 
 def _entries(attribute: Attribute, test: Test) -> Iterator[dict[str, Any]]:
@@ -186,7 +188,7 @@ def _entry(attribute: Attribute, operator: str, value: Any) -> dict[str, Any]:
 
 
 def _spelling(attribute: Attribute) -> Callable[[Any], Any]:
-    """Value → the JSON that an event has of it."""
+    """Return the function that converts a value to its JSON in an event."""
     if attribute.kind is Kind.DATETIME:
         return datetime_text
     return (

@@ -1,4 +1,4 @@
-"""The start of a subscription on AppSync: the caller and its arguments become the filter with which AppSync selects the events to deliver.
+"""The start of a subscription on AppSync: the caller's rule and arguments become the filter with which AppSync selects the events to deliver.
 
 AppSync delivers events without invoking a function, so everything is decided when the subscription begins. The caller's rule for `read` and its
 `where` are part of the filter. An attribute that the caller may not read on every item cannot be selected, nor can a link, because an event contains
@@ -29,7 +29,7 @@ SELECTION = "/selectionSetGraphQL"
 def subscribe(
     app: App, subscription: Subscription, event: Mapping[str, Any], caller: Caller, links: LinksOf
 ) -> FilterGroup:
-    """Return the filter of a subscription. Raise an error for an invalid subscription and for one that the caller may not have."""
+    """Return the filter of a subscription. Raises `PersistyError` for an invalid subscription, and for one that the caller may not start."""
     meta = subscription.meta
     guard = context_of(app.store(meta.name).on_behalf_of(caller)).guard
     rule = guard.row_filter("read")
@@ -55,9 +55,9 @@ def _check_selected(meta: StoreMeta[Any], names: Iterable[str], unseen: set[str]
     selected = [name for name in names if name != TYPENAME]
     links = [name for name in selected if name not in meta.attributes]
     if links:
-        faults = [Fault(SELECTION, "A link, which an event does not have", found=name) for name in links]
-        raise Unsupported("An event on AppSync has the attributes of its item only", faults=faults)
+        faults = [Fault(SELECTION, "An event contains no links", found=name) for name in links]
+        raise Unsupported("An event on AppSync contains only the attributes of its item", faults=faults)
     hidden = [name for name in selected if name in unseen]
     if hidden:
-        faults = [Fault(SELECTION, "Not for you, or not of every item", found=name) for name in hidden]
-        raise Forbidden("What you may not see of every item cannot be part of an event", faults=faults)
+        faults = [Fault(SELECTION, "Not readable on every item", found=name) for name in hidden]
+        raise Forbidden("An event can contain only attributes that you may read on every item", faults=faults)
